@@ -1,0 +1,26 @@
+"""Recipe 4, a digit on demand.  Mirza & Osindero 2014, arXiv:1411.1784.
+
+  python -m gan_jax.main --config=configs/cgan.py               as recipe 1
+  python -m gan_jax.main --config=configs/cgan.py:game=critic   as recipe 3
+  python -m gan_jax.main --mode=sample --workdir=runs/cgan --label=7
+
+The label enters both networks as a one-hot vector beside their input. A row of
+the sample grid is a class.
+"""
+
+from configs import common, critic_mlp, original_gan
+
+_GAMES = {'gan': original_gan, 'critic': critic_mlp}
+
+
+def get_config(arg=None):
+  parts = [part for part in (arg or '').split(',') if part]
+  game = ([p[len('game='):] for p in parts if p.startswith('game=')]
+          or ['gan'])[-1]
+  if game not in _GAMES:
+    raise ValueError(f'game={game} is not one of {", ".join(_GAMES)}')
+  config = _GAMES[game].get_config()
+  config.generator.conditioning = 'onehot'
+  config.discriminator.conditioning = 'onehot'
+  rest = ','.join(p for p in parts if not p.startswith('game='))
+  return common.finish(config, rest)

@@ -1,0 +1,157 @@
+"""What all recipes share: every key, and the argument behind the colon.
+
+A recipe starts from `get_config()`, sets what its paper sets, and ends with
+`finish(config, arg)`, so that all of them understand
+
+  --config=configs/dcgan.py:loss=hinge,data=fashion_mnist,quick
+
+where `key=name` puts another choice in its place, its arguments spelled out so
+that flags can reach them. Durations are steps, or texts such as '20 epochs',
+'64000 examples' or '10%' (of train_steps).
+"""
+
+from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
+
+from gan_jax import lookup
+from gan_jax.validation import ROOMS
+
+# Weights of the papers; 1 for a penalty that is not here.
+_WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0}
+_MANY = {'penalty': 'penalties', 'augment': 'augment',
+         'evaluator': 'evaluators'}
+
+
+def get_config() -> ConfigDict:
+  """All keys, with values that suit a small data set."""
+  config = ConfigDict()
+  config.seed = 0
+  config.dtype = 'float32'          # of the networks' arithmetic; or bfloat16
+
+  config.data = dict(name='mnist10k', resize=(), pad=(), classes=())
+  config.image_range = (-1.0, 1.0)  # (0., 1.): sigmoid instead of tanh
+  config.batch_size = 64            # over all devices
+  config.augment = ()
+
+  config.latent = dict(name='normal', size=100)
+  config.generator = dict(name='dcgan.Generator', conditioning='none')
+  config.discriminator = dict(name='dcgan.Discriminator', conditioning='none')
+
+  config.loss = dict(name='non_saturating')
+  config.penalties = ()             # dict(name=, weight=, every=, ...)
+  config.disc_weight_clip = 0.0     # 0: none
+  config.max_grad_norm = 0.0        # 0: none
+
+  config.gen_optimizer = adam(2e-4, b1=0.5)
+  config.disc_optimizer = adam(2e-4, b1=0.5)
+  config.disc_steps = 1
+  config.gen_steps = 1
+  config.reuse_fakes = True         # D's fakes and their forward pass serve G
+  config.ema_decay = 0.999
+  config.ema_rampup = 0.05
+
+  config.train_steps = duration(3000)
+  config.steps_per_call = 20        # scanned in one dispatch
+  config.log_every = duration(20)
+  config.sample_every = duration(100)
+  config.sample_grid = (8, 8)       # rows, columns; a row per class if labelled
+  config.eval_every = duration(1000)
+  config.evaluators = ()
+  config.checkpoint_every = duration(500)
+  config.keep_checkpoints = 3
+  return config
+
+
+def duration(value):
+  """A field that takes an int or a text, from flags too."""
+  field = placeholder(object)
+  field.set(value)
+  return field
+
+
+def adam(learning_rate: float, *, b1: float = 0.9, b2: float = 0.999) -> dict:
+  """Adam, or with 0 for b1 what the Wasserstein and hinge papers use."""
+  return dict(name='adam', learning_rate=rate(learning_rate), b1=b1, b2=b2)
+
+
+def rate(value):
+  """A learning rate: a float, or a schedule dict(name=, ...)."""
+  return duration(value)
+
+
+def choice(key: str, name: str) -> dict:
+  """A choice of a room with its defaults spelled out.
+
+  Raises:
+    ValueError: no such name.
+  """
+  room = ROOMS[key]
+  spec = dict(name=name)
+  for argument, value in lookup.defaults(room.module, name, room.kind).items():
+    if argument not in room.available:
+      spec[argument] = value
+  return spec
+
+
+def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
+  """Applies what stands behind the colon.
+
+  Args:
+    config: of the recipe.
+    arg: 'key=name,key=name,flag'.
+    **own: what the recipe understands beside the common ones, {name: function
+      of the value}; a function that takes a config and a text.
+
+  Raises:
+    ValueError: an argument that is not understood.
+  """
+  parts = [part.partition('=') for part in (arg or '').split(',') if part]
+  # The size of a quick run is set last, whatever the order.
+  for key, _, value in sorted(parts, key=lambda part: part[0] == 'quick'):
+    if key in own:
+      own[key](config, value)
+    elif key == 'quick':
+      _quick(config)
+    elif key in _MANY:
+      setattr(config, _MANY[key], tuple(
+          ConfigDict(_term(_MANY[key], name)) for name in value.split('+')))
+    elif key in ROOMS and key not in _MANY.values():
+      _replace(config, key, value)
+    else:
+      known = [*own, *_MANY, *(k for k in ROOMS if not ROOMS[k].many), 'quick']
+      raise ValueError(f'no argument {key!r}{lookup.near(key, known)}')
+  return config
+
+
+def _replace(config, key, name):
+  spec = choice(key, name)
+  old = config[key]
+  for kept in ('learning_rate', 'conditioning'):  # Not the method's own.
+    if kept in old and (kept in spec or kept == 'learning_rate'):
+      spec[kept] = old[kept]
+  del config[key]
+  config[key] = spec
+
+
+def _term(key, name):
+  spec = choice(key, name)
+  if key == 'penalties':
+    spec |= dict(weight=_WEIGHTS.get(name, 1.0), every=1)
+  return spec
+
+
+def _quick(config):
+  """Two calls of two steps on tiny networks: does it run at all?"""
+  config.train_steps = 4
+  config.steps_per_call = 2
+  config.batch_size = 8
+  config.sample_grid = (2, 2)
+  for key in ('log_every', 'sample_every', 'checkpoint_every'):
+    config[key] = 2
+  config.eval_every = 4
+  for key in ('generator', 'discriminator'):
+    net = config[key]
+    if net.name.startswith('dcgan.'):
+      net.width = 8
+    elif 'widths' in net:
+      net.widths = (8,) * len(net.widths)

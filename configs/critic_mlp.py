@@ -1,0 +1,45 @@
+"""Recipe 3, one hidden layer and the critic loss.
+
+  python -m gan_jax.main --config=configs/critic_mlp.py
+  python -m gan_jax.main --config=configs/critic_mlp.py:full     10^6 steps
+
+z uniform, G z-128-784 sigmoid to [0, 1], D 784-128-1; maximises the mean of
+D(x) less that of D(G(z)) with k = 1, RMSprop 1e-4, weights clipped to 0.01
+(Arjovsky et al. 2017, arXiv:1701.07875). Published beside the recipe: 10 hours
+for 10^6 iterations on a GTX 1060.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.get_config()
+  config.batch_size = 128
+  config.image_range = (0.0, 1.0)
+  config.latent = dict(name='uniform', size=100)
+  config.generator = common.choice('generator', 'mlp.Generator') | dict(
+      widths=(128,), activation='relu')
+  config.discriminator = common.choice(
+      'discriminator', 'mlp.Discriminator') | dict(
+          widths=(128,), activation='relu')
+  config.loss = dict(name='wasserstein')
+  config.disc_weight_clip = 0.01
+  config.gen_optimizer = rmsprop(1e-4)
+  config.disc_optimizer = rmsprop(1e-4)
+  config.reuse_fakes = False
+  config.train_steps = common.duration(200_000)
+  config.steps_per_call = 500
+  config.log_every = common.duration(1000)
+  config.sample_every = common.duration(10_000)
+  config.checkpoint_every = common.duration(50_000)
+  return common.finish(config, arg, full=_full)
+
+
+def rmsprop(learning_rate):
+  """RMSprop with the decay of 0.9 that its framework had by default."""
+  return dict(name='rmsprop', learning_rate=common.rate(learning_rate),
+              decay=0.9)
+
+
+def _full(config, _):
+  config.train_steps = 1_000_000

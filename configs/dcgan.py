@@ -1,0 +1,16 @@
+"""Recipe 6, DCGAN.  Radford et al. 2016, https://arxiv.org/abs/1511.06434.
+
+  python -m gan_jax.main --config=configs/dcgan.py
+  python -m gan_jax.main --config=configs/dcgan.py:data=fashion_mnist
+
+Departures: 4x4 kernels as in the authors' later ports, two doublings for
+28 px (7 -> 14 -> 28), samples from averaged weights.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.get_config()
+  config.train_steps = common.duration('32 epochs')
+  return common.finish(config, arg)

@@ -1,0 +1,39 @@
+"""Recipe 1, the first GAN.  Goodfellow et al. 2014, arXiv:1406.2661.
+
+  python -m gan_jax.main --config=configs/original_gan.py
+  ...:loss=minimax             the saturating generator
+  ...:schedule=more_disc       two discriminator steps for one of the generator
+  ...:schedule=more_gen        the other way round
+
+Departures: ReLU instead of maxout, Adam instead of momentum, no dropout, as in
+the recipe this follows.
+"""
+
+from configs import common
+
+_SCHEDULES = {'alternating': (1, 1), 'more_disc': (2, 1), 'more_gen': (1, 2)}
+
+
+def get_config(arg=None):
+  config = common.get_config()
+  config.latent = dict(name='uniform', size=100)
+  config.generator = common.choice('generator', 'mlp.Generator') | dict(
+      widths=(256, 512), activation='relu')
+  config.discriminator = common.choice(
+      'discriminator', 'mlp.Discriminator') | dict(
+          widths=(512, 256), activation='relu')
+  config.gen_optimizer = common.adam(1e-4)
+  config.disc_optimizer = common.adam(1e-4)
+  config.reuse_fakes = False
+  config.train_steps = common.duration('200 epochs')
+  config.steps_per_call = 100
+  config.log_every = common.duration('2 epochs')
+  config.sample_every = common.duration('10 epochs')
+  config.checkpoint_every = common.duration('50 epochs')
+  return common.finish(config, arg, schedule=_schedule)
+
+
+def _schedule(config, name):
+  if name not in _SCHEDULES:
+    raise ValueError(f'schedule={name} is not one of {", ".join(_SCHEDULES)}')
+  config.disc_steps, config.gen_steps = _SCHEDULES[name]

@@ -1,0 +1,43 @@
+"""Recipe 5, the convolutional GAN with a max-pooling discriminator.
+
+  python -m gan_jax.main --config=configs/pooling_cnn.py
+  ...:digit=4                  a generator of one digit (0, 1 and 4 in the text)
+  ...:optimizer=sgd            or momentum, or adam (default)
+  ...:k=2                      discriminator steps per generator step
+
+Cross-entropy; D convolution, leaky ReLU 0.01, max-pool, dense; G transposed
+convolutions. The curve of D's output towards 1/2 is in curves.png.
+"""
+
+from configs import common
+
+_OPTIMIZERS = {'adam': common.adam(2e-4, b1=0.5),
+               'sgd': dict(name='sgd', learning_rate=common.rate(0.02)),
+               'momentum': dict(name='sgd', learning_rate=common.rate(0.005),
+                                momentum=0.9)}
+
+
+def get_config(arg=None):
+  config = common.get_config()
+  config.discriminator = common.choice('discriminator',
+                                       'pooling_cnn.Discriminator')
+  config.train_steps = common.duration(20_000)
+  config.sample_every = common.duration(500)
+  config.checkpoint_every = common.duration(2000)
+  return common.finish(config, arg, digit=_digit, optimizer=_optimizer, k=_k)
+
+
+def _digit(config, text):
+  config.data.classes = (int(text),)
+
+
+def _k(config, text):
+  config.disc_steps = int(text)
+
+
+def _optimizer(config, name):
+  if name not in _OPTIMIZERS:
+    raise ValueError(f'optimizer={name} is not one of {", ".join(_OPTIMIZERS)}')
+  for key in ('gen_optimizer', 'disc_optimizer'):
+    del config[key]
+    config[key] = _OPTIMIZERS[name]

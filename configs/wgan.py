@@ -1,0 +1,39 @@
+"""Recipe 7, WGAN with weight clipping.  Arjovsky et al. 2017, 1701.07875.
+
+  python -m gan_jax.main --config=configs/wgan.py
+  python -m gan_jax.main --config=configs/wgan.py:network=mlp
+  python -m gan_jax.main --config=configs/wgan.py:data=fashion_mnist
+
+Algorithm 1: RMSprop 5e-5, weights clipped to 0.01 after every update, five
+critic steps for one of the generator, batch 64. The critic has no batch norm,
+whose scales the clipping would squash.
+"""
+
+from configs import common, critic_mlp
+
+
+def get_config(arg=None):
+  config = common.get_config()
+  config.discriminator.norm = 'none'
+  config.loss = dict(name='wasserstein')
+  config.disc_weight_clip = 0.01
+  config.gen_optimizer = critic_mlp.rmsprop(5e-5)
+  config.disc_optimizer = critic_mlp.rmsprop(5e-5)
+  config.disc_steps = 5
+  config.reuse_fakes = False
+  config.train_steps = common.duration(4000)
+  config.steps_per_call = 10
+  return common.finish(config, arg, network=network)
+
+
+def network(config, name):
+  """network=dcgan or mlp, for both players."""
+  if name not in ('dcgan', 'mlp'):
+    raise ValueError(f'network={name} is not one of dcgan, mlp')
+  if name == 'mlp':
+    config.generator = common.choice('generator', 'mlp.Generator') | dict(
+        widths=(256, 512), activation='relu')
+    config.discriminator = common.choice('discriminator', 'mlp.Discriminator'
+                                         ) | dict(widths=(512, 256))
+    config.steps_per_call = 50
+    config.log_every = 50

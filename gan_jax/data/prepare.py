@@ -1,0 +1,251 @@
+"""From the arrays of a file to a `Source`: checks, resize, pad, fingerprint."""
+
+import collections.abc
+import hashlib
+import math
+import operator
+import re
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from gan_jax.data.files import DataError, check_memory
+
+_BLOCK = 1024  # images converted at a time: the float copy stays small
+_MAX_CLASSES = 1_000_000
+_CLIP = 1e-3  # float range tolerance, under half a grey level of 1/255
+
+
+class Source(NamedTuple):
+  """A data set in memory, ready for the device.
+
+  images: uint8 [N, H, W, C].
+  labels: int32 [N] in 0..num_classes - 1; zeros when unlabelled.
+  num_classes: 0 when unlabelled.
+  name: letters, digits, `.`, `_` and `-` only, so that it can name a file.
+  fingerprint: sha256 in hex over shape, image bytes and labels, AFTER
+    preprocessing.
+  licence: '' when unknown.
+  """
+  images: np.ndarray
+  labels: np.ndarray
+  num_classes: int
+  name: str
+  fingerprint: str
+  licence: str
+
+
+def as_images(array, where) -> np.ndarray:
+  """Checks an array of images and brings it to uint8 [N, H, W, C].
+
+  Accepted are [N, H, W] and [N, H, W, C] of uint8; other integers within
+  0..255; bool (0 and 255); floats that are clearly in [0, 1] (minimum at least
+  0, maximum 0.5..1; round(255 x)) or clearly in [-1, 1] (minimum -1..-0.5,
+  maximum 0..1; round(127.5 (x + 1))).  Bounds are met to 1e-3, and clipped.
+
+  Args:
+    array: the images.
+    where: the beginning of a message: file and array.
+
+  Raises:
+    DataError: another dtype, shape or range, NaN or Inf, no images at all.
+  """
+  _check_layout(array.shape, where)
+  if array.ndim == 3:
+    array = array[..., None]
+  if array.dtype == np.bool_:
+    return array * np.uint8(255)
+  if array.dtype.kind == 'f':
+    return _from_float(array, where)
+  if array.dtype.kind not in 'ui':
+    raise DataError(f'{where}: images of dtype {array.dtype}; uint8, bool, '
+                    f'integers in 0..255 or floats in [0, 1] or [-1, 1] are '
+                    f'needed: convert them to uint8')
+  low, high = int(array.min()), int(array.max())
+  if low < 0 or high > 255:
+    raise DataError(f'{where}: {array.dtype} images with values {low}..{high}; '
+                    f'integers must be within 0..255: scale to uint8 (16-bit '
+                    f'images: numpy.rint(images / 257))')
+  if high == 1:
+    raise DataError(f'{where}: {array.dtype} images with maximum 1 would be '
+                    f'almost black, as 255 is white: save them as bool or as '
+                    f'float in [0, 1]')
+  return np.ascontiguousarray(array, np.uint8)
+
+
+def _check_layout(shape, where):
+  where = f'{where}: images of shape {list(shape)}'
+  rule = '[N, H, W] or [N, H, W, C] is needed'
+  if 0 in shape:
+    raise DataError(f'{where}: no pixels in it; {rule}: check how the file was '
+                    f'written')
+  if len(shape) == 1:
+    raise DataError(f'{where}; {rule}: are these the labels?')
+  if len(shape) == 2:
+    side = math.isqrt(shape[1])
+    hint = f'{side}, {side}' if side ** 2 == shape[1] else 'H, W'
+    raise DataError(f'{where}; {rule}: images.reshape(-1, {hint})')
+  if len(shape) > 4:
+    raise DataError(f'{where}; {rule}: reshape or drop the other axes')
+  if len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) > 4:
+    raise DataError(f'{where} look like ONE image [H, W, C]; {rule}: save '
+                    f'images[None], or images[..., None] where they are narrow')
+  if len(shape) == 4 and shape[1] in (1, 3, 4) and min(shape[2:]) > 4:
+    raise DataError(f'{where} look like [N, C, H, W]; {rule}, channels last: '
+                    f'save images.transpose(0, 2, 3, 1)')
+
+
+def _from_float(array, where):
+  # min and max propagate NaN and find Inf without a copy of the array.
+  low, high = float(array.min()), float(array.max())
+  if not (math.isfinite(low) and math.isfinite(high)):
+    first = next(i for i, image in enumerate(array)
+                 if not np.isfinite(image).all())
+    raise DataError(f'{where}: NaN or Inf, first in image {first}; pixels must '
+                    f'be finite: remove or repair these images')
+  if -_CLIP <= low and 0.5 <= high <= 1 + _CLIP:
+    scale, shift = 255.0, 0.0
+  elif -1 - _CLIP <= low <= -0.5 and 0 <= high <= 1 + _CLIP:
+    scale, shift = 127.5, 127.5
+  else:
+    raise DataError(f'{where}: {array.dtype} images with values {low:g}..'
+                    f'{high:g}; floats must clearly span [0, 1] or [-1, 1]: '
+                    f'scale to 0..255 and save them as uint8')
+  images = np.empty(array.shape, np.uint8)
+  for i in range(0, len(array), _BLOCK):
+    block = array[i:i + _BLOCK].astype(np.float64) * scale + shift
+    images[i:i + _BLOCK] = np.rint(block).clip(0, 255)
+  return images
+
+
+def as_labels(array, num_images, where) -> tuple:
+  """Checks labels: integers [N] or [N, 1], or one-hot [N, K].
+
+  Returns:
+    (int32 [N], number of classes): K, or the largest label + 1.
+
+  Raises:
+    DataError: another dtype or shape, another count than the images, negative
+      or huge labels, rows that are not one-hot.
+  """
+  found = f'{where}: labels {array.dtype} {list(array.shape)}'
+  if array.ndim not in (1, 2) or 0 in array.shape:
+    raise DataError(f'{found}; integers [N] or one-hot [N, K] are needed: save '
+                    f'one class index per image')
+  if len(array) != num_images:
+    raise DataError(f'{found} for {num_images} images; one label per image is '
+                    f'needed: check that both are of the same split')
+  if array.ndim == 2 and array.shape[1] > 1:
+    if array.dtype.kind not in 'buif' or not (
+        ((array == 0) | (array == 1)).all() and (array.sum(1) == 1).all()):
+      raise DataError(f'{found} are not one-hot: each row needs one 1 and 0 '
+                      f'elsewhere: save one class index per image')
+    return array.argmax(1).astype(np.int32), array.shape[1]
+  if array.dtype.kind not in 'bui':
+    raise DataError(f'{found}; labels must be integers: save '
+                    f'numpy.unique(labels, return_inverse=True)[1]')
+  low, high = int(array.min()), int(array.max())
+  if low < 0 or high >= _MAX_CLASSES:
+    raise DataError(f'{found} with values {low}..{high}; labels must be within '
+                    f'0..{_MAX_CLASSES - 1}: drop unlabelled images, or save '
+                    f'numpy.unique(labels, return_inverse=True)[1]')
+  return array.reshape(-1).astype(np.int32), high + 1
+
+
+def make_source(images, labels, num_classes, *, name, licence, resize=(),
+                pad=(), classes=()) -> Source:
+  """Chooses classes, resizes, pads, in this order, and fingerprints.
+
+  Args:
+    images: uint8 [N, H, W, C].
+    labels: int32 [N], or () when unlabelled.
+    num_classes: 0 when unlabelled.
+    name: any text; other characters than letters, digits, `._-` become `_`.
+    licence: '' when unknown.
+    resize: (H, W), () to leave.  Pillow BILINEAR, antialiased; the aspect
+      ratio is not kept.  Bilinear never leaves the range of its inputs, so
+      black paper stays black, where Lanczos rings.
+    pad: (H, W) after the resize, () to leave.  The image in the middle (an odd
+      line goes below or right), 0 around it.
+    classes: labels to keep, () for all.  The label values and num_classes stay
+      as they are: `--label=7` means a seven in every subset.
+
+  Raises:
+    DataError: arguments of a wrong form, a pad smaller than the images, labels
+      that do not occur.
+  """
+  resize, pad = _size('resize', resize), _size('pad', pad)
+  if len(classes := _integers('classes', classes)):
+    keep = _keep(classes, labels, num_classes, name)
+    images, labels = images[keep], labels[keep]
+  if resize and resize != images.shape[1:3]:
+    images = _resize(images, resize, name)
+  if pad and pad != images.shape[1:3]:
+    images = _pad(images, pad, name)
+  images = np.ascontiguousarray(images)
+  if not num_classes:
+    labels = np.zeros(len(images), np.int32)
+  digest = hashlib.sha256(str(images.shape).encode())
+  digest.update(images.data)
+  digest.update(np.ascontiguousarray(labels, '<i4').data)
+  return Source(images, labels, num_classes,
+                re.sub(r'[^A-Za-z0-9._-]', '_', name), digest.hexdigest(),
+                licence)
+
+
+def _integers(argument, value) -> tuple:
+  form = f'{argument}={value!r}: a tuple of integers is needed'
+  if isinstance(value, str) or not isinstance(
+      value, collections.abc.Iterable):
+    raise DataError(f'{form}, for example {argument}=(32, 32)')
+  try:
+    return tuple(operator.index(v) for v in value)
+  except TypeError as error:
+    raise DataError(f'{form}, for example {argument}=(32, 32)') from error
+
+
+def _size(argument, value) -> tuple:
+  size = _integers(argument, value)
+  if size and (len(size) != 2 or min(size) < 1):
+    raise DataError(f'{argument}={value!r}: (height, width) of at least 1 is '
+                    f'needed, or () to leave the images as they are')
+  return size
+
+
+def _keep(classes, labels, num_classes, name):
+  if not num_classes:
+    raise DataError(f'{name}: classes={classes} of a data set without labels; '
+                    f'give it labels, or classes=()')
+  present = np.unique(labels).tolist()
+  absent = sorted(set(classes) - set(present))
+  if absent or len(set(classes)) < len(classes):
+    what = f'no image has {absent}' if absent else 'a label occurs twice'
+    raise DataError(f'{name}: classes={classes}: {what}; choose each label '
+                    f'once among {str(present[:20])[1:-1]}'
+                    f'{" ..." if len(present) > 20 else ""}')
+  return np.flatnonzero(np.isin(labels, classes))
+
+
+def _resize(images, size, name):
+  num, _, _, channels = images.shape
+  check_memory(num * channels * math.prod(size), f'{name}: resize={size}')
+  out = np.empty((num, *size, channels), np.uint8)
+  # Channel by channel: Pillow would take a fourth channel for alpha.
+  for image, target in zip(images, out, strict=True):
+    for c in range(channels):
+      plane = Image.fromarray(np.ascontiguousarray(image[:, :, c]))
+      target[:, :, c] = plane.resize(size[::-1], Image.Resampling.BILINEAR)
+  return out
+
+
+def _pad(images, size, name):
+  num, height, width, channels = images.shape
+  if size[0] < height or size[1] < width:
+    raise DataError(f'{name}: pad={size} of images [{height}, {width}]; pad '
+                    f'only enlarges: use resize={size}')
+  check_memory(num * channels * math.prod(size), f'{name}: pad={size}')
+  out = np.zeros((num, *size, channels), np.uint8)
+  top, left = (size[0] - height) // 2, (size[1] - width) // 2
+  out[:, top:top + height, left:left + width] = images
+  return out

@@ -1,0 +1,106 @@
+"""What is looked at while training: sample grids and scores of the average."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax import media, sampling
+from gan_jax.experiment import Experiment
+
+# Examples are drawn from here on, so that grid and scores share no latent.
+_GRID, _SCORES = 0, 1
+
+
+class Sampler:
+  """Images of the averaged generator, uint8, by a compiled function."""
+
+  def __init__(self, game, image_range):
+    """game: for its generator and prior; image_range: of its images."""
+    self._latent = jax.jit(partial(sampling.latents, game.latent),
+                           static_argnums=1)
+    self._generate = jax.jit(partial(sampling.generate, game.gen))
+    self._low, self._high = image_range
+
+  def latents(self, key, count: int):
+    """z [count, Z]."""
+    return self._latent(key, count)
+
+  def images(self, average, z, label, *, chunk: int = 256) -> np.ndarray:
+    """uint8 [B, H, W, C] of z [B, Z] and label [B], `chunk` at a time."""
+    label = jnp.asarray(label, jnp.int32)
+    out = []
+    for start in range(0, len(z), chunk):
+      part = slice(start, start + chunk)
+      x = np.asarray(self._generate(average, z[part], label[part]))
+      # media speaks of [-1, 1].
+      x = (x - self._low) * (2.0 / (self._high - self._low)) - 1.0
+      out.append(media.to_uint8(x))
+    return np.concatenate(out)
+
+
+def grid_labels(experiment: Experiment) -> np.ndarray:
+  """Labels [rows * columns] of the sample grid: a row per class if any."""
+  rows, columns = experiment.config['sample_grid']
+  if not is_conditional(experiment.config):
+    return np.zeros(rows * columns, np.int32)
+  classes = experiment.facts.classes
+  return np.repeat(np.array(classes[:max(rows, 20)], np.int32), columns)
+
+
+def is_conditional(config) -> bool:
+  """Whether the generator of a plain config looks at the label."""
+  return config['generator'].get('conditioning', 'none') != 'none'
+
+
+class Evaluator:
+  """Looks at a state: its sample grid, its scores."""
+
+  def __init__(self, experiment: Experiment):
+    """Fixes the latents of the grid, for the whole run and all its resumes."""
+    config = experiment.config
+    self._experiment = experiment
+    self._sampler = Sampler(experiment.game, config['image_range'])
+    key = jax.random.key(config['seed'])
+    self._key = jax.random.fold_in(key, 2**31 - 2)
+    self._label = grid_labels(experiment)
+    self._z = self._sampler.latents(
+        jax.random.fold_in(self._key, _GRID), len(self._label))
+
+  def grid(self, state) -> np.ndarray:
+    """The picture of the fixed latents, uint8 [H', W', C']."""
+    images = self._sampler.images(state.ema, self._z, self._label)
+    return media.grid(images, self._experiment.config['sample_grid'][1])
+
+  def scores(self, state) -> dict[str, float]:
+    """All configured scores, {'eval/name': value}."""
+    facts = self._experiment.facts
+    key = jax.random.fold_in(self._key, _SCORES)
+
+    def sample(count):
+      # Labels come in turn, so that all classes count alike.
+      label = np.resize(np.array(facts.classes or (0,), np.int32), count)
+      return self._sampler.images(
+          state.ema, self._sampler.latents(key, count), label)
+
+    found = {}
+    for evaluate in self._experiment.evaluators.values():
+      found.update(evaluate(sample))
+    return {f'eval/{name}': value for name, value in found.items()}
+
+
+def equilibrium(loss) -> dict[str, float]:
+  """Both losses where the players have drawn: {'loss/disc', 'loss/gen'}.
+
+  At the equilibrium real and generated images look the same, so D answers one
+  number c to both, the one with the lowest loss.disc(c, c); where a whole range
+  is lowest, as for hinge, its middle.
+  """
+  c = jnp.linspace(-5.0, 5.0, 10001)
+  disc = jax.vmap(lambda x: jnp.mean(loss.disc(x[None], x[None])))(c)
+  lowest = jnp.flatnonzero(disc <= disc.min() + 1e-6)
+  middle = c[lowest[0]] / 2 + c[lowest[-1]] / 2
+  point = jnp.full((1,), middle)
+  return {'loss/disc': float(loss.disc(point, point)[0]),
+          'loss/gen': float(loss.gen(point, point)[0])}

@@ -1,0 +1,173 @@
+"""The one plug-in rule: a choice is `dict(name=..., **kwargs)`.
+
+`build('gan_jax.losses', dict(name='hinge'))` calls the public function `hinge`
+of that module with the remaining keys. There is no registry: writing the
+function is all that it takes. `name='my_lab.ideas:my_loss'` imports a function
+from anywhere, `name='dcgan.Generator'` looks into a module of a package.
+"""
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+
+class Problem(NamedTuple):
+  """One thing wrong with a config: where, what, and what would be right."""
+
+  path: str
+  value: Any
+  rule: str
+
+  def __str__(self):
+    return f'{self.path} = {self.value!r}: {self.rule}'
+
+
+def near(word: str, known: Iterable[str]) -> str:
+  """'; did you mean "x"? Known: ...', or the list alone if nothing is near."""
+  known = sorted(known)
+  match = difflib.get_close_matches(str(word), known, n=1)
+  hint = f'; did you mean "{match[0]}"?' if match else '.'
+  return f'{hint} Known: {", ".join(known)}'
+
+
+def names(room: str, kind: str = '') -> list[str]:
+  """Public callables defined in `room`.
+
+  With a kind, as in names('gan_jax.models', 'Generator'), the room is a package
+  and the names are 'module.Generator' for those of its modules that have one.
+  """
+  module = importlib.import_module(room)
+  if not kind:
+    return [name for name in vars(module) if _is_choice(module, name)]
+  return [f'{info.name}.{kind}' for info in pkgutil.iter_modules(module.__path__)
+          if hasattr(importlib.import_module(f'{room}.{info.name}'), kind)]
+
+
+def _is_choice(module, name: str) -> bool:
+  value = getattr(module, name)
+  if name.startswith('_') or not callable(value):
+    return False
+  if isinstance(value, type) and issubclass(value, (tuple, BaseException)):
+    return False
+  home = getattr(value, '__module__', '') or ''
+  return home == module.__name__ or home.startswith(module.__name__ + '.')
+
+
+def find(room: str, name: str, kind: str = '') -> Callable:
+  """The callable behind a name; room and kind as in `names`.
+
+  Raises:
+    ValueError: no such name (near names are listed), or 'module:function' that
+      cannot be imported.
+  """
+  if ':' in name:
+    home, _, function = name.partition(':')
+    try:
+      return getattr(importlib.import_module(home), function)
+    except (ImportError, AttributeError) as e:
+      raise ValueError(
+          f'cannot import {function!r} from {home!r} ({e}); the module must be '
+          'on PYTHONPATH or in the folder you start from') from e
+  known = names(room, kind)
+  if name not in known:
+    raise ValueError(f'no such name in {room}{near(name, known)}')
+  *parents, last = name.split('.')
+  return getattr(importlib.import_module('.'.join([room, *parents])), last)
+
+
+def check(room: str, spec: Any, path: str, available: Iterable[str] = (),
+          kind: str = '') -> list[Problem]:
+  """All that is wrong with a spec, without building it.
+
+  Args:
+    room: module or package that the name is looked up in.
+    spec: the mapping from the config.
+    path: where it stands in the config, for the messages.
+    available: keyword arguments that the program supplies itself.
+    kind: as in `names`.
+  """
+  if not isinstance(spec, Mapping) or not isinstance(spec.get('name'), str):
+    return [Problem(path, spec, 'must be a dict(name=..., **kwargs)')]
+  try:
+    parameters = _parameters(find(room, spec['name'], kind))
+  except ValueError as e:
+    return [Problem(f'{path}.name', spec['name'], str(e))]
+  if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+    return []
+  problems = []
+  settable = {k: p for k, p in parameters.items() if k not in available}
+  for key, value in spec.items():
+    if key == 'name':
+      continue
+    if key not in settable:
+      problems.append(Problem(
+          f'{path}.{key}', value,
+          f'{spec["name"]} takes no such argument{near(key, settable)}'))
+    elif not _fits(value, settable[key].default):
+      wanted = type(settable[key].default).__name__
+      problems.append(Problem(f'{path}.{key}', value, f'must be a {wanted}'))
+  missing = [k for k, p in settable.items()
+             if p.default is p.empty and k not in spec
+             and p.kind is not p.VAR_POSITIONAL]
+  if missing:
+    problems.append(Problem(path, dict(spec),
+                            f'{spec["name"]} also needs {", ".join(missing)}'))
+  return problems
+
+
+def build(room: str, spec: Mapping, *, kind: str = '', **available):
+  """Calls the function that `spec` names.
+
+  Args:
+    room: module or package that the name is looked up in.
+    spec: `dict(name=..., **kwargs)`.
+    kind: as in `names`.
+    **available: what the program can supply (image_shape, axis_name, ...); a
+      function receives those of them that it names as parameters.
+
+  Raises:
+    ValueError: unknown name or argument, wrong type, or what the function
+      itself refuses.
+  """
+  problems = check(room, spec, spec.get('name', '?'), available, kind)
+  if problems:
+    raise ValueError('; '.join(map(str, problems)))
+  function = find(room, spec['name'], kind)
+  parameters = _parameters(function)
+  takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+  kwargs = {k: v for k, v in available.items() if k in parameters or takes_all}
+  return function(**kwargs, **{k: v for k, v in spec.items() if k != 'name'})
+
+
+def defaults(room: str, name: str, kind: str = '') -> dict:
+  """The keyword arguments of a choice that have a plain default value."""
+  plain = (bool, int, float, str, tuple)
+  return {k: p.default for k, p in _parameters(find(room, name, kind)).items()
+          if isinstance(p.default, plain)}
+
+
+def _parameters(function) -> dict[str, inspect.Parameter]:
+  parameters = dict(inspect.signature(function).parameters)
+  # Every flax module has these two; they are not choices.
+  if isinstance(function, type):
+    parameters.pop('parent', None)
+    parameters.pop('name', None)
+  return parameters
+
+
+def _fits(value, default) -> bool:
+  """Whether a value may stand where the default is: int for float, but not."""
+  if isinstance(default, bool):
+    return isinstance(value, bool)
+  if isinstance(default, int):
+    return isinstance(value, int) and not isinstance(value, bool)
+  if isinstance(default, float):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+  if isinstance(default, str):
+    return isinstance(value, str)
+  if isinstance(default, tuple):
+    return isinstance(value, (tuple, list))
+  return True

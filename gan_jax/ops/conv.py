@@ -1,0 +1,228 @@
+"""Convolutions whose every derivative is fast, on CPU too.
+
+Convolution, its transpose in the image and its transpose in the kernel come
+from one trilinear form <conv(x, k), y> = <x, image(y, k)> = <k, kernel(x, y)>.
+Each derivative of one is another of the three, so three primitives are closed
+under differentiation, of any order and in both modes, and under `vmap`.
+
+What a primitive computes is decided where it is lowered: on CPU the forms of
+`cpu_conv`, elsewhere the plain convolutions that cuDNN and its like know.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from gan_jax.ops import cpu_conv
+
+
+class Geometry(NamedTuple):
+  """The static side of a convolution; every field is a (height, width) pair."""
+  size: tuple     # of the image
+  kernel: tuple
+  stride: tuple
+  pads: tuple     # ((top, bottom), (left, right)); negative crops
+
+  @property
+  def out(self):
+    """Size of the convolution's output."""
+    return tuple((n + sum(p) - k) // s + 1 for n, k, s, p in zip(*self))
+
+  @property
+  def blocks(self):
+    """Side of a block of the phase form; with one output, the whole kernel."""
+    return tuple(k if n == 1 else s
+                 for n, k, s in zip(self.out, self.kernel, self.stride))
+
+  @property
+  def taps(self):
+    """Size of the kernel, counted in blocks."""
+    return tuple(-(-k // s) for k, s in zip(self.kernel, self.blocks))
+
+
+def conv(x, kernel, *, stride=1, padding='SAME'):
+  """Convolves images with a kernel, as `lax.conv_general_dilated` does.
+
+  Args:
+    x: [B, H, W, I].
+    kernel: [kh, kw, I, O].
+    stride: int, or a pair (vertical, horizontal).
+    padding: 'SAME', 'VALID' or ((top, bottom), (left, right)).
+
+  Returns:
+    [B, h, w, O], h = (H + top + bottom - kh) // stride + 1.
+
+  Raises:
+    ValueError: shapes that do not match, an unknown padding, no output left.
+  """
+  geometry = _geometry(x, kernel, x.shape[1:3], stride, padding)
+  if x.shape[3] != kernel.shape[2]:
+    raise ValueError(f'images of {x.shape[3]} channels, but a kernel '
+                     f'[kh, kw, I, O] of shape {kernel.shape}: I must be '
+                     f'{x.shape[3]}')
+  return _bind(conv_p, x, kernel, geometry)
+
+
+def conv_transpose(x, kernel, *, stride=2, padding='SAME', size=None):
+  """The transpose of `conv`, as torch's ConvTranspose2d computes it.
+
+  It is the gradient of `conv(y, swap(kernel), stride, padding)` in y, where
+  y is [B, H, W, O] and swap exchanges the kernel's I and O; the kernel is not
+  mirrored.  (`flax.linen.ConvTranspose` mirrors it unless told otherwise.)
+
+  Args:
+    x: [B, h, w, I].
+    kernel: [kh, kw, I, O].
+    stride: int, or a pair.
+    padding: that of the convolution from (H, W) to (h, w).
+    size: (H, W) of the output; (h * stride, w * stride) by default.
+
+  Returns:
+    [B, H, W, O].
+
+  Raises:
+    ValueError: shapes that do not match, an unknown padding, or a convolution
+      of an image of that size would not give (h, w).
+  """
+  stride = _pair(stride)
+  if size is None:
+    size = tuple(n * s for n, s in zip(x.shape[1:3], stride))
+  geometry = _geometry(x, kernel, tuple(size), stride, padding)
+  if x.shape[3] != kernel.shape[2]:
+    raise ValueError(f'inputs of {x.shape[3]} channels, but a kernel '
+                     f'[kh, kw, I, O] of shape {kernel.shape}: I must be '
+                     f'{x.shape[3]}')
+  if geometry.out != x.shape[1:3]:
+    raise ValueError(f'size {geometry.size} is not the size of a transposed '
+                     f'convolution of {x.shape[1:3]}: with kernel '
+                     f'{geometry.kernel}, stride {stride} and padding '
+                     f'{padding!r} an image of that size gives {geometry.out}; '
+                     f'pass another size or padding')
+  return _bind(image_p, x, jnp.swapaxes(kernel, 2, 3), geometry)
+
+
+def _pair(stride):
+  pair = (stride, stride) if isinstance(stride, int) else tuple(stride)
+  if len(pair) != 2 or min(pair) < 1:
+    raise ValueError(f'stride {stride!r} must be a positive int or a pair')
+  return pair
+
+
+def _geometry(x, kernel, size, stride, padding):
+  if x.ndim != 4 or kernel.ndim != 4:
+    raise ValueError(f'images [B, H, W, C] and kernel [kh, kw, I, O] needed, '
+                     f'got shapes {x.shape} and {kernel.shape}')
+  stride, window = _pair(stride), kernel.shape[:2]
+  if padding == 'VALID':
+    pads = ((0, 0), (0, 0))
+  elif padding == 'SAME':  # the odd pixel goes to the bottom and the right
+    total = [max((-(-n // s) - 1) * s + k - n, 0)
+             for n, k, s in zip(size, window, stride)]
+    pads = tuple((t // 2, t - t // 2) for t in total)
+  elif isinstance(padding, str):
+    raise ValueError(f"padding {padding!r} must be 'SAME', 'VALID' or "
+                     '((top, bottom), (left, right))')
+  else:
+    pads = tuple((int(low), int(high)) for low, high in padding)
+  geometry = Geometry(size, window, stride, pads)
+  if min(geometry.out) < 1:
+    raise ValueError(f'a kernel {window} does not fit into images {size} '
+                     f'padded by {pads}')
+  return geometry
+
+
+# The three primitives.  Further leading axes, the same on both operands, are
+# members of a population; `vmap` makes them.
+
+
+def _bind(primitive, a, b, geometry):
+  dtype = jnp.promote_types(a.dtype, b.dtype)
+  a, b = a.astype(dtype), b.astype(dtype)
+  # Under shard_map(check_vma=True) both must vary over the same mesh axes.
+  axes = [jax.typeof(v).manual_axis_type.varying for v in (a, b)]
+  a = lax.pcast(a, tuple(axes[1] - axes[0]), to='varying')
+  b = lax.pcast(b, tuple(axes[0] - axes[1]), to='varying')
+  return primitive.bind(a, b, geometry=geometry)
+
+
+def _primitive(name, shape, plain, fast):
+  """A primitive of two operands, `fast` on CPU and `plain` elsewhere."""
+  primitive = Primitive(name)
+
+  def abstract(a, b, *, geometry):
+    shapes = a.shape[-4:], b.shape[-4:], geometry
+    return a.update(shape=(*a.shape[:-4], *shape(*shapes)), weak_type=False)
+
+  def lower_plain(a, b, *, geometry):
+    function = partial(plain, geometry=geometry)
+    for _ in a.shape[:-4]:
+      function = jax.vmap(function)
+    return function(a, b)
+
+  def lower_fast(a, b, *, geometry):
+    if a.ndim == 4:
+      return fast(a, b, geometry)
+    return lax.map(lambda ab: lower_fast(*ab, geometry=geometry), (a, b))
+
+  def batch(args, axes, *, geometry):
+    members = next(v.shape[i] for v, i in zip(args, axes) if i is not None)
+    if axes[1] is None and args[0].ndim == 5 and primitive is not kernel_p:
+      a = jnp.moveaxis(args[0], axes[0], 0)
+      y = primitive.bind(a.reshape(-1, *a.shape[2:]), args[1],
+                         geometry=geometry)
+      return y.reshape(*a.shape[:2], *y.shape[1:]), 0
+    a, b = (jnp.broadcast_to(v, (members, *v.shape)) if i is None
+            else jnp.moveaxis(v, i, 0) for v, i in zip(args, axes))
+    return primitive.bind(a, b, geometry=geometry), 0
+
+  primitive.def_abstract_eval(abstract)
+  primitive.def_impl(jax.jit(primitive.bind, static_argnames='geometry'))
+  batching.primitive_batchers[primitive] = batch
+  mlir.register_lowering(primitive,
+                         mlir.lower_fun(lower_plain, multiple_results=False))
+  mlir.register_lowering(primitive,
+                         mlir.lower_fun(lower_fast, multiple_results=False),
+                         platform='cpu')
+  return primitive
+
+
+def _like(x, shape):
+  return jax.typeof(x).update(shape=shape)
+
+
+def _plain_conv(x, k, geometry):
+  return lax.conv_general_dilated(x, k, geometry.stride, geometry.pads,
+                                  dimension_numbers=cpu_conv.DIMENSIONS)
+
+
+def _plain_image(y, k, geometry):
+  x = _like(y, (len(y), *geometry.size, k.shape[2]))
+  return jax.linear_transpose(lambda x: _plain_conv(x, k, geometry), x)(y)[0]
+
+
+def _plain_kernel(x, y, geometry):
+  k = _like(x, (*geometry.kernel, x.shape[3], y.shape[3]))
+  return jax.linear_transpose(lambda k: _plain_conv(x, k, geometry), k)(y)[0]
+
+
+conv_p = _primitive(
+    'conv', lambda x, k, g: (x[0], *g.out, k[3]), _plain_conv, cpu_conv.conv)
+image_p = _primitive(
+    'conv_image', lambda y, k, g: (y[0], *g.size, k[2]), _plain_image,
+    cpu_conv.image)
+kernel_p = _primitive(
+    'conv_kernel', lambda x, y, g: (*g.kernel, x[3], y[3]), _plain_kernel,
+    cpu_conv.kernel)
+
+# The cotangent first, then the operands, of which one is to be found.
+ad.defbilinear(conv_p, lambda y, x, k, **g: image_p.bind(y, k, **g),
+               lambda y, x, k, **g: kernel_p.bind(x, y, **g))
+ad.defbilinear(image_p, lambda x, y, k, **g: conv_p.bind(x, k, **g),
+               lambda x, y, k, **g: kernel_p.bind(x, y, **g))
+ad.defbilinear(kernel_p, lambda k, x, y, **g: image_p.bind(y, k, **g),
+               lambda k, x, y, **g: conv_p.bind(x, k, **g))

@@ -1,0 +1,144 @@
+"""--mode=sample: images of a trained run, from its averaged weights."""
+
+import io
+import json
+import math
+import os
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from gan_jax import media, parallel, sampling
+from gan_jax.checkpoint import Checkpoints
+from gan_jax.evaluators import Sampler, is_conditional
+from gan_jax.experiment import Facts, initial_state, plain, rules_of
+from gan_jax.workdir import WorkdirError
+from gan_jax.writers import write_file
+
+
+class Request(NamedTuple):
+  """What is asked for.
+
+  count: images, or paths when interpolating.
+  label: class of all images, -1 for all classes in turn.
+  seed: of the latents.
+  truncation: largest |z_i|, 0 for the prior as it is.
+  interpolate: points of each path between two latents, 0 for none.
+  """
+
+  count: int
+  label: int
+  seed: int
+  truncation: float
+  interpolate: int
+
+
+class RequestError(ValueError):
+  """Something that this run cannot be asked for."""
+
+
+def sample(folder: str, request: Request, out: str) -> str:
+  """Writes samples of the newest checkpoint of a run.
+
+  Args:
+    folder: the working directory of the run.
+    request: which images.
+    out: F.png (one grid), F.gif (frames), F.npz (images uint8 [N, H, W, C] and
+      labels [N]), or a folder, where every image becomes a PNG.
+
+  Returns:
+    A line that says what was written.
+
+  Raises:
+    WorkdirError, CheckpointError, RequestError: with what to do.
+  """
+  config, facts = _read_run(folder)
+  game = rules_of(config, facts)
+  label = _labels(config, facts, request)
+  checkpoints = Checkpoints(folder, keep=config['keep_checkpoints'])
+  shapes = jax.eval_shape(
+      lambda: initial_state(game, facts.image_shape, config['seed']))
+  mesh = parallel.make_mesh(1)
+  state = checkpoints.restore(parallel.abstract(shapes, mesh))
+  checkpoints.close()
+  sampler = Sampler(game, config['image_range'])
+  z, label = _latents(game, request, label)
+  images = sampler.images(state.ema, z, label)
+  columns = request.interpolate or math.ceil(math.sqrt(len(images)))
+  _write(out, images, label, columns)
+  return f'{len(images)} images of step {int(state.step)} in {out}'
+
+
+def _read_run(folder):
+  found = []
+  for name in ('config.json', 'data.json'):
+    path = os.path.join(folder, name)
+    if not os.path.exists(path):
+      raise WorkdirError(f'{path} does not exist: {folder!r} is not the working '
+                         'directory of a run; give one with --workdir')
+    with open(path) as file:
+      found.append(plain(json.load(file)))
+  return found[0], Facts(**found[1])
+
+
+def _labels(config, facts, request):
+  """Labels [count].
+
+  Raises:
+    RequestError: a class that the run does not know.
+  """
+  if request.count < 1:
+    raise RequestError(f'--num_samples={request.count} must be 1 or more')
+  if request.label == -1:
+    return np.resize(np.array(facts.classes or (0,), np.int32), request.count)
+  if not is_conditional(config):
+    raise RequestError(
+        f'--label={request.label}: this run is not conditional; train one with '
+        'configs/cgan.py or with --config.generator.conditioning=onehot '
+        '--config.discriminator.conditioning=onehot')
+  if request.label not in facts.classes:
+    raise RequestError(f'--label={request.label} is not one of the classes '
+                       f'{facts.classes} of {facts.name}')
+  return np.full(request.count, request.label, np.int32)
+
+
+def _latents(game, request, label):
+  """(z [N, Z], label [N]); N = count * interpolate when interpolating."""
+  def draw(stream):
+    key = jax.random.fold_in(jax.random.key(request.seed), stream)
+    if request.truncation:
+      return sampling.truncated(game.latent, key, request.count,
+                                request.truncation)
+    return sampling.latents(game.latent, key, request.count)
+
+  try:
+    start = draw(0)
+    if not request.interpolate:
+      return start, label
+    paths = sampling.interpolate(start, draw(1), request.interpolate)
+  except ValueError as e:
+    raise RequestError(f'--{e}') from e
+  return (paths.reshape(-1, paths.shape[-1]),
+          np.repeat(label, request.interpolate))
+
+
+def _write(out, images, labels, columns):
+  suffix = os.path.splitext(out)[1].lower()
+  if suffix == '.png':
+    write_file(out, media.png(media.grid(images, columns)))
+  elif suffix == '.gif':
+    frames = images.reshape(-1, columns, *images.shape[1:]).swapaxes(0, 1)
+    side = math.ceil(math.sqrt(frames.shape[1]))
+    write_file(out, media.gif([media.grid(f, side) for f in frames]))
+  elif suffix == '.npz':
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, images=images, labels=labels)
+    write_file(out, buffer.getvalue())
+  elif suffix:
+    raise RequestError(f'--out={out}: must end in .png, .gif or .npz, or be a '
+                       'folder (without a suffix)')
+  else:
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+      write_file(os.path.join(out, f'{i:06d}_class{label}.png'),
+                 media.png(image))

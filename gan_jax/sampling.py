@@ -1,0 +1,76 @@
+"""Latents in, images out: what is looked at and scored."""
+
+import jax
+import jax.numpy as jnp
+from jax import random
+
+from gan_jax.models import Model
+from gan_jax.state import Average
+
+
+def generate(gen: Model, average: Average, z, label):
+  """Images [B, H, W, C] of z [B, Z] and label [B], by running statistics."""
+  images, _ = gen.apply(average.params, average.stats, z, label, train=False)
+  return images
+
+
+def latents(latent, key, count: int):
+  """z [count, Z] of a prior; the first n do not depend on count."""
+  keys = jax.vmap(lambda i: random.fold_in(key, i))(jnp.arange(count))
+  return latent(keys)
+
+
+def truncated(latent, key, count: int, bound: float):
+  """z [count, Z] whose entries beyond `bound` in size are drawn again.
+
+  The truncation trick of Brock et al. 2019 (arXiv:1809.11096, section 3.1).
+
+  Args:
+    latent: the prior.
+    key: PRNG key.
+    count: number of latents.
+    bound: largest |z_i|, 0.05 or more.
+
+  Raises:
+    ValueError: a smaller bound, for which redrawing would take very long.
+  """
+  if bound < 0.05:
+    raise ValueError(f'truncation {bound} is not 0.05 or more')
+  z = latents(latent, key, count)
+
+  def outside(carry):
+    return jnp.any(jnp.abs(carry[1]) > bound)
+
+  def redraw(carry):
+    round_, z = carry
+    fresh = latents(latent, random.fold_in(key, -round_), count)
+    return round_ + 1, jnp.where(jnp.abs(z) > bound, fresh, z)
+
+  return jax.lax.while_loop(outside, redraw, (1, z))[1]
+
+
+def interpolate(start, end, steps: int):
+  """Great-circle paths between latents.  White 2016, arXiv:1609.04468.
+
+  Args:
+    start: [B, Z].
+    end: [B, Z].
+    steps: points of each path, both ends included, 2 or more.
+
+  Returns:
+    [B, steps, Z]; the norm goes linearly from that of start to that of end.
+  """
+  norm = jnp.linalg.norm(start, axis=-1), jnp.linalg.norm(end, axis=-1)
+  cosine = jnp.sum(start * end, axis=-1) / (norm[0] * norm[1])
+  angle = jnp.arccos(jnp.clip(cosine, -1.0, 1.0))[:, None, None]
+  t = jnp.linspace(0.0, 1.0, steps)[None, :, None]
+  sine = jnp.sin(angle)
+  # Parallel latents have no circle through them: a straight line is its limit.
+  flat = sine < 1e-6
+  sine = jnp.where(flat, 1.0, sine)
+  weights = (jnp.where(flat, 1.0 - t, jnp.sin((1.0 - t) * angle) / sine),
+             jnp.where(flat, t, jnp.sin(t * angle) / sine))
+  units = [x / n[:, None] for x, n in zip((start, end), norm, strict=True)]
+  path = sum(w * u[:, None, :] for w, u in zip(weights, units, strict=True))
+  length = norm[0][:, None, None] * (1.0 - t) + norm[1][:, None, None] * t
+  return path * length

@@ -1,0 +1,60 @@
+"""What training changes, and nothing else: exactly what is checkpointed."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+
+class Net(struct.PyTreeNode):
+  """One player: parameters, running statistics, state of its optimiser."""
+
+  params: Any
+  stats: Any
+  opt_state: Any
+
+
+class Average(struct.PyTreeNode):
+  """The averaged generator: parameters and running statistics."""
+
+  params: Any
+  stats: Any
+
+
+class TrainState(struct.PyTreeNode):
+  """The whole state of a run after `step` steps.
+
+  It holds no key, no function and no optimiser: keys derive from the seed and
+  the step, the rest from the config. `aux` is for what methods remember beside
+  the networks (adaptive augmentation, averages of logits, ...).
+  """
+
+  step: jax.Array
+  gen: Net
+  disc: Net
+  ema: Average
+  aux: dict
+
+
+def init_state(game, key, image, label) -> TrainState:
+  """The state before the first step.
+
+  Args:
+    game: the `step.Game` to be played.
+    key: PRNG key.
+    image: real images [B, H, W, C], for their shape only.
+    label: [B] int32.
+  """
+  gen_key, disc_key, z_key = jax.random.split(key, 3)
+  z = game.latent(jax.random.split(z_key, image.shape[0]))
+
+  def net(model, optimizer, key, x):
+    params, stats = model.init(key, x, label)
+    return Net(params, stats, optimizer.init(params))
+
+  gen = net(game.gen, game.gen_optimizer, gen_key, z)
+  disc = net(game.disc, game.disc_optimizer, disc_key, image)
+  # Copies: a donated buffer may not appear twice in the state.
+  ema = jax.tree.map(jnp.copy, Average(gen.params, gen.stats))
+  return TrainState(jnp.zeros((), jnp.int32), gen, disc, ema, aux={})

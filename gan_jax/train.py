@@ -1,0 +1,289 @@
+"""The loop: indices -> steps -> scalars -> pictures and scores -> checkpoint."""
+
+import json
+import logging
+import os
+import time
+
+import jax
+import numpy as np
+
+from gan_jax import media, parallel, workdir
+from gan_jax.checkpoint import CheckpointError, Checkpoints
+from gan_jax.evaluators import Evaluator, equilibrium
+from gan_jax.experiment import Experiment
+from gan_jax.signals import StopRequest
+from gan_jax.workdir import WorkdirError
+from gan_jax.writers import (
+    ProgressBar,
+    ScalarWriter,
+    try_write_file,
+    write_file,
+)
+
+_LOG = logging.getLogger(__name__)
+
+# What may change when a run is resumed; all else would make it another run.
+RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
+             'evaluators', 'checkpoint_every', 'keep_checkpoints',
+             'steps_per_call', 'sample_grid')
+
+
+class NonFiniteError(RuntimeError):
+  """A loss, gradient or weight is infinite or not a number."""
+
+
+def train(experiment: Experiment, folder: str) -> int:
+  """Trains, or goes on, until train_steps, a signal or a non-finite number.
+
+  Args:
+    experiment: of `experiment.load`.
+    folder: the working directory; checkpoints in it are resumed.
+
+  Returns:
+    The exit status: 0, or 143 / 130 after SIGTERM / SIGINT.
+
+  Raises:
+    WorkdirError, CheckpointError, NonFiniteError: with what to do.
+  """
+  with workdir.hold(folder):
+    _check_same_run(folder, experiment)
+    checkpoints = Checkpoints(folder,
+                              keep=experiment.config['keep_checkpoints'])
+    start = checkpoints.latest()
+    _describe_run(folder, experiment, start)
+    with (StopRequest() as stop,
+          ScalarWriter(folder, resume_step=start) as writer,
+          ProgressBar(experiment.train_steps, initial=start) as bar):
+      loop = _Loop(experiment, folder, checkpoints, writer, bar)
+      try:
+        loop.run(stop)
+      finally:
+        checkpoints.close()
+        loop.draw()
+    return stop.exit_status
+
+
+class _Loop:
+  """One stretch of a run, from a checkpoint or from the start to its end."""
+
+  def __init__(self, experiment, folder, checkpoints, writer, bar):
+    self.experiment, self.folder = experiment, folder
+    self.checkpoints, self.writer, self.bar = checkpoints, writer, bar
+    self.config = config = experiment.config
+    self.mesh = parallel.make_mesh()
+    self.runner = parallel.make_runner(
+        experiment.step, self.mesh, seed=config['seed'],
+        image_range=config['image_range'])
+    self.evaluator = Evaluator(experiment)
+    self.clock = _Clock(config['batch_size'] * config['disc_steps'])
+
+  def run(self, stop):
+    experiment, per_call = self.experiment, self.config['steps_per_call']
+    state, step = self._first_state()
+    source = experiment.source
+    data = parallel.replicate(
+        parallel.Data(source.images, source.labels), self.mesh)
+    if step == 0:
+      self._sample(state, 0)
+    pending = None
+    while step < experiment.train_steps and not stop.signum:
+      state, scalars = self.runner(state, data, self._indices(step))
+      self.clock.dispatched()
+      if pending:
+        self._write(*pending)
+      step += per_call
+      pending = step, scalars
+      if self._is_due(step):
+        self._write(*pending, state)
+        pending = None
+        self.clock.idle()
+    if pending:
+      self._write(*pending)
+    self._finish(state, step)
+
+  def draw(self):
+    """Curves and GIF of all that the folder holds."""
+    rows = self.writer.read()
+    if rows:
+      title = os.path.basename(os.path.abspath(self.folder))
+      try_write_file(
+          os.path.join(self.folder, 'curves.png'),
+          media.curves(rows, levels=equilibrium(self.experiment.game.loss),
+                       title=title))
+    frames = _frames(self.folder)
+    if frames:
+      try_write_file(os.path.join(self.folder, 'training.gif'),
+                     media.gif(frames))
+
+  def _first_state(self):
+    """(state, its step), restored or fresh, on the mesh."""
+    init = self.experiment.init
+    step = self.checkpoints.latest()
+    if not step:
+      return parallel.replicate(init(), self.mesh), 0
+    abstract = parallel.abstract(jax.eval_shape(init), self.mesh)
+    state = self.checkpoints.restore(abstract, step)
+    # Orbax's arrays alias its buffers: donation wants arrays of our own.
+    return jax.jit(lambda s: jax.tree.map(lambda x: x.copy(), s))(state), step
+
+  def _indices(self, step):
+    config = self.config
+    count = config['steps_per_call'], config['disc_steps']
+    flat = self.experiment.batches(step * count[1], count[0] * count[1])
+    return flat.reshape(*count, config['batch_size'])
+
+  def _is_due(self, step):
+    every = self.experiment
+    return any(n and step % n == 0 for n in
+               (every.sample_every, every.eval_every, every.checkpoint_every))
+
+  def _write(self, step, scalars, state=None):
+    """One row of scalars; with the state, all that is due at its step."""
+    row = self._read(step, scalars)
+    every = self.experiment
+    if state is not None:
+      if every.checkpoint_every and step % every.checkpoint_every == 0:
+        self.checkpoints.save(step, state)
+      if every.sample_every and step % every.sample_every == 0:
+        self._sample(state, step)
+      if every.eval_every and step % every.eval_every == 0:
+        row |= self.evaluator.scores(state)
+    if row:
+      self.writer.write(step, row)
+      self.bar.update(step, row)
+
+  def _sample(self, state, step):
+    grid = self.evaluator.grid(state)
+    path = os.path.join(self.folder, 'samples', f'step_{step:08d}.png')
+    try_write_file(path, media.png(grid))
+    self.writer.images(step, 'samples', grid)
+
+  def _read(self, step, scalars) -> dict[str, float]:
+    """Waits for a call; its row if one is due, {} otherwise."""
+    scalars = {k: np.asarray(v) for k, v in scalars.items()}
+    self.clock.finished()
+    bad = {k: v for k, v in scalars.items() if not np.isfinite(v).all()}
+    if bad:
+      self._refuse(step, bad)
+    if step % self.experiment.log_every:
+      return {}
+    # The mean over one call: the same number whether or not a run was cut.
+    row = {k: float(v.mean(dtype=np.float64)) for k, v in scalars.items()}
+    return row | self.clock.read(self.config['steps_per_call'])
+
+  def _refuse(self, step, bad):
+    """Stops at the first non-finite scalar, leaving what explains it."""
+    per_call = self.config['steps_per_call']
+    first = min(int(np.flatnonzero(~np.isfinite(v))[0]) for v in bad.values())
+    at = step - per_call + first
+    found = sorted(k for k, v in bad.items() if not np.isfinite(v[first]))
+    batch = self._indices(step - per_call)[first]
+    path = os.path.join(self.folder, 'nonfinite.json')
+    try_write_file(path, json.dumps({
+        'step': at, 'seed': self.config['seed'], 'scalars': found,
+        'batch_indices': batch.tolist()}, indent=1).encode())
+    raise NonFiniteError(
+        f'step {at}: {", ".join(found)} not finite; the batch is named in '
+        f'{path}. Try a lower learning rate, max_grad_norm=1, a penalty, or '
+        "dtype='float32'. The newest checkpoint is of step "
+        f'{self.checkpoints.latest()}')
+
+  def _finish(self, state, step):
+    if step > self.checkpoints.latest():
+      self.checkpoints.save(step, state)
+      self.checkpoints.wait()
+    if step == self.experiment.train_steps:
+      self._sample(state, step)
+
+
+class _Clock:
+  """Images per second, and the share of time that no step was running."""
+
+  def __init__(self, images_per_step):
+    self._images_per_step = images_per_step
+    self._warm = False
+    self._reset()
+
+  def _reset(self):
+    self._start, self._idle, self._calls = time.perf_counter(), 0.0, 0
+    self._free_since = None
+
+  def dispatched(self):
+    """A call has been given to the device."""
+    now = time.perf_counter()
+    if self._free_since is not None:
+      self._idle += now - self._free_since
+      self._free_since = None
+
+  def finished(self):
+    """A call has been waited for."""
+    self._calls += 1
+    if not self._warm:  # The first call compiles.
+      self._warm = True
+      self._reset()
+
+  def idle(self):
+    """The device has nothing to do until the next call."""
+    self._free_since = time.perf_counter()
+
+  def read(self, steps_per_call) -> dict[str, float]:
+    """Scalars since the last reading; empty before there are any."""
+    seconds = time.perf_counter() - self._start
+    if not self._calls or seconds <= 0:
+      return {}
+    images = self._calls * steps_per_call * self._images_per_step
+    out = {'perf/images_per_second': images / seconds,
+           'perf/seconds_per_1000_images': 1000 * seconds / images,
+           'perf/host_share': min(1.0, self._idle / seconds)}
+    self._reset()
+    return out
+
+
+def _check_same_run(folder, experiment):
+  """A folder belongs to one run: its config and its data.
+
+  Raises:
+    WorkdirError: with the fields that differ.
+  """
+  lines = []
+  for name, now in (('config.json', experiment.config),
+                    ('data.json', experiment.facts._asdict())):
+    path = os.path.join(folder, name)
+    if os.path.exists(path):
+      with open(path) as file:
+        old = json.load(file)
+      lines += [line for line in workdir.diff(old, now)
+                if line.split(':')[0].split('.')[0].split('[')[0]
+                not in RESUMABLE]
+  if lines:
+    raise WorkdirError(
+        f'{folder} holds another run; use another --workdir, or remove it:\n  '
+        + '\n  '.join(lines))
+
+
+def _describe_run(folder, experiment, start):
+  """config.json and data.json of the run, a line per launch in launches."""
+  for name, value in (('config.json', experiment.config),
+                      ('data.json', experiment.facts._asdict())):
+    write_file(os.path.join(folder, name),
+               (json.dumps(value, indent=1) + '\n').encode())
+  launch = workdir.provenance() | {
+      'step': start, 'devices': [str(d) for d in jax.devices()]}
+  with open(os.path.join(folder, 'launches.jsonl'), 'a') as file:
+    file.write(json.dumps(launch) + '\n')
+  if start:
+    _LOG.info('resuming %s at step %d', folder, start)
+
+
+def _frames(folder):
+  """The sample grids of a folder in the order of their steps."""
+  samples = os.path.join(folder, 'samples')
+  if not os.path.isdir(samples):
+    return []
+  names = sorted(n for n in os.listdir(samples) if n.endswith('.png'))
+  frames = []
+  for name in names:
+    with open(os.path.join(samples, name), 'rb') as file:
+      frames.append(media.read_png(file.read()))
+  return frames

@@ -1,0 +1,167 @@
+"""The rules for the plain values of a config, all checked at once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gan_jax import lookup
+from gan_jax.lookup import Problem
+
+DTYPES = ('float32', 'bfloat16')
+IMAGE_RANGES = ((-1.0, 1.0), (0.0, 1.0))
+DURATIONS = ('log_every', 'sample_every', 'eval_every', 'checkpoint_every')
+
+
+class ConfigError(ValueError):
+  """Everything that is wrong with a config."""
+
+  def __init__(self, problems: list[Problem]):
+    """`problems`: at least one."""
+    self.problems = problems
+    count = 'one problem' if len(problems) == 1 else f'{len(problems)} problems'
+    super().__init__('\n'.join([f'{count} in the config:',
+                                *(f'  config.{p}' for p in problems)]))
+
+
+class Room:
+  """Where the names of a config key are looked up.
+
+  module, kind: as in `lookup.names`.
+  available: arguments that the program supplies.
+  many: whether the key holds a tuple of specs, and with which further keys.
+  """
+
+  def __init__(self, module, *, kind='', available=(), many=False, extra=()):
+    """See the class."""
+    self.module, self.kind, self.available = module, kind, available
+    self.many, self.extra = many, extra
+
+
+_NETWORK = ('image_shape', 'image_range', 'num_classes', 'axis_name', 'dtype')
+ROOMS = {
+    'data': Room('gan_jax.data.sources'),
+    'latent': Room('gan_jax.latents'),
+    'generator': Room('gan_jax.models', kind='Generator', available=_NETWORK),
+    'discriminator': Room('gan_jax.models', kind='Discriminator',
+                          available=_NETWORK),
+    'loss': Room('gan_jax.losses', available=('batch_mean',)),
+    'penalties': Room('gan_jax.penalties', available=('batch_mean',), many=True,
+                      extra=('weight', 'every')),
+    'augment': Room('gan_jax.augment', many=True),
+    'gen_optimizer': Room('optax'),
+    'disc_optimizer': Room('optax'),
+    'evaluators': Room('gan_jax.metrics', available=('source', 'seed'),
+                       many=True),
+}
+
+
+def _whole(low):
+  return (lambda v: _is_int(v) and v >= low), f'must be an int >= {low}'
+
+
+def _real(low, high=float('inf')):
+  bound = f'>= {low}' if high == float('inf') else f'in [{low}, {high})'
+  return (lambda v: _is_real(v) and low <= v < high), f'must be a float {bound}'
+
+
+def _is_int(value):
+  return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_real(value):
+  return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+_VALUES = {
+    'seed': _whole(0),
+    'batch_size': _whole(1),
+    'disc_steps': _whole(1),
+    'gen_steps': _whole(1),
+    'steps_per_call': _whole(1),
+    'keep_checkpoints': _whole(1),
+    'reuse_fakes': (lambda v: isinstance(v, bool), 'must be True or False'),
+    'disc_weight_clip': _real(0.0),
+    'max_grad_norm': _real(0.0),
+    'ema_decay': _real(0.0, 1.0),
+    'ema_rampup': _real(0.0),
+    'dtype': (lambda v: v in DTYPES, f'must be one of {DTYPES}'),
+    'image_range': (lambda v: v in IMAGE_RANGES,
+                    f'must be one of {IMAGE_RANGES}'),
+    'sample_grid': (lambda v: isinstance(v, tuple) and len(v) == 2
+                    and all(_is_int(n) and n > 0 for n in v),
+                    'must be (rows, columns), each 1 or more'),
+}
+KEYS = {*_VALUES, *ROOMS, *DURATIONS, 'train_steps'}
+
+
+def check(config: Mapping[str, Any], devices: int) -> list[Problem]:
+  """Problems of keys, values and specs that need neither data nor networks.
+
+  Args:
+    config: plain dict, tuples for sequences.
+    devices: that a batch is divided by.
+  """
+  problems = [Problem(key, value, 'no such key' + lookup.near(key, KEYS))
+              for key, value in config.items() if key not in KEYS]
+  problems += [Problem(key, 'absent', 'is missing; start from '
+                       'configs.common.get_config()')
+               for key in sorted(KEYS - set(config))]
+  for key, (holds, rule) in _VALUES.items():
+    if key in config and not holds(config[key]):
+      problems.append(Problem(key, config[key], rule))
+  for key, room in ROOMS.items():
+    if key in config:
+      problems += _check_room(key, config[key], room)
+  if not any(p.path == 'batch_size' for p in problems):
+    problems += _check_batch(config.get('batch_size', devices), devices)
+  return problems
+
+
+def _check_room(key, value, room) -> list[Problem]:
+  if not room.many:
+    problems = lookup.check(room.module, value, key, room.available, room.kind)
+    return problems + _check_optimizer(key, value)
+  if not isinstance(value, tuple):
+    return [Problem(key, value, 'must be a tuple of dict(name=..., **kwargs)')]
+  problems = []
+  for i, spec in enumerate(value):
+    path = f'{key}[{i}]'
+    if isinstance(spec, Mapping):
+      problems += _check_term(path, spec, room)
+      spec = {k: v for k, v in spec.items() if k not in room.extra}
+    problems += lookup.check(room.module, spec, path, room.available)
+  return problems
+
+
+def _check_term(path, spec, room) -> list[Problem]:
+  """weight and every, which belong to the game and not to the penalty."""
+  problems = []
+  for key, (holds, rule) in {'weight': _real(0.0), 'every': _whole(1)}.items():
+    if key not in room.extra:
+      continue
+    if key not in spec and key == 'weight':
+      problems.append(Problem(f'{path}.weight', 'absent', 'is missing'))
+    elif not holds(spec.get(key, 1)):
+      problems.append(Problem(f'{path}.{key}', spec[key], rule))
+  return problems
+
+
+def _check_optimizer(key, spec) -> list[Problem]:
+  if not key.endswith('_optimizer') or not isinstance(spec, Mapping):
+    return []
+  rate = spec.get('learning_rate', 0.0)
+  path = f'{key}.learning_rate'
+  if isinstance(rate, Mapping):
+    return lookup.check('optax', rate, path)
+  if not _is_real(rate) or not 0 <= rate < float('inf'):
+    return [Problem(path, rate, 'must be a float >= 0, or a schedule '
+                    'dict(name=..., **kwargs) of optax')]
+  return []
+
+
+def _check_batch(batch_size, devices) -> list[Problem]:
+  if batch_size % devices == 0:
+    return []
+  down = batch_size // devices * devices
+  near = f'{down} or {down + devices}' if down else f'{devices}'
+  return [Problem('batch_size', batch_size,
+                  f'is not divisible by {devices} devices; try {near}')]

@@ -1,0 +1,11 @@
+"""What a run leaves behind for people: files, scalars, a progress bar.
+
+A log must never end a run: where the disk is full or a write fails, there is
+one warning with the path and the free bytes, and the run goes on.
+"""
+
+from gan_jax.writers.files import try_write_file, write_file
+from gan_jax.writers.progress import ProgressBar
+from gan_jax.writers.scalars import ScalarWriter
+
+__all__ = ['ProgressBar', 'ScalarWriter', 'try_write_file', 'write_file']

@@ -1,0 +1,153 @@
+"""scalars.jsonl, the source of truth, and TensorBoard's copy of it."""
+
+import json
+import logging
+import math
+import os
+import pathlib
+import struct
+import time
+
+from tensorboardX.crc32c import crc32c
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.summary_pb2 import Summary
+
+from gan_jax import media
+from gan_jax.writers.files import Appender, write_file
+
+_log = logging.getLogger(__name__)
+
+
+class ScalarWriter:
+  """Writes scalars.jsonl and TensorBoard files into a workdir.
+
+  A row is in the file, where a kill -9 cannot reach it, when `write` returns;
+  call `flush` before a checkpoint is saved to be safe from a power cut too.
+
+  tensorboardX's own SummaryWriter is not used, only its messages: when the
+  disk is full its thread dies and the eleventh event blocks the run for ever;
+  and two runs within a second write to the same file.
+  """
+
+  def __init__(self, workdir, *, resume_step):
+    """Removes what a run that is being resumed logged after its checkpoint.
+
+    Args:
+      workdir: folder; made if missing.
+      resume_step: step of the restored checkpoint; rows of later steps, and
+        lines that are no rows, such as the torn last line that a kill leaves,
+        are dropped atomically.  0 is a fresh run: every row is dropped.
+
+    Raises:
+      OSError: the old rows cannot be read or rewritten.
+    """
+    self._path = pathlib.Path(workdir) / 'scalars.jsonl'
+    _drop_rows(self._path, resume_step)
+    self._rows = Appender(self._path)
+    self._events = Appender(
+        pathlib.Path(workdir) / 'tensorboard' /
+        f'events.out.tfevents.{time.time():.6f}.{os.getpid()}')
+    self._event(file_version='brain.Event:2')
+    # TensorBoard hides the events of earlier files from this step on.
+    self._event(step=resume_step + 1 if resume_step else 0,
+                session_log=SessionLog(status=SessionLog.START))
+
+  def write(self, step, scalars):
+    """Appends one row; NaN, Inf and None become null in scalars.jsonl.
+
+    Args:
+      step: int; one row a step, so merge the scores of a step into its row.
+      scalars: {name: number, numpy or JAX scalar of shape [], or None}.
+
+    Raises:
+      ValueError: a scalar is named 'step' or is no single number.
+    """
+    if 'step' in scalars:
+      raise ValueError("a scalar is named 'step', which is the row's own key; "
+                       'rename the scalar')
+    row, values = {'step': int(step)}, []
+    for name, value in scalars.items():
+      try:
+        number = math.nan if value is None else float(value)
+      except (TypeError, ValueError) as error:
+        raise ValueError(f'scalar {name!r} is {value!r}; a scalar is one '
+                         'number or None; reduce it, e.g. by its mean'
+                         ) from error
+      row[name] = number if math.isfinite(number) else None
+      if value is not None:
+        values.append(Summary.Value(tag=name, simple_value=number))
+    self._rows.append(json.dumps(row, allow_nan=False).encode() + b'\n')
+    self._event(step=int(step), summary=Summary(value=values))
+
+  def images(self, step, name, image):
+    """Adds a picture, uint8 [H, W, C] with C in (1, 3, 4), to TensorBoard."""
+    height, width, channels = image.shape
+    picture = Summary.Image(height=height, width=width, colorspace=channels,
+                            encoded_image_string=media.png(image))
+    self._event(step=int(step), summary=Summary(
+        value=[Summary.Value(tag=name, image=picture)]))
+
+  def read(self):
+    """Returns the rows of scalars.jsonl, a list of dicts with 'step'."""
+    return [row for _, row in _read_rows(self._path) if row is not None]
+
+  def flush(self):
+    """Returns when everything written is on the disk."""
+    self._rows.flush()
+    self._events.flush()
+
+  def close(self):
+    """Flushes and closes the files; may be called twice."""
+    self._rows.close()
+    self._events.close()
+
+  def __enter__(self):
+    """Returns itself."""
+    return self
+
+  def __exit__(self, *_):
+    """Closes it."""
+    self.close()
+
+  def _event(self, **fields):
+    data = Event(wall_time=time.time(), **fields).SerializeToString()
+    size = struct.pack('<Q', len(data))
+    self._events.append(size + _checksum(size) + data + _checksum(data))
+
+
+def _checksum(data):
+  """The masked CRC of TensorFlow's record format, 4 bytes."""
+  crc = crc32c(data)
+  return struct.pack(
+      '<I', ((crc >> 15 | crc << 17) + 0xa282ead8) & 0xffffffff)
+
+
+def _read_rows(path):
+  """[(line, row or None if the line is no row)]; [] if there is no file."""
+  try:
+    lines = path.read_bytes().split(b'\n')
+  except FileNotFoundError:
+    return []
+  result = []
+  for line in filter(None, lines):
+    try:
+      row = json.loads(line)
+    except ValueError:  # UnicodeDecodeError is one too
+      row = None
+    if not isinstance(row, dict) or not isinstance(row.get('step'), int):
+      row = None
+    result.append((line, row))
+  return result
+
+
+def _drop_rows(path, resume_step):
+  """Rewrites the file without rows after `resume_step` and broken lines."""
+  rows = _read_rows(path)
+  keep = [line for line, row in rows
+          if resume_step and row and row['step'] <= resume_step]
+  data = b''.join(line + b'\n' for line in keep)
+  if rows and data != path.read_bytes():
+    write_file(path, data)
+    broken = sum(row is None for _, row in rows)
+    _log.info('%s: dropped %d rows after step %d and %d broken lines', path,
+              len(rows) - len(keep) - broken, resume_step, broken)

@@ -1,0 +1,138 @@
+"""Which arrays are images and labels, and what becomes of them."""
+
+import numpy as np
+import pytest
+
+from gan_jax.data import prepare
+from gan_jax.data.files import DataError
+
+
+def fails(*words, call):
+  """One DataError, on one line, that has all the words."""
+  with pytest.raises(DataError) as info:
+    call()
+  message = str(info.value)
+  assert '\n' not in message
+  for word in words:
+    assert word in message, message
+
+
+@pytest.mark.parametrize('array, expected', [
+    (np.array([0, 7, 255], np.uint8), [0, 7, 255]),
+    (np.array([0, 7, 255], np.int64), [0, 7, 255]),
+    (np.array([0, 7, 255], '>u2'), [0, 7, 255]),
+    (np.array([False, True, True]), [0, 255, 255]),
+    (np.array([0, 0.5, 1], np.float32), [0, 128, 255]),  # 127.5 to even
+    (np.array([0, 0.25, 0.9999], np.float16), [0, 64, 255]),
+    (np.array([-1, 0.5, 1], '>f8'), [0, 191, 255]),
+    (np.array([-1.0005, 0, 1.0005]), [0, 128, 255]),
+])
+def test_dtypes_and_ranges(array, expected):
+  for shape in (3, 1, 1), (1, 1, 3, 1), (1, 3, 1, 1), (1, 1, 1, 3):
+    result = prepare.as_images(array.reshape(shape), 'file')
+    assert result.ravel().tolist() == expected
+    assert result.shape == (shape if len(shape) == 4 else (3, 1, 1, 1))
+    assert result.flags.c_contiguous and result.dtype == np.uint8
+
+
+def test_float_round_trip_in_blocks():
+  pixels = np.random.default_rng(0).integers(0, 256, (2500, 4, 4), np.uint8)
+  for array in pixels / np.float32(255), pixels / np.float32(127.5) - 1:
+    result = prepare.as_images(array.astype(np.float32), 'file')
+    np.testing.assert_array_equal(result[..., 0], pixels)
+
+
+def test_fortran_order():
+  pixels = np.arange(90, dtype=np.uint8).reshape(3, 5, 6)
+  result = prepare.as_images(np.asfortranarray(pixels), 'file')
+  np.testing.assert_array_equal(result[..., 0], pixels)
+  assert result.flags.c_contiguous
+
+
+@pytest.mark.parametrize('labels, expected, num_classes', [
+    (np.array([4, 0, 2]), [4, 0, 2], 5),
+    (np.array([[4], [0], [2]], np.uint8), [4, 0, 2], 5),
+    (np.array([True, False, True]), [1, 0, 1], 2),
+    (np.eye(4)[[1, 0, 2]], [1, 0, 2], 4),
+    (np.eye(4, dtype=bool)[[1, 0, 2]], [1, 0, 2], 4),
+])
+def test_labels(labels, expected, num_classes):
+  result, count = prepare.as_labels(labels, 3, 'file')
+  assert result.tolist() == expected and result.dtype == np.int32
+  assert count == num_classes
+
+
+@pytest.mark.parametrize('array, words', [
+    (np.full((2, 3, 3), 7.5), ['7.5..7.5', '[0, 1]', 'uint8']),
+    (np.full((2, 3, 3), -0.2), ['-0.2']),
+    (np.array([[[np.nan, 0.0]]]), ['NaN or Inf', 'image 0']),
+    (np.array([[[0.0]], [[np.inf]]]), ['NaN or Inf', 'image 1']),
+    (np.full((2, 3, 3), 40000, np.uint16), ['40000', '257']),
+    (np.full((2, 3, 3), -3), ['-3..-3', '0..255']),
+    (np.eye(6, dtype=np.uint8)[None], ['maximum 1', 'bool']),
+    (np.zeros((2, 3, 8, 8), np.uint8), ['transpose(0, 2, 3, 1)']),
+    (np.zeros((2, 1, 8, 8), np.uint8), ['transpose(0, 2, 3, 1)']),
+    (np.zeros((8, 8, 3), np.uint8), ['ONE image', 'images[None]']),
+    (np.zeros((2, 784), np.uint8), ['reshape(-1, 28, 28)']),
+    (np.zeros(5, np.uint8), ['are these the labels']),
+    (np.zeros((1, 2, 3, 4, 5), np.uint8), ['[1, 2, 3, 4, 5]']),
+    (np.zeros((0, 8, 8), np.uint8), ['no pixels']),
+    (np.zeros((2, 3, 3), np.complex64), ['complex64']),
+    (np.zeros((2, 3, 3), 'M8[s]'), ['datetime64']),
+    (np.full((2, 3, 3), 'a'), ['<U1']),
+    (np.zeros((2, 3, 3), [('a', 'u1')]), ["('a', 'u1')"]),
+])
+def test_bad_images(array, words):
+  fails('file', *words, call=lambda: prepare.as_images(array, 'file'))
+
+
+@pytest.mark.parametrize('labels, words', [
+    (np.zeros(4, int), ['[4]', '3 images']),
+    (np.array([0, -1, 2]), ['-1..2']),
+    (np.array([0, 1, 2 ** 40]), ['1099511627776', 'return_inverse']),
+    (np.array([0, 1, 2 ** 63], np.uint64), ['9223372036854775808']),
+    (np.array([0., 1., 2.]), ['float64', 'integers']),
+    (np.array(['cat', 'dog', 'cat']), ['<U3']),
+    (np.ones((3, 4), int), ['one-hot']),
+    (np.full((3, 2), 0.5), ['one-hot']),
+    (np.full((3, 2), np.nan), ['one-hot']),
+    (np.zeros((3, 2, 2), int), ['[3, 2, 2]', 'one-hot']),
+])
+def test_bad_labels(labels, words):
+  fails('file', 'labels', *words,
+        call=lambda: prepare.as_labels(labels, 3, 'file'))
+
+
+def prepared(pixels, **kwargs):
+  return prepare.make_source(np.asarray(pixels, np.uint8), (), 0, name='set',
+                             licence='', **kwargs).images
+
+
+def test_resize_is_antialiased_bilinear():
+  pixels = np.tile([0, 0, 70, 210], (1, 4, 1))[..., None]
+  # A triangle of half width 2 around 1 and 3: weights 3/7, 3/7, 1/7, and the
+  # mirror image of that.  Without antialiasing these would be 0 and 140.
+  result = prepared(pixels, resize=(2, 2))
+  assert result[0, :, :, 0].tolist() == [[10, 120]] * 2
+  # Height comes first.
+  assert prepared(pixels, resize=(2, 3)).shape == (1, 2, 3, 1)
+
+
+def test_resize_treats_channels_apart():
+  pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 5), np.uint8)
+  pixels[..., 3] = 0  # as alpha, it would blank the colours
+  together = prepared(pixels, resize=(4, 4))
+  for c in range(5):
+    alone = prepared(pixels[..., c:c + 1], resize=(4, 4))
+    np.testing.assert_array_equal(together[..., c:c + 1], alone)
+  four = prepared(pixels[..., :4], resize=(4, 4))
+  np.testing.assert_array_equal(four, together[..., :4])
+
+
+def test_pad_is_centred_on_zero():
+  pixels = np.array([[[7, 8], [9, 10]]])[..., None]
+  padded = prepared(pixels, pad=(3, 4))[0, :, :, 0]
+  assert padded.tolist() == [[0, 7, 8, 0], [0, 9, 10, 0], [0, 0, 0, 0]]
+  # Resized first: the mean of 6, 8, 10 and 12 between two black columns.
+  both = prepared(pixels * 2 - 8, resize=(1, 1), pad=[1, 3])[0, :, :, 0]
+  assert both.tolist() == [[0, 9, 0]]

@@ -1,0 +1,296 @@
+"""Files, scalars and the progress bar, with full disks and torn lines."""
+
+import errno
+import io
+import json
+import logging
+import math
+import os
+import pathlib
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+from gan_jax import writers
+from gan_jax.writers import scalars as scalars_module
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+  """Switches ENOSPC on and off for every way in which the writers write."""
+  full = {'is': False, 'part': 0}
+  real_write, real_replace = os.write, os.replace
+
+  def write(fd, data):
+    if full['is'] and full['part']:
+      data, full['part'] = data[:full['part']], 0
+      return real_write(fd, data)
+    if full['is']:
+      raise OSError(errno.ENOSPC, 'No space left on device')
+    return real_write(fd, data)
+
+  def replace(*args):
+    if full['is']:
+      raise OSError(errno.ENOSPC, 'No space left on device')
+    return real_replace(*args)
+
+  monkeypatch.setattr(os, 'write', write)
+  monkeypatch.setattr(os, 'replace', replace)
+  return full
+
+
+def _warnings(caplog):
+  return [r.getMessage() for r in caplog.records
+          if r.levelno >= logging.WARNING]
+
+
+def _events(workdir):
+  """All events of the TensorBoard files, oldest file first."""
+  events = []
+  for path in sorted((workdir / 'tensorboard').iterdir()):
+    data = path.read_bytes()
+    while data:
+      size, = struct.unpack('<Q', data[:8])
+      record, data = data[:size + 16], data[size + 16:]
+      assert record[8:12] == scalars_module._checksum(record[:8])
+      assert record[-4:] == scalars_module._checksum(record[12:-4])
+      events.append(Event.FromString(record[12:-4]))
+  return events
+
+
+def test_write_file_makes_folders_and_replaces(tmp_path):
+  path = tmp_path / 'a' / 'b' / 'ä.bin'
+  writers.write_file(path, b'old')
+  writers.write_file(str(path), b'new')
+  assert path.read_bytes() == b'new'
+  assert [p.name for p in path.parent.iterdir()] == ['ä.bin']
+
+
+@pytest.mark.parametrize('umask, mode', [(0o022, 0o644), (0o077, 0o600),
+                                         (0o002, 0o664)])
+def test_write_file_follows_the_umask(tmp_path, umask, mode):
+  before = os.umask(umask)
+  try:
+    writers.write_file(tmp_path / 'x', b'')
+  finally:
+    os.umask(before)
+  assert (tmp_path / 'x').stat().st_mode & 0o777 == mode
+
+
+def test_write_file_that_fails_leaves_the_old_file(tmp_path, full_disk):
+  path = tmp_path / 'x'
+  writers.write_file(path, b'old')
+  full_disk['is'] = True
+  with pytest.raises(OSError, match='No space'):
+    writers.write_file(path, b'new')
+  assert path.read_bytes() == b'old'
+  assert list(tmp_path.iterdir()) == [path]
+
+
+def test_try_write_file_warns_once_a_folder(tmp_path, full_disk, caplog):
+  full_disk['is'] = True
+  for i in range(3):
+    assert not writers.try_write_file(tmp_path / f'{i}.png', b'x')
+  message, = _warnings(caplog)
+  assert str(tmp_path / '0.png') in message and 'No space left' in message
+  assert 'bytes are free' in message
+  full_disk['is'] = False
+  assert writers.try_write_file(tmp_path / '3.png', b'x')
+  full_disk['is'] = True  # full again: said again
+  writers.try_write_file(tmp_path / '4.png', b'x')
+  assert len(_warnings(caplog)) == 2
+
+
+def test_try_write_file_below_a_file(tmp_path, caplog):
+  (tmp_path / 'samples').write_text('in the way')
+  assert not writers.try_write_file(tmp_path / 'samples' / 'x.png', b'')
+  assert 'samples' in _warnings(caplog)[0]
+
+
+def test_rows_are_strict_json_with_the_step_first(tmp_path):
+  with writers.ScalarWriter(tmp_path, resume_step=0) as writer:
+    writer.write(10, {'loss/disc': np.float32(1.5), 'loss/gen': math.nan,
+                      'a': -math.inf, 'b': 2, 'c': None, 'd': np.array(0.25)})
+    writer.write(np.int64(20), {})
+    rows = writer.read()  # without a flush: it is in the file already
+  text = (tmp_path / 'scalars.jsonl').read_text()
+  assert text == ('{"step": 10, "loss/disc": 1.5, "loss/gen": null, "a": null, '
+                  '"b": 2.0, "c": null, "d": 0.25}\n{"step": 20}\n')
+  assert rows == [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize('scalars, message', [
+    ({'step': 1.0}, "named 'step'"),
+    ({'loss': np.zeros(2)}, "'loss' is array.*one number"),
+    ({'loss': 'high'}, "'loss' is 'high'"),
+])
+def test_write_refuses(tmp_path, scalars, message):
+  with writers.ScalarWriter(tmp_path, resume_step=0) as writer:
+    with pytest.raises(ValueError, match=message):
+      writer.write(1, scalars)
+    assert writer.read() == []
+
+
+ROWS = b'{"step": 10, "a": 1.0}\n{"step": 20, "a": 2.0}\n{"step": 30}\n'
+
+
+@pytest.mark.parametrize('content, resume_step, left', [
+    (ROWS, 30, [10, 20, 30]),
+    (ROWS, 20, [10, 20]),
+    (ROWS, 25, [10, 20]),
+    (ROWS, 5, []),
+    (ROWS, 0, []),
+    (b'{"step": 0}\n', 0, []),  # a fresh run writes step 0 again
+    (ROWS + b'{"step": 40, "a": 1.2', 40, [10, 20, 30]),  # torn by a kill
+    (ROWS + b'{"step": 4', 20, [10, 20]),
+    (ROWS[:-1], 30, [10, 20, 30]),  # torn exactly before the newline
+    (ROWS + b'\0\0\0\0', 30, [10, 20, 30]),  # after a power cut
+    (ROWS + b'\xff\xfe\n[1]\n7\n{"a": 1}\n{"step": "x"}\n', 30, [10, 20, 30]),
+    (b'{"st\n' + ROWS, 30, [10, 20, 30]),
+    (b'', 30, []),
+    (None, 30, []),
+])
+def test_resume_drops_later_rows_and_torn_lines(tmp_path, content,
+                                                resume_step, left):
+  path = tmp_path / 'scalars.jsonl'
+  if content is not None:
+    path.write_bytes(content)
+  with writers.ScalarWriter(tmp_path, resume_step=resume_step) as writer:
+    assert [row['step'] for row in writer.read()] == left
+    writer.write(99, {'a': 3.0})
+  lines = path.read_bytes().splitlines(keepends=True)
+  assert lines[:-1] == ROWS.splitlines(keepends=True)[:len(left)]
+  assert lines[-1] == b'{"step": 99, "a": 3.0}\n'
+
+
+def test_resume_that_cannot_rewrite_leaves_the_rows(tmp_path, full_disk):
+  path = tmp_path / 'scalars.jsonl'
+  path.write_bytes(ROWS)
+  full_disk['is'] = True
+  with pytest.raises(OSError, match='No space'):
+    writers.ScalarWriter(tmp_path, resume_step=10)
+  assert path.read_bytes() == ROWS
+  writers.ScalarWriter(tmp_path, resume_step=30)  # nothing to rewrite
+
+
+def test_tensorboard_holds_scalars_and_images(tmp_path):
+  image = np.random.RandomState(0).randint(0, 256, (4, 6, 3), np.uint8)
+  with writers.ScalarWriter(tmp_path, resume_step=0) as writer:
+    writer.write(10, {'loss/disc': 1.5, 'bad': math.nan, 'none': None,
+                      'huge': 1e300})
+    writer.images(20, 'samples', image)
+    writer.images(20, 'grey', image[..., :1])
+  version, start, scalar, picture, grey = _events(tmp_path)
+  assert version.file_version == 'brain.Event:2'
+  assert start.session_log.status == SessionLog.START and start.step == 0
+  assert scalar.step == 10
+  values = {v.tag: v.simple_value for v in scalar.summary.value}
+  assert values['loss/disc'] == 1.5 and math.isnan(values['bad'])
+  assert math.isinf(values['huge']) and len(values) == 3
+  value, = picture.summary.value
+  assert (picture.step, value.tag) == (20, 'samples')
+  assert (value.image.height, value.image.width) == (4, 6)
+  got = Image.open(io.BytesIO(value.image.encoded_image_string))
+  assert (np.asarray(got) == image).all()
+  assert grey.summary.value[0].image.colorspace == 1
+
+
+def test_tensorboard_purges_what_came_after_the_checkpoint(tmp_path):
+  with writers.ScalarWriter(tmp_path, resume_step=0) as writer:
+    writer.write(10, {'a': 1.0})
+  # Within the same second: the first file must not be written over.
+  with writers.ScalarWriter(tmp_path, resume_step=7):
+    pass
+  assert len(list((tmp_path / 'tensorboard').iterdir())) == 2
+  starts = [e.step for e in _events(tmp_path)
+            if e.session_log.status == SessionLog.START]
+  assert starts == [0, 8]  # events of step 7 are the checkpoint's and stay
+
+
+def test_full_disk_warns_once_and_leaves_no_gap(tmp_path, full_disk, caplog):
+  with writers.ScalarWriter(tmp_path, resume_step=0) as writer:
+    writer.write(1, {'a': 1.0})
+    full_disk.update({'is': True, 'part': 9})  # 9 bytes of row 2 still fit
+    for step in (2, 3, 4):
+      writer.write(step, {'a': float(step)})
+      writer.images(step, 'x', np.zeros((2, 2, 1), np.uint8))
+    writer.flush()
+    # Cut off again: no torn row, now or later.
+    assert [row['step'] for row in writer.read()] == [1]
+    assert (tmp_path / 'scalars.jsonl').read_bytes().endswith(b'}\n')
+    messages = _warnings(caplog)
+    assert len(messages) == 2  # scalars.jsonl and the TensorBoard file
+    assert str(tmp_path / 'scalars.jsonl') in messages[0]
+    assert all('bytes are free' in m for m in messages)
+    full_disk['is'] = False
+    writer.write(5, {'a': 5.0})
+    assert [row['step'] for row in writer.read()] == [1, 2, 3, 4, 5]
+  assert [e.step for e in _events(tmp_path) if e.summary.value] == [
+      1, 2, 2, 3, 3, 4, 4, 5]
+  assert 'can be written again' in _warnings(caplog)[2]
+
+
+def test_rows_that_are_lost_are_counted(tmp_path, full_disk, caplog):
+  appender = writers.files.Appender(tmp_path / 'x', limit=25)
+  full_disk['is'] = True
+  for _ in range(4):  # two records of ten bytes wait, two are over the limit
+    appender.append(b'0123456789')
+  appender.close()
+  appender.close()
+  assert _warnings(caplog)[1:] == [f'4 records are missing from '
+                                   f'{tmp_path / "x"}']
+
+
+def test_a_full_disk_at_the_start_does_not_end_the_run(tmp_path, full_disk,
+                                                       caplog):
+  full_disk['is'] = True
+  with writers.ScalarWriter(tmp_path, resume_step=0) as writer:
+    writer.write(1, {'a': 1.0})
+    full_disk['is'] = False
+  assert [row['step'] for row in writer.read()] == [1]
+  assert len(_events(tmp_path)) == 3
+
+
+def test_a_real_full_device(caplog):
+  if not pathlib.Path('/dev/full').exists():
+    pytest.skip('needs /dev/full')
+  appender = writers.files.Appender('/dev/full')
+  appender.append(b'x')
+  appender.append(b'x')
+  appender.close()
+  assert len(_warnings(caplog)) == 2  # full; 2 records missing
+
+
+def test_progress_prints_lines_when_not_on_a_terminal():
+  file = io.StringIO()
+  with writers.ProgressBar(2000, initial=500, file=file) as bar:
+    bar.update(1000, {'loss/gen': 0.69314, 'loss/disc': np.float32(1.386294),
+                      'logits/real': 0.1, 'perf/images_per_second': 51234.5})
+    bar.update(1500, {'loss/disc': None})
+  assert file.getvalue() == (
+      'step 1000/2000  loss/disc 1.386  loss/gen 0.6931  images/s 51,234\n'
+      'step 1500/2000  loss/disc null\n')
+
+
+def test_progress_is_a_bar_on_a_terminal():
+  class Terminal(io.StringIO):
+    def isatty(self):
+      return True
+
+  file = Terminal()
+  with writers.ProgressBar(2000, initial=500, file=file) as bar:
+    bar.update(2000, {'loss/disc': 1.25})
+  last = file.getvalue().split('\r')[-1]
+  assert '2000/2000' in last and 'loss/disc=1.25' in last and '100%' in last
+
+
+def test_progress_survives_a_closed_pipe():
+  class Pipe(io.StringIO):
+    def write(self, text):
+      raise BrokenPipeError
+
+  with writers.ProgressBar(10, file=Pipe()) as bar:
+    bar.update(5, {})
