@@ -149,6 +149,8 @@ def _quick(config):
   for key in ('log_every', 'sample_every', 'checkpoint_every'):
     config[key] = 2
   config.eval_every = 4
+  for spec in config.evaluators:
+    spec.num_samples = 16
   for key in ('generator', 'discriminator'):
     net = config[key]
     if net.name.startswith('dcgan.'):

@@ -85,7 +85,7 @@ class Evaluator:
           state.ema, self._sampler.latents(key, count), label)
 
     found = {}
-    for evaluate in self._experiment.evaluators.values():
+    for evaluate in self._experiment.evaluators:
       found.update(evaluate(sample))
     return {f'eval/{name}': value for name, value in found.items()}
 

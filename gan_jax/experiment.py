@@ -46,7 +46,7 @@ class Experiment(NamedTuple):
   step: train_step of these rules, (state, batch, key, *, pmean).
   init: () -> TrainState before the first step.
   train_steps, log_every, sample_every, eval_every, checkpoint_every: in steps.
-  evaluators: {name: (sample: n -> uint8 images, labels) -> {score: float}}.
+  evaluators: each (sample: n -> uint8 images [n, H, W, C]) -> {score: float}.
   """
 
   config: dict
@@ -61,7 +61,7 @@ class Experiment(NamedTuple):
   sample_every: int
   eval_every: int
   checkpoint_every: int
-  evaluators: dict[str, Callable]
+  evaluators: list[Callable]
 
 
 def load(config: Any) -> Experiment:
@@ -283,9 +283,16 @@ def _check_shapes(game, shape, init):
 
 
 def _evaluators(config, source):
-  return {spec['name']: lookup.build('gan_jax.metrics', spec, source=source,
-                                     seed=config['seed'])
-          for spec in config['evaluators']}
+  found, problems = [], []
+  for i, spec in enumerate(config['evaluators']):
+    try:
+      found.append(lookup.build(ROOMS['evaluators'].module, spec,
+                                source=source, seed=config['seed']))
+    except ValueError as e:
+      problems.append(Problem(f'evaluators[{i}]', spec, str(e)))
+  if problems:
+    raise ConfigError(problems)
+  return found
 
 
 def describe(experiment: Experiment) -> str:

@@ -26,11 +26,13 @@ class Problem(NamedTuple):
 
 
 def near(word: str, known: Iterable[str]) -> str:
-  """'; did you mean "x"? Known: ...', or the list alone if nothing is near."""
+  """'; did you mean "x"? Known: ...'; a long list gives way to the hint."""
   known = sorted(known)
   match = difflib.get_close_matches(str(word), known, n=1)
   hint = f'; did you mean "{match[0]}"?' if match else '.'
-  return f'{hint} Known: {", ".join(known)}'
+  if match and len(known) > 30:
+    return hint
+  return f'{hint} Known: {", ".join(known) or "none"}'
 
 
 def names(room: str, kind: str = '') -> list[str]:
@@ -43,11 +45,11 @@ def names(room: str, kind: str = '') -> list[str]:
   if not kind:
     return [name for name in vars(module) if _is_choice(module, name)]
   return [f'{info.name}.{kind}' for info in pkgutil.iter_modules(module.__path__)
-          if hasattr(importlib.import_module(f'{room}.{info.name}'), kind)]
+          if _is_choice(importlib.import_module(f'{room}.{info.name}'), kind)]
 
 
 def _is_choice(module, name: str) -> bool:
-  value = getattr(module, name)
+  value = getattr(module, name, None)
   if name.startswith('_') or not callable(value):
     return False
   if isinstance(value, type) and issubclass(value, (tuple, BaseException)):
@@ -66,8 +68,12 @@ def find(room: str, name: str, kind: str = '') -> Callable:
   if ':' in name:
     home, _, function = name.partition(':')
     try:
-      return getattr(importlib.import_module(home), function)
-    except (ImportError, AttributeError) as e:
+      value = getattr(importlib.import_module(home), function)
+      if not callable(value):
+        raise AttributeError(f'{value!r} is not callable')
+      return value
+    # An empty or relative name of a module: ValueError, TypeError.
+    except (ImportError, AttributeError, ValueError, TypeError) as e:
       raise ValueError(
           f'cannot import {function!r} from {home!r} ({e}); the module must be '
           'on PYTHONPATH or in the folder you start from') from e

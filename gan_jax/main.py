@@ -5,118 +5,169 @@ import os
 import re
 import sys
 
-from absl import app, flags
+from absl import flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
-
-# New attributes are let through here and judged with all the rest by
-# experiment.load, so that every mistake in a config is named at once.
-_CONFIG = config_flags.DEFINE_config_file(
-    'config', None, 'File with get_config(arg), e.g. configs/dcgan.py or '
-    'configs/dcgan.py:loss=hinge,quick.', lock_config=False,
-    accept_new_attributes=True)
-_WORKDIR = flags.DEFINE_string(
-    'workdir', '', 'Where the run is kept; by default runs/<config> and the '
-    'overrides.')
-_MODE = flags.DEFINE_enum('mode', 'train', ['train', 'sample'],
-                          'What to do with the run.')
-_DRY_RUN = flags.DEFINE_bool(
-    'dry_run', False, 'Print networks, durations and memory, and exit.')
-_NUM_SAMPLES = flags.DEFINE_integer('num_samples', 64, 'Images to sample.')
-_LABEL = flags.DEFINE_integer('label', -1, 'Class to sample, -1 for all.')
-_SEED = flags.DEFINE_integer('seed', 0, 'Seed of the samples.')
-_TRUNCATION = flags.DEFINE_float(
-    'truncation', 0.0, 'Redraw latents beyond this size; 0 for never.')
-_INTERPOLATE = flags.DEFINE_integer(
-    'interpolate', 0, 'Points of a path between two latents per sample.')
-_OUT = flags.DEFINE_string(
-    'out', '', 'F.png, F.gif, F.npz or a folder; by default '
-    'WORKDIR/samples.png.')
 
 BAD_CONFIG, BAD_DATA, BAD_RUN = 2, 3, 4
 
 
-def main(argv) -> int:
-  """Returns the exit status: 0, or one of the constants above."""
+def main(argv: list[str]) -> int:
+  """Does what the command line says.
+
+  Args:
+    argv: program name and arguments.
+
+  Returns:
+    The exit status: 0; 2 for a mistake in the command line or config, 3 in the
+    data, 4 in the run; 143 or 130 after SIGTERM or SIGINT.
+  """
+  values, unreadable = parse(argv)
+  if values.help:
+    print(__doc__ + values.module_help(sys.modules[__name__]))
+    return 0
   # Imported here: --help and a mistyped flag need no JAX.
   from gan_jax import checkpoint, experiment, parallel, sample, train, workdir
   from gan_jax.data.sources import DataError
-  del argv
+  absl_logging.use_absl_handler()
   absl_logging.set_verbosity('warning')  # Orbax tells its life story.
   logging.getLogger('gan_jax').setLevel(logging.INFO)
   parallel.use_compilation_cache()
+  problems = [f'cannot read {arg}: {why}' for arg, why in unreadable.items()]
   try:
-    if _MODE.value == 'sample':
-      return _sample(sample)
-    if _CONFIG.value is None:
-      return _fail(BAD_CONFIG, 'give a config: --config=configs/dcgan.py')
-    run = experiment.load(_CONFIG.value)
-    if _DRY_RUN.value:
+    if values.mode == 'sample':
+      return _fail(BAD_CONFIG, problems) if problems else _sample(values)
+    if not values['config'].present:
+      return _fail(BAD_CONFIG, problems or ['give --config=configs/dcgan.py'])
+    run = experiment.load(_config(values))
+    if problems:
+      return _fail(BAD_CONFIG, problems)
+    if values.dry_run:
       print(experiment.describe(run))
       return 0
-    return train.train(run, _workdir())
+    return train.train(run, _workdir(values))
   except (experiment.ConfigError, sample.RequestError) as e:
-    return _fail(BAD_CONFIG, e)
+    return _fail(BAD_CONFIG, [*problems, str(e)])
   except DataError as e:
-    return _fail(BAD_DATA, e)
+    return _fail(BAD_DATA, [*problems, str(e)])
   except (workdir.WorkdirError, checkpoint.CheckpointError,
           train.NonFiniteError) as e:
-    return _fail(BAD_RUN, e)
+    return _fail(BAD_RUN, [str(e)])
 
 
-def _sample(module) -> int:
-  folder = _workdir()
-  request = module.Request(_NUM_SAMPLES.value, _LABEL.value, _SEED.value,
-                           _TRUNCATION.value, _INTERPOLATE.value)
-  out = _OUT.value or os.path.join(folder, 'samples.png')
-  print(module.sample(folder, request, out))
-  return 0
+def parse(argv: list[str]) -> tuple[flags.FlagValues, dict[str, str]]:
+  """Parses what can be parsed.
+
+  Returns:
+    (the flags, {argument: why it cannot be read}).
+  """
+  values, why = _try(argv)
+  if not why:
+    return values, {}
+  config = [a for a in argv[1:] if re.match(r'--?config=', a)]
+  bad = {a: why for a in config if (why := _try([argv[0], a])[1])}
+  if bad:  # Without a config, its overrides cannot be judged.
+    return _try(argv[:1])[0], bad
+  good = list(argv[:1])
+  for arg in argv[1:]:
+    why = _try([argv[0], *(config if arg not in config else ()), arg])[1]
+    if why:
+      bad[arg] = why
+    else:
+      good.append(arg)
+  return _try(good)[0], bad
 
 
-def _workdir() -> str:
+def _try(argv):
+  """(flags parsed from argv, why they cannot be or '')."""
+  values = flags.FlagValues()
+  _define(values, argv)
+  try:
+    rest = values(argv)[1:]
+    return values, f'not a flag: {" ".join(rest)}' if rest else ''
+  except Exception as e:  # config_flags raises whatever its parsers raise.
+    text = str(e.args[0] if e.args else e)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # Of a traceback, only the last line speaks to the user.
+    lines = lines[-1:] if 'Traceback' in text else lines
+    return values, ' '.join(lines) or type(e).__name__
+
+
+def _define(values, argv):
+  # New attributes are let through here and judged with all the rest by
+  # experiment.load, so that every mistake in a config is named at once.
+  config_flags.DEFINE_config_file(
+      'config', None, 'File with get_config(arg): configs/dcgan.py, or '
+      'configs/dcgan.py:loss=hinge,quick; --config.key=value overrides.',
+      lock_config=False, accept_new_attributes=True, flag_values=values,
+      sys_argv=argv)
+
+  def add(kind, name, default, text, *args):
+    kind(name, default, *args, text, flag_values=values)
+
+  add(flags.DEFINE_string, 'workdir', '', 'Where the run is kept; by default '
+      'runs/<config> and the overrides.')
+  add(flags.DEFINE_enum, 'mode', 'train', 'What to do with the run.',
+      ['train', 'sample'])
+  add(flags.DEFINE_bool, 'dry_run', False, 'Print networks, durations and '
+      'memory, and exit.')
+  add(flags.DEFINE_integer, 'num_samples', 64, 'Images to sample.')
+  add(flags.DEFINE_integer, 'label', -1, 'Class to sample, -1 for all.')
+  add(flags.DEFINE_integer, 'seed', 0, 'Seed of the samples.')
+  add(flags.DEFINE_float, 'truncation', 0.0, 'Redraw latents beyond this '
+      'size; 0 for never.')
+  add(flags.DEFINE_integer, 'interpolate', 0, 'Points of a path between two '
+      'latents per sample; 0 for none.')
+  add(flags.DEFINE_string, 'out', '', 'F.png, F.gif, F.npz or a folder; by '
+      'default WORKDIR/samples.png.')
+  add(flags.DEFINE_bool, 'help', False, 'Print this.')
+
+
+def _config(values):
+  """The ConfigDict of --config.
+
+  Raises:
+    ConfigError: no such file.
+  """
+  from gan_jax.lookup import Problem, near
+  from gan_jax.validation import ConfigError
+  path = config_flags.get_config_filename(values['config']).split(':')[0]
+  if not os.path.exists(path):
+    folder = os.path.dirname(path) or '.'
+    names = os.listdir(folder) if os.path.isdir(folder) else ()
+    known = [os.path.join(folder, n) for n in names if n.endswith('.py')]
+    raise ConfigError([Problem('py', path, 'no such file' + near(path, known))])
+  return values.config
+
+
+def _workdir(values) -> str:
   """--workdir, or runs/<config>-<arg>-<overrides>, readable and stable."""
-  if _WORKDIR.value:
-    return _WORKDIR.value
-  if _CONFIG.value is None:
-    return ''
-  path, _, arg = config_flags.get_config_filename(flags.FLAGS['config']
-                                                  ).partition(':')
-  overrides = config_flags.get_override_values(flags.FLAGS['config'])
+  if values.workdir:
+    return values.workdir
+  path, _, arg = config_flags.get_config_filename(values['config']).partition(
+      ':')
+  overrides = config_flags.get_override_values(values['config'])
   parts = [os.path.splitext(os.path.basename(path))[0]]
   parts += [part for part in arg.split(',') if part]
   parts += [f'{key}={value}' for key, value in sorted(overrides.items())]
   return os.path.join('runs', re.sub(r'[^\w.,=+\[\]%-]+', '_', '-'.join(parts)))
 
 
-def _fail(status: int, message) -> int:
-  print(f'gan_jax: {message}', file=sys.stderr)
+def _sample(values) -> int:
+  from gan_jax import sample
+  if not values.workdir:
+    raise sample.RequestError('give the --workdir of the run to sample from')
+  request = sample.Request(values.num_samples, values.label, values.seed,
+                           values.truncation, values.interpolate)
+  out = values.out or os.path.join(values.workdir, 'samples.png')
+  print(sample.sample(values.workdir, request, out))
+  return 0
+
+
+def _fail(status: int, messages) -> int:
+  print('gan_jax: ' + '\n'.join(messages), file=sys.stderr)
   return status
 
 
-def _parse(argv):
-  """Parses the flags; all that are wrong are reported, with exit status 2."""
-  try:
-    return flags.FLAGS(argv)
-  except Exception:  # config_flags raises whatever its parsers raise.
-    pass
-  first = [a for a in argv[1:] if re.match(r'--?config(=|$)', a)]
-  messages = []
-  for arg in argv[1:]:
-    flags.FLAGS.unparse_flags()
-    base = [] if arg in first else first
-    try:
-      flags.FLAGS([argv[0], *base, arg])
-    except Exception as e:
-      text = str(e).strip('"\'').splitlines()
-      messages.append(f'  {arg}: {" ".join(text) or type(e).__name__}')
-  sys.exit(_fail(BAD_CONFIG, '\n'.join(
-      ['cannot read the command line:', *dict.fromkeys(messages)])))
-
-
-def run():
-  """Entry point of the command line."""
-  app.run(main, flags_parser=_parse)
-
-
 if __name__ == '__main__':
-  run()
+  sys.exit(main(sys.argv))

@@ -191,7 +191,7 @@ def disc_step(state: TrainState, real, label, fake, keys, count, *,
     bound = game.disc_weight_clip
     disc = disc.replace(params=jax.tree.map(
         lambda p: jnp.clip(p, -bound, bound), disc.params))
-  scalars['grad_norm/disc'] = optax.global_norm(grads)
+  scalars['grad_norm/disc'] = optax.tree.norm(grads)
   return state.replace(disc=disc), scalars
 
 
@@ -226,7 +226,7 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
   grads, = fakes.vjp(by_image)
   grads, stats, loss = pmean((grads, fakes.stats, loss))
   gen = _update(state.gen, grads, stats, game.gen_optimizer)
-  scalars = {'loss/gen': loss, 'grad_norm/gen': optax.global_norm(grads)}
+  scalars = {'loss/gen': loss, 'grad_norm/gen': optax.tree.norm(grads)}
   return state.replace(gen=gen), scalars
 
 

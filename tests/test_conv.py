@@ -2,10 +2,10 @@
 import re
 
 import jax
-from jax import lax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 from gan_jax.ops.conv import conv, conv_transpose
 
@@ -172,7 +172,7 @@ def test_scan_equals_a_loop():
   batches = _normal(3, 3, 2, 16, 16, 3)
   want = PARAMS
   for x in batches:
-    want = _critic_step(want, x)
+    want = jax.jit(_critic_step)(want, x)
   _close(jax.jit(_scan)(PARAMS, batches), want)
 
 

@@ -1,9 +1,9 @@
 """Features of images by a fixed random network, which needs no training.
 
-Naeem et al. 2020, https://arxiv.org/abs/2002.09797, section 3.2: where no
-trained network suits the images, random features of 64 dimensions tell real
-from generated ones at least as well.  We depart from their random VGG-16: this
-one is small, so that thousands of images take a second on a CPU.
+Naeem et al. 2020, https://arxiv.org/abs/2002.09797: where images are unlike
+those that a trained network has seen, such as digits, use a randomly
+initialised one with 64 features.  We depart from their VGG-16: this network is
+small, so that thousands of images take a second on a CPU.
 
 The network, of which nothing depends on a run (scores of runs compare):
 

@@ -118,7 +118,7 @@ def _add_bias(module, y):
   if not module.bias:
     return y
   bias = module.param('bias', nn.initializers.zeros, (module.features,))
-  return y + bias.astype(module.dtype)
+  return y + bias.astype(module.dtype).reshape(1, 1, 1, -1)
 
 
 class LabelCode(nn.Module):

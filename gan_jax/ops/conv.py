@@ -31,18 +31,21 @@ class Geometry(NamedTuple):
   @property
   def out(self):
     """Size of the convolution's output."""
-    return tuple((n + sum(p) - k) // s + 1 for n, k, s, p in zip(*self))
+    return tuple((n + sum(p) - k) // s + 1
+                 for n, k, s, p in zip(*self, strict=True))
 
   @property
   def blocks(self):
     """Side of a block of the phase form; with one output, the whole kernel."""
     return tuple(k if n == 1 else s
-                 for n, k, s in zip(self.out, self.kernel, self.stride))
+                 for n, k, s in zip(self.out, self.kernel, self.stride,
+                                    strict=True))
 
   @property
   def taps(self):
     """Size of the kernel, counted in blocks."""
-    return tuple(-(-k // s) for k, s in zip(self.kernel, self.blocks))
+    return tuple(-(-k // s) for k, s in zip(self.kernel, self.blocks,
+                                               strict=True))
 
 
 def conv(x, kernel, *, stride=1, padding='SAME'):
@@ -91,7 +94,7 @@ def conv_transpose(x, kernel, *, stride=2, padding='SAME', size=None):
   """
   stride = _pair(stride)
   if size is None:
-    size = tuple(n * s for n, s in zip(x.shape[1:3], stride))
+    size = tuple(n * s for n, s in zip(x.shape[1:3], stride, strict=True))
   geometry = _geometry(x, kernel, tuple(size), stride, padding)
   if x.shape[3] != kernel.shape[2]:
     raise ValueError(f'inputs of {x.shape[3]} channels, but a kernel '
@@ -122,7 +125,7 @@ def _geometry(x, kernel, size, stride, padding):
     pads = ((0, 0), (0, 0))
   elif padding == 'SAME':  # the odd pixel goes to the bottom and the right
     total = [max((-(-n // s) - 1) * s + k - n, 0)
-             for n, k, s in zip(size, window, stride)]
+             for n, k, s in zip(size, window, stride, strict=True)]
     pads = tuple((t // 2, t - t // 2) for t in total)
   elif isinstance(padding, str):
     raise ValueError(f"padding {padding!r} must be 'SAME', 'VALID' or "
@@ -170,14 +173,16 @@ def _primitive(name, shape, plain, fast):
     return lax.map(lambda ab: lower_fast(*ab, geometry=geometry), (a, b))
 
   def batch(args, axes, *, geometry):
-    members = next(v.shape[i] for v, i in zip(args, axes) if i is not None)
+    members = next(v.shape[i] for v, i in zip(args, axes, strict=True)
+                   if i is not None)
     if axes[1] is None and args[0].ndim == 5 and primitive is not kernel_p:
       a = jnp.moveaxis(args[0], axes[0], 0)
       y = primitive.bind(a.reshape(-1, *a.shape[2:]), args[1],
                          geometry=geometry)
       return y.reshape(*a.shape[:2], *y.shape[1:]), 0
     a, b = (jnp.broadcast_to(v, (members, *v.shape)) if i is None
-            else jnp.moveaxis(v, i, 0) for v, i in zip(args, axes))
+            else jnp.moveaxis(v, i, 0)
+            for v, i in zip(args, axes, strict=True))
     return primitive.bind(a, b, geometry=geometry), 0
 
   primitive.def_abstract_eval(abstract)

@@ -1,0 +1,188 @@
+"""Throughput of training, beside the same training in PyTorch.
+
+  python experiments/throughput/benchmark.py --case=dcgan64 --peer=torch
+
+Runs gan_jax and the peer in turn, so that a drift of the machine meets both,
+and prints one JSON line per case.
+"""
+
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+
+import jax
+import numpy as np
+from absl import app, flags
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
+
+from configs import dcgan, keras_mlp, wgan_gp  # noqa: E402 - from the checkout
+from gan_jax import experiment, parallel  # noqa: E402 - from the checkout
+
+# case: (config, image shape, steps in a call on CPU, on an accelerator)
+CASES = {
+    'dcgan32': (dcgan, (32, 32, 1), 10, 100),
+    'dcgan64': (dcgan, (64, 64, 3), 3, 50),
+    'mlp': (keras_mlp, (28, 28, 1), 200, 500),
+    'wgan_gp32': (wgan_gp, (32, 32, 1), 2, 20),
+}
+PEERS = ('none', 'torch', 'torch_compile')
+BATCH = 64
+EXAMPLES = 2048
+
+_CASE = flags.DEFINE_enum('case', 'all', [*CASES, 'all'], 'What to train.')
+_PEER = flags.DEFINE_enum('peer', 'torch', PEERS, 'Beside what.')
+_ROUNDS = flags.DEFINE_integer('rounds', 7, 'Rounds, the medians of which are '
+                               'compared.', lower_bound=1)
+_CALLS = flags.DEFINE_integer('calls', 3, 'Calls in a round, a call being '
+                              'several steps.', lower_bound=1)
+_DTYPE = flags.DEFINE_enum('dtype', 'float32', ['float32', 'bfloat16'],
+                           'Of the arithmetic; parameters are float32.')
+
+
+def main(argv):
+  del argv
+  parallel.use_compilation_cache()
+  for case in CASES if _CASE.value == 'all' else [_CASE.value]:
+    print(json.dumps(measure(case)), flush=True)
+
+
+def measure(case: str) -> dict:
+  """One case: rounds of gan_jax and of the peer in turn."""
+  config, shape, on_cpu, elsewhere = CASES[case]
+  steps = on_cpu if jax.default_backend() == 'cpu' else elsewhere
+  images = np.random.default_rng(0).integers(0, 256, (EXAMPLES, *shape),
+                                             np.uint8)
+  config = config.get_config()
+  with config.unlocked():
+    config.dtype = _DTYPE.value
+    config.batch_size = BATCH
+    config.steps_per_call = steps
+    config.ema_decay = 0.0  # the peer averages no weights
+    config.train_steps = config.sample_every = steps
+    config.log_every = config.eval_every = config.checkpoint_every = steps
+  loaded = _load(config, images)
+  ours = Ours(loaded)
+  peer = _peer(case, images)
+
+  indices = _indices(loaded, 0, _CALLS.value)
+  per_round = indices[0].size * len(indices)  # real images
+  speeds, idle, waits = {'gan_jax': [], 'torch': []}, [], []
+  ours.run(indices)  # compiles
+  if peer:
+    peer(indices[0].astype(np.int64))
+  for number in range(1, _ROUNDS.value + 1):
+    indices = _indices(loaded, number, _CALLS.value)
+    start = time.perf_counter()
+    busy = ours.run(indices)
+    wall = time.perf_counter() - start
+    speeds['gan_jax'].append(per_round / wall)
+    idle.append(1 - busy / wall)
+    if peer:
+      start = time.perf_counter()
+      for call in indices:
+        peer(call.astype(np.int64))
+      speeds['torch'].append(per_round / (time.perf_counter() - start))
+  return _report(case, steps, speeds, idle)
+
+
+class Ours:
+  """The program's own runner, fed as the program's loop feeds it."""
+
+  def __init__(self, loaded):
+    self._mesh = parallel.make_mesh()
+    self._runner = parallel.make_runner(
+        loaded.step, self._mesh, seed=0,
+        image_range=loaded.config['image_range'])
+    self._state = parallel.replicate(loaded.init(), self._mesh)
+    self._data = parallel.replicate(
+        parallel.Data(loaded.source.images, loaded.source.labels), self._mesh)
+
+  def run(self, indices) -> float:
+    """Runs the calls; the seconds in which the host only waited for them."""
+    waited, pending = 0.0, None
+    for call in [*indices, None]:
+      if call is not None:
+        self._state, scalars = self._runner(self._state, self._data, call)
+      if pending is not None:
+        start = time.perf_counter()
+        jax.block_until_ready(pending)
+        waited += time.perf_counter() - start
+        {name: np.asarray(value) for name, value in pending.items()}
+      pending = scalars
+    return waited
+
+
+def _load(config, images):
+  """The experiment of a config on these images."""
+  with tempfile.TemporaryDirectory() as folder:
+    path = os.path.join(folder, 'random.npz')
+    np.savez(path, images=images)
+    with config.unlocked():
+      del config.data
+      config.data = dict(name='npz', path=path, label_key='none')
+    return experiment.load(config)
+
+
+def _indices(loaded, number, calls):
+  """Calls of one round: [K, disc_steps, B] each."""
+  config = loaded.config
+  shape = config['steps_per_call'], config['disc_steps']
+  count = shape[0] * shape[1]
+  return [loaded.batches((number * calls + i) * count, count).reshape(
+      *shape, BATCH) for i in range(calls)]
+
+
+def _peer(case, images):
+  if _PEER.value == 'none':
+    return None
+  try:
+    import torch_peer
+  except ImportError as e:
+    raise SystemExit(
+        f'--peer={_PEER.value} needs PyTorch, which gan_jax itself does not: '
+        f'pip install torch==2.13.0, or --peer=none ({e})') from e
+  device = 'cpu' if jax.default_backend() == 'cpu' else 'cuda'
+  return torch_peer.make(
+      case, images, batch_size=BATCH, device=device, dtype=_DTYPE.value,
+      compile_networks=_PEER.value == 'torch_compile')
+
+
+def _report(case, steps, speeds, idle):
+  median = {name: float(np.median(v)) for name, v in speeds.items() if v}
+  report = {
+      'case': case, 'peer': _PEER.value, 'dtype': _DTYPE.value,
+      'batch_size': BATCH, 'steps_per_call': steps,
+      'gan_jax_images_per_second': round(median['gan_jax'], 1)}
+  if 'torch' in median:
+    rounds = [a / b for a, b in zip(speeds['gan_jax'], speeds['torch'],
+                                    strict=True)]
+    report |= {
+        'torch_images_per_second': round(median['torch'], 1),
+        'ratio': round(median['gan_jax'] / median['torch'], 3),
+        'ratio_of_rounds': [round(r, 3) for r in sorted(rounds)]}
+  return report | {
+      'host_share': round(float(np.median(idle)), 4),
+      'load_average': os.getloadavg()[0],
+      'hardware': _hardware(), 'python': platform.python_version(),
+      'jax': jax.__version__, 'torch': getattr(
+          sys.modules.get('torch'), '__version__', '')}
+
+
+def _hardware():
+  device = jax.devices()[0]
+  if device.platform != 'cpu':
+    return f'{len(jax.devices())} x {device.device_kind}'
+  model = platform.processor()
+  if os.path.exists('/proc/cpuinfo'):
+    with open('/proc/cpuinfo') as file:
+      model = next((line.split(':')[1].strip() for line in file
+                    if line.startswith('model name')), model)
+  return f'{os.cpu_count()} cores of {model}'
+
+
+if __name__ == '__main__':
+  app.run(main)

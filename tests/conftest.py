@@ -1,0 +1,23 @@
+"""Four CPU devices, strict shapes, one compilation cache for all tests."""
+
+import os
+
+# Before JAX starts: with fewer threads than devices, collectives on CPU can
+# dead-lock.
+os.environ.setdefault('NPROC', '16')
+
+import jax  # noqa: E402  (after the line above)
+import pytest  # noqa: E402
+
+jax.config.update('jax_platforms', 'cpu')
+jax.config.update('jax_num_cpu_devices', 4)
+jax.config.update('jax_numpy_rank_promotion', 'raise')
+jax.config.update('jax_compilation_cache_dir', os.path.join(
+    os.path.expanduser('~'), '.cache', 'gan_jax', 'xla-tests'))
+jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
+
+
+@pytest.fixture(autouse=True)
+def _no_files_in_the_checkout(tmp_path, monkeypatch):
+  """What a test writes without saying where must not land in the checkout."""
+  monkeypatch.setenv('TMPDIR', str(tmp_path))

@@ -1,0 +1,289 @@
+"""Penalties of critics whose gradients are known in closed form."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import random
+
+from gan_jax import lookup, penalties
+
+NAMES = lookup.names('gan_jax.penalties')
+SHAPE = (3, 2, 2)  # of an image: height, width and channels differ
+B = 5
+
+
+def build(name):
+  return lookup.build('gan_jax.penalties', dict(name=name))
+
+
+def normal(seed, *shape):
+  return jnp.asarray(np.random.default_rng(seed).normal(size=shape),
+                     jnp.float32)
+
+
+def images(seed=0, batch=B):
+  return normal(seed, batch, *SHAPE), normal(seed + 1, batch, *SHAPE)
+
+
+def keys_of(seed=0, batch=B):
+  return random.split(random.key(seed), batch)
+
+
+def linear(a):
+  """The critic a.x; its gradient is a, everywhere."""
+  return lambda x: jnp.einsum('bhwc,hwc->b', x, a)
+
+
+def direction(norm, seed=9):
+  a = normal(seed, *SHAPE)
+  return norm * a / jnp.sqrt(jnp.sum(a ** 2))
+
+
+# A linear critic.
+
+
+@pytest.mark.parametrize('name', ['r1', 'r2'])
+def test_r1_and_r2_of_a_linear_critic_are_half_its_squared_norm(name):
+  real, fake = images()
+  got = build(name)(linear(direction(3.0)), real, fake, keys_of())
+  np.testing.assert_allclose(got, np.full(B, 4.5), rtol=1e-5)
+
+
+@pytest.mark.parametrize('name', ['wgan_gp', 'dragan'])
+@pytest.mark.parametrize('norm,target,want', [
+    (3.0, 1.0, 4.0), (0.5, 1.0, 0.25), (1.0, 1.0, 0.0), (3.0, 2.5, 0.25)])
+def test_norm_penalties_of_a_linear_critic(name, norm, target, want):
+  real, fake = images()
+  penalty = lookup.build('gan_jax.penalties', dict(name=name, target=target))
+  got = penalty(linear(direction(norm)), real, fake, keys_of())
+  np.testing.assert_allclose(got, np.full(B, want), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('norm,want', [(3.0, 4.0), (0.5, 0.0), (1.5, 0.25)])
+def test_one_sided_spares_norms_below_the_target(norm, want):
+  real, fake = images()
+  got = penalties.wgan_gp(one_sided=True)(linear(direction(norm)), real, fake,
+                                          keys_of())
+  np.testing.assert_allclose(got, np.full(B, want), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('name', ['wgan_gp', 'dragan'])
+def test_eps_stands_under_the_root(name):
+  real, fake = images()
+  penalty = lookup.build('gan_jax.penalties',
+                         dict(name=name, target=0.0, eps=0.75))
+  got = penalty(linear(direction(0.5)), real, fake, keys_of())
+  np.testing.assert_allclose(got, np.ones(B), rtol=1e-5)
+
+
+@pytest.mark.parametrize('name,value', [
+    ('r1', lambda n: n ** 2 / 2), ('r2', lambda n: n ** 2 / 2),
+    ('wgan_gp', lambda n: (n - 1) ** 2), ('dragan', lambda n: (n - 1) ** 2)])
+def test_the_norm_is_of_one_whole_image(name, value):
+  """Not of its channels or rows, not of the batch, not of the mean image."""
+  norms = np.arange(1.0, B + 1)
+  a = jnp.stack([direction(n, seed=20 + i) for i, n in enumerate(norms)])
+  real, fake = images()
+  got = build(name)(lambda x: jnp.einsum('bhwc,bhwc->b', x, a), real, fake,
+                    keys_of())
+  np.testing.assert_allclose(got, value(norms), rtol=1e-4, atol=1e-6)
+
+
+# A quadratic critic: where the gradient is taken.
+
+
+def points_of(penalty, real, fake, keys):
+  """The points of a penalty with target 0 and eps 0, for images above 0.
+
+  The critic w.x^2 / 2 has the gradient w x: its norm at the one-hot w of a
+  pixel is that pixel of the point.
+  """
+  shape = real.shape[1:]
+  pixels = jnp.eye(np.prod(shape)).reshape(-1, *shape)
+
+  def pixel(w):
+    return jnp.sqrt(penalty(
+        lambda x: jnp.einsum('bhwc,hwc->b', x ** 2, w) / 2, real, fake, keys))
+
+  return np.asarray(jax.vmap(pixel)(pixels)).T.reshape(real.shape)
+
+
+def positive(seed, batch):
+  values = np.random.default_rng(seed).uniform(0.1, 1.0, (batch, *SHAPE))
+  return jnp.asarray(values, jnp.float32)
+
+
+def test_r1_and_r2_of_a_quadratic_critic():
+  real, fake = images()
+
+  def critic(k):
+    return lambda x: k * jnp.einsum('bhwc,bhwc->b', x, x) / 2
+
+  for name, x in (('r1', real), ('r2', fake)):
+    squares = np.sum(np.float64(x) ** 2, axis=(1, 2, 3))
+    got, slope = jax.jvp(lambda k: build(name)(critic(k), real, fake, keys_of()),  # noqa: B023  (called at once)
+                         (3.0,), (1.0,))
+    np.testing.assert_allclose(got, 4.5 * squares, rtol=1e-5)
+    np.testing.assert_allclose(slope, 3.0 * squares, rtol=1e-5)
+
+
+def test_wgan_gp_interpolates_with_one_weight_for_each_example():
+  batch = 400
+  real, fake = positive(0, batch), positive(1, batch)
+  points = points_of(penalties.wgan_gp(target=0.0, eps=0.0), real, fake,
+                     keys_of(batch=batch))
+  real, fake = np.asarray(real), np.asarray(fake)
+  # The weight that explains an example best, from all of its pixels.
+  along = real - fake
+  alpha = (np.sum((points - fake) * along, axis=(1, 2, 3), keepdims=True)
+           / np.sum(along ** 2, axis=(1, 2, 3), keepdims=True))
+  np.testing.assert_allclose(points, alpha * real + (1 - alpha) * fake,
+                             atol=1e-5)
+  # Drawn for each example, not for the batch, and uniform: the i-th of n
+  # sorted draws is near i / n (Kolmogorov: beyond 0.1 once in 1500).
+  alpha = np.sort(alpha.ravel())
+  assert len(np.unique(alpha)) == batch
+  np.testing.assert_allclose(alpha, (np.arange(batch) + 0.5) / batch, atol=0.1)
+
+
+def test_dragan_looks_into_a_box_above_the_data():
+  batch = 3000
+  # Examples are constant: only over the batch is there a deviation, 0.25.
+  levels = np.where(np.arange(batch) % 2, 1.0, 0.5).reshape(-1, 1, 1, 1)
+  real = jnp.asarray(np.broadcast_to(levels, (batch, *SHAPE)), jnp.float32)
+  penalty = penalties.dragan(scale=0.8, target=0.0, eps=0.0)
+  moves = points_of(penalty, real, 100.0 * real, keys_of(batch=batch)) - real
+  box = 0.8 * 0.25
+  assert moves.min() > -1e-6 and moves.max() < box + 1e-6
+  assert moves.max() > 0.95 * box
+  # a u, both U(0, 1): mean 1/4; a is shared by an example's pixels and u is
+  # not, so two of them correlate by (1/12 - 1/16) / (1/9 - 1/16) = 3/7.
+  pixels = moves.reshape(batch, -1) / box
+  assert pixels.mean() == pytest.approx(0.25, abs=0.01)
+  size = pixels.shape[1]
+  correlation = (np.corrcoef(pixels.T).sum() - size) / (size * (size - 1))
+  assert correlation == pytest.approx(3 / 7, abs=0.04)
+
+
+def test_dragan_takes_the_mean_that_it_is_given():
+  real, fake = positive(0, B), positive(1, B)
+  keys = keys_of()
+  own = points_of(penalties.dragan(target=0.0, eps=0.0), real, fake, keys)
+  # Mean 0 and mean square 4: a deviation of 2.
+  means = iter([jnp.zeros(()), jnp.full((), 4.0)] * 100)
+  given = points_of(
+      penalties.dragan(target=0.0, eps=0.0, batch_mean=lambda x: next(means)),
+      real, fake, keys)
+  np.testing.assert_allclose((given - real) / (own - real),
+                             np.full(real.shape, 2.0 / np.std(real)), rtol=1e-2)
+
+
+# Properties of all, of those to come too.
+
+
+def network(key, dtype=jnp.float32, size=np.prod(SHAPE), hidden=7):
+  """(parameters, critic of parameters): smooth, not linear."""
+  first, second = random.split(key)
+  params = (random.normal(first, (size, hidden)) / np.sqrt(size),
+            random.normal(second, (hidden,)))
+
+  def critic(params, x):
+    x = x.reshape(x.shape[0], -1).astype(dtype)
+    w, v = (p.astype(dtype) for p in params)
+    return (jnp.tanh(x @ w) @ v).astype(jnp.float32)
+
+  return params, critic
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_unreduced_float32_of_0_or_more(name):
+  params, critic = network(random.key(1))
+  got = build(name)(lambda x: critic(params, x), *images(), keys_of())
+  assert got.shape == (B,) and got.dtype == jnp.float32
+  assert (got >= 0).all() and len(np.unique(got)) == B
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_an_example_depends_on_its_own_key_only(name):
+  params, critic = network(random.key(1))
+  real, fake = images()
+  def values(keys):
+    return build(name)(lambda x: critic(params, x), real, fake, keys)
+
+  keys = keys_of()
+  base = values(keys)
+  np.testing.assert_array_equal(values(keys), base)
+  other = values(keys.at[2].set(random.key(77)))
+  np.testing.assert_array_equal(np.delete(other, 2), np.delete(base, 2))
+  if name not in ('r1', 'r2'):
+    assert other[2] != base[2]
+
+
+@pytest.mark.parametrize('name', sorted(set(NAMES) - {'dragan'}))
+def test_an_example_does_not_depend_on_its_batch(name):
+  params, critic = network(random.key(1))
+  real, fake = images()
+  keys = keys_of()
+  whole = build(name)(lambda x: critic(params, x), real, fake, keys)
+  part = build(name)(lambda x: critic(params, x), real[3:], fake[3:], keys[3:])
+  np.testing.assert_allclose(part, whole[3:], rtol=1e-5)
+
+
+@pytest.mark.parametrize('name,blind', [('r1', 1), ('r2', 0), ('dragan', 1)])
+def test_those_that_look_at_one_side_only(name, blind):
+  params, critic = network(random.key(1))
+  def values(pair):
+    return build(name)(lambda x: critic(params, x), *pair, keys_of())
+
+  pair, changed = list(images()), list(images())
+  changed[blind] = changed[blind] + 1.0
+  np.testing.assert_array_equal(values(changed), values(pair))
+  changed = list(images())
+  changed[1 - blind] = changed[1 - blind] + 1.0
+  assert (values(changed) != values(pair)).all()
+
+
+@pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize('name', NAMES)
+def test_gradients_by_the_parameters_are_finite(name, dtype):
+  params, critic = network(random.key(1), dtype)
+
+  def loss(params, real, fake):
+    return jnp.mean(build(name)(lambda x: critic(params, x), real, fake,
+                                keys_of()))
+
+  gradient = jax.jit(jax.grad(loss))
+  for w in gradient(params, *images()):
+    assert jnp.isfinite(w).all() and jnp.abs(w).max() > 1e-3
+  # Where the critic is flat the root has no derivative but for eps.
+  flat = jax.tree.map(jnp.zeros_like, params)
+  # Real and generated images may be one: nothing to interpolate.
+  one = jnp.ones((B, *SHAPE))
+  for weights, pair in ((flat, images()), (params, (one, one))):
+    for w in gradient(weights, *pair):
+      assert jnp.isfinite(w).all()
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_gradients_by_the_parameters_equal_differences(name):
+  params, critic = network(random.key(1))
+
+  @jax.jit
+  def loss(params):
+    return jnp.mean(build(name)(lambda x: critic(params, x), *images(),
+                                keys_of()))
+
+  way = (normal(5, *params[0].shape), normal(6, *params[1].shape))
+  step = 1e-2
+  ahead, behind = (loss(jax.tree.map(lambda p, w, s=s: p + s * w, params, way))
+                   for s in (step, -step))
+  slope = sum(jnp.sum(g * w) for g, w in zip(jax.grad(loss)(params), way,
+                                             strict=True))
+  assert slope == pytest.approx((ahead - behind) / (2 * step), rel=0.01)
+
+
+def test_flat_critic_costs_the_whole_target():
+  real, fake = images()
+  got = penalties.wgan_gp()(lambda x: jnp.zeros(len(x)), real, fake, keys_of())
+  np.testing.assert_allclose(got, np.ones(B), rtol=1e-4)
