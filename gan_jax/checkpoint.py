@@ -75,8 +75,8 @@ class Checkpoints:
           step, args=ocp.args.StandardRestore(abstract))
     except Exception as e:  # Orbax raises a dozen kinds for damaged files.
       raise CheckpointError(
-          f'cannot read {self._folder}/{step}: {_first_line(e)}; move the folder '
-          'away to go on from the checkpoint before it') from e
+          f'cannot read {self._folder}/{step}: {_first_line(e)}; move the '
+          'folder away to go on from the checkpoint before it') from e
 
   def close(self) -> None:
     """Waits and releases the folder."""

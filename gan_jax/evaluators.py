@@ -24,7 +24,7 @@ class Sampler:
     self._low, self._high = image_range
 
   def latents(self, key, count: int):
-    """z [count, Z]."""
+    """Z [count, Z]."""
     return self._latent(key, count)
 
   def images(self, average, z, label, *, chunk: int = 256) -> np.ndarray:

@@ -11,7 +11,7 @@ from jax import random
 
 
 def normal(*, size: int = 100) -> Callable:
-  """z ~ N(0, I) of `size` dimensions."""
+  """Z ~ N(0, I) of `size` dimensions."""
   def latent(keys):
     return jax.vmap(lambda key: random.normal(key, (size,)))(keys)
 
@@ -19,7 +19,7 @@ def normal(*, size: int = 100) -> Callable:
 
 
 def uniform(*, size: int = 100) -> Callable:
-  """z ~ U(-1, 1)^size, as in the first GAN papers."""
+  """Z ~ U(-1, 1)^size, as in the first GAN papers."""
   def latent(keys):
     def draw(key):
       return random.uniform(key, (size,), minval=-1.0, maxval=1.0)

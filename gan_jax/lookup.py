@@ -44,7 +44,8 @@ def names(room: str, kind: str = '') -> list[str]:
   module = importlib.import_module(room)
   if not kind:
     return [name for name in vars(module) if _is_choice(module, name)]
-  return [f'{info.name}.{kind}' for info in pkgutil.iter_modules(module.__path__)
+  return [f'{info.name}.{kind}'
+          for info in pkgutil.iter_modules(module.__path__)
           if _is_choice(importlib.import_module(f'{room}.{info.name}'), kind)]
 
 

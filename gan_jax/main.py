@@ -29,6 +29,7 @@ def main(argv: list[str]) -> int:
   # Imported here: --help and a mistyped flag need no JAX.
   from gan_jax import checkpoint, experiment, parallel, sample, train, workdir
   from gan_jax.data.sources import DataError
+  from gan_jax.validation import ConfigError
   absl_logging.use_absl_handler()
   absl_logging.set_verbosity('warning')  # Orbax tells its life story.
   logging.getLogger('gan_jax').setLevel(logging.INFO)
@@ -46,7 +47,7 @@ def main(argv: list[str]) -> int:
       print(experiment.describe(run))
       return 0
     return train.train(run, _workdir(values))
-  except (experiment.ConfigError, sample.RequestError) as e:
+  except (ConfigError, sample.RequestError) as e:
     return _fail(BAD_CONFIG, [*problems, str(e)])
   except DataError as e:
     return _fail(BAD_DATA, [*problems, str(e)])

@@ -108,8 +108,9 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range):
 
     return lax.scan(body, state, indices)
 
-  sharded = jax.shard_map(run, mesh=mesh, in_specs=(P(), P(), P(None, None, AXIS)),
-                          out_specs=P(), check_vma=False)
+  sharded = jax.shard_map(
+      run, mesh=mesh, in_specs=(P(), P(), P(None, None, AXIS)), out_specs=P(),
+      check_vma=False)
   compiled = jax.jit(sharded, donate_argnums=0)
   split = NamedSharding(mesh, P(None, None, AXIS))
 

@@ -12,7 +12,7 @@ import numpy as np
 from gan_jax import media, parallel, sampling
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.evaluators import Sampler, is_conditional
-from gan_jax.experiment import Facts, initial_state, plain, rules_of
+from gan_jax.experiment import Facts, game_of_run, initial_state, plain
 from gan_jax.workdir import WorkdirError
 from gan_jax.writers import write_file
 
@@ -54,7 +54,7 @@ def sample(folder: str, request: Request, out: str) -> str:
     WorkdirError, CheckpointError, RequestError: with what to do.
   """
   config, facts = _read_run(folder)
-  game = rules_of(config, facts)
+  game = game_of_run(config, facts)
   label = _labels(config, facts, request)
   checkpoints = Checkpoints(folder, keep=config['keep_checkpoints'])
   shapes = jax.eval_shape(
@@ -75,8 +75,8 @@ def _read_run(folder):
   for name in ('config.json', 'data.json'):
     path = os.path.join(folder, name)
     if not os.path.exists(path):
-      raise WorkdirError(f'{path} does not exist: {folder!r} is not the working '
-                         'directory of a run; give one with --workdir')
+      raise WorkdirError(f'{path} does not exist: {folder!r} is not the '
+                         'working directory of a run; give one with --workdir')
     with open(path) as file:
       found.append(plain(json.load(file)))
   return found[0], Facts(**found[1])

@@ -15,13 +15,13 @@ def generate(gen: Model, average: Average, z, label):
 
 
 def latents(latent, key, count: int):
-  """z [count, Z] of a prior; the first n do not depend on count."""
+  """Z [count, Z] of a prior; the first n do not depend on count."""
   keys = jax.vmap(lambda i: random.fold_in(key, i))(jnp.arange(count))
   return latent(keys)
 
 
 def truncated(latent, key, count: int, bound: float):
-  """z [count, Z] whose entries beyond `bound` in size are drawn again.
+  """Z [count, Z] whose entries beyond `bound` in size are drawn again.
 
   The truncation trick of Brock et al. 2019 (arXiv:1809.11096, section 3.1).
 

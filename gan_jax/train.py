@@ -1,15 +1,15 @@
-"""The loop: indices -> steps -> scalars -> pictures and scores -> checkpoint."""
+"""The loop: indices -> steps -> scalars, pictures, scores, checkpoints."""
 
 import json
 import logging
 import os
-import time
 
 import jax
 import numpy as np
 
 from gan_jax import media, parallel, workdir
-from gan_jax.checkpoint import CheckpointError, Checkpoints
+from gan_jax.checkpoint import Checkpoints
+from gan_jax.clock import Clock
 from gan_jax.evaluators import Evaluator, equilibrium
 from gan_jax.experiment import Experiment
 from gan_jax.signals import StopRequest
@@ -76,7 +76,7 @@ class _Loop:
         experiment.step, self.mesh, seed=config['seed'],
         image_range=config['image_range'])
     self.evaluator = Evaluator(experiment)
-    self.clock = _Clock(config['batch_size'] * config['disc_steps'])
+    self.clock = Clock(config['batch_size'] * config['disc_steps'])
 
   def run(self, stop):
     experiment, per_call = self.experiment, self.config['steps_per_call']
@@ -88,8 +88,9 @@ class _Loop:
       self._sample(state, 0)
     pending = None
     while step < experiment.train_steps and not stop.signum:
+      late = pending and all(x.is_ready() for x in pending[1].values())
       state, scalars = self.runner(state, data, self._indices(step))
-      self.clock.dispatched()
+      self.clock.dispatched(bool(late))
       if pending:
         self._write(*pending)
       step += per_call
@@ -97,7 +98,6 @@ class _Loop:
       if self._is_due(step):
         self._write(*pending, state)
         pending = None
-        self.clock.idle()
     if pending:
       self._write(*pending)
     self._finish(state, step)
@@ -195,49 +195,6 @@ class _Loop:
       self.checkpoints.wait()
     if step == self.experiment.train_steps:
       self._sample(state, step)
-
-
-class _Clock:
-  """Images per second, and the share of time that no step was running."""
-
-  def __init__(self, images_per_step):
-    self._images_per_step = images_per_step
-    self._warm = False
-    self._reset()
-
-  def _reset(self):
-    self._start, self._idle, self._calls = time.perf_counter(), 0.0, 0
-    self._free_since = None
-
-  def dispatched(self):
-    """A call has been given to the device."""
-    now = time.perf_counter()
-    if self._free_since is not None:
-      self._idle += now - self._free_since
-      self._free_since = None
-
-  def finished(self):
-    """A call has been waited for."""
-    self._calls += 1
-    if not self._warm:  # The first call compiles.
-      self._warm = True
-      self._reset()
-
-  def idle(self):
-    """The device has nothing to do until the next call."""
-    self._free_since = time.perf_counter()
-
-  def read(self, steps_per_call) -> dict[str, float]:
-    """Scalars since the last reading; empty before there are any."""
-    seconds = time.perf_counter() - self._start
-    if not self._calls or seconds <= 0:
-      return {}
-    images = self._calls * steps_per_call * self._images_per_step
-    out = {'perf/images_per_second': images / seconds,
-           'perf/seconds_per_1000_images': 1000 * seconds / images,
-           'perf/host_share': min(1.0, self._idle / seconds)}
-    self._reset()
-    return out
 
 
 def _check_same_run(folder, experiment):

@@ -133,7 +133,7 @@ def _check_room(key, value, room) -> list[Problem]:
 
 
 def _check_term(path, spec, room) -> list[Problem]:
-  """weight and every, which belong to the game and not to the penalty."""
+  """Weight and interval, which belong to the game and not to the penalty."""
   problems = []
   for key, (holds, rule) in {'weight': _real(0.0), 'every': _whole(1)}.items():
     if key not in room.extra:

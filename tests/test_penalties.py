@@ -30,9 +30,9 @@ def keys_of(seed=0, batch=B):
   return random.split(random.key(seed), batch)
 
 
-def linear(a):
+def linear(a, x):
   """The critic a.x; its gradient is a, everywhere."""
-  return lambda x: jnp.einsum('bhwc,hwc->b', x, a)
+  return jnp.einsum('bhwc,hwc->b', x, a)
 
 
 def direction(norm, seed=9):
@@ -40,13 +40,20 @@ def direction(norm, seed=9):
   return norm * a / jnp.sqrt(jnp.sum(a ** 2))
 
 
+def evaluate(penalty, critic, pair, keys=None, params=None):
+  """Compiled; critic: (params, images) -> logits."""
+  def values(params, real, fake, keys):
+    return penalty(lambda x: critic(params, x), real, fake, keys)
+
+  return jax.jit(values)(params, *pair, keys_of() if keys is None else keys)
+
+
 # A linear critic.
 
 
 @pytest.mark.parametrize('name', ['r1', 'r2'])
 def test_r1_and_r2_of_a_linear_critic_are_half_its_squared_norm(name):
-  real, fake = images()
-  got = build(name)(linear(direction(3.0)), real, fake, keys_of())
+  got = evaluate(build(name), linear, images(), params=direction(3.0))
   np.testing.assert_allclose(got, np.full(B, 4.5), rtol=1e-5)
 
 
@@ -54,26 +61,23 @@ def test_r1_and_r2_of_a_linear_critic_are_half_its_squared_norm(name):
 @pytest.mark.parametrize('norm,target,want', [
     (3.0, 1.0, 4.0), (0.5, 1.0, 0.25), (1.0, 1.0, 0.0), (3.0, 2.5, 0.25)])
 def test_norm_penalties_of_a_linear_critic(name, norm, target, want):
-  real, fake = images()
   penalty = lookup.build('gan_jax.penalties', dict(name=name, target=target))
-  got = penalty(linear(direction(norm)), real, fake, keys_of())
+  got = evaluate(penalty, linear, images(), params=direction(norm))
   np.testing.assert_allclose(got, np.full(B, want), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize('norm,want', [(3.0, 4.0), (0.5, 0.0), (1.5, 0.25)])
 def test_one_sided_spares_norms_below_the_target(norm, want):
-  real, fake = images()
-  got = penalties.wgan_gp(one_sided=True)(linear(direction(norm)), real, fake,
-                                          keys_of())
+  got = evaluate(penalties.wgan_gp(one_sided=True), linear, images(),
+                 params=direction(norm))
   np.testing.assert_allclose(got, np.full(B, want), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize('name', ['wgan_gp', 'dragan'])
 def test_eps_stands_under_the_root(name):
-  real, fake = images()
   penalty = lookup.build('gan_jax.penalties',
                          dict(name=name, target=0.0, eps=0.75))
-  got = penalty(linear(direction(0.5)), real, fake, keys_of())
+  got = evaluate(penalty, linear, images(), params=direction(0.5))
   np.testing.assert_allclose(got, np.ones(B), rtol=1e-5)
 
 
@@ -84,9 +88,8 @@ def test_the_norm_is_of_one_whole_image(name, value):
   """Not of its channels or rows, not of the batch, not of the mean image."""
   norms = np.arange(1.0, B + 1)
   a = jnp.stack([direction(n, seed=20 + i) for i, n in enumerate(norms)])
-  real, fake = images()
-  got = build(name)(lambda x: jnp.einsum('bhwc,bhwc->b', x, a), real, fake,
-                    keys_of())
+  got = evaluate(build(name), lambda a, x: jnp.einsum('bhwc,bhwc->b', x, a),
+                 images(), params=a)
   np.testing.assert_allclose(got, value(norms), rtol=1e-4, atol=1e-6)
 
 
@@ -102,11 +105,12 @@ def points_of(penalty, real, fake, keys):
   shape = real.shape[1:]
   pixels = jnp.eye(np.prod(shape)).reshape(-1, *shape)
 
-  def pixel(w):
+  def pixel(w, real, fake, keys):
     return jnp.sqrt(penalty(
         lambda x: jnp.einsum('bhwc,hwc->b', x ** 2, w) / 2, real, fake, keys))
 
-  return np.asarray(jax.vmap(pixel)(pixels)).T.reshape(real.shape)
+  run = jax.jit(jax.vmap(pixel, in_axes=(0, None, None, None)))
+  return np.asarray(run(pixels, real, fake, keys)).T.reshape(real.shape)
 
 
 def positive(seed, batch):
@@ -114,18 +118,17 @@ def positive(seed, batch):
   return jnp.asarray(values, jnp.float32)
 
 
-def test_r1_and_r2_of_a_quadratic_critic():
-  real, fake = images()
+@pytest.mark.parametrize('name,side', [('r1', 0), ('r2', 1)])
+def test_r1_and_r2_of_a_quadratic_critic(name, side):
+  """D = k |x|^2 / 2: k^2 |x|^2 / 2, of slope k |x|^2 in k."""
+  def values(k):
+    return build(name)(lambda x: k * jnp.sum(x ** 2, (1, 2, 3)) / 2, *images(),
+                       keys_of())
 
-  def critic(k):
-    return lambda x: k * jnp.einsum('bhwc,bhwc->b', x, x) / 2
-
-  for name, x in (('r1', real), ('r2', fake)):
-    squares = np.sum(np.float64(x) ** 2, axis=(1, 2, 3))
-    got, slope = jax.jvp(lambda k: build(name)(critic(k), real, fake, keys_of()),  # noqa: B023  (called at once)
-                         (3.0,), (1.0,))
-    np.testing.assert_allclose(got, 4.5 * squares, rtol=1e-5)
-    np.testing.assert_allclose(slope, 3.0 * squares, rtol=1e-5)
+  got, slope = jax.jit(lambda k: jax.jvp(values, (k,), (1.0,)))(3.0)
+  squares = np.sum(np.float64(images()[side]) ** 2, axis=(1, 2, 3))
+  np.testing.assert_allclose(got, 4.5 * squares, rtol=1e-5)
+  np.testing.assert_allclose(slope, 3.0 * squares, rtol=1e-5)
 
 
 def test_wgan_gp_interpolates_with_one_weight_for_each_example():
@@ -148,7 +151,7 @@ def test_wgan_gp_interpolates_with_one_weight_for_each_example():
 
 
 def test_dragan_looks_into_a_box_above_the_data():
-  batch = 3000
+  batch = 2000
   # Examples are constant: only over the batch is there a deviation, 0.25.
   levels = np.where(np.arange(batch) % 2, 1.0, 0.5).reshape(-1, 1, 1, 1)
   real = jnp.asarray(np.broadcast_to(levels, (batch, *SHAPE)), jnp.float32)
@@ -163,7 +166,7 @@ def test_dragan_looks_into_a_box_above_the_data():
   assert pixels.mean() == pytest.approx(0.25, abs=0.01)
   size = pixels.shape[1]
   correlation = (np.corrcoef(pixels.T).sum() - size) / (size * (size - 1))
-  assert correlation == pytest.approx(3 / 7, abs=0.04)
+  assert correlation == pytest.approx(3 / 7, abs=0.05)
 
 
 def test_dragan_takes_the_mean_that_it_is_given():
@@ -197,22 +200,18 @@ def network(key, dtype=jnp.float32, size=np.prod(SHAPE), hidden=7):
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_unreduced_float32_of_0_or_more(name):
+def test_values_and_what_they_depend_on(name):
+  """Unreduced, float32, 0 or more; an example's own key and no other."""
   params, critic = network(random.key(1))
-  got = build(name)(lambda x: critic(params, x), *images(), keys_of())
-  assert got.shape == (B,) and got.dtype == jnp.float32
-  assert (got >= 0).all() and len(np.unique(got)) == B
-
-
-@pytest.mark.parametrize('name', NAMES)
-def test_an_example_depends_on_its_own_key_only(name):
-  params, critic = network(random.key(1))
-  real, fake = images()
-  def values(keys):
-    return build(name)(lambda x: critic(params, x), real, fake, keys)
-
   keys = keys_of()
+
+  @jax.jit
+  def values(keys):
+    return build(name)(lambda x: critic(params, x), *images(), keys)
+
   base = values(keys)
+  assert base.shape == (B,) and base.dtype == jnp.float32
+  assert (base >= 0).all() and len(np.unique(base)) == B
   np.testing.assert_array_equal(values(keys), base)
   other = values(keys.at[2].set(random.key(77)))
   np.testing.assert_array_equal(np.delete(other, 2), np.delete(base, 2))
@@ -223,25 +222,22 @@ def test_an_example_depends_on_its_own_key_only(name):
 @pytest.mark.parametrize('name', sorted(set(NAMES) - {'dragan'}))
 def test_an_example_does_not_depend_on_its_batch(name):
   params, critic = network(random.key(1))
-  real, fake = images()
-  keys = keys_of()
-  whole = build(name)(lambda x: critic(params, x), real, fake, keys)
-  part = build(name)(lambda x: critic(params, x), real[3:], fake[3:], keys[3:])
+  pair, keys = images(), keys_of()
+  whole = evaluate(build(name), critic, pair, keys, params)
+  part = evaluate(build(name), critic, [x[3:] for x in pair], keys[3:], params)
   np.testing.assert_allclose(part, whole[3:], rtol=1e-5)
 
 
 @pytest.mark.parametrize('name,blind', [('r1', 1), ('r2', 0), ('dragan', 1)])
 def test_those_that_look_at_one_side_only(name, blind):
   params, critic = network(random.key(1))
-  def values(pair):
-    return build(name)(lambda x: critic(params, x), *pair, keys_of())
-
-  pair, changed = list(images()), list(images())
-  changed[blind] = changed[blind] + 1.0
-  np.testing.assert_array_equal(values(changed), values(pair))
-  changed = list(images())
-  changed[1 - blind] = changed[1 - blind] + 1.0
-  assert (values(changed) != values(pair)).all()
+  values = jax.jit(lambda real, fake: build(name)(
+      lambda x: critic(params, x), real, fake, keys_of()))
+  pair, changed, seen = images(), list(images()), list(images())
+  changed[blind] += 1.0
+  seen[1 - blind] *= 1.5
+  np.testing.assert_array_equal(values(*changed), values(*pair))
+  assert (values(*seen) != values(*pair)).all()
 
 
 @pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
@@ -278,12 +274,12 @@ def test_gradients_by_the_parameters_equal_differences(name):
   step = 1e-2
   ahead, behind = (loss(jax.tree.map(lambda p, w, s=s: p + s * w, params, way))
                    for s in (step, -step))
-  slope = sum(jnp.sum(g * w) for g, w in zip(jax.grad(loss)(params), way,
-                                             strict=True))
-  assert slope == pytest.approx((ahead - behind) / (2 * step), rel=0.01)
+  slope = sum(jnp.sum(g * w) for g, w in zip(
+      jax.jit(jax.grad(loss))(params), way, strict=True))
+  assert float(slope) == pytest.approx(float(ahead - behind) / (2 * step),
+                                       rel=0.01)
 
 
 def test_flat_critic_costs_the_whole_target():
-  real, fake = images()
-  got = penalties.wgan_gp()(lambda x: jnp.zeros(len(x)), real, fake, keys_of())
+  got = evaluate(penalties.wgan_gp(), lambda _, x: jnp.zeros(len(x)), images())
   np.testing.assert_allclose(got, np.ones(B), rtol=1e-4)

@@ -34,7 +34,7 @@ class Model(NamedTuple):
 
 
 class Critique(NamedTuple):
-  """logits [B], features [B, F] before the last layer, heads {name: [B, ..]}."""
+  """logits [B], features [B, F] before the last layer, heads {name: ...}."""
 
   logits: object
   features: object

@@ -1,0 +1,33 @@
+"""--dry_run: what a config would do, in words and numbers."""
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.experiment.load import Experiment
+from gan_jax.experiment.rules import latent_shape
+
+
+def describe(experiment: Experiment) -> str:
+  """Networks layer by layer, durations, memory."""
+  config, facts, game = experiment.config, experiment.facts, experiment.game
+  batch = config['batch_size']
+  z = jnp.zeros((batch, *latent_shape(game)))
+  label = jnp.zeros((batch,), jnp.int32)
+  image = jnp.zeros((batch, *facts.image_shape))
+  state = jax.eval_shape(experiment.init)
+  seen = experiment.train_steps * batch * config['disc_steps']
+  source = experiment.source
+  data = source.images.nbytes + source.labels.nbytes
+  return '\n'.join([
+      'Generator', game.gen.describe(z, label),
+      'Discriminator', game.disc.describe(image, label),
+      f'data: {facts.name}, {facts.num_examples:,} images '
+      f'{facts.image_shape}, {len(facts.classes)} classes',
+      f'train: {experiment.train_steps:,} steps = {seen:,} real images = '
+      f'{seen / facts.num_examples:.1f} epochs',
+      f'memory on each device: data {data / 2**20:.1f} MiB, '
+      f'state {_bytes(state) / 2**20:.1f} MiB'])
+
+
+def _bytes(tree) -> int:
+  return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
