@@ -3,8 +3,8 @@
   python -m gan_jax.main --config=configs/dcgan.py
   python -m gan_jax.main --config=configs/dcgan.py:data=fashion_mnist
 
-Departures: 4x4 kernels as in the authors' later ports, two doublings for
-28 px (7 -> 14 -> 28), samples from averaged weights.
+Departures: 4x4 kernels as in the usual ports, three doublings for 28 px
+(4 -> 7 -> 14 -> 28), samples from averaged weights.
 """
 
 from configs import common

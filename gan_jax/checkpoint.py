@@ -16,12 +16,15 @@ class CheckpointError(RuntimeError):
 class Checkpoints:
   """The checkpoints of a working directory, in its folder `checkpoints`."""
 
-  def __init__(self, workdir, *, keep: int):
-    """Opens the folder; `keep` is how many of the newest stay."""
+  def __init__(self, workdir, *, keep: int = 0):
+    """Opens the folder; `keep` is how many of the newest stay, 0 to read only.
+
+    A reader leaves alone what it finds half written: the run may be alive.
+    """
     self._folder = os.path.abspath(os.path.join(workdir, 'checkpoints'))
     options = ocp.CheckpointManagerOptions(
-        max_to_keep=keep, enable_async_checkpointing=True,
-        cleanup_tmp_directories=True)
+        max_to_keep=keep or None, enable_async_checkpointing=True,
+        create=bool(keep), cleanup_tmp_directories=bool(keep))
     self._manager = ocp.CheckpointManager(
         self._folder, item_handlers=ocp.StandardCheckpointHandler(),
         options=options)
@@ -88,11 +91,9 @@ class Checkpoints:
       found = self._manager.item_metadata(step)
       found = getattr(found, 'tree', found)
     except Exception as e:
-      raise CheckpointError(
-          f'cannot read {self._folder}/{step}: {_first_line(e)}') from e
+      raise self._damaged(step, e) from e
     if found is None:
-      raise CheckpointError(f'{self._folder}/{step} lacks its description; '
-                            'move the folder away to go on without it')
+      raise self._damaged(step, ValueError('it lacks its description'))
     found, wanted = _leaves(found), _leaves(abstract)
     lines = [f'{name}: {found.get(name, "absent")} (checkpoint) -> '
              f'{wanted.get(name, "absent")} (config)'
@@ -103,6 +104,11 @@ class Checkpoints:
       raise CheckpointError(
           f'the checkpoint {self._folder}/{step} is of another model:\n  '
           + '\n  '.join(lines[:10]) + more)
+
+  def _damaged(self, step, error):
+    return CheckpointError(
+        f'cannot read {self._folder}/{step}: {_first_line(error)}; move the '
+        'folder away to go on from the checkpoint before it')
 
   def _guard(self, action):
     try:
@@ -148,4 +154,5 @@ def _leaves(tree) -> dict[str, str]:
 
 
 def _first_line(error) -> str:
-  return f'{type(error).__name__}: {str(error).splitlines()[0][:300]}'
+  first = str(error).partition('\n')[0]
+  return f'{type(error).__name__}: {first[:300]}'

@@ -99,7 +99,7 @@ def equilibrium(loss) -> dict[str, float]:
   """
   c = jnp.linspace(-5.0, 5.0, 10001)
   disc = jax.vmap(lambda x: jnp.mean(loss.disc(x[None], x[None])))(c)
-  lowest = jnp.flatnonzero(disc <= disc.min() + 1e-6)
+  lowest = jnp.flatnonzero(disc <= disc.min() + 1e-4)
   middle = c[lowest[0]] / 2 + c[lowest[-1]] / 2
   point = jnp.full((1,), middle)
   return {'loss/disc': float(loss.disc(point, point)[0]),

@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
   from gan_jax import checkpoint, experiment, parallel, sample, train, workdir
   from gan_jax.data.sources import DataError
   from gan_jax.validation import ConfigError
-  absl_logging.use_absl_handler()
+  logging.basicConfig(format='%(message)s', force=True)
   absl_logging.set_verbosity('warning')  # Orbax tells its life story.
   logging.getLogger('gan_jax').setLevel(logging.INFO)
   parallel.use_compilation_cache()

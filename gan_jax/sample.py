@@ -56,7 +56,7 @@ def sample(folder: str, request: Request, out: str) -> str:
   config, facts = _read_run(folder)
   game = game_of_run(config, facts)
   label = _labels(config, facts, request)
-  checkpoints = Checkpoints(folder, keep=config['keep_checkpoints'])
+  checkpoints = Checkpoints(folder)
   shapes = jax.eval_shape(
       lambda: initial_state(game, facts.image_shape, config['seed']))
   mesh = parallel.make_mesh(1)

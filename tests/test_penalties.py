@@ -185,10 +185,10 @@ def test_dragan_takes_the_mean_that_it_is_given():
 # Properties of all, of those to come too.
 
 
-def network(key, dtype=jnp.float32, size=np.prod(SHAPE), hidden=7):
+def network(key, dtype=jnp.float32, hidden=7):
   """(parameters, critic of parameters): smooth, not linear."""
   first, second = random.split(key)
-  params = (random.normal(first, (size, hidden)) / np.sqrt(size),
+  params = (random.normal(first, (np.prod(SHAPE), hidden)) / 3.5,
             random.normal(second, (hidden,)))
 
   def critic(params, x):

@@ -41,8 +41,7 @@ def config(path, **changes):
 
 def saved_digest(run, folder, step=0):
   """sha256 of the state in the newest, or another, checkpoint of a run."""
-  checkpoints = checkpoint.Checkpoints(
-      folder, keep=run.config['keep_checkpoints'])
+  checkpoints = checkpoint.Checkpoints(folder)
   abstract = parallel.abstract(jax.eval_shape(run.init),
                                parallel.make_mesh(1))
   state = checkpoints.restore(abstract, step)

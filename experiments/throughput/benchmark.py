@@ -44,6 +44,7 @@ _DTYPE = flags.DEFINE_enum('dtype', 'float32', ['float32', 'bfloat16'],
 
 
 def main(argv):
+  """Measures and prints the cases asked for."""
   del argv
   parallel.use_compilation_cache()
   for case in CASES if _CASE.value == 'all' else [_CASE.value]:
@@ -70,7 +71,7 @@ def measure(case: str) -> dict:
 
   indices = _indices(loaded, 0, _CALLS.value)
   per_round = indices[0].size * len(indices)  # real images
-  speeds, idle, waits = {'gan_jax': [], 'torch': []}, [], []
+  speeds, idle = {'gan_jax': [], 'torch': []}, []
   ours.run(indices)  # compiles
   if peer:
     peer(indices[0].astype(np.int64))

@@ -1,8 +1,9 @@
 """DCGAN.  Radford et al. 2016, https://arxiv.org/abs/1511.06434.
 
 For any height and width from 8 px up and any number of channels: a size is
-halved (rounding up) until its smaller side is below 8, which gives 64 -> 4,
-32 -> 4 and 28 -> 7, and the generator climbs the same sizes.
+halved (rounding up) until its smaller side is 4 or less, which gives 64 -> 32
+-> 16 -> 8 -> 4 as in the paper and 28 -> 14 -> 7 -> 4, and the generator climbs
+the same sizes.
 """
 
 from typing import Any
@@ -23,7 +24,7 @@ def sizes(height: int, width: int) -> list[tuple[int, int]]:
     raise ValueError(f'DCGAN needs images of 8 px or more, not {height}x{width}'
                      '; enlarge them with data.resize or data.pad')
   found = [(height, width)]
-  while min(found[-1]) >= 8:
+  while min(found[-1]) > 4:
     found.append(tuple(-(-side // 2) for side in found[-1]))
   return found
 

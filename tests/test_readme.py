@@ -1,0 +1,63 @@
+"""What the README shows is run, not only read."""
+
+import pathlib
+import re
+import shlex
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gan_jax import experiment, lookup, main
+
+ROOT = pathlib.Path(__file__).parent.parent
+README = (ROOT / 'README.md').read_text()
+
+
+def blocks(language):
+  return re.findall(rf'```{language}\n(.*?)```', README, re.DOTALL)
+
+
+def commands():
+  lines = '\n'.join(blocks('bash')).replace('\\\n', ' ').splitlines()
+  return [line.split('#')[0].strip() for line in lines
+          if line.startswith('python -m gan_jax.main')]
+
+
+@pytest.mark.parametrize('command', commands())
+def test_command_parses_and_its_config_loads(command, monkeypatch):
+  monkeypatch.chdir(ROOT)
+  argv = shlex.split(command)[2:]
+  values, unreadable = main.parse(argv)
+  assert not unreadable
+  if values['config'].present and 'my_lab' not in command:
+    pytest.importorskip('gan_jax')
+    if 'fashion_mnist' in command and not pathlib.Path(
+        '/usr/share/datasets/fashion-mnist').exists():
+      pytest.skip('needs the Debian package dataset-fashion-mnist')
+    if 'path=' not in command:
+      experiment.load(values.config)
+
+
+def test_the_loss_of_the_readme_trains(tmp_path, monkeypatch):
+  code = next(b for b in blocks('python') if 'def exponential' in b)
+  assert len(code.strip().splitlines()) <= 10
+  (tmp_path / 'my_lab').mkdir()
+  (tmp_path / 'my_lab' / 'ideas.py').write_text(code)
+  monkeypatch.syspath_prepend(tmp_path)
+  monkeypatch.chdir(ROOT)
+  loss = lookup.build('gan_jax.losses', dict(
+      name='my_lab.ideas:exponential', scale=2.0))
+  real, fake = jnp.array([0.5, -1.0]), jnp.array([0.0, 1.0])
+  np.testing.assert_allclose(
+      loss.disc(real, fake), np.exp([-1.0, 2.0]) + np.exp([0.0, 2.0]),
+      rtol=1e-6)
+  status = main.main([
+      'gan_jax', '--config=configs/keras_mlp.py:quick',
+      '--config.loss.name=my_lab.ideas:exponential',
+      f'--workdir={tmp_path / "run"}'])
+  assert status == 2  # keras_mlp spells out label_smoothing: refused, named
+  status = main.main([
+      'gan_jax', '--config=configs/original_gan.py:quick',
+      '--config.loss.name=my_lab.ideas:exponential',
+      f'--workdir={tmp_path / "run"}'])
+  assert status == 0
