@@ -1,6 +1,7 @@
 """Recipe 7, WGAN-GP.  Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028.
 
   python -m gan_jax.main --config=configs/wgan_gp.py
+  python -m gan_jax.main --config=configs/wgan_gp.py:network=mlp
   python -m gan_jax.main --config=configs/wgan_gp.py:data=fashion_mnist
 
 Algorithm 1: Adam 1e-4 (0, 0.9), five critic steps, penalty weight 10; no norm

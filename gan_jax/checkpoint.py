@@ -47,7 +47,8 @@ class Checkpoints:
     if not bool(_all_finite(state)):
       raise CheckpointError(
           f'the state after step {step} has values that are not finite; it was '
-          'not saved, the previous checkpoint stays the newest')
+          'not saved, the previous checkpoint stays the newest. Try a lower '
+          'learning rate, max_grad_norm=1 or a penalty')
     if step == self._manager.latest_step():
       return
     self._guard(lambda: self._manager.save(

@@ -54,6 +54,11 @@ def device_count() -> int:
   return jax.device_count()
 
 
+def device_names() -> list[str]:
+  """The devices of a run, for its record."""
+  return [str(device) for device in jax.devices()]
+
+
 def pmean(tree):
   """Average over the devices of the mesh."""
   return lax.pmean(tree, AXIS)

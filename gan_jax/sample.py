@@ -65,8 +65,10 @@ def sample(folder: str, request: Request, out: str) -> str:
   sampler = Sampler(game, config['image_range'])
   z, label = _latents(game, request, label)
   images = sampler.images(state.ema, z, label)
-  columns = request.interpolate or math.ceil(math.sqrt(len(images)))
-  _write(out, images, label, columns)
+  try:
+    _write(out, images, label, request.interpolate)
+  except OSError as e:
+    raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
   return f'{len(images)} images of step {int(state.step)} in {out}'
 
 
@@ -90,6 +92,9 @@ def _labels(config, facts, request):
   """
   if request.count < 1:
     raise RequestError(f'--num_samples={request.count} must be 1 or more')
+  if request.interpolate < 0 or request.interpolate == 1:
+    raise RequestError(f'--interpolate={request.interpolate} must be 2 points '
+                       'or more, or 0 for none')
   if request.label == -1:
     return np.resize(np.array(facts.classes or (0,), np.int32), request.count)
   if not is_conditional(config):
@@ -123,12 +128,15 @@ def _latents(game, request, label):
           np.repeat(label, request.interpolate))
 
 
-def _write(out, images, labels, columns):
+def _write(out, images, labels, interpolate):
   suffix = os.path.splitext(out)[1].lower()
+  columns = interpolate or math.ceil(math.sqrt(len(images)))
   if suffix == '.png':
     write_file(out, media.png(media.grid(images, columns)))
   elif suffix == '.gif':
-    frames = images.reshape(-1, columns, *images.shape[1:]).swapaxes(0, 1)
+    # Every path is a cell of the film; without paths every image is a frame.
+    frames = images.reshape(-1, interpolate or len(images), *images.shape[1:]
+                            ).swapaxes(0, 1)
     side = math.ceil(math.sqrt(frames.shape[1]))
     write_file(out, media.gif([media.grid(f, side) for f in frames]))
   elif suffix == '.npz':

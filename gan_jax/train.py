@@ -51,6 +51,11 @@ def train(experiment: Experiment, folder: str) -> int:
     checkpoints = Checkpoints(folder,
                               keep=experiment.config['keep_checkpoints'])
     start = checkpoints.latest()
+    per_call = experiment.config['steps_per_call']
+    if start % per_call:  # Intervals and the end would be stepped over.
+      raise WorkdirError(
+          f'{folder} is at step {start}, which is not a multiple of '
+          f'steps_per_call={per_call}; resume with a divisor of {start}')
     _describe_run(folder, experiment, start)
     with (StopRequest() as stop,
           ScalarWriter(folder, resume_step=start) as writer,
@@ -142,16 +147,19 @@ class _Loop:
     """One row of scalars; with the state, all that is due at its step."""
     row = self._read(step, scalars)
     every = self.experiment
-    if state is not None:
-      if every.checkpoint_every and step % every.checkpoint_every == 0:
-        self.checkpoints.save(step, state)
-      if every.sample_every and step % every.sample_every == 0:
-        self._sample(state, step)
-      if every.eval_every and step % every.eval_every == 0:
-        row |= self.evaluator.scores(state)
+    due = () if state is None else [
+        name for name in ('sample', 'eval', 'checkpoint')
+        if (n := getattr(every, f'{name}_every')) and step % n == 0]
+    if 'sample' in due:
+      self._sample(state, step)
+    if 'eval' in due:
+      row |= self.evaluator.scores(state)
     if row:
       self.writer.write(step, row)
       self.bar.update(step, row)
+    # Last: a run that is killed here and resumed does not come back for them.
+    if 'checkpoint' in due:
+      self._save(step, state)
 
   def _sample(self, state, step):
     grid = self.evaluator.grid(state)
@@ -189,9 +197,13 @@ class _Loop:
         "dtype='float32'. The newest checkpoint is of step "
         f'{self.checkpoints.latest()}')
 
+  def _save(self, step, state):
+    self.writer.flush()
+    self.checkpoints.save(step, state)
+
   def _finish(self, state, step):
     if step > self.checkpoints.latest():
-      self.checkpoints.save(step, state)
+      self._save(step, state)
       self.checkpoints.wait()
     if step == self.experiment.train_steps:
       self._sample(state, step)
@@ -226,7 +238,7 @@ def _describe_run(folder, experiment, start):
     write_file(os.path.join(folder, name),
                (json.dumps(value, indent=1) + '\n').encode())
   launch = workdir.provenance() | {
-      'step': start, 'devices': [str(d) for d in jax.devices()]}
+      'step': start, 'devices': parallel.device_names()}
   with open(os.path.join(folder, 'launches.jsonl'), 'a') as file:
     file.write(json.dumps(launch) + '\n')
   if start:

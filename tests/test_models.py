@@ -59,7 +59,7 @@ def struct(*shape, dtype=jnp.float32):
     (28, 28, [(28, 28), (14, 14), (7, 7), (4, 4)]),
     (50, 30, [(50, 30), (25, 15), (13, 8), (7, 4)]),
     (8, 100, [(8, 100), (4, 50)])])
-def test_dcgan_halves_until_a_side_is_below_8(height, width, want):
+def test_dcgan_halves_until_a_side_is_4_or_less(height, width, want):
   assert dcgan.sizes(height, width) == want
 
 
@@ -208,7 +208,7 @@ def test_bfloat16_arithmetic_keeps_float32_parameters(name, kind):
   want = forward(exact)(params, stats, x, label)
   got = forward(rough)(params, stats, x, label)
   assert got.dtype == jnp.float32
-  np.testing.assert_allclose(got, want, rtol=0.05, atol=0.03)
+  np.testing.assert_allclose(got, want, rtol=0.1, atol=0.05)
   assert (got != want).any()  # It does compute in bfloat16.
   # What a mixed-precision step needs: gradients in the parameters' dtype.
   gradient = jax.eval_shape(jax.grad(lambda p: jnp.sum(
@@ -312,8 +312,8 @@ def test_weights_of_dcgan_start_at_their_deviation():
   model = build('dcgan.Discriminator', 'Discriminator', width=32,
                 weight_std=0.05)
   params, _ = jax.jit(model.init)(KEY, *inputs('Discriminator', (16, 16, 3)))
-  kernels = [np.asarray(p) for path, p in jax.tree_util.tree_leaves_with_path(params)
-             if path[-1].key == 'kernel']
+  leaves = jax.tree_util.tree_leaves_with_path(params)
+  kernels = [np.asarray(p) for path, p in leaves if path[-1].key == 'kernel']
   assert len(kernels) == 3
   for kernel in kernels:
     assert abs(kernel.std() - 0.05) < 0.005 and abs(kernel.mean()) < 0.005

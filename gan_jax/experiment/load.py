@@ -76,7 +76,8 @@ def load(config: Any) -> Experiment:
       problems.append(Problem('data', config['data'], str(e)))
   facts = source and facts_of(source)
   times = {}
-  if facts and not problems:
+  if facts and not any(p.path.startswith(('generator', 'discriminator'))
+                       for p in problems):
     problems += _check_labels(config, facts)
   if facts and 'batch_size' in config:
     times, found = _times(config, facts, problems)
@@ -115,7 +116,8 @@ def _times(config, facts, known_problems):
   """({key: steps}, problems) of train_steps and of all intervals."""
   times, problems = {}, []
   bad = {p.path for p in known_problems}
-  if bad & {'batch_size', 'disc_steps', 'steps_per_call'}:
+  if any(not isinstance(n := config.get(key), int) or n < 1
+         for key in ('batch_size', 'disc_steps', 'steps_per_call')):
     return times, problems  # Nothing can be counted in these units.
   units = units_of(config, facts, 0)
   for key in ('train_steps', *validation.DURATIONS):

@@ -7,8 +7,10 @@ operands run at half speed or less.
 
 A convolution of stride s is one of stride 1 between images cut into s x s
 blocks that count as channels; a kernel of side k keeps m = ceil(k / s) taps
-each way. On the blocks there are three forms, float32, batch 64, in GFLOP/s of
-the plain convolution on 2 cores (conv, image, kernel):
+each way. On the blocks there are three forms; in GFLOP/s of
+the plain convolution (conv, image, kernel), float32, batch 64, in a scan, the
+product and the first row by wall time on 2 idle cores, the rest by CPU time on
+2 busy ones, so that differences below 20 % mean little:
 
   stride 2, kernel 4       direct         product        Winograd
   64x64x3 -> 64            115  82  30    147 103  68     56  59  38
@@ -16,6 +18,9 @@ the plain convolution on 2 cores (conv, image, kernel):
   16x16x128 -> 256         174 191 140    146 145 126    242 279 203
   8x8x256 -> 512           171 150 180    215 169 180    250 291 272
   14x14x64 -> 128          185 180 174    155 165 122    166 220 115
+
+Winograd reads and writes more than the direct form: where other programs take
+the memory's bandwidth, its gain over a whole step of DCGAN 64 shrinks to none.
 """
 
 import math

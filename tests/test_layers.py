@@ -1,0 +1,251 @@
+"""The layers of the package: imports go downwards only, devices stay in one.
+
+The table is the plan; a new module is entered here. Modules of one layer may
+import each other, without cycles.
+"""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1] / 'gan_jax'
+
+# A package stands for all of its modules that are not named themselves.
+LAYERS = (
+    # L0: functions of arrays and files.
+    ('ops', 'losses', 'penalties', 'augment', 'latents', 'lookup', 'durations',
+     'media', 'metrics', 'data.files', 'data.readers', 'data.prepare',
+     'data.sources'),
+    # L1: networks.
+    ('models',),
+    # L2: the game.
+    ('state', 'step', 'sampling'),
+    # L3: devices, disk and the clock.
+    ('parallel', 'checkpoint', 'writers', 'workdir', 'signals', 'clock',
+     'data.pipeline'),
+    # L4: from a config to what runs.
+    ('validation', 'experiment', 'evaluators'),
+    # L5: programs.
+    ('train', 'sample', 'main'),
+)
+# What may not be imported below L3.
+WORLD = ('absl', 'ml_collections', 'orbax', 'grain', 'tensorflow_datasets',
+         'tensorflow', 'tensorboardX', 'tqdm', 'logging', 'subprocess')
+PURE = 3
+# Names of jax that speak of devices, and where each may stand beside
+# parallel.py, with the reason.
+DEVICES = {
+    'devices', 'local_devices', 'device_count', 'local_device_count', 'Device',
+    'device_put', 'device_put_replicated', 'device_put_sharded',
+    'default_device', 'process_index', 'process_count', 'distributed', 'pmap',
+    'make_mesh', 'Mesh', 'AxisType', 'NamedSharding', 'PartitionSpec',
+    'SingleDeviceSharding', 'shard_map', 'mesh_utils', 'multihost_utils',
+    'with_sharding_constraint', 'pmean', 'psum', 'all_gather', 'axis_index',
+    'sharding', 'set_mesh',
+}
+EXCEPTIONS = set()  # {('train', 'devices')} and the like.
+
+
+def layer_of(module: str):
+  """The layer of 'step' or 'data.files', None for what is not in the table.
+
+  The empty files that make a folder a package have none: 'data'.
+  """
+  parts = module.split('.')
+  for end in range(len(parts), 0, -1):
+    for layer, names in enumerate(LAYERS):
+      if '.'.join(parts[:end]) in names:
+        return layer
+  return None
+
+
+def modules() -> dict[str, str]:
+  """{'step': source, 'models': source of its __init__, ...}."""
+  found = {}
+  for path in sorted(ROOT.rglob('*.py')):
+    parts = path.relative_to(ROOT).with_suffix('').parts
+    if parts[-1] == '__init__':
+      parts = parts[:-1]
+    found['.'.join(parts)] = path.read_text()
+  return found
+
+
+def is_empty(source: str) -> bool:
+  """Nothing but a docstring."""
+  return all(isinstance(node, ast.Expr) for node in ast.parse(source).body)
+
+
+def imports(source: str, known) -> tuple[set, set]:
+  """(modules of the package, top-level names of others), lazy ones too."""
+  own, others = set(), set()
+  for node in ast.walk(ast.parse(source)):
+    if isinstance(node, ast.Import):
+      targets = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+      assert not node.level, 'imports are absolute in this package'
+      # `from gan_jax.data import files` imports a module, if there is one.
+      targets = [f'{node.module}.{alias.name}'
+                 if f'{node.module}.{alias.name}'.partition('.')[2] in known
+                 else node.module for alias in node.names]
+    else:
+      continue
+    for target in targets:
+      top, _, rest = target.partition('.')
+      if top == 'gan_jax':
+        own.add(rest)
+      else:
+        others.add(top)
+  return own, others
+
+
+def violations(sources: dict[str, str]) -> list[str]:
+  """All that breaks the table, in words."""
+  found = []
+  for module, source in sources.items():
+    layer = layer_of(module)
+    if layer is None:
+      if not is_empty(source):
+        found.append(f'{module} is not in the table')
+      continue
+    own, others = imports(source, sources)
+    for target in sorted(own):
+      below = layer_of(target)
+      if below is None:
+        found.append(f'{module} imports {target}, which is not in the table')
+      elif below > layer:
+        found.append(f'{module} (L{layer}) imports {target} (L{below})')
+    if layer < PURE:
+      found += [f'{module} (L{layer}) imports {name}'
+                for name in sorted(others & set(WORLD))]
+  return found
+
+
+def device_names(source: str) -> set[str]:
+  """Names of DEVICES that a module takes from jax."""
+  tree, aliases, found = ast.parse(source), set(), set()
+  for node in ast.walk(tree):
+    if isinstance(node, ast.Import):
+      aliases |= {(alias.asname or alias.name.partition('.')[0])
+                  for alias in node.names
+                  if alias.name.partition('.')[0] == 'jax'}
+      found |= {part for alias in node.names if alias.name.startswith('jax.')
+                for part in alias.name.split('.')} & DEVICES
+    elif isinstance(node, ast.ImportFrom):
+      home = node.module.split('.')
+      if home[0] == 'jax':
+        aliases |= {alias.asname or alias.name for alias in node.names}
+        found |= {*home, *(alias.name for alias in node.names)} & DEVICES
+  for node in ast.walk(tree):
+    if isinstance(node, ast.Attribute) and node.attr in DEVICES:
+      root = node.value
+      while isinstance(root, ast.Attribute):
+        root = root.value
+      if isinstance(root, ast.Name) and root.id in aliases:
+        found.add(node.attr)
+  return found
+
+
+def cycle(graph: dict[str, set]) -> list[str]:
+  """The modules in a circle of imports or on a way to one, [] if none is."""
+  left = {module: set(targets) for module, targets in graph.items()}
+  while free := [m for m, targets in left.items() if not targets & set(left)]:
+    for module in free:
+      del left[module]
+  return sorted(left)
+
+
+# The package.
+
+
+def test_every_module_is_in_the_table_and_imports_go_downwards():
+  assert violations(modules()) == []
+
+
+def test_every_entry_of_the_table_is_a_module():
+  assert {name for names in LAYERS for name in names} <= set(modules())
+
+
+def test_no_circles():
+  sources = modules()
+  graph = {module: imports(source, sources)[0] - {module}
+           for module, source in sources.items()}
+  assert cycle(graph) == []
+
+
+def test_only_parallel_names_a_device():
+  found = {(module, name) for module, source in modules().items()
+           if module != 'parallel' for name in device_names(source)}
+  assert found - EXCEPTIONS == set()
+  assert EXCEPTIONS <= found  # One that is not needed goes.
+
+
+def test_only_lookup_imports_by_a_name_that_it_is_given():
+  """What the tests above cannot see."""
+  found = [module for module, source in modules().items()
+           if 'import_module' in source or '__import__' in source]
+  assert found == ['lookup']
+
+
+# The test itself.
+
+
+def test_the_package_was_read():
+  sources = modules()
+  assert {'step', 'models', 'models.dcgan', 'data.sources', 'main'} <= set(
+      sources)
+  assert imports(sources['step'], sources) == (
+      {'losses', 'models', 'penalties', 'state'},
+      {'math', 'zlib', 'collections', 'typing', 'jax', 'optax'})
+  assert device_names(sources['parallel']) >= {'devices', 'shard_map', 'pmean'}
+
+
+@pytest.mark.parametrize('module,source,words', [
+    ('losses', 'from gan_jax import step', 'losses (L0) imports step (L2)'),
+    ('losses', 'import gan_jax.models', 'losses (L0) imports models (L1)'),
+    ('models.new', 'from gan_jax.state import Net',
+     'models.new (L1) imports state (L2)'),
+    ('step', 'def f():\n  from gan_jax import parallel',
+     'step (L2) imports parallel (L3)'),
+    ('data.sources', 'from gan_jax.data import pipeline',
+     'data.sources (L0) imports data.pipeline (L3)'),
+    ('evaluators', 'from gan_jax.train import train',
+     'evaluators (L4) imports train (L5)'),
+    ('augment', 'from absl import logging', 'augment (L0) imports absl'),
+    ('models.new', 'import ml_collections as m',
+     'models.new (L1) imports ml_collections'),
+    ('sampling', 'def f():\n  import orbax.checkpoint',
+     'sampling (L2) imports orbax'),
+    ('attic', 'import os', 'attic is not in the table'),
+    ('train', 'import gan_jax.attic',
+     'train imports attic, which is not in the table')])
+def test_a_wrong_import_is_found(module, source, words):
+  assert violations(modules() | {module: source}) == [words]
+
+
+@pytest.mark.parametrize('module,source', [
+    ('train', 'from absl import flags\nfrom gan_jax import step, main'),
+    ('models.new', 'from gan_jax.models import layers'),
+    ('data.sources', 'from gan_jax.data.files import DataError'),
+    ('empty', '"""Only a docstring."""')])
+def test_a_right_import_is_none_of_its_business(module, source):
+  assert violations(modules() | {module: source}) == []
+
+
+@pytest.mark.parametrize('source,names', [
+    ('import jax\nx = jax.devices()', {'devices'}),
+    ('import jax as j\nx = j.sharding.Mesh(1)', {'Mesh', 'sharding'}),
+    ('from jax import lax\nx = lax.pmean(1, "i")', {'pmean'}),
+    ('from jax.sharding import PartitionSpec as P',
+     {'sharding', 'PartitionSpec'}),
+    ('import jax.experimental.multihost_utils', {'multihost_utils'}),
+    ('import jax\ndef f(pmean, x):\n  return pmean(x.devices())', set()),
+])
+def test_device_names_are_found(source, names):
+  assert device_names(source) == names
+
+
+def test_a_circle_is_found():
+  assert cycle({'a': {'b'}, 'b': {'c'}, 'c': {'b'}, 'd': set()}) == [
+      'a', 'b', 'c']
+  assert cycle({'a': {'b'}, 'b': {'c'}, 'c': set()}) == []

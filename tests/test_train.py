@@ -1,0 +1,343 @@
+"""How runs end: by signals, by numbers, by refusals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import orbax.checkpoint as ocp
+import pytest
+import tiny
+
+from gan_jax import experiment, main, train
+from gan_jax.checkpoint import CheckpointError, Checkpoints
+from gan_jax.signals import StopRequest
+from gan_jax.train import NonFiniteError
+from gan_jax.workdir import WorkdirError
+
+# Of ml_collections, when it reads a config file.
+pytestmark = pytest.mark.filterwarnings('ignore:the load_module')
+
+
+@pytest.fixture(scope='module')
+def images(tmp_path_factory):
+  return tiny.write_images(tmp_path_factory.mktemp('data') / 'noise.npz')
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch):
+  """Curves take a second each, and are not what is tested here."""
+  monkeypatch.setattr(train._Loop, 'draw', lambda self: None)
+
+
+@pytest.fixture(scope='module')
+def finished(images, tmp_path_factory):
+  """A run of four steps, and its folder."""
+  run = experiment.load(tiny.config(images))
+  folder = tmp_path_factory.mktemp('run')
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(train._Loop, 'draw', lambda self: None)
+    assert train.train(run, folder) == 0
+  return run, folder
+
+
+# --- signals ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize('signum, status', [(signal.SIGTERM, 143),
+                                            (signal.SIGINT, 130)])
+def test_a_signal_ends_the_run_after_the_call_with_a_checkpoint(
+    images, tmp_path, monkeypatch, signum, status, capfd):
+  run = experiment.load(tiny.config(
+      images, train_steps=400, checkpoint_every=200, sample_every=0))
+  write = train.ScalarWriter.write
+
+  def write_and_signal(self, step, row):
+    write(self, step, row)
+    if step == 10:
+      os.kill(os.getpid(), signum)
+      time.sleep(0.2)
+
+  monkeypatch.setattr(train.ScalarWriter, 'write', write_and_signal)
+  before = signal.getsignal(signum)
+  assert train.train(run, tmp_path) == status
+  assert signal.getsignal(signum) is before
+  # Step 10 is written while the call to 12 is in flight; no other was begun.
+  assert tiny.finished(tmp_path) == [12]
+  assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6, 8, 10, 12]
+  assert f'{signum.name}: saving after this call' in capfd.readouterr().err
+
+
+def test_the_process_exits_143_and_the_same_command_goes_on(images, tmp_path):
+  args = ('--config=configs/critic_mlp.py:data=npz,quick',
+          f'--config.data.path={images}', '--config.train_steps=2000000',
+          '--config.checkpoint_every=0', '--config.sample_every=0',
+          '--config.eval_every=0', '--config.log_every=100',
+          f'--workdir={tmp_path}')
+  process = tiny.start(*args)
+  rows = tmp_path / 'scalars.jsonl'
+  limit = time.time() + 120
+  while not (rows.exists() and rows.stat().st_size):
+    assert process.poll() is None and time.time() < limit
+    time.sleep(0.05)
+  # A second run in the meantime is refused, naming the first.
+  values, _ = main.parse(['main', *args])
+  with pytest.raises(WorkdirError, match=f'pid {process.pid} on host'):
+    train.train(experiment.load(values.config), tmp_path)
+  process.send_signal(signal.SIGTERM)
+  _, said = process.communicate(timeout=60)
+  assert process.returncode == 143, said
+  step, = tiny.finished(tmp_path)
+  assert step % 2 == 0 and 0 < step < 2_000_000
+  assert tiny.rows(tmp_path)[-1]['step'] == step // 100 * 100
+
+
+_TWICE = """
+import os, signal, sys, threading, time
+import jax, jax.numpy as jnp, numpy as np
+from gan_jax.signals import StopRequest
+
+@jax.jit
+def minutes(x):
+  return jax.lax.fori_loop(0, 10**8, lambda i, x: jnp.tanh(x @ x), x)
+
+with StopRequest() as stop:
+  out = minutes(jnp.ones((200, 200)))
+  def kill():
+    for name in sys.argv[1:]:
+      while name != sys.argv[1] and not stop.signum:
+        time.sleep(0.01)
+      os.kill(os.getpid(), getattr(signal, name))
+  threading.Thread(target=kill).start()
+  np.asarray(out)  # The main thread is deep in C.
+sys.exit(7)
+"""
+
+
+def test_a_second_signal_quits_at_once_though_a_call_is_in_flight():
+  begin = time.time()
+  process = subprocess.run(
+      [sys.executable, '-c', _TWICE, 'SIGTERM', 'SIGINT'], cwd=tiny.ROOT,
+      timeout=100, capture_output=True, text=True,
+      env={**os.environ, 'JAX_PLATFORMS': 'cpu'})
+  assert process.returncode == 130, process.stderr
+  assert 'once more to quit at once' in process.stderr
+  assert time.time() - begin < 90
+
+
+def test_a_run_that_quits_leaves_the_checkpoints_before(
+    images, tmp_path, finished):
+  run = experiment.load(tiny.config(images, train_steps=40))
+  quits = []
+
+  class Quit(BaseException):
+    pass
+
+  def write(self, step, row):
+    if step == 6:
+      quits.append(step)
+      raise Quit
+
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(train.ScalarWriter, 'write', write)
+    with pytest.raises(Quit):
+      train.train(run, tmp_path)
+  assert quits == [6]
+  assert tiny.finished(tmp_path) == [2, 4]
+  assert tiny.saved_digest(run, tmp_path, 4) == tiny.saved_digest(*finished, 4)
+
+
+def test_stop_request_counts_and_restores(monkeypatch, capfd):
+  exits = []
+  monkeypatch.setattr(os, '_exit', exits.append)
+  handlers = [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)]
+  with StopRequest() as stop:
+    assert (stop.signum, stop.exit_status) == (0, 0)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.2)
+    assert (stop.signum, stop.exit_status, exits) == (15, 143, [])
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.2)
+    assert exits == [130]
+  assert handlers == [signal.getsignal(s)
+                      for s in (signal.SIGTERM, signal.SIGINT)]
+  assert signal.set_wakeup_fd(-1) == -1
+
+
+# --- numbers ---------------------------------------------------------------
+
+
+def test_a_number_that_is_not_finite_stops_the_run(images, tmp_path):
+  sgd = dict(name='sgd', learning_rate=1e25)
+  run = experiment.load(tiny.config(
+      images, seed=11, gen_optimizer=sgd, disc_optimizer=sgd, train_steps=40,
+      loss=dict(name='least_squares')))
+  with pytest.raises(NonFiniteError) as error:
+    train.train(run, tmp_path)
+  with open(tmp_path / 'nonfinite.json') as file:
+    found = json.load(file)
+  message = str(error.value)
+  assert message.startswith(f'step {found["step"]}: ')
+  for words in ('not finite', 'lower learning rate', 'max_grad_norm',
+                str(tmp_path / 'nonfinite.json'), *found['scalars']):
+    assert words in message
+  assert found['seed'] == 11
+  # The batch of that step, which is a function of seed and step.
+  assert found['batch_indices'] == run.batches(found['step'], 1).tolist()
+  assert found['step'] < 10
+  assert all(step <= found['step'] for step in tiny.finished(tmp_path))
+
+
+def test_the_newest_checkpoint_is_from_before_the_bad_number(
+    images, tmp_path, finished):
+  """The data turn bad half-way: what was saved before stays the newest."""
+  run = experiment.load(tiny.config(images, train_steps=40))
+  good = run.step
+
+  def step(state, batch, key, *, pmean):
+    state, scalars = good(state, batch, key, pmean=pmean)
+    bad = state.step == 8  # Of the fourth call, its second step.
+    return state, scalars | {
+        'loss/disc': jnp.where(bad, jnp.nan, scalars['loss/disc'])}
+
+  with pytest.raises(NonFiniteError, match='^step 7: loss/disc not finite') as e:
+    train.train(run._replace(step=step), tmp_path)
+  assert str(e.value).endswith('The newest checkpoint is of step 6')
+  assert tiny.finished(tmp_path) == [2, 4, 6]
+  assert tiny.saved_digest(run, tmp_path, 4) == tiny.saved_digest(*finished, 4)
+  assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6]
+  with open(tmp_path / 'nonfinite.json') as file:
+    found = json.load(file)
+  assert found == {'step': 7, 'seed': 0, 'scalars': ['loss/disc'],
+                   'batch_indices': run.batches(7, 1).tolist()}
+
+
+def test_weights_that_are_not_finite_are_not_saved(images, tmp_path):
+  """The scalars of a step are of before its update: the save looks as well."""
+  run = experiment.load(tiny.config(images))
+  good = run.step
+
+  def step(state, batch, key, *, pmean):
+    state, scalars = good(state, batch, key, pmean=pmean)
+    bad = jnp.where(state.step >= 4, jnp.inf, 1.0)
+    return state.replace(ema=jax.tree.map(lambda x: x * bad, state.ema)), scalars
+
+  with pytest.raises(CheckpointError, match='after step 4 has values that are '
+                     'not finite.* lower learning rate'):
+    train.train(run._replace(step=step), tmp_path)
+  assert tiny.finished(tmp_path) == [2]
+
+
+def test_through_the_command_line_it_is_status_4(images, tmp_path, capsys):
+  status = main.main([
+      'main', '--config=configs/critic_mlp.py:data=npz,loss=least_squares,quick',
+      f'--config.data.path={images}', f'--workdir={tmp_path}',
+      '--config.gen_optimizer.learning_rate=1e30',
+      '--config.disc_optimizer.learning_rate=1e30',
+      '--config.disc_weight_clip=0.0', '--config.train_steps=40'])
+  assert status == 4
+  assert 'lower learning rate' in capsys.readouterr().err
+
+
+# --- refusals --------------------------------------------------------------
+
+
+def test_another_config_in_the_folder_is_refused_with_its_fields(
+    images, finished):
+  run, folder = finished
+  other = experiment.load(tiny.config(
+      images, seed=1, loss=dict(name='non_saturating', label_smoothing=0.1),
+      gen_optimizer=dict(name='sgd', learning_rate=0.1),
+      penalties=(dict(name='r1', weight=1.0),)))
+  before = (folder / 'config.json').read_bytes()
+  with pytest.raises(WorkdirError, match='holds another run') as error:
+    train.train(other, folder)
+  lines = [line.strip() for line in str(error.value).splitlines()[1:]]
+  assert sorted(lines) == sorted([
+      'seed: 0 (checkpoint) -> 1 (now)',
+      'loss.label_smoothing: absent (checkpoint) -> 0.1 (now)',
+      "penalties[0].name: absent (checkpoint) -> 'r1' (now)",
+      'penalties[0].weight: absent (checkpoint) -> 1.0 (now)',
+      'gen_optimizer.learning_rate: 0.05 (checkpoint) -> 0.1 (now)'])
+  assert (folder / 'config.json').read_bytes() == before
+
+
+def test_what_may_change_may_change(images, tmp_path):
+  run = experiment.load(tiny.config(images))
+  assert train.train(run, tmp_path) == 0
+  longer = experiment.load(tiny.config(
+      images, train_steps=6, log_every=6, sample_every=0, sample_grid=(1, 3),
+      checkpoint_every=0, keep_checkpoints=1))
+  assert train.train(longer, tmp_path) == 0
+  assert tiny.finished(tmp_path) == [6]
+  assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6]
+  with open(tmp_path / 'config.json') as file:
+    assert json.load(file)['train_steps'] == 6
+
+
+def test_changed_data_are_refused(tmp_path):
+  path = tiny.write_images(tmp_path / 'noise.npz')
+  run = experiment.load(tiny.config(path))
+  folder = tmp_path / 'run'
+  assert train.train(run._replace(train_steps=2), folder) == 0
+  tiny.write_images(path, seed=1)
+  with pytest.raises(WorkdirError, match='fingerprint: ') as error:
+    train.train(experiment.load(tiny.config(path)), folder)
+  assert run.facts.fingerprint in str(error.value)
+  tiny.write_images(path)  # The old data again.
+  assert train.train(experiment.load(tiny.config(path)), folder) == 0
+  assert tiny.finished(folder)[-1] == 4
+
+
+def test_a_checkpoint_of_other_arrays_is_refused(images, tmp_path):
+  run = experiment.load(tiny.config(images))
+  assert train.train(run, tmp_path) == 0
+  for name in ('config.json', 'data.json'):  # As if somebody had edited them.
+    os.remove(tmp_path / name)
+  wide = dict(name='mlp.Discriminator', widths=(9,))
+  with pytest.raises(CheckpointError, match=r'disc/params/Dense_0/kernel: '
+                     r'float32\[64, 8\] .* float32\[64, 9\]'):
+    train.train(experiment.load(tiny.config(
+        images, discriminator=wide, train_steps=8)), tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_compiles(
+    images, tmp_path, monkeypatch):
+  run = experiment.load(tiny.config(images))
+  (tmp_path / 'file').write_text('')
+  monkeypatch.setattr(train.parallel, 'make_runner', None)
+  with pytest.raises(WorkdirError, match='is in the way and is no folder'):
+    train.train(run, tmp_path / 'file' / 'run')
+
+
+def test_a_full_disk_at_a_checkpoint_ends_the_run_with_status_4(
+    images, tmp_path, monkeypatch, capsys):
+  def full(self, step, *args, **kwargs):
+    if step == 4:
+      raise OSError(28, 'No space left on device')
+    return save(self, step, *args, **kwargs)
+
+  save = ocp.CheckpointManager.save
+  monkeypatch.setattr(ocp.CheckpointManager, 'save', full)
+  assert main.main([
+      'main', '--config=configs/critic_mlp.py:data=npz,quick',
+      f'--config.data.path={images}', f'--workdir={tmp_path}']) == 4
+  said = capsys.readouterr().err
+  assert f'cannot write to {tmp_path}/checkpoints (' in said
+  assert 'bytes free' in said and 'No space left on device' in said
+  checkpoints = Checkpoints(tmp_path)
+  assert checkpoints.steps() == [2]
+  checkpoints.close()
+
+
+def test_a_full_disk_at_a_picture_does_not_end_the_run(
+    images, tmp_path, monkeypatch, caplog):
+  run = experiment.load(tiny.config(images))
+  (tmp_path / 'samples').write_text('in the way of the folder')
+  assert train.train(run, tmp_path) == 0
+  assert 'cannot write' in caplog.text
+  assert tiny.finished(tmp_path)[-1] == 4
