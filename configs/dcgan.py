@@ -12,5 +12,5 @@ from configs import common
 
 def get_config(arg=None):
   config = common.get_config()
-  config.train_steps = common.duration('32 epochs')
+  config.train_steps = common.duration(5000)
   return common.finish(config, arg)

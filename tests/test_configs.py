@@ -11,8 +11,8 @@ import jax
 import numpy as np
 import pytest
 import tiny
-from configs import common
 
+from configs import common
 from gan_jax import experiment, lookup, main, parallel, train, validation
 
 CONFIGS = sorted(os.path.basename(path)[:-3] for path in glob.glob(

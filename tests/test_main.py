@@ -9,8 +9,17 @@ import re
 import numpy as np
 import pytest
 import tiny
+from PIL import Image
 
-from gan_jax import main, media, parallel, train
+from gan_jax import (
+    checkpoint,
+    evaluators,
+    experiment,
+    main,
+    media,
+    parallel,
+    train,
+)
 
 # Of ml_collections, when it reads a config file.
 pytestmark = pytest.mark.filterwarnings('ignore:the load_module')
@@ -379,17 +388,23 @@ def test_interpolation_goes_from_the_sample_to_another(sample):
 
 def test_samples_come_from_the_average_in_the_newest_checkpoint(
     sample, runs, monkeypatch):
-  from gan_jax import sampling
   seen = []
-  generate = sampling.generate
+  images = evaluators.Sampler.images
 
-  def spy(gen, average, z, label):
+  def spy(self, average, z, label):
     seen.append(average)
-    return generate(gen, average, z, label)
+    return images(self, average, z, label)
 
-  monkeypatch.setattr(sampling, 'generate', spy)
+  monkeypatch.setattr(evaluators.Sampler, 'images', spy)
   sample('cgan', '--num_samples=2')
-  assert len(seen) == 1 and type(seen[0]).__name__ == 'Average'
+  values, _ = main.parse([
+      'main', '--config=configs/cgan.py:data=npz,latent=normal,quick',
+      f'--config.data.path={runs / "noise.npz"}', '--config.latent.size=4'])
+  state = tiny.saved(experiment.load(values.config), runs / 'cgan', 4)
+  average, = seen
+  assert checkpoint.digest(average) == checkpoint.digest(state.ema)
+  assert checkpoint.digest(average.params) != checkpoint.digest(
+      state.gen.params)
 
 
 def test_png_gif_and_folder(cli, runs, tmp_path):
@@ -400,7 +415,6 @@ def test_png_gif_and_folder(cli, runs, tmp_path):
   for extra in ([], ['--interpolate=4']):
     path = tmp_path / f'film{len(extra)}.gif'
     assert ask('--num_samples=5', f'--out={path}', *extra)[0] == 0
-    from PIL import Image
     with Image.open(path) as film:
       assert film.n_frames == (4 if extra else 5)
   folder = tmp_path / 'folder'

@@ -224,7 +224,8 @@ def test_weights_that_are_not_finite_are_not_saved(images, tmp_path):
   def step(state, batch, key, *, pmean):
     state, scalars = good(state, batch, key, pmean=pmean)
     bad = jnp.where(state.step >= 4, jnp.inf, 1.0)
-    return state.replace(ema=jax.tree.map(lambda x: x * bad, state.ema)), scalars
+    ema = jax.tree.map(lambda x: x * bad, state.ema)
+    return state.replace(ema=ema), scalars
 
   with pytest.raises(CheckpointError, match='after step 4 has values that are '
                      'not finite.* lower learning rate'):
@@ -233,8 +234,9 @@ def test_weights_that_are_not_finite_are_not_saved(images, tmp_path):
 
 
 def test_through_the_command_line_it_is_status_4(images, tmp_path, capsys):
+  arg = 'data=npz,loss=least_squares,quick'
   status = main.main([
-      'main', '--config=configs/critic_mlp.py:data=npz,loss=least_squares,quick',
+      'main', f'--config=configs/critic_mlp.py:{arg}',
       f'--config.data.path={images}', f'--workdir={tmp_path}',
       '--config.gen_optimizer.learning_rate=1e30',
       '--config.disc_optimizer.learning_rate=1e30',

@@ -7,8 +7,8 @@ import sys
 
 import jax
 import numpy as np
-from configs import common
 
+from configs import common
 from gan_jax import checkpoint, experiment, parallel
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -39,14 +39,19 @@ def config(path, **changes):
   return {**experiment.plain(common.get_config()), **values, **changes}
 
 
-def saved_digest(run, folder, step=0):
-  """sha256 of the state in the newest, or another, checkpoint of a run."""
+def saved(run, folder, step=0):
+  """The state in the newest, or another, checkpoint of a run."""
   checkpoints = checkpoint.Checkpoints(folder)
   abstract = parallel.abstract(jax.eval_shape(run.init),
                                parallel.make_mesh(1))
   state = checkpoints.restore(abstract, step)
   checkpoints.close()
-  return checkpoint.digest(state)
+  return state
+
+
+def saved_digest(run, folder, step=0):
+  """Its sha256."""
+  return checkpoint.digest(saved(run, folder, step))
 
 
 def rows(folder):
@@ -62,9 +67,9 @@ def finished(folder):
   path = os.path.join(folder, 'checkpoints')
   if not os.path.isdir(path):
     return []
+  done = 'commit_success.txt'
   return sorted(int(name) for name in os.listdir(path) if name.isdigit()
-                and os.path.exists(os.path.join(path, name, 'commit_success.txt')
-                                   ))
+                and os.path.exists(os.path.join(path, name, done)))
 
 
 def start(*args, **kwargs):

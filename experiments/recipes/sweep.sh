@@ -1,34 +1,30 @@
 #!/usr/bin/env bash
-# Trains recipes 1-7 one after the other, a line of results.jsonl for each.
-#   experiments/recipes/sweep.sh [OUT]       from the root of the repository
+# Trains recipes 1-7 one after the other, a line of results.jsonl for each, and
+# goes on where it was stopped. From the root of the repository:
+#   experiments/recipes/sweep.sh [OUT [CONFIG ...]]     e.g. cgan:game=critic
 set -euo pipefail
 out=${1:-runs/recipes}
-evaluator=evaluator=frechet
-recipes=(
-  original_gan.py:$evaluator
-  keras_mlp.py:$evaluator
-  critic_mlp.py:$evaluator
-  cgan.py:$evaluator
-  cgan.py:game=critic,$evaluator
-  pooling_cnn.py:$evaluator
-  dcgan.py:$evaluator
-  wgan.py:$evaluator
-  wgan_gp.py:$evaluator
-)
-if [ -d /usr/share/datasets/fashion-mnist ]; then
-  recipes+=(
-    dcgan.py:data=fashion_mnist,$evaluator
-    wgan.py:data=fashion_mnist,$evaluator
-    wgan_gp.py:data=fashion_mnist,$evaluator
-  )
+shift || true
+recipes=("$@")
+if [ ${#recipes[@]} = 0 ]; then
+  recipes=(original_gan keras_mlp critic_mlp cgan cgan:game=critic pooling_cnn
+           pooling_cnn:digit=4 dcgan wgan wgan_gp)
+  if [ -d /usr/share/datasets/fashion-mnist ]; then
+    recipes+=({dcgan,wgan,wgan_gp}:data=fashion_mnist)
+  fi
 fi
 for recipe in "${recipes[@]}"; do
-  name=${recipe/.py/}
-  name=${name/$evaluator/}
-  name=$(tr ':,=' '--_' <<<"$name" | sed 's/-*$//')
+  name=$(tr ':,=' '--_' <<<"$recipe")
+  case $recipe in
+    *:*) config=configs/${recipe/:/.py:},evaluator=frechet ;;
+    *) config=configs/$recipe.py:evaluator=frechet ;;
+  esac
+  case $recipe in
+    *digit=*) config=${config/,evaluator=frechet/} ;;  # too few for its draws
+  esac
   [ -e "$out/$name/done" ] && continue
   start=$SECONDS
-  python -m gan_jax.main --config="configs/$recipe" --workdir="$out/$name"
+  python -m gan_jax.main --config="$config" --workdir="$out/$name"
   python experiments/recipes/summarise.py "$out/$name" $((SECONDS - start)) \
     | tee -a "$out/results.jsonl"
   touch "$out/$name/done"
