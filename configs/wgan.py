@@ -21,7 +21,7 @@ def get_config(arg=None):
   config.disc_optimizer = critic_mlp.rmsprop(5e-5)
   config.disc_steps = 5
   config.reuse_fakes = False
-  config.train_steps = common.duration(2000)
+  config.train_steps = common.duration(1500)
   config.steps_per_call = 10
   return common.finish(config, arg, network=network)
 

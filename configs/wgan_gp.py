@@ -18,5 +18,5 @@ def get_config(arg=None):
       'penalties', 'wgan_gp') | dict(weight=10.0, every=1)),)
   config.gen_optimizer = common.adam(1e-4, b1=0.0, b2=0.9)
   config.disc_optimizer = common.adam(1e-4, b1=0.0, b2=0.9)
-  config.train_steps = common.duration(1500)
+  config.train_steps = common.duration(1000)
   return common.finish(config, arg, network=wgan.network)

@@ -419,7 +419,8 @@ def test_png_gif_and_folder(cli, runs, tmp_path):
       assert film.n_frames == (4 if extra else 5)
   folder = tmp_path / 'folder'
   assert ask('--num_samples=3', '--label=1', f'--out={folder}')[0] == 0
-  assert sorted(os.listdir(folder)) == [f'00000{i}_class1.png' for i in range(3)]
+  assert sorted(os.listdir(folder)) == [
+      f'00000{i}_class1.png' for i in range(3)]
   assert media.read_png((folder / '000000_class1.png').read_bytes()
                         ).shape[:2] == (8, 8)
   status, printed, _ = ask('--num_samples=4')

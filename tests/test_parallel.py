@@ -219,7 +219,8 @@ def test_the_batch_is_the_right_rows_scaled(devices, low, high):
   def spy(state, batch, key, *, pmean):
     whole = partial(lax.all_gather, axis_name=parallel.AXIS, tiled=True)
     return state + 1, {
-        'image': whole(batch.image, axis=1), 'label': whole(batch.label, axis=1),
+        'image': whole(batch.image, axis=1),
+        'label': whole(batch.label, axis=1),
         'position': whole(batch.position),
         'key': jax.random.key_data(key), 'one': pmean(jnp.float32(1))}
 

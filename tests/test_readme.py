@@ -7,6 +7,7 @@ import shlex
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 from gan_jax import experiment, lookup, main
 
 ROOT = pathlib.Path(__file__).parent.parent

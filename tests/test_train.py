@@ -204,9 +204,9 @@ def test_the_newest_checkpoint_is_from_before_the_bad_number(
     return state, scalars | {
         'loss/disc': jnp.where(bad, jnp.nan, scalars['loss/disc'])}
 
-  with pytest.raises(NonFiniteError, match='^step 7: loss/disc not finite') as e:
+  with pytest.raises(NonFiniteError, match='^step 7: loss/disc not f') as error:
     train.train(run._replace(step=step), tmp_path)
-  assert str(e.value).endswith('The newest checkpoint is of step 6')
+  assert str(error.value).endswith('The newest checkpoint is of step 6')
   assert tiny.finished(tmp_path) == [2, 4, 6]
   assert tiny.saved_digest(run, tmp_path, 4) == tiny.saved_digest(*finished, 4)
   assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6]
@@ -243,6 +243,19 @@ def test_through_the_command_line_it_is_status_4(images, tmp_path, capsys):
       '--config.disc_weight_clip=0.0', '--config.train_steps=40'])
   assert status == 4
   assert 'lower learning rate' in capsys.readouterr().err
+
+
+def test_a_row_is_the_mean_over_its_call(images, tmp_path):
+  run = experiment.load(tiny.config(images))
+  good = run.step
+
+  def step(state, batch, key, *, pmean):
+    state, scalars = good(state, batch, key, pmean=pmean)
+    return state, scalars | {'count': state.step.astype(jnp.float32)}
+
+  assert train.train(run._replace(step=step), tmp_path) == 0
+  assert [(row['step'], row['count']) for row in tiny.rows(tmp_path)] == [
+      (2, 1.5), (4, 3.5)]
 
 
 # --- refusals --------------------------------------------------------------
