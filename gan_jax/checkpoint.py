@@ -51,8 +51,11 @@ class Checkpoints:
           'learning rate, max_grad_norm=1 or a penalty')
     if step == self._manager.latest_step():
       return
-    self._guard(lambda: self._manager.save(
+    saved = self._guard(lambda: self._manager.save(
         step, args=ocp.args.StandardSave(state)))
+    if not saved:
+      raise CheckpointError(f'{self._folder}: step {step} was not saved; '
+                            'another program may be writing there')
 
   def wait(self) -> None:
     """Waits until what was begun is on disk.
@@ -113,7 +116,7 @@ class Checkpoints:
 
   def _guard(self, action):
     try:
-      action()
+      return action()
     except OSError as e:
       raise self._full(e) from e
     except ValueError as e:  # How tensorstore reports a full disk.

@@ -9,6 +9,11 @@ RULE = ("must be a number of steps, or a text such as '20 epochs', "
         "'64000 examples', '500 steps' or '10%' (of train_steps)")
 
 
+def is_text(value: Any) -> bool:
+  """Whether a value is a duration written as a text."""
+  return isinstance(value, str) and bool(_FORM.match(value))
+
+
 class Units(NamedTuple):
   """What a unit is worth in steps.
 

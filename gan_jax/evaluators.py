@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import media, sampling
+from gan_jax import media, parallel, sampling
 from gan_jax.experiment import Experiment
 
 # Examples are drawn from here on, so that grid and scores share no latent.
@@ -24,7 +24,7 @@ class Sampler:
     self._low, self._high = image_range
 
   def latents(self, key, count: int):
-    """Z [count, Z]."""
+    """Latents [count, Z]."""
     return self._latent(key, count)
 
   def images(self, average, z, label, *, chunk: int = 256) -> np.ndarray:
@@ -91,16 +91,30 @@ class Evaluator:
 
 
 def equilibrium(loss) -> dict[str, float]:
-  """Both losses where the players have drawn: {'loss/disc', 'loss/gen'}.
+  """What the losses and D's answers are where the players have drawn.
 
-  At the equilibrium real and generated images look the same, so D answers one
-  number c to both, the one with the lowest loss.disc(c, c); where a whole range
-  is lowest, as for hinge, its middle.
+  There real and generated images look the same, so D answers one number c to
+  both: the one with the lowest loss.disc(c, c). Where a range of c is lowest
+  (a critic's offset is free), what depends on c has no level and is left out.
+
+  Returns:
+    {'loss/disc': ..., 'loss/gen': ..., 'prob/real': ..., 'prob/fake': ...}.
   """
+  def both(c):
+    def one(x):
+      return loss.disc(x[None], x[None])[0], loss.gen(x[None], x[None])[0]
+
+    # A loss may ask for the mean over devices: here is one.
+    disc, gen = jax.vmap(one, axis_name=parallel.AXIS)(c[None])
+    return disc[0], gen[0]
+
   c = jnp.linspace(-5.0, 5.0, 10001)
-  disc = jax.vmap(lambda x: jnp.mean(loss.disc(x[None], x[None])))(c)
-  lowest = jnp.flatnonzero(disc <= disc.min() + 1e-4)
-  middle = c[lowest[0]] / 2 + c[lowest[-1]] / 2
-  point = jnp.full((1,), middle)
-  return {'loss/disc': float(loss.disc(point, point)[0]),
-          'loss/gen': float(loss.gen(point, point)[0])}
+  disc, gen = jax.vmap(both)(c)
+  lowest = jnp.flatnonzero(disc <= disc.min() + 1e-5)
+  middle = lowest[len(lowest) // 2]
+  found = {'loss/disc': float(disc.min())}
+  if float(jnp.ptp(gen[lowest])) < 0.05:
+    found['loss/gen'] = float(gen[middle])
+  if float(c[lowest[-1]] - c[lowest[0]]) < 0.1:
+    found['prob/real'] = found['prob/fake'] = float(jax.nn.sigmoid(c[middle]))
+  return found

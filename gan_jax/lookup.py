@@ -11,7 +11,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 
 class Problem(NamedTuple):
@@ -113,6 +113,9 @@ def check(room: str, spec: Any, path: str, available: Iterable[str] = (),
       problems.append(Problem(
           f'{path}.{key}', value,
           f'{spec["name"]} takes no such argument{near(key, settable)}'))
+    elif (known := _one_of(settable[key])) and value not in known:
+      problems.append(Problem(f'{path}.{key}', value,
+                              'no such choice' + near(value, known)))
     elif not _fits(value, settable[key].default):
       wanted = type(settable[key].default).__name__
       problems.append(Problem(f'{path}.{key}', value, f'must be a {wanted}'))
@@ -149,11 +152,12 @@ def build(room: str, spec: Mapping, *, kind: str = '', **available):
   return function(**kwargs, **{k: v for k, v in spec.items() if k != 'name'})
 
 
-def defaults(room: str, name: str, kind: str = '') -> dict:
-  """The keyword arguments of a choice that have a plain default value."""
-  plain = (bool, int, float, str, tuple)
+def defaults(room: str, name: str, kind: str = '', *,
+             plain: bool = True) -> dict:
+  """{argument: default} of a choice; only those of plain types if `plain`."""
+  types = (bool, int, float, str, tuple)
   return {k: p.default for k, p in _parameters(find(room, name, kind)).items()
-          if isinstance(p.default, plain)}
+          if not plain or isinstance(p.default, types)}
 
 
 def _parameters(function) -> dict[str, inspect.Parameter]:
@@ -163,6 +167,12 @@ def _parameters(function) -> dict[str, inspect.Parameter]:
     parameters.pop('parent', None)
     parameters.pop('name', None)
   return parameters
+
+
+def _one_of(parameter) -> tuple:
+  """The values of a parameter that is annotated as a Literal, () otherwise."""
+  annotation = parameter.annotation
+  return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
 def _fits(value, default) -> bool:

@@ -1,5 +1,6 @@
 """Trains and samples GANs: python -m gan_jax.main --config=configs/dcgan.py."""
 
+import hashlib
 import logging
 import os
 import re
@@ -22,10 +23,13 @@ def main(argv: list[str]) -> int:
     The exit status: 0; 2 for a mistake in the command line or config, 3 in the
     data, 4 in the run; 143 or 130 after SIGTERM or SIGINT.
   """
-  values, unreadable = parse(argv)
+  values, unreadable = parse(_joined(argv))
   if values.help:
     print(__doc__ + values.module_help(sys.modules[__name__]))
     return 0
+  if os.environ.get('JAX_NUM_CPU_DEVICES', '1') != '1':
+    # With fewer threads than devices, collectives on CPU can dead-lock.
+    os.environ.setdefault('NPROC', '16')
   # Imported here: --help and a mistyped flag need no JAX.
   from gan_jax import checkpoint, experiment, parallel, sample, train, workdir
   from gan_jax.data.sources import DataError
@@ -54,6 +58,20 @@ def main(argv: list[str]) -> int:
   except (workdir.WorkdirError, checkpoint.CheckpointError,
           train.NonFiniteError) as e:
     return _fail(BAD_RUN, [str(e)])
+
+
+def _joined(argv):
+  """`--flag value` as `--flag=value`, so that each argument stands alone."""
+  out = list(argv[:1])
+  for arg in argv[1:]:
+    last = out[-1]
+    if (len(out) > 1 and last.startswith('-') and '=' not in last
+        and not arg.startswith('-')
+        and last.lstrip('-') not in ('help', 'dry_run', 'nodry_run')):
+      out[-1] = f'{last}={arg}'
+    else:
+      out.append(arg)
+  return out
 
 
 def parse(argv: list[str]) -> tuple[flags.FlagValues, dict[str, str]]:
@@ -133,7 +151,7 @@ def _config(values):
   from gan_jax.lookup import Problem, near
   from gan_jax.validation import ConfigError
   path = config_flags.get_config_filename(values['config']).split(':')[0]
-  if not os.path.exists(path):
+  if not os.path.isfile(path):
     folder = os.path.dirname(path) or '.'
     names = os.listdir(folder) if os.path.isdir(folder) else ()
     known = [os.path.join(folder, n) for n in names if n.endswith('.py')]
@@ -151,7 +169,11 @@ def _workdir(values) -> str:
   parts = [os.path.splitext(os.path.basename(path))[0]]
   parts += [part for part in arg.split(',') if part]
   parts += [f'{key}={value}' for key, value in sorted(overrides.items())]
-  return os.path.join('runs', re.sub(r'[^\w.,=+\[\]%-]+', '_', '-'.join(parts)))
+  name = re.sub(r'[^\w.,=+\[\]%-]+', '_', '-'.join(parts))
+  if len(name) > 200:  # Longer names are no file names.
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    name = f'{name[:180]}-{digest}'
+  return os.path.join('runs', name)
 
 
 def _sample(values) -> int:

@@ -99,7 +99,7 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range):
   # XLA:CPU copies what a single device all-reduces: 10 % of an MLP's step.
   average = pmean if mesh.size > 1 else lambda tree: tree
 
-  def run(state, data, indices):
+  def run(state, data, indices, seed):
     local = indices.shape[-1]
     position = lax.axis_index(AXIS) * local + jnp.arange(local)
     key = jax.random.key(seed)
@@ -116,12 +116,14 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range):
     return lax.scan(body, state, indices)
 
   sharded = jax.shard_map(
-      run, mesh=mesh, in_specs=(P(), P(), P(None, None, AXIS)), out_specs=P(),
-      check_vma=False)
+      run, mesh=mesh, in_specs=(P(), P(), P(None, None, AXIS), P()),
+      out_specs=P(), check_vma=False)
   compiled = jax.jit(sharded, donate_argnums=0)
   split = NamedSharding(mesh, P(None, None, AXIS))
 
   def runner(state, data, indices: np.ndarray):
-    return compiled(state, data, jax.device_put(indices, split))
+    # The seed is an argument: runs that differ in it share one compilation.
+    return compiled(state, data, jax.device_put(indices, split),
+                    np.uint32(seed))
 
   return runner

@@ -96,7 +96,11 @@ def _uniform(keys, shape):
 
 
 def _input_gradient(critic, images):
-  """Gradient of each logit by its own image, [B, H, W, C] in float32."""
+  """Gradient of the sum of logits by the images, [B, H, W, C] in float32.
+
+  That is each logit's by its own image, unless batch norm in the critic mixes
+  the images: use norm='none' or 'layer' there (Gulrajani et al., section 4).
+  """
   grad = jax.grad(lambda x: jnp.sum(critic(x)))(images)
   return grad.astype(jnp.float32)
 

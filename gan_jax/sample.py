@@ -79,9 +79,15 @@ def _read_run(folder):
     if not os.path.exists(path):
       raise WorkdirError(f'{path} does not exist: {folder!r} is not the '
                          'working directory of a run; give one with --workdir')
-    with open(path) as file:
-      found.append(plain(json.load(file)))
-  return found[0], Facts(**found[1])
+    try:
+      with open(path) as file:
+        found.append(plain(json.load(file)))
+    except ValueError as e:
+      raise WorkdirError(f'{path} is damaged: {e}') from e
+  try:
+    return found[0], Facts(**found[1])
+  except TypeError as e:
+    raise WorkdirError(f'{folder}/data.json is of another version: {e}') from e
 
 
 def _labels(config, facts, request):
@@ -90,6 +96,8 @@ def _labels(config, facts, request):
   Raises:
     RequestError: a class that the run does not know.
   """
+  if not 0 <= request.seed < 2**32:
+    raise RequestError(f'--seed={request.seed} must be from 0 to 2**32 - 1')
   if request.count < 1:
     raise RequestError(f'--num_samples={request.count} must be 1 or more')
   if request.interpolate < 0 or request.interpolate == 1:
@@ -149,4 +157,4 @@ def _write(out, images, labels, interpolate):
   else:
     for i, (image, label) in enumerate(zip(images, labels, strict=True)):
       write_file(os.path.join(out, f'{i:06d}_class{label}.png'),
-                 media.png(image))
+                 media.png(media.grid(image[None], 1, padding=0, side=1)))

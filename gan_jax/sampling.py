@@ -15,7 +15,7 @@ def generate(gen: Model, average: Average, z, label):
 
 
 def latents(latent, key, count: int):
-  """Z [count, Z] of a prior; the first n do not depend on count."""
+  """Latents [count, Z] of a prior; the first n do not depend on count."""
   keys = jax.vmap(lambda i: random.fold_in(key, i))(jnp.arange(count))
   return latent(keys)
 
@@ -36,7 +36,7 @@ def truncated(latent, key, count: int, bound: float):
   Raises:
     ValueError: a smaller bound, for which redrawing would take very long.
   """
-  if bound < 0.05:
+  if not bound >= 0.05:  # NaN too.
     raise ValueError(f'truncation {bound} is not 0.05 or more')
   z = latents(latent, key, count)
 

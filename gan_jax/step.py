@@ -157,13 +157,15 @@ def disc_step(state: TrainState, real, label, fake, keys, count, *,
   def apply(params, stats, images, purpose):
     images = game.augment(images, _purpose(keys, purpose))
     out, stats = game.disc.apply(params, stats, images, label, train=True)
+    if out.logits.shape != images.shape[:1]:
+      raise ValueError(f'the discriminator returned logits {out.logits.shape}, '
+                       f'not [B] = {images.shape[:1]}')
     return out.logits, stats
 
   def objective(params):
     real_logits, stats = apply(params, state.disc.stats, real, 'augment real')
     fake_logits, stats = apply(params, stats, fake, 'augment fake')
-    _check_logits(real_logits, real)
-    loss = jnp.mean(game.loss.disc(real_logits, fake_logits))
+    loss = _mean(game.loss.disc(real_logits, fake_logits), real, 'loss.disc')
     scalars = {
         'loss/disc': loss,
         'logits/real': jnp.mean(real_logits),
@@ -219,8 +221,8 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
 
   def objective(image):
     # XLA drops the real half where the loss does not look at it.
-    return jnp.mean(game.loss.gen(logits(real, 'augment real'),
-                                  logits(image, 'augment fake')))
+    return _mean(game.loss.gen(logits(real, 'augment real'),
+                               logits(image, 'augment fake')), real, 'loss.gen')
 
   loss, by_image = jax.value_and_grad(objective)(fakes.image)
   grads, = fakes.vjp(by_image)
@@ -233,7 +235,8 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
 def _penalty(term: Term, critic, real, fake, keys, count):
   """Batch mean of a penalty times its interval, 0 in the steps between."""
   def value():
-    return term.every * jnp.mean(term.fn(critic, real, fake, keys))
+    values = term.fn(critic, real, fake, keys)
+    return term.every * _mean(values, real, term.name)
 
   if term.every == 1:
     return value()
@@ -270,8 +273,9 @@ def _purpose(keys, purpose: str):
   return jax.vmap(lambda key: random.fold_in(key, code))(keys)
 
 
-def _check_logits(logits, images):
-  # [B] minus [B, 1] would be [B, B], silently.
-  if logits.shape != images.shape[:1]:
-    raise ValueError(f'the discriminator returned logits {logits.shape}, not '
-                     f'[B] = {images.shape[:1]}')
+def _mean(values, images, what):
+  """Mean of [B]; [B] minus [B, 1] would be [B, B], silently."""
+  if values.shape != images.shape[:1]:
+    raise ValueError(f'{what} gave values of shape {values.shape}, not [B] = '
+                     f'{images.shape[:1]}')
+  return jnp.mean(values)

@@ -7,7 +7,7 @@ import os
 import jax
 import numpy as np
 
-from gan_jax import media, parallel, workdir
+from gan_jax import media, parallel, record, workdir
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.clock import Clock
 from gan_jax.evaluators import Evaluator, equilibrium
@@ -18,15 +18,9 @@ from gan_jax.writers import (
     ProgressBar,
     ScalarWriter,
     try_write_file,
-    write_file,
 )
 
 _LOG = logging.getLogger(__name__)
-
-# What may change when a run is resumed; all else would make it another run.
-RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
-             'evaluators', 'checkpoint_every', 'keep_checkpoints',
-             'steps_per_call', 'sample_grid')
 
 
 class NonFiniteError(RuntimeError):
@@ -47,16 +41,19 @@ def train(experiment: Experiment, folder: str) -> int:
     WorkdirError, CheckpointError, NonFiniteError: with what to do.
   """
   with workdir.hold(folder):
-    _check_same_run(folder, experiment)
+    record.check_same_run(folder, experiment)
     checkpoints = Checkpoints(folder,
                               keep=experiment.config['keep_checkpoints'])
     start = checkpoints.latest()
     per_call = experiment.config['steps_per_call']
+    if start > experiment.train_steps:
+      raise WorkdirError(f'{folder} is at step {start}, beyond train_steps = '
+                         f'{experiment.train_steps}; raise train_steps')
     if start % per_call:  # Intervals and the end would be stepped over.
       raise WorkdirError(
           f'{folder} is at step {start}, which is not a multiple of '
           f'steps_per_call={per_call}; resume with a divisor of {start}')
-    _describe_run(folder, experiment, start)
+    record.write_launch(folder, experiment, start)
     with (StopRequest() as stop,
           ScalarWriter(folder, resume_step=start) as writer,
           ProgressBar(experiment.train_steps, initial=start) as bar):
@@ -64,8 +61,8 @@ def train(experiment: Experiment, folder: str) -> int:
       try:
         loop.run(stop)
       finally:
-        checkpoints.close()
         loop.draw()
+        checkpoints.close()
     return stop.exit_status
 
 
@@ -108,18 +105,19 @@ class _Loop:
     self._finish(state, step)
 
   def draw(self):
-    """Curves and GIF of all that the folder holds."""
-    rows = self.writer.read()
-    if rows:
-      title = os.path.basename(os.path.abspath(self.folder))
-      try_write_file(
-          os.path.join(self.folder, 'curves.png'),
-          media.curves(rows, levels=equilibrium(self.experiment.game.loss),
-                       title=title))
-    frames = _frames(self.folder)
-    if frames:
-      try_write_file(os.path.join(self.folder, 'training.gif'),
-                     media.gif(frames))
+    """Curves and GIF of all that the folder holds; never the end of a run."""
+    title = os.path.basename(os.path.abspath(self.folder))
+    try:
+      rows, frames = self.writer.read(), _frames(self.folder)
+      if rows:
+        levels = equilibrium(self.experiment.game.loss)
+        try_write_file(os.path.join(self.folder, 'curves.png'),
+                       media.curves(rows, levels=levels, title=title))
+      if frames:
+        try_write_file(os.path.join(self.folder, 'training.gif'),
+                       media.gif(frames))
+    except Exception as e:  # A picture must not hide how the run ended.
+      _LOG.warning('no curves or GIF: %s: %s', type(e).__name__, e)
 
   def _first_state(self):
     """(state, its step), restored or fresh, on the mesh."""
@@ -153,13 +151,20 @@ class _Loop:
     if 'sample' in due:
       self._sample(state, step)
     if 'eval' in due:
-      row |= self.evaluator.scores(state)
+      row |= self._scores(state)
     if row:
       self.writer.write(step, row)
       self.bar.update(step, row)
     # Last: a run that is killed here and resumed does not come back for them.
     if 'checkpoint' in due:
       self._save(step, state)
+
+  def _scores(self, state):
+    try:
+      return self.evaluator.scores(state)
+    except Exception as e:  # A score must not cost the run.
+      _LOG.warning('no scores: %s: %s', type(e).__name__, e)
+      return {}
 
   def _sample(self, state, step):
     grid = self.evaluator.grid(state)
@@ -193,8 +198,9 @@ class _Loop:
         'batch_indices': batch.tolist()}, indent=1).encode())
     raise NonFiniteError(
         f'step {at}: {", ".join(found)} not finite; the batch is named in '
-        f'{path}. Try a lower learning rate, max_grad_norm=1, a penalty, or '
-        "dtype='float32'. The newest checkpoint is of step "
+        f'{path}. Try, in a new --workdir, a lower learning rate, '
+        "max_grad_norm=1, a penalty, or dtype='float32'. The newest checkpoint "
+        'is of step '
         f'{self.checkpoints.latest()}')
 
   def _save(self, step, state):
@@ -209,44 +215,8 @@ class _Loop:
       self._sample(state, step)
 
 
-def _check_same_run(folder, experiment):
-  """A folder belongs to one run: its config and its data.
-
-  Raises:
-    WorkdirError: with the fields that differ.
-  """
-  lines = []
-  for name, now in (('config.json', experiment.config),
-                    ('data.json', experiment.facts._asdict())):
-    path = os.path.join(folder, name)
-    if os.path.exists(path):
-      with open(path) as file:
-        old = json.load(file)
-      lines += [line for line in workdir.diff(old, now)
-                if line.split(':')[0].split('.')[0].split('[')[0]
-                not in RESUMABLE]
-  if lines:
-    raise WorkdirError(
-        f'{folder} holds another run; use another --workdir, or remove it:\n  '
-        + '\n  '.join(lines))
-
-
-def _describe_run(folder, experiment, start):
-  """config.json and data.json of the run, a line per launch in launches."""
-  for name, value in (('config.json', experiment.config),
-                      ('data.json', experiment.facts._asdict())):
-    write_file(os.path.join(folder, name),
-               (json.dumps(value, indent=1) + '\n').encode())
-  launch = workdir.provenance() | {
-      'step': start, 'devices': parallel.device_names()}
-  with open(os.path.join(folder, 'launches.jsonl'), 'a') as file:
-    file.write(json.dumps(launch) + '\n')
-  if start:
-    _LOG.info('resuming %s at step %d', folder, start)
-
-
 def _frames(folder):
-  """The sample grids of a folder in the order of their steps."""
+  """The sample grids of a folder in the order of their steps, of one size."""
   samples = os.path.join(folder, 'samples')
   if not os.path.isdir(samples):
     return []
@@ -255,4 +225,4 @@ def _frames(folder):
   for name in names:
     with open(os.path.join(samples, name), 'rb') as file:
       frames.append(media.read_png(file.read()))
-  return frames
+  return [frame for frame in frames if frame.shape == frames[-1].shape]

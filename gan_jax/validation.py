@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gan_jax import lookup
+from gan_jax import durations, lookup
 from gan_jax.lookup import Problem
 
 DTYPES = ('float32', 'bfloat16')
@@ -72,7 +72,9 @@ def _is_real(value):
 
 
 _VALUES = {
-    'seed': _whole(0),
+    # JAX's keys take 32 bits of a seed: more would alias.
+    'seed': (lambda v: _is_int(v) and 0 <= v < 2**32,
+             'must be an int from 0 to 2**32 - 1'),
     'batch_size': _whole(1),
     'disc_steps': _whole(1),
     'gen_steps': _whole(1),
@@ -81,7 +83,7 @@ _VALUES = {
     'reuse_fakes': (lambda v: isinstance(v, bool), 'must be True or False'),
     'disc_weight_clip': _real(0.0),
     'max_grad_norm': _real(0.0),
-    'ema_decay': _real(0.0, 1.0),
+    'ema_decay': _real(0.0, 0.9999999),  # 1 in float32 would never move
     'ema_rampup': _real(0.0),
     'dtype': (lambda v: v in DTYPES, f'must be one of {DTYPES}'),
     'image_range': (lambda v: v in IMAGE_RANGES,
@@ -151,7 +153,9 @@ def _check_optimizer(key, spec) -> list[Problem]:
   rate = spec.get('learning_rate', 0.0)
   path = f'{key}.learning_rate'
   if isinstance(rate, Mapping):
-    return lookup.check('optax', rate, path)
+    # Durations written as texts stand for the number of steps.
+    return lookup.check('optax', {
+        k: 0 if durations.is_text(v) else v for k, v in rate.items()}, path)
   if not _is_real(rate) or not 0 <= rate < float('inf'):
     return [Problem(path, rate, 'must be a float >= 0, or a schedule '
                     'dict(name=..., **kwargs) of optax')]

@@ -40,8 +40,8 @@ def _documented():
   for name in CONFIGS:
     with open(os.path.join(tiny.ROOT, 'configs', f'{name}.py')) as file:
       header = ast.get_docstring(ast.parse(file.read()))
-    arguments = re.findall(r'(?:configs/%s\.py|\.\.\.):([\w=,+]+)' % name,
-                           header)
+    arguments = re.findall(
+        rf'(?:configs/{name}\.py|\.\.\.):([\w=,+]+)', header)
     assert f'--config=configs/{name}.py' in header, f'{name}: no command'
     found += [(name, argument) for argument in ['', *arguments]]
   return found

@@ -95,9 +95,9 @@ MLP = '--config=configs/keras_mlp.py:quick'
     ('dtype=float16', 'dtype', "'float16'", 'bfloat16'),
     ('image_range=(0.0, 2.0)', 'image_range', '(0.0, 2.0)', '(-1.0, 1.0)'),
     ('sample_grid=(0, 8)', 'sample_grid', '(0, 8)', 'rows, columns'),
-    ('ema_decay=1.0', 'ema_decay', '1.0', 'must be a float in [0.0, 1.0)'),
+    ('ema_decay=1.0', 'ema_decay', '1.0', 'must be a float in [0.0, '),
     ('disc_steps=0', 'disc_steps', '0', 'must be an int >= 1'),
-    ('seed=-1', 'seed', '-1', 'must be an int >= 0'),
+    ('seed=-1', 'seed', '-1', 'must be an int from 0 to'),
     ('data.name=mnist10', 'data.name', "'mnist10'", 'did you mean "mnist10k"'),
     ('data.clases=(1,)', 'data.clases', '(1,)', 'did you mean "classes"'),
 ])

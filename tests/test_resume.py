@@ -162,7 +162,10 @@ def _kill_and_resume(images, steps, folder, after):
   reached = (tiny.finished(folder) or [0])[-1]
   assert reached < steps
   again = tiny.start(*command)
-  _, said = again.communicate(timeout=200)
+  try:
+    _, said = again.communicate(timeout=200)
+  finally:
+    again.kill()
   assert again.returncode == 0, said
   assert ('resuming' in said) == (reached > 0)
 

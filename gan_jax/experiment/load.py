@@ -11,16 +11,22 @@ from gan_jax import durations, lookup, parallel, validation
 from gan_jax.data.pipeline import Batches
 from gan_jax.data.sources import DataError, Source
 from gan_jax.experiment.rules import (
-    Facts,
-    facts_of,
-    initial_state,
-    latent_shape,
-    make_game,
-    units_of,
+  Facts,
+  facts_of,
+  initial_state,
+  latent_shape,
+  make_game,
+  units_of,
 )
 from gan_jax.lookup import Problem
-from gan_jax.step import Game, train_step
+from gan_jax.step import Batch, Game, train_step
 from gan_jax.validation import ROOMS, ConfigError
+
+# Keys without which no game can be built.
+_GAME = {'generator', 'discriminator', 'latent', 'loss', 'penalties', 'augment',
+         'gen_optimizer', 'disc_optimizer', 'batch_size', 'disc_steps',
+         'gen_steps', 'steps_per_call', 'dtype', 'image_range',
+         'max_grad_norm'}
 
 
 class Experiment(NamedTuple):
@@ -64,41 +70,30 @@ def load(config: Any) -> Experiment:
   """
   config = plain(config)
   problems = validation.check(config, parallel.device_count())
-  source = None
-  if not any(p.path.startswith('data') for p in problems):
-    try:
-      source = lookup.build(ROOMS['data'].module, config['data'])
-    except DataError as e:
-      if not problems:
-        raise
-      problems.append(Problem('data', config['data'], str(e)))
-    except ValueError as e:
-      problems.append(Problem('data', config['data'], str(e)))
+  source = _source(config, problems)
   facts = source and facts_of(source)
-  times = {}
-  if facts and not any(p.path.startswith(('generator', 'discriminator'))
-                       for p in problems):
-    problems += _check_labels(config, facts)
-  if facts and 'batch_size' in config:
-    times, found = _times(config, facts, problems)
-    problems += found
+  times, game, evaluators = {}, None, []
+  if facts:
+    times = _collect(problems, _times, config, facts) or {}
+    _check_labels(config, facts, problems)
+    if not any(p.path.startswith('evaluators') for p in problems):
+      evaluators = _collect(problems, _evaluators, config, source)
+    if not any(p.path.split('.')[0].split('[')[0] in _GAME for p in problems):
+      game = _collect(problems, make_game, config, facts,
+                      times.get('train_steps', 1))
   if problems:
     raise ConfigError(problems)
-  batches = Batches(facts.num_examples, config['batch_size'], config['seed'])
-  game = make_game(config, facts, times['train_steps'])
   init = partial(initial_state, game, facts.image_shape, config['seed'])
-  _check_shapes(game, facts.image_shape, init)
+  _check_game(config, facts, times['train_steps'], init)
+  batches = Batches(facts.num_examples, config['batch_size'], config['seed'])
   return Experiment(config, facts, source, batches, game,
                     partial(train_step, game=game), init,
-                    evaluators=_evaluators(config, source), **times)
+                    evaluators=evaluators, **times)
 
 
 def game_of_run(config: Mapping, facts: Facts) -> Game:
   """The game of a run that has been checked, without its data."""
-  times, problems = _times(config, facts, [])
-  if problems:
-    raise ConfigError(problems)
-  return make_game(config, facts, times['train_steps'])
+  return make_game(config, facts, _times(config, facts)['train_steps'])
 
 
 def plain(config: Any) -> Any:
@@ -112,16 +107,47 @@ def plain(config: Any) -> Any:
   return config
 
 
-def _times(config, facts, known_problems):
-  """({key: steps}, problems) of train_steps and of all intervals."""
+def _collect(problems, build, *args):
+  """What `build` returns, or None with its problems added."""
+  try:
+    return build(*args)
+  except ConfigError as e:
+    problems += e.problems
+
+
+def _source(config, problems):
+  """The data, or None with the problem added.
+
+  Raises:
+    DataError: with the data, and nothing else, being wrong.
+  """
+  if any(p.path.split('.')[0] == 'data' for p in problems):
+    return None
+  try:
+    source = lookup.build(ROOMS['data'].module, config['data'])
+    if len(source.images) < config.get('batch_size', 1):
+      problems.append(Problem(
+          'batch_size', config['batch_size'],
+          f'is more than the {len(source.images)} images of {source.name}'))
+    return source
+  except DataError as e:
+    if not problems:
+      raise
+    problems.append(Problem('data', config['data'], str(e)))
+  except (ValueError, TypeError) as e:
+    problems.append(Problem('data', config['data'], str(e)))
+  return None
+
+
+def _times(config, facts):
+  """{key: steps} of train_steps and of all intervals."""
   times, problems = {}, []
-  bad = {p.path for p in known_problems}
   if any(not isinstance(n := config.get(key), int) or n < 1
          for key in ('batch_size', 'disc_steps', 'steps_per_call')):
-    return times, problems  # Nothing can be counted in these units.
+    return times  # Nothing can be counted in these units.
   units = units_of(config, facts, 0)
   for key in ('train_steps', *validation.DURATIONS):
-    if key in bad:
+    if key not in config:
       continue
     try:
       times[key] = durations.steps(config[key], units)
@@ -131,33 +157,57 @@ def _times(config, facts, known_problems):
       problems.append(Problem(key, config[key], str(e)))
     if key == 'train_steps':
       units = units._replace(train_steps=times.get(key, 0))
-  return times, problems
+  if problems:
+    raise ConfigError(problems)
+  return times
 
 
-def _check_labels(config, facts):
-  wants = [key for key in ('generator', 'discriminator')
-           if config[key].get('conditioning', 'none') != 'none']
-  if facts.num_classes:
-    return []
-  return [Problem(
-      f'{key}.conditioning', config[key]['conditioning'],
-      f'needs labels, and the data {facts.name!r} have none; use "none"')
-          for key in wants]
+def _check_labels(config, facts, problems):
+  for key in ('generator', 'discriminator'):
+    spec = config.get(key)
+    value = isinstance(spec, Mapping) and spec.get('conditioning', 'none')
+    if value in ('onehot', 'embedding') and not facts.num_classes:
+      problems.append(Problem(
+          f'{key}.conditioning', value,
+          f'needs labels, and the data {facts.name!r} have none; use "none"'))
 
 
-def _check_shapes(game, shape, init):
-  """The networks fit the data and each other: traced, not compiled."""
+def _check_game(config, facts, train_steps, init):
+  """Networks, losses and optimisers fit together: traced, not compiled.
+
+  Raises:
+    ConfigError: whatever the trace raises.
+  """
+  game = make_game(config, facts, train_steps, axis_name=None)
+  shape = facts.image_shape
+  float32, int32 = (partial(jax.ShapeDtypeStruct, dtype=t)
+                    for t in (jnp.float32, jnp.int32))
+  batch = Batch(float32((game.disc_steps, 2, *shape)),
+                int32((game.disc_steps, 2)), int32((2,)))
   try:
     state = jax.eval_shape(init)
-    z = jax.ShapeDtypeStruct((2, *latent_shape(game)), jnp.float32)
-    label = jax.ShapeDtypeStruct((2,), jnp.int32)
-    image, _ = jax.eval_shape(partial(game.gen.apply, train=False),
-                              state.gen.params, state.gen.stats, z, label)
+    image, _ = jax.eval_shape(
+        partial(game.gen.apply, train=False), state.gen.params,
+        state.gen.stats, float32((2, *latent_shape(game))), int32((2,)))
     if image.shape[1:] != shape:
-      raise ValueError(f'makes images {image.shape[1:]}, the data are {shape}')
-  except (ValueError, TypeError) as e:
-    raise ConfigError(
-        [Problem('generator/discriminator', shape, str(e))]) from e
+      raise ValueError(f'the generator makes images {image.shape[1:]}, the '
+                       f'data are {shape}')
+    after, _ = jax.eval_shape(
+        lambda state, batch: train_step(state, batch, jax.random.key(0),
+                                        game=game), state, batch)
+    if jax.tree.map(_kind, after) != jax.tree.map(_kind, state):
+      raise ValueError('a step changes the shapes or types of the state')
+    if any(jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+           for x in jax.tree.leaves(state)):
+      raise ValueError('an optimiser keeps a random key in its state, which '
+                       'cannot be checkpointed')
+  except Exception as e:  # Whatever the user's parts raise is the problem.
+    name = '' if isinstance(e, ValueError) else f'{type(e).__name__}: '
+    raise ConfigError([Problem('py', 'the game', f'{name}{e}')]) from e
+
+
+def _kind(leaf):
+  return leaf.shape, leaf.dtype
 
 
 def _evaluators(config, source):
@@ -166,7 +216,7 @@ def _evaluators(config, source):
     try:
       found.append(lookup.build(ROOMS['evaluators'].module, spec,
                                 source=source, seed=config['seed']))
-    except ValueError as e:
+    except (ValueError, TypeError) as e:
       problems.append(Problem(f'evaluators[{i}]', spec, str(e)))
   if problems:
     raise ConfigError(problems)

@@ -123,10 +123,13 @@ class _Builder:
 
   def penalties(self):
     """The penalties with their weights and intervals."""
+    specs = self.config['penalties']
+    names = [spec['name'] for spec in specs]
     return tuple(
-        Term(spec['name'], fn, float(spec['weight']), spec.get('every', 1))
-        for spec, fn in zip(self.config['penalties'], self.many('penalties'),
-                            strict=True))
+        Term(name if names.count(name) == 1 else f'{name}_{i}', fn,
+             float(spec['weight']), spec.get('every', 1))
+        for i, (name, spec, fn) in enumerate(
+            zip(names, specs, self.many('penalties'), strict=True)))
 
   def optimizer(self, key, units, updates):
     """Any optimiser of optax; `updates` of it are made in a step."""
@@ -154,7 +157,7 @@ class _Builder:
   def _try(self, build, path):
     try:
       return build()
-    except (ValueError, TypeError) as e:
+    except Exception as e:  # Whatever a choice raises is what is wrong.
       self.problems.append(
           Problem(path, self.config.get(path.split('[')[0]), str(e)))
 
@@ -173,10 +176,13 @@ def _optimizer(spec, max_grad_norm, units, updates):
   """An optimiser with its schedule, behind a bound on the gradient."""
   rate = spec.get('learning_rate')
   if isinstance(rate, Mapping):
-    rate = {k: durations.steps(v, units) * updates
-            if isinstance(v, str) and k != 'name' else v
-            for k, v in rate.items()}
-    spec['learning_rate'] = lookup.build('optax', rate)
+    spec['learning_rate'] = lookup.build('optax', {
+        k: durations.steps(v, units) * updates
+        if durations.is_text(v) else v for k, v in rate.items()})
+  if ':' not in spec['name'] and 'learning_rate' not in lookup.defaults(
+      'optax', spec['name'], plain=False):
+    raise ValueError(f'optax.{spec["name"]} takes no learning_rate: it is a '
+                     'transformation, not an optimiser')
   optimizer = lookup.build('optax', spec)
   if not isinstance(optimizer, optax.GradientTransformation):
     raise ValueError(f'optax.{spec["name"]} is not an optimiser')

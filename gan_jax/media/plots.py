@@ -38,7 +38,6 @@ def curves(scalars, *, levels, title) -> bytes:
       game's equilibrium, as {'loss/disc': 1.386, 'loss/gen': 0.693}.
     title: the line above the panels.
   """
-  levels = {'prob/real': 0.5, 'prob/fake': 0.5} | dict(levels)
   panels = _panels(scalars)
   columns = min(2, max(1, len(panels)))
   rows = max(1, math.ceil(len(panels) / columns))

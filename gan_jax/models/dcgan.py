@@ -45,12 +45,12 @@ class Generator(nn.Module):
   num_classes: int
   width: int = 64
   kernel: int = 4
-  norm: str = 'batch'
+  norm: layers.NormName = 'batch'
   norm_momentum: float = 0.9
-  activation: str = 'relu'
+  activation: layers.ActivationName = 'relu'
   leak: float = 0.2
   weight_std: float = 0.02
-  conditioning: str = 'none'
+  conditioning: layers.Conditioning = 'none'
   embed_dim: int = 32
   axis_name: str | None = None
   dtype: Any = jnp.float32
@@ -93,12 +93,12 @@ class Discriminator(nn.Module):
   num_classes: int
   width: int = 64
   kernel: int = 4
-  norm: str = 'batch'
+  norm: layers.NormName = 'batch'
   norm_momentum: float = 0.9
-  activation: str = 'leaky_relu'
+  activation: layers.ActivationName = 'leaky_relu'
   leak: float = 0.2
   weight_std: float = 0.02
-  conditioning: str = 'none'
+  conditioning: layers.Conditioning = 'none'
   embed_dim: int = 32
   axis_name: str | None = None
   dtype: Any = jnp.float32

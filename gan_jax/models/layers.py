@@ -1,7 +1,7 @@
 """What the networks are made of."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -9,21 +9,24 @@ from flax import linen as nn
 
 from gan_jax.ops import conv as ops
 
-NORMS = ('none', 'batch', 'layer')
-ACTIVATIONS = ('relu', 'leaky_relu', 'tanh', 'sigmoid', 'elu', 'gelu', 'silu')
-CONDITIONINGS = ('none', 'onehot', 'embedding')
+# The values that the fields of a network may have: a config is checked by them.
+NormName = Literal['none', 'batch', 'layer']
+ActivationName = Literal['relu', 'leaky_relu', 'tanh', 'sigmoid', 'elu', 'gelu',
+                         'silu']
+Conditioning = Literal['none', 'onehot', 'embedding']
 
 
-def one_of(value: str, known: Sequence[str], what: str) -> str:
-  """Returns `value`, or raises a ValueError that lists what is known."""
-  if value not in known:
-    raise ValueError(f'{what} {value!r} is not one of {", ".join(known)}')
+def one_of(value: str, known: Any, what: str) -> str:
+  """Returns `value`, or raises a ValueError that lists the Literal `known`."""
+  if value not in get_args(known):
+    raise ValueError(
+        f'{what} {value!r} is not one of {", ".join(get_args(known))}')
   return value
 
 
 def activation(name: str, leak: float) -> Callable:
   """The activation of a name; `leak` is the slope of leaky_relu below 0."""
-  one_of(name, ACTIVATIONS, 'activation')
+  one_of(name, ActivationName, 'activation')
   if name == 'leaky_relu':
     return lambda x: nn.leaky_relu(x, leak)
   return getattr(nn, name)
@@ -52,7 +55,7 @@ class Norm(nn.Module):
 
   @nn.compact
   def __call__(self, x):
-    one_of(self.name_of, NORMS, 'norm')
+    one_of(self.name_of, NormName, 'norm')
     if self.name_of == 'none':
       return x
     scale_init = (nn.initializers.ones if not self.scale_std
@@ -145,7 +148,7 @@ class LabelCode(nn.Module):
 def concat_label(x, label, *, conditioning: str, num_classes: int,
                  embed_dim: int):
   """Concatenates the label's code to vectors [B, D] or images [B, H, W, C]."""
-  if one_of(conditioning, CONDITIONINGS, 'conditioning') == 'none':
+  if one_of(conditioning, Conditioning, 'conditioning') == 'none':
     return x
   code = LabelCode(conditioning, num_classes, embed_dim)(label)
   code = code.reshape(code.shape[:1] + (1,) * (x.ndim - 2) + code.shape[1:])

@@ -24,12 +24,12 @@ class Generator(nn.Module):
   image_range: tuple[float, float]
   num_classes: int
   widths: tuple[int, ...] = (128, 256, 512)
-  activation: str = 'leaky_relu'
+  activation: layers.ActivationName = 'leaky_relu'
   leak: float = 0.2
-  norm: str = 'none'
+  norm: layers.NormName = 'none'
   norm_momentum: float = 0.8
   first_std: float = 0.0
-  conditioning: str = 'none'
+  conditioning: layers.Conditioning = 'none'
   embed_dim: int = 32
   axis_name: str | None = None
   dtype: Any = jnp.float32
@@ -59,12 +59,12 @@ class Discriminator(nn.Module):
 
   num_classes: int
   widths: tuple[int, ...] = (512, 256, 128)
-  activation: str = 'leaky_relu'
+  activation: layers.ActivationName = 'leaky_relu'
   leak: float = 0.2
-  norm: str = 'none'
+  norm: layers.NormName = 'none'
   norm_momentum: float = 0.8
   first_std: float = 0.0
-  conditioning: str = 'none'
+  conditioning: layers.Conditioning = 'none'
   embed_dim: int = 32
   axis_name: str | None = None
   dtype: Any = jnp.float32

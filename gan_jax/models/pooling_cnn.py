@@ -21,10 +21,10 @@ class Discriminator(nn.Module):
   num_classes: int
   widths: tuple[int, ...] = (32, 64)
   kernel: int = 5
-  activation: str = 'leaky_relu'
+  activation: layers.ActivationName = 'leaky_relu'
   leak: float = 0.01
   dense: int = 256
-  conditioning: str = 'none'
+  conditioning: layers.Conditioning = 'none'
   embed_dim: int = 32
   dtype: Any = jnp.float32
 

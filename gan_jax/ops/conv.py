@@ -132,6 +132,8 @@ def _geometry(x, kernel, size, stride, padding):
                      '((top, bottom), (left, right))')
   else:
     pads = tuple((int(low), int(high)) for low, high in padding)
+  if min(window) < 1:
+    raise ValueError(f'a kernel must have a side of 1 or more, not {window}')
   geometry = Geometry(size, window, stride, pads)
   if min(geometry.out) < 1:
     raise ValueError(f'a kernel {window} does not fit into images {size} '
