@@ -22,8 +22,8 @@ LAYERS = (
     # L2: the game.
     ('state', 'step', 'sampling'),
     # L3: devices, disk and the clock.
-    ('parallel', 'checkpoint', 'writers', 'workdir', 'signals', 'clock', 'record',
-     'data.pipeline'),
+    ('parallel', 'checkpoint', 'writers', 'workdir', 'signals', 'clock',
+     'record', 'data.pipeline'),
     # L4: from a config to what runs.
     ('validation', 'experiment', 'evaluators'),
     # L5: programs.

@@ -74,7 +74,8 @@ MLP = '--config=configs/keras_mlp.py:quick'
     ('loss.label_smoothing=1.5', 'loss', '1.5', 'not in [0, 1)'),
     ('generator.name=dcgan.Generater', 'generator.name', "'dcgan.Generater'",
      'did you mean "dcgan.Generator"'),
-    ('generator.activation=rleu', 'generator/discriminator', 'rleu', 'relu'),
+    ('generator.activation=rleu', 'generator.activation', 'rleu',
+     'did you mean "relu"'),
     ('gen_optimizer.learning_rate=-0.1', 'gen_optimizer.learning_rate', '-0.1',
      'must be a float >= 0'),
     ('gen_optimizer.learning_rate=fast', 'gen_optimizer.learning_rate',
@@ -203,12 +204,13 @@ def test_a_bad_data_file_is_status_3(cli, not_compiled, tmp_path, content):
   assert str(path) in said and 'Traceback' not in said
 
 
-def test_fewer_images_than_a_batch_is_status_3(cli, not_compiled, tmp_path):
+def test_fewer_images_than_a_batch(cli, not_compiled, tmp_path):
   path = tiny.write_images(tmp_path / 'few.npz', count=7)
   status, _, said = cli('--config=configs/keras_mlp.py:data=npz,quick',
                         f'--config.data.path={path}')
-  assert status == 3
-  assert '7 examples are fewer than batch_size=8' in said
+  assert status == 2
+  assert _problems(said) == {
+      'batch_size': '8: is more than the 7 images of few'}
 
 
 def test_data_without_a_path_say_what_they_need(cli, not_compiled):

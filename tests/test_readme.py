@@ -3,6 +3,7 @@
 import pathlib
 import re
 import shlex
+import sys
 
 import jax.numpy as jnp
 import numpy as np
@@ -45,6 +46,8 @@ def test_the_loss_of_the_readme_trains(tmp_path, monkeypatch):
   (tmp_path / 'my_lab').mkdir()
   (tmp_path / 'my_lab' / 'ideas.py').write_text(code)
   monkeypatch.syspath_prepend(tmp_path)
+  for name in ('my_lab', 'my_lab.ideas'):  # Another test has one too.
+    monkeypatch.delitem(sys.modules, name, raising=False)
   monkeypatch.chdir(ROOT)
   loss = lookup.build('gan_jax.losses', dict(
       name='my_lab.ideas:exponential', scale=2.0))
