@@ -5,7 +5,8 @@
   python -m gan_jax.main --mode=sample --workdir=runs/cgan --label=7
 
 The label enters both networks as a one-hot vector beside their input. A row of
-the sample grid is a class.
+the sample grid is a class. With game=gan the generator has batch norm, without
+which it takes no notice of the label while D is far ahead.
 """
 
 from configs import common, critic_mlp, original_gan
@@ -20,6 +21,8 @@ def get_config(arg=None):
   if game not in _GAMES:
     raise ValueError(f'game={game} is not one of {", ".join(_GAMES)}')
   config = _GAMES[game].get_config()
+  if game == 'gan':
+    config.generator.norm = 'batch'
   config.generator.conditioning = 'onehot'
   config.discriminator.conditioning = 'onehot'
   rest = ','.join(p for p in parts if not p.startswith('game='))

@@ -6,7 +6,8 @@
   ...:schedule=more_gen        the other way round
 
 Departures: ReLU instead of maxout, Adam instead of momentum, no dropout, as in
-the recipe this follows.
+the recipe this follows; Adam's b1 is 0.5 and the generator's rate 2e-4, because
+with 0.9 and 1e-4 for both D wins from the first epoch on (loss/disc 0.02).
 """
 
 from configs import common
@@ -22,14 +23,14 @@ def get_config(arg=None):
   config.discriminator = common.choice(
       'discriminator', 'mlp.Discriminator') | dict(
           widths=(512, 256), activation='relu')
-  config.gen_optimizer = common.adam(1e-4)
-  config.disc_optimizer = common.adam(1e-4)
+  config.gen_optimizer = common.adam(2e-4, b1=0.5)
+  config.disc_optimizer = common.adam(1e-4, b1=0.5)
   config.reuse_fakes = False
-  config.train_steps = common.duration('200 epochs')
+  config.train_steps = common.duration('128 epochs')
   config.steps_per_call = 100
   config.log_every = common.duration('2 epochs')
   config.sample_every = common.duration('10 epochs')
-  config.checkpoint_every = common.duration('50 epochs')
+  config.checkpoint_every = common.duration('32 epochs')
   return common.finish(config, arg, schedule=_schedule)
 
 
