@@ -14,7 +14,7 @@ if [ ${#recipes[@]} = 0 ]; then
   fi
 fi
 for recipe in "${recipes[@]}"; do
-  name=$(tr ':,=' '--_' <<<"$recipe")
+  name=$(sed 's|[:,]|-|g; s|=|_|g' <<<"$recipe")
   case $recipe in
     *:*) config=configs/${recipe/:/.py:},evaluator=frechet ;;
     *) config=configs/$recipe.py:evaluator=frechet ;;
