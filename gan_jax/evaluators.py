@@ -29,15 +29,20 @@ class Sampler:
 
   def images(self, average, z, label, *, chunk: int = 256) -> np.ndarray:
     """uint8 [B, H, W, C] of z [B, Z] and label [B], `chunk` at a time."""
-    label = jnp.asarray(label, jnp.int32)
-    out = []
-    for start in range(0, len(z), chunk):
-      part = slice(start, start + chunk)
-      x = np.asarray(self._generate(average, z[part], label[part]))
-      # media speaks of [-1, 1].
-      x = (x - self._low) * (2.0 / (self._high - self._low)) - 1.0
-      out.append(media.to_uint8(x))
-    return np.concatenate(out)
+    return np.concatenate([
+        self.finish(self.start(average, z[i:i + chunk], label[i:i + chunk]))
+        for i in range(0, len(z), chunk)])
+
+  def start(self, average, z, label):
+    """Gives the work to the device and does not wait for it."""
+    return self._generate(average, z, jnp.asarray(label, jnp.int32))
+
+  def finish(self, images) -> np.ndarray:
+    """Waits for what was started: uint8 [B, H, W, C]."""
+    x = np.asarray(images)
+    # media speaks of [-1, 1].
+    return media.to_uint8(
+        (x - self._low) * (2.0 / (self._high - self._low)) - 1.0)
 
 
 def grid_labels(experiment: Experiment) -> np.ndarray:
@@ -68,10 +73,14 @@ class Evaluator:
     self._z = self._sampler.latents(
         jax.random.fold_in(self._key, _GRID), len(self._label))
 
-  def grid(self, state) -> np.ndarray:
-    """The picture of the fixed latents, uint8 [H', W', C']."""
-    images = self._sampler.images(state.ema, self._z, self._label)
-    return media.grid(images, self._experiment.config['sample_grid'][1])
+  def start_grid(self, state):
+    """Starts to draw the fixed latents; the state may be given away after."""
+    return self._sampler.start(state.ema, self._z, self._label)
+
+  def finish_grid(self, started) -> np.ndarray:
+    """The picture that was started, uint8 [H', W', C']."""
+    return media.grid(self._sampler.finish(started),
+                      self._experiment.config['sample_grid'][1])
 
   def scores(self, state) -> dict[str, float]:
     """All configured scores, {'eval/name': value}."""

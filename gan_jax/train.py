@@ -87,7 +87,7 @@ class _Loop:
     data = parallel.replicate(
         parallel.Data(source.images, source.labels), self.mesh)
     if step == 0:
-      self._sample(state, 0)
+      self._write_sample(0, self.evaluator.start_grid(state))
     pending = None
     while step < experiment.train_steps and not stop.signum:
       late = pending and all(x.is_ready() for x in pending[1].values())
@@ -96,8 +96,11 @@ class _Loop:
       if pending:
         self._write(*pending)
       step += per_call
-      pending = step, scalars
-      if self._is_due(step):
+      due = self._due(step)
+      # Drawn and written while the next call runs.
+      grid = self.evaluator.start_grid(state) if 'sample' in due else None
+      pending = step, scalars, grid
+      if 'eval' in due or 'checkpoint' in due:  # They need the state itself.
         self._write(*pending, state)
         pending = None
     if pending:
@@ -136,20 +139,17 @@ class _Loop:
     flat = self.experiment.batches(step * count[1], count[0] * count[1])
     return flat.reshape(*count, config['batch_size'])
 
-  def _is_due(self, step):
+  def _due(self, step):
     every = self.experiment
-    return any(n and step % n == 0 for n in
-               (every.sample_every, every.eval_every, every.checkpoint_every))
+    return [name for name in ('sample', 'eval', 'checkpoint')
+            if (n := getattr(every, f'{name}_every')) and step % n == 0]
 
-  def _write(self, step, scalars, state=None):
-    """One row of scalars; with the state, all that is due at its step."""
+  def _write(self, step, scalars, grid, state=None):
+    """A row of scalars and a picture; with the state, all that is due."""
     row = self._read(step, scalars)
-    every = self.experiment
-    due = () if state is None else [
-        name for name in ('sample', 'eval', 'checkpoint')
-        if (n := getattr(every, f'{name}_every')) and step % n == 0]
-    if 'sample' in due:
-      self._sample(state, step)
+    if grid is not None:
+      self._write_sample(step, grid)
+    due = () if state is None else self._due(step)
     if 'eval' in due:
       row |= self._scores(state)
     if row:
@@ -166,8 +166,8 @@ class _Loop:
       _LOG.warning('no scores: %s: %s', type(e).__name__, e)
       return {}
 
-  def _sample(self, state, step):
-    grid = self.evaluator.grid(state)
+  def _write_sample(self, step, started):
+    grid = self.evaluator.finish_grid(started)
     path = os.path.join(self.folder, 'samples', f'step_{step:08d}.png')
     try_write_file(path, media.png(grid))
     self.writer.images(step, 'samples', grid)
@@ -212,7 +212,7 @@ class _Loop:
       self._save(step, state)
       self.checkpoints.wait()
     if step == self.experiment.train_steps:
-      self._sample(state, step)
+      self._write_sample(step, self.evaluator.start_grid(state))
 
 
 def _frames(folder):
