@@ -13,6 +13,7 @@ from configs import common, wgan
 
 def get_config(arg=None):
   config = wgan.get_config()
+  config.discriminator.norm = 'none'
   config.disc_weight_clip = 0.0
   config.penalties = (common.ConfigDict(common.choice(
       'penalties', 'wgan_gp') | dict(weight=10.0, every=1)),)
