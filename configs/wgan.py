@@ -16,6 +16,7 @@ from configs import common, critic_mlp
 
 def get_config(arg=None):
   config = common.get_config()
+  config.discriminator.norm = 'batch'
   config.loss = dict(name='wasserstein')
   config.disc_weight_clip = 0.01
   config.gen_optimizer = critic_mlp.rmsprop(5e-5)

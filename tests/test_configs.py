@@ -175,8 +175,9 @@ NUMBERS = {
         'discriminator.widths': (512, 256, 128), 'discriminator.leak': 0.2,
         'loss.label_smoothing': 0.1, 'reuse_fakes': True},
     ('original_gan', ''): _GAN | {
-        'latent.name': 'uniform', 'gen_optimizer.learning_rate': 1e-4,
-        'disc_optimizer.learning_rate': 1e-4, 'generator.activation': 'relu',
+        'latent.name': 'uniform', 'gen_optimizer.learning_rate': 2e-4,
+        'disc_optimizer.learning_rate': 1e-4, 'gen_optimizer.b1': 0.5,
+        'disc_optimizer.b1': 0.5, 'generator.activation': 'relu',
         'discriminator.activation': 'relu', 'sample_every': '10 epochs'},
     ('original_gan', 'schedule=more_disc'): {'disc_steps': 2, 'gen_steps': 1},
     ('original_gan', 'schedule=more_gen'): {'disc_steps': 1, 'gen_steps': 2},
@@ -206,7 +207,7 @@ NUMBERS = {
     ('wgan', ''): {
         'batch_size': 64, 'disc_steps': 5, 'disc_weight_clip': 0.01,
         'loss.name': 'wasserstein', 'gen_optimizer.name': 'rmsprop',
-        'disc_optimizer.name': 'rmsprop', 'discriminator.norm': 'none',
+        'disc_optimizer.name': 'rmsprop', 'discriminator.norm': 'batch',
         'gen_optimizer.learning_rate': 5e-5,
         'disc_optimizer.learning_rate': 5e-5, 'reuse_fakes': False},
     ('wgan_gp', ''): {
