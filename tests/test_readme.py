@@ -32,7 +32,6 @@ def test_command_parses_and_its_config_loads(command, monkeypatch):
   values, unreadable = main.parse(argv)
   assert not unreadable
   if values['config'].present and 'my_lab' not in command:
-    pytest.importorskip('gan_jax')
     if 'fashion_mnist' in command and not pathlib.Path(
         '/usr/share/datasets/fashion-mnist').exists():
       pytest.skip('needs the Debian package dataset-fashion-mnist')
