@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from gan_jax import lookup
+from gan_jax.data import load as data
 from gan_jax.validation import ROOMS
 
 # Weights of the papers; 1 for a penalty that is not here.
@@ -28,7 +29,7 @@ def get_config() -> ConfigDict:
   config.seed = 0
   config.dtype = 'float32'          # of the networks' arithmetic; or bfloat16
 
-  config.data = dict(name='mnist10k', resize=(), pad=(), classes=())
+  config.data = choice('data', 'mnist10k')
   config.image_range = (-1.0, 1.0)  # (0., 1.): sigmoid instead of tanh
   config.batch_size = 64            # over all devices
   config.augment = ()
@@ -42,8 +43,15 @@ def get_config() -> ConfigDict:
   config.disc_weight_clip = 0.0     # 0: none
   config.max_grad_norm = 0.0        # 0: none
 
+  config.gradient_normalization = False
+  config.packing = 1                # images that D judges together (PacGAN)
+  config.unrolled_steps = 0         # of D, that G looks ahead
+  config.updates = 'alternating'    # or simultaneous
+
   config.gen_optimizer = adam(2e-4, b1=0.5)
   config.disc_optimizer = adam(2e-4, b1=0.5)
+  config.accumulate_steps = 1       # gradients averaged before an update
+  config.disc_frozen = ()           # layers of D that stay as they start
   config.disc_steps = 1
   config.gen_steps = 1
   config.reuse_fakes = True         # D's fakes and their forward pass serve G
@@ -90,7 +98,17 @@ def choice(key: str, name: str) -> dict:
   for argument, value in lookup.defaults(room.module, name, room.kind).items():
     if argument not in room.available:
       spec[argument] = value
+  if key == 'data':
+    spec |= data.shared_arguments()
   return spec
+
+
+def term(key: str, name: str) -> ConfigDict:
+  """A choice for one of the keys that hold several, 'augment' for example."""
+  spec = choice(key, name)
+  if key == 'penalties':
+    spec |= dict(weight=_WEIGHTS.get(name, 1.0), every=1)
+  return ConfigDict(spec)
 
 
 def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
@@ -114,7 +132,7 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
       _quick(config)
     elif key in _MANY:
       setattr(config, _MANY[key], tuple(
-          ConfigDict(_term(_MANY[key], name)) for name in value.split('+')))
+          term(_MANY[key], name) for name in value.split('+')))
     elif key in ROOMS and key not in _MANY.values():
       _replace(config, key, value)
     else:
@@ -131,13 +149,6 @@ def _replace(config, key, name):
       spec[kept] = old[kept]
   del config[key]
   config[key] = spec
-
-
-def _term(key, name):
-  spec = choice(key, name)
-  if key == 'penalties':
-    spec |= dict(weight=_WEIGHTS.get(name, 1.0), every=1)
-  return spec
 
 
 def _quick(config):

@@ -16,6 +16,7 @@ from configs import common, critic_mlp
 
 def get_config(arg=None):
   config = common.get_config()
+  config.generator.width = config.discriminator.width = 32
   config.discriminator.norm = 'batch'
   config.loss = dict(name='wasserstein')
   config.disc_weight_clip = 0.01
@@ -23,8 +24,8 @@ def get_config(arg=None):
   config.disc_optimizer = critic_mlp.rmsprop(5e-5)
   config.disc_steps = 5
   config.reuse_fakes = False
-  config.train_steps = common.duration(1500)
-  config.steps_per_call = 10
+  config.train_steps = common.duration(4000)
+  config.steps_per_call = 20
   return common.finish(config, arg, network=network)
 
 

@@ -15,9 +15,8 @@ def get_config(arg=None):
   config = wgan.get_config()
   config.discriminator.norm = 'none'
   config.disc_weight_clip = 0.0
-  config.penalties = (common.ConfigDict(common.choice(
-      'penalties', 'wgan_gp') | dict(weight=10.0, every=1)),)
+  config.penalties = (common.term('penalties', 'wgan_gp'),)
   config.gen_optimizer = common.adam(1e-4, b1=0.0, b2=0.9)
   config.disc_optimizer = common.adam(1e-4, b1=0.0, b2=0.9)
-  config.train_steps = common.duration(1000)
+  config.train_steps = common.duration(2000)
   return common.finish(config, arg, network=wgan.network)

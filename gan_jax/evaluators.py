@@ -7,14 +7,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import media, parallel, sampling
+from gan_jax.data.pipeline import Batches
 from gan_jax.experiment import Experiment
 
 # Examples are drawn from here on, so that grid and scores share no latent.
 _GRID, _SCORES = 0, 1
+_POINTS = 2000  # of a scatter plot, generated and real
 
 
 class Sampler:
-  """Images of the averaged generator, uint8, by a compiled function."""
+  """Examples of the averaged generator, by a compiled function.
+
+  Images are uint8 [B, H, W, C]; vectors stay float32 [B, D].
+  """
 
   def __init__(self, game, image_range):
     """game: for its generator and prior; image_range: of its images."""
@@ -28,7 +33,7 @@ class Sampler:
     return self._latent(key, count)
 
   def images(self, average, z, label, *, chunk: int = 256) -> np.ndarray:
-    """uint8 [B, H, W, C] of z [B, Z] and label [B], `chunk` at a time."""
+    """The examples of z [B, Z] and label [B], `chunk` at a time."""
     return np.concatenate([
         self.finish(self.start(average, z[i:i + chunk], label[i:i + chunk]))
         for i in range(0, len(z), chunk)])
@@ -38,16 +43,26 @@ class Sampler:
     return self._generate(average, z, jnp.asarray(label, jnp.int32))
 
   def finish(self, images) -> np.ndarray:
-    """Waits for what was started: uint8 [B, H, W, C]."""
+    """Waits for what was started."""
     x = np.asarray(images)
+    if x.ndim == 2:
+      return x.astype(np.float32)
     # media speaks of [-1, 1].
     return media.to_uint8(
         (x - self._low) * (2.0 / (self._high - self._low)) - 1.0)
 
 
 def grid_labels(experiment: Experiment) -> np.ndarray:
-  """Labels [rows * columns] of the sample grid: a row per class if any."""
+  """Labels [rows * columns] of the sample grid: a row per class if any.
+
+  Of vectors, the labels of many points, the classes in turn.
+  """
   rows, columns = experiment.config['sample_grid']
+  if _is_vectors(experiment):
+    classes = experiment.facts.classes
+    if not is_conditional(experiment.config):
+      classes = ()
+    return np.resize(np.array(classes or (0,), np.int32), _POINTS)
   if not is_conditional(experiment.config):
     return np.zeros(rows * columns, np.int32)
   classes = experiment.facts.classes
@@ -59,8 +74,12 @@ def is_conditional(config) -> bool:
   return config['generator'].get('conditioning', 'none') != 'none'
 
 
+def _is_vectors(experiment):
+  return len(experiment.facts.image_shape) == 1
+
+
 class Evaluator:
-  """Looks at a state: its sample grid, its scores."""
+  """Looks at a state: its sample grid (of vectors: points), its scores."""
 
   def __init__(self, experiment: Experiment):
     """Fixes the latents of the grid, for the whole run and all its resumes."""
@@ -72,6 +91,12 @@ class Evaluator:
     self._label = grid_labels(experiment)
     self._z = self._sampler.latents(
         jax.random.fold_in(self._key, _GRID), len(self._label))
+    self._real = None
+    if _is_vectors(experiment):
+      source = experiment.source
+      count = min(_POINTS, len(source.images))
+      order = Batches(len(source.images), count, 0)(0, 1)[0]
+      self._real = np.asarray(source.images[order])
 
   def start_grid(self, state):
     """Starts to draw the fixed latents; the state may be given away after."""
@@ -79,8 +104,10 @@ class Evaluator:
 
   def finish_grid(self, started) -> np.ndarray:
     """The picture that was started, uint8 [H', W', C']."""
-    return media.grid(self._sampler.finish(started),
-                      self._experiment.config['sample_grid'][1])
+    examples = self._sampler.finish(started)
+    if self._real is not None:
+      return media.scatter(examples, real=self._real)
+    return media.grid(examples, self._experiment.config['sample_grid'][1])
 
   def scores(self, state) -> dict[str, float]:
     """All configured scores, {'eval/name': value}."""

@@ -86,7 +86,7 @@ def find(room: str, name: str, kind: str = '') -> Callable:
 
 
 def check(room: str, spec: Any, path: str, available: Iterable[str] = (),
-          kind: str = '') -> list[Problem]:
+          kind: str = '', also: Iterable[str] = ()) -> list[Problem]:
   """All that is wrong with a spec, without building it.
 
   Args:
@@ -95,24 +95,41 @@ def check(room: str, spec: Any, path: str, available: Iterable[str] = (),
     path: where it stands in the config, for the messages.
     available: keyword arguments that the program supplies itself.
     kind: as in `names`.
+    also: further arguments that the spec may have, for near names.
   """
   if not isinstance(spec, Mapping) or not isinstance(spec.get('name'), str):
     return [Problem(path, spec, 'must be a dict(name=..., **kwargs)')]
   try:
-    parameters = _parameters(find(room, spec['name'], kind))
+    function = find(room, spec['name'], kind)
   except ValueError as e:
     return [Problem(f'{path}.name', spec['name'], str(e))]
-  if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+  own = {k: v for k, v in spec.items() if k != 'name'}
+  return check_arguments(function, own, path, available, spec['name'], also)
+
+
+def check_arguments(function: Callable, arguments: Mapping, path: str,
+                    available: Iterable[str] = (), name: str = '',
+                    also: Iterable[str] = ()) -> list[Problem]:
+  """All that is wrong with the keyword arguments of a function.
+
+  Args:
+    function: what is to be called.
+    arguments: {keyword: value} from the config.
+    path: as in `check`.
+    available: as in `check`.
+    name: of the function, for the messages.
+    also: as in `check`.
+  """
+  found = parameters(function)
+  if any(p.kind is p.VAR_KEYWORD for p in found.values()):
     return []
   problems = []
-  settable = {k: p for k, p in parameters.items() if k not in available}
-  for key, value in spec.items():
-    if key == 'name':
-      continue
+  settable = {k: p for k, p in found.items() if k not in available}
+  for key, value in arguments.items():
     if key not in settable:
       problems.append(Problem(
           f'{path}.{key}', value,
-          f'{spec["name"]} takes no such argument{near(key, settable)}'))
+          f'{name} takes no such argument{near(key, [*settable, *also])}'))
     elif (known := _one_of(settable[key])) and value not in known:
       problems.append(Problem(f'{path}.{key}', value,
                               'no such choice' + near(value, known)))
@@ -120,11 +137,12 @@ def check(room: str, spec: Any, path: str, available: Iterable[str] = (),
       wanted = type(settable[key].default).__name__
       problems.append(Problem(f'{path}.{key}', value, f'must be a {wanted}'))
   missing = [k for k, p in settable.items()
-             if p.default is p.empty and k not in spec
+             if p.default is p.empty and k not in arguments
              and p.kind is not p.VAR_POSITIONAL]
   if missing:
-    problems.append(Problem(path, dict(spec),
-                            f'{spec["name"]} also needs {", ".join(missing)}'))
+    spec = dict(name=name, **arguments) if name else dict(arguments)
+    problems.append(Problem(path, spec,
+                            f'{name} also needs {", ".join(missing)}'))
   return problems
 
 
@@ -146,9 +164,9 @@ def build(room: str, spec: Mapping, *, kind: str = '', **available):
   if problems:
     raise ValueError('; '.join(map(str, problems)))
   function = find(room, spec['name'], kind)
-  parameters = _parameters(function)
-  takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-  kwargs = {k: v for k, v in available.items() if k in parameters or takes_all}
+  named = parameters(function)
+  takes_all = any(p.kind is p.VAR_KEYWORD for p in named.values())
+  kwargs = {k: v for k, v in available.items() if k in named or takes_all}
   return function(**kwargs, **{k: v for k, v in spec.items() if k != 'name'})
 
 
@@ -156,17 +174,18 @@ def defaults(room: str, name: str, kind: str = '', *,
              plain: bool = True) -> dict:
   """{argument: default} of a choice; only those of plain types if `plain`."""
   types = (bool, int, float, str, tuple)
-  return {k: p.default for k, p in _parameters(find(room, name, kind)).items()
+  return {k: p.default for k, p in parameters(find(room, name, kind)).items()
           if not plain or isinstance(p.default, types)}
 
 
-def _parameters(function) -> dict[str, inspect.Parameter]:
-  parameters = dict(inspect.signature(function).parameters)
+def parameters(function) -> dict[str, inspect.Parameter]:
+  """The parameters of a choice, without those that flax adds."""
+  found = dict(inspect.signature(function).parameters)
   # Every flax module has these two; they are not choices.
   if isinstance(function, type):
-    parameters.pop('parent', None)
-    parameters.pop('name', None)
-  return parameters
+    found.pop('parent', None)
+    found.pop('name', None)
+  return found
 
 
 def _one_of(parameter) -> tuple:

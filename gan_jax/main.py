@@ -11,6 +11,8 @@ from absl import logging as absl_logging
 from ml_collections import config_flags
 
 BAD_CONFIG, BAD_DATA, BAD_RUN = 2, 3, 4
+_SWITCHES = ('help', 'dry_run', 'nodry_run', 'allow_changed_data',
+             'noallow_changed_data')
 
 
 def main(argv: list[str]) -> int:
@@ -32,7 +34,7 @@ def main(argv: list[str]) -> int:
     os.environ.setdefault('NPROC', '16')
   # Imported here: --help and a mistyped flag need no JAX.
   from gan_jax import checkpoint, experiment, parallel, sample, train, workdir
-  from gan_jax.data.sources import DataError
+  from gan_jax.data.files import DataError
   from gan_jax.validation import ConfigError
   logging.basicConfig(format='%(message)s', force=True)
   absl_logging.set_verbosity('warning')  # Orbax tells its life story.
@@ -44,13 +46,16 @@ def main(argv: list[str]) -> int:
       return _fail(BAD_CONFIG, problems) if problems else _sample(values)
     if not values['config'].present:
       return _fail(BAD_CONFIG, problems or ['give --config=configs/dcgan.py'])
+    if values.mode == 'inspect':
+      return _fail(BAD_CONFIG, problems) if problems else _inspect(values)
     run = experiment.load(_config(values))
     if problems:
       return _fail(BAD_CONFIG, problems)
     if values.dry_run:
       print(experiment.describe(run))
       return 0
-    return train.train(run, _workdir(values))
+    return train.train(run, _workdir(values),
+                       allow_changed_data=values.allow_changed_data)
   except (ConfigError, sample.RequestError) as e:
     return _fail(BAD_CONFIG, [*problems, str(e)])
   except DataError as e:
@@ -67,7 +72,7 @@ def _joined(argv):
     last = out[-1]
     if (len(out) > 1 and last.startswith('-') and '=' not in last
         and not arg.startswith('-')
-        and last.lstrip('-') not in ('help', 'dry_run', 'nodry_run')):
+        and last.lstrip('-') not in _SWITCHES):
       out[-1] = f'{last}={arg}'
     else:
       out.append(arg)
@@ -127,9 +132,11 @@ def _define(values, argv):
   add(flags.DEFINE_string, 'workdir', '', 'Where the run is kept; by default '
       'runs/<config> and the overrides.')
   add(flags.DEFINE_enum, 'mode', 'train', 'What to do with the run.',
-      ['train', 'sample'])
+      ['train', 'sample', 'inspect'])
   add(flags.DEFINE_bool, 'dry_run', False, 'Print networks, durations and '
       'memory, and exit.')
+  add(flags.DEFINE_bool, 'allow_changed_data', False, 'Resume although the '
+      'examples are not those of the last launch.')
   add(flags.DEFINE_integer, 'num_samples', 64, 'Images to sample.')
   add(flags.DEFINE_integer, 'label', -1, 'Class to sample, -1 for all.')
   add(flags.DEFINE_integer, 'seed', 0, 'Seed of the samples.')
@@ -138,7 +145,7 @@ def _define(values, argv):
   add(flags.DEFINE_integer, 'interpolate', 0, 'Points of a path between two '
       'latents per sample; 0 for none.')
   add(flags.DEFINE_string, 'out', '', 'F.png, F.gif, F.npz or a folder; by '
-      'default WORKDIR/samples.png.')
+      'default WORKDIR/samples.png. Of inspect, a folder.')
   add(flags.DEFINE_bool, 'help', False, 'Print this.')
 
 
@@ -161,8 +168,10 @@ def _config(values):
 
 def _workdir(values) -> str:
   """--workdir, or runs/<config>-<arg>-<overrides>, readable and stable."""
-  if values.workdir:
-    return values.workdir
+  return values.workdir or os.path.join('runs', _name(values))
+
+
+def _name(values) -> str:
   path, _, arg = config_flags.get_config_filename(values['config']).partition(
       ':')
   overrides = config_flags.get_override_values(values['config'])
@@ -173,7 +182,7 @@ def _workdir(values) -> str:
   if len(name) > 200:  # Longer names are no file names.
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
     name = f'{name[:180]}-{digest}'
-  return os.path.join('runs', name)
+  return name
 
 
 def _sample(values) -> int:
@@ -184,6 +193,13 @@ def _sample(values) -> int:
                            values.truncation, values.interpolate)
   out = values.out or os.path.join(values.workdir, 'samples.png')
   print(sample.sample(values.workdir, request, out))
+  return 0
+
+
+def _inspect(values) -> int:
+  from gan_jax import inspecting
+  out = values.out or os.path.join('runs', f'inspect-{_name(values)}')
+  print(inspecting.inspect(_config(values), out))
   return 0
 
 

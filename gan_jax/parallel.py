@@ -19,13 +19,17 @@ from jax import lax
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from gan_jax.step import Batch
+from gan_jax.game import Batch
 
 AXIS = 'data'
 
 
 class Data(NamedTuple):
-  """The whole data set on every device: image uint8 [N, H, W, C], label [N]."""
+  """Examples: image uint8 [..., H, W, C] or float32 [..., D], label [...].
+
+  The whole data set [N] on every device, or the examples [K, disc_steps, B] of
+  a call where they stream.
+  """
 
   image: Any
   label: Any
@@ -54,6 +58,11 @@ def device_count() -> int:
   return jax.device_count()
 
 
+def processes() -> tuple[int, int]:
+  """(index of this process, their number)."""
+  return jax.process_index(), jax.process_count()
+
+
 def device_names() -> list[str]:
   """The devices of a run, for its record."""
   return [str(device) for device in jax.devices()]
@@ -67,6 +76,11 @@ def pmean(tree):
 def batch_mean(x):
   """Mean over the examples of all devices, for losses that ask for it."""
   return lax.pmean(jnp.mean(x), AXIS)
+
+
+def batch_all(x):
+  """The examples of all devices: [b, ...] -> [B, ...]."""
+  return lax.all_gather(x, AXIS, tiled=True)
 
 
 def replicate(tree, mesh):
@@ -88,42 +102,81 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range):
     train_step: (state, batch, key, *, pmean) -> (state, scalars).
     mesh: of `make_mesh`.
     seed: of the run; all randomness inside derives from it and state.step.
-    image_range: (lo, hi) that the pixels 0 and 255 are scaled to.
+    image_range: (lo, hi) that the pixels 0 and 255 are scaled to; vectors are
+      left as they are.
 
   Returns:
-    (state, data: Data, indices int32 [K, disc_steps, B]) -> (state, scalars
-    {name: [K]}). The state is donated. The batch i of an index array is split
-    over the devices, so B must be divisible by their number.
+    (state, data, call) -> (state, scalars {name: [K]}), where the data are a
+    `Data` of the whole set and the call int32 indices [K, disc_steps, B] into
+    it, ~i for the mirrored example i; or the data are None and the call is a
+    `Data` of its examples. The state is donated. The axis B is split over the
+    devices, so it must be divisible by their number.
   """
-  low, high = image_range
   # XLA:CPU copies what a single device all-reduces: 10 % of an MLP's step.
   average = pmean if mesh.size > 1 else lambda tree: tree
 
-  def run(state, data, indices, seed):
-    local = indices.shape[-1]
+  def run(state, data, call, seed):
+    local = jax.tree.leaves(call)[0].shape[2]
     position = lax.axis_index(AXIS) * local + jnp.arange(local)
     key = jax.random.key(seed)
-    count, *shape = data.image.shape
-    rows = data.image.reshape(count, -1)
+    read = _gather(data) if data is not None else lambda examples: examples
 
-    def body(state, index):
-      # Gathered as rows: six times as fast on CPU as [H, W, C] blocks.
-      image = rows[index].reshape(*index.shape, *shape).astype(jnp.float32)
-      batch = Batch(image * ((high - low) / 255.0) + low, data.label[index],
-                    position)
+    def body(state, item):
+      image, label = read(item)
+      batch = Batch(_scale(image, image_range), label, position)
       return train_step(state, batch, key, pmean=average)
 
-    return lax.scan(body, state, indices)
+    return lax.scan(body, state, call)
 
-  sharded = jax.shard_map(
-      run, mesh=mesh, in_specs=(P(), P(), P(None, None, AXIS), P()),
-      out_specs=P(), check_vma=False)
+  split = P(None, None, AXIS)
+  sharded = jax.shard_map(run, mesh=mesh, in_specs=(P(), P(), split, P()),
+                          out_specs=P(), check_vma=False)
   compiled = jax.jit(sharded, donate_argnums=0)
-  split = NamedSharding(mesh, P(None, None, AXIS))
+  sharding = NamedSharding(mesh, split)
 
-  def runner(state, data, indices: np.ndarray):
+  def runner(state, data, call):
     # The seed is an argument: runs that differ in it share one compilation.
-    return compiled(state, data, jax.device_put(indices, split),
-                    np.uint32(seed))
+    return compiled(state, data, _put(call, sharding), np.uint32(seed))
 
   return runner
+
+
+def put_call(call, mesh):
+  """Starts to move a call's examples to the devices they are split over."""
+  return _put(call, NamedSharding(mesh, P(None, None, AXIS)))
+
+
+def _put(call, sharding):
+  """This process's part [K, disc_steps, B / processes] of a call."""
+  def put(part):
+    if isinstance(part, jax.Array):
+      return part
+    return jax.make_array_from_process_local_data(sharding, part)
+
+  return jax.tree.map(put, call)
+
+
+def _gather(data: Data) -> Callable:
+  """Reads examples by index from the whole set."""
+  count, *shape = data.image.shape
+  rows = data.image.reshape(count, -1)
+
+  def read(index):
+    mirrored = index < 0
+    index = jnp.where(mirrored, ~index, index)
+    # Gathered as rows: six times as fast on CPU as [H, W, C] blocks.
+    image = rows[index].reshape(*index.shape, *shape)
+    if len(shape) == 3:
+      image = jnp.where(mirrored[..., None, None, None], image[..., ::-1, :],
+                        image)
+    return Data(image, data.label[index])
+
+  return read
+
+
+def _scale(image, image_range):
+  """Bytes to [lo, hi]; floats are what they are."""
+  if image.dtype != jnp.uint8:
+    return image
+  low, high = image_range
+  return image.astype(jnp.float32) * ((high - low) / 255.0) + low

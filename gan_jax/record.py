@@ -6,6 +6,7 @@ import os
 import re
 
 from gan_jax import parallel, workdir
+from gan_jax.data import scan
 from gan_jax.workdir import WorkdirError
 from gan_jax.writers import write_file
 
@@ -15,27 +16,58 @@ _LOG = logging.getLogger(__name__)
 RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
              'evaluators', 'checkpoint_every', 'keep_checkpoints',
              'steps_per_call', 'sample_grid')
+# Facts of the data that networks and readers depend on.
+_SHAPES = ('image_shape', 'num_classes', 'classes')
 
 
-def check_same_run(folder, experiment):
+def check_same_run(folder, experiment, *, allow_changed_data=False):
   """A folder belongs to one run: its config and its data.
+
+  Args:
+    folder: the working directory.
+    experiment: what is to run there.
+    allow_changed_data: only warn where the examples are others than before;
+      their shape and classes must be the same all the same.
 
   Raises:
     WorkdirError: with the fields that differ.
   """
-  lines = []
-  for name, now in (('config.json', experiment.config),
-                    ('data.json', experiment.facts._asdict())):
-    path = os.path.join(folder, name)
-    if os.path.exists(path):
-      with open(path) as file:
-        old = json.load(file)
-      lines += [line for line in workdir.diff(old, now)
-                if re.split(r'[.:[]', line)[0] not in _resumable(now)]
-  if lines:
+  config = experiment.config
+  lines = [line for line in _differences(folder, 'config.json', config)
+           if re.split(r'[.:[]', line)[0] not in _resumable(config)]
+  changed = _changed_data(folder, experiment.facts)
+  if changed and allow_changed_data and not any(
+      line.startswith(_SHAPES) for line in changed):
+    _LOG.warning('the data have changed since the last launch:\n  %s',
+                 '\n  '.join(changed))
+    changed = []
+  if lines or changed:
+    fix = ('; or --allow_changed_data to go on with the data as they are'
+           if changed and not lines else '')
     raise WorkdirError(
-        f'{folder} holds another run; use another --workdir, or remove it:\n  '
-        + '\n  '.join(lines))
+        f'{folder} holds another run; use another --workdir, or remove it'
+        f'{fix}:\n  ' + '\n  '.join([*lines, *changed]))
+
+
+def _differences(folder, name, now):
+  path = os.path.join(folder, name)
+  if not os.path.exists(path):
+    return []
+  with open(path) as file:
+    return workdir.diff(json.load(file), now)
+
+
+def _changed_data(folder, facts):
+  """What is not as it was when the folder was last written, in words."""
+  now = facts._asdict()
+  lines = [line for line in _differences(folder, 'data.json', now)
+           if not line.startswith('manifest')]
+  if any(line.startswith('fingerprint') for line in lines):
+    with open(os.path.join(folder, 'data.json')) as file:
+      before = json.load(file).get('manifest', '')
+    if os.path.exists(before) and os.path.exists(facts.manifest):
+      lines += scan.changes(before, facts.manifest)
+  return lines
 
 
 def _resumable(config):

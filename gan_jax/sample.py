@@ -45,7 +45,8 @@ def sample(folder: str, request: Request, out: str) -> str:
     folder: the working directory of the run.
     request: which images.
     out: F.png (one grid), F.gif (frames), F.npz (images uint8 [N, H, W, C] and
-      labels [N]), or a folder, where every image becomes a PNG.
+      labels [N]), or a folder, where every image becomes a PNG.  Of vectors,
+      F.png (points) or F.npz (images float32 [N, D] and labels).
 
   Returns:
     A line that says what was written.
@@ -56,6 +57,7 @@ def sample(folder: str, request: Request, out: str) -> str:
   config, facts = _read_run(folder)
   game = game_of_run(config, facts)
   label = _labels(config, facts, request)
+  _check_out(out, facts.image_shape)
   checkpoints = Checkpoints(folder)
   shapes = jax.eval_shape(
       lambda: initial_state(game, facts.image_shape, config['seed']))
@@ -136,11 +138,28 @@ def _latents(game, request, label):
           np.repeat(label, request.interpolate))
 
 
+def _check_out(out, shape):
+  """Before anything is computed.
+
+  Raises:
+    RequestError: a kind of file that examples of this shape cannot become.
+  """
+  suffix = os.path.splitext(out)[1].lower()
+  if suffix not in ('.png', '.gif', '.npz', ''):
+    raise RequestError(f'--out={out}: must end in .png, .gif or .npz, or be a '
+                       'folder (without a suffix)')
+  if len(shape) == 1 and suffix not in ('.png', '.npz'):
+    raise RequestError(f'--out={out}: this run makes vectors {list(shape)}, '
+                       'which are no pictures one by one; give F.png for a '
+                       'plot of the points, or F.npz for their numbers')
+
+
 def _write(out, images, labels, interpolate):
   suffix = os.path.splitext(out)[1].lower()
   columns = interpolate or math.ceil(math.sqrt(len(images)))
   if suffix == '.png':
-    write_file(out, media.png(media.grid(images, columns)))
+    write_file(out, media.png(media.scatter(images) if images.ndim == 2 else
+                              media.grid(images, columns)))
   elif suffix == '.gif':
     # Every path is a cell of the film; without paths every image is a frame.
     frames = images.reshape(-1, interpolate or len(images), *images.shape[1:]
@@ -151,9 +170,6 @@ def _write(out, images, labels, interpolate):
     buffer = io.BytesIO()
     np.savez_compressed(buffer, images=images, labels=labels)
     write_file(out, buffer.getvalue())
-  elif suffix:
-    raise RequestError(f'--out={out}: must end in .png, .gif or .npz, or be a '
-                       'folder (without a suffix)')
   else:
     for i, (image, label) in enumerate(zip(images, labels, strict=True)):
       write_file(os.path.join(out, f'{i:06d}_class{label}.png'),

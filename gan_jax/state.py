@@ -41,20 +41,46 @@ def init_state(game, key, image, label) -> TrainState:
   """The state before the first step.
 
   Args:
-    game: the `step.Game` to be played.
+    game: the `game.Game` to be played.
     key: PRNG key.
     image: real images [B, H, W, C], for their shape only.
     label: [B] int32.
   """
   gen_key, disc_key, z_key = jax.random.split(key, 3)
   z = game.latent(jax.random.split(z_key, image.shape[0]))
+  packed = pack(image, game.packing)
 
-  def net(model, optimizer, key, x):
+  def net(model, optimizer, key, x, label):
     params, stats = model.init(key, x, label)
     return Net(params, stats, optimizer.init(params))
 
-  gen = net(game.gen, game.gen_optimizer, gen_key, z)
-  disc = net(game.disc, game.disc_optimizer, disc_key, image)
+  gen = net(game.gen, game.gen_optimizer, gen_key, z, label)
+  disc = net(game.disc, game.disc_optimizer, disc_key, packed,
+             label[::game.packing])
   # Copies: a donated buffer may not appear twice in the state.
   ema = jax.tree.map(jnp.copy, Average(gen.params, gen.stats))
-  return TrainState(jnp.zeros((), jnp.int32), gen, disc, ema, aux={})
+  memory = jax.tree.map(jnp.float32, game.memory)
+  return TrainState(jnp.zeros((), jnp.int32), gen, disc, ema, aux=memory)
+
+
+def pack(images, packing: int):
+  """Joins neighbours as channels, for PacGAN: [B, H, W, C] -> [B/m, H, W, mC].
+
+  Lin et al. 2018, arXiv:1712.04086. Vectors [B, D] become [B/m, mD].
+  """
+  if packing == 1:
+    return images
+  batch, *space, channels = images.shape
+  images = images.reshape(batch // packing, packing, *space, channels)
+  return jnp.moveaxis(images, 1, -2).reshape(
+      batch // packing, *space, packing * channels)
+
+
+def unpack(images, packing: int):
+  """The inverse of `pack`."""
+  if packing == 1:
+    return images
+  batch, *space, channels = images.shape
+  images = images.reshape(batch, *space, packing, channels // packing)
+  return jnp.moveaxis(images, -2, 1).reshape(
+      batch * packing, *space, channels // packing)

@@ -1,5 +1,6 @@
 """The loop: indices -> steps -> scalars, pictures, scores, checkpoints."""
 
+import itertools
 import json
 import logging
 import os
@@ -10,6 +11,7 @@ import numpy as np
 from gan_jax import media, parallel, record, workdir
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.clock import Clock
+from gan_jax.data.stream import Reader, stream
 from gan_jax.evaluators import Evaluator, equilibrium
 from gan_jax.experiment import Experiment
 from gan_jax.signals import StopRequest
@@ -27,12 +29,14 @@ class NonFiniteError(RuntimeError):
   """A loss, gradient or weight is infinite or not a number."""
 
 
-def train(experiment: Experiment, folder: str) -> int:
+def train(experiment: Experiment, folder: str, *,
+          allow_changed_data: bool = False) -> int:
   """Trains, or goes on, until train_steps, a signal or a non-finite number.
 
   Args:
     experiment: of `experiment.load`.
     folder: the working directory; checkpoints in it are resumed.
+    allow_changed_data: resume on other examples than before, with a warning.
 
   Returns:
     The exit status: 0, or 143 / 130 after SIGTERM / SIGINT.
@@ -41,7 +45,8 @@ def train(experiment: Experiment, folder: str) -> int:
     WorkdirError, CheckpointError, NonFiniteError: with what to do.
   """
   with workdir.hold(folder):
-    record.check_same_run(folder, experiment)
+    record.check_same_run(folder, experiment,
+                          allow_changed_data=allow_changed_data)
     checkpoints = Checkpoints(folder,
                               keep=experiment.config['keep_checkpoints'])
     start = checkpoints.latest()
@@ -83,15 +88,14 @@ class _Loop:
   def run(self, stop):
     experiment, per_call = self.experiment, self.config['steps_per_call']
     state, step = self._first_state()
-    source = experiment.source
-    data = parallel.replicate(
-        parallel.Data(source.images, source.labels), self.mesh)
+    data, calls = feed(experiment, self.mesh, step)
     if step == 0:
       self._write_sample(0, self.evaluator.start_grid(state))
     pending = None
     while step < experiment.train_steps and not stop.signum:
+      call = next(calls)
       late = pending and all(x.is_ready() for x in pending[1].values())
-      state, scalars = self.runner(state, data, self._indices(step))
+      state, scalars = self.runner(state, data, call)
       self.clock.dispatched(bool(late))
       if pending:
         self._write(*pending)
@@ -132,12 +136,6 @@ class _Loop:
     state = self.checkpoints.restore(abstract, step)
     # Orbax's arrays alias its buffers: donation wants arrays of our own.
     return jax.jit(lambda s: jax.tree.map(lambda x: x.copy(), s))(state), step
-
-  def _indices(self, step):
-    config = self.config
-    count = config['steps_per_call'], config['disc_steps']
-    flat = self.experiment.batches(step * count[1], count[0] * count[1])
-    return flat.reshape(*count, config['batch_size'])
 
   def _due(self, step):
     every = self.experiment
@@ -191,7 +189,7 @@ class _Loop:
     first = min(int(np.flatnonzero(~np.isfinite(v))[0]) for v in bad.values())
     at = step - per_call + first
     found = sorted(k for k, v in bad.items() if not np.isfinite(v[first]))
-    batch = self._indices(step - per_call)[first]
+    batch = indices(self.experiment, step - per_call)[first]
     path = os.path.join(self.folder, 'nonfinite.json')
     try_write_file(path, json.dumps({
         'step': at, 'seed': self.config['seed'], 'scalars': found,
@@ -213,6 +211,50 @@ class _Loop:
       self.checkpoints.wait()
     if step == self.experiment.train_steps:
       self._write_sample(step, self.evaluator.start_grid(state))
+
+
+def indices(experiment: Experiment, step: int) -> np.ndarray:
+  """Of the examples of the call after `step`: int32 [K, disc_steps, B]."""
+  config = experiment.config
+  count = config['steps_per_call'], config['disc_steps']
+  flat = experiment.batches(step * count[1], count[0] * count[1])
+  return flat.reshape(*count, config['batch_size'])
+
+
+def feed(experiment: Experiment, mesh, step: int):
+  """Where examples come from: the device, or the host if they do not fit.
+
+  Returns:
+    (data, iterator of calls), both as a runner takes them, from `step` on.
+  """
+  source, config = experiment.source, experiment.config
+  per_call = config['steps_per_call']
+  if experiment.resident:
+    images = np.ascontiguousarray(source.images[:])
+    data = parallel.replicate(parallel.Data(images, source.labels), mesh)
+    part = _part(config['batch_size'])
+    return data, (indices(experiment, at)[..., part]
+                  for at in itertools.count(step, per_call))
+  reader = Reader(source, experiment.batches, (per_call, config['disc_steps']),
+                  parallel.processes())
+  return None, _ahead(stream(reader, step // per_call), mesh)
+
+
+def _part(batch_size):
+  """This process's slice of a batch."""
+  index, count = parallel.processes()
+  size = batch_size // count
+  return slice(index * size, (index + 1) * size)
+
+
+def _ahead(calls, mesh):
+  """Moves each call to the device while the one before it is being played."""
+  waiting = None
+  for call in calls:
+    moved = parallel.put_call(parallel.Data(*call), mesh)
+    if waiting is not None:
+      yield waiting
+    waiting = moved
 
 
 def _frames(folder):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gan_jax import durations, lookup
+from gan_jax.data import load as data
 from gan_jax.lookup import Problem
 
 DTYPES = ('float32', 'bfloat16')
@@ -37,16 +38,19 @@ class Room:
 
 
 _NETWORK = ('image_shape', 'image_range', 'num_classes', 'axis_name', 'dtype')
+_BATCH = ('batch_mean', 'batch_all')
+UPDATES = ('alternating', 'simultaneous')
 ROOMS = {
-    'data': Room('gan_jax.data.sources'),
+    'data': Room(data.ROOM, available=('geometry',)),
     'latent': Room('gan_jax.latents'),
     'generator': Room('gan_jax.models', kind='Generator', available=_NETWORK),
     'discriminator': Room('gan_jax.models', kind='Discriminator',
-                          available=_NETWORK),
-    'loss': Room('gan_jax.losses', available=('batch_mean',)),
-    'penalties': Room('gan_jax.penalties', available=('batch_mean',), many=True,
-                      extra=('weight', 'every')),
-    'augment': Room('gan_jax.augment', many=True),
+                          available=(*_NETWORK, 'heads')),
+    'loss': Room('gan_jax.losses', available=_BATCH),
+    'penalties': Room('gan_jax.penalties', many=True, extra=('weight', 'every'),
+                      available=(*_BATCH, 'num_classes')),
+    'augment': Room('gan_jax.augment', many=True,
+                    available=('batch_mean', 'batch_size')),
     'gen_optimizer': Room('optax'),
     'disc_optimizer': Room('optax'),
     'evaluators': Room('gan_jax.metrics', available=('source', 'seed'),
@@ -80,6 +84,15 @@ _VALUES = {
     'gen_steps': _whole(1),
     'steps_per_call': _whole(1),
     'keep_checkpoints': _whole(1),
+    'packing': _whole(1),
+    'unrolled_steps': _whole(0),
+    'accumulate_steps': _whole(1),
+    'updates': (lambda v: v in UPDATES, f'must be one of {UPDATES}'),
+    'gradient_normalization': (lambda v: isinstance(v, bool),
+                               'must be True or False'),
+    'disc_frozen': (lambda v: isinstance(v, tuple) and all(
+        isinstance(name, str) for name in v),
+                    'must be a tuple of names of layers'),
     'reuse_fakes': (lambda v: isinstance(v, bool), 'must be True or False'),
     'disc_weight_clip': _real(0.0),
     'max_grad_norm': _real(0.0),
@@ -115,10 +128,39 @@ def check(config: Mapping[str, Any], devices: int) -> list[Problem]:
       problems += _check_room(key, config[key], room)
   if not any(p.path == 'batch_size' for p in problems):
     problems += _check_batch(config.get('batch_size', devices), devices)
+  return problems + _check_game(config, devices, problems)
+
+
+def _check_game(config, devices, known) -> list[Problem]:
+  """Rules that exclude each other."""
+  bad = {p.path for p in known}
+  keys = ('packing', 'batch_size', 'updates', 'disc_steps', 'gen_steps')
+  if any(key in bad or key not in config for key in keys):
+    return []
+  problems, packing = [], config['packing']
+  if packing > 1 and config['batch_size'] % (packing * devices):
+    problems.append(Problem(
+        'packing', packing, f'packs do not divide batch_size='
+        f'{config["batch_size"]} on {devices} devices; a multiple of '
+        f'{packing * devices} does'))
+  spec = config.get('discriminator')
+  labels = isinstance(spec, Mapping) and spec.get('conditioning', 'none')
+  if packing > 1 and labels != 'none':
+    problems.append(Problem(
+        'packing', packing, 'a pack holds images of several classes, so the '
+        "discriminator cannot be conditional; use conditioning='none' or "
+        'packing=1'))
+  if config['updates'] == 'simultaneous' and (
+      config['disc_steps'], config['gen_steps']) != (1, 1):
+    problems.append(Problem(
+        'updates', 'simultaneous', 'is one update of each player; use '
+        'disc_steps=1 and gen_steps=1, or alternating'))
   return problems
 
 
 def _check_room(key, value, room) -> list[Problem]:
+  if key == 'data':
+    return data.check(value, key)
   if not room.many:
     problems = lookup.check(room.module, value, key, room.available, room.kind)
     return problems + _check_optimizer(key, value)

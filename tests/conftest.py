@@ -21,3 +21,4 @@ jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
 def _no_files_in_the_checkout(tmp_path, monkeypatch):
   """What a test writes without saying where must not land in the checkout."""
   monkeypatch.setenv('TMPDIR', str(tmp_path))
+  monkeypatch.setenv('GAN_JAX_CACHE', str(tmp_path / 'cache'))

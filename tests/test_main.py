@@ -210,7 +210,8 @@ def test_fewer_images_than_a_batch(cli, not_compiled, tmp_path):
                         f'--config.data.path={path}')
   assert status == 2
   assert _problems(said) == {
-      'batch_size': '8: is more than the 7 images of few'}
+      'batch_size': '8: is more than the 7 examples of few; use '
+                    'data.repeat=2 or a smaller batch'}
 
 
 def test_data_without_a_path_say_what_they_need(cli, not_compiled):
@@ -264,9 +265,41 @@ def test_the_workdir_is_named_after_config_and_overrides(
     monkeypatch, args, folder, cli):
   asked = []
   monkeypatch.setattr(train, 'train',
-                      lambda run, folder: asked.append(folder) or 0)
+                      lambda run, folder, **_: asked.append(folder) or 0)
   status, _, said = cli(*args)
   assert (status, asked) == (0, [folder]), said
+
+
+def test_changed_data_are_refused_unless_allowed(cli, tmp_path):
+  folder = tmp_path / 'pictures'
+  folder.mkdir()
+  for i in range(16):
+    _picture(folder / f'{i:02d}.png', i)
+  args = ('--config=configs/keras_mlp.py:data=folder,quick',
+          f'--config.data.path={folder}', f'--workdir={tmp_path}/run')
+  assert cli(*args)[0] == 0
+  os.remove(folder / '03.png')
+  _picture(folder / '05.png', 99)
+  for name in ('new.png', 'other.png'):
+    _picture(folder / name, 7)
+  status, _, said = cli(*args)
+  assert status == 4
+  for words in ('fingerprint', '2 added', '1 removed', '1 changed', '03.png',
+                '05.png', 'new.png', '--allow_changed_data'):
+    assert words in said, said
+  status, _, said = cli(*args, '--config.train_steps=6',
+                        '--allow_changed_data')
+  assert status == 0, said
+  _picture(folder / 'wide.png', 7, size=(9, 9))
+  for name in os.listdir(folder):
+    _picture(folder / name, 7, size=(9, 9))
+  status, _, said = cli(*args, '--config.train_steps=8',
+                        '--allow_changed_data')
+  assert status == 4 and 'image_shape' in said, said
+
+
+def _picture(path, value, size=(8, 8)):
+  Image.fromarray(np.full(size, value, np.uint8)).save(path)
 
 
 def test_workdirs_of_different_overrides_differ():

@@ -246,3 +246,58 @@ def test_nothing_global_is_touched():
           'media.curves([], levels={}, title=""); '
           'assert "matplotlib.pyplot" not in sys.modules')
   subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def _where(picture, colour):
+  """(left, right, top, bottom) of the pixels nearest to a colour, or None."""
+  near = np.abs(picture.astype(int) - colour).max(-1) < 40
+  near[:80, 400:] = False  # the legend
+  if not near.any():
+    return None
+  rows, columns = np.flatnonzero(near.any(1)), np.flatnonzero(near.any(0))
+  return columns[0], columns[-1], rows[0], rows[-1]
+
+
+VERMILION = [0xD5, 0x5E, 0x00]
+
+
+def test_scatter_puts_points_where_they_belong():
+  corners = np.float32([[-1, -1], [1, 1]])
+  got = media.scatter(np.float32([[0.5, 0.5]] * 9), real=corners)
+  assert got.shape == (600, 600, 3) and got.dtype == np.uint8
+  left, right, top, bottom = _where(got, VERMILION)
+  # The axes span 1.25 times the real points, in 88 % of the picture from 9 %
+  # of its width and 6 % of its height: 0.5 is 1.75 / 2.5 of the way.
+  assert abs((left + right) / 2 - 600 * (0.09 + 0.88 * 0.7)) < 2
+  assert abs((top + bottom) / 2 - 600 * (1 - 0.06 - 0.88 * 0.7)) < 2
+  assert right - left < 8
+
+
+def test_the_axes_of_scatter_depend_on_the_real_points_only():
+  real = np.random.default_rng(0).normal(size=(50, 2))
+  frames = [media.scatter(np.full((3, 2), x), real=real) for x in (0.0, 0.1)]
+  changed = np.abs(frames[0].astype(int) - frames[1]).max(-1) > 0
+  rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+  assert np.ptp(rows) < 60 and np.ptp(columns) < 60  # only the dots moved
+
+
+@pytest.mark.parametrize('points', [
+    np.full((9, 2), 99.0), np.full((9, 2), np.nan), np.full((9, 2), -np.inf),
+    np.zeros((9, 1)), np.zeros((9, 7), np.float32)])
+def test_scatter_never_fails(points):
+  got = media.scatter(points, real=np.eye(points.shape[1]), side=300,
+                      labels=np.arange(len(points)) * 30, title='$x$')
+  assert got.shape == (300, 300, 3)
+  alone = media.scatter(points, side=100)
+  assert alone.shape == (100, 100, 3)
+  inside = np.isfinite(points).all() and np.abs(points).max() < 9
+  # Real ones far enough apart not to lie under the points.
+  real = np.pad([[-1.0], [1.0]], ((0, 0), (0, 1)))
+  assert (_where(media.scatter(points, real=real), VERMILION)
+          is not None) == inside
+
+
+@pytest.mark.parametrize('shape', [(2,), (0, 2), (3, 0), (1, 2, 3)])
+def test_scatter_refuses(shape):
+  with pytest.raises(ValueError, match='scatter takes vectors'):
+    media.scatter(np.zeros(shape))

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from gan_jax import lookup
-from gan_jax.data.sources import Source, mnist10k
+from gan_jax.data.prepare import Source
+from gan_jax.data.sources import mnist10k
 from gan_jax.metrics import features
 from gan_jax.metrics import frechet as factory
 from gan_jax.metrics.features import random_features, random_weights

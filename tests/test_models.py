@@ -10,7 +10,7 @@ from flax import linen as nn
 from jax import lax, random
 
 from gan_jax import lookup, models
-from gan_jax.models import dcgan, layers, mlp, pooling_cnn
+from gan_jax.models import dcgan, layers, mlp
 
 ROOM = 'gan_jax.models'
 GENERATORS = lookup.names(ROOM, 'Generator')
@@ -18,7 +18,12 @@ DISCRIMINATORS = lookup.names(ROOM, 'Discriminator')
 KEY = random.key(0)
 # Smallest that keep the shape of the full networks.
 TINY = {'dcgan': dict(width=4), 'mlp': dict(widths=(8, 6)),
-        'pooling_cnn': dict(widths=(4, 5), dense=6)}
+        'pooling_cnn': dict(widths=(4, 5), dense=6),
+        'resnet': dict(width=4, max_width=8),
+        'biggan': dict(width=4, max_width=8),
+        'autoencoder': dict(width=4, code=6)}
+# Halve exactly, hence not 50x30.
+RESIDUAL = ('resnet', 'biggan')
 
 
 def build(name, kind, *, shape=(8, 8, 1), image_range=(-1.0, 1.0),
@@ -72,18 +77,22 @@ def test_dcgan_refuses_images_below_8_pixels(height, width):
 
 
 @pytest.mark.parametrize('channels', [1, 3, 4])
-@pytest.mark.parametrize('size', [(28, 28), (32, 32), (64, 64), (50, 30)])
+@pytest.mark.parametrize('size', [(28, 28), (32, 48), (64, 64), (50, 30)])
 @pytest.mark.parametrize('name', GENERATORS)
 def test_generators_make_images_of_the_data(name, size, channels):
+  if size == (50, 30) and name.split('.')[0] in RESIDUAL:
+    size = (56, 40)
   model = build(name, 'Generator', shape=(*size, channels))
   _, out = abstract(model, struct(2, 100), struct(2, dtype=jnp.int32))
   assert out.shape == (2, *size, channels) and out.dtype == jnp.float32
 
 
 @pytest.mark.parametrize('channels', [1, 3, 4])
-@pytest.mark.parametrize('size', [(28, 28), (32, 32), (64, 64), (50, 30)])
+@pytest.mark.parametrize('size', [(28, 28), (32, 48), (64, 64), (50, 30)])
 @pytest.mark.parametrize('name', DISCRIMINATORS)
 def test_discriminators_give_a_logit_for_an_image(name, size, channels):
+  if size == (50, 30) and name.split('.')[0] in RESIDUAL:
+    size = (56, 40)
   model = build(name, 'Discriminator')
   _, out = abstract(model, struct(2, *size, channels),
                     struct(2, dtype=jnp.int32))
@@ -141,7 +150,7 @@ def test_the_layer_table_names_each_layer_with_its_parameters():
   # Layer, output (four or two numbers), parameters.
   assert [(row[0], row[-1]) for row in rows[1:]] == [
       ('Conv_0', '832'), ('Conv_1', '51,264'), ('Dense_0', '803,072'),
-      ('Dense_1', '257'), ('all', '855,425')]
+      ('Heads_0/logits', '257'), ('all', '855,425')]
   assert rows[1][1:-1] == ['[2,', '28,', '28,', '32]']
 
 
@@ -177,6 +186,7 @@ def test_conditioning_makes_the_label_count(name, kind, conditioning):
   model = build(name, kind, conditioning=conditioning)
   x, label = inputs(kind)
   params, stats = some_variables(model, x, label)
+  params = jax.tree.map(lambda p: 0.5 * p, params)  # tanh would saturate.
   run = forward(model)
   base = np.asarray(run(params, stats, x, label))
   other = np.asarray(run(params, stats, x, label.at[1].set(2)))
@@ -187,7 +197,9 @@ def test_conditioning_makes_the_label_count(name, kind, conditioning):
 
 @pytest.mark.parametrize('name,kind', networks())
 def test_without_conditioning_the_label_is_not_looked_at(name, kind):
-  abstract(build(name, kind), inputs(kind)[0], None)
+  norm = 'layer' if name == 'biggan.Generator' else 'none'
+  abstract(build(name, kind, conditioning='none', norm=norm), inputs(kind)[0],
+           None)
 
 
 @pytest.mark.parametrize('name,kind', networks())
@@ -352,7 +364,7 @@ def test_max_pool_equals_reduce_window_to_the_second_derivative(size):
 
     return jax.jit(lambda x: (pool(x), jax.grad(loss)(x)))(x), penalty
 
-  (y, slope), penalty = all_orders(pooling_cnn.max_pool)
+  (y, slope), penalty = all_orders(layers.max_pool)
   (want, want_slope), _ = all_orders(reference)
   np.testing.assert_array_equal(y, want)
   np.testing.assert_allclose(slope, want_slope, rtol=1e-6)
@@ -388,7 +400,7 @@ def test_an_mlp_in_numpy():
   for i in range(3):
     if i:
       x = np.where(x > 0, x, 0.1 * x)
-    layer = params[f'Dense_{i}']
+    layer = params[f'Dense_{i}'] if i < 2 else params['Heads_0']['logits']
     x = x @ np.float64(layer['kernel']) + np.float64(layer['bias'])
   np.testing.assert_allclose(logits, x[:, 0], rtol=1e-5)
 
@@ -409,3 +421,34 @@ def test_any_pair_of_functions_is_a_model():
   assert isinstance(model.describe(None, None), str)
   with pytest.raises(ValueError, match='3 is neither a flax.linen module nor'):
     models.as_model(3)
+
+
+# Vectors.
+
+
+def test_an_mlp_makes_vectors_of_any_size():
+  """Linear: with the last bias at 5 they are beyond any image's range."""
+  x, label = inputs('Generator')
+  model = build('mlp.Generator', 'Generator', shape=(2,))
+  params, stats = model.init(KEY, x, label)
+  params['Dense_2']['bias'] += 5.0
+  out, _ = model.apply(params, stats, x, label, train=True)
+  assert out.shape == (4, 2) and out.dtype == jnp.float32
+  assert out.min() > 1.0
+  critic = build('mlp.Discriminator', 'Discriminator', num_classes=3,
+                 conditioning='onehot')
+  params, critique = abstract(critic, out, label)
+  assert critique.logits.shape == (4,)
+  assert params['Dense_0']['kernel'].shape == (2 + 3, 8)
+
+
+@pytest.mark.parametrize('kind,name', [
+    *(('Generator', n) for n in GENERATORS if not n.startswith('mlp.')),
+    *(('Discriminator', n) for n in DISCRIMINATORS if not n.startswith('mlp.'))
+])
+def test_convolutions_refuse_vectors(kind, name):
+  model = build(name, kind, shape=(2,))
+  with pytest.raises(ValueError, match=(
+      rf'\w+.{kind} needs images \[H, W, C\], the data are vectors \[2\]; '
+      rf'use {kind.lower()}=mlp.{kind}')):
+    model.init(KEY, *inputs(kind, (2,)))

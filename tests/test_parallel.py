@@ -12,7 +12,8 @@ from jax import lax
 
 from gan_jax import experiment, parallel
 from gan_jax.data.prepare import Source
-from gan_jax.step import Batch, train_step
+from gan_jax.game import Batch
+from gan_jax.step import train_step
 
 STEPS, BATCH, SEED, RANGE = 4, 8, 5, (-1.0, 1.0)
 NORM = dict(widths=(8,), norm='batch')

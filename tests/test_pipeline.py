@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 
+from gan_jax.data.files import DataError
 from gan_jax.data.pipeline import Batches
-from gan_jax.data.sources import DataError
 
 
 def test_pinned_values():
@@ -118,3 +118,39 @@ def test_fast():
     batches(200 * i, 200)
     times.append(time.perf_counter() - start)
   assert min(times) < 1e-3  # about 15 microseconds
+
+
+def test_flip_mirrors_half_and_keeps_the_order():
+  plain, flipped = Batches(50, 10, 3)(0, 40), Batches(50, 10, 3, flip=True)(
+      0, 40)
+  mirrored = flipped < 0
+  np.testing.assert_array_equal(np.where(mirrored, ~flipped, flipped), plain)
+  assert 0.4 < mirrored.mean() < 0.6
+  # Drawn anew in each epoch.
+  assert (mirrored[:5] != mirrored[5:10]).any()
+
+
+def test_balanced_draws_all_classes_equally_often():
+  labels = np.repeat([0, 1, 2], [90, 8, 2])
+  stream = Batches(100, 50, 0, labels=labels)(0, 12).reshape(6, 100)
+  counts = np.array([np.bincount(labels[e], minlength=3) for e in stream])
+  assert counts.min() >= 33 and counts.max() <= 34
+  assert counts.sum(0).max() - counts.sum(0).min() <= 6
+  # Of a class that has enough, no example comes twice in an epoch; of one that
+  # has not, all come equally often.
+  for epoch in stream:
+    assert np.bincount(epoch, minlength=100)[:90].max() == 1
+    rare = np.bincount(epoch, minlength=100)[90:]
+    assert rare[:8].min() >= 4 and rare[8:].min() >= 16
+  assert not (np.diff(labels[stream[0]]) >= 0).all()
+  np.testing.assert_array_equal(Batches(100, 50, 0, labels=labels)(5, 2).ravel(
+      ), stream.reshape(12, 50)[5:7].ravel())
+
+
+def test_repeat_lets_a_batch_be_larger_than_the_set():
+  batches = Batches(3, 8, 0, repeat=4)
+  stream = batches(0, 3).reshape(2, 12)
+  for epoch in stream:
+    assert np.bincount(epoch).tolist() == [4, 4, 4]
+  with pytest.raises(DataError, match='data.repeat=3'):
+    Batches(3, 8, 0)

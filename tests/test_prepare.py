@@ -5,6 +5,7 @@ import pytest
 
 from gan_jax.data import prepare
 from gan_jax.data.files import DataError
+from gan_jax.data.geometry import Geometry
 
 
 def fails(*words, call):
@@ -104,8 +105,7 @@ def test_bad_labels(labels, words):
 
 
 def prepared(pixels, **kwargs):
-  return prepare.make_source(np.asarray(pixels, np.uint8), (), 0, name='set',
-                             licence='', **kwargs).images
+  return Geometry(**kwargs).checked().images(np.asarray(pixels, np.uint8), '')
 
 
 def test_resize_is_antialiased_bilinear():
@@ -136,3 +136,39 @@ def test_pad_is_centred_on_zero():
   # Resized first: the mean of 6, 8, 10 and 12 between two black columns.
   both = prepared(pixels * 2 - 8, resize=(1, 1), pad=[1, 3])[0, :, :, 0]
   assert both.tolist() == [[0, 9, 0]]
+
+
+def test_crop_is_the_middle():
+  pixels = np.arange(20).reshape(1, 4, 5, 1)
+  assert prepared(pixels, crop=(2, 3))[0, :, :, 0].tolist() == [
+      [6, 7, 8], [11, 12, 13]]
+
+
+def test_fit_keeps_the_aspect():
+  # 2 x 4, left half 10 and right half 90, into 2 x 2.
+  pixels = np.repeat([[10, 90]], 2, axis=1).reshape(1, 1, 4, 1).repeat(2, 1)
+  square = dict(resize=(2, 2), resample='box')
+  assert prepared(pixels, **square)[0, 0, :, 0].tolist() == [10, 90]
+  assert prepared(pixels, fit='crop', **square)[0, :, :, 0].tolist() == [
+      [10, 90], [10, 90]]
+  padded = prepared(pixels, fit='pad', background=(7,), **square)[0, :, :, 0]
+  assert sorted(map(tuple, padded.tolist())) == [(7, 7), (10, 90)]
+
+
+def test_channels():
+  grey = np.full((1, 2, 2, 1), 60)
+  assert prepared(grey, channels=3).tolist() == np.full((1, 2, 2, 3),
+                                                        60).tolist()
+  red = np.zeros((1, 1, 1, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
+  assert prepared(red, channels=1).ravel().tolist() == [76]  # 0.299 * 255
+  assert prepared(red, channels=4).ravel().tolist() == [255, 0, 0, 255]
+
+
+def test_alpha_is_composited_on_the_background():
+  pixel = np.array([200, 100, 0, 51], np.uint8).reshape(1, 1, 1, 4)
+  # A fifth of the colour, four fifths of the background.
+  assert prepared(pixel, channels=3).ravel().tolist() == [40, 20, 0]
+  assert prepared(pixel, channels=3, background=(0, 100, 200)).ravel(
+      ).tolist() == [40, 100, 160]
+  grey = np.array([200, 51], np.uint8).reshape(1, 1, 1, 2)
+  assert prepared(grey, channels=1, background=(255,)).ravel().tolist() == [244]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gan_jax.data import files, sources
-from gan_jax.data.sources import DataError
+from gan_jax.data.files import DataError
 
 
 def idx_bytes(array, code=0x08):

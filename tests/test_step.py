@@ -9,12 +9,14 @@ import optax
 import pytest
 from jax import random
 
-from gan_jax import experiment, losses, penalties, step
+from gan_jax import experiment, losses, penalties, step, terms
+from gan_jax.augment import Augmentation
+from gan_jax.game import Batch, Game
 from gan_jax.losses import Loss
 from gan_jax.models import Critique, Model
 from gan_jax.penalties import Term
 from gan_jax.state import Average, Net, TrainState, init_state
-from gan_jax.step import Batch, Game, train_step
+from gan_jax.step import train_step
 
 B, Z, SHAPE = 6, 3, (1, 2, 2)  # examples, latent size, image
 P = 4                          # pixels
@@ -61,7 +63,7 @@ def table(keys):
 def make_game(**changes):
   game = Game(
       gen=GEN, disc=DISC, latent=table, loss=losses.non_saturating(),
-      penalties=(), augment=lambda images, keys: images,
+      penalties=(), augment=Augmentation(lambda images, keys, memory: images),
       gen_optimizer=optax.sgd(GEN_RATE), disc_optimizer=optax.sgd(DISC_RATE),
       disc_steps=1, gen_steps=1, reuse_fakes=True, disc_weight_clip=0.0,
       ema_decay=0.0, ema_rampup=0.0)
@@ -222,7 +224,7 @@ def halves():
   @jax.jit
   def run(state):
     fakes = step.generate(state.gen, label, keys, game=game)
-    after_disc, _ = step.disc_step(state, real, label, fakes.image, keys, 0,
+    after_disc, _ = step.disc_step(state, real, label, fakes, keys, 0,
                                    game=game)
     after_gen, _ = step.gen_step(state, real, label, fakes, keys, game=game)
     return after_disc, after_gen
@@ -254,7 +256,9 @@ def test_disc_step_takes_the_fakes_as_constants():
 
   def value(w):
     fake = (jnp.asarray(TABLE) @ w).reshape(B, *SHAPE)
-    after, _ = step.disc_step(state, batch.image[0], batch.label[0], fake,
+    fakes = step.generate(state.gen, batch.label[0], random.split(KEY, B),
+                          game=game)._replace(image=fake)
+    after, _ = step.disc_step(state, batch.image[0], batch.label[0], fakes,
                               random.split(KEY, B), 0, game=game)
     return jnp.sum(after.disc.params['v'])
 
@@ -286,7 +290,7 @@ def test_reused_fakes_give_the_gradient_of_recomputed_ones():
   @jax.jit
   def run(state):
     fakes = step.generate(state.gen, label, keys, game=game)
-    state, _ = step.disc_step(state, real, label, fakes.image, keys, 0,
+    state, _ = step.disc_step(state, real, label, fakes, keys, 0,
                               game=game)
     again = step.generate(state.gen, label, keys, game=game)
     reused, _ = step.gen_step(state, real, label, fakes, keys, game=game)
@@ -294,7 +298,7 @@ def test_reused_fakes_give_the_gradient_of_recomputed_ones():
 
     # And by plain differentiation of the whole.
     def objective(params):
-      z = game.latent(step._purpose(keys, 'latent'))
+      z = game.latent(terms.of_purpose(keys, 'latent'))
       image, _ = gen.apply(params, {}, z, label, train=True)
       logits = disc.apply(state.disc.params, {}, image, label, train=True)[0][0]
       return jnp.mean(jnp.logaddexp(0.0, -logits))
@@ -360,7 +364,8 @@ def test_penalties_are_in_the_update_and_not_in_the_loss():
 
 def test_the_gradient_of_a_penalty_is_by_the_image_before_augmentation():
   """D(2 x) has R1 = |2 v|^2 / 2."""
-  game = make_game(augment=lambda images, keys: 2.0 * images, penalties=(
+  game = make_game(augment=Augmentation(
+      lambda images, keys, memory: 2.0 * images), penalties=(
       Term('r1', penalties.r1(), 1.0, 1),))
   states, (scalars,) = play(game)
   v = np.float64(states[0].disc.params['v'])
@@ -517,7 +522,7 @@ def spied_keys(game, at=0, positions=range(B), key=KEY):
     note('latent', keys)
     return table(keys)
 
-  def augment(images, keys):
+  def augment(images, keys, memory):
     note('augment', keys)
     return images
 
@@ -526,7 +531,7 @@ def spied_keys(game, at=0, positions=range(B), key=KEY):
     return jnp.zeros(len(real))
 
   positions = np.array(positions)
-  game = game._replace(latent=latent, augment=augment,
+  game = game._replace(latent=latent, augment=Augmentation(augment),
                        penalties=(Term('a', penalty, 1.0, 1),
                                   Term('b', penalty, 1.0, 1)))
   batch = make_batch(game)
@@ -584,7 +589,8 @@ def test_the_players_start_from_keys_of_their_own():
     return random.normal(key, (3,)), {}
 
   game = make_game(gen=Model(init, None, None), disc=Model(init, None, None))
-  first, again, other = (init_state(game, key, jnp.zeros((B, *SHAPE)), None)
+  first, again, other = (init_state(game, key, jnp.zeros((B, *SHAPE)),
+                                         jnp.zeros(B, jnp.int32))
                          for key in (KEY, KEY, random.key(6)))
   assert_same(first, again)
   assert (first.gen.params != first.disc.params).all()
@@ -595,7 +601,7 @@ def test_no_array_is_twice_in_the_first_state():
   """Or it could not be donated."""
   game = make_game(gen=Model(lambda *a: (jnp.ones(3), {'s': jnp.ones(3)}), None,
                              None))
-  state = init_state(game, KEY, jnp.zeros((B, *SHAPE)), None)
+  state = init_state(game, KEY, jnp.zeros((B, *SHAPE)), jnp.zeros(B, jnp.int32))
   places = [x.unsafe_buffer_pointer() for x in jax.tree.leaves(
       (state.gen, state.ema))]
   assert len(set(places)) == len(places) == 4

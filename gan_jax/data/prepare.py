@@ -1,16 +1,13 @@
-"""From the arrays of a file to a `Source`: checks, resize, pad, fingerprint."""
+"""From arrays to a `Source`: checks of images and labels, the fingerprint."""
 
-import collections.abc
 import hashlib
 import math
-import operator
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from gan_jax.data.files import DataError, check_memory
+from gan_jax.data.files import DataError
 
 _BLOCK = 1024  # images converted at a time: the float copy stays small
 _MAX_CLASSES = 1_000_000
@@ -18,22 +15,32 @@ _CLIP = 1e-3  # float range tolerance, under half a grey level of 1/255
 
 
 class Source(NamedTuple):
-  """A data set in memory, ready for the device.
+  """A data set, ready to be read by index.
 
-  images: uint8 [N, H, W, C].
+  images: uint8 [N, H, W, C] or float32 vectors [N, D]; a numpy array, in
+    memory or mapped from a file, or anything else with shape, dtype, nbytes
+    and `images[indices]`.
   labels: int32 [N] in 0..num_classes - 1; zeros when unlabelled.
   num_classes: 0 when unlabelled.
   name: letters, digits, `.`, `_` and `-` only, so that it can name a file.
-  fingerprint: sha256 in hex over shape, image bytes and labels, AFTER
+  fingerprint: sha256 in hex of what the images and labels are, AFTER
     preprocessing.
   licence: '' when unknown.
+  class_names: () when the classes are numbers only.
+  report: what a reader found on the way, for people: {'sizes': {'64x64': 12},
+    'refused': ['a.png: truncated'], 'notices': [...], 'manifest': path of a
+    list of the files}; all optional.
+  held_out: examples kept from training, of the same form, or None.
   """
-  images: np.ndarray
+  images: Any
   labels: np.ndarray
   num_classes: int
   name: str
   fingerprint: str
   licence: str
+  class_names: tuple = ()
+  report: dict = {}
+  held_out: Any = None
 
 
 def as_images(array, where) -> np.ndarray:
@@ -153,99 +160,28 @@ def as_labels(array, num_images, where) -> tuple:
   return array.reshape(-1).astype(np.int32), high + 1
 
 
-def make_source(images, labels, num_classes, *, name, licence, resize=(),
-                pad=(), classes=()) -> Source:
-  """Chooses classes, resizes, pads, in this order, and fingerprints.
+def make_source(images, labels, num_classes, *, name, licence='',
+                fingerprint='', **more) -> Source:
+  """A `Source` with its fingerprint.
 
   Args:
-    images: uint8 [N, H, W, C].
+    images: uint8 [N, H, W, C] or float32 [N, D].
     labels: int32 [N], or () when unlabelled.
     num_classes: 0 when unlabelled.
     name: any text; other characters than letters, digits, `._-` become `_`.
     licence: '' when unknown.
-    resize: (H, W), () to leave.  Pillow BILINEAR, antialiased; the aspect
-      ratio is not kept.  Bilinear never leaves the range of its inputs, so
-      black paper stays black, where Lanczos rings.
-    pad: (H, W) after the resize, () to leave.  The image in the middle (an odd
-      line goes below or right), 0 around it.
-    classes: labels to keep, () for all.  The label values and num_classes stay
-      as they are: `--label=7` means a seven in every subset.
-
-  Raises:
-    DataError: arguments of a wrong form, a pad smaller than the images, labels
-      that do not occur.
+    fingerprint: of the images, where it is known already (a cache's), so that
+      they need not be read for it.
+    **more: further fields of `Source`.
   """
-  resize, pad = _size('resize', resize), _size('pad', pad)
-  if len(classes := _integers('classes', classes)):
-    keep = _keep(classes, labels, num_classes, name)
-    images, labels = images[keep], labels[keep]
-  if resize and resize != images.shape[1:3]:
-    images = _resize(images, resize, name)
-  if pad and pad != images.shape[1:3]:
-    images = _pad(images, pad, name)
-  images = np.ascontiguousarray(images)
+  labels = np.asarray(labels, np.int32)
   if not num_classes:
     labels = np.zeros(len(images), np.int32)
-  digest = hashlib.sha256(str(images.shape).encode())
-  digest.update(images.data)
+  digest = hashlib.sha256(f'{images.shape}{fingerprint}'.encode())
+  if not fingerprint:
+    images = np.ascontiguousarray(images)
+    digest.update(images.data)
   digest.update(np.ascontiguousarray(labels, '<i4').data)
   return Source(images, labels, num_classes,
                 re.sub(r'[^A-Za-z0-9._-]', '_', name), digest.hexdigest(),
-                licence)
-
-
-def _integers(argument, value) -> tuple:
-  form = f'{argument}={value!r}: a tuple of integers is needed'
-  if isinstance(value, str) or not isinstance(
-      value, collections.abc.Iterable):
-    raise DataError(f'{form}, for example {argument}=(32, 32)')
-  try:
-    return tuple(operator.index(v) for v in value)
-  except TypeError as error:
-    raise DataError(f'{form}, for example {argument}=(32, 32)') from error
-
-
-def _size(argument, value) -> tuple:
-  size = _integers(argument, value)
-  if size and (len(size) != 2 or min(size) < 1):
-    raise DataError(f'{argument}={value!r}: (height, width) of at least 1 is '
-                    f'needed, or () to leave the images as they are')
-  return size
-
-
-def _keep(classes, labels, num_classes, name):
-  if not num_classes:
-    raise DataError(f'{name}: classes={classes} of a data set without labels; '
-                    f'give it labels, or classes=()')
-  present = np.unique(labels).tolist()
-  absent = sorted(set(classes) - set(present))
-  if absent or len(set(classes)) < len(classes):
-    what = f'no image has {absent}' if absent else 'a label occurs twice'
-    raise DataError(f'{name}: classes={classes}: {what}; choose each label '
-                    f'once among {str(present[:20])[1:-1]}'
-                    f'{" ..." if len(present) > 20 else ""}')
-  return np.flatnonzero(np.isin(labels, classes))
-
-
-def _resize(images, size, name):
-  num, _, _, channels = images.shape
-  check_memory(num * channels * math.prod(size), f'{name}: resize={size}')
-  out = np.empty((num, *size, channels), np.uint8)
-  # Channel by channel: Pillow would take a fourth channel for alpha.
-  for image, target in zip(images, out, strict=True):
-    for c in range(channels):
-      plane = Image.fromarray(np.ascontiguousarray(image[:, :, c]))
-      target[:, :, c] = plane.resize(size[::-1], Image.Resampling.BILINEAR)
-  return out
-
-
-def _pad(images, size, name):
-  num, height, width, channels = images.shape
-  if size[0] < height or size[1] < width:
-    raise DataError(f'{name}: pad={size} of images [{height}, {width}]; pad '
-                    f'only enlarges: use resize={size}')
-  check_memory(num * channels * math.prod(size), f'{name}: pad={size}')
-  out = np.zeros((num, *size, channels), np.uint8)
-  top, left = (size[0] - height) // 2, (size[1] - width) // 2
-  out[:, top:top + height, left:left + width] = images
-  return out
+                licence, **more)

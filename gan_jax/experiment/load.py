@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax import durations, lookup, parallel, validation
+from gan_jax.data import load as data
+from gan_jax.data.files import DataError
 from gan_jax.data.pipeline import Batches
-from gan_jax.data.sources import DataError, Source
+from gan_jax.data.prepare import Source
 from gan_jax.experiment.rules import (
   Facts,
   facts_of,
@@ -18,15 +20,18 @@ from gan_jax.experiment.rules import (
   make_game,
   units_of,
 )
+from gan_jax.game import Batch, Game
 from gan_jax.lookup import Problem
-from gan_jax.step import Batch, Game, train_step
+from gan_jax.step import simultaneous_step, train_step
 from gan_jax.validation import ROOMS, ConfigError
 
 # Keys without which no game can be built.
 _GAME = {'generator', 'discriminator', 'latent', 'loss', 'penalties', 'augment',
          'gen_optimizer', 'disc_optimizer', 'batch_size', 'disc_steps',
          'gen_steps', 'steps_per_call', 'dtype', 'image_range',
-         'max_grad_norm'}
+         'max_grad_norm', 'packing', 'unrolled_steps', 'updates',
+         'gradient_normalization', 'accumulate_steps', 'disc_frozen'}
+_STEPS = {'alternating': train_step, 'simultaneous': simultaneous_step}
 
 
 class Experiment(NamedTuple):
@@ -36,6 +41,7 @@ class Experiment(NamedTuple):
   facts: of the data.
   source: the data.
   batches: the stream of their indices.
+  resident: whether all data lie on the device.
   game: the rules.
   step: train_step of these rules, (state, batch, key, *, pmean).
   init: () -> TrainState before the first step.
@@ -47,6 +53,7 @@ class Experiment(NamedTuple):
   facts: Facts
   source: Source
   batches: Batches
+  resident: bool
   game: Game
   step: Callable
   init: Callable
@@ -85,9 +92,14 @@ def load(config: Any) -> Experiment:
     raise ConfigError(problems)
   init = partial(initial_state, game, facts.image_shape, config['seed'])
   _check_game(config, facts, times['train_steps'], init)
-  batches = Batches(facts.num_examples, config['batch_size'], config['seed'])
-  return Experiment(config, facts, source, batches, game,
-                    partial(train_step, game=game), init,
+  sampling = data.sampling_of(config['data'])
+  batches = Batches(
+      facts.num_examples, config['batch_size'], config['seed'],
+      flip=sampling.flip, repeat=sampling.repeat,
+      labels=source.labels if sampling.balanced else None)
+  resident = source.images.nbytes <= sampling.resident_limit * 2 ** 20
+  return Experiment(config, facts, source, batches, resident, game,
+                    partial(_STEPS[config['updates']], game=game), init,
                     evaluators=evaluators, **times)
 
 
@@ -124,11 +136,8 @@ def _source(config, problems):
   if any(p.path.split('.')[0] == 'data' for p in problems):
     return None
   try:
-    source = lookup.build(ROOMS['data'].module, config['data'])
-    if len(source.images) < config.get('batch_size', 1):
-      problems.append(Problem(
-          'batch_size', config['batch_size'],
-          f'is more than the {len(source.images)} images of {source.name}'))
+    source = data.load(config['data'])
+    _check_batch(config, source, problems)
     return source
   except DataError as e:
     if not problems:
@@ -137,6 +146,24 @@ def _source(config, problems):
   except (ValueError, TypeError) as e:
     problems.append(Problem('data', config['data'], str(e)))
   return None
+
+
+def _check_batch(config, source, problems):
+  count = len(source.images)
+  batch, repeat = config.get('batch_size', 1), config['data'].get('repeat', 1)
+  if repeat < 1:
+    problems.append(Problem('data.repeat', repeat, 'must be 1 or more'))
+  elif batch > count * repeat:
+    problems.append(Problem(
+        'batch_size', batch, f'is more than the {count} examples of '
+        f'{source.name}; use data.repeat={-(-batch // count)} or a smaller '
+        f'batch'))
+  if config['data'].get('balanced') and not source.num_classes:
+    problems.append(Problem('data.balanced', True, f'needs labels, and the '
+                            f'data {source.name!r} have none'))
+  if config['data'].get('flip') and len(source.images.shape) != 4:
+    problems.append(Problem('data.flip', True, 'is for images, and the data '
+                            f'{source.name!r} are vectors'))
 
 
 def _times(config, facts):
@@ -182,8 +209,9 @@ def _check_game(config, facts, train_steps, init):
   shape = facts.image_shape
   float32, int32 = (partial(jax.ShapeDtypeStruct, dtype=t)
                     for t in (jnp.float32, jnp.int32))
-  batch = Batch(float32((game.disc_steps, 2, *shape)),
-                int32((game.disc_steps, 2)), int32((2,)))
+  few = 2 * game.packing
+  batch = Batch(float32((game.disc_steps, few, *shape)),
+                int32((game.disc_steps, few)), int32((few,)))
   try:
     state = jax.eval_shape(init)
     image, _ = jax.eval_shape(
@@ -193,8 +221,8 @@ def _check_game(config, facts, train_steps, init):
       raise ValueError(f'the generator makes images {image.shape[1:]}, the '
                        f'data are {shape}')
     after, _ = jax.eval_shape(
-        lambda state, batch: train_step(state, batch, jax.random.key(0),
-                                        game=game), state, batch)
+        lambda state, batch: _STEPS[config['updates']](
+            state, batch, jax.random.key(0), game=game), state, batch)
     if jax.tree.map(_kind, after) != jax.tree.map(_kind, state):
       raise ValueError('a step changes the shapes or types of the state')
     if any(jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)

@@ -1,6 +1,6 @@
 """From the names in a config to the rules of the game."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -10,32 +10,37 @@ import numpy as np
 import optax
 
 from gan_jax import durations, lookup, models, parallel
-from gan_jax.data.sources import Source
+from gan_jax.augment import Augmentation
+from gan_jax.data.prepare import Source
+from gan_jax.game import Game
 from gan_jax.lookup import Problem
 from gan_jax.losses import Loss
 from gan_jax.penalties import Term
 from gan_jax.state import init_state
-from gan_jax.step import Game
 from gan_jax.validation import ROOMS, ConfigError
 
 # Keys of a config that the game takes over under the same name.
 _SAME = ('disc_steps', 'gen_steps', 'reuse_fakes', 'disc_weight_clip',
-         'ema_decay', 'ema_rampup')
+         'ema_decay', 'ema_rampup', 'gradient_normalization', 'packing',
+         'unrolled_steps')
 
 
 class Facts(NamedTuple):
   """What networks, schedules and readers must know of a data set.
 
+  image_shape: (H, W, C), or (D,) for vectors.
   classes: the label values that occur, () for data without labels.
+  manifest: path of a list of the files that the data were read from, or ''.
   """
 
   name: str
-  image_shape: tuple[int, int, int]
+  image_shape: tuple[int, ...]
   num_examples: int
   num_classes: int
   classes: tuple[int, ...]
   fingerprint: str
   licence: str
+  manifest: str = ''
 
 
 def facts_of(source: Source) -> Facts:
@@ -43,7 +48,7 @@ def facts_of(source: Source) -> Facts:
   classes = np.unique(source.labels).tolist() if source.num_classes else ()
   return Facts(source.name, tuple(source.images.shape[1:]), len(source.images),
                source.num_classes, tuple(classes), source.fingerprint,
-               source.licence)
+               source.licence, source.report.get('manifest', ''))
 
 
 def make_game(config: Mapping, facts: Facts, train_steps: int, *,
@@ -61,10 +66,11 @@ def make_game(config: Mapping, facts: Facts, train_steps: int, *,
   """
   build = _Builder(config, facts, axis_name)
   units = units_of(config, facts, train_steps)._replace(multiple=1)
+  penalties = build.penalties()
   rules = dict(
       gen=build.network('generator'), disc=build.network('discriminator'),
       latent=build.one('latent'), loss=build.loss(),
-      penalties=build.penalties(), augment=_compose(build.many('augment')),
+      penalties=penalties, augment=build.augment(),
       gen_optimizer=build.optimizer('gen_optimizer', units,
                                     config['gen_steps']),
       disc_optimizer=build.optimizer('disc_optimizer', units,
@@ -77,8 +83,9 @@ def make_game(config: Mapping, facts: Facts, train_steps: int, *,
 def initial_state(game: Game, image_shape, seed: int):
   """The state before the first step, from the seed alone."""
   # The networks look at shapes only.
-  image = jnp.zeros((2, *image_shape))
-  label = jnp.zeros((2,), jnp.int32)
+  few = 2 * game.packing
+  image = jnp.zeros((few, *image_shape))
+  label = jnp.zeros((few,), jnp.int32)
   key = jax.random.fold_in(jax.random.key(seed), 2**31 - 1)
   return jax.jit(partial(init_state, game))(key, image, label)
 
@@ -104,8 +111,9 @@ class _Builder:
     self.available = dict(
         image_shape=facts.image_shape, image_range=config['image_range'],
         num_classes=facts.num_classes, dtype=jnp.dtype(config['dtype']),
-        axis_name=axis_name,
-        batch_mean=parallel.batch_mean if axis_name else jnp.mean)
+        axis_name=axis_name, batch_size=config['batch_size'], heads=(),
+        batch_mean=parallel.batch_mean if axis_name else jnp.mean,
+        batch_all=parallel.batch_all if axis_name else lambda x: x)
 
   def network(self, key):
     """Generator or discriminator as a Model."""
@@ -124,18 +132,24 @@ class _Builder:
   def penalties(self):
     """The penalties with their weights and intervals."""
     specs = self.config['penalties']
-    names = [spec['name'] for spec in specs]
-    return tuple(
-        Term(name if names.count(name) == 1 else f'{name}_{i}', fn,
-             float(spec['weight']), spec.get('every', 1))
-        for i, (name, spec, fn) in enumerate(
-            zip(names, specs, self.many('penalties'), strict=True)))
+    terms = tuple(
+        Term(name, fn, float(spec['weight']), spec.get('every', 1))
+        for name, spec, fn in zip(_distinct(specs), specs,
+                                  self.many('penalties'), strict=True))
+    # The discriminator that is built after them must have their heads.
+    self.available['heads'] = tuple(dict.fromkeys(
+        head for term in terms if term.fn for head in term.parts.heads))
+    return terms
+
+  def augment(self):
+    """All augmentations, one after the other, as one."""
+    names = _distinct(self.config['augment'])
+    return _compose({name: part for name, part in zip(
+        names, self.many('augment'), strict=True) if part})
 
   def optimizer(self, key, units, updates):
     """Any optimiser of optax; `updates` of it are made in a step."""
-    bound = self.config['max_grad_norm']
-    return self._try(lambda: _optimizer(dict(self.config[key]), bound, units,
-                                        updates), key)
+    return self._try(lambda: _optimizer(key, self.config, units, updates), key)
 
   def many(self, key):
     """What a tuple of specs names."""
@@ -162,22 +176,48 @@ class _Builder:
           Problem(path, self.config.get(path.split('[')[0]), str(e)))
 
 
-def _compose(functions) -> Callable:
-  def augment(images, keys):
-    for i, function in enumerate(functions):
-      images = function(images, jax.vmap(
-          lambda key, i=i: jax.random.fold_in(key, i))(keys))
+def _distinct(specs) -> list[str]:
+  """The names of specs, numbered where one occurs twice."""
+  names = [spec['name'] for spec in specs]
+  return [name if names.count(name) == 1 else f'{name}_{i}'
+          for i, name in enumerate(names)]
+
+
+def _compose(parts: dict) -> Augmentation:
+  """Augmentations in turn; `name/key` is what one of them remembers."""
+  parts = {name: part if isinstance(part, Augmentation) else _forgetful(part)
+           for name, part in parts.items()}
+
+  def own(memory, name):
+    return {key: memory[f'{name}/{key}'] for key in parts[name].memory}
+
+  def apply(images, keys, memory):
+    for i, (name, part) in enumerate(parts.items()):
+      images = part.apply(images, jax.vmap(
+          lambda key, i=i: jax.random.fold_in(key, i))(keys), own(memory, name))
     return images
 
-  return augment
+  def remember(memory, real_logits, step):
+    return {f'{name}/{key}': value for name, part in parts.items()
+            if part.memory for key, value in part.remember(
+                own(memory, name), real_logits, step).items()}
+
+  return Augmentation(apply, {f'{name}/{key}': value for name, part in
+                              parts.items() for key, value in
+                              part.memory.items()}, remember)
 
 
-def _optimizer(spec, max_grad_norm, units, updates):
+def _forgetful(function) -> Augmentation:
+  return Augmentation(lambda images, keys, memory: function(images, keys))
+
+
+def _optimizer(key, config, units, updates):
   """An optimiser with its schedule, behind a bound on the gradient."""
+  spec = dict(config[key])
   rate = spec.get('learning_rate')
   if isinstance(rate, Mapping):
     spec['learning_rate'] = lookup.build('optax', {
-        k: durations.steps(v, units) * updates
+        k: durations.steps(v, units) * updates // config['accumulate_steps']
         if durations.is_text(v) else v for k, v in rate.items()})
   if ':' not in spec['name'] and 'learning_rate' not in lookup.defaults(
       'optax', spec['name'], plain=False):
@@ -186,6 +226,25 @@ def _optimizer(spec, max_grad_norm, units, updates):
   optimizer = lookup.build('optax', spec)
   if not isinstance(optimizer, optax.GradientTransformation):
     raise ValueError(f'optax.{spec["name"]} is not an optimiser')
-  if not max_grad_norm:
+  chain = [optimizer]
+  if config['max_grad_norm']:
+    chain.insert(0, optax.clip_by_global_norm(config['max_grad_norm']))
+  if key == 'disc_optimizer' and config['disc_frozen']:
+    chain.append(_freeze(config['disc_frozen']))
+  optimizer = chain[0] if len(chain) == 1 else optax.chain(*chain)
+  if config['accumulate_steps'] == 1:
     return optimizer
-  return optax.chain(optax.clip_by_global_norm(max_grad_norm), optimizer)
+  return optax.MultiSteps(
+      optimizer, config['accumulate_steps']).gradient_transformation()
+
+
+def _freeze(names) -> optax.GradientTransformation:
+  """Keeps the layers of these names as they start (FreezeD, 2002.10964)."""
+  def frozen(params):
+    if absent := set(names) - set(params):
+      raise ValueError(f'disc_frozen names {sorted(absent)}; the layers of the '
+                       f'discriminator are {sorted(params)}')
+    return {name: jax.tree.map(lambda _, name=name: name in names, part)
+            for name, part in params.items()}
+
+  return optax.masked(optax.set_to_zero(), frozen)

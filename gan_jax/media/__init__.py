@@ -1,11 +1,14 @@
-"""Pictures of a run: uint8 grids, PNG, GIF and training curves.
+"""Pictures of a run and of data: grids, points, PNG, GIF, training curves.
 
 Every function is pure: arrays in, arrays or bytes out.  No file is written
 and nothing global is touched (matplotlib is used through `Figure`, without
 pyplot), so all of it may run in any thread and without a display.
 """
 
+from gan_jax.media.overview import contact_sheet, statistics
 from gan_jax.media.pictures import gif, grid, png, read_png, to_uint8
 from gan_jax.media.plots import curves
+from gan_jax.media.points import scatter
 
-__all__ = ['curves', 'gif', 'grid', 'png', 'read_png', 'to_uint8']
+__all__ = ['contact_sheet', 'curves', 'gif', 'grid', 'png', 'read_png',
+           'scatter', 'statistics', 'to_uint8']

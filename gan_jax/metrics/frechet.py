@@ -43,9 +43,14 @@ def frechet(*, num_samples: int = 2000, source, seed: int):
     ValueError if sample(2000) does not give uint8 images like the real ones.
 
   Raises:
-    ValueError: num_samples out of range.
+    ValueError: num_samples out of range, or vectors instead of images.
   """
   total = len(source.images)
+  if len(source.images.shape) != 4:
+    raise ValueError(
+        f'the fixed random network is for images [H, W, C], and the examples '
+        f'of {source.name} are vectors {list(source.images.shape[1:])}; leave '
+        f'this evaluator out')
   if num_samples < 2:
     raise ValueError(f'num_samples={num_samples}: a covariance needs 2 images '
                      'or more; 2000 is usual')

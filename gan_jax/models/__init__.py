@@ -3,17 +3,20 @@
 `Model(init, apply)` is all that the rest of the program knows of a network.
 The networks here are flax.linen modules; anything else enters by supplying the
 same pair. Their constructors receive, where they name them: `image_shape`
-(H, W, C), `image_range` (lo, hi), `num_classes`, `dtype`, and `axis_name`, the
-device axis over which batch statistics are averaged.
+(H, W, C), `image_range` (lo, hi), `num_classes`, `dtype`, `axis_name`, the
+device axis over which batch statistics are averaged, and, discriminators,
+`heads`, the further outputs that a loss asks for.
 """
 
 import collections
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
 from flax import linen as nn
 from jax import random
+
+from gan_jax import lookup
 
 
 class Model(NamedTuple):
@@ -73,6 +76,20 @@ def as_model(network) -> Model:
     describe = getattr(network, 'describe', lambda x, label: repr(network))
     return Model(network.init, network.apply, describe)
   raise ValueError(f'{network!r} is neither a flax.linen module nor a Model')
+
+
+def is_conditional(spec: Mapping) -> bool:
+  """Whether the network of a spec from the config looks at the label.
+
+  Arguments that the spec leaves out have the network's defaults.
+
+  Raises:
+    ValueError: no such network.
+  """
+  kind = '' if ':' in spec['name'] else spec['name'].rpartition('.')[2]
+  spec = {**lookup.defaults(__name__, spec['name'], kind), **spec}
+  return (spec.get('conditioning', 'none') != 'none'
+          or spec.get('norm') == 'conditional_batch')
 
 
 def _layer_table(module: nn.Module, x, label) -> str:

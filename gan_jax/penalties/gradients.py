@@ -1,30 +1,10 @@
-"""Regularisers of the discriminator: one factory each.
-
-Every factory returns `penalty(critic, real, fake, keys) -> [B]`, where critic
-maps images [B, H, W, C] to logits [B] with its parameters already bound, real
-and fake are images [B, H, W, C], and keys [B] are random keys, one for each
-example. The step takes the mean; weight and interval come from the config. A
-factory may ask for `batch_mean`, the mean over the examples of all devices.
-"""
+"""Penalties on the gradient of the critic by its input."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import random
-
-
-class Term(NamedTuple):
-  """A penalty in the game: added every `every` updates, `every` times as big.
-
-  The lazy interval is that of Karras et al. 2020 (arXiv:1912.04958, B).
-  """
-
-  name: str
-  fn: Callable
-  weight: float
-  every: int
 
 
 def wgan_gp(*, target: float = 1.0, eps: float = 1e-10,
@@ -41,8 +21,7 @@ def wgan_gp(*, target: float = 1.0, eps: float = 1e-10,
       2018, arXiv:1709.08894, eq. 8).
   """
   def penalty(critic, real, fake, keys):
-    alpha = _uniform(keys, (1,) * (real.ndim - 1))
-    points = alpha * real + (1.0 - alpha) * fake
+    points = _between(real, fake, keys)
     return _norm_penalty(critic, points, target, eps, one_sided)
 
   return penalty
@@ -56,8 +35,7 @@ def dragan(*, scale: float = 0.5, target: float = 1.0, eps: float = 1e-10,
   and a ~ U(0, 1) for each example, std over the whole batch, as in the
   authors' code. The paper's weight is 10.
   """
-  def penalty(critic, real, fake, keys):
-    del fake
+  def penalty(critic, real, keys):
     pairs = jax.vmap(random.split)(keys)
     alpha = _uniform(pairs[:, 0], (1,) * (real.ndim - 1))
     noise = _uniform(pairs[:, 1], real.shape[1:])
@@ -69,13 +47,40 @@ def dragan(*, scale: float = 0.5, target: float = 1.0, eps: float = 1e-10,
   return penalty
 
 
+def max_gp(*, eps: float = 1e-10,
+           batch_all: Callable = lambda x: x) -> Callable:
+  """The largest squared norm of a batch.  Zhou et al. 2019, 1902.05687, eq. 14.
+
+  max |grad D|^2 over the examples of all devices, at points between real and
+  generated images as in wgan_gp.
+  """
+  def penalty(critic, real, fake, keys):
+    grad = _input_gradient(critic, _between(real, fake, keys))
+    largest = jnp.max(batch_all(_squared_norm(grad) + eps))
+    return jnp.full(real.shape[:1], largest)
+
+  return penalty
+
+
+def wgan_div(*, power: float = 6.0, eps: float = 1e-10) -> Callable:
+  """|grad D|^p at points in between.  Wu et al. 2018, 1712.01026, eq. 7.
+
+  The weight in the config is k; the paper's best are k = 2, p = 6. It belongs
+  to the wasserstein loss.
+  """
+  def penalty(critic, real, fake, keys):
+    grad = _input_gradient(critic, _between(real, fake, keys))
+    return (_squared_norm(grad) + eps) ** (power / 2.0)
+
+  return penalty
+
+
 def r1() -> Callable:
   """1/2 |grad D|^2 at real images.  Mescheder et al. 2018, 1801.04406, eq. 9.
 
   The weight in the config is the paper's gamma.
   """
-  def penalty(critic, real, fake, keys):
-    del fake, keys
+  def penalty(critic, real):
     return 0.5 * _squared_norm(_input_gradient(critic, real))
 
   return penalty
@@ -83,11 +88,16 @@ def r1() -> Callable:
 
 def r2() -> Callable:
   """1/2 |grad D|^2 at generated images.  Mescheder et al. 2018, eq. 10."""
-  def penalty(critic, real, fake, keys):
-    del real, keys
+  def penalty(critic, fake):
     return 0.5 * _squared_norm(_input_gradient(critic, fake))
 
   return penalty
+
+
+def _between(real, fake, keys):
+  """Points a real + (1 - a) fake, with one a ~ U(0, 1) for each example."""
+  alpha = _uniform(keys, (1,) * (real.ndim - 1))
+  return alpha * real + (1.0 - alpha) * fake
 
 
 def _uniform(keys, shape):

@@ -1,34 +1,12 @@
-"""Data sets: one factory per set, arguments -> `Source` in memory.
-
-Adding a data set is writing one public function here that returns a `Source`;
-a config names it: `data=dict(name='npz', path='x.npz', resize=(32, 32))`.
-Nothing else in this module is public: the parsers are in `readers.py`, the
-path checks in `files.py`, the checks of arrays and the preprocessing in
-`prepare.py`.
-
-All sets share three arguments, applied in this order:
-
-* `classes=(0, 1, 4)`: only images of these labels.  Label values and
-  `num_classes` stay as they are, so that a seven is 7 in every subset.
-* `resize=(H, W)`: Pillow BILINEAR, antialiased, aspect ratio not kept.
-* `pad=(H, W)`: centred on 0 (black).
-
-Every problem with a file or an argument is one `DataError`.  Images keep the
-order of their file (mnist10k is sorted by class): `pipeline.Batches` shuffles.
-"""
+"""Data sets that are arrays in one file or a few."""
 
 import os
 
 import numpy as np
 
-from gan_jax.data import files as _files
-from gan_jax.data import prepare as _prepare
-from gan_jax.data import readers as _readers
+from gan_jax.data import files, prepare, readers
 from gan_jax.data.files import DataError
 from gan_jax.data.prepare import Source
-
-__all__ = ['DataError', 'Source', 'fashion_mnist', 'idx', 'mnist', 'mnist10k',
-           'npz']
 
 _MNIST_LICENCE = 'CC BY-SA 3.0'
 _UNLABELLED = 'none'
@@ -44,26 +22,21 @@ _ANY_LABELS = ('labels', 'label', 'y', 'targets')
 _PREFIXES = {'train': ('train',), 'test': ('t10k',), 'all': ('train', 't10k')}
 
 
-def mnist10k(*, resize=(), pad=(), classes=()) -> Source:
+def mnist10k() -> Source:
   """The embedded 10,000 MNIST digits, [10000, 28, 28, 1], sorted by class.
 
   LeCun, Cortes; attribution and licence in LICENSE-mnist10k.md.
-
-  Raises:
-    DataError: an argument of a wrong form.
   """
-  path = os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                      'mnist10k.npz')
-  images = _prepare.as_images(_readers.npz_array(path, 'images'), path)
-  labels, _ = _prepare.as_labels(_readers.npz_array(path, 'labels'),
+  home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+  path = os.path.join(home, 'mnist10k.npz')
+  images = prepare.as_images(readers.npz_array(path, 'images'), path)
+  labels, _ = prepare.as_labels(readers.npz_array(path, 'labels'),
                                  len(images), path)
-  return _prepare.make_source(
-      images, labels, 10, name='mnist10k', licence=_MNIST_LICENCE,
-      resize=resize, pad=pad, classes=classes)
+  return prepare.make_source(
+      images, labels, 10, name='mnist10k', licence=_MNIST_LICENCE)
 
 
-def npz(*, path, image_key='', label_key='', resize=(), pad=(),
-        classes=()) -> Source:
+def npz(*, path, image_key='', label_key='') -> Source:
   """Images, and labels if there are any, of one npz file.
 
   Args:
@@ -75,52 +48,42 @@ def npz(*, path, image_key='', label_key='', resize=(), pad=(),
     label_key: name of the labels, '' to guess: the partner of the images
       (x_test: y_test), else labels, label, y or targets, else unlabelled.
       'none' for unlabelled.  Integers [N] or one-hot [N, K].
-    resize: as in every set, see above.
-    pad: as in every set.
-    classes: as in every set.
 
   Raises:
     DataError: whatever is wrong with the file or an argument.
   """
-  path = _files.check_file(path)
-  headers = _readers.npz_headers(path)
+  path = files.check_file(path)
+  headers = readers.npz_headers(path)
   image_key = image_key or _guess_images(path, headers)
   label_key = label_key or _guess_labels(path, headers, image_key)
-  images = _prepare.as_images(_readers.npz_array(path, image_key),
+  images = prepare.as_images(readers.npz_array(path, image_key),
                               f'{path!r}, array {image_key!r}')
   labels, num_classes = (), 0
   if label_key != _UNLABELLED or label_key in headers:
-    labels, num_classes = _prepare.as_labels(
-        _readers.npz_array(path, label_key), len(images),
+    labels, num_classes = prepare.as_labels(
+        readers.npz_array(path, label_key), len(images),
         f"{path!r}, array {label_key!r} (label_key='none' ignores it)")
   name = os.path.splitext(os.path.basename(path))[0]
-  return _prepare.make_source(images, labels, num_classes, name=name,
-                              licence='', resize=resize, pad=pad,
-                              classes=classes)
+  return prepare.make_source(images, labels, num_classes, name=name)
 
 
-def idx(*, images, labels='', resize=(), pad=(), classes=()) -> Source:
+def idx(*, images, labels='') -> Source:
   """Images of an IDX file, and labels of another.
 
   Args:
     images: path of an IDX file [N, H, W] or [N, H, W, C], gzipped or not,
       whatever its extension.
     labels: path of an IDX file [N], '' when unlabelled.
-    resize: as in every set, see above.
-    pad: as in every set.
-    classes: as in every set.
 
   Raises:
     DataError: whatever is wrong with a file or an argument.
   """
-  name = os.path.basename(_files.check_file(images)).split('.')[0]
+  name = os.path.basename(files.check_file(images)).split('.')[0]
   pixels, classes_of, num_classes = _read_pair(images, labels)
-  return _prepare.make_source(pixels, classes_of, num_classes, name=name,
-                              licence='', resize=resize, pad=pad,
-                              classes=classes)
+  return prepare.make_source(pixels, classes_of, num_classes, name=name)
 
 
-def mnist(*, folder, split='train', resize=(), pad=(), classes=()) -> Source:
+def mnist(*, folder, split='train') -> Source:
   """MNIST from its own four IDX files.
 
   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to
@@ -131,21 +94,17 @@ def mnist(*, folder, split='train', resize=(), pad=(), classes=()) -> Source:
       t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte; a name may also end in
       .gz, and read images.idx3-ubyte.
     split: 'train' (60,000), 'test' (10,000), or 'all', train first.
-    resize: as in every set, see above.
-    pad: as in every set.
-    classes: as in every set.
 
   Raises:
     DataError: whatever is wrong with a file or an argument.
   """
   images, labels = _read_folder(folder, split, '')
-  return _prepare.make_source(
-      images, labels, 10, name=f'mnist_{split}', licence=_MNIST_LICENCE,
-      resize=resize, pad=pad, classes=classes)
+  return prepare.make_source(
+      images, labels, 10, name=f'mnist_{split}', licence=_MNIST_LICENCE)
 
 
-def fashion_mnist(*, folder='/usr/share/datasets/fashion-mnist', split='train',
-                  resize=(), pad=(), classes=()) -> Source:
+def fashion_mnist(*, folder='/usr/share/datasets/fashion-mnist',
+                  split='train') -> Source:
   """Fashion-MNIST from its four IDX files.
 
   Xiao, Rasul, Vollgraf 2017, https://arxiv.org/abs/1708.07747.
@@ -154,18 +113,14 @@ def fashion_mnist(*, folder='/usr/share/datasets/fashion-mnist', split='train',
     folder: where the files are, named as in `mnist`; by default where Debian's
       package dataset-fashion-mnist installs them.
     split: 'train' (60,000), 'test' (10,000), or 'all', train first.
-    resize: as in every set, see above.
-    pad: as in every set.
-    classes: as in every set.
 
   Raises:
     DataError: whatever is wrong with a file or an argument.
   """
   images, labels = _read_folder(
       folder, split, '; or install the Debian package dataset-fashion-mnist')
-  return _prepare.make_source(
-      images, labels, 10, name=f'fashion_mnist_{split}', licence='MIT',
-      resize=resize, pad=pad, classes=classes)
+  return prepare.make_source(
+      images, labels, 10, name=f'fashion_mnist_{split}', licence='MIT')
 
 
 def _guess_images(path, headers):
@@ -175,7 +130,7 @@ def _guess_images(path, headers):
   if len(found) != 1:
     raise DataError(
         f'{path!r}: {len(found)} arrays may be the images; say which with '
-        f'image_key: it holds {_readers.describe(headers)}')
+        f'image_key: it holds {readers.describe(headers)}')
   return found[0]
 
 
@@ -188,17 +143,17 @@ def _guess_labels(path, headers, image_key):
   if len(found) > 1:
     raise DataError(
         f"{path!r}: {found} may all be the labels; say which with label_key, "
-        f"or 'none': it holds {_readers.describe(headers)}")
+        f"or 'none': it holds {readers.describe(headers)}")
   return found[0] if found else _UNLABELLED
 
 
 def _read_pair(images_path, labels_path):
-  images = _prepare.as_images(_readers.read_idx(images_path),
+  images = prepare.as_images(readers.read_idx(images_path),
                               repr(str(images_path)))
   if not labels_path:
     return images, (), 0
-  labels = _readers.read_idx(labels_path)
-  return images, *_prepare.as_labels(labels, len(images),
+  labels = readers.read_idx(labels_path)
+  return images, *prepare.as_labels(labels, len(images),
                                      repr(str(labels_path)))
 
 
@@ -237,5 +192,5 @@ def _find(folder, prefix, kind, rank, fix):
     if os.path.isfile(os.path.join(folder, name)):
       return os.path.join(folder, name)
   raise DataError(f'{folder!r}: no {prefix} {kind}; one of {names} is needed, '
-                  f'it holds {_files.list_folder(folder)[:8]}: give another '
+                  f'it holds {files.list_folder(folder)[:8]}: give another '
                   f'folder{fix}')

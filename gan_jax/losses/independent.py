@@ -1,25 +1,13 @@
-"""Adversarial losses: one factory each, logits in, unreduced values out.
+"""Losses of one example, or of one pair of a real and a generated one."""
 
-Every factory returns `Loss(disc, gen)`. Both halves take the raw logits of real
-and of generated images, `(real [B], fake [B]) -> [B]`, so that relativistic
-losses need no special case; the step takes the mean. A factory may ask for
-`batch_mean`, the mean over the examples of all devices.
-
-sp is softplus, E the batch mean.
-"""
-
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal
 
 import jax.numpy as jnp
 from jax import nn
 
+from gan_jax.losses.base import Loss
 
-class Loss(NamedTuple):
-  """What each player minimises: (real logits [B], fake logits [B]) -> [B]."""
-
-  disc: Callable
-  gen: Callable
+_LOG2 = 0.6931471805599453
 
 
 def minimax() -> Loss:
@@ -123,17 +111,48 @@ def relativistic() -> Loss:
   return Loss(disc, gen)
 
 
-def relativistic_average(*, batch_mean: Callable = jnp.mean) -> Loss:
-  """RaGAN.  Jolicoeur-Martineau 2018, arXiv:1807.00734, section 4.2.
+# Of an output v: (the activation g, its conjugate f*(g)), the latter worked out
+# so that no infinities cancel.
+_DIVERGENCES = {
+    'kl': (lambda v: v, lambda v: jnp.exp(v - 1.0)),
+    'reverse_kl': (lambda v: -jnp.exp(-v), lambda v: v - 1.0),
+    'jensen_shannon': (lambda v: _LOG2 - nn.softplus(-v),
+                       lambda v: nn.softplus(v) - _LOG2),
+    'pearson': (lambda v: v, lambda v: 0.25 * v ** 2 + v),
+    'squared_hellinger': (lambda v: 1.0 - jnp.exp(-v),
+                          lambda v: jnp.exp(v) - 1.0),
+}
 
-  disc: 1/2 [sp(-(real - E fake)) + sp(fake - E real)];  gen: mirrored.
-  The paper's sum is halved, as in its code, to have RpGAN's scale.
+
+def fgan(*, divergence: Literal['kl', 'reverse_kl', 'jensen_shannon', 'pearson',
+                                'squared_hellinger'] = 'jensen_shannon',
+         gen: Literal['saturating', 'alternative'] = 'alternative') -> Loss:
+  """f-GAN.  Nowozin et al. 2016, arXiv:1606.00709, eq. 6-8, tables 2 and 6.
+
+  disc: -g(real) + f*(g(fake)), which bounds -D_f(real || generated) from above;
+  gen: -f*(g(fake)) (saturating, eq. 6) or -g(fake) (alternative, 3.2).
+
+    divergence          g(v)             f*(t)              f*(g(v))
+    kl                  v                exp(t - 1)         exp(v - 1)
+    reverse_kl          -exp(-v)         -1 - log(-t)       v - 1
+    jensen_shannon      log 2 - sp(-v)   -log(2 - exp(t))   sp(v) - log 2
+    pearson             v                t^2 / 4 + t        v^2 / 4 + v
+    squared_hellinger   1 - exp(-v)      t / (1 - t)        exp(v) - 1
+
+  All but jensen_shannon and pearson grow exponentially in the logits: they
+  overflow beyond 88.
+
+  Args:
+    divergence: D_f; the direction of kl is KL(real || generated).
+    gen: which of the two the generator minimises.
   """
-  def disc(real, fake):
-    return 0.5 * (nn.softplus(batch_mean(fake) - real)
-                  + nn.softplus(fake - batch_mean(real)))
+  activation, conjugate = _DIVERGENCES[divergence]
 
-  def gen(real, fake):
-    return disc(fake, real)
+  def disc_values(real, fake):
+    return conjugate(fake) - activation(real)
 
-  return Loss(disc, gen)
+  def gen_values(real, fake):
+    del real
+    return -(conjugate if gen == 'saturating' else activation)(fake)
+
+  return Loss(disc_values, gen_values)

@@ -1,0 +1,33 @@
+"""Recipe 9, X-ray images from a folder of large grey PNGs.
+
+  python -m gan_jax.main --config=configs/xray.py --config.data.path=FOLDER
+  ...:size=128                 28 to 256 px, 64 by default
+
+DCGAN (Radford et al. 2016, https://arxiv.org/abs/1511.06434) in grey, with the
+remedies for what fails on such sets. Few images: translation of real and
+generated ones alike (Zhao et al. 2020, https://arxiv.org/abs/2006.10738), no
+mirroring, as a heart has its side. A discriminator that wins at once, so that
+the generator's gradient vanishes: one-sided label smoothing 0.1 (Salimans et
+al. 2016, https://arxiv.org/abs/1606.03498) and noise on its inputs; both show
+in curves.png. Pictures that are all the same: watch the sample grid.
+
+The middle square of each image is kept, whatever its aspect; grey of 8 or 16
+bit, RGB and RGBA may lie side by side. Departures: half of the paper's width,
+for two CPU cores.
+"""
+
+from configs import common, sprites
+
+
+def get_config(arg=None):
+  config = common.get_config()
+  config.data = common.choice('data', 'folder') | dict(
+      path='xray', labels='none', channels=1, fit='crop', resize=(64, 64))
+  config.augment = (common.term('augment', 'translation'),
+                    common.term('augment', 'instance_noise'))
+  config.loss = common.choice('loss', 'non_saturating') | dict(
+      label_smoothing=0.1)
+  config.generator.width = config.discriminator.width = 32
+  config.train_steps = common.duration(6000)
+  config.sample_every = common.duration(200)
+  return common.finish(config, arg, size=sprites.size)

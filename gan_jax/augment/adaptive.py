@@ -1,0 +1,153 @@
+"""Adaptive discriminator augmentation."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import random
+
+from gan_jax.augment import warp
+from gan_jax.augment.base import Augmentation, check_images
+
+
+def ada(*, target: float = 0.6, kimg: float = 500.0, p: float = 0.0,
+        noise: bool = False, cutout: bool = False, batch_size: int = 0,
+        batch_mean: Callable = jnp.mean) -> Augmentation:
+  """Adaptive augmentation.  Karras et al. 2020, arXiv:2006.06676, appendix B.
+
+  Every operation is done to each image with probability p: the paper's best
+  set ("bgc": pixel blitting, geometry, colour) in its order and strengths,
+
+    mirroring, rotation by multiples of 90 degrees, translation by whole pixels
+    up to 1/8 of the size; isotropic scale 2^N(0, 0.2^2), rotation before and
+    after anisotropic scale 2^N(0, 0.2^2), translation N(0, (1/8)^2) of the
+    size; brightness N(0, 0.2^2), contrast 2^N(0, 0.5^2), luma flip, hue
+    rotation, saturation 2^N(0, 1).
+
+  After each update of the discriminator
+
+    p += sign(r_t - target) * batch_size / (1000 kimg), r_t = E sign(D(real)),
+
+  kept in [0, 1]; D(real) are the logits of the augmented real images (eq. 1).
+
+  Departures: the orthogonal low-pass filter (sym6) at twice the resolution
+  around the geometry is replaced by bilinear interpolation, without filter; p
+  is adapted at each update instead of every fourth and has an upper bound;
+  image-space filtering is left out. Beyond the border images are continued as
+  mirror images. Hue and saturation need three channels; elsewhere luma flip
+  changes the sign.
+
+  Args:
+    target: of r_t.
+    kimg: thousands of images in which p may go from 0 to 1.
+    p: where it starts.
+    noise: adds N(0, s^2) with s half-normal of 0.1, as a further operation.
+    cutout: sets a window of half the size to 0, as a further operation.
+    batch_size: images of an update on all devices, supplied by the program; 0
+      counts the logits of one device.
+    batch_mean: supplied by the program.
+
+  Raises:
+    ValueError: p outside [0, 1], target outside [-1, 1], kimg not positive.
+  """
+  if not 0.0 <= p <= 1.0:
+    raise ValueError(f'p {p} is not in [0, 1]')
+  if not -1.0 <= target <= 1.0:
+    raise ValueError(f'target {target} is not in [-1, 1]')
+  if not kimg > 0.0:
+    raise ValueError(f'kimg {kimg} is not positive')
+
+  def apply(images, keys, memory):
+    check_images(images, 'ada')
+
+    def one(image, key):
+      numbers, of_noise = random.split(key)
+      done, u, n = _draw(numbers, memory['p'])
+      out = _geometry(image.astype(jnp.float32), done[:8], u[:6], n[:4])
+      out = _colour(out, done[8:13], u[6:8], n[4:7])
+      if noise:
+        std = jnp.where(done[13], 0.1 * jnp.abs(n[7]), 0.0)
+        out += std * random.normal(of_noise, out.shape)
+      if cutout:
+        out = _cutout(out, done[14], u[8:10])
+      return out.astype(image.dtype)
+
+    return jax.vmap(one)(images, keys)
+
+  def remember(memory, real_logits, step):
+    del step
+    seen = batch_size or real_logits.shape[0]
+    sign = batch_mean(jnp.sign(real_logits.astype(jnp.float32)))
+    change = jnp.sign(sign - target) * (seen / (1000.0 * kimg))
+    return {'p': jnp.clip(memory['p'] + change, 0.0, 1.0)}
+
+  return Augmentation(apply, {'p': np.float32(p)}, remember)
+
+
+def _draw(key, p):
+  """(which operations are done [15], U(-1, 1) [10], N(0, 1) [8]).
+
+  All at once: many small draws take long to compile.
+  """
+  uniforms, normals = random.split(key)
+  u = random.uniform(uniforms, (25,))
+  # The two rotations are to be none with probability 1 - p together.
+  half = 1.0 - jnp.sqrt(1.0 - p)
+  chance = jnp.stack([half if i in (4, 6) else p for i in range(15)])
+  return u[:15] < chance, 2.0 * u[15:] - 1.0, random.normal(normals, (8,))
+
+
+def _geometry(image, done, u, n):
+  size = jnp.array(image.shape[:2], jnp.float32)
+  flip = jnp.where(done[0] & (u[0] < 0.0), -1.0, 1.0)
+  quarter = jnp.where(done[1], jnp.floor(2.0 * u[1] + 2.0), 0.0)
+  # As exact numbers: the pixels are to be copied.
+  cos, sin = (jnp.array(v)[quarter.astype(jnp.int32)] for v in
+              ([1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]))
+  whole = jnp.where(done[2], jnp.round(0.125 * u[2:4] * size), 0.0)
+  scale = jnp.where(done[3], jnp.exp2(0.2 * n[0]), 1.0)
+  before = jnp.where(done[4], jnp.pi * u[4], 0.0)
+  stretch = jnp.where(done[5], jnp.exp2(0.2 * n[1]), 1.0)
+  after = jnp.where(done[6], jnp.pi * u[5], 0.0)
+  shift = jnp.where(done[7], 0.125 * n[2:4] * size, 0.0)
+
+  matrix, offset = warp.chain(
+      (warp.diagonal(1.0, flip), None),
+      (warp.rotation(cos, sin), None),
+      (None, whole),
+      (warp.diagonal(scale, scale), None),
+      (warp.rotation(jnp.cos(before), jnp.sin(before)), None),
+      (warp.diagonal(1.0 / stretch, stretch), None),
+      (warp.rotation(jnp.cos(after), jnp.sin(after)), None),
+      (None, shift))
+  return warp.sample(image, matrix, offset)
+
+
+def _colour(image, done, u, n):
+  brightness = jnp.where(done[0], 0.2 * n[0], 0.0)
+  contrast = jnp.where(done[1], jnp.exp2(0.5 * n[1]), 1.0)
+  flip = jnp.where(done[2] & (u[0] < 0.0), -1.0, 1.0)
+  image = contrast * (image + brightness)
+  if image.shape[-1] != 3:
+    return flip * image
+  # Colours are a luma along the grey axis and a chroma across it. Not done is
+  # the image itself, free of rounding.
+  angle, saturation = jnp.pi * u[1], jnp.exp2(n[2])
+  luma = jnp.mean(image, axis=-1, keepdims=True)
+  chroma = image - luma
+  # The cross product with the axis (1, 1, 1) / sqrt(3).
+  across = (jnp.roll(chroma, 1, -1) - jnp.roll(chroma, -1, -1)) / jnp.sqrt(3.0)
+  turned = jnp.cos(angle) * chroma + jnp.sin(angle) * across
+  chroma = jnp.where(done[3], turned, chroma)
+  chroma = jnp.where(done[4], saturation * chroma, chroma)
+  changed = flip * luma + chroma
+  return jnp.where((flip < 0.0) | done[3] | done[4], changed, image)
+
+
+def _cutout(image, done, u):
+  """Hides half the height and width around (1 + u) / 2 of the size."""
+  near = [jnp.abs((jnp.arange(n) + 0.5) / n - 0.5 * (1.0 + u[i])) < 0.25
+          for i, n in enumerate(image.shape[:2])]
+  window = near[0][:, None] & near[1][None, :] & done
+  return jnp.where(window[..., None], 0.0, image)

@@ -1,0 +1,78 @@
+"""What a game is made of: its rules, the examples of a step."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import optax
+
+from gan_jax.augment import Augmentation
+from gan_jax.losses import Loss
+from gan_jax.models import Model
+from gan_jax.penalties import Term
+
+
+class Game(NamedTuple):
+  """The rules, static: networks, losses, optimisers, numbers of the config.
+
+  latent: keys [B] -> z [B, Z].
+  augment: for real and generated images alike.
+  reuse_fakes: the first generator update takes the images of the last
+    discriminator update, and their forward pass, instead of fresh ones.
+  disc_weight_clip: bound on every parameter of the discriminator after its
+    update (Arjovsky et al. 2017), 0 for none.
+  gradient_normalization: the discriminator's logits f become f / (|df/dx| +
+    |f|) (Wu et al. 2021, arXiv:2109.02235, eq. 10).
+  packing: images that the discriminator judges together (PacGAN).
+  unrolled_steps: updates of the discriminator that the generator looks ahead
+    (Metz et al. 2017, arXiv:1611.02163), through which its gradient goes.
+  ema_decay: of the averaged generator, per step; 0 keeps the last weights.
+  ema_rampup: the average's half-life is at most this share of the steps so far
+    (Karras et al. 2020, arXiv:2006.06676), 0 for a constant decay.
+  """
+
+  gen: Model
+  disc: Model
+  latent: Callable
+  loss: Loss
+  penalties: tuple[Term, ...]
+  augment: Augmentation
+  gen_optimizer: optax.GradientTransformation
+  disc_optimizer: optax.GradientTransformation
+  disc_steps: int
+  gen_steps: int
+  reuse_fakes: bool
+  disc_weight_clip: float
+  ema_decay: float
+  ema_rampup: float
+  gradient_normalization: bool = False
+  packing: int = 1
+  unrolled_steps: int = 0
+
+  @property
+  def memory(self) -> dict:
+    """What losses, augmentations and terms remember, before the first step."""
+    found = {'loss': self.loss.memory, 'augment': self.augment.memory,
+             **{term.name: term.parts.memory for term in self.penalties}}
+    return {name: dict(memory) for name, memory in found.items() if memory}
+
+
+class Batch(NamedTuple):
+  """image [S, B, H, W, C], label [S, B] int32, position [B] int32.
+
+  S is disc_steps. The position is that of an example in the global batch: all
+  that is random for an example derives from it, so that N devices play the
+  same game as one.
+  """
+
+  image: Any
+  label: Any
+  position: Any
+
+
+class Fakes(NamedTuple):
+  """Generated images, their latents, new stats, and the way back to params."""
+
+  image: Any
+  z: Any
+  stats: Any
+  vjp: Callable

@@ -1,0 +1,129 @@
+"""What the networks have in common: fields, and the ways in and out."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from gan_jax.models import layers
+
+
+class Network(nn.Module, kw_only=True):
+  """Fields of every network.
+
+  num_classes: 0 for data without labels.
+  activation, leak: of the hidden layers; the slope of 'leaky_relu'.
+  norm, norm_momentum: normalisation of the hidden layers, see `layers.Norm`.
+  weight_norm: reparametrisation of all kernels, see `layers.Dense`.
+  conditioning: how the label enters: 'none', 'onehot' or 'embedding' (of
+    `embed_dim`) joined to the input, 'projection' at a discriminator's end.
+  axis_name: the device axis that batch norm averages over.
+  dtype: of the arithmetic.
+  """
+
+  num_classes: int
+  activation: layers.ActivationName = 'relu'
+  leak: float = 0.2
+  norm: layers.NormName = 'none'
+  norm_momentum: float = 0.9
+  weight_norm: layers.WeightNormName = 'none'
+  conditioning: layers.Conditioning = 'none'
+  embed_dim: int = 32
+  axis_name: str | None = None
+  dtype: Any = jnp.float32
+
+  def arithmetic(self) -> dict:
+    """The arguments that all layers with a kernel take from the network."""
+    return dict(weight_norm=self.weight_norm, dtype=self.dtype)
+
+  def norms(self, train: bool, **kwargs):
+    """Makes a norm from a name, in the way of the network."""
+    return partial(layers.Norm, train=train, momentum=self.norm_momentum,
+                   axis_name=self.axis_name, **self.arithmetic(), **kwargs)
+
+  def act(self, x):
+    """The activation."""
+    return layers.activation(self.activation, self.leak)(x)
+
+  def check_images(self, shape):
+    """Raises a ValueError where examples of `shape` are not images."""
+    module = type(self).__module__.rpartition('.')[2]
+    layers.check_images(shape, f'{module}.{type(self).__name__}')
+
+  def join_label(self, x, label):
+    """The input with the label's code, if that is how the label enters."""
+    return layers.concat_label(
+        x.astype(self.dtype), label, conditioning=self.conditioning,
+        num_classes=self.num_classes, embed_dim=self.embed_dim)
+
+
+class AnyGenerator(Network, kw_only=True):
+  """Fields of every generator.
+
+  image_shape, image_range: of the data.
+  norm: may be a conditional one: 'conditional_batch' is conditioned on the
+    label, 'self_modulation' and 'adain' are on z.
+  """
+
+  image_shape: tuple[int, ...]
+  image_range: tuple[float, float]
+
+  def enter(self, z, label):
+    """The input (z with the label's code), and what norms are conditioned on.
+
+    Raises:
+      ValueError: a conditioning of discriminators, or no labels.
+    """
+    if self.conditioning == 'projection':
+      raise ValueError(
+          "conditioning 'projection' compares the label with features, which "
+          "only a discriminator has; a generator takes 'onehot', 'embedding', "
+          "or norm='conditional_batch'")
+    x = self.join_label(z, label)
+    if self.norm == 'conditional_batch':
+      layers.check_labels(self.num_classes, "norm 'conditional_batch'",
+                          "norm='batch', norm='self_modulation'")
+      return x, jax.nn.one_hot(label, self.num_classes, dtype=self.dtype)
+    return x, x if self.norm in layers.CONDITIONAL_NORMS else None
+
+
+class AnyDiscriminator(Network, kw_only=True):
+  """Fields of every discriminator.
+
+  minibatch: 'std' or 'discrimination', comparison of the last layer's features
+    within the batch, see `layers.MinibatchStd`.
+  heads: (name, size) of further outputs, see `layers.Heads`; from the loss.
+  autoencoder: whether the logits are errors of reconstruction.
+  """
+
+  minibatch: layers.MinibatchName = 'none'
+  heads: tuple[tuple[str, int], ...] = ()
+  autoencoder = False
+
+  def enter(self, images, label):
+    """The images with the label's code.
+
+    Raises:
+      ValueError: a norm of generators.
+    """
+    if self.norm in layers.CONDITIONAL_NORMS:
+      why = ('a discriminator takes the label by '
+             "conditioning='projection', 'onehot' or 'embedding'"
+             if self.norm == 'conditional_batch' else
+             'it is conditioned on z, which real images have none of; use '
+             "'none', 'layer' or 'batch'")
+      raise ValueError(f'norm {self.norm!r} is for generators: {why}')
+    return self.join_label(images, label)
+
+  def judge(self, x, label, **kwargs):
+    """The end: hidden layers' output [B, ...] -> Critique.
+
+    `kwargs` go to the last layers.
+    """
+    x = layers.Minibatch(self.minibatch, **self.arithmetic())(x)
+    return layers.Heads(
+        num_classes=self.num_classes, conditioning=self.conditioning,
+        heads=self.heads, **self.arithmetic(), **kwargs)(
+            x.reshape(x.shape[0], -1), label)

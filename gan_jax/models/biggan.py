@@ -1,0 +1,65 @@
+"""BigGAN.  Brock et al. 2019, https://arxiv.org/abs/1809.11096, appendix B.
+
+The residual networks of `resnet`, with z in pieces, the label in every norm of
+the generator, a projection in the discriminator, and weights that start
+orthogonal under spectral norm. BigGAN for 128 px has width=96, max_width=1536
+and attention=64.
+"""
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from gan_jax.models import layers, resnet
+
+
+class Generator(resnet.Generator, kw_only=True):
+  """z [B, Z] in n + 1 pieces, one for the first layer and one for each block.
+
+  Its n blocks' norms are conditioned on a piece of z, beside the embedding of
+  the label that they share with norm='conditional_batch'. The last norm is
+  batch norm then. Fields: `resnet.Generator`.
+  """
+
+  width: int = 64
+  max_width: int = 1024
+  norm: layers.NormName = 'conditional_batch'
+  weight_norm: layers.WeightNormName = 'spectral'
+  embed_dim: int = 128
+  start = staticmethod(nn.initializers.orthogonal())
+
+  def inputs(self, z, label, blocks):
+    """The first piece, with the label by `conditioning`; then the others."""
+    if z.shape[-1] <= blocks:
+      raise ValueError(f'biggan.Generator cuts z into {blocks + 1} pieces, and '
+                       f'z has {z.shape[-1]} numbers; use latent.size='
+                       f'{20 * (blocks + 1)}')
+    # The first piece takes what the others leave.
+    cut = z.shape[-1] // (blocks + 1)
+    first, *pieces = jnp.split(
+        z.astype(self.dtype),
+        [z.shape[-1] - i * cut for i in range(blocks, 0, -1)], axis=-1)
+    x, _ = self.enter(first, label)
+    if self.norm not in layers.CONDITIONAL_NORMS:
+      return x, [None] * blocks
+    if self.norm == 'conditional_batch':
+      shared = nn.Embed(self.num_classes, self.embed_dim, dtype=self.dtype,
+                        name='embedding')(label)
+      pieces = [jnp.concatenate([shared, piece], -1) for piece in pieces]
+    return x, pieces
+
+  def last_norm(self, norm, x, conds):
+    """Batch norm, where the blocks' norms are conditioned."""
+    plain = self.norm not in layers.CONDITIONAL_NORMS
+    return norm(self.norm if plain else 'batch')(x)
+
+
+class Discriminator(resnet.Discriminator, kw_only=True):
+  """Fields: `resnet.Discriminator`."""
+
+  width: int = 64
+  max_width: int = 1024
+  to: int = 4
+  flat_blocks: int = 1
+  weight_norm: layers.WeightNormName = 'spectral'
+  conditioning: layers.Conditioning = 'projection'
+  start = staticmethod(nn.initializers.orthogonal())

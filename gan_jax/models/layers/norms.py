@@ -1,0 +1,156 @@
+"""Normalisations by name."""
+
+from functools import partial
+from typing import Any, Literal
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
+
+from gan_jax.models.layers.choices import normal_around_one, one_of
+from gan_jax.models.layers.weights import Dense, WeightNormName
+
+NormName = Literal['none', 'batch', 'layer', 'instance', 'group', 'pixel',
+                   'virtual_batch', 'conditional_batch', 'self_modulation',
+                   'adain']
+# Those whose scale and shift come from a second input.
+CONDITIONAL_NORMS = ('conditional_batch', 'self_modulation', 'adain')
+# Those without a shift, beside which a layer keeps its bias.
+SHIFTLESS = ('none', 'pixel')
+_EPSILON = 1e-5
+
+
+class Norm(nn.Module):
+  """Normalisation by name, of images [B, H, W, C] or vectors [B, C].
+
+  batch: over batch and space, of the whole batch across devices; the running
+    averages keep `momentum` of their past.
+  layer: over all of an example but the batch (Ba et al. 2016, 1607.06450).
+  instance: over space (Ulyanov et al. 2016, 1607.08022); over the features of a
+    vector, which has no space.
+  group: over space and groups of channels (Wu & He 2018, 1803.08494), 32 groups
+    where that leaves 2 channels or more to each.
+  pixel: x / sqrt(mean_c x^2 + 1e-8), nothing learnt (Karras et al. 2018,
+    1710.10196, section 4.2).
+  virtual_batch: see `VirtualBatchNorm`.
+
+  The following take `cond` [B, E]; scale = 1 + a linear function of it, shift =
+  another:
+  conditional_batch: batch norm (Dumoulin et al. 2017, 1610.07629); cond is the
+    one-hot label, which makes the linear functions tables of the classes, or a
+    shared embedding beside a piece of z (Brock et al. 2019, 1809.11096).
+  self_modulation: batch norm, cond is z behind a hidden layer of 32 units (Chen
+    et al. 2019, 1810.01365, eq. 2-3).
+  adain: instance norm, cond is z (Huang & Belongie 2017, 1703.06868; Karras et
+    al. 2019, 1812.04948, eq. 1).
+
+  scale_std: deviation of the scale's start around 1.
+  """
+
+  name_of: str
+  train: bool
+  momentum: float = 0.9
+  scale_std: float = 0.0
+  axis_name: str | None = None
+  weight_norm: WeightNormName = 'none'
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x, cond=None):
+    name = one_of(self.name_of, NormName, 'norm')
+    if name == 'none':
+      return x
+    if name == 'pixel':
+      square = jnp.mean(x.astype(jnp.float32) ** 2, axis=-1, keepdims=True)
+      return (x * lax.rsqrt(square + 1e-8)).astype(self.dtype)
+    if name in CONDITIONAL_NORMS:
+      if cond is None:
+        raise ValueError(f'norm {name!r} needs what it is conditioned on')
+      return self._modulate(self._standardise(name, x), cond)
+    return self._standardise(name, x)
+
+  def _standardise(self, name, x):
+    """Zero mean and unit variance, then what is learnt by channel."""
+    learnt = name not in CONDITIONAL_NORMS
+    args = dict(epsilon=_EPSILON, dtype=self.dtype, use_scale=learnt,
+                use_bias=learnt, scale_init=normal_around_one(self.scale_std)
+                if self.scale_std else nn.initializers.ones)
+    if name in ('batch', 'conditional_batch', 'self_modulation'):
+      return nn.BatchNorm(use_running_average=not self.train,
+                          momentum=self.momentum, axis_name=self.axis_name,
+                          **args)(x)
+    if name == 'virtual_batch':
+      return VirtualBatchNorm(self.train, args['scale_init'], self.dtype)(x)
+    if name == 'group':
+      most = max(min(32, x.shape[-1] // 2), 1)
+      groups = max(n for n in range(1, most + 1) if not x.shape[-1] % n)
+      return nn.GroupNorm(groups, **args)(x)
+    if name == 'layer' or x.ndim == 2:
+      return nn.LayerNorm(reduction_axes=tuple(range(1, x.ndim)),
+                          feature_axes=-1, **args)(x)
+    return nn.InstanceNorm(feature_axes=-1, **args)(x)
+
+  def _modulate(self, x, cond):
+    """Scales by 1 + a(cond) and shifts by b(cond), a and b linear."""
+    args = dict(weight_norm=self.weight_norm, dtype=self.dtype)
+    if self.name_of == 'self_modulation':
+      cond = nn.relu(Dense(32, name='hidden', **args)(cond))
+    args |= dict(bias=self.name_of != 'conditional_batch',
+                 kernel_init=nn.initializers.normal(0.02))
+    shape = (x.shape[0],) + (1,) * (x.ndim - 2) + (x.shape[-1],)
+    scale, shift = (Dense(x.shape[-1], name=name, **args)(cond).reshape(shape)
+                    for name in ('scale', 'shift'))
+    return x * (1 + scale) + shift
+
+
+class VirtualBatchNorm(nn.Module):
+  """Virtual batch norm.  Salimans et al. 2016, 1606.03498, section 3.4.
+
+  An example is normalised by the moments of a reference batch of B examples,
+  joined by its own with the weight 1 / (B + 1), so that no example depends on
+  another of its batch. The reference is the first training batch. We depart
+  from the paper, which sends the reference images through the changing network
+  in every step: here the moments stay those of the first step. On several
+  devices that step refers to the device's part of the batch, all later ones to
+  the average of the parts.
+
+  The collection 'reference' holds `taken` (0 before the first training batch, 1
+  after), and mean, square and weight times `taken`: divided by it, they remain
+  right when an exponential average is taken of them.
+  """
+
+  train: bool
+  scale_init: Any = nn.initializers.ones
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x):
+    channels = x.shape[-1:]
+    variable = partial(self.variable, 'reference')
+    taken = variable('taken', jnp.zeros, ())
+    weight = variable('weight', jnp.zeros, ())
+    mean = variable('mean', jnp.zeros, channels)
+    square = variable('square', jnp.zeros, channels)
+    y = x.astype(jnp.float32)
+    space = tuple(range(1, x.ndim - 1))
+    own = [jnp.mean(v, space, keepdims=True) for v in (y, y ** 2)]
+    refs = [taken.value, weight.value, mean.value, square.value]
+    if self.train:
+      first = [jnp.ones(()), jnp.float32(1.0 / (len(x) + 1)),
+               *(jnp.mean(v.reshape(-1, *channels), 0) for v in own)]
+      refs = [jnp.where(taken.value > 0, old, new) for old, new in
+              zip(refs, lax.stop_gradient(first), strict=True)]
+      if not self.is_initializing():
+        taken.value, weight.value, mean.value, square.value = refs
+    scale = self.param('scale', self.scale_init, channels)
+    shift = self.param('bias', nn.initializers.zeros, channels)
+    count, *refs = refs
+    # Without a reference, an example has only its own moments.
+    weight, *refs = (v / jnp.maximum(count, 1e-12) for v in refs)
+    weight = jnp.where(count > 0, weight, 1.0)
+    shape = (1,) * (x.ndim - 1) + (-1,)
+    mean, square = ((1 - weight) * ref.reshape(shape) + weight * mine
+                    for ref, mine in zip(refs, own, strict=True))
+    variance = jnp.maximum(square - mean ** 2, 0.0)
+    y = (y - mean) * lax.rsqrt(variance + _EPSILON)
+    return (y * scale.reshape(shape) + shift.reshape(shape)).astype(self.dtype)

@@ -1,0 +1,88 @@
+"""Consistency regularisation: small changes must not change the answer."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import random
+
+from gan_jax import augment
+from gan_jax.penalties.term import Regulariser
+
+
+def cr(*, shift: float = 0.125, flip: bool = False) -> Callable:
+  """(D(x) - D(T(x)))^2 on real images.  Zhang et al. 2020, 1910.12027, eq. 4.
+
+  T shifts by up to `shift` of the size, and mirrors if `flip` is on (the paper
+  does both; digits must not be mirrored). The paper's weight is 10.
+  """
+  def penalty(critic, real, real_out, keys):
+    return (real_out.logits - critic(_change(real, keys, shift, flip))) ** 2
+
+  return penalty
+
+
+def bcr(*, shift: float = 0.125, flip: bool = False) -> Callable:
+  """`cr` on real and on generated images.  Zhao et al. 2020, 2002.04724, 3.1.
+
+  The paper's weights are 10 for both.
+  """
+  def penalty(critic, real, fake, real_out, fake_out, keys):
+    keys = jax.vmap(random.split)(keys)
+    return ((real_out.logits
+             - critic(_change(real, keys[:, 0], shift, flip))) ** 2
+            + (fake_out.logits
+               - critic(_change(fake, keys[:, 1], shift, flip))) ** 2)
+
+  return penalty
+
+
+def zcr(*, std: float = 0.03, gen_weight: float = 0.1) -> Regulariser:
+  """(D(G(z)) - D(G(z + d)))^2, d ~ N(0, std^2).  Zhao et al. 2020, 3.2.
+
+  The generator maximises the mean squared distance of the two images, times
+  gen_weight. The paper's weight is 5 for D and 0.5 for G, so that gen_weight,
+  which multiplies the term's weight, is 0.1.
+  """
+  def near(z, keys):
+    # With packing there is a key for several latents.
+    shape = len(z) // len(keys), *z.shape[1:]
+    noise = jax.vmap(lambda k: random.normal(k, shape))(keys)
+    return z + std * noise.reshape(z.shape)
+
+  def disc(critic, generate, z, fake_out, keys):
+    return (fake_out.logits - critic(generate(near(z, keys)))) ** 2
+
+  def gen(generate, z, fake, keys):
+    difference = fake - generate(near(z, keys))
+    return -gen_weight * jnp.mean(difference ** 2,
+                                  axis=tuple(range(1, fake.ndim)))
+
+  return Regulariser(disc, gen)
+
+
+def icr(*, shift: float = 0.125, flip: bool = False, std: float = 0.03,
+        latent_weight: float = 0.5, gen_weight: float = 0.1) -> Regulariser:
+  """Improved consistency: bcr + latent_weight * zcr.  Zhao et al. 2020, 3.3.
+
+  With weight 10: 10 on both sides of bcr, 5 on zcr, 0.5 for the generator.
+  """
+  images, latents = bcr(shift=shift, flip=flip), zcr(std=std,
+                                                     gen_weight=gen_weight)
+
+  def disc(critic, real, fake, real_out, fake_out, keys, generate, z):
+    pairs = jax.vmap(random.split)(keys)
+    return (images(critic, real, fake, real_out, fake_out, pairs[:, 0])
+            + latent_weight * latents.disc(critic, generate, z, fake_out,
+                                           pairs[:, 1]))
+
+  def gen(generate, z, fake, keys):
+    return latent_weight * latents.gen(generate, z, fake, keys)
+
+  return Regulariser(disc, gen)
+
+
+def _change(images, keys, shift, flip):
+  keys = jax.vmap(random.split)(keys)
+  images = augment.translation(ratio=shift)(images, keys[:, 0])
+  return augment.horizontal_flip()(images, keys[:, 1]) if flip else images

@@ -1,0 +1,141 @@
+"""What the discriminator says of images, and how the terms of a game see it."""
+
+import inspect
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax, random
+
+from gan_jax.state import pack, unpack
+
+
+class View(NamedTuple):
+  """One side of an update: what a term may name, but for the players' own.
+
+  With packing, images, labels and keys are those of packs, B of them.
+  """
+
+  real: Any
+  fake: Any
+  label: Any
+  keys: Any
+  z: Any
+
+
+def view(game, real, fake, label, keys, z) -> View:
+  """The examples of an update as the discriminator sees them."""
+  m = game.packing
+  return View(pack(real, m), pack(fake, m), label[::m], keys[::m], z)
+
+
+def critique(game, params, stats, aux, images, seen: View, purpose: str):
+  """The discriminator's answer to images, augmented, and its new stats.
+
+  Raises:
+    ValueError: logits of another shape than [B].
+  """
+  def answer(images):
+    out, new = game.disc.apply(params, stats, images, seen.label, train=True)
+    if out.logits.shape != images.shape[:1]:
+      raise ValueError(f'the discriminator returned logits {out.logits.shape}, '
+                       f'not [B] = {images.shape[:1]}')
+    return out.logits, (out, new)
+
+  images = _augmented(game, aux, images, of_purpose(seen.keys, purpose))
+  if not game.gradient_normalization:
+    logits, (out, new) = answer(images)
+    return out, new
+  logits, slope, (out, new) = jax.vjp(answer, images, has_aux=True)
+  grad = slope(jnp.ones_like(logits))[0].astype(jnp.float32)
+  norm = jnp.sqrt(jnp.sum(grad ** 2, tuple(range(1, grad.ndim))) + 1e-12)
+  return out._replace(logits=logits / (norm + jnp.abs(logits))), new
+
+
+def _augmented(game, aux, images, keys):
+  if game.packing == 1:
+    return game.augment.apply(images, keys, aux.get('augment', {}))
+  m = game.packing
+  keys = jax.vmap(lambda key: random.split(key, m))(keys).reshape(-1)
+  images = game.augment.apply(unpack(images, m), keys, aux.get('augment', {}))
+  return pack(images, m)
+
+
+def adversarial(game, which: str, aux, real_out, fake_out):
+  """The loss of one player, 'disc' or 'gen': float32 []."""
+  loss = game.loss
+  memory = (aux['loss'],) if loss.memory else ()
+  real, fake = (getattr(out, loss.inputs) for out in (real_out, fake_out))
+  return mean(getattr(loss, which)(real, fake, *memory), real, f'loss.{which}')
+
+
+def regularise(game, which: str, seen: View, aux, count, **available):
+  """All terms of one player: (their weighted sum, {'penalty/name': value}).
+
+  A value is without its weight and times its interval, so that its mean over
+  steps is its mean; it is 0 in the steps between.
+  """
+  total, scalars = jnp.zeros(()), {}
+  for index, term in enumerate(game.penalties):
+    function = getattr(term.parts, which)
+    if function is None:
+      continue
+    keys = of_purpose(seen.keys, f'penalty {index}')
+    value = _lazily(term, count, lambda function=function, term=term, keys=keys:
+                    mean(call(function, **(seen._asdict() | available | dict(
+                        keys=keys, memory=aux.get(term.name, {})))),
+                        seen.real, term.name))
+    side = '' if which == 'disc' else '_gen'
+    scalars[f'penalty/{term.name}{side}'] = value
+    total += term.weight * value
+  return total, scalars
+
+
+def _lazily(term, count, value):
+  if term.every == 1:
+    return value()
+  return lax.cond(count % term.every == 0, lambda: term.every * value(),
+                  lambda: jnp.zeros((), jnp.float32))
+
+
+def call(function: Callable, **available):
+  """Calls a function with those of the arguments that it names."""
+  names = inspect.signature(function).parameters
+  return function(**{name: available[name] for name in names})
+
+
+def remember(game, aux, real_out, fake_out, step):
+  """The memories after an update of the discriminator."""
+  after = dict(aux)
+  real, fake = real_out.logits, fake_out.logits
+  if game.loss.memory:
+    after['loss'] = game.loss.remember(
+        aux['loss'], *(getattr(out, game.loss.inputs)
+                       for out in (real_out, fake_out)))
+  if game.augment.memory:
+    after['augment'] = game.augment.remember(aux['augment'], real, step)
+  for term in game.penalties:
+    if term.parts.memory:
+      after[term.name] = term.parts.remember(aux[term.name], real, fake, step)
+  return jax.tree.map(lax.stop_gradient, after)
+
+
+def per_example(key, position):
+  """A key for each example, by its place in the global batch: [B]."""
+  return jax.vmap(lambda index: random.fold_in(key, index))(position)
+
+
+def of_purpose(keys, purpose: str):
+  """Fresh keys [B] for one use, so that no key serves twice."""
+  code = zlib.crc32(purpose.encode()) & 0x7fffffff
+  return jax.vmap(lambda key: random.fold_in(key, code))(keys)
+
+
+def mean(values, images, what):
+  """Mean of [B]; [B] minus [B, 1] would be [B, B], silently."""
+  if values.shape != images.shape[:1]:
+    raise ValueError(f'{what} gave values of shape {values.shape}, not [B] = '
+                     f'{images.shape[:1]}')
+  return jnp.mean(values)
