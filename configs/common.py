@@ -18,7 +18,9 @@ from gan_jax.data import load as data
 from gan_jax.validation import ROOMS
 
 # Weights of the papers; 1 for a penalty that is not here.
-_WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0}
+_WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'wgan_div': 2.0,
+            'drift': 0.001, 'lecam': 0.3, 'cr': 10.0, 'bcr': 10.0, 'zcr': 5.0,
+            'icr': 10.0, 'orthogonal': 1e-4}
 _MANY = {'penalty': 'penalties', 'augment': 'augment',
          'evaluator': 'evaluators'}
 
@@ -80,6 +82,12 @@ def duration(value):
 def adam(learning_rate: float, *, b1: float = 0.9, b2: float = 0.999) -> dict:
   """Adam, or with 0 for b1 what the Wasserstein and hinge papers use."""
   return dict(name='adam', learning_rate=rate(learning_rate), b1=b1, b2=b2)
+
+
+def linear(start: float) -> dict:
+  """A rate that falls to 0 in the last step."""
+  return dict(name='linear_schedule', init_value=start, end_value=0.0,
+              transition_steps='100%')
 
 
 def rate(value):
@@ -160,11 +168,14 @@ def _quick(config):
   for key in ('log_every', 'sample_every', 'checkpoint_every'):
     config[key] = 2
   config.eval_every = 4
+  config.unrolled_steps = min(config.unrolled_steps, 1)
   for spec in config.evaluators:
     spec.num_samples = 16
   for key in ('generator', 'discriminator'):
     net = config[key]
-    if net.name.startswith('dcgan.'):
-      net.width = 8
-    elif 'widths' in net:
-      net.widths = (8,) * len(net.widths)
+    room = ROOMS[key]
+    fields = lookup.defaults(room.module, net.name, room.kind)
+    for field in {'width', 'max_width', 'code'} & set(fields):
+      net[field] = 8
+    if 'widths' in fields:
+      net.widths = (8,) * len(net.get('widths', fields['widths']))

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import media, parallel, sampling
+from gan_jax import media, models, parallel, sampling
 from gan_jax.data.pipeline import Batches
 from gan_jax.experiment import Experiment
 
@@ -60,21 +60,16 @@ def grid_labels(experiment: Experiment) -> np.ndarray:
   rows, columns = experiment.config['sample_grid']
   if _is_vectors(experiment):
     classes = experiment.facts.classes
-    if not is_conditional(experiment.config):
+    if not models.is_conditional(experiment.config['generator']):
       classes = ()
     return np.resize(np.array(classes or (0,), np.int32), _POINTS)
-  if not is_conditional(experiment.config):
+  if not models.is_conditional(experiment.config['generator']):
     return np.zeros(rows * columns, np.int32)
   classes = experiment.facts.classes
   return np.repeat(np.array(classes[:max(rows, 20)], np.int32), columns)
 
 
-def is_conditional(config) -> bool:
-  """Whether the generator of a plain config looks at the label."""
-  return config['generator'].get('conditioning', 'none') != 'none'
-
-
-def _is_vectors(experiment):
+def _is_vectors(experiment: Experiment) -> bool:
   return len(experiment.facts.image_shape) == 1
 
 
@@ -136,9 +131,14 @@ def equilibrium(loss) -> dict[str, float]:
   Returns:
     {'loss/disc': ..., 'loss/gen': ..., 'prob/real': ..., 'prob/fake': ...}.
   """
+  if loss.inputs != 'logits':
+    return {}
+  memory = (loss.memory,) if loss.memory else ()
+
   def both(c):
     def one(x):
-      return loss.disc(x[None], x[None])[0], loss.gen(x[None], x[None])[0]
+      return (loss.disc(x[None], x[None], *memory)[0],
+              loss.gen(x[None], x[None], *memory)[0])
 
     # A loss may ask for the mean over devices: here is one.
     disc, gen = jax.vmap(one, axis_name=parallel.AXIS)(c[None])

@@ -24,7 +24,8 @@ class Game(NamedTuple):
     |f|) (Wu et al. 2021, arXiv:2109.02235, eq. 10).
   packing: images that the discriminator judges together (PacGAN).
   unrolled_steps: updates of the discriminator that the generator looks ahead
-    (Metz et al. 2017, arXiv:1611.02163), through which its gradient goes.
+    by the adversarial loss (Metz et al. 2017, arXiv:1611.02163), through which
+    its gradient goes.
   ema_decay: of the averaged generator, per step; 0 keeps the last weights.
   ema_rampup: the average's half-life is at most this share of the steps so far
     (Karras et al. 2020, arXiv:2006.06676), 0 for a constant decay.

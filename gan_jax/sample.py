@@ -9,9 +9,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from gan_jax import media, parallel, sampling
+from gan_jax import media, models, parallel, sampling
 from gan_jax.checkpoint import Checkpoints
-from gan_jax.evaluators import Sampler, is_conditional
+from gan_jax.evaluators import Sampler
 from gan_jax.experiment import Facts, game_of_run, initial_state, plain
 from gan_jax.workdir import WorkdirError
 from gan_jax.writers import write_file
@@ -107,7 +107,7 @@ def _labels(config, facts, request):
                        'or more, or 0 for none')
   if request.label == -1:
     return np.resize(np.array(facts.classes or (0,), np.int32), request.count)
-  if not is_conditional(config):
+  if not models.is_conditional(config['generator']):
     raise RequestError(
         f'--label={request.label}: this run is not conditional; train one with '
         'configs/cgan.py or with --config.generator.conditioning=onehot '

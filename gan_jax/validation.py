@@ -39,6 +39,7 @@ class Room:
 
 _NETWORK = ('image_shape', 'image_range', 'num_classes', 'axis_name', 'dtype')
 _BATCH = ('batch_mean', 'batch_all')
+_CODES = dict(categories=(10,), continuous=2)  # as latents.infogan has them
 UPDATES = ('alternating', 'simultaneous')
 ROOMS = {
     'data': Room(data.ROOM, available=('geometry',)),
@@ -134,8 +135,10 @@ def check(config: Mapping[str, Any], devices: int) -> list[Problem]:
 def _check_game(config, devices, known) -> list[Problem]:
   """Rules that exclude each other."""
   bad = {p.path for p in known}
-  keys = ('packing', 'batch_size', 'updates', 'disc_steps', 'gen_steps')
-  if any(key in bad or key not in config for key in keys):
+  keys = ('packing', 'batch_size', 'updates', 'disc_steps', 'gen_steps',
+          'latent', 'penalties')
+  if any(key not in config or any(path.startswith(key) for path in bad)
+         for key in keys):
     return []
   problems, packing = [], config['packing']
   if packing > 1 and config['batch_size'] % (packing * devices):
@@ -143,18 +146,29 @@ def _check_game(config, devices, known) -> list[Problem]:
         'packing', packing, f'packs do not divide batch_size='
         f'{config["batch_size"]} on {devices} devices; a multiple of '
         f'{packing * devices} does'))
-  spec = config.get('discriminator')
-  labels = isinstance(spec, Mapping) and spec.get('conditioning', 'none')
-  if packing > 1 and labels != 'none':
-    problems.append(Problem(
-        'packing', packing, 'a pack holds images of several classes, so the '
-        "discriminator cannot be conditional; use conditioning='none' or "
-        'packing=1'))
   if config['updates'] == 'simultaneous' and (
       config['disc_steps'], config['gen_steps']) != (1, 1):
     problems.append(Problem(
         'updates', 'simultaneous', 'is one update of each player; use '
         'disc_steps=1 and gen_steps=1, or alternating'))
+  return problems + _check_codes(config)
+
+
+def _check_codes(config) -> list[Problem]:
+  """InfoGAN's term must know where its codes stand in z."""
+  problems, latent = [], config.get('latent')
+  for i, spec in enumerate(config['penalties']):
+    if spec['name'] != 'infogan':
+      continue
+    found = [{key: tuple(value) if isinstance(value, (list, tuple)) else value
+              for key in ('categories', 'continuous')
+              for value in [part.get(key, _CODES[key])]}
+             for part in (spec, latent)]
+    if latent['name'] != 'infogan' or found[0] != found[1]:
+      problems.append(Problem(
+          f'penalties[{i}]', spec, f'needs latent=dict(name="infogan", '
+          f'categories={found[0]["categories"]}, '
+          f'continuous={found[0]["continuous"]}), whose codes it finds again'))
   return problems
 
 

@@ -400,7 +400,7 @@ def test_gradients_flow_to_the_images(name):
   assert slope == pytest.approx(moved, rel=1e-3, abs=1e-2)
 
 
-@pytest.mark.parametrize('shape', [(8, 8, 1), (6, 11, 3), (9, 4, 3)])
+@pytest.mark.parametrize('shape', [(9, 4, 1), (6, 11, 3)])
 @pytest.mark.parametrize('name', NAMES)
 def test_any_size_and_number_of_channels(name, shape):
   function = build(name)

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import pytest
 import tiny
+from PIL import Image
 
 from configs import common
 from gan_jax import experiment, lookup, main, parallel, train, validation
@@ -81,11 +82,24 @@ def _runs(config):
   return run, scalars
 
 
+@pytest.fixture(scope='module')
+def pictures(tmp_path_factory):
+  """A folder of PNGs for the recipes that start from one."""
+  folder = tmp_path_factory.mktemp('pictures')
+  rng = np.random.default_rng(0)
+  for i in range(10):
+    Image.fromarray(rng.integers(0, 256, (20, 24), np.uint8)).save(
+        folder / f'{i}.png')
+  return str(folder)
+
+
 @pytest.mark.parametrize('name, arg', _documented())
-def test_every_documented_command_runs(name, arg):
+def test_every_documented_command_runs(name, arg, pictures):
   if 'fashion_mnist' in arg and not os.path.isdir(FASHION):
     pytest.skip('needs the Debian package dataset-fashion-mnist')
-  _runs(_config(name, f'{arg},quick'))
+  path = f'--config.data.path={pictures}'
+  _runs(_config(name, f'{arg},quick',
+                *([path] if name in ('sprites', 'xray') else ())))
 
 
 def test_the_headers_document_what_the_recipes_ask_for():
@@ -100,24 +114,53 @@ def test_the_headers_document_what_the_recipes_ask_for():
 
 @pytest.mark.parametrize('loss', lookup.names('gan_jax.losses'))
 def test_every_loss(loss):
-  run, _ = _runs(_config('keras_mlp', f'loss={loss},quick'))
+  judge = lookup.build('gan_jax.losses', dict(name=loss)).needs
+  network = ',discriminator=autoencoder.Discriminator' if judge else ''
+  run, _ = _runs(_config('keras_mlp', f'loss={loss}{network},quick'))
   assert run.config['loss']['name'] == loss
 
 
 def test_every_penalty_and_every_augmentation():
   penalties = lookup.names('gan_jax.penalties')
   augments = lookup.names('gan_jax.augment')
-  assert len(penalties) > 3 and len(augments) > 2
+  assert len(penalties) > 15 and len(augments) > 5
   run, scalars = _runs(_config(
       'keras_mlp', f'penalty={"+".join(penalties)},'
-      f'augment={"+".join(augments)},latent=uniform,quick'))
+      f'augment={"+".join(augments)},latent=infogan,quick',
+      '--config.generator.conditioning=onehot'))
   assert [term.name for term in run.game.penalties] == penalties
-  for name in penalties:
-    assert (scalars[f'penalty/{name}'] > 0).all(), name
+  for term in run.game.penalties:
+    for side, scalar in (('disc', f'penalty/{term.name}'),
+                         ('gen', f'penalty/{term.name}_gen')):
+      assert (scalar in scalars) == (getattr(term.parts, side) is not None)
+  assert {'memory/lecam/real', 'memory/augment/ada/p'} <= set(scalars)
   weights = {t['name']: t['weight'] for t in run.config['penalties']}
   assert (weights['wgan_gp'], weights['dragan'], weights['r1']) == (10, 10, 10)
   assert [spec['name'] for spec in run.config['augment']] == augments
-  assert run.config['latent'] == dict(name='uniform', size=100)
+
+
+@pytest.mark.parametrize('name, arg, flags, path, words', [
+    ('dcgan', 'loss=began', (), 'loss.name', 'autoencoder.Discriminator'),
+    ('dcgan', 'discriminator=autoencoder.Discriminator', (),
+     'discriminator.name', 'loss=ebgan'),
+    ('dcgan', 'penalty=acgan', (), 'penalties[0].name', 'conditioning'),
+    ('dcgan', 'penalty=infogan', (), 'penalties[0]', 'categories=(10,)'),
+    ('dcgan', 'data=noise,penalty=acgan', (), 'penalties[0]', 'labels'),
+    ('biggan', 'data=noise', (), 'generator.norm', 'labels'),
+    ('dcgan', '', ('--config.packing=3',), 'packing', 'multiple of'),
+    ('cgan', '', ('--config.packing=2',), 'packing', 'several classes'),
+    ('wgan', '', ('--config.updates=simultaneous',), 'updates',
+     'disc_steps=1'),
+    ('dcgan', '', ("--config.disc_frozen=('Conv_9',)",), 'disc_frozen',
+     'Conv_0'),
+    ('dcgan', '', ('--config.discriminator.norm=adain',), '', 'adain'),
+])
+def test_combinations_without_meaning_are_refused(name, arg, flags, path,
+                                                  words):
+  with pytest.raises(validation.ConfigError) as error:
+    experiment.load(_config(name, arg, *flags))
+  found = [str(p) for p in error.value.problems]
+  assert any(p.startswith(path) and words in p for p in found), found
 
 
 def test_other_data_networks_and_optimisers(tmp_path):

@@ -245,7 +245,7 @@ def test_dry_run_prints_networks_durations_and_memory(
   assert re.search(r'Dense_0 +\[64, 128\] +12,928\n', printed)
   assert re.search(rf'all +\[64, 28, 28, 1\] +{gen:,}\n', printed)
   assert re.search(rf'all +\[64\] +{disc:,}\n', printed)
-  assert '30,000 steps = 1,920,000 real images = 192.0 epochs' in printed
+  assert '30,000 steps = 1,920,000 real examples = 192.0 epochs' in printed
   assert 'mnist10k, 10,000 images (28, 28, 1), 10 classes' in printed
   data = (10_000 * 784 + 4 * 10_000) / 2**20
   assert f'data {data:.1f} MiB' in printed

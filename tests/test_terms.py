@@ -1,6 +1,5 @@
 """What is beside the two networks: packs, terms, memories, looks ahead."""
 
-import functools
 from functools import partial
 
 import jax
@@ -28,7 +27,7 @@ from test_step import (
   sigmoid,
 )
 
-from gan_jax import experiment, losses, parallel, penalties, step, terms
+from gan_jax import experiment, parallel, penalties, step, terms
 from gan_jax.augment import Augmentation
 from gan_jax.game import Batch
 from gan_jax.losses import Loss
@@ -103,9 +102,10 @@ def test_a_game_of_packs_by_hand():
   assert v.shape == (2 * P,)
   z, real = jnp.asarray(TABLE), batch.image[0].reshape(B, P)
 
-  def answer(x, v, c):  # Pixels in order, each of both images in turn.
-    pairs = jnp.stack([x[0::2], x[1::2]], axis=-1).reshape(B // 2, 2 * P)
-    return pairs @ v + c
+  def answer(x, v, c):  # Pixels in order, the channels of both at each.
+    x = x.reshape(B, *SHAPE)
+    pairs = jnp.concatenate([x[0::2], x[1::2]], axis=-1)
+    return pairs.reshape(B // 2, 2 * P) @ v + c
 
   def disc(vc):
     return jnp.mean(sp(-answer(real, *vc)) + sp(answer(z @ w, *vc)))
@@ -130,18 +130,20 @@ def test_packs_have_a_label_and_a_key_and_their_images_a_key_each():
     found.append([x.shape[0] for x in (real, fake, label, keys, z)])
     return jnp.zeros(len(real))
 
-  game = make_game(disc=of_pairs(seen), packing=2,
+  game = make_game(disc=of_pairs(seen), packing=2, disc_steps=2,
                    augment=Augmentation(augment),
                    penalties=(Term('spy', Regulariser(spy, spy), 1.0, 1),))
-  batch = make_batch(game)._replace(label=jnp.arange(B)[None])
+  batch = make_batch(game)._replace(label=jnp.arange(2 * B).reshape(2, B))
   state = make_state(game)
   with jax.disable_jit():
     train_step(state, batch, KEY, game=game)
-  assert found == [[B // 2] * 4 + [B]] * 2
-  assert len(keys) == 4 and len({k for call in keys for k in call}) == 4 * B
-  for shape, label in seen:
-    assert shape == (B // 2, *SHAPE[:2], 2)
-    np.testing.assert_array_equal(label, [0, 2, 4])
+  # Two updates of the discriminator and one of the generator.
+  assert found == [[B // 2] * 4 + [B]] * 3
+  assert len(keys) == 6 and len({k for call in keys for k in call}) == 6 * B
+  assert len(seen) == 6
+  for i, (shape, label) in enumerate(seen):
+    assert shape == (B // 2, *SHAPE[:2], 2 * SHAPE[2])
+    np.testing.assert_array_equal(label, np.array([0, 2, 4]) + B * (i > 1))
 
 
 def test_one_logit_for_each_pack():
@@ -173,7 +175,7 @@ def test_a_generator_that_looks_through_packs():
                         ema=state.ema.replace(stats={}))
   _, scalars = run(game, state, batch)
   assert float(scalars['penalty/same']) == pytest.approx(0.0, abs=1e-9)
-  want = np.mean(np.sum(weights(state)[0], axis=0) ** 2)
+  want = float(np.mean(np.sum(weights(state)[0], axis=0) ** 2))
   assert float(scalars['penalty/same_gen']) == pytest.approx(want, rel=1e-4)
 
 
@@ -385,19 +387,25 @@ def test_a_term_of_the_discriminator_may_name_its_parameters():
 
 
 def test_a_lazy_term_of_the_generator_keeps_its_mean():
-  """However many updates a step has: all of every third step's."""
+  """However many updates a step has: all of every fourth step's."""
   game = make_game(loss=toy.NO_LOSS, gen_steps=2, penalties=(
       Term('push', Regulariser(
           gen=lambda params, keys: jnp.full(keys.shape[:1], jnp.sum(
-              params['w']))), 0.5, 3),))
+              params['w']))), 0.5, 4),))
   states, scalars = toy.play(game, steps=6)
   ways = [float(jnp.mean(new.gen.params['w'] - old.gen.params['w']))
           for old, new in zip(states, states[1:], strict=False)]
-  # Two updates of slope 1, weight 1/2, times the interval of 3.
-  one = -GEN_RATE * 0.5 * 3 * 2
-  np.testing.assert_allclose(ways, [one, 0, 0, one, 0, 0], atol=1e-6)
-  assert [float(s['penalty/push_gen']) != 0.0 for s in scalars] == [
-      True, False, False] * 2
+  # Two updates of slope 1, weight 1/2, times the interval of 4.
+  one = -GEN_RATE * 0.5 * 4 * 2
+  np.testing.assert_allclose(ways, [one, 0, 0, 0, one, 0], atol=1e-6)
+  assert [s['penalty/push_gen'] != 0.0 for s in scalars] == [
+      True, False, False, False, True, False]
+
+
+def test_a_term_is_called_with_what_it_names():
+  assert terms.call(lambda b, a: (a, b), a=1, b=2, c=3) == (1, 2)
+  with pytest.raises(KeyError, match='nobody'):
+    terms.call(lambda nobody: nobody, a=1)
 
 
 def test_a_term_of_a_wrong_shape_is_refused():
@@ -472,12 +480,10 @@ def test_a_loss_with_a_memory():
 
 
 def test_a_loss_of_features():
-  loss = Loss(lambda real, fake: jnp.sum(real * fake, axis=1),
-              lambda real, fake: jnp.sum(fake, axis=1), {'n': 0.0},
+  loss = Loss(lambda real, fake, memory: jnp.sum(real * fake, axis=1),
+              lambda real, fake, memory: jnp.sum(fake, axis=1), {'n': 0.0},
               lambda memory, real, fake: {'n': jnp.mean(real)},
               inputs='features')
-  loss = loss._replace(disc=lambda real, fake, memory: jnp.sum(
-      real * fake, axis=1), gen=lambda real, fake, memory: jnp.sum(fake, 1))
   game = make_game(loss=loss)
   state, batch = make_state(game), make_batch(game)
   after, scalars = run(game, state, batch)
@@ -603,6 +609,7 @@ def test_a_frozen_layer_that_is_not_there_is_a_problem(tmp_path):
 
 def test_the_discriminator_has_the_heads_that_terms_name():
   game = configured(
+      generator=dict(name='mlp.Generator', conditioning='onehot'),
       latent=dict(name='infogan', categories=(3,), continuous=1, noise=2),
       penalties=(dict(name='acgan', weight=1.0),
                  dict(name='tac_gan', weight=1.0),
@@ -654,11 +661,12 @@ def test_rules_that_fit_are_none(changes):
 # One device or four.
 
 
-MLP = dict(generator=dict(name='mlp.Generator', widths=(8,)),
+MLP = dict(generator=dict(name='mlp.Generator', widths=(8,),
+                          conditioning='onehot'),
            discriminator=dict(name='mlp.Discriminator', widths=(8,)))
 GAMES = {
     'packs, looking ahead, memories': dict(
-        packing=2, unrolled_steps=1, disc_steps=2,
+        packing=2, unrolled_steps=1,
         loss=dict(name='top_k', fraction=0.5),
         augment=(dict(name='instance_noise', decay_steps=10),),
         penalties=(dict(name='lecam', weight=0.3, start=1),
@@ -666,7 +674,7 @@ GAMES = {
                    dict(name='feature_matching', weight=1.0, every=2),
                    dict(name='max_gp', weight=0.1)), **MLP),
     'gradient normalisation, classes, latents': dict(
-        gradient_normalization=True, disc_steps=2, accumulate_steps=2,
+        gradient_normalization=True, accumulate_steps=2,
         loss=dict(name='hinge'),
         penalties=(dict(name='reacgan', weight=1.0, size=4),
                    dict(name='adc_gan', weight=1.0),
@@ -687,16 +695,3 @@ def test_four_devices_play_as_one(name, monkeypatch):
   test_parallel._equal(play.mapped(), wanted)
   assert np.isfinite(np.concatenate(
       [np.ravel(x) for x in wanted[1].values()])).all()
-
-
-def test_call_gives_what_is_named():
-  assert terms.call(lambda b, a: (a, b), a=1, b=2, c=3) == (1, 2)
-  with pytest.raises(KeyError, match='nobody'):
-    terms.call(lambda nobody: nobody, a=1)
-
-
-def test_a_loss_without_memory_leaves_none():
-  game = make_game(loss=losses.non_saturating())
-  state, scalars = run(game)
-  assert state.aux == {} and not [s for s in scalars if 'memory' in s]
-  assert functools.reduce(max, map(len, scalars)) < 20

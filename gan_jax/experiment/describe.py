@@ -24,9 +24,10 @@ def describe(experiment: Experiment) -> str:
   return '\n'.join([
       'Generator', game.gen.describe(z, label),
       'Discriminator', game.disc.describe(image, label[:len(image)]),
-      f'data: {facts.name}, {facts.num_examples:,} images '
+      f'data: {facts.name}, {facts.num_examples:,} '
+      f'{"images" if len(facts.image_shape) == 3 else "vectors"} '
       f'{facts.image_shape}, {len(facts.classes)} classes',
-      f'train: {experiment.train_steps:,} steps = {seen:,} real images = '
+      f'train: {experiment.train_steps:,} steps = {seen:,} real examples = '
       f'{seen / facts.num_examples:.1f} epochs',
       f'memory: data {data / 2**20:.1f} MiB, {where}; state '
       f'{_bytes(state) / 2**20:.1f} MiB on each device'])

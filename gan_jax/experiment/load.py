@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gan_jax import durations, lookup, parallel, validation
+from gan_jax import durations, lookup, models, parallel, validation
 from gan_jax.data import load as data
 from gan_jax.data.files import DataError
 from gan_jax.data.pipeline import Batches
@@ -190,12 +190,16 @@ def _times(config, facts):
 
 
 def _check_labels(config, facts, problems):
+  """Networks and terms that look at labels have some to look at."""
+  if any(p.path.split('.')[0] in ('generator', 'discriminator', 'penalties')
+         for p in problems):
+    return
   for key in ('generator', 'discriminator'):
-    spec = config.get(key)
-    value = isinstance(spec, Mapping) and spec.get('conditioning', 'none')
-    if value in ('onehot', 'embedding') and not facts.num_classes:
+    if models.is_conditional(config[key]) and not facts.num_classes:
+      value = config[key].get('conditioning', 'none')
+      path = 'conditioning' if value != 'none' else 'norm'
       problems.append(Problem(
-          f'{key}.conditioning', value,
+          f'{key}.{path}', config[key].get(path),
           f'needs labels, and the data {facts.name!r} have none; use "none"'))
 
 
@@ -231,6 +235,8 @@ def _check_game(config, facts, train_steps, init):
                        'cannot be checkpointed')
   except Exception as e:  # Whatever the user's parts raise is the problem.
     name = '' if isinstance(e, ValueError) else f'{type(e).__name__}: '
+    if isinstance(e, KeyError):
+      name = 'a term needs a head that the discriminator has not: '
     raise ConfigError([Problem('py', 'the game', f'{name}{e}')]) from e
 
 

@@ -1,5 +1,6 @@
 """From the names in a config to the rules of the game."""
 
+import inspect
 from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
@@ -75,6 +76,7 @@ def make_game(config: Mapping, facts: Facts, train_steps: int, *,
                                     config['gen_steps']),
       disc_optimizer=build.optimizer('disc_optimizer', units,
                                      config['disc_steps']))
+  build.check_fit(rules['loss'], penalties)
   if build.problems:
     raise ConfigError(build.problems)
   return Game(**rules, **{key: config[key] for key in _SAME})
@@ -107,7 +109,7 @@ class _Builder:
   """Builds what the keys of a config name, and collects what refuses."""
 
   def __init__(self, config, facts, axis_name):
-    self.config, self.problems = config, []
+    self.config, self.problems, self.built = config, [], {}
     self.available = dict(
         image_shape=facts.image_shape, image_range=config['image_range'],
         num_classes=facts.num_classes, dtype=jnp.dtype(config['dtype']),
@@ -118,7 +120,45 @@ class _Builder:
   def network(self, key):
     """Generator or discriminator as a Model."""
     network = self.one(key)
+    self.built[key] = network
     return network and self._try(lambda: models.as_model(network), key)
+
+  def check_fit(self, loss, penalties):
+    """Combinations that have no meaning, with what would fit."""
+    wants = loss is not None and loss.needs == 'autoencoder'
+    has = getattr(self.built.get('discriminator'), 'autoencoder', False)
+    if wants and not has:
+      self.problems.append(Problem(
+          'loss.name', self.config['loss']['name'], 'judges by reconstruction '
+          'errors; use discriminator=autoencoder.Discriminator'))
+    if has and not wants:
+      self.problems.append(Problem(
+          'discriminator.name', self.config['discriminator']['name'],
+          'gives reconstruction errors for logits; use loss=ebgan or began'))
+    self._check_packs(penalties)
+    for i, term in enumerate(penalties):
+      if term.fn and term.parts.gen and 'label' in inspect.signature(
+          term.parts.gen).parameters and not models.is_conditional(
+              self.config['generator']):
+        self.problems.append(Problem(
+            f'penalties[{i}].name', term.name, 'asks the generator for classes,'
+            " which it does not know; use generator.conditioning='onehot'"))
+
+  def _check_packs(self, penalties):
+    """A pack holds images of several classes and codes."""
+    packing = self.config['packing']
+    if packing == 1:
+      return
+    fix = 'use packing=1, or leave the classes out'
+    if models.is_conditional(self.config['discriminator']):
+      self.problems.append(Problem(
+          'packing', packing, 'a pack holds images of several classes, but the '
+          f'discriminator is told one; {fix}'))
+    for term in penalties:
+      if term.fn and term.parts.heads:
+        self.problems.append(Problem(
+            'packing', packing, f'a pack holds images of several classes, but '
+            f'{term.name} asks for one; {fix}'))
 
   def loss(self):
     """The adversarial loss."""

@@ -119,7 +119,7 @@ def contragan(*, num_classes: int, size: int = 128, temperature: float = 1.0,
 
 
 def reacgan(*, num_classes: int, size: int = 128, temperature: float = 0.5,
-            easy_positive: float = 0.98, easy_negative: float = -0.02,
+            easy_positive: float = 0.98, easy_negative: float = 0.02,
             batch_all: Callable = lambda x: x) -> Regulariser:
   """Data-to-data cross-entropy.  Kang et al. 2021, arXiv:2111.01118, eq. 7.
 

@@ -1,0 +1,25 @@
+"""ACGAN.  Odena et al. 2017, https://arxiv.org/abs/1610.09585.
+
+  python -m gan_jax.main --config=configs/acgan.py
+  ...:classifier=tac_gan        or adc_gan, contragan, reacgan
+
+A DCGAN whose generator gets the class and whose discriminator tells it, Adam
+2e-4 (0.5, 0.999). The other classifiers: Gong et al. 2019 (1907.02690), Hou et
+al. 2022 (2107.10060), Kang & Park 2020 (2006.12681), Kang et al. 2021
+(2111.01118).
+"""
+
+from configs import common, dcgan
+
+
+def get_config(arg=None):
+  config = dcgan.get_config()
+  config.generator.conditioning = 'onehot'
+  config.sample_grid = (10, 10)
+  classifier(config, 'acgan')
+  return common.finish(config, arg, classifier=classifier)
+
+
+def classifier(config, name):
+  """classifier=NAME of a term that looks at classes."""
+  config.penalties = (common.term('penalties', name),)

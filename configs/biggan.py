@@ -1,0 +1,30 @@
+"""BigGAN.  Brock et al. 2019, https://arxiv.org/abs/1809.11096.
+
+  python -m gan_jax.main --config=configs/biggan.py
+
+z in chunks for each block, one class embedding shared by all conditional norms,
+orthogonal starts, spectral norm in both, projection, hinge, Adam 5e-5 for G and
+2e-4 for D (0, 0.999), two discriminator steps, average 0.9999, truncation when
+sampling (`--mode=sample --truncation=0.5`).
+
+Departures: 32 channels and batch 64 for the digits (the paper: 96 and 2048).
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.get_config()
+  config.latent.size = 120
+  config.generator = common.choice('generator', 'biggan.Generator') | dict(
+      width=32)
+  config.discriminator = common.choice(
+      'discriminator', 'biggan.Discriminator') | dict(width=32)
+  config.loss = dict(name='hinge')
+  config.gen_optimizer = common.adam(5e-5, b1=0.0)
+  config.disc_optimizer = common.adam(2e-4, b1=0.0)
+  config.disc_steps = 2
+  config.reuse_fakes = False
+  config.ema_decay = 0.9999
+  config.train_steps = common.duration(20_000)
+  return common.finish(config, arg)

@@ -1,0 +1,16 @@
+"""DRAGAN.  Kodali et al. 2017, https://arxiv.org/abs/1705.07215.
+
+  python -m gan_jax.main --config=configs/dragan.py
+
+The DCGAN game with a gradient penalty around the data, weight 10, one step of
+each player; no batch norm in the discriminator, which would mix the gradients.
+"""
+
+from configs import common, dcgan
+
+
+def get_config(arg=None):
+  config = dcgan.get_config()
+  config.discriminator.norm = 'none'
+  config.penalties = (common.term('penalties', 'dragan'),)
+  return common.finish(config, arg)

@@ -1,0 +1,18 @@
+"""InfoGAN.  Chen et al. 2016, https://arxiv.org/abs/1606.03657.
+
+  python -m gan_jax.main --config=configs/infogan.py
+
+A code of ten values, two continuous ones and 62 of noise, found again by a head
+of the discriminator; Adam 2e-4 for D and 1e-3 for G (0.5), the networks those
+of DCGAN. The paper weighs the continuous codes by 0.1; here all weigh alike.
+"""
+
+from configs import common, dcgan
+
+
+def get_config(arg=None):
+  config = dcgan.get_config()
+  config.latent = common.choice('latent', 'infogan')
+  config.penalties = (common.term('penalties', 'infogan'),)
+  config.gen_optimizer = common.adam(1e-3, b1=0.5)
+  return common.finish(config, arg)

@@ -1,0 +1,15 @@
+"""LSGAN.  Mao et al. 2017, https://arxiv.org/abs/1611.04076.
+
+  python -m gan_jax.main --config=configs/lsgan.py
+
+Least squares on logits, targets 0 and 1 (eq. 9); Adam 2e-4 (0.5, 0.999), the
+rates of DCGAN, whose networks these are.
+"""
+
+from configs import common, dcgan
+
+
+def get_config(arg=None):
+  config = dcgan.get_config()
+  config.loss = common.choice('loss', 'least_squares')
+  return common.finish(config, arg)

@@ -1,0 +1,16 @@
+"""PacGAN.  Lin et al. 2018, https://arxiv.org/abs/1712.04086.
+
+  python -m gan_jax.main --config=configs/pacgan.py            packs of two
+  python -m gan_jax.main --config=configs/pacgan.py:data=stacked_mnist
+
+The discriminator judges `packing` images at once, so that a generator of few
+modes is found out. Else DCGAN.
+"""
+
+from configs import common, dcgan
+
+
+def get_config(arg=None):
+  config = dcgan.get_config()
+  config.packing = 2
+  return common.finish(config, arg)

@@ -1,0 +1,26 @@
+"""Unrolled GAN.  Metz et al. 2017, https://arxiv.org/abs/1611.02163.
+
+  python -m gan_jax.main --config=configs/unrolled.py
+  python -m gan_jax.main --config=configs/unrolled.py:data=ring
+
+The generator's gradient goes through five further updates of the discriminator.
+On the ring: MLPs of two layers of 128, z 256, batch 512, Adam 1e-3 and 1e-4
+(0.5, 0.999), as in the paper's appendix A.
+"""
+
+from configs import common
+
+
+def get_config(arg=None):
+  config = common.get_config()
+  config.latent.size = 256
+  for key in ('generator', 'discriminator'):
+    config[key] = common.choice(key, f'mlp.{key.capitalize()}') | dict(
+        widths=(128, 128), activation='relu')
+  config.unrolled_steps = 5
+  config.batch_size = 512
+  config.gen_optimizer = common.adam(1e-3, b1=0.5)
+  config.disc_optimizer = common.adam(1e-4, b1=0.5)
+  config.train_steps = common.duration(5000)
+  config.sample_every = common.duration(500)
+  return common.finish(config, arg)

@@ -1,0 +1,155 @@
+"""Plays every pair of choices on tiny networks, and prints the table.
+
+  python experiments/cross/cross.py                    # all pairs, about 1 h
+  python experiments/cross/cross.py --sample=20 --seed=3
+
+A cell names a loss, a penalty, a norm of each player, a conditioning, an
+augmentation and a weight norm. The full product has millions of cells; a
+covering array holds every PAIR of choices in some cell. Each cell is compiled
+and plays three steps: it passes if all scalars are finite and both players
+move; a cell that the program refuses is listed with its reason.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import random
+import sys
+import time
+
+# What is compiled runs three steps: no time for optimising it.
+os.environ.setdefault('XLA_FLAGS', '--xla_backend_optimization_level=0 '
+                      '--xla_llvm_disable_expensive_passes=true')
+import jax  # noqa: E402  (after the line above)
+import numpy as np  # noqa: E402
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
+from configs import common  # noqa: E402  (after the line above)
+from gan_jax import experiment, lookup, parallel  # noqa: E402
+from gan_jax.validation import ConfigError  # noqa: E402
+
+GENERATOR_NORMS = ('none', 'batch', 'conditional_batch', 'layer', 'instance',
+                   'group', 'pixel', 'virtual_batch', 'self_modulation',
+                   'adain')
+AXES = {
+    'loss': tuple(lookup.names('gan_jax.losses')),
+    'penalty': ('none', *lookup.names('gan_jax.penalties')),
+    'gen_norm': GENERATOR_NORMS,
+    'disc_norm': ('none', 'batch', 'layer', 'instance', 'group', 'pixel',
+                  'virtual_batch'),
+    'weight_norm': ('none', 'spectral', 'weight', 'equalized'),
+    'conditioning': ('none', 'onehot', 'embedding', 'projection'),
+    'augment': ('none', *lookup.names('gan_jax.augment')),
+    'game': ('plain', 'packing', 'unrolled', 'simultaneous',
+             'gradient_normalization'),
+}
+
+
+def covering(seed: int) -> list[dict]:
+  """Cells in which every pair of choices of two axes occurs, greedily."""
+  rng = random.Random(seed)
+  names = list(AXES)
+  missing = {(a, x, b, y) for a, b in itertools.combinations(names, 2)
+             for x in AXES[a] for y in AXES[b]}
+  cells = []
+  while missing:
+    first = min(rng.sample(sorted(missing), min(20, len(missing))))
+    best, gain = None, -1
+    for _ in range(30):
+      cell = {name: rng.choice(AXES[name]) for name in names}
+      cell[first[0]], cell[first[2]] = first[1], first[3]
+      covered = _pairs(cell, names) & missing
+      if len(covered) > gain:
+        best, gain = cell, len(covered)
+    missing -= _pairs(best, names)
+    cells.append(best)
+  return cells
+
+
+def _pairs(cell, names):
+  return {(a, cell[a], b, cell[b])
+          for a, b in itertools.combinations(names, 2)}
+
+
+def config_of(cell: dict) -> dict:
+  """The config of a cell: 8 px, width 4, batch 8."""
+  needs = lookup.build('gan_jax.losses', dict(name=cell['loss'])).needs
+  judge = 'autoencoder' if needs else 'dcgan'
+  config = experiment.plain(common.get_config())
+  generator = dict(name='dcgan.Generator', width=4, norm=cell['gen_norm'],
+                   weight_norm=cell['weight_norm'], conditioning=(
+                       'onehot' if cell['conditioning'] != 'none' else 'none'))
+  discriminator = dict(name=f'{judge}.Discriminator', width=4,
+                       norm=cell['disc_norm'],
+                       weight_norm=cell['weight_norm'],
+                       conditioning=cell['conditioning'])
+  latent = 'infogan' if cell['penalty'] == 'infogan' else 'normal'
+  game = cell['game']
+  return config | dict(
+      data=dict(name='noise', shape=(8, 8, 3), num_examples=64,
+                num_classes=3),
+      batch_size=8, latent=dict(name=latent), generator=generator,
+      discriminator=discriminator, loss=dict(name=cell['loss']),
+      penalties=() if cell['penalty'] == 'none' else (
+          dict(name=cell['penalty'], weight=0.1),),
+      augment=() if cell['augment'] == 'none' else (
+          dict(name=cell['augment']),),
+      packing=2 if game == 'packing' else 1,
+      unrolled_steps=1 if game == 'unrolled' else 0,
+      updates='simultaneous' if game == 'simultaneous' else 'alternating',
+      gradient_normalization=game == 'gradient_normalization',
+      train_steps=3, steps_per_call=3, log_every=3, sample_every=0,
+      eval_every=0, checkpoint_every=0)
+
+
+def play(cell: dict) -> str:
+  """'ok', 'refused: why', or 'failed: how'."""
+  try:
+    run = experiment.load(config_of(cell))
+  except ConfigError as error:
+    return 'refused: ' + '; '.join(p.rule for p in error.problems)
+  mesh = parallel.make_mesh(1)
+  runner = parallel.make_runner(run.step, mesh, seed=0, image_range=(-1., 1.))
+  before = jax.tree.map(np.array, run.init())
+  after, scalars = runner(
+      parallel.replicate(before, mesh), parallel.replicate(
+          parallel.Data(run.source.images, run.source.labels), mesh),
+      run.batches(0, 3).reshape(3, 1, -1))
+  bad = [name for name, value in scalars.items()
+         if not np.isfinite(value).all()]
+  still = [player for player in ('gen', 'disc') if all(
+      np.array_equal(a, b) for a, b in zip(
+          jax.tree.leaves(getattr(before, player).params),
+          jax.tree.leaves(getattr(after, player).params), strict=True))]
+  if bad or still:
+    return f'failed: not finite {bad}, does not move {still}'
+  return 'ok'
+
+
+def main(argv=None) -> int:
+  """Plays the cells; the exit status is the number of failures, at most 1."""
+  parser = argparse.ArgumentParser()
+  parser.add_argument('--sample', type=int, default=0)
+  parser.add_argument('--seed', type=int, default=0)
+  args = parser.parse_args(argv)
+  cells = covering(seed=0)
+  if args.sample:
+    cells = random.Random(args.seed).sample(cells, args.sample)
+  counts = {'ok': 0, 'refused': 0, 'failed': 0}
+  for cell in cells:
+    start = time.perf_counter()
+    try:
+      outcome = play(cell)
+    except Exception as error:  # A cell that breaks is what is looked for.
+      outcome = f'failed: {type(error).__name__}: {str(error)[:300]}'
+    counts[outcome.split(':')[0]] += 1
+    print(json.dumps({**cell, 'outcome': outcome, 'seconds': round(
+        time.perf_counter() - start, 1)}), flush=True)
+    jax.clear_caches()
+  print(json.dumps({'cells': len(cells), **counts}), flush=True)
+  return int(counts['failed'] > 0)
+
+
+if __name__ == '__main__':
+  sys.exit(main())
