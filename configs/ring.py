@@ -31,6 +31,7 @@ def get_config(arg=None):
   config.steps_per_call = 100
   config.log_every = common.duration(100)
   config.sample_every = common.duration(500)
-  config.eval_every = common.duration(0)
+  config.evaluators = (common.term('evaluators', 'mode_coverage'),)
+  config.eval_every = common.duration(1000)
   config.checkpoint_every = common.duration(5000)
   return common.finish(config, arg)

@@ -5,6 +5,10 @@ import os
 # Before JAX starts: with fewer threads than devices, collectives on CPU can
 # dead-lock.
 os.environ.setdefault('NPROC', '16')
+# Most of what is compiled here runs a few tiny steps: optimising it would take
+# longer than all the tests.
+os.environ.setdefault('XLA_FLAGS', '--xla_backend_optimization_level=0 '
+                      '--xla_llvm_disable_expensive_passes=true')
 
 import jax  # noqa: E402  (after the line above)
 import pytest  # noqa: E402

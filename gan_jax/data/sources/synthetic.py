@@ -141,7 +141,8 @@ def _gaussians(centres, count, std, seed, name):
   _at_least(0, std=std)
   labels = np.arange(count) % len(centres)
   points = centres[labels] + std * _normal(2 * count, seed).reshape(-1, 2)
-  return make_source(points.astype(np.float32), labels, len(centres), name=name)
+  return make_source(points.astype(np.float32), labels, len(centres), name=name,
+                     report={'centres': centres, 'std': std})
 
 
 def _normal(count, seed):
