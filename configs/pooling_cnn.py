@@ -8,6 +8,12 @@
 
 Cross-entropy; D convolution, leaky ReLU 0.01, max-pool, dense; G transposed
 convolutions. The curve of D's output towards 1/2 is in curves.png.
+
+Departures: without norm the generator falls onto one or two digits within
+1,700 steps, so the discriminator has batch norm after its second convolution
+and noise of deviation 0.2 on its inputs (Sonderby et al. 2017, 1610.04490).
+
+Measured: 307 images/s on one core of a Xeon, 8 minutes; all ten digits.
 """
 
 from configs import common

@@ -21,6 +21,8 @@ def get_config(arg=None):
   config.batch_size = 512
   config.gen_optimizer = common.adam(1e-3, b1=0.5)
   config.disc_optimizer = common.adam(1e-4, b1=0.5)
+  # The root in Adam has no derivative at 0, and here one goes through it.
+  config.disc_optimizer['eps_root'] = 1e-12
   config.train_steps = common.duration(5000)
   config.sample_every = common.duration(500)
   return common.finish(config, arg)

@@ -6,6 +6,10 @@
 
 Algorithm 1: Adam 1e-4 (0, 0.9), five critic steps, penalty weight 10; no norm
 in the critic (`--config.discriminator.norm=layer` is the paper's other way).
+Departures: half of DCGAN's width.
+
+Measured: 1,172 images/s on one core of a Xeon, 9 minutes; digits,
+fd_random_2k 0.100, floor 0.028 (seed 0).
 """
 
 from configs import common, wgan

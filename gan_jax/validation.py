@@ -146,6 +146,12 @@ def _check_game(config, devices, known) -> list[Problem]:
         'packing', packing, f'packs do not divide batch_size='
         f'{config["batch_size"]} on {devices} devices; a multiple of '
         f'{packing * devices} does'))
+  spec = config.get('disc_optimizer')
+  if config.get('unrolled_steps') and isinstance(spec, Mapping) and (
+      spec.get('name') in ('adam', 'adamw') and not spec.get('eps_root')):
+    problems.append(Problem(
+        'disc_optimizer.eps_root', 0.0, 'must be above 0, 1e-12 for example, '
+        'with unrolled_steps: the gradient goes through the root in Adam'))
   if config['updates'] == 'simultaneous' and (
       config['disc_steps'], config['gen_steps']) != (1, 1):
     problems.append(Problem(

@@ -252,7 +252,7 @@ def test_features_refuse(images):
 
 
 def test_room_holds_factories_only():
-  assert lookup.names('gan_jax.metrics') == ['frechet']
+  assert lookup.names('gan_jax.metrics') == ['mode_coverage', 'frechet']
   assert lookup.find('gan_jax.metrics', 'frechet') is factory
   assert lookup.defaults('gan_jax.metrics', 'frechet') == {'num_samples': 2000}
 

@@ -31,12 +31,13 @@ GAMES = {
         discriminator=dict(name='mlp.Discriminator', widths=(8,),
                            conditioning='onehot'),
         augment=(dict(name='instance_noise'),),
-        penalties=(dict(name='r1', weight=2.0, every=3),)),
-    'convolutions, batch norm, r2': dict(
+        penalties=(dict(name='r1', weight=2.0, every=3),
+                   dict(name='r2', weight=1.0))),
+    'convolutions, batch norm, r1': dict(
         loss=dict(name='non_saturating'),
         generator=dict(name='dcgan.Generator', width=4),
         discriminator=dict(name='dcgan.Discriminator', width=4),
-        penalties=(dict(name='r2', weight=1.0),)),
+        penalties=(dict(name='r1', weight=0.1),)),
 }
 
 

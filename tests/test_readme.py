@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import experiment, lookup, main
+from configs import cgan
+from gan_jax import experiment, lookup, main, train
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / 'README.md').read_text()
@@ -64,3 +65,15 @@ def test_the_loss_of_the_readme_trains(tmp_path, monkeypatch):
       '--config.loss.name=my_lab.ideas:exponential',
       f'--workdir={tmp_path / "run"}'])
   assert status == 0
+
+
+def test_the_terms_of_the_readme_train(tmp_path, monkeypatch):
+  code = next(b for b in blocks('python') if 'def centred' in b)
+  (tmp_path / 'readme_terms.py').write_text(code)
+  monkeypatch.syspath_prepend(tmp_path)
+  config = experiment.plain(cgan.get_config('quick')) | dict(penalties=tuple(
+      dict(name=f'readme_terms:{name}', weight=0.1)
+      for name in ('centred', 'domains')))
+  run = experiment.load(config)
+  assert train.train(run, str(tmp_path / 'run')) == 0
+  assert run.game.penalties[1].parts.heads == (('domain', 10),)

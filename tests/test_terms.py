@@ -636,10 +636,6 @@ def test_the_discriminator_has_the_heads_that_terms_name():
 @pytest.mark.parametrize('changes,message', [
     (dict(packing=3), 'packs do not divide batch_size=8 on 4 devices; a '
                       'multiple of 12 does'),
-    (dict(packing=2, discriminator=dict(
-        name='mlp.Discriminator', conditioning='onehot')),
-     "the discriminator cannot be conditional; use conditioning='none' or "
-     'packing=1'),
     (dict(updates='simultaneous', disc_steps=2),
      'is one update of each player; use disc_steps=1 and gen_steps=1'),
     (dict(updates='simultaneous', gen_steps=2),
@@ -670,13 +666,13 @@ GAMES = {
         loss=dict(name='top_k', fraction=0.5),
         augment=(dict(name='instance_noise', decay_steps=10),),
         penalties=(dict(name='lecam', weight=0.3, start=1),
-                   dict(name='contragan', weight=1.0, size=4),
                    dict(name='feature_matching', weight=1.0, every=2),
                    dict(name='max_gp', weight=0.1)), **MLP),
     'gradient normalisation, classes, latents': dict(
         gradient_normalization=True, accumulate_steps=2,
         loss=dict(name='hinge'),
         penalties=(dict(name='reacgan', weight=1.0, size=4),
+                   dict(name='contragan', weight=1.0, size=4),
                    dict(name='adc_gan', weight=1.0),
                    dict(name='icr', weight=10.0, std=0.3, shift=0.2),
                    dict(name='orthogonal', weight=1e-2)), **MLP),

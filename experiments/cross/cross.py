@@ -99,6 +99,7 @@ def config_of(cell: dict) -> dict:
       unrolled_steps=1 if game == 'unrolled' else 0,
       updates='simultaneous' if game == 'simultaneous' else 'alternating',
       gradient_normalization=game == 'gradient_normalization',
+      disc_optimizer=dict(name='adam', learning_rate=2e-4, eps_root=1e-12),
       train_steps=3, steps_per_call=3, log_every=3, sample_every=0,
       eval_every=0, checkpoint_every=0)
 

@@ -125,7 +125,7 @@ class _Builder:
 
   def check_fit(self, loss, penalties):
     """Combinations that have no meaning, with what would fit."""
-    wants = loss is not None and loss.needs == 'autoencoder'
+    wants = isinstance(loss, Loss) and loss.needs == 'autoencoder'
     has = getattr(self.built.get('discriminator'), 'autoencoder', False)
     if wants and not has:
       self.problems.append(Problem(

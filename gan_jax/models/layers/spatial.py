@@ -13,10 +13,18 @@ from gan_jax.models.layers.weights import Conv, WeightNormName
 def max_pool(x):
   """2x2 maximum, [B, H, W, C] -> [B, H // 2, W // 2, C].
 
-  Written as a reduction: the gradient of XLA's reduce_window is a
-  select_and_scatter, slow on CPU and without a second derivative.
+  Written as comparisons: the gradient of XLA's reduce_window is a
+  select_and_scatter, slow on CPU and without a second derivative, and that of a
+  reduction divides by the number of inputs that equal the maximum, which is 0
+  where the compiler computes an input twice, with two roundings.
   """
-  return _blocks(x).max(axis=(2, 4))
+  x = _blocks(x)
+  x = _larger(x[:, :, 0], x[:, :, 1])
+  return _larger(x[:, :, :, 0], x[:, :, :, 1])
+
+
+def _larger(a, b):
+  return jnp.where(a >= b, a, b)
 
 
 def average_pool(x):
