@@ -21,7 +21,7 @@ class Game(NamedTuple):
   disc_weight_clip: bound on every parameter of the discriminator after its
     update (Arjovsky et al. 2017), 0 for none.
   gradient_normalization: the discriminator's logits f become f / (|df/dx| +
-    |f|) (Wu et al. 2021, arXiv:2109.02235, eq. 10).
+    |f|) (Wu et al. 2021, arXiv:2109.02235).
   packing: images that the discriminator judges together (PacGAN).
   unrolled_steps: updates of the discriminator that the generator looks ahead
     by the adversarial loss (Metz et al. 2017, arXiv:1611.02163), through which

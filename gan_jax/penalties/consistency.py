@@ -11,7 +11,7 @@ from gan_jax.penalties.term import Regulariser
 
 
 def cr(*, shift: float = 0.125, flip: bool = False) -> Callable:
-  """(D(x) - D(T(x)))^2 on real images.  Zhang et al. 2020, 1910.12027, eq. 4.
+  """(D(x) - D(T(x)))^2 on real images.  Zhang et al. 2020, arXiv:1910.12027.
 
   T shifts by up to `shift` of the size, and mirrors if `flip` is on (the paper
   does both; digits must not be mirrored). The paper's weight is 10.

@@ -49,7 +49,7 @@ def dragan(*, scale: float = 0.5, target: float = 1.0, eps: float = 1e-10,
 
 def max_gp(*, eps: float = 1e-10,
            batch_all: Callable = lambda x: x) -> Callable:
-  """The largest squared norm of a batch.  Zhou et al. 2019, 1902.05687, eq. 14.
+  """The largest squared norm of a batch.  Zhou et al. 2019, arXiv:1902.05687.
 
   max |grad D|^2 over the examples of all devices, at points between real and
   generated images as in wgan_gp.
@@ -63,7 +63,7 @@ def max_gp(*, eps: float = 1e-10,
 
 
 def wgan_div(*, power: float = 6.0, eps: float = 1e-10) -> Callable:
-  """|grad D|^p at points in between.  Wu et al. 2018, 1712.01026, eq. 7.
+  """|grad D|^p at points in between.  Wu et al. 2018, arXiv:1712.01026.
 
   The weight in the config is k; the paper's best are k = 2, p = 6. It belongs
   to the wasserstein loss.

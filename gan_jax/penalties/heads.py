@@ -16,7 +16,7 @@ _CE = optax.losses.softmax_cross_entropy_with_integer_labels
 
 
 def acgan(*, num_classes: int) -> Regulariser:
-  """Auxiliary classifier.  Odena et al. 2017, arXiv:1610.09585, eq. 3.
+  """Auxiliary classifier.  Odena et al. 2017, arXiv:1610.09585.
 
   disc: CE(real) + CE(fake);  gen: CE(fake).
   """
@@ -32,7 +32,7 @@ def acgan(*, num_classes: int) -> Regulariser:
 
 
 def tac_gan(*, num_classes: int) -> Regulariser:
-  """Twin auxiliary classifiers.  Gong et al. 2019, arXiv:1907.02690, eq. 5.
+  """Twin auxiliary classifiers.  Gong et al. 2019, arXiv:1907.02690.
 
   The twin, trained on generated images only, tells the generator how easily its
   classes are told apart, which `acgan` alone overdoes.
@@ -74,7 +74,7 @@ def adc_gan(*, num_classes: int) -> Regulariser:
 
 def infogan(*, categories: tuple[int, ...] = (10,),
             continuous: int = 2) -> Regulariser:
-  """Mutual information with codes.  Chen et al. 2016, arXiv:1606.03657, eq. 5.
+  """Mutual information with codes.  Chen et al. 2016, arXiv:1606.03657.
 
   Both players minimise -log q(code | image), up to constants: CE for each
   categorical code, half the squared error (a Gaussian of variance 1) for each
@@ -97,7 +97,7 @@ def infogan(*, categories: tuple[int, ...] = (10,),
 
 def contragan(*, num_classes: int, size: int = 128, temperature: float = 1.0,
               batch_all: Callable = lambda x: x) -> Regulariser:
-  """Conditional contrastive (2C) loss.  Kang & Park 2020, 2006.12681, eq. 8.
+  """Conditional contrastive (2C) loss.  Kang & Park 2020, arXiv:2006.12681.
 
   -log of [e(x, proxy of y) + sum of e(x, x') with y' = y] over [e(x, proxy of
   y) + sum over all x' of e(x, x')], e(a, b) = exp(cos(a, b) / temperature), x'
@@ -121,7 +121,7 @@ def contragan(*, num_classes: int, size: int = 128, temperature: float = 1.0,
 def reacgan(*, num_classes: int, size: int = 128, temperature: float = 0.5,
             easy_positive: float = 0.98, easy_negative: float = 0.02,
             batch_all: Callable = lambda x: x) -> Regulariser:
-  """Data-to-data cross-entropy.  Kang et al. 2021, arXiv:2111.01118, eq. 7.
+  """Data-to-data cross-entropy.  Kang et al. 2021, arXiv:2111.01118.
 
   -log of p / (p + sum of n over x' with y' != y), with
   p = exp(min(cos(x, proxy of y) - easy_positive, 0) / temperature),

@@ -25,7 +25,7 @@ def lecam(*, decay: float = 0.99, start: int = 1000,
           batch_mean: Callable = jnp.mean) -> Regulariser:
   """LeCam: logits and the other side's average.  Tseng et al. 2021, 2104.03310.
 
-  Equation 5: relu(real - average of fake)^2 + relu(average of real - fake)^2,
+  relu(real - average of fake)^2 + relu(average of real - fake)^2,
   with exponential averages of the logits, in the state. As in the authors' code
   it acts from update `start` on, and until then the averages are the last
   batch's. The paper's weight is 0.3.
