@@ -132,8 +132,10 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
     ValueError: an argument that is not understood.
   """
   parts = [part.partition('=') for part in (arg or '').split(',') if part]
-  # The size of a quick run is set last, whatever the order.
-  for key, _, value in sorted(parts, key=lambda part: part[0] == 'quick'):
+  # Whatever the order: choices replace, the recipe's own arguments change them,
+  # and the size of a quick run is set last.
+  for key, _, value in sorted(
+      parts, key=lambda part: (part[0] == 'quick', part[0] in own)):
     if key in own:
       own[key](config, value)
     elif key == 'quick':

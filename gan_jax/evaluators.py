@@ -104,14 +104,21 @@ class Evaluator:
       return media.scatter(examples, real=self._real)
     return media.grid(examples, self._experiment.config['sample_grid'][1])
 
+  def _labels(self, count):
+    """As often as in the data; in turn where the data are balanced."""
+    run = self._experiment
+    if run.config['data'].get('balanced') or not run.facts.classes:
+      return np.resize(np.array(run.facts.classes or (0,), np.int32), count)
+    labels = run.source.labels
+    order = Batches(len(labels), min(count, len(labels)), 0)(0, 1)[0]
+    return np.resize(labels[order], count)
+
   def scores(self, state) -> dict[str, float]:
     """All configured scores, {'eval/name': value}."""
-    facts = self._experiment.facts
     key = jax.random.fold_in(self._key, _SCORES)
 
     def sample(count):
-      # Labels come in turn, so that all classes count alike.
-      label = np.resize(np.array(facts.classes or (0,), np.int32), count)
+      label = self._labels(count)
       return self._sampler.images(
           state.ema, self._sampler.latents(key, count), label)
 
@@ -121,7 +128,7 @@ class Evaluator:
     return {f'eval/{name}': value for name, value in found.items()}
 
 
-def equilibrium(loss) -> dict[str, float]:
+def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:
   """What the losses and D's answers are where the players have drawn.
 
   There real and generated images look the same, so D answers one number c to
@@ -131,21 +138,22 @@ def equilibrium(loss) -> dict[str, float]:
   Returns:
     {'loss/disc': ..., 'loss/gen': ..., 'prob/real': ..., 'prob/fake': ...}.
   """
-  if loss.inputs != 'logits':
+  if loss.inputs != 'logits' or loss.needs:
     return {}
   memory = (loss.memory,) if loss.memory else ()
 
   def both(c):
     def one(x):
-      return (loss.disc(x[None], x[None], *memory)[0],
-              loss.gen(x[None], x[None], *memory)[0])
+      x = jnp.full((batch_size,), x)
+      return (jnp.mean(loss.disc(x, x, *memory)),
+              jnp.mean(loss.gen(x, x, *memory)))
 
     # A loss may ask for the mean over devices: here is one.
     disc, gen = jax.vmap(one, axis_name=parallel.AXIS)(c[None])
     return disc[0], gen[0]
 
   c = jnp.linspace(-5.0, 5.0, 10001)
-  disc, gen = jax.vmap(both)(c)
+  disc, gen = jax.lax.map(both, c, batch_size=128)
   lowest = jnp.flatnonzero(disc <= disc.min() + 1e-5)
   middle = lowest[len(lowest) // 2]
   found = {'loss/disc': float(disc.min())}

@@ -16,6 +16,9 @@ _LOG = logging.getLogger(__name__)
 RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
              'evaluators', 'checkpoint_every', 'keep_checkpoints',
              'steps_per_call', 'sample_grid')
+# Where the data lie and how they are read; the fingerprint says what they are.
+_ELSEWHERE = tuple(f'data.{key}' for key in (
+    'resident_limit', 'path', 'folder', 'data_dir', 'on_bad_image', 'max_bad'))
 # Facts of the data that networks and readers depend on.
 _SHAPES = ('image_shape', 'num_classes', 'classes')
 
@@ -34,7 +37,8 @@ def check_same_run(folder, experiment, *, allow_changed_data=False):
   """
   config = experiment.config
   lines = [line for line in _differences(folder, 'config.json', config)
-           if re.split(r'[.:[]', line)[0] not in _resumable(config)]
+           if re.split(r'[.:[]', line)[0] not in _resumable(config)
+           and line.split(':')[0] not in _ELSEWHERE]
   changed = _changed_data(folder, experiment.facts)
   if changed and allow_changed_data and not any(
       line.startswith(_SHAPES) for line in changed):

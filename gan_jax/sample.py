@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from gan_jax import media, models, parallel, sampling
+from gan_jax import media, models, parallel, sampling, validation
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.evaluators import Sampler
 from gan_jax.experiment import Facts, game_of_run, initial_state, plain
@@ -86,6 +86,9 @@ def _read_run(folder):
         found.append(plain(json.load(file)))
     except ValueError as e:
       raise WorkdirError(f'{path} is damaged: {e}') from e
+  if absent := sorted(validation.KEYS - set(found[0])):
+    raise WorkdirError(f'{folder}/config.json is of another version: it lacks '
+                       f'{", ".join(absent)}')
   try:
     return found[0], Facts(**found[1])
   except TypeError as e:

@@ -135,8 +135,8 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     loss = terms.adversarial(game, 'disc', state.aux, real_out, fake_out)
 
     # Gradients are taken by the images before the augmentation, through it.
-    def critique(images):
-      return ask(state.disc.stats, images, 'augment real')[0]
+    def critique(images, purpose='augment real'):
+      return ask(state.disc.stats, images, purpose)[0]
 
     def generate(z):
       return pack(game.gen.apply(state.gen.params, state.gen.stats, z, label,
@@ -144,8 +144,9 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
 
     extra, scalars = terms.regularise(
         game, 'disc', seen, state.aux, count, params=params, critique=critique,
-        critic=lambda images: critique(images).logits, real_out=real_out,
-        fake_out=fake_out, generate=generate)
+        critic=lambda images: critique(images).logits,
+        fake_critic=lambda images: critique(images, 'augment fake').logits,
+        real_out=real_out, fake_out=fake_out, generate=generate)
     aux = terms.remember(game, state.aux, real_out, fake_out, state.step)
     return loss + extra, (stats, aux, scalars | _opinion(
         loss, real_out, fake_out))
@@ -201,7 +202,8 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
     loss = terms.adversarial(game, 'gen', state.aux, real_out, fake_out)
     extra, scalars = terms.regularise(
         game, 'gen', seen, state.aux, count, params=params, critique=critique,
-        critic=lambda images: critique(images).logits, real_out=real_out,
+        critic=lambda images: critique(images).logits,
+        fake_critic=lambda images: critique(images).logits, real_out=real_out,
         fake_out=fake_out, generate=generate)
     return loss + extra, scalars | {'loss/gen': loss}
 

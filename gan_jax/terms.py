@@ -102,8 +102,14 @@ def _lazily(term, count, value):
 
 def call(function: Callable, **available):
   """Calls a function with those of the arguments that it names."""
-  names = inspect.signature(function).parameters
-  return function(**{name: available[name] for name in names})
+  found = inspect.signature(function).parameters
+  absent = [name for name, p in found.items() if name not in available
+            and p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+  if absent:
+    raise ValueError(f'a term asks for {", ".join(absent)}; it may name '
+                     f'{", ".join(sorted(available))}')
+  return function(**{name: available[name] for name in found
+                     if name in available})
 
 
 def remember(game, aux, real_out, fake_out, step):

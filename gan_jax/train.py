@@ -117,7 +117,8 @@ class _Loop:
     try:
       rows, frames = self.writer.read(), _frames(self.folder)
       if rows:
-        levels = equilibrium(self.experiment.game.loss)
+        levels = equilibrium(self.experiment.game.loss,
+                             self.config['batch_size'])
         try_write_file(os.path.join(self.folder, 'curves.png'),
                        media.curves(rows, levels=levels, title=title))
       if frames:

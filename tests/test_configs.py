@@ -150,6 +150,14 @@ def test_every_penalty_and_every_augmentation():
     ('dcgan', 'data=noise,penalty=acgan', (), 'penalties[0]', 'labels'),
     ('biggan', 'data=noise', (), 'generator.norm', 'labels'),
     ('dcgan', '', ('--config.packing=3',), 'packing', 'multiple of'),
+    ('dcgan', '', ('--config.gradient_normalization=True',),
+     'gradient_normalization', "norm='none'"),
+    ('dcgan', 'loss=mmd,augment=ada', (), 'augment', 'does not train'),
+    ('unrolled', '', ('--config.accumulate_steps=2',), 'unrolled_steps',
+     'accumulate_steps=1'),
+    ('unrolled', '', ('--config.disc_optimizer.eps_root=0.0',),
+     'disc_optimizer.eps_root', '1e-12'),
+    ('critic_mlp', 'augment=cutout', (), 'augment', '[-1, 1]'),
     ('cgan', '', ('--config.packing=2',), 'packing', 'several classes'),
     ('wgan', '', ('--config.updates=simultaneous',), 'updates',
      'disc_steps=1'),
@@ -163,6 +171,20 @@ def test_combinations_without_meaning_are_refused(name, arg, flags, path,
     experiment.load(_config(name, arg, *flags))
   found = [str(p) for p in error.value.problems]
   assert any(p.startswith(path) and words in p for p in found), found
+
+
+def test_the_order_of_arguments_does_not_matter():
+  one, other = (_config('pooling_cnn', arg).to_dict() for arg in (
+      'digit=4,data=fashion_mnist', 'data=fashion_mnist,digit=4'))
+  assert one['data'] == other['data'] and one['data']['classes'] == (4,)
+
+
+def test_the_players_have_rates_of_their_own():
+  config = _config('pooling_cnn', 'optimizer=sgd',
+                   '--config.disc_optimizer.learning_rate=0.001')
+  assert config.gen_optimizer.learning_rate == 0.02
+  assert _config('pooling_cnn', 'optimizer=sgd'
+                 ).disc_optimizer.learning_rate == 0.02
 
 
 def test_other_data_networks_and_optimisers(tmp_path):

@@ -25,8 +25,9 @@ def ask(penalty, critic, real, fake, keys, **more):
   """The values of a penalty, given what it names."""
   real_out, fake_out = (Critique(critic(x), x.reshape(len(x), -1), {})
                         for x in (real, fake))
-  return terms.call(penalty, critic=critic, real=real, fake=fake, keys=keys,
-                    real_out=real_out, fake_out=fake_out, **more)
+  return terms.call(penalty, critic=critic, fake_critic=critic, real=real,
+                    fake=fake, keys=keys, real_out=real_out, fake_out=fake_out,
+                    **more)
 
 
 def test_every_regulariser_is_tested_here():
@@ -345,6 +346,8 @@ def critique(logits=None, features=None, **heads):
 
 def call(function, **available):
   """`terms.call`, compiled: quicker than one operation after the other."""
+  if 'critic' in available:
+    available = dict(fake_critic=available['critic']) | available
   fixed = {k: v for k, v in available.items() if callable(v)}
   arrays = {k: v for k, v in available.items() if k not in fixed}
   return jax.jit(lambda arrays: terms.call(function, **arrays, **fixed))(arrays)

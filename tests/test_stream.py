@@ -110,3 +110,12 @@ def test_host_share_counts_waiting_for_data(tmp_path, monkeypatch):
   with open(os.path.join(tmp_path, 'run', 'scalars.jsonl')) as file:
     share = [json.loads(line).get('perf/host_share') for line in file][-1]
   assert share > 0.8
+
+
+def test_a_run_goes_on_where_its_data_no_longer_fit(tmp_path):
+  path = tiny.write_images(tmp_path / 'set.npz')
+  for limit, steps in ((4096, 4), (0, 8)):
+    data = dict(name='npz', path=path, resident_limit=limit)
+    run = experiment.load(tiny.config(path, data=data, train_steps=steps))
+    assert train.train(run, str(tmp_path / 'run')) == 0
+  assert [row['step'] for row in tiny.rows(tmp_path / 'run')] == [2, 4, 6, 8]

@@ -691,3 +691,9 @@ def test_four_devices_play_as_one(name, monkeypatch):
   test_parallel._equal(play.mapped(), wanted)
   assert np.isfinite(np.concatenate(
       [np.ravel(x) for x in wanted[1].values()])).all()
+
+
+def test_a_term_that_asks_for_what_is_not_there_is_told_what_is():
+  with pytest.raises(ValueError, match='asks for key; it may name fake, real'):
+    terms.call(lambda real, fake, key: None, real=1, fake=2)
+  assert terms.call(lambda real, *, eps=3: real + eps, real=1, fake=2) == 4

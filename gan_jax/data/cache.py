@@ -86,7 +86,14 @@ def write(key: str, shape, images: Iterable, *, notes=lambda: {},
     with open(os.path.join(work, 'entry.json'), 'w') as file:
       json.dump({'fingerprint': fingerprint, 'notes': notes()}, file)
     os.chmod(work, 0o777 & ~_umask())
-    shutil.rmtree(folder, ignore_errors=True)
+    whole = read(key)
+    if whole and (not manifest or os.path.exists(
+        os.path.join(folder, 'manifest'))):
+      return whole  # Another process was first: the same images.
+    if os.path.exists(folder):  # Broken, and aside in one step.
+      broken = tempfile.mkdtemp(prefix='.broken-', dir=parent)
+      os.rename(folder, broken)
+      shutil.rmtree(broken, ignore_errors=True)
     try:
       os.rename(work, folder)
     except OSError:  # Another process was first: its entry is the same.

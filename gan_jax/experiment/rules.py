@@ -136,6 +136,7 @@ class _Builder:
           'discriminator.name', self.config['discriminator']['name'],
           'gives reconstruction errors for logits; use loss=ebgan or began'))
     self._check_packs(penalties)
+    self._check_logits(loss)
     for i, term in enumerate(penalties):
       if term.fn and term.parts.gen and 'label' in inspect.signature(
           term.parts.gen).parameters and not models.is_conditional(
@@ -143,6 +144,36 @@ class _Builder:
         self.problems.append(Problem(
             f'penalties[{i}].name', term.name, 'asks the generator for classes,'
             " which it does not know; use generator.conditioning='onehot'"))
+
+  def _check_logits(self, loss):
+    """What reads logits must find logits, each of one image."""
+    config = self.config
+    names = {spec['name'] for spec in config['augment']}
+    disc = self.built.get('discriminator')
+    own = config['loss']['name']
+    if isinstance(loss, Loss) and (loss.needs or loss.inputs != 'logits'):
+      for path, on in (('gradient_normalization',
+                        config['gradient_normalization']),
+                       ('augment', 'ada' in names)):
+        if on:
+          self.problems.append(Problem(
+              path, config[path], f'reads logits, which {own} does not train; '
+              'leave it out'))
+    mixed = (getattr(disc, 'norm', 'none') == 'batch'
+             or getattr(disc, 'minibatch', 'none') != 'none')
+    if config['gradient_normalization'] and mixed:
+      self.problems.append(Problem(
+          'gradient_normalization', True, 'needs the gradient of each image '
+          "alone; use discriminator.norm='none' and minibatch='none'"))
+    if config['unrolled_steps'] and config['accumulate_steps'] > 1:
+      self.problems.append(Problem(
+          'unrolled_steps', config['unrolled_steps'], 'looks ahead by updates '
+          'that accumulate_steps holds back; use accumulate_steps=1'))
+    if tuple(config['image_range']) != (-1.0, 1.0) and (
+        names - {'horizontal_flip', 'instance_noise'}):
+      self.problems.append(Problem(
+          'augment', sorted(names), 'is made for images in [-1, 1]; use '
+          'image_range=(-1.0, 1.0)'))
 
   def _check_packs(self, penalties):
     """A pack holds images of several classes and codes."""

@@ -9,7 +9,8 @@ weight and interval come from the config. What can be named:
 * real, fake: images [B, H, W, C];  label: [B] int32;  z: latents [B, Z];
 * keys: [B], a random key for each example;
 * critic: images -> logits [B], critique: images -> Critique, with the
-  parameters and labels of the step bound;
+  parameters and labels of the step bound, and augmented as the real images are;
+  fake_critic: augmented as the generated ones are;
 * real_out, fake_out: the Critique of real and fake;
 * params: of the player that is updated;
 * memory: what the regulariser remembers;

@@ -27,12 +27,12 @@ def bcr(*, shift: float = 0.125, flip: bool = False) -> Callable:
 
   The paper's weights are 10 for both.
   """
-  def penalty(critic, real, fake, real_out, fake_out, keys):
+  def penalty(critic, fake_critic, real, fake, real_out, fake_out, keys):
     keys = jax.vmap(random.split)(keys)
     return ((real_out.logits
              - critic(_change(real, keys[:, 0], shift, flip))) ** 2
             + (fake_out.logits
-               - critic(_change(fake, keys[:, 1], shift, flip))) ** 2)
+               - fake_critic(_change(fake, keys[:, 1], shift, flip))) ** 2)
 
   return penalty
 
@@ -50,8 +50,8 @@ def zcr(*, std: float = 0.03, gen_weight: float = 0.1) -> Regulariser:
     noise = jax.vmap(lambda k: random.normal(k, shape))(keys)
     return z + std * noise.reshape(z.shape)
 
-  def disc(critic, generate, z, fake_out, keys):
-    return (fake_out.logits - critic(generate(near(z, keys)))) ** 2
+  def disc(fake_critic, generate, z, fake_out, keys):
+    return (fake_out.logits - fake_critic(generate(near(z, keys)))) ** 2
 
   def gen(generate, z, fake, keys):
     difference = fake - generate(near(z, keys))
@@ -70,10 +70,12 @@ def icr(*, shift: float = 0.125, flip: bool = False, std: float = 0.03,
   images, latents = bcr(shift=shift, flip=flip), zcr(std=std,
                                                      gen_weight=gen_weight)
 
-  def disc(critic, real, fake, real_out, fake_out, keys, generate, z):
+  def disc(critic, fake_critic, real, fake, real_out, fake_out, keys, generate,
+           z):
     pairs = jax.vmap(random.split)(keys)
-    return (images(critic, real, fake, real_out, fake_out, pairs[:, 0])
-            + latent_weight * latents.disc(critic, generate, z, fake_out,
+    return (images(critic, fake_critic, real, fake, real_out, fake_out,
+                   pairs[:, 0])
+            + latent_weight * latents.disc(fake_critic, generate, z, fake_out,
                                            pairs[:, 1]))
 
   def gen(generate, z, fake, keys):
