@@ -404,7 +404,7 @@ def test_a_lazy_term_of_the_generator_keeps_its_mean():
 
 def test_a_term_is_called_with_what_it_names():
   assert terms.call(lambda b, a: (a, b), a=1, b=2, c=3) == (1, 2)
-  with pytest.raises(KeyError, match='nobody'):
+  with pytest.raises(ValueError, match='asks for nobody'):
     terms.call(lambda nobody: nobody, a=1)
 
 
