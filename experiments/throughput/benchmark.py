@@ -31,6 +31,7 @@ CASES = {
 }
 PEERS = ('none', 'torch', 'torch_compile')
 BATCH = 64
+WIDTH = 64  # of the DCGAN paper, and of the peer
 EXAMPLES = 2048
 
 _CASE = flags.DEFINE_enum('case', 'all', [*CASES, 'all'], 'What to train.')
@@ -63,11 +64,16 @@ def measure(case: str) -> dict:
     config.batch_size = BATCH
     config.steps_per_call = steps
     config.ema_decay = 0.0  # the peer averages no weights
+    if case != 'mlp':  # The recipes may be narrower, for two cores.
+      config.generator.width = config.discriminator.width = WIDTH
     config.train_steps = config.sample_every = steps
     config.log_every = config.eval_every = config.checkpoint_every = steps
   loaded = _load(config, images)
   ours = Ours(loaded)
   peer = _peer(case, images)
+  if peer and peer.num_parameters != ours.num_parameters:
+    raise ValueError(f'{case}: {ours.num_parameters:,} parameters beside '
+                     f'{peer.num_parameters:,} of the peer')
 
   indices = _indices(loaded, 0, _CALLS.value)
   per_round = indices[0].size * len(indices)  # real images
@@ -99,6 +105,9 @@ class Ours:
         loaded.step, self._mesh, seed=0,
         image_range=loaded.config['image_range'])
     self._state = parallel.replicate(loaded.init(), self._mesh)
+    self.num_parameters = sum(
+        leaf.size for net in (self._state.gen, self._state.disc)
+        for leaf in jax.tree.leaves(net.params))
     self._data = parallel.replicate(
         parallel.Data(loaded.source.images, loaded.source.labels), self._mesh)
 

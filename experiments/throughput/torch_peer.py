@@ -30,7 +30,8 @@ def make(case: str, images: np.ndarray, *, batch_size: int, device: str,
       because torch.compile has no second derivatives.
 
   Returns:
-    indices int64 [K, disc_steps, B] -> loss, after K steps.
+    indices int64 [K, disc_steps, B] -> loss, after K steps; its attribute
+    num_parameters counts those of both networks.
   """
   torch.manual_seed(0)
   if device == 'cuda':
@@ -47,6 +48,7 @@ def make(case: str, images: np.ndarray, *, batch_size: int, device: str,
   if compile_networks:
     gen = torch.compile(gen)
     disc = disc if penalised else torch.compile(disc)
+  count = sum(p.numel() for net in (gen, disc) for p in net.parameters())
   data = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(
       memory_format=torch.channels_last).to(device)
   update = _wgan_gp_step if penalised else _gan_step
@@ -64,6 +66,7 @@ def make(case: str, images: np.ndarray, *, batch_size: int, device: str,
       loss = update(gen, disc, adams, real, latent, autocast, smoothing)
     return loss.item()
 
+  run.num_parameters = count
   return run
 
 
