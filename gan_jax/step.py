@@ -148,7 +148,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
         fake_critic=lambda images: critique(images, 'augment fake').logits,
         real_out=real_out, fake_out=fake_out, generate=generate)
     aux = terms.remember(game, state.aux, real_out, fake_out, state.step)
-    return loss + extra, (stats, aux, scalars | _opinion(
+    return loss + extra, (stats, aux, scalars | terms.opinion(
         loss, real_out, fake_out))
 
   grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
@@ -230,17 +230,6 @@ def _unrolled(state, seen, game, pmean):
     grads = pmean(jax.grad(objective)(disc.params))
     disc = _update(disc, grads, disc.stats, game.disc_optimizer)
   return disc.params
-
-
-def _opinion(loss, real_out, fake_out):
-  """The scalars that say how the discriminator judges."""
-  return {
-      'loss/disc': loss,
-      'logits/real': jnp.mean(real_out.logits),
-      'logits/fake': jnp.mean(fake_out.logits),
-      'prob/real': jnp.mean(jax.nn.sigmoid(real_out.logits)),
-      'prob/fake': jnp.mean(jax.nn.sigmoid(fake_out.logits)),
-  }
 
 
 def _update(net: Net, grads, stats, optimizer) -> Net:

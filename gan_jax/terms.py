@@ -71,6 +71,17 @@ def adversarial(game, which: str, aux, real_out, fake_out):
   return mean(getattr(loss, which)(real, fake, *memory), real, f'loss.{which}')
 
 
+def opinion(loss, real_out, fake_out):
+  """The scalars that say how the discriminator judges."""
+  return {
+      'loss/disc': loss,
+      'logits/real': jnp.mean(real_out.logits),
+      'logits/fake': jnp.mean(fake_out.logits),
+      'prob/real': jnp.mean(jax.nn.sigmoid(real_out.logits)),
+      'prob/fake': jnp.mean(jax.nn.sigmoid(fake_out.logits)),
+  }
+
+
 def regularise(game, which: str, seen: View, aux, count, **available):
   """All terms of one player: (their weighted sum, {'penalty/name': value}).
 

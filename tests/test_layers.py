@@ -27,7 +27,7 @@ LAYERS = (
      'data.ingest', 'data.folder_labels', 'data.tfds_files',
      'data.load', 'data.stream', 'data.statistics', 'data.sources'),
     # L4: from a config to what runs.
-    ('validation', 'experiment', 'evaluators'),
+    ('validation', 'experiment', 'evaluators', 'feed'),
     # L5: programs.
     ('train', 'sample', 'inspecting', 'main'),
 )

@@ -4,14 +4,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-
 from gan_jax import durations, lookup, models, parallel, validation
 from gan_jax.data import load as data
 from gan_jax.data.files import DataError
 from gan_jax.data.pipeline import Batches
 from gan_jax.data.prepare import Source
+from gan_jax.experiment import fit
 from gan_jax.experiment.rules import (
   Facts,
   facts_of,
@@ -20,7 +18,7 @@ from gan_jax.experiment.rules import (
   make_game,
   units_of,
 )
-from gan_jax.game import Batch, Game
+from gan_jax.game import Game
 from gan_jax.lookup import Problem
 from gan_jax.step import simultaneous_step, train_step
 from gan_jax.validation import ROOMS, ConfigError
@@ -91,7 +89,9 @@ def load(config: Any) -> Experiment:
   if problems:
     raise ConfigError(problems)
   init = partial(initial_state, game, facts.image_shape, config['seed'])
-  _check_game(config, facts, times['train_steps'], init)
+  one = make_game(config, facts, times['train_steps'], axis_name=None)
+  step = _STEPS[config['updates']]
+  fit.trace(one, step, init, facts.image_shape, latent_shape(one))
   sampling = data.sampling_of(config['data'])
   batches = Batches(
       facts.num_examples, config['batch_size'], config['seed'],
@@ -99,7 +99,7 @@ def load(config: Any) -> Experiment:
       labels=source.labels if sampling.balanced else None)
   resident = source.images.nbytes <= sampling.resident_limit * 2 ** 20
   return Experiment(config, facts, source, batches, resident, game,
-                    partial(_STEPS[config['updates']], game=game), init,
+                    partial(step, game=game), init,
                     evaluators=evaluators, **times)
 
 
@@ -203,47 +203,6 @@ def _check_labels(config, facts, problems):
           f'needs labels, and the data {facts.name!r} have none; use "none"'))
 
 
-def _check_game(config, facts, train_steps, init):
-  """Networks, losses and optimisers fit together: traced, not compiled.
-
-  Raises:
-    ConfigError: whatever the trace raises.
-  """
-  game = make_game(config, facts, train_steps, axis_name=None)
-  shape = facts.image_shape
-  float32, int32 = (partial(jax.ShapeDtypeStruct, dtype=t)
-                    for t in (jnp.float32, jnp.int32))
-  few = 2 * game.packing
-  batch = Batch(float32((game.disc_steps, few, *shape)),
-                int32((game.disc_steps, few)), int32((few,)))
-  try:
-    state = jax.eval_shape(init)
-    image, _ = jax.eval_shape(
-        partial(game.gen.apply, train=False), state.gen.params,
-        state.gen.stats, float32((2, *latent_shape(game))), int32((2,)))
-    if image.shape[1:] != shape:
-      raise ValueError(f'the generator makes images {image.shape[1:]}, the '
-                       f'data are {shape}')
-    after, _ = jax.eval_shape(
-        lambda state, batch: _STEPS[config['updates']](
-            state, batch, jax.random.key(0), game=game), state, batch)
-    if jax.tree.map(_kind, after) != jax.tree.map(_kind, state):
-      raise ValueError('a step changes the shapes or types of the state')
-    if any(jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
-           for x in jax.tree.leaves(state)):
-      raise ValueError('an optimiser keeps a random key in its state, which '
-                       'cannot be checkpointed')
-  except Exception as e:  # Whatever the user's parts raise is the problem.
-    name = '' if isinstance(e, ValueError) else f'{type(e).__name__}: '
-    if isinstance(e, KeyError):
-      name = 'a term needs a head that the discriminator has not: '
-    raise ConfigError([Problem('py', 'the game', f'{name}{e}')]) from e
-
-
-def _kind(leaf):
-  return leaf.shape, leaf.dtype
-
-
 def _evaluators(config, source):
   found, problems = [], []
   for i, spec in enumerate(config['evaluators']):
@@ -255,5 +214,3 @@ def _evaluators(config, source):
   if problems:
     raise ConfigError(problems)
   return found
-
-

@@ -1,6 +1,5 @@
 """From the names in a config to the rules of the game."""
 
-import inspect
 from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
@@ -8,11 +7,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from gan_jax import durations, lookup, models, parallel
-from gan_jax.augment import Augmentation
+from gan_jax.augment.base import compose
 from gan_jax.data.prepare import Source
+from gan_jax.experiment import fit
+from gan_jax.experiment.optimizers import make_optimizer
 from gan_jax.game import Game
 from gan_jax.lookup import Problem
 from gan_jax.losses import Loss
@@ -76,7 +76,8 @@ def make_game(config: Mapping, facts: Facts, train_steps: int, *,
                                     config['gen_steps']),
       disc_optimizer=build.optimizer('disc_optimizer', units,
                                      config['disc_steps']))
-  build.check_fit(rules['loss'], penalties)
+  build.problems += fit.problems(config, build.built.get('discriminator'),
+                                 rules['loss'], penalties)
   if build.problems:
     raise ConfigError(build.problems)
   return Game(**rules, **{key: config[key] for key in _SAME})
@@ -123,74 +124,6 @@ class _Builder:
     self.built[key] = network
     return network and self._try(lambda: models.as_model(network), key)
 
-  def check_fit(self, loss, penalties):
-    """Combinations that have no meaning, with what would fit."""
-    wants = isinstance(loss, Loss) and loss.needs == 'autoencoder'
-    has = getattr(self.built.get('discriminator'), 'autoencoder', False)
-    if wants and not has:
-      self.problems.append(Problem(
-          'loss.name', self.config['loss']['name'], 'judges by reconstruction '
-          'errors; use discriminator=autoencoder.Discriminator'))
-    if has and not wants:
-      self.problems.append(Problem(
-          'discriminator.name', self.config['discriminator']['name'],
-          'gives reconstruction errors for logits; use loss=ebgan or began'))
-    self._check_packs(penalties)
-    self._check_logits(loss)
-    for i, term in enumerate(penalties):
-      if term.fn and term.parts.gen and 'label' in inspect.signature(
-          term.parts.gen).parameters and not models.is_conditional(
-              self.config['generator']):
-        self.problems.append(Problem(
-            f'penalties[{i}].name', term.name, 'asks the generator for classes,'
-            " which it does not know; use generator.conditioning='onehot'"))
-
-  def _check_logits(self, loss):
-    """What reads logits must find logits, each of one image."""
-    config = self.config
-    names = {spec['name'] for spec in config['augment']}
-    disc = self.built.get('discriminator')
-    own = config['loss']['name']
-    if isinstance(loss, Loss) and (loss.needs or loss.inputs != 'logits'):
-      for path, on in (('gradient_normalization',
-                        config['gradient_normalization']),
-                       ('augment', 'ada' in names)):
-        if on:
-          self.problems.append(Problem(
-              path, config[path], f'reads logits, which {own} does not train; '
-              'leave it out'))
-    mixed = (getattr(disc, 'norm', 'none') == 'batch'
-             or getattr(disc, 'minibatch', 'none') != 'none')
-    if config['gradient_normalization'] and mixed:
-      self.problems.append(Problem(
-          'gradient_normalization', True, 'needs the gradient of each image '
-          "alone; use discriminator.norm='none' and minibatch='none'"))
-    if config['unrolled_steps'] and config['accumulate_steps'] > 1:
-      self.problems.append(Problem(
-          'unrolled_steps', config['unrolled_steps'], 'looks ahead by updates '
-          'that accumulate_steps holds back; use accumulate_steps=1'))
-    if tuple(config['image_range']) != (-1.0, 1.0) and (
-        names - {'horizontal_flip', 'instance_noise'}):
-      self.problems.append(Problem(
-          'augment', sorted(names), 'is made for images in [-1, 1]; use '
-          'image_range=(-1.0, 1.0)'))
-
-  def _check_packs(self, penalties):
-    """A pack holds images of several classes and codes."""
-    packing = self.config['packing']
-    if packing == 1:
-      return
-    fix = 'use packing=1, or leave the classes out'
-    if models.is_conditional(self.config['discriminator']):
-      self.problems.append(Problem(
-          'packing', packing, 'a pack holds images of several classes, but the '
-          f'discriminator is told one; {fix}'))
-    for term in penalties:
-      if term.fn and term.parts.heads:
-        self.problems.append(Problem(
-            'packing', packing, f'a pack holds images of several classes, but '
-            f'{term.name} asks for one; {fix}'))
-
   def loss(self):
     """The adversarial loss."""
     loss = self.one('loss')
@@ -215,12 +148,13 @@ class _Builder:
   def augment(self):
     """All augmentations, one after the other, as one."""
     names = _distinct(self.config['augment'])
-    return _compose({name: part for name, part in zip(
+    return compose({name: part for name, part in zip(
         names, self.many('augment'), strict=True) if part})
 
   def optimizer(self, key, units, updates):
     """Any optimiser of optax; `updates` of it are made in a step."""
-    return self._try(lambda: _optimizer(key, self.config, units, updates), key)
+    return self._try(
+        lambda: make_optimizer(key, self.config, units, updates), key)
 
   def many(self, key):
     """What a tuple of specs names."""
@@ -252,70 +186,3 @@ def _distinct(specs) -> list[str]:
   names = [spec['name'] for spec in specs]
   return [name if names.count(name) == 1 else f'{name}_{i}'
           for i, name in enumerate(names)]
-
-
-def _compose(parts: dict) -> Augmentation:
-  """Augmentations in turn; `name/key` is what one of them remembers."""
-  parts = {name: part if isinstance(part, Augmentation) else _forgetful(part)
-           for name, part in parts.items()}
-
-  def own(memory, name):
-    return {key: memory[f'{name}/{key}'] for key in parts[name].memory}
-
-  def apply(images, keys, memory):
-    for i, (name, part) in enumerate(parts.items()):
-      images = part.apply(images, jax.vmap(
-          lambda key, i=i: jax.random.fold_in(key, i))(keys), own(memory, name))
-    return images
-
-  def remember(memory, real_logits, step):
-    return {f'{name}/{key}': value for name, part in parts.items()
-            if part.memory for key, value in part.remember(
-                own(memory, name), real_logits, step).items()}
-
-  return Augmentation(apply, {f'{name}/{key}': value for name, part in
-                              parts.items() for key, value in
-                              part.memory.items()}, remember)
-
-
-def _forgetful(function) -> Augmentation:
-  return Augmentation(lambda images, keys, memory: function(images, keys))
-
-
-def _optimizer(key, config, units, updates):
-  """An optimiser with its schedule, behind a bound on the gradient."""
-  spec = dict(config[key])
-  rate = spec.get('learning_rate')
-  if isinstance(rate, Mapping):
-    spec['learning_rate'] = lookup.build('optax', {
-        k: durations.steps(v, units) * updates // config['accumulate_steps']
-        if durations.is_text(v) else v for k, v in rate.items()})
-  if ':' not in spec['name'] and 'learning_rate' not in lookup.defaults(
-      'optax', spec['name'], plain=False):
-    raise ValueError(f'optax.{spec["name"]} takes no learning_rate: it is a '
-                     'transformation, not an optimiser')
-  optimizer = lookup.build('optax', spec)
-  if not isinstance(optimizer, optax.GradientTransformation):
-    raise ValueError(f'optax.{spec["name"]} is not an optimiser')
-  chain = [optimizer]
-  if config['max_grad_norm']:
-    chain.insert(0, optax.clip_by_global_norm(config['max_grad_norm']))
-  if key == 'disc_optimizer' and config['disc_frozen']:
-    chain.append(_freeze(config['disc_frozen']))
-  optimizer = chain[0] if len(chain) == 1 else optax.chain(*chain)
-  if config['accumulate_steps'] == 1:
-    return optimizer
-  return optax.MultiSteps(
-      optimizer, config['accumulate_steps']).gradient_transformation()
-
-
-def _freeze(names) -> optax.GradientTransformation:
-  """Keeps the layers of these names as they start (FreezeD, 2002.10964)."""
-  def frozen(params):
-    if absent := set(names) - set(params):
-      raise ValueError(f'disc_frozen names {sorted(absent)}; the layers of the '
-                       f'discriminator are {sorted(params)}')
-    return {name: jax.tree.map(lambda _, name=name: name in names, part)
-            for name, part in params.items()}
-
-  return optax.masked(optax.set_to_zero(), frozen)
