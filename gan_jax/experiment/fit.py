@@ -1,0 +1,151 @@
+"""Whether the parts of a game fit together, before anything is compiled."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax import models
+from gan_jax.game import Batch, Game
+from gan_jax.lookup import Problem
+from gan_jax.losses import Loss
+from gan_jax.validation import ConfigError
+
+
+def problems(config: Mapping, disc: Any, loss: Any, penalties) -> list[Problem]:
+  """Combinations that have no meaning, with what would fit.
+
+  Args:
+    config: plain and checked.
+    disc: what its discriminator names, None if that could not be built.
+    loss: what its loss names, or None.
+    penalties: its terms; their functions may be None.
+  """
+  built = tuple(term for term in penalties if term.fn)
+  loss = loss if isinstance(loss, Loss) else None
+  return [*_autoencoder(config, disc, loss), *_logits(config, disc, loss),
+          *_packs(config, built), *_classes(config, penalties),
+          *_game(config)]
+
+
+def _autoencoder(config, disc, loss) -> Iterator[Problem]:
+  """A loss of reconstructions belongs to a discriminator that makes them."""
+  wants = loss is not None and loss.needs == 'autoencoder'
+  has = getattr(disc, 'autoencoder', False)
+  if wants and not has:
+    yield Problem(
+        'loss.name', config['loss']['name'], 'judges by reconstruction '
+        'errors; use discriminator=autoencoder.Discriminator')
+  if has and not wants:
+    yield Problem(
+        'discriminator.name', config['discriminator']['name'],
+        'gives reconstruction errors for logits; use loss=ebgan or began')
+
+
+def _logits(config, disc, loss) -> Iterator[Problem]:
+  """What reads logits must find logits, each of one image."""
+  names = {spec['name'] for spec in config['augment']}
+  if loss is not None and (loss.needs or loss.inputs != 'logits'):
+    for path, on in (('gradient_normalization',
+                      config['gradient_normalization']),
+                     ('augment', 'ada' in names)):
+      if on:
+        yield Problem(
+            path, config[path], f'reads logits, which {config["loss"]["name"]} '
+            'does not train; leave it out')
+  mixed = (getattr(disc, 'norm', 'none') == 'batch'
+           or getattr(disc, 'minibatch', 'none') != 'none')
+  if config['gradient_normalization'] and mixed:
+    yield Problem(
+        'gradient_normalization', True, 'needs the gradient of each image '
+        "alone; use discriminator.norm='none' and minibatch='none'")
+
+
+def _packs(config, terms) -> Iterator[Problem]:
+  """A pack holds images of several classes and codes."""
+  packing = config['packing']
+  if packing == 1:
+    return
+  rule = 'a pack holds images of several classes, but '
+  fix = 'use packing=1, or leave the classes out'
+  if models.is_conditional(config['discriminator']):
+    yield Problem('packing', packing,
+                  f'{rule}the discriminator is told one; {fix}')
+  for term in terms:
+    if term.parts.heads:
+      yield Problem('packing', packing,
+                    f'{rule}{term.name} asks for one; {fix}')
+
+
+def _classes(config, penalties) -> Iterator[Problem]:
+  """A generator that is asked for classes must know them."""
+  for i, term in enumerate(penalties):
+    if term.fn and term.parts.gen and 'label' in inspect.signature(
+        term.parts.gen).parameters and not models.is_conditional(
+            config['generator']):
+      yield Problem(
+          f'penalties[{i}].name', term.name, 'asks the generator for classes,'
+          " which it does not know; use generator.conditioning='onehot'")
+
+
+def _game(config) -> Iterator[Problem]:
+  """Rules of the game that exclude each other."""
+  if config['unrolled_steps'] and config['accumulate_steps'] > 1:
+    yield Problem(
+        'unrolled_steps', config['unrolled_steps'], 'looks ahead by updates '
+        'that accumulate_steps holds back; use accumulate_steps=1')
+  pixels = {spec['name'] for spec in config['augment']} - {
+      'horizontal_flip', 'instance_noise'}
+  if tuple(config['image_range']) != (-1.0, 1.0) and pixels:
+    yield Problem('augment', sorted(pixels), 'is made for images in [-1, 1]; '
+                  'use image_range=(-1.0, 1.0)')
+
+
+def trace(game: Game, step: Callable, init: Callable, image_shape,
+          latent_shape) -> None:
+  """Networks, losses and optimisers fit together: traced, not compiled.
+
+  Args:
+    game: made for no device axis.
+    step: (state, batch, key, *, game) -> (state, scalars).
+    init: () -> TrainState.
+    image_shape: of an example of the data.
+    latent_shape: of a z.
+
+  Raises:
+    ConfigError: whatever the trace raises.
+  """
+  float32, int32 = (partial(jax.ShapeDtypeStruct, dtype=t)
+                    for t in (jnp.float32, jnp.int32))
+  few = 2 * game.packing
+  batch = Batch(float32((game.disc_steps, few, *image_shape)),
+                int32((game.disc_steps, few)), int32((few,)))
+  try:
+    state = jax.eval_shape(init)
+    image, _ = jax.eval_shape(
+        partial(game.gen.apply, train=False), state.gen.params,
+        state.gen.stats, float32((2, *latent_shape)), int32((2,)))
+    if image.shape[1:] != image_shape:
+      raise ValueError(f'the generator makes images {image.shape[1:]}, the '
+                       f'data are {image_shape}')
+    after, _ = jax.eval_shape(
+        lambda state, batch: step(state, batch, jax.random.key(0), game=game),
+        state, batch)
+    if jax.tree.map(_kind, after) != jax.tree.map(_kind, state):
+      raise ValueError('a step changes the shapes or types of the state')
+    if any(jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+           for x in jax.tree.leaves(state)):
+      raise ValueError('an optimiser keeps a random key in its state, which '
+                       'cannot be checkpointed')
+  except Exception as e:  # Whatever the user's parts raise is the problem.
+    name = '' if isinstance(e, ValueError) else f'{type(e).__name__}: '
+    if isinstance(e, KeyError):
+      name = 'a term needs a head that the discriminator has not: '
+    raise ConfigError([Problem('py', 'the game', f'{name}{e}')]) from e
+
+
+def _kind(leaf):
+  return leaf.shape, leaf.dtype
