@@ -6,7 +6,9 @@
 
 The label enters both networks as a one-hot vector beside their input. A row of
 the sample grid is a class. With game=gan the generator has batch norm, without
-which it takes no notice of the label while D is far ahead.
+which it takes no notice of the label while D is far ahead. With game=critic a
+gradient penalty (Gulrajani et al. 2017) takes the place of the clipping, which
+leaves the critic too flat to see the label, after 140,000 steps too.
 
 Measured: 7,100 images/s on one core of a Xeon; fd_random_2k 0.078 after 12,000
 steps, floor 0.028 (seed 0).
@@ -26,6 +28,10 @@ def get_config(arg=None):
   config = _GAMES[game].get_config()
   if game == 'gan':
     config.generator.norm = 'batch'
+  else:
+    config.disc_weight_clip = 0.0
+    config.penalties = (common.term('penalties', 'wgan_gp'),)
+    config.train_steps = common.duration(100_000)
   config.generator.conditioning = 'onehot'
   config.discriminator.conditioning = 'onehot'
   rest = ','.join(p for p in parts if not p.startswith('game='))
