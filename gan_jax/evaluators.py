@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import media, models, parallel, sampling
+from gan_jax import media, models, parallel, record, sampling
 from gan_jax.data.pipeline import Batches
+from gan_jax.evaluation.score import Score, digest
 from gan_jax.experiment import Experiment
 
 # Examples are drawn from here on, so that grid and scores share no latent.
@@ -28,9 +29,9 @@ class Sampler:
     self._generate = jax.jit(partial(sampling.generate, game.gen))
     self._low, self._high = image_range
 
-  def latents(self, key, count: int):
-    """Latents [count, Z]."""
-    return self._latent(key, count)
+  def latents(self, key, count: int, start: int = 0):
+    """The latents [count, Z] from place `start` on."""
+    return self._latent(key, count, start)
 
   def images(self, average, z, label, *, chunk: int = 256) -> np.ndarray:
     """The examples of z [B, Z] and label [B], `chunk` at a time."""
@@ -86,7 +87,7 @@ class Evaluator:
     self._label = grid_labels(experiment)
     self._z = self._sampler.latents(
         jax.random.fold_in(self._key, _GRID), len(self._label))
-    self._real = None
+    self._real = self._order = None
     if _is_vectors(experiment):
       source = experiment.source
       count = min(_POINTS, len(source.images))
@@ -104,28 +105,40 @@ class Evaluator:
       return media.scatter(examples, real=self._real)
     return media.grid(examples, self._experiment.config['sample_grid'][1])
 
-  def _labels(self, count):
+  def _labels(self, start, stop):
     """As often as in the data; in turn where the data are balanced."""
-    run = self._experiment
+    run, places = self._experiment, np.arange(start, stop)
     if run.config['data'].get('balanced') or not run.facts.classes:
-      return np.resize(np.array(run.facts.classes or (0,), np.int32), count)
+      classes = np.array(run.facts.classes or (0,), np.int32)
+      return classes[places % len(classes)]
     labels = run.source.labels
-    order = Batches(len(labels), min(count, len(labels)), 0)(0, 1)[0]
-    return np.resize(labels[order], count)
+    if self._order is None:
+      self._order = Batches(len(labels), len(labels), 0)(0, 1)[0]
+    return labels[self._order[places % len(labels)]]
 
-  def scores(self, state) -> dict[str, float]:
-    """All configured scores, {'eval/name': value}."""
+  def scores(self, state) -> list[Score]:
+    """All configured scores of a state."""
     key = jax.random.fold_in(self._key, _SCORES)
 
-    def sample(count):
-      label = self._labels(count)
+    def sample(start, stop):
       return self._sampler.images(
-          state.ema, self._sampler.latents(key, count), label)
+          state.ema, self._sampler.latents(key, stop - start, start),
+          self._labels(start, stop))
 
-    found = {}
-    for evaluate in self._experiment.evaluators:
-      found.update(evaluate(sample))
-    return {f'eval/{name}': value for name, value in found.items()}
+    how = self.protocol | {'step': int(state.step)}
+    return [score._replace(protocol=score.protocol | how).checked()
+            for evaluate in self._experiment.evaluators
+            for score in evaluate(sample)]
+
+  @property
+  def protocol(self) -> dict:
+    """What all scores of this run have in common, whatever the checkpoint."""
+    config = self._experiment.config
+    game = {k: v for k, v in config.items() if k not in record.RESUMABLE}
+    return {'weights': 'ema' if config['ema_decay'] else 'last',
+            'batch_norm': 'running statistics',
+            'rounding': 'clip(round((x + 1) * 127.5), 0, 255)',
+            'config': digest(game), 'evaluators': digest(config['evaluators'])}
 
 
 def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:

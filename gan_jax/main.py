@@ -12,7 +12,7 @@ from ml_collections import config_flags
 
 BAD_CONFIG, BAD_DATA, BAD_RUN = 2, 3, 4
 _SWITCHES = ('help', 'dry_run', 'nodry_run', 'allow_changed_data',
-             'noallow_changed_data')
+             'noallow_changed_data', 'follow', 'nofollow')
 
 
 def main(argv: list[str]) -> int:
@@ -42,8 +42,9 @@ def main(argv: list[str]) -> int:
   parallel.use_compilation_cache()
   problems = [f'cannot read {arg}: {why}' for arg, why in unreadable.items()]
   try:
-    if values.mode == 'sample':
-      return _fail(BAD_CONFIG, problems) if problems else _sample(values)
+    for mode, act in (('sample', _sample), ('evaluate', _evaluate)):
+      if values.mode == mode:
+        return _fail(BAD_CONFIG, problems) if problems else act(values)
     if not values['config'].present:
       return _fail(BAD_CONFIG, problems or ['give --config=configs/dcgan.py'])
     if values.mode == 'inspect':
@@ -132,12 +133,13 @@ def _define(values, argv):
   add(flags.DEFINE_string, 'workdir', '', 'Where the run is kept; by default '
       'runs/<config> and the overrides.')
   add(flags.DEFINE_enum, 'mode', 'train', 'What to do with the run.',
-      ['train', 'sample', 'inspect'])
+      ['train', 'sample', 'evaluate', 'inspect'])
   add(flags.DEFINE_bool, 'dry_run', False, 'Print networks, durations and '
       'memory, and exit.')
   add(flags.DEFINE_bool, 'allow_changed_data', False, 'Resume although the '
       'examples are not those of the last launch.')
-  add(flags.DEFINE_integer, 'num_samples', 64, 'Images to sample.')
+  add(flags.DEFINE_integer, 'num_samples', 0, 'Images to sample, 64 by '
+      'default, or to score.')
   add(flags.DEFINE_integer, 'label', -1, 'Class to sample, -1 for all.')
   add(flags.DEFINE_integer, 'seed', 0, 'Seed of the samples.')
   add(flags.DEFINE_float, 'truncation', 0.0, 'Redraw latents beyond this '
@@ -146,6 +148,17 @@ def _define(values, argv):
       'latents per sample; 0 for none.')
   add(flags.DEFINE_string, 'out', '', 'F.png, F.gif, F.npz or a folder; by '
       'default WORKDIR/samples.png. Of inspect, a folder.')
+  add(flags.DEFINE_string, 'extractor', '', 'Of evaluate: what features are '
+      'compared, for example inception.')
+  add(flags.DEFINE_string, 'weights', '', 'Of evaluate: file of its weights.')
+  add(flags.DEFINE_list, 'metrics', '', 'Of evaluate: fd,kd,prdc ...')
+  add(flags.DEFINE_string, 'best', '', 'Of evaluate: the score by which '
+      'WORKDIR/best is kept.')
+  add(flags.DEFINE_bool, 'follow', False, 'Of evaluate: go on while the run '
+      'is being trained.')
+  add(flags.DEFINE_string, 'images', '', 'Of evaluate: a folder or .npz of '
+      'images to score beside those of --reference.')
+  add(flags.DEFINE_string, 'reference', '', 'See --images.')
   add(flags.DEFINE_bool, 'help', False, 'Print this.')
 
 
@@ -189,10 +202,34 @@ def _sample(values) -> int:
   from gan_jax import sample
   if not values.workdir:
     raise sample.RequestError('give the --workdir of the run to sample from')
-  request = sample.Request(values.num_samples, values.label, values.seed,
+  request = sample.Request(values.num_samples or 64, values.label, values.seed,
                            values.truncation, values.interpolate)
   out = values.out or os.path.join(values.workdir, 'samples.png')
   print(sample.sample(values.workdir, request, out))
+  return 0
+
+
+def _evaluate(values) -> int:
+  from gan_jax import evaluate, sample
+  from gan_jax.data.files import DataError
+  from gan_jax.validation import ConfigError
+  request = evaluate.Request(
+      values.extractor, values.weights, tuple(values.metrics),
+      values.num_samples, values.best, values.follow)
+  try:
+    if values.images or values.reference:
+      if not (values.images and values.reference):
+        raise ValueError('give both --images and --reference')
+      print(evaluate.folders(values.images, values.reference, request))
+      return 0
+    if not values.workdir:
+      raise ValueError('give the --workdir of a run, or --images and '
+                       '--reference')
+    print(evaluate.checkpoints(values.workdir, request))
+  except (ConfigError, DataError):
+    raise
+  except ValueError as e:
+    raise sample.RequestError(str(e)) from e
   return 0
 
 

@@ -5,8 +5,9 @@ import logging
 import os
 import re
 
-from gan_jax import parallel, workdir
+from gan_jax import parallel, validation, workdir
 from gan_jax.data import scan
+from gan_jax.experiment import Facts, plain
 from gan_jax.workdir import WorkdirError
 from gan_jax.writers import write_file
 
@@ -14,7 +15,7 @@ _LOG = logging.getLogger(__name__)
 
 # What may change when a run is resumed; all else would make it another run.
 RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
-             'evaluators', 'checkpoint_every', 'keep_checkpoints',
+             'evaluators', 'best_metric', 'checkpoint_every', 'keep_checkpoints',
              'steps_per_call', 'sample_grid')
 # Where the data lie and how they are read; the fingerprint says what they are.
 _ELSEWHERE = tuple(f'data.{key}' for key in (
@@ -51,6 +52,32 @@ def check_same_run(folder, experiment, *, allow_changed_data=False):
     raise WorkdirError(
         f'{folder} holds another run; use another --workdir, or remove it'
         f'{fix}:\n  ' + '\n  '.join([*lines, *changed]))
+
+
+def read_run(folder: str):
+  """(config, facts) of a run, as it left them.
+
+  Raises:
+    WorkdirError: no run there, or one of another version.
+  """
+  found = []
+  for name in ('config.json', 'data.json'):
+    path = os.path.join(folder, name)
+    if not os.path.exists(path):
+      raise WorkdirError(f'{path} does not exist: {folder!r} is not the '
+                         'working directory of a run; give one with --workdir')
+    try:
+      with open(path) as file:
+        found.append(plain(json.load(file)))
+    except ValueError as e:
+      raise WorkdirError(f'{path} is damaged: {e}') from e
+  if absent := sorted(validation.KEYS - set(found[0])):
+    raise WorkdirError(f'{folder}/config.json is of another version: it lacks '
+                       f'{", ".join(absent)}')
+  try:
+    return found[0], Facts(**found[1])
+  except TypeError as e:
+    raise WorkdirError(f'{folder}/data.json is of another version: {e}') from e
 
 
 def _differences(folder, name, now):

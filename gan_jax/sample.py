@@ -1,7 +1,6 @@
 """--mode=sample: images of a trained run, from its averaged weights."""
 
 import io
-import json
 import math
 import os
 from typing import NamedTuple
@@ -9,11 +8,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from gan_jax import media, models, parallel, sampling, validation
+from gan_jax import media, models, parallel, record, sampling
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.evaluators import Sampler
-from gan_jax.experiment import Facts, game_of_run, initial_state, plain
-from gan_jax.workdir import WorkdirError
+from gan_jax.experiment import game_of_run, initial_state
 from gan_jax.writers import write_file
 
 
@@ -54,7 +52,7 @@ def sample(folder: str, request: Request, out: str) -> str:
   Raises:
     WorkdirError, CheckpointError, RequestError: with what to do.
   """
-  config, facts = _read_run(folder)
+  config, facts = record.read_run(folder)
   game = game_of_run(config, facts)
   label = _labels(config, facts, request)
   _check_out(out, facts.image_shape)
@@ -72,27 +70,6 @@ def sample(folder: str, request: Request, out: str) -> str:
   except OSError as e:
     raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
   return f'{len(images)} images of step {int(state.step)} in {out}'
-
-
-def _read_run(folder):
-  found = []
-  for name in ('config.json', 'data.json'):
-    path = os.path.join(folder, name)
-    if not os.path.exists(path):
-      raise WorkdirError(f'{path} does not exist: {folder!r} is not the '
-                         'working directory of a run; give one with --workdir')
-    try:
-      with open(path) as file:
-        found.append(plain(json.load(file)))
-    except ValueError as e:
-      raise WorkdirError(f'{path} is damaged: {e}') from e
-  if absent := sorted(validation.KEYS - set(found[0])):
-    raise WorkdirError(f'{folder}/config.json is of another version: it lacks '
-                       f'{", ".join(absent)}')
-  try:
-    return found[0], Facts(**found[1])
-  except TypeError as e:
-    raise WorkdirError(f'{folder}/data.json is of another version: {e}') from e
 
 
 def _labels(config, facts, request):

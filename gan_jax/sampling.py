@@ -14,9 +14,12 @@ def generate(gen: Model, average: Average, z, label):
   return images
 
 
-def latents(latent, key, count: int):
-  """Latents [count, Z] of a prior; the first n do not depend on count."""
-  keys = jax.vmap(lambda i: random.fold_in(key, i))(jnp.arange(count))
+def latents(latent, key, count: int, start=0):
+  """The latents [count, Z] of a prior from place `start` on.
+
+  Each depends on its place only: not on count, nor on where a part starts.
+  """
+  keys = jax.vmap(lambda i: random.fold_in(key, i))(start + jnp.arange(count))
   return latent(keys)
 
 

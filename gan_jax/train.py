@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from gan_jax import media, parallel, record, workdir
+from gan_jax.best import Best
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.clock import Clock
 from gan_jax.evaluators import Evaluator, equilibrium
@@ -18,6 +19,7 @@ from gan_jax.workdir import WorkdirError
 from gan_jax.writers import (
     ProgressBar,
     ScalarWriter,
+    ScoreWriter,
     try_write_file,
 )
 
@@ -60,8 +62,9 @@ def train(experiment: Experiment, folder: str, *,
     record.write_launch(folder, experiment, start)
     with (StopRequest() as stop,
           ScalarWriter(folder, resume_step=start) as writer,
+          ScoreWriter(folder, resume_step=start) as scores,
           ProgressBar(experiment.train_steps, initial=start) as bar):
-      loop = _Loop(experiment, folder, checkpoints, writer, bar)
+      loop = _Loop(experiment, folder, checkpoints, writer, scores, bar)
       try:
         loop.run(stop)
       finally:
@@ -73,9 +76,11 @@ def train(experiment: Experiment, folder: str, *,
 class _Loop:
   """One stretch of a run, from a checkpoint or from the start to its end."""
 
-  def __init__(self, experiment, folder, checkpoints, writer, bar):
+  def __init__(self, experiment, folder, checkpoints, writer, scores, bar):
     self.experiment, self.folder = experiment, folder
     self.checkpoints, self.writer, self.bar = checkpoints, writer, bar
+    self.scores = scores
+    self.best = Best(folder, experiment.config['best_metric'])
     self.config = config = experiment.config
     self.mesh = parallel.make_mesh()
     self.runner = parallel.make_runner(
@@ -149,7 +154,7 @@ class _Loop:
       self._write_sample(step, grid)
     due = () if state is None else self._due(step)
     if 'eval' in due:
-      row |= self._scores(state)
+      row |= self._score(step, state)
     if row:
       self.writer.write(step, row)
       self.bar.update(step, row)
@@ -157,12 +162,16 @@ class _Loop:
     if 'checkpoint' in due:
       self._save(step, state)
 
-  def _scores(self, state):
+  def _score(self, step, state) -> dict[str, float | None]:
     try:
-      return self.evaluator.scores(state)
+      scores = self.evaluator.scores(state)
     except Exception as e:  # A score must not cost the run.
       _LOG.warning('no scores: %s: %s', type(e).__name__, e)
       return {}
+    self.scores.write(step, scores)
+    self.best.offer(step, scores, state)
+    return {f'eval/{name}': value for score in scores
+            for name, value in score.scalars().items()}
 
   def _write_sample(self, step, started):
     grid = self.evaluator.finish_grid(started)
@@ -203,6 +212,7 @@ class _Loop:
 
   def _save(self, step, state):
     self.writer.flush()
+    self.scores.flush()
     self.checkpoints.save(step, state)
 
   def _finish(self, state, step):

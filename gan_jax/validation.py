@@ -54,7 +54,7 @@ ROOMS = {
                     available=('batch_mean', 'batch_size')),
     'gen_optimizer': Room('optax'),
     'disc_optimizer': Room('optax'),
-    'evaluators': Room('gan_jax.metrics', available=('source', 'seed'),
+    'evaluators': Room('gan_jax.evaluation', available=('source', 'seed'),
                        many=True),
 }
 
@@ -99,6 +99,8 @@ _VALUES = {
     'max_grad_norm': _real(0.0),
     'ema_decay': _real(0.0, 0.9999999),  # 1 in float32 would never move
     'ema_rampup': _real(0.0),
+    'best_metric': (lambda v: isinstance(v, str),
+                    'must be the name of a score, or empty'),
     'dtype': (lambda v: v in DTYPES, f'must be one of {DTYPES}'),
     'image_range': (lambda v: v in IMAGE_RANGES,
                     f'must be one of {IMAGE_RANGES}'),

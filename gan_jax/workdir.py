@@ -75,6 +75,18 @@ def hold(workdir):
     os.close(fd)
 
 
+def is_held(workdir) -> bool:
+  """Whether a run is writing the folder at this moment."""
+  try:
+    with open(pathlib.Path(workdir) / 'lock') as file:
+      fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+  except BlockingIOError:
+    return True
+  except OSError:
+    pass
+  return False
+
+
 def _probe(workdir):
   """Makes the folder and writes into it.
 

@@ -23,13 +23,13 @@ LAYERS = (
     ('state', 'game', 'terms', 'step', 'sampling'),
     # L3: devices, disk and the clock.
     ('parallel', 'checkpoint', 'writers', 'workdir', 'signals', 'clock',
-     'record', 'data.pipeline', 'data.cache', 'data.scan', 'data.decode',
+     'best', 'extractors', 'data.pipeline', 'data.cache', 'data.scan', 'data.decode',
      'data.ingest', 'data.folder_labels', 'data.tfds_files',
      'data.load', 'data.stream', 'data.statistics', 'data.sources'),
     # L4: from a config to what runs.
-    ('validation', 'experiment', 'evaluators', 'feed'),
+    ('validation', 'experiment', 'evaluators', 'evaluation', 'feed', 'record'),
     # L5: programs.
-    ('train', 'sample', 'inspecting', 'main'),
+    ('train', 'sample', 'evaluate', 'inspecting', 'main'),
 )
 # What may not be imported below L3.
 WORLD = ('absl', 'ml_collections', 'orbax', 'grain', 'tensorflow_datasets',

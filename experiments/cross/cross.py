@@ -1,16 +1,18 @@
 """Plays every pair of choices on tiny networks, and prints the table.
 
   python experiments/cross/cross.py                    # all pairs, about 1 h
-  python experiments/cross/cross.py --sample=20 --seed=3
+  python experiments/cross/cross.py --cells=20 --seed=3
 
 A cell names a loss, a penalty, a norm of each player, a conditioning, an
-augmentation and a weight norm. The full product has millions of cells; a
-covering array holds every PAIR of choices in some cell. Each cell is compiled
-and plays three steps: it passes if all scalars are finite and both players
-move; a cell that the program refuses is listed with its reason.
+augmentation and a weight norm. The full product has millions of cells; here
+every PAIR of choices is played in some cell. Each cell is compiled and plays
+three steps: it passes if all scalars are finite and both players move; a cell
+that the program refuses is listed with its reason, and its pair is tried again
+in other cells.
 """
 
 import argparse
+import collections
 import itertools
 import json
 import os
@@ -29,6 +31,7 @@ from configs import common  # noqa: E402  (after the line above)
 from gan_jax import experiment, lookup, parallel  # noqa: E402
 from gan_jax.validation import ConfigError  # noqa: E402
 
+_TRIES = 8  # refusals after which a pair is given up
 GENERATOR_NORMS = ('none', 'batch', 'conditional_batch', 'layer', 'instance',
                    'group', 'pixel', 'virtual_batch', 'self_modulation',
                    'adain')
@@ -46,25 +49,46 @@ AXES = {
 }
 
 
-def covering(seed: int) -> list[dict]:
-  """Cells in which every pair of choices of two axes occurs, greedily."""
+def cross(seed: int, play):
+  """Plays cells until every pair of two choices has been played or given up.
+
+  Each cell is made around a pair that is still missing, out of some at random
+  the one with the most missing pairs. A cell that is refused covers nothing:
+  its pair is tried again in other company, and given up after a few refusals.
+
+  Args:
+    seed: of the draws.
+    play: cell -> outcome, 'ok' or 'refused: why' or 'failed: how'.
+
+  Yields:
+    (cell, outcome, the pairs that were given up with it).
+  """
   rng = random.Random(seed)
   names = list(AXES)
   missing = {(a, x, b, y) for a, b in itertools.combinations(names, 2)
              for x in AXES[a] for y in AXES[b]}
-  cells = []
+  refusals = collections.Counter()
   while missing:
-    first = min(rng.sample(sorted(missing), min(20, len(missing))))
-    best, gain = None, -1
-    for _ in range(30):
-      cell = {name: rng.choice(AXES[name]) for name in names}
-      cell[first[0]], cell[first[2]] = first[1], first[3]
-      covered = _pairs(cell, names) & missing
-      if len(covered) > gain:
-        best, gain = cell, len(covered)
-    missing -= _pairs(best, names)
-    cells.append(best)
-  return cells
+    pair = rng.choice(sorted(missing))
+    cell = max((_around(pair, names, rng) for _ in range(30)),
+               key=lambda cell: len(_pairs(cell, names) & missing))
+    outcome = play(cell)
+    given_up = []
+    if outcome.startswith('refused'):
+      refusals[pair] += 1
+      if refusals[pair] == _TRIES:
+        given_up = [pair]
+        missing.discard(pair)
+    else:
+      missing -= _pairs(cell, names)
+    yield cell, outcome, given_up
+
+
+def _around(pair, names, rng):
+  """A cell with a pair in it, the rest plain or at random."""
+  cell = {name: rng.choice(AXES[name]) for name in names}
+  cell[pair[0]], cell[pair[2]] = pair[1], pair[3]
+  return cell
 
 
 def _pairs(cell, names):
@@ -131,25 +155,30 @@ def play(cell: dict) -> str:
 def main(argv=None) -> int:
   """Plays the cells; the exit status is the number of failures, at most 1."""
   parser = argparse.ArgumentParser()
-  parser.add_argument('--sample', type=int, default=0)
+  parser.add_argument('--cells', type=int, default=0, help='0: all it takes')
   parser.add_argument('--seed', type=int, default=0)
   args = parser.parse_args(argv)
-  cells = covering(seed=0)
-  if args.sample:
-    cells = random.Random(args.seed).sample(cells, args.sample)
-  counts = {'ok': 0, 'refused': 0, 'failed': 0}
-  for cell in cells:
-    start = time.perf_counter()
-    try:
-      outcome = play(cell)
-    except Exception as error:  # A cell that breaks is what is looked for.
-      outcome = f'failed: {type(error).__name__}: {str(error)[:300]}'
-    counts[outcome.split(':')[0]] += 1
+  counts, lost, start = collections.Counter(), [], time.perf_counter()
+  cells = cross(args.seed, _guarded)
+  for cell, outcome, given_up in itertools.islice(cells, args.cells or None):
+    kind = outcome.split(':')[0]
+    counts[kind] += 1
+    lost += given_up
     print(json.dumps({**cell, 'outcome': outcome, 'seconds': round(
         time.perf_counter() - start, 1)}), flush=True)
-    jax.clear_caches()
-  print(json.dumps({'cells': len(cells), **counts}), flush=True)
+    if kind != 'refused':
+      jax.clear_caches()
+    start = time.perf_counter()
+  print(json.dumps({**counts, 'pairs_never_played': [
+      f'{a}={x}, {b}={y}' for a, x, b, y in lost]}), flush=True)
   return int(counts['failed'] > 0)
+
+
+def _guarded(cell) -> str:
+  try:
+    return play(cell)
+  except Exception as error:  # A cell that breaks is what is looked for.
+    return f'failed: {type(error).__name__}: {str(error)[:300]}'
 
 
 if __name__ == '__main__':

@@ -27,30 +27,3 @@ def modes_captured(points, centres, std: float) -> tuple[int, float]:
   near = distance.min(axis=1) <= 3 * std  # False for NaN.
   found = np.unique(distance.argmin(axis=1)[near])
   return len(found), float(near.mean())
-
-
-def mode_coverage(*, source, num_samples: int = 2500):
-  """Modes captured of `ring` or `grid`, as an evaluator.
-
-  Args:
-    source: a data set whose report holds its 'centres' and 'std'.
-    num_samples: samples; 2,500 in the literature.
-
-  Returns:
-    evaluate(sample) -> {'modes': count, 'high_quality': share}.
-
-  Raises:
-    ValueError: a data set without known modes, no samples.
-  """
-  if 'centres' not in source.report:
-    raise ValueError(f'{source.name} has no known modes; they are known of the '
-                     'data sets ring and grid')
-  if num_samples < 1:
-    raise ValueError(f'num_samples={num_samples}: must be 1 or more')
-
-  def evaluate(sample):
-    modes, quality = modes_captured(
-        sample(num_samples), source.report['centres'], source.report['std'])
-    return {'modes': float(modes), 'high_quality': quality}
-
-  return evaluate

@@ -7,5 +7,7 @@ one warning with the path and the free bytes, and the run goes on.
 from gan_jax.writers.files import try_write_file, write_file
 from gan_jax.writers.progress import ProgressBar
 from gan_jax.writers.scalars import ScalarWriter
+from gan_jax.writers.scores import ScoreWriter
 
-__all__ = ['ProgressBar', 'ScalarWriter', 'try_write_file', 'write_file']
+__all__ = ['ProgressBar', 'ScalarWriter', 'ScoreWriter', 'try_write_file',
+           'write_file']

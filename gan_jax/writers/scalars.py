@@ -1,7 +1,6 @@
 """scalars.jsonl, the source of truth, and TensorBoard's copy of it."""
 
 import json
-import logging
 import math
 import os
 import pathlib
@@ -13,9 +12,8 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 
 from gan_jax import media
-from gan_jax.writers.files import Appender, write_file
-
-_log = logging.getLogger(__name__)
+from gan_jax.writers.files import Appender
+from gan_jax.writers.rows import drop_rows, read_rows
 
 
 class ScalarWriter:
@@ -42,7 +40,7 @@ class ScalarWriter:
       OSError: the old rows cannot be read or rewritten.
     """
     self._path = pathlib.Path(workdir) / 'scalars.jsonl'
-    _drop_rows(self._path, resume_step)
+    drop_rows(self._path, resume_step)
     self._rows = Appender(self._path)
     self._events = Appender(
         pathlib.Path(workdir) / 'tensorboard' /
@@ -89,7 +87,7 @@ class ScalarWriter:
 
   def read(self):
     """Returns the rows of scalars.jsonl, a list of dicts with 'step'."""
-    return [row for _, row in _read_rows(self._path) if row is not None]
+    return [row for _, row in read_rows(self._path) if row is not None]
 
   def flush(self):
     """Returns when everything written is on the disk."""
@@ -120,34 +118,3 @@ def _checksum(data):
   crc = crc32c(data)
   return struct.pack(
       '<I', ((crc >> 15 | crc << 17) + 0xa282ead8) & 0xffffffff)
-
-
-def _read_rows(path):
-  """[(line, row or None if the line is no row)]; [] if there is no file."""
-  try:
-    lines = path.read_bytes().split(b'\n')
-  except FileNotFoundError:
-    return []
-  result = []
-  for line in filter(None, lines):
-    try:
-      row = json.loads(line)
-    except ValueError:  # UnicodeDecodeError is one too
-      row = None
-    if not isinstance(row, dict) or not isinstance(row.get('step'), int):
-      row = None
-    result.append((line, row))
-  return result
-
-
-def _drop_rows(path, resume_step):
-  """Rewrites the file without rows after `resume_step` and broken lines."""
-  rows = _read_rows(path)
-  keep = [line for line, row in rows
-          if resume_step and row and row['step'] <= resume_step]
-  data = b''.join(line + b'\n' for line in keep)
-  if rows and data != path.read_bytes():
-    write_file(path, data)
-    broken = sum(row is None for _, row in rows)
-    _log.info('%s: dropped %d rows after step %d and %d broken lines', path,
-              len(rows) - len(keep) - broken, resume_step, broken)

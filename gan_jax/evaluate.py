@@ -1,0 +1,164 @@
+"""--mode=evaluate: scores of the checkpoints of a run, or of two folders."""
+
+import logging
+import os
+import time
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from gan_jax import experiment, lookup, parallel, record, workdir
+from gan_jax.best import Best
+from gan_jax.checkpoint import CheckpointError, Checkpoints
+from gan_jax.data import load as data
+from gan_jax.evaluators import Evaluator
+from gan_jax.validation import ROOMS
+from gan_jax.workdir import WorkdirError
+from gan_jax.writers import ScoreWriter
+
+_LOG = logging.getLogger(__name__)
+_PAUSE = 5.0  # seconds between two looks at a job that is followed
+
+
+class Request(NamedTuple):
+  """What is asked for; '' and 0 leave it to the run, or to `scores`.
+
+  extractor, weights: name of a `gan_jax.extractors`, and the file of its
+    weights.
+  metrics: of `gan_jax.evaluation.measures`.
+  num_samples: generated examples.
+  best: the score by which the best checkpoint is kept.
+  follow: goes on as long as the job runs.
+  """
+
+  extractor: str = ''
+  weights: str = ''
+  metrics: tuple[str, ...] = ()
+  num_samples: int = 0
+  best: str = ''
+  follow: bool = False
+
+  def spec(self) -> dict[str, Any]:
+    """The evaluator `scores` with what is asked for, {} for nothing."""
+    network = {'name': self.extractor or 'auto'}
+    if self.weights:
+      network['weights'] = self.weights
+    own = {'extractor': network if len(network) > 1 or self.extractor else 0,
+           'metrics': self.metrics, 'num_samples': self.num_samples}
+    own = {key: value for key, value in own.items() if value}
+    return {'name': 'scores', **own} if own else {}
+
+
+def checkpoints(folder: str, request: Request) -> str:
+  """Scores every checkpoint of a run that has no such scores yet.
+
+  They are appended to WORKDIR/scores.jsonl.
+
+  Returns:
+    The scores as a table.
+
+  Raises:
+    WorkdirError, CheckpointError, ConfigError, DataError: with what to do.
+  """
+  config, facts = record.read_run(folder)
+  asked = request.spec()
+  specs = (asked,) if asked else config['evaluators'] or ({'name': 'scores'},)
+  run = experiment.load(config | {'evaluators': specs})
+  if run.facts.fingerprint != facts.fingerprint:
+    raise WorkdirError(f'{folder} was trained on other data than those that '
+                       'its config names now: scores would not be of this run')
+  evaluator, best = Evaluator(run), Best(folder, request.best)
+  abstract = parallel.abstract(jax.eval_shape(run.init), parallel.make_mesh(1))
+  shown = []
+  while True:
+    running = request.follow and workdir.is_held(folder)
+    for step in _unscored(folder, evaluator):
+      try:
+        state = _restore(folder, step, abstract)
+      except CheckpointError as e:
+        if not running:
+          raise
+        _LOG.warning('step %d: %s', step, e)  # The job has removed it since.
+        continue
+      scores = evaluator.scores(state)
+      with ScoreWriter(folder) as writer:
+        writer.write(step, scores)
+      best.offer(step, scores, state)
+      shown += [(step, score) for score in scores]
+      _LOG.info('%s', table([(step, score) for score in scores]))
+    if not running:
+      break
+    time.sleep(_PAUSE)
+  if not Checkpoints(folder).latest():
+    raise WorkdirError(f'{folder} has no checkpoint yet')
+  return table(shown) if shown else (
+      f'all checkpoints of {folder} are scored: see scores.jsonl')
+
+
+def folders(images: str, reference: str, request: Request) -> str:
+  """Scores of the images of one folder (or .npz) beside those of another.
+
+  Returns:
+    The scores as a table.
+
+  Raises:
+    DataError, ValueError: with what to do.
+  """
+  real = data.load(_spec(reference))
+  spec = _spec(images)
+  fake = data.load(spec)
+  if fake.images.shape[1:] != real.images.shape[1:]:
+    raise ValueError(
+        f'{images} holds images {list(fake.images.shape[1:])}, {reference} '
+        f'{list(real.images.shape[1:])}; bring them to one size')
+  # As many as there are, with a floor where half of the reference suffices.
+  count = min(len(fake.images), len(real.images))
+  asked = {'name': 'scores', 'num_samples': count,
+           **{k: v for k, v in request.spec().items() if k != 'name'}}
+  if asked['num_samples'] > len(fake.images):
+    raise ValueError(f'--num_samples={asked["num_samples"]}: {images} holds '
+                     f'{len(fake.images)} images')
+  room = ROOMS['evaluators']
+  evaluate = lookup.build(room.module, asked, source=real, seed=0)
+  scores = evaluate(lambda start, stop: np.asarray(fake.images[start:stop]))
+  how = {'images': os.path.abspath(images), 'images_sha256': fake.fingerprint}
+  return table([(0, score._replace(protocol=score.protocol | how))
+                for score in scores])
+
+
+def table(rows) -> str:
+  """(step, Score)s in lines for people."""
+  lines = [f'{"step":>8}  {"score":40} {"value":>10} {"95 % interval":>21} '
+           f'{"floor":>10}']
+  for step, s in rows:
+    if s.value is None:
+      lines.append(f'{step:8}  {s.name:40} {"null":>10}  {s.reason}')
+      continue
+    interval = '' if s.low is None else f'{s.low:.4g} .. {s.high:.4g}'
+    floor = '' if s.floor is None else f'{s.floor:.4g}'
+    lines.append(f'{step:8}  {s.name:40} {s.value:10.4g} {interval:>21} '
+                 f'{floor:>10}')
+  return '\n'.join(lines)
+
+
+def _spec(path):
+  if path.endswith('.npz'):
+    return {'name': 'npz', 'path': path}
+  return {'name': 'folder', 'path': path, 'labels': 'none'}
+
+
+def _unscored(folder, evaluator) -> list[int]:
+  """Steps of checkpoints without scores by these evaluators."""
+  with ScoreWriter(folder) as writer:
+    done = {row['step'] for row in writer.read()
+            if evaluator.protocol.items() <= row.get('protocol', {}).items()}
+  return [step for step in Checkpoints(folder).steps() if step not in done]
+
+
+def _restore(folder, step, abstract):
+  checkpoints = Checkpoints(folder)
+  try:
+    return checkpoints.restore(abstract, step)
+  finally:
+    checkpoints.close()

@@ -1,0 +1,74 @@
+"""Images and their features: what measures compare."""
+
+import io
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gan_jax.data import cache
+from gan_jax.writers import try_write_file
+
+_CHUNK = 1000  # images at a time
+_KEPT = 1000  # images that stay, for what compares pixels
+
+
+class Examples(NamedTuple):
+  """Some examples of one kind, real or generated.
+
+  images: uint8 [M, H, W, C] or float32 [M, D], the first of them, M <= 1000.
+  features: float32 [N, F].
+  logits: float32 [N, K] of classes, or None.
+  """
+
+  images: np.ndarray
+  features: np.ndarray
+  logits: np.ndarray | None
+
+
+def gather(extractor: Any, read: Callable, count: int) -> Examples:
+  """The examples 0 .. count - 1, chunk by chunk: memory does not grow with it.
+
+  Args:
+    extractor: a `gan_jax.extractors.Extractor`.
+    read: (start, stop) -> images [stop - start, ...].
+    count: of examples.
+  """
+  first, features, logits = [], [], []
+  for start in range(0, count, _CHUNK):
+    images = np.asarray(read(start, min(start + _CHUNK, count)))
+    if start < _KEPT:
+      first.append(images)
+    found = extractor.extract(images)
+    features.append(found[0])
+    logits.append(found[1])
+  return Examples(np.concatenate(first), np.concatenate(features),
+                  None if logits[0] is None else np.concatenate(logits))
+
+
+def gather_cached(extractor: Any, images: Any, rows, fingerprint: str
+                  ) -> Examples:
+  """As `gather` of rows of a data set; features are kept in the cache.
+
+  The key is the content: the data set's fingerprint, the rows and the
+  extractor's hash, so that a file never goes stale.
+  """
+  key = cache.key_of('features', fingerprint, extractor.sha256, rows.tobytes())
+  path = os.path.join(cache.root(), 'features', f'{key}.npz')
+  kept = np.asarray(images[rows[:_KEPT]])
+  try:
+    with np.load(path, allow_pickle=False) as file:
+      logits = file['logits'] if 'logits' in file else None
+      features = file['features']
+    if len(features) == len(rows):
+      return Examples(kept, features, logits)
+  except (OSError, ValueError, KeyError, EOFError):
+    pass  # Absent or damaged: made again.
+  found = gather(extractor, lambda a, b: images[rows[a:b]], len(rows))
+  arrays = {k: v for k, v in (('features', found.features),
+                              ('logits', found.logits)) if v is not None}
+  buffer = io.BytesIO()
+  np.savez(buffer, **arrays)
+  try_write_file(path, buffer.getvalue())
+  return found

@@ -1,0 +1,59 @@
+"""What a score is: a number that carries everything that made it."""
+
+import hashlib
+import json
+import math
+from typing import Any, NamedTuple
+
+
+class Score(NamedTuple):
+  """One number, or the reason why there is none.
+
+  name: says metric, extractor, number of samples and reference, so that two
+    scores of one name compare: 'fd_classifier_2k_train'.
+  value: None where it cannot be computed; never a number that stands for that.
+  reason: why there is none.
+  floor: of real images instead of generated ones, at the same number; a
+    generator that is as good as the data gets this.
+  low, high: a 95 % interval for the generated examples being a sample; it says
+    nothing of other training seeds.
+  protocol: all that the number depends on, plain JSON.
+  """
+
+  name: str
+  value: float | None = None
+  reason: str = ''
+  floor: float | None = None
+  low: float | None = None
+  high: float | None = None
+  protocol: dict = {}
+
+  def checked(self) -> 'Score':
+    """The same with None, and a reason, for whatever is not finite."""
+    value, reason = self.value, self.reason
+    if value is not None and not math.isfinite(value):
+      value, reason = None, reason or 'not finite: features or samples are not'
+    return self._replace(
+        value=value, reason=reason,
+        **{key: None if number is None or value is None
+           or not math.isfinite(number) else float(number)
+           for key, number in (('low', self.low), ('high', self.high))},
+        floor=None if self.floor is None or not math.isfinite(self.floor)
+        else float(self.floor))
+
+  def scalars(self) -> dict[str, float | None]:
+    """{name: value, name_floor: floor}, for curves; a floor only if any."""
+    found = {self.name: self.value}
+    return found if self.floor is None else found | {
+        f'{self.name}_floor': self.floor}
+
+
+def short(count: int) -> str:
+  """2000 -> '2k', 1500 -> '1500'."""
+  return str(count) if count % 1000 else f'{count // 1000}k'
+
+
+def digest(value: Any) -> str:
+  """A short name of anything that is plain JSON."""
+  text = json.dumps(value, sort_keys=True, default=str)
+  return hashlib.sha256(text.encode()).hexdigest()[:16]

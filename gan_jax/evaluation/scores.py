@@ -1,0 +1,143 @@
+"""The evaluator `scores`: distances of generated from real examples."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gan_jax import lookup
+from gan_jax.evaluation import examples, measures
+from gan_jax.evaluation.score import Score, short
+
+_AUTO = {'name': 'auto'}
+_DEFAULT = ('fd', 'kd', 'prdc', 'classes')
+# Of a draw of real examples: keeps it apart from all others of a run's seed.
+_STREAM = 170608500
+_ROOM = 'gan_jax.extractors'
+
+
+def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
+           num_samples: int = 2000, num_real: int = 0,
+           reference: str = 'train', source: Any, seed: int):
+  """Distances between real and generated examples, each with its floor.
+
+  The floor is the same number for real examples in place of the generated
+  ones, as many, none of them in the reference: read a score as a multiple of
+  its floor. Scores compare for one number of samples, one extractor and one
+  reference only, so all three are in their names.
+
+  Args:
+    extractor: dict(name=...) of `gan_jax.extractors`; 'auto' is classifier for
+      data with labels, random without, points for vectors.
+    metrics: of `measures.MEASURES`; those of logits are left out where the
+      extractor gives none.
+    num_samples: generated examples.
+    num_real: real examples, 0 for as many.
+    reference: 'train' or 'held_out': which real examples. A generator that
+      repeats its training examples reaches the floor of 'train'.
+    source: a `data.prepare.Source`.
+    seed: of the draws.
+
+  Returns:
+    evaluate(sample) -> [Score], where sample(start, stop) gives examples.
+
+  Raises:
+    ValueError: an unknown metric or extractor, too few examples.
+  """
+  spec = dict(extractor)
+  if spec['name'] == 'auto':
+    spec['name'] = _suiting(source)
+  metrics = _checked(metrics)
+  real = _side(source, reference)
+  total = len(real.images)
+  num_real = num_real or num_samples
+  if min(num_samples, num_real) < 2 or num_real > total:
+    raise ValueError(
+        f'num_samples={num_samples}, num_real={num_real}: {source.name} has '
+        f'{total} examples in {reference!r}; give 2 to {total}')
+
+  @functools.cache
+  def prepared():
+    network = lookup.build(_ROOM, spec, source=source)
+    order = _order(total, seed)
+    read = functools.partial(examples.gather_cached, network, real.images,
+                             fingerprint=real.fingerprint)
+    other = None
+    if num_real + num_samples <= total:
+      other = read(order[num_real:num_real + num_samples])
+    return network, read(order[:num_real]), other
+
+  def evaluate(sample):
+    network, first, other = prepared()
+    fake = examples.gather(network, sample, num_samples)
+    expected = first.images.shape[1:], first.images.dtype
+    if (fake.images.shape[1:], fake.images.dtype) != expected:
+      raise ValueError(f'samples {fake.images.dtype} '
+                       f'{list(fake.images.shape[1:])} beside real examples '
+                       f'{expected[1]} {list(expected[0])}')
+    protocol = {
+        'extractor': network.name, 'extractor_sha256': network.sha256,
+        **{f'extractor_{k}': v for k, v in network.notes.items()},
+        'num_real': num_real, 'num_fake': num_samples, 'reference': reference,
+        'data': source.name, 'data_fingerprint': real.fingerprint,
+        'seed': seed}
+    return [score for metric in metrics
+            for score in _score(metric, first, fake, other, protocol, seed)]
+
+  return evaluate
+
+
+def _score(metric, real, fake, other, protocol, seed) -> list[Score]:
+  """The scores of one metric, or one without a value and with the reason."""
+  tail = (f'{protocol["extractor"]}_{short(protocol["num_fake"])}_'
+          f'{protocol["reference"]}')
+  protocol = protocol | {'metric': metric}
+  measure = measures.MEASURES[metric]
+  if measure.needs == 'logits' and fake.logits is None:
+    return []
+  try:
+    found = measure(real, fake, seed)
+    floor = {m.name: m.value for m in measure(real, other, seed)} if (
+        other is not None) else {}
+  except ValueError as e:
+    return [Score(f'{metric}_{tail}', reason=str(e), protocol=protocol)]
+  if other is None:
+    protocol['floor'] = 'too few real examples for a second draw'
+  return [Score(f'{m.name}_{tail}', m.value, '', floor.get(m.name), m.low,
+                m.high, protocol | m.protocol).checked() for m in found]
+
+
+def _suiting(source) -> str:
+  if len(source.images.shape) != 4:
+    return 'points'
+  return 'classifier' if source.num_classes > 1 else 'random'
+
+
+def _checked(metrics):
+  metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+  for name in metrics:
+    if name not in measures.MEASURES:
+      raise ValueError(f'metrics: no such metric {name!r}'
+                       f'{lookup.near(name, measures.MEASURES)}')
+  return metrics
+
+
+def _side(source, reference):
+  if reference == 'train':
+    return source
+  if reference != 'held_out':
+    raise ValueError(f"reference={reference!r} is neither 'train' nor "
+                     "'held_out'")
+  if source.held_out is None:
+    raise ValueError("reference='held_out': nothing is held out; use "
+                     "data.holdout=0.1, or reference='train'")
+  return source.held_out
+
+
+def _order(total, seed):
+  """A permutation of the examples by the seed."""
+  # Raw bits: numpy promises the stream of a bit generator for ever, but lets
+  # the methods of Generator change.
+  bits = np.random.PCG64(np.random.SeedSequence((seed, _STREAM)))
+  return np.argsort(bits.random_raw(total), kind='stable')
