@@ -10,6 +10,7 @@ import functools
 import numpy as np
 
 from gan_jax.metrics.features import random_features
+from gan_jax.metrics.moments import moments
 
 # Of a draw: keeps it apart from all others that are made of the run's seed.
 _STREAM = 170608500
@@ -113,22 +114,6 @@ def frechet_distance(real, fake) -> float:
     ValueError: other shapes.
   """
   return distance_of_moments(moments(real), moments(fake))
-
-
-def moments(features) -> tuple:
-  """Mean [F] and covariance [F, F] (ddof=1) of features [N, F], in float64.
-
-  Raises:
-    ValueError: another shape, or N < 2.
-  """
-  x = np.asarray(features, np.float64)
-  if x.ndim != 2 or len(x) < 2:
-    raise ValueError(f'features of shape {list(x.shape)}: [N, F] with N of 2 '
-                     'or more is needed for a covariance; take more images')
-  with np.errstate(over='ignore', invalid='ignore'):
-    mean = x.mean(0)
-    centred = x - mean
-    return mean, centred.T @ centred / (len(x) - 1)
 
 
 def distance_of_moments(real, fake) -> float:
