@@ -52,7 +52,7 @@ def stacked_coverage(*, num_samples: int = 26000, digits: str = 'mnist10k',
 
   The floors are those of real triples. A classifier errs on one digit in a
   hundred: ten true modes are counted as more than 200 with one hit or more,
-  so read modes_5_hits and modes_effective, exp(entropy), beside it.
+  so read hit_five and effective, exp(entropy), beside it.
 
   Args:
     num_samples: images; 26,000 in the literature.
@@ -79,7 +79,7 @@ def stacked_coverage(*, num_samples: int = 26000, digits: str = 'mnist10k',
   def count(read):
     found = [labels(np.asarray(read(a, min(a + 2000, num_samples))))
              for a in range(0, num_samples, 2000)]
-    return coverage.stacked_modes(np.concatenate(found))
+    return coverage.stacked_modes(np.concatenate(found))._asdict()
 
   @functools.cache
   def real():

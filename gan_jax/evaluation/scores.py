@@ -46,8 +46,10 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
     ValueError: an unknown metric or extractor, too few examples.
   """
   spec = dict(extractor)
-  if spec['name'] == 'auto':
+  if spec.get('name') == 'auto':
     spec['name'] = _suiting(source)
+  if problems := lookup.check(_ROOM, spec, 'extractor', ('source',)):
+    raise ValueError('; '.join(map(str, problems)))
   metrics = _checked(metrics)
   real = _side(source, reference)
   total = len(real.images)

@@ -1,102 +1,14 @@
 """Frechet distance between real and generated images.
 
-Heusel et al. 2017, https://arxiv.org/abs/1706.08500, eq. 6, without Inception,
-whose weights cannot be part of this project: see `features.py`.  The distance
-itself is the usual one and can be checked against other programs.
+Heusel et al. 2017, https://arxiv.org/abs/1706.08500, eq. 6.
 """
-
-import functools
 
 import numpy as np
 
-from gan_jax.metrics.features import random_features
+from gan_jax.metrics.moments import moments
 
-# Of a draw: keeps it apart from all others that are made of the run's seed.
-_STREAM = 170608500
 # Negative eigenvalues up to this, relative to the largest, are rounding.
 _TOLERANCE = 1e-8
-
-
-def frechet(*, num_samples: int = 2000, source, seed: int):
-  """Frechet distance of random features, and what real images would get.
-
-  The reference is `num_samples` images of the data set, drawn by the seed
-  without repetition.  A finite sample of the real distribution is not at
-  distance 0 but at about the floor: the distance between the reference and a
-  second draw of the same size that shares no image with it.  Read a score as a
-  multiple of its floor.  Both draws come from the training set, so a generator
-  that repeats its training images reaches the floor too.
-
-  The floor falls as 1 / num_samples, so scores compare at one num_samples only;
-  it is in their names.  2000 is about the number of moments of 64 features.
-
-  Args:
-    num_samples: real and generated images of a score, 2 or more; at most half
-      of the data set, for the two draws.
-    source: a `data.sources.Source`.
-    seed: 0 or more; of the draws.  The features do not depend on it.
-
-  Returns:
-    evaluate(sample) -> {'fd_random_2k': the score, 'fd_random_2k_floor': the
-    floor} for 2000 samples (for 1500: 'fd_random_1500'), 0 or more.  The
-    reference and the floor are computed in the first call.  It raises
-    ValueError if sample(2000) does not give uint8 images like the real ones.
-
-  Raises:
-    ValueError: num_samples out of range, or vectors instead of images.
-  """
-  total = len(source.images)
-  if len(source.images.shape) != 4:
-    raise ValueError(
-        f'the fixed random network is for images [H, W, C], and the examples '
-        f'of {source.name} are vectors {list(source.images.shape[1:])}; leave '
-        f'this evaluator out')
-  if num_samples < 2:
-    raise ValueError(f'num_samples={num_samples}: a covariance needs 2 images '
-                     'or more; 2000 is usual')
-  if num_samples > total // 2:
-    fix = (f'use num_samples={total // 2} or less, or more images'
-           if total >= 4 else 'use a data set of 4 images or more')
-    raise ValueError(
-        f'num_samples={num_samples}: two draws that share no image, for the '
-        f'score and its floor, need {2 * num_samples} images, but '
-        f'{source.name} has {total}; {fix}')
-  shape = (num_samples, *source.images.shape[1:])
-  name = f'fd_random_{_short(num_samples)}'
-
-  @functools.cache
-  def reference():
-    first, second = _draws(total, num_samples, seed)
-    real = moments(random_features(source.images[first]))
-    other = moments(random_features(source.images[second]))
-    return real, distance_of_moments(real, other)
-
-  def evaluate(sample):
-    real, floor = reference()
-    images = np.asarray(sample(num_samples))
-    if images.shape != shape or images.dtype != np.uint8:
-      raise ValueError(
-          f'sample({num_samples}) gave {images.dtype} {list(images.shape)}; '
-          f'uint8 {list(shape)} is needed, like the images of {source.name}: '
-          'convert with media.to_uint8')
-    score = distance_of_moments(real, moments(random_features(images)))
-    return {name: score, f'{name}_floor': floor}
-
-  return evaluate
-
-
-def _short(count):
-  """2000 -> '2k', 1500 -> '1500'."""
-  return str(count) if count % 1000 else f'{count // 1000}k'
-
-
-def _draws(total, count, seed):
-  """Indices of two disjoint draws, each [count]."""
-  # Raw bits: numpy promises the stream of a bit generator for ever, but lets
-  # the methods of Generator change.
-  bits = np.random.PCG64(np.random.SeedSequence((seed, _STREAM)))
-  order = np.argsort(bits.random_raw(total), kind='stable')
-  return order[:count], order[count:2 * count]
 
 
 def frechet_distance(real, fake) -> float:
@@ -113,22 +25,6 @@ def frechet_distance(real, fake) -> float:
     ValueError: other shapes.
   """
   return distance_of_moments(moments(real), moments(fake))
-
-
-def moments(features) -> tuple:
-  """Mean [F] and covariance [F, F] (ddof=1) of features [N, F], in float64.
-
-  Raises:
-    ValueError: another shape, or N < 2.
-  """
-  x = np.asarray(features, np.float64)
-  if x.ndim != 2 or len(x) < 2:
-    raise ValueError(f'features of shape {list(x.shape)}: [N, F] with N of 2 '
-                     'or more is needed for a covariance; take more images')
-  with np.errstate(over='ignore', invalid='ignore'):
-    mean = x.mean(0)
-    centred = x - mean
-    return mean, centred.T @ centred / (len(x) - 1)
 
 
 def distance_of_moments(real, fake) -> float:

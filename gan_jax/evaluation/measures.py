@@ -1,0 +1,164 @@
+"""What `scores` can measure: real beside generated examples, with intervals.
+
+An interval is of 95 % and for the generated examples being a sample; where a
+number is a mean over real ones (recall, coverage) for those. It is of a
+bootstrap or, for shares, Wilson's (1927), which a bootstrap would approach.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_jax.evaluation.examples import Examples
+from gan_jax.metrics import classes, diversity, kernel, manifold
+from gan_jax.metrics.bootstrap import bootstrap, bootstrap_frechet
+from gan_jax.metrics.frechet import frechet_distance
+from gan_jax.metrics.frechet_infinity import frechet_infinity
+from gan_jax.metrics.inception_score import inception_score
+
+_RESAMPLES = 200
+_FEATURES = 512  # more would take minutes to resample a Frechet distance
+_GROUPS = 10  # of the jackknife
+_PAIRS = 1000
+_NONE = (None, None)
+
+
+class Measured(NamedTuple):
+  """A number, its interval, and what it depends on beside the examples."""
+
+  name: str
+  value: float
+  low: float | None
+  high: float | None
+  protocol: dict
+
+
+class Measure(NamedTuple):
+  """fn: (real, fake, seed) -> [Measured]; needs: features, logits, images."""
+
+  fn: Callable
+  needs: str = 'features'
+
+  def __call__(self, real: Examples, fake: Examples, seed: int):
+    """The numbers.
+
+    Raises:
+      ValueError: examples that it cannot be computed of.
+    """
+    return self.fn(real, fake, seed)
+
+
+def _fd(real, fake, seed):
+  value = frechet_distance(real.features, fake.features)
+  how = {'ddof': 1, 'interval': f'bootstrap, {_RESAMPLES} resamples, centred'}
+  if real.features.shape[1] > _FEATURES:
+    return [Measured('fd', value, *_NONE, how | {
+        'interval': f'none: more than {_FEATURES} features'})]
+  found = bootstrap_frechet(real.features, fake.features, seed=seed,
+                            resamples=_RESAMPLES)
+  # Its bias, that of half as many examples, is taken off.
+  return [Measured('fd', value, max(found.low - found.bias, 0.0),
+                   found.high - found.bias, how)]
+
+
+def _fd_infinity(real, fake, seed):
+  line = frechet_infinity(real.features, fake.features, seed=seed)
+  return [Measured('fd_infinity', line.value, *_NONE,
+                   {'ddof': 1, 'slope': line.slope})]
+
+
+def _kd(real, fake, seed):
+  found = kernel.kernel_distance(real.features, fake.features, seed=seed)
+  parts = np.arange(len(fake.features)) % _GROUPS
+  without = [kernel.full_kernel_distance(real.features,
+                                         fake.features[parts != group])
+             for group in range(_GROUPS)]
+  error = math.sqrt((_GROUPS - 1) * float(np.var(without)))
+  return [Measured('kd', found.mean, found.mean - 1.96 * error,
+                   found.mean + 1.96 * error,
+                   {'kernel': '(x.y/d + 1)^3', 'subsets': 100, 'size': 1000,
+                    'subset_std': found.std,
+                    'interval': f'jackknife, {_GROUPS} groups'})]
+
+
+def _prdc(real, fake, seed):
+  del seed
+  found = manifold.manifold(real.features, fake.features)
+  counts = {'precision': len(fake.features), 'recall': len(real.features),
+            'coverage': len(real.features)}
+  return [Measured(name, value, *(_wilson(value, counts[name])
+                                  if name in counts else _NONE), {'k': 5})
+          for name, value in found._asdict().items()]
+
+
+def _authenticity(real, fake, seed):
+  del seed
+  value = manifold.authenticity(real.features, fake.features)
+  return [Measured('authenticity', value,
+                   *_wilson(value, len(fake.features)), {})]
+
+
+def _inception_score(real, fake, seed):
+  del real
+  found = inception_score(fake.logits, seed=seed)
+  error = 1.96 * found.std / math.sqrt(10)
+  return [Measured('is', found.mean, found.mean - error, found.mean + error,
+                   {'splits': 10, 'ddof': 0, 'split_std': found.std,
+                    'interval': 'of the mean of the splits'})]
+
+
+def _classes(real, fake, seed):
+  known = real.logits.shape[1]
+  counts = [classes.histogram(e.logits.argmax(1), known) for e in (real, fake)]
+  if not np.isfinite(fake.logits).all():
+    raise ValueError('not finite: features or samples are not')
+  spread = classes.spread(counts[1], counts[0])
+
+  def divergence(real, fake):
+    del real
+    return classes.spread(classes.histogram(fake[:, 0], known),
+                          counts[0]).divergence
+
+  labels = fake.logits.argmax(1)[:, None]
+  found = bootstrap(divergence, labels, labels, seed=seed,
+                    resamples=_RESAMPLES)
+  return [
+      Measured('classes', float(spread.hit), *_NONE,
+               {'counts': counts[1].tolist(), 'real': counts[0].tolist()}),
+      Measured('class_kl', spread.divergence,
+               max(found.low - found.bias, 0.0), found.high - found.bias,
+               {'interval': f'bootstrap, {_RESAMPLES} resamples, centred'})]
+
+
+def _ms_ssim(real, fake, seed):
+  del real
+  found = diversity.ms_ssim_diversity(fake.images, pairs=_PAIRS, seed=seed)
+  error = 1.96 * found.std / math.sqrt(_PAIRS)
+  return [Measured('ms_ssim', found.mean, found.mean - error,
+                   found.mean + error,
+                   {'pairs': _PAIRS, 'scales': found.scales})]
+
+
+def _wilson(share, count):
+  """95 % interval of a share of `count` examples."""
+  if not math.isfinite(share):
+    return _NONE
+  z2 = 1.96 ** 2
+  middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+  half = 1.96 / (1 + z2 / count) * math.sqrt(
+      share * (1 - share) / count + z2 / (4 * count ** 2))
+  return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+MEASURES = {
+    'fd': Measure(_fd),
+    'fd_infinity': Measure(_fd_infinity),
+    'kd': Measure(_kd),
+    'prdc': Measure(_prdc),
+    'authenticity': Measure(_authenticity),
+    'inception_score': Measure(_inception_score, 'logits'),
+    'classes': Measure(_classes, 'logits'),
+    'ms_ssim': Measure(_ms_ssim, 'images'),
+}
