@@ -58,6 +58,11 @@ def device_count() -> int:
   return jax.device_count()
 
 
+def on_cpu():
+  """A context in which a CPU computes, whatever else there is."""
+  return jax.default_device(jax.devices('cpu')[0])
+
+
 def processes() -> tuple[int, int]:
   """(index of this process, their number)."""
   return jax.process_index(), jax.process_count()

@@ -25,7 +25,8 @@ LAYERS = (
     ('parallel', 'checkpoint', 'writers', 'workdir', 'signals', 'clock',
      'best', 'extractors', 'data.pipeline', 'data.cache', 'data.scan', 'data.decode',
      'data.ingest', 'data.folder_labels', 'data.tfds_files',
-     'data.load', 'data.stream', 'data.statistics', 'data.sources'),
+     'data.load', 'data.stream', 'data.statistics', 'data.sources',
+     'extractors'),
     # L4: from a config to what runs.
     ('validation', 'experiment', 'evaluators', 'evaluation', 'feed', 'record'),
     # L5: programs.
