@@ -15,8 +15,8 @@ _LOG = logging.getLogger(__name__)
 
 # What may change when a run is resumed; all else would make it another run.
 RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
-             'evaluators', 'best_metric', 'checkpoint_every', 'keep_checkpoints',
-             'steps_per_call', 'sample_grid')
+             'evaluators', 'best_metric', 'checkpoint_every',
+             'keep_checkpoints', 'steps_per_call', 'sample_grid')
 # Where the data lie and how they are read; the fingerprint says what they are.
 _ELSEWHERE = tuple(f'data.{key}' for key in (
     'resident_limit', 'path', 'folder', 'data_dir', 'on_bad_image', 'max_bad'))
