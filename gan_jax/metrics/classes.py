@@ -62,11 +62,13 @@ def spread(counts, reference) -> Spread:
                      'both are [K]')
   for v in (p, q):
     if not np.isfinite(v).all() or v.min(initial=0) < 0 or not v.sum():
-      raise ValueError(f'counts {v}: numbers of 0 or more are needed, not all 0')
+      raise ValueError(f'counts {v}: numbers of 0 or more, not all 0, are '
+                       'needed')
   if strangers := np.flatnonzero((p > 0) & (q == 0)).tolist():
     raise ValueError(f'the data have no example of classes {strangers}, so the '
                      'divergence is infinite; leave them out of the classifier')
   seen = p > 0
   p, q = p[seen] / p.sum(), q[seen] / q.sum()
   divergence = max(float((p * np.log(p / q)).sum()), 0.0)
-  return Spread(int(seen.sum()), divergence, float(np.exp(-(p * np.log(p)).sum())))
+  entropy = -float((p * np.log(p)).sum())
+  return Spread(int(seen.sum()), divergence, float(np.exp(entropy)))

@@ -80,10 +80,11 @@ def nearest(queries, examples, k: int = 1, *, same: bool = False) -> tuple:
   with jax.enable_x64(True):
     centre = centre_of(examples)
     for x, rows in blocks(queries, ROWS):
-      best = (np.full((len(x), k), np.inf), np.full((len(x), k), -1, np.int32))
+      best = np.full((len(x), 0), np.inf), np.zeros((len(x), 0), np.int32)
       for y, columns in blocks(examples, COLUMNS):
-        best = _nearer(best, x, y, centre, rows, columns, same=same)
-      found.append(np.asarray(best[1])[rows >= 0])
+        squares = _other_squares(x, y, centre, rows, columns, same=same)
+        best = _nearer(best, np.asarray(squares), columns, k)
+      found.append(best[1][rows >= 0])
   index = np.concatenate(found)
   distances = np.concatenate([
       np.sqrt(np.square(np.subtract(x[:, None], examples[i], dtype=np.float64))
@@ -96,14 +97,21 @@ def nearest(queries, examples, k: int = 1, *, same: bool = False) -> tuple:
 
 
 @functools.partial(jax.jit, static_argnames='same')
-def _nearer(best, x, y, centre, rows, columns, *, same):
+def _other_squares(x, y, centre, rows, columns, *, same):
   squares, _ = squared_distances(x, y, centre)
   skip = jnp.broadcast_to(columns[None] < 0, squares.shape)
   if same:
     skip |= rows[:, None] == columns[None]
-  squares = jnp.concatenate([best[0], jnp.where(skip, jnp.inf, squares)], 1)
-  index = jnp.concatenate(
-      [best[1], jnp.broadcast_to(columns[None], skip.shape)], 1)
-  values, place = jax.lax.top_k(-squares, best[0].shape[1])
-  return -values, jnp.take_along_axis(index, place, 1)
+  return jnp.where(skip, jnp.inf, squares)
 
+
+def _nearer(best, squares, columns, k):
+  """The k best of those so far and a block [A, B], in any order."""
+  # Here numpy selects: lax.top_k of float64 takes 50 times as long on a CPU.
+  place = np.argpartition(squares, min(k, squares.shape[1]) - 1, axis=1)[:, :k]
+  squares = np.concatenate(
+      [best[0], np.take_along_axis(squares, place, 1)], 1)
+  index = np.concatenate([best[1], columns[place]], 1)
+  place = np.argsort(squares, axis=1, kind='stable')[:, :k]
+  return (np.take_along_axis(squares, place, 1),
+          np.take_along_axis(index, place, 1))
