@@ -10,6 +10,7 @@ Whatever this file imports, a config can name: factories only.
 
 from gan_jax.extractors.base import Extractor
 from gan_jax.extractors.cnn import classifier
+from gan_jax.extractors.inception_v3 import inception
 from gan_jax.extractors.simple import points, random
 
-__all__ = ['Extractor', 'classifier', 'points', 'random']
+__all__ = ['Extractor', 'classifier', 'inception', 'points', 'random']

@@ -27,9 +27,10 @@ _log = logging.getLogger(__name__)
 class Network(nn.Module):
   """Images [B, H, W, C] in [-1, 1] -> (features [B, 128], logits [B, K]).
 
-  Until no side exceeds 7: convolution 3x3, ReLU, convolution 4x4 of stride 2,
-  ReLU, of 32, 64, 128, 128 ... channels; then dense 128, ReLU, the features;
-  then dense K.  Nothing is normalised over a batch.
+  Convolution 4x4 of stride 2, 32 channels, ReLU; until no side exceeds 7,
+  convolution 3x3, ReLU, convolution 4x4 of stride 2, ReLU, of 64, 128, 128 ...
+  channels; dense 128, ReLU: the features; dense K.  Nothing is normalised over
+  a batch.
 
   classes: K.
   """
@@ -39,7 +40,8 @@ class Network(nn.Module):
   @nn.compact
   def __call__(self, x):
     init = nn.initializers.he_normal()
-    width = 32
+    x = nn.relu(layers.Conv(32, size=4, stride=2, kernel_init=init)(x))
+    width = 64
     while max(x.shape[1:3]) > 7:
       x = nn.relu(layers.Conv(width, kernel_init=init)(x))
       x = nn.relu(layers.Conv(width, size=4, stride=2, kernel_init=init)(x))
