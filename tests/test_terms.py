@@ -8,10 +8,10 @@ import numpy as np
 import optax
 import pytest
 import test_parallel
-import test_step as toy
 import tiny
+import toy
 from jax import random
-from test_step import (
+from toy import (
   DISC_RATE,
   GEN_RATE,
   KEY,
