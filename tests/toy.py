@@ -176,3 +176,21 @@ def nonlinear():
 
   return (Model(lambda *a: ((normal(1, Z, 5), normal(2, 5, P)), {}), gen, None),
           Model(lambda *a: ((normal(3, P, 5), normal(4, 5)), {}), disc, None))
+
+
+def weights(state):
+  """(w, v, c) of the linear game."""
+  return (state.gen.params['w'], state.disc.params['v'],
+          state.disc.params['c'])
+
+
+def run(game, state=None, batch=None, rule=train_step):
+  """One step, compiled: (state, scalars)."""
+  return jax.jit(functools.partial(rule, game=game))(
+      make_state(game) if state is None else state,
+      make_batch(game) if batch is None else batch, KEY)
+
+
+def assert_params(got, want, **tolerance):
+  for a, b in zip(got, want, strict=True):
+    np.testing.assert_allclose(a, b, **(dict(rtol=1e-4, atol=1e-6) | tolerance))
