@@ -11,7 +11,9 @@ os.environ.setdefault('XLA_FLAGS', '--xla_backend_optimization_level=0 '
                       '--xla_llvm_disable_expensive_passes=true')
 
 import jax  # noqa: E402  (after the line above)
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from PIL import Image  # noqa: E402
 
 jax.config.update('jax_platforms', 'cpu')
 jax.config.update('jax_num_cpu_devices', 4)
@@ -26,3 +28,14 @@ def _no_files_in_the_checkout(tmp_path, monkeypatch):
   """What a test writes without saying where must not land in the checkout."""
   monkeypatch.setenv('TMPDIR', str(tmp_path))
   monkeypatch.setenv('GAN_JAX_CACHE', str(tmp_path / 'cache'))
+
+
+@pytest.fixture(scope='module')
+def pictures(tmp_path_factory):
+  """A folder of PNGs for the recipes that start from one."""
+  folder = tmp_path_factory.mktemp('pictures')
+  rng = np.random.default_rng(0)
+  for i in range(10):
+    Image.fromarray(rng.integers(0, 256, (20, 24), np.uint8)).save(
+        folder / f'{i}.png')
+  return str(folder)

@@ -19,8 +19,7 @@ from gan_jax.signals import StopRequest
 from gan_jax.train import NonFiniteError
 from gan_jax.workdir import WorkdirError
 
-# Of ml_collections, when it reads a config file.
-pytestmark = pytest.mark.filterwarnings('ignore:the load_module')
+pytestmark = tiny.READS_CONFIGS
 
 
 @pytest.fixture(scope='module')

@@ -7,11 +7,14 @@ import sys
 
 import jax
 import numpy as np
+import pytest
 
 from configs import common
 from gan_jax import checkpoint, experiment, parallel
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# A warning of ml_collections, when it reads a config file.
+READS_CONFIGS = pytest.mark.filterwarnings('ignore:the load_module')
 
 
 def write_images(path, *, count=40, size=8, channels=1, classes=3, seed=0):
