@@ -12,6 +12,7 @@ CONFIGS = sorted(os.path.basename(path)[:-3] for path in glob.glob(
 # Those that start from a folder of pictures.
 FOLDERS = ('sprites', 'xray')
 
+
 def _parse(*args):
   """The config of a command line, by the program's own parser."""
   values, bad = main.parse(['main', *args])

@@ -92,7 +92,7 @@ def test_the_argument_behind_the_colon():
 
 def test_a_loss_with_arguments_has_them_within_reach_of_flags():
   config = recipe('wgan', 'loss=least_squares',
-                   '--config.loss.real_target=0.9')
+                  '--config.loss.real_target=0.9')
   assert config.loss.to_dict() == dict(
       name='least_squares', real_target=0.9, fake_target=0.0, gen_target=1.0)
 

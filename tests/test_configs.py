@@ -70,7 +70,7 @@ def test_every_documented_command_runs(name, arg, pictures):
     pytest.skip('needs the Debian package dataset-fashion-mnist')
   path = f'--config.data.path={pictures}'
   _runs(recipe(name, f'{arg},quick',
-                *([path] if name in FOLDERS else ())))
+               *([path] if name in FOLDERS else ())))
 
 
 def test_the_headers_document_what_the_recipes_ask_for():
@@ -150,10 +150,10 @@ def test_the_order_of_arguments_does_not_matter():
 
 def test_the_players_have_rates_of_their_own():
   config = recipe('pooling_cnn', 'optimizer=sgd',
-                   '--config.disc_optimizer.learning_rate=0.001')
+                  '--config.disc_optimizer.learning_rate=0.001')
   assert config.gen_optimizer.learning_rate == 0.02
   assert recipe('pooling_cnn', 'optimizer=sgd'
-                 ).disc_optimizer.learning_rate == 0.02
+                ).disc_optimizer.learning_rate == 0.02
 
 
 def test_other_data_networks_and_optimisers(tmp_path):

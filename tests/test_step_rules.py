@@ -11,6 +11,7 @@ from toy import (
   DISC_RATE,
   GEN_RATE,
   KEY,
+  NO_LOSS,
   SHAPE,
   TABLE,
   B,
@@ -26,7 +27,6 @@ from toy import (
 
 from gan_jax import experiment, losses, penalties
 from gan_jax.augment import Augmentation
-from gan_jax.losses import Loss
 from gan_jax.models import Critique, Model
 from gan_jax.penalties import Term
 from gan_jax.step import train_step
@@ -37,9 +37,6 @@ from gan_jax.step import train_step
 def square(critic, real, fake, keys):
   """A penalty whose gradient by v is the mean of the real images."""
   return critic(real)
-
-
-NO_LOSS = Loss(lambda a, b: 0.0 * (a + b), lambda a, b: 0.0 * b)
 
 
 def test_lazy_penalty_counts_every_so_often_and_so_much_more():
