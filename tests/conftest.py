@@ -1,5 +1,6 @@
 """Four CPU devices, strict shapes, one compilation cache for all tests."""
 
+import logging
 import os
 
 # Before JAX starts: with fewer threads than devices, collectives on CPU can
@@ -39,3 +40,34 @@ def pictures(tmp_path_factory):
     Image.fromarray(rng.integers(0, 256, (20, 24), np.uint8)).save(
         folder / f'{i}.png')
   return str(folder)
+
+
+@pytest.fixture
+def logging_as_it_was():
+  """The program sets up logging for a process of its own."""
+  root, ours = logging.getLogger(), logging.getLogger('gan_jax')
+  before = root.handlers[:], root.level, ours.level
+  yield
+  root.handlers[:], root.level, ours.level = before
+
+
+@pytest.fixture
+def cli(capsys, logging_as_it_was):
+  """Runs the program in this process: (status, stdout, stderr)."""
+  from gan_jax import main  # Here: most tests do not need all of it.
+
+  def run(*args):
+    status = main.main(['gan_jax.main', *map(str, args)])
+    return status, *capsys.readouterr()
+
+  return run
+
+
+@pytest.fixture
+def not_compiled(monkeypatch):
+  """Mistakes in a config must be found before anything compiles."""
+  def fail(*_, **__):
+    raise AssertionError('compiles')
+
+  monkeypatch.setattr('gan_jax.parallel.make_runner', fail)
+  monkeypatch.setattr('gan_jax.train.train', fail)

@@ -15,6 +15,7 @@ from gan_jax import checkpoint, experiment, parallel
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # A warning of ml_collections, when it reads a config file.
 READS_CONFIGS = pytest.mark.filterwarnings('ignore:the load_module')
+MLP = '--config=configs/keras_mlp.py:quick'
 
 
 def write_images(path, *, count=40, size=8, channels=1, classes=3, seed=0):
