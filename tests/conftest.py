@@ -71,3 +71,10 @@ def not_compiled(monkeypatch):
 
   monkeypatch.setattr('gan_jax.parallel.make_runner', fail)
   monkeypatch.setattr('gan_jax.train.train', fail)
+
+
+@pytest.fixture
+def root(tmp_path):
+  """An empty folder for a data set."""
+  (tmp_path / 'set').mkdir()
+  return tmp_path / 'set'
