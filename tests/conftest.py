@@ -78,3 +78,16 @@ def root(tmp_path):
   """An empty folder for a data set."""
   (tmp_path / 'set').mkdir()
   return tmp_path / 'set'
+
+
+@pytest.fixture(scope='module')
+def images(tmp_path_factory):
+  """An npz of noise images."""
+  import tiny
+  return tiny.write_images(tmp_path_factory.mktemp('data') / 'noise.npz')
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+  """Curves take a second each; for tests of something else."""
+  monkeypatch.setattr('gan_jax.train._Loop.draw', lambda self: None)

@@ -8,24 +8,24 @@ from jax import lax
 SPEC = ('NHWC', 'HWIO', 'NHWC')
 
 
-def _plain(x, kernel, stride, padding):
+def plain(x, kernel, stride, padding):
   stride = (stride, stride) if isinstance(stride, int) else stride
   return lax.conv_general_dilated(x, kernel, stride, padding,
                                   dimension_numbers=SPEC)
 
 
-def _plain_transpose(y, kernel, size, stride, padding):
+def plain_transpose(y, kernel, size, stride, padding):
   x = jax.ShapeDtypeStruct((len(y), *size, kernel.shape[3]), y.dtype)
   kernel = kernel.swapaxes(2, 3)
   return jax.linear_transpose(
-      lambda x: _plain(x, kernel, stride, padding), x)(y)[0]
+      lambda x: plain(x, kernel, stride, padding), x)(y)[0]
 
 
-def _normal(seed, *shape):
+def normal(seed, *shape):
   return jnp.asarray(np.random.default_rng(seed).normal(size=shape), 'float32')
 
 
-def _close(got, want, tolerance=2e-5):
+def assert_close(got, want, tolerance=2e-5):
   for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
     assert a.shape == b.shape
     np.testing.assert_allclose(a, b, rtol=0,

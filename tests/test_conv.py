@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from plain_conv import _close, _normal, _plain, _plain_transpose
+from plain_conv import assert_close, normal, plain, plain_transpose
 
 from gan_jax.ops.conv import conv, conv_transpose
 
@@ -25,7 +25,7 @@ CASES = [
 
 def _to_second_order(function, x, kernel):
   """Value, gradients, and gradients of a gradient penalty, in one program."""
-  weight = _normal(3, *jax.eval_shape(function, x, kernel).shape)
+  weight = normal(3, *jax.eval_shape(function, x, kernel).shape)
 
   def loss(x, kernel):
     return jnp.sum(jnp.tanh(function(x, kernel)) * weight)
@@ -39,39 +39,39 @@ def _to_second_order(function, x, kernel):
 
 @pytest.mark.parametrize('size,i,o,window,stride,padding', CASES)
 def test_conv_and_derivatives_equal_lax(size, i, o, window, stride, padding):
-  x = _normal(0, 2, *size, i)
-  kernel = _normal(1, *window, i, o) / np.sqrt(i * np.prod(window))
+  x = normal(0, 2, *size, i)
+  kernel = normal(1, *window, i, o) / np.sqrt(i * np.prod(window))
   got = _to_second_order(
       lambda x, k: conv(x, k, stride=stride, padding=padding), x, kernel)
   want = _to_second_order(
-      lambda x, k: _plain(x, k, stride, padding), x, kernel)
-  _close(got, want)
+      lambda x, k: plain(x, k, stride, padding), x, kernel)
+  assert_close(got, want)
 
 
 @pytest.mark.parametrize('size,o,i,window,stride,padding', CASES)
 def test_transpose_and_derivatives_equal_lax(size, o, i, window, stride,
                                              padding):
   x = jnp.zeros((2, *size, o))
-  kernel = _normal(1, *window, i, o) / np.sqrt(i * np.prod(window))
+  kernel = normal(1, *window, i, o) / np.sqrt(i * np.prod(window))
   out = conv(x, kernel.swapaxes(2, 3), stride=stride, padding=padding)
-  y = _normal(0, *out.shape)
+  y = normal(0, *out.shape)
   got = _to_second_order(
       lambda y, k: conv_transpose(y, k, stride=stride, padding=padding,
                                   size=size), y, kernel)
   want = _to_second_order(
-      lambda y, k: _plain_transpose(y, k, size, stride, padding), y, kernel)
-  _close(got, want)
+      lambda y, k: plain_transpose(y, k, size, stride, padding), y, kernel)
+  assert_close(got, want)
 
 
 def test_forward_mode_and_linear_transpose():
-  x, kernel = _normal(0, 2, 6, 6, 8), _normal(1, 4, 4, 8, 64)
-  tangents = _normal(2, 2, 6, 6, 8), _normal(3, 4, 4, 8, 64)
+  x, kernel = normal(0, 2, 6, 6, 8), normal(1, 4, 4, 8, 64)
+  tangents = normal(2, 2, 6, 6, 8), normal(3, 4, 4, 8, 64)
   got = jax.jvp(lambda x, k: conv(x, k, stride=2), (x, kernel), tangents)
-  want = jax.jvp(lambda x, k: _plain(x, k, 2, 'SAME'), (x, kernel), tangents)
-  _close(got, want)
-  y = _normal(4, 2, 3, 3, 64)
+  want = jax.jvp(lambda x, k: plain(x, k, 2, 'SAME'), (x, kernel), tangents)
+  assert_close(got, want)
+  y = normal(4, 2, 3, 3, 64)
   got = jax.linear_transpose(lambda x: conv(x, kernel, stride=2), x)(y)[0]
-  _close(got, conv_transpose(y, kernel.swapaxes(2, 3)))
+  assert_close(got, conv_transpose(y, kernel.swapaxes(2, 3)))
 
 
 def test_transpose_is_that_of_torch():
@@ -90,12 +90,12 @@ def test_transpose_is_that_of_torch():
 
 def test_bfloat16():
   for channels in (3, 24):
-    x, kernel = _normal(0, 2, 8, 8, channels), _normal(1, 4, 4, channels, 64)
+    x, kernel = normal(0, 2, 8, 8, channels), normal(1, 4, 4, channels, 64)
     loss = lambda x, k: jnp.sum(jnp.sin(conv(x, k, stride=2)))  # noqa: E731 - in a loop
     half = x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16)
     got = conv(*half, stride=2), *jax.grad(loss, (0, 1))(*half)
     assert {v.dtype for v in got} == {jnp.dtype(jnp.bfloat16)}
-    _close(got[0].astype('float32'), conv(x, kernel, stride=2), 2e-2)
+    assert_close(got[0].astype('float32'), conv(x, kernel, stride=2), 2e-2)
 
 
 def test_dtypes_promote_as_the_parameters_of_a_mixed_network_do():

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from jax import lax
-from plain_conv import _close, _normal, _plain
+from plain_conv import assert_close, normal, plain
 
 from gan_jax.ops.conv import conv, conv_transpose
 
@@ -14,8 +14,8 @@ from gan_jax.ops.conv import conv, conv_transpose
 @pytest.mark.parametrize('x_axis,kernel_axis', [(0, None), (None, 3), (1, 0)])
 @pytest.mark.parametrize('channels', [3, 12])
 def test_vmap_equals_a_loop(channels, x_axis, kernel_axis):
-  x, kernel = _normal(0, 3, 2, 6, 6, channels), _normal(1, 3, 4, 4, channels,
-                                                        64)
+  x, kernel = normal(0, 3, 2, 6, 6, channels), normal(1, 3, 4, 4, channels,
+                                                      64)
 
   def one(x, kernel):
     def loss(x, kernel):
@@ -30,15 +30,15 @@ def test_vmap_equals_a_loop(channels, x_axis, kernel_axis):
       x[0] if x_axis is None else jnp.moveaxis(x, 0, x_axis),
       kernel[0] if kernel_axis is None else jnp.moveaxis(kernel, 0,
                                                          kernel_axis))
-  _close(got, want, 1e-4)
+  assert_close(got, want, 1e-4)
 
 
 def test_vmap_of_vmap():
-  x, kernel = _normal(0, 2, 3, 1, 5, 5, 4), _normal(1, 2, 3, 3, 4, 6)
+  x, kernel = normal(0, 2, 3, 1, 5, 5, 4), normal(1, 2, 3, 3, 4, 6)
   got = jax.vmap(jax.vmap(conv, (0, None)))(x, kernel)
-  want = jnp.stack([jnp.stack([_plain(x[i, j], kernel[i], 1, 'SAME')
+  want = jnp.stack([jnp.stack([plain(x[i, j], kernel[i], 1, 'SAME')
                                for j in range(3)]) for i in range(2)])
-  _close(got, want)
+  assert_close(got, want)
 
 
 def _critic_step(params, x):
@@ -61,27 +61,27 @@ def _scan(params, batches):
   return lax.scan(lambda p, x: (_critic_step(p, x), None), params, batches)[0]
 
 
-PARAMS = [0.1 * _normal(0, 4, 4, 3, 24), 0.1 * _normal(1, 4, 4, 24, 64),
-          0.1 * _normal(2, 4, 4, 64, 8)]  # product, Winograd, direct
+PARAMS = [0.1 * normal(0, 4, 4, 3, 24), 0.1 * normal(1, 4, 4, 24, 64),
+          0.1 * normal(2, 4, 4, 64, 8)]  # product, Winograd, direct
 
 
 def test_scan_equals_a_loop():
-  batches = _normal(3, 3, 2, 16, 16, 3)
+  batches = normal(3, 3, 2, 16, 16, 3)
   want = PARAMS
   for x in batches:
     want = jax.jit(_critic_step)(want, x)
-  _close(jax.jit(_scan)(PARAMS, batches), want)
+  assert_close(jax.jit(_scan)(PARAMS, batches), want)
 
 
 def test_cond():
-  x, kernel = _normal(0, 1, 6, 6, 2), _normal(1, 3, 3, 2, 4)
+  x, kernel = normal(0, 1, 6, 6, 2), normal(1, 3, 3, 2, 4)
 
   def loss(kernel, flag):
     return jnp.sum(lax.cond(flag, lambda: conv(x, kernel), lambda: jnp.zeros(
         (1, 6, 6, 4))) ** 2)
 
-  want = jax.grad(lambda k: jnp.sum(_plain(x, k, 1, 'SAME') ** 2))(kernel)
-  _close(jax.jit(jax.grad(loss))(kernel, True), want)
+  want = jax.grad(lambda k: jnp.sum(plain(x, k, 1, 'SAME') ** 2))(kernel)
+  assert_close(jax.jit(jax.grad(loss))(kernel, True), want)
   assert not jax.jit(jax.grad(loss))(kernel, False).any()
 
 
@@ -91,7 +91,7 @@ def test_shard_map(check_vma):
   mesh = jax.make_mesh((len(devices),), ('data',), devices=devices,
                        axis_types=(jax.sharding.AxisType.Auto,))
   rows, whole = jax.P('data'), jax.P()
-  x, kernel = _normal(0, 4, 6, 6, 2), _normal(1, 4, 4, 2, 5)
+  x, kernel = normal(0, 4, 6, 6, 2), normal(1, 4, 4, 2, 5)
 
   def local(x, kernel):
     gradient = jax.grad(lambda k: jnp.sum(conv(x, k, stride=2) ** 2))(kernel)
@@ -99,20 +99,20 @@ def test_shard_map(check_vma):
 
   got = jax.jit(jax.shard_map(local, mesh=mesh, in_specs=(rows, whole),
                               out_specs=whole, check_vma=check_vma))(x, kernel)
-  want = jax.grad(lambda k: jnp.sum(_plain(x, k, 2, 'SAME') ** 2))(kernel)
-  _close(got, want)
+  want = jax.grad(lambda k: jnp.sum(plain(x, k, 2, 'SAME') ** 2))(kernel)
+  assert_close(got, want)
 
 
 def test_vmap_with_axis_name():
-  x, kernel = _normal(0, 2, 2, 6, 6, 2), _normal(1, 4, 4, 2, 5)
+  x, kernel = normal(0, 2, 2, 6, 6, 2), normal(1, 4, 4, 2, 5)
 
   def local(x):
     gradient = jax.grad(lambda k: jnp.sum(conv(x, k, stride=2) ** 2))(kernel)
     return lax.psum(gradient, 'data')
 
-  want = jax.grad(lambda k: jnp.sum(_plain(
+  want = jax.grad(lambda k: jnp.sum(plain(
       x.reshape(4, 6, 6, 2), k, 2, 'SAME') ** 2))(kernel)
-  _close(jax.vmap(local, axis_name='data')(x)[1], want)
+  assert_close(jax.vmap(local, axis_name='data')(x)[1], want)
 
 
 def test_compiled_scan_holds_only_canonical_convolutions():
@@ -137,7 +137,7 @@ def test_other_backends_get_plain_convolutions():
         lowering_platforms=('cuda',)).as_text()
 
   got = penalty(lambda x, k: conv(x, k, stride=2))
-  want = penalty(lambda x, k: _plain(x, k, 2, 'SAME'))
+  want = penalty(lambda x, k: plain(x, k, 2, 'SAME'))
   names = ('convolution', 'reverse', 'transpose', 'concatenate', 'reshape',
            'pad', 'slice', 'dot_general')
   counts = [{n: len(re.findall(rf'stablehlo\.{n}\b', text)) for n in names}

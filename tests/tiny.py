@@ -1,5 +1,6 @@
 """What the integration tests share: tiny data, configs, command lines."""
 
+import io
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from configs import common
 from gan_jax import checkpoint, experiment, parallel
@@ -84,3 +86,8 @@ def start(*args, **kwargs):
   return subprocess.Popen(
       [sys.executable, '-m', 'gan_jax.main', *args], cwd=ROOT, env=env,
       text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs)
+
+
+def decoded(data):
+  """The picture of a file's bytes, by Pillow."""
+  return Image.open(io.BytesIO(data), formats=['PNG', 'GIF'])
