@@ -1,5 +1,6 @@
 """Four CPU devices, strict shapes, one compilation cache for all tests."""
 
+import logging
 import os
 
 # Before JAX starts: with fewer threads than devices, collectives on CPU can
@@ -11,7 +12,9 @@ os.environ.setdefault('XLA_FLAGS', '--xla_backend_optimization_level=0 '
                       '--xla_llvm_disable_expensive_passes=true')
 
 import jax  # noqa: E402  (after the line above)
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from PIL import Image  # noqa: E402
 
 jax.config.update('jax_platforms', 'cpu')
 jax.config.update('jax_num_cpu_devices', 4)
@@ -26,3 +29,65 @@ def _no_files_in_the_checkout(tmp_path, monkeypatch):
   """What a test writes without saying where must not land in the checkout."""
   monkeypatch.setenv('TMPDIR', str(tmp_path))
   monkeypatch.setenv('GAN_JAX_CACHE', str(tmp_path / 'cache'))
+
+
+@pytest.fixture(scope='module')
+def pictures(tmp_path_factory):
+  """A folder of PNGs for the recipes that start from one."""
+  folder = tmp_path_factory.mktemp('pictures')
+  rng = np.random.default_rng(0)
+  for i in range(10):
+    Image.fromarray(rng.integers(0, 256, (20, 24), np.uint8)).save(
+        folder / f'{i}.png')
+  return str(folder)
+
+
+@pytest.fixture
+def logging_as_it_was():
+  """The program sets up logging for a process of its own."""
+  root, ours = logging.getLogger(), logging.getLogger('gan_jax')
+  before = root.handlers[:], root.level, ours.level
+  yield
+  root.handlers[:], root.level, ours.level = before
+
+
+@pytest.fixture
+def cli(capsys, logging_as_it_was):
+  """Runs the program in this process: (status, stdout, stderr)."""
+  from gan_jax import main  # Here: most tests do not need all of it.
+
+  def run(*args):
+    status = main.main(['gan_jax.main', *map(str, args)])
+    return status, *capsys.readouterr()
+
+  return run
+
+
+@pytest.fixture
+def not_compiled(monkeypatch):
+  """Mistakes in a config must be found before anything compiles."""
+  def fail(*_, **__):
+    raise AssertionError('compiles')
+
+  monkeypatch.setattr('gan_jax.parallel.make_runner', fail)
+  monkeypatch.setattr('gan_jax.train.train', fail)
+
+
+@pytest.fixture
+def root(tmp_path):
+  """An empty folder for a data set."""
+  (tmp_path / 'set').mkdir()
+  return tmp_path / 'set'
+
+
+@pytest.fixture(scope='module')
+def images(tmp_path_factory):
+  """An npz of noise images."""
+  import tiny
+  return tiny.write_images(tmp_path_factory.mktemp('data') / 'noise.npz')
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+  """Curves take a second each; for tests of something else."""
+  monkeypatch.setattr('gan_jax.train._Loop.draw', lambda self: None)

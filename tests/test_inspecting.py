@@ -13,8 +13,7 @@ from gan_jax.data.load import Rows
 from gan_jax.data.prepare import make_source
 from gan_jax.validation import ConfigError
 
-# Of ml_collections, when it reads a config file.
-pytestmark = pytest.mark.filterwarnings('ignore:the load_module')
+pytestmark = tiny.READS_CONFIGS
 
 
 def read(folder, name):

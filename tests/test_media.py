@@ -1,18 +1,13 @@
 """Pictures: pixels worked out by hand, and files read back with Pillow."""
 
 import io
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import decoded
 
 from gan_jax import media
-
-
-def _read(data):
-  return Image.open(io.BytesIO(data), formats=['PNG', 'GIF'])
 
 
 def test_to_uint8_at_the_borders():
@@ -97,7 +92,7 @@ def test_grid_refuses(images, columns, message):
 def test_png_reads_back_equal(channels):
   image = np.random.RandomState(0).randint(0, 256, (5, 7, channels), np.uint8)
   data = media.png(image)
-  got = np.asarray(_read(data)).reshape(image.shape)
+  got = np.asarray(decoded(data)).reshape(image.shape)
   assert (got == image).all()
   again = media.read_png(data)
   assert again.shape == image.shape and (again == image).all()
@@ -125,7 +120,7 @@ def test_png_refuses_floats_and_two_channels():
 def _frames(data):
   """[(array, milliseconds)] of a GIF."""
   result = []
-  with _read(data) as file:
+  with decoded(data) as file:
     for i in range(file.n_frames):
       file.seek(i)
       result.append((np.asarray(file.convert('RGB')), file.info['duration']))
@@ -135,7 +130,7 @@ def _frames(data):
 def test_gif_of_greys_is_exact_and_loops():
   frames = np.random.RandomState(0).randint(0, 256, (4, 16, 16, 1), np.uint8)
   data = media.gif(frames, seconds_per_frame=0.15, last=2.0)
-  assert _read(data).info['loop'] == 0  # for ever
+  assert decoded(data).info['loop'] == 0  # for ever
   got = _frames(data)
   assert [time for _, time in got] == [150, 150, 150, 2000]
   for (image, _), frame in zip(got, frames, strict=True):
@@ -176,128 +171,3 @@ def test_gif_refuses():
     media.gif([image, np.zeros((2, 3, 1), np.uint8)])
   with pytest.raises(ValueError, match='seconds_per_frame=0.01.*0.02'):
     media.gif([image], seconds_per_frame=0.01)
-
-
-def _picture(scalars, levels=()):
-  picture = _read(media.curves(scalars, levels=dict(levels), title='run'))
-  return np.asarray(picture.convert('RGB')).astype(int)
-
-
-def _count(picture, colour, near=12):
-  """Pixels of about this colour; the edges of thin lines are paler."""
-  wanted = [int(colour[i:i + 2], 16) for i in (0, 2, 4)]
-  return (np.abs(picture - wanted).max(-1) < near).sum()
-
-
-BLUE, VERMILLION, GREEN, PINK, RED = ('0072B2', 'D55E00', '009E73', 'CC79A7',
-                                      'CC0000')
-
-
-def test_curves_draws_the_panels_that_have_data():
-  losses = [{'step': s, 'loss/disc': 1.0 + s % 3, 'loss/gen': 0.5}
-            for s in range(30)]
-  one = _picture(losses)
-  assert _count(one, BLUE) > 500 and _count(one, VERMILLION) > 300
-  assert _count(one, GREEN) == _count(one, PINK) == 0
-  more = _picture([row | {'prob/real': 0.7, 'prob/fake': 0.2}
-                   for row in losses])
-  assert _count(more, GREEN) > 300 and _count(more, PINK) > 300
-  assert more.shape[1] > 1.5 * one.shape[1]  # a second panel beside the first
-
-
-def test_curves_draws_levels_only_where_the_key_is_drawn():
-  rows = [{'step': s, 'loss/disc': 1.0 + s} for s in range(30)]
-  plain = _count(_picture(rows), BLUE, near=100)
-  got = _count(_picture(rows, {'loss/disc': 20.0}), BLUE, near=100)
-  assert got > plain + 200  # more than half of a line through the panel
-  other = _picture(rows, {'loss/gen': 20.0})
-  assert _count(other, BLUE, near=100) == plain
-
-
-def test_curves_marks_values_that_are_not_finite():
-  rows = [{'step': s, 'loss/gen': None if s > 6 else 1.0} for s in range(10)]
-  assert _count(_picture(rows), RED) > 20
-  assert _count(_picture(rows[:6]), RED) == 0
-
-
-@pytest.mark.parametrize('scalars', [
-    [], [{'step': 0}], [{'step': 5, 'loss/disc': 1.0}],
-    [{'step': 5, 'loss/disc': None, 'eval/fid': None, 'grad_norm/gen': 0.0}],
-    [{'step': 1, 'eval/fd_10k_test': 12.0}, {'step': 2, 'fid_10k_train': 3.0}],
-    [{'step': s, 'loss/disc': 1e30 if s == 7 else 0.0, 'penalty/r1': 0.0,
-      'grad_norm/disc': 10.0 ** (s % 5 - 2)} for s in range(2000)],
-])
-def test_curves_never_fails(scalars):
-  assert _picture(scalars, {'loss/disc': 0.0, 'loss/gen': 0.0}).min() < 100
-
-
-def test_curves_show_a_long_run_in_the_time_of_a_short_one():
-  rng = np.random.RandomState(0)
-  rows = [{'step': s, 'loss/disc': float(v)}
-          for s, v in enumerate(rng.randn(20_000))]
-  picture = _picture(rows)
-  # The smoothed line is strong and, being a mean, within a narrow band.
-  strong = np.abs(picture - [0x00, 0x72, 0xB2]).max(-1) < 12
-  assert strong.any(1).sum() < 0.2 * picture.shape[0]
-
-
-def test_nothing_global_is_touched():
-  code = ('import sys; from gan_jax import media; '
-          'media.curves([], levels={}, title=""); '
-          'assert "matplotlib.pyplot" not in sys.modules')
-  subprocess.run([sys.executable, '-c', code], check=True)
-
-
-def _where(picture, colour):
-  """(left, right, top, bottom) of the pixels nearest to a colour, or None."""
-  near = np.abs(picture.astype(int) - colour).max(-1) < 40
-  near[:80, 400:] = False  # the legend
-  if not near.any():
-    return None
-  rows, columns = np.flatnonzero(near.any(1)), np.flatnonzero(near.any(0))
-  return columns[0], columns[-1], rows[0], rows[-1]
-
-
-VERMILION = [0xD5, 0x5E, 0x00]
-
-
-def test_scatter_puts_points_where_they_belong():
-  corners = np.float32([[-1, -1], [1, 1]])
-  got = media.scatter(np.float32([[0.5, 0.5]] * 9), real=corners)
-  assert got.shape == (600, 600, 3) and got.dtype == np.uint8
-  left, right, top, bottom = _where(got, VERMILION)
-  # The axes span 1.25 times the real points, in 88 % of the picture from 9 %
-  # of its width and 6 % of its height: 0.5 is 1.75 / 2.5 of the way.
-  assert abs((left + right) / 2 - 600 * (0.09 + 0.88 * 0.7)) < 2
-  assert abs((top + bottom) / 2 - 600 * (1 - 0.06 - 0.88 * 0.7)) < 2
-  assert right - left < 8
-
-
-def test_the_axes_of_scatter_depend_on_the_real_points_only():
-  real = np.random.default_rng(0).normal(size=(50, 2))
-  frames = [media.scatter(np.full((3, 2), x), real=real) for x in (0.0, 0.1)]
-  changed = np.abs(frames[0].astype(int) - frames[1]).max(-1) > 0
-  rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
-  assert np.ptp(rows) < 60 and np.ptp(columns) < 60  # only the dots moved
-
-
-@pytest.mark.parametrize('points', [
-    np.full((9, 2), 99.0), np.full((9, 2), np.nan), np.full((9, 2), -np.inf),
-    np.zeros((9, 1)), np.zeros((9, 7), np.float32)])
-def test_scatter_never_fails(points):
-  got = media.scatter(points, real=np.eye(points.shape[1]), side=300,
-                      labels=np.arange(len(points)) * 30, title='$x$')
-  assert got.shape == (300, 300, 3)
-  alone = media.scatter(points, side=100)
-  assert alone.shape == (100, 100, 3)
-  inside = np.isfinite(points).all() and np.abs(points).max() < 9
-  # Real ones far enough apart not to lie under the points.
-  real = np.pad([[-1.0], [1.0]], ((0, 0), (0, 1)))
-  assert (_where(media.scatter(points, real=real), VERMILION)
-          is not None) == inside
-
-
-@pytest.mark.parametrize('shape', [(2,), (0, 2), (3, 0), (1, 2, 3)])
-def test_scatter_refuses(shape):
-  with pytest.raises(ValueError, match='scatter takes vectors'):
-    media.scatter(np.zeros(shape))

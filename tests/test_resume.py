@@ -49,11 +49,6 @@ def _experiment(path, per_call):
       disc_steps=2, ema_decay=0.9, ema_rampup=0.5))
 
 
-@pytest.fixture(scope='module')
-def images(tmp_path_factory):
-  return tiny.write_images(tmp_path_factory.mktemp('data') / 'noise.npz')
-
-
 def _files(folder):
   return sorted(os.listdir(os.path.join(folder, 'samples')))
 

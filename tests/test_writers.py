@@ -1,64 +1,17 @@
-"""Files, scalars and the progress bar, with full disks and torn lines."""
+"""Files, scalars and the progress bar, with torn lines."""
 
-import errno
 import io
 import json
-import logging
 import math
 import os
-import pathlib
-import struct
 
 import numpy as np
 import pytest
 from PIL import Image
-from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.event_pb2 import SessionLog
+from written import ROWS, events_of, warnings_of
 
 from gan_jax import writers
-from gan_jax.writers import scalars as scalars_module
-
-
-@pytest.fixture
-def full_disk(monkeypatch):
-  """Switches ENOSPC on and off for every way in which the writers write."""
-  full = {'is': False, 'part': 0}
-  real_write, real_replace = os.write, os.replace
-
-  def write(fd, data):
-    if full['is'] and full['part']:
-      data, full['part'] = data[:full['part']], 0
-      return real_write(fd, data)
-    if full['is']:
-      raise OSError(errno.ENOSPC, 'No space left on device')
-    return real_write(fd, data)
-
-  def replace(*args):
-    if full['is']:
-      raise OSError(errno.ENOSPC, 'No space left on device')
-    return real_replace(*args)
-
-  monkeypatch.setattr(os, 'write', write)
-  monkeypatch.setattr(os, 'replace', replace)
-  return full
-
-
-def _warnings(caplog):
-  return [r.getMessage() for r in caplog.records
-          if r.levelno >= logging.WARNING]
-
-
-def _events(workdir):
-  """All events of the TensorBoard files, oldest file first."""
-  events = []
-  for path in sorted((workdir / 'tensorboard').iterdir()):
-    data = path.read_bytes()
-    while data:
-      size, = struct.unpack('<Q', data[:8])
-      record, data = data[:size + 16], data[size + 16:]
-      assert record[8:12] == scalars_module._checksum(record[:8])
-      assert record[-4:] == scalars_module._checksum(record[12:-4])
-      events.append(Event.FromString(record[12:-4]))
-  return events
 
 
 def test_write_file_makes_folders_and_replaces(tmp_path):
@@ -80,34 +33,10 @@ def test_write_file_follows_the_umask(tmp_path, umask, mode):
   assert (tmp_path / 'x').stat().st_mode & 0o777 == mode
 
 
-def test_write_file_that_fails_leaves_the_old_file(tmp_path, full_disk):
-  path = tmp_path / 'x'
-  writers.write_file(path, b'old')
-  full_disk['is'] = True
-  with pytest.raises(OSError, match='No space'):
-    writers.write_file(path, b'new')
-  assert path.read_bytes() == b'old'
-  assert list(tmp_path.iterdir()) == [path]
-
-
-def test_try_write_file_warns_once_a_folder(tmp_path, full_disk, caplog):
-  full_disk['is'] = True
-  for i in range(3):
-    assert not writers.try_write_file(tmp_path / f'{i}.png', b'x')
-  message, = _warnings(caplog)
-  assert str(tmp_path / '0.png') in message and 'No space left' in message
-  assert 'bytes are free' in message
-  full_disk['is'] = False
-  assert writers.try_write_file(tmp_path / '3.png', b'x')
-  full_disk['is'] = True  # full again: said again
-  writers.try_write_file(tmp_path / '4.png', b'x')
-  assert len(_warnings(caplog)) == 2
-
-
 def test_try_write_file_below_a_file(tmp_path, caplog):
   (tmp_path / 'samples').write_text('in the way')
   assert not writers.try_write_file(tmp_path / 'samples' / 'x.png', b'')
-  assert 'samples' in _warnings(caplog)[0]
+  assert 'samples' in warnings_of(caplog)[0]
 
 
 def test_rows_are_strict_json_with_the_step_first(tmp_path):
@@ -132,9 +61,6 @@ def test_write_refuses(tmp_path, scalars, message):
     with pytest.raises(ValueError, match=message):
       writer.write(1, scalars)
     assert writer.read() == []
-
-
-ROWS = b'{"step": 10, "a": 1.0}\n{"step": 20, "a": 2.0}\n{"step": 30}\n'
 
 
 @pytest.mark.parametrize('content, resume_step, left', [
@@ -166,16 +92,6 @@ def test_resume_drops_later_rows_and_torn_lines(tmp_path, content,
   assert lines[-1] == b'{"step": 99, "a": 3.0}\n'
 
 
-def test_resume_that_cannot_rewrite_leaves_the_rows(tmp_path, full_disk):
-  path = tmp_path / 'scalars.jsonl'
-  path.write_bytes(ROWS)
-  full_disk['is'] = True
-  with pytest.raises(OSError, match='No space'):
-    writers.ScalarWriter(tmp_path, resume_step=10)
-  assert path.read_bytes() == ROWS
-  writers.ScalarWriter(tmp_path, resume_step=30)  # nothing to rewrite
-
-
 def test_tensorboard_holds_scalars_and_images(tmp_path):
   image = np.random.RandomState(0).randint(0, 256, (4, 6, 3), np.uint8)
   with writers.ScalarWriter(tmp_path, resume_step=0) as writer:
@@ -183,7 +99,7 @@ def test_tensorboard_holds_scalars_and_images(tmp_path):
                       'huge': 1e300})
     writer.images(20, 'samples', image)
     writer.images(20, 'grey', image[..., :1])
-  version, start, scalar, picture, grey = _events(tmp_path)
+  version, start, scalar, picture, grey = events_of(tmp_path)
   assert version.file_version == 'brain.Event:2'
   assert start.session_log.status == SessionLog.START and start.step == 0
   assert scalar.step == 10
@@ -205,63 +121,9 @@ def test_tensorboard_purges_what_came_after_the_checkpoint(tmp_path):
   with writers.ScalarWriter(tmp_path, resume_step=7):
     pass
   assert len(list((tmp_path / 'tensorboard').iterdir())) == 2
-  starts = [e.step for e in _events(tmp_path)
+  starts = [e.step for e in events_of(tmp_path)
             if e.session_log.status == SessionLog.START]
   assert starts == [0, 8]  # events of step 7 are the checkpoint's and stay
-
-
-def test_full_disk_warns_once_and_leaves_no_gap(tmp_path, full_disk, caplog):
-  with writers.ScalarWriter(tmp_path, resume_step=0) as writer:
-    writer.write(1, {'a': 1.0})
-    full_disk.update({'is': True, 'part': 9})  # 9 bytes of row 2 still fit
-    for step in (2, 3, 4):
-      writer.write(step, {'a': float(step)})
-      writer.images(step, 'x', np.zeros((2, 2, 1), np.uint8))
-    writer.flush()
-    # Cut off again: no torn row, now or later.
-    assert [row['step'] for row in writer.read()] == [1]
-    assert (tmp_path / 'scalars.jsonl').read_bytes().endswith(b'}\n')
-    messages = _warnings(caplog)
-    assert len(messages) == 2  # scalars.jsonl and the TensorBoard file
-    assert str(tmp_path / 'scalars.jsonl') in messages[0]
-    assert all('bytes are free' in m for m in messages)
-    full_disk['is'] = False
-    writer.write(5, {'a': 5.0})
-    assert [row['step'] for row in writer.read()] == [1, 2, 3, 4, 5]
-  assert [e.step for e in _events(tmp_path) if e.summary.value] == [
-      1, 2, 2, 3, 3, 4, 4, 5]
-  assert 'can be written again' in _warnings(caplog)[2]
-
-
-def test_rows_that_are_lost_are_counted(tmp_path, full_disk, caplog):
-  appender = writers.files.Appender(tmp_path / 'x', limit=25)
-  full_disk['is'] = True
-  for _ in range(4):  # two records of ten bytes wait, two are over the limit
-    appender.append(b'0123456789')
-  appender.close()
-  appender.close()
-  assert _warnings(caplog)[1:] == [f'4 records are missing from '
-                                   f'{tmp_path / "x"}']
-
-
-def test_a_full_disk_at_the_start_does_not_end_the_run(tmp_path, full_disk,
-                                                       caplog):
-  full_disk['is'] = True
-  with writers.ScalarWriter(tmp_path, resume_step=0) as writer:
-    writer.write(1, {'a': 1.0})
-    full_disk['is'] = False
-  assert [row['step'] for row in writer.read()] == [1]
-  assert len(_events(tmp_path)) == 3
-
-
-def test_a_real_full_device(caplog):
-  if not pathlib.Path('/dev/full').exists():
-    pytest.skip('needs /dev/full')
-  appender = writers.files.Appender('/dev/full')
-  appender.append(b'x')
-  appender.append(b'x')
-  appender.close()
-  assert len(_warnings(caplog)) == 2  # full; 2 records missing
 
 
 def test_progress_prints_lines_when_not_on_a_terminal():

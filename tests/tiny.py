@@ -1,5 +1,6 @@
 """What the integration tests share: tiny data, configs, command lines."""
 
+import io
 import json
 import os
 import subprocess
@@ -7,11 +8,16 @@ import sys
 
 import jax
 import numpy as np
+import pytest
+from PIL import Image
 
 from configs import common
 from gan_jax import checkpoint, experiment, parallel
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# A warning of ml_collections, when it reads a config file.
+READS_CONFIGS = pytest.mark.filterwarnings('ignore:the load_module')
+MLP = '--config=configs/keras_mlp.py:quick'
 
 
 def write_images(path, *, count=40, size=8, channels=1, classes=3, seed=0):
@@ -80,3 +86,8 @@ def start(*args, **kwargs):
   return subprocess.Popen(
       [sys.executable, '-m', 'gan_jax.main', *args], cwd=ROOT, env=env,
       text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs)
+
+
+def decoded(data):
+  """The picture of a file's bytes, by Pillow."""
+  return Image.open(io.BytesIO(data), formats=['PNG', 'GIF'])

@@ -5,12 +5,10 @@ only where its dimension numbers are ('NHWC', 'HWIO', 'NHWC') as written: the
 kernel's gradient in any other order runs at 1 to 3 GFLOP/s. And dilated
 operands run at half speed or less.
 
-A convolution of stride s is one of stride 1 between images cut into s x s
-blocks that count as channels; a kernel of side k keeps m = ceil(k / s) taps
-each way. On the blocks there are three forms; in GFLOP/s of
-the plain convolution (conv, image, kernel), float32, batch 64, in a scan, the
-product and the first row by wall time on 2 idle cores, the rest by CPU time on
-2 busy ones, so that differences below 20 % mean little:
+On images cut into s x s `blocks` there are three forms; in GFLOP/s of the plain
+convolution (conv, image, kernel), float32, batch 64, in a scan, the product and
+the first row by wall time on 2 idle cores, the rest by CPU time on 2 busy ones,
+so that differences below 20 % mean little:
 
   stride 2, kernel 4       direct         product        Winograd
   64x64x3 -> 64            115  82  30    147 103  68     56  59  38
@@ -28,8 +26,9 @@ import math
 import jax.numpy as jnp
 from jax import lax
 
+from gan_jax.ops import blocks, winograd
+
 DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
-_CHUNK_BYTES = 10_000_000  # of tiles at a time: they stay in the cache
 
 
 def conv(x, k, geometry):
@@ -41,15 +40,7 @@ def conv(x, k, geometry):
   if form == 'product':
     y = _patches(x, geometry) @ _kernel_matrix(k, geometry)
     return y.reshape(len(x), *geometry.out, -1)
-
-  sums = _kernel_sums(k, geometry)
-
-  def chunk(x):
-    products = [v @ u for v, u in zip(_tiles(x, geometry), sums, strict=True)]
-    return _untile(products, len(x), geometry)
-
-  y = _map_chunks(chunk, _tile_bytes(x.shape[3], geometry), x)
-  return y.reshape(len(x), *y.shape[2:])
+  return winograd.conv(x, k, geometry)
 
 
 def image(y, k, geometry):
@@ -62,15 +53,7 @@ def image(y, k, geometry):
   if form == 'product':
     x = y.reshape(-1, y.shape[3]) @ _kernel_matrix(k, geometry).T
     return _add_patches(x, len(y), geometry, k.shape[2])
-
-  sums = _kernel_sums(k, geometry)
-
-  def chunk(y):
-    products = [v @ u.T for v, u in zip(_spread(y), sums, strict=True)]
-    return _add_tiles(products, len(y), geometry, k.shape[2])
-
-  x = _map_chunks(chunk, _tile_bytes(k.shape[2], geometry), y)
-  return x.reshape(len(y), *x.shape[2:])
+  return winograd.image(y, k, geometry)
 
 
 def kernel(x, y, geometry):
@@ -81,18 +64,8 @@ def kernel(x, y, geometry):
   if form == 'product':
     k = _patches(x, geometry).T @ y.reshape(-1, y.shape[3])
     k = k.reshape(*geometry.taps, *geometry.blocks, x.shape[3], -1)
-    return _join_kernel(k, geometry)
-
-  def chunk(x, y):
-    products = [v.T @ u for v, u in zip(_tiles(x, geometry), _spread(y),
-                                        strict=True)]
-    return jnp.stack(products)
-
-  k = _map_chunks(chunk, _tile_bytes(x.shape[3], geometry), x, y).sum(0)
-  k = k.reshape(3, 3, *geometry.blocks, x.shape[3], -1)
-  k = jnp.stack([k[0] + k[1], k[1] + k[2]])
-  k = jnp.stack([k[:, 0] + k[:, 1], k[:, 1] + k[:, 2]], 1)
-  return _join_kernel(k, geometry)
+    return blocks.join_kernel(k, geometry)
+  return winograd.kernel(x, y, geometry)
 
 
 def _form(geometry, dtype, inputs, outputs, counts):
@@ -107,47 +80,12 @@ def _form(geometry, dtype, inputs, outputs, counts):
   channels = inputs * math.prod(geometry.blocks)
   if geometry.taps == (1, 1) or channels < 32:
     return 'product'
-  saves = 9 * math.prod(_tile_counts(geometry)) <= 0.6 * 4 * math.prod(counts)
+  tiles = math.prod(winograd.tile_counts(geometry))
+  saves = 9 * tiles <= 0.6 * 4 * math.prod(counts)
   if (geometry.taps == (2, 2) and saves and channels >= 64 and outputs >= 64
       and dtype == jnp.float32):
     return 'winograd'
   return 'direct'
-
-
-# Blocks
-
-
-def _blocks(x, geometry, rows, columns):
-  """Pads or crops [B, H, W, I] into blocks: [B, rows, s, columns, s * I]."""
-  (batch, _, _, channels), (sh, sw) = x.shape, geometry.blocks
-  pads = [(p[0], n * s - size - p[0], 0) for p, n, s, size in zip(
-      geometry.pads, (rows, columns), (sh, sw), geometry.size, strict=True)]
-  x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
-  return x.reshape(batch, rows, sh, columns, sw * channels)
-
-
-def _join(x, geometry, channels):
-  """The transpose of `_blocks`: [B, rows, s, columns, s * I] -> images."""
-  batch, rows, sh, columns, _ = x.shape
-  x = x.reshape(batch, rows * sh, -1, channels)
-  pads = [(-p[0], p[0] + size - n, 0) for p, size, n in zip(
-      geometry.pads, geometry.size, x.shape[1:3], strict=True)]
-  return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
-
-
-def _split_kernel(k, geometry):
-  """[kh, kw, I, O] -> [m, m, s, s, I, O], with zeros where k has no pixel."""
-  (mh, mw), (sh, sw) = geometry.taps, geometry.blocks
-  k = jnp.pad(k, ((0, mh * sh - k.shape[0]), (0, mw * sw - k.shape[1]),
-                  (0, 0), (0, 0)))
-  return k.reshape(mh, sh, mw, sw, *k.shape[2:]).swapaxes(1, 2)
-
-
-def _join_kernel(k, geometry):
-  """The transpose of `_split_kernel`."""
-  mh, mw, sh, sw, *channels = k.shape
-  k = k.swapaxes(1, 2).reshape(mh * sh, mw * sw, *channels)
-  return k[:geometry.kernel[0], :geometry.kernel[1]]
 
 
 # The direct form
@@ -157,12 +95,13 @@ def _image_by_phases(y, k, geometry):
   """All s x s phases of the image by one convolution, then interleaved."""
   (mh, mw), (sh, sw) = geometry.taps, geometry.blocks
   inputs, outputs = k.shape[2:]
-  k = jnp.flip(_split_kernel(k, geometry), (0, 1)).transpose(0, 1, 5, 2, 3, 4)
+  k = jnp.flip(blocks.split_kernel(k, geometry), (0, 1))
+  k = k.transpose(0, 1, 5, 2, 3, 4)
   x = lax.conv_general_dilated(
       y, k.reshape(mh, mw, outputs, -1), (1, 1),
       [(mh - 1, mh - 1), (mw - 1, mw - 1)], dimension_numbers=DIMENSIONS)
   x = x.reshape(*x.shape[:3], sh, sw * inputs).swapaxes(2, 3)
-  return _join(x, geometry, inputs)
+  return blocks.join(x, geometry, inputs)
 
 
 def _direct_kernel(x, y, geometry):
@@ -182,7 +121,7 @@ def _direct_kernel(x, y, geometry):
 def _patches(x, geometry):
   """[B, H, W, I] -> [B h w, m m s s I]."""
   (h, w), (mh, mw) = geometry.out, geometry.taps
-  x = _blocks(x, geometry, h + mh - 1, w + mw - 1).swapaxes(2, 3)
+  x = blocks.cut(x, geometry, h + mh - 1, w + mw - 1).swapaxes(2, 3)
   x = x.reshape(*x.shape[:3], -1)
   x = [x[:, a:a + h, b:b + w] for a in range(mh) for b in range(mw)]
   return jnp.concatenate(x, -1).reshape(len(x[0]) * h * w, -1)
@@ -195,100 +134,10 @@ def _add_patches(x, batch, geometry, channels):
   x = sum(jnp.pad(x[:, :, :, a, b], ((0, 0), (a, mh - 1 - a),
                                      (b, mw - 1 - b), (0, 0)))
           for a in range(mh) for b in range(mw))
-  return _join(x.reshape(*x.shape[:3], sh, -1).swapaxes(2, 3), geometry,
+  return blocks.join(x.reshape(*x.shape[:3], sh, -1).swapaxes(2, 3), geometry,
                channels)
 
 
 def _kernel_matrix(k, geometry):
   """[kh, kw, I, O] -> [m m s s I, O]."""
-  return _split_kernel(k, geometry).reshape(-1, k.shape[3])
-
-
-# Winograd's F(2x2, 2x2), Lavin & Gray 2015, https://arxiv.org/abs/1509.09308,
-# for two taps: 9 products instead of 16 for a tile of 2 x 2 outputs.
-#   y0 = (x0 - x1) g0 + x1 (g0 + g1),   y1 = x1 (g0 + g1) + (x2 - x1) g1
-# along the rows and along the columns. It takes sums and differences only: the
-# error stays at a few units in the last place.
-
-
-def _tile_counts(geometry):
-  return tuple(-(-n // 2) for n in geometry.out)
-
-
-def _tile_bytes(channels, geometry):
-  """Of one example's nine tiles."""
-  return 4 * 9 * channels * math.prod(_tile_counts(geometry)
-                                      + geometry.blocks)
-
-
-def _map_chunks(function, example_bytes, *arrays):
-  """Maps over groups of examples; the results are stacked, [groups, ...]."""
-  batch = len(arrays[0])
-  groups = next(n for n in range(1, batch + 1) if batch % n == 0
-                and (batch // n * example_bytes <= _CHUNK_BYTES or n == batch))
-  if groups == 1:
-    return function(*arrays)[None]
-  arrays = [a.reshape(groups, -1, *a.shape[1:]) for a in arrays]
-  return lax.map(lambda arrays: function(*arrays), arrays)
-
-
-def _tiles(x, geometry):
-  """[B, H, W, I] -> 9 of [B th tw, s s I], of x0 - x1, x1 and x2 - x1."""
-  th, tw = _tile_counts(geometry)
-  x = _blocks(x, geometry, 2 * th + 2, 2 * tw + 2)
-  x = x.reshape(len(x), th + 1, 2, x.shape[2], tw + 1, 2, -1)
-  x0, x1, x2 = x[:, :th, 0], x[:, :th, 1], x[:, 1:, 0]
-  tiles = []
-  for row in (x0 - x1, x1, x2 - x1):
-    x0, x1, x2 = row[..., :tw, 0, :], row[..., :tw, 1, :], row[..., 1:, 0, :]
-    tiles += [x0 - x1, x1, x2 - x1]
-  return [v.swapaxes(2, 3).reshape(len(x) * th * tw, -1) for v in tiles]
-
-
-def _add_tiles(tiles, batch, geometry, channels):
-  """The transpose of `_tiles`; x2 falls onto the next tile's x0."""
-  th, tw = _tile_counts(geometry)
-  sh, sw = geometry.blocks
-  v = [v.reshape(batch, th, tw, sh, sw * channels) for v in tiles]
-
-  def overlap(v0, v1, v2, axis):
-    first, last = [[(0, 0)] * v0.ndim for _ in range(2)]
-    first[axis], last[axis] = (0, 1), (1, 0)
-    even = jnp.pad(v0, first) + jnp.pad(v2, last)
-    odd = jnp.pad(v1 - v0 - v2, first)
-    return jnp.stack([even, odd], axis + 1)
-
-  rows = [overlap(*v[i:i + 3], 2) for i in (0, 3, 6)]
-  x = overlap(*rows, 1)  # [B, th + 1, 2, tw + 1, 2, s, s I]
-  x = x.reshape(batch, 2 * th + 2, 2 * tw + 2, sh, -1).swapaxes(2, 3)
-  return _join(x, geometry, channels)
-
-
-def _kernel_sums(k, geometry):
-  """[kh, kw, I, O] -> 9 of [s s I, O], of g0, g0 + g1 and g1."""
-  k = _split_kernel(k, geometry)
-  k = [v for row in (k[0], k[0] + k[1], k[1])
-       for v in (row[0], row[0] + row[1], row[1])]
-  return [v.reshape(-1, v.shape[-1]) for v in k]
-
-
-def _untile(products, batch, geometry):
-  """9 of [B th tw, O] -> [B, h, w, O]."""
-  (h, w), (th, tw) = geometry.out, _tile_counts(geometry)
-  v = [v.reshape(batch, th, tw, -1) for v in products]
-  rows = [jnp.stack([v[i] + v[i + 1], v[i + 1] + v[i + 2]], 3)
-          for i in (0, 3, 6)]
-  y = jnp.stack([rows[0] + rows[1], rows[1] + rows[2]], 2)
-  return y.reshape(batch, 2 * th, 2 * tw, -1)[:, :h, :w]
-
-
-def _spread(y):
-  """The transpose of `_untile`: [B, h, w, O] -> 9 of [B th tw, O]."""
-  batch, h, w, channels = y.shape
-  y = jnp.pad(y, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)))
-  y = y.reshape(batch, (h + 1) // 2, 2, (w + 1) // 2, 2, channels)
-  spread = []
-  for row in (y[:, :, 0], y[:, :, 0] + y[:, :, 1], y[:, :, 1]):
-    y0, y1 = row[:, :, :, 0], row[:, :, :, 1]
-    spread += [y0, y0 + y1, y1]
-  return [v.reshape(-1, channels) for v in spread]
+  return blocks.split_kernel(k, geometry).reshape(-1, k.shape[3])

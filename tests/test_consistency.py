@@ -1,0 +1,132 @@
+"""Consistency terms: by numpy, and by the moments of their noise."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from critics import (
+  SHAPE,
+  build,
+  call,
+  critique,
+  direction,
+  evaluate,
+  images,
+  keys_of,
+  linear,
+  normal,
+)
+
+from gan_jax import penalties
+
+MANY = 100
+
+
+def mirrored(a, x):
+  """What mirroring adds to the critic a.x."""
+  return linear(a, x) - linear(a, x[:, :, ::-1])
+
+
+def moved(image, rows, columns):
+  """Shifted with zeros, by numpy: [H, W, C]."""
+  height, width = image.shape[:2]
+  padded = np.pad(image, ((1, 1), (1, 1), (0, 0)))
+  return padded[1 - rows:1 - rows + height, 1 - columns:1 - columns + width]
+
+
+def test_cr_compares_with_the_mirrored_image():
+  a, (real, fake) = direction(2.0), images(batch=MANY)
+  got = np.asarray(evaluate(penalties.cr(shift=0.0, flip=True), linear,
+                            (real, fake), keys_of(batch=MANY), a))
+  flipped = np.square(mirrored(a, real))
+  is_flipped = got > 1e-6
+  np.testing.assert_allclose(got, np.where(is_flipped, flipped, 0.0), rtol=1e-3,
+                             atol=1e-6)
+  assert 25 < is_flipped.sum() < 75
+
+
+def test_cr_compares_with_the_shifted_image():
+  a, (real, fake) = direction(2.0), images(batch=MANY)
+  got = np.asarray(evaluate(penalties.cr(shift=0.4), linear, (real, fake),
+                            keys_of(batch=MANY), a))
+  # 0.4 of 3 by 2 pixels is 1 of each: nine places.
+  shifts = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+  choices = np.array([[np.sum(np.asarray(a) * (image - moved(image, *shift)))
+                       for shift in shifts] for image in np.asarray(real)]) ** 2
+  error = np.abs(choices - got[:, None])
+  assert error.min(axis=1).max() < 1e-4
+  assert len(set(error.argmin(axis=1))) == 9
+
+
+def test_bcr_is_cr_of_both_sides_with_draws_of_their_own():
+  a, (real, fake) = direction(2.0), images(batch=MANY)
+  got = np.asarray(evaluate(penalties.bcr(shift=0.0, flip=True), linear,
+                            (real, fake), keys_of(batch=MANY), a))
+  x, y = (np.square(mirrored(a, side)) for side in (real, fake))
+  choices = np.stack([0 * x, x, y, x + y], axis=1)
+  error = np.abs(choices - got[:, None])
+  assert error.min(axis=1).max() < 1e-4
+  assert np.bincount(error.argmin(axis=1)).min() > 10
+
+
+def of_latents(side, generate, a, count=4000, size=4):
+  """A term of latents, of the critic a.x."""
+  z = normal(3, count, size)
+  fake = generate(z)
+  return np.asarray(call(
+      side, critic=lambda x: x @ a, generate=generate, z=z, fake=fake,
+      real=fake, real_out=critique(fake @ a), fake_out=critique(fake @ a),
+      keys=keys_of(batch=count)))
+
+
+@pytest.mark.parametrize('name,share', [('zcr', 1.0), ('icr', 0.25)])
+def test_consistency_of_latents(name, share):
+  """An identity generator and a.x: (a.d)^2 with d ~ N(0, s^2)."""
+  changes = dict(shift=0.0, latent_weight=0.25) if name == 'icr' else {}
+  a, s = jnp.array([1.0, 2.0, 0.0, -2.0]), 0.1
+  term = build(name, std=s, gen_weight=0.5, **changes)
+  # s^2 |a|^2 times chi^2 of one degree: mean 1, variance 2.
+  if name == 'zcr':
+    got = of_latents(term.disc, lambda z: z, a) / (s ** 2 * 9.0)
+    assert got.mean() == pytest.approx(1.0, abs=0.1)
+    assert got.var() == pytest.approx(2.0, abs=0.5)
+    assert len(np.unique(got)) > 0.99 * len(got)
+  # The generator: -1/2 of the mean of 4 squares of the images' differences.
+  got = of_latents(term.gen, lambda z: 3.0 * z, a) / (-0.5 * share
+                                                         * (3 * s) ** 2)
+  assert got.mean() == pytest.approx(1.0, abs=0.05)
+  assert got.var() == pytest.approx(0.5, abs=0.1)
+
+
+def test_icr_is_both_in_the_papers_proportions():
+  term = penalties.icr(std=0.1, flip=True, shift=0.0)
+  z = jnp.zeros((1000, *SHAPE))
+  one = jnp.broadcast_to(images()[0][0], z.shape)
+  a = direction(2.0)
+
+  def values(generate):
+    return np.asarray(call(
+        term.disc, critic=lambda x: linear(a, x), generate=generate, z=z,
+        real=one, fake=2.0 * one, real_out=critique(linear(a, one)),
+        fake_out=critique(linear(a, 2.0 * one)), keys=keys_of(batch=1000)))
+
+  # Without noise in what is generated: the four values of bcr.
+  change = float(mirrored(a, one)[0] ** 2)
+  got = values(lambda z: 2.0 * one)
+  np.testing.assert_allclose(
+      np.unique(np.round(got / change, 3)), [0.0, 1.0, 4.0, 5.0], atol=2e-3)
+  # With it half of its square, 0.1^2 |a|^2, beside.
+  noisy = values(lambda z: 2.0 * one + z)
+  assert (noisy - got).mean() == pytest.approx(0.5 * 0.01 * 4.0, rel=0.15)
+
+
+def test_latents_of_a_pack_have_noise_of_their_own():
+  """A key for two latents, whose images are judged together."""
+  term = penalties.zcr(std=1.0)
+  z = jnp.zeros((8, 3))
+  got = call(term.disc, critic=lambda x: x[:, 0] - x[:, 3], z=z,
+                   generate=lambda z: z.reshape(4, 6),
+                   fake_out=critique(jnp.zeros(4)), keys=keys_of(batch=4))
+  assert got.shape == (4,) and (got > 1e-4).all()
+  got = call(term.gen, z=z, generate=lambda z: z.reshape(4, 6),
+                   fake=z.reshape(4, 6), keys=keys_of(batch=4))
+  assert got.shape == (4,) and (got < 0).all()

@@ -1,0 +1,83 @@
+"""A folder that is read again: what is trusted, and changes in words."""
+
+import numpy as np
+import pytest
+from image_files import GREY, NOISE, OLD, encoded, fails, put
+from PIL import Image
+
+from gan_jax.data import decode, scan
+from gan_jax.data.geometry import Geometry
+from gan_jax.data.sources import folder
+
+
+class OpenedError(BaseException):
+  """No `Exception`, which would count as a damaged file."""
+
+
+def no_images(monkeypatch):
+  def never(*args, **kwargs):
+    raise OpenedError
+  monkeypatch.setattr(Image, 'open', never)
+
+
+def test_the_second_start_opens_no_image(root, monkeypatch):
+  for i in range(3):
+    put(root / f'{i}.png', encoded(GREY + np.uint8(i)))
+  first = folder(path=root)
+  no_images(monkeypatch)
+  second = folder(path=root)
+  assert second.fingerprint == first.fingerprint
+  assert second.report == first.report
+  assert isinstance(second.images, np.memmap)
+  assert second.images[:, 0, 1, 0].tolist() == [50, 51, 52]
+  with pytest.raises(OpenedError):
+    folder(path=root, geometry=Geometry(resize=(4, 4)))
+  put(root / '1.png', encoded(GREY), when=OLD + 1)
+  with pytest.raises(OpenedError):
+    folder(path=root)
+
+
+def test_touched_files_are_not_decoded(root, monkeypatch):
+  put(root / 'a.png', encoded(GREY))
+  first = folder(path=root)
+  put(root / 'a.png', encoded(GREY), when=OLD + 1)
+  monkeypatch.setattr(decode, 'pixels', None)
+  assert folder(path=root).fingerprint == first.fingerprint
+  no_images(monkeypatch)
+  assert folder(path=root).fingerprint == first.fingerprint
+
+
+def test_fresh_files_are_not_trusted_by_date(root, monkeypatch):
+  (root / 'a.png').write_bytes(encoded(GREY))
+  folder(path=root)
+  no_images(monkeypatch)
+  with pytest.raises(OpenedError):
+    folder(path=root)
+
+
+def test_a_file_that_changes_meanwhile(root, monkeypatch):
+  put(root / 'a.png', encoded(GREY))
+  header = decode.header
+
+  def then_change(data):
+    put(root / 'a.png', encoded(NOISE))
+    return header(data)
+
+  monkeypatch.setattr(decode, 'header', then_change)
+  fails('a.png', 'changed while', path=root)
+
+
+def test_changes_in_words(root):
+  for name in 'abcd':
+    put(root / f'{name}.png', encoded(GREY))
+  old = folder(path=root).report['manifest']
+  assert scan.changes(old, old) == []
+  put(root / 'b.png', encoded(GREY[::-1].copy()), when=OLD + 1)
+  (root / 'a.png').unlink()
+  for i in range(7):
+    put(root / f'new{i}.png', encoded(GREY))
+  new = folder(path=root).report['manifest']
+  assert scan.changes(old, new) == [
+      "7 files added: 'new0.png', 'new1.png', 'new2.png', 'new3.png', "
+      "'new4.png' and 2 more",
+      "1 file removed: 'a.png'", "1 file changed: 'b.png'"]

@@ -1,0 +1,169 @@
+"""The command line: what is wrong is said at once, before anything compiles."""
+
+import re
+
+import pytest
+import tiny
+from tiny import MLP
+
+pytestmark = tiny.READS_CONFIGS
+
+
+def _problems(said):
+  """{path: the rest} of the lines of a report."""
+  return dict(line.strip().removeprefix('config.').split(' = ', 1)
+              for line in said.splitlines() if line.startswith('  config.'))
+
+
+@pytest.mark.parametrize('flag, path, value, rule', [
+    ('batchsize=3', 'batchsize', '3', 'did you mean "batch_size"'),
+    ('loss.name=hing', 'loss.name', "'hing'", 'did you mean "hinge"'),
+    ('loss.label_smothing=0.1', 'loss.label_smothing', '0.1',
+     'did you mean "label_smoothing"'),
+    ('loss.label_smoothing=1.5', 'loss', '1.5', 'not in [0, 1)'),
+    ('generator.name=dcgan.Generater', 'generator.name', "'dcgan.Generater'",
+     'did you mean "dcgan.Generator"'),
+    ('generator.activation=rleu', 'generator.activation', 'rleu',
+     'did you mean "relu"'),
+    ('gen_optimizer.learning_rate=-0.1', 'gen_optimizer.learning_rate', '-0.1',
+     'must be a float >= 0'),
+    ('gen_optimizer.learning_rate=fast', 'gen_optimizer.learning_rate',
+     "'fast'", 'must be a float >= 0'),
+    ('gen_optimizer.name=adamm', 'gen_optimizer.name', "'adamm'",
+     'did you mean "adam"'),
+    ('gen_optimizer.b3=0.9', 'gen_optimizer.b3', '0.9', 'Known: b1, b2,'),
+    ('batch_size=6', 'batch_size', '6', 'not divisible by 4 devices; try 4 or 8'
+     ),
+    ('batch_size=0', 'batch_size', '0', 'must be an int >= 1'),
+    ('log_every=3', 'log_every', '3',
+     'must be a multiple of steps_per_call = 2; try 2 or 4'),
+    ('train_steps=5', 'train_steps', '5', 'multiple of steps_per_call = 2'),
+    ('train_steps=0', 'train_steps', '0', 'must be above 0'),
+    ('train_steps=2 epoch s', 'train_steps', "'2 epoch s'", '20 epochs'),
+    ('train_steps=10%', 'train_steps', "'10%'", 'percentage'),
+    ('log_every=-2', 'log_every', '-2', 'must not be negative'),
+    ('dtype=float16', 'dtype', "'float16'", 'bfloat16'),
+    ('image_range=(0.0, 2.0)', 'image_range', '(0.0, 2.0)', '(-1.0, 1.0)'),
+    ('sample_grid=(0, 8)', 'sample_grid', '(0, 8)', 'rows, columns'),
+    ('ema_decay=1.0', 'ema_decay', '1.0', 'must be a float in [0.0, '),
+    ('disc_steps=0', 'disc_steps', '0', 'must be an int >= 1'),
+    ('seed=-1', 'seed', '-1', 'must be an int from 0 to'),
+    ('data.name=mnist10', 'data.name', "'mnist10'", 'did you mean "mnist10k"'),
+    ('data.clases=(1,)', 'data.clases', '(1,)', 'did you mean "classes"'),
+])
+def test_a_mistake_is_named_with_path_value_and_rule(
+    cli, not_compiled, tmp_path, flag, path, value, rule):
+  folder = tmp_path / 'run'
+  status, _, said = cli(MLP, f'--config.{flag}', f'--workdir={folder}')
+  assert status == 2, said
+  problems = _problems(said)
+  assert list(problems) == [path], said
+  assert value in problems[path] and rule in problems[path], said
+  assert not folder.exists()
+
+
+def test_all_mistakes_are_reported_in_one_go(cli, not_compiled):
+  status, _, said = cli(
+      '--config=configs/wgan_gp.py:quick', '--config.batchsize=3',
+      '--config.batch_size=10', '--config.loss.name=hing',
+      '--config.penalties[0].weight=-1.0', '--config.penalties[0].targt=2.0',
+      '--config.disc_optimizer.learning_rate=-1.0', '--config.log_every=3',
+      '--config.generator.widht=3', '--config.dtype=half',
+      '--config.seed=x', '--mod=sample', 'stray')
+  assert status == 2
+  assert set(_problems(said)) == {
+      'batchsize', 'batch_size', 'loss.name', 'penalties[0].weight',
+      'penalties[0].targt', 'disc_optimizer.learning_rate',
+      'generator.widht', 'dtype', 'log_every'}, said
+  # What the parser of flags refuses stands beside it.
+  assert '--config.seed=x' in said
+  assert re.search(r'--mod=sample: .*mode', said)
+  assert 'stray' in said
+  assert 'Traceback' not in said
+
+
+def test_conditioning_without_labels_is_reported_with_the_rest(
+    cli, not_compiled, tmp_path):
+  path = tiny.write_images(tmp_path / 'plain.npz', classes=0)
+  status, _, said = cli(
+      '--config=configs/cgan.py:data=npz,quick', f'--config.data.path={path}',
+      '--config.ema_decay=-1.0')
+  assert status == 2
+  problems = _problems(said)
+  assert set(problems) == {'generator.conditioning', 'ema_decay',
+                           'discriminator.conditioning'}, said
+  assert "'onehot': needs labels, and the data 'plain' have none" in (
+      problems['generator.conditioning'])
+
+
+def test_networks_that_do_not_fit_the_data_are_found_untrained(
+    cli, not_compiled, tmp_path):
+  path = tiny.write_images(tmp_path / 'small.npz', size=5)
+  status, _, said = cli('--config=configs/dcgan.py:data=npz,quick',
+                        f'--config.data.path={path}')
+  assert status == 2
+  assert '5x5' in said and 'data.resize' in said
+
+
+@pytest.mark.parametrize('args, words', [
+    ((), ['--config=configs/dcgan.py']),
+    (('--config=configs/dcgann.py',), ['configs/dcgann.py', 'no such file',
+                                       'did you mean "configs/dcgan.py"']),
+    (('--config=configs/dcgan.py:lss=hinge',), ['lss', 'did you mean "loss"']),
+    (('--config=configs/dcgan.py:loss=hing',), ['did you mean "hinge"']),
+    (('--config=configs/wgan.py:network=cnn',), ['network=cnn', 'dcgan, mlp']),
+    (('--config=configs/cgan.py:game=go',), ['game=go', 'gan, critic']),
+    (('--config=configs/pooling_cnn.py:optimizer=lion',), ['sgd, momentum']),
+    (('--config=configs/pooling_cnn.py:digit=x',), ['digit=x']),
+    (('--config=configs/pooling_cnn.py:k=',), ['k=']),
+    ((MLP, '--wrkdir=x'), ['--wrkdir', 'workdir']),
+    ((MLP, '--mode=trian'), ['--mode=trian', 'train']),
+    ((MLP, '--num_samples=many'), ['--num_samples=many']),
+    ((MLP, '--config.batch_size=many'), ['--config.batch_size=many']),
+    ((MLP, '--config.los.name=hinge'), ['--config.los.name', 'mean "loss"']),
+    ((MLP, '--config.penalties[0].weight=1'), ['--config.penalties[0].weight']),
+    ((MLP, 'config.loss.name=hinge'), ['config.loss.name=hinge']),
+])
+def test_a_command_line_that_cannot_be_read(cli, not_compiled, args, words):
+  status, _, said = cli(*args)
+  assert status == 2, said
+  for word in words:
+    assert word in said, said
+  assert 'Traceback' not in said
+  assert len(said.splitlines()) < 12, said
+
+
+def test_a_config_with_a_bug_is_named_and_not_hidden(
+    cli, not_compiled, tmp_path):
+  path = tmp_path / 'mine.py'
+  path.write_text('def get_config(arg=None):\n  return undefined_name\n')
+  status, _, said = cli(f'--config={path}')
+  assert status == 2
+  assert 'undefined_name' in said
+
+
+@pytest.mark.parametrize('content', [b'', b'no zip at all', None])
+def test_a_bad_data_file_is_status_3(cli, not_compiled, tmp_path, content):
+  path = tmp_path / 'bad.npz'
+  if content is not None:
+    path.write_bytes(content)
+  status, _, said = cli('--config=configs/keras_mlp.py:data=npz,quick',
+                        f'--config.data.path={path}')
+  assert status == 3, said
+  assert str(path) in said and 'Traceback' not in said
+
+
+def test_fewer_images_than_a_batch(cli, not_compiled, tmp_path):
+  path = tiny.write_images(tmp_path / 'few.npz', count=7)
+  status, _, said = cli('--config=configs/keras_mlp.py:data=npz,quick',
+                        f'--config.data.path={path}')
+  assert status == 2
+  assert _problems(said) == {
+      'batch_size': '8: is more than the 7 examples of few; use '
+                    'data.repeat=2 or a smaller batch'}
+
+
+def test_data_without_a_path_say_what_they_need(cli, not_compiled):
+  status, _, said = cli('--config=configs/keras_mlp.py:data=npz,quick')
+  assert status == 2
+  assert 'npz also needs path' in _problems(said)['data']

@@ -1,0 +1,126 @@
+"""Behaviour of all networks, of those to come too."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_models import (
+  GENERATORS,
+  KEY,
+  abstract,
+  build,
+  forward,
+  inputs,
+  networks,
+  some_variables,
+)
+
+from gan_jax.models import layers
+
+
+@pytest.mark.parametrize('conditioning', ['onehot', 'embedding'])
+@pytest.mark.parametrize('name,kind', networks())
+def test_conditioning_makes_the_label_count(name, kind, conditioning):
+  model = build(name, kind, conditioning=conditioning)
+  x, label = inputs(kind)
+  params, stats = some_variables(model, x, label)
+  params = jax.tree.map(lambda p: 0.5 * p, params)  # tanh would saturate.
+  run = forward(model)
+  base = np.asarray(run(params, stats, x, label))
+  other = np.asarray(run(params, stats, x, label.at[1].set(2)))
+  same = np.array([0, 2, 3])
+  np.testing.assert_array_equal(other[same], base[same])
+  assert np.abs(other[1] - base[1]).max() > 1e-4
+
+
+@pytest.mark.parametrize('name,kind', networks())
+def test_without_conditioning_the_label_is_not_looked_at(name, kind):
+  norm = 'layer' if name == 'biggan.Generator' else 'none'
+  abstract(build(name, kind, conditioning='none', norm=norm), inputs(kind)[0],
+           None)
+
+
+@pytest.mark.parametrize('name,kind', networks())
+def test_conditioning_that_cannot_be_is_refused(name, kind):
+  with pytest.raises(ValueError, match='no such choice'):
+    build(name, kind, conditioning='x')
+  model = build(name, kind, conditioning='onehot', num_classes=0)
+  with pytest.raises(ValueError, match='needs labels, and the data have none'):
+    jax.eval_shape(model.init, KEY, *inputs(kind))
+
+
+@pytest.mark.parametrize('name,kind', networks())
+def test_bfloat16_arithmetic_keeps_float32_parameters(name, kind):
+  x, label = inputs(kind)
+  exact, rough = (build(name, kind, dtype=d)
+                  for d in (jnp.float32, jnp.bfloat16))
+  params, stats = some_variables(rough, x, label)
+  assert {p.dtype for p in jax.tree.leaves((params, stats))} == {
+      jnp.dtype('float32')}
+  want = forward(exact)(params, stats, x, label)
+  got = forward(rough)(params, stats, x, label)
+  assert got.dtype == jnp.float32
+  np.testing.assert_allclose(got, want, rtol=0.1, atol=0.05)
+  assert (got != want).any()  # It does compute in bfloat16.
+  # What a mixed-precision step needs: gradients in the parameters' dtype.
+  gradient = jax.eval_shape(jax.grad(lambda p: jnp.sum(
+      forward(rough)(p, stats, x, label))), params)
+  assert {g.dtype for g in jax.tree.leaves(gradient)} == {jnp.dtype('float32')}
+
+
+@pytest.mark.parametrize('image_range', [(-1.0, 1.0), (0.0, 1.0)])
+@pytest.mark.parametrize('name', GENERATORS)
+def test_images_fill_their_range_and_stay_in_it(name, image_range):
+  model = build(name, 'Generator', image_range=image_range)
+  x, label = inputs('Generator', batch=16)
+  params, stats = some_variables(model, x, label)
+  centred = jax.tree.map(lambda p: 20.0 * (p - 0.2), params)
+  images = forward(model)(centred, stats, x, label)
+  assert images.min() >= image_range[0] and images.max() <= image_range[1]
+  low, high = image_range
+  assert images.min() < low + 0.1 and images.max() > high - 0.1
+
+
+def test_squash_is_tanh_or_sigmoid():
+  x = jnp.array([-1.0, 0.0, 2.0])
+  np.testing.assert_allclose(layers.squash(x, (-1.0, 1.0)), np.tanh(x),
+                             rtol=1e-6)
+  np.testing.assert_allclose(layers.squash(x, (0.0, 1.0)),
+                             1 / (1 + np.exp(-x)), rtol=1e-6)
+  assert layers.squash(x.astype(jnp.bfloat16), (0.0, 1.0)).dtype == jnp.float32
+
+
+@pytest.mark.parametrize('name,kind', [
+    (n, k) for n, k in networks() if n.split('.')[0] in ('dcgan', 'mlp')])
+def test_only_training_moves_the_running_statistics(name, kind):
+  model = build(name, kind, norm='batch', norm_momentum=0.75, shape=(16, 16, 1))
+  x, label = inputs(kind, shape=(16, 16, 1))
+  params, stats = some_variables(model, x, label)
+  after, kept = jax.jit(lambda *a: [model.apply(*a, train=train)[1]
+                                    for train in (True, False)])(
+                                        params, stats, x, label)
+  leaves = jax.tree.leaves(stats)
+  assert leaves and jax.tree.structure(stats) == jax.tree.structure(after)
+  for old, new, same in zip(leaves, jax.tree.leaves(after),
+                            jax.tree.leaves(kept), strict=True):
+    assert (old != new).any()
+    np.testing.assert_array_equal(old, same)
+
+
+@pytest.mark.parametrize('norm,has_stats', [
+    ('none', False), ('layer', False), ('batch', True)])
+def test_statistics_are_of_batch_norm_only(norm, has_stats):
+  model = build('mlp.Generator', 'Generator', norm=norm)
+  _, stats = jax.eval_shape(model.init, KEY, *inputs('Generator'))
+  assert bool(stats) == has_stats
+
+
+def test_constructors_refuse_what_they_do_not_know():
+  for kwargs, words in ((dict(norm='bach'), 'did you mean "batch"'),
+                        (dict(activation='rleu'), 'did you mean "relu"')):
+    with pytest.raises(ValueError, match=words):
+      build('dcgan.Generator', 'Generator', **kwargs)
+  with pytest.raises(ValueError, match="norm 'bach' is not one of none"):
+    layers.Norm('bach', train=True).init(KEY, jnp.zeros((2, 3)))
+  with pytest.raises(ValueError, match="activation 'rule' is not one of"):
+    layers.activation('rule', 0.2)
