@@ -144,26 +144,26 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
       return pack(game.gen.apply(state.gen.params, state.gen.stats, z, label,
                                  train=True)[0], game.packing)
 
-    extra, scalars, memories = terms.regularise(
+    extra, scalars, aux = terms.regularise(
         game, 'disc', seen, state.aux, count, params=params, critique=critique,
         critic=lambda images: critique(images).logits,
         fake_critic=lambda images: critique(images, 'augment fake').logits,
         real_out=real_out, fake_out=fake_out, generate=generate)
-    memories |= terms.remember(game, state.aux, real_out, fake_out, state.step)
-    return loss + extra, (stats, memories, scalars | terms.opinion(
+    aux |= terms.remember(game, state.aux, real_out, fake_out, state.step)
+    return loss + extra, (stats, aux, scalars | terms.opinion(
         loss, real_out, fake_out))
 
-  grads, (stats, memories, scalars) = jax.grad(objective, has_aux=True)(
+  grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
       state.disc.params)
-  grads, stats, memories, scalars = pmean((grads, stats, memories, scalars))
+  grads, stats, aux, scalars = pmean((grads, stats, aux, scalars))
   disc = _update(state.disc, grads, stats, game.disc_optimizer)
   if game.disc_weight_clip:
     bound = game.disc_weight_clip
     disc = disc.replace(params=jax.tree.map(
         lambda p: jnp.clip(p, -bound, bound), disc.params))
   scalars['grad_norm/disc'] = optax.tree.norm(grads)
-  scalars |= terms.remembered(memories)
-  return state.replace(disc=disc, aux=state.aux | memories), scalars
+  scalars |= terms.remembered(aux)
+  return state.replace(disc=disc, aux=state.aux | aux), scalars
 
 
 def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
@@ -182,9 +182,6 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
   Returns:
     (state, scalars).
   """
-  # A lazy term acts in all the generator's updates of a step, or in none.
-  count = state.step
-
   def objective(image, params):
     seen = terms.view(game, real, image, label, keys, fakes.z)
     disc = _unrolled(state, seen, game, pmean)
@@ -201,22 +198,22 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
     real_out, fake_out = critique(seen.real, 'augment real'), critique(
         seen.fake)
     loss = terms.adversarial(game, 'gen', state.aux, real_out, fake_out)
-    extra, scalars, memories = terms.regularise(
-        game, 'gen', seen, state.aux, count, params=params, critique=critique,
-        critic=lambda images: critique(images).logits,
+    # A lazy term acts in all the generator's updates of a step, or in none.
+    extra, scalars, aux = terms.regularise(
+        game, 'gen', seen, state.aux, state.step, params=params,
+        critique=critique, critic=lambda images: critique(images).logits,
         fake_critic=lambda images: critique(images).logits, real_out=real_out,
         fake_out=fake_out, generate=generate)
-    return loss + extra, (memories, scalars | {'loss/gen': loss})
+    return loss + extra, (aux, scalars | {'loss/gen': loss})
 
-  (by_image, by_params), (memories, scalars) = jax.grad(
+  (by_image, by_params), (aux, scalars) = jax.grad(
       objective, argnums=(0, 1), has_aux=True)(fakes.image, state.gen.params)
   grads = jax.tree.map(jnp.add, fakes.vjp(by_image)[0], by_params)
-  grads, stats, memories, scalars = pmean((grads, fakes.stats, memories,
-                                           scalars))
+  grads, stats, aux, scalars = pmean((grads, fakes.stats, aux, scalars))
   gen = _update(state.gen, grads, stats, game.gen_optimizer)
   scalars['grad_norm/gen'] = optax.tree.norm(grads)
-  scalars |= terms.remembered(memories)
-  return state.replace(gen=gen, aux=state.aux | memories), scalars
+  scalars |= terms.remembered(aux)
+  return state.replace(gen=gen, aux=state.aux | aux), scalars
 
 
 def _unrolled(state, seen, game, pmean):

@@ -58,8 +58,7 @@ def critique(game, params, stats, aux, images, seen: View, purpose: str):
 
 
 def mixed(game, aux, real, fake, keys):
-  """The real images of an update, some replaced by what augmentations mix in.
-  """
+  """Real images of an update, with what augmentations mix into them."""
   if game.augment.mix is None:
     return real
   return game.augment.mix(real, fake, of_purpose(keys, 'mix'),

@@ -11,8 +11,8 @@ class Regulariser(NamedTuple):
   disc, gen: functions of what they name -> [B], None for no term. One that
     names `memory` -> ([B], the memory after this update).
   memory: what each function that names it starts from, {name: float}, or
-    (params of its player) -> a tree; kept in the state as float32, for each
-    player apart. Its numbers must come from parameters, `batch_mean` or
+    (params of its player) -> {name: tree}; kept in the state as float32, for
+    each player apart. Its numbers must come from parameters, `batch_mean` or
     `batch_all`, so that devices agree.
   heads: ((name, size), ...) that the discriminator must have.
   judge: Critique -> logits [B], which take the place of the discriminator's
