@@ -20,7 +20,8 @@ from gan_jax.validation import ROOMS
 # Weights of the papers; 1 for a penalty that is not here.
 _WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'wgan_div': 2.0,
             'drift': 0.001, 'lecam': 0.3, 'cr': 10.0, 'bcr': 10.0, 'zcr': 5.0,
-            'icr': 10.0, 'orthogonal': 1e-4}
+            'icr': 10.0, 'orthogonal': 1e-4, 'path_length': 2.0,
+            'pulling_away': 0.1}
 _MANY = {'penalty': 'penalties', 'augment': 'augment',
          'evaluator': 'evaluators'}
 

@@ -49,11 +49,18 @@ class Game(NamedTuple):
   packing: int = 1
   unrolled_steps: int = 0
 
-  @property
-  def memory(self) -> dict:
-    """What losses, augmentations and terms remember, before the first step."""
-    found = {'loss': self.loss.memory, 'augment': self.augment.memory,
-             **{term.name: term.parts.memory for term in self.penalties}}
+  def memory(self, gen_params, disc_params) -> dict:
+    """What losses, augmentations and terms remember, before the first step.
+
+    That of a term is under its name, or `name_gen` for the generator's.
+    """
+    found = {'loss': self.loss.memory, 'augment': self.augment.memory}
+    for term in self.penalties:
+      for which, params in (('disc', disc_params), ('gen', gen_params)):
+        if term.parts.remembers(which):
+          memory = term.parts.memory
+          found[term.title(which)] = (memory(params) if callable(memory)
+                                      else memory)
     return {name: dict(memory) for name, memory in found.items() if memory}
 
 

@@ -74,7 +74,8 @@ def describe(source, values: Values) -> dict:
   """All that report.json holds."""
   shape = list(source.images.shape[1:])
   unit = 'coordinate' if values.black is None else 'channel'
-  counts = np.bincount(source.labels, minlength=source.num_classes).tolist()
+  known = source.labels[source.labels >= 0]
+  counts = np.bincount(known, minlength=source.num_classes).tolist()
   found = source.report
   is_image = len(shape) == 3
   sizes = dict(found.get('sizes', {}))
@@ -92,6 +93,7 @@ def describe(source, values: Values) -> dict:
       'bytes': int(source.images.nbytes), 'num_classes': source.num_classes,
       'classes': [{'label': i, 'name': _class_name(source, i),
                    'count': counts[i]} for i in range(source.num_classes)],
+      'without_label': len(source.labels) - len(known),
       'sizes': sizes,
       'values': {'examples_looked_at': values.rows, 'per': unit,
                  **{k: np.round(v, 6).tolist() for k, v in fields.items()}},
@@ -136,8 +138,11 @@ def _sheet(source, title):
   total = len(source.images)
   if len(source.images.shape) == 2:
     rows = draw(total, _POINTS)
-    return media.scatter(source.images[rows], title=title, side=700, labels=(
-        source.labels[rows] if source.num_classes else None))
+    labels = source.labels[rows]
+    # A colour of its own for those without a label.
+    labels = np.where(labels < 0, source.num_classes, labels)
+    return media.scatter(source.images[rows], title=title, side=700,
+                         labels=labels if source.num_classes else None)
   if not source.num_classes:
     rows = draw(total, _COLUMNS * _COLUMNS)
     parts = [source.images[rows[i:i + _COLUMNS]]
@@ -157,6 +162,8 @@ def _sheet(source, title):
 
 
 def _class_name(source, label) -> str:
+  if label < 0:
+    return 'no label'
   if label < len(source.class_names):
     return f'{label} {source.class_names[label]}'
   return str(label)
@@ -168,12 +175,14 @@ def _classes_in_words(report):
     return 'no labels'
   ordered = sorted(classes, key=lambda c: c['count'])
   few, many = ordered[0], ordered[-1]
+  without = (f'; {report["without_label"]:,} examples have no label'
+             if report['without_label'] else '')
   text = f'{len(classes):,} of {report["num_classes"]:,}' if len(
       classes) < report['num_classes'] else f'{len(classes):,}'
   if few['count'] == many['count']:
-    return f'{text}, each with {few["count"]:,} examples'
+    return f'{text}, each with {few["count"]:,} examples{without}'
   return (f'{text}; fewest {few["count"]:,} ({few["name"]}), most '
-          f'{many["count"]:,} ({many["name"]})')
+          f'{many["count"]:,} ({many["name"]}){without}')
 
 
 def _sizes_in_words(sizes):

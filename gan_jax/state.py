@@ -59,7 +59,7 @@ def init_state(game, key, image, label) -> TrainState:
              label[::game.packing])
   # Copies: a donated buffer may not appear twice in the state.
   ema = jax.tree.map(jnp.copy, Average(gen.params, gen.stats))
-  memory = jax.tree.map(jnp.float32, game.memory)
+  memory = jax.tree.map(jnp.float32, game.memory(gen.params, disc.params))
   return TrainState(jnp.zeros((), jnp.int32), gen, disc, ema, aux=memory)
 
 

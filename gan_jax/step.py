@@ -79,11 +79,12 @@ def simultaneous_step(state: TrainState, batch: Batch, key, *, game: Game,
   real, label = batch.image[-1], batch.label[-1]
   keys = terms.per_example(random.fold_in(disc_key, 0), batch.position)
   fakes = generate(state.gen, label, keys, game=game)
-  after, scalars = disc_step(state, real, label, fakes, keys, state.step,
-                             game=game, pmean=pmean)
-  keys = terms.per_example(random.fold_in(gen_key, 0), batch.position)
-  moved, gen_scalars = gen_step(state, real, label, fakes, keys, game=game,
+  gen_keys = terms.per_example(random.fold_in(gen_key, 0), batch.position)
+  moved, gen_scalars = gen_step(state, real, label, fakes, gen_keys, game=game,
                                 pmean=pmean)
+  # The discriminator does not look at what the generator's update remembers.
+  after, scalars = disc_step(state.replace(aux=moved.aux), real, label, fakes,
+                             keys, state.step, game=game, pmean=pmean)
   return finish(after.replace(gen=moved.gen), game), scalars | gen_scalars
 
 
@@ -122,8 +123,9 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     (state, scalars). loss/disc is without penalties; penalty/* is without its
     weight, and times its interval, so that its mean over steps is its mean.
   """
-  seen = terms.view(game, real, lax.stop_gradient(fakes.image), label, keys,
-                    fakes.z)
+  fake = lax.stop_gradient(fakes.image)
+  real = terms.mixed(game, state.aux, real, fake, keys)
+  seen = terms.view(game, real, fake, label, keys, fakes.z)
 
   def objective(params):
     def ask(stats, images, purpose):
@@ -142,12 +144,12 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
       return pack(game.gen.apply(state.gen.params, state.gen.stats, z, label,
                                  train=True)[0], game.packing)
 
-    extra, scalars = terms.regularise(
+    extra, scalars, aux = terms.regularise(
         game, 'disc', seen, state.aux, count, params=params, critique=critique,
         critic=lambda images: critique(images).logits,
         fake_critic=lambda images: critique(images, 'augment fake').logits,
         real_out=real_out, fake_out=fake_out, generate=generate)
-    aux = terms.remember(game, state.aux, real_out, fake_out, state.step)
+    aux |= terms.remember(game, state.aux, real_out, fake_out, state.step)
     return loss + extra, (stats, aux, scalars | terms.opinion(
         loss, real_out, fake_out))
 
@@ -160,9 +162,8 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     disc = disc.replace(params=jax.tree.map(
         lambda p: jnp.clip(p, -bound, bound), disc.params))
   scalars['grad_norm/disc'] = optax.tree.norm(grads)
-  scalars |= {f'memory/{name}/{key}': value for name, memory in aux.items()
-              for key, value in memory.items()}
-  return state.replace(disc=disc, aux=aux), scalars
+  scalars |= terms.remembered(aux)
+  return state.replace(disc=disc, aux=state.aux | aux), scalars
 
 
 def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
@@ -181,9 +182,6 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
   Returns:
     (state, scalars).
   """
-  # A lazy term acts in all the generator's updates of a step, or in none.
-  count = state.step
-
   def objective(image, params):
     seen = terms.view(game, real, image, label, keys, fakes.z)
     disc = _unrolled(state, seen, game, pmean)
@@ -200,20 +198,22 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
     real_out, fake_out = critique(seen.real, 'augment real'), critique(
         seen.fake)
     loss = terms.adversarial(game, 'gen', state.aux, real_out, fake_out)
-    extra, scalars = terms.regularise(
-        game, 'gen', seen, state.aux, count, params=params, critique=critique,
-        critic=lambda images: critique(images).logits,
+    # A lazy term acts in all the generator's updates of a step, or in none.
+    extra, scalars, aux = terms.regularise(
+        game, 'gen', seen, state.aux, state.step, params=params,
+        critique=critique, critic=lambda images: critique(images).logits,
         fake_critic=lambda images: critique(images).logits, real_out=real_out,
         fake_out=fake_out, generate=generate)
-    return loss + extra, scalars | {'loss/gen': loss}
+    return loss + extra, (aux, scalars | {'loss/gen': loss})
 
-  (by_image, by_params), scalars = jax.grad(
+  (by_image, by_params), (aux, scalars) = jax.grad(
       objective, argnums=(0, 1), has_aux=True)(fakes.image, state.gen.params)
   grads = jax.tree.map(jnp.add, fakes.vjp(by_image)[0], by_params)
-  grads, stats, scalars = pmean((grads, fakes.stats, scalars))
+  grads, stats, aux, scalars = pmean((grads, fakes.stats, aux, scalars))
   gen = _update(state.gen, grads, stats, game.gen_optimizer)
   scalars['grad_norm/gen'] = optax.tree.norm(grads)
-  return state.replace(gen=gen), scalars
+  scalars |= terms.remembered(aux)
+  return state.replace(gen=gen, aux=state.aux | aux), scalars
 
 
 def _unrolled(state, seen, game, pmean):

@@ -3,6 +3,7 @@
 import inspect
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -39,6 +40,8 @@ def critique(game, params, stats, aux, images, seen: View, purpose: str):
   """
   def answer(images):
     out, new = game.disc.apply(params, stats, images, seen.label, train=True)
+    for judge in filter(None, (term.parts.judge for term in game.penalties)):
+      out = out._replace(logits=judge(out))
     if out.logits.shape != images.shape[:1]:
       raise ValueError(f'the discriminator returned logits {out.logits.shape}, '
                        f'not [B] = {images.shape[:1]}')
@@ -52,6 +55,14 @@ def critique(game, params, stats, aux, images, seen: View, purpose: str):
   grad = slope(jnp.ones_like(logits))[0].astype(jnp.float32)
   norm = jnp.sqrt(jnp.sum(grad ** 2, tuple(range(1, grad.ndim))) + 1e-12)
   return out._replace(logits=logits / (norm + jnp.abs(logits))), new
+
+
+def mixed(game, aux, real, fake, keys):
+  """Real images of an update, with what augmentations mix into them."""
+  if game.augment.mix is None:
+    return real
+  return game.augment.mix(real, fake, of_purpose(keys, 'mix'),
+                          aux.get('augment', {}))
 
 
 def _augmented(game, aux, images, keys):
@@ -83,32 +94,40 @@ def opinion(loss, real_out, fake_out):
 
 
 def regularise(game, which: str, seen: View, aux, count, **available):
-  """All terms of one player: (their weighted sum, {'penalty/name': value}).
+  """All terms of one player: (their weighted sum, scalars, their memories).
 
-  A value is without its weight and times its interval, so that its mean over
-  steps is its mean; it is 0 in the steps between.
+  A value 'penalty/name' is without its weight and times its interval, so that
+  its mean over steps is its mean; it is 0 in the steps between.
   """
-  total, scalars = jnp.zeros(()), {}
+  total, scalars, memories = jnp.zeros(()), {}, {}
   for index, term in enumerate(game.penalties):
-    function = getattr(term.parts, which)
+    function, title = getattr(term.parts, which), term.title(which)
     if function is None:
       continue
-    keys = of_purpose(seen.keys, f'penalty {index}')
-    value = _lazily(term, count, lambda function=function, term=term, keys=keys:
-                    mean(call(function, **(seen._asdict() | available | dict(
-                        keys=keys, memory=aux.get(term.name, {})))),
-                        seen.real, term.name))
-    side = '' if which == 'disc' else '_gen'
-    scalars[f'penalty/{term.name}{side}'] = value
+    own = dict(keys=of_purpose(seen.keys, f'penalty {index}'))
+    if term.parts.remembers(which):
+      own['memory'] = aux[title]
+    value, memory = _lazily(term, count, own.get('memory'), partial(
+        call, function, **(seen._asdict() | available | own)), seen.real)
+    if memory is not None:
+      memories[title] = memory
+    scalars[f'penalty/{title}'] = value
     total += term.weight * value
-  return total, scalars
+  return total, scalars, memories
 
 
-def _lazily(term, count, value):
+def _lazily(term, count, memory, function, images):
+  """(value, memory) of an update; a memory of None stays None."""
+  def act():
+    values, after = function() if memory is not None else (function(), None)
+    after = jax.tree.map(lambda old, new: jnp.asarray(new, old.dtype), memory,
+                         lax.stop_gradient(after))
+    return term.every * mean(values, images, term.name), after
+
   if term.every == 1:
-    return value()
-  return lax.cond(count % term.every == 0, lambda: term.every * value(),
-                  lambda: jnp.zeros((), jnp.float32))
+    return act()
+  return lax.cond(count % term.every == 0, act,
+                  lambda: (jnp.zeros((), jnp.float32), memory))
 
 
 def call(function: Callable, **available):
@@ -124,19 +143,22 @@ def call(function: Callable, **available):
 
 
 def remember(game, aux, real_out, fake_out, step):
-  """The memories after an update of the discriminator."""
-  after = dict(aux)
-  real, fake = real_out.logits, fake_out.logits
+  """Memories of loss and augmentation after an update of the discriminator."""
+  after = {}
   if game.loss.memory:
     after['loss'] = game.loss.remember(
         aux['loss'], *(getattr(out, game.loss.inputs)
                        for out in (real_out, fake_out)))
   if game.augment.memory:
-    after['augment'] = game.augment.remember(aux['augment'], real, step)
-  for term in game.penalties:
-    if term.parts.memory:
-      after[term.name] = term.parts.remember(aux[term.name], real, fake, step)
+    after['augment'] = game.augment.remember(aux['augment'], real_out.logits,
+                                             step)
   return jax.tree.map(lax.stop_gradient, after)
+
+
+def remembered(memories) -> dict:
+  """The scalars of memories, which may be whole trees."""
+  return {f'memory/{name}/{key}': value for name, memory in memories.items()
+          for key, value in memory.items() if jnp.shape(value) == ()}
 
 
 def per_example(key, position):

@@ -53,17 +53,19 @@ def test_averages_of_lecam_are_in_the_state():
 
 
 def test_a_term_sees_its_memory_as_it_was_before_the_update():
-  term = Term('own', Regulariser(
-      lambda memory, keys: jnp.full(keys.shape[:1], memory['n']),
-      lambda memory, keys: jnp.full(keys.shape[:1], memory['n']),
-      memory={'n': 5.0},
-      remember=lambda memory, real, fake, step: {
-          'n': memory['n'] + 1.0 + step}), 1.0, 1)
-  states, scalars = toy.play(make_game(penalties=(term,)), steps=3)
-  # + 1 + step: 5, 6, 8, 11. The generator moves after it.
-  assert [float(s.aux['own']['n']) for s in states] == [5, 6, 8, 11]
-  assert [s['penalty/own'] for s in scalars] == [5, 6, 8]
-  assert [s['penalty/own_gen'] for s in scalars] == [6, 8, 11]
+  def add(count):
+    return lambda memory, keys: (jnp.full(keys.shape[:1], memory['n']),
+                                 {'n': memory['n'] + count})
+
+  term = Term('own', Regulariser(add(1), add(10), memory={'n': 5.0}), 1.0, 1)
+  game = make_game(penalties=(term,), gen_steps=2)
+  states, scalars = toy.play(game, steps=3)
+  # One update of the discriminator and two of the generator in each step.
+  assert [float(s.aux['own']['n']) for s in states] == [5, 6, 7, 8]
+  assert [float(s.aux['own_gen']['n']) for s in states] == [5, 25, 45, 65]
+  assert [s['penalty/own'] for s in scalars] == [5, 6, 7]
+  assert [s['penalty/own_gen'] for s in scalars] == [15, 35, 55]
+  assert [s['memory/own_gen/n'] for s in scalars] == [25, 45, 65]
 
 
 def test_a_loss_with_a_memory():

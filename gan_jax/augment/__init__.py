@@ -2,7 +2,7 @@
 
 Every factory returns `(images [B, H, W, C], keys [B]) -> images`, with one
 random key for each example, or an `Augmentation`, which remembers something in
-the course of training. They are applied to real and to generated images alike,
+the course of training, or mixes generated images into the real ones. They are applied to real and to generated images alike,
 inside the step, and gradients flow through them to the generator. Images are in
 [-1, 1]. What moves pixels refuses vectors [B, D].
 
@@ -21,6 +21,7 @@ from gan_jax.augment.differentiable import (
   diffaugment,
   translation,
 )
+from gan_jax.augment.pseudo import apa
 
-__all__ = ['Augmentation', 'ada', 'colour', 'cutout', 'diffaugment',
+__all__ = ['Augmentation', 'ada', 'apa', 'colour', 'cutout', 'diffaugment',
            'horizontal_flip', 'instance_noise', 'translation']

@@ -51,13 +51,6 @@ def ada(*, target: float = 0.6, kimg: float = 500.0, p: float = 0.0,
   Raises:
     ValueError: p outside [0, 1], target outside [-1, 1], kimg not positive.
   """
-  if not 0.0 <= p <= 1.0:
-    raise ValueError(f'p {p} is not in [0, 1]')
-  if not -1.0 <= target <= 1.0:
-    raise ValueError(f'target {target} is not in [-1, 1]')
-  if not kimg > 0.0:
-    raise ValueError(f'kimg {kimg} is not positive')
-
   def apply(images, keys, memory):
     check_images(images, 'ada')
 
@@ -75,6 +68,18 @@ def ada(*, target: float = 0.6, kimg: float = 500.0, p: float = 0.0,
 
     return jax.vmap(one)(images, keys)
 
+  return adapted(target, kimg, p, batch_size, batch_mean)._replace(apply=apply)
+
+
+def adapted(target, kimg, p, batch_size, batch_mean) -> Augmentation:
+  """An augmentation that does nothing but adapt p, as `ada` says."""
+  if not 0.0 <= p <= 1.0:
+    raise ValueError(f'p {p} is not in [0, 1]')
+  if not -1.0 <= target <= 1.0:
+    raise ValueError(f'target {target} is not in [-1, 1]')
+  if not kimg > 0.0:
+    raise ValueError(f'kimg {kimg} is not positive')
+
   def remember(memory, real_logits, step):
     del step
     seen = batch_size or real_logits.shape[0]
@@ -82,7 +87,8 @@ def ada(*, target: float = 0.6, kimg: float = 500.0, p: float = 0.0,
     change = jnp.sign(sign - target) * (seen / (1000.0 * kimg))
     return {'p': jnp.clip(memory['p'] + change, 0.0, 1.0)}
 
-  return Augmentation(apply, {'p': np.float32(p)}, remember)
+  return Augmentation(lambda images, keys, memory: images,
+                      {'p': np.float32(p)}, remember)
 
 
 def _draw(key, p):

@@ -16,11 +16,15 @@ class Augmentation(NamedTuple):
     discriminator: its logits of the augmented real images, and the steps that
     were done before. Its numbers must come from `batch_mean`, so that devices
     agree.
+  mix: (real, fake, keys [B], memory) -> real images of an update of the
+    discriminator, before all else that looks at them: some may be replaced by
+    generated ones. None to leave them.
   """
 
   apply: Callable
   memory: dict = {}
   remember: Callable | None = None
+  mix: Callable | None = None
 
 
 def check_images(images, name):
@@ -38,11 +42,19 @@ def compose(parts: dict) -> Augmentation:
   def own(memory, name):
     return {key: memory[f'{name}/{key}'] for key in parts[name].memory}
 
+  def turn(keys, i):
+    return jax.vmap(lambda key: jax.random.fold_in(key, i))(keys)
+
   def apply(images, keys, memory):
     for i, (name, part) in enumerate(parts.items()):
-      images = part.apply(images, jax.vmap(
-          lambda key, i=i: jax.random.fold_in(key, i))(keys), own(memory, name))
+      images = part.apply(images, turn(keys, i), own(memory, name))
     return images
+
+  def mix(real, fake, keys, memory):
+    for i, (name, part) in enumerate(parts.items()):
+      if part.mix:
+        real = part.mix(real, fake, turn(keys, i), own(memory, name))
+    return real
 
   def remember(memory, real_logits, step):
     return {f'{name}/{key}': value for name, part in parts.items()
@@ -51,7 +63,8 @@ def compose(parts: dict) -> Augmentation:
 
   return Augmentation(apply, {f'{name}/{key}': value for name, part in
                               parts.items() for key, value in
-                              part.memory.items()}, remember)
+                              part.memory.items()}, remember,
+                      mix if any(part.mix for part in parts.values()) else None)
 
 
 def _forgetful(function) -> Augmentation:

@@ -27,10 +27,13 @@ class Selection(NamedTuple):
     they are, so that `--label=7` means a seven in every subset.
   holdout: share of the examples kept from training, chosen by a hash of each
     one's content: a picture stays on its side when others come or go.
+  labelled: share of each class of the rest whose labels are kept, one at least,
+    chosen by the same hash; the others get the label -1.
   """
 
   classes: tuple[int, ...] = ()
   holdout: float = 0.0
+  labelled: float = 1.0
 
 
 SHARED = (Geometry, Selection, Sampling)
@@ -132,21 +135,26 @@ def _shaped(source, geometry):
 
 
 def _selected(source, selection):
+  return _labelled(_parted(source, selection), selection.labelled)
+
+
+def _parted(source, selection):
   classes = integers('classes', selection.classes)
   rows = np.arange(len(source.images))
   if classes:
     rows = _of_classes(classes, source)
   if not selection.holdout:
-    return source if not classes else _take(source, rows, selection)
+    return source if not classes else _take(source, rows, selection[:2])
   if not 0.0 < selection.holdout < 1.0:
     raise DataError(f'holdout={selection.holdout!r}: must be a share in [0, 1)')
-  kept_back = _by_hash(source.images, rows, selection.holdout)
+  bound = int(selection.holdout * 2 ** 32)
+  kept_back = _hashes(source.images, rows) < bound
   if not 0 < kept_back.sum() < len(rows):
     raise DataError(f'holdout={selection.holdout}: of {len(rows)} examples '
                     f'{kept_back.sum()} would be held out; choose a share that '
                     f'leaves both sides some')
-  held_out = _take(source, rows[kept_back], ('held out', selection))
-  train = _take(source, rows[~kept_back], selection)
+  held_out = _take(source, rows[kept_back], ('held out', selection[:2]))
+  train = _take(source, rows[~kept_back], selection[:2])
   return train._replace(held_out=held_out)
 
 
@@ -164,12 +172,30 @@ def _of_classes(classes, source):
   return np.flatnonzero(np.isin(source.labels, classes))
 
 
-def _by_hash(images, rows, share):
-  """Whether each example is held out: bool [N]."""
-  bound = int(share * 2 ** 32)
+def _labelled(source, share):
+  if share == 1.0:
+    return source
+  if not 0.0 < share < 1.0:
+    raise DataError(f'labelled={share!r}: must be a share in (0, 1]; to train '
+                    f'without labels, leave out what looks at them')
+  if not source.num_classes:
+    raise DataError(f'{source.name}: labelled={share} of a data set without '
+                    f'labels; give it labels, or labelled=1.0')
+  hashes = _hashes(source.images, np.arange(len(source.images)))
+  labels = np.full_like(source.labels, -1)
+  for label in np.unique(source.labels):
+    members = np.flatnonzero(source.labels == label)
+    first = members[np.argsort(hashes[members], kind='stable')]
+    labels[first[:max(1, round(share * len(members)))]] = label
+  return source._replace(labels=labels, fingerprint=_combine(
+      source.fingerprint, 'labelled', share))
+
+
+def _hashes(images, rows):
+  """32 bits of each example's content: int64 [N]."""
   return np.array([
       int.from_bytes(hashlib.sha256(np.ascontiguousarray(images[row]).data)
-                     .digest()[:4], 'big') < bound for row in rows], bool)
+                     .digest()[:4], 'big') for row in rows], np.int64)
 
 
 def _take(source, rows, why):

@@ -20,7 +20,8 @@ class Source(NamedTuple):
   images: uint8 [N, H, W, C] or float32 vectors [N, D]; a numpy array, in
     memory or mapped from a file, or anything else with shape, dtype, nbytes
     and `images[indices]`.
-  labels: int32 [N] in 0..num_classes - 1; zeros when unlabelled.
+  labels: int32 [N] in 0..num_classes - 1, -1 where a label is withheld; zeros
+    when unlabelled.
   num_classes: 0 when unlabelled.
   name: letters, digits, `.`, `_` and `-` only, so that it can name a file.
   fingerprint: sha256 in hex of what the images and labels are, AFTER

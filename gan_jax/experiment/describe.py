@@ -26,7 +26,8 @@ def describe(experiment: Experiment) -> str:
       'Discriminator', game.disc.describe(image, label[:len(image)]),
       f'data: {facts.name}, {facts.num_examples:,} '
       f'{"images" if len(facts.image_shape) == 3 else "vectors"} '
-      f'{facts.image_shape}, {len(facts.classes)} classes',
+      f'{facts.image_shape}, {len(facts.classes)} classes'
+      + (f', {facts.unlabelled:,} without a label' if facts.unlabelled else ''),
       f'train: {experiment.train_steps:,} steps = {seen:,} real examples = '
       f'{seen / facts.num_examples:.1f} epochs',
       f'memory: data {data / 2**20:.1f} MiB, {where}; state '

@@ -1,6 +1,5 @@
 """Whether the parts of a game fit together, before anything is compiled."""
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -12,10 +11,12 @@ from gan_jax import models
 from gan_jax.game import Batch, Game
 from gan_jax.lookup import Problem
 from gan_jax.losses import Loss
+from gan_jax.penalties.term import names
 from gan_jax.validation import ConfigError
 
 
-def problems(config: Mapping, disc: Any, loss: Any, penalties) -> list[Problem]:
+def problems(config: Mapping, disc: Any, loss: Any, penalties,
+             unlabelled: int = 0) -> list[Problem]:
   """Combinations that have no meaning, with what would fit.
 
   Args:
@@ -23,12 +24,14 @@ def problems(config: Mapping, disc: Any, loss: Any, penalties) -> list[Problem]:
     disc: what its discriminator names, None if that could not be built.
     loss: what its loss names, or None.
     penalties: its terms; their functions may be None.
+    unlabelled: examples without a label, among others that have one.
   """
   built = tuple(term for term in penalties if term.fn)
   loss = loss if isinstance(loss, Loss) else None
   return [*_autoencoder(config, disc, loss), *_logits(config, disc, loss),
           *_packs(config, built), *_classes(config, penalties),
-          *_game(config)]
+          *_judges(config, loss, built), *_game(config),
+          *(_missing_labels(config, penalties) if unlabelled else ())]
 
 
 def _autoencoder(config, disc, loss) -> Iterator[Problem]:
@@ -47,11 +50,10 @@ def _autoencoder(config, disc, loss) -> Iterator[Problem]:
 
 def _logits(config, disc, loss) -> Iterator[Problem]:
   """What reads logits must find logits, each of one image."""
-  names = {spec['name'] for spec in config['augment']}
   if loss is not None and (loss.needs or loss.inputs != 'logits'):
     for path, on in (('gradient_normalization',
                       config['gradient_normalization']),
-                     ('augment', 'ada' in names)):
+                     ('augment', {'ada', 'apa'} & _augments(config))):
       if on:
         yield Problem(
             path, config[path], f'reads logits, which {config["loss"]["name"]} '
@@ -83,12 +85,44 @@ def _packs(config, terms) -> Iterator[Problem]:
 def _classes(config, penalties) -> Iterator[Problem]:
   """A generator that is asked for classes must know them."""
   for i, term in enumerate(penalties):
-    if term.fn and term.parts.gen and 'label' in inspect.signature(
-        term.parts.gen).parameters and not models.is_conditional(
-            config['generator']):
+    if not term.fn or models.is_conditional(config['generator']):
+      continue
+    if names(term.parts.gen, 'label'):
       yield Problem(
           f'penalties[{i}].name', term.name, 'asks the generator for classes,'
           " which it does not know; use generator.conditioning='onehot'")
+    elif names(term.parts.disc, 'label') and 'apa' in _augments(config):
+      yield Problem(
+          'augment', config['augment'], 'apa would give the labels of real '
+          f'images to generated ones, and {term.name} would learn them; leave '
+          "it out, or use generator.conditioning='onehot'")
+
+
+def _judges(config, loss, terms) -> Iterator[Problem]:
+  """One term at most says what the logits are, to a loss that reads them."""
+  judges = [term.name for term in terms if term.parts.judge]
+  if len(judges) > 1:
+    yield Problem('penalties', judges, 'each say what the logits of the '
+                  'discriminator are; leave one of them')
+  if judges and loss is not None and (loss.needs or loss.inputs != 'logits'):
+    yield Problem(
+        'penalties', judges, f'make logits, which {config["loss"]["name"]} '
+        'does not read; use another loss, non_saturating for example')
+
+
+def _missing_labels(config, penalties) -> Iterator[Problem]:
+  """What looks at every label must find one."""
+  rule = 'needs the label of every example, and some of the data have none; '
+  for key in ('generator', 'discriminator'):
+    if models.is_conditional(config[key]):
+      yield Problem(f'{key}.conditioning', config[key].get('conditioning'),
+                    f'{rule}use data.labelled=1.0, or a network without '
+                    'conditioning and conditional norm')
+  for i, term in enumerate(penalties):
+    if term.fn and not term.parts.missing_labels and any(
+        names(side, 'label') for side in (term.parts.disc, term.parts.gen)):
+      yield Problem(f'penalties[{i}].name', term.name,
+                    f'{rule}use data.labelled=1.0, or semi_supervised')
 
 
 def _game(config) -> Iterator[Problem]:
@@ -97,11 +131,14 @@ def _game(config) -> Iterator[Problem]:
     yield Problem(
         'unrolled_steps', config['unrolled_steps'], 'looks ahead by updates '
         'that accumulate_steps holds back; use accumulate_steps=1')
-  pixels = {spec['name'] for spec in config['augment']} - {
-      'horizontal_flip', 'instance_noise'}
+  pixels = _augments(config) - {'apa', 'horizontal_flip', 'instance_noise'}
   if tuple(config['image_range']) != (-1.0, 1.0) and pixels:
     yield Problem('augment', sorted(pixels), 'is made for images in [-1, 1]; '
                   'use image_range=(-1.0, 1.0)')
+
+
+def _augments(config) -> set[str]:
+  return {spec['name'] for spec in config['augment']}
 
 
 def trace(game: Game, step: Callable, init: Callable, image_shape,

@@ -161,6 +161,9 @@ def _check_batch(config, source, problems):
   if config['data'].get('balanced') and not source.num_classes:
     problems.append(Problem('data.balanced', True, f'needs labels, and the '
                             f'data {source.name!r} have none'))
+  elif config['data'].get('balanced') and (source.labels < 0).any():
+    problems.append(Problem('data.balanced', True, 'needs the label of every '
+                            'example; use data.labelled=1.0'))
   if config['data'].get('flip') and len(source.images.shape) != 4:
     problems.append(Problem('data.flip', True, 'is for images, and the data '
                             f'{source.name!r} are vectors'))

@@ -32,6 +32,7 @@ class Facts(NamedTuple):
   image_shape: (H, W, C), or (D,) for vectors.
   classes: the label values that occur, () for data without labels.
   manifest: path of a list of the files that the data were read from, or ''.
+  unlabelled: examples without a label, among others that have one.
   """
 
   name: str
@@ -42,14 +43,17 @@ class Facts(NamedTuple):
   fingerprint: str
   licence: str
   manifest: str = ''
+  unlabelled: int = 0
 
 
 def facts_of(source: Source) -> Facts:
   """The facts of a data set in memory."""
-  classes = np.unique(source.labels).tolist() if source.num_classes else ()
+  known = source.labels[source.labels >= 0]
+  classes = np.unique(known).tolist() if source.num_classes else ()
   return Facts(source.name, tuple(source.images.shape[1:]), len(source.images),
                source.num_classes, tuple(classes), source.fingerprint,
-               source.licence, source.report.get('manifest', ''))
+               source.licence, source.report.get('manifest', ''),
+               len(source.labels) - len(known))
 
 
 def make_game(config: Mapping, facts: Facts, train_steps: int, *,
@@ -77,7 +81,7 @@ def make_game(config: Mapping, facts: Facts, train_steps: int, *,
       disc_optimizer=build.optimizer('disc_optimizer', units,
                                      config['disc_steps']))
   build.problems += fit.problems(config, build.built.get('discriminator'),
-                                 rules['loss'], penalties)
+                                 rules['loss'], penalties, facts.unlabelled)
   if build.problems:
     raise ConfigError(build.problems)
   return Game(**rules, **{key: config[key] for key in _SAME})

@@ -17,7 +17,7 @@ def ebgan(*, margin: float = 10.0) -> Loss:
   """Energy-based GAN.  Zhao et al. 2016, arXiv:1609.03126, eq. 1-2.
 
   disc: real + relu(margin - fake);  gen: fake, of reconstruction errors [B].
-  The paper's pulling-away term is not part of it.
+  The paper's pulling-away term is a penalty: `pulling_away`.
 
   Args:
     margin: m of the paper (10 on MNIST), in units of the reconstruction error:

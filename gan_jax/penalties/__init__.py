@@ -3,8 +3,8 @@
 A factory returns a function of what it NAMES as parameters, `penalty(critic,
 real, fake, keys) -> [B]` for example, which is added to the discriminator's
 loss; or a `Regulariser`, whose functions may be added to the generator's loss
-too, and which may remember something. The step takes the mean of the [B];
-weight and interval come from the config. What can be named:
+too, and may remember something. The step takes the mean of the [B]; weight and
+interval come from the config. What can be named:
 
 * real, fake: images [B, H, W, C];  label: [B] int32;  z: latents [B, Z];
 * keys: [B], a random key for each example;
@@ -13,7 +13,8 @@ weight and interval come from the config. What can be named:
   fake_critic: augmented as the generated ones are;
 * real_out, fake_out: the Critique of real and fake;
 * params: of the player that is updated;
-* memory: what the regulariser remembers;
+* memory: what the regulariser remembers for this player; such a function
+  returns ([B], the memory after the update);
 * generate: latents -> images; in a generator's term the gradient goes through
   its parameters.
 
@@ -38,16 +39,23 @@ from gan_jax.penalties.heads import (
   reacgan,
   tac_gan,
 )
+from gan_jax.penalties.remembering import (
+  historical_averaging,
+  lecam,
+  path_length,
+)
+from gan_jax.penalties.semi import semi_supervised
 from gan_jax.penalties.simple import (
   drift,
   feature_matching,
-  lecam,
   orthogonal,
+  pulling_away,
 )
 from gan_jax.penalties.term import Regulariser, Term
 
 __all__ = [
     'Regulariser', 'Term', 'acgan', 'adc_gan', 'bcr', 'contragan', 'cr',
-    'dragan', 'drift', 'feature_matching', 'icr', 'infogan', 'lecam', 'max_gp',
-    'orthogonal', 'r1', 'r2', 'reacgan', 'tac_gan', 'wgan_div', 'wgan_gp',
+    'dragan', 'drift', 'feature_matching', 'historical_averaging', 'icr',
+    'infogan', 'lecam', 'max_gp', 'orthogonal', 'path_length', 'pulling_away',
+    'r1', 'r2', 'reacgan', 'semi_supervised', 'tac_gan', 'wgan_div', 'wgan_gp',
     'zcr']

@@ -20,7 +20,7 @@ def acgan(*, num_classes: int) -> Regulariser:
 
   disc: CE(real) + CE(fake);  gen: CE(fake).
   """
-  _check_classes('acgan', num_classes)
+  check_classes('acgan', num_classes)
 
   def gen(fake_out, label):
     return _CE(fake_out.heads['class'], label)
@@ -58,7 +58,7 @@ def adc_gan(*, num_classes: int) -> Regulariser:
   Real images of class y are class y, generated ones class K + y.
   disc: CE(real, y) + CE(fake, K + y);  gen: CE(fake, y) - CE(fake, K + y).
   """
-  _check_classes('adc_gan', num_classes)
+  check_classes('adc_gan', num_classes)
 
   def disc(real_out, fake_out, label):
     return (_CE(real_out.heads['real_or_fake_class'], label)
@@ -73,22 +73,25 @@ def adc_gan(*, num_classes: int) -> Regulariser:
 
 
 def infogan(*, categories: tuple[int, ...] = (10,),
-            continuous: int = 2) -> Regulariser:
+            continuous: int = 2, categorical_weight: float = 1.0,
+            continuous_weight: float = 1.0) -> Regulariser:
   """Mutual information with codes.  Chen et al. 2016, arXiv:1606.03657.
 
   Both players minimise -log q(code | image), up to constants: CE for each
   categorical code, half the squared error (a Gaussian of variance 1) for each
-  continuous one. The codes come first in z: see `latents.infogan`, which takes
-  the same two arguments.
+  continuous one, with a weight for each kind. The codes come first in z: see
+  `latents.infogan`, which takes the same categories and continuous.
   """
   def negative_log_likelihood(fake_out, z):
     head, total, start = fake_out.heads['code'], 0.0, 0
     for size in categories:
       part = slice(start, start + size)
-      total -= jnp.sum(nn.log_softmax(head[:, part]) * z[:, part], axis=-1)
+      total -= categorical_weight * jnp.sum(
+          nn.log_softmax(head[:, part]) * z[:, part], axis=-1)
       start += size
     part = slice(start, start + continuous)
-    return total + 0.5 * jnp.sum((head[:, part] - z[:, part]) ** 2, axis=-1)
+    squares = jnp.sum((head[:, part] - z[:, part]) ** 2, axis=-1)
+    return total + 0.5 * continuous_weight * squares
 
   size = sum(categories) + continuous
   return Regulariser(negative_log_likelihood, negative_log_likelihood,
@@ -103,7 +106,7 @@ def contragan(*, num_classes: int, size: int = 128, temperature: float = 1.0,
   y) + sum over all x' of e(x, x')], e(a, b) = exp(cos(a, b) / temperature), x'
   the other images of the batch; real images for D, generated ones for G.
   """
-  _check_classes('contragan', num_classes)
+  check_classes('contragan', num_classes)
 
   def loss(out, label):
     x, proxy, label = _embedded(out, label, batch_all)
@@ -127,7 +130,7 @@ def reacgan(*, num_classes: int, size: int = 128, temperature: float = 0.5,
   p = exp(min(cos(x, proxy of y) - easy_positive, 0) / temperature),
   n = exp(max(cos(x, x') - easy_negative, 0) / temperature).
   """
-  _check_classes('reacgan', num_classes)
+  check_classes('reacgan', num_classes)
 
   def loss(out, label):
     x, proxy, label = _embedded(out, label, batch_all)
@@ -163,7 +166,7 @@ def _unit(x):
   return x / jnp.sqrt(jnp.sum(x ** 2, axis=-1, keepdims=True) + 1e-12)
 
 
-def _check_classes(name, num_classes):
+def check_classes(name, num_classes):
   if num_classes < 2:
     raise ValueError(f'{name} needs labels of two classes or more, and the '
                      f'data have {num_classes}; use data with labels')

@@ -5,7 +5,6 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from jax import nn
 
 from gan_jax.penalties.term import Regulariser
 
@@ -21,35 +20,6 @@ def drift() -> Callable:
   return penalty
 
 
-def lecam(*, decay: float = 0.99, start: int = 1000,
-          batch_mean: Callable = jnp.mean) -> Regulariser:
-  """LeCam: logits and the other side's average.  Tseng et al. 2021, 2104.03310.
-
-  relu(real - average of fake)^2 + relu(average of real - fake)^2,
-  with exponential averages of the logits, in the state. As in the authors' code
-  it acts from update `start` on, and until then the averages are the last
-  batch's. The paper's weight is 0.3.
-  """
-  def penalty(real_out, fake_out, memory):
-    value = (nn.relu(real_out.logits - memory['fake']) ** 2
-             + nn.relu(memory['real'] - fake_out.logits) ** 2)
-    return jnp.where(memory['updates'] >= start, value, 0.0)
-
-  def remember(memory, real_logits, fake_logits, step):
-    del step
-    keep = jnp.where(memory['updates'] < start, 0.0, decay)
-
-    def average(old, logits):
-      return keep * old + (1.0 - keep) * batch_mean(logits)
-
-    return {'real': average(memory['real'], real_logits),
-            'fake': average(memory['fake'], fake_logits),
-            'updates': memory['updates'] + 1.0}
-
-  return Regulariser(penalty, memory={'real': 0.0, 'fake': 0.0, 'updates': 0.0},
-                     remember=remember)
-
-
 def feature_matching(*, batch_all: Callable = lambda x: x) -> Regulariser:
   """|E f(real) - E f(fake)|^2.  Salimans et al. 2016, 1606.03498, section 3.1.
 
@@ -61,6 +31,26 @@ def feature_matching(*, batch_all: Callable = lambda x: x) -> Regulariser:
              for out in (real_out, fake_out)]
     distance = jnp.sum((means[0] - means[1]) ** 2)
     return jnp.full(fake_out.logits.shape, distance)
+
+  return Regulariser(gen=gen)
+
+
+def pulling_away(*, batch_all: Callable = lambda x: x) -> Regulariser:
+  """Mean squared cosine of features.  Zhao et al. 2017, 1609.03126, eq. 4.
+
+  1 / (N (N - 1)) sum over i and j != i of cos(f(x_i), f(x_j))^2, for the
+  generator, over the N generated images of all devices; f are the features of
+  the discriminator: the code of an autoencoder, as in the paper (section 2.4),
+  whose weight is 0.1.
+  """
+  def gen(fake_out):
+    features = batch_all(fake_out.features.astype(jnp.float32))
+    gram = features @ features.T
+    squares = jnp.diag(gram)
+    cosines = gram ** 2 / (squares[:, None] * squares[None, :] + 1e-12)
+    count = len(features)
+    total = jnp.sum(cosines * (1.0 - jnp.eye(count)))
+    return jnp.full(fake_out.logits.shape, total / max(count * (count - 1), 1))
 
   return Regulariser(gen=gen)
 
