@@ -23,10 +23,9 @@ LAYERS = (
     ('state', 'game', 'terms', 'step', 'sampling'),
     # L3: devices, disk and the clock.
     ('parallel', 'checkpoint', 'writers', 'workdir', 'signals', 'clock',
-     'best', 'extractors', 'data.pipeline', 'data.cache', 'data.scan', 'data.decode',
-     'data.ingest', 'data.folder_labels', 'data.tfds_files',
-     'data.load', 'data.stream', 'data.statistics', 'data.sources',
-     'extractors'),
+     'best', 'extractors', 'data.pipeline', 'data.cache', 'data.scan',
+     'data.decode', 'data.ingest', 'data.folder_labels', 'data.tfds_files',
+     'data.load', 'data.stream', 'data.statistics', 'data.sources'),
     # L4: from a config to what runs.
     ('validation', 'experiment', 'evaluators', 'evaluation', 'feed', 'record'),
     # L5: programs.

@@ -71,13 +71,9 @@ def _fd_infinity(real, fake, seed):
 
 def _kd(real, fake, seed):
   found = kernel.kernel_distance(real.features, fake.features, seed=seed)
-  parts = np.arange(len(fake.features)) % _GROUPS
-  without = [kernel.full_kernel_distance(real.features,
-                                         fake.features[parts != group])
-             for group in range(_GROUPS)]
-  error = math.sqrt((_GROUPS - 1) * float(np.var(without)))
-  return [Measured('kd', found.mean, found.mean - 1.96 * error,
-                   found.mean + 1.96 * error,
+  error = 1.96 * _jackknife(kernel.full_kernel_distance, real.features,
+                            fake.features)
+  return [Measured('kd', found.mean, found.mean - error, found.mean + error,
                    {'kernel': '(x.y/d + 1)^3', 'subsets': 100, 'size': 1000,
                     'subset_std': found.std,
                     'interval': f'jackknife, {_GROUPS} groups'})]
@@ -118,7 +114,7 @@ def _classes(real, fake, seed):
 
   def divergence(real, fake):
     del real
-    return classes.spread(classes.histogram(fake[:, 0], known),
+    return classes.spread(classes.histogram(fake[:, 0].astype(int), known),
                           counts[0]).divergence
 
   labels = fake.logits.argmax(1)[:, None]
@@ -139,6 +135,13 @@ def _ms_ssim(real, fake, seed):
   return [Measured('ms_ssim', found.mean, found.mean - error,
                    found.mean + error,
                    {'pairs': _PAIRS, 'scales': found.scales})]
+
+
+def _jackknife(score, real, fake):
+  """Standard error of score(real, fake), a group of the fakes left out each."""
+  parts = np.arange(len(fake)) % _GROUPS
+  without = [score(real, fake[parts != group]) for group in range(_GROUPS)]
+  return math.sqrt((_GROUPS - 1) * float(np.var(without)))
 
 
 def _wilson(share, count):

@@ -1,0 +1,140 @@
+"""--mode=evaluate: checkpoints of a run, two folders, the best one."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import tiny
+
+from gan_jax import evaluate, experiment, main, train
+from gan_jax.best import Best
+from gan_jax.evaluation.score import Score
+
+REQUEST = evaluate.Request(extractor='random', metrics=('fd', 'prdc'),
+                           num_samples=12)
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+  """A run of four steps with checkpoints of steps 2 and 4."""
+  folder = tmp_path_factory.mktemp('evaluate')
+  path = tiny.write_images(folder / 'images.npz', size=16)
+  config = tiny.config(path, evaluators=(), data=dict(name='npz', path=path))
+  workdir = str(folder / 'run')
+  assert train.train(experiment.load(config), workdir) == 0
+  return workdir
+
+
+def scores_of(folder):
+  with open(os.path.join(folder, 'scores.jsonl')) as file:
+    return [json.loads(line) for line in file]
+
+
+def test_every_checkpoint_is_scored_once(run):
+  table = evaluate.checkpoints(run, REQUEST)
+  rows = scores_of(run)
+  assert sorted({row['step'] for row in rows}) == [2, 4]
+  names = {row['name'] for row in rows}
+  assert names == {f'{n}_random_12_train' for n in (
+      'fd', 'precision', 'recall', 'density', 'coverage')}
+  for row in rows:
+    assert row['value'] is not None and row['floor'] is not None
+    assert row['protocol']['step'] == row['step']
+    assert row['name'] in table
+  assert 'are scored' in evaluate.checkpoints(run, REQUEST)
+  assert scores_of(run) == rows
+  # Another protocol is another score.
+  evaluate.checkpoints(run, REQUEST._replace(num_samples=10))
+  assert {row['name'] for row in scores_of(run)} > names
+
+
+def test_the_best_checkpoint_is_kept(run):
+  name = 'fd_random_14_train'
+  evaluate.checkpoints(run, REQUEST._replace(num_samples=14, best=name))
+  values = {row['step']: row['value'] for row in scores_of(run)
+            if row['name'] == name}
+  best = min(values, key=values.get)
+  with open(os.path.join(run, 'best', 'best.json')) as file:
+    kept = json.load(file)
+  assert kept == {'name': name, 'step': best, 'value': values[best]}
+  out = os.path.join(run, 'best.npz')
+  assert main.main(['', '--mode=sample', f'--workdir={run}/best',
+                    '--num_samples=3', f'--out={out}']) == 0
+  assert np.load(out)['images'].shape == (3, 16, 16, 1)
+
+
+def test_the_same_state_gets_the_same_scores(run):
+  request = REQUEST._replace(num_samples=16)
+  evaluate.checkpoints(run, request)
+  found = [row for row in scores_of(run) if '_16_' in row['name']]
+  os.remove(os.path.join(run, 'scores.jsonl'))
+  evaluate.checkpoints(run, request)
+  again = scores_of(run)
+  assert [(r['step'], r['name'], r['value']) for r in found] == [
+      (r['step'], r['name'], r['value']) for r in again]
+
+
+def test_two_folders_are_compared(tmp_path, capsys):
+  real = tiny.write_images(tmp_path / 'a.npz', count=60, size=16)
+  fake = tiny.write_images(tmp_path / 'b.npz', count=30, size=16, seed=1)
+  status = main.main(['', '--mode=evaluate', f'--images={fake}',
+                      f'--reference={real}', '--metrics=fd,prdc',
+                      '--extractor=random'])
+  out = capsys.readouterr().out
+  assert status == 0
+  assert 'fd_random_30_train' in out and 'coverage_random_30_train' in out
+
+
+def test_a_copy_of_the_reference_has_distance_0(tmp_path):
+  path = tiny.write_images(tmp_path / 'a.npz', count=30, size=16)
+  table = evaluate.folders(path, path, evaluate.Request(
+      extractor='random', metrics=('fd',)))
+  value = float(table.splitlines()[1].split()[2])
+  assert abs(value) < 1e-6
+
+
+@pytest.mark.parametrize('arguments,message', [
+    ([], 'give the --workdir'),
+    (['--workdir=nowhere'], 'is not the working directory'),
+    (['--images=a.npz'], 'both --images and --reference'),
+    (['--workdir={run}', '--metrics=fid'], 'no such metric'),
+    (['--workdir={run}', '--extractor=inceptoin'], 'inception'),
+    (['--workdir={run}', '--extractor=random', '--num_samples=90'],
+     'give 2 to 40'),
+    (['--images={run}/none.npz', '--reference={run}/none.npz'], 'none.npz'),
+])
+def test_mistakes_are_told(run, capsys, arguments, message):
+  arguments = [argument.format(run=run) for argument in arguments]
+  assert main.main(['', '--mode=evaluate', *arguments]) in (2, 3, 4)
+  assert message in capsys.readouterr().err
+
+
+def test_the_better_score_is_kept_whichever_way_is_up(tmp_path, monkeypatch):
+  saved = []
+
+  class Fake:
+    def __init__(self, folder, keep):
+      os.makedirs(folder)
+
+    def save(self, step, state):
+      saved.append((step, state))
+
+    def close(self):
+      pass
+
+  monkeypatch.setattr('gan_jax.best.Checkpoints', Fake)
+  for name in ('config.json', 'data.json'):
+    (tmp_path / name).write_text('{}')
+  low = Best(str(tmp_path), 'fd_x')
+  values = [(1, 3.0), (2, 4.0), (3, None), (4, 2.0), (5, 2.0)]
+  kept = [low.offer(step, [Score('fd_x', value)], 's') for step, value in
+          values]
+  assert kept == [True, False, False, True, False]
+  assert low.read() == {'name': 'fd_x', 'step': 4, 'value': 2.0}
+  # Another name starts anew; precision is better when high.
+  high = Best(str(tmp_path), 'precision_x')
+  assert high.read() == {}
+  assert [high.offer(step, [Score('precision_x', value)], 's')
+          for step, value in values] == [True, True, False, False, False]
+  assert not Best(str(tmp_path), '').offer(9, [Score('', 1.0)], 's')
