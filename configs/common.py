@@ -54,11 +54,12 @@ def get_config() -> ConfigDict:
   config.gen_optimizer = adam(2e-4, b1=0.5)
   config.disc_optimizer = adam(2e-4, b1=0.5)
   config.accumulate_steps = 1       # gradients averaged before an update
+  config.lazy_correction = False    # rate and betas for lazy penalties
   config.disc_frozen = ()           # layers of D that stay as they start
   config.disc_steps = 1
   config.gen_steps = 1
   config.reuse_fakes = True         # D's fakes and their forward pass serve G
-  config.ema_decay = 0.999
+  config.ema_decay = rate(0.999)
   config.ema_rampup = 0.05
 
   config.train_steps = duration(3000)
@@ -83,17 +84,28 @@ def duration(value):
 
 def adam(learning_rate: float, *, b1: float = 0.9, b2: float = 0.999) -> dict:
   """Adam, or with 0 for b1 what the Wasserstein and hinge papers use."""
-  return dict(name='adam', learning_rate=rate(learning_rate), b1=b1, b2=b2)
+  return dict(name='adam', learning_rate=rate(learning_rate), b1=rate(b1),
+              b2=rate(b2))
 
 
-def linear(start: float) -> dict:
+def cosine(start, end, name: str = 'cosine') -> ConfigDict:
+  """A number, or `half_life`, from one value to another over the whole run."""
+  return ConfigDict(dict(name=name, init_value=rate(start), end_value=rate(end),
+                         transition_steps=duration('100%')))
+
+
+def linear(start: float) -> ConfigDict:
   """A rate that falls to 0 in the last step."""
-  return dict(name='linear_schedule', init_value=start, end_value=0.0,
-              transition_steps='100%')
+  return ConfigDict(dict(name='linear_schedule', init_value=start,
+                         end_value=0.0, transition_steps=duration('100%')))
 
 
 def rate(value):
-  """A learning rate: a float, or a schedule dict(name=, ...)."""
+  """A number that may be a schedule dict(name=, ...) instead.
+
+  So may all numbers of optimisers, weights of penalties, ema_decay, p of bgc
+  and std of instance_noise.
+  """
   return duration(value)
 
 
@@ -107,17 +119,25 @@ def choice(key: str, name: str) -> dict:
   spec = dict(name=name)
   for argument, value in lookup.defaults(room.module, name, room.kind).items():
     if argument not in room.available:
-      spec[argument] = value
+      may = _may_change(room, name, argument)
+      spec[argument] = rate(value) if may else value
   if key == 'data':
     spec |= data.shared_arguments()
   return spec
+
+
+def _may_change(room, name, argument) -> bool:
+  """Whether a number may become a schedule, which a float field refuses."""
+  found = lookup.parameters(lookup.find(room.module, name, room.kind))[argument]
+  return lookup.may_be_schedule(found) or (
+      room.module == 'optax' and isinstance(found.default, float))
 
 
 def term(key: str, name: str) -> ConfigDict:
   """A choice for one of the keys that hold several, 'augment' for example."""
   spec = choice(key, name)
   if key == 'penalties':
-    spec |= dict(weight=_WEIGHTS.get(name, 1.0), every=1)
+    spec |= dict(weight=rate(_WEIGHTS.get(name, 1.0)), every=1)
   return ConfigDict(spec)
 
 

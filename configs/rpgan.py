@@ -1,14 +1,31 @@
 """RpGAN + R1 + R2, the game of R3GAN.  Huang et al. 2024, arXiv:2501.05441.
 
   python -m gan_jax.main --config=configs/rpgan.py
+  ...:schedule   # their one cosine over rate, beta2, gamma, EMA, augmentation
 
 Pairs of real and generated images, both gradient penalties in every step, Adam
-with beta1 0. Departures: DCGAN without norm instead of the paper's ResNet, and
-constant gamma 1, rate 2e-4 and beta2 0.99 instead of one cosine schedule over
-all of them.
+with beta1 0. Departures: DCGAN without norm instead of the paper's ResNet;
+constant gamma 1, rate 2e-4, beta2 0.99 and EMA, no augmentation, unless
+`schedule` is asked for, which has their constants of ImageNet-64: rate 2e-4 to
+5e-5, beta2 0.9 to 0.99, gamma 1 to 0.1, probability of `bgc` 0 to 0.4, the
+half-life of the EMA 0 to a quarter of the run. Their augmentation has half the
+chance of colours, and cutout.
 """
 
 from configs import common, dcgan
+
+
+def _schedule(config, value):
+  del value
+  for key in ('gen_optimizer', 'disc_optimizer'):
+    config[key].learning_rate = common.cosine(2e-4, 5e-5)
+    config[key].b2 = common.cosine(0.9, 0.99)
+  for penalty in config.penalties:
+    penalty.weight = common.cosine(1.0, 0.1)
+  config.ema_decay = common.cosine(0.0, '25%', 'half_life')
+  config.ema_rampup = 0.0
+  config.augment = (common.term('augment', 'bgc'),)
+  config.augment[0].p = common.cosine(0.0, 0.4)
 
 
 def get_config(arg=None):
@@ -21,4 +38,4 @@ def get_config(arg=None):
     penalty.weight = 1.0
   config.gen_optimizer = common.adam(2e-4, b1=0.0, b2=0.99)
   config.disc_optimizer = common.adam(2e-4, b1=0.0, b2=0.99)
-  return common.finish(config, arg)
+  return common.finish(config, arg, schedule=_schedule)

@@ -26,7 +26,8 @@ class Game(NamedTuple):
   unrolled_steps: updates of the discriminator that the generator looks ahead
     by the adversarial loss (Metz et al. 2017, arXiv:1611.02163), through which
     its gradient goes.
-  ema_decay: of the averaged generator, per step; 0 keeps the last weights.
+  ema_decay: of the averaged generator, per step, or a function of the step; 0
+    keeps the last weights.
   ema_rampup: the average's half-life is at most this share of the steps so far
     (Karras et al. 2020, arXiv:2006.06676), 0 for a constant decay.
   """
@@ -43,7 +44,7 @@ class Game(NamedTuple):
   gen_steps: int
   reuse_fakes: bool
   disc_weight_clip: float
-  ema_decay: float
+  ema_decay: float | Callable
   ema_rampup: float
   gradient_normalization: bool = False
   packing: int = 1

@@ -14,6 +14,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 
+class PlugIn(str):
+  """Annotation, beside a Literal, of a name that may be 'module:function'."""
+
+
 class Problem(NamedTuple):
   """One thing wrong with a config: where, what, and what would be right."""
 
@@ -130,10 +134,10 @@ def check_arguments(function: Callable, arguments: Mapping, path: str,
       problems.append(Problem(
           f'{path}.{key}', value,
           f'{name} takes no such argument{near(key, [*settable, *also])}'))
-    elif (known := _one_of(settable[key])) and value not in known:
-      problems.append(Problem(f'{path}.{key}', value,
-                              'no such choice' + near(value, known)))
-    elif not _fits(value, settable[key].default):
+    elif rule := _wrong_choice(value, settable[key].annotation):
+      problems.append(Problem(f'{path}.{key}', value, rule))
+    elif not (_fits(value, settable[key].default)
+              or callable(value) and may_be_schedule(settable[key])):
       wanted = type(settable[key].default).__name__
       problems.append(Problem(f'{path}.{key}', value, f'must be a {wanted}'))
   missing = [k for k, p in settable.items()
@@ -188,10 +192,25 @@ def parameters(function) -> dict[str, inspect.Parameter]:
   return found
 
 
-def _one_of(parameter) -> tuple:
-  """The values of a parameter that is annotated as a Literal, () otherwise."""
-  annotation = parameter.annotation
-  return get_args(annotation) if get_origin(annotation) is Literal else ()
+def may_be_schedule(parameter: inspect.Parameter) -> bool:
+  """Whether an argument is annotated as a number or a function of the step."""
+  return get_args(parameter.annotation) == (float, Callable)
+
+
+def _wrong_choice(value, annotation) -> str:
+  """Why a value is none of an annotation's Literal, '' if it is or has none."""
+  parts = (annotation, *get_args(annotation))
+  known = [name for part in parts if get_origin(part) is Literal
+           for name in get_args(part)]
+  if not known or value in known:
+    return ''
+  if PlugIn in parts and ':' in str(value):
+    try:
+      find('', value)
+      return ''
+    except ValueError as e:
+      return str(e)
+  return 'no such choice' + near(value, known)
 
 
 def _fits(value, default) -> bool:

@@ -5,7 +5,7 @@ import logging
 import os
 import re
 
-from gan_jax import parallel, validation, workdir
+from gan_jax import durations, parallel, validation, workdir
 from gan_jax.data import scan
 from gan_jax.experiment import Facts, plain
 from gan_jax.workdir import WorkdirError
@@ -17,6 +17,9 @@ _LOG = logging.getLogger(__name__)
 RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
              'evaluators', 'best_metric', 'checkpoint_every',
              'keep_checkpoints', 'steps_per_call', 'sample_grid')
+# Where schedules may stand.
+_SCHEDULED = ('gen_optimizer', 'disc_optimizer', 'penalties', 'augment',
+              'ema_decay')
 # Where the data lie and how they are read; the fingerprint says what they are.
 _ELSEWHERE = tuple(f'data.{key}' for key in (
     'resident_limit', 'path', 'folder', 'data_dir', 'on_bad_image', 'max_bad'))
@@ -103,12 +106,18 @@ def _changed_data(folder, facts):
 
 def _resumable(config):
   """Keys that may change; not train_steps if a schedule is a share of it."""
-  schedules = [config.get(key, {}).get('learning_rate')
-               for key in ('gen_optimizer', 'disc_optimizer')]
-  if any(isinstance(v, str) and '%' in v for schedule in schedules
-         if isinstance(schedule, dict) for v in schedule.values()):
+  if any(_has_share(config.get(key)) for key in _SCHEDULED):
     return [key for key in RESUMABLE if key != 'train_steps']
   return RESUMABLE
+
+
+def _has_share(value):
+  """Whether a percentage stands anywhere in a part of a config."""
+  if isinstance(value, dict):
+    value = tuple(value.values())
+  if isinstance(value, (list, tuple)):
+    return any(map(_has_share, value))
+  return durations.is_text(value) and '%' in value
 
 
 def write_launch(folder, experiment, start):

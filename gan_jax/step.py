@@ -125,7 +125,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
   """
   fake = lax.stop_gradient(fakes.image)
   real = terms.mixed(game, state.aux, real, fake, keys)
-  seen = terms.view(game, real, fake, label, keys, fakes.z)
+  seen = terms.view(game, real, fake, label, keys, fakes.z, state.step)
 
   def objective(params):
     def ask(stats, images, purpose):
@@ -183,7 +183,7 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
     (state, scalars).
   """
   def objective(image, params):
-    seen = terms.view(game, real, image, label, keys, fakes.z)
+    seen = terms.view(game, real, image, label, keys, fakes.z, state.step)
     disc = _unrolled(state, seen, game, pmean)
 
     def critique(images, purpose='augment fake'):
@@ -242,9 +242,11 @@ def _average(ema: Average, gen: Net, step, game: Game) -> Average:
   new = Average(gen.params, gen.stats)
   if not game.ema_decay:
     return new
-  decay = jnp.float32(game.ema_decay)
+  decay, log = game.ema_decay, math.log
+  if callable(decay):
+    decay, log = decay(step), jnp.log
   if game.ema_rampup:
-    half_life = math.log(0.5) / math.log(game.ema_decay)
-    half_life = jnp.minimum(half_life, game.ema_rampup * (step + 1))
+    half_life = jnp.minimum(math.log(0.5) / log(decay),
+                            game.ema_rampup * (step + 1))
     decay = 0.5 ** (1.0 / half_life)
   return jax.tree.map(lambda old, new: new + decay * (old - new), ema, new)

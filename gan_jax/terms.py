@@ -17,6 +17,7 @@ class View(NamedTuple):
   """One side of an update: what a term may name, but for the players' own.
 
   With packing, images, labels and keys are those of packs, B of them.
+  step: int32 [], steps done so far.
   """
 
   real: Any
@@ -24,12 +25,14 @@ class View(NamedTuple):
   label: Any
   keys: Any
   z: Any
+  step: Any
 
 
-def view(game, real, fake, label, keys, z) -> View:
+def view(game, real, fake, label, keys, z, step) -> View:
   """The examples of an update as the discriminator sees them."""
   m = game.packing
-  return View(pack(real, m), pack(fake, m), label[::m], keys[::m], z)
+  return View(pack(real, m), pack(fake, m), label[::m], keys[::m], z,
+              step)
 
 
 def critique(game, params, stats, aux, images, seen: View, purpose: str):
@@ -47,7 +50,8 @@ def critique(game, params, stats, aux, images, seen: View, purpose: str):
                        f'not [B] = {images.shape[:1]}')
     return out.logits, (out, new)
 
-  images = _augmented(game, aux, images, of_purpose(seen.keys, purpose))
+  memory = {**aux.get('augment', {}), 'step': seen.step}
+  images = _augmented(game, memory, images, of_purpose(seen.keys, purpose))
   if not game.gradient_normalization:
     logits, (out, new) = answer(images)
     return out, new
@@ -65,12 +69,12 @@ def mixed(game, aux, real, fake, keys):
                           aux.get('augment', {}))
 
 
-def _augmented(game, aux, images, keys):
+def _augmented(game, memory, images, keys):
   if game.packing == 1:
-    return game.augment.apply(images, keys, aux.get('augment', {}))
+    return game.augment.apply(images, keys, memory)
   m = game.packing
   keys = jax.vmap(lambda key: random.split(key, m))(keys).reshape(-1)
-  images = game.augment.apply(unpack(images, m), keys, aux.get('augment', {}))
+  images = game.augment.apply(unpack(images, m), keys, memory)
   return pack(images, m)
 
 
@@ -97,7 +101,8 @@ def regularise(game, which: str, seen: View, aux, count, **available):
   """All terms of one player: (their weighted sum, scalars, their memories).
 
   A value 'penalty/name' is without its weight and times its interval, so that
-  its mean over steps is its mean; it is 0 in the steps between.
+  its mean over steps is its mean; it is 0 in the steps between. 'weight/name'
+  is a weight that is a schedule.
   """
   total, scalars, memories = jnp.zeros(()), {}, {}
   for index, term in enumerate(game.penalties):
@@ -112,7 +117,10 @@ def regularise(game, which: str, seen: View, aux, count, **available):
     if memory is not None:
       memories[title] = memory
     scalars[f'penalty/{title}'] = value
-    total += term.weight * value
+    weight = term.weight
+    if callable(weight):
+      weight = scalars[f'weight/{term.name}'] = weight(seen.step)
+    total += weight * value
   return total, scalars, memories
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gan_jax import durations, lookup
+from gan_jax import lookup, scheduled
 from gan_jax.data import load as data
 from gan_jax.lookup import Problem
 
@@ -89,6 +89,7 @@ _VALUES = {
     'unrolled_steps': _whole(0),
     'accumulate_steps': _whole(1),
     'updates': (lambda v: v in UPDATES, f'must be one of {UPDATES}'),
+    'lazy_correction': (lambda v: isinstance(v, bool), 'must be True or False'),
     'gradient_normalization': (lambda v: isinstance(v, bool),
                                'must be True or False'),
     'disc_frozen': (lambda v: isinstance(v, tuple) and all(
@@ -97,7 +98,6 @@ _VALUES = {
     'reuse_fakes': (lambda v: isinstance(v, bool), 'must be True or False'),
     'disc_weight_clip': _real(0.0),
     'max_grad_norm': _real(0.0),
-    'ema_decay': _real(0.0, 0.9999999),  # 1 in float32 would never move
     'ema_rampup': _real(0.0),
     'best_metric': (lambda v: isinstance(v, str),
                     'must be the name of a score, or empty'),
@@ -108,7 +108,9 @@ _VALUES = {
                     and all(_is_int(n) and n > 0 for n in v),
                     'must be (rows, columns), each 1 or more'),
 }
-KEYS = {*_VALUES, *ROOMS, *DURATIONS, 'train_steps'}
+# Plain values that may be schedules, and the range [low, high) of each.
+NUMBERS = {'ema_decay': (0.0, 0.9999999)}  # 1 in float32 would never move
+KEYS = {*_VALUES, *ROOMS, *DURATIONS, *NUMBERS, 'train_steps'}
 
 
 def check(config: Mapping[str, Any], devices: int) -> list[Problem]:
@@ -126,6 +128,9 @@ def check(config: Mapping[str, Any], devices: int) -> list[Problem]:
   for key, (holds, rule) in _VALUES.items():
     if key in config and not holds(config[key]):
       problems.append(Problem(key, config[key], rule))
+  for key, (low, high) in NUMBERS.items():
+    if key in config:
+      problems += scheduled.check(config[key], key, low, high)
   for key, room in ROOMS.items():
     if key in config:
       problems += _check_room(key, config[key], room)
@@ -184,8 +189,9 @@ def _check_room(key, value, room) -> list[Problem]:
   if key == 'data':
     return data.check(value, key)
   if not room.many:
-    problems = lookup.check(room.module, value, key, room.available, room.kind)
-    return problems + _check_optimizer(key, value)
+    plain, problems = _numbers(key, value, room)
+    return lookup.check(room.module, plain, key, room.available,
+                        room.kind) + problems
   if not isinstance(value, tuple):
     return [Problem(key, value, 'must be a tuple of dict(name=..., **kwargs)')]
   problems = []
@@ -194,36 +200,34 @@ def _check_room(key, value, room) -> list[Problem]:
     if isinstance(spec, Mapping):
       problems += _check_term(path, spec, room)
       spec = {k: v for k, v in spec.items() if k not in room.extra}
-    problems += lookup.check(room.module, spec, path, room.available)
+    spec, found = _numbers(path, spec, room)
+    problems += lookup.check(room.module, spec, path, room.available) + found
   return problems
 
 
 def _check_term(path, spec, room) -> list[Problem]:
   """Weight and interval, which belong to the game and not to the penalty."""
-  problems = []
-  for key, (holds, rule) in {'weight': _real(0.0), 'every': _whole(1)}.items():
-    if key not in room.extra:
-      continue
-    if key not in spec and key == 'weight':
-      problems.append(Problem(f'{path}.weight', 'absent', 'is missing'))
-    elif not holds(spec.get(key, 1)):
-      problems.append(Problem(f'{path}.{key}', spec[key], rule))
-  return problems
-
-
-def _check_optimizer(key, spec) -> list[Problem]:
-  if not key.endswith('_optimizer') or not isinstance(spec, Mapping):
+  if not room.extra:
     return []
-  rate = spec.get('learning_rate', 0.0)
-  path = f'{key}.learning_rate'
-  if isinstance(rate, Mapping):
-    # Durations written as texts stand for the number of steps.
-    return lookup.check('optax', {
-        k: 0 if durations.is_text(v) else v for k, v in rate.items()}, path)
-  if not _is_real(rate) or not 0 <= rate < float('inf'):
-    return [Problem(path, rate, 'must be a float >= 0, or a schedule '
-                    'dict(name=..., **kwargs) of optax')]
-  return []
+  holds, rule = _whole(1)
+  problems = [] if holds(every := spec.get('every', 1)) else [
+      Problem(f'{path}.every', every, rule)]
+  if 'weight' not in spec:
+    return [Problem(f'{path}.weight', 'absent', 'is missing'), *problems]
+  return scheduled.check(spec['weight'], f'{path}.weight') + problems
+
+
+def _numbers(path, spec, room) -> tuple[Any, list[Problem]]:
+  """A spec with 0.0 for its schedules, and what is wrong with those."""
+  try:
+    keys = scheduled.arguments(room, spec)
+  except (KeyError, TypeError, ValueError, AttributeError):
+    return spec, []  # Not a spec: lookup.check says so.
+  if room.module == 'optax':
+    keys = {*keys, 'learning_rate'} & set(spec)
+  problems = [problem for key in sorted(keys)
+              for problem in scheduled.check(spec[key], f'{path}.{key}')]
+  return {**spec, **dict.fromkeys(keys, 0.0)}, problems
 
 
 def _check_batch(batch_size, devices) -> list[Problem]:

@@ -3,8 +3,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
-from augmented import NAMES, build, keys_of, pictures, shifted
+from augmented import NAMES, bound, build, keys_of, pictures, shifted
 from jax import random
 
 from gan_jax import augment, lookup
@@ -48,7 +49,7 @@ def test_translation_ratio(ratio, most):
 
 def test_instance_noise_is_normal_and_of_every_pixel():
   images = pictures(200) / 1000.0
-  out = jax.jit(augment.instance_noise(std=0.3))(images, keys_of(200))
+  out = jax.jit(bound(augment.instance_noise(std=0.3)))(images, keys_of(200))
   noise = np.asarray(out - images) / 0.3
   assert abs(noise.mean()) < 0.02 and abs(noise.std() - 1.0) < 0.02
   assert len(np.unique(noise)) > 0.9 * noise.size
@@ -57,20 +58,33 @@ def test_instance_noise_is_normal_and_of_every_pixel():
 
 
 def test_instance_noise_fades():
-  noise = augment.instance_noise(std=0.4, decay_steps=100)
-  assert noise.memory == {'step': 0.0}
+  noise = augment.instance_noise(std=optax.linear_schedule(0.4, 0.0, 100))
+  assert noise.memory == {}
   images, keys = jnp.zeros((50, 8, 8, 1)), keys_of(50)
   apply = jax.jit(noise.apply)
-  whole = apply(images, keys, noise.memory)
+  whole = apply(images, keys, {'step': jnp.int32(0)})
   np.testing.assert_allclose(
-      whole, augment.instance_noise(std=0.4)(images, keys), rtol=1e-6)
+      whole, augment.instance_noise(std=0.4).apply(images, keys, {}), rtol=1e-6)
   for step, part in [(25, 0.75), (100, 0.0), (1000, 0.0)]:
-    memory = noise.remember(noise.memory, jnp.zeros(50), jnp.int32(step))
-    assert memory['step'].dtype == jnp.float32
-    np.testing.assert_allclose(apply(images, keys, memory), part * whole,
-                               rtol=1e-5, atol=1e-6)
-  with pytest.raises(ValueError, match='decay_steps -1 is negative'):
-    augment.instance_noise(decay_steps=-1)
+    faded = apply(images, keys, {'step': jnp.int32(step)})
+    np.testing.assert_allclose(faded, part * whole, rtol=1e-5, atol=1e-6)
+
+
+def test_bgc_is_ada_with_a_given_probability():
+  images, keys = pictures(6) / 300.0, keys_of(6)
+  options = dict(noise=True, cutout=True)
+  adaptive = jax.jit(augment.ada(**options).apply)
+  rising = jax.jit(augment.bgc(
+      p=optax.linear_schedule(0.0, 2.0, 10), **options).apply)
+  assert augment.bgc().memory == {}
+  for step, p in [(0, 0.0), (3, 0.6), (9, 1.0)]:  # 1.8 is as much as 1.
+    want = adaptive(images, keys, {'p': jnp.float32(p)})
+    fixed = augment.bgc(p=p, **options).apply(images, keys, {})
+    got = rising(images, keys, {'step': jnp.int32(step)})
+    np.testing.assert_allclose(got, want, atol=1e-5)
+    np.testing.assert_allclose(fixed, want, atol=1e-5)
+  with pytest.raises(ValueError, match='p 1.5 is not in'):
+    augment.bgc(p=1.5)
 
 
 # DiffAugment.
@@ -212,10 +226,8 @@ def test_vectors_are_refused(name):
     build(name)(jnp.zeros((3, 2)), keys_of(3))
 
 
-@pytest.mark.parametrize('name,arguments', [
-    ('ada', {}), ('instance_noise', dict(decay_steps=10))])
-def test_memory_is_float32_scalars_and_is_kept_by_remember(name, arguments):
-  made = lookup.build('gan_jax.augment', dict(name=name, **arguments))
+def test_memory_is_float32_scalars_and_is_kept_by_remember():
+  made = lookup.build('gan_jax.augment', dict(name='ada'))
   for value in made.memory.values():
     assert value.shape == () and value.dtype == np.float32
   after = jax.eval_shape(made.remember, made.memory, jnp.zeros(4), jnp.int32(3))

@@ -15,8 +15,8 @@ ROOT = pathlib.Path(__file__).parents[1] / 'gan_jax'
 LAYERS = (
     # L0: functions of arrays and files.
     ('ops', 'losses', 'penalties', 'augment', 'latents', 'lookup', 'durations',
-     'media', 'metrics', 'data.files', 'data.readers', 'data.prepare',
-     'data.geometry'),
+     'schedules', 'scheduled', 'media', 'metrics', 'data.files',
+     'data.readers', 'data.prepare', 'data.geometry'),
     # L1: networks.
     ('models',),
     # L2: the game.

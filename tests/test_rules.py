@@ -37,17 +37,18 @@ def configured(**changes):
 
 
 def test_several_augmentations_remember_apart():
-  noise = dict(name='instance_noise', std=0.1, decay_steps=10)
-  game = configured(augment=(noise, dict(name='horizontal_flip'), noise))
-  keys = ('instance_noise_0/step', 'instance_noise_2/step')
+  slow, fast = (dict(name='ada', kimg=kimg) for kimg in (1.0, 0.1))
+  game = configured(augment=(slow, dict(name='horizontal_flip'), fast))
+  keys = ('ada_0/p', 'ada_2/p')
   assert game.augment.memory == dict.fromkeys(keys, 0.0)
-  memory = game.augment.remember(dict.fromkeys(keys, 3.0), jnp.zeros(2), 7)
-  assert jax.tree.map(float, memory) == dict.fromkeys(keys, 7.0)
+  memory = game.augment.remember(dict.fromkeys(keys, 0.25), jnp.ones(2), 7)
+  assert jax.tree.map(float, memory) == {
+      'ada_0/p': pytest.approx(0.258), 'ada_2/p': pytest.approx(0.33)}
   images, own = jnp.ones((2, 6, 6, 1)), random.split(KEY, 2)
-  for late, std in (((10.0, 10.0), 0.0), ((10.0, 0.0), 0.1),
-                    ((0.0, 0.0), 0.1 * 2 ** 0.5)):
-    got = game.augment.apply(images, own, dict(zip(keys, late, strict=True)))
-    assert float(jnp.std(got)) == pytest.approx(std, rel=0.3)
+  for p, same in (((0.0, 0.0), True), ((1.0, 0.0), False), ((0.0, 1.0), False)):
+    got = game.augment.apply(images, own, {
+        'step': 0, **dict(zip(keys, map(jnp.float32, p), strict=True))})
+    assert bool((got == images).all()) == same
 
 
 def test_gradients_of_several_steps_make_one_update():
@@ -167,7 +168,9 @@ GAMES = {
     'packs, looking ahead, memories': dict(
         packing=2, unrolled_steps=1,
         loss=dict(name='top_k', fraction=0.5),
-        augment=(dict(name='instance_noise', decay_steps=10),),
+        augment=(dict(name='instance_noise', std=dict(
+            name='linear_schedule', init_value=0.1, end_value=0.0,
+            transition_steps='10 steps')), dict(name='ada', p=0.3)),
         penalties=(dict(name='lecam', weight=0.3, start=1),
                    dict(name='feature_matching', weight=1.0, every=2),
                    dict(name='max_gp', weight=0.1)), **MLP),

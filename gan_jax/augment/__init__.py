@@ -12,7 +12,7 @@ examples of all devices, and `batch_size`, their number.
 Whatever this file imports, a config can name: factories only.
 """
 
-from gan_jax.augment.adaptive import ada
+from gan_jax.augment.adaptive import ada, bgc
 from gan_jax.augment.base import Augmentation
 from gan_jax.augment.basic import horizontal_flip, instance_noise
 from gan_jax.augment.differentiable import (
@@ -23,5 +23,5 @@ from gan_jax.augment.differentiable import (
 )
 from gan_jax.augment.pseudo import apa
 
-__all__ = ['Augmentation', 'ada', 'apa', 'colour', 'cutout', 'diffaugment',
-           'horizontal_flip', 'instance_noise', 'translation']
+__all__ = ['Augmentation', 'ada', 'apa', 'bgc', 'colour', 'cutout',
+           'diffaugment', 'horizontal_flip', 'instance_noise', 'translation']

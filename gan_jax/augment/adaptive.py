@@ -1,4 +1,4 @@
-"""Adaptive discriminator augmentation."""
+"""Adaptive discriminator augmentation, and the same without adapting."""
 
 from collections.abc import Callable
 
@@ -9,41 +9,28 @@ from jax import random
 
 from gan_jax.augment import warp
 from gan_jax.augment.base import Augmentation, check_images
+from gan_jax.schedules import Number
 
 
 def ada(*, target: float = 0.6, kimg: float = 500.0, p: float = 0.0,
         noise: bool = False, cutout: bool = False, batch_size: int = 0,
         batch_mean: Callable = jnp.mean) -> Augmentation:
-  """Adaptive augmentation.  Karras et al. 2020, arXiv:2006.06676, appendix B.
+  """Adaptive augmentation.  Karras et al. 2020, arXiv:2006.06676, section 3.2.
 
-  Every operation is done to each image with probability p: the paper's best
-  set ("bgc": pixel blitting, geometry, colour) in its order and strengths,
-
-    mirroring, rotation by multiples of 90 degrees, translation by whole pixels
-    up to 1/8 of the size; isotropic scale 2^N(0, 0.2^2), rotation before and
-    after anisotropic scale 2^N(0, 0.2^2), translation N(0, (1/8)^2) of the
-    size; brightness N(0, 0.2^2), contrast 2^N(0, 0.5^2), luma flip, hue
-    rotation, saturation 2^N(0, 1).
-
-  After each update of the discriminator
+  `bgc` with a p that after each update of the discriminator becomes
 
     p += sign(r_t - target) * batch_size / (1000 kimg), r_t = E sign(D(real)),
 
   kept in [0, 1]; D(real) are the logits of the augmented real images (eq. 1).
-
-  Departures: the orthogonal low-pass filter (sym6) at twice the resolution
-  around the geometry is replaced by bilinear interpolation, without filter; p
-  is adapted at each update instead of every fourth and has an upper bound;
-  image-space filtering is left out. Beyond the border images are continued as
-  mirror images. Hue and saturation need three channels; elsewhere luma flip
-  changes the sign.
+  Departures: p is adapted at each update instead of every fourth, and has an
+  upper bound.
 
   Args:
     target: of r_t.
     kimg: thousands of images in which p may go from 0 to 1.
     p: where it starts.
-    noise: adds N(0, s^2) with s half-normal of 0.1, as a further operation.
-    cutout: sets a window of half the size to 0, as a further operation.
+    noise: as in `bgc`.
+    cutout: as in `bgc`.
     batch_size: images of an update on all devices, supplied by the program; 0
       counts the logits of one device.
     batch_mean: supplied by the program.
@@ -51,30 +38,17 @@ def ada(*, target: float = 0.6, kimg: float = 500.0, p: float = 0.0,
   Raises:
     ValueError: p outside [0, 1], target outside [-1, 1], kimg not positive.
   """
+  operations = _operations('ada', noise, cutout)
+
   def apply(images, keys, memory):
-    check_images(images, 'ada')
-
-    def one(image, key):
-      numbers, of_noise = random.split(key)
-      done, u, n = _draw(numbers, memory['p'])
-      out = _geometry(image.astype(jnp.float32), done[:8], u[:6], n[:4])
-      out = _colour(out, done[8:13], u[6:8], n[4:7])
-      if noise:
-        std = jnp.where(done[13], 0.1 * jnp.abs(n[7]), 0.0)
-        out += std * random.normal(of_noise, out.shape)
-      if cutout:
-        out = _cutout(out, done[14], u[8:10])
-      return out.astype(image.dtype)
-
-    return jax.vmap(one)(images, keys)
+    return operations(images, keys, memory['p'])
 
   return adapted(target, kimg, p, batch_size, batch_mean)._replace(apply=apply)
 
 
 def adapted(target, kimg, p, batch_size, batch_mean) -> Augmentation:
   """An augmentation that does nothing but adapt p, as `ada` says."""
-  if not 0.0 <= p <= 1.0:
-    raise ValueError(f'p {p} is not in [0, 1]')
+  _check_probability(p)
   if not -1.0 <= target <= 1.0:
     raise ValueError(f'target {target} is not in [-1, 1]')
   if not kimg > 0.0:
@@ -89,6 +63,72 @@ def adapted(target, kimg, p, batch_size, batch_mean) -> Augmentation:
 
   return Augmentation(lambda images, keys, memory: images,
                       {'p': np.float32(p)}, remember)
+
+
+def bgc(*, p: Number = 0.2, noise: bool = False,
+        cutout: bool = False) -> Augmentation:
+  """The operations of `ada` with a given p.  Karras et al. 2020, appendix B.
+
+  Every operation is done to each image with probability p: the paper's best
+  set (pixel blitting, geometry, colour) in its order and strengths,
+
+    mirroring, rotation by multiples of 90 degrees, translation by whole pixels
+    up to 1/8 of the size; isotropic scale 2^N(0, 0.2^2), rotation before and
+    after anisotropic scale 2^N(0, 0.2^2), translation N(0, (1/8)^2) of the
+    size; brightness N(0, 0.2^2), contrast 2^N(0, 0.5^2), luma flip, hue
+    rotation, saturation 2^N(0, 1).
+
+  Departures: the orthogonal low-pass filter (sym6) at twice the resolution
+  around the geometry is replaced by bilinear interpolation, without filter;
+  image-space filtering is left out. Beyond the border images are continued as
+  mirror images. Hue and saturation need three channels; elsewhere luma flip
+  changes the sign.
+
+  Args:
+    p: in [0, 1], or a schedule, kept there (R3GAN's rises, Huang et al. 2024,
+      arXiv:2501.05441).
+    noise: adds N(0, s^2) with s half-normal of 0.1, as a further operation.
+    cutout: sets a window of half the size to 0, as a further operation.
+
+  Raises:
+    ValueError: p outside [0, 1].
+  """
+  if not callable(p):
+    _check_probability(p)
+  operations = _operations('bgc', noise, cutout)
+
+  def apply(images, keys, memory):
+    now = jnp.clip(p(memory['step']), 0.0, 1.0) if callable(p) else p
+    return operations(images, keys, now)
+
+  return Augmentation(apply)
+
+
+def _check_probability(p):
+  if not 0.0 <= p <= 1.0:
+    raise ValueError(f'p {p} is not in [0, 1]')
+
+
+def _operations(name, noise, cutout):
+  """(images, keys, p) -> images."""
+  def operations(images, keys, p):
+    check_images(images, name)
+
+    def one(image, key):
+      numbers, of_noise = random.split(key)
+      done, u, n = _draw(numbers, p)
+      out = _geometry(image.astype(jnp.float32), done[:8], u[:6], n[:4])
+      out = _colour(out, done[8:13], u[6:8], n[4:7])
+      if noise:
+        std = jnp.where(done[13], 0.1 * jnp.abs(n[7]), 0.0)
+        out += std * random.normal(of_noise, out.shape)
+      if cutout:
+        out = _cutout(out, done[14], u[8:10])
+      return out.astype(image.dtype)
+
+    return jax.vmap(one)(images, keys)
+
+  return operations
 
 
 def _draw(key, p):

@@ -9,7 +9,8 @@ import jax
 class Augmentation(NamedTuple):
   """An augmentation that changes in the course of training.
 
-  apply: (images [B, H, W, C], keys [B], memory) -> images.
+  apply: (images [B, H, W, C], keys [B], memory) -> images, where memory also
+    has 'step', the steps done so far, for what follows a schedule.
   memory: initial float32 scalars of what it remembers; kept in the state of a
     run.
   remember: (memory, real_logits [B], step) -> memory, after each update of the
@@ -47,7 +48,8 @@ def compose(parts: dict) -> Augmentation:
 
   def apply(images, keys, memory):
     for i, (name, part) in enumerate(parts.items()):
-      images = part.apply(images, turn(keys, i), own(memory, name))
+      images = part.apply(images, turn(keys, i), {
+          **own(memory, name), 'step': memory['step']})
     return images
 
   def mix(real, fake, keys, memory):

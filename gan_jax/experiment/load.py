@@ -28,7 +28,8 @@ _GAME = {'generator', 'discriminator', 'latent', 'loss', 'penalties', 'augment',
          'gen_optimizer', 'disc_optimizer', 'batch_size', 'disc_steps',
          'gen_steps', 'steps_per_call', 'dtype', 'image_range',
          'max_grad_norm', 'packing', 'unrolled_steps', 'updates',
-         'gradient_normalization', 'accumulate_steps', 'disc_frozen'}
+         'gradient_normalization', 'accumulate_steps', 'disc_frozen',
+         'lazy_correction', 'ema_decay'}
 _STEPS = {'alternating': train_step, 'simultaneous': simultaneous_step}
 
 

@@ -1,26 +1,30 @@
 """Optimisers of optax, with their schedules and what goes around them."""
 
-from collections.abc import Mapping
-
 import jax
 import optax
 
-from gan_jax import durations, lookup
+from gan_jax import lookup
 
 
-def make_optimizer(key, config, units, updates):
-  """An optimiser with its schedule, behind a bound on the gradient."""
-  spec = dict(config[key])
-  rate = spec.get('learning_rate')
-  if isinstance(rate, Mapping):
-    spec['learning_rate'] = lookup.build('optax', {
-        k: durations.steps(v, units) * updates // config['accumulate_steps']
-        if durations.is_text(v) else v for k, v in rate.items()})
+def make_optimizer(key, spec, config, terms):
+  """An optimiser with its schedules and what goes around it.
+
+  Args:
+    key: gen_optimizer or disc_optimizer.
+    spec: what the config has there, its schedules built.
+    config: plain and checked.
+    terms: of this player, for `lazy_correction`.
+
+  Raises:
+    ValueError: not an optimiser, or one that has not what is asked for.
+  """
   if ':' not in spec['name'] and 'learning_rate' not in lookup.defaults(
       'optax', spec['name'], plain=False):
     raise ValueError(f'optax.{spec["name"]} takes no learning_rate: it is a '
                      'transformation, not an optimiser')
-  optimizer = lookup.build('optax', spec)
+  if config['lazy_correction']:
+    spec = spec | _corrected(spec, terms)
+  optimizer = _build(spec)
   if not isinstance(optimizer, optax.GradientTransformation):
     raise ValueError(f'optax.{spec["name"]} is not an optimiser')
   chain = [optimizer]
@@ -33,6 +37,48 @@ def make_optimizer(key, config, units, updates):
     return optimizer
   return optax.MultiSteps(
       optimizer, config['accumulate_steps']).gradient_transformation()
+
+
+def _build(spec):
+  """The optimiser; learning_rate may be a function anyway, others not."""
+  moving = {k: v for k, v in spec.items()
+            if callable(v) and k != 'learning_rate'}
+  if not moving:
+    return lookup.build('optax', spec)
+  factory = lookup.find('optax', spec['name'])
+  fixed = set(lookup.parameters(factory)) - set(moving)
+  return optax.inject_hyperparams(factory, static_args=fixed)(
+      **{k: v for k, v in spec.items() if k != 'name'})
+
+
+def _corrected(spec, terms) -> dict:
+  """Rate and betas for lazy terms.  Karras et al. 2020, 1912.04958, B.
+
+  With c = every / (every + 1): learning_rate c, b1^c, b2^c, so that the steps
+  with the term and those without it move as far as if they were separate.
+  """
+  intervals = sorted({term.every for term in terms if term.every > 1})
+  if not intervals:
+    return {}
+  if len(intervals) > 1:
+    raise ValueError(f'lazy_correction knows one interval of a player, and its '
+                     f'terms have every={intervals}; give them the same one')
+  known = lookup.defaults('optax', spec['name'], plain=False) | spec
+  absent = [k for k in ('learning_rate', 'b1', 'b2') if k not in known]
+  if absent:
+    raise ValueError(f'lazy_correction changes {", ".join(absent)}, which '
+                     f'{spec["name"]} has not; use adam')
+  c = intervals[0] / (intervals[0] + 1)
+  return {'learning_rate': _map(lambda x: x * c, known['learning_rate']),
+          'b1': _map(lambda x: x ** c, known['b1']),
+          'b2': _map(lambda x: x ** c, known['b2'])}
+
+
+def _map(function, number):
+  """Of a number, or of what a schedule gives."""
+  if callable(number):
+    return lambda step: function(number(step))
+  return function(number)
 
 
 def _freeze(names) -> optax.GradientTransformation:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import durations, lookup, models, parallel
+from gan_jax import durations, lookup, models, parallel, scheduled
 from gan_jax.augment.base import compose
 from gan_jax.data.prepare import Source
 from gan_jax.experiment import fit
@@ -18,11 +18,11 @@ from gan_jax.lookup import Problem
 from gan_jax.losses import Loss
 from gan_jax.penalties import Term
 from gan_jax.state import init_state
-from gan_jax.validation import ROOMS, ConfigError
+from gan_jax.validation import NUMBERS, ROOMS, ConfigError
 
 # Keys of a config that the game takes over under the same name.
 _SAME = ('disc_steps', 'gen_steps', 'reuse_fakes', 'disc_weight_clip',
-         'ema_decay', 'ema_rampup', 'gradient_normalization', 'packing',
+         'ema_rampup', 'gradient_normalization', 'packing',
          'unrolled_steps')
 
 
@@ -69,17 +69,17 @@ def make_game(config: Mapping, facts: Facts, train_steps: int, *,
   Raises:
     ConfigError: with every part that refuses its arguments.
   """
-  build = _Builder(config, facts, axis_name)
   units = units_of(config, facts, train_steps)._replace(multiple=1)
+  build = _Builder(config, facts, axis_name, units)
   penalties = build.penalties()
   rules = dict(
       gen=build.network('generator'), disc=build.network('discriminator'),
       latent=build.one('latent'), loss=build.loss(),
       penalties=penalties, augment=build.augment(),
-      gen_optimizer=build.optimizer('gen_optimizer', units,
-                                    config['gen_steps']),
-      disc_optimizer=build.optimizer('disc_optimizer', units,
-                                     config['disc_steps']))
+      gen_optimizer=build.optimizer('gen', penalties),
+      disc_optimizer=build.optimizer('disc', penalties),
+      ema_decay=build.number('ema_decay', config['ema_decay'],
+                             *NUMBERS['ema_decay']))
   build.problems += fit.problems(config, build.built.get('discriminator'),
                                  rules['loss'], penalties, facts.unlabelled)
   if build.problems:
@@ -113,8 +113,9 @@ def units_of(config: Mapping, facts: Facts, train_steps: int):
 class _Builder:
   """Builds what the keys of a config name, and collects what refuses."""
 
-  def __init__(self, config, facts, axis_name):
+  def __init__(self, config, facts, axis_name, units):
     self.config, self.problems, self.built = config, [], {}
+    self.units = units
     self.available = dict(
         image_shape=facts.image_shape, image_range=config['image_range'],
         num_classes=facts.num_classes, dtype=jnp.dtype(config['dtype']),
@@ -141,9 +142,10 @@ class _Builder:
     """The penalties with their weights and intervals."""
     specs = self.config['penalties']
     terms = tuple(
-        Term(name, fn, float(spec['weight']), spec.get('every', 1))
-        for name, spec, fn in zip(_distinct(specs), specs,
-                                  self.many('penalties'), strict=True))
+        Term(name, fn, self.number(f'penalties[{i}].weight', spec['weight']),
+             spec.get('every', 1))
+        for i, (name, spec, fn) in enumerate(zip(
+            _distinct(specs), specs, self.many('penalties'), strict=True)))
     # The discriminator that is built after them must have their heads.
     self.available['heads'] = tuple(dict.fromkeys(
         head for term in terms if term.fn for head in term.parts.heads))
@@ -155,10 +157,20 @@ class _Builder:
     return compose({name: part for name, part in zip(
         names, self.many('augment'), strict=True) if part})
 
-  def optimizer(self, key, units, updates):
-    """Any optimiser of optax; `updates` of it are made in a step."""
-    return self._try(
-        lambda: make_optimizer(key, self.config, units, updates), key)
+  def optimizer(self, player, terms):
+    """Any optimiser of optax, of 'gen' or 'disc'."""
+    key = f'{player}_optimizer'
+    own = [term for term in terms if term.fn and getattr(term.parts, player)]
+    spec = self._numbers(key, self.config[key], key,
+                         updates=self.config[f'{player}_steps'],
+                         every=self.config['accumulate_steps'])
+    return spec and self._try(
+        lambda: make_optimizer(key, spec, self.config, own), key)
+
+  def number(self, path, value, *bounds, **counting):
+    """A number, or the function of the step that its schedule is."""
+    return self._try(lambda: scheduled.build(
+        value, self.units, *bounds, **counting), path, value)
 
   def many(self, key):
     """What a tuple of specs names."""
@@ -174,15 +186,23 @@ class _Builder:
   def _build(self, key, spec, path):
     room = ROOMS[key]
     supplied = {k: self.available[k] for k in room.available}
-    return self._try(lambda: lookup.build(room.module, spec, kind=room.kind,
-                                          **supplied), path)
+    spec = self._numbers(key, spec, path)
+    return spec and self._try(lambda: lookup.build(
+        room.module, spec, kind=room.kind, **supplied), path)
 
-  def _try(self, build, path):
+  def _numbers(self, key, spec, path, **counting):
+    """A spec with functions of the step for its schedules, or None."""
+    numbers = {k: self.number(f'{path}.{k}', spec[k], **counting)
+               for k in scheduled.arguments(ROOMS[key], spec)}
+    return None if None in numbers.values() else {**spec, **numbers}
+
+  def _try(self, build, path, value=None):
     try:
       return build()
     except Exception as e:  # Whatever a choice raises is what is wrong.
-      self.problems.append(
-          Problem(path, self.config.get(path.split('[')[0]), str(e)))
+      if value is None:
+        value = self.config.get(path.split('[')[0])
+      self.problems.append(Problem(path, value, str(e)))
 
 
 def _distinct(specs) -> list[str]:

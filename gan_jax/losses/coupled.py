@@ -105,8 +105,9 @@ def mmd(*, bandwidths: tuple = (1.0, 2.0, 4.0, 8.0, 16.0),
 
   k(x, y) = sum_s exp(-|x - y|^2 / (2 s^2)). gen minimises it, disc minimises
   its negative. Left out of the paper: the autoencoder that keeps the features
-  injective, the feasible set reduction and the square root of its code. Weight
-  clipping or a penalty must bound the features' scale.
+  injective, and the feasible set reduction; the authors' code takes the root of
+  the biased estimate. Weight clipping (theirs is to 0.01) or a penalty must
+  bound the features' scale.
 
   Differences of all pairs are taken one by one ([B, B, F] operations), which is
   exact where features are large; meant for F up to some hundreds.

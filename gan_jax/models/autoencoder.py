@@ -45,7 +45,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
     layers.one_of(self.error, ErrorName, 'error')
     self._check_end()
     path = dcgan.sizes(*images.shape[1:3])
-    weights = dict(bias=self.norm in layers.SHIFTLESS, **self.arithmetic())
+    weights = dict(bias=layers.shiftless(self.norm), **self.arithmetic())
     conv = partial(layers.Conv, size=self.kernel, stride=2,
                    **self.arithmetic())
     norm = self.norms(train)

@@ -26,7 +26,7 @@ class Network(nn.Module, kw_only=True):
   num_classes: int
   activation: layers.ActivationName = 'relu'
   leak: float = 0.2
-  norm: layers.NormName = 'none'
+  norm: layers.AnyNorm = 'none'
   norm_momentum: float = 0.9
   weight_norm: layers.WeightNormName = 'none'
   conditioning: layers.Conditioning = 'none'

@@ -22,7 +22,7 @@ class Generator(resnet.Generator, kw_only=True):
 
   width: int = 64
   max_width: int = 1024
-  norm: layers.NormName = 'conditional_batch'
+  norm: layers.AnyNorm = 'conditional_batch'
   weight_norm: layers.WeightNormName = 'spectral'
   embed_dim: int = 128
   start = staticmethod(nn.initializers.orthogonal())

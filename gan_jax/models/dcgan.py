@@ -42,7 +42,7 @@ class Generator(base.AnyGenerator, kw_only=True):
 
   width: int = 64
   kernel: int = 4
-  norm: layers.NormName = 'batch'
+  norm: layers.AnyNorm = 'batch'
   weight_std: float = 0.02
 
   @nn.compact
@@ -51,7 +51,7 @@ class Generator(base.AnyGenerator, kw_only=True):
     path = sizes(*self.image_shape[:2])[::-1]
     weights = dict(kernel_init=nn.initializers.normal(self.weight_std),
                    **self.arithmetic())
-    bias = self.norm in layers.SHIFTLESS
+    bias = layers.shiftless(self.norm)
     climb = partial(layers.ConvTranspose, size=self.kernel, **weights)
     norm = self.norms(train, scale_std=self.weight_std)
     x, cond = self.enter(z, label)
@@ -78,7 +78,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
 
   width: int = 64
   kernel: int = 4
-  norm: layers.NormName = 'batch'
+  norm: layers.AnyNorm = 'batch'
   activation: layers.ActivationName = 'leaky_relu'
   weight_std: float = 0.02
 
@@ -91,7 +91,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
     for i in range(len(sizes(*images.shape[1:3])) - 1):
       name = self.norm if i else 'none'
       x = layers.Conv(self.width * 2 ** i, size=self.kernel, stride=2,
-                      bias=name in layers.SHIFTLESS, kernel_init=init,
+                      bias=layers.shiftless(name), kernel_init=init,
                       **self.arithmetic())(x)
       x = self.act(norm(name)(x))
     return self.judge(x, label, kernel_init=init)

@@ -31,7 +31,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
     x = self.enter(images, label)
     for i, width in enumerate(self.widths):
       name = self.norm if i else 'none'
-      x = layers.Conv(width, size=self.kernel, bias=name in layers.SHIFTLESS,
+      x = layers.Conv(width, size=self.kernel, bias=layers.shiftless(name),
                       **self.arithmetic())(x)
       x = layers.max_pool(self.act(norm(name)(x)))
     x = layers.Dense(self.dense, **self.arithmetic())(

@@ -92,7 +92,7 @@ class Generator(base.AnyGenerator, kw_only=True):
   width: int = 256
   max_width: int = 256
   attention: int = 0
-  norm: layers.NormName = 'batch'
+  norm: layers.AnyNorm = 'batch'
   # Not a field: what the weights start from.
   start = staticmethod(nn.initializers.glorot_uniform())
 

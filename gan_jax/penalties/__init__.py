@@ -12,7 +12,7 @@ interval come from the config. What can be named:
   parameters and labels of the step bound, and augmented as the real images are;
   fake_critic: augmented as the generated ones are;
 * real_out, fake_out: the Critique of real and fake;
-* params: of the player that is updated;
+* params: of the player that is updated;  step: steps done so far;
 * memory: what the regulariser remembers for this player; such a function
   returns ([B], the memory after the update);
 * generate: latents -> images; in a generator's term the gradient goes through

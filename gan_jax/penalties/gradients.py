@@ -65,8 +65,8 @@ def max_gp(*, eps: float = 1e-10,
 def wgan_div(*, power: float = 6.0, eps: float = 1e-10) -> Callable:
   """|grad D|^p at points in between.  Wu et al. 2018, arXiv:1712.01026.
 
-  The weight in the config is k; the paper's best are k = 2, p = 6. It belongs
-  to the wasserstein loss.
+  The weight in the config is k; the paper's best are k = 2, p = 6 (its code has
+  k = 10). It belongs to the wasserstein loss.
   """
   def penalty(critic, real, fake, keys):
     grad = _input_gradient(critic, _between(real, fake, keys))

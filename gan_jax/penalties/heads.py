@@ -36,26 +36,28 @@ def tac_gan(*, num_classes: int) -> Regulariser:
 
   The twin, trained on generated images only, tells the generator how easily its
   classes are told apart, which `acgan` alone overdoes.
-  disc: CE(real) + CE(fake) + CE_twin(fake);  gen: CE(fake) - CE_twin(fake).
+  disc: CE(real) + CE_twin(fake);  gen: CE(fake) - CE_twin(fake), as in the
+  authors' code: unlike in `acgan`, the classifier learns from real images only.
   """
-  plain = acgan(num_classes=num_classes)
-
-  def twin(fake_out, label):
-    return _CE(fake_out.heads['twin'], label)
+  check_classes('tac_gan', num_classes)
 
   def disc(real_out, fake_out, label):
-    return plain.disc(real_out, fake_out, label) + twin(fake_out, label)
+    return (_CE(real_out.heads['class'], label)
+            + _CE(fake_out.heads['twin'], label))
 
   def gen(fake_out, label):
-    return plain.gen(fake_out, label) - twin(fake_out, label)
+    return (_CE(fake_out.heads['class'], label)
+            - _CE(fake_out.heads['twin'], label))
 
-  return Regulariser(disc, gen, heads=(*plain.heads, ('twin', num_classes)))
+  return Regulariser(disc, gen, heads=(('class', num_classes),
+                                       ('twin', num_classes)))
 
 
 def adc_gan(*, num_classes: int) -> Regulariser:
   """Discriminative classifier of 2K classes.  Hou et al. 2022, 2107.10060.
 
-  Real images of class y are class y, generated ones class K + y.
+  Real images of class y are class y, generated ones class K + y (2y and 2y + 1
+  in the authors' code).
   disc: CE(real, y) + CE(fake, K + y);  gen: CE(fake, y) - CE(fake, K + y).
   """
   check_classes('adc_gan', num_classes)
@@ -128,7 +130,8 @@ def reacgan(*, num_classes: int, size: int = 128, temperature: float = 0.5,
 
   -log of p / (p + sum of n over x' with y' != y), with
   p = exp(min(cos(x, proxy of y) - easy_positive, 0) / temperature),
-  n = exp(max(cos(x, x') - easy_negative, 0) / temperature).
+  n = exp(max(cos(x, x') - easy_negative, 0) / temperature). The authors' code
+  has easy_negative = 1 - easy_positive, and the weight 0.5 on CIFAR-10.
   """
   check_classes('reacgan', num_classes)
 

@@ -17,9 +17,10 @@ def lecam(*, decay: float = 0.99, start: int = 1000,
 
   relu(real - average of fake)^2 + relu(average of real - fake)^2,
   with exponential averages of the logits, in the state. As in the authors' code
-  it acts from update `start` on, and until then the averages are the last
-  batch's. With a lazy interval only the updates in which it acts are averaged,
-  and counted. The paper's weight is 0.3.
+  for BigGAN it acts from update `start` on, and until then the averages are the
+  last batch's; theirs include this batch, and decay by 0.9 there, by 0.99 for
+  StyleGAN2. With a lazy interval only the updates in which it acts are
+  averaged, and counted. The paper's weight is 0.3.
   """
   def penalty(real_out, fake_out, memory):
     value = (nn.relu(real_out.logits - memory['fake']) ** 2

@@ -39,11 +39,12 @@ class Term(NamedTuple):
   The lazy interval is that of Karras et al. 2020 (arXiv:1912.04958, B). Between
   two acts a memory stays as it is.
   fn: a function for the discriminator, or a `Regulariser`.
+  weight: a number, or a function of the step.
   """
 
   name: str
   fn: Callable | Regulariser
-  weight: float
+  weight: float | Callable
   every: int
 
   def title(self, which: str) -> str:

@@ -23,9 +23,10 @@ from gan_jax.models.layers.labels import (
 )
 from gan_jax.models.layers.norms import (
   CONDITIONAL_NORMS,
-  SHIFTLESS,
+  AnyNorm,
   Norm,
   NormName,
+  shiftless,
 )
 from gan_jax.models.layers.spatial import (
   BlurPool,
@@ -44,11 +45,11 @@ from gan_jax.models.layers.weights import (
 )
 
 __all__ = [
-    'ActivationName', 'BlurPool', 'CONDITIONAL_NORMS', 'Conditioning', 'Conv',
-    'ConvTranspose', 'Dense', 'DownName', 'Heads', 'LabelCode', 'Minibatch',
-    'MinibatchDiscrimination', 'MinibatchName', 'MinibatchStd', 'Norm',
-    'NormName', 'SHIFTLESS', 'SelfAttention', 'WeightNormName', 'activation',
-    'average_pool', 'check_images', 'check_labels', 'concat_label',
-    'downsampling', 'max_pool', 'normal_around_one', 'one_of', 'squash',
-    'upsample',
+    'ActivationName', 'AnyNorm', 'BlurPool', 'CONDITIONAL_NORMS',
+    'Conditioning', 'Conv', 'ConvTranspose', 'Dense', 'DownName', 'Heads',
+    'LabelCode', 'Minibatch', 'MinibatchDiscrimination', 'MinibatchName',
+    'MinibatchStd', 'Norm', 'NormName', 'SelfAttention', 'WeightNormName',
+    'activation', 'average_pool', 'check_images', 'check_labels',
+    'concat_label', 'downsampling', 'max_pool', 'normal_around_one', 'one_of',
+    'shiftless', 'squash', 'upsample',
 ]

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
+from gan_jax import lookup
 from gan_jax.models.layers.choices import normal_around_one, one_of
 from gan_jax.models.layers.weights import Dense, WeightNormName
 
@@ -15,9 +16,14 @@ NormName = Literal['none', 'batch', 'layer', 'instance', 'group', 'pixel',
                    'adain']
 # Those whose scale and shift come from a second input.
 CONDITIONAL_NORMS = ('conditional_batch', 'self_modulation', 'adain')
-# Those without a shift, beside which a layer keeps its bias.
-SHIFTLESS = ('none', 'pixel')
+# One of them, or one of one's own.
+AnyNorm = NormName | lookup.PlugIn
 _EPSILON = 1e-5
+
+
+def shiftless(name: str) -> bool:
+  """Whether a layer keeps its bias beside a norm, which may have no shift."""
+  return name in ('none', 'pixel') or ':' in name
 
 
 class Norm(nn.Module):
@@ -44,6 +50,10 @@ class Norm(nn.Module):
   adain: instance norm, cond is z (Huang & Belongie 2017, 1703.06868; Karras et
     al. 2019, 1812.04948, eq. 1).
 
+  'module:function' names a norm of one's own: what the function returns, or the
+  flax module that it is, is called with x and returns its like. It receives
+  those of the fields below that it names.
+
   scale_std: deviation of the scale's start around 1.
   """
 
@@ -57,6 +67,8 @@ class Norm(nn.Module):
 
   @nn.compact
   def __call__(self, x, cond=None):
+    if ':' in self.name_of:
+      return self._own(x)
     name = one_of(self.name_of, NormName, 'norm')
     if name == 'none':
       return x
@@ -68,6 +80,15 @@ class Norm(nn.Module):
         raise ValueError(f'norm {name!r} needs what it is conditioned on')
       return self._modulate(self._standardise(name, x), cond)
     return self._standardise(name, x)
+
+  def _own(self, x):
+    norm = lookup.build(
+        __name__, dict(name=self.name_of), train=self.train, dtype=self.dtype,
+        momentum=self.momentum, axis_name=self.axis_name)
+    y = norm(x)
+    if y.shape != x.shape:
+      raise ValueError(f'norm {self.name_of!r} makes {y.shape} of {x.shape}')
+    return y.astype(self.dtype)
 
   def _standardise(self, name, x):
     """Zero mean and unit variance, then what is learnt by channel."""
