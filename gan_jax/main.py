@@ -42,7 +42,8 @@ def main(argv: list[str]) -> int:
   parallel.use_compilation_cache()
   problems = [f'cannot read {arg}: {why}' for arg, why in unreadable.items()]
   try:
-    for mode, act in (('sample', _sample), ('evaluate', _evaluate)):
+    for mode, act in (('sample', _sample), ('evaluate', _evaluate),
+                      ('report', _report)):
       if values.mode == mode:
         return _fail(BAD_CONFIG, problems) if problems else act(values)
     if not values['config'].present:
@@ -133,7 +134,7 @@ def _define(values, argv):
   add(flags.DEFINE_string, 'workdir', '', 'Where the run is kept; by default '
       'runs/<config> and the overrides.')
   add(flags.DEFINE_enum, 'mode', 'train', 'What to do with the run.',
-      ['train', 'sample', 'evaluate', 'inspect'])
+      ['train', 'sample', 'evaluate', 'report', 'inspect'])
   add(flags.DEFINE_bool, 'dry_run', False, 'Print networks, durations and '
       'memory, and exit.')
   add(flags.DEFINE_bool, 'allow_changed_data', False, 'Resume although the '
@@ -230,6 +231,14 @@ def _evaluate(values) -> int:
     raise
   except ValueError as e:
     raise sample.RequestError(str(e)) from e
+  return 0
+
+
+def _report(values) -> int:
+  from gan_jax import report, sample
+  if not values.workdir:
+    raise sample.RequestError('give the --workdir of the run to report on')
+  print(report.report(values.workdir, seed=values.seed))
   return 0
 
 

@@ -35,7 +35,7 @@ def contact_sheet(rows, names, *, columns, title):
   Returns:
     uint8 [H', W', 3].
   """
-  cells = np.concatenate([_fill(_reduced(row), columns) for row in rows])
+  cells = np.concatenate([_fill(reduced(row), columns) for row in rows])
   picture = grid(cells, columns, side=1100, padding=3)
   height, width = picture.shape[:2]
   # In pixels: a letter is about 7.5 wide at this size.
@@ -54,7 +54,7 @@ def contact_sheet(rows, names, *, columns, title):
     figure.text((left - 8) / size[0], (height - middle) / size[1],
                 _short(name, 34), ha='right', va='center', fontsize=9,
                 color=_INK, parse_math=False)
-  return _drawn(figure)
+  return drawn(figure)
 
 
 def statistics(*, classes, sizes, histograms, edges, title):
@@ -87,7 +87,7 @@ def statistics(*, classes, sizes, histograms, edges, title):
     axes.spines[['left', 'bottom']].set_color(_FAINT)
     axes.tick_params(which='both', labelsize=8, color=_FAINT, labelcolor=_INK)
     axes.set_axisbelow(True)
-  return _drawn(figure)
+  return drawn(figure)
 
 
 def _classes(axes, classes):
@@ -154,7 +154,7 @@ def _values(axes, histograms, edges):
                 handlelength=1.0, columnspacing=1.0, borderpad=0.0)
 
 
-def _reduced(images):
+def reduced(images):
   """Uint8 [N, H, W, C] no larger than what is shown of an example."""
   height, width = images.shape[1:3]
   scale = _LARGEST / max(height, width)
@@ -180,7 +180,8 @@ def _short(name, length):
   return name if len(name) <= length else name[:length - 3] + '...'
 
 
-def _drawn(figure):
+def drawn(figure):
+  """A figure with names of people's own as uint8 [H, W, 3]."""
   with warnings.catch_warnings():
     # The names of classes may be in any script; the font has not all of them.
     warnings.filterwarnings('ignore', 'Glyph .* missing')
