@@ -14,7 +14,6 @@ table { border-collapse: collapse; }
 th, td { text-align: left; vertical-align: top; padding: 2px 14px 2px 0;
          border-bottom: 1px solid #ddd; }
 td { overflow-wrap: anywhere; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
 code { font-size: 0.9em; }
 '''
 _TRAINING = {
@@ -38,9 +37,10 @@ def page(title: str, pictures, *, config: Mapping, data, scores,
   shown = [_figure(p.name, p.caption, p.pixels.shape) for p in pictures]
   shown += [_figure(f'../{name}', _TRAINING[name]) for name in training]
   size = ' x '.join(map(str, data.image_shape))
-  about = (f'{data.name}, {data.num_examples:,} examples {size}, '
+  what = 'images' if len(data.image_shape) == 3 else 'vectors'
+  about = (f'{data.name}: {data.num_examples:,} {what} of {size}, '
            f'{data.num_classes or "no"} classes'
-           + (f'; licence {data.licence}' if data.licence else ''))
+           + (f', licence {data.licence}' if data.licence else ''))
   return f'''<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -56,8 +56,9 @@ def page(title: str, pictures, *, config: Mapping, data, scores,
 <h2>Pictures</h2>
 {"".join(shown)}
 <h2>Config</h2>
-{_table((), [(f"<code>{_safe(k)}</code>", f"<code>{_safe(v)}</code>")
-             for k, v in _flat(config)])}
+{_table(("key", "value"), [
+    (f"<code>{_safe(key)}</code>", f"<code>{_safe(value)}</code>")
+    for key, value in _flat(config)])}
 </body>
 </html>
 '''
@@ -65,7 +66,8 @@ def page(title: str, pictures, *, config: Mapping, data, scores,
 
 def _figure(name, caption, shape=None):
   size = f' width="{shape[1]}" height="{shape[0]}"' if shape else ''
-  return (f'<figure><img src="{_safe(name)}" alt="{_safe(caption)}"{size}>'
+  what = name.removeprefix('../').rpartition('.')[0].replace('_', ' ')
+  return (f'<figure><img src="{_safe(name)}" alt="{_safe(what)}"{size}>'
           f'<figcaption>{_safe(caption)}</figcaption></figure>\n')
 
 
@@ -92,7 +94,7 @@ def _table(heads, rows):
   head = ''.join(f'<th>{_safe(text)}</th>' for text in heads)
   rows = (''.join(f'<td>{cell}</td>' for cell in row) for row in rows)
   body = ''.join(f'<tr>{row}</tr>\n' for row in rows)
-  return f'<table>\n{f"<tr>{head}</tr>" if heads else ""}\n{body}</table>'
+  return f'<table>\n<tr>{head}</tr>\n{body}</table>'
 
 
 def _number(value) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 
 import jax
@@ -23,8 +22,7 @@ def report(folder: str, *, step: int = 0, extractor: Callable | None = None,
   """Draws a checkpoint of a run beside its data.
 
   Writes WORKDIR/report/: the pictures of `report.pictures` and index.html,
-  which shows them with the config and the newest of WORKDIR/scores.jsonl.  What
-  an earlier report left there is removed.
+  which shows them with the config and the newest of WORKDIR/scores.jsonl.
 
   Args:
     folder: the working directory of the run.
@@ -59,14 +57,12 @@ def report(folder: str, *, step: int = 0, extractor: Callable | None = None,
               scores=_last_scores(folder), training=_training(folder))
   out = os.path.join(folder, 'report')
   try:
-    shutil.rmtree(out, ignore_errors=True)
     for picture in found:
       write_file(os.path.join(out, picture.name), media.png(picture.pixels))
     write_file(os.path.join(out, 'index.html'), text.encode())
   except OSError as e:
     raise WorkdirError(f'{out}: cannot write it: {e.strerror}') from e
-  return (f'{len(found)} pictures of step {step} in '
-          f'{os.path.join(out, "index.html")}')
+  return f'step {step} in {os.path.join(out, "index.html")}'
 
 
 def _restore(folder, game, facts, seed, step):
