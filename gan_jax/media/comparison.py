@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from gan_jax.media.overview import drawn, reduced
+from gan_jax.media.overview import drawn, reduced, short
 from gan_jax.media.pictures import grid
 
 _INK, _FAINT = '#333333', '#777777'
@@ -12,6 +12,7 @@ _TITLE, _LINE = 34, 20  # pixels of the line on top, of other lines
 _GAP = 28  # between what is compared
 _CELL = 96  # wanted longer side of an image among its neighbours
 _NARROWEST = 62  # so that a distance fits under each
+_TITLED = 300  # narrowest grid under a title
 
 
 def beside(left, right, *, columns, titles):
@@ -28,15 +29,15 @@ def beside(left, right, *, columns, titles):
   """
   grids = [_rgb(grid(reduced(images), columns, side=600, padding=3))
            for images in (left, right)]
-  size = (sum(g.shape[1] for g in grids) + _GAP,
-          max(g.shape[0] for g in grids) + _TITLE)
+  widths = [max(_TITLED, g.shape[1]) for g in grids]
+  size = sum(widths) + _GAP, max(g.shape[0] for g in grids) + _TITLE
   figure, x = _figure(size), 0
-  for picture, title in zip(grids, titles, strict=True):
-    _text(figure, size, x + 4, _TITLE / 2, title, fontsize=11,
-          fontweight='bold')
+  for picture, title, width in zip(grids, titles, widths, strict=True):
+    _text(figure, size, x + 4, _TITLE / 2, short(title, width // 10),
+          fontsize=11, fontweight='bold')
     figure.figimage(picture, x, size[1] - _TITLE - len(picture),
                     origin='upper')
-    x += picture.shape[1] + _GAP
+    x += width + _GAP
   return drawn(figure)
 
 
@@ -70,10 +71,15 @@ def neighbours(images, groups, *, title):
                         origin='upper')
         if distances is not None:
           _text(figure, size, place + cell.shape[1] / 2,
-                y + len(picture) + _LINE / 2, f'{distances[row][column]:.3g}',
-                fontsize=9, ha='center', color=_FAINT)
+                y + len(picture) + _LINE / 2,
+                _distance(distances[row][column]), fontsize=9, ha='center',
+                color=_FAINT)
     x += block.shape[1] * pitch[0] + _GAP
   return drawn(figure)
+
+
+def _distance(value):
+  return f'{value:,.0f}' if value >= 1000 else f'{value:.3g}'
 
 
 def _cells(images):

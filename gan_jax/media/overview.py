@@ -52,7 +52,7 @@ def contact_sheet(rows, names, *, columns, title):
   for i, name in enumerate(names):
     middle = height * (i + 0.5) / len(names)
     figure.text((left - 8) / size[0], (height - middle) / size[1],
-                _short(name, 34), ha='right', va='center', fontsize=9,
+                short(name, 34), ha='right', va='center', fontsize=9,
                 color=_INK, parse_math=False)
   return drawn(figure)
 
@@ -122,7 +122,7 @@ def _bars(axes, names, counts, colour):
   place = np.arange(len(names))
   axes.barh(place, counts, color=colour, height=0.75)
   font = 8 if len(names) <= 24 else 5.5
-  axes.set_yticks(place, [_short(name, 24) for name in names], fontsize=font,
+  axes.set_yticks(place, [short(name, 24) for name in names], fontsize=font,
                   parse_math=False)
   axes.set(ylim=(max(len(names), 10) - 0.4, -0.6),
            xlim=(0, 1.2 * counts.max() or 1))
@@ -176,7 +176,8 @@ def _fill(images, columns):
   return np.pad(images, missing, constant_values=value)
 
 
-def _short(name, length):
+def short(name, length):
+  """The name, cut off behind so many letters."""
   return name if len(name) <= length else name[:length - 3] + '...'
 
 

@@ -13,18 +13,20 @@ def power_spectrum(images) -> tuple[np.ndarray, np.ndarray]:
   divide by the number of pixels, so that white noise of variance v has power v
   at all frequencies, and average the channels' spectra instead of turning
   colours into grey.  Ring r holds the frequencies that round to r cycles per
-  longer side; ring 0, the mean brightness, is left out, the corners beyond 1/2
+  shorter side; ring 0, the mean brightness, is left out, the corners beyond 1/2
   cycle per pixel, where checkerboards are, are not.
 
   Args:
     images: uint8 [N, H, W, C]; 255 is 1.
 
   Returns:
-    (frequency [R] in cycles per pixel, power float64 [N, R]).
+    (frequency [R] in cycles per pixel, power float64 [N, R]); R is 0 for images
+    of one pixel.
   """
   images = np.asarray(images)
   height, width = images.shape[1:3]
-  side = max(height, width)
+  # A side of one pixel has no frequencies.
+  side = min((s for s in (height, width) if s > 1), default=1)
   radius = side * np.hypot(np.fft.fftfreq(height)[:, None],
                            np.fft.fftfreq(width)[None])
   rings, ring = np.unique(np.rint(radius), return_inverse=True)

@@ -87,7 +87,9 @@ def pictures(subject: Subject) -> list[Picture]:
            _interpolations(subject), _truncation(subject)]
   if subject.conditional:
     found.append(_classes(subject))
-  return [*found, _features(subject, real, fake), _spectrum(real, fake)]
+  found.append(_features(subject, real, fake))
+  # One pixel has no frequencies.
+  return found + ([_spectrum(real, fake)] if real[0, ..., 0].size > 1 else [])
 
 
 def _some(images, seed):
