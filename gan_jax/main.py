@@ -149,8 +149,8 @@ def _define(values, argv):
       'latents per sample; 0 for none.')
   add(flags.DEFINE_string, 'out', '', 'F.png, F.gif, F.npz or a folder; by '
       'default WORKDIR/samples.png. Of inspect, a folder.')
-  add(flags.DEFINE_string, 'extractor', '', 'Of evaluate: what features are '
-      'compared, for example inception.')
+  add(flags.DEFINE_string, 'extractor', '', 'What features are compared, by '
+      'evaluate and report, for example inception.')
   add(flags.DEFINE_string, 'weights', '', 'Of evaluate: file of its weights.')
   add(flags.DEFINE_list, 'metrics', '', 'Of evaluate: fd,kd,prdc ...')
   add(flags.DEFINE_string, 'best', '', 'Of evaluate: the score by which '
@@ -238,7 +238,9 @@ def _report(values) -> int:
   from gan_jax import report, sample
   if not values.workdir:
     raise sample.RequestError('give the --workdir of the run to report on')
-  print(report.report(values.workdir, seed=values.seed))
+  extractor = {'name': values.extractor, 'weights': values.weights}
+  extractor = {key: value for key, value in extractor.items() if value}
+  print(report.report(values.workdir, extractor=extractor, seed=values.seed))
   return 0
 
 

@@ -15,6 +15,7 @@ from gan_jax.data.files import DataError
 from gan_jax.report import report
 from gan_jax.report.page import page
 from gan_jax.report.pictures import Picture
+from gan_jax.sample import RequestError
 from gan_jax.workdir import WorkdirError
 
 ALWAYS = ['real_and_fake.png', 'nearest.png', 'interpolations.png',
@@ -138,7 +139,7 @@ def test_scores_and_training_are_shown_where_there_are_any(copy):
 
 
 def test_values_are_escaped():
-  facts = experiment.Facts('<b>', (2,), 9, 0, (), '', '<i>&')
+  facts = experiment.Facts('<b>', (2,), 9, 0, (), '', licence='<i>&')
   text = page('<u>', [Picture('a.png', np.zeros((2, 3, 1)), '<s>')],
               config={'a<p>': ('<q>',)}, data=facts, scores=[],
               training=['curves.png'])
@@ -150,20 +151,15 @@ def test_values_are_escaped():
   assert 'http' not in text
 
 
-def test_an_extractor_is_used_for_features_and_neighbours(copy, first):
-  seen = []
-
-  def extractor(images):
-    seen.append(images.shape)
-    return images.reshape(len(images), -1)[:, :5].astype(np.float32)
-
+def test_an_extractor_is_used_for_neighbours_too(copy, first):
   folder, before = copy('colour', 'colour'), first['colour'][1]
-  report(str(folder), extractor=extractor)
-  changed = {name for name, data in _bytes(folder).items()
-             if data != before[name]}
-  assert changed == {'nearest.png', 'features.png', 'index.html'}
-  assert all(shape[1:] == (9, 9, 4) for shape in seen)
-  assert 'by features' in _read(folder).text
+  report(str(folder), extractor=dict(name='random'))
+  # It is what features are drawn with where none is given.
+  assert {name for name, data in _bytes(folder).items()
+          if data != before[name]} == {'nearest.png', 'index.html'}
+  assert "by features of 'random', among 40" in _read(folder).text
+  with pytest.raises(RequestError, match='did you mean "random"'):
+    report(str(folder), extractor=dict(name='randon'))
 
 
 def test_what_is_no_run_is_refused_as_sampling_does(

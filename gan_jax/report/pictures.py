@@ -9,9 +9,9 @@ import numpy as np
 from gan_jax import media, sampling
 from gan_jax.data.pipeline import Batches
 from gan_jax.data.prepare import Source
+from gan_jax.extractors import Extractor, random
 from gan_jax.inspecting import class_name
-from gan_jax.metrics.features import random_features
-from gan_jax.metrics.neighbours import nearest
+from gan_jax.metrics.neighbours import nearest_of_parts
 from gan_jax.metrics.spectrum import power_spectrum
 
 _ALL = 2000  # examples, real and generated, of what shows distributions
@@ -39,7 +39,7 @@ class Subject(NamedTuple):
   conditional: whether the generator looks at the label.
   step: of the checkpoint.
   seed: of latents, and of which real examples are shown.
-  extractor: images -> features [N, F], or None for the random network.
+  extractor: whose features are compared, None for the random network.
   """
 
   source: Source
@@ -49,7 +49,7 @@ class Subject(NamedTuple):
   conditional: bool
   step: int
   seed: int
-  extractor: Callable | None
+  extractor: Extractor | None
 
   def key(self, stream: int):
     """The key of some latents."""
@@ -131,11 +131,12 @@ def _nearest(subject, real, fake):
   if subject.extractor:
     rows = np.sort(Batches(total, min(total, _SEARCHED), subject.seed)(0, 1)[0])
     index, distance, usual = _search(
-        queries, real, subject.extractor, _parts(source.images, rows))
+        queries, real, lambda images: subject.extractor.extract(images)[0],
+        _parts(source.images, rows))
     groups.append(('nearest by features', source.images[
         rows[index.ravel()]].reshape(*index.shape, *real.shape[1:]), distance))
-    texts.append(f'by features, among {len(rows):,}; a real image is at '
-                 f'{usual:.3g}')
+    texts.append(f'by features of {subject.extractor.name!r}, among '
+                 f'{len(rows):,}; a real image is at {usual:.3g}')
   return Picture(
       'nearest.png', media.neighbours(
           queries, groups, title='nearest training images'),
@@ -146,8 +147,8 @@ def _nearest(subject, real, fake):
 def _search(queries, real, features, parts, scale=1.0):
   """(index [Q, k], distance [Q, k], median of real images' distances)."""
   every = np.concatenate([queries, real[:_YARDSTICK]])
-  index, distance = nearest(features(every), map(features, parts),
-                            _NEAR + 1)
+  index, distance = nearest_of_parts(features(every), map(features, parts),
+                                     _NEAR + 1)
   distance = distance / scale
   # The nearest to a real image is itself.
   others = distance[len(queries):, 1:2]
@@ -222,15 +223,14 @@ def _in_rows(images, rows):
 
 
 def _features(subject, real, fake):
-  extractor = subject.extractor or random_features
-  what = ('the given extractor' if subject.extractor
-          else 'a fixed random network')
+  extractor = subject.extractor or random()
+  features = [extractor.extract(images)[0] for images in (real, fake)]
   return Picture(
-      'features.png', media.plane(extractor(real), extractor(fake),
+      'features.png', media.plane(*features,
                                   title='features, real and generated'),
-      f'Features by {what} of {len(real):,} real and as many generated images, '
-      'in the plane in which the real ones vary most; where only one colour '
-      'is, images are missing or of no real kind.')
+      f'Features by the extractor {extractor.name!r} of {len(real):,} real and '
+      'as many generated images, in the plane in which the real ones vary '
+      'most; where only one colour is, images are missing or of no real kind.')
 
 
 def _spectrum(real, fake):

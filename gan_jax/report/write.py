@@ -2,11 +2,11 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import jax
 
-from gan_jax import media, models, parallel, sample
+from gan_jax import lookup, media, models, parallel, record, sample
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.evaluators import Sampler
 from gan_jax.experiment import game_of_run, initial_state
@@ -16,8 +16,10 @@ from gan_jax.report.pictures import Subject, pictures
 from gan_jax.workdir import WorkdirError
 from gan_jax.writers import write_file
 
+_EXTRACTORS = 'gan_jax.extractors'
 
-def report(folder: str, *, step: int = 0, extractor: Callable | None = None,
+
+def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
            seed: int = 0) -> str:
   """Draws a checkpoint of a run beside its data.
 
@@ -27,8 +29,8 @@ def report(folder: str, *, step: int = 0, extractor: Callable | None = None,
   Args:
     folder: the working directory of the run.
     step: of the checkpoint, 0 for the newest.
-    extractor: uint8 images [N, H, W, C] -> features [N, F]; None for the fixed
-      random network.
+    extractor: dict(name=...) of `gan_jax.extractors`, None for the fixed random
+      network.
     seed: of the latents, and of which real examples are shown.
 
   Returns:
@@ -40,7 +42,7 @@ def report(folder: str, *, step: int = 0, extractor: Callable | None = None,
   """
   if not 0 <= seed < 2**32:
     raise sample.RequestError(f'--seed={seed} must be from 0 to 2**32 - 1')
-  config, facts = sample._read_run(folder)
+  config, facts = record.read_run(folder)
   game = game_of_run(config, facts)
   state = _restore(folder, game, facts, config['seed'], step)
   source = load_data(config['data'])
@@ -49,10 +51,11 @@ def report(folder: str, *, step: int = 0, extractor: Callable | None = None,
         f'{folder} was trained on other examples than those that its config '
         'names now: beside these its images would mean nothing; bring back the '
         'data, or go on training with --allow_changed_data')
+  network = _extractor(extractor, source) if extractor else None
   name, step = os.path.basename(os.path.abspath(folder)), int(state.step)
   found = pictures(Subject(
       source, Sampler(game, config['image_range']), game.latent, state.ema,
-      models.is_conditional(config['generator']), step, seed, extractor))
+      models.is_conditional(config['generator']), step, seed, network))
   text = page(f'{name}, step {step:,}', found, config=config, data=facts,
               scores=_last_scores(folder), training=_training(folder))
   out = os.path.join(folder, 'report')
@@ -63,6 +66,16 @@ def report(folder: str, *, step: int = 0, extractor: Callable | None = None,
   except OSError as e:
     raise WorkdirError(f'{out}: cannot write it: {e.strerror}') from e
   return f'step {step} in {os.path.join(out, "index.html")}'
+
+
+def _extractor(spec, source):
+  problems = lookup.check(_EXTRACTORS, spec, '--extractor', ('source',))
+  if problems:
+    raise sample.RequestError('; '.join(map(str, problems)))
+  try:
+    return lookup.build(_EXTRACTORS, spec, source=source)
+  except ValueError as e:
+    raise sample.RequestError(f'--extractor={spec["name"]}: {e}') from e
 
 
 def _restore(folder, game, facts, seed, step):
