@@ -36,7 +36,7 @@ def inspect(config: Any, out: str) -> str:
     DataError: the config is right, the data are not, or `out` cannot be
       written.
   """
-  source = _load(plain(config).get('data'))
+  source = load_data(plain(config).get('data'))
   values = values_of(source.images)
   report = describe(source, values)
   title = (f'{source.name}: {len(source.images):,} examples '
@@ -58,7 +58,13 @@ def inspect(config: Any, out: str) -> str:
   return summary(report, out)
 
 
-def _load(spec):
+def load_data(spec):
+  """The data of a spec.
+
+  Raises:
+    ConfigError: with every problem of the spec.
+    DataError: the spec is right, the data are not.
+  """
   problems = data.check(spec, 'data')
   if problems:
     raise ConfigError(problems)
@@ -91,7 +97,7 @@ def describe(source, values: Values) -> dict:
       'dtype': str(source.images.dtype), 'count': len(source.images),
       'held_out': len(source.held_out.images) if source.held_out else 0,
       'bytes': int(source.images.nbytes), 'num_classes': source.num_classes,
-      'classes': [{'label': i, 'name': _class_name(source, i),
+      'classes': [{'label': i, 'name': class_name(source, i),
                    'count': counts[i]} for i in range(source.num_classes)],
       'without_label': len(source.labels) - len(known),
       'sizes': sizes,
@@ -157,11 +163,12 @@ def _sheet(source, title):
   for label in classes:
     members = np.flatnonzero(source.labels == label)
     parts.append(source.images[members[draw(len(members), _COLUMNS)]])
-  return media.contact_sheet(parts, [_class_name(source, c) for c in classes],
+  return media.contact_sheet(parts, [class_name(source, c) for c in classes],
                              columns=_COLUMNS, title=title)
 
 
-def _class_name(source, label) -> str:
+def class_name(source, label) -> str:
+  """'3', or '3 trees' where the classes have names."""
   if label < 0:
     return 'no label'
   if label < len(source.class_names):

@@ -42,7 +42,8 @@ def main(argv: list[str]) -> int:
   parallel.use_compilation_cache()
   problems = [f'cannot read {arg}: {why}' for arg, why in unreadable.items()]
   try:
-    for mode, act in (('sample', _sample), ('evaluate', _evaluate)):
+    for mode, act in (('sample', _sample), ('evaluate', _evaluate),
+                      ('report', _report)):
       if values.mode == mode:
         return _fail(BAD_CONFIG, problems) if problems else act(values)
     if not values['config'].present:
@@ -133,7 +134,7 @@ def _define(values, argv):
   add(flags.DEFINE_string, 'workdir', '', 'Where the run is kept; by default '
       'runs/<config> and the overrides.')
   add(flags.DEFINE_enum, 'mode', 'train', 'What to do with the run.',
-      ['train', 'sample', 'evaluate', 'inspect'])
+      ['train', 'sample', 'evaluate', 'report', 'inspect'])
   add(flags.DEFINE_bool, 'dry_run', False, 'Print networks, durations and '
       'memory, and exit.')
   add(flags.DEFINE_bool, 'allow_changed_data', False, 'Resume although the '
@@ -148,8 +149,8 @@ def _define(values, argv):
       'latents per sample; 0 for none.')
   add(flags.DEFINE_string, 'out', '', 'F.png, F.gif, F.npz or a folder; by '
       'default WORKDIR/samples.png. Of inspect, a folder.')
-  add(flags.DEFINE_string, 'extractor', '', 'Of evaluate: what features are '
-      'compared, for example inception.')
+  add(flags.DEFINE_string, 'extractor', '', 'What features are compared, by '
+      'evaluate and report, for example inception.')
   add(flags.DEFINE_string, 'weights', '', 'Of evaluate: file of its weights.')
   add(flags.DEFINE_list, 'metrics', '', 'Of evaluate: fd,kd,prdc ...')
   add(flags.DEFINE_string, 'best', '', 'Of evaluate: the score by which '
@@ -230,6 +231,16 @@ def _evaluate(values) -> int:
     raise
   except ValueError as e:
     raise sample.RequestError(str(e)) from e
+  return 0
+
+
+def _report(values) -> int:
+  from gan_jax import report, sample
+  if not values.workdir:
+    raise sample.RequestError('give the --workdir of the run to report on')
+  extractor = {'name': values.extractor, 'weights': values.weights}
+  extractor = {key: value for key, value in extractor.items() if value}
+  print(report.report(values.workdir, extractor=extractor, seed=values.seed))
   return 0
 
 

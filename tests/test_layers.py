@@ -29,7 +29,7 @@ LAYERS = (
     # L4: from a config to what runs.
     ('validation', 'experiment', 'evaluators', 'evaluation', 'feed', 'record'),
     # L5: programs.
-    ('train', 'sample', 'evaluate', 'inspecting', 'main'),
+    ('train', 'sample', 'evaluate', 'report', 'inspecting', 'main'),
 )
 # What may not be imported below L3.
 WORLD = ('absl', 'ml_collections', 'orbax', 'grain', 'tensorflow_datasets',

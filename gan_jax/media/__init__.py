@@ -5,10 +5,13 @@ and nothing global is touched (matplotlib is used through `Figure`, without
 pyplot), so all of it may run in any thread and without a display.
 """
 
+from gan_jax.media.comparison import beside, neighbours
+from gan_jax.media.distributions import plane, principal_axes, spectrum
 from gan_jax.media.overview import contact_sheet, statistics
 from gan_jax.media.pictures import gif, grid, png, read_png, to_uint8
 from gan_jax.media.plots import curves
 from gan_jax.media.points import scatter
 
-__all__ = ['contact_sheet', 'curves', 'gif', 'grid', 'png', 'read_png',
-           'scatter', 'statistics', 'to_uint8']
+__all__ = ['beside', 'contact_sheet', 'curves', 'gif', 'grid', 'neighbours',
+           'plane', 'png', 'principal_axes', 'read_png', 'scatter', 'spectrum',
+           'statistics', 'to_uint8']

@@ -35,7 +35,7 @@ def contact_sheet(rows, names, *, columns, title):
   Returns:
     uint8 [H', W', 3].
   """
-  cells = np.concatenate([_fill(_reduced(row), columns) for row in rows])
+  cells = np.concatenate([_fill(reduced(row), columns) for row in rows])
   picture = grid(cells, columns, side=1100, padding=3)
   height, width = picture.shape[:2]
   # In pixels: a letter is about 7.5 wide at this size.
@@ -52,9 +52,9 @@ def contact_sheet(rows, names, *, columns, title):
   for i, name in enumerate(names):
     middle = height * (i + 0.5) / len(names)
     figure.text((left - 8) / size[0], (height - middle) / size[1],
-                _short(name, 34), ha='right', va='center', fontsize=9,
+                short(name, 34), ha='right', va='center', fontsize=9,
                 color=_INK, parse_math=False)
-  return _drawn(figure)
+  return drawn(figure)
 
 
 def statistics(*, classes, sizes, histograms, edges, title):
@@ -87,7 +87,7 @@ def statistics(*, classes, sizes, histograms, edges, title):
     axes.spines[['left', 'bottom']].set_color(_FAINT)
     axes.tick_params(which='both', labelsize=8, color=_FAINT, labelcolor=_INK)
     axes.set_axisbelow(True)
-  return _drawn(figure)
+  return drawn(figure)
 
 
 def _classes(axes, classes):
@@ -122,7 +122,7 @@ def _bars(axes, names, counts, colour):
   place = np.arange(len(names))
   axes.barh(place, counts, color=colour, height=0.75)
   font = 8 if len(names) <= 24 else 5.5
-  axes.set_yticks(place, [_short(name, 24) for name in names], fontsize=font,
+  axes.set_yticks(place, [short(name, 24) for name in names], fontsize=font,
                   parse_math=False)
   axes.set(ylim=(max(len(names), 10) - 0.4, -0.6),
            xlim=(0, 1.2 * counts.max() or 1))
@@ -154,7 +154,7 @@ def _values(axes, histograms, edges):
                 handlelength=1.0, columnspacing=1.0, borderpad=0.0)
 
 
-def _reduced(images):
+def reduced(images):
   """Uint8 [N, H, W, C] no larger than what is shown of an example."""
   height, width = images.shape[1:3]
   scale = _LARGEST / max(height, width)
@@ -176,11 +176,13 @@ def _fill(images, columns):
   return np.pad(images, missing, constant_values=value)
 
 
-def _short(name, length):
+def short(name, length):
+  """The name, cut off behind so many letters."""
   return name if len(name) <= length else name[:length - 3] + '...'
 
 
-def _drawn(figure):
+def drawn(figure):
+  """A figure with names of people's own as uint8 [H, W, 3]."""
   with warnings.catch_warnings():
     # The names of classes may be in any script; the font has not all of them.
     warnings.filterwarnings('ignore', 'Glyph .* missing')
