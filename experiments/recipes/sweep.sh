@@ -16,11 +16,11 @@ fi
 for recipe in "${recipes[@]}"; do
   name=$(sed 's|[:,]|-|g; s|=|_|g' <<<"$recipe")
   case $recipe in
-    *:*) config=configs/${recipe/:/.py:},evaluator=frechet ;;
-    *) config=configs/$recipe.py:evaluator=frechet ;;
+    *:*) config=configs/${recipe/:/.py:},evaluator=scores ;;
+    *) config=configs/$recipe.py:evaluator=scores ;;
   esac
   case $recipe in
-    *digit=*) config=${config/,evaluator=frechet/} ;;  # too few for its draws
+    *digit=*) config=${config/,evaluator=scores/} ;;  # too few for its draws
   esac
   [ -e "$out/$name/done" ] && continue
   start=$SECONDS

@@ -36,22 +36,28 @@ class Measured(NamedTuple):
 
 
 class Measure(NamedTuple):
-  """fn: (real, fake, seed) -> [Measured]; needs: features, logits, images."""
+  """fn: (real, fake, seed, interval) -> [Measured], on what it needs.
+
+  needs: features, logits or images.
+  """
 
   fn: Callable
   needs: str = 'features'
 
-  def __call__(self, real: Examples, fake: Examples, seed: int):
-    """The numbers.
+  def __call__(self, real: Examples, fake: Examples, seed: int, *,
+               interval: bool = True) -> list[Measured]:
+    """The numbers; an interval that takes time only if it is asked for.
 
     Raises:
       ValueError: examples that it cannot be computed of.
     """
-    return self.fn(real, fake, seed)
+    return self.fn(real, fake, seed, interval)
 
 
-def _fd(real, fake, seed):
+def _fd(real, fake, seed, interval):
   value = frechet_distance(real.features, fake.features)
+  if not interval:
+    return [Measured('fd', value, *_NONE, {})]
   how = {'ddof': 1, 'interval': f'bootstrap, {_RESAMPLES} resamples, centred'}
   if real.features.shape[1] > _FEATURES:
     return [Measured('fd', value, *_NONE, how | {
@@ -63,14 +69,17 @@ def _fd(real, fake, seed):
                    found.high - found.bias, how)]
 
 
-def _fd_infinity(real, fake, seed):
+def _fd_infinity(real, fake, seed, interval):
+  del interval
   line = frechet_infinity(real.features, fake.features, seed=seed)
   return [Measured('fd_infinity', line.value, *_NONE,
                    {'ddof': 1, 'slope': line.slope})]
 
 
-def _kd(real, fake, seed):
+def _kd(real, fake, seed, interval):
   found = kernel.kernel_distance(real.features, fake.features, seed=seed)
+  if not interval:
+    return [Measured('kd', found.mean, *_NONE, {})]
   error = 1.96 * _jackknife(kernel.full_kernel_distance, real.features,
                             fake.features)
   return [Measured('kd', found.mean, found.mean - error, found.mean + error,
@@ -79,8 +88,8 @@ def _kd(real, fake, seed):
                     'interval': f'jackknife, {_GROUPS} groups'})]
 
 
-def _prdc(real, fake, seed):
-  del seed
+def _prdc(real, fake, seed, interval):
+  del seed, interval
   found = manifold.manifold(real.features, fake.features)
   counts = {'precision': len(fake.features), 'recall': len(real.features),
             'coverage': len(real.features)}
@@ -89,15 +98,15 @@ def _prdc(real, fake, seed):
           for name, value in found._asdict().items()]
 
 
-def _authenticity(real, fake, seed):
-  del seed
+def _authenticity(real, fake, seed, interval):
+  del seed, interval
   value = manifold.authenticity(real.features, fake.features)
   return [Measured('authenticity', value,
                    *_wilson(value, len(fake.features)), {})]
 
 
-def _inception_score(real, fake, seed):
-  del real
+def _inception_score(real, fake, seed, interval):
+  del real, interval
   found = inception_score(fake.logits, seed=seed)
   error = 1.96 * found.std / math.sqrt(10)
   return [Measured('is', found.mean, found.mean - error, found.mean + error,
@@ -105,7 +114,7 @@ def _inception_score(real, fake, seed):
                     'interval': 'of the mean of the splits'})]
 
 
-def _classes(real, fake, seed):
+def _classes(real, fake, seed, interval):
   known = real.logits.shape[1]
   counts = [classes.histogram(e.logits.argmax(1), known) for e in (real, fake)]
   if not np.isfinite(fake.logits).all():
@@ -117,19 +126,21 @@ def _classes(real, fake, seed):
     return classes.spread(classes.histogram(fake[:, 0].astype(int), known),
                           counts[0]).divergence
 
-  labels = fake.logits.argmax(1)[:, None]
-  found = bootstrap(divergence, labels, labels, seed=seed,
-                    resamples=_RESAMPLES)
+  ends = _NONE
+  if interval:
+    labels = fake.logits.argmax(1)[:, None]
+    found = bootstrap(divergence, labels, labels, seed=seed,
+                      resamples=_RESAMPLES)
+    ends = max(found.low - found.bias, 0.0), found.high - found.bias
   return [
       Measured('classes', float(spread.hit), *_NONE,
                {'counts': counts[1].tolist(), 'real': counts[0].tolist()}),
-      Measured('class_kl', spread.divergence,
-               max(found.low - found.bias, 0.0), found.high - found.bias,
+      Measured('class_kl', spread.divergence, *ends,
                {'interval': f'bootstrap, {_RESAMPLES} resamples, centred'})]
 
 
-def _ms_ssim(real, fake, seed):
-  del real
+def _ms_ssim(real, fake, seed, interval):
+  del real, interval
   found = diversity.ms_ssim_diversity(fake.images, pairs=_PAIRS, seed=seed)
   error = 1.96 * found.std / math.sqrt(_PAIRS)
   return [Measured('ms_ssim', found.mean, found.mean - error,

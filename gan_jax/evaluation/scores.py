@@ -100,8 +100,8 @@ def _score(metric, real, fake, other, protocol, seed) -> list[Score]:
     return []
   try:
     found = measure(real, fake, seed)
-    floor = {m.name: m.value for m in measure(real, other, seed)} if (
-        other is not None) else {}
+    floor = {} if other is None else {
+        m.name: m.value for m in measure(real, other, seed, interval=False)}
   except ValueError as e:
     return [Score(f'{metric}_{tail}', reason=str(e), protocol=protocol)]
   if other is None:

@@ -170,6 +170,7 @@ def _unit(x):
 
 
 def check_classes(name, num_classes):
+  """Raises ValueError for fewer than two classes."""
   if num_classes < 2:
     raise ValueError(f'{name} needs labels of two classes or more, and the '
                      f'data have {num_classes}; use data with labels')
