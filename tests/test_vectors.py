@@ -96,8 +96,8 @@ def test_gradient_penalties_take_vectors(penalty):
     (dict(augment=(dict(name='translation'),)),
      r'augment translation .* vectors \[2\]'),
     (dict(augment=(dict(name='horizontal_flip'),)), 'leave it out'),
-    (dict(evaluators=(dict(name='frechet', num_samples=100),)),
-     'the fixed random network is for images'),
+    (dict(evaluators=(dict(name='stacked_coverage'),)),
+     'not three digits in the channels'),
     (dict(data=RING | dict(flip=True)), 'data.flip'),
 ])
 def test_what_needs_images_says_so(changes, words):

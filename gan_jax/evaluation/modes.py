@@ -62,7 +62,7 @@ def stacked_coverage(*, num_samples: int = 26000, digits: str = 'mnist10k',
   Raises:
     ValueError: images of another number of channels.
   """
-  if source.images.shape[3:] != (3,):
+  if tuple(source.images.shape[3:]) != (3,):
     raise ValueError(f'{source.name}: images {list(source.images.shape[1:])}, '
                      'not three digits in the channels; use '
                      'data=stacked_mnist')

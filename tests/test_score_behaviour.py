@@ -1,0 +1,76 @@
+"""Scores of real digits, and of what is worse than they."""
+
+import numpy as np
+import pytest
+
+from gan_jax import lookup
+from gan_jax.data.sources import mnist10k
+from gan_jax.evaluation.scores import _order
+
+NAME = 'fd_random_2k_train'
+
+
+@pytest.fixture(scope='module')
+def digits():
+  return mnist10k()
+
+
+def evaluator(digits, **changes):
+  return lookup.build('gan_jax.evaluation', dict(
+      name='scores', extractor={'name': 'random'}, metrics=('fd',)) | changes,
+      source=digits, seed=0)
+
+
+@pytest.fixture(scope='module')
+def relative(digits, tmp_path_factory):
+  """(images of 2,000 places) -> their distance in floors."""
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr('gan_jax.evaluation.measures._RESAMPLES', 2)
+    evaluate = evaluator(digits)
+
+    def score(images):
+      (found,) = evaluate(lambda a, b: np.resize(
+          images, (2000, 28, 28, 1))[a:b])
+      assert found.name == NAME and 0.02 < found.floor < 0.04
+      return found.value / found.floor
+
+    yield score
+
+
+@pytest.fixture(scope='module')
+def unseen(digits):
+  """Real images that are in neither draw, shuffled."""
+  return digits.images[_order(10000, 0)[4000:]]
+
+
+def test_the_room_holds_factories_only():
+  assert sorted(lookup.names('gan_jax.evaluation')) == [
+      'mode_coverage', 'scores', 'stacked_coverage']
+
+
+def test_real_digits_get_the_floor(relative, unseen):
+  assert relative(unseen[:2000]) == pytest.approx(1.0, abs=0.33)
+  assert relative(unseen[:2000][::-1]) == pytest.approx(
+      relative(unseen[:2000]), rel=1e-3)
+
+
+def test_the_reference_itself_is_at_zero(digits):
+  first = digits.images[_order(10000, 0)[:500]]
+  (found,) = evaluator(digits, num_samples=500)(lambda a, b: first[a:b])
+  assert found.value < 1e-4 * found.floor
+
+
+def test_scores_get_worse_in_the_order_they_should(relative, digits, unseen):
+  real = unseen[:2000]
+  noisy = real.copy()
+  noisy[np.random.RandomState(0).rand(*noisy.shape) < 0.02] = 255
+  assert relative(noisy) > 2
+  labels = digits.labels[_order(10000, 0)[4000:]]
+  assert relative(unseen[labels != 1][:2000]) > 1.5
+  # Modes lost: each collapse is worse than the last.
+  collapse = [relative(real[:n]) for n in (2000, 200, 50, 1)]
+  assert collapse[1] > 3 * collapse[0] and collapse[2] > 3 * collapse[1]
+  assert collapse[3] > 100
+  noise = np.random.RandomState(0).randint(0, 256, (2000, 28, 28, 1))
+  assert relative(noise.astype(np.uint8)) > 150
+  assert relative(np.zeros((1, 28, 28, 1), np.uint8)) > 100
