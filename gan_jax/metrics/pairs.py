@@ -1,7 +1,7 @@
 """Distances of all pairs of two sets of features, a block at a time.
 
 Blocks are [1024, 4096] at most, so that 50,000 x 50,000 distances never exist
-at once: < 200 MB beside the features.  They are made on the device, in float64:
+at once: 200 MB beside features of F = 64, 350 MB for F = 2048.  They are made on the device, in float64:
 squared distances as |x|^2 + |y|^2 - 2 x.y, after the mean of one set was taken
 off both, which keeps the three terms small.
 
