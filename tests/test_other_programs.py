@@ -47,8 +47,8 @@ def test_frechet_is_that_of_pytorch_fid(case):
 
 @pytest.mark.parametrize('case', CASES)
 def test_frechet_is_that_of_torch_fidelity(case):
-  torch = program('torch')
   fid = program('torch_fidelity.metric_fid')
+  torch = program('torch')
   # It takes moments in the features' own precision.
   real, fake = (x.astype(np.float64) for x in features(case))
   theirs = fid.fid_statistics_to_metric(
@@ -61,8 +61,8 @@ def test_frechet_is_that_of_torch_fidelity(case):
 
 @pytest.mark.parametrize('case', CASES)
 def test_kernel_distance_is_that_of_torch_fidelity(case):
-  torch = program('torch')
   kid = program('torch_fidelity.metric_kid')
+  torch = program('torch')
   real, fake = (x.astype(np.float64) for x in features(case))
 
   def theirs(subsets, size):
@@ -84,8 +84,8 @@ def test_kernel_distance_is_that_of_torch_fidelity(case):
 
 @pytest.mark.parametrize('splits', [1, 7, 10])
 def test_inception_score_is_that_of_torch_fidelity(splits):
-  torch = program('torch')
   isc = program('torch_fidelity.metric_isc')
+  torch = program('torch')
   logits = 3 * np.random.RandomState(0).randn(1003, 10)
   theirs = isc.isc_features_to_metric(torch.from_numpy(logits), splits, False)
   assert inception_score(logits, seed=None, splits=splits) == pytest.approx(
@@ -105,8 +105,8 @@ def test_manifold_is_that_of_prdc(case, k):
 
 @pytest.mark.parametrize('case', CASES)
 def test_precision_and_recall_are_those_of_torch_fidelity(case):
-  torch = program('torch')
   prc = program('torch_fidelity.metric_prc')
+  torch = program('torch')
   real, fake = (torch.from_numpy(x.astype(np.float64)) for x in features(case))
   theirs = prc.prc_features_to_metric(
       fake, real, prc_neighborhood=3, prc_batch_size=1000, save_cpu_ram=False,

@@ -69,7 +69,7 @@ def stacked_modes(labels, *, classes: int = 10) -> Stacked:
   for channel in labels.T:
     histogram(channel, classes)  # Raises.
   modes = classes ** labels.shape[1]
-  powers = classes ** np.arange(labels.shape[1])[::-1]
+  powers = classes ** np.arange(labels.shape[1])
   counts = histogram(labels.astype(np.int64) @ powers, modes)
   found = spread(counts, np.ones(modes))
   return Stacked(found.hit, int((counts >= 5).sum()), found.divergence,

@@ -31,8 +31,9 @@ def manifold(real, fake, *, k: int = 5) -> Manifold:
   Density: balls of reals that a fake is in, mean over fakes, / k; coverage:
   share of reals with a fake in their ball (Naeem et al. 2020,
   https://arxiv.org/abs/2002.09797).  In a ball is strictly nearer than its
-  radius, by more than rounding (see `pairs.py`).  All depend on the number of
-  examples: compare at one N.
+  radius, by more than rounding (see `pairs.py`), as in the program of the
+  second paper; in the first, the edge belongs to the ball.  All depend on the
+  number of examples: compare at one N.
 
   Args:
     real: features [N, F], N of k + 1 or more.

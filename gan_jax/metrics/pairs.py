@@ -1,9 +1,9 @@
 """Distances of all pairs of two sets of features, a block at a time.
 
 Blocks are [1024, 4096] at most, so that 50,000 x 50,000 distances never exist
-at once: < 200 MB beside the features.  They are made on the device, in float64:
-squared distances as |x|^2 + |y|^2 - 2 x.y, after the mean of one set was taken
-off both, which keeps the three terms small.
+at once: 200 MB beside features of F = 64, 350 MB for F = 2048.  They are made
+on the device, in float64: squared distances as |x|^2 + |y|^2 - 2 x.y, after the
+mean of one set was taken off both, which keeps the three terms small.
 
 Their rounding error is at most `slack` = 4 (F + 4) eps (|x|^2 + |y|^2), 1e-12
 relative for F = 2048.  Whoever compares two of them asks for a difference
