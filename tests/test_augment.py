@@ -421,14 +421,15 @@ def test_any_size_and_number_of_channels(name, shape):
   assert half.dtype == jnp.bfloat16
 
 
-@pytest.mark.parametrize('name', sorted(set(NAMES) - {'instance_noise'}))
+@pytest.mark.parametrize('name', sorted(
+    set(NAMES) - {'instance_noise', 'apa'}))
 def test_vectors_are_refused(name):
   with pytest.raises(ValueError, match=f'augment {name} moves pixels'):
     build(name)(jnp.zeros((3, 2)), keys_of(3))
 
 
 @pytest.mark.parametrize('name,arguments', [
-    ('ada', {}), ('instance_noise', dict(decay_steps=10))])
+    ('ada', {}), ('apa', {}), ('instance_noise', dict(decay_steps=10))])
 def test_memory_is_float32_scalars_and_is_kept_by_remember(name, arguments):
   made = lookup.build('gan_jax.augment', dict(name=name, **arguments))
   for value in made.memory.values():

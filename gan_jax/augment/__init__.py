@@ -2,9 +2,10 @@
 
 Every factory returns `(images [B, H, W, C], keys [B]) -> images`, with one
 random key for each example, or an `Augmentation`, which remembers something in
-the course of training, or mixes generated images into the real ones. They are applied to real and to generated images alike,
-inside the step, and gradients flow through them to the generator. Images are in
-[-1, 1]. What moves pixels refuses vectors [B, D].
+the course of training, or mixes generated images into the real ones. They are
+applied to real and to generated images alike, inside the step, and gradients
+flow through them to the generator. Images are in [-1, 1]. What moves pixels
+refuses vectors [B, D].
 
 A factory may ask for what the program supplies: `batch_mean`, the mean over the
 examples of all devices, and `batch_size`, their number.

@@ -167,6 +167,7 @@ def _unit(x):
 
 
 def check_classes(name, num_classes):
+  """Raises a ValueError where there are no classes to be told apart."""
   if num_classes < 2:
     raise ValueError(f'{name} needs labels of two classes or more, and the '
                      f'data have {num_classes}; use data with labels')
