@@ -55,7 +55,7 @@ def check_images(images, who: str):
 
 
 def in_chunks(function: Callable, images, size: int) -> tuple:
-  """Function of all images, a chunk at a time.
+  """Outputs of a function for all images, a chunk at a time.
 
   The last chunk is filled up with black images: one shape is compiled once, and
   an image goes the same way through the same program wherever it stands.

@@ -38,7 +38,7 @@ class Network(nn.Module):
   classes: int
 
   @nn.compact
-  def __call__(self, x):
+  def __call__(self, x):  # noqa: D102 (the class says it)
     init = nn.initializers.he_normal()
     x = nn.relu(layers.Conv(32, size=4, stride=2, kernel_init=init)(x))
     width = 64
@@ -116,8 +116,9 @@ def _train(source, definition):
   for rows in np.array_split(held_out, math.ceil(len(held_out) / 4096)):
     found = extract(np.asarray(source.images[rows]))[1].argmax(1)
     correct += int((found == source.labels[rows]).sum())
-  return flat, dict(accuracy=correct / len(held_out), classes=source.num_classes,
-                    held_out=len(held_out), trained_on=len(train))
+  return flat, dict(
+      accuracy=correct / len(held_out), classes=source.num_classes,
+      held_out=len(held_out), trained_on=len(train))
 
 
 def _extractor(flat, notes, definition, shape, classes):

@@ -5,8 +5,8 @@ https://arxiv.org/abs/1706.08500.  It differs from later releases: 1008 classes,
 means over a window that leave out the padding, and a maximum where the last
 block of the paper has a mean.
 
-Layers have two names: that of pytorch-fid's state dict ('Mixed_5b.branch1x1'),
-under which weights are kept here, and that of TensorFlow's graph ('mixed/conv').
+Layers have two names: that of pytorch-fid's state dict, 'Mixed_5b.branch1x1',
+under which weights are kept here, and that of TensorFlow's graph, 'mixed/conv'.
 """
 
 from typing import NamedTuple

@@ -32,8 +32,9 @@ def read(path: str) -> tuple[dict, dict] | None:
   if not os.path.exists(path):
     return None
   try:
-    with one_error(path, 'npz'), np.load(path, allow_pickle=False) as file:
-      arrays = {name: file[name] for name in file.files}
+    with (one_error(path, 'npz'), open(path, 'rb') as opened,
+          np.load(opened, allow_pickle=False) as file):
+      arrays = dict(file)
       noted = arrays.pop(_DIGEST, np.zeros(0)).tobytes()
       if noted != _digest(arrays):
         raise ValueError('its arrays do not have the digest noted in it')
