@@ -24,8 +24,11 @@ WARM_UP = 0.1
 # Of the generator's gradient, to the highest median of the run. In healthy
 # games it stays within a factor of 30; below 1/1000 the game stands still.
 VANISHED = 1e-3
-# AUC above which D makes less than one mistake among a thousand pairs.
-SATURATED = 0.999
+# D makes less than one mistake among a thousand pairs. A young generator
+# learns from such a D while its answers are not extreme, for hundreds of steps;
+# so beside it D(G(z)) is below UNBELIEVED, or D's loss a small part LOW_LOSS
+# of what it is at the equilibrium.
+SATURATED, UNBELIEVED, LOW_LOSS = 0.999, 0.02, 0.05
 # (D(x) - D(held-out)) / (D(x) - D(G(z))): 0 where D knows no example by
 # heart, 1 where unseen real images are fakes to it (r_v of Karras et al. 2020,
 # arXiv:2006.06676, eq. 1).
@@ -91,8 +94,10 @@ def vanishing(view: View):
 
 def saturated(view: View):
   """D makes no mistakes; a critic's loss has no bound, and may be right."""
-  auc = view.median('auc')
-  if not view.levels.get('loss/disc', 0.0) > 0.0 or not auc >= SATURATED:
+  auc, level = view.median('auc'), view.levels.get('loss/disc', 0.0)
+  if not (level > 0.0 and auc >= SATURATED and (
+      view.median('prob/fake') < UNBELIEVED
+      or view.median('loss/disc') < LOW_LOSS * level)):
     return None
   return (f'discriminator saturated: it ranks {100 * auc:.2f} % of the pairs '
           f'of a real and a generated image rightly, D(x) '

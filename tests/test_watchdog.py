@@ -30,13 +30,17 @@ def test_a_healthy_game_is_silent():
   assert found(rows(3 * LONG)) == []
 
 
+SATURATED = {'auc': 1.0, 'prob/fake': 0.0}
+
+
 def noisy(high, low):
   return lambda i: high if i % 2 else low
 
 
 # Scalars of a game, the same just short of the threshold, and the levels.
 CASES = {
-    'saturated': (dict(auc=0.9995), dict(auc=0.9985)),
+    'saturated': ({'auc': 0.9995, 'prob/fake': 0.019},
+                  {'auc': 0.9985, 'prob/fake': 0.019}),
     'collapse': (dict({'pairwise/fake': 4.9}), dict({'pairwise/fake': 5.1})),
     # r_v = gap / (gap + held-out - fake) = 1 / (1 + 0.9), 1 / (1 + 1.1).
     'overfitting': (
@@ -78,9 +82,17 @@ def test_a_gap_that_noise_explains_is_no_overfitting():
   assert found(rows(30, **loud)) == []
 
 
+@pytest.mark.parametrize('changes, fires', [
+    ({'prob/fake': 0.021, 'loss/disc': 0.07}, False),
+    ({'prob/fake': 0.5, 'loss/disc': 0.069}, True)])
+def test_a_discriminator_without_mistakes_may_still_teach(changes, fires):
+  got = found(rows(30, auc=1.0, **changes))
+  assert got == ([('saturated', WINDOW)] if fires else [])
+
+
 def test_a_critic_may_rank_all_pairs_rightly():
-  assert found(rows(30, auc=1.0), levels={'loss/disc': 0.0}) == []
-  assert found(rows(30, auc=1.0), levels={}) == []
+  assert found(rows(30, **SATURATED), levels={'loss/disc': 0.0}) == []
+  assert found(rows(30, **SATURATED), levels={}) == []
 
 
 @pytest.mark.parametrize('score, before, after, name', [
@@ -112,13 +124,13 @@ def test_what_is_no_number_is_found_at_once(value):
 
 
 def test_nothing_is_said_in_the_warm_up():
-  ill = rows(60, auc=1.0)
+  ill = rows(60, **SATURATED)
   assert found(ill, steps=400) == [('saturated', 41)]
 
 
 def test_a_finding_is_told_once_and_again_after_it_has_gone():
-  parts = (rows(20, auc=1.0), rows(3, 21, auc=0.7), rows(20, 24, auc=1.0),
-           rows(40, 44), rows(20, 84, auc=1.0))
+  parts = (rows(20, **SATURATED), rows(3, 21), rows(20, 24, **SATURATED),
+           rows(40, 44), rows(20, 84, **SATURATED))
   got = found([row for part in parts for row in part])
   assert [name for name, _ in got] == ['saturated'] * 2
   assert got[0] == ('saturated', WINDOW) and 84 < got[1][1] < 84 + WINDOW
@@ -126,7 +138,7 @@ def test_a_finding_is_told_once_and_again_after_it_has_gone():
 
 def test_it_holds_until_it_has_been_away_for_a_window():
   dog = Watchdog(LEVELS, 10)
-  for row in rows(20, auc=1.0):
+  for row in rows(20, **SATURATED):
     dog.see(row)
   assert list(dog.holding) == ['saturated']
   for row in rows(4 * WINDOW, 21):
@@ -136,7 +148,7 @@ def test_it_holds_until_it_has_been_away_for_a_window():
 
 def test_missing_scalars_are_no_reason_to_fail():
   assert found([{'step': i} for i in range(1, 60)]) == []
-  assert found([{'step': i, 'auc': 1.0} for i in range(1, 60)]) == [
+  assert found([{'step': i, **SATURATED} for i in range(1, 60)]) == [
       ('saturated', WINDOW)]
 
 
@@ -154,7 +166,7 @@ def test_every_finding_says_what_to_try():
 
 def test_the_report_is_a_table_in_the_order_of_steps():
   dog = Watchdog(LEVELS, 10)
-  some = rows(20) + rows(20, 21, auc=1.0) + rows(20, 41, **{
+  some = rows(20) + rows(20, 21, **SATURATED) + rows(20, 41, **{
       'grad_norm/gen': 1e-9})
   all_found = [f for row in some for f in dog.see(row)]
   record = [dict(attempt=1, restored=8, name='collapse', step=9,
