@@ -72,6 +72,7 @@ def get_config() -> ConfigDict:
   config.best_metric = ''           # a score by which WORKDIR/best is kept
   config.checkpoint_every = duration(500)
   config.keep_checkpoints = 3
+  config.watchdog = dict(policy='warn', max_rollbacks=3)  # stop, rollback
   return config
 
 

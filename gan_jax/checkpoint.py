@@ -13,6 +13,10 @@ class CheckpointError(RuntimeError):
   """A checkpoint that cannot be written, read or believed."""
 
 
+class NonFiniteStateError(CheckpointError):
+  """A state with a value that is infinite or not a number."""
+
+
 class Checkpoints:
   """The checkpoints of a working directory, in its folder `checkpoints`."""
 
@@ -45,7 +49,7 @@ class Checkpoints:
         newest), or the folder cannot be written.
     """
     if not bool(_all_finite(state)):
-      raise CheckpointError(
+      raise NonFiniteStateError(
           f'the state after step {step} has values that are not finite; it was '
           'not saved, the previous checkpoint stays the newest. Try a lower '
           'learning rate, max_grad_norm=1 or a penalty')

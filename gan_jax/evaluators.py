@@ -149,7 +149,8 @@ def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:
   (a critic's offset is free), what depends on c has no level and is left out.
 
   Returns:
-    {'loss/disc': ..., 'loss/gen': ..., 'prob/real': ..., 'prob/fake': ...}.
+    {'loss/disc': ..., 'loss/gen': ..., 'auc': 1/2, 'prob/*': ..., 'sign/*':
+    0 where c is}; * is real, fake and held_out, but for sign/fake.
   """
   if loss.inputs != 'logits' or loss.needs:
     return {}
@@ -169,9 +170,12 @@ def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:
   disc, gen = jax.lax.map(both, c, batch_size=128)
   lowest = jnp.flatnonzero(disc <= disc.min() + 1e-5)
   middle = lowest[len(lowest) // 2]
-  found = {'loss/disc': float(disc.min())}
+  found = {'loss/disc': float(disc.min()), 'auc': 0.5}
   if float(jnp.ptp(gen[lowest])) < 0.05:
     found['loss/gen'] = float(gen[middle])
   if float(c[lowest[-1]] - c[lowest[0]]) < 0.1:
-    found['prob/real'] = found['prob/fake'] = float(jax.nn.sigmoid(c[middle]))
+    level = float(jax.nn.sigmoid(c[middle]))
+    found |= {f'prob/{x}': level for x in ('real', 'fake', 'held_out')}
+    if abs(float(c[middle])) < 0.01:
+      found |= {'sign/real': 0.0, 'sign/held_out': 0.0}
   return found

@@ -63,7 +63,7 @@ def main(argv: list[str]) -> int:
   except DataError as e:
     return _fail(BAD_DATA, [*problems, str(e)])
   except (workdir.WorkdirError, checkpoint.CheckpointError,
-          train.NonFiniteError) as e:
+          train.NonFiniteError, train.StoppedError) as e:
     return _fail(BAD_RUN, [str(e)])
 
 

@@ -115,7 +115,8 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range):
     `Data` of the whole set and the call int32 indices [K, disc_steps, B] into
     it, ~i for the mirrored example i; or the data are None and the call is a
     `Data` of its examples. The state is donated. The axis B is split over the
-    devices, so it must be divisible by their number.
+    devices, so it must be divisible by their number. A fourth argument is
+    another seed from that call on.
   """
   # XLA:CPU copies what a single device all-reduces: 10 % of an MLP's step.
   average = pmean if mesh.size > 1 else lambda tree: tree
@@ -128,7 +129,7 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range):
 
     def body(state, item):
       image, label = read(item)
-      batch = Batch(_scale(image, image_range), label, position)
+      batch = Batch(scale(image, image_range), label, position)
       return train_step(state, batch, key, pmean=average)
 
     return lax.scan(body, state, call)
@@ -139,11 +140,20 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range):
   compiled = jax.jit(sharded, donate_argnums=0)
   sharding = NamedSharding(mesh, split)
 
-  def runner(state, data, call):
+  def runner(state, data, call, seed=seed):
     # The seed is an argument: runs that differ in it share one compilation.
     return compiled(state, data, _put(call, sharding), np.uint32(seed))
 
   return runner
+
+
+def everywhere(function: Callable, mesh):
+  """Compiles a function of whole arrays that every device computes alike.
+
+  Averages over the devices inside, as of batch norm, are those of equals.
+  """
+  return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=P(),
+                               out_specs=P(), check_vma=False))
 
 
 def put_call(call, mesh):
@@ -179,7 +189,7 @@ def _gather(data: Data) -> Callable:
   return read
 
 
-def _scale(image, image_range):
+def scale(image, image_range):
   """Bytes to [lo, hi]; floats are what they are."""
   if image.dtype != jnp.uint8:
     return image

@@ -66,7 +66,7 @@ def train_step(state: TrainState, batch: Batch, key, *, game: Game,
       fakes = generate(state.gen, label, keys, game=game)
     state, gen_scalars = gen_step(state, real, label, fakes, keys,
                                   game=game, pmean=pmean)
-  return finish(state, game), scalars | gen_scalars
+  return finish(state, game), terms.of_both(scalars, gen_scalars)
 
 
 def simultaneous_step(state: TrainState, batch: Batch, key, *, game: Game,
@@ -85,7 +85,8 @@ def simultaneous_step(state: TrainState, batch: Batch, key, *, game: Game,
   # The discriminator does not look at what the generator's update remembers.
   after, scalars = disc_step(state.replace(aux=moved.aux), real, label, fakes,
                              keys, state.step, game=game, pmean=pmean)
-  return finish(after.replace(gen=moved.gen), game), scalars | gen_scalars
+  return (finish(after.replace(gen=moved.gen), game),
+          terms.of_both(scalars, gen_scalars))
 
 
 def finish(state: TrainState, game: Game) -> TrainState:
@@ -161,7 +162,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     bound = game.disc_weight_clip
     disc = disc.replace(params=jax.tree.map(
         lambda p: jnp.clip(p, -bound, bound), disc.params))
-  scalars['grad_norm/disc'] = optax.tree.norm(grads)
+  scalars |= terms.stride('disc', state.disc.params, disc.params, grads)
   scalars |= terms.remembered(aux)
   return state.replace(disc=disc, aux=state.aux | aux), scalars
 
@@ -211,7 +212,7 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
   grads = jax.tree.map(jnp.add, fakes.vjp(by_image)[0], by_params)
   grads, stats, aux, scalars = pmean((grads, fakes.stats, aux, scalars))
   gen = _update(state.gen, grads, stats, game.gen_optimizer)
-  scalars['grad_norm/gen'] = optax.tree.norm(grads)
+  scalars |= terms.stride('gen', state.gen.params, gen.params, grads)
   scalars |= terms.remembered(aux)
   return state.replace(gen=gen, aux=state.aux | aux), scalars
 

@@ -1,6 +1,5 @@
 """The loop: indices -> steps -> scalars, pictures, scores, checkpoints."""
 
-import json
 import logging
 import os
 
@@ -9,12 +8,15 @@ import numpy as np
 
 from gan_jax import media, parallel, record, workdir
 from gan_jax.best import Best
-from gan_jax.checkpoint import Checkpoints
+from gan_jax.checkpoint import Checkpoints, NonFiniteStateError
 from gan_jax.clock import Clock
+from gan_jax.diagnosing import Diagnoser
 from gan_jax.evaluators import Evaluator, equilibrium
 from gan_jax.experiment import Experiment
-from gan_jax.feed import feed, indices
+from gan_jax.feed import feed
+from gan_jax.guard import Guard, NonFiniteError, RollBack, StoppedError
 from gan_jax.signals import StopRequest
+from gan_jax.watchdog import Finding
 from gan_jax.workdir import WorkdirError
 from gan_jax.writers import (
     ProgressBar,
@@ -26,13 +28,12 @@ from gan_jax.writers import (
 _LOG = logging.getLogger(__name__)
 
 
-class NonFiniteError(RuntimeError):
-  """A loss, gradient or weight is infinite or not a number."""
+__all__ = ['NonFiniteError', 'StoppedError', 'train']
 
 
 def train(experiment: Experiment, folder: str, *,
           allow_changed_data: bool = False) -> int:
-  """Trains, or goes on, until train_steps, a signal or a non-finite number.
+  """Trains, or goes on, until train_steps, a signal or the watchdog.
 
   Args:
     experiment: of `experiment.load`.
@@ -43,7 +44,8 @@ def train(experiment: Experiment, folder: str, *,
     The exit status: 0, or 143 / 130 after SIGTERM / SIGINT.
 
   Raises:
-    WorkdirError, CheckpointError, NonFiniteError: with what to do.
+    WorkdirError, CheckpointError, NonFiniteError, StoppedError: with what to
+      do.
   """
   with workdir.hold(folder):
     record.check_same_run(folder, experiment,
@@ -87,44 +89,65 @@ class _Loop:
         experiment.step, self.mesh, seed=config['seed'],
         image_range=config['image_range'])
     self.evaluator = Evaluator(experiment)
-    self.clock = Clock(config['batch_size'] * config['disc_steps'])
+    self.diagnoser = Diagnoser(experiment, self.mesh)
+    self.levels = _levels(experiment)
+    self.guard = Guard(experiment, folder, self.levels, writer.read(),
+                       checkpoints.latest())
 
   def run(self, stop):
-    experiment, per_call = self.experiment, self.config['steps_per_call']
+    """To the end; from the newest checkpoint again where the guard says so."""
+    while True:
+      try:
+        return self._play(stop)
+      except RollBack as fault:
+        self.checkpoints.wait()
+        step = self.checkpoints.latest()
+        self.guard.roll_back(fault, step)
+        self.writer.rewind(step)
+        self.scores.rewind(step)
+
+  def _play(self, stop):
+    experiment, per_call = self.guard.experiment, self.config['steps_per_call']
+    seed = self.guard.seed
+    self.clock = Clock(self.config['batch_size'] * self.config['disc_steps'])
     state, step = self._first_state()
     data, calls = feed(experiment, self.mesh, step)
     if step == 0:
       self._write_sample(0, self.evaluator.start_grid(state))
     pending = None
-    while step < experiment.train_steps and not stop.signum:
+    while (step < experiment.train_steps and not stop.signum
+           and not self.guard.verdict):
       call = next(calls)
       late = pending and all(x.is_ready() for x in pending[1].values())
-      state, scalars = self.runner(state, data, call)
+      state, scalars = self.runner(state, data, call, seed)
       self.clock.dispatched(bool(late))
       if pending:
         self._write(*pending)
       step += per_call
       due = self._due(step)
-      # Drawn and written while the next call runs.
+      # Drawn, diagnosed and written while the next call runs.
+      look = None if step % experiment.log_every else self.diagnoser.start(
+          state, step, seed)
       grid = self.evaluator.start_grid(state) if 'sample' in due else None
-      pending = step, scalars, grid
+      pending = step, scalars, look, grid
       if 'eval' in due or 'checkpoint' in due:  # They need the state itself.
         self._write(*pending, state)
         pending = None
     if pending:
       self._write(*pending)
     self._finish(state, step)
+    if self.guard.verdict:
+      raise StoppedError(self.guard.verdict)
 
   def draw(self):
     """Curves and GIF of all that the folder holds; never the end of a run."""
     title = os.path.basename(os.path.abspath(self.folder))
     try:
+      self.guard.write_report()
       rows, frames = self.writer.read(), _frames(self.folder)
       if rows:
-        levels = equilibrium(self.experiment.game.loss,
-                             self.config['batch_size'])
         try_write_file(os.path.join(self.folder, 'curves.png'),
-                       media.curves(rows, levels=levels, title=title))
+                       media.curves(rows, levels=self.levels, title=title))
       if frames:
         try_write_file(os.path.join(self.folder, 'training.gif'),
                        media.gif(frames))
@@ -147,9 +170,9 @@ class _Loop:
     return [name for name in ('sample', 'eval', 'checkpoint')
             if (n := getattr(every, f'{name}_every')) and step % n == 0]
 
-  def _write(self, step, scalars, grid, state=None):
+  def _write(self, step, scalars, look, grid, state=None):
     """A row of scalars and a picture; with the state, all that is due."""
-    row = self._read(step, scalars)
+    row = self._read(step, scalars, look)
     if grid is not None:
       self._write_sample(step, grid)
     due = () if state is None else self._due(step)
@@ -158,6 +181,7 @@ class _Loop:
     if row:
       self.writer.write(step, row)
       self.bar.update(step, row)
+      self.guard.look(step, row)
     # Last: a run that is killed here and resumed does not come back for them.
     if 'checkpoint' in due:
       self._save(step, state)
@@ -179,41 +203,27 @@ class _Loop:
     try_write_file(path, media.png(grid))
     self.writer.images(step, 'samples', grid)
 
-  def _read(self, step, scalars) -> dict[str, float]:
+  def _read(self, step, scalars, look) -> dict[str, float]:
     """Waits for a call; its row if one is due, {} otherwise."""
     scalars = {k: np.asarray(v) for k, v in scalars.items()}
     self.clock.finished()
     bad = {k: v for k, v in scalars.items() if not np.isfinite(v).all()}
     if bad:
-      self._refuse(step, bad)
-    if step % self.experiment.log_every:
+      self.guard.refuse(step, bad, self.checkpoints.latest())
+    if look is None:
       return {}
     # The mean over one call: the same number whether or not a run was cut.
     row = {k: float(v.mean(dtype=np.float64)) for k, v in scalars.items()}
-    return row | self.clock.read(self.config['steps_per_call'])
-
-  def _refuse(self, step, bad):
-    """Stops at the first non-finite scalar, leaving what explains it."""
-    per_call = self.config['steps_per_call']
-    first = min(int(np.flatnonzero(~np.isfinite(v))[0]) for v in bad.values())
-    at = step - per_call + first
-    found = sorted(k for k, v in bad.items() if not np.isfinite(v[first]))
-    batch = indices(self.experiment, step - per_call)[first]
-    path = os.path.join(self.folder, 'nonfinite.json')
-    try_write_file(path, json.dumps({
-        'step': at, 'seed': self.config['seed'], 'scalars': found,
-        'batch_indices': batch.tolist()}, indent=1).encode())
-    raise NonFiniteError(
-        f'step {at}: {", ".join(found)} not finite; the batch is named in '
-        f'{path}. Try, in a new --workdir, a lower learning rate, '
-        "max_grad_norm=1, a penalty, or dtype='float32'. The newest checkpoint "
-        'is of step '
-        f'{self.checkpoints.latest()}')
+    return (row | self.diagnoser.finish(look)
+            | self.clock.read(self.config['steps_per_call']))
 
   def _save(self, step, state):
     self.writer.flush()
     self.scores.flush()
-    self.checkpoints.save(step, state)
+    try:
+      self.checkpoints.save(step, state)
+    except NonFiniteStateError as e:
+      self.guard.give_up(Finding('non-finite', step, str(e), ''))
 
   def _finish(self, state, step):
     if step > self.checkpoints.latest():
@@ -221,6 +231,14 @@ class _Loop:
       self.checkpoints.wait()
     if step == self.experiment.train_steps:
       self._write_sample(step, self.evaluator.start_grid(state))
+
+
+def _levels(experiment):
+  try:
+    return equilibrium(experiment.game.loss, experiment.config['batch_size'])
+  except Exception as e:  # Of a loss of one's own: a run can do without.
+    _LOG.warning('no equilibrium: %s: %s', type(e).__name__, e)
+    return {}
 
 
 def _frames(folder):

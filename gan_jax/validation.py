@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gan_jax import lookup, scheduled
+from gan_jax import lookup, scheduled, watchdog
 from gan_jax.data import load as data
 from gan_jax.lookup import Problem
 
@@ -110,7 +110,7 @@ _VALUES = {
 }
 # Plain values that may be schedules, and the range [low, high) of each.
 NUMBERS = {'ema_decay': (0.0, 0.9999999)}  # 1 in float32 would never move
-KEYS = {*_VALUES, *ROOMS, *DURATIONS, *NUMBERS, 'train_steps'}
+KEYS = {*_VALUES, *ROOMS, *DURATIONS, *NUMBERS, 'train_steps', 'watchdog'}
 
 
 def check(config: Mapping[str, Any], devices: int) -> list[Problem]:
@@ -134,6 +134,8 @@ def check(config: Mapping[str, Any], devices: int) -> list[Problem]:
   for key, room in ROOMS.items():
     if key in config:
       problems += _check_room(key, config[key], room)
+  if 'watchdog' in config:
+    problems += watchdog.check(config['watchdog'])
   if not any(p.path == 'batch_size' for p in problems):
     problems += _check_batch(config.get('batch_size', devices), devices)
   return problems + _check_game(config, devices, problems)

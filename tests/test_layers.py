@@ -20,14 +20,15 @@ LAYERS = (
     # L1: networks.
     ('models',),
     # L2: the game.
-    ('state', 'game', 'terms', 'step', 'sampling'),
+    ('state', 'game', 'terms', 'step', 'sampling', 'diagnosis'),
     # L3: devices, disk and the clock.
     ('parallel', 'checkpoint', 'writers', 'workdir', 'signals', 'clock',
      'best', 'extractors', 'data.pipeline', 'data.cache', 'data.scan',
      'data.decode', 'data.ingest', 'data.folder_labels', 'data.tfds_files',
      'data.load', 'data.stream', 'data.statistics', 'data.sources'),
     # L4: from a config to what runs.
-    ('validation', 'experiment', 'evaluators', 'evaluation', 'feed', 'record'),
+    ('validation', 'experiment', 'evaluators', 'evaluation', 'feed', 'record',
+     'diagnosing', 'watchdog', 'guard'),
     # L5: programs.
     ('train', 'sample', 'evaluate', 'report', 'inspecting', 'main'),
 )

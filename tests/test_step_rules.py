@@ -194,7 +194,8 @@ def test_scalars_are_float32_of_no_dimension():
       ((), 'float32')}
   assert set(scalars) == {
       'loss/disc', 'loss/gen', 'logits/real', 'logits/fake', 'prob/real',
-      'prob/fake', 'penalty/r1', 'grad_norm/disc', 'grad_norm/gen'}
+      'prob/fake', 'sign/real', 'penalty/r1', 'grad_norm/disc',
+      'grad_norm/gen', 'grad_ratio', 'update_ratio/disc', 'update_ratio/gen'}
 
 
 def test_pmean_is_called_on_all_that_differs_between_devices():

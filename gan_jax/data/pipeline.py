@@ -4,6 +4,7 @@ Batches are indices. Where the images are on the device, the host sends nothing
 else; where they stream (`data.stream`), the host reads these rows.
 """
 
+import copy
 import operator
 from typing import NamedTuple
 
@@ -95,6 +96,12 @@ class Batches:
       indices[done:done + len(part)] = part
       done += len(part)
     return indices.reshape(count, self.batch_size)
+
+  def reseeded(self, seed):
+    """The batches of another seed."""
+    other = copy.copy(self)
+    other.seed, other._epochs = _integer('seed', seed, 0), {}
+    return other
 
   def _epoch(self, epoch):
     """The order of one epoch, int32 [N * repeat]."""

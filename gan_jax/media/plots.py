@@ -10,14 +10,18 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 # Okabe & Ito's colours, told apart by colour-blind readers too.  A part keeps
 # its colour in every panel.
 _COLOURS = {'disc': '#0072B2', 'gen': '#D55E00', 'real': '#009E73',
-            'fake': '#CC79A7'}
+            'fake': '#CC79A7', 'held_out': '#E69F00'}
 _OTHERS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 _INK, _FAINT, _BAD = '#333333', '#999999', '#CC0000'
-_LABELS = {'prob/real': 'D(x)', 'prob/fake': 'D(G(z))'}
+_LABELS = {'prob/real': 'D(x)', 'prob/fake': 'D(G(z))',
+           'prob/held_out': 'D(held-out)', 'logits/held_out': 'held-out',
+           'sign/held_out': 'held-out', 'grad_ratio': 'gen / disc'}
 _SMOOTH_FROM = 150  # points; a shorter curve is drawn as it is
 _BINS = 800  # bins of a long raw curve, each drawn by its lowest and highest
 _DISTANCES = ('fid', 'fd', 'kid')  # scores of which the lowest is the best
-_PROB, _GRAD = 'probability of real', 'gradient norm'
+_PROB = 'probability of real'
+_GRAD, _UPDATE, _SLOPE = 'gradient norm', 'update / weight', '|grad$_x$ D|'
+_LOGGED = (_GRAD, _UPDATE, _SLOPE)  # panels with a logarithmic axis
 
 
 def curves(scalars, *, levels, title) -> bytes:
@@ -25,8 +29,10 @@ def curves(scalars, *, levels, title) -> bytes:
 
   Panels without data are left out: losses (loss/disc, loss/gen), probabilities
   D(x) and D(G(z)) (prob/real, prob/fake), logits (logits/*), gradient norms
-  (grad_norm/*, log scale), penalties (penalty/*), and one panel for each score
-  (eval/*, and names that begin with fid, fd or kid).  A long curve is
+  (grad_norm/*, grad_ratio, log scale), the diagnoses (held-out examples beside
+  the real ones, sign/*, auc, update_ratio/*, grad_x/*, pairwise/*,
+  saturation/*), penalties (penalty/*), and one panel for each score (eval/*,
+  and names that begin with fid, fd or kid).  A long curve is
   drawn twice: as logged, faint, and smoothed, strong; the axis shows all of
   the smoothed one and 98 % of the raw one.  Null values, which stand for NaN
   and Inf, are red crosses on the axis.
@@ -39,7 +45,7 @@ def curves(scalars, *, levels, title) -> bytes:
     title: the line above the panels.
   """
   panels = _panels(scalars)
-  columns = min(2, max(1, len(panels)))
+  columns = min(2 if len(panels) <= 8 else 3, max(1, len(panels)))
   rows = max(1, math.ceil(len(panels) / columns))
   figure = Figure(figsize=(5.6 * columns, 0.8 + 2.6 * rows),
                   layout='constrained')
@@ -64,9 +70,15 @@ def _panels(scalars):
   names = sorted({key for row in scalars for key in row})
   # Of loss/* only the two players' have an equilibrium, not their parts.
   groups = [('loss', ('loss/disc', 'loss/gen')),
-            (_PROB, ('prob/real', 'prob/fake')),
-            ('logits of D', ('logits/real', 'logits/fake')),
-            (_GRAD, [k for k in names if k.startswith('grad_norm/')]),
+            (_PROB, ('prob/real', 'prob/held_out', 'prob/fake')),
+            ('logits of D', ('logits/real', 'logits/held_out', 'logits/fake')),
+            ('mean sign of D', ('sign/real', 'sign/held_out')),
+            ('AUC of D, real above fake', ('auc',)),
+            (_GRAD, ('grad_norm/disc', 'grad_norm/gen', 'grad_ratio')),
+            (_UPDATE, ('update_ratio/disc', 'update_ratio/gen')),
+            (_SLOPE, ('grad_x/real', 'grad_x/fake')),
+            ('distance within a batch', ('pairwise/real', 'pairwise/fake')),
+            ('saturated values', ('saturation/real', 'saturation/fake')),
             ('penalty', [k for k in names if k.startswith('penalty/')])]
   groups += [(k.removeprefix('eval/'), [k]) for k in names
              if k.startswith(('eval/',) + _DISTANCES)]
@@ -83,14 +95,14 @@ def _panel(axes, name, keys, scalars, levels):
             for r in scalars if key in r]
     steps, values = np.asarray(rows, np.float64).T
     bad.update(steps[~np.isfinite(values)])
-    good = np.isfinite(values) & ((values > 0) | (name != _GRAD))
+    good = np.isfinite(values) & ((values > 0) | (name not in _LOGGED))
     part = key.split('/', 1)[-1]
     if good.any():
-      shown += _curve(axes, steps[good], values[good], log=name == _GRAD,
+      shown += _curve(axes, steps[good], values[good], log=name in _LOGGED,
                       marker=score, label=_LABELS.get(key, part),
                       color=_COLOURS.get(part, _OTHERS[i % len(_OTHERS)]))
   if len(shown) == len(levels):
-    axes.text(0.5, 0.5, 'no finite value above 0' if name == _GRAD else
+    axes.text(0.5, 0.5, 'no finite value above 0' if name in _LOGGED else
               'no finite value', transform=axes.transAxes, ha='center',
               fontsize=9, color=_FAINT)
   if bad:
@@ -161,7 +173,7 @@ def _dress(axes, name, shown, *, dashed):
                  loc='left', fontsize=10, color=_INK)
   if name == _PROB:
     axes.set_ylim(-0.02, 1.02)
-  elif name == _GRAD and shown:
+  elif name in _LOGGED and shown:
     axes.set_yscale('log')
     axes.set_ylim(min(shown) / 1.3, max(shown) * 1.3)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f'{v:g}'))

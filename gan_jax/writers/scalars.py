@@ -40,15 +40,11 @@ class ScalarWriter:
       OSError: the old rows cannot be read or rewritten.
     """
     self._path = pathlib.Path(workdir) / 'scalars.jsonl'
-    drop_rows(self._path, resume_step)
-    self._rows = Appender(self._path)
     self._events = Appender(
         pathlib.Path(workdir) / 'tensorboard' /
         f'events.out.tfevents.{time.time():.6f}.{os.getpid()}')
     self._event(file_version='brain.Event:2')
-    # TensorBoard hides the events of earlier files from this step on.
-    self._event(step=resume_step + 1 if resume_step else 0,
-                session_log=SessionLog(status=SessionLog.START))
+    self._begin(resume_step)
 
   def write(self, step, scalars):
     """Appends one row; NaN, Inf and None become null in scalars.jsonl.
@@ -85,6 +81,15 @@ class ScalarWriter:
     self._event(step=int(step), summary=Summary(
         value=[Summary.Value(tag=name, image=picture)]))
 
+  def rewind(self, step):
+    """Goes back: removes what was logged after `step`, as at the start.
+
+    Raises:
+      OSError: the old rows cannot be read or rewritten.
+    """
+    self._rows.close()
+    self._begin(step)
+
   def read(self):
     """Returns the rows of scalars.jsonl, a list of dicts with 'step'."""
     return [row for _, row in read_rows(self._path) if row is not None]
@@ -106,6 +111,13 @@ class ScalarWriter:
   def __exit__(self, *_):
     """Closes it."""
     self.close()
+
+  def _begin(self, step):
+    drop_rows(self._path, step)
+    self._rows = Appender(self._path)
+    # TensorBoard hides the events from this step on that it has seen before.
+    self._event(step=step + 1 if step else 0,
+                session_log=SessionLog(status=SessionLog.START))
 
   def _event(self, **fields):
     data = Event(wall_time=time.time(), **fields).SerializeToString()

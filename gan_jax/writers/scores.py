@@ -34,6 +34,16 @@ class ScoreWriter:
              'time': time.strftime('%Y-%m-%dT%H:%M:%S%z')}
       self._rows.append(json.dumps(row, allow_nan=False).encode() + b'\n')
 
+  def rewind(self, step: int) -> None:
+    """Drops the scores of steps after `step`.
+
+    Raises:
+      OSError: the old lines cannot be read or rewritten.
+    """
+    self._rows.close()
+    drop_rows(self._path, step)
+    self._rows = Appender(self._path)
+
   def read(self) -> list[dict]:
     """All rows of the file."""
     return [row for _, row in read_rows(self._path) if row is not None]

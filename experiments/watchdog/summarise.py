@@ -1,0 +1,43 @@
+"""A line of results.jsonl for each run: what its rows say, and the watchdog.
+
+python experiments/watchdog/summarise.py runs/watchdog/*
+"""
+
+import json
+import os
+import sys
+
+import numpy as np
+
+from gan_jax import lookup
+from gan_jax.evaluators import equilibrium
+from gan_jax.watchdog import Watchdog
+
+_SHOWN = ('loss/disc', 'loss/gen', 'prob/real', 'prob/fake', 'auc',
+          'grad_norm/gen', 'update_ratio/gen', 'gap/logits', 'gap/sign',
+          'pairwise/fake', 'pairwise/real', 'saturation/fake',
+          'grad_x/real', 'grad_x/fake')
+
+
+def summarise(folder):
+  """{'run', 'steps', 'findings', medians of the last 20 rows}."""
+  with open(os.path.join(folder, 'scalars.jsonl')) as file:
+    rows = [json.loads(line) for line in file]
+  with open(os.path.join(folder, 'config.json')) as file:
+    config = json.load(file)
+  levels = equilibrium(lookup.build('gan_jax.losses', config['loss']))
+  dog = Watchdog(levels, config['train_steps'])
+  found = [(f.step, f.name, f.text) for row in rows for f in dog.see(row)]
+
+  def last(name):
+    values = [row[name] for row in rows[-20:] if row.get(name) is not None]
+    return float(f'{np.median(values):.4g}') if values else None
+
+  return {'run': os.path.basename(os.path.normpath(folder)),
+          'steps': rows[-1]['step'], 'findings': found,
+          **{name: last(name) for name in _SHOWN}}
+
+
+if __name__ == '__main__':
+  for folder in sys.argv[1:]:
+    print(json.dumps(summarise(folder)))

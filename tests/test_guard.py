@@ -1,0 +1,239 @@
+"""What a run does about its health: it warns, stops, or goes back."""
+
+import json
+import os
+
+import jax
+import jax.numpy as jnp
+import pytest
+import tiny
+from jax import random
+
+from gan_jax import experiment, main, parallel, train
+from gan_jax.train import NonFiniteError, StoppedError
+
+# Of ml_collections, when it reads a config file.
+pytestmark = pytest.mark.filterwarnings('ignore:the load_module')
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch):
+  """No curves, and one compilation for the stretches of a run."""
+  monkeypatch.setattr(train.media, 'curves', lambda *a, **k: b'')
+  monkeypatch.setattr(train.media, 'gif', lambda *a, **k: b'')
+  make, runners = parallel.make_runner, {}
+  monkeypatch.setattr(
+      parallel, 'make_runner', lambda step, mesh, **kwargs: runners.setdefault(
+          (step, mesh), make(step, mesh, **kwargs)))
+
+
+@pytest.fixture(scope='module')
+def images(tmp_path_factory):
+  return tiny.write_images(tmp_path_factory.mktemp('data') / 'noise.npz')
+
+
+def load(images, policy, *, max_rollbacks=2, **changes):
+  return experiment.load(tiny.config(images, sample_every=0, **{
+      'train_steps': 10, 'watchdog': dict(policy=policy,
+                                          max_rollbacks=max_rollbacks),
+      **changes}))
+
+
+def broken(run, at, *, always=False):
+  """Its step gives NaN at step `at`: in the first attempt, or in all."""
+  good, seed = run.step, run.config['seed']
+
+  def step(state, batch, key, *, pmean):
+    state, scalars = good(state, batch, key, pmean=pmean)
+    first = jnp.all(random.key_data(key) == random.key_data(random.key(seed)))
+    bad = (state.step == at) & (first | always)
+    return state, scalars | {
+        'loss/disc': jnp.where(bad, jnp.nan, scalars['loss/disc'])}
+
+  return run._replace(step=step)
+
+
+def record(folder):
+  with open(os.path.join(folder, 'rollbacks.jsonl')) as file:
+    return [json.loads(line) for line in file]
+
+
+def read(folder, name='report.md'):
+  with open(os.path.join(folder, name)) as file:
+    return file.read()
+
+
+# --- rollback --------------------------------------------------------------
+
+
+def test_a_number_that_is_bad_once_costs_one_rollback(images, tmp_path, caplog):
+  run = load(images, 'rollback')
+  assert train.train(run, tmp_path / 'well') == 0
+  assert train.train(broken(run, 7), tmp_path / 'ill') == 0
+  entry, = record(tmp_path / 'ill')
+  assert [entry[k] for k in ('attempt', 'restored', 'step', 'name')] == [
+      1, 6, 6, 'non-finite']
+  assert 'back to step 6, attempt 1 of 2' in caplog.text
+  assert 'rolled back to step 6, attempt 1' in read(tmp_path / 'ill')
+  well, ill = tiny.rows(tmp_path / 'well'), tiny.rows(tmp_path / 'ill')
+  assert [row['step'] for row in ill] == [2, 4, 6, 8, 10]
+  assert ill[:3] == well[:3]
+  # Other noise and other batches from there on.
+  assert ill[3]['pairwise/fake'] != well[3]['pairwise/fake']
+  assert ill[3]['logits/real'] != well[3]['logits/real']
+
+
+@pytest.mark.parametrize('cut', [6, 8])
+def test_a_run_resumed_after_a_rollback_ends_the_same(images, tmp_path, cut):
+  run = broken(load(images, 'rollback'), 5)
+  whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+  assert train.train(run, whole) == 0
+  assert train.train(run._replace(train_steps=cut), parts) == 0
+  assert train.train(run, parts) == 0
+  assert tiny.saved_digest(run, parts) == tiny.saved_digest(run, whole)
+  assert tiny.rows(parts) == tiny.rows(whole)
+  assert record(parts) == record(whole)
+  assert read(parts) == read(whole)
+
+
+def test_a_run_killed_between_the_record_and_its_new_rows_plays_the_same(
+    images, tmp_path, monkeypatch):
+  run = broken(load(images, 'rollback'), 7)
+  assert train.train(run, tmp_path / 'whole') == 0
+
+  class Killed(BaseException):
+    pass
+
+  def rewind(self, step):
+    raise Killed
+
+  with monkeypatch.context() as patch:
+    patch.setattr(train.ScalarWriter, 'rewind', rewind)
+    with pytest.raises(Killed):
+      train.train(run, tmp_path / 'cut')
+  assert train.train(run, tmp_path / 'cut') == 0
+  assert tiny.saved_digest(run, tmp_path / 'cut') == tiny.saved_digest(
+      run, tmp_path / 'whole')
+  assert tiny.rows(tmp_path / 'cut') == tiny.rows(tmp_path / 'whole')
+
+
+def test_without_a_checkpoint_it_goes_back_to_the_start(images, tmp_path):
+  run = broken(load(images, 'rollback', checkpoint_every=0), 3)
+  assert train.train(run, tmp_path) == 0
+  assert record(tmp_path)[0]['restored'] == 0
+  assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6, 8, 10]
+
+
+def test_rollbacks_come_to_an_end(images, tmp_path):
+  run = broken(load(images, 'rollback'), 7, always=True)
+  with pytest.raises(NonFiniteError, match='step 6: loss/disc not finite'):
+    train.train(run, tmp_path)
+  assert [e['restored'] for e in record(tmp_path)] == [6, 6]
+  assert tiny.finished(tmp_path)[-1] == 6
+
+
+def test_weights_that_are_not_finite_are_rolled_back_too(images, tmp_path):
+  run = load(images, 'rollback', max_rollbacks=1)
+  good = run.step
+
+  def step(state, batch, key, *, pmean):
+    state, scalars = good(state, batch, key, pmean=pmean)
+    bad = jnp.where(state.step >= 4, jnp.inf, 1.0)
+    ema = jax.tree.map(lambda x: x * bad, state.ema)
+    return state.replace(ema=ema), scalars
+
+  with pytest.raises(NonFiniteError, match='after step 4 has values that are '):
+    train.train(run._replace(step=step), tmp_path)
+  assert [e['restored'] for e in record(tmp_path)] == [2]
+
+
+def test_batches_of_another_seed_leave_the_old_ones_alone(images):
+  batches = load(images, 'warn').batches
+  before = batches(0, 3).tolist()
+  other = batches.reseeded(99)
+  assert other(0, 3).tolist() != before
+  assert batches(0, 3).tolist() == before
+  assert batches.reseeded(batches.seed)(0, 3).tolist() == before
+
+
+# --- findings --------------------------------------------------------------
+
+
+def fading(run, at):
+  """The generator's gradient, as logged, is gone from step `at` on."""
+  good = run.step
+
+  def step(state, batch, key, *, pmean):
+    state, scalars = good(state, batch, key, pmean=pmean)
+    size = jnp.where(state.step > at, 1e-9, 1.0)
+    return state, scalars | {'grad_norm/gen': size * scalars['grad_norm/gen']}
+
+  return run._replace(step=step)
+
+
+LONG = dict(train_steps=48, checkpoint_every=16)
+
+
+def test_warn_says_it_and_goes_on(images, tmp_path, caplog):
+  run = fading(load(images, 'warn', **LONG), 24)
+  assert train.train(run, tmp_path / 'whole') == 0
+  assert caplog.text.count('generator gradient vanishing') == 1
+  assert '| vanishing |' in read(tmp_path / 'whole')
+  assert tiny.finished(tmp_path / 'whole')[-1] == 48
+  # The same, cut in the middle of what it remembers.
+  assert train.train(run._replace(train_steps=30), tmp_path / 'cut') == 0
+  assert train.train(run, tmp_path / 'cut') == 0
+  assert read(tmp_path / 'cut') == read(tmp_path / 'whole')
+  assert tiny.saved_digest(run, tmp_path / 'cut') == tiny.saved_digest(
+      run, tmp_path / 'whole')
+
+
+def test_stop_saves_and_ends_until_the_policy_is_changed(images, tmp_path):
+  run = fading(load(images, 'stop', **LONG), 24)
+  with pytest.raises(StoppedError, match='step 36: the watchdog stopped the '
+                     'run: generator gradient .* See .*report.md; --config'):
+    train.train(run, tmp_path)
+  # The call that was in flight is saved as well.
+  assert tiny.finished(tmp_path)[-1] == 38
+  with pytest.raises(StoppedError, match='step 40'):
+    train.train(run, tmp_path)
+  on = fading(load(images, 'warn', **LONG), 24)
+  assert train.train(on, tmp_path) == 0
+  assert tiny.finished(tmp_path)[-1] == 48
+
+
+def test_a_finding_is_rolled_back_and_then_stops(images, tmp_path):
+  run = fading(load(images, 'rollback', max_rollbacks=1, **LONG), 24)
+  with pytest.raises(StoppedError, match='generator gradient vanishing'):
+    train.train(run, tmp_path)
+  entry, = record(tmp_path)
+  assert (entry['restored'], entry['step'], entry['name']) == (
+      32, 36, 'vanishing')
+
+
+def test_stopping_is_status_4(images, tmp_path, monkeypatch, capsys):
+  def see(self, row):
+    self.holding = {'saturated': train.Finding(
+        'saturated', row['step'], 'discriminator saturated', 'Try less')}
+    return []
+
+  monkeypatch.setattr('gan_jax.watchdog.Watchdog.see', see)
+  assert main.main([
+      'main', '--config=configs/critic_mlp.py:data=npz,quick',
+      f'--config.data.path={images}', f'--workdir={tmp_path}',
+      '--config.watchdog.policy=stop']) == 4
+  assert 'the watchdog stopped the run: discriminator saturated. Try less' in (
+      capsys.readouterr().err)
+
+
+def test_a_mistyped_policy_is_refused_with_all_the_rest(
+    images, tmp_path, capsys):
+  assert main.main([
+      'main', '--config=configs/critic_mlp.py:data=npz,quick',
+      f'--config.data.path={images}', f'--workdir={tmp_path}',
+      '--config.watchdog.policy=halt', '--config.watchdog.max_rolback=1',
+      '--config.batch_size=0']) == 2
+  said = capsys.readouterr().err
+  for words in ("config.watchdog.policy: 'halt'", 'did you mean '
+                '"max_rollbacks"', 'config.batch_size: 0'):
+    assert words in said
