@@ -129,6 +129,7 @@ def _nearest(subject, real, fake):
                f'all {total:,}; a real image is at {usual:.3g} from the '
                f'nearest other one (median)')
   if subject.extractor:
+    # The first of the same permutation as `real`, which is among them.
     rows = np.sort(Batches(total, min(total, _SEARCHED), subject.seed)(0, 1)[0])
     index, distance, usual = _search(
         queries, real, lambda images: subject.extractor.extract(images)[0],
