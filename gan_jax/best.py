@@ -8,7 +8,7 @@ from gan_jax.checkpoint import Checkpoints
 from gan_jax.writers import write_file
 
 # Scores whose names begin so are better when low; all others when high.
-_LOW = ('fd', 'kd', 'class_kl', 'nearest')
+_LOW = ('fd', 'kd', 'class_kl', 'divergence', 'ms_ssim')
 
 
 class Best:
@@ -64,5 +64,10 @@ class Best:
     return True
 
 
+def low_is_better(name: str) -> bool:
+  """Whether a score of this name is better when it is low."""
+  return name.startswith(_LOW)
+
+
 def _better(name, value, than) -> bool:
-  return value < than if name.startswith(_LOW) else value > than
+  return value < than if low_is_better(name) else value > than

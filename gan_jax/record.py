@@ -5,7 +5,7 @@ import logging
 import os
 import re
 
-from gan_jax import durations, parallel, validation, workdir
+from gan_jax import durations, fields, parallel, validation, workdir
 from gan_jax.data import scan
 from gan_jax.experiment import Facts, plain
 from gan_jax.workdir import WorkdirError
@@ -88,7 +88,7 @@ def _differences(folder, name, now):
   if not os.path.exists(path):
     return []
   with open(path) as file:
-    return workdir.diff(json.load(file), now)
+    return fields.diff(json.load(file), now)
 
 
 def _changed_data(folder, facts):
@@ -127,7 +127,8 @@ def write_launch(folder, experiment, start):
     write_file(os.path.join(folder, name),
                (json.dumps(value, indent=1) + '\n').encode())
   launch = workdir.provenance() | {
-      'step': start, 'devices': parallel.device_names()}
+      'step': start, 'train_steps': experiment.train_steps,
+      'devices': parallel.device_names()}
   before = _last_devices(folder) if start else []
   with open(os.path.join(folder, 'launches.jsonl'), 'a') as file:
     file.write(json.dumps(launch) + '\n')

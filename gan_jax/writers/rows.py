@@ -2,6 +2,7 @@
 
 import json
 import logging
+import pathlib
 
 from gan_jax.writers.files import write_file
 
@@ -11,7 +12,7 @@ _log = logging.getLogger(__name__)
 def read_rows(path):
   """[(line, row or None if the line is no row)]; [] if there is no file."""
   try:
-    lines = path.read_bytes().split(b'\n')
+    lines = pathlib.Path(path).read_bytes().split(b'\n')
   except FileNotFoundError:
     return []
   result = []

@@ -1,0 +1,71 @@
+"""The fields of a config, each with its path."""
+
+_ABSENT = object()
+
+
+def flat(config: dict) -> dict:
+  """{'generator.width': 64, 'penalties[0].weight': 10.0} of nested dicts."""
+  return {path.lstrip('.'): value for path, value in _leaves('', config)}
+
+
+def _leaves(path, value):
+  items = _items(value)
+  if items is None or not items:
+    yield path, value
+    return
+  for key, inner in items.items():
+    yield from _leaves(path + key, inner)
+
+
+def diff(old: dict, new: dict) -> list[str]:
+  """Compares two configs, as 'generator.width: 64 (checkpoint) -> 32 (now)'.
+
+  Args:
+    old: nested dicts of the checkpoint's config; from JSON, so that a tuple
+      is equal to a list.
+    new: those of the present config (`to_dict()` of a ConfigDict).
+
+  Returns:
+    One line for each value that differs, in the order of the keys; a value on
+    one side only is 'absent' on the other.
+  """
+  return [f'{path.lstrip(".")}: {before} (checkpoint) -> {now} (now)'
+          for path, before, now in _differences('', old, new)]
+
+
+def _differences(path, old, new):
+  """Yields (path, text of the old value, text of the new value)."""
+  old_items, new_items = _items(old), _items(new)
+  # An empty or absent side has no items, but the other side's are listed.
+  if (old_items or new_items) and all(
+      items is not None or value is _ABSENT
+      for items, value in ((old_items, old), (new_items, new))):
+    old_items, new_items = old_items or {}, new_items or {}
+    for key in old_items | new_items:
+      yield from _differences(path + key, old_items.get(key, _ABSENT),
+                              new_items.get(key, _ABSENT))
+  elif _plain(old) != _plain(new):
+    yield path, _text(old), _text(new)
+
+
+def _items(value):
+  """{'.key' or '[i]': value} of a dict, or of a list that holds dicts."""
+  if isinstance(value, dict):
+    return {f'.{key}': v for key, v in value.items()}
+  if isinstance(value, (list, tuple)) and all(
+      isinstance(v, dict) for v in value):
+    return {f'[{i}]': v for i, v in enumerate(value)}
+  return None
+
+
+def _plain(value):
+  """Tuples as lists, at any depth."""
+  if isinstance(value, (list, tuple)):
+    return [_plain(v) for v in value]
+  if isinstance(value, dict):
+    return {k: _plain(v) for k, v in value.items()}
+  return value
+
+
+def _text(value):
+  return 'absent' if value is _ABSENT else repr(_plain(value))

@@ -1,0 +1,136 @@
+"""The leaderboard: points, seeds, intervals, runs that failed."""
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+
+from gan_jax import compare, workdir
+from gan_jax.workdir import WorkdirError
+
+
+def write(folder, *, seed=0, weight=1.0, step=100, total=100, scores=(),
+          **changes):
+  """A run's folder as training leaves it.  -> str."""
+  folder.mkdir(parents=True)
+  config = {'seed': seed, 'loss': {'name': 'hinge'}, 'log_every': 10 + seed,
+            'penalties': [{'name': 'r1', 'weight': weight}]} | changes
+  (folder / 'config.json').write_text(json.dumps(config))
+  (folder / 'launches.jsonl').write_text(
+      json.dumps({'train_steps': total}) + '\n')
+  (folder / 'scalars.jsonl').write_text(json.dumps({'step': step}) + '\n')
+  (folder / 'scores.jsonl').write_text(''.join(
+      json.dumps({'step': at, 'name': name, 'value': value, 'protocol': {
+          'extractor_sha256': sha}}) + '\n' for at, name, value, sha in scores))
+  return str(folder)
+
+
+def fd(value, step=100, sha='x'):
+  return ((step, 'fd_random_2k_train', value, sha),)
+
+
+def table(text):
+  """{point: cells} of the Markdown."""
+  lines = [line.strip('| ').split(' | ') for line in text.splitlines()
+           if line.startswith('| ')]
+  return lines[0], {line[0]: line[1:] for line in lines[1:]}
+
+
+def test_seeds_of_a_point_are_one_line(tmp_path):
+  values = {1.0: (0.3, 0.4, 0.8), 10.0: (0.2, 0.1)}
+  for weight, found in values.items():
+    for seed, value in enumerate(found):
+      write(tmp_path / f'w{weight}-s{seed}', seed=seed, weight=weight,
+            scores=fd(value))
+  text = compare.compare([str(tmp_path / '*')])
+  head, points = table(text)
+  assert head[:2] == ['point', 'seeds'] and len(head) == 3
+  assert head[2].startswith('fd_random_2k_train')
+  # The better one first; means and Student's t by hand.
+  assert list(points) == ['penalties[0].weight=10.0',
+                          'penalties[0].weight=1.0']
+  # 12.706 and 4.303 are t(0.975) of 1 and 2 degrees of freedom.
+  half = {2: 12.706 * np.std([0.2, 0.1], ddof=1) / math.sqrt(2),
+          3: 4.3027 * np.std([0.3, 0.4, 0.8], ddof=1) / math.sqrt(3)}
+  assert points['penalties[0].weight=10.0'] == [
+      '2', f'0.15 +- {half[2]:.2g}']
+  assert points['penalties[0].weight=1.0'] == ['3', f'0.5 +- {half[3]:.2g}']
+  assert '5 runs, 0 of them not finished' in text
+
+
+def test_one_seed_has_no_interval():
+  assert compare.mean_interval([3.0])[0] == 3.0
+  assert math.isnan(compare.mean_interval([3.0])[1])
+
+
+def test_failures_are_counted_and_named(tmp_path):
+  write(tmp_path / 'a', seed=0, scores=fd(0.3))
+  cut = write(tmp_path / 'b', seed=1, step=30, scores=fd(0.5, step=20))
+  bad = write(tmp_path / 'c', seed=2, scores=fd(None))
+  (tmp_path / 'c' / 'nonfinite.json').write_text('{}')
+  held = write(tmp_path / 'd', seed=3, step=30)
+  with workdir.hold(held):
+    text = compare.compare([str(tmp_path / '*')])
+  assert '4 runs, 3 of them not finished:' in text
+  assert f'* {cut}: stopped at step 30 of 100' in text
+  assert f'* {bad}: not finite' in text
+  assert f'* {held}: running' in text
+  (cells,) = table(text)[1].values()
+  assert cells[0] == '4' and cells[1].endswith('(2 runs)')
+
+
+def test_scores_of_different_extractors_share_no_column(tmp_path):
+  write(tmp_path / 'a', weight=1.0, scores=fd(0.3, sha='x'))
+  write(tmp_path / 'b', weight=2.0, scores=fd(0.1, sha='y'))
+  head, points = table(compare.compare([str(tmp_path / '*')]))
+  assert len(head) == 4
+  assert sorted(cells.count('-') for cells in points.values()) == [1, 1]
+
+
+def test_the_last_scored_step_counts(tmp_path):
+  write(tmp_path / 'a', scores=fd(0.9, step=50) + fd(0.2, step=100))
+  _, points = table(compare.compare([str(tmp_path / 'a')]))
+  assert [cells[1] for cells in points.values()] == ['0.2']
+
+
+def test_precision_is_better_when_high(tmp_path):
+  for weight, value in ((1.0, 0.2), (2.0, 0.9)):
+    write(tmp_path / str(weight), weight=weight, scores=(
+        (100, 'precision_random_2k_train', value, 'x'),))
+  _, points = table(compare.compare([str(tmp_path / '*')]))
+  assert list(points)[0] == 'penalties[0].weight=2.0'
+
+
+def test_files_are_written(tmp_path):
+  write(tmp_path / 'runs' / 'a', seed=0, scores=fd(0.3))
+  write(tmp_path / 'runs' / 'b', seed=1, scores=fd(0.5))
+  text = compare.compare([str(tmp_path / 'runs' / '*')],
+                         out=str(tmp_path / 'o.md'))
+  assert (tmp_path / 'o.md').read_text() == text
+  compare.compare([str(tmp_path / 'runs' / '*')], out=str(tmp_path / 'o.csv'))
+  with open(tmp_path / 'o.csv', newline='') as file:
+    (row,) = csv.DictReader(file)
+  assert row['score'].startswith('fd_random_2k_train')
+  assert float(row['mean']) == pytest.approx(0.4)
+  assert row['seeds'] == '2' and row['values'] == '0.3 0.5'
+
+
+def test_mistakes_are_named(tmp_path):
+  with pytest.raises(WorkdirError, match='no run in'):
+    compare.compare([str(tmp_path / '*')])
+  write(tmp_path / 'a', scores=fd(0.3))
+  with pytest.raises(ValueError, match='no such score; there are fd_random'):
+    compare.compare([str(tmp_path / 'a')], sort='fid')
+  with pytest.raises(ValueError, match='must end in .md or .csv'):
+    compare.compare([str(tmp_path / 'a')], out='a.txt')
+
+
+def test_damaged_files_do_not_end_it(tmp_path):
+  folder = write(tmp_path / 'a', scores=fd(0.3))
+  with open(tmp_path / 'a' / 'scores.jsonl', 'a') as file:
+    file.write('{"step": 200, "na')
+  (tmp_path / 'a' / 'launches.jsonl').write_text('')
+  text = compare.compare([folder])
+  assert '0.3' in text and f'{folder}: never started' in text
