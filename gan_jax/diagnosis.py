@@ -51,7 +51,7 @@ def diagnose(game, state: TrainState, real: Examples,
 
   def judge(image, label, purpose='augment real'):
     """(logits [B], |dD/dx| [B]); of packs, B of them."""
-    seen = terms.view(game, image, image, label, keys, z)
+    seen = terms.view(game, image, image, label, keys, z, state.step)
 
     def logits(images):
       return terms.critique(game, state.disc.params, state.disc.stats,
