@@ -220,14 +220,16 @@ def test_any_size_and_number_of_channels(name, shape):
   assert half.dtype == jnp.bfloat16
 
 
-@pytest.mark.parametrize('name', sorted(set(NAMES) - {'instance_noise'}))
+@pytest.mark.parametrize('name', sorted(
+    set(NAMES) - {'instance_noise', 'apa'}))
 def test_vectors_are_refused(name):
   with pytest.raises(ValueError, match=f'augment {name} moves pixels'):
     build(name)(jnp.zeros((3, 2)), keys_of(3))
 
 
-def test_memory_is_float32_scalars_and_is_kept_by_remember():
-  made = lookup.build('gan_jax.augment', dict(name='ada'))
+@pytest.mark.parametrize('name', ['ada', 'apa'])
+def test_memory_is_float32_scalars_and_is_kept_by_remember(name):
+  made = lookup.build('gan_jax.augment', dict(name=name))
   for value in made.memory.values():
     assert value.shape == () and value.dtype == np.float32
   after = jax.eval_shape(made.remember, made.memory, jnp.zeros(4), jnp.int32(3))

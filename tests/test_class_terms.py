@@ -72,6 +72,12 @@ def test_infogan_by_hand():
     got = call(side, fake_out=critique(code=head), z=z)
     np.testing.assert_allclose(got, want, rtol=1e-5)
   assert term.heads == (('code', 7),)
+  weighted = penalties.infogan(**codes, categorical_weight=2.0,
+                               continuous_weight=0.1)
+  squares = 0.5 * np.square(np.asarray(head - z[:, :7]))[:, 5:].sum(-1)
+  got = call(weighted.gen, fake_out=critique(code=head), z=z)
+  np.testing.assert_allclose(got, 2.0 * (want - squares) + 0.1 * squares,
+                             rtol=1e-5)
 
 
 def unit(x):

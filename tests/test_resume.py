@@ -44,8 +44,10 @@ def _experiment(path, per_call):
       discriminator=dict(name='mlp.Discriminator', **net),
       gen_optimizer=dict(name='adam', learning_rate=1e-2, b1=0.5),
       disc_optimizer=dict(name='adam', learning_rate=1e-2, b1=0.5),
-      penalties=(dict(name='r1', weight=1.0, every=3),),
-      augment=(dict(name='instance_noise'),),
+      penalties=(dict(name='r1', weight=1.0, every=3),
+                 dict(name='historical_averaging', weight=0.1),
+                 dict(name='path_length', weight=0.1, every=2)),
+      augment=(dict(name='instance_noise'), dict(name='apa', p=0.3)),
       disc_steps=2, ema_decay=0.9, ema_rampup=0.5))
 
 
@@ -76,7 +78,8 @@ def test_every_split_point_gives_the_same_run_bit_for_bit(
       assert tiny.saved_digest(run, cut, step) == wanted[step], step
   assert [row['step'] for row in tiny.rows(cut)] == [2, 4, 6]
   assert tiny.rows(cut) == tiny.rows(whole)
-  assert {'loss/disc', 'loss/gen', 'penalty/r1'} <= set(tiny.rows(cut)[0])
+  assert {'loss/disc', 'loss/gen', 'penalty/r1', 'memory/augment/apa/p',
+          'memory/path_length_gen/length'} <= set(tiny.rows(cut)[0])
   assert _files(whole) == [f'step_{step:08}.png' for step in (0, 4, 6)]
   for name in _files(whole):
     assert _picture(cut, name) == _picture(whole, name)

@@ -1,0 +1,280 @@
+"""Classes of which some are known: the term, the data, what is refused."""
+
+import json
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import test_step as toy
+import tiny
+from test_penalties import LABEL, B, K, critique, cross_entropy, normal
+from test_step import KEY, make_batch, make_game
+
+from gan_jax import experiment, inspecting, losses, main, parallel, penalties
+from gan_jax import terms as game_terms
+from gan_jax.data import load as data
+from gan_jax.data.files import DataError
+from gan_jax.models import Critique, Model
+from gan_jax.penalties import Regulariser, Term
+from gan_jax.step import train_step
+from gan_jax.validation import ConfigError
+
+SOME = jnp.array([2, -1, 1, -1, 0])
+FORMS = ('k', 'k_plus_1')
+
+
+def build(form='k_plus_1', **more):
+  return penalties.semi_supervised(num_classes=K, form=form, **more)
+
+
+def on_real(term, logits, label):
+  return jax.jit(lambda logits, label: game_terms.call(
+      term.disc, real_out=critique(semi_supervised=logits), label=label))(
+          logits, label)
+
+
+# The term.
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_what_the_logit_is(form):
+  term, size = build(form), K + (form == 'k_plus_1')
+  logits = normal(1, B, size)
+  got = term.judge(critique(logits=normal(2, B), semi_supervised=logits))
+  # The odds of 'a real class, any' against 'generated'.
+  odds = np.exp(np.float64(logits))
+  last = odds[:, K] if form == 'k_plus_1' else 1.0
+  np.testing.assert_allclose(got, np.log(odds[:, :K].sum(axis=1) / last),
+                             rtol=1e-4)
+  assert term.heads == (('semi_supervised', size),) and term.gen is None
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_cross_entropy_is_of_labelled_examples(form):
+  term, logits = build(form), normal(1, B, K + (form == 'k_plus_1'))
+  each = cross_entropy(logits[:, :K], LABEL)
+  np.testing.assert_allclose(on_real(term, logits, LABEL), each, rtol=1e-5)
+  got = on_real(term, logits, SOME)
+  want = cross_entropy(logits[:, :K], jnp.maximum(SOME, 0)) * (SOME >= 0)
+  assert float(got.mean()) == pytest.approx(want.sum() / 3, rel=1e-5)
+  np.testing.assert_allclose(got, want * B / 3, rtol=1e-5)
+  none = on_real(term, logits, jnp.full(B, -1))
+  np.testing.assert_array_equal(none, np.zeros(B))
+  # Of all devices: the others have no labels.
+  wide = build(form, batch_mean=lambda x: jnp.mean(x) / 4)
+  np.testing.assert_allclose(on_real(wide, logits, SOME), want * 4 * B / 3,
+                             rtol=1e-5)
+
+
+@pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize('label', [LABEL, SOME, jnp.full(B, -1)])
+def test_slopes_are_finite(label, dtype):
+  term = build()
+
+  def loss(logits):
+    out = critique(semi_supervised=logits)
+    return jnp.mean(game_terms.call(term.disc, real_out=out, label=label)
+                    + term.judge(out))
+
+  x = normal(1, B, K + 1).astype(dtype)
+  for scale in (1.0, 0.0, 1e4):
+    first = jax.jit(jax.grad(loss))(scale * x)
+    second = jax.jit(jax.grad(lambda x: jnp.sum(jax.grad(loss)(x) ** 2)))(
+        scale * x)
+    assert np.isfinite(first).all() and np.isfinite(second).all()
+
+
+def test_bad_arguments():
+  with pytest.raises(ValueError, match="form 'l' must be 'k'"):
+    build('l')
+  with pytest.raises(ValueError, match='labels of two classes'):
+    penalties.semi_supervised(num_classes=0)
+
+
+# A judge, in every loss and term.
+
+
+def three_headed():
+  """The linear discriminator with a head that triples its logit."""
+  def apply(params, stats, images, label, *, train):
+    out, stats = toy.disc_apply(params, stats, images, label, train=train)
+    return out._replace(heads={'triple': 3.0 * out.logits}), stats
+
+  return Model(toy.DISC.init, apply, None)
+
+
+JUDGE = Term('judge', Regulariser(
+    lambda real_out: 0.0 * real_out.logits,
+    judge=lambda out: out.heads['triple']), 1.0, 1)
+
+
+@pytest.mark.parametrize('more', [
+    {}, dict(unrolled_steps=1), dict(gradient_normalization=True),
+    dict(loss=losses.relativistic())])
+def test_a_judge_takes_the_place_of_the_logit_everywhere(more):
+  """As of a discriminator that says three times as much."""
+  def apply(*args, **kwargs):
+    out, stats = toy.disc_apply(*args, **kwargs)
+    return Critique(3.0 * out.logits, out.features, {}), stats
+
+  lecam = Term('lecam', penalties.lecam(start=0), 0.1, 1)
+  r1 = Term('r1', penalties.r1(), 0.1, 1)
+  got, want = (make_game(disc=disc, penalties=found, **more)
+               for disc, found in ((three_headed(), (lecam, r1, JUDGE)),
+                                   (Model(toy.DISC.init, apply, None),
+                                    (lecam, r1))))
+  ends = [jax.jit(lambda s, b, game=game: train_step(s, b, KEY, game=game))(
+      toy.make_state(game), make_batch(game)) for game in (got, want)]
+  toy.assert_close(ends[0][0], ends[1][0])
+  for name, value in ends[1][1].items():
+    assert float(ends[0][1][name]) == pytest.approx(float(value), rel=1e-4)
+
+
+# Data with some labels.
+
+
+def test_labels_are_kept_of_a_share_of_each_class():
+  whole = data.load(dict(name='mnist10k'))
+  some = data.load(dict(name='mnist10k', labelled=0.01))
+  known = some.labels >= 0
+  np.testing.assert_array_equal(some.labels[known], whole.labels[known])
+  np.testing.assert_array_equal(
+      np.bincount(some.labels[known], minlength=10),
+      [max(1, round(0.01 * n)) for n in np.bincount(whole.labels)])
+  assert some.num_classes == 10 and (some.labels[~known] == -1).all()
+  np.testing.assert_array_equal(some.images[:9], whole.images[:9])
+  # More of them hold the same ones, and so does another order.
+  more = data.load(dict(name='mnist10k', labelled=0.05))
+  assert known[more.labels < 0].sum() == 0 and (more.labels >= 0).sum() > 400
+  few = data.load(dict(name='mnist10k', labelled=1e-6))
+  assert (few.labels >= 0).sum() == 10
+  assert len({s.fingerprint for s in (whole, some, more, few)}) == 4
+  facts = experiment.facts_of(some)
+  assert facts.classes == tuple(range(10)) or facts.classes == list(range(10))
+  assert facts.unlabelled == (~known).sum()
+  assert experiment.facts_of(whole).unlabelled == 0
+
+
+def test_held_out_examples_keep_their_labels():
+  some = data.load(dict(name='mnist10k', labelled=0.1, holdout=0.5,
+                        classes=(1, 7)))
+  alone = data.load(dict(name='mnist10k', holdout=0.5, classes=(1, 7)))
+  assert (some.held_out.labels >= 0).all()
+  assert some.held_out.fingerprint == alone.held_out.fingerprint
+  assert some.fingerprint != alone.fingerprint
+  assert set(np.unique(some.labels)) == {-1, 1, 7}
+
+
+@pytest.mark.parametrize('spec,message', [
+    (dict(name='mnist10k', labelled=0.0), r'must be a share in \(0, 1\]'),
+    (dict(name='mnist10k', labelled=1.5), r'must be a share in \(0, 1\]')])
+def test_shares_that_are_none(spec, message):
+  with pytest.raises(DataError, match=message):
+    data.load(spec)
+
+
+@pytest.fixture(scope='module')
+def path(tmp_path_factory):
+  """Forty pictures of three classes, each of one grey level and noise."""
+  rng = np.random.default_rng(0)
+  labels = np.arange(40) % 3
+  images = (40 + 80 * labels)[:, None, None, None] + rng.integers(
+      -20, 20, (40, 8, 8, 1))
+  path = str(tmp_path_factory.mktemp('data') / 'levels.npz')
+  np.savez(path, images=images.astype(np.uint8), labels=labels)
+  return path
+
+
+def test_labels_of_data_that_have_none(tmp_path):
+  path = tiny.write_images(tmp_path / 'set.npz', classes=0)
+  with pytest.raises(DataError, match='labelled=0.5 of a data set without'):
+    data.load(dict(name='npz', path=path, labelled=0.5))
+
+
+def config(path, *, term='semi_supervised', labelled=0.3, balanced=False,
+           **changes):
+  spec = dict(name='npz', path=path, labelled=labelled, balanced=balanced)
+  return tiny.config('unused', **dict(
+      data=spec, penalties=(dict(name=term, weight=1.0),)) | changes)
+
+
+ONEHOT = dict(name='mlp.Generator', conditioning='onehot')
+TERM = dict(name='semi_supervised', weight=1.0)
+
+
+@pytest.mark.parametrize('changes,message', [
+    (dict(generator=ONEHOT), 'generator.conditioning = .* data.labelled=1.0'),
+    (dict(discriminator=dict(name='mlp.Discriminator',
+                             conditioning='projection')),
+     'discriminator.conditioning = .*data.labelled=1.0'),
+    (dict(generator=dict(name='mlp.Generator', norm='conditional_batch')),
+     'generator.conditioning = .* conditional norm'),
+    (dict(term='acgan', generator=ONEHOT), 'acgan.*or semi_supervised'),
+    (dict(balanced=True), 'data.balanced = True needs the label of every'),
+    (dict(augment=(dict(name='apa'),)), 'apa would give the labels of real'),
+    (dict(penalties=(TERM, TERM)), 'each say what the logits'),
+    (dict(loss=dict(name='mmd')), 'which mmd does not read'),
+    (dict(packing=2), 'semi_supervised.* asks for one'),
+    (dict(discriminator=dict(name='autoencoder.Discriminator', width=4),
+          loss=dict(name='ebgan')), 'which ebgan does not read')])
+def test_what_does_not_fit_is_refused(path, changes, message):
+  with pytest.raises(ConfigError) as refused:
+    experiment.load(config(path, **changes))
+  assert re.search(message, str(refused.value)), refused.value
+
+
+def test_all_labels_may_go_with_everything(path):
+  run = experiment.load(config(path, labelled=1.0, generator=ONEHOT,
+                               augment=(dict(name='apa'),), balanced=True))
+  assert run.facts.unlabelled == 0
+  text = experiment.describe(experiment.load(config(path)))
+  assert '3 classes, 28 without a label' in text
+
+
+def played(run, steps):
+  mesh = parallel.make_mesh(1)
+  runner = parallel.make_runner(run.step, mesh, seed=0, image_range=(-1., 1.))
+  return runner(
+      parallel.replicate(jax.tree.map(np.array, run.init()), mesh),
+      parallel.replicate(parallel.Data(run.source.images, run.source.labels),
+                         mesh), run.batches(0, steps).reshape(steps, 1, -1))
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_it_learns_the_classes_of_the_unlabelled(path, form):
+  """Four labels of each class, feature matching beside."""
+  adam = dict(name='adam', learning_rate=0.01, b1=0.5)
+  run = experiment.load(config(
+      path, gen_optimizer=adam, disc_optimizer=adam, penalties=(
+          TERM | dict(form=form), dict(name='feature_matching', weight=1.0))))
+  state, scalars = played(run, 150)
+  assert all(np.isfinite(v).all() for v in scalars.values())
+  image = run.source.images / np.float32(127.5) - 1.0
+  out, _ = run.game.disc.apply(state.disc.params, state.disc.stats, image,
+                               jnp.zeros(40, jnp.int32), train=False)
+  found = np.argmax(out.heads['semi_supervised'][:, :3], axis=1)
+  assert np.mean(found == np.arange(40) % 3) > 0.9
+
+
+# What people see of it.
+
+
+def test_inspect_counts_the_unlabelled(path, tmp_path, capsys, monkeypatch):
+  shown = {}
+  sheet = inspecting.media.contact_sheet
+  monkeypatch.setattr(inspecting.media, 'contact_sheet',
+                      lambda rows, names, **kw: (
+                          shown.update(names=names), sheet(rows, names, **kw)
+                      )[1])
+  out = tmp_path / 'out'
+  assert main.main([
+      'main', '--mode=inspect', '--config=configs/dcgan.py:data=npz',
+      f'--config.data.path={path}', '--config.data.labelled=0.3',
+      f'--out={out}']) == 0
+  report = json.loads((out / 'report.json').read_text())
+  assert [c['count'] for c in report['classes']] == [4, 4, 4]
+  assert report['without_label'] == 28
+  assert shown['names'] == ['no label', '0', '1', '2']
+  assert '28 examples have no label' in capsys.readouterr().out
