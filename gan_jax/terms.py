@@ -166,7 +166,8 @@ def remember(game, aux, real_out, fake_out, step):
 def remembered(memories) -> dict:
   """The scalars of memories, which may be whole trees."""
   return {f'memory/{name}/{key}': value for name, memory in memories.items()
-          for key, value in memory.items() if jnp.shape(value) == ()}
+          for key, value in memory.items()
+          if getattr(value, 'shape', None) == ()}
 
 
 def per_example(key, position):

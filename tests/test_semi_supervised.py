@@ -57,7 +57,8 @@ def test_cross_entropy_is_of_labelled_examples(form):
   each = cross_entropy(logits[:, :K], LABEL)
   np.testing.assert_allclose(on_real(term, logits, LABEL), each, rtol=1e-5)
   got = on_real(term, logits, SOME)
-  want = cross_entropy(logits[:, :K], jnp.maximum(SOME, 0)) * (SOME >= 0)
+  want = cross_entropy(logits[:, :K], jnp.maximum(SOME, 0)) * np.asarray(
+      SOME >= 0)
   assert float(got.mean()) == pytest.approx(want.sum() / 3, rel=1e-5)
   np.testing.assert_allclose(got, want * B / 3, rtol=1e-5)
   none = on_real(term, logits, jnp.full(B, -1))
@@ -212,7 +213,7 @@ TERM = dict(name='semi_supervised', weight=1.0)
     (dict(generator=dict(name='mlp.Generator', norm='conditional_batch')),
      'generator.conditioning = .* conditional norm'),
     (dict(term='acgan', generator=ONEHOT), 'acgan.*or semi_supervised'),
-    (dict(balanced=True), 'data.balanced = True needs the label of every'),
+    (dict(balanced=True), 'data.balanced = True: needs the label of every'),
     (dict(augment=(dict(name='apa'),)), 'apa would give the labels of real'),
     (dict(penalties=(TERM, TERM)), 'each say what the logits'),
     (dict(loss=dict(name='mmd')), 'which mmd does not read'),
