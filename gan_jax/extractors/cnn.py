@@ -27,10 +27,10 @@ _log = logging.getLogger(__name__)
 class Network(nn.Module):
   """Images [B, H, W, C] in [-1, 1] -> (features [B, 128], logits [B, K]).
 
-  Convolution 4x4 of stride 2, 32 channels, ReLU; until no side exceeds 7,
-  convolution 3x3, ReLU, convolution 4x4 of stride 2, ReLU, of 64, 128, 128 ...
-  channels; dense 128, ReLU: the features; dense K.  Nothing is normalised over
-  a batch.
+  Convolution 5x5 of 32 channels, ReLU, 2x2 maximum; convolution 3x3, ReLU, 2x2
+  maximum, of 64, 128, 128 ... channels until no side exceeds 7 or one is below
+  4; convolution 3x3 of 128 channels, ReLU; dense 128, ReLU: the features; dense
+  K.  Nothing is normalised over a batch.
 
   classes: K.
   """
@@ -40,14 +40,13 @@ class Network(nn.Module):
   @nn.compact
   def __call__(self, x):  # noqa: D102 (the class says it)
     init = nn.initializers.he_normal()
-    x = nn.relu(layers.Conv(32, size=4, stride=2, kernel_init=init)(x))
-    width = 64
-    while max(x.shape[1:3]) > 7:
+    x = nn.relu(layers.Conv(32, size=5, kernel_init=init)(x))
+    x, width = layers.max_pool(x), 64
+    while max(x.shape[1:3]) > 7 and min(x.shape[1:3]) >= 4:
       x = nn.relu(layers.Conv(width, kernel_init=init)(x))
-      x = nn.relu(layers.Conv(width, size=4, stride=2, kernel_init=init)(x))
-      width = min(2 * width, 128)
-    x = x.reshape(len(x), -1)
-    x = nn.relu(layers.Dense(128, kernel_init=init)(x))
+      x, width = layers.max_pool(x), 128
+    x = nn.relu(layers.Conv(128, kernel_init=init)(x))
+    x = nn.relu(layers.Dense(128, kernel_init=init)(x.reshape(len(x), -1)))
     return x, layers.Dense(self.classes)(x)
 
 

@@ -11,8 +11,8 @@ from jax import random
 from gan_jax.augment import warp
 
 _BATCH = 128
-_EPOCHS, _STEPS = 15, (200, 2000)  # of training, and the least and most steps
-_RATE = 2e-3
+_EPOCHS, _STEPS = 10, (200, 2000)  # of training, and the least and most steps
+_RATE = 1e-3
 _SEED = 1105
 # Uniform up to these: radians; log of the magnification; share of the side.
 _ANGLE, _SCALE, _SHIFT = 0.2, 0.15, 0.1

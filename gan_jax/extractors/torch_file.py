@@ -65,8 +65,8 @@ def state_dict(data: bytes) -> dict[str, np.ndarray]:
       raise ValueError(f'a {type(tensors).__name__}, not a dict of tensors')
     return {str(name): _array(value, storages)
             for name, value in tensors.items()}
-  except (LookupError, TypeError, AttributeError, OverflowError, struct.error,
-          zipfile.BadZipFile) as error:
+  except (LookupError, TypeError, AttributeError, OverflowError, EOFError,
+          RuntimeError, struct.error, zipfile.BadZipFile) as error:
     raise ValueError(f'it makes no sense ({error!r})') from error
 
 
@@ -113,6 +113,8 @@ def _array(value, storages):
   if not isinstance(value, _Tensor):
     raise ValueError(f'a {type(value).__name__} where a tensor should be')
   storage, count = value.storage, math.prod(value.shape)
+  if len(value.strides) != len(value.shape):
+    raise ValueError('a tensor that makes no sense')
   steps = [math.prod(value.shape[i + 1:]) for i in range(len(value.shape))]
   if any(n != 1 and a != b for n, a, b in zip(
       value.shape, steps, value.strides, strict=True)):
