@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import test_step as toy
+import toy
 from jax import random
-from test_step import KEY, TABLE, B, P, make_batch, make_game
+from toy import KEY, TABLE, B, P, make_batch, make_game
 
 from gan_jax import augment, lookup, terms
 from gan_jax.augment.base import compose

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import test_parallel
-import test_step as toy
+import toy
 from jax import random
-from test_step import KEY, SHAPE, TABLE, B, P, Z, make_batch, make_game, normal
+from toy import KEY, SHAPE, TABLE, B, P, Z, make_batch, make_game, normal
 
 from gan_jax import penalties, terms
 from gan_jax.models import Critique

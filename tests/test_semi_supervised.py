@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import test_step as toy
 import tiny
-from test_penalties import LABEL, B, K, critique, cross_entropy, normal
-from test_step import KEY, make_batch, make_game
+import toy
+from critics import B, critique, normal
+from test_class_terms import LABEL, K, cross_entropy
+from toy import KEY, make_batch, make_game
 
 from gan_jax import experiment, inspecting, losses, main, parallel, penalties
 from gan_jax import terms as game_terms
