@@ -121,7 +121,8 @@ def folders(images: str, reference: str, request: Request) -> str:
                      f'{len(fake.images)} images')
   room = ROOMS['evaluators']
   evaluate = lookup.build(room.module, asked, source=real, seed=0)
-  scores = evaluate(lambda start, stop: np.asarray(fake.images[start:stop]))
+  scores = evaluate(lambda start, stop: (
+      np.asarray(fake.images[start:stop]), None))
   how = {'images': os.path.abspath(images), 'images_sha256': fake.fingerprint}
   return table([(0, score._replace(protocol=score.protocol | how))
                 for score in scores])

@@ -85,6 +85,7 @@ class Evaluator:
     key = jax.random.key(config['seed'])
     self._key = jax.random.fold_in(key, 2**31 - 2)
     self._label = grid_labels(experiment)
+    self._conditional = models.is_conditional(config['generator'])
     self._z = self._sampler.latents(
         jax.random.fold_in(self._key, _GRID), len(self._label))
     self._real = self._order = None
@@ -121,9 +122,10 @@ class Evaluator:
     key = jax.random.fold_in(self._key, _SCORES)
 
     def sample(start, stop):
-      return self._sampler.images(
-          state.ema, self._sampler.latents(key, stop - start, start),
-          self._labels(start, stop))
+      z = self._sampler.latents(key, stop - start, start)
+      label = self._labels(start, stop)
+      return self._sampler.images(state.ema, z, label), (
+          label if self._conditional else None)
 
     how = self.protocol | {'step': int(state.step)}
     return [score._replace(protocol=score.protocol | how).checked()

@@ -25,7 +25,7 @@ def test_what_is_not_finite_is_far():
 def test_the_data_reach_the_ceiling(name, modes):
   source = getattr(sources, name)()
   modes_, quality = mode_coverage(source=source, num_samples=50_000)(
-      lambda start, stop: source.images[start:stop])
+      lambda start, stop: (source.images[start:stop], None))
   assert modes_.value == modes_.floor == modes
   # 1 - exp(-9 / 2), with a standard error of 0.0005 over 50,000.
   assert quality.value == pytest.approx(0.98889, abs=0.002)
@@ -35,7 +35,7 @@ def test_collapse_onto_one_mode():
   source = sources.ring()
   one = source.images[source.labels == 3]
   modes, quality = mode_coverage(source=source)(
-      lambda start, stop: one[start:stop])
+      lambda start, stop: (one[start:stop], None))
   assert (modes.name, modes.value, modes.floor) == ('modes_2500', 1.0, 8.0)
   assert quality.name == 'high_quality_2500'
 
@@ -57,7 +57,8 @@ def test_stacked_digits_are_told_channel_by_channel(monkeypatch):
       images=np.concatenate([triples] * 5))
   evaluate = stacked_coverage(source=source, num_samples=5000)
   found = {score.name: score for score in evaluate(
-      lambda start, stop: np.resize(triples[:2], (stop - start, 2, 2, 3)))}
+      lambda start, stop: (
+          np.resize(triples[:2], (stop - start, 2, 2, 3)), None))}
   assert found['hit_5k'].value == found['hit_five_5k'].value == 2
   assert found['effective_5k'].value == pytest.approx(2.0)
   assert found['divergence_5k'].value == pytest.approx(np.log(500))

@@ -5,7 +5,9 @@ import pytest
 
 from gan_jax import lookup
 from gan_jax.data.sources import mnist10k
-from gan_jax.evaluation.scores import _order
+from gan_jax.evaluation.score import order
+from gan_jax.extractors import Extractor
+from gan_jax.metrics.parzen import parzen
 
 NAME = 'fd_random_2k_train'
 
@@ -29,8 +31,8 @@ def relative(digits, tmp_path_factory):
     evaluate = evaluator(digits)
 
     def score(images):
-      (found,) = evaluate(lambda a, b: np.resize(
-          images, (2000, 28, 28, 1))[a:b])
+      (found,) = evaluate(lambda a, b: (np.resize(
+          images, (2000, 28, 28, 1))[a:b], None))
       assert found.name == NAME and 0.02 < found.floor < 0.04
       return found.value / found.floor
 
@@ -40,12 +42,12 @@ def relative(digits, tmp_path_factory):
 @pytest.fixture(scope='module')
 def unseen(digits):
   """Real images that are in neither draw, shuffled."""
-  return digits.images[_order(10000, 0)[4000:]]
+  return digits.images[order(10000, 0)[4000:]]
 
 
 def test_the_room_holds_factories_only():
   assert sorted(lookup.names('gan_jax.evaluation')) == [
-      'mode_coverage', 'scores', 'stacked_coverage']
+      'mode_coverage', 'parzen', 'scores', 'stacked_coverage']
 
 
 def test_real_digits_get_the_floor(relative, unseen):
@@ -55,8 +57,9 @@ def test_real_digits_get_the_floor(relative, unseen):
 
 
 def test_the_reference_itself_is_at_zero(digits):
-  first = digits.images[_order(10000, 0)[:500]]
-  (found,) = evaluator(digits, num_samples=500)(lambda a, b: first[a:b])
+  first = digits.images[order(10000, 0)[:500]]
+  (found,) = evaluator(digits, num_samples=500)(
+      lambda a, b: (first[a:b], None))
   assert found.value < 1e-4 * found.floor
 
 
@@ -65,7 +68,7 @@ def test_scores_get_worse_in_the_order_they_should(relative, digits, unseen):
   noisy = real.copy()
   noisy[np.random.RandomState(0).rand(*noisy.shape) < 0.02] = 255
   assert relative(noisy) > 2
-  labels = digits.labels[_order(10000, 0)[4000:]]
+  labels = digits.labels[order(10000, 0)[4000:]]
   assert relative(unseen[labels != 1][:2000]) > 1.5
   # Modes lost: each collapse is worse than the last.
   collapse = [relative(real[:n]) for n in (2000, 200, 50, 1)]
@@ -74,3 +77,46 @@ def test_scores_get_worse_in_the_order_they_should(relative, digits, unseen):
   noise = np.random.RandomState(0).randint(0, 256, (2000, 28, 28, 1))
   assert relative(noise.astype(np.uint8)) > 150
   assert relative(np.zeros((1, 28, 28, 1), np.uint8)) > 100
+
+
+def told():
+  """An extractor to which the first pixel is the class."""
+  return Extractor('told', 'told', lambda images: (
+      images.reshape(len(images), -1).astype(np.float32),
+      np.eye(10, dtype=np.float32)[images[:, 0, 0, 0] % 10]), {})
+
+
+def test_class_accuracy_by_hand(digits):
+  images = np.zeros((40, 28, 28, 1), np.uint8)
+  images[:, 0, 0, 0] = np.arange(40) % 10
+  asked = np.arange(40) % 10
+  asked[:10] = 0  # Nine of them are something else.
+  evaluate = evaluator(digits, metrics=('class_accuracy',), num_samples=40,
+                       extractor={'name': f'{__name__}:told'})
+  (found,) = evaluate(lambda a, b: (images[a:b], asked[a:b]))
+  assert found.value == 31 / 40 and found.low < 31 / 40 < found.high
+  assert found.floor is not None
+  # Without labels there is nothing to be right about.
+  assert evaluate(lambda a, b: (images[a:b], None)) == []
+
+
+def test_parzen_is_the_metric_of_the_split(digits):
+  few = digits._replace(images=digits.images[:300], labels=digits.labels[:300])
+  evaluate = lookup.build('gan_jax.evaluation', dict(
+      name='parzen', num_samples=50, num_test=40, num_validation=30),
+      source=few, seed=1)
+  samples = digits.images[1000:1050]
+  (found,) = evaluate(lambda a, b: (samples[a:b], None))
+  rows = order(300, 1)
+  flat = [x.reshape(len(x), -1) / 255.0 for x in (
+      few.images[rows[:40]], few.images[rows[40:70]], samples)]
+  want = parzen(*flat)
+  assert found.name == 'parzen_50_train'
+  assert found.value == pytest.approx(want.mean)
+  assert found.protocol['sigma'] == want.sigma
+  assert found.high - found.value == pytest.approx(1.96 * want.standard_error)
+  assert found.floor == pytest.approx(parzen(
+      *flat[:2], few.images[rows[70:120]].reshape(50, -1) / 255.0).mean)
+  with pytest.raises(ValueError, match='need 400 examples, and mnist10k has'):
+    lookup.build('gan_jax.evaluation', dict(
+        name='parzen', num_test=200, num_validation=200), source=few, seed=1)

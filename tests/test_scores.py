@@ -8,7 +8,7 @@ import pytest
 from gan_jax import lookup
 from gan_jax.data.prepare import make_source
 from gan_jax.evaluation import measures
-from gan_jax.evaluation.score import Score, digest, short
+from gan_jax.evaluation.score import Score, digest, order, short
 from gan_jax.extractors import Extractor
 from gan_jax.metrics import manifold
 from gan_jax.metrics.frechet import frechet_distance
@@ -62,23 +62,15 @@ def test_a_score_without_a_number_says_why():
 def test_real_examples_get_their_floor():
   source = make(100)
   evaluate = evaluator(source)
-  seen = []
-
-  def sample(start, stop):  # Learns the second draw from the first call.
-    return source.images[seen[start:stop]]
-
-  # What is left of the data, whatever the order: one of each.
-  from gan_jax.evaluation.scores import _order
-  seen = _order(100, 3)[40:80]
-  for score in evaluate(sample):
+  second = source.images[order(100, 3)[40:80]]
+  for score in evaluate(lambda a, b: (second[a:b], None)):
     assert score.value == pytest.approx(score.floor, abs=1e-9), score.name
 
 
 def test_values_are_those_of_the_metrics():
   source, other = make(100), make(40, seed=1)
-  found = by_name(evaluator(source)(lambda a, b: other.images[a:b]))
-  from gan_jax.evaluation.scores import _order
-  real = means(source=None).extract(source.images[_order(100, 3)[:40]])[0]
+  found = by_name(evaluator(source)(lambda a, b: (other.images[a:b], None)))
+  real = means(source=None).extract(source.images[order(100, 3)[:40]])[0]
   fake = means(source=None).extract(other.images)[0]
   assert found['fd_means_40_train'].value == pytest.approx(
       frechet_distance(real, fake), rel=1e-6)
@@ -91,7 +83,7 @@ def test_values_are_those_of_the_metrics():
 
 def test_intervals_hold_the_value():
   source, other = make(100), make(40, seed=1)
-  for score in evaluator(source)(lambda a, b: other.images[a:b]):
+  for score in evaluator(source)(lambda a, b: (other.images[a:b], None)):
     if score.low is not None:
       assert score.low <= score.value <= score.high
       assert 0 <= score.low < score.high
@@ -99,7 +91,7 @@ def test_intervals_hold_the_value():
 
 def test_the_protocol_is_whole_and_plain():
   source, other = make(100), make(40, seed=1)
-  for score in evaluator(source)(lambda a, b: other.images[a:b]):
+  for score in evaluator(source)(lambda a, b: (other.images[a:b], None)):
     how = json.loads(json.dumps(score.protocol))
     assert how['extractor'] == 'means' and how['extractor_of'] == 'rows'
     assert how['extractor_sha256'] == digest('means')
@@ -112,7 +104,7 @@ def test_the_protocol_is_whole_and_plain():
     np.zeros((40, 8, 8, 1), np.uint8), np.full((40, 8, 8, 1), 255, np.uint8)],
     ids=['black', 'white'])
 def test_a_collapsed_generator_has_scores(images):
-  found = by_name(evaluator(make(100))(lambda a, b: images[a:b]))
+  found = by_name(evaluator(make(100))(lambda a, b: (images[a:b], None)))
   for score in found.values():
     assert score.value is not None or score.reason
   assert found['fd_means_40_train'].value > 0.05
@@ -128,7 +120,7 @@ def test_features_that_are_not_finite_give_none_and_the_reason():
 
   globals()['broken'] = broken
   evaluate = evaluator(make(100), extractor={'name': f'{__name__}:broken'})
-  found = evaluate(lambda a, b: make(40).images[a:b])
+  found = evaluate(lambda a, b: (make(40).images[a:b], None))
   assert found
   for score in found:
     assert score.value is None and 'finite' in score.reason, score
@@ -136,19 +128,19 @@ def test_features_that_are_not_finite_give_none_and_the_reason():
 
 def test_too_few_examples_are_a_reason_not_a_crash():
   evaluate = evaluator(make(100), metrics=('kd', 'fd'))
-  kd, fd = evaluate(lambda a, b: make(40).images[a:b])
+  kd, fd = evaluate(lambda a, b: (make(40).images[a:b], None))
   assert kd.value is None and '1000' in kd.reason
   assert fd.value is not None
 
 
 def test_without_a_second_draw_there_is_no_floor():
   evaluate = evaluator(make(60), metrics=('fd',))
-  (fd,) = evaluate(lambda a, b: make(40).images[a:b])
+  (fd,) = evaluate(lambda a, b: (make(40).images[a:b], None))
   assert fd.floor is None and 'too few' in fd.protocol['floor']
 
 
 def test_features_of_the_data_are_kept_by_content():
-  source, sample = make(100), lambda a, b: make(40).images[a:b]
+  source, sample = make(100), lambda a, b: (make(40).images[a:b], None)
   first = evaluator(source)(sample)
   CALLS.clear()
   again = evaluator(source)(sample)
@@ -175,7 +167,8 @@ def test_mistakes_are_named(changes, message):
 
 def test_shapes_that_differ_are_named():
   with pytest.raises(ValueError, match=r'beside real examples'):
-    evaluator(make(100))(lambda a, b: np.zeros((b - a, 4, 8, 1), np.uint8))
+    evaluator(make(100))(lambda a, b: (
+        np.zeros((b - a, 4, 8, 1), np.uint8), None))
 
 
 def test_a_jackknife_of_a_mean_is_its_standard_error():

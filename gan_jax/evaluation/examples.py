@@ -18,11 +18,13 @@ class Examples(NamedTuple):
   """Some examples of one kind, real or generated.
 
   images: uint8 [M, H, W, C] or float32 [M, D], the first of them, M <= 1000.
+  labels: int32 [N] that they are of, or were asked for; None without any.
   features: float32 [N, F].
   logits: float32 [N, K] of classes, or None.
   """
 
   images: np.ndarray
+  labels: np.ndarray | None
   features: np.ndarray
   logits: np.ndarray | None
 
@@ -32,43 +34,45 @@ def gather(extractor: Any, read: Callable, count: int) -> Examples:
 
   Args:
     extractor: a `gan_jax.extractors.Extractor`.
-    read: (start, stop) -> images [stop - start, ...].
+    read: (start, stop) -> (images [stop - start, ...], labels or None).
     count: of examples.
   """
-  first, features, logits = [], [], []
+  first, rest = [], []
   for start in range(0, count, _CHUNK):
-    images = np.asarray(read(start, min(start + _CHUNK, count)))
+    images, labels = read(start, min(start + _CHUNK, count))
+    images = np.asarray(images)
     if start < _KEPT:
       first.append(images)
-    found = extractor.extract(images)
-    features.append(found[0])
-    logits.append(found[1])
-  return Examples(np.concatenate(first), np.concatenate(features),
-                  None if logits[0] is None else np.concatenate(logits))
+    rest.append((labels, *extractor.extract(images)))
+  return Examples(np.concatenate(first), *(
+      None if parts[0] is None else np.concatenate(parts)
+      for parts in zip(*rest, strict=True)))
 
 
-def gather_cached(extractor: Any, images: Any, rows, fingerprint: str
-                  ) -> Examples:
+def gather_cached(extractor: Any, source: Any, rows) -> Examples:
   """As `gather` of rows of a data set; features are kept in the cache.
 
   The key is the content: the data set's fingerprint, the rows and the
   extractor's hash, so that a file never goes stale.
   """
-  key = cache.key_of('features', fingerprint, extractor.sha256, rows.tobytes())
+  key = cache.key_of('features', source.fingerprint, extractor.sha256,
+                     rows.tobytes())
   path = os.path.join(cache.root(), 'features', f'{key}.npz')
-  kept = np.asarray(images[rows[:_KEPT]])
+  kept = np.asarray(source.images[rows[:_KEPT]])
+  labels = source.labels[rows] if source.num_classes else None
   try:
     with np.load(path, allow_pickle=False) as file:
       logits = file['logits'] if 'logits' in file else None
       features = file['features']
     if len(features) == len(rows):
-      return Examples(kept, features, logits)
+      return Examples(kept, labels, features, logits)
   except (OSError, ValueError, KeyError, EOFError):
     pass  # Absent or damaged: made again.
-  found = gather(extractor, lambda a, b: images[rows[a:b]], len(rows))
+  found = gather(extractor, lambda a, b: (source.images[rows[a:b]], None),
+                 len(rows))
   arrays = {k: v for k, v in (('features', found.features),
                               ('logits', found.logits)) if v is not None}
   buffer = io.BytesIO()
   np.savez(buffer, **arrays)
   try_write_file(path, buffer.getvalue())
-  return found
+  return found._replace(labels=labels)

@@ -38,11 +38,11 @@ class Measured(NamedTuple):
 class Measure(NamedTuple):
   """fn: (real, fake, seed, interval) -> [Measured], on what it needs.
 
-  needs: features, logits or images.
+  needs: fields of `Examples` that may be None.
   """
 
   fn: Callable
-  needs: str = 'features'
+  needs: tuple[str, ...] = ()
 
   def __call__(self, real: Examples, fake: Examples, seed: int, *,
                interval: bool = True) -> list[Measured]:
@@ -139,6 +139,14 @@ def _classes(real, fake, seed, interval):
                {'interval': f'bootstrap, {_RESAMPLES} resamples, centred'})]
 
 
+def _class_accuracy(real, fake, seed, interval):
+  """Share of examples that the classifier takes for the class asked for."""
+  del real, seed, interval
+  value = float(np.mean(fake.logits.argmax(1) == fake.labels))
+  return [Measured('class_accuracy', value, *_wilson(value, len(fake.labels)),
+                   {})]
+
+
 def _ms_ssim(real, fake, seed, interval):
   del real, interval
   found = diversity.ms_ssim_diversity(fake.images, pairs=_PAIRS, seed=seed)
@@ -172,7 +180,8 @@ MEASURES = {
     'kd': Measure(_kd),
     'prdc': Measure(_prdc),
     'authenticity': Measure(_authenticity),
-    'inception_score': Measure(_inception_score, 'logits'),
-    'classes': Measure(_classes, 'logits'),
-    'ms_ssim': Measure(_ms_ssim, 'images'),
+    'inception_score': Measure(_inception_score, ('logits',)),
+    'classes': Measure(_classes, ('logits',)),
+    'class_accuracy': Measure(_class_accuracy, ('logits', 'labels')),
+    'ms_ssim': Measure(_ms_ssim),
 }

@@ -34,7 +34,7 @@ def mode_coverage(*, num_samples: int = 2500, source: Any):
   def evaluate(sample):
     captured = functools.partial(coverage.modes_captured, centres=centres,
                                  std=std)
-    found = captured(sample(0, num_samples))
+    found = captured(sample(0, num_samples)[0])
     real = captured(np.asarray(source.images[:num_samples]))
     return [Score(f'{name}_{short(num_samples)}', float(value),
                   floor=float(floor), protocol={
@@ -93,6 +93,6 @@ def stacked_coverage(*, num_samples: int = 26000, digits: str = 'mnist10k',
            'extractor_accuracy': network().notes.get('accuracy')}
     return [Score(f'{name}_{short(num_samples)}', float(value),
                   floor=real().get(name), protocol=how | {'metric': name})
-            for name, value in count(sample).items()]
+            for name, value in count(lambda a, b: sample(a, b)[0]).items()]
 
   return evaluate

@@ -5,6 +5,11 @@ import json
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
+# Of a draw of real examples: keeps it apart from all others of a run's seed.
+_STREAM = 170608500
+
 
 class Score(NamedTuple):
   """One number, or the reason why there is none.
@@ -57,3 +62,11 @@ def digest(value: Any) -> str:
   """A short name of anything that is plain JSON."""
   text = json.dumps(value, sort_keys=True, default=str)
   return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def order(total: int, seed: int) -> np.ndarray:
+  """A permutation of real examples, the first of which are a reference."""
+  # Raw bits: numpy promises the stream of a bit generator for ever, but lets
+  # the methods of Generator change.
+  bits = np.random.PCG64(np.random.SeedSequence((seed, _STREAM)))
+  return np.argsort(bits.random_raw(total), kind='stable')

@@ -4,16 +4,12 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from gan_jax import lookup
 from gan_jax.evaluation import examples, measures
-from gan_jax.evaluation.score import Score, short
+from gan_jax.evaluation.score import Score, order, short
 
 _AUTO = {'name': 'auto'}
-_DEFAULT = ('fd', 'kd', 'prdc', 'classes')
-# Of a draw of real examples: keeps it apart from all others of a run's seed.
-_STREAM = 170608500
+_DEFAULT = ('fd', 'kd', 'prdc', 'classes', 'class_accuracy')
 _ROOM = 'gan_jax.extractors'
 
 
@@ -30,8 +26,8 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
   Args:
     extractor: dict(name=...) of `gan_jax.extractors`; 'auto' is classifier for
       data with labels, random without, points for vectors.
-    metrics: of `measures.MEASURES`; those of logits are left out where the
-      extractor gives none.
+    metrics: of `measures.MEASURES`; those that need classes or labels are left
+      out where there are none.
     num_samples: generated examples.
     num_real: real examples, 0 for as many.
     reference: 'train' or 'held_out': which real examples. A generator that
@@ -40,7 +36,7 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
     seed: of the draws.
 
   Returns:
-    evaluate(sample) -> [Score], where sample(start, stop) gives examples.
+    evaluate(sample) -> [Score]: see `gan_jax.evaluation`.
 
   Raises:
     ValueError: an unknown metric or extractor, too few examples.
@@ -62,13 +58,12 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
   @functools.cache
   def prepared():
     network = lookup.build(_ROOM, spec, source=source)
-    order = _order(total, seed)
-    read = functools.partial(examples.gather_cached, network, real.images,
-                             fingerprint=real.fingerprint)
+    rows = order(total, seed)
+    read = functools.partial(examples.gather_cached, network, real)
     other = None
     if num_real + num_samples <= total:
-      other = read(order[num_real:num_real + num_samples])
-    return network, read(order[:num_real]), other
+      other = read(rows[num_real:num_real + num_samples])
+    return network, read(rows[:num_real]), other
 
   def evaluate(sample):
     network, first, other = prepared()
@@ -96,7 +91,8 @@ def _score(metric, real, fake, other, protocol, seed) -> list[Score]:
           f'{protocol["reference"]}')
   protocol = protocol | {'metric': metric}
   measure = measures.MEASURES[metric]
-  if measure.needs == 'logits' and fake.logits is None:
+  if any(getattr(side, need) is None for need in measure.needs
+         for side in (real, fake)):
     return []
   try:
     found = measure(real, fake, seed)
@@ -135,11 +131,3 @@ def _side(source, reference):
     raise ValueError("reference='held_out': nothing is held out; use "
                      "data.holdout=0.1, or reference='train'")
   return source.held_out
-
-
-def _order(total, seed):
-  """A permutation of the examples by the seed."""
-  # Raw bits: numpy promises the stream of a bit generator for ever, but lets
-  # the methods of Generator change.
-  bits = np.random.PCG64(np.random.SeedSequence((seed, _STREAM)))
-  return np.argsort(bits.random_raw(total), kind='stable')
