@@ -10,8 +10,8 @@ from jax import random
 
 from gan_jax.augment import warp
 
-_BATCH = 128
-_EPOCHS, _STEPS = 10, (200, 2000)  # of training, and the least and most steps
+_BATCH = 64
+_EPOCHS, _STEPS = 10, (200, 4000)  # of training, and the least and most steps
 _RATE = 1e-3
 _SEED = 1105
 # Uniform up to these: radians; log of the magnification; share of the side.
@@ -22,6 +22,13 @@ def split(count: int) -> tuple:
   """Indices (trained on, held out: a tenth) of N examples."""
   order = _shuffled(count, 0)
   return np.sort(order[count // 10:]), np.sort(order[:count // 10])
+
+
+def statistics(images, rows) -> tuple:
+  """(mean, std) over the pixels of some thousand images; std is 1 or more."""
+  # Files may be sorted by class.
+  part = np.asarray(images[rows[::max(1, len(rows) // 5000)]])
+  return np.float32(part.mean()), np.float32(max(part.std(), 1.0))
 
 
 def steps(count: int) -> int:
