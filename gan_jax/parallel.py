@@ -60,7 +60,7 @@ def device_count() -> int:
 
 def on_cpu():
   """A context in which a CPU computes, whatever else there is."""
-  return jax.default_device(jax.devices('cpu')[0])
+  return jax.default_device(jax.local_devices(backend='cpu')[0])
 
 
 def processes() -> tuple[int, int]:

@@ -157,7 +157,6 @@ def test_fold_is_batch_norm_with_epsilon_a_thousandth():
       rtol=1e-5)
 
 
-@pytest.mark.slow
 def test_every_block_is_that_of_pytorch_fid():
   x = noise((1, 107, 139, 3)).astype(np.float32) / 127.5 - 1
   found = jax.jit(inception_net.forward)(inception_net.fold(weights()), x)
