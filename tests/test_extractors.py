@@ -226,6 +226,13 @@ def test_accuracy_is_that_of_the_images_held_out():
   assert len(rows) == 5 and found.notes['accuracy'] == 0.6
 
 
+def test_features_have_a_mean_square_of_1_on_the_images_held_out():
+  source = source_of()
+  held_out = source.images[cnn_training.split(len(source.images))[1]]
+  features, _ = build('classifier', source=source).extract(held_out)
+  assert np.mean(np.square(features)) == pytest.approx(1.0, rel=1e-4)
+
+
 @pytest.mark.parametrize('count', [10, 57, 1000])
 def test_the_split(count):
   train, held_out = cnn_training.split(count)
