@@ -17,6 +17,7 @@ from gan_jax.extractors import Extractor, base, cnn, cnn_training, stored
 from gan_jax.metrics.features import random_features
 
 ROOM = 'gan_jax.extractors'
+STEPS = cnn_training._STEPS
 SHAPES = [(8, 8, 1), (9, 13, 3)]
 
 
@@ -350,7 +351,7 @@ def test_large_images_are_seen_smaller():
 
 @pytest.mark.slow
 def test_accuracy_on_the_digits(monkeypatch):
-  monkeypatch.undo()
+  monkeypatch.setattr(cnn_training, '_STEPS', STEPS)
   found = build('classifier', source=mnist10k())
   assert found.notes['held_out'] == 1000
   assert found.notes['accuracy'] >= 0.985
