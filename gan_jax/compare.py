@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from gan_jax import fields, workdir
+from gan_jax import fields, status, workdir
 from gan_jax.best import low_is_better
 from gan_jax.evaluation.score import digest
 from gan_jax.workdir import WorkdirError
@@ -27,7 +27,7 @@ class Run(NamedTuple):
   """What a working directory says of its run.
 
   config: flat, {'loss.name': 'hinge'}.
-  step: of its last row of scalars.
+  step: of its newest checkpoint.
   status: 'finished', 'running', 'stopped at step 300 of 1000', 'not finite'.
   scores: {column: value or None}, of its last scored step.
   """
@@ -91,10 +91,9 @@ def read(folder: str) -> Run:
   """A run from its folder, whatever state it is in."""
   with open(os.path.join(folder, 'config.json')) as file:
     config = json.load(file)
-  rows = _rows(folder, 'scalars.jsonl')
-  step = rows[-1]['step'] if rows else 0
-  return Run(folder, fields.flat(config), step, _status(folder, step),
-             _scores(folder))
+  progress = status.read(folder)
+  return Run(folder, fields.flat(config), progress.step,
+             _status(folder, progress), _scores(folder))
 
 
 def mean_interval(values) -> tuple[float, float]:
@@ -108,7 +107,9 @@ def mean_interval(values) -> tuple[float, float]:
 
 
 def _folders(patterns):
-  found = sorted(path for pattern in patterns for path in glob.glob(pattern))
+  # A folder may be named penalties[0].weight=1, which is a pattern too.
+  found = sorted(path for pattern in patterns for path in (
+      [pattern] if os.path.isdir(pattern) else glob.glob(pattern)))
   return [path for path in dict.fromkeys(found)
           if os.path.exists(os.path.join(path, 'config.json'))]
 
@@ -118,18 +119,15 @@ def _rows(folder, name):
   return [row for _, row in read_rows(path) if row is not None]
 
 
-def _status(folder, step):
+def _status(folder, progress):
   if workdir.is_held(folder):
     return 'running'
   if os.path.exists(os.path.join(folder, 'nonfinite.json')):
     return 'not finite'
-  try:
-    with open(os.path.join(folder, 'launches.jsonl')) as file:
-      total = json.loads(file.readlines()[-1])['train_steps']
-  except (OSError, ValueError, LookupError):
+  if not progress.train_steps:
     return 'never started'
-  return ('finished' if step >= total
-          else f'stopped at step {step} of {total}')
+  return ('finished' if progress.finished else
+          f'stopped at step {progress.step} of {progress.train_steps}')
 
 
 def _scores(folder) -> dict[str, Any]:

@@ -19,8 +19,8 @@ def write(folder, *, seed=0, weight=1.0, step=100, total=100, scores=(),
             'penalties': [{'name': 'r1', 'weight': weight}]} | changes
   (folder / 'config.json').write_text(json.dumps(config))
   (folder / 'launches.jsonl').write_text(
-      json.dumps({'train_steps': total}) + '\n')
-  (folder / 'scalars.jsonl').write_text(json.dumps({'step': step}) + '\n')
+      json.dumps({'train_steps': total, 'argv': ['main.py']}) + '\n')
+  (folder / 'checkpoints' / str(step)).mkdir(parents=True)
   (folder / 'scores.jsonl').write_text(''.join(
       json.dumps({'step': at, 'name': name, 'value': value, 'protocol': {
           'extractor_sha256': sha}}) + '\n' for at, name, value, sha in scores))

@@ -23,14 +23,16 @@ LAYERS = (
     ('state', 'game', 'terms', 'step', 'sampling', 'diagnosis'),
     # L3: devices, disk and the clock.
     ('parallel', 'checkpoint', 'writers', 'workdir', 'signals', 'clock',
-     'fields', 'best', 'extractors', 'data.pipeline', 'data.cache', 'data.scan',
-     'data.decode', 'data.ingest', 'data.folder_labels', 'data.tfds_files',
-     'data.load', 'data.stream', 'data.statistics', 'data.sources'),
+     'fields', 'best', 'extractors', 'status', 'data.pipeline', 'data.cache',
+     'data.scan', 'data.decode', 'data.ingest', 'data.folder_labels',
+     'data.tfds_files', 'data.load', 'data.stream', 'data.statistics',
+     'data.sources'),
     # L4: from a config to what runs.
     ('validation', 'experiment', 'evaluators', 'evaluation', 'feed', 'record',
      'diagnosing', 'watchdog', 'guard'),
     # L5: programs.
-    ('train', 'sample', 'evaluate', 'compare', 'report', 'inspecting', 'main'),
+    ('train', 'sample', 'evaluate', 'compare', 'report', 'inspecting',
+     'command_line', 'main'),
 )
 # What may not be imported below L3.
 WORLD = ('absl', 'ml_collections', 'orbax', 'grain', 'tensorflow_datasets',

@@ -95,7 +95,7 @@ def _picture(path, value, size=(8, 8)):
 
 
 def test_workdirs_of_different_overrides_differ():
-  folders = [main._workdir(main.parse(['main', MLP, *flags])[0])
+  folders = [main.workdir_of(main.parse(['main', MLP, *flags])[0])
              for flags in ([], ['--config.seed=1'], ['--config.seed=11'],
                            ['--config.gen_optimizer.b1=0.25'],
                            ['--config.disc_optimizer.b1=0.25'])]
