@@ -41,7 +41,7 @@ def noisy(high, low):
 CASES = {
     'saturated': ({'auc': 0.9995, 'prob/fake': 0.019},
                   {'auc': 0.9985, 'prob/fake': 0.019}),
-    'collapse': (dict({'pairwise/fake': 4.9}), dict({'pairwise/fake': 5.1})),
+    'collapse': ({'pairwise/fake': 2.4}, {'pairwise/fake': 2.6}),
     # r_v = gap / (gap + held-out - fake) = 1 / (1 + 0.9), 1 / (1 + 1.1).
     'overfitting': (
         {'gap/logits': noisy(1.1, 0.9), 'logits/held_out': 0.5},
