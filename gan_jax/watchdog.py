@@ -34,9 +34,9 @@ SATURATED, UNBELIEVED, LOW_LOSS = 0.999, 0.02, 0.05
 # arXiv:2006.06676, eq. 1).
 OVERFITTED = 0.5
 # Mean distance within a generated batch, to that within a real one. Young
-# perceptrons that do well later stay at a third for a thousand steps, and copies
-# of one class would be at 0.7 still, so that this sees a total collapse only; of
-# lost classes the scores tell.
+# perceptrons that do well later are at a third for a thousand steps, and one
+# class alone would still be at 0.7: this sees a total collapse only. Of lost
+# classes the scores tell.
 COLLAPSED = 0.25
 # A score that counts classes or modes, or a distance: to its highest so far.
 LOST = 0.5
