@@ -220,6 +220,6 @@ def report(found, record, last: int) -> str:
   rows += [(e['step'], f'{e["name"]}: rolled back to step {e["restored"]:,}, '
             f'attempt {e["attempt"]}', e['text'], e['advice']) for e in record]
   lines += [f'| {step:,} | {name} | {text.partition(": ")[2] or text} | '
-            f'{advice} |'.replace('|grad G|', 'gradient of G')
+            f'{advice} |'
             for step, name, text, advice in sorted(rows, key=lambda r: r[0])]
   return '\n'.join([*lines, ''])

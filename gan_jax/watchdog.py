@@ -22,8 +22,11 @@ WINDOW = 10
 # for all z, and discriminators tell that from digits without an error.
 WARM_UP = 0.1
 # Of the generator's gradient, to the highest median of the run. In healthy
-# games it stays within a factor of 30; below 1/1000 the game stands still.
-VANISHED = 1e-3
+# games it stays within a factor of 30; below 1/1000 the game stands still. A
+# gradient that was gone from the first row on has no high to fall from: so it
+# also counts if it is FADED and the weights all but STILL (update to weight; a
+# rate that a schedule brings to 0 leaves the gradient as it is).
+VANISHED, FADED, STILL = 1e-3, 0.1, 1e-5
 # D makes less than one mistake among a thousand pairs. A young generator
 # learns from such a D while its answers are not extreme, for hundreds of steps;
 # so beside it D(G(z)) is below UNBELIEVED, or D's loss a small part LOW_LOSS
@@ -87,10 +90,12 @@ def vanishing(view: View):
   """The generator's gradient has all but gone."""
   now, highest = view.median('grad_norm/gen'), view.highest.get(
       'grad_norm/gen', np.nan)
-  if not now <= VANISHED * highest:
+  ratio = view.median('update_ratio/gen')
+  if not (now <= VANISHED * highest
+          or now <= FADED * highest and ratio <= STILL):
     return None
-  return (f'generator gradient vanishing: |grad G| is {now:.3g}, its highest '
-          f'was {highest:.3g}',
+  return (f'generator gradient vanishing: its norm is {now:.3g}, the highest '
+          f'was {highest:.3g}, update to weight {ratio:.3g}',
           'Try loss non_saturating or wasserstein, fewer disc_steps, or a '
           'smaller learning rate for D')
 

@@ -71,6 +71,15 @@ def test_vanishing_is_relative_to_the_highest_of_the_run(now, fires):
   assert got == ([('vanishing', 30 + WINDOW // 2 + 1)] if fires else [])
 
 
+@pytest.mark.parametrize('gradient, ratio, fires', [
+    (0.09, 0.9e-5, True), (0.09, 1.1e-5, False), (0.11, 0.9e-5, False)])
+def test_a_gradient_gone_from_the_start_shows_in_the_weights(
+    gradient, ratio, fires):
+  got = found(rows(30) + rows(30, 31, **{
+      'grad_norm/gen': gradient, 'update_ratio/gen': ratio}))
+  assert [name for name, _ in got] == ['vanishing'] * fires
+
+
 def test_one_spike_of_the_gradient_is_not_its_highest():
   got = found(rows(20) + rows(1, 21, **{'grad_norm/gen': 1e6})
               + rows(20, 22, **{'grad_norm/gen': 0.1}))

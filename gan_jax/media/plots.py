@@ -19,7 +19,7 @@ _LABELS = {'prob/real': 'D(x)', 'prob/fake': 'D(G(z))',
 _SMOOTH_FROM = 150  # points; a shorter curve is drawn as it is
 _BINS = 800  # bins of a long raw curve, each drawn by its lowest and highest
 _DISTANCES = ('fid', 'fd', 'kid')  # scores of which the lowest is the best
-_PROB = 'probability'
+_PROB = 'P(real)'
 _GRAD, _UPDATE, _SLOPE = 'gradient norm', 'update / weight', '|grad$_x$ D|'
 _LOGGED = (_GRAD, _UPDATE, _SLOPE)  # panels with a logarithmic axis
 
