@@ -173,7 +173,7 @@ class Guard:
   def _replay(self, rows):
     """Findings are a function of the rows and of the record alone."""
     self._rows, self._found = [], []
-    self._watchdog = self._fresh(0)
+    self._watchdog = self._fresh(0, {})
     for row in rows:
       self._see(row)
 
@@ -182,14 +182,15 @@ class Guard:
     since = max([entry['restored'] for entry in self._record
                  if entry['restored'] < row['step']], default=0)
     if since != self._watchdog.since:
-      self._watchdog = self._fresh(since)
+      self._watchdog = self._fresh(since, self._watchdog.highest)
     self._rows.append(row)
     found = self._watchdog.see(row)
     self._found += found
     return found
 
-  def _fresh(self, since):
-    return Watchdog(self._levels, self._run.train_steps, since=since)
+  def _fresh(self, since, highest):
+    return Watchdog(self._levels, self._run.train_steps, since=since,
+                    highest=highest)
 
   def _read(self):
     try:

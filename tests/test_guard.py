@@ -9,7 +9,7 @@ import pytest
 import tiny
 from jax import random
 
-from gan_jax import experiment, main, parallel, train, watchdog
+from gan_jax import detectors, experiment, main, parallel, train
 from gan_jax.train import NonFiniteError, StoppedError
 
 # Of ml_collections, when it reads a config file.
@@ -22,7 +22,7 @@ def _quickly(monkeypatch):
   monkeypatch.setattr(train.media, 'curves', lambda *a, **k: b'')
   monkeypatch.setattr(train.media, 'gif', lambda *a, **k: b'')
   # Not of interest in games of noise.
-  monkeypatch.setattr(watchdog, 'COLLAPSED', 0.0)
+  monkeypatch.setattr(detectors, 'COLLAPSED', 0.0)
   make, runners = parallel.make_runner, {}
   monkeypatch.setattr(
       parallel, 'make_runner', lambda step, mesh, **kwargs: runners.setdefault(
@@ -205,7 +205,9 @@ def test_stop_saves_and_ends_until_the_policy_is_changed(images, tmp_path):
 
 
 def test_a_finding_is_rolled_back_and_then_stops(images, tmp_path):
-  run = fading(load(images, 'rollback', max_rollbacks=1, **LONG), 24)
+  """Its highest gradient is remembered, the rows since are looked at anew."""
+  run = fading(load(images, 'rollback', max_rollbacks=1,
+                    **LONG | dict(train_steps=64)), 24)
   with pytest.raises(StoppedError, match='generator gradient vanishing'):
     train.train(run, tmp_path)
   entry, = record(tmp_path)
