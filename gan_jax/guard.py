@@ -124,14 +124,18 @@ class Guard:
     try_write_file(path, json.dumps({
         'step': at, 'seed': self._run.config['seed'], 'scalars': found,
         'batch_indices': batch.tolist()}, indent=1).encode())
-    self.give_up(Finding('non-finite', at, f'{", ".join(found)} not finite; '
-                         f'the batch is named in {path}',
+    self.give_up(Finding('non-finite', at, f'{", ".join(found)} not finite',
                          'Try, in a new --workdir, a lower learning rate, '
-                         "max_grad_norm=1, a penalty, or dtype='float32'. The "
-                         f'newest checkpoint is of step {newest}'))
+                         "max_grad_norm=1, a penalty, or dtype='float32'"),
+                 f'. The batch is named in {path}. The newest checkpoint is of '
+                 f'step {newest}')
 
-  def give_up(self, finding: Finding) -> None:
+  def give_up(self, finding: Finding, more: str = '') -> None:
     """Goes back if it may; a run cannot go on from numbers that are none.
+
+    Args:
+      finding: of numbers that are not finite.
+      more: for the message, and not for the record of the run.
 
     Raises:
       NonFiniteError, RollBack: always one of them.
@@ -141,7 +145,7 @@ class Guard:
     if self._may_go_back():
       raise RollBack(finding)
     raise NonFiniteError(f'step {finding.step}: {finding.text}. '
-                         f'{finding.advice}')
+                         f'{finding.advice}{more}')
 
   def roll_back(self, fault: RollBack, restored: int) -> None:
     """Enters a rollback to step `restored` in the record of the run."""
@@ -169,7 +173,7 @@ class Guard:
   def _replay(self, rows):
     """Findings are a function of the rows and of the record alone."""
     self._rows, self._found = [], []
-    self._watchdog = self._fresh(0)
+    self._watchdog = self._fresh(0, {})
     for row in rows:
       self._see(row)
 
@@ -178,14 +182,15 @@ class Guard:
     since = max([entry['restored'] for entry in self._record
                  if entry['restored'] < row['step']], default=0)
     if since != self._watchdog.since:
-      self._watchdog = self._fresh(since)
+      self._watchdog = self._fresh(since, self._watchdog.highest)
     self._rows.append(row)
     found = self._watchdog.see(row)
     self._found += found
     return found
 
-  def _fresh(self, since):
-    return Watchdog(self._levels, self._run.train_steps, since=since)
+  def _fresh(self, since, highest):
+    return Watchdog(self._levels, self._run.train_steps, since=since,
+                    highest=highest)
 
   def _read(self):
     try:
@@ -216,6 +221,6 @@ def report(found, record, last: int) -> str:
   rows += [(e['step'], f'{e["name"]}: rolled back to step {e["restored"]:,}, '
             f'attempt {e["attempt"]}', e['text'], e['advice']) for e in record]
   lines += [f'| {step:,} | {name} | {text.partition(": ")[2] or text} | '
-            f'{advice} |'.replace('|grad G|', 'gradient of G')
+            f'{advice} |'
             for step, name, text, advice in sorted(rows, key=lambda r: r[0])]
   return '\n'.join([*lines, ''])

@@ -106,7 +106,7 @@ def stride(which: str, before, after, grads):
   """Scalars of an update: |grads|, and |change of params| / |params|.
 
   The ratio is that of every 16th row of the kernels, whose weights are alike:
-  all of them would cost a perceptron 6 % of its step on a CPU.
+  a perceptron's step on a CPU is mostly the reading of its weights.
   """
   def some(tree):
     return [x if x.ndim < 2 else x.reshape(-1, x.shape[-1])[::_ROWS]

@@ -1,9 +1,7 @@
 """Names what goes wrong in a game, from its logged rows alone.
 
 Pure logic: what is found is a function of the rows in their order, so that a
-run that is resumed, or looked at afterwards, finds the same. A detector takes
-a `View` and returns (what it sees, what to try) or None. The thresholds were
-tried in experiments/watchdog.
+run that is resumed, or looked at afterwards, finds the same.
 """
 
 from collections import deque
@@ -12,37 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gan_jax.detectors import DETECTORS, LONG, TRACKED, WINDOW, View, scores
 from gan_jax.lookup import Problem, near
 
 POLICIES = ('warn', 'stop', 'rollback')
 
-# Rows that a detector looks at, by medians or means: one row is one batch.
-WINDOW = 10
 # Of train_steps: before, all games look ill. Generators start with one grey
 # for all z, and discriminators tell that from digits without an error.
 WARM_UP = 0.1
-# Of the generator's gradient, to the highest median of the run. In healthy
-# games it stays within a factor of 30; below 1/1000 the game stands still.
-VANISHED = 1e-3
-# D makes less than one mistake among a thousand pairs. A young generator
-# learns from such a D while its answers are not extreme, for hundreds of steps;
-# so beside it D(G(z)) is below UNBELIEVED, or D's loss a small part LOW_LOSS
-# of what it is at the equilibrium.
-SATURATED, UNBELIEVED, LOW_LOSS = 0.999, 0.02, 0.05
-# (D(x) - D(held-out)) / (D(x) - D(G(z))): 0 where D knows no example by
-# heart, 1 where unseen real images are fakes to it (r_v of Karras et al. 2020,
-# arXiv:2006.06676, eq. 1).
-OVERFITTED = 0.5
-# Mean distance within a generated batch, to that within a real one.
-COLLAPSED = 0.5
-# A score that counts classes or modes, or a distance: to its highest so far.
-LOST = 0.5
-# Share of samples that are no near copies, to that of unseen real examples: the
-# score's floor, or about 0.7 where it has none.
-COPIED, UNSEEN = 0.5, 0.7
-# Oscillation: how often, in LONG rows, D's AUC goes from above WINNING to
-# below LOSING or back. Its noise in a batch of 32 is 0.07.
-LONG, SWINGS, WINNING, LOSING = 40, 6, 0.9, 0.6
 
 
 class Finding(NamedTuple):
@@ -54,166 +29,29 @@ class Finding(NamedTuple):
   advice: str
 
 
-class View(NamedTuple):
-  """What a detector may look at.
-
-  rows: the newest, at most `LONG`, the last one is new.
-  levels: at the equilibrium, of `evaluators.equilibrium`.
-  highest: {scalar: the highest that it has been}, of 'eval/' scores and of the
-    median over WINDOW rows of grad_norm/gen.
-  """
-
-  rows: list
-  levels: Mapping[str, float]
-  highest: Mapping[str, float]
-
-  def values(self, name: str, count: int = WINDOW) -> np.ndarray:
-    """The finite values of a scalar in the last `count` rows, float64."""
-    found = [row[name] for row in self.rows[-count:]
-             if row.get(name) is not None]
-    found = np.asarray(found, np.float64)
-    return found[np.isfinite(found)]
-
-  def median(self, name: str) -> float:
-    """Over the last WINDOW rows, NaN if fewer than half of them have it."""
-    found = self.values(name)
-    return float(np.median(found)) if 2 * len(found) >= WINDOW else np.nan
-
-
-def vanishing(view: View):
-  """The generator's gradient has all but gone."""
-  now, highest = view.median('grad_norm/gen'), view.highest.get(
-      'grad_norm/gen', np.nan)
-  if not now <= VANISHED * highest:
-    return None
-  return (f'generator gradient vanishing: |grad G| is {now:.3g}, its highest '
-          f'was {highest:.3g}',
-          'Try loss non_saturating or wasserstein, fewer disc_steps, or a '
-          'smaller learning rate for D')
-
-
-def saturated(view: View):
-  """D makes no mistakes; a critic's loss has no bound, and may be right."""
-  auc, level = view.median('auc'), view.levels.get('loss/disc', 0.0)
-  if not (level > 0.0 and auc >= SATURATED and (
-      view.median('prob/fake') < UNBELIEVED
-      or view.median('loss/disc') < LOW_LOSS * level)):
-    return None
-  return (f'discriminator saturated: it ranks {100 * auc:.2f} % of the pairs '
-          f'of a real and a generated image rightly, D(x) '
-          f'{view.median("prob/real"):.3g}, D(G(z)) '
-          f'{view.median("prob/fake"):.3g}',
-          'Try fewer disc_steps, a smaller learning rate for D, a penalty (r1) '
-          'or augment instance_noise')
-
-
-def overfitting(view: View):
-  """D knows its training examples by heart."""
-  gap, held, fake = (view.values(name) for name in (
-      'gap/logits', 'logits/held_out', 'logits/fake'))
-  if min(map(len, (gap, held, fake))) < WINDOW:
-    return None
-  whole = gap.mean() + held.mean() - fake.mean()
-  noise = gap.std(ddof=1) / np.sqrt(len(gap))
-  share = gap.mean() / whole if whole > 0 else 0.0
-  if not (share >= OVERFITTED and gap.mean() > 3.0 * noise):
-    return None
-  return (f'discriminator overfitting: held-out images lie {100 * share:.0f} % '
-          f'of the way from the training images to the generated ones, D is '
-          f'{gap.mean():.3g} lower on them',
-          'Try more data, augment ada or diffaugment, a smaller D, or end '
-          'training here')
-
-
-def collapse(view: View):
-  """Generated examples are too much alike."""
-  fake, real = view.median('pairwise/fake'), view.median('pairwise/real')
-  if fake < COLLAPSED * real:
-    return (f'mode collapse: two images of a generated batch are {fake:.3g} '
-            f'apart, of a real one {real:.3g}', _DIVERSITY)
-  for name, value in _scores(view, 'classes', 'modes', 'pairwise'):
-    if value < LOST * view.highest[name]:
-      return (f'mode collapse: {name} is {value:.3g}, it was '
-              f'{view.highest[name]:.3g}', _DIVERSITY)
-  return None
-
-
-_DIVERSITY = ('Try a smaller learning rate, minibatch std, packing, '
-              'unrolled_steps, or loss relativistic with r1+r2')
-
-
-def memorisation(view: View):
-  """Samples are copies of training examples, by a score."""
-  for name, value in _scores(view, 'authenticity'):
-    unseen = view.rows[-1].get(f'{name}_floor') or UNSEEN
-    if value < COPIED * unseen:
-      return (f'memorisation: {name} is {value:.3g}, of unseen real images '
-              f'{unseen:.3g}: the other samples are near copies of training '
-              'images',
-              'Try more data, augment ada, or a checkpoint from before')
-  return None
-
-
-def oscillation(view: View):
-  """D wins and loses in turn."""
-  swings, last = 0, None
-  for value in view.values('auc', LONG):
-    now = 'won' if value > WINNING else 'lost' if value < LOSING else last
-    swings += last is not None and now != last
-    last = now
-  if swings < SWINGS:
-    return None
-  return (f'oscillation: D went {swings} times between ranking '
-          f'{100 * WINNING:.0f} % and {100 * LOSING:.0f} % of the pairs '
-          f'rightly in {len(view.values("auc", LONG))} rows',
-          'Try a smaller learning rate, b1=0 in Adam, a penalty (r1), or '
-          'samples from averaged weights (ema_decay)')
-
-
-def non_finite(view: View):
-  """Rows hold None for what is no number; a score may lack for a reason."""
-  bad = sorted(k for k, v in view.rows[-1].items()
-               if not k.startswith('eval/')
-               and (v is None or not np.isfinite(v)))
-  if not bad:
-    return None
-  return (f'non-finite: {", ".join(bad)}',
-          'Try a lower learning rate, max_grad_norm=1 or a penalty')
-
-
-def _scores(view, *words):
-  """[(name, value)] of scores in the newest row with a word in their name."""
-  return [(k, v) for k, v in view.rows[-1].items()
-          if k.startswith('eval/') and v is not None and np.isfinite(v)
-          and not k.endswith('_floor') and any(word in k for word in words)]
-
-
-DETECTORS = {
-    'vanishing': vanishing, 'saturated': saturated, 'overfitting': overfitting,
-    'collapse': collapse, 'memorisation': memorisation,
-    'oscillation': oscillation, 'non-finite': non_finite}
-
-
 class Watchdog:
   """Sees row after row.
 
   holding: {name: Finding} of what was found and has not been absent from
     WINDOW rows in a row since.
+  highest: as in `View`.
   """
 
   def __init__(self, levels: Mapping[str, float], train_steps: int, *,
-               since: int = 0):
-    """See `View` for levels; since: step of the first row, less one."""
+               since: int = 0, highest: Mapping[str, float] | None = None):
+    """See `View` for levels and highest; since: the rows are of later steps."""
     self.since, self.holding = since, {}
-    self._levels, self._warm = levels, WARM_UP * train_steps
-    self._rows, self._highest, self._absent = deque(maxlen=LONG), {}, {}
+    self._levels, self._steps = levels, train_steps
+    self._rows, self._absent = deque(maxlen=LONG), {}
+    self.highest = dict(highest or {})
 
   def see(self, row: Mapping[str, Any]) -> list[Finding]:
     """What is found in a row, with 'step', that did not hold before it."""
     self._rows.append(row)
-    view = View(list(self._rows), self._levels, self._highest)
+    view = View(list(self._rows), self._levels, self.highest,
+                row['step'] / self._steps)
     self._remember(view)
-    ready = row['step'] > self._warm and len(self._rows) >= WINDOW
+    ready = view.progress > WARM_UP and len(self._rows) >= WINDOW
     new = []
     for name, detector in DETECTORS.items():
       said = detector(view) if ready or name == 'non-finite' else None
@@ -226,10 +64,9 @@ class Watchdog:
     return new
 
   def _remember(self, view):
-    values = dict(_scores(view, ''))
-    values['grad_norm/gen'] = view.median('grad_norm/gen')
+    values = dict(scores(view, '')) | {k: view.median(k) for k in TRACKED}
     for name, value in values.items():
-      self._highest[name] = np.fmax(value, self._highest.get(name, np.nan))
+      self.highest[name] = np.fmax(value, self.highest.get(name, np.nan))
 
 
 def check(spec: Any) -> list[Problem]:

@@ -9,7 +9,7 @@ import pytest
 import tiny
 from jax import random
 
-from gan_jax import experiment, main, parallel, train
+from gan_jax import detectors, experiment, main, parallel, train
 from gan_jax.train import NonFiniteError, StoppedError
 
 # Of ml_collections, when it reads a config file.
@@ -21,6 +21,8 @@ def _quickly(monkeypatch):
   """No curves, and one compilation for the stretches of a run."""
   monkeypatch.setattr(train.media, 'curves', lambda *a, **k: b'')
   monkeypatch.setattr(train.media, 'gif', lambda *a, **k: b'')
+  # Not of interest in games of noise.
+  monkeypatch.setattr(detectors, 'COLLAPSED', 0.0)
   make, runners = parallel.make_runner, {}
   monkeypatch.setattr(
       parallel, 'make_runner', lambda step, mesh, **kwargs: runners.setdefault(
@@ -108,7 +110,7 @@ def test_a_run_killed_between_the_record_and_its_new_rows_plays_the_same(
     raise Killed
 
   with monkeypatch.context() as patch:
-    patch.setattr(train.ScalarWriter, 'rewind', rewind)
+    patch.setattr(train.ScalarWriter, 'rewind', rewind)  # After the record.
     with pytest.raises(Killed):
       train.train(run, tmp_path / 'cut')
   assert train.train(run, tmp_path / 'cut') == 0
@@ -203,7 +205,9 @@ def test_stop_saves_and_ends_until_the_policy_is_changed(images, tmp_path):
 
 
 def test_a_finding_is_rolled_back_and_then_stops(images, tmp_path):
-  run = fading(load(images, 'rollback', max_rollbacks=1, **LONG), 24)
+  """Its highest gradient is remembered, the rows since are looked at anew."""
+  run = fading(load(images, 'rollback', max_rollbacks=1,
+                    **LONG | dict(train_steps=64)), 24)
   with pytest.raises(StoppedError, match='generator gradient vanishing'):
     train.train(run, tmp_path)
   entry, = record(tmp_path)
@@ -234,6 +238,6 @@ def test_a_mistyped_policy_is_refused_with_all_the_rest(
       '--config.watchdog.policy=halt', '--config.watchdog.max_rolback=1',
       '--config.batch_size=0']) == 2
   said = capsys.readouterr().err
-  for words in ("config.watchdog.policy: 'halt'", 'did you mean '
-                '"max_rollbacks"', 'config.batch_size: 0'):
+  for words in ("config.watchdog.policy = 'halt'", 'did you mean '
+                '"max_rollbacks"', 'config.batch_size = 0'):
     assert words in said

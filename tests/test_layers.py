@@ -29,7 +29,7 @@ LAYERS = (
      'data.sources'),
     # L4: from a config to what runs.
     ('validation', 'experiment', 'evaluators', 'evaluation', 'feed', 'record',
-     'diagnosing', 'watchdog', 'guard'),
+     'diagnosing', 'detectors', 'watchdog', 'guard'),
     # L5: programs.
     ('train', 'sample', 'evaluate', 'compare', 'report', 'inspecting',
      'command_line', 'main'),

@@ -3,7 +3,8 @@
 import pytest
 
 from gan_jax import guard, watchdog
-from gan_jax.watchdog import LONG, WINDOW, Watchdog
+from gan_jax.detectors import LONG, WINDOW
+from gan_jax.watchdog import Watchdog
 
 LEVELS = {'loss/disc': 1.386, 'loss/gen': 0.693, 'auc': 0.5}
 HEALTHY = {
@@ -41,7 +42,7 @@ def noisy(high, low):
 CASES = {
     'saturated': ({'auc': 0.9995, 'prob/fake': 0.019},
                   {'auc': 0.9985, 'prob/fake': 0.019}),
-    'collapse': (dict({'pairwise/fake': 4.9}), dict({'pairwise/fake': 5.1})),
+    'collapse': ({'pairwise/fake': 2.4}, {'pairwise/fake': 2.6}),
     # r_v = gap / (gap + held-out - fake) = 1 / (1 + 0.9), 1 / (1 + 1.1).
     'overfitting': (
         {'gap/logits': noisy(1.1, 0.9), 'logits/held_out': 0.5},
@@ -69,6 +70,25 @@ def test_vanishing_is_relative_to_the_highest_of_the_run(now, fires):
   got = found(rows(30) + rows(30, 31, **{'grad_norm/gen': now}))
   # The median of ten is between two values with five small ones.
   assert got == ([('vanishing', 30 + WINDOW // 2 + 1)] if fires else [])
+
+
+@pytest.mark.parametrize('before, steps, want', [
+    (4.5, 400, None),  # Young until step 120, warm from 40 on.
+    (5.5, 400, 41), (4.5, 200, 61), (9.0, 200, 36), (4.5, 100, 36)])
+def test_a_young_generator_may_be_all_alike_unless_it_has_fallen(
+    before, steps, want):
+  some = rows(30, **{'pairwise/fake': before}) + rows(60, 31, **{
+      'pairwise/fake': 2.4})
+  assert found(some, steps=steps) == ([('collapse', want)] if want else [])
+
+
+@pytest.mark.parametrize('gradient, ratio, fires', [
+    (0.09, 0.9e-5, True), (0.09, 1.1e-5, False), (0.11, 0.9e-5, False)])
+def test_a_gradient_gone_from_the_start_shows_in_the_weights(
+    gradient, ratio, fires):
+  got = found(rows(30) + rows(30, 31, **{
+      'grad_norm/gen': gradient, 'update_ratio/gen': ratio}))
+  assert [name for name, _ in got] == ['vanishing'] * fires
 
 
 def test_one_spike_of_the_gradient_is_not_its_highest():

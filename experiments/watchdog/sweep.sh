@@ -26,7 +26,7 @@ for name in "${names[@]}"; do
     few_images) run=(keras_mlp.py "${small[@]}" --config.data.holdout=0.995) ;;
     collapse) run=(keras_mlp.py "${often[@]}" --config.gen_steps=20) ;;
     wgan_gp) run=(wgan_gp.py:network=mlp --config.train_steps=1000
-                  --config.log_every=20 --config.data.holdout=0.2) ;;
+                  --config.log_every=50 --config.data.holdout=0.2) ;;
     *) run=("$name.py" --config.train_steps=3000 --config.log_every=50
             --config.steps_per_call=50 --config.data.holdout=0.2) ;;
   esac

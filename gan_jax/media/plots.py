@@ -14,12 +14,12 @@ _COLOURS = {'disc': '#0072B2', 'gen': '#D55E00', 'real': '#009E73',
 _OTHERS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 _INK, _FAINT, _BAD = '#333333', '#999999', '#CC0000'
 _LABELS = {'prob/real': 'D(x)', 'prob/fake': 'D(G(z))',
-           'prob/held_out': 'D(held-out)', 'logits/held_out': 'held-out',
+           'prob/held_out': 'held-out', 'logits/held_out': 'held-out',
            'sign/held_out': 'held-out', 'grad_ratio': 'gen / disc'}
 _SMOOTH_FROM = 150  # points; a shorter curve is drawn as it is
 _BINS = 800  # bins of a long raw curve, each drawn by its lowest and highest
 _DISTANCES = ('fid', 'fd', 'kid')  # scores of which the lowest is the best
-_PROB = 'probability of real'
+_PROB = 'P(real)'
 _GRAD, _UPDATE, _SLOPE = 'gradient norm', 'update / weight', '|grad$_x$ D|'
 _LOGGED = (_GRAD, _UPDATE, _SLOPE)  # panels with a logarithmic axis
 
@@ -232,6 +232,6 @@ def _draw_levels(axes, levels):
                  zorder=2.5)
     place = max((value - low) / (high - low), free)
     free = place + 0.075
-    text = '1/2' if keys[0].startswith('prob/') else f'{value:.4g}'
+    text = '1/2' if value == 0.5 else f'{value:.4g}'
     axes.text(1.012, place, text, transform=axes.transAxes, color=colour,
               fontsize=8, va='center')
