@@ -12,7 +12,7 @@ from ml_collections import config_flags
 
 BAD_CONFIG, BAD_DATA, BAD_RUN = 2, 3, 4
 _SWITCHES = ('help', 'dry_run', 'nodry_run', 'allow_changed_data',
-             'noallow_changed_data', 'follow', 'nofollow')
+             'noallow_changed_data', 'follow', 'nofollow', 'strict', 'nostrict')
 
 
 def main(argv: list[str]) -> int:
@@ -23,7 +23,8 @@ def main(argv: list[str]) -> int:
 
   Returns:
     The exit status: 0; 2 for a mistake in the command line or config, 3 in the
-    data, 4 in the run; 143 or 130 after SIGTERM or SIGINT.
+    data, 4 in the run; 143, 130 or 85 after SIGTERM, SIGINT or SIGUSR1, with a
+    checkpoint: the same command goes on.
   """
   values, unreadable = parse(_joined(argv))
   if values.help:
@@ -57,7 +58,8 @@ def main(argv: list[str]) -> int:
       print(experiment.describe(run))
       return 0
     return train.train(run, _workdir(values),
-                       allow_changed_data=values.allow_changed_data)
+                       allow_changed_data=values.allow_changed_data,
+                       strict=values.strict)
   except (ConfigError, sample.RequestError) as e:
     return _fail(BAD_CONFIG, [*problems, str(e)])
   except DataError as e:
@@ -139,6 +141,8 @@ def _define(values, argv):
       'memory, and exit.')
   add(flags.DEFINE_bool, 'allow_changed_data', False, 'Resume although the '
       'examples are not those of the last launch.')
+  add(flags.DEFINE_bool, 'strict', False, 'Where the newest checkpoint is '
+      'damaged, stop instead of falling back to the one before.')
   add(flags.DEFINE_integer, 'num_samples', 0, 'Images to sample, 64 by '
       'default, or to score.')
   add(flags.DEFINE_integer, 'label', -1, 'Class to sample, -1 for all.')
@@ -206,7 +210,7 @@ def _sample(values) -> int:
   request = sample.Request(values.num_samples or 64, values.label, values.seed,
                            values.truncation, values.interpolate)
   out = values.out or os.path.join(values.workdir, 'samples.png')
-  print(sample.sample(values.workdir, request, out))
+  print(sample.sample(values.workdir, request, out, strict=values.strict))
   return 0
 
 

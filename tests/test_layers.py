@@ -23,7 +23,8 @@ LAYERS = (
     ('state', 'game', 'terms', 'step', 'sampling', 'diagnosis'),
     # L3: devices, disk and the clock.
     ('parallel', 'checkpoint', 'writers', 'workdir', 'signals', 'clock',
-     'fields', 'best', 'extractors', 'data.pipeline', 'data.cache', 'data.scan',
+     'fields', 'best', 'extractors', 'transfer', 'data.pipeline',
+     'data.cache', 'data.scan',
      'data.decode', 'data.ingest', 'data.folder_labels', 'data.tfds_files',
      'data.load', 'data.stream', 'data.statistics', 'data.sources'),
     # L4: from a config to what runs.
