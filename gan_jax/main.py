@@ -10,6 +10,8 @@ from absl import flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
+from gan_jax import signals
+
 BAD_CONFIG, BAD_DATA, BAD_RUN = 2, 3, 4
 _SWITCHES = ('help', 'dry_run', 'nodry_run', 'allow_changed_data',
              'noallow_changed_data', 'follow', 'nofollow', 'strict', 'nostrict')
@@ -261,4 +263,5 @@ def _fail(status: int, messages) -> int:
 
 
 if __name__ == '__main__':
+  signals.before_the_run()
   sys.exit(main(sys.argv))

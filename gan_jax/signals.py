@@ -10,6 +10,17 @@ import threading
 STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR1: 85}
 
 
+def before_the_run() -> None:
+  """While there is nothing to save, these signals end the process at once.
+
+  Libraries lose a KeyboardInterrupt that comes while they are imported; the
+  default action of SIGINT cannot be lost.
+  """
+  if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+  signal.signal(signal.SIGUSR1, lambda *_: os._exit(STATUS[signal.SIGUSR1]))
+
+
 class StopRequest:
   """Remembers the first of these signals; the second one quits at once.
 
