@@ -1,6 +1,6 @@
 """Kills a tiny run again and again; it must end as if nothing had happened.
 
-  python experiments/reliability/soak.py --kills=55 > soak.jsonl
+  python experiments/reliability/soak.py --kills=50 > soak.jsonl
 
 One run is left alone. Another, of the same command, is killed at random moments
 of its start, training, saving, deleting and evaluating, by SIGKILL, SIGTERM,
@@ -71,20 +71,18 @@ def names(folder, sub) -> set[str]:
 
 def wait_for(moment, folder, process, rng):
   """Returns at a moment of a run, or when the run has ended."""
-  def begun():
-    return {name for name in names(folder, 'checkpoints')
-            if not name.startswith('.')}
+  before = names(folder, 'checkpoints'), names(folder, 'samples')
 
   def seen(prefix):
     return any(name.startswith(prefix)
-               for name in names(folder, 'checkpoints'))
+               for name in names(folder, 'checkpoints') - before[0])
 
-  before = begun(), names(folder, 'samples')
+  digits = tuple('123456789')
   happened = {
       'start': lambda: True,
-      'train': lambda: begun() != before[0],
+      'train': lambda: seen(digits),
       'save': lambda: seen('.saving'),
-      'publish': lambda: begun() != before[0],
+      'publish': lambda: seen(digits),
       'delete': lambda: seen('.deleting'),
       # A picture is written just before the scores of its step are computed.
       'evaluate': lambda: names(folder, 'samples') - before[1]}[moment]
@@ -199,8 +197,8 @@ def soak(folder, *, kills: int, steps: int, seed: int = 0, say=print) -> dict:
 
 if __name__ == '__main__':
   parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-  parser.add_argument('--kills', type=int, default=55)
-  parser.add_argument('--steps', type=int, default=3000)
+  parser.add_argument('--kills', type=int, default=50)
+  parser.add_argument('--steps', type=int, default=1800)
   parser.add_argument('--seed', type=int, default=0)
   options = parser.parse_args()
   jax.config.update('jax_platforms', 'cpu')

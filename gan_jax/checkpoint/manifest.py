@@ -70,8 +70,8 @@ def verify(folder: str, step: int) -> str:
   lines = []
   if body['step'] != step:
     lines.append(f'{NAME}: it is of step {body["step"]}')
-  wanted, found = body['files'], set(_names(folder)) - {NAME}
-  for name in sorted(found | set(wanted)):
+  wanted, found = body['files'], _names(folder)
+  for name in sorted({*found, *wanted}):
     if name not in wanted:
       lines.append(f'{name}: was not there when it was saved')
     elif name not in found:
@@ -93,14 +93,14 @@ def sync_folder(path: str) -> None:
 
 
 def _names(folder):
-  """Everything in a folder that is no folder, as 'a/b'; links not followed."""
+  """Paths in a folder, but of folders and its manifest; links stand alone."""
   names = []
   for path, folders, files in os.walk(folder):
     links = [name for name in folders
              if os.path.islink(os.path.join(path, name))]
     names += [os.path.relpath(os.path.join(path, name), folder)
               for name in files + links]
-  return sorted(names)
+  return sorted({*names} - {NAME})
 
 
 def _compare(path, size, sha256) -> str:
