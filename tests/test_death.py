@@ -15,18 +15,7 @@ import tiny
 from gan_jax import experiment, main, train
 from gan_jax.checkpoint import Checkpoints
 
-# Of ml_collections, when it reads a config file.
-pytestmark = pytest.mark.filterwarnings('ignore:the load_module')
-
-
-@pytest.fixture(autouse=True)
-def _no_pictures(monkeypatch):
-  monkeypatch.setattr(train._Loop, 'draw', lambda self: None)
-
-
-@pytest.fixture(scope='module')
-def images(tmp_path_factory):
-  return tiny.write_images(tmp_path_factory.mktemp('data') / 'noise.npz')
+pytestmark = [tiny.READS_CONFIGS, pytest.mark.usefixtures('no_pictures')]
 
 
 def _args(images, folder):

@@ -14,8 +14,7 @@ from gan_jax import checkpoint, experiment, main, train, transfer
 from gan_jax.checkpoint import CheckpointError, Checkpoints
 from gan_jax.validation import ConfigError
 
-# Of ml_collections, when it reads a config file.
-pytestmark = pytest.mark.filterwarnings('ignore:the load_module')
+pytestmark = [tiny.READS_CONFIGS, pytest.mark.usefixtures('no_pictures')]
 
 NET = dict(widths=(8, 8), norm='batch')
 ADAM = dict(name='adam', learning_rate=1e-2, b1=0.5)
@@ -26,16 +25,6 @@ def _config(images, **changes):
       generator=dict(name='mlp.Generator', **NET),
       discriminator=dict(name='mlp.Discriminator', widths=(8, 8)),
       gen_optimizer=ADAM, disc_optimizer=ADAM, sample_every=0), **changes})
-
-
-@pytest.fixture(autouse=True)
-def _no_pictures(monkeypatch):
-  monkeypatch.setattr(train._Loop, 'draw', lambda self: None)
-
-
-@pytest.fixture(scope='module')
-def images(tmp_path_factory):
-  return tiny.write_images(tmp_path_factory.mktemp('data') / 'noise.npz')
 
 
 @pytest.fixture(scope='module')
