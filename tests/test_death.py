@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 
+import jax
 import numpy as np
 import pytest
 import tiny
 
-from gan_jax import experiment, main, train
+from gan_jax import experiment, main, parallel, train
 from gan_jax.checkpoint import Checkpoints
 
 pytestmark = [tiny.READS_CONFIGS, pytest.mark.usefixtures('no_pictures')]
@@ -91,6 +92,27 @@ def test_all_damaged_is_status_4_and_no_row_is_lost(images, damaged, capfd):
   assert main.main(_args(images, folder)) == 4
   assert 'checkpoints/2: _METADATA: is missing' in capfd.readouterr().err
   assert (folder / 'scalars.jsonl').read_bytes() == before
+
+
+# --- another machine -------------------------------------------------------
+
+
+def test_on_another_number_of_devices_it_is_the_same_run_but_for_rounding(
+    images, finished, tmp_path, monkeypatch, caplog):
+  whole, run, _ = finished
+  folder = tmp_path / 'run'
+  args = _args(images, folder)
+  assert main.main([*args, '--config.train_steps=2']) == 0
+  make_mesh = parallel.make_mesh
+  monkeypatch.setattr(parallel, 'make_mesh', lambda count=0: make_mesh(1))
+  monkeypatch.setattr(parallel, 'device_names', lambda: ['one'])
+  assert main.main(args) == 0
+  assert ('on 1 devices, before on 4: the same batches and noise, but not the '
+          'same bits') in caplog.text
+  pairs = zip(*(jax.tree.leaves(tiny.saved(run, f)) for f in (whole, folder)),
+              strict=True)
+  for wanted, got in pairs:
+    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6)
 
 
 # --- signals ---------------------------------------------------------------
