@@ -56,6 +56,7 @@ def get_config() -> ConfigDict:
   config.accumulate_steps = 1       # gradients averaged before an update
   config.lazy_correction = False    # rate and betas for lazy penalties
   config.disc_frozen = ()           # layers of D that stay as they start
+  config.init_from = ''             # workdir whose weights a new run takes
   config.disc_steps = 1
   config.gen_steps = 1
   config.reuse_fakes = True         # D's fakes and their forward pass serve G

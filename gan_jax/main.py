@@ -6,6 +6,7 @@ import sys
 
 from absl import logging as absl_logging
 
+from gan_jax import signals
 from gan_jax.command_line import (
     config_of,
     folders,
@@ -26,7 +27,8 @@ def main(argv: list[str]) -> int:
 
   Returns:
     The exit status: 0; 2 for a mistake in the command line or config, 3 in the
-    data, 4 in the run; 143 or 130 after SIGTERM or SIGINT.
+    data, 4 in the run; 143, 130 or 85 after SIGTERM, SIGINT or SIGUSR1, with a
+    checkpoint: the same command goes on.
   """
   values, unreadable = parse(argv)
   if values.help:
@@ -35,6 +37,9 @@ def main(argv: list[str]) -> int:
   if os.environ.get('JAX_NUM_CPU_DEVICES', '1') != '1':
     # With fewer threads than devices, collectives on CPU can dead-lock.
     os.environ.setdefault('NPROC', '16')
+  # The cache of its fonts would land outside of ours.
+  os.environ.setdefault('MPLCONFIGDIR', os.path.expanduser(
+      '~/.cache/gan_jax/matplotlib'))
   # Imported here: --help and a mistyped flag need no JAX.
   from gan_jax import checkpoint, experiment, parallel, sample, train, workdir
   from gan_jax.data.files import DataError
@@ -63,7 +68,8 @@ def main(argv: list[str]) -> int:
       print(experiment.describe(run))
       return 0
     return train.train(run, workdir_of(values),
-                       allow_changed_data=values.allow_changed_data)
+                       allow_changed_data=values.allow_changed_data,
+                       strict=values.strict)
   except (ConfigError, sample.RequestError) as e:
     return _fail(BAD_CONFIG, [*problems, str(e)])
   except DataError as e:
@@ -80,7 +86,7 @@ def _sample(values) -> int:
   request = sample.Request(values.num_samples or 64, values.label, values.seed,
                            values.truncation, values.interpolate)
   out = values.out or os.path.join(values.workdir, 'samples.png')
-  print(sample.sample(values.workdir, request, out))
+  print(sample.sample(values.workdir, request, out, strict=values.strict))
   return 0
 
 
@@ -142,4 +148,5 @@ def _fail(status: int, messages) -> int:
 
 
 if __name__ == '__main__':
+  signals.before_the_run()
   sys.exit(main(sys.argv))

@@ -120,8 +120,15 @@ def _has_share(value):
   return durations.is_text(value) and '%' in value
 
 
-def write_launch(folder, experiment, start):
-  """config.json and data.json of the run, a line per launch in launches."""
+def write_launch(folder, experiment, start, origin):
+  """config.json and data.json of the run, a line per launch in launches.
+
+  Args:
+    folder: the working directory.
+    experiment: what runs there.
+    start: step that it starts from.
+    origin: {}, or whose weights it starts with, of `transfer.start_from`.
+  """
   for name, value in (('config.json', experiment.config),
                       ('data.json', experiment.facts._asdict())):
     write_file(os.path.join(folder, name),
@@ -129,6 +136,8 @@ def write_launch(folder, experiment, start):
   launch = workdir.provenance() | {
       'step': start, 'train_steps': experiment.train_steps,
       'devices': parallel.device_names()}
+  if origin:
+    launch['init_from'] = origin
   before = _last_devices(folder) if start else []
   with open(os.path.join(folder, 'launches.jsonl'), 'a') as file:
     file.write(json.dumps(launch) + '\n')

@@ -36,7 +36,8 @@ class RequestError(ValueError):
   """Something that this run cannot be asked for."""
 
 
-def sample(folder: str, request: Request, out: str) -> str:
+def sample(folder: str, request: Request, out: str, *,
+           strict: bool = False) -> str:
   """Writes samples of the newest checkpoint of a run.
 
   Args:
@@ -45,6 +46,7 @@ def sample(folder: str, request: Request, out: str) -> str:
     out: F.png (one grid), F.gif (frames), F.npz (images uint8 [N, H, W, C] and
       labels [N]), or a folder, where every image becomes a PNG.  Of vectors,
       F.png (points) or F.npz (images float32 [N, D] and labels).
+    strict: refuse an older checkpoint where the newest is damaged.
 
   Returns:
     A line that says what was written.
@@ -56,7 +58,7 @@ def sample(folder: str, request: Request, out: str) -> str:
   game = game_of_run(config, facts)
   label = _labels(config, facts, request)
   _check_out(out, facts.image_shape)
-  checkpoints = Checkpoints(folder)
+  checkpoints = Checkpoints(folder, strict=strict)
   shapes = jax.eval_shape(
       lambda: initial_state(game, facts.image_shape, config['seed']))
   mesh = parallel.make_mesh(1)

@@ -6,7 +6,7 @@ import os
 import jax
 import numpy as np
 
-from gan_jax import media, parallel, record, workdir
+from gan_jax import media, parallel, record, transfer, workdir
 from gan_jax.best import Best
 from gan_jax.checkpoint import Checkpoints, NonFiniteStateError
 from gan_jax.clock import Clock
@@ -32,16 +32,18 @@ __all__ = ['NonFiniteError', 'StoppedError', 'train']
 
 
 def train(experiment: Experiment, folder: str, *,
-          allow_changed_data: bool = False) -> int:
+          allow_changed_data: bool = False, strict: bool = False) -> int:
   """Trains, or goes on, until train_steps, a signal or the watchdog.
 
   Args:
     experiment: of `experiment.load`.
     folder: the working directory; checkpoints in it are resumed.
     allow_changed_data: resume on other examples than before, with a warning.
+    strict: refuse to go on from an older checkpoint where the newest is
+      damaged.
 
   Returns:
-    The exit status: 0, or 143 / 130 after SIGTERM / SIGINT.
+    The exit status: 0, or 143 / 130 / 85 after SIGTERM / SIGINT / SIGUSR1.
 
   Raises:
     WorkdirError, CheckpointError, NonFiniteError, StoppedError: with what to
@@ -50,8 +52,8 @@ def train(experiment: Experiment, folder: str, *,
   with workdir.hold(folder):
     record.check_same_run(folder, experiment,
                           allow_changed_data=allow_changed_data)
-    checkpoints = Checkpoints(folder,
-                              keep=experiment.config['keep_checkpoints'])
+    checkpoints = Checkpoints(
+        folder, keep=experiment.config['keep_checkpoints'], strict=strict)
     start = checkpoints.latest()
     per_call = experiment.config['steps_per_call']
     if start > experiment.train_steps:
@@ -61,7 +63,12 @@ def train(experiment: Experiment, folder: str, *,
       raise WorkdirError(
           f'{folder} is at step {start}, which is not a multiple of '
           f'steps_per_call={per_call}; resume with a divisor of {start}')
-    record.write_launch(folder, experiment, start)
+    origin = {}
+    if (source := experiment.config['init_from']) and not start:
+      init, origin = transfer.start_from(source, experiment.init,
+                                         strict=strict)
+      experiment = experiment._replace(init=init)
+    record.write_launch(folder, experiment, start, origin)
     with (StopRequest() as stop,
           ScalarWriter(folder, resume_step=start) as writer,
           ScoreWriter(folder, resume_step=start) as scores,

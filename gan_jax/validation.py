@@ -92,6 +92,8 @@ _VALUES = {
     'lazy_correction': (lambda v: isinstance(v, bool), 'must be True or False'),
     'gradient_normalization': (lambda v: isinstance(v, bool),
                                'must be True or False'),
+    'init_from': (lambda v: isinstance(v, str),
+                  'must be the workdir of another run, or empty'),
     'disc_frozen': (lambda v: isinstance(v, tuple) and all(
         isinstance(name, str) for name in v),
                     'must be a tuple of names of layers'),

@@ -4,6 +4,7 @@ import contextlib
 import glob
 import hashlib
 import os
+import pickle
 import resource
 import shutil
 
@@ -13,7 +14,12 @@ import numpy as np
 import pytest
 
 from gan_jax import parallel
-from gan_jax.checkpoint import CheckpointError, Checkpoints, digest
+from gan_jax.checkpoint import (
+    CheckpointError,
+    Checkpoints,
+    digest,
+    manifest,
+)
 
 
 def _state(fill=1.0, width=3, dtype=jnp.float32):
@@ -138,45 +144,120 @@ def _truncate(path):
   os.truncate(path, os.path.getsize(path) // 2)
 
 
-@pytest.mark.parametrize('damage', [os.remove, _truncate])
-@pytest.mark.parametrize('name', ['_METADATA', 'manifest.ocdbt', 'd/*'])
-def test_damage_is_one_error_that_names_the_folder(saved, name, damage):
-  hit = [p for p in glob.glob(f'{saved}/checkpoints/2/default/**/{name}',
-                              recursive=True) if os.path.isfile(p)]
-  assert hit
-  for path in hit:
-    damage(path)
-  try:
-    with _open(saved) as checkpoints:
-      checkpoints.restore(_abstract(_state()))
-  except CheckpointError as e:
-    assert f'{saved}/checkpoints/2' in str(e)
-    assert 'move the folder away' in str(e)
-    assert len(str(e)) < 1500
-  else:
-    raise AssertionError('damaged weights were restored')
-  # What the message advises works.
-  shutil.move(f'{saved}/checkpoints/2', f'{saved}/damaged')
+def _flip(path):
+  with open(path, 'r+b') as file:
+    file.seek(os.path.getsize(path) // 2)
+    byte = file.read(1)[0]
+    file.seek(-1, os.SEEK_CUR)
+    file.write(bytes([byte ^ 16]))
+
+
+@pytest.mark.parametrize('damage', [os.remove, _truncate, _flip])
+def test_damage_to_any_file_is_named_and_the_one_before_is_restored(
+    saved, damage, caplog):
+  names = [os.path.relpath(path, f'{saved}/checkpoints/2')
+           for path in _files(saved)]
+  assert len(names) > 9 and any('/d/' in name for name in names)
+  for name in names:
+    copy = f'{saved}/copy'
+    shutil.copytree(f'{saved}/checkpoints', f'{copy}/checkpoints')
+    damage(f'{copy}/checkpoints/2/{name}')
+    with _open(copy, keep=0) as checkpoints:
+      with pytest.raises(CheckpointError) as error:
+        checkpoints.restore(_abstract(_state()), 2)
+      assert f'{copy}/checkpoints/2 is damaged: {name}: ' in str(error.value)
+      caplog.clear()
+      got = checkpoints.restore(_abstract(_state()))
+      assert digest(got) == digest(_state(1)), name
+      assert f'{name}: ' in caplog.text
+      assert 'step 1 takes its place' in caplog.text
+    shutil.rmtree(copy)
+
+
+def test_the_run_saves_the_damaged_step_again(saved):
+  _flip(f'{saved}/checkpoints/2/_sharding')
   with _open(saved) as checkpoints:
     assert checkpoints.latest() == 1
-    assert digest(checkpoints.restore(_abstract(_state()))) == digest(_state(1))
+    checkpoints.save(2, _state(2))
+    checkpoints.save(3, _state(3))
+  with contextlib.closing(Checkpoints(saved, strict=True)) as checkpoints:
+    assert checkpoints.latest() == 3
+    assert digest(checkpoints.restore(_abstract(_state()), 2)) == digest(
+        _state(2))
+    assert checkpoints.digest(2) != checkpoints.digest(3)
+  assert os.path.isdir(f'{saved}/checkpoints/damaged-2')
 
 
-def test_every_single_file_lost_is_an_error_or_harmless(saved):
+def test_an_older_step_is_not_saved_over_a_newer_one(saved):
+  with _open(saved) as checkpoints:
+    with pytest.raises(CheckpointError, match='1 was not saved, there is step '
+                       '2 already'):
+      checkpoints.save(1, _state(9))
+
+
+def test_mtimes_and_a_clock_that_jumps_decide_nothing(saved, monkeypatch):
+  for root, _, files in os.walk(saved):
+    for name in files:
+      os.utime(os.path.join(root, name), (2**32, 2**32))
+  os.utime(f'{saved}/checkpoints/2', (0, 0))
+  now = [2e9]
+
+  def time():
+    now[0] -= 1e6
+    return now[0]
+
+  monkeypatch.setattr('time.time', time)
+  with _open(saved, keep=1) as checkpoints:
+    assert checkpoints.latest() == 2
+    for step in (3, 4):
+      checkpoints.save(step, _state(step))
+  monkeypatch.undo()
+  with _open(saved) as checkpoints:
+    assert checkpoints.steps() == [4]
+    assert digest(checkpoints.restore(_abstract(_state()))) == digest(_state(4))
+
+
+class _Canary:
+  """Unpickled, it would write a file."""
+
+  def __init__(self, path):
+    self.path = str(path)
+
+  def __reduce__(self):
+    return open, (self.path, 'w')
+
+
+@pytest.mark.parametrize('protocol', [0, 4])
+def test_a_hostile_checkpoint_runs_no_code(saved, monkeypatch, protocol):
+  """A manifest proves that nothing broke, not who wrote it."""
+  canary = saved / 'canary'
+  hostile = pickle.dumps(_Canary(canary), protocol)
+  loads = []
+  for name in ('load', 'loads', 'Unpickler'):
+    monkeypatch.setattr(pickle, name, lambda *_, **__: loads.append(1))
   for path in _files(saved):
-    shutil.move(path, f'{saved}/aside')
-    try:
-      with _open(saved) as checkpoints:
-        got = checkpoints.restore(_abstract(_state()), 2)
-      assert digest(got) == digest(_state(2)), path
-    except CheckpointError as e:
-      assert str(saved) in str(e), path  # noqa: PT017 (either is right)
-    finally:
-      shutil.move(f'{saved}/aside', path)
+    name = os.path.relpath(path, f'{saved}/checkpoints/2')
+    if name == manifest.NAME:
+      continue
+    copy = saved / 'copy'
+    step = copy / 'checkpoints' / '2'
+    shutil.copytree(f'{saved}/checkpoints/2', step)
+    (step / name).write_bytes(hostile)
+    manifest.write(str(step), 2)
+    with _open(copy, keep=0) as checkpoints:
+      assert checkpoints.latest() == 2
+      with contextlib.suppress(CheckpointError):  # Or the file is not needed.
+        got = checkpoints.restore(_abstract(_state()))
+        assert digest(got) == digest(_state(2)), name
+    shutil.rmtree(copy)
+  assert not loads and not canary.exists()
+  monkeypatch.undo()
+  with pickle.loads(hostile):
+    assert canary.exists()  # The canary does sing.
 
 
 def test_a_save_that_was_cut_off_is_no_checkpoint(saved):
-  half = f'{saved}/checkpoints/3.orbax-checkpoint-tmp'
+  half = f'{saved}/checkpoints/.saving-3.orbax-checkpoint-tmp'
   shutil.copytree(f'{saved}/checkpoints/2', half,
                   ignore=shutil.ignore_patterns('commit_success.txt'))
   # A reader leaves it alone: it may be the save in flight of a living run.
@@ -222,6 +303,7 @@ def test_a_full_disk_names_path_and_free_bytes(saved):
   free = int(message.partition('(')[2].partition(' bytes free')[0])
   assert free > 0
   assert 'the last finished checkpoint is intact' in message
+  assert sorted(os.listdir(f'{saved}/checkpoints')) == ['1', '2']  # No debris.
   with _open(saved) as checkpoints:
     assert checkpoints.latest() == 2
     assert digest(checkpoints.restore(_abstract(_state()))) == digest(_state(2))

@@ -23,9 +23,9 @@ LAYERS = (
     ('state', 'game', 'terms', 'step', 'sampling', 'diagnosis'),
     # L3: devices, disk and the clock.
     ('parallel', 'checkpoint', 'writers', 'workdir', 'signals', 'clock',
-     'fields', 'best', 'extractors', 'status', 'data.pipeline', 'data.cache',
-     'data.scan', 'data.decode', 'data.ingest', 'data.folder_labels',
-     'data.tfds_files', 'data.load', 'data.stream', 'data.statistics',
+     'fields', 'best', 'extractors', 'status', 'transfer', 'data.pipeline',
+     'data.cache', 'data.scan', 'data.decode', 'data.ingest',
+     'data.folder_labels', 'data.tfds_files', 'data.load', 'data.stream', 'data.statistics',
      'data.sources'),
     # L4: from a config to what runs.
     ('validation', 'experiment', 'evaluators', 'evaluation', 'feed', 'record',

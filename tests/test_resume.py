@@ -2,13 +2,13 @@
 
 import functools
 import os
-import random
 import signal
 import time
 
 import pytest
 import tiny
 
+from experiments.reliability import soak
 from gan_jax import experiment, parallel
 from gan_jax.train import train
 from gan_jax.workdir import WorkdirError
@@ -192,20 +192,7 @@ def test_the_same_command_after_a_kill_9_ends_the_same(images, tmp_path):
 
 
 @pytest.mark.slow
-def test_kills_at_random_times(images, tmp_path):
-  steps = 2000
-  run = _reference(images, steps, tmp_path / 'whole')
-  wanted = tiny.saved_digest(run, tmp_path / 'whole')
-  for i in range(10):
-    folder = tmp_path / str(i)
-    wait = random.Random(i).uniform(0, 5)
-    begin = []
-
-    def after(folder, wait=wait, begin=begin):
-      if os.path.exists(os.path.join(folder, 'samples')) and not begin:
-        begin.append(time.time())
-      return begin and time.time() > begin[0] + wait
-
-    _kill_and_resume(images, steps, folder, after)
-    assert tiny.saved_digest(run, folder) == wanted
-    assert tiny.rows(folder) == tiny.rows(tmp_path / 'whole')
+def test_deaths_at_random_moments(tmp_path):
+  """The long one: experiments/reliability/README.md."""
+  end = soak.soak(str(tmp_path), kills=6, steps=400, seed=1)
+  assert end['equal']

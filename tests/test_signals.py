@@ -17,7 +17,8 @@ pytestmark = [tiny.READS_CONFIGS, pytest.mark.usefixtures('no_pictures')]
 
 
 @pytest.mark.parametrize('signum, status', [(signal.SIGTERM, 143),
-                                            (signal.SIGINT, 130)])
+                                            (signal.SIGINT, 130),
+                                            (signal.SIGUSR1, 85)])
 def test_a_signal_ends_the_run_after_the_call_with_a_checkpoint(
     images, tmp_path, monkeypatch, signum, status, capfd):
   run = experiment.load(tiny.config(

@@ -213,13 +213,13 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_compiles(
 
 def test_a_full_disk_at_a_checkpoint_ends_the_run_with_status_4(
     images, tmp_path, monkeypatch, capsys):
-  def full(self, step, *args, **kwargs):
-    if step == 4:
+  def full(self, path, *args, **kwargs):
+    if path.endswith('4'):
       raise OSError(28, 'No space left on device')
-    return save(self, step, *args, **kwargs)
+    return save(self, path, *args, **kwargs)
 
-  save = ocp.CheckpointManager.save
-  monkeypatch.setattr(ocp.CheckpointManager, 'save', full)
+  save = ocp.AsyncCheckpointer.save
+  monkeypatch.setattr(ocp.AsyncCheckpointer, 'save', full)
   assert main.main([
       'main', '--config=configs/critic_mlp.py:data=npz,quick',
       f'--config.data.path={images}', f'--workdir={tmp_path}']) == 4

@@ -73,9 +73,7 @@ def finished(folder):
   path = os.path.join(folder, 'checkpoints')
   if not os.path.isdir(path):
     return []
-  done = 'commit_success.txt'
-  return sorted(int(name) for name in os.listdir(path) if name.isdigit()
-                and os.path.exists(os.path.join(path, name, done)))
+  return sorted(int(name) for name in os.listdir(path) if name.isdigit())
 
 
 def start(*args, **kwargs):
