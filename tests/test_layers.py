@@ -25,8 +25,8 @@ LAYERS = (
     ('parallel', 'checkpoint', 'writers', 'workdir', 'signals', 'clock',
      'fields', 'best', 'extractors', 'status', 'transfer', 'data.pipeline',
      'data.cache', 'data.scan', 'data.decode', 'data.ingest',
-     'data.folder_labels', 'data.tfds_files', 'data.load', 'data.stream', 'data.statistics',
-     'data.sources'),
+     'data.folder_labels', 'data.tfds_files', 'data.load', 'data.stream',
+     'data.statistics', 'data.sources'),
     # L4: from a config to what runs.
     ('validation', 'experiment', 'evaluators', 'evaluation', 'feed', 'record',
      'diagnosing', 'detectors', 'watchdog', 'guard'),
