@@ -19,7 +19,8 @@ bit, RGB and RGBA may lie side by side. Remedies for a collapse are
 Departures: half of the paper's width, for two CPU cores.
 
 Measured: on 851 phantoms of 1,024 px (experiments/xray), chests after 1,000
-steps, 7 minutes on one core of a Xeon at 158 images/s.
+steps, 17 minutes on one core of a Xeon at 64 images/s beside other work; at
+the 158 images/s of the core alone they would take 7.
 """
 
 from configs import common, sprites
