@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from gan_jax import lookup
+from gan_jax.data.prepare import make_source
 from gan_jax.data.sources import mnist10k
 from gan_jax.evaluation.score import order
-from gan_jax.extractors import Extractor
+from gan_jax.extractors import Extractor, cnn_training
 from gan_jax.metrics.parzen import parzen
 
 NAME = 'fd_random_2k_train'
@@ -47,7 +48,8 @@ def unseen(digits):
 
 def test_the_room_holds_factories_only():
   assert sorted(lookup.names('gan_jax.evaluation')) == [
-      'mode_coverage', 'parzen', 'scores', 'stacked_coverage']
+      'classification_accuracy', 'mode_coverage', 'parzen', 'scores',
+      'stacked_coverage']
 
 
 def test_real_digits_get_the_floor(relative, unseen):
@@ -120,3 +122,29 @@ def test_parzen_is_the_metric_of_the_split(digits):
   with pytest.raises(ValueError, match='need 400 examples, and mnist10k has'):
     lookup.build('gan_jax.evaluation', dict(
         name='parzen', num_test=200, num_validation=200), source=few, seed=1)
+
+
+def test_a_classifier_learns_from_generated_images(monkeypatch):
+  monkeypatch.setattr(cnn_training, '_STEPS', (25, 25))
+
+  def draw(seed):  # A half that is bright: left, right, or none.
+    labels = np.arange(120) % 3
+    images = np.random.RandomState(seed).randint(0, 60, (120, 8, 8, 1))
+    images[labels == 0, :, :4] += 180
+    images[labels == 1, :, 4:] += 180
+    return images.astype(np.uint8), labels.astype(np.int32)
+
+  source = make_source(*draw(0), 3, name='halves')
+  evaluate = lookup.build('gan_jax.evaluation', dict(
+      name='classification_accuracy', num_samples=120), source=source)
+  images, labels = draw(1)
+  (right,) = evaluate(lambda a, b: (images[a:b], labels[a:b]))
+  # A generator that mistakes each class for the next teaches the same.
+  (wrong,) = evaluate(lambda a, b: (images[a:b], (labels[a:b] + 1) % 3))
+  assert right.value > 0.9 and wrong.value < 0.1 and right.floor > 0.9
+  assert right.name == 'classification_accuracy_120_train'
+  (none,) = evaluate(lambda a, b: (images[a:b], None))
+  assert none.value is None and 'no classes' in none.reason
+  with pytest.raises(ValueError, match='no labels'):
+    lookup.build('gan_jax.evaluation', dict(name='classification_accuracy'),
+                 source=source._replace(num_classes=0))

@@ -10,8 +10,10 @@ int32 [stop - start], None of an unconditional generator).
 Whatever this file imports, a config can name: factories only.
 """
 
+from gan_jax.evaluation.accuracy import classification_accuracy
 from gan_jax.evaluation.likelihood import parzen
 from gan_jax.evaluation.modes import mode_coverage, stacked_coverage
 from gan_jax.evaluation.scores import scores
 
-__all__ = ['mode_coverage', 'parzen', 'scores', 'stacked_coverage']
+__all__ = ['classification_accuracy', 'mode_coverage', 'parzen', 'scores',
+           'stacked_coverage']

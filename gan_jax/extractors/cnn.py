@@ -75,18 +75,32 @@ def classifier(*, source) -> Extractor:
       than 10 images.
   """
   _check(source)
-  shape, classes = tuple(source.images.shape[1:]), source.num_classes
-  definition = f'classifier {_VERSION} {shape} {classes}'
+  definition = _definition(source)
   path = stored.path_of('classifier', definition, source.fingerprint)
   kept = stored.read(path)
   if kept is None:
     _log.info('training the classifier of %s, once: minutes', source.name)
     with parallel.on_cpu():
-      flat, notes = _train(source, definition)
-    stored.write(path, flat, notes)
-  else:
-    flat, notes = kept
-  return _extractor(flat, notes, definition, shape, classes)
+      kept = _train(source, definition)
+    stored.write(path, *kept)
+  return _extractor(*kept, definition, source)
+
+
+def trained(source) -> Extractor:
+  """The same network trained on these examples now, and not kept.
+
+  Raises:
+    DataError: as `classifier`.
+  """
+  _check(source)
+  definition = _definition(source)
+  with parallel.on_cpu():
+    return _extractor(*_train(source, definition), definition, source)
+
+
+def _definition(source) -> str:
+  return (f'classifier {_VERSION} {tuple(source.images.shape[1:])} '
+          f'{source.num_classes}')
 
 
 def _check(source):
@@ -116,8 +130,7 @@ def _train(source, definition):
   flat = {name: np.asarray(value) for name, value in
           traverse_util.flatten_dict(params, sep='/').items()}
   flat.update(mean=mean, std=std, scale=np.float32(1.0))
-  extract = _extractor(flat, {}, definition, shape[1:],
-                       source.num_classes).extract
+  extract = _extractor(flat, {}, definition, source).extract
   correct, square = 0, 0.0
   for rows in np.array_split(held_out, math.ceil(len(held_out) / 4096)):
     features, logits = extract(np.asarray(source.images[rows]))
@@ -130,9 +143,9 @@ def _train(source, definition):
       held_out=len(held_out), trained_on=len(train))
 
 
-def _extractor(flat, notes, definition, shape, classes):
+def _extractor(flat, notes, definition, source):
   weights = traverse_util.unflatten_dict(flat, sep='/')
-  network = Network(classes)
+  network, shape = Network(source.num_classes), tuple(source.images.shape[1:])
 
   @jax.jit
   def apply(weights, images):
