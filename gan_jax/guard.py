@@ -124,28 +124,24 @@ class Guard:
     try_write_file(path, json.dumps({
         'step': at, 'seed': self._run.config['seed'], 'scalars': found,
         'batch_indices': batch.tolist()}, indent=1).encode())
-    self.give_up(Finding('non-finite', at, f'{", ".join(found)} not finite',
-                         'Try, in a new --workdir, a lower learning rate, '
-                         "max_grad_norm=1, a penalty, or dtype='float32'"),
-                 f'. The batch is named in {path}. The newest checkpoint is of '
-                 f'step {newest}')
+    finding = Finding('non-finite', at, f'{", ".join(found)} not finite',
+                      'Try, in a new --workdir, a lower learning rate, '
+                      "max_grad_norm=1, a penalty, or dtype='float32'")
+    self.go_back(finding)
+    raise NonFiniteError(
+        f'step {at}: {finding.text}. {finding.advice}. The batch is named in '
+        f'{path}. The newest checkpoint is of step {newest}')
 
-  def give_up(self, finding: Finding, more: str = '') -> None:
-    """Goes back if it may; a run cannot go on from numbers that are none.
-
-    Args:
-      finding: of numbers that are not finite.
-      more: for the message, and not for the record of the run.
+  def go_back(self, finding: Finding) -> None:
+    """Goes back, if it may, from numbers that are not finite.
 
     Raises:
-      NonFiniteError, RollBack: always one of them.
+      RollBack: it may.
     """
     self._found.append(finding)
     self.write_report()
     if self._may_go_back():
       raise RollBack(finding)
-    raise NonFiniteError(f'step {finding.step}: {finding.text}. '
-                         f'{finding.advice}{more}')
 
   def roll_back(self, fault: RollBack, restored: int) -> None:
     """Enters a rollback to step `restored` in the record of the run."""

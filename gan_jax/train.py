@@ -230,7 +230,8 @@ class _Loop:
     try:
       self.checkpoints.save(step, state)
     except NonFiniteStateError as e:
-      self.guard.give_up(Finding('non-finite', step, str(e), ''))
+      self.guard.go_back(Finding('non-finite', step, str(e), ''))
+      raise
 
   def _finish(self, state, step):
     if step > self.checkpoints.latest():

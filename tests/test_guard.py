@@ -10,6 +10,7 @@ import tiny
 from jax import random
 
 from gan_jax import detectors, experiment, main, parallel, train
+from gan_jax.checkpoint import CheckpointError
 from gan_jax.train import NonFiniteError, StoppedError
 
 # Of ml_collections, when it reads a config file.
@@ -144,7 +145,7 @@ def test_weights_that_are_not_finite_are_rolled_back_too(images, tmp_path):
     ema = jax.tree.map(lambda x: x * bad, state.ema)
     return state.replace(ema=ema), scalars
 
-  with pytest.raises(NonFiniteError, match='after step 4 has values that are '):
+  with pytest.raises(CheckpointError, match='after step 4 has values that '):
     train.train(run._replace(step=step), tmp_path)
   assert [e['restored'] for e in record(tmp_path)] == [2]
 
