@@ -44,7 +44,7 @@ for arg; do
     --config=*) config=$arg ;;
     -*) common+=("$arg") ;;
     seed=*) IFS=, read -ra seeds <<<"${arg#*=}" ;;
-    *) [[ $arg =~ ^:?[A-Za-z_][]A-Za-z0-9_.[]*=. ]] ||
+    *) [[ $arg =~ ^:?[A-Za-z_][]A-Za-z0-9_.[]*= ]] ||
          fail "$arg: is neither --flag=value nor key=values"
        keys+=("${arg%%=*}") lists+=("${arg#*=}") ;;
   esac
@@ -84,7 +84,7 @@ draw() {
         if (whole) high++  # The last number is one of them.
         x = curve ? low * exp(u * log(high / low)) : low + u * (high - low)
         printf whole ? "%d" : "%.6g", whole ? low + int(x - low) : x
-      }') || fail "$1=$2: the range is empty, or begins below 0 for its log"
+      }') || fail "$1=$2: the range is empty, or its log begins below 0 or at it"
   else
     split "$2"
     value=${values[bits * ${#values[@]} >> 52]}
@@ -148,7 +148,7 @@ quoted() {
 }
 
 folders=() lines=()
-declare -A line_of
+declare -A line_of=()
 for point in "${points[@]}"; do
   for seed in "${seeds[@]:-}"; do
     compose "$point" "$seed"
@@ -177,7 +177,7 @@ run() {
 }
 
 stop=0
-declare -A running
+declare -A running=()
 halt() {
   stop=$1
   echo 'stopping; the same command goes on'

@@ -68,8 +68,10 @@ def compare(patterns, *, sort: str = '', out: str = '') -> str:
   """
   if os.path.splitext(out)[1] not in ('', '.md', '.csv'):
     raise ValueError(f'--out={out}: must end in .md or .csv')
-  runs = [read(folder) for folder in _folders(patterns)]
-  if not runs:
+  found = _folders(patterns)
+  runs = [read(path) for path in found if _holds(path, 'config.json')]
+  lost = [path for path in found if not _holds(path, 'config.json')]
+  if not found:
     raise WorkdirError(f'no run in {", ".join(patterns) or "no folder"}: give '
                        "the folders of runs, for example 'runs/sweep/*'")
   columns = list(dict.fromkeys(name for run in runs for name in run.scores))
@@ -80,7 +82,7 @@ def compare(patterns, *, sort: str = '', out: str = '') -> str:
   by = sort or next(iter(columns), '')
   if by:
     points.sort(key=lambda point: _rank(point, by))
-  text = _markdown(points, columns, runs)
+  text = _markdown(points, columns, runs, lost)
   if out:
     table = _csv(points, columns) if out.endswith('.csv') else text
     write_file(out, table.encode())
@@ -110,8 +112,13 @@ def _folders(patterns):
   # A folder may be named penalties[0].weight=1, which is a pattern too.
   found = sorted(path for pattern in patterns for path in (
       [pattern] if os.path.isdir(pattern) else glob.glob(pattern)))
+  # log.txt alone: a sweep started a run there, which got no further.
   return [path for path in dict.fromkeys(found)
-          if os.path.exists(os.path.join(path, 'config.json'))]
+          if _holds(path, 'config.json') or _holds(path, 'log.txt')]
+
+
+def _holds(folder, name):
+  return os.path.exists(os.path.join(folder, name))
 
 
 def _rows(folder, name):
@@ -175,7 +182,7 @@ def _rank(point, column):
   return np.mean(values) if low_is_better(column) else -np.mean(values)
 
 
-def _markdown(points, columns, runs) -> str:
+def _markdown(points, columns, runs, lost) -> str:
   lines = ['| point | seeds | ' + ' | '.join(columns) + ' |',
            '|---|---|' + '---|' * len(columns)]
   for point in points:
@@ -191,10 +198,11 @@ def _markdown(points, columns, runs) -> str:
                    else f'{mean:.4g} +- {half:.2g}{less}')
     lines.append(f'| {point.name} | {len(point.runs)} | '
                  + ' | '.join(cells) + ' |')
-  failed = [run for run in runs if run.status != 'finished']
-  lines += ['', f'{len(runs)} runs, {len(failed)} of them not finished'
-            + (':' if failed else '')]
-  lines += [f'* {run.folder}: {run.status}' for run in failed]
+  failed = {run.folder: run.status for run in runs
+            if run.status != 'finished'} | dict.fromkeys(lost, 'never started')
+  lines += ['', f'{len(runs) + len(lost)} runs, {len(failed)} of them not '
+            'finished' + (':' if failed else '')]
+  lines += [f'* {folder}: {status}' for folder, status in failed.items()]
   return '\n'.join(lines)
 
 
