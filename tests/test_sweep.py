@@ -14,7 +14,7 @@ import time
 import pytest
 import tiny
 
-from gan_jax import compare
+from gan_jax import compare, experiment, main
 
 CONFIG = '--config=configs/keras_mlp.py:quick'
 # In place of the program: notes its start, end and arguments; crashes where it
@@ -197,6 +197,32 @@ def test_lines_for_an_array_run_as_they_stand(sweep, tmp_path):
         for line in lines.read_text().splitlines()}
 
 
+def _shown():
+  """The sweeps in the README and at the head of the script."""
+  found = []
+  for name in ('README.md', 'experiments/sweep.sh'):
+    with open(os.path.join(tiny.ROOT, name)) as file:
+      text = re.sub(r'\\\n(# )?', ' ', file.read())
+    found += re.findall(r'^(?:#  )? ?(experiments/sweep.sh --.*)', text, re.M)
+  return found
+
+
+def test_sweeps_are_shown():
+  assert len(_shown()) >= 3
+
+
+@pytest.mark.filterwarnings('ignore:the load_module')
+@pytest.mark.parametrize('line', _shown())
+def test_what_is_shown_makes_commands_that_can_be_run(line, sweep, monkeypatch):
+  monkeypatch.chdir(tiny.ROOT)
+  status, printed, said = finish(sweep(*shlex.split(line)[1:], '--dry_run'))
+  assert status == 0, said
+  lines = printed.splitlines()
+  for line in lines:
+    assert not main.parse(shlex.split(line)[2:])[1]
+  experiment.load(main.parse(shlex.split(lines[-1])[2:])[0].config)
+
+
 # Life and death.
 
 
@@ -286,14 +312,16 @@ def test_a_point_that_is_killed_is_resumed_by_the_same_command(
   (tmp_path / 'bin' / 'python').write_text(
       f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
   (tmp_path / 'bin' / 'python').chmod(0o755)
-  env = {**tiny.environment(),
+  env = {**tiny.environment(), 'JAX_NUM_CPU_DEVICES': '1',
          'PATH': f'{tmp_path}/bin:{os.environ["PATH"]}'}
   command = ['experiments/sweep.sh', f'--out={tmp_path}/out', '--jobs=2',
              '--config=configs/keras_mlp.py:data=npz,quick',
-             f'--config.data.path={images}', '--config.train_steps=60',
+             f'--config.data.path={images}', '--config.train_steps=100',
              '--config.checkpoint_every=10', '--config.log_every=10',
-             'disc_steps=1', 'seed=0,1']
-  victim = tmp_path / 'out' / 'disc_steps=1-seed=1'
+             '--config.sample_every=0', '--config.eval_every=0',
+             'generator.widths=(8,)', 'discriminator.widths=(8,)', 'seed=0,1']
+  name = 'generator.widths=8,-discriminator.widths=8,-seed=1'
+  victim = tmp_path / 'out' / name
   process = subprocess.Popen(command, cwd=tiny.ROOT, env=env, text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
   try:
@@ -306,7 +334,8 @@ def test_a_point_that_is_killed_is_resumed_by_the_same_command(
   assert status == 1
   assert f'{victim}: exit status 137: ' in said
   text = compare.compare([f'{tmp_path}/out/*'])
-  assert re.search(rf'\* {victim}: stopped at step [1-5]0 of 60', text), text
+  assert re.search(rf'{re.escape(name)}: stopped at step [1-9]0 of 100', text
+                   ), text
   again = subprocess.run(command, cwd=tiny.ROOT, env=env, text=True,
                          capture_output=True, timeout=200)
   assert again.returncode == 0, again.stderr
