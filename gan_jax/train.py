@@ -63,11 +63,7 @@ def train(experiment: Experiment, folder: str, *,
       raise WorkdirError(
           f'{folder} is at step {start}, which is not a multiple of '
           f'steps_per_call={per_call}; resume with a divisor of {start}')
-    origin = {}
-    if (source := experiment.config['init_from']) and not start:
-      init, origin = transfer.start_from(source, experiment.init,
-                                         strict=strict)
-      experiment = experiment._replace(init=init)
+    experiment, origin = transfer.begin(experiment, start, strict=strict)
     record.write_launch(folder, experiment, start, origin)
     with (StopRequest() as stop,
           ScalarWriter(folder, resume_step=start) as writer,
