@@ -22,6 +22,7 @@ from gan_jax.writers import (
     ProgressBar,
     ScalarWriter,
     ScoreWriter,
+    remove_torn,
     try_write_file,
 )
 
@@ -52,6 +53,8 @@ def train(experiment: Experiment, folder: str, *,
   with workdir.hold(folder):
     record.check_same_run(folder, experiment,
                           allow_changed_data=allow_changed_data)
+    for each in (folder, os.path.join(folder, 'samples')):
+      remove_torn(each)
     checkpoints = Checkpoints(
         folder, keep=experiment.config['keep_checkpoints'], strict=strict)
     start = checkpoints.latest()
