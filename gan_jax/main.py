@@ -30,6 +30,9 @@ def main(argv: list[str]) -> int:
     data, 4 in the run; 143, 130 or 85 after SIGTERM, SIGINT or SIGUSR1, with a
     checkpoint: the same command goes on.
   """
+  # Where matplotlib keeps its fonts: configs import it already.
+  os.environ.setdefault('MPLCONFIGDIR', os.path.expanduser(
+      '~/.cache/gan_jax/matplotlib'))
   values, unreadable = parse(argv)
   if values.help:
     print(__doc__ + usage(values))
@@ -37,9 +40,6 @@ def main(argv: list[str]) -> int:
   if os.environ.get('JAX_NUM_CPU_DEVICES', '1') != '1':
     # With fewer threads than devices, collectives on CPU can dead-lock.
     os.environ.setdefault('NPROC', '16')
-  # The cache of its fonts would land outside of ours.
-  os.environ.setdefault('MPLCONFIGDIR', os.path.expanduser(
-      '~/.cache/gan_jax/matplotlib'))
   # Imported here: --help and a mistyped flag need no JAX.
   from gan_jax import checkpoint, experiment, parallel, sample, train, workdir
   from gan_jax.data.files import DataError

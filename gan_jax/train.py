@@ -22,6 +22,7 @@ from gan_jax.writers import (
     ProgressBar,
     ScalarWriter,
     ScoreWriter,
+    remove_torn,
     try_write_file,
 )
 
@@ -52,6 +53,8 @@ def train(experiment: Experiment, folder: str, *,
   with workdir.hold(folder):
     record.check_same_run(folder, experiment,
                           allow_changed_data=allow_changed_data)
+    for each in (folder, os.path.join(folder, 'samples')):
+      remove_torn(each)
     checkpoints = Checkpoints(
         folder, keep=experiment.config['keep_checkpoints'], strict=strict)
     start = checkpoints.latest()
@@ -63,11 +66,7 @@ def train(experiment: Experiment, folder: str, *,
       raise WorkdirError(
           f'{folder} is at step {start}, which is not a multiple of '
           f'steps_per_call={per_call}; resume with a divisor of {start}')
-    origin = {}
-    if (source := experiment.config['init_from']) and not start:
-      init, origin = transfer.start_from(source, experiment.init,
-                                         strict=strict)
-      experiment = experiment._replace(init=init)
+    experiment, origin = transfer.begin(experiment, start, strict=strict)
     record.write_launch(folder, experiment, start, origin)
     with (StopRequest() as stop,
           ScalarWriter(folder, resume_step=start) as writer,

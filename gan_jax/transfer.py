@@ -15,6 +15,15 @@ _NETS = ('gen', 'disc', 'ema')
 _PARTS = ('params', 'stats')  # Not the optimiser's memory, nor the step.
 
 
+def begin(experiment, start: int, *, strict: bool):
+  """(experiment, record): with init_from's weights, if the run is a new one."""
+  if start or not experiment.config['init_from']:
+    return experiment, {}
+  init, record = start_from(experiment.config['init_from'], experiment.init,
+                            strict=strict)
+  return experiment._replace(init=init), record
+
+
 def start_from(workdir: str, init: Callable, *,
                strict: bool = False) -> tuple[Callable, dict]:
   """Puts another run's newest valid weights into a fresh state.

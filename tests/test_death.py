@@ -205,8 +205,7 @@ def test_nothing_is_written_outside_the_workdir_and_the_cache(
       'GAN_JAX_CACHE', 'JAX_COMPILATION_CACHE_DIR', 'XDG_CACHE_HOME')}
   done = subprocess.run(
       [sys.executable, '-m', 'gan_jax.main',
-       f'--config={config}:data=npz,quick,evaluator=frechet',
-       '--config.evaluators[0].num_samples=16',
+       f'--config={config}:data=npz,quick,evaluator=scores',
        f'--config.data.path={images}', '--workdir=runs/x'],
       cwd=tmp_path / 'here', timeout=200, capture_output=True, text=True,
       env=env | {'HOME': str(tmp_path / 'home'), 'JAX_PLATFORMS': 'cpu',

@@ -195,4 +195,4 @@ def test_the_same_command_after_a_kill_9_ends_the_same(images, tmp_path):
 def test_deaths_at_random_moments(tmp_path):
   """The long one: experiments/reliability/README.md."""
   end = soak.soak(str(tmp_path), kills=6, steps=400, seed=1)
-  assert end['equal']
+  assert end['equal'] and end['kills'] == 6

@@ -156,3 +156,13 @@ def test_progress_survives_a_closed_pipe():
 
   with writers.ProgressBar(10, file=Pipe()) as bar:
     bar.update(5, {})
+
+
+def test_what_a_kill_left_half_written_is_removed_and_nothing_else(tmp_path):
+  torn = ['.step_00000004.png.123.tmp', '.config.json.9.tmp']
+  kept = ['step.png', '.hidden', 'a.1.tmp', '.mine.tmp', '.config.json.x.tmp']
+  for name in torn + kept:
+    (tmp_path / name).write_bytes(b'half')
+  writers.remove_torn(tmp_path)
+  assert sorted(os.listdir(tmp_path)) == sorted(kept)
+  writers.remove_torn(tmp_path / 'nowhere')

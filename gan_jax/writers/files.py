@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import pathlib
+import re
 import shutil
 
 _log = logging.getLogger(__name__)
@@ -37,6 +38,17 @@ def write_file(path, data: bytes):
     os.fsync(folder)
   finally:
     os.close(folder)
+
+
+def remove_torn(folder):
+  """Removes what `write_file` left in a folder when the run was killed.
+
+  Only who holds the folder may do so.
+  """
+  for path in pathlib.Path(folder).glob('.*.tmp'):
+    if re.fullmatch(r'\..+\.\d+\.tmp', path.name):
+      with contextlib.suppress(OSError):  # It is only in the way.
+        path.unlink()
 
 
 def try_write_file(path, data: bytes) -> bool:
