@@ -56,7 +56,9 @@ def main(argv: list[str]) -> int:
   try:
     status = _act(argv, values, unreadable, crew)
   except team.TeamError as e:
-    crew.end(_fail(BAD_RUN, [str(e)]), lost=True)
+    status = _fail(BAD_RUN, [str(e)])
+    crew.end(status, lost=isinstance(e, team.LostError))
+    return status
   except Exception as e:
     crew.broken(e)
     raise

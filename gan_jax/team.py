@@ -34,6 +34,10 @@ class TeamError(RuntimeError):
   """The processes of a run do not find each other, or are not of one run."""
 
 
+class LostError(TeamError):
+  """One of them has failed and is gone."""
+
+
 class Team:
   """The processes of a run; of one process too, which then leads nobody."""
 
@@ -57,7 +61,8 @@ class Team:
       what: that stands for the config and the data of this process.
 
     Raises:
-      TeamError: one has failed, or is ready for something else.
+      TeamError: one is ready for something else.
+      LostError: one has failed.
     """
     for index in range(1, self.count):
       found = json.loads(self._wait(f'ready/{index}'))
@@ -84,7 +89,7 @@ class Team:
     """The signal that one of the others was sent; 0 for none.
 
     Raises:
-      TeamError: one of them has failed.
+      LostError: one of them has failed.
     """
     now = time.monotonic()
     if self.count == 1 or now < self._looked + 0.1:  # It costs 1 ms.
@@ -155,11 +160,12 @@ class Team:
       quit_now(1)
     _error(f'process {self.index} of {self.count}: {_first(error)}\n'
            'A process of this run has died or does not answer; all others end '
-           f'within {HEARTBEAT + GRACE} s. The newest checkpoint is whole: the '
-           'same command goes on from it')
+           f'within {HEARTBEAT + GRACE} s, and the heartbeats say which tasks '
+           'are unhealthy. The newest checkpoint is whole: the same command '
+           'goes on from it')
     try:
       self._said()
-    except TeamError as e:
+    except LostError as e:
       quit_now(4, str(e))
     except jax.errors.JaxRuntimeError:
       pass
@@ -177,7 +183,7 @@ class Team:
 
   def _check(self, index, answer):
     if 'failed' in answer:
-      raise TeamError(f'process {index} on {answer["host"]} has failed: '
+      raise LostError(f'process {index} on {answer["host"]} has failed: '
                       f'{answer["failed"]}')
 
   def _say(self, key, **what):

@@ -76,9 +76,10 @@ def finished(folder):
   return sorted(int(name) for name in os.listdir(path) if name.isdigit())
 
 
-def start(*args, **kwargs):
+def start(*args, devices=4, **kwargs):
   """The program in a process of its own, on as many devices as the tests."""
-  env = {**os.environ, 'JAX_PLATFORMS': 'cpu', 'JAX_NUM_CPU_DEVICES': '4',
+  env = {**os.environ, 'JAX_PLATFORMS': 'cpu',
+         'JAX_NUM_CPU_DEVICES': str(devices),
          'NPROC': '16', 'PYTHONWARNINGS': '',
          'JAX_COMPILATION_CACHE_DIR': jax.config.jax_compilation_cache_dir}
   return subprocess.Popen(
