@@ -105,6 +105,11 @@ def _define(values, argv):
       'examples are not those of the last launch.')
   add(flags.DEFINE_bool, 'strict', False, 'Where the newest checkpoint is '
       'damaged, stop instead of falling back to the one before.')
+  add(flags.DEFINE_string, 'coordinator', '', 'HOST:PORT of process 0, where '
+      'several processes share a run; auto for what JAX finds out. Slurm, Open '
+      'MPI and TPU pods need no flag.')
+  add(flags.DEFINE_integer, 'num_processes', 0, 'How many share it.')
+  add(flags.DEFINE_integer, 'process_id', -1, 'Which of them this is, from 0.')
   add(flags.DEFINE_integer, 'num_samples', 0, 'Images to sample, 64 by '
       'default, or to score.')
   add(flags.DEFINE_integer, 'label', -1, 'Class to sample, -1 for all.')

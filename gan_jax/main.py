@@ -41,13 +41,36 @@ def main(argv: list[str]) -> int:
     # With fewer threads than devices, collectives on CPU can dead-lock.
     os.environ.setdefault('NPROC', '16')
   # Imported here: --help and a mistyped flag need no JAX.
-  from gan_jax import checkpoint, experiment, parallel, sample, train, workdir
-  from gan_jax.data.files import DataError
-  from gan_jax.validation import ConfigError
+  from gan_jax import parallel, team
   logging.basicConfig(format='%(message)s', force=True)
   absl_logging.set_verbosity('warning')  # Orbax tells its life story.
   logging.getLogger('gan_jax').setLevel(logging.INFO)
   parallel.use_compilation_cache()
+  if values.mode != 'train' or values.dry_run:
+    return _act(argv, values, unreadable, team.Team())
+  try:
+    crew = team.join(values.coordinator, values.num_processes,
+                     values.process_id)
+  except team.TeamError as e:
+    return _fail(BAD_CONFIG, [str(e)])
+  try:
+    status = _act(argv, values, unreadable, crew)
+  except team.TeamError as e:
+    status = _fail(BAD_RUN, [str(e)])
+    crew.end(status, lost=isinstance(e, team.LostError))
+    return status
+  except Exception as e:
+    crew.broken(e)
+    raise
+  crew.end(status)
+  return status
+
+
+def _act(argv, values, unreadable, crew) -> int:
+  """Does it; the exit status."""
+  from gan_jax import checkpoint, experiment, sample, train, workdir
+  from gan_jax.data.files import DataError
+  from gan_jax.validation import ConfigError
   problems = [f'cannot read {arg}: {why}' for arg, why in unreadable.items()]
   try:
     for mode, act in (('sample', _sample), ('evaluate', _evaluate),
@@ -69,7 +92,7 @@ def main(argv: list[str]) -> int:
       return 0
     return train.train(run, workdir_of(values),
                        allow_changed_data=values.allow_changed_data,
-                       strict=values.strict)
+                       strict=values.strict, team=crew)
   except (ConfigError, sample.RequestError) as e:
     return _fail(BAD_CONFIG, [*problems, str(e)])
   except DataError as e:

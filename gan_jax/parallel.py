@@ -16,7 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import AxisType, NamedSharding
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from gan_jax.game import Batch
@@ -47,10 +48,21 @@ def use_compilation_cache() -> None:
 
 
 def make_mesh(count: int = 0):
-  """A mesh of the first `count` devices, of all of them for 0."""
-  devices = jax.devices()[:count or None]
-  return jax.make_mesh((len(devices),), (AXIS,), devices=devices,
-                       axis_types=(AxisType.Auto,))
+  """A mesh of the first `count` devices, of all of them for 0.
+
+  In the order of the processes, as each feeds its slice of a batch.
+  """
+  devices = sorted(jax.devices(), key=lambda d: (d.process_index, d.id))
+  return _mesh(devices[:count or None])
+
+
+def own_mesh():
+  """A mesh of the devices of this process."""
+  return _mesh(jax.local_devices())
+
+
+def _mesh(devices):
+  return Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
 
 
 def device_count() -> int:
@@ -89,8 +101,42 @@ def batch_all(x):
 
 
 def replicate(tree, mesh):
-  """Puts a tree on every device of the mesh."""
-  return jax.device_put(tree, NamedSharding(mesh, P()))
+  """Puts a tree, the same in all processes, on every device of the mesh."""
+  sharding = NamedSharding(mesh, P())
+  if jax.process_count() == 1:
+    return jax.device_put(tree, sharding)
+  # device_put would gather what all processes have, and compare.
+  return jax.tree.map(lambda x: jax.make_array_from_callback(
+      x.shape, sharding, np.asarray(x).__getitem__), tree)
+
+
+def share(tree, mesh):
+  """Puts the first process's tree on every device of the mesh.
+
+  Of the tree in another process only the shapes and dtypes count.
+  """
+  if jax.process_count() == 1:
+    return replicate(tree, mesh)
+  # As integers: a sum of floats with zeros would lose the sign of -0.
+  bits = jax.tree.map(lambda x: np.asarray(x).view(f'u{x.dtype.itemsize}'),
+                      tree)
+  bits = multihost_utils.broadcast_one_to_all(bits)
+  return replicate(jax.tree.map(
+      lambda x, like: np.asarray(x).view(like.dtype), bits, tree), mesh)
+
+
+def copy(tree):
+  """Arrays of our own, which may be donated."""
+  return jax.jit(lambda t: jax.tree.map(jnp.copy, t))(tree)
+
+
+def own(tree):
+  """This process's view of what is replicated, on its own devices alone."""
+  if jax.process_count() == 1:
+    return tree
+  sharding = NamedSharding(own_mesh(), P())
+  return jax.tree.map(lambda x: jax.make_array_from_single_device_arrays(
+      x.shape, sharding, [part.data for part in x.addressable_shards]), tree)
 
 
 def abstract(tree, mesh):

@@ -14,8 +14,10 @@ from gan_jax.diagnosing import Diagnoser
 from gan_jax.evaluators import Evaluator, equilibrium
 from gan_jax.experiment import Experiment
 from gan_jax.feed import feed
+from gan_jax.following import follow, identity
 from gan_jax.guard import Guard, NonFiniteError, RollBack, StoppedError
 from gan_jax.signals import StopRequest
+from gan_jax.team import Team
 from gan_jax.watchdog import Finding
 from gan_jax.workdir import WorkdirError
 from gan_jax.writers import (
@@ -29,11 +31,14 @@ from gan_jax.writers import (
 _LOG = logging.getLogger(__name__)
 
 
+_ALONE = Team()  # one process
+
 __all__ = ['NonFiniteError', 'StoppedError', 'train']
 
 
 def train(experiment: Experiment, folder: str, *,
-          allow_changed_data: bool = False, strict: bool = False) -> int:
+          allow_changed_data: bool = False, strict: bool = False,
+          team: Team = _ALONE) -> int:
   """Trains, or goes on, until train_steps, a signal or the watchdog.
 
   Args:
@@ -42,6 +47,7 @@ def train(experiment: Experiment, folder: str, *,
     allow_changed_data: resume on other examples than before, with a warning.
     strict: refuse to go on from an older checkpoint where the newest is
       damaged.
+    team: the processes that share the run.
 
   Returns:
     The exit status: 0, or 143 / 130 / 85 after SIGTERM / SIGINT / SIGUSR1.
@@ -50,6 +56,9 @@ def train(experiment: Experiment, folder: str, *,
     WorkdirError, CheckpointError, NonFiniteError, StoppedError: with what to
       do.
   """
+  if not team.leads:
+    return follow(experiment, team)
+  team.muster(identity(experiment))
   with workdir.hold(folder):
     record.check_same_run(folder, experiment,
                           allow_changed_data=allow_changed_data)
@@ -72,7 +81,8 @@ def train(experiment: Experiment, folder: str, *,
           ScalarWriter(folder, resume_step=start) as writer,
           ScoreWriter(folder, resume_step=start) as scores,
           ProgressBar(experiment.train_steps, initial=start) as bar):
-      loop = _Loop(experiment, folder, checkpoints, writer, scores, bar)
+      loop = _Loop(experiment, folder, checkpoints, writer, scores, bar,
+                   team)
       try:
         loop.run(stop)
       finally:
@@ -84,10 +94,11 @@ def train(experiment: Experiment, folder: str, *,
 class _Loop:
   """One stretch of a run, from a checkpoint or from the start to its end."""
 
-  def __init__(self, experiment, folder, checkpoints, writer, scores, bar):
+  def __init__(self, experiment, folder, checkpoints, writer, scores, bar,
+               team):
     self.experiment, self.folder = experiment, folder
     self.checkpoints, self.writer, self.bar = checkpoints, writer, bar
-    self.scores = scores
+    self.scores, self.team = scores, team
     self.best = Best(folder, experiment.config['best_metric'])
     self.config = config = experiment.config
     self.mesh = parallel.make_mesh()
@@ -95,7 +106,7 @@ class _Loop:
         experiment.step, self.mesh, seed=config['seed'],
         image_range=config['image_range'])
     self.evaluator = Evaluator(experiment)
-    self.diagnoser = Diagnoser(experiment, self.mesh)
+    self.diagnoser = Diagnoser(experiment, parallel.own_mesh())
     self.levels = _levels(experiment)
     self.guard = Guard(experiment, folder, self.levels, writer.read(),
                        checkpoints.latest())
@@ -119,11 +130,12 @@ class _Loop:
     state, step = self._first_state()
     data, calls = feed(experiment, self.mesh, step)
     if step == 0:
-      self._write_sample(0, self.evaluator.start_grid(state))
+      self._write_sample(0, self.evaluator.start_grid(parallel.own(state)))
     pending = None
-    while (step < experiment.train_steps and not stop.signum
+    while (step < experiment.train_steps and not self._asked(stop)
            and not self.guard.verdict):
       call = next(calls)
+      self.team.order('call')
       late = pending and all(x.is_ready() for x in pending[1].values())
       state, scalars = self.runner(state, data, call, seed)
       self.clock.dispatched(bool(late))
@@ -132,16 +144,17 @@ class _Loop:
       step += per_call
       due = self._due(step)
       # Drawn, diagnosed and written while the next call runs.
+      mine = parallel.own(state)
       look = None if step % experiment.log_every else self.diagnoser.start(
-          state, step, seed)
-      grid = self.evaluator.start_grid(state) if 'sample' in due else None
+          mine, step, seed)
+      grid = self.evaluator.start_grid(mine) if 'sample' in due else None
       pending = step, scalars, look, grid
       if 'eval' in due or 'checkpoint' in due:  # They need the state itself.
-        self._write(*pending, state)
+        self._write(*pending, mine)
         pending = None
     if pending:
       self._write(*pending)
-    self._finish(state, step)
+    self._finish(parallel.own(state), step)
     if self.guard.verdict:
       raise StoppedError(self.guard.verdict)
 
@@ -164,12 +177,19 @@ class _Loop:
     """(state, its step), restored or fresh, on the mesh."""
     init = self.experiment.init
     step = self.checkpoints.latest()
-    if not step:
-      return parallel.replicate(init(), self.mesh), 0
-    abstract = parallel.abstract(jax.eval_shape(init), self.mesh)
-    state = self.checkpoints.restore(abstract, step)
+    if step:
+      state = self.checkpoints.restore(parallel.abstract(
+          jax.eval_shape(init), parallel.own_mesh()), step)
+    else:
+      state = init()
+    self.team.order('start', step=step, seed=self.guard.seed)
     # Orbax's arrays alias its buffers: donation wants arrays of our own.
-    return jax.jit(lambda s: jax.tree.map(lambda x: x.copy(), s))(state), step
+    return parallel.copy(parallel.share(state, self.mesh)), step
+
+  def _asked(self, stop):
+    """The signal that some process of the run has received, 0 for none."""
+    stop.signum = stop.signum or self.team.asked()
+    return stop.signum
 
   def _due(self, step):
     every = self.experiment

@@ -23,13 +23,13 @@ LAYERS = (
     ('state', 'game', 'terms', 'step', 'sampling', 'diagnosis'),
     # L3: devices, disk and the clock.
     ('parallel', 'checkpoint', 'writers', 'workdir', 'signals', 'clock',
-     'fields', 'best', 'extractors', 'status', 'transfer', 'data.pipeline',
-     'data.cache', 'data.scan', 'data.decode', 'data.ingest',
+     'fields', 'best', 'extractors', 'status', 'team', 'transfer',
+     'data.pipeline', 'data.cache', 'data.scan', 'data.decode', 'data.ingest',
      'data.folder_labels', 'data.tfds_files', 'data.load', 'data.stream',
      'data.statistics', 'data.sources'),
     # L4: from a config to what runs.
     ('validation', 'experiment', 'evaluators', 'evaluation', 'feed', 'record',
-     'diagnosing', 'detectors', 'watchdog', 'guard'),
+     'following', 'diagnosing', 'detectors', 'watchdog', 'guard'),
     # L5: programs.
     ('train', 'sample', 'evaluate', 'compare', 'report', 'inspecting',
      'command_line', 'main'),
@@ -49,7 +49,9 @@ DEVICES = {
     'with_sharding_constraint', 'pmean', 'psum', 'all_gather', 'axis_index',
     'sharding', 'set_mesh',
 }
-EXCEPTIONS = set()  # {('train', 'devices')} and the like.
+# Processes are the team's.
+EXCEPTIONS = {('team', name) for name in (
+    'distributed', 'multihost_utils', 'process_index', 'process_count')}
 
 
 def layer_of(module: str):

@@ -76,18 +76,19 @@ def finished(folder):
   return sorted(int(name) for name in os.listdir(path) if name.isdigit())
 
 
-def environment():
-  """Of a process of its own, on as many devices as the tests."""
-  return {**os.environ, 'JAX_PLATFORMS': 'cpu', 'JAX_NUM_CPU_DEVICES': '4',
-          'NPROC': '16', 'PYTHONWARNINGS': '',
+def environment(devices=4):
+  """Of a process of its own, by default on as many devices as the tests."""
+  return {**os.environ, 'JAX_PLATFORMS': 'cpu',
+          'JAX_NUM_CPU_DEVICES': str(devices), 'NPROC': '16',
+          'PYTHONWARNINGS': '',
           'JAX_COMPILATION_CACHE_DIR': jax.config.jax_compilation_cache_dir}
 
 
-def start(*args, **kwargs):
+def start(*args, devices=4, **kwargs):
   """The program in a process of its own."""
   return subprocess.Popen(
       [sys.executable, '-m', 'gan_jax.main', *args], cwd=ROOT,
-      env=environment(), text=True, stdout=subprocess.PIPE,
+      env=environment(devices), text=True, stdout=subprocess.PIPE,
       stderr=subprocess.PIPE, **kwargs)
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
+from gan_jax import parallel
 from gan_jax.checkpoint.steps import CheckpointError, Steps, first_line
 
 
@@ -30,7 +31,13 @@ class Checkpoints:
     """
     self._steps = Steps(os.path.abspath(os.path.join(workdir, 'checkpoints')),
                         keep=keep, strict=strict)
-    self._orbax = ocp.AsyncCheckpointer(ocp.StandardCheckpointHandler())
+    # Where several share a run, one reads and writes: none waits for another.
+    index, count = parallel.processes()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=index, active_processes={index} if count > 1 else None)
+    self._orbax = ocp.AsyncCheckpointer(
+        ocp.StandardCheckpointHandler(multiprocessing_options=alone),
+        multiprocessing_options=alone)
     self._thread = concurrent.futures.ThreadPoolExecutor(1)
     self._saving = None  # (step, future)
     self._newest = None  # once it has been looked for
@@ -81,7 +88,7 @@ class Checkpoints:
       return
     with self._steps.writing():
       self._orbax.save(self._steps.path(f'.saving-{step}'),
-                       args=ocp.args.StandardSave(state))
+                       args=ocp.args.StandardSave(_of_one_process(state)))
     self._saving = step, self._thread.submit(self._publish, step)
 
   def wait(self) -> None:
@@ -122,7 +129,8 @@ class Checkpoints:
     self._compare(abstract, step)
     try:
       return self._orbax.restore(self._steps.path(step),
-                                 args=ocp.args.StandardRestore(abstract))
+                                 args=ocp.args.StandardRestore(
+                                     _of_one_process(abstract)))
     except Exception as e:  # Orbax raises a dozen kinds for damaged files.
       raise self._unreadable(step, e) from e
 
@@ -173,6 +181,15 @@ def _all_finite(state):
   floats = [x for x in jax.tree.leaves(state)
             if jnp.issubdtype(x.dtype, jnp.inexact)]
   return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in floats]))
+
+
+def _of_one_process(tree):
+  """Without devices, which Orbax takes for those of all processes."""
+  if parallel.processes()[1] == 1:
+    return tree
+  return jax.tree.map(
+      lambda x: np.asarray(x) if isinstance(x, jax.Array)
+      else np.empty(x.shape, x.dtype), tree)
 
 
 def arrays(tree) -> dict[str, str]:
