@@ -109,7 +109,7 @@ def test_weights_that_are_not_finite_are_not_saved(images, tmp_path):
     ema = jax.tree.map(lambda x: x * bad, state.ema)
     return state.replace(ema=ema), scalars
 
-  with pytest.raises(NonFiniteError, match='after step 4 has values that are '
+  with pytest.raises(CheckpointError, match='after step 4 has values that are '
                      'not finite.* lower learning rate'):
     train.train(run._replace(step=step), tmp_path)
   assert tiny.finished(tmp_path) == [2]
