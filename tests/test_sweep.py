@@ -203,7 +203,8 @@ def _shown():
   for name in ('README.md', 'experiments/sweep.sh'):
     with open(os.path.join(tiny.ROOT, name)) as file:
       text = re.sub(r'\\\n(# )?', ' ', file.read())
-    found += re.findall(r'^(?:#  )? ?(experiments/sweep.sh --.*)', text, re.M)
+    found += re.findall(r'^(?:#  )? ?(experiments/sweep.sh --(?!help).*)', text,
+                        re.M)
   return found
 
 
