@@ -44,7 +44,7 @@ class Team:
   def __init__(self, index: int = 0, count: int = 1):
     """The place of this process among `count`, which are connected."""
     self.index, self.count = index, count
-    self._orders, self._told, self._ended = 0, 0, False
+    self._orders, self._told, self._ready, self._ended = 0, 0, False, False
     self._looked = 0.0
 
   @property
@@ -61,12 +61,12 @@ class Team:
       what: that stands for the config and the data of this process.
 
     Raises:
-      TeamError: one is ready for something else.
-      LostError: one has failed.
+      TeamError: one has failed, or is ready for something else.
     """
     for index in range(1, self.count):
       found = json.loads(self._wait(f'ready/{index}'))
-      self._check(index, found)
+      if 'failed' in found:
+        raise TeamError(_failure(index, found))
       if found['what'] != what:
         raise TeamError(
             f'process {index} on {found["host"]} has another config or other '
@@ -101,6 +101,7 @@ class Team:
 
   def ready(self, what: str) -> None:
     """Answers `muster`."""
+    self._ready = True
     self._say(f'ready/{self.index}', what=what)
 
   def next(self, stop) -> dict:
@@ -126,7 +127,7 @@ class Team:
     """Leaves, with the exit status of this process.
 
     It waits for the others to leave too, but not if one of them is lost, or if
-    this one goes though the leader has not said so.
+    this one leaves a run that goes on.
     """
     if self.count == 1:
       return
@@ -135,7 +136,8 @@ class Team:
     elif not self._ended:
       for key in ('ready', 'said'):
         self._say(f'{key}/{self.index}', failed=f'status {status}, see its log')
-      quit_now(status)
+      if self._ready:  # The others may be in a call, without this one.
+        quit_now(status)
     if lost:
       time.sleep(2)  # Those that listen still can hear the order.
       quit_now(status)
@@ -178,13 +180,9 @@ class Team:
              in _client().key_value_dir_get('said/')}
     found.pop(self.index, None)
     for index, answer in found.items():
-      self._check(index, answer)
+      if 'failed' in answer:
+        raise LostError(_failure(index, answer))
     return list(found.values())
-
-  def _check(self, index, answer):
-    if 'failed' in answer:
-      raise LostError(f'process {index} on {answer["host"]} has failed: '
-                      f'{answer["failed"]}')
 
   def _say(self, key, **what):
     host = f'{socket.gethostname()} (pid {os.getpid()})'
@@ -263,6 +261,10 @@ def quit_now(status: int, why: str = '') -> None:
   sys.stdout.flush()
   sys.stderr.flush()
   os._exit(status)
+
+
+def _failure(index, answer):
+  return f'process {index} on {answer["host"]} has failed: {answer["failed"]}'
 
 
 def _order(block, place):

@@ -131,10 +131,17 @@ def test_what_differs_is_refused(images, tmp_path):
   assert not (tmp_path / 'run').exists()
 
 
+def test_a_mistake_ends_all_with_its_status(images, tmp_path):
+  ends = Processes([*command(images, tmp_path / 'run'),
+                    '--config.loss.name=hings'], devices=1).ends()
+  assert [status for status, _ in ends] == [2, 2], ends
+  assert 'hinge' in ends[0][1]
+
+
 _SLOW = """
 import time
 
-def slow(*, seconds=20.0, source):
+def slow(*, num_samples=0, seconds=20.0, source):
   def score(sample):
     time.sleep(seconds)
     return []

@@ -90,16 +90,29 @@ def test_a_signal_at_one_reaches_the_leader(store):
   assert leader.asked() == 15
 
 
-def test_a_failure_at_one_is_raised_at_the_leader(store, quits):
+def test_a_failure_in_the_run_is_raised_at_the_leader(store, quits):
   leader, follower = Team(0, 3), Team(2, 3)
+  follower.ready('run a')
   with pytest.raises(SystemExit):
     follower.end(3)
   assert quits == [(3, '')]
   with pytest.raises(LostError, match='process 2 on .*pid.* failed: status 3'):
     leader.asked()
-  Team(1, 3).ready('run a')
-  with pytest.raises(LostError, match='process 2 on .* has failed'):
+
+
+def test_before_the_run_all_leave_together(store, quits, monkeypatch):
+  left = []
+  monkeypatch.setattr(jax.distributed, 'shutdown', lambda: left.append(1))
+  leader, others = Team(0, 3), [Team(1, 3), Team(2, 3)]
+  others[0].ready('run a')
+  others[1].end(3)
+  with pytest.raises(TeamError, match='process 2 on .* failed: status 3') as e:
     leader.muster('run a')
+  assert not isinstance(e.value, LostError)
+  leader.end(4)
+  assert others[0].next(Stop()) == {'what': 'end', 'status': 4}
+  others[0].end(4)
+  assert left == [1, 1, 1] and not quits
 
 
 def test_muster_compares(store):
