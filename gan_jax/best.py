@@ -19,6 +19,9 @@ class Best:
     self._from, self._name = folder, name
     self._folder = os.path.join(folder, 'best')
     self._path = os.path.join(self._folder, 'best.json')
+    old = f'{self._folder}.old'
+    if os.path.isdir(old) and not os.path.isdir(self._folder):
+      os.rename(old, self._folder)  # Killed between two renames.
 
   def read(self) -> dict:
     """{'name', 'step', 'value'} of what is kept; {} for nothing."""
@@ -59,8 +62,12 @@ class Best:
       shutil.copy(os.path.join(self._from, name), aside)
     write_file(os.path.join(aside, 'best.json'), (json.dumps(
         {'name': self._name, 'step': step, 'value': value}) + '\n').encode())
-    shutil.rmtree(self._folder, ignore_errors=True)
+    old = f'{self._folder}.old'
+    shutil.rmtree(old, ignore_errors=True)
+    if os.path.isdir(self._folder):
+      os.rename(self._folder, old)
     os.rename(aside, self._folder)
+    shutil.rmtree(old, ignore_errors=True)
     return True
 
 

@@ -132,6 +132,9 @@ def test_the_better_score_is_kept_whichever_way_is_up(tmp_path, monkeypatch):
           values]
   assert kept == [True, False, False, True, False]
   assert low.read() == {'name': 'fd_x', 'step': 4, 'value': 2.0}
+  # A kill between the two renames leaves the old one aside.
+  (tmp_path / 'best').rename(tmp_path / 'best.old')
+  assert Best(str(tmp_path), 'fd_x').read()['step'] == 4
   # Another name starts anew; precision is better when high.
   high = Best(str(tmp_path), 'precision_x')
   assert high.read() == {}
