@@ -110,7 +110,7 @@ def _define(values, argv):
       'MPI and TPU pods need no flag.')
   add(flags.DEFINE_integer, 'num_processes', 0, 'How many share it.')
   add(flags.DEFINE_integer, 'process_id', -1, 'Which of them this is, from 0.')
-  add(flags.DEFINE_integer, 'num_samples', 0, 'Images to sample, 64 by '
+  add(flags.DEFINE_integer, 'num_samples', None, 'Images to sample, 64 by '
       'default, or to score.')
   add(flags.DEFINE_integer, 'label', -1, 'Class to sample, -1 for all.')
   add(flags.DEFINE_integer, 'seed', 0, 'Seed of the samples.')

@@ -106,8 +106,9 @@ def _sample(values) -> int:
   from gan_jax import sample
   if not values.workdir:
     raise sample.RequestError('give the --workdir of the run to sample from')
-  request = sample.Request(values.num_samples or 64, values.label, values.seed,
-                           values.truncation, values.interpolate)
+  count = 64 if values.num_samples is None else values.num_samples
+  request = sample.Request(count, values.label, values.seed, values.truncation,
+                           values.interpolate)
   out = values.out or os.path.join(values.workdir, 'samples.png')
   print(sample.sample(values.workdir, request, out, strict=values.strict))
   return 0
@@ -119,7 +120,7 @@ def _evaluate(values) -> int:
   from gan_jax.validation import ConfigError
   request = evaluate.Request(
       values.extractor, values.weights, tuple(values.metrics),
-      values.num_samples, values.best, values.follow)
+      values.num_samples or 0, values.best, values.follow)
   try:
     if values.images or values.reference:
       if not (values.images and values.reference):
