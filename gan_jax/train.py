@@ -6,12 +6,11 @@ import os
 import jax
 import numpy as np
 
-from gan_jax import media, parallel, record, transfer, workdir
-from gan_jax.best import Best
+from gan_jax import parallel, record, transfer, workdir
 from gan_jax.checkpoint import Checkpoints, NonFiniteStateError
 from gan_jax.clock import Clock
 from gan_jax.diagnosing import Diagnoser
-from gan_jax.evaluators import Evaluator, equilibrium
+from gan_jax.diary import Diary
 from gan_jax.experiment import Experiment
 from gan_jax.feed import feed
 from gan_jax.following import follow, identity
@@ -20,17 +19,9 @@ from gan_jax.signals import StopRequest
 from gan_jax.team import Team
 from gan_jax.watchdog import Finding
 from gan_jax.workdir import WorkdirError
-from gan_jax.writers import (
-    ProgressBar,
-    ScalarWriter,
-    ScoreWriter,
-    remove_torn,
-    try_write_file,
-)
+from gan_jax.writers import remove_torn
 
 _LOG = logging.getLogger(__name__)
-
-
 _ALONE = Team()  # one process
 
 __all__ = ['NonFiniteError', 'StoppedError', 'train']
@@ -77,12 +68,8 @@ def train(experiment: Experiment, folder: str, *,
           f'steps_per_call={per_call}; resume with a divisor of {start}')
     experiment, origin = transfer.begin(experiment, start, strict=strict)
     record.write_launch(folder, experiment, start, origin)
-    with (StopRequest() as stop,
-          ScalarWriter(folder, resume_step=start) as writer,
-          ScoreWriter(folder, resume_step=start) as scores,
-          ProgressBar(experiment.train_steps, initial=start) as bar):
-      loop = _Loop(experiment, folder, checkpoints, writer, scores, bar,
-                   team)
+    with StopRequest() as stop, Diary(experiment, folder, start) as diary:
+      loop = _Loop(experiment, folder, checkpoints, diary, team)
       try:
         loop.run(stop)
       finally:
@@ -94,21 +81,17 @@ def train(experiment: Experiment, folder: str, *,
 class _Loop:
   """One stretch of a run, from a checkpoint or from the start to its end."""
 
-  def __init__(self, experiment, folder, checkpoints, writer, scores, bar,
-               team):
-    self.experiment, self.folder = experiment, folder
-    self.checkpoints, self.writer, self.bar = checkpoints, writer, bar
-    self.scores, self.team = scores, team
-    self.best = Best(folder, experiment.config['best_metric'])
+  def __init__(self, experiment, folder, checkpoints, diary, team):
+    self.experiment, self.checkpoints = experiment, checkpoints
+    self.diary, self.team = diary, team
     self.config = config = experiment.config
     self.mesh = parallel.make_mesh()
     self.runner = parallel.make_runner(
         experiment.step, self.mesh, seed=config['seed'],
         image_range=config['image_range'])
-    self.evaluator = Evaluator(experiment)
+    self.evaluator = diary.evaluator
     self.diagnoser = Diagnoser(experiment, parallel.own_mesh())
-    self.levels = _levels(experiment)
-    self.guard = Guard(experiment, folder, self.levels, writer.read(),
+    self.guard = Guard(experiment, folder, diary.levels, diary.rows(),
                        checkpoints.latest())
 
   def run(self, stop):
@@ -120,8 +103,7 @@ class _Loop:
         self.checkpoints.wait()
         step = self.checkpoints.latest()
         self.guard.roll_back(fault, step)
-        self.writer.rewind(step)
-        self.scores.rewind(step)
+        self.diary.rewind(step)
 
   def _play(self, stop):
     experiment, per_call = self.guard.experiment, self.config['steps_per_call']
@@ -130,7 +112,7 @@ class _Loop:
     state, step = self._first_state()
     data, calls = feed(experiment, self.mesh, step)
     if step == 0:
-      self._write_sample(0, self.evaluator.start_grid(parallel.own(state)))
+      self.diary.sample(0, self.evaluator.start_grid(parallel.own(state)))
     pending = None
     while (step < experiment.train_steps and not self._asked(stop)
            and not self.guard.verdict):
@@ -160,16 +142,9 @@ class _Loop:
 
   def draw(self):
     """Curves and GIF of all that the folder holds; never the end of a run."""
-    title = os.path.basename(os.path.abspath(self.folder))
     try:
       self.guard.write_report()
-      rows, frames = self.writer.read(), _frames(self.folder)
-      if rows:
-        try_write_file(os.path.join(self.folder, 'curves.png'),
-                       media.curves(rows, levels=self.levels, title=title))
-      if frames:
-        try_write_file(os.path.join(self.folder, 'training.gif'),
-                       media.gif(frames))
+      self.diary.draw()
     except Exception as e:  # A picture must not hide how the run ended.
       _LOG.warning('no curves or GIF: %s: %s', type(e).__name__, e)
 
@@ -200,34 +175,16 @@ class _Loop:
     """A row of scalars and a picture; with the state, all that is due."""
     row = self._read(step, scalars, look)
     if grid is not None:
-      self._write_sample(step, grid)
+      self.diary.sample(step, grid)
     due = () if state is None else self._due(step)
     if 'eval' in due:
-      row |= self._score(step, state)
+      row |= self.diary.score(step, state)
     if row:
-      self.writer.write(step, row)
-      self.bar.update(step, row)
+      self.diary.write(step, row)
       self.guard.look(step, row)
     # Last: a run that is killed here and resumed does not come back for them.
     if 'checkpoint' in due:
       self._save(step, state)
-
-  def _score(self, step, state) -> dict[str, float | None]:
-    try:
-      scores = self.evaluator.scores(state)
-    except Exception as e:  # A score must not cost the run.
-      _LOG.warning('no scores: %s: %s', type(e).__name__, e)
-      return {}
-    self.scores.write(step, scores)
-    self.best.offer(step, scores, state)
-    return {f'eval/{name}': value for score in scores
-            for name, value in score.scalars().items()}
-
-  def _write_sample(self, step, started):
-    grid = self.evaluator.finish_grid(started)
-    path = os.path.join(self.folder, 'samples', f'step_{step:08d}.png')
-    try_write_file(path, media.png(grid))
-    self.writer.images(step, 'samples', grid)
 
   def _read(self, step, scalars, look) -> dict[str, float]:
     """Waits for a call; its row if one is due, {} otherwise."""
@@ -244,8 +201,7 @@ class _Loop:
             | self.clock.read(self.config['steps_per_call']))
 
   def _save(self, step, state):
-    self.writer.flush()
-    self.scores.flush()
+    self.diary.flush()
     try:
       self.checkpoints.save(step, state)
     except NonFiniteStateError as e:
@@ -257,25 +213,4 @@ class _Loop:
       self._save(step, state)
       self.checkpoints.wait()
     if step == self.experiment.train_steps:
-      self._write_sample(step, self.evaluator.start_grid(state))
-
-
-def _levels(experiment):
-  try:
-    return equilibrium(experiment.game.loss, experiment.config['batch_size'])
-  except Exception as e:  # Of a loss of one's own: a run can do without.
-    _LOG.warning('no equilibrium: %s: %s', type(e).__name__, e)
-    return {}
-
-
-def _frames(folder):
-  """The sample grids of a folder in the order of their steps, of one size."""
-  samples = os.path.join(folder, 'samples')
-  if not os.path.isdir(samples):
-    return []
-  names = sorted(n for n in os.listdir(samples) if n.endswith('.png'))
-  frames = []
-  for name in names:
-    with open(os.path.join(samples, name), 'rb') as file:
-      frames.append(media.read_png(file.read()))
-  return [frame for frame in frames if frame.shape == frames[-1].shape]
+      self.diary.sample(step, self.evaluator.start_grid(state))

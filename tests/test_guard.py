@@ -9,7 +9,16 @@ import pytest
 import tiny
 from jax import random
 
-from gan_jax import detectors, experiment, main, parallel, train
+from gan_jax import (
+  detectors,
+  diary,
+  experiment,
+  main,
+  parallel,
+  train,
+  watchdog,
+  writers,
+)
 from gan_jax.checkpoint import CheckpointError
 from gan_jax.train import NonFiniteError, StoppedError
 
@@ -20,8 +29,8 @@ pytestmark = pytest.mark.filterwarnings('ignore:the load_module')
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch):
   """No curves, and one compilation for the stretches of a run."""
-  monkeypatch.setattr(train.media, 'curves', lambda *a, **k: b'')
-  monkeypatch.setattr(train.media, 'gif', lambda *a, **k: b'')
+  monkeypatch.setattr(diary.media, 'curves', lambda *a, **k: b'')
+  monkeypatch.setattr(diary.media, 'gif', lambda *a, **k: b'')
   # Not of interest in games of noise.
   monkeypatch.setattr(detectors, 'COLLAPSED', 0.0)
   make, runners = parallel.make_runner, {}
@@ -111,7 +120,7 @@ def test_a_run_killed_between_the_record_and_its_new_rows_plays_the_same(
     raise Killed
 
   with monkeypatch.context() as patch:
-    patch.setattr(train.ScalarWriter, 'rewind', rewind)  # After the record.
+    patch.setattr(writers.ScalarWriter, 'rewind', rewind)  # After the record.
     with pytest.raises(Killed):
       train.train(run, tmp_path / 'cut')
   assert train.train(run, tmp_path / 'cut') == 0
@@ -218,7 +227,7 @@ def test_a_finding_is_rolled_back_and_then_stops(images, tmp_path):
 
 def test_stopping_is_status_4(images, tmp_path, monkeypatch, capsys):
   def see(self, row):
-    self.holding = {'saturated': train.Finding(
+    self.holding = {'saturated': watchdog.Finding(
         'saturated', row['step'], 'discriminator saturated', 'Try less')}
     return []
 

@@ -29,7 +29,7 @@ LAYERS = (
      'data.statistics', 'data.sources'),
     # L4: from a config to what runs.
     ('validation', 'experiment', 'evaluators', 'evaluation', 'feed', 'record',
-     'following', 'diagnosing', 'detectors', 'watchdog', 'guard'),
+     'following', 'diagnosing', 'diary', 'detectors', 'watchdog', 'guard'),
     # L5: programs.
     ('train', 'sample', 'evaluate', 'compare', 'report', 'inspecting',
      'command_line', 'main'),

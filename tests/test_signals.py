@@ -9,7 +9,7 @@ import time
 import pytest
 import tiny
 
-from gan_jax import experiment, main, train
+from gan_jax import experiment, main, train, writers
 from gan_jax.signals import StopRequest
 from gan_jax.workdir import WorkdirError
 
@@ -23,7 +23,7 @@ def test_a_signal_ends_the_run_after_the_call_with_a_checkpoint(
     images, tmp_path, monkeypatch, signum, status, capfd):
   run = experiment.load(tiny.config(
       images, train_steps=400, checkpoint_every=200, sample_every=0))
-  write = train.ScalarWriter.write
+  write = writers.ScalarWriter.write
 
   def write_and_signal(self, step, row):
     write(self, step, row)
@@ -31,7 +31,7 @@ def test_a_signal_ends_the_run_after_the_call_with_a_checkpoint(
       os.kill(os.getpid(), signum)
       time.sleep(0.2)
 
-  monkeypatch.setattr(train.ScalarWriter, 'write', write_and_signal)
+  monkeypatch.setattr(writers.ScalarWriter, 'write', write_and_signal)
   before = signal.getsignal(signum)
   assert train.train(run, tmp_path) == status
   assert signal.getsignal(signum) is before

@@ -9,7 +9,7 @@ import orbax.checkpoint as ocp
 import pytest
 import tiny
 
-from gan_jax import experiment, main, train
+from gan_jax import experiment, main, train, writers
 from gan_jax.checkpoint import CheckpointError, Checkpoints
 from gan_jax.train import NonFiniteError
 from gan_jax.workdir import WorkdirError
@@ -42,7 +42,7 @@ def test_a_run_that_quits_leaves_the_checkpoints_before(
       raise Quit
 
   with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(train.ScalarWriter, 'write', write)
+    patch.setattr(writers.ScalarWriter, 'write', write)
     with pytest.raises(Quit):
       train.train(run, tmp_path)
   assert quits == [6]
