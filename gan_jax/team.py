@@ -212,6 +212,8 @@ def join(coordinator: str = '', count: int = 0, index: int = -1) -> Team:
   Raises:
     TeamError: they are not all given, or do not find each other.
   """
+  if count == 1 and index <= 0:
+    return Team()
   given = [bool(coordinator), count > 0, index >= 0]
   if not any(given) and not several(os.environ):
     return Team()
