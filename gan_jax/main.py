@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     # With fewer threads than devices, collectives on CPU can dead-lock.
     os.environ.setdefault('NPROC', '16')
   # Imported here: --help and a mistyped flag need no JAX.
-  from gan_jax import parallel, team
+  from gan_jax import joining, parallel, team
   logging.basicConfig(format='%(message)s', force=True)
   absl_logging.set_verbosity('warning')  # Orbax tells its life story.
   logging.getLogger('gan_jax').setLevel(logging.INFO)
@@ -49,8 +49,8 @@ def main(argv: list[str]) -> int:
   if values.mode != 'train' or values.dry_run:
     return _act(argv, values, unreadable, team.Team())
   try:
-    crew = team.join(values.coordinator, values.num_processes,
-                     values.process_id)
+    crew = joining.join(values.coordinator, values.num_processes,
+                        values.process_id)
   except team.TeamError as e:
     return _fail(BAD_CONFIG, [str(e)])
   try:

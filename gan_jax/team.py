@@ -10,7 +10,6 @@ on its own copy of the state, which is the same on all.
 
 import contextlib
 import json
-import logging
 import os
 import socket
 import sys
@@ -18,16 +17,12 @@ import time
 import traceback
 
 import jax
-from jax.experimental import multihost_utils  # noqa: F401  (see `join`)
-
-_LOG = logging.getLogger(__name__)
+from jax.experimental import multihost_utils
 
 # Seconds without a sign of life after which a process counts as dead; all the
 # others have ended `HEARTBEAT + GRACE` after it.
 HEARTBEAT, GRACE = 10, 5
-_CONNECT = 300  # seconds in which all processes must have started
 _BLOCK = 64  # orders that are forgotten together
-AUTO = 'auto'
 
 
 class TeamError(RuntimeError):
@@ -144,7 +139,7 @@ class Team:
     try:
       jax.distributed.shutdown()
     except jax.errors.JaxRuntimeError as e:
-      quit_now(status or 1, f'not all processes have ended: {_first(e)}')
+      quit_now(status or 1, f'not all processes have ended: {first_line(e)}')
 
   def broken(self, error: Exception) -> None:
     """Ends a process that cannot go on, and with it all the others.
@@ -158,9 +153,9 @@ class Team:
       traceback.print_exception(error)
       with contextlib.suppress(jax.errors.JaxRuntimeError):
         self._say(f'said/{self.index}',
-                  failed=f'{type(error).__name__}: {_first(error)}')
+                  failed=f'{type(error).__name__}: {first_line(error)}')
       quit_now(1)
-    _error(f'process {self.index} of {self.count}: {_first(error)}\n'
+    _error(f'process {self.index} of {self.count}: {first_line(error)}\n'
            'A process of this run has died or does not answer; all others end '
            f'within {HEARTBEAT + GRACE} s, and the heartbeats say which tasks '
            'are unhealthy. The newest checkpoint is whole: the same command '
@@ -199,61 +194,6 @@ class Team:
           raise
 
 
-def join(coordinator: str = '', count: int = 0, index: int = -1) -> Team:
-  """Finds the other processes of the run, before JAX looks for devices.
-
-  Args:
-    coordinator: HOST:PORT of process 0; 'auto' for what JAX finds out by
-      itself; '' for the same where Slurm, Open MPI or a TPU pod has started
-      more than one process, and otherwise for a run of one.
-    count: of processes, 0 to find out.
-    index: of this one, -1 to find out.
-
-  Raises:
-    TeamError: they are not all given, or do not find each other.
-  """
-  given = [bool(coordinator), count > 0, index >= 0]
-  if not any(given) and not several(os.environ):
-    return Team()
-  if coordinator not in ('', AUTO) and not all(given):
-    raise TeamError('--coordinator=HOST:PORT needs --num_processes=N and '
-                    '--process_id=I too')
-  if coordinator in ('', AUTO) and any(given[1:]):
-    raise TeamError('--num_processes and --process_id need '
-                    '--coordinator=HOST:PORT')
-  if count and index >= count:
-    raise TeamError(f'--process_id={index} is not below '
-                    f'--num_processes={count}')
-  # Its service would swallow SIGTERM; `signals` listens for it.
-  jax.config.update('jax_enable_preemption_service', False)
-  jax.config.update('jax_cpu_collectives_implementation', 'gloo')
-  try:
-    jax.distributed.initialize(
-        coordinator if coordinator != AUTO and coordinator else None,
-        count or None, index if index >= 0 else None,
-        heartbeat_timeout_seconds=HEARTBEAT, initialization_timeout=_CONNECT,
-        shutdown_timeout_seconds=30)
-  except (ValueError, RuntimeError) as e:
-    raise TeamError(f'the processes of this run do not find each other: '
-                    f'{_first(e)}') from e
-  team = Team(jax.process_index(), jax.process_count())
-  _LOG.info('process %d of %d', team.index, team.count)
-  return team
-
-
-def several(environ) -> bool:
-  """Whether a cluster has started this program more than once, for one run.
-
-  Not so in Kubernetes, where the pods of an indexed Job may as well be the
-  runs of a sweep: there --coordinator=auto says that they are one.
-  """
-  if 'SLURM_STEP_NODELIST' in environ:  # Not in a batch script itself.
-    return int(environ.get('SLURM_NTASKS', 1)) > 1
-  if 'OMPI_COMM_WORLD_SIZE' in environ:
-    return int(environ['OMPI_COMM_WORLD_SIZE']) > 1
-  return ',' in environ.get('TPU_WORKER_HOSTNAMES', '')
-
-
 def quit_now(status: int, why: str = '') -> None:
   """Ends this process without waiting for any other."""
   if why:
@@ -280,5 +220,6 @@ def _error(text):
   print(f'gan_jax: {text}', file=sys.stderr, flush=True)
 
 
-def _first(error) -> str:
+def first_line(error: Exception) -> str:
+  """What an error says, short."""
   return str(error).partition('\n')[0][:300]

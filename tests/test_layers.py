@@ -23,7 +23,7 @@ LAYERS = (
     ('state', 'game', 'terms', 'step', 'sampling', 'diagnosis'),
     # L3: devices, disk and the clock.
     ('parallel', 'checkpoint', 'writers', 'workdir', 'signals', 'clock',
-     'fields', 'best', 'extractors', 'status', 'team', 'transfer',
+     'fields', 'best', 'extractors', 'status', 'team', 'joining', 'transfer',
      'data.pipeline', 'data.cache', 'data.scan', 'data.decode', 'data.ingest',
      'data.folder_labels', 'data.tfds_files', 'data.load', 'data.stream',
      'data.statistics', 'data.sources'),
@@ -50,8 +50,10 @@ DEVICES = {
     'sharding', 'set_mesh',
 }
 # Processes are the team's.
-EXCEPTIONS = {('team', name) for name in (
-    'distributed', 'multihost_utils', 'process_index', 'process_count')}
+EXCEPTIONS = {
+    ('team', 'distributed'), ('team', 'multihost_utils'),
+    ('joining', 'distributed'), ('joining', 'process_index'),
+    ('joining', 'process_count')}
 
 
 def layer_of(module: str):

@@ -5,7 +5,7 @@ import json
 import jax
 import pytest
 
-from gan_jax import team
+from gan_jax import joining, team
 from gan_jax.team import LostError, Team, TeamError
 
 
@@ -162,7 +162,7 @@ def test_other_errors_of_the_store_are_not_waited_out(store, monkeypatch):
 def test_flags_that_do_not_fit_are_refused(args, words, monkeypatch):
   monkeypatch.setattr(jax.distributed, 'initialize', None)
   with pytest.raises(TeamError, match=words):
-    team.join(*args)
+    joining.join(*args)
 
 
 def test_alone_nothing_is_initialised(monkeypatch):
@@ -170,7 +170,8 @@ def test_alone_nothing_is_initialised(monkeypatch):
   for name in ('SLURM_STEP_NODELIST', 'OMPI_COMM_WORLD_SIZE',
                'TPU_WORKER_HOSTNAMES'):
     monkeypatch.delenv(name, raising=False)
-  assert team.join().count == 1
+  assert joining.join().count == 1
+  assert joining.join('host:1', 1, 0).count == 1
 
 
 @pytest.mark.parametrize('environ, answer', [
@@ -185,4 +186,4 @@ def test_alone_nothing_is_initialised(monkeypatch):
     (dict(TPU_WORKER_HOSTNAMES='localhost'), False),
     (dict(KUBERNETES_SERVICE_HOST='a', JOB_COMPLETION_INDEX='1'), False)])
 def test_what_a_cluster_has_started(environ, answer):
-  assert team.several(environ) is answer
+  assert joining.several(environ) is answer
