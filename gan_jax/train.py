@@ -163,7 +163,8 @@ class _Loop:
 
   def _asked(self, stop):
     """The signal that some process of the run has received, 0 for none."""
-    stop.signum = stop.signum or self.team.asked()
+    if not stop.signum and (signum := self.team.asked()):
+      stop.signum = signum  # Only then: its own thread may write meanwhile.
     return stop.signum
 
   def _due(self, step):

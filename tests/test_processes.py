@@ -84,15 +84,26 @@ def test_two_processes_are_one_and_go_on_from_each_other(images, tmp_path):
   assert [status for status, _ in ends] == [0, 0], ends
   run = alone(args, tmp_path / 'one')
   same(run, tmp_path / 'two', tmp_path / 'one', 20)
-  # One goes on where two were, and two, of half the devices, where one was:
-  # their examples stream.
-  run = alone(command(images, 'unused', train_steps=40), tmp_path / 'two')
-  ends = Processes(command(images, tmp_path / 'one', train_steps=40)
+  # One goes on where two were.
+  args = command(images, 'unused', train_steps=40)
+  alone(args, tmp_path / 'two')
+  alone(args, tmp_path / 'one')
+  same(run, tmp_path / 'two', tmp_path / 'one', 40)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('no_pictures')
+def test_two_processes_go_on_where_one_was(images, tmp_path):
+  """Of half the devices, and their examples stream."""
+  for folder in ('one', 'two'):
+    alone(command(images, 'unused'), tmp_path / folder)
+  ends = Processes(command(images, tmp_path / 'two', train_steps=40)
                    + ['--config.data.resident_limit=0'], devices=1).ends()
   assert [status for status, _ in ends] == [0, 0], ends
   assert 'resuming' in ends[0][1] and 'not the same bits' in ends[0][1]
+  assert (tmp_path / 'two' / 'samples').is_dir()  # The leader draws.
+  run = alone(command(images, 'unused', train_steps=40), tmp_path / 'one')
   same(run, tmp_path / 'two', tmp_path / 'one', 40)
-  assert (tmp_path / 'one' / 'samples').is_dir()  # The leader draws.
 
 
 def test_a_signal_at_one_stops_all_and_a_death_ends_all(images, tmp_path):
@@ -131,6 +142,7 @@ def test_what_differs_is_refused(images, tmp_path):
   assert not (tmp_path / 'run').exists()
 
 
+@pytest.mark.slow
 def test_a_mistake_ends_all_with_its_status(images, tmp_path):
   ends = Processes([*command(images, tmp_path / 'run'),
                     '--config.loss.name=hings'], devices=1).ends()
