@@ -91,22 +91,28 @@ def test_every_loss(loss):
   assert run.config['loss']['name'] == loss
 
 
-def test_every_penalty_and_every_augmentation():
+def test_every_penalty():
   penalties = lookup.names('gan_jax.penalties')
-  augments = lookup.names('gan_jax.augment')
-  assert len(penalties) > 15 and len(augments) > 5
+  assert len(penalties) > 15
   run, scalars = _runs(recipe(
-      'keras_mlp', f'penalty={"+".join(penalties)},'
-      f'augment={"+".join(augments)},latent=infogan,quick',
+      'keras_mlp', f'penalty={"+".join(penalties)},latent=infogan,quick',
       '--config.generator.conditioning=onehot'))
   assert [term.name for term in run.game.penalties] == penalties
   for term in run.game.penalties:
     for side, scalar in (('disc', f'penalty/{term.name}'),
                          ('gen', f'penalty/{term.name}_gen')):
       assert (scalar in scalars) == (getattr(term.parts, side) is not None)
-  assert {'memory/lecam/real', 'memory/augment/ada/p'} <= set(scalars)
+  assert 'memory/lecam/real' in scalars
   weights = {t['name']: t['weight'] for t in run.config['penalties']}
   assert (weights['wgan_gp'], weights['dragan'], weights['r1']) == (10, 10, 10)
+
+
+def test_every_augmentation():
+  augments = lookup.names('gan_jax.augment')
+  assert len(augments) > 5
+  run, scalars = _runs(recipe(
+      'keras_mlp', f'augment={"+".join(augments)},quick'))
+  assert 'memory/augment/ada/p' in scalars
   assert [spec['name'] for spec in run.config['augment']] == augments
 
 

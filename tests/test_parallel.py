@@ -173,7 +173,7 @@ def test_the_comparison_sees(mistake):
       batch = batch._replace(position=jnp.arange(batch.position.shape[0]))
     if mistake == 'scalars of each device':
       whole, pmean = pmean, lambda t: (
-          (*whole(t[:2]), t[2]) if len(t) == 3 else whole(t))
+          (*whole(t[:3]), t[3]) if isinstance(t, tuple) else whole(t))
     pmean = {'sum': _sum, 'no pmean': lambda t: t}.get(mistake, pmean)
     return train_step(state, batch, key, game=game, pmean=pmean)
 
