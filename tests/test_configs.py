@@ -64,7 +64,10 @@ def _runs(config):
   return run, scalars
 
 
-@pytest.mark.parametrize('name, arg', _documented())
+@pytest.mark.parametrize('name, arg', [
+    # The first command of each recipe; all others with -m slow.
+    pytest.param(*case, marks=pytest.mark.slow if case[1] else ())
+    for case in _documented()])
 def test_every_documented_command_runs(name, arg, pictures):
   if 'fashion_mnist' in arg and not os.path.isdir(FASHION):
     pytest.skip('needs the Debian package dataset-fashion-mnist')
@@ -83,7 +86,11 @@ def test_the_headers_document_what_the_recipes_ask_for():
     assert case in found
 
 
-@pytest.mark.parametrize('loss', lookup.names('gan_jax.losses'))
+@pytest.mark.parametrize('loss', [
+    pytest.param(name, marks=() if name in (
+        'hinge', 'began', 'fgan', 'mmd', 'relativistic_average',
+        'dual_contrastive') else pytest.mark.slow)
+    for name in lookup.names('gan_jax.losses')])
 def test_every_loss(loss):
   judge = lookup.build('gan_jax.losses', dict(name=loss)).needs
   network = ',discriminator=autoencoder.Discriminator' if judge else ''

@@ -98,17 +98,18 @@ def test_all_damaged_is_status_4_and_no_row_is_lost(images, damaged, capfd):
 
 
 def test_on_another_number_of_devices_it_is_the_same_run_but_for_rounding(
-    images, finished, tmp_path, monkeypatch, caplog):
+    images, finished, tmp_path, monkeypatch, capfd):
   whole, run, _ = finished
   folder = tmp_path / 'run'
   args = _args(images, folder)
   assert main.main([*args, '--config.train_steps=2']) == 0
   make_mesh = parallel.make_mesh
   monkeypatch.setattr(parallel, 'make_mesh', lambda count=0: make_mesh(1))
+  monkeypatch.setattr(parallel, 'own_mesh', lambda: make_mesh(1))
   monkeypatch.setattr(parallel, 'device_names', lambda: ['one'])
   assert main.main(args) == 0
   assert ('on 1 devices, before on 4: the same batches and noise, but not the '
-          'same bits') in caplog.text
+          'same bits') in capfd.readouterr().err
   pairs = zip(*(jax.tree.leaves(tiny.saved(run, f)) for f in (whole, folder)),
               strict=True)
   for wanted, got in pairs:

@@ -106,6 +106,7 @@ def test_two_processes_go_on_where_one_was(images, tmp_path):
   same(run, tmp_path / 'two', tmp_path / 'one', 40)
 
 
+@pytest.mark.slow
 def test_a_signal_at_one_stops_all_and_a_death_ends_all(images, tmp_path):
   args = command(images, tmp_path, train_steps=2_000_000, log_every=100,
                  checkpoint_every=0)
@@ -132,6 +133,7 @@ def test_a_signal_at_one_stops_all_and_a_death_ends_all(images, tmp_path):
   assert tiny.finished(tmp_path) == [step]
 
 
+@pytest.mark.slow
 def test_what_differs_is_refused(images, tmp_path):
   other = tiny.write_images(tmp_path / 'other.npz', seed=1)
   run = Processes(command(images, tmp_path / 'run'), devices=1,
@@ -142,6 +144,7 @@ def test_what_differs_is_refused(images, tmp_path):
   assert not (tmp_path / 'run').exists()
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_a_mistake_ends_all_with_its_status(images, tmp_path):
   ends = Processes([*command(images, tmp_path / 'run'),

@@ -52,7 +52,10 @@ def sweep(tmp_path):
            'PYTHON': sys.executable, 'EVENTS': str(tmp_path / 'events'),
            'NAP': str(nap)}
     started.append(subprocess.Popen(
-        ['experiments/sweep.sh', f'--out={tmp_path}/out', *args], env=env,
+        # What a shell starts in the background ignores SIGINT, and bash cannot
+        # trap what it ignored from the start.
+        ['env', '--default-signal=INT', 'experiments/sweep.sh',
+         f'--out={tmp_path}/out', *args], env=env,
         cwd=tiny.ROOT, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, start_new_session=True))
     return started[-1]
