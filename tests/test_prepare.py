@@ -2,20 +2,10 @@
 
 import numpy as np
 import pytest
+from arrays import fails
 
 from gan_jax.data import prepare
-from gan_jax.data.files import DataError
 from gan_jax.data.geometry import Geometry
-
-
-def fails(*words, call):
-  """One DataError, on one line, that has all the words."""
-  with pytest.raises(DataError) as info:
-    call()
-  message = str(info.value)
-  assert '\n' not in message
-  for word in words:
-    assert word in message, message
 
 
 @pytest.mark.parametrize('array, expected', [

@@ -9,39 +9,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from arrays import fails, idx_bytes, images, npz, write
 
 from gan_jax.data import files, sources
 from gan_jax.data.files import DataError
-
-
-def idx_bytes(array, code=0x08):
-  sizes = struct.pack(f'>{array.ndim}I', *array.shape)
-  return bytes([0, 0, code, array.ndim]) + sizes + array.tobytes()
-
-
-def write(path, data):
-  path.write_bytes(data)
-  return str(path)
-
-
-def images(n=3, h=5, w=6):
-  return np.arange(n * h * w).reshape(n, h, w).astype(np.uint8)
-
-
-def npz(tmp_path, **arrays):
-  path = tmp_path / 'set.npz'
-  np.savez_compressed(path, **arrays)
-  return str(path)
-
-
-def fails(*words, call):
-  """One DataError, on one line, that has all the words."""
-  with pytest.raises(DataError) as info:
-    call()
-  message = str(info.value)
-  assert '\n' not in message
-  for word in words:
-    assert word in message, message
 
 
 class Canary:
