@@ -5,6 +5,7 @@ import os
 import shutil
 
 from gan_jax.checkpoint import Checkpoints
+from gan_jax.evaluation.score import digest
 from gan_jax.writers import write_file
 
 # Scores whose names begin so are better when low; all others when high.
@@ -14,21 +15,31 @@ _LOW = ('fd', 'kd', 'class_kl', 'divergence', 'ms_ssim')
 class Best:
   """WORKDIR/best, itself a working directory to sample from."""
 
-  def __init__(self, folder: str, name: str):
-    """Name: of the score; '' keeps nothing."""
+  def __init__(self, folder: str, name: str, *, own: bool = False):
+    """The best by a score.
+
+    Args:
+      folder: the working directory.
+      name: of the score; '' keeps nothing.
+      own: in WORKDIR/best-NAME, beside that of a run that may be going on.
+    """
     self._from, self._name = folder, name
-    self._folder = os.path.join(folder, 'best')
+    self._folder = os.path.join(folder, f'best-{name}' if own else 'best')
     self._path = os.path.join(self._folder, 'best.json')
     old = f'{self._folder}.old'
-    if os.path.isdir(old) and not os.path.isdir(self._folder):
+    if name and os.path.isdir(old) and not os.path.isdir(self._folder):
       os.rename(old, self._folder)  # Killed between two renames.
 
-  def read(self) -> dict:
-    """{'name', 'step', 'value'} of what is kept; {} for nothing."""
+  def read(self, protocol: str = '') -> dict:
+    """{'name', 'step', 'value', 'protocol'} of what is kept; {} for nothing.
+
+    Of another score, or by another protocol, is nothing.
+    """
     try:
       with open(self._path) as file:
         found = json.load(file)
-      return found if found['name'] == self._name else {}
+      return found if found['name'] == self._name and protocol in (
+          '', found['protocol']) else {}
     except (OSError, ValueError, KeyError, TypeError):
       return {}
 
@@ -47,13 +58,16 @@ class Best:
     Raises:
       CheckpointError: it could not be written.
     """
-    value = next((s.value for s in scores if s.name == self._name), None)
-    before = self.read()
-    if not self._name or value is None or (
-        before and not _better(self._name, value, before['value'])):
+    score = next((s for s in scores if s.name == self._name), None)
+    if not self._name or score is None or score.value is None:
+      return False
+    value, how = score.value, digest({
+        k: v for k, v in score.protocol.items() if k != 'step'})
+    before = self.read(how)
+    if before and not _better(self._name, value, before['value']):
       return False
     # The old one stays until the new one is whole.
-    aside = f'{self._folder}.new'
+    aside = f'{self._folder}.{os.getpid()}.new'
     shutil.rmtree(aside, ignore_errors=True)
     checkpoints = Checkpoints(aside, keep=1)
     checkpoints.save(step, state)
@@ -61,7 +75,8 @@ class Best:
     for name in ('config.json', 'data.json'):
       shutil.copy(os.path.join(self._from, name), aside)
     write_file(os.path.join(aside, 'best.json'), (json.dumps(
-        {'name': self._name, 'step': step, 'value': value}) + '\n').encode())
+        {'name': self._name, 'step': step, 'value': value, 'protocol': how})
+        + '\n').encode())
     old = f'{self._folder}.old'
     shutil.rmtree(old, ignore_errors=True)
     if os.path.isdir(self._folder):

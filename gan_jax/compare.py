@@ -51,8 +51,8 @@ def compare(patterns, *, sort: str = '', out: str = '') -> str:
 
   A score is that of the last scored step. Points are ordered by `sort`, or by
   their first score. Of several seeds the mean is shown with its 95 % interval
-  over seeds (Student's t); it says nothing of the sample of one run. A run
-  without a number is named below the table.
+  over seeds (Student's t), of finished runs; it says nothing of the sample of
+  one run. Runs that are not finished are named below the table.
 
   Args:
     patterns: folders, or patterns of them such as 'runs/sweep/*'.
@@ -129,12 +129,13 @@ def _rows(folder, name):
 def _status(folder, progress):
   if workdir.is_held(folder):
     return 'running'
+  if progress.finished:  # A number that was not finite has been overcome.
+    return 'finished'
   if os.path.exists(os.path.join(folder, 'nonfinite.json')):
     return 'not finite'
   if not progress.train_steps:
     return 'never started'
-  return ('finished' if progress.finished else
-          f'stopped at step {progress.step} of {progress.train_steps}')
+  return f'stopped at step {progress.step} of {progress.train_steps}'
 
 
 def _scores(folder) -> dict[str, Any]:
@@ -171,8 +172,9 @@ def _points(runs) -> list[Point]:
 
 
 def _values(point, column):
+  """Of the runs that are finished: others would be of another length."""
   return [run.scores[column] for run in point.runs
-          if run.scores.get(column) is not None]
+          if run.status == 'finished' and run.scores.get(column) is not None]
 
 
 def _rank(point, column):

@@ -9,6 +9,7 @@ from gan_jax.data.pipeline import Batches
 from gan_jax.diagnosis import Examples, diagnose
 from gan_jax.experiment import Experiment
 
+_MOST = 64  # packs that are looked at
 _KEY = 2**31 - 3  # of this use, beside those of init and evaluators
 
 
@@ -26,9 +27,11 @@ class Diagnoser:
     self._range = config['image_range']
     sources = experiment.source, experiment.source.held_out
     self._sources = [source for source in sources if source]
+    # On every device: no more than memory surely has room for.
+    batch = min(config['batch_size'], _MOST * config['packing'])
     self._draws = []
     for source in self._sources:
-      count, batch = len(source.images), config['batch_size']
+      count = len(source.images)
       self._draws.append(Batches(count, batch, config['seed'],
                                  repeat=-(-batch // count)))
     self._look = parallel.everywhere(self._pure, mesh)

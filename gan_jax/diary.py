@@ -63,7 +63,10 @@ class Diary:
       _LOG.warning('no scores: %s: %s', type(e).__name__, e)
       return {}
     self._scores.write(step, scores)
-    self._best.offer(step, scores, state)
+    try:
+      self._best.offer(step, scores, state)
+    except Exception as e:  # Nor must the best of them.
+      _LOG.warning('the best state is not kept: %s: %s', type(e).__name__, e)
     return {f'eval/{name}': value for score in scores
             for name, value in score.scalars().items()}
 

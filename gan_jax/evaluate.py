@@ -12,6 +12,7 @@ from gan_jax import experiment, lookup, parallel, record, workdir
 from gan_jax.best import Best
 from gan_jax.checkpoint import CheckpointError, Checkpoints
 from gan_jax.data import load as data
+from gan_jax.evaluation.score import order
 from gan_jax.evaluators import Evaluator
 from gan_jax.validation import ROOMS
 from gan_jax.workdir import WorkdirError
@@ -68,12 +69,14 @@ def checkpoints(folder: str, request: Request) -> str:
   if run.facts.fingerprint != facts.fingerprint:
     raise WorkdirError(f'{folder} was trained on other data than those that '
                        'its config names now: scores would not be of this run')
-  evaluator, best = Evaluator(run), Best(folder, request.best)
+  evaluator = Evaluator(run)
+  best = Best(folder, request.best, own=True)
   abstract = parallel.abstract(jax.eval_shape(run.init), parallel.make_mesh(1))
-  shown = []
+  shown, tried = [], set()
   while True:
     running = request.follow and workdir.is_held(folder)
-    for step in _unscored(folder, evaluator):
+    for step in sorted({*_unscored(folder, evaluator)} - tried):
+      tried.add(step)
       try:
         state = _restore(folder, step, abstract)
       except CheckpointError as e:
@@ -121,8 +124,9 @@ def folders(images: str, reference: str, request: Request) -> str:
                      f'{len(fake.images)} images')
   room = ROOMS['evaluators']
   evaluate = lookup.build(room.module, asked, source=real, seed=0)
+  rows = order(len(fake.images), 0)  # Files may be sorted by class.
   scores = evaluate(lambda start, stop: (
-      np.asarray(fake.images[start:stop]), None))
+      np.asarray(fake.images[rows[start:stop]]), None))
   how = {'images': os.path.abspath(images), 'images_sha256': fake.fingerprint}
   return table([(0, score._replace(protocol=score.protocol | how))
                 for score in scores])

@@ -105,9 +105,14 @@ def _changed_data(folder, facts):
 
 
 def _resumable(config):
-  """Keys that may change; not train_steps if a schedule is a share of it."""
+  """Keys that may change; not the length if a schedule is a share of it.
+
+  A duration in words is rounded to whole calls: their length counts as well.
+  """
   if any(_has_share(config.get(key)) for key in _SCHEDULED):
-    return [key for key in RESUMABLE if key != 'train_steps']
+    fixed = {'train_steps'} | ({'steps_per_call'} if durations.is_text(
+        config['train_steps']) else set())
+    return [key for key in RESUMABLE if key not in fixed]
   return RESUMABLE
 
 

@@ -48,7 +48,7 @@ def test_one_seed_has_no_interval():
 def test_failures_are_counted_and_named(tmp_path):
   write(tmp_path / 'a', seed=0, scores=fd(0.3))
   cut = write(tmp_path / 'b', seed=1, step=30, scores=fd(0.5, step=20))
-  bad = write(tmp_path / 'c', seed=2, scores=fd(None))
+  bad = write(tmp_path / 'c', seed=2, step=30, scores=fd(None))
   (tmp_path / 'c' / 'nonfinite.json').write_text('{}')
   held = write(tmp_path / 'd', seed=3, step=30)
   with workdir.hold(held):
@@ -58,7 +58,7 @@ def test_failures_are_counted_and_named(tmp_path):
   assert f'* {bad}: not finite' in text
   assert f'* {held}: running' in text
   (cells,) = table(text)[1].values()
-  assert cells[0] == '4' and cells[1].endswith('(2 runs)')
+  assert cells[0] == '4' and cells[1] == '0.3 (1 runs)'
 
 
 def test_scores_of_different_extractors_share_no_column(tmp_path):
@@ -113,4 +113,4 @@ def test_damaged_files_do_not_end_it(tmp_path):
     file.write('{"step": 200, "na')
   (tmp_path / 'a' / 'launches.jsonl').write_text('')
   text = compare.compare([folder])
-  assert '0.3' in text and f'{folder}: never started' in text
+  assert f'{folder}: never started' in text and '| - |' in text

@@ -55,11 +55,12 @@ def test_the_best_checkpoint_is_kept(run):
   values = {row['step']: row['value'] for row in scores_of(run)
             if row['name'] == name}
   best = min(values, key=values.get)
-  with open(os.path.join(run, 'best', 'best.json')) as file:
+  with open(os.path.join(run, f'best-{name}', 'best.json')) as file:
     kept = json.load(file)
-  assert kept == {'name': name, 'step': best, 'value': values[best]}
+  assert (kept['name'], kept['step'], kept['value']) == (
+      name, best, values[best])
   out = os.path.join(run, 'best.npz')
-  assert main.main(['', '--mode=sample', f'--workdir={run}/best',
+  assert main.main(['', '--mode=sample', f'--workdir={run}/best-{name}',
                     '--num_samples=3', f'--out={out}']) == 0
   assert np.load(out)['images'].shape == (3, 16, 16, 1)
 
@@ -131,10 +132,14 @@ def test_the_better_score_is_kept_whichever_way_is_up(tmp_path, monkeypatch):
   kept = [low.offer(step, [Score('fd_x', value)], 's') for step, value in
           values]
   assert kept == [True, False, False, True, False]
-  assert low.read() == {'name': 'fd_x', 'step': 4, 'value': 2.0}
+  assert (low.read()['step'], low.read()['value']) == (4, 2.0)
+  # By another protocol, no score is better than the other.
+  other = Score('fd_x', 3.0, protocol={'num_real': 9})
+  assert low.offer(6, [other], 's') and low.read()['value'] == 3.0
+  assert low.offer(7, [Score('fd_x', 2.0)], 's')
   # A kill between the two renames leaves the old one aside.
   (tmp_path / 'best').rename(tmp_path / 'best.old')
-  assert Best(str(tmp_path), 'fd_x').read()['step'] == 4
+  assert Best(str(tmp_path), 'fd_x').read()['step'] == 7
   # Another name starts anew; precision is better when high.
   high = Best(str(tmp_path), 'precision_x')
   assert high.read() == {}

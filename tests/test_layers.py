@@ -23,12 +23,13 @@ LAYERS = (
     ('state', 'game', 'terms', 'step', 'sampling', 'diagnosis'),
     # L3: devices, disk and the clock.
     ('parallel', 'checkpoint', 'writers', 'workdir', 'signals', 'clock',
-     'fields', 'best', 'extractors', 'status', 'team', 'joining', 'transfer',
+     'fields', 'extractors', 'status', 'team', 'joining', 'transfer',
      'data.pipeline', 'data.cache', 'data.scan', 'data.decode', 'data.ingest',
      'data.folder_labels', 'data.tfds_files', 'data.load', 'data.stream',
      'data.statistics', 'data.sources'),
     # L4: from a config to what runs.
     ('validation', 'experiment', 'evaluators', 'evaluation', 'feed', 'record',
+     'best',
      'following', 'diagnosing', 'diary', 'detectors', 'watchdog', 'guard'),
     # L5: programs.
     ('train', 'sample', 'evaluate', 'compare', 'report', 'inspecting',

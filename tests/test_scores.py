@@ -64,6 +64,8 @@ def test_real_examples_get_their_floor():
   evaluate = evaluator(source)
   second = source.images[order(100, 3)[40:80]]
   for score in evaluate(lambda a, b: (second[a:b], None)):
+    if score.name.startswith('authenticity'):
+      continue  # Its floor is of examples held out.
     assert score.value == pytest.approx(score.floor, abs=1e-9), score.name
 
 
@@ -77,8 +79,14 @@ def test_values_are_those_of_the_metrics():
   wanted = manifold.manifold(real, fake)
   for name, value in wanted._asdict().items():
     assert found[f'{name}_means_40_train'].value == pytest.approx(value)
+  # Of all that was trained on, which a copy of any example shows.
+  whole = means(source=None).extract(source.images)[0]
   assert found['authenticity_means_40_train'].value == pytest.approx(
-      manifold.authenticity(real, fake))
+      manifold.authenticity(whole, fake))
+  copies = source.images[order(100, 3)[60:]]  # None of them in the reference.
+  found = by_name(evaluator(source)(lambda a, b: (copies[a:b], None)))
+  assert found['authenticity_means_40_train'].value == 0.0
+  assert found['authenticity_means_40_train'].floor is None
 
 
 def test_intervals_hold_the_value():
@@ -95,7 +103,9 @@ def test_the_protocol_is_whole_and_plain():
     how = json.loads(json.dumps(score.protocol))
     assert how['extractor'] == 'means' and how['extractor_of'] == 'rows'
     assert how['extractor_sha256'] == digest('means')
-    assert how['num_real'] == how['num_fake'] == 40 and how['seed'] == 3
+    whole = how['metric'] == 'authenticity'
+    assert how['num_real'] == (100 if whole else 40)
+    assert how['num_fake'] == 40 and how['seed'] == 3
     assert how['reference'] == 'train' and how['data'] == 'noise'
     assert how['data_fingerprint'] == source.fingerprint
 
@@ -145,10 +155,12 @@ def test_features_of_the_data_are_kept_by_content():
   CALLS.clear()
   again = evaluator(source)(sample)
   assert CALLS == [40]  # The generated ones.
+  named = evaluator(source, num_real=60, metrics=('fd',))(sample)
+  assert [score.name for score in named] == ['fd_means_40_train_r60']
   assert [s.value for s in first] == [s.value for s in again]
   CALLS.clear()
   evaluator(make(100, seed=5))(sample)
-  assert sorted(CALLS) == [20, 40, 40] or sorted(CALLS) == [40, 40, 40]
+  assert sorted(CALLS) == [40, 40, 40, 100]
 
 
 @pytest.mark.parametrize('changes,message', [

@@ -39,10 +39,13 @@ class Measure(NamedTuple):
   """fn: (real, fake, seed, interval) -> [Measured], on what it needs.
 
   needs: fields of `Examples` that may be None.
+  whole: asks for ALL examples that the generator was trained on as `real`, and
+    for held-out ones as the floor.
   """
 
   fn: Callable
   needs: tuple[str, ...] = ()
+  whole: bool = False
 
   def __call__(self, real: Examples, fake: Examples, seed: int, *,
                interval: bool = True) -> list[Measured]:
@@ -153,7 +156,8 @@ def _ms_ssim(real, fake, seed, interval):
   error = 1.96 * found.std / math.sqrt(_PAIRS)
   return [Measured('ms_ssim', found.mean, found.mean - error,
                    found.mean + error,
-                   {'pairs': _PAIRS, 'scales': found.scales})]
+                   {'pairs': _PAIRS, 'images': len(fake.images),
+                    'scales': found.scales})]
 
 
 def _jackknife(score, real, fake):
@@ -179,7 +183,7 @@ MEASURES = {
     'fd_infinity': Measure(_fd_infinity),
     'kd': Measure(_kd),
     'prdc': Measure(_prdc),
-    'authenticity': Measure(_authenticity),
+    'authenticity': Measure(_authenticity, whole=True),
     'inception_score': Measure(_inception_score, ('logits',)),
     'classes': Measure(_classes, ('logits',)),
     'class_accuracy': Measure(_class_accuracy, ('logits', 'labels')),

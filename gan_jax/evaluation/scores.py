@@ -4,6 +4,8 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from gan_jax import lookup
 from gan_jax.evaluation import examples, measures
 from gan_jax.evaluation.score import Score, order, short
@@ -21,7 +23,9 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
   The floor is the same number for real examples in place of the generated
   ones, as many, none of them in the reference: read a score as a multiple of
   its floor. Scores compare for one number of samples, one extractor and one
-  reference only, so all three are in their names.
+  reference only, so all three are in their names, and the number of real
+  examples where it is another. 'authenticity' looks at all training examples;
+  its floor is of held-out ones.
 
   Args:
     extractor: dict(name=...) of `gan_jax.extractors`; 'auto' is classifier for
@@ -65,6 +69,15 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
       other = read(rows[num_real:num_real + num_samples])
     return network, read(rows[:num_real]), other
 
+  @functools.cache
+  def trained_on():
+    """All training examples, and as many held-out ones as are scored."""
+    read = functools.partial(examples.gather_cached, prepared()[0])
+    kept = source.held_out
+    return read(source, np.arange(len(source.images))), (
+        read(kept, order(len(kept.images), seed)[:num_samples])
+        if kept is not None and len(kept.images) >= num_samples else None)
+
   def evaluate(sample):
     network, first, other = prepared()
     fake = examples.gather(network, sample, num_samples)
@@ -79,18 +92,27 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
         'num_real': num_real, 'num_fake': num_samples, 'reference': reference,
         'data': source.name, 'data_fingerprint': real.fingerprint,
         'seed': seed}
-    return [score for metric in metrics
-            for score in _score(metric, first, fake, other, protocol, seed)]
+    found = []
+    for metric in metrics:
+      sides, how = (first, other), protocol
+      if measures.MEASURES[metric].whole:
+        sides = trained_on()
+        how = how | {'reference': 'train', 'num_real': len(source.images),
+                     'data_fingerprint': source.fingerprint}
+      found += _score(metric, sides[0], fake, sides[1], how, seed)
+    return found
 
   return evaluate
 
 
 def _score(metric, real, fake, other, protocol, seed) -> list[Score]:
   """The scores of one metric, or one without a value and with the reason."""
+  measure = measures.MEASURES[metric]
   tail = (f'{protocol["extractor"]}_{short(protocol["num_fake"])}_'
           f'{protocol["reference"]}')
+  if protocol['num_real'] != protocol['num_fake'] and not measure.whole:
+    tail += f'_r{short(protocol["num_real"])}'
   protocol = protocol | {'metric': metric}
-  measure = measures.MEASURES[metric]
   if any(getattr(side, need) is None for need in measure.needs
          for side in (real, fake)):
     return []
@@ -109,7 +131,8 @@ def _score(metric, real, fake, other, protocol, seed) -> list[Score]:
 def _suiting(source) -> str:
   if len(source.images.shape) != 4:
     return 'points'
-  return 'classifier' if source.num_classes > 1 else 'random'
+  known = source.num_classes > 1 and source.labels.min() >= 0
+  return 'classifier' if known else 'random'
 
 
 def _checked(metrics):

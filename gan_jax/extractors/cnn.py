@@ -111,6 +111,9 @@ def _check(source):
   if source.num_classes < 2:
     raise DataError(f'{name}: a classifier needs labels of 2 classes or more, '
                     f'and the data have {source.num_classes}; use random')
+  if source.labels.min() < 0:
+    raise DataError(f'{name}: some examples have no label; a classifier needs '
+                    f'all of them: use data.labelled=1.0, or random')
   if min(shape[1:3]) < _SMALLEST:
     raise DataError(f'{name}: images of {shape[1]} x {shape[2]}; a classifier '
                     f'needs sides of {_SMALLEST} or more: resize, or use '

@@ -77,7 +77,9 @@ def build(tensors, resizer, notes) -> Extractor:
     return in_chunks(partial(_apply, apply, folded, resizer), images, _CHUNK)
 
   sha256 = digest(f'inception {_VERSION} {resizer}', tensors)
-  return Extractor('inception', sha256, extract, dict(
+  # The resizer is a part of the score.
+  name = 'inception' if resizer == 'tf1' else f'inception_{resizer}'
+  return Extractor(name, sha256, extract, dict(
       resizer=resizer, **notes))
 
 

@@ -29,20 +29,11 @@ class ScoreWriter:
 
   def write(self, step: int, scores) -> None:
     """Appends `Score`s; all their numbers are finite or None."""
-    for score in scores:
-      row = {'step': step, **score._asdict(),
-             'time': time.strftime('%Y-%m-%dT%H:%M:%S%z')}
-      self._rows.append(json.dumps(row, allow_nan=False).encode() + b'\n')
-
-  def rewind(self, step: int) -> None:
-    """Drops the scores of steps after `step`.
-
-    Raises:
-      OSError: the old lines cannot be read or rewritten.
-    """
-    self._rows.close()
-    drop_rows(self._path, step)
-    self._rows = Appender(self._path)
+    time_ = time.strftime('%Y-%m-%dT%H:%M:%S%z')
+    rows = [json.dumps({'step': step, **score._asdict(), 'time': time_},
+                       allow_nan=False) for score in scores]
+    if rows:  # At once: a kill leaves all of them or none.
+      self._rows.append('\n'.join(rows).encode() + b'\n')
 
   def read(self) -> list[dict]:
     """All rows of the file."""
