@@ -35,6 +35,16 @@ class ScoreWriter:
     if rows:  # At once: a kill leaves all of them or none.
       self._rows.append('\n'.join(rows).encode() + b'\n')
 
+  def rewind(self, step: int) -> None:
+    """Drops the scores of steps after `step`.
+
+    Raises:
+      OSError: the old lines cannot be read or rewritten.
+    """
+    self._rows.close()
+    drop_rows(self._path, step)
+    self._rows = Appender(self._path)
+
   def read(self) -> list[dict]:
     """All rows of the file."""
     return [row for _, row in read_rows(self._path) if row is not None]
