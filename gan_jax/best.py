@@ -1,6 +1,7 @@
 """The best state of a run by a chosen score, kept beside the newest ones."""
 
 import json
+import logging
 import os
 import shutil
 
@@ -8,6 +9,7 @@ from gan_jax.checkpoint import Checkpoints
 from gan_jax.evaluation.score import digest
 from gan_jax.writers import write_file
 
+_LOG = logging.getLogger(__name__)
 # Scores whose names begin so are better when low; all others when high.
 _LOW = ('fd', 'kd', 'class_kl', 'divergence', 'ms_ssim')
 
@@ -59,6 +61,9 @@ class Best:
       CheckpointError: it could not be written.
     """
     score = next((s for s in scores if s.name == self._name), None)
+    if self._name and score is None:
+      _LOG.warning('no best state is kept: no score %s, there are %s',
+                   self._name, ', '.join(s.name for s in scores) or 'none')
     if not self._name or score is None or score.value is None:
       return False
     value, how = score.value, digest({

@@ -185,7 +185,7 @@ def _rank(point, column):
 
 
 def _markdown(points, columns, runs, lost) -> str:
-  lines = ['| point | seeds | ' + ' | '.join(columns) + ' |',
+  lines = ['| ' + ' | '.join(['point', 'seeds', *columns]) + ' |',
            '|---|---|' + '---|' * len(columns)]
   for point in points:
     cells = []
@@ -198,8 +198,8 @@ def _markdown(points, columns, runs, lost) -> str:
       less = '' if len(values) == len(point.runs) else f' ({len(values)} runs)'
       cells.append(f'{mean:.4g}{less}' if math.isnan(half)
                    else f'{mean:.4g} +- {half:.2g}{less}')
-    lines.append(f'| {point.name} | {len(point.runs)} | '
-                 + ' | '.join(cells) + ' |')
+    lines.append('| ' + ' | '.join(
+        [point.name, str(len(point.runs)), *cells]) + ' |')
   failed = {run.folder: run.status for run in runs
             if run.status != 'finished'} | dict.fromkeys(lost, 'never started')
   lines += ['', f'{len(runs) + len(lost)} runs, {len(failed)} of them not '

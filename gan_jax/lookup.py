@@ -177,7 +177,7 @@ def build(room: str, spec: Mapping, *, kind: str = '', **available):
 def defaults(room: str, name: str, kind: str = '', *,
              plain: bool = True) -> dict:
   """{argument: default} of a choice; only those of plain types if `plain`."""
-  types = (bool, int, float, str, tuple)
+  types = (bool, int, float, str, tuple, dict)
   return {k: p.default for k, p in parameters(find(room, name, kind)).items()
           if not plain or isinstance(p.default, types)}
 

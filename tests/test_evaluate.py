@@ -146,3 +146,8 @@ def test_the_better_score_is_kept_whichever_way_is_up(tmp_path, monkeypatch):
   assert [high.offer(step, [Score('precision_x', value)], 's')
           for step, value in values] == [True, True, False, False, False]
   assert not Best(str(tmp_path), '').offer(9, [Score('', 1.0)], 's')
+
+
+def test_a_score_that_is_not_there_is_told(tmp_path, caplog):
+  assert not Best(str(tmp_path), 'fd_y').offer(9, [Score('fd_x', 1.0)], 's')
+  assert 'no score fd_y, there are fd_x' in caplog.text
