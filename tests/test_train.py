@@ -3,7 +3,6 @@
 import json
 import os
 
-import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
 import pytest
@@ -101,17 +100,9 @@ def test_the_newest_checkpoint_is_from_before_the_bad_number(
 def test_weights_that_are_not_finite_are_not_saved(images, tmp_path):
   """The scalars of a step are of before its update: the save looks as well."""
   run = experiment.load(tiny.config(images))
-  good = run.step
-
-  def step(state, batch, key, *, pmean):
-    state, scalars = good(state, batch, key, pmean=pmean)
-    bad = jnp.where(state.step >= 4, jnp.inf, 1.0)
-    ema = jax.tree.map(lambda x: x * bad, state.ema)
-    return state.replace(ema=ema), scalars
-
   with pytest.raises(CheckpointError, match='after step 4 has values that are '
                      'not finite.* lower learning rate'):
-    train.train(run._replace(step=step), tmp_path)
+    train.train(tiny.with_a_bad_average(run), tmp_path)
   assert tiny.finished(tmp_path) == [2]
 
 

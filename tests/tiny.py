@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -58,6 +59,19 @@ def saved(run, folder, step=0):
 def saved_digest(run, folder, step=0):
   """Its sha256."""
   return checkpoint.digest(saved(run, folder, step))
+
+
+def with_a_bad_average(run):
+  """The run with an average that is not finite from step 4 on."""
+  good = run.step
+
+  def step(state, batch, key, *, pmean):
+    state, scalars = good(state, batch, key, pmean=pmean)
+    bad = jnp.where(state.step >= 4, jnp.inf, 1.0)
+    ema = jax.tree.map(lambda x: x * bad, state.ema)
+    return state.replace(ema=ema), scalars
+
+  return run._replace(step=step)
 
 
 def rows(folder):

@@ -59,50 +59,73 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
         f'num_samples={num_samples}, num_real={num_real}: {source.name} has '
         f'{total} examples in {reference!r}; give 2 to {total}')
 
-  @functools.cache
-  def prepared():
-    network = lookup.build(_ROOM, spec, source=source)
-    rows = order(total, seed)
-    read = functools.partial(examples.gather_cached, network, real)
-    other = None
-    if num_real + num_samples <= total:
-      other = read(rows[num_real:num_real + num_samples])
-    return network, read(rows[:num_real]), other
+  return _Scores(spec, metrics, num_samples, num_real, reference, source, real,
+                 seed)
 
-  @functools.cache
-  def trained_on():
-    """All training examples, and as many held-out ones as are scored."""
-    read = functools.partial(examples.gather_cached, prepared()[0])
-    kept = source.held_out
-    return read(source, np.arange(len(source.images))), (
-        read(kept, order(len(kept.images), seed)[:num_samples])
-        if kept is not None and len(kept.images) >= num_samples else None)
 
-  def evaluate(sample):
-    network, first, other = prepared()
-    fake = examples.gather(network, sample, num_samples)
-    expected = first.images.shape[1:], first.images.dtype
-    if (fake.images.shape[1:], fake.images.dtype) != expected:
+class _Scores:
+  """The evaluator. What it needs of the data is made by the first call."""
+
+  def __init__(self, spec, metrics, num_samples, num_real, reference, source,
+               real, seed):
+    self.spec, self.metrics, self.seed = spec, metrics, seed
+    self.num_samples, self.num_real = num_samples, num_real
+    self.reference, self.source, self.real = reference, source, real
+
+  def __call__(self, sample) -> list[Score]:
+    """The scores of what `sample(start, stop)` gives."""
+    fake = examples.gather(self.network, sample, self.num_samples)
+    real = self.two_draws[0].images
+    if (fake.images.shape[1:], fake.images.dtype) != (
+        real.shape[1:], real.dtype):
       raise ValueError(f'samples {fake.images.dtype} '
                        f'{list(fake.images.shape[1:])} beside real examples '
-                       f'{expected[1]} {list(expected[0])}')
-    protocol = {
-        'extractor': network.name, 'extractor_sha256': network.sha256,
-        **{f'extractor_{k}': v for k, v in network.notes.items()},
-        'num_real': num_real, 'num_fake': num_samples, 'reference': reference,
-        'data': source.name, 'data_fingerprint': real.fingerprint,
-        'seed': seed}
+                       f'{real.dtype} {list(real.shape[1:])}')
     found = []
-    for metric in metrics:
-      sides, how = (first, other), protocol
+    for metric in self.metrics:
+      sides, how = self.two_draws, self.protocol
       if measures.MEASURES[metric].whole:
-        sides = trained_on()
-        how = how | {'reference': 'train', 'num_real': len(source.images),
-                     'data_fingerprint': source.fingerprint}
-      found += _score(metric, sides[0], fake, sides[1], how, seed)
+        sides = self.trained_on
+        how = how | {'reference': 'train', 'num_real': len(self.source.images),
+                     'data_fingerprint': self.source.fingerprint}
+      found += _score(metric, sides[0], fake, sides[1], how, self.seed)
     return found
 
-  return evaluate
+  @functools.cached_property
+  def network(self):
+    """The extractor."""
+    return lookup.build(_ROOM, self.spec, source=self.source)
+
+  @functools.cached_property
+  def two_draws(self):
+    """The reference, and as many others as are scored, or None."""
+    total, count = len(self.real.images), self.num_real + self.num_samples
+    rows = order(total, self.seed)
+    return self._read(self.real, rows[:self.num_real]), (
+        self._read(self.real, rows[self.num_real:count])
+        if count <= total else None)
+
+  @functools.cached_property
+  def trained_on(self):
+    """All training examples, and as many held-out ones as are scored."""
+    kept, count = self.source.held_out, self.num_samples
+    return self._read(self.source, np.arange(len(self.source.images))), (
+        self._read(kept, order(len(kept.images), self.seed)[:count])
+        if kept is not None and len(kept.images) >= count else None)
+
+  @property
+  def protocol(self):
+    """What all scores have in common."""
+    return {
+        'extractor': self.network.name,
+        'extractor_sha256': self.network.sha256,
+        **{f'extractor_{k}': v for k, v in self.network.notes.items()},
+        'num_real': self.num_real, 'num_fake': self.num_samples,
+        'reference': self.reference, 'data': self.source.name,
+        'data_fingerprint': self.real.fingerprint, 'seed': self.seed}
+
+  def _read(self, source, rows):
+    return examples.gather_cached(self.network, source, rows)
 
 
 def _score(metric, real, fake, other, protocol, seed) -> list[Score]:
