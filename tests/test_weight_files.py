@@ -11,94 +11,21 @@ import zipfile
 
 import numpy as np
 import pytest
+from weight_files import (
+  MATRIX,
+  constant,
+  tensor,
+  text,
+  words_only,
+)
 
 from gan_jax import lookup
 from gan_jax.data.files import DataError
 from gan_jax.extractors import (
-  graph_file,
   inception_net,
   inception_v3,
   torch_file,
 )
-
-# A graph, written by hand.
-
-
-def varint(value):
-  out = b''
-  while value > 127:
-    out, value = out + bytes([value & 127 | 128]), value >> 7
-  return out + bytes([value])
-
-
-def field(number, value):
-  if isinstance(value, int):
-    return varint(number << 3) + varint(value)
-  return varint(number << 3 | 2) + varint(len(value)) + value
-
-
-def constant(name, array, *, dtype=1, content=True, op=b'Const'):
-  shape = b''.join(field(2, field(1, n)) for n in array.shape)
-  data = array.astype('<f4').tobytes()
-  tensor = field(1, dtype) + field(2, shape) + field(4 if content else 5, data)
-  attributes = [field(1, b'dtype') + field(2, field(6, dtype)),
-                field(1, b'value') + field(2, field(8, tensor))]
-  return field(1, field(1, name.encode()) + field(2, op)
-               + b''.join(field(5, a) for a in attributes))
-
-
-def words_only(value):
-  """Names of tests without the bytes of their files."""
-  return value if isinstance(value, str) else type(value).__name__
-
-
-MATRIX = np.arange(6, dtype=np.float32).reshape(2, 3)
-
-
-@pytest.mark.parametrize('content', [True, False])
-def test_constants_of_a_graph(content):
-  data = (constant('a/b', MATRIX, content=content)
-          + constant('whole', MATRIX, dtype=3)
-          + constant('c', MATRIX, op=b'Placeholder')
-          + field(1, field(1, b'd') + field(2, b'Relu') + field(3, b'a/b'))
-          + constant('e', np.float32(7), content=content)
-          + field(4, field(1, 21)))
-  found = graph_file.constants(data)
-  assert list(found) == ['a/b', 'e']
-  np.testing.assert_array_equal(found['a/b'], MATRIX)
-  assert found['e'].shape == () and found['e'] == 7.0
-
-
-def test_values_of_a_tensor_one_at_a_time_and_the_last_for_the_rest():
-  number = varint(5 << 3 | 5) + struct.pack('<f', 2.0)
-  shape = field(2, field(1, 3))
-  for values, wanted in ((number, [2.0] * 3), (number * 3, [2.0] * 3)):
-    tensor = field(1, 1) + field(2, shape) + values
-    node = (field(1, b'x') + field(2, b'Const')
-            + field(5, field(1, b'value') + field(2, field(8, tensor))))
-    assert graph_file.constants(field(1, node))['x'].tolist() == wanted
-
-
-def test_every_cut_through_a_graph_is_noticed():
-  data = constant('a', MATRIX)
-  for end in range(1, len(data)):
-    with pytest.raises(ValueError):
-      graph_file.constants(data[:end])
-
-
-@pytest.mark.parametrize('data,words', [
-    (b'\xff' * 11, 'more than 10 bytes'),
-    (b'\x0b', 'unknown kind 3'),
-    (field(1, field(1, 10**15)), 'a number where bytes'),
-    (field(1, 10**15), 'a number where bytes'),
-    (constant('a', MATRIX).replace(field(1, 3), field(1, 4)), '5 values|shape'),
-    (field(1, field(2, b'Const') + field(5, field(1, b'value') + field(
-        2, field(8, field(1, 1) + field(2, field(2, field(1, 2**60)))
-                 + field(5, b'\0\0\0\0'))))), 'shape')], ids=words_only)
-def test_a_graph_that_makes_no_sense(data, words):
-  with pytest.raises(ValueError, match=words):
-    graph_file.constants(data)
-
 
 # State dicts of torch.
 
@@ -117,21 +44,6 @@ def new_form(pickled, files=(), compression=zipfile.ZIP_STORED):
     for name, data in dict(files).items():
       archive.writestr(f'archive/{name}', data)
   return out.getvalue()
-
-
-def tensor(*, count=6, offset=0, shape=(2, 3), strides=(3, 1), key='0',
-           kind='FloatStorage'):
-  """Instructions for one tensor, as torch writes them."""
-  numbers = [b'(' + b''.join(b'K' + bytes([n]) for n in v) + b't'
-             for v in (shape, strides)]
-  return (b'ctorch._utils\n_rebuild_tensor_v2\n(('
-          + text('storage') + f'ctorch\n{kind}\n'.encode() + text(key)
-          + text('cpu') + b'K' + bytes([count]) + b'tQK' + bytes([offset])
-          + numbers[0] + numbers[1] + b'\x89ccollections\nOrderedDict\n)RtR')
-
-
-def text(value):
-  return b'X' + struct.pack('<I', len(value)) + value.encode()
 
 
 def state(**tensors):

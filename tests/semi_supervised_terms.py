@@ -1,0 +1,5 @@
+"""Terms of semi-supervised games."""
+
+
+
+FORMS = ('k', 'k_plus_1')
