@@ -7,7 +7,7 @@ import pytest
 from extractor_data import ROOM, build, source_of
 
 from gan_jax import lookup
-from gan_jax.extractors import Extractor, base, cnn
+from gan_jax.extractors import Extractor, base, cnn, cnn_training
 from gan_jax.metrics.features import random_features
 
 SHAPES = [(8, 8, 1), (9, 13, 3)]
@@ -53,6 +53,7 @@ def test_a_function_of_the_user(tmp_path, monkeypatch):
 @pytest.mark.parametrize('shape', SHAPES)
 def test_features_do_not_depend_on_the_other_images(
     name, classes, shape, monkeypatch):
+  monkeypatch.setattr(cnn_training, '_STEPS', (25, 25))
   source = source_of(shape, count=40)
   found = build(name, source=source)
   assert isinstance(found, Extractor) and found.name == name
