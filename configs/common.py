@@ -31,6 +31,7 @@ def get_config() -> ConfigDict:
   config = ConfigDict()
   config.seed = 0
   config.dtype = 'float32'          # of the networks' arithmetic; or bfloat16
+  config.deterministic = False      # on GPUs: the same bits in each start
 
   config.data = choice('data', 'mnist10k')
   config.image_range = (-1.0, 1.0)  # (0., 1.): sigmoid instead of tanh

@@ -45,6 +45,13 @@ class Best:
     except (OSError, ValueError, KeyError, TypeError):
       return {}
 
+  def wants(self, score) -> bool:
+    """Whether a `Score` is the chosen one, and better than what is kept."""
+    if not self._name or score.name != self._name or score.value is None:
+      return False
+    before = self.read(_protocol(score))
+    return not before or _better(self._name, score.value, before['value'])
+
   def offer(self, step: int, scores, state) -> bool:
     """Keeps the state if its score is better than that of the one there.
 
@@ -64,12 +71,7 @@ class Best:
     if self._name and score is None:
       _LOG.warning('no best state is kept: no score %s, there are %s',
                    self._name, ', '.join(s.name for s in scores) or 'none')
-    if not self._name or score is None or score.value is None:
-      return False
-    value, how = score.value, digest({
-        k: v for k, v in score.protocol.items() if k != 'step'})
-    before = self.read(how)
-    if before and not _better(self._name, value, before['value']):
+    if score is None or not self.wants(score):
       return False
     # The old one stays until the new one is whole.
     aside = f'{self._folder}.{os.getpid()}.new'
@@ -80,8 +82,8 @@ class Best:
     for name in ('config.json', 'data.json'):
       shutil.copy(os.path.join(self._from, name), aside)
     write_file(os.path.join(aside, 'best.json'), (json.dumps(
-        {'name': self._name, 'step': step, 'value': value, 'protocol': how})
-        + '\n').encode())
+        {'name': self._name, 'step': step, 'value': score.value,
+         'protocol': _protocol(score)}) + '\n').encode())
     old = f'{self._folder}.old'
     shutil.rmtree(old, ignore_errors=True)
     if os.path.isdir(self._folder):
@@ -94,6 +96,10 @@ class Best:
 def low_is_better(name: str) -> bool:
   """Whether a score of this name is better when it is low."""
   return name.startswith(_LOW)
+
+
+def _protocol(score) -> str:
+  return digest({k: v for k, v in score.protocol.items() if k != 'step'})
 
 
 def _better(name, value, than) -> bool:

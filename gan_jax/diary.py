@@ -5,6 +5,7 @@ import os
 
 from gan_jax import media
 from gan_jax.best import Best
+from gan_jax.evaluation.score import table
 from gan_jax.evaluators import Evaluator, equilibrium
 from gan_jax.experiment import Experiment
 from gan_jax.writers import (
@@ -63,6 +64,7 @@ class Diary:
       _LOG.warning('no scores: %s: %s', type(e).__name__, e)
       return {}
     self._scores.write(step, scores)
+    _LOG.info('%s', table([(step, score) for score in scores]))
     try:
       self._best.offer(step, scores, state)
     except Exception as e:  # Nor must the best of them.

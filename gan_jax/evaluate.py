@@ -12,7 +12,7 @@ from gan_jax import experiment, lookup, parallel, record, workdir
 from gan_jax.best import Best
 from gan_jax.checkpoint import CheckpointError, Checkpoints
 from gan_jax.data import load as data
-from gan_jax.evaluation.score import order
+from gan_jax.evaluation.score import Score, order, table
 from gan_jax.evaluators import Evaluator
 from gan_jax.validation import ROOMS
 from gan_jax.workdir import WorkdirError
@@ -72,6 +72,8 @@ def checkpoints(folder: str, request: Request) -> str:
   evaluator = Evaluator(run)
   best = Best(folder, request.best, own=True)
   abstract = parallel.abstract(jax.eval_shape(run.init), parallel.make_mesh(1))
+  if request.best:
+    _offer_recorded(folder, evaluator, best, abstract)
   shown, tried = [], set()
   while True:
     running = request.follow and workdir.is_held(folder)
@@ -89,7 +91,7 @@ def checkpoints(folder: str, request: Request) -> str:
         writer.write(step, scores)
       best.offer(step, scores, state)
       shown += [(step, score) for score in scores]
-      _LOG.info('%s', table([(step, score) for score in scores]))
+      _LOG.info('step %d is scored', step)
     if not running:
       break
     time.sleep(_PAUSE)
@@ -119,8 +121,16 @@ def folders(images: str, reference: str, request: Request) -> str:
   count = min(len(fake.images), len(real.images))
   asked = {'name': 'scores', 'num_samples': count,
            **{k: v for k, v in request.spec().items() if k != 'name'}}
-  if asked['num_samples'] > len(fake.images):
-    raise ValueError(f'--num_samples={asked["num_samples"]}: {images} holds '
+  asked_for = asked['num_samples']
+  if not request.num_samples and len(fake.images) != len(real.images):
+    _LOG.info('%d images of each: %s holds %d, %s %d', count, images,
+              len(fake.images), reference, len(real.images))
+  if len(real.images) < 2 * asked_for:
+    _LOG.info('no floor: two times %d images of %s are needed, there are %d; '
+              '--num_samples=%d has one', asked_for, reference,
+              len(real.images), len(real.images) // 2)
+  if asked_for > len(fake.images):
+    raise ValueError(f'--num_samples={asked_for}: {images} holds '
                      f'{len(fake.images)} images')
   room = ROOMS['evaluators']
   evaluate = lookup.build(room.module, asked, source=real, seed=0)
@@ -132,21 +142,6 @@ def folders(images: str, reference: str, request: Request) -> str:
                 for score in scores])
 
 
-def table(rows) -> str:
-  """(step, Score)s in lines for people."""
-  lines = [f'{"step":>8}  {"score":40} {"value":>10} {"95 % interval":>21} '
-           f'{"floor":>10}']
-  for step, s in rows:
-    if s.value is None:
-      lines.append(f'{step:8}  {s.name:40} {"null":>10}  {s.reason}')
-      continue
-    interval = '' if s.low is None else f'{s.low:.4g} .. {s.high:.4g}'
-    floor = '' if s.floor is None else f'{s.floor:.4g}'
-    lines.append(f'{step:8}  {s.name:40} {s.value:10.4g} {interval:>21} '
-                 f'{floor:>10}')
-  return '\n'.join(lines)
-
-
 def _spec(path):
   if path.endswith('.npz'):
     return {'name': 'npz', 'path': path}
@@ -155,10 +150,24 @@ def _spec(path):
 
 def _unscored(folder, evaluator) -> list[int]:
   """Steps of checkpoints without scores by these evaluators."""
-  with ScoreWriter(folder) as writer:
-    done = {row['step'] for row in writer.read()
-            if evaluator.protocol.items() <= row.get('protocol', {}).items()}
+  done = {row['step'] for row in _recorded(folder, evaluator)}
   return [step for step in Checkpoints(folder).steps() if step not in done]
+
+
+def _recorded(folder, evaluator) -> list[dict]:
+  """Rows of scores.jsonl by these evaluators."""
+  with ScoreWriter(folder) as writer:
+    return [row for row in writer.read() if
+            evaluator.protocol.items() <= row.get('protocol', {}).items()]
+
+
+def _offer_recorded(folder, evaluator, best, abstract):
+  """Offers the checkpoints that were scored before the best was asked for."""
+  steps = Checkpoints(folder).steps()
+  for row in _recorded(folder, evaluator):
+    score = Score(**{key: row[key] for key in Score._fields})
+    if row['step'] in steps and best.wants(score):
+      best.offer(row['step'], [score], _restore(folder, row['step'], abstract))
 
 
 def _restore(folder, step, abstract):

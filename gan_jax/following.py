@@ -27,7 +27,8 @@ def follow(experiment: Experiment, team: Team) -> int:
   mesh = parallel.make_mesh()
   config = experiment.config
   runner = parallel.make_runner(experiment.step, mesh, seed=config['seed'],
-                                image_range=config['image_range'])
+                                image_range=config['image_range'],
+                                deterministic=config['deterministic'])
   state, shapes = None, jax.eval_shape(experiment.init)
   team.ready(identity(experiment))
   with StopRequest() as stop:

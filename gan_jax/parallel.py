@@ -146,7 +146,8 @@ def abstract(tree, mesh):
       lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
 
 
-def make_runner(train_step: Callable, mesh, *, seed: int, image_range):
+def make_runner(train_step: Callable, mesh, *, seed: int, image_range,
+                deterministic: bool = False):
   """Compiles K steps of a game into one call.
 
   Args:
@@ -155,6 +156,9 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range):
     seed: of the run; all randomness inside derives from it and state.step.
     image_range: (lo, hi) that the pixels 0 and 255 are scaled to; vectors are
       left as they are.
+    deterministic: the same bits from each start of the program on one kind of
+      GPU, by kernels without atomic sums and no timed choice among kernels;
+      CPUs need none of it.
 
   Returns:
     (state, data, call) -> (state, scalars {name: [K]}), where the data are a
@@ -183,7 +187,8 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range):
   split = P(None, None, AXIS)
   sharded = jax.shard_map(run, mesh=mesh, in_specs=(P(), P(), split, P()),
                           out_specs=P(), check_vma=False)
-  compiled = jax.jit(sharded, donate_argnums=0)
+  compiled = jax.jit(sharded, donate_argnums=0, compiler_options={
+      'xla_gpu_deterministic_ops': True} if deterministic else None)
   sharding = NamedSharding(mesh, split)
 
   def runner(state, data, call, seed=seed):

@@ -62,6 +62,9 @@ def train(experiment: Experiment, folder: str, *,
     if start > experiment.train_steps:
       raise WorkdirError(f'{folder} is at step {start}, beyond train_steps = '
                          f'{experiment.train_steps}; raise train_steps')
+    if start == experiment.train_steps:
+      _LOG.info('%s is finished, at step %d: raise train_steps to go on, or '
+                'name another --workdir', folder, start)
     if start % per_call:  # Intervals and the end would be stepped over.
       raise WorkdirError(
           f'{folder} is at step {start}, which is not a multiple of '
@@ -88,7 +91,8 @@ class _Loop:
     self.mesh = parallel.make_mesh()
     self.runner = parallel.make_runner(
         experiment.step, self.mesh, seed=config['seed'],
-        image_range=config['image_range'])
+        image_range=config['image_range'],
+        deterministic=config['deterministic'])
     self.evaluator = diary.evaluator
     self.diagnoser = Diagnoser(experiment, parallel.own_mesh())
     self.guard = Guard(experiment, folder, diary.levels, diary.rows(),

@@ -97,6 +97,7 @@ _VALUES = {
     'disc_frozen': (lambda v: isinstance(v, tuple) and all(
         isinstance(name, str) for name in v),
                     'must be a tuple of names of layers'),
+    'deterministic': (lambda v: isinstance(v, bool), 'must be True or False'),
     'reuse_fakes': (lambda v: isinstance(v, bool), 'must be True or False'),
     'disc_weight_clip': _real(0.0),
     'max_grad_norm': _real(0.0),

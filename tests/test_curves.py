@@ -46,6 +46,18 @@ def test_curves_draws_levels_only_where_the_key_is_drawn():
   assert _count(other, BLUE, near=100) == plain
 
 
+def test_a_floor_is_a_line_in_the_panel_of_its_score():
+  scores = [{'step': i, 'eval/fd_x': 9.0 - i} for i in range(3)]
+  alone = _picture(scores)
+  both = _picture([row | {'eval/fd_x_floor': 1.0} for row in scores])
+  assert both.shape == alone.shape
+  dark = [(picture < 0x80).all(-1).sum(1).max() for picture in (alone, both)]
+  assert dark[0] < 100 < 200 < dark[1]  # pixels of a row: text, a dashed line
+  # Without the score there is nothing to compare it with, but it is shown.
+  floor = _picture([{'step': 1, 'eval/fd_x_floor': 1.0}])
+  assert _count(floor, BLUE) > 0
+
+
 def test_curves_marks_values_that_are_not_finite():
   rows = [{'step': s, 'loss/gen': None if s > 6 else 1.0} for s in range(10)]
   assert _count(_picture(rows), RED) > 20

@@ -65,6 +65,20 @@ def test_the_best_checkpoint_is_kept(run):
   assert np.load(out)['images'].shape == (3, 16, 16, 1)
 
 
+def test_the_best_of_scores_that_are_there_already(run, caplog):
+  name = 'fd_random_13_train'
+  request = REQUEST._replace(num_samples=13)
+  evaluate.checkpoints(run, request)
+  rows = scores_of(run)
+  caplog.clear()
+  with caplog.at_level('INFO', logger='gan_jax'):
+    evaluate.checkpoints(run, request._replace(best=name))
+  assert scores_of(run) == rows and 'is scored' not in caplog.text
+  values = {row['step']: row['value'] for row in rows if row['name'] == name}
+  with open(os.path.join(run, f'best-{name}', 'best.json')) as file:
+    assert json.load(file)['step'] == min(values, key=values.get)
+
+
 def test_the_same_state_gets_the_same_scores(run):
   request = REQUEST._replace(num_samples=16)
   evaluate.checkpoints(run, request)
@@ -82,15 +96,18 @@ def test_two_folders_are_compared(tmp_path, capsys):
   status = main.main(['', '--mode=evaluate', f'--images={fake}',
                       f'--reference={real}', '--metrics=fd,prdc',
                       '--extractor=random'])
-  out = capsys.readouterr().out
+  out, told = capsys.readouterr()
   assert status == 0
+  assert '30 images of each' in told and 'floor' not in told  # 60 >= 2 x 30
   assert 'fd_random_30_train' in out and 'coverage_random_30_train' in out
 
 
-def test_a_copy_of_the_reference_has_distance_0(tmp_path):
+def test_a_copy_of_the_reference_has_distance_0(tmp_path, caplog):
   path = tiny.write_images(tmp_path / 'a.npz', count=30, size=16)
-  table = evaluate.folders(path, path, evaluate.Request(
-      extractor='random', metrics=('fd',)))
+  with caplog.at_level('INFO', logger='gan_jax'):
+    table = evaluate.folders(path, path, evaluate.Request(
+        extractor='random', metrics=('fd',)))
+  assert 'there are 30; --num_samples=15 has one' in caplog.text
   value = float(table.splitlines()[1].split()[2])
   assert abs(value) < 1e-6
 

@@ -207,6 +207,27 @@ def test_four_steps_in_one_call_are_two_calls_of_two():
   assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(twice))
 
 
+def test_deterministic_is_said_to_the_compiler(monkeypatch):
+  options, jit = [], jax.jit
+
+  def spy(function, *, compiler_options, **kwargs):
+    options.append(compiler_options)
+    return jit(function, compiler_options=compiler_options, **kwargs)
+
+  monkeypatch.setattr(jax, 'jit', spy)
+  mesh = parallel.make_mesh(1)
+  images = np.zeros((4, 2, 2, 1), np.uint8)
+  for deterministic in (False, True):  # XLA refuses options it does not know.
+    state, _ = parallel.make_runner(
+        lambda state, *_, pmean: (state + 1, {}), mesh, seed=0,
+        image_range=RANGE, deterministic=deterministic)(
+            parallel.replicate(jnp.zeros(()), mesh), parallel.replicate(
+                parallel.Data(images, np.zeros(4, np.int32)), mesh),
+            np.zeros((3, 1, 2), np.int32))
+    assert state == 3
+  assert options == [None, {'xla_gpu_deterministic_ops': True}]
+
+
 @pytest.mark.parametrize('low, high', [(-1.0, 1.0), (0.0, 1.0)])
 @pytest.mark.parametrize('devices', [1, 4])
 def test_the_batch_is_the_right_rows_scaled(devices, low, high):

@@ -104,11 +104,14 @@ def test_calls_of_one_and_two_steps_may_take_turns(images, tmp_path):
   assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6]
 
 
-def test_a_finished_run_that_is_started_again_changes_nothing(images, tmp_path):
+def test_a_finished_run_that_is_started_again_changes_nothing(
+    images, tmp_path, caplog):
   run = _experiment(images, 2)
   assert train(run, tmp_path) == 0
   before = tiny.rows(tmp_path), tiny.saved_digest(run, tmp_path)
-  assert train(run, tmp_path) == 0
+  with caplog.at_level('INFO', logger='gan_jax'):
+    assert train(run, tmp_path) == 0
+  assert f'is finished, at step {STEPS}' in caplog.text
   assert (tiny.rows(tmp_path), tiny.saved_digest(run, tmp_path)) == before
 
 

@@ -53,6 +53,21 @@ class Score(NamedTuple):
         f'{self.name}_floor': self.floor}
 
 
+def table(rows) -> str:
+  """(step, Score)s in lines for people."""
+  lines = [f'{"step":>8}  {"score":40} {"value":>10} {"95 % interval":>21} '
+           f'{"floor":>10}']
+  for step, s in rows:
+    if s.value is None:
+      lines.append(f'{step:8}  {s.name:40} {"null":>10}  {s.reason}')
+      continue
+    interval = '' if s.low is None else f'{s.low:.4g} .. {s.high:.4g}'
+    floor = '' if s.floor is None else f'{s.floor:.4g}'
+    lines.append(f'{step:8}  {s.name:40} {s.value:10.4g} {interval:>21} '
+                 f'{floor:>10}')
+  return '\n'.join(lines)
+
+
 def short(count: int) -> str:
   """2000 -> '2k', 1500 -> '1500'."""
   return str(count) if count % 1000 else f'{count // 1000}k'

@@ -45,7 +45,7 @@ class Experiment(NamedTuple):
   step: train_step of these rules, (state, batch, key, *, pmean).
   init: () -> TrainState before the first step.
   train_steps, log_every, sample_every, eval_every, checkpoint_every: in steps.
-  evaluators: each (sample: n -> uint8 images [n, H, W, C]) -> {score: float}.
+  evaluators: each evaluate(sample) -> [Score], see `gan_jax.evaluation`.
   """
 
   config: dict

@@ -32,7 +32,8 @@ def curves(scalars, *, levels, title) -> bytes:
   (grad_norm/*, grad_ratio, log scale), the diagnoses (held-out examples beside
   the real ones, sign/*, auc, update_ratio/*, grad_x/*, pairwise/*,
   saturation/*), penalties (penalty/*), and one panel for each score (eval/*,
-  and names that begin with fid, fd or kid).  A long curve is
+  and names that begin with fid, fd or kid), with its floor (eval/*_floor)
+  dashed.  A long curve is
   drawn twice: as logged, faint, and smoothed, strong; the axis shows all of
   the smoothed one and 98 % of the raw one.  Null values, which stand for NaN
   and Inf, are red crosses on the axis.
@@ -80,8 +81,9 @@ def _panels(scalars):
             ('distance within a batch', ('pairwise/real', 'pairwise/fake')),
             ('saturated values', ('saturation/real', 'saturation/fake')),
             ('penalty', [k for k in names if k.startswith('penalty/')])]
-  groups += [(k.removeprefix('eval/'), [k]) for k in names
-             if k.startswith(('eval/',) + _DISTANCES)]
+  groups += [(k.removeprefix('eval/'), [k, f'{k}_floor']) for k in names
+             if k.startswith(('eval/',) + _DISTANCES)
+             and not (k.endswith('_floor') and k[:-len('_floor')] in names)]
   groups = [(name, [k for k in keys if k in names]) for name, keys in groups]
   return [(name, keys) for name, keys in groups if keys]
 
@@ -97,7 +99,9 @@ def _panel(axes, name, keys, scalars, levels):
     bad.update(steps[~np.isfinite(values)])
     good = np.isfinite(values) & ((values > 0) | (name not in _LOGGED))
     part = key.split('/', 1)[-1]
-    if good.any():
+    if score and i and good.any():
+      shown.append(_floor(axes, values[good][-1]))
+    elif good.any():
       shown += _curve(axes, steps[good], values[good], log=name in _LOGGED,
                       marker=score, label=_LABELS.get(key, part),
                       color=_COLOURS.get(part, _OTHERS[i % len(_OTHERS)]))
@@ -113,7 +117,8 @@ def _panel(axes, name, keys, scalars, levels):
   steps = [row['step'] for row in scalars]  # one range for all panels
   margin = max(1, 0.02 * (max(steps) - min(steps)))
   axes.set_xlim(min(steps) - margin, max(steps) + margin)
-  _dress(axes, name, shown, dashed=bool(levels))
+  _dress(axes, name, shown, dashed='real images' if score and len(keys) > 1
+         else 'at equilibrium' if levels else '')
   if score:
     _note_score(axes, name, keys[0], scalars)
   else:
@@ -139,6 +144,13 @@ def _curve(axes, steps, values, *, log, color, label, marker):
   # A single spike must not flatten everything else.
   low, high = np.percentile(values, [1, 99])
   return [min(low, smooth.min()), max(high, smooth.max())]
+
+
+def _floor(axes, value):
+  """A dashed line at the score of real images."""
+  axes.axhline(value, color=_INK, linewidth=1.0, linestyle=(0, (4, 3)),
+               zorder=2.5)
+  return value
 
 
 def _thin(steps, values):
@@ -169,7 +181,7 @@ def _smooth(values):
 
 def _dress(axes, name, shown, *, dashed):
   """Title, scale, limits and ticks of a panel."""
-  axes.set_title(name + (', dashed: at equilibrium' if dashed else ''),
+  axes.set_title(name + (dashed and f', dashed: {dashed}'),
                  loc='left', fontsize=10, color=_INK)
   if name == _PROB:
     axes.set_ylim(-0.02, 1.02)
