@@ -139,6 +139,10 @@ def check(config: Mapping[str, Any], devices: int) -> list[Problem]:
       problems += _check_room(key, config[key], room)
   if 'watchdog' in config:
     problems += watchdog.check(config['watchdog'])
+  if config.get('best_metric') and not config.get('evaluators'):
+    problems.append(Problem('best_metric', config['best_metric'],
+                            'nothing is scored: add an evaluator, as '
+                            'configs/dcgan.py:evaluator=scores does'))
   if not any(p.path == 'batch_size' for p in problems):
     problems += _check_batch(config.get('batch_size', devices), devices)
   return problems + _check_game(config, devices, problems)
