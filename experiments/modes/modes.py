@@ -123,6 +123,9 @@ def main():
     config.train_steps = args.steps
     for key, value in keys.items():
       config[key] = value
+    if config.unrolled_steps:  # One goes through the root in Adam.
+      with config.unlocked():
+        config.disc_optimizer.eps_root = 1e-12
     start = time.perf_counter()
     run = experiment.load(config)
     sampler, averages = train(run, args.seeds, args.steps)
