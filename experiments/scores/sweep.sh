@@ -9,10 +9,11 @@ here=$(dirname "$0")
 while read -r recipe steps; do
   choice=${recipe#*:}
   [ "$choice" = "$recipe" ] && choice='' || choice=$choice,
-  "$here/../sweep.sh" --out="$out" --jobs="${JOBS:-1}" \
+  "$here/../sweep.sh" --out="$out/${recipe//[:=]/-}" --jobs="${JOBS:-1}" \
     --config="configs/${recipe%%:*}.py:${choice}data=$data,evaluator=scores" \
     --config.train_steps="$steps" --config.eval_every='100%' \
-    --config.sample_every='25%' --config.checkpoint_every='50%' seed=0,1,2 < /dev/null
+    --config.sample_every='25%' --config.checkpoint_every='50%' \
+    seed=0,1,2 < /dev/null
 done <<'RECIPES'
 original_gan 12000
 keras_mlp 12000
@@ -24,4 +25,4 @@ wgan_gp 600
 wgan 1000
 pooling_cnn 600
 RECIPES
-python -m gan_jax.main --mode=compare "$out/*" --out="$out/scores.md"
+python -m gan_jax.main --mode=compare "$out/*/*" --out="$out/scores.md"
