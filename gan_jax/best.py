@@ -7,11 +7,10 @@ import shutil
 
 from gan_jax.checkpoint import Checkpoints
 from gan_jax.evaluation.score import digest
+from gan_jax.metrics.direction import low_is_better
 from gan_jax.writers import write_file
 
 _LOG = logging.getLogger(__name__)
-# Scores whose names begin so are better when low; all others when high.
-_LOW = ('fd', 'kd', 'class_kl', 'divergence', 'ms_ssim')
 
 
 class Best:
@@ -91,11 +90,6 @@ class Best:
     os.rename(aside, self._folder)
     shutil.rmtree(old, ignore_errors=True)
     return True
-
-
-def low_is_better(name: str) -> bool:
-  """Whether a score of this name is better when it is low."""
-  return name.startswith(_LOW)
 
 
 def _protocol(score) -> str:

@@ -120,13 +120,13 @@ def _define(values, argv):
       'latents per sample; 0 for none.')
   add(flags.DEFINE_string, 'out', '', 'F.png, F.gif, F.npz or a folder; by '
       'default WORKDIR/samples.png. Of inspect, a folder; of compare, F.md or '
-      'F.csv.')
+      'F.csv; of evaluate, with --images, F.jsonl.')
   add(flags.DEFINE_string, 'extractor', '', 'What features are compared, by '
       'evaluate and report, for example inception.')
   add(flags.DEFINE_string, 'weights', '', 'Of evaluate: file of its weights.')
   add(flags.DEFINE_list, 'metrics', '', 'Of evaluate: fd,kd,prdc ...')
   add(flags.DEFINE_string, 'best', '', 'Of evaluate: the score by which '
-      'WORKDIR/best is kept.')
+      'WORKDIR/best-NAME is kept.')
   add(flags.DEFINE_bool, 'follow', False, 'Of evaluate: go on while the run '
       'is being trained.')
   add(flags.DEFINE_string, 'images', '', 'Of evaluate: a folder or .npz of '

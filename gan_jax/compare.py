@@ -12,8 +12,8 @@ import numpy as np
 from scipy import stats
 
 from gan_jax import fields, status, workdir
-from gan_jax.best import low_is_better
 from gan_jax.evaluation.score import digest
+from gan_jax.metrics.direction import low_is_better
 from gan_jax.workdir import WorkdirError
 from gan_jax.writers import read_rows, write_file
 
@@ -76,6 +76,9 @@ def compare(patterns, *, sort: str = '', out: str = '') -> str:
                        "the folders of runs, for example 'runs/sweep/*'")
   columns = list(dict.fromkeys(name for run in runs for name in run.scores))
   points = _points(runs)
+  # The digest of what made a score may be left out where there is only one.
+  known = [c for c in columns if sort in (c, c.partition(' (')[0])]
+  sort = known[0] if len(known) == 1 else sort
   if sort and sort not in columns:
     raise ValueError(f'--sort={sort}: no such score; there are '
                      f'{", ".join(columns) or "none"}')
@@ -150,7 +153,8 @@ def _scores(folder) -> dict[str, Any]:
     if row['step'] == last:
       how = row.get('protocol', {})
       what = digest([how.get(key) for key in (
-          'extractor_sha256', 'data_fingerprint', 'num_real', 'weights')])
+          'extractor_sha256', 'data_fingerprint', 'num_real', 'num_test',
+          'weights')])
       found[f'{row["name"]} ({what[:6]})'] = row['value']
   return found
 
@@ -173,8 +177,16 @@ def _points(runs) -> list[Point]:
 
 def _values(point, column):
   """Of the runs that are finished: others would be of another length."""
-  return [run.scores[column] for run in point.runs
+  return [run.scores[column] for run in _distinct(point)
           if run.status == 'finished' and run.scores.get(column) is not None]
+
+
+def _distinct(point) -> list[Run]:
+  """One run of each seed: the same run twice is not another seed."""
+  found = {}
+  for run in sorted(point.runs, key=lambda run: run.status != 'finished'):
+    found.setdefault(run.config.get('seed'), run)
+  return list(found.values())
 
 
 def _rank(point, column):
@@ -195,16 +207,20 @@ def _markdown(points, columns, runs, lost) -> str:
         cells.append('-')
         continue
       mean, half = mean_interval(values)
-      less = '' if len(values) == len(point.runs) else f' ({len(values)} runs)'
+      less = '' if len(values) == len(_distinct(point)) else (
+          f' ({len(values)} runs)')
       cells.append(f'{mean:.4g}{less}' if math.isnan(half)
                    else f'{mean:.4g} +- {half:.2g}{less}')
     lines.append('| ' + ' | '.join(
-        [point.name, str(len(point.runs)), *cells]) + ' |')
+        [point.name, str(len(_distinct(point))), *cells]) + ' |')
   failed = {run.folder: run.status for run in runs
             if run.status != 'finished'} | dict.fromkeys(lost, 'never started')
   lines += ['', f'{len(runs) + len(lost)} runs, {len(failed)} of them not '
             'finished' + (':' if failed else '')]
   lines += [f'* {folder}: {status}' for folder, status in failed.items()]
+  lines += [f'* {run.folder}: left out, its seed {run.config.get("seed")} is '
+            'there already' for point in points for run in point.runs
+            if run not in _distinct(point)]
   return '\n'.join(lines)
 
 

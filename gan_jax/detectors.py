@@ -48,8 +48,8 @@ class View(NamedTuple):
 
   rows: the newest, at most `LONG`, the last one is new.
   levels: at the equilibrium, of `evaluators.equilibrium`.
-  highest: {scalar: the highest that it has been}, of 'eval/' scores and of the
-    medians over WINDOW rows of those in TRACKED.
+  highest: {scalar: the highest that it has been}, of the scores COUNTED and
+    of the medians over WINDOW rows of those in TRACKED.
   progress: share of train_steps that has been made.
   """
 
@@ -125,7 +125,7 @@ def collapse(view: View):
   if fake < COLLAPSED * real and (fallen or view.progress > YOUNG):
     return (f'mode collapse: two images of a generated batch are {fake:.3g} '
             f'apart, of a real one {real:.3g}', _DIVERSITY)
-  for name, value in scores(view, 'classes', 'modes', 'pairwise'):
+  for name, value in scores(view, *COUNTED):
     if value < LOST * view.highest[name]:
       return (f'mode collapse: {name} is {value:.3g}, it was '
               f'{view.highest[name]:.3g}', _DIVERSITY)
@@ -175,13 +175,14 @@ def non_finite(view: View):
           'Try a lower learning rate, max_grad_norm=1 or a penalty')
 
 
-def scores(view, *words):
-  """[(name, value)] of scores in the newest row with a word in their name."""
+def scores(view, *metrics):
+  """[(name, value)] of the scores of these metrics in the newest row."""
   return [(k, v) for k, v in view.rows[-1].items()
-          if k.startswith('eval/') and v is not None and np.isfinite(v)
-          and not k.endswith('_floor') and any(word in k for word in words)]
+          if k.startswith(tuple(f'eval/{metric}_' for metric in metrics))
+          and v is not None and np.isfinite(v) and not k.endswith('_floor')]
 
 
+COUNTED = ('classes', 'modes', 'hit', 'effective')  # scores
 TRACKED = ('grad_norm/gen', 'pairwise/fake')
 DETECTORS = {
     'vanishing': vanishing, 'saturated': saturated, 'overfitting': overfitting,

@@ -3,6 +3,8 @@
 import logging
 import os
 
+import numpy as np
+
 from gan_jax import media
 from gan_jax.best import Best
 from gan_jax.evaluation.score import table
@@ -16,6 +18,7 @@ from gan_jax.writers import (
 )
 
 _LOG = logging.getLogger(__name__)
+_FRAMES = 200  # of a GIF; of a longer run evenly spaced ones
 
 
 class Diary:
@@ -59,11 +62,11 @@ class Diary:
   def score(self, step: int, state) -> dict[str, float | None]:
     """The scores of a state, for its row; {} where that fails."""
     try:
-      scores = self.evaluator.scores(state)
+      scores = self.evaluator.scores(state, forgiving=True)
+      self._scores.write(step, scores)
     except Exception as e:  # A score must not cost the run.
       _LOG.warning('no scores: %s: %s', type(e).__name__, e)
       return {}
-    self._scores.write(step, scores)
     _LOG.info('%s', table([(step, score) for score in scores]))
     try:
       self._best.offer(step, scores, state)
@@ -108,7 +111,9 @@ def _frames(folder):
   if not os.path.isdir(samples):
     return []
   names = sorted(n for n in os.listdir(samples) if n.endswith('.png'))
-  frames = []
+  # All of them are in memory at once.
+  some = np.linspace(0, len(names) - 1, min(len(names), _FRAMES)).round()
+  names, frames = [names[int(i)] for i in some], []
   for name in names:
     with open(os.path.join(samples, name), 'rb') as file:
       frames.append(media.read_png(file.read()))

@@ -1,5 +1,6 @@
 """--mode=evaluate: scores of the checkpoints of a run, or of two folders."""
 
+import json
 import logging
 import os
 import time
@@ -16,7 +17,7 @@ from gan_jax.evaluation.score import Score, order, table
 from gan_jax.evaluators import Evaluator
 from gan_jax.validation import ROOMS
 from gan_jax.workdir import WorkdirError
-from gan_jax.writers import ScoreWriter
+from gan_jax.writers import ScoreWriter, write_file
 
 _LOG = logging.getLogger(__name__)
 _PAUSE = 5.0  # seconds between two looks at a job that is followed
@@ -97,12 +98,23 @@ def checkpoints(folder: str, request: Request) -> str:
     time.sleep(_PAUSE)
   if not Checkpoints(folder).latest():
     raise WorkdirError(f'{folder} has no checkpoint yet')
+  names = {row['name'] for row in _recorded(folder, evaluator)}
+  if request.best and request.best not in names:
+    raise ValueError(f'--best={request.best}: no such score; there are '
+                     f'{", ".join(sorted(names))}')
   return table(shown) if shown else (
       f'all checkpoints of {folder} are scored: see scores.jsonl')
 
 
-def folders(images: str, reference: str, request: Request) -> str:
+def folders(images: str, reference: str, request: Request,
+            out: str = '') -> str:
   """Scores of the images of one folder (or .npz) beside those of another.
+
+  Args:
+    images: what is scored.
+    reference: the real ones.
+    request: all but `best` and `follow`, which are of a run.
+    out: F.jsonl, for the scores with their protocol, a line each.
 
   Returns:
     The scores as a table.
@@ -110,6 +122,9 @@ def folders(images: str, reference: str, request: Request) -> str:
   Raises:
     DataError, ValueError: with what to do.
   """
+  if request.best or request.follow or out and not out.endswith('.jsonl'):
+    raise ValueError('--best and --follow are of a --workdir, and --out is '
+                     'F.jsonl')
   real = data.load(_spec(reference))
   spec = _spec(images)
   fake = data.load(spec)
@@ -138,8 +153,12 @@ def folders(images: str, reference: str, request: Request) -> str:
   scores = evaluate(lambda start, stop: (
       np.asarray(fake.images[rows[start:stop]]), None))
   how = {'images': os.path.abspath(images), 'images_sha256': fake.fingerprint}
-  return table([(0, score._replace(protocol=score.protocol | how))
-                for score in scores])
+  scores = [score._replace(protocol=score.protocol | how).checked()
+            for score in scores]
+  if out:
+    write_file(out, ''.join(json.dumps(score._asdict()) + '\n'
+                            for score in scores).encode())
+  return table([(0, score) for score in scores])
 
 
 def _spec(path):
@@ -165,7 +184,7 @@ def _offer_recorded(folder, evaluator, best, abstract):
   """Offers the checkpoints that were scored before the best was asked for."""
   steps = Checkpoints(folder).steps()
   for row in _recorded(folder, evaluator):
-    score = Score(**{key: row[key] for key in Score._fields})
+    score = Score(**{key: row[key] for key in Score._fields if key in row})
     if row['step'] in steps and best.wants(score):
       best.offer(row['step'], [score], _restore(folder, row['step'], abstract))
 

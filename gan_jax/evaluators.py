@@ -117,8 +117,14 @@ class Evaluator:
       self._order = Batches(len(labels), len(labels), 0)(0, 1)[0]
     return labels[self._order[places % len(labels)]]
 
-  def scores(self, state) -> list[Score]:
-    """All configured scores of a state."""
+  def scores(self, state, *, forgiving: bool = False) -> list[Score]:
+    """All configured scores of a state.
+
+    Args:
+      state: whose average generates.
+      forgiving: an evaluator that fails gives a score without a value, with
+        the reason, and costs the others nothing.
+    """
     key = jax.random.fold_in(self._key, _SCORES)
 
     def sample(start, stop):
@@ -127,10 +133,19 @@ class Evaluator:
       return self._sampler.images(state.ema, z, label), (
           label if self._conditional else None)
 
-    how = self.protocol | {'step': int(state.step)}
-    return [score._replace(protocol=score.protocol | how).checked()
-            for evaluate in self._experiment.evaluators
-            for score in evaluate(sample)]
+    how, run, found = self.protocol | {'step': int(state.step)}, (
+        self._experiment), []
+    for spec, evaluate in zip(run.config['evaluators'], run.evaluators,
+                              strict=True):
+      try:
+        scores = evaluate(sample)
+      except Exception as e:
+        if not forgiving:
+          raise
+        scores = [Score(spec['name'], reason=f'{type(e).__name__}: {e}')]
+      found += [score._replace(protocol=score.protocol | how).checked()
+                for score in scores]
+    return found
 
   @property
   def protocol(self) -> dict:

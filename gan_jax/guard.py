@@ -6,6 +6,7 @@ seed is a function of the config's seed and the number of the attempt; it is
 entered in rollbacks.jsonl first, so that a run that is resumed plays the same.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -122,7 +123,7 @@ class Guard:
     batch = indices(self.experiment, step - per_call)[first]
     path = self._path('nonfinite.json')
     try_write_file(path, json.dumps({
-        'step': at, 'seed': self._run.config['seed'], 'scalars': found,
+        'step': at, 'seed': self.seed, 'scalars': found,
         'batch_indices': batch.tolist()}, indent=1).encode())
     finding = Finding('non-finite', at, f'{", ".join(found)} not finite',
                       'Try, in a new --workdir, a lower learning rate, '
@@ -150,6 +151,8 @@ class Guard:
                          **finding._asdict()})
     write_file(self._path('rollbacks.jsonl'), ''.join(
         json.dumps(entry) + '\n' for entry in self._record).encode())
+    with contextlib.suppress(FileNotFoundError):
+      os.remove(self._path('nonfinite.json'))  # It is overcome.
     _LOG.warning('watchdog: step %d: %s; back to step %d, attempt %d of %d',
                  finding.step, finding.text, restored, self.attempt,
                  self._policy['max_rollbacks'])

@@ -125,7 +125,8 @@ def _evaluate(values) -> int:
     if values.images or values.reference:
       if not (values.images and values.reference):
         raise ValueError('give both --images and --reference')
-      print(evaluate.folders(values.images, values.reference, request))
+      print(evaluate.folders(values.images, values.reference, request,
+                             values.out))
       return 0
     if not values.workdir:
       raise ValueError('give the --workdir of a run, or --images and '

@@ -10,7 +10,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.detectors import DETECTORS, LONG, TRACKED, WINDOW, View, scores
+from gan_jax.detectors import (
+    COUNTED,
+    DETECTORS,
+    LONG,
+    TRACKED,
+    WINDOW,
+    View,
+    scores,
+)
 from gan_jax.lookup import Problem, near
 
 POLICIES = ('warn', 'stop', 'rollback')
@@ -64,7 +72,7 @@ class Watchdog:
     return new
 
   def _remember(self, view):
-    values = dict(scores(view, '')) | {k: view.median(k) for k in TRACKED}
+    values = dict(scores(view, *COUNTED)) | {k: view.median(k) for k in TRACKED}
     for name, value in values.items():
       self.highest[name] = np.fmax(value, self.highest.get(name, np.nan))
 

@@ -69,6 +69,16 @@ def test_scores_of_different_extractors_share_no_column(tmp_path):
   assert sorted(cells.count('-') for cells in points.values()) == [1, 1]
 
 
+def test_a_run_twice_is_not_another_seed(tmp_path):
+  for name, seed, value in (('a', 0, 0.3), ('b', 0, 0.3), ('c', 1, 0.5)):
+    write(tmp_path / name, seed=seed, scores=fd(value))
+  text = compare.compare([str(tmp_path / '*')], sort='fd_random_2k_train')
+  (cells,) = table(text)[1].values()
+  half = 12.706 * np.std([0.3, 0.5], ddof=1) / math.sqrt(2)
+  assert cells == ['2', f'0.4 +- {half:.2g}']
+  assert f'* {tmp_path / "b"}: left out, its seed 0 is there already' in text
+
+
 def test_the_last_scored_step_counts(tmp_path):
   write(tmp_path / 'a', scores=fd(0.9, step=50) + fd(0.2, step=100))
   _, points = table(compare.compare([str(tmp_path / 'a')]))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tiny
 
-from gan_jax import evaluate, experiment, main, train
+from gan_jax import evaluate, evaluators, experiment, main, record, train
 from gan_jax.best import Best
 from gan_jax.evaluation.score import Score
 
@@ -112,6 +112,36 @@ def test_a_copy_of_the_reference_has_distance_0(tmp_path, caplog):
   assert abs(value) < 1e-6
 
 
+def test_scores_of_folders_are_kept_with_their_protocol(tmp_path):
+  path = tiny.write_images(tmp_path / 'a.npz', count=30, size=16)
+  evaluate.folders(path, path, REQUEST, str(tmp_path / 'scores.jsonl'))
+  rows = scores_of(tmp_path)
+  assert len(rows) == 5
+  for row in rows:
+    assert row['protocol']['images'] == path
+    assert row['protocol'].keys() >= {'images_sha256', 'extractor_sha256',
+                                      'data_fingerprint', 'num_fake'}
+
+
+def test_an_evaluator_that_fails_costs_the_others_nothing(run, caplog):
+  config, _ = record.read_run(run)
+  loaded = experiment.load(config | {'evaluators': (REQUEST.spec(), {
+      'name': 'parzen', 'num_samples': 5, 'num_test': 5, 'num_validation': 5})})
+  state = loaded.init()
+
+  def broken(sample):
+    raise OSError('no such disk')
+
+  loaded = loaded._replace(evaluators=[broken, loaded.evaluators[1]])
+  both = evaluators.Evaluator(loaded)
+  with pytest.raises(OSError, match='no such disk'):
+    both.scores(state)
+  first, second = both.scores(state, forgiving=True)
+  assert (first.name, first.value, first.reason) == (
+      'scores', None, 'OSError: no such disk')
+  assert second.value is not None
+
+
 @pytest.mark.parametrize('arguments,message', [
     ([], 'give the --workdir'),
     (['--workdir=nowhere'], 'is not the working directory'),
@@ -120,6 +150,10 @@ def test_a_copy_of_the_reference_has_distance_0(tmp_path, caplog):
     (['--workdir={run}', '--extractor=inceptoin'], 'inception'),
     (['--workdir={run}', '--extractor=random', '--num_samples=90'],
      'give 2 to 40'),
+    (['--workdir={run}', '--extractor=random', '--num_samples=12',
+      '--metrics=fd', '--best=fid'], 'there are fd_random_12_train'),
+    (['--images=a.npz', '--reference=b.npz', '--best=fd'], 'of a --workdir'),
+    (['--images=a.npz', '--reference=b.npz', '--out=x.csv'], 'F.jsonl'),
     (['--images={run}/none.npz', '--reference={run}/none.npz'], 'none.npz'),
 ])
 def test_mistakes_are_told(run, capsys, arguments, message):

@@ -86,6 +86,7 @@ def test_a_number_that_is_bad_once_costs_one_rollback(images, tmp_path, caplog):
       1, 6, 6, 'non-finite']
   assert 'back to step 6, attempt 1 of 2' in caplog.text
   assert 'rolled back to step 6, attempt 1' in read(tmp_path / 'ill')
+  assert not (tmp_path / 'ill' / 'nonfinite.json').exists()
   well, ill = tiny.rows(tmp_path / 'well'), tiny.rows(tmp_path / 'ill')
   assert [row['step'] for row in ill] == [2, 4, 6, 8, 10]
   assert ill[:3] == well[:3]

@@ -126,7 +126,7 @@ def test_parzen_is_the_metric_of_the_split(digits):
   want = parzen(*flat)
   assert found.name == 'parzen_50_train'
   assert found.value == pytest.approx(want.mean)
-  assert found.protocol['sigma'] == want.sigma
+  assert found.found['sigma'] == want.sigma
   assert found.high - found.value == pytest.approx(1.96 * want.standard_error)
   assert found.floor == pytest.approx(parzen(
       *flat[:2], few.images[rows[70:120]].reshape(50, -1) / 255.0).mean)

@@ -1,6 +1,8 @@
 """Scores: what they say of themselves, their floors, when there is none."""
 
 import json
+import os
+import pathlib
 
 import numpy as np
 import pytest
@@ -110,6 +112,53 @@ def test_the_protocol_is_whole_and_plain():
     assert how['data_fingerprint'] == source.fingerprint
 
 
+def test_the_protocol_holds_rules_and_no_results():
+  evaluate = evaluator(make(2100), num_samples=1000, metrics=(
+      'fd', 'kd', 'prdc', 'inception_score', 'classes'))
+
+  def of(divisor):
+    images = make(1000, seed=divisor).images // divisor
+    return by_name(evaluate(lambda a, b: (images[a:b], None)))
+
+  one, other = of(1), of(2)
+  assert one['kd_means_1k_train'].found != other['kd_means_1k_train'].found
+  assert len(one) == 9 and {n: s.protocol for n, s in one.items()} == {
+      n: s.protocol for n, s in other.items()}
+
+
+def test_a_score_is_plain_json_whatever_an_evaluator_gives():
+  score = Score('a', np.float32(0.5), protocol={
+      'n': np.int64(3), 'of': (1, np.nan)}, found={'x': np.arange(2), 'y': len})
+  row = json.loads(json.dumps(score.checked()._asdict(), allow_nan=False))
+  assert row['value'] == 0.5 and row['protocol'] == {'n': 3, 'of': [1, None]}
+  assert row['found']['x'] == [0, 1] and 'len' in row['found']['y']
+
+
+def test_a_class_that_the_reference_lacks_costs_the_divergence_only():
+  dark = make_source(make(100).images // 4, (), 0, name='dark')
+  bright = np.full((40, 8, 8, 1), 200, np.uint8)
+  classes, kl = evaluator(dark, metrics=('classes',))(
+      lambda a, b: (bright[a:b], None))
+  assert classes.value == 1.0 and classes.found == {
+      'counts': [0, 40], 'real': [40, 0]}
+  assert kl.value is None and 'no example of classes [1]' in kl.reason
+  # The other draw of real ones has it, and the generated ones do not.
+  images = make(100).images // 4
+  images[order(100, 3)[40]] = 255
+  source = make_source(images, (), 0, name='one bright')
+  classes, kl = evaluator(source, metrics=('classes',))(
+      lambda a, b: (dark.images[a:b], None))
+  assert (classes.value, classes.floor, kl.value, kl.floor) == (1, 2, 0, None)
+
+
+def test_classes_that_are_not_the_datas_have_no_accuracy():
+  images, labels = make(100).images, np.arange(100) % 3
+  for classes, found in ((2, 1), (3, 0)):
+    source = make_source(images, labels % classes, classes, name='labelled')
+    assert len(evaluator(source, metrics=('class_accuracy',))(
+        lambda a, b: (images[a:b], labels[a:b] % 2))) == found
+
+
 @pytest.mark.parametrize('images', [
     np.zeros((40, 8, 8, 1), np.uint8), np.full((40, 8, 8, 1), 255, np.uint8)],
     ids=['black', 'white'])
@@ -161,6 +210,18 @@ def test_features_of_the_data_are_kept_by_content():
   CALLS.clear()
   evaluator(make(100, seed=5))(sample)
   assert sorted(CALLS) == [40, 40, 40, 100]
+
+
+def test_damaged_features_are_made_again():
+  source, sample = make(100, seed=6), lambda a, b: (make(40).images[a:b], None)
+  first = evaluator(source)(sample)
+  folder = pathlib.Path(os.environ['GAN_JAX_CACHE'], 'features')
+  for path in folder.iterdir():
+    path.write_bytes(path.read_bytes()[:200])
+  CALLS.clear()
+  again = evaluator(source)(sample)
+  assert len(CALLS) == 4 and [s.value for s in first] == [
+      s.value for s in again]
 
 
 @pytest.mark.parametrize('changes,message', [

@@ -116,14 +116,16 @@ def test_a_critic_may_rank_all_pairs_rightly():
 
 
 @pytest.mark.parametrize('score, before, after, name', [
-    ('eval/authenticity', 0.7, 0.34, 'memorisation'),
-    ('eval/authenticity', 0.7, 0.36, None),
-    ('eval/authenticity', 0.7, None, None),
-    ('eval/classes', 10.0, 4.0, 'collapse'),
-    ('eval/classes', 10.0, 6.0, None),
-    ('eval/modes', 8.0, 3.0, 'collapse'),
-    ('eval/pairwise', 1.0, 0.4, 'collapse'),
-    ('eval/fid_10k', 10.0, 1.0, None)])
+    ('eval/authenticity_random_2k_train', 0.7, 0.34, 'memorisation'),
+    ('eval/authenticity_random_2k_train', 0.7, 0.36, None),
+    ('eval/authenticity_random_2k_train', 0.7, None, None),
+    ('eval/classes_classifier_2k_train', 10.0, 4.0, 'collapse'),
+    ('eval/classes_classifier_2k_train', 10.0, 6.0, None),
+    ('eval/modes_2500', 8.0, 3.0, 'collapse'),
+    ('eval/hit_26k', 1000.0, 100.0, 'collapse'),
+    ('eval/effective_26k', 900.0, 90.0, 'collapse'),
+    ('eval/fd_my_classes_2k_train', 10.0, 1.0, None),
+    ('eval/fd_random_10k_train', 10.0, 1.0, None)])
 def test_scores_are_seen_where_there_are_any(score, before, after, name):
   some = rows(40)
   some[14][score], some[29][score] = before, after
@@ -133,7 +135,7 @@ def test_scores_are_seen_where_there_are_any(score, before, after, name):
 @pytest.mark.parametrize('floor, name', [(0.5, None), (0.7, 'memorisation')])
 def test_a_score_is_compared_with_its_floor(floor, name):
   some = rows(20)
-  some[14] |= {'eval/authenticity': 0.3, 'eval/authenticity_floor': floor}
+  some[14] |= {'eval/authenticity_x': 0.3, 'eval/authenticity_x_floor': floor}
   assert found(some) == ([(name, 15)] if name else [])
 
 

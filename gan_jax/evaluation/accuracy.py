@@ -58,6 +58,7 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
         for i in range(0, len(real.images), _CHUNK)]
     value = float(np.mean(np.concatenate(correct)))
     return [Score(name, value, protocol=how | {
-        'real_accuracy': real_accuracy(), 'trained_sha256': network.sha256})]
+        'real_accuracy': real_accuracy()}, found={
+            'trained_sha256': network.sha256})]
 
   return evaluate

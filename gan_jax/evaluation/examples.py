@@ -2,6 +2,7 @@
 
 import io
 import os
+import zipfile
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -61,12 +62,12 @@ def gather_cached(extractor: Any, source: Any, rows) -> Examples:
   kept = np.asarray(source.images[rows[:_KEPT]])
   labels = source.labels[rows] if source.num_classes else None
   try:
-    with np.load(path, allow_pickle=False) as file:
+    with open(path, 'rb') as raw, np.load(raw, allow_pickle=False) as file:
       logits = file['logits'] if 'logits' in file else None
       features = file['features']
     if len(features) == len(rows):
       return Examples(kept, labels, features, logits)
-  except (OSError, ValueError, KeyError, EOFError):
+  except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
     pass  # Absent or damaged: made again.
   found = gather(extractor, lambda a, b: (source.images[rows[a:b]], None),
                  len(rows))

@@ -66,9 +66,10 @@ def parzen(*, num_samples: int = 10000, num_test: int = 1000,
     error = 1.96 * found.standard_error
     return [Score(f'parzen_{short(num_samples)}_{side}', found.mean,
                   floor=floor(), low=found.mean - error,
-                  high=found.mean + error, protocol={
-                      'metric': 'parzen', 'sigma': found.sigma,
-                      'num_fake': num_samples, 'num_test': num_test,
+                  high=found.mean + error, found={'sigma': found.sigma},
+                  protocol={
+                      'metric': 'parzen', 'num_fake': num_samples,
+                      'num_test': num_test,
                       'num_validation': num_validation, 'reference': side,
                       'data': source.name, 'seed': seed,
                       'data_fingerprint': real.fingerprint})]

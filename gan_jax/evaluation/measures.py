@@ -26,13 +26,19 @@ _NONE = (None, None)
 
 
 class Measured(NamedTuple):
-  """A number, its interval, and what it depends on beside the examples."""
+  """A number, its interval, and what it depends on beside the examples.
+
+  found: what was measured beside it.
+  reason: why the value is NaN.
+  """
 
   name: str
   value: float
   low: float | None
   high: float | None
   protocol: dict
+  found: dict = {}
+  reason: str = ''
 
 
 class Measure(NamedTuple):
@@ -76,7 +82,7 @@ def _fd_infinity(real, fake, seed, interval):
   del interval
   line = frechet_infinity(real.features, fake.features, seed=seed)
   return [Measured('fd_infinity', line.value, *_NONE,
-                   {'ddof': 1, 'slope': line.slope})]
+                   {'ddof': 1}, {'slope': line.slope})]
 
 
 def _kd(real, fake, seed, interval):
@@ -87,8 +93,8 @@ def _kd(real, fake, seed, interval):
                             fake.features)
   return [Measured('kd', found.mean, found.mean - error, found.mean + error,
                    {'kernel': '(x.y/d + 1)^3', 'subsets': 100, 'size': 1000,
-                    'subset_std': found.std,
-                    'interval': f'jackknife, {_GROUPS} groups'})]
+                    'interval': f'jackknife, {_GROUPS} groups'},
+                   {'subset_std': found.std})]
 
 
 def _prdc(real, fake, seed, interval):
@@ -113,8 +119,9 @@ def _inception_score(real, fake, seed, interval):
   found = inception_score(fake.logits, seed=seed)
   error = 1.96 * found.std / math.sqrt(10)
   return [Measured('is', found.mean, found.mean - error, found.mean + error,
-                   {'splits': 10, 'ddof': 0, 'split_std': found.std,
-                    'interval': 'of the mean of the splits'})]
+                   {'splits': 10, 'ddof': 0,
+                    'interval': 'of the mean of the splits'},
+                   {'split_std': found.std})]
 
 
 def _classes(real, fake, seed, interval):
@@ -122,7 +129,14 @@ def _classes(real, fake, seed, interval):
   counts = [classes.histogram(e.logits.argmax(1), known) for e in (real, fake)]
   if not np.isfinite(fake.logits).all():
     raise ValueError('not finite: features or samples are not')
-  spread = classes.spread(counts[1], counts[0])
+  hit = float((counts[1] > 0).sum())
+  how = {'interval': f'bootstrap, {_RESAMPLES} resamples, centred'}
+  found = [Measured('classes', hit, *_NONE, {}, {
+      'counts': counts[1].tolist(), 'real': counts[0].tolist()})]
+  try:
+    value = classes.spread(counts[1], counts[0]).divergence
+  except ValueError as e:  # Infinite; how many classes there are is known.
+    return [*found, Measured('class_kl', math.nan, *_NONE, how, {}, str(e))]
 
   def divergence(real, fake):
     del real
@@ -132,14 +146,10 @@ def _classes(real, fake, seed, interval):
   ends = _NONE
   if interval:
     labels = fake.logits.argmax(1)[:, None]
-    found = bootstrap(divergence, labels, labels, seed=seed,
-                      resamples=_RESAMPLES)
-    ends = max(found.low - found.bias, 0.0), found.high - found.bias
-  return [
-      Measured('classes', float(spread.hit), *_NONE,
-               {'counts': counts[1].tolist(), 'real': counts[0].tolist()}),
-      Measured('class_kl', spread.divergence, *ends,
-               {'interval': f'bootstrap, {_RESAMPLES} resamples, centred'})]
+    spread = bootstrap(divergence, labels, labels, seed=seed,
+                       resamples=_RESAMPLES)
+    ends = max(spread.low - spread.bias, 0.0), spread.high - spread.bias
+  return [*found, Measured('class_kl', value, *ends, how)]
 
 
 def _class_accuracy(real, fake, seed, interval):

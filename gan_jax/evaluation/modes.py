@@ -35,11 +35,13 @@ def mode_coverage(*, num_samples: int = 2500, source: Any):
     captured = functools.partial(coverage.modes_captured, centres=centres,
                                  std=std)
     found = captured(sample(0, num_samples)[0])
-    real = captured(np.asarray(source.images[:num_samples]))
+    real = captured(np.asarray(source.images[:num_samples])) if (
+        num_samples <= len(source.images)) else (None, None)
     return [Score(f'{name}_{short(num_samples)}', float(value),
-                  floor=float(floor), protocol={
+                  floor=floor, protocol={
                       'metric': name, 'num_fake': num_samples,
-                      'data': source.name, 'std': float(std)})
+                      'data': source.name, 'std': float(std),
+                      'data_fingerprint': source.fingerprint})
             for name, value, floor in zip(('modes', 'high_quality'), found,
                                           real, strict=True)]
 
@@ -89,6 +91,7 @@ def stacked_coverage(*, num_samples: int = 26000, digits: str = 'mnist10k',
 
   def evaluate(sample):
     how = {'num_fake': num_samples, 'data': source.name,
+           'data_fingerprint': source.fingerprint,
            'extractor_sha256': network().sha256,
            'extractor_accuracy': network().notes.get('accuracy')}
     return [Score(f'{name}_{short(num_samples)}', float(value),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,8 @@ class Score(NamedTuple):
     generator that is as good as the data gets this.
   low, high: a 95 % interval for the generated examples being a sample; it says
     nothing of other training seeds.
-  protocol: all that the number depends on, plain JSON.
+  protocol: all that the number depends on: scores compare where it agrees.
+  found: what was measured beside it, as standard deviations and counts.
   """
 
   name: str
@@ -32,10 +34,12 @@ class Score(NamedTuple):
   low: float | None = None
   high: float | None = None
   protocol: dict = {}
+  found: dict = {}
 
   def checked(self) -> 'Score':
-    """The same with None, and a reason, for whatever is not finite."""
-    value, reason = self.value, self.reason
+    """The same as plain JSON: None, and a reason, for what is not finite."""
+    value = None if self.value is None else float(self.value)
+    reason = self.reason
     if value is not None and not math.isfinite(value):
       value, reason = None, reason or 'not finite: features or samples are not'
     return self._replace(
@@ -44,7 +48,8 @@ class Score(NamedTuple):
            or not math.isfinite(number) else float(number)
            for key, number in (('low', self.low), ('high', self.high))},
         floor=None if self.floor is None or not math.isfinite(self.floor)
-        else float(self.floor))
+        else float(self.floor),
+        protocol=_plain(self.protocol), found=_plain(self.found))
 
   def scalars(self) -> dict[str, float | None]:
     """{name: value, name_floor: floor}, for curves; a floor only if any."""
@@ -66,6 +71,19 @@ def table(rows) -> str:
     lines.append(f'{step:8}  {s.name:40} {s.value:10.4g} {interval:>21} '
                  f'{floor:>10}')
   return '\n'.join(lines)
+
+
+def _plain(value):
+  """As JSON can say it: None for what is not finite, text for the unknown."""
+  if isinstance(value, Mapping):
+    return {str(key): _plain(part) for key, part in value.items()}
+  if isinstance(value, np.ndarray | np.generic):
+    value = value.tolist()
+  if isinstance(value, list | tuple):
+    return [_plain(part) for part in value]
+  if isinstance(value, float) and not math.isfinite(value):
+    return None
+  return value if isinstance(value, str | int | float | None) else str(value)
 
 
 def short(count: int) -> str:

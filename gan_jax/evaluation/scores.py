@@ -88,6 +88,9 @@ class _Scores:
         sides = self.trained_on
         how = how | {'reference': 'train', 'num_real': len(self.source.images),
                      'data_fingerprint': self.source.fingerprint}
+      if metric == 'class_accuracy' and fake.logits is not None and (
+          fake.logits.shape[1] != self.source.num_classes):
+        continue  # The extractor speaks of other classes, as Inception does.
       found += _score(metric, sides[0], fake, sides[1], how, self.seed)
     return found
 
@@ -141,14 +144,20 @@ def _score(metric, real, fake, other, protocol, seed) -> list[Score]:
     return []
   try:
     found = measure(real, fake, seed)
-    floor = {} if other is None else {
-        m.name: m.value for m in measure(real, other, seed, interval=False)}
   except ValueError as e:
     return [Score(f'{metric}_{tail}', reason=str(e), protocol=protocol)]
-  if other is None:
-    protocol['floor'] = 'too few real examples for a second draw'
-  return [Score(f'{m.name}_{tail}', m.value, '', floor.get(m.name), m.low,
-                m.high, protocol | m.protocol).checked() for m in found]
+  floor = {}
+  try:
+    if other is not None:
+      floor = {m.name: m.value for m in measure(real, other, seed,
+                                                interval=False)}
+    else:
+      protocol['floor'] = 'too few real examples for a second draw'
+  except ValueError as e:  # The score itself is none the worse for it.
+    protocol['floor'] = f'none: {e}'
+  return [Score(f'{m.name}_{tail}', m.value, m.reason, floor.get(m.name),
+                m.low, m.high, protocol | m.protocol, m.found).checked()
+          for m in found]
 
 
 def _suiting(source) -> str:

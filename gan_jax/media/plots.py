@@ -7,6 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from gan_jax.metrics.direction import low_is_better
+
 # Okabe & Ito's colours, told apart by colour-blind readers too.  A part keeps
 # its colour in every panel.
 _COLOURS = {'disc': '#0072B2', 'gen': '#D55E00', 'real': '#009E73',
@@ -18,7 +20,7 @@ _LABELS = {'prob/real': 'D(x)', 'prob/fake': 'D(G(z))',
            'sign/held_out': 'held-out', 'grad_ratio': 'gen / disc'}
 _SMOOTH_FROM = 150  # points; a shorter curve is drawn as it is
 _BINS = 800  # bins of a long raw curve, each drawn by its lowest and highest
-_DISTANCES = ('fid', 'fd', 'kid')  # scores of which the lowest is the best
+_SCORES = ('fid', 'fd', 'kid')  # names that are scores without eval/ too
 _PROB = 'P(real)'
 _GRAD, _UPDATE, _SLOPE = 'gradient norm', 'update / weight', '|grad$_x$ D|'
 _LOGGED = (_GRAD, _UPDATE, _SLOPE)  # panels with a logarithmic axis
@@ -82,7 +84,7 @@ def _panels(scalars):
             ('saturated values', ('saturation/real', 'saturation/fake')),
             ('penalty', [k for k in names if k.startswith('penalty/')])]
   groups += [(k.removeprefix('eval/'), [k, f'{k}_floor']) for k in names
-             if k.startswith(('eval/',) + _DISTANCES)
+             if k.startswith(('eval/', *_SCORES))
              and not (k.endswith('_floor') and k[:-len('_floor')] in names)]
   groups = [(name, [k for k in keys if k in names]) for name, keys in groups]
   return [(name, keys) for name, keys in groups if keys]
@@ -225,7 +227,7 @@ def _note_score(axes, name, key, scalars):
   rows = [(r[key], r['step']) for r in scalars if r.get(key) is not None]
   if rows:
     note = f'last {rows[-1][0]:.4g}'
-    if name.startswith(_DISTANCES):
+    if low_is_better(name):
       note += f',  lowest {min(rows)[0]:.4g} at {min(rows)[1]:,}'
     axes.set_title(note, loc='right', fontsize=9, color=_INK)
 

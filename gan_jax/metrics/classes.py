@@ -65,8 +65,10 @@ def spread(counts, reference) -> Spread:
       raise ValueError(f'counts {v}: numbers of 0 or more, not all 0, are '
                        'needed')
   if strangers := np.flatnonzero((p > 0) & (q == 0)).tolist():
-    raise ValueError(f'the data have no example of classes {strangers}, so the '
-                     'divergence is infinite; leave them out of the classifier')
+    more = f' and {len(strangers) - 5} more' if len(strangers) > 5 else ''
+    raise ValueError(f'the reference has no example of classes {strangers[:5]}'
+                     f'{more}, so the divergence is infinite; more real '
+                     'examples may have')
   seen = p > 0
   p, q = p[seen] / p.sum(), q[seen] / q.sum()
   divergence = max(float((p * np.log(p / q)).sum()), 0.0)
