@@ -1,5 +1,6 @@
 """The best state of a run by a chosen score, kept beside the newest ones."""
 
+import glob
 import json
 import logging
 import os
@@ -30,6 +31,9 @@ class Best:
     old = f'{self._folder}.old'
     if name and os.path.isdir(old) and not os.path.isdir(self._folder):
       os.rename(old, self._folder)  # Killed between two renames.
+    if name and not own:  # Killed while it saved; nobody else does here.
+      for left in glob.glob(f'{glob.escape(self._folder)}.*.new'):
+        shutil.rmtree(left, ignore_errors=True)
 
   def read(self, protocol: str = '') -> dict:
     """{'name', 'step', 'value', 'protocol'} of what is kept; {} for nothing.
@@ -74,6 +78,13 @@ class Best:
       return False
     # The old one stays until the new one is whole.
     aside = f'{self._folder}.{os.getpid()}.new'
+    try:
+      self._save(aside, step, score, state)
+    finally:
+      shutil.rmtree(aside, ignore_errors=True)
+    return True
+
+  def _save(self, aside, step, score, state):
     shutil.rmtree(aside, ignore_errors=True)
     checkpoints = Checkpoints(aside, keep=1)
     checkpoints.save(step, state)
@@ -89,7 +100,6 @@ class Best:
       os.rename(self._folder, old)
     os.rename(aside, self._folder)
     shutil.rmtree(old, ignore_errors=True)
-    return True
 
 
 def _protocol(score) -> str:

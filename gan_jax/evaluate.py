@@ -75,17 +75,16 @@ def checkpoints(folder: str, request: Request) -> str:
   abstract = parallel.abstract(jax.eval_shape(run.init), parallel.make_mesh(1))
   if request.best:
     _offer_recorded(folder, evaluator, best, abstract)
-  shown, tried = [], set()
+  shown, tried, failed = [], set(), None
   while True:
     running = request.follow and workdir.is_held(folder)
     for step in sorted({*_unscored(folder, evaluator)} - tried):
       tried.add(step)
       try:
         state = _restore(folder, step, abstract)
-      except CheckpointError as e:
-        if not running:
-          raise
-        _LOG.warning('step %d: %s', step, e)  # The job has removed it since.
+      except CheckpointError as e:  # Damaged, or the job has removed it since.
+        _LOG.warning('step %d: %s', step, e)
+        failed = e
         continue
       scores = evaluator.scores(state)
       with ScoreWriter(folder) as writer:
@@ -96,9 +95,11 @@ def checkpoints(folder: str, request: Request) -> str:
     if not running:
       break
     time.sleep(_PAUSE)
+  names = {row['name'] for row in _recorded(folder, evaluator)}
+  if failed and not names:
+    raise failed
   if not Checkpoints(folder).latest():
     raise WorkdirError(f'{folder} has no checkpoint yet')
-  names = {row['name'] for row in _recorded(folder, evaluator)}
   if request.best and request.best not in names:
     raise ValueError(f'--best={request.best}: no such score; there are '
                      f'{", ".join(sorted(names))}')
@@ -186,7 +187,12 @@ def _offer_recorded(folder, evaluator, best, abstract):
   for row in _recorded(folder, evaluator):
     score = Score(**{key: row[key] for key in Score._fields if key in row})
     if row['step'] in steps and best.wants(score):
-      best.offer(row['step'], [score], _restore(folder, row['step'], abstract))
+      try:
+        state = _restore(folder, row['step'], abstract)
+      except CheckpointError as e:
+        _LOG.warning('step %d: %s', row['step'], e)
+      else:
+        best.offer(row['step'], [score], state)
 
 
 def _restore(folder, step, abstract):

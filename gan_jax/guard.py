@@ -57,10 +57,14 @@ class Guard:
     """
     self._run, self._folder, self._levels = experiment, folder, levels
     self._policy = experiment.config['watchdog']
-    self._record = [entry for entry in self._read()
-                    if entry['restored'] <= start]
+    found = self._read()
+    self._record = [entry for entry in found if entry['restored'] <= start]
+    if len(self._record) < len(found):  # The run fell back to before them.
+      self._write_record()
     self.verdict, self._rows = '', []
     self._replay(rows)
+    if self._held() and not self._may_go_back():
+      self._stop(start)
 
   @property
   def attempt(self) -> int:
@@ -95,15 +99,10 @@ class Guard:
                    finding.advice)
     if found:
       self.write_report()
-    held = list(self._watchdog.holding.values())
-    if held and self._policy['policy'] != 'warn' and not self.verdict:
+    if self._held() and not self.verdict:
       if self._may_go_back():
-        raise RollBack(held[0])
-      self.verdict = (
-          f'step {step}: the watchdog stopped the run: '
-          + '; '.join(f'{f.text}. {f.advice}' for f in held)
-          + f'. See {self._path("report.md")}; '
-          '--config.watchdog.policy=warn goes on')
+        raise RollBack(self._held()[0])
+      self._stop(step)
 
   def refuse(self, step: int, bad, newest: int) -> None:
     """Ends the run, or goes back, at scalars {name: [K]} that are not finite.
@@ -149,8 +148,7 @@ class Guard:
     finding = fault.finding
     self._record.append({'attempt': self.attempt + 1, 'restored': restored,
                          **finding._asdict()})
-    write_file(self._path('rollbacks.jsonl'), ''.join(
-        json.dumps(entry) + '\n' for entry in self._record).encode())
+    self._write_record()
     with contextlib.suppress(FileNotFoundError):
       os.remove(self._path('nonfinite.json'))  # It is overcome.
     _LOG.warning('watchdog: step %d: %s; back to step %d, attempt %d of %d',
@@ -164,6 +162,23 @@ class Guard:
     last = self._rows[-1]['step'] if self._rows else 0
     try_write_file(self._path('report.md'), report(
         self._found, self._record, last).encode())
+
+  def _held(self):
+    """What holds now, and the policy is to do something about."""
+    if self._policy['policy'] == 'warn':
+      return []
+    return list(self._watchdog.holding.values())
+
+  def _stop(self, step):
+    self.verdict = (
+        f'step {step}: the watchdog stopped the run: '
+        + '; '.join(f'{f.text}. {f.advice}' for f in self._held())
+        + f'. See {self._path("report.md")}; '
+        f'--config.watchdog.policy=warn --workdir={self._folder} goes on')
+
+  def _write_record(self):
+    write_file(self._path('rollbacks.jsonl'), ''.join(
+        json.dumps(entry) + '\n' for entry in self._record).encode())
 
   def _may_go_back(self):
     return (self._policy['policy'] == 'rollback'

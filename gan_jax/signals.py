@@ -1,5 +1,6 @@
 """SIGTERM, Ctrl-C, SIGUSR1: end after the call in flight, with a checkpoint."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -69,5 +70,6 @@ class StopRequest:
       os._exit(STATUS[signum])
     self.signum = signum
     name = signal.Signals(signum).name
-    os.write(2, f'\n{name}: saving after this call; once more to quit at once\n'
-             .encode())
+    with contextlib.suppress(OSError):  # Who reads it may be gone.
+      os.write(2, f'\n{name}: saving after this call; once more to quit at '
+               'once\n'.encode())

@@ -1,7 +1,9 @@
 """The loop: indices -> steps -> scalars, pictures, scores, checkpoints."""
 
+import errno
 import logging
 import os
+import shutil
 
 import jax
 import numpy as np
@@ -50,6 +52,19 @@ def train(experiment: Experiment, folder: str, *,
   if not team.leads:
     return follow(experiment, team)
   team.muster(identity(experiment))
+  try:
+    return _lead(experiment, folder, allow_changed_data, strict, team)
+  except OSError as e:
+    if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+      raise
+    raise WorkdirError(
+        f'cannot write to {e.filename or folder} ({e.strerror}, '
+        f'{shutil.disk_usage(folder).free:,} bytes free): free some room; the '
+        'same command goes on from the newest checkpoint') from e
+
+
+def _lead(experiment, folder, allow_changed_data, strict, team) -> int:
+  """The one process of a run that writes."""
   with workdir.hold(folder):
     record.check_same_run(folder, experiment,
                           allow_changed_data=allow_changed_data)
@@ -61,14 +76,16 @@ def train(experiment: Experiment, folder: str, *,
     per_call = experiment.config['steps_per_call']
     if start > experiment.train_steps:
       raise WorkdirError(f'{folder} is at step {start}, beyond train_steps = '
-                         f'{experiment.train_steps}; raise train_steps')
+                         f'{experiment.train_steps}; raise train_steps, with '
+                         f'--workdir={folder}')
     if start == experiment.train_steps:
-      _LOG.info('%s is finished, at step %d: raise train_steps to go on, or '
-                'name another --workdir', folder, start)
+      _LOG.info('%s is finished, at step %d: raise train_steps with --workdir'
+                '=%s to go on', folder, start, folder)
     if start % per_call:  # Intervals and the end would be stepped over.
       raise WorkdirError(
           f'{folder} is at step {start}, which is not a multiple of '
-          f'steps_per_call={per_call}; resume with a divisor of {start}')
+          f'steps_per_call={per_call}; resume with a divisor of {start} '
+          f'and --workdir={folder}')
     experiment, origin = transfer.begin(experiment, start, strict=strict)
     record.write_launch(folder, experiment, start, origin)
     with StopRequest() as stop, Diary(experiment, folder, start) as diary:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -77,6 +78,20 @@ def test_the_best_of_scores_that_are_there_already(run, caplog):
   values = {row['step']: row['value'] for row in rows if row['name'] == name}
   with open(os.path.join(run, f'best-{name}', 'best.json')) as file:
     assert json.load(file)['step'] == min(values, key=values.get)
+
+
+def test_a_damaged_checkpoint_does_not_hide_the_others(run, tmp_path, caplog):
+  folder = tmp_path / 'run'
+  shutil.copytree(run, folder)
+  for part in (folder / 'checkpoints' / '2').rglob('*'):
+    if part.is_file() and part.stat().st_size > 100:
+      part.write_bytes(part.read_bytes()[:-1] + b'?')
+  request = REQUEST._replace(num_samples=11, best='fd_random_11_train')
+  assert 'fd_random_11_train' in evaluate.checkpoints(str(folder), request)
+  assert {row['step'] for row in scores_of(folder)
+          if '_11_' in row['name']} == {4}
+  assert 'damaged' in caplog.text
+  evaluate.checkpoints(str(folder), request)  # 2 is still not scored.
 
 
 def test_the_same_state_gets_the_same_scores(run):
@@ -197,6 +212,23 @@ def test_the_better_score_is_kept_whichever_way_is_up(tmp_path, monkeypatch):
   assert [high.offer(step, [Score('precision_x', value)], 's')
           for step, value in values] == [True, True, False, False, False]
   assert not Best(str(tmp_path), '').offer(9, [Score('', 1.0)], 's')
+
+
+def test_what_a_killed_save_of_the_best_left_is_removed(tmp_path, monkeypatch):
+  left = tmp_path / 'best.123.new'
+  left.mkdir()
+  Best(str(tmp_path), 'fd_x', own=True)  # Not the run: it may be at it now.
+  assert left.exists()
+  best = Best(str(tmp_path), 'fd_x')
+  assert not left.exists()
+
+  def full(self, step, state):
+    raise OSError('No space left on device')
+
+  monkeypatch.setattr('gan_jax.best.Checkpoints.save', full)
+  with pytest.raises(OSError, match='No space'):
+    best.offer(1, [Score('fd_x', 1.0)], {})
+  assert not list(tmp_path.iterdir())
 
 
 def test_a_score_that_is_not_there_is_told(tmp_path, caplog):

@@ -1,11 +1,13 @@
 """A folder that is read again: what is trusted, and changes in words."""
 
+import os
+
 import numpy as np
 import pytest
 from image_files import GREY, NOISE, OLD, encoded, fails, put
 from PIL import Image
 
-from gan_jax.data import decode, scan
+from gan_jax.data import cache, decode, scan
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.sources import folder
 
@@ -35,6 +37,27 @@ def test_the_second_start_opens_no_image(root, monkeypatch):
   put(root / '1.png', encoded(GREY), when=OLD + 1)
   with pytest.raises(OpenedError):
     folder(path=root)
+
+
+def test_another_decoder_decodes_again(root, monkeypatch):
+  put(root / 'a.png', encoded(GREY))
+  folder(path=root)
+  monkeypatch.setattr(decode, 'VERSION', decode.VERSION + 1)
+  no_images(monkeypatch)
+  with pytest.raises(OpenedError):
+    folder(path=root)
+
+
+def test_what_a_killed_start_left_is_removed_and_a_living_ones_is_not(root):
+  put(root / 'a.png', encoded(GREY))
+  parent = os.path.join(cache.root(), 'data')
+  for name in ('.writing-dead', '.broken-dead', '.writing-alive'):
+    os.makedirs(os.path.join(parent, name))
+  held = cache._hold(os.path.join(parent, '.writing-alive'))
+  folder(path=root)
+  assert sorted(n for n in os.listdir(parent) if n.startswith('.')) == [
+      '.writing-alive']
+  os.close(held)
 
 
 def test_touched_files_are_not_decoded(root, monkeypatch):

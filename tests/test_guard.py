@@ -12,6 +12,7 @@ from gan_jax import (
   detectors,
   diary,
   experiment,
+  guard,
   main,
   parallel,
   train,
@@ -151,6 +152,16 @@ def test_weights_that_are_not_finite_are_rolled_back_too(images, tmp_path):
   assert [e['restored'] for e in record(tmp_path)] == [2]
 
 
+def test_rollbacks_to_after_a_damaged_checkpoint_are_forgotten(
+    images, tmp_path):
+  run = broken(load(images, 'rollback'), 7)
+  assert train.train(run, tmp_path) == 0
+  assert [e['restored'] for e in record(tmp_path)] == [6]
+  back = guard.Guard(run, str(tmp_path), {}, [], 4)
+  assert (back.attempt, back.seed) == (0, run.config['seed'])
+  assert record(tmp_path) == []  # Or the next resume would have another seed.
+
+
 def test_batches_of_another_seed_leave_the_old_ones_alone(images):
   batches = load(images, 'warn').batches
   before = batches(0, 3).tolist()
@@ -199,8 +210,10 @@ def test_stop_saves_and_ends_until_the_policy_is_changed(images, tmp_path):
     train.train(run, tmp_path)
   # The call that was in flight is saved as well.
   assert tiny.finished(tmp_path)[-1] == 38
-  with pytest.raises(StoppedError, match='step 40'):
+  # It still holds: the same command plays nothing more.
+  with pytest.raises(StoppedError, match='step 38'):
     train.train(run, tmp_path)
+  assert tiny.finished(tmp_path)[-1] == 38
   on = fading(load(images, 'warn', **LONG), 24)
   assert train.train(on, tmp_path) == 0
   assert tiny.finished(tmp_path)[-1] == 48

@@ -98,6 +98,19 @@ def test_a_second_signal_quits_at_once_though_a_call_is_in_flight():
   assert time.time() - begin < 90
 
 
+def test_a_signal_counts_though_nobody_reads_what_it_says(monkeypatch):
+  def gone(*_):
+    raise BrokenPipeError  # As after a Ctrl-C that has ended tee, too.
+
+  exits, stop = [], StopRequest()
+  monkeypatch.setattr(os, 'write', gone)
+  monkeypatch.setattr(os, '_exit', exits.append)
+  stop._note(signal.SIGINT)
+  assert stop.signum == signal.SIGINT and not exits
+  stop._note(signal.SIGINT)
+  assert exits == [130]
+
+
 def test_stop_request_counts_and_restores(monkeypatch, capfd):
   exits = []
   monkeypatch.setattr(os, '_exit', exits.append)

@@ -85,6 +85,16 @@ def test_fall_back_is_loud_and_moves_the_damaged_ones_aside(tmp_path, caplog):
                                           'damaged-3.1']
 
 
+def test_a_link_to_a_disk_that_is_not_there_is_damage(tmp_path, caplog):
+  steps = _make(tmp_path)
+  os.symlink(tmp_path / 'nowhere', steps.path(4))
+  (tmp_path / '5').write_text('no folder')
+  assert _open(tmp_path).newest() == 3
+  said, = _warnings(caplog)
+  assert 'step 3 takes its place' in said
+  assert steps.path(4) in said
+
+
 def test_strict_refuses_and_moves_nothing(tmp_path):
   _make(tmp_path)
   _flip(tmp_path / '3' / 'd' / '1')

@@ -1,5 +1,6 @@
 """How runs end: by numbers, by refusals, by a full disk."""
 
+import errno
 import json
 import os
 
@@ -181,6 +182,15 @@ def test_changed_data_are_refused(tmp_path):
   assert tiny.finished(folder)[-1] == 4
 
 
+@pytest.mark.parametrize('name', ['config.json', 'data.json'])
+def test_a_damaged_record_is_refused(images, tmp_path, name):
+  run = experiment.load(tiny.config(images))
+  assert train.train(run, tmp_path) == 0
+  (tmp_path / name).write_text('{"seed": 1')
+  with pytest.raises(WorkdirError, match=f'{name} is damaged'):
+    train.train(run, tmp_path)
+
+
 def test_a_checkpoint_of_other_arrays_is_refused(images, tmp_path):
   run = experiment.load(tiny.config(images))
   assert train.train(run, tmp_path) == 0
@@ -220,6 +230,17 @@ def test_a_full_disk_at_a_checkpoint_ends_the_run_with_status_4(
   checkpoints = Checkpoints(tmp_path)
   assert checkpoints.steps() == [2]
   checkpoints.close()
+
+
+def test_a_full_disk_at_the_record_of_a_launch(images, tmp_path, monkeypatch):
+  def write_launch(folder, *_):
+    raise OSError(errno.ENOSPC, 'No space left on device',
+                  os.path.join(folder, 'launches.jsonl'))
+
+  monkeypatch.setattr(train.record, 'write_launch', write_launch)
+  with pytest.raises(WorkdirError, match=r'launches.jsonl \(No space left on '
+                     r'device, [\d,]+ bytes free\): free some room'):
+    train.train(experiment.load(tiny.config(images)), tmp_path)
 
 
 def test_a_full_disk_at_a_picture_does_not_end_the_run(

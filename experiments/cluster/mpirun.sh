@@ -8,9 +8,10 @@
 set -euo pipefail
 count=$1
 shift
-export COORDINATOR=${COORDINATOR:-$(hostname -I | cut -d' ' -f1):${PORT:-52525}}
+coordinator=${COORDINATOR:-$(hostname -I | cut -d' ' -f1):${PORT:-52525}}
+# An argument: launchers hand the environment to this host's ranks only.
 # shellcheck disable=SC2016,SC2086  # Ranks expand it; several options.
 exec mpirun -n "$count" ${MPIRUN_ARGS:-} bash -c '
-  exec python -u -m gan_jax.main "$@" --coordinator="$COORDINATOR" \
+  exec python -u -m gan_jax.main "$@" --coordinator="$0" \
     --num_processes="${OMPI_COMM_WORLD_SIZE:-$PMI_SIZE}" \
-    --process_id="${OMPI_COMM_WORLD_RANK:-$PMI_RANK}"' gan_jax "$@"
+    --process_id="${OMPI_COMM_WORLD_RANK:-$PMI_RANK}"' "$coordinator" "$@"

@@ -74,7 +74,7 @@ class Steps:
       try:
         self._verify(step)
       except manifest.Damage as e:
-        if not os.path.isdir(self.path(step)):  # A living run deletes it.
+        if not os.path.lexists(self.path(step)):  # A living run deletes it.
           return self.newest()
         damaged[step] = e
       else:

@@ -7,6 +7,8 @@ renamed. Entries are made from what they are made of, so a stale one is never
 read; the folder may be deleted at any time.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -72,19 +74,20 @@ def write(key: str, shape, images: Iterable, *, notes=lambda: {},
     DataError: no room, or the folder cannot be written.
   """
   folder = _folder(key)
-  parent, work = os.path.dirname(folder), None
+  parent, work, held = os.path.dirname(folder), None, None
   try:
     os.makedirs(parent, exist_ok=True)
+    _sweep(parent)
     work = tempfile.mkdtemp(prefix='.writing-', dir=parent)
+    held = _hold(work)
     _check_room(work, int(np.prod(shape, dtype=np.int64)))
     fingerprint = _write_images(os.path.join(work, 'images.npy'), shape, images,
                                 at_most)
     manifest = manifest() if callable(manifest) else manifest
     if manifest:
-      with open(os.path.join(work, 'manifest'), 'wb') as file:
-        file.write(manifest)
-    with open(os.path.join(work, 'entry.json'), 'w') as file:
-      json.dump({'fingerprint': fingerprint, 'notes': notes()}, file)
+      _write(os.path.join(work, 'manifest'), manifest)
+    _write(os.path.join(work, 'entry.json'), json.dumps(
+        {'fingerprint': fingerprint, 'notes': notes()}).encode())
     os.chmod(work, 0o777 & ~_umask())
     whole = read(key)
     if whole and (not manifest or os.path.exists(
@@ -107,7 +110,43 @@ def write(key: str, shape, images: Iterable, *, notes=lambda: {},
   finally:
     if work:
       shutil.rmtree(work, ignore_errors=True)
+    if held is not None:
+      os.close(held)
   return read(key)
+
+
+def _hold(folder):
+  """Locks a folder as long as this process lives; None where none can be."""
+  held = os.open(folder, os.O_RDONLY)
+  try:
+    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return held
+  except OSError:
+    os.close(held)
+    return None
+
+
+def _sweep(parent):
+  """Removes what processes left that were killed while they wrote."""
+  for name in os.listdir(parent):
+    if name.startswith(('.writing-', '.broken-')):
+      path = os.path.join(parent, name)
+      with contextlib.suppress(OSError):  # Another one is removing it.
+        if (held := _hold(path)) is not None:
+          shutil.rmtree(path, ignore_errors=True)
+          os.close(held)
+
+
+def _write(path, data):
+  with open(path, 'wb') as file:
+    file.write(data)
+    _sync(file)
+
+
+def _sync(file):
+  """To the disk: a rename may be there first after a power cut."""
+  file.flush()
+  os.fsync(file.fileno())
 
 
 def _folder(key):
@@ -144,6 +183,7 @@ def _write_images(path, shape, images, at_most) -> str:
       file.seek(0)
       # As long as before: numpy leaves room for the first axis to grow.
       _write_header(file, (count, *each))
+    _sync(file)
   digest.update(str((count, *each)).encode())
   return digest.hexdigest()
 

@@ -7,7 +7,7 @@ import tempfile
 import time
 from typing import Literal
 
-from gan_jax.data import cache, folder_labels, ingest, prepare, scan
+from gan_jax.data import cache, decode, folder_labels, ingest, prepare, scan
 from gan_jax.data.files import DataError
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.prepare import Source
@@ -115,7 +115,7 @@ def _judge(root, refused, total, on_bad_image, max_bad):
 
 def _entry(root, files, geometry, judge, started) -> cache.Entry:
   index = os.path.join(cache.root(), 'folders', cache.key_of(
-      os.path.realpath(root), tuple(geometry)) + '.json')
+      decode.VERSION, os.path.realpath(root), tuple(geometry)) + '.json')
   state = scan.state_of(files)
   entry = _indexed(index, state)
   if entry:

@@ -14,7 +14,7 @@ import numpy as np
 import tqdm
 from PIL import Image
 
-from gan_jax.data import cache, files, prepare, tfds_files
+from gan_jax.data import cache, decode, files, prepare, tfds_files
 from gan_jax.data.files import DataError
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.prepare import Source
@@ -172,10 +172,13 @@ def _examples(library, builder, split, keys, path):
 
 
 def _pixels(encoded, channels) -> np.ndarray:
-  with Image.open(io.BytesIO(encoded)) as image:
-    mode = _MODES.get(channels) or (
-        image.mode if image.mode in ('L', 'LA', 'RGB', 'RGBA') else 'RGB')
-    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+  try:
+    with Image.open(io.BytesIO(encoded), formats=decode.FORMATS) as image:
+      mode = _MODES.get(channels) or (
+          image.mode if image.mode in ('L', 'LA', 'RGB', 'RGBA') else 'RGB')
+      pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+  except Image.DecompressionBombError as e:
+    raise ValueError(str(e)) from e
   return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
