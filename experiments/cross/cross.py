@@ -31,7 +31,7 @@ from configs import common  # noqa: E402  (after the line above)
 from gan_jax import experiment, lookup, parallel  # noqa: E402
 from gan_jax.validation import ConfigError  # noqa: E402
 
-_TRIES = 8  # refusals after which a pair is given up
+_DRAWN = 2  # tries of a pair in company at random, before plain company
 GENERATOR_NORMS = ('none', 'batch', 'conditional_batch', 'layer', 'instance',
                    'group', 'pixel', 'virtual_batch', 'self_modulation',
                    'adain')
@@ -49,16 +49,22 @@ AXES = {
 }
 
 
-def cross(seed: int, play):
+PLAIN = dict(loss='non_saturating', penalty='none', gen_norm='batch',
+             disc_norm='none', weight_norm='none', augment='none', game='plain')
+
+
+def cross(seed: int, play, played=()):
   """Plays cells until every pair of two choices has been played or given up.
 
   Each cell is made around a pair that is still missing, out of some at random
   the one with the most missing pairs. A cell that is refused covers nothing:
-  its pair is tried again in other company, and given up after a few refusals.
+  its pair is tried again in other company, the last times in the plainest, with
+  each conditioning in turn, and then given up: it means nothing.
 
   Args:
     seed: of the draws.
     play: cell -> outcome, 'ok' or 'refused: why' or 'failed: how'.
+    played: cells that need not be played again.
 
   Yields:
     (cell, outcome, the pairs that were given up with it).
@@ -67,16 +73,18 @@ def cross(seed: int, play):
   names = list(AXES)
   missing = {(a, x, b, y) for a, b in itertools.combinations(names, 2)
              for x in AXES[a] for y in AXES[b]}
+  for cell in played:
+    missing -= _pairs(cell, names)
   refusals = collections.Counter()
   while missing:
     pair = rng.choice(sorted(missing))
-    cell = max((_around(pair, names, rng) for _ in range(30)),
+    cell = max((_around(pair, names, rng, refusals[pair]) for _ in range(30)),
                key=lambda cell: len(_pairs(cell, names) & missing))
     outcome = play(cell)
     given_up = []
     if outcome.startswith('refused'):
       refusals[pair] += 1
-      if refusals[pair] == _TRIES:
+      if refusals[pair] == _DRAWN + len(AXES['conditioning']):
         given_up = [pair]
         missing.discard(pair)
     else:
@@ -84,9 +92,12 @@ def cross(seed: int, play):
     yield cell, outcome, given_up
 
 
-def _around(pair, names, rng):
-  """A cell with a pair in it, the rest plain or at random."""
-  cell = {name: rng.choice(AXES[name]) for name in names}
+def _around(pair, names, rng, refusals):
+  """A cell with a pair in it, the rest at random or plain."""
+  if refusals < _DRAWN:
+    cell = {name: rng.choice(AXES[name]) for name in names}
+  else:
+    cell = PLAIN | {'conditioning': AXES['conditioning'][refusals - _DRAWN]}
   cell[pair[0]], cell[pair[2]] = pair[1], pair[3]
   return cell
 
@@ -157,9 +168,11 @@ def main(argv=None) -> int:
   parser = argparse.ArgumentParser()
   parser.add_argument('--cells', type=int, default=0, help='0: all it takes')
   parser.add_argument('--seed', type=int, default=0)
+  parser.add_argument('--played', default='', help='lines of an earlier run, '
+                      'whose cells are not played again')
   args = parser.parse_args(argv)
   counts, lost, start = collections.Counter(), [], time.perf_counter()
-  cells = cross(args.seed, _guarded)
+  cells = cross(args.seed, _guarded, _read(args.played))
   for cell, outcome, given_up in itertools.islice(cells, args.cells or None):
     kind = outcome.split(':')[0]
     counts[kind] += 1
@@ -172,6 +185,15 @@ def main(argv=None) -> int:
   print(json.dumps({**counts, 'pairs_never_played': [
       f'{a}={x}, {b}={y}' for a, x, b, y in lost]}), flush=True)
   return int(counts['failed'] > 0)
+
+
+def _read(path):
+  """The cells of a file that played."""
+  if not path:
+    return []
+  with open(path) as file:
+    rows = [json.loads(line) for line in file]
+  return [row for row in rows if row.get('outcome') == 'ok']
 
 
 def _guarded(cell) -> str:
