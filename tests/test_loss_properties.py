@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from loss_pairs import FORMULAS, NAMES, build, logits, slopes
+from loss_pairs import FORMULAS, LATER, NAMES, build, halves, logits, slopes
 
 from gan_jax import lookup, losses
 
@@ -47,6 +47,25 @@ def test_the_others_of_the_batch_have_a_part_in_the_rest():
     changed = [half(a.at[3].add(1.0), b.at[3].add(move)) != half(a, b)
                for half in build(name) for move in (9.0, -9.0)]
     assert any(half.at[3].set(False).any() for half in changed), name
+
+
+OF_LOGITS = [dict(name=name) for name in NAMES
+             if getattr(losses, name)().inputs == 'logits']
+
+
+@pytest.mark.parametrize('spec', [
+    *OF_LOGITS, dict(name='fgan', divergence='kl'),
+    *(dict(name='top_k', base=base) for base in (
+        'hinge', 'wasserstein', 'minimax', 'least_squares'))], ids=str)
+def test_a_relative_loss_does_not_see_a_number_added_to_all(spec):
+  loss = lookup.build('gan_jax.losses', spec)
+  disc, _ = halves(loss, **LATER.get(spec['name'], {}))
+  same = []
+  for seed, c in enumerate(np.random.default_rng(0).normal(0.0, 20.0, 5)):
+    a, b = logits(seed, size=8)
+    same.append(np.allclose(disc(a + c, b + c), disc(a, b), rtol=1e-4,
+                            atol=1e-4))
+  assert loss.relative == all(same)
 
 
 @pytest.mark.parametrize('name', NAMES)

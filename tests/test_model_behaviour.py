@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_models import (
+  DISCRIMINATORS,
   GENERATORS,
   KEY,
   abstract,
@@ -66,6 +67,26 @@ def test_bfloat16_arithmetic_keeps_float32_parameters(name, kind):
   gradient = jax.eval_shape(jax.grad(lambda p: jnp.sum(
       forward(rough)(p, stats, x, label))), params)
   assert {g.dtype for g in jax.tree.leaves(gradient)} == {jnp.dtype('float32')}
+
+
+@pytest.mark.parametrize('name', sorted(
+    set(DISCRIMINATORS) - {'autoencoder.Discriminator'}))
+def test_the_last_layer_of_bfloat16_is_float32(name):
+  model = build(name, 'Discriminator', dtype=jnp.bfloat16,
+                conditioning='none', weight_norm='none',
+                heads=(('classes', 3),))
+  x, label = inputs('Discriminator')
+  params, stats = some_variables(model, x, label)
+  out, _ = jax.jit(lambda *a: model.apply(*a, train=False))(params, stats, x,
+                                                           label)
+  assert out.features.dtype == jnp.bfloat16
+  features = np.asarray(out.features, np.float32)
+  (ends,) = [part for part in params.values() if 'logits' in part]
+  for got, name in ((out.logits[:, None], 'logits'),
+                    (out.heads['classes'], 'classes')):
+    want = features @ ends[name]['kernel'] + ends[name]['bias']
+    assert got.dtype == jnp.float32
+    np.testing.assert_allclose(got, want, rtol=1e-5)
 
 
 @pytest.mark.parametrize('image_range', [(-1.0, 1.0), (0.0, 1.0)])

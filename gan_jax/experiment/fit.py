@@ -28,9 +28,10 @@ def problems(config: Mapping, disc: Any, loss: Any, penalties,
   """
   built = tuple(term for term in penalties if term.fn)
   loss = loss if isinstance(loss, Loss) else None
-  return [*_autoencoder(config, disc, loss), *_logits(config, disc, loss),
-          *_packs(config, built), *_classes(config, penalties),
-          *_judges(config, loss, built), *_game(config),
+  return [*_autoencoder(config, disc, loss),
+          *_logits(config, disc, loss, penalties), *_packs(config, built),
+          *_classes(config, penalties), *_judges(config, loss, built),
+          *_game(config),
           *(_missing_labels(config, penalties) if unlabelled else ())]
 
 
@@ -48,16 +49,27 @@ def _autoencoder(config, disc, loss) -> Iterator[Problem]:
         'gives reconstruction errors for logits; use loss=ebgan or began')
 
 
-def _logits(config, disc, loss) -> Iterator[Problem]:
+def _logits(config, disc, loss, penalties) -> Iterator[Problem]:
   """What reads logits must find logits, each of one image."""
+  name, adaptive = config['loss']['name'], {'ada', 'apa'} & _augments(config)
   if loss is not None and (loss.needs or loss.inputs != 'logits'):
     for path, on in (('gradient_normalization',
                       config['gradient_normalization']),
-                     ('augment', {'ada', 'apa'} & _augments(config))):
+                     ('augment', adaptive)):
       if on:
-        yield Problem(
-            path, config[path], f'reads logits, which {config["loss"]["name"]} '
-            'does not train; leave it out')
+        yield Problem(path, config[path], f'reads logits, which {name} does '
+                      'not train; leave it out')
+  if loss is not None and loss.relative and adaptive:
+    yield Problem(
+        'augment', config['augment'], 'adapts by the sign of D(real), which '
+        f'{name} leaves open; use bgc, which has a fixed p')
+  for i, term in enumerate(penalties):
+    if loss is not None and loss.inputs == 'features' and term.fn and any(
+        names(side, critic) for side in (term.parts.disc, term.parts.gen)
+        for critic in ('critic', 'fake_critic')):
+      yield Problem(
+          f'penalties[{i}].name', term.name, f'acts on logits, which {name} '
+          'does not train; use disc_weight_clip')
   mixed = (getattr(disc, 'norm', 'none') == 'batch'
            or getattr(disc, 'minibatch', 'none') != 'none')
   if config['gradient_normalization'] and mixed:

@@ -17,6 +17,8 @@ class Loss(NamedTuple):
   inputs: 'logits' (real and fake are [B]) or 'features' ([B, F]).
   needs: 'autoencoder' where the logits are reconstruction errors >= 0, so that
     the discriminator must be an autoencoder.
+  relative: whether a number added to all logits leaves disc as it is, so that
+    the sign of a logit says nothing.
   """
 
   disc: Callable
@@ -25,3 +27,4 @@ class Loss(NamedTuple):
   remember: Callable | None = None
   inputs: str = 'logits'
   needs: str = ''
+  relative: bool = False

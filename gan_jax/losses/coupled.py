@@ -52,7 +52,7 @@ def _average(cost, batch_mean):
   def gen(real, fake):
     return disc(fake, real)
 
-  return Loss(disc, gen)
+  return Loss(disc, gen, relative=True)
 
 
 def softmax_gan(*, batch_all: Callable = _itself) -> Loss:
@@ -73,7 +73,7 @@ def softmax_gan(*, batch_all: Callable = _itself) -> Loss:
   def gen(real, fake):
     return log_partition(real, fake) - 0.5 * (real + fake)
 
-  return Loss(disc, gen)
+  return Loss(disc, gen, relative=True)
 
 
 def dual_contrastive(*, batch_all: Callable = _itself) -> Loss:
@@ -91,7 +91,7 @@ def dual_contrastive(*, batch_all: Callable = _itself) -> Loss:
   def gen(real, fake):
     return -disc(real, fake)
 
-  return Loss(disc, gen)
+  return Loss(disc, gen, relative=True)
 
 
 def mmd(*, bandwidths: tuple = (1.0, 2.0, 4.0, 8.0, 16.0),
@@ -106,8 +106,8 @@ def mmd(*, bandwidths: tuple = (1.0, 2.0, 4.0, 8.0, 16.0),
   k(x, y) = sum_s exp(-|x - y|^2 / (2 s^2)). gen minimises it, disc minimises
   its negative. Left out of the paper: the autoencoder that keeps the features
   injective, and the feasible set reduction; the authors' code takes the root of
-  the biased estimate. Weight clipping (theirs is to 0.01) or a penalty must
-  bound the features' scale.
+  the biased estimate. Weight clipping (theirs is to 0.01) must bound the
+  features' scale: gradient penalties act on the logits, which nothing trains.
 
   Differences of all pairs are taken one by one ([B, B, F] operations), which is
   exact where features are large; meant for F up to some hundreds.
@@ -200,4 +200,5 @@ def top_k(*, base: Literal['non_saturating', 'hinge', 'wasserstein', 'minimax',
     del real, fake
     return {'updates': memory['updates'] + 1.0}
 
-  return Loss(disc, gen, {'updates': np.float32(0.0)}, remember)
+  return Loss(disc, gen, {'updates': np.float32(0.0)}, remember,
+              relative=loss.relative)

@@ -62,7 +62,7 @@ def wasserstein() -> Loss:
     del real
     return -fake
 
-  return Loss(disc, gen)
+  return Loss(disc, gen, relative=True)
 
 
 def least_squares(*, real_target: float = 1.0, fake_target: float = 0.0,
@@ -108,7 +108,7 @@ def relativistic() -> Loss:
   def gen(real, fake):
     return nn.softplus(real - fake)
 
-  return Loss(disc, gen)
+  return Loss(disc, gen, relative=True)
 
 
 # Of an output v: (the activation g, its conjugate f*(g)), the latter worked out

@@ -125,5 +125,5 @@ class AnyDiscriminator(Network, kw_only=True):
     x = layers.Minibatch(self.minibatch, **self.arithmetic())(x)
     return layers.Heads(
         num_classes=self.num_classes, conditioning=self.conditioning,
-        heads=self.heads, **self.arithmetic(), **kwargs)(
+        heads=self.heads, weight_norm=self.weight_norm, **kwargs)(
             x.reshape(x.shape[0], -1), label)

@@ -1,7 +1,7 @@
 """Where labels enter a network, and what leaves a discriminator."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -62,9 +62,11 @@ class Heads(nn.Module):
   + <e_label, features>, e [num_classes, F] learnt. Miyato & Koyama 2018,
   https://arxiv.org/abs/1802.05637, eq. 3.
 
+  All of it is float32, whatever the dtype of the features.
+
   heads: (name, size) of what a loss asks for beside the logits: linear layers
-    of the features, {name: [B, size] float32}. ('proxies', size) is a learnt
-    vector per class instead, [num_classes, size].
+    of the features, {name: [B, size]}. ('proxies', size) is a learnt vector per
+    class instead, [num_classes, size].
   """
 
   num_classes: int = 0
@@ -72,14 +74,13 @@ class Heads(nn.Module):
   heads: tuple[tuple[str, int], ...] = ()
   kernel_init: Callable = nn.initializers.lecun_normal()
   weight_norm: WeightNormName = 'none'
-  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, features, label):
     def linear(size, name, x=features, bias=True):
+      # In float32: bfloat16 would round a logit to three digits.
       return Dense(size, bias=bias, kernel_init=self.kernel_init, name=name,
-                   weight_norm=self.weight_norm, dtype=self.dtype)(
-                       x).astype(jnp.float32)
+                   weight_norm=self.weight_norm)(x)
 
     logits = linear(1, 'logits')[:, 0]
     if self.conditioning == 'projection':
