@@ -15,6 +15,7 @@ _SPEC.loader.exec_module(cross)
 
 def _pairs_played(play, monkeypatch, axes):
   monkeypatch.setattr(cross, 'AXES', axes)
+  monkeypatch.setattr(cross, 'PLAIN', (dict(a='y', b='q', c='2'),))
   played, given_up = set(), []
   for cell, outcome, lost in cross.cross(0, play):
     given_up += lost
@@ -39,6 +40,9 @@ def test_every_pair_is_played_but_those_that_are_always_refused(monkeypatch):
 
   played, given_up = _pairs_played(play, monkeypatch, axes)
   assert given_up == [('a', 'x', 'b', 'p')]
+  again = [cell for cell, _, _ in cross.cross(0, play, [
+      dict(zip('abc', cell, strict=True)) for cell in ('xq1', 'yp2', 'zp3')])]
+  assert dict(a='x', b='q', c='1') not in again
   assert played == every - set(given_up)
 
 

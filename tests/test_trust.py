@@ -28,7 +28,7 @@ def run_of(folder, **changes):
     dict(gen_optimizer=dict(name='jax.experimental.io_callback:x'))])
 def test_a_run_cannot_call_what_is_installed(tmp_path, monkeypatch, changes):
   monkeypatch.chdir(tmp_path)
-  with pytest.raises(WorkdirError, match='config.json names .* of an installed package'):
+  with pytest.raises(WorkdirError, match='config.json names .* installed'):
     record.read_run(run_of(tmp_path / 'run', **changes))
   assert not os.path.exists('canary')
 

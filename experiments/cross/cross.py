@@ -49,8 +49,11 @@ AXES = {
 }
 
 
-PLAIN = dict(loss='non_saturating', penalty='none', gen_norm='batch',
-             disc_norm='none', weight_norm='none', augment='none', game='plain')
+# The plainest cells, for pairs that are refused in other company.
+PLAIN = tuple(
+    dict(loss='non_saturating', penalty='none', gen_norm='batch',
+         disc_norm='none', weight_norm='none', conditioning=conditioning,
+         augment='none', game='plain') for conditioning in AXES['conditioning'])
 
 
 def cross(seed: int, play, played=()):
@@ -84,7 +87,7 @@ def cross(seed: int, play, played=()):
     given_up = []
     if outcome.startswith('refused'):
       refusals[pair] += 1
-      if refusals[pair] == _DRAWN + len(AXES['conditioning']):
+      if refusals[pair] == _DRAWN + len(PLAIN):
         given_up = [pair]
         missing.discard(pair)
     else:
@@ -97,7 +100,7 @@ def _around(pair, names, rng, refusals):
   if refusals < _DRAWN:
     cell = {name: rng.choice(AXES[name]) for name in names}
   else:
-    cell = PLAIN | {'conditioning': AXES['conditioning'][refusals - _DRAWN]}
+    cell = dict(PLAIN[refusals - _DRAWN])
   cell[pair[0]], cell[pair[2]] = pair[1], pair[3]
   return cell
 
