@@ -152,7 +152,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
         real_out=real_out, fake_out=fake_out, generate=generate)
     aux |= terms.remember(game, state.aux, real_out, fake_out, state.step)
     return loss + extra, (stats, aux, scalars | terms.opinion(
-        loss, real_out, fake_out))
+        game, loss, real_out, fake_out))
 
   grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
       state.disc.params)
