@@ -111,7 +111,8 @@ def test_every_penalty():
       assert (scalar in scalars) == (getattr(term.parts, side) is not None)
   assert 'memory/lecam/real' in scalars
   weights = {t['name']: t['weight'] for t in run.config['penalties']}
-  assert (weights['wgan_gp'], weights['dragan'], weights['r1']) == (10, 10, 10)
+  assert [weights[name] for name in ('wgan_gp', 'dragan', 'r1', 'r2')] == [
+      10, 10, 10, 10]
 
 
 def test_every_augmentation():
