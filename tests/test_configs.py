@@ -145,6 +145,8 @@ def test_every_augmentation():
      'augment', 'which top_k leaves open'),
     ('unrolled', '', ('--config.accumulate_steps=2',), 'unrolled_steps',
      'accumulate_steps=1'),
+    ('wgan', '', ('--config.accumulate_steps=2',), 'accumulate_steps',
+     'multiple of disc_steps'),
     ('unrolled', '', ('--config.disc_optimizer.eps_root=0.0',),
      'disc_optimizer.eps_root', '1e-12'),
     ('critic_mlp', 'augment=cutout', (), 'augment', '[-1, 1]'),
