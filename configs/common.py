@@ -17,11 +17,12 @@ from gan_jax import lookup
 from gan_jax.data import load as data
 from gan_jax.validation import ROOMS
 
-# Weights of the papers; 1 for a penalty that is not here.
-_WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'wgan_div': 2.0,
-            'drift': 0.001, 'lecam': 0.3, 'cr': 10.0, 'bcr': 10.0, 'zcr': 5.0,
-            'icr': 10.0, 'orthogonal': 1e-4, 'path_length': 2.0,
-            'pulling_away': 0.1}
+# Weights of the papers; 1 for a penalty that is not here. r1 and r2 have one
+# gamma (Mescheder et al. 2018, arXiv:1801.04406, section 4.1; R3GAN).
+_WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
+            'wgan_div': 2.0, 'drift': 0.001, 'lecam': 0.3, 'cr': 10.0,
+            'bcr': 10.0, 'zcr': 5.0, 'icr': 10.0, 'orthogonal': 1e-4,
+            'path_length': 2.0, 'pulling_away': 0.1}
 _MANY = {'penalty': 'penalties', 'augment': 'augment',
          'evaluator': 'evaluators'}
 

@@ -4,6 +4,8 @@
 
 Least squares on logits, targets 0 and 1 (eq. 9); Adam 2e-4 (0.5, 0.999), the
 rates of DCGAN, whose networks these are.
+
+Departures: samples of averaged weights (0.999), where the paper averages none.
 """
 
 from configs import common, dcgan

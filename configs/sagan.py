@@ -6,7 +6,8 @@ SNGAN's networks with self-attention, spectral norm in both, projection and
 conditional batch norm, hinge loss, two time scales: Adam 1e-4 for the generator
 and 4e-4 for the discriminator, (0, 0.9), one step each.
 
-Departures: attention at 14 px, as the digits have no 32; 64 channels.
+Departures: attention at 14 px, as the digits have no 32; 64 channels; samples
+of averaged weights (0.999), where the paper averages none.
 """
 
 from configs import common, sngan

@@ -7,7 +7,8 @@ ResNets, spectral norm in the discriminator, hinge loss, Adam 2e-4 (0, 0.9)
 with five discriminator steps, batch 64, 100,000 steps in the paper with a
 linear decay to 0; with labels conditional batch norm in the generator.
 
-Departures: 64 channels instead of 256 or 128, and 20,000 steps, for the digits.
+Departures: 64 channels instead of 256 or 128, and 20,000 steps, for the digits;
+samples of averaged weights (0.999), where the paper averages none.
 """
 
 from configs import common

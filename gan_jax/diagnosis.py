@@ -42,7 +42,7 @@ def diagnose(game, state: TrainState, real: Examples,
     0.5 % of the range from one of its ends; and of the held-out examples the
     means of D, sigmoid(D) and sign(D), and how much larger those of D and
     sign(D) are on `real`: the overfitting of the discriminator (Karras et al.
-    2020, arXiv:2006.06676, section 3).
+    2020, arXiv:2006.06676, section 3). D is `terms.realness`.
   """
   keys = terms.per_example(key, jnp.arange(real.image.shape[0]))
   z = game.latent(terms.of_purpose(keys, 'latent'))
@@ -54,8 +54,9 @@ def diagnose(game, state: TrainState, real: Examples,
     seen = terms.view(game, image, image, label, keys, z, state.step)
 
     def logits(images):
-      return terms.critique(game, state.disc.params, state.disc.stats,
-                            state.aux, images, seen, purpose)[0].logits
+      return terms.realness(game, terms.critique(
+          game, state.disc.params, state.disc.stats, state.aux, images, seen,
+          purpose)[0])
 
     out, slope = jax.vjp(logits, seen.real)
     grad = slope(jnp.ones_like(out))[0].astype(jnp.float32)

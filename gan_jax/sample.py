@@ -57,6 +57,9 @@ def sample(folder: str, request: Request, out: str, *,
   config, facts = record.read_run(folder)
   game = game_of_run(config, facts)
   label = _labels(config, facts, request)
+  if request.truncation and config['latent']['name'] == 'infogan':
+    raise RequestError(f'--truncation={request.truncation} would erase the '
+                       'codes of infogan')
   _check_out(out, facts.image_shape)
   checkpoints = Checkpoints(folder, strict=strict)
   shapes = jax.eval_shape(

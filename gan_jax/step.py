@@ -152,16 +152,12 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
         real_out=real_out, fake_out=fake_out, generate=generate)
     aux |= terms.remember(game, state.aux, real_out, fake_out, state.step)
     return loss + extra, (stats, aux, scalars | terms.opinion(
-        loss, real_out, fake_out))
+        game, loss, real_out, fake_out))
 
   grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
       state.disc.params)
   grads, stats, aux, scalars = pmean((grads, stats, aux, scalars))
-  disc = _update(state.disc, grads, stats, game.disc_optimizer)
-  if game.disc_weight_clip:
-    bound = game.disc_weight_clip
-    disc = disc.replace(params=jax.tree.map(
-        lambda p: jnp.clip(p, -bound, bound), disc.params))
+  disc = _update_disc(state.disc, grads, stats, game)
   scalars |= terms.stride('disc', state.disc.params, disc.params, grads)
   scalars |= terms.remembered(aux)
   return state.replace(disc=disc, aux=state.aux | aux), scalars
@@ -229,8 +225,18 @@ def _unrolled(state, seen, game, pmean):
   disc = state.disc
   for _ in range(game.unrolled_steps):
     grads = pmean(jax.grad(objective)(disc.params))
-    disc = _update(disc, grads, disc.stats, game.disc_optimizer)
+    disc = _update_disc(disc, grads, disc.stats, game)
   return disc.params
+
+
+def _update_disc(disc: Net, grads, stats, game: Game) -> Net:
+  """An update of the discriminator, and its clipping."""
+  disc = _update(disc, grads, stats, game.disc_optimizer)
+  if not game.disc_weight_clip:
+    return disc
+  bound = game.disc_weight_clip
+  return disc.replace(params=jax.tree.map(
+      lambda p: jnp.clip(p, -bound, bound), disc.params))
 
 
 def _update(net: Net, grads, stats, optimizer) -> Net:

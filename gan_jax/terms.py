@@ -90,15 +90,21 @@ def adversarial(game, which: str, aux, real_out, fake_out):
   return mean(getattr(loss, which)(real, fake, *memory), real, f'loss.{which}')
 
 
-def opinion(loss, real_out, fake_out):
+def realness(game, out):
+  """[B], higher where it looks more real: an energy is low there."""
+  return -out.logits if game.loss.needs == 'autoencoder' else out.logits
+
+
+def opinion(game, loss, real_out, fake_out):
   """The scalars that say how the discriminator judges."""
+  real, fake = (realness(game, out) for out in (real_out, fake_out))
   return {
       'loss/disc': loss,
-      'logits/real': jnp.mean(real_out.logits),
-      'logits/fake': jnp.mean(fake_out.logits),
-      'prob/real': jnp.mean(jax.nn.sigmoid(real_out.logits)),
-      'prob/fake': jnp.mean(jax.nn.sigmoid(fake_out.logits)),
-      'sign/real': jnp.mean(jnp.sign(real_out.logits).astype(jnp.float32)),
+      'logits/real': jnp.mean(real),
+      'logits/fake': jnp.mean(fake),
+      'prob/real': jnp.mean(jax.nn.sigmoid(real)),
+      'prob/fake': jnp.mean(jax.nn.sigmoid(fake)),
+      'sign/real': jnp.mean(jnp.sign(real).astype(jnp.float32)),
   }
 
 

@@ -162,18 +162,30 @@ def _check_game(config, devices, known) -> list[Problem]:
         'packing', packing, f'packs do not divide batch_size='
         f'{config["batch_size"]} on {devices} devices; a multiple of '
         f'{packing * devices} does'))
-  spec = config.get('disc_optimizer')
-  if config.get('unrolled_steps') and isinstance(spec, Mapping) and (
-      spec.get('name') in ('adam', 'adamw') and not spec.get('eps_root')):
-    problems.append(Problem(
-        'disc_optimizer.eps_root', 0.0, 'must be above 0, 1e-12 for example, '
-        'with unrolled_steps: the gradient goes through the root in Adam'))
+  if config.get('unrolled_steps') and not any(
+      path.startswith('disc_optimizer') for path in bad):
+    problems += _check_unrolled(config.get('disc_optimizer'))
   if config['updates'] == 'simultaneous' and (
       config['disc_steps'], config['gen_steps']) != (1, 1):
     problems.append(Problem(
         'updates', 'simultaneous', 'is one update of each player; use '
         'disc_steps=1 and gen_steps=1, or alternating'))
   return problems + _check_codes(config)
+
+
+def _check_unrolled(spec) -> list[Problem]:
+  """The generator's gradient goes through D's optimiser, roots and all."""
+  if not isinstance(spec, Mapping) or ':' in (name := spec.get('name', ':')):
+    return []
+  if name in ('adafactor', 'radam'):  # NaN, in radam once it rectifies.
+    return [Problem('disc_optimizer.name', name, 'gives no gradient through '
+                    'its update, which unrolled_steps needs; use adam')]
+  known = lookup.defaults('optax', name, plain=False)
+  if 'eps_root' not in known or (known | spec)['eps_root']:
+    return []
+  return [Problem(
+      'disc_optimizer.eps_root', 0.0, 'must be above 0, 1e-12 for example, '
+      f'with unrolled_steps: the gradient goes through the root in {name}')]
 
 
 def _check_codes(config) -> list[Problem]:

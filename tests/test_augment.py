@@ -37,14 +37,17 @@ def test_translation_shifts_by_all_amounts_and_fills_with_0():
   assert min(counts) > 5 and max(counts) < 40  # 20 expected.
 
 
-@pytest.mark.parametrize('ratio,most', [(0.0, 0), (0.5, 4), (0.3, 2)])
-def test_translation_ratio(ratio, most):
-  image = jnp.zeros((200, 8, 8, 1)).at[:, 4, 4].set(1.0)
+@pytest.mark.parametrize('size,ratio,most', [
+    (8, 0.0, 0), (8, 0.5, 4), (8, 0.3, 2), (20, 0.125, 3), (36, 0.125, 5),
+    (100, 0.125, 13)])
+def test_translation_ratio(size, ratio, most):
+  middle = size // 2
+  image = jnp.zeros((200, size, size, 1)).at[:, middle, middle].set(1.0)
   out = jax.jit(augment.translation(ratio=ratio))(image, keys_of(200))
   _, rows, cols, _ = np.nonzero(np.asarray(out))
   for found in (rows, cols):
-    assert found.min() == 4 - most
-    assert found.max() == min(4 + most, 7)
+    assert found.min() == middle - most
+    assert found.max() == min(middle + most, size - 1)
 
 
 def test_instance_noise_is_normal_and_of_every_pixel():

@@ -111,7 +111,8 @@ def test_every_penalty():
       assert (scalar in scalars) == (getattr(term.parts, side) is not None)
   assert 'memory/lecam/real' in scalars
   weights = {t['name']: t['weight'] for t in run.config['penalties']}
-  assert (weights['wgan_gp'], weights['dragan'], weights['r1']) == (10, 10, 10)
+  assert [weights[name] for name in ('wgan_gp', 'dragan', 'r1', 'r2')] == [
+      10, 10, 10, 10]
 
 
 def test_every_augmentation():
@@ -144,6 +145,8 @@ def test_every_augmentation():
      'augment', 'which top_k leaves open'),
     ('unrolled', '', ('--config.accumulate_steps=2',), 'unrolled_steps',
      'accumulate_steps=1'),
+    ('wgan', '', ('--config.accumulate_steps=2',), 'accumulate_steps',
+     'multiple of disc_steps'),
     ('unrolled', '', ('--config.disc_optimizer.eps_root=0.0',),
      'disc_optimizer.eps_root', '1e-12'),
     ('critic_mlp', 'augment=cutout', (), 'augment', '[-1, 1]'),

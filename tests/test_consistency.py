@@ -1,5 +1,7 @@
 """Consistency terms: by numpy, and by the moments of their noise."""
 
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -26,11 +28,12 @@ def mirrored(a, x):
   return linear(a, x) - linear(a, x[:, :, ::-1])
 
 
-def moved(image, rows, columns):
-  """Shifted with zeros, by numpy: [H, W, C]."""
+def moved(image, rows, columns, most):
+  """Shifted by up to `most`, by numpy: [H, W, C]."""
   height, width = image.shape[:2]
-  padded = np.pad(image, ((1, 1), (1, 1), (0, 0)))
-  return padded[1 - rows:1 - rows + height, 1 - columns:1 - columns + width]
+  padded = np.pad(image, (*((n, n) for n in most), (0, 0)), mode='reflect')
+  top, left = most[0] - rows, most[1] - columns
+  return padded[top:top + height, left:left + width]
 
 
 def test_cr_compares_with_the_mirrored_image():
@@ -44,17 +47,30 @@ def test_cr_compares_with_the_mirrored_image():
   assert 25 < is_flipped.sum() < 75
 
 
-def test_cr_compares_with_the_shifted_image():
+# Of 3 by 2 pixels, mirrored: shifts by 4 rows or by 2 columns change nothing.
+@pytest.mark.parametrize('shift,most,different', [
+    (0.5, (1, 1), 3 * 2), (0.4, (1, 0), 3), (1.5, (4, 3), 4 * 2)])
+def test_cr_compares_with_the_shifted_image(shift, most, different):
   a, (real, fake) = direction(2.0), images(batch=MANY)
-  got = np.asarray(evaluate(penalties.cr(shift=0.4), linear, (real, fake),
+  got = np.asarray(evaluate(penalties.cr(shift=shift), linear, (real, fake),
                             keys_of(batch=MANY), a))
-  # 0.4 of 3 by 2 pixels is 1 of each: nine places.
-  shifts = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-  choices = np.array([[np.sum(np.asarray(a) * (image - moved(image, *shift)))
-                       for shift in shifts] for image in np.asarray(real)]) ** 2
+  places = list(itertools.product(*(range(-n, n + 1) for n in most)))
+  choices = np.array([[np.sum(np.asarray(a) * (image - moved(image, *by, most)))
+                       for by in places] for image in np.asarray(real)]) ** 2
   error = np.abs(choices - got[:, None])
   assert error.min(axis=1).max() < 1e-4
-  assert len(set(error.argmin(axis=1))) == 9
+  assert len(set(error.argmin(axis=1))) == different
+
+
+def test_a_shifted_row_shows_its_mirror_image_by_hand():
+  """0 1 2 3, by one to the left or right: 1 2 3 2 and 1 0 1 2."""
+  rows = jnp.broadcast_to(jnp.arange(4.0).reshape(1, 1, 4, 1), (MANY, 1, 4, 1))
+  # A row is read as one number, 0123, 1232 or 1012.
+  digits = jnp.array([1000.0, 100.0, 10.0, 1.0]).reshape(1, 4, 1)
+  got = call(penalties.cr(shift=0.25), real=rows, keys=keys_of(batch=MANY),
+             real_out=critique(jnp.zeros(MANY)),
+             critic=lambda x: linear(digits, x))
+  assert set(np.sqrt(got).tolist()) == {123.0, 1232.0, 1012.0}
 
 
 def test_bcr_is_cr_of_both_sides_with_draws_of_their_own():

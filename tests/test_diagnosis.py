@@ -9,7 +9,7 @@ import pytest
 import tiny
 from jax import random
 
-from gan_jax import diagnosing, experiment, parallel, terms
+from gan_jax import diagnosing, experiment, losses, parallel, terms
 from gan_jax.augment import Augmentation
 from gan_jax.diagnosis import (
   Examples,
@@ -41,7 +41,8 @@ def linear_game(**changes):
   rules = dict(
       gen=Model(None, gen, None), disc=Model(None, disc, None),
       latent=lambda keys: jax.vmap(lambda key: random.normal(key, (4,)))(keys),
-      loss=None, penalties=(), gen_optimizer=None, disc_optimizer=None,
+      loss=losses.hinge(), penalties=(), gen_optimizer=None,
+      disc_optimizer=None,
       augment=Augmentation(lambda images, keys, memory: images),
       disc_steps=1, gen_steps=1, reuse_fakes=True, disc_weight_clip=0.0,
       ema_decay=0.0, ema_rampup=0.0)
@@ -101,6 +102,19 @@ def test_what_held_out_examples_tell():
   without = look(linear_game(), A, REAL)
   assert not [k for k in without if k in want]
   assert without == pytest.approx({k: found[k] for k in without})
+
+
+def test_an_energy_is_low_where_it_looks_real():
+  """The D(x) = -a.x of an energy judges as a.x of other losses."""
+  want = look(linear_game(), A, REAL, HELD)
+  for energy in (losses.ebgan(), losses.began()):
+    assert look(linear_game(loss=energy), -A, REAL, HELD) == pytest.approx(want)
+  out = [Critique(jnp.array(x), None, {}) for x in ([1.0, 2.0], [3.0, 8.0])]
+  found = terms.opinion(linear_game(loss=losses.ebgan()), 9.0, *out)
+  want = {'loss/disc': 9.0, 'logits/real': -1.5, 'logits/fake': -5.5,
+          'sign/real': -1.0, 'prob/real': 0.194072, 'prob/fake': 0.023880}
+  assert {k: float(v) for k, v in found.items()} == pytest.approx(want,
+                                                                  rel=1e-4)
 
 
 def test_the_key_draws_the_generated_batch():
@@ -179,7 +193,8 @@ def test_the_gradient_ratio_is_of_gen_to_disc():
 
 def test_sign_real_is_among_what_the_discriminator_says():
   out = Critique(jnp.array([2.0, 1.0, -3.0, 4.0]), None, {})
-  assert float(terms.opinion(0.0, out, out)['sign/real']) == 0.5
+  assert float(terms.opinion(
+      linear_game(), 0.0, out, out)['sign/real']) == 0.5
 
 
 # --- in a run --------------------------------------------------------------

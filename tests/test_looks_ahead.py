@@ -31,9 +31,11 @@ from gan_jax.game import Batch
 from gan_jax.step import simultaneous_step, train_step
 
 
-@pytest.mark.parametrize('count', [0, 1, 3])
-def test_unrolled_steps_equal_the_gradient_through_them(count):
-  game = make_game(unrolled_steps=count, disc_optimizer=optax.sgd(0.5))
+@pytest.mark.parametrize('count,clip', [(0, 0.0), (1, 0.0), (3, 0.0),
+                                        (3, 0.45)])
+def test_unrolled_steps_equal_the_gradient_through_them(count, clip):
+  game = make_game(unrolled_steps=count, disc_optimizer=optax.sgd(0.5),
+                   disc_weight_clip=clip)
   state, batch = make_state(game), make_batch(game)
   keys = random.split(KEY, B)
   real, label = batch.image[0], batch.label[0]
@@ -53,6 +55,8 @@ def test_unrolled_steps_equal_the_gradient_through_them(count):
       slope = jax.grad(lambda d: jnp.mean(
           sp(-(flat @ d[0] + d[1])) + sp(z @ w @ d[0] + d[1])))(disc)
       disc = jax.tree.map(lambda p, g: p - 0.5 * g, disc, slope)
+      if clip:
+        disc = jax.tree.map(lambda p: jnp.clip(p, -clip, clip), disc)
     return jnp.mean(sp(-(z @ w @ disc[0] + disc[1])))
 
   loss, slope = jax.jit(jax.value_and_grad(ahead))(w)

@@ -16,7 +16,7 @@ pytestmark = tiny.READS_CONFIGS
 
 @pytest.fixture(scope='module')
 def runs(tmp_path_factory):
-  """Folders of a conditional run with classes 0, 1, 2 and of a plain one."""
+  """Folders of a conditional run with classes 0, 1, 2 and of plain ones."""
   base = tmp_path_factory.mktemp('runs')
   path = tiny.write_images(base / 'noise.npz')
   with pytest.MonkeyPatch.context() as patch:
@@ -26,6 +26,9 @@ def runs(tmp_path_factory):
           'main', f'--config=configs/{name}.py:data=npz,latent=normal,quick',
           f'--config.data.path={path}', f'--workdir={base / name}',
           '--config.latent.size=4']) == 0
+    assert main.main([
+        'main', '--config=configs/infogan.py:data=npz,quick',
+        f'--config.data.path={path}', f'--workdir={base / "infogan"}']) == 0
   return base
 
 
@@ -150,6 +153,7 @@ def test_images_in_0_1_are_scaled_as_well(cli, tmp_path, monkeypatch):
     ('cgan', ['--num_samples=-3'], ['--num_samples=-3']),
     ('cgan', ['--truncation=0.001'], ['truncation', '0.05']),
     ('cgan', ['--truncation=-1'], ['truncation', '0.05']),
+    ('infogan', ['--truncation=0.5'], ['--truncation=0.5', 'codes']),
     ('cgan', ['--interpolate=-2'], ['--interpolate=-2']),
     ('cgan', ['--interpolate=1'], ['--interpolate=1']),
     ('cgan', ['--out=/proc/no/such/x.png'], ['/proc/no/such/x.png']),

@@ -95,6 +95,21 @@ def test_without_lazy_terms_there_is_nothing_to_correct(terms):
                                 moves(optax.sgd(0.05)))
 
 
+@pytest.mark.parametrize('key', ['disc_steps', 'gen_steps'])
+@pytest.mark.parametrize('count', [1, 2, 4, 5, 6])
+@pytest.mark.parametrize('parts', [1, 2, 3, 4, 6, 12])
+def test_accumulated_updates_hold_whole_steps_or_lie_in_one(key, count, parts):
+  updates = np.arange(12 * count * parts).reshape(-1, parts)
+  steps = updates // count  # the step that each part belongs to
+  inside = (steps == steps[:, :1]).all()
+  whole = all(len(row) == count * len(set(row)) for row in steps.tolist())
+  changes = {key: count, 'accumulate_steps': parts}
+  if inside or whole:
+    configured(**changes)
+  else:
+    assert set(problems_of(**changes)) == {'accumulate_steps'}
+
+
 def test_lazy_correction_refuses_what_it_cannot_correct():
   both = dict(lazy_correction=True, disc_optimizer=ADAM, gen_optimizer=ADAM)
   found = problems_of(penalties=(LAZY, dict(LAZY, name='r2', every=8)), **both)

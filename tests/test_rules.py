@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import test_parallel
 import tiny
@@ -23,7 +24,7 @@ from toy import (
   weights,
 )
 
-from gan_jax import experiment
+from gan_jax import experiment, lookup
 from gan_jax.game import Batch
 from gan_jax.step import train_step
 from gan_jax.validation import ConfigError, check
@@ -149,6 +150,42 @@ def test_the_discriminator_has_the_heads_that_terms_name():
 def test_rules_that_exclude_each_other_are_problems(changes, message):
   (problem,) = check(tiny.config('unused', **changes), devices=4)
   assert message in str(problem)
+
+
+ZEROS = jnp.array([0.0, 1.0])
+
+
+def slope_through_updates(spec):
+  """By the gradients of six updates, one of them 0 as of a dead unit."""
+  optimizer = lookup.build('optax', spec)
+
+  def end(scale):
+    params = jnp.array([1.0, 2.0])
+    state = optimizer.init(params)
+    for _ in range(6):
+      updates, state = optimizer.update(scale * ZEROS, state, params)
+      params = optax.apply_updates(params, updates)
+    return jnp.sum(params ** 2)
+
+  return jax.jit(jax.grad(end))(1.0)
+
+
+@pytest.mark.parametrize('name,path', [
+    ('adam', '.eps_root'), ('lamb', '.eps_root'), ('amsgrad', '.eps_root'),
+    ('optimistic_adam_v2', '.eps_root'), ('radam', '.name'),
+    ('adafactor', '.name'), ('adabelief', ''), ('adagrad', ''), ('lion', ''),
+    ('rmsprop', ''), ('yogi', ''), ('sgd', '')])
+def test_looking_ahead_needs_a_gradient_through_the_optimiser(name, path):
+  spec = dict(name=name, learning_rate=0.1)
+  problems = check(tiny.config('unused', unrolled_steps=1,
+                               disc_optimizer=spec), devices=4)
+  assert [p.path for p in problems] == ['disc_optimizer' + path] * bool(path)
+  assert np.isfinite(slope_through_updates(spec)) == (not path)
+  if path == '.eps_root':
+    spec['eps_root'] = 1e-12
+    assert not check(tiny.config('unused', unrolled_steps=1,
+                                 disc_optimizer=spec), devices=4)
+    assert np.isfinite(slope_through_updates(spec))
 
 
 @pytest.mark.parametrize('changes', [

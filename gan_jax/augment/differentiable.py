@@ -20,7 +20,8 @@ def translation(*, ratio: float = 0.125) -> Callable:
   def augment(images, keys):
     check_images(images, 'translation')
     height, width = images.shape[1:3]
-    limits = jnp.array([round(height * ratio), round(width * ratio)])
+    # As the authors round: 2.5 pixels are 3, not the even number next to it.
+    limits = jnp.array([int(n * ratio + 0.5) for n in (height, width)])
 
     def one(image, key):
       shift = random.randint(key, (2,), -limits, limits + 1)

@@ -143,6 +143,12 @@ def _game(config) -> Iterator[Problem]:
     yield Problem(
         'unrolled_steps', config['unrolled_steps'], 'looks ahead by updates '
         'that accumulate_steps holds back; use accumulate_steps=1')
+  parts = config['accumulate_steps']
+  for key in ('disc_steps', 'gen_steps'):
+    if config[key] % parts and parts % config[key]:
+      yield Problem(
+          'accumulate_steps', parts, 'makes updates of parts of two steps with '
+          f'{key}={config[key]}; use a divisor or a multiple of {key}')
   pixels = _augments(config) - {'apa', 'horizontal_flip', 'instance_noise'}
   if tuple(config['image_range']) != (-1.0, 1.0) and pixels:
     yield Problem('augment', sorted(pixels), 'is made for images in [-1, 1]; '

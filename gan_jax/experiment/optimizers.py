@@ -15,6 +15,10 @@ def make_optimizer(key, spec, config, terms):
     config: plain and checked.
     terms: of this player, for `lazy_correction`.
 
+  With `accumulate_steps` both players wait for their gradients side by side:
+  but for the last, the parts of the generator's mean are of the discriminator
+  before its update.
+
   Raises:
     ValueError: not an optimiser, or one that has not what is asked for.
   """
@@ -55,7 +59,9 @@ def _corrected(spec, terms) -> dict:
   """Rate and betas for lazy terms.  Karras et al. 2020, 1912.04958, B.
 
   With c = every / (every + 1): learning_rate c, b1^c, b2^c, so that the steps
-  with the term and those without it move as far as if they were separate.
+  with the term and those without it move as far as if they were separate. In
+  StyleGAN2 they are: its term is an update of its own. Here it is added to the
+  update of the loss, so that this only lowers rate and betas as there.
   """
   intervals = sorted({term.every for term in terms if term.every > 1})
   if not intervals:

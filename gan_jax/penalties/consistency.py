@@ -4,17 +4,19 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax import random
+from jax import lax, random
 
 from gan_jax import augment
+from gan_jax.augment.base import check_images
 from gan_jax.penalties.term import Regulariser
 
 
 def cr(*, shift: float = 0.125, flip: bool = False) -> Callable:
   """(D(x) - D(T(x)))^2 on real images.  Zhang et al. 2020, arXiv:1910.12027.
 
-  T shifts by up to `shift` of the size, and mirrors if `flip` is on (the paper
-  does both; digits must not be mirrored). The paper's weight is 10.
+  T shifts by up to `shift` of the size, what comes in being the mirror image at
+  the border as in StudioGAN, and mirrors if `flip` is on (the paper does both;
+  digits must not be mirrored). The paper's weight is 10.
   """
   def penalty(critic, real, real_out, keys):
     return (real_out.logits - critic(_change(real, keys, shift, flip))) ** 2
@@ -87,5 +89,18 @@ def icr(*, shift: float = 0.125, flip: bool = False, std: float = 0.03,
 
 def _change(images, keys, shift, flip):
   keys = jax.vmap(random.split)(keys)
-  images = augment.translation(ratio=shift)(images, keys[:, 0])
+  images = _shifted(images, keys[:, 0], shift)
   return augment.horizontal_flip()(images, keys[:, 1]) if flip else images
+
+
+def _shifted(images, keys, ratio):
+  check_images(images, 'translation')
+  most = [int(n * ratio) for n in images.shape[1:3]]
+  padded = jnp.pad(images, [(0, 0), *((n, n) for n in most), (0, 0)],
+                   mode='reflect')
+
+  def one(image, key):
+    top, left = random.randint(key, (2,), 0, 2 * jnp.array(most) + 1)
+    return lax.dynamic_slice(image, (top, left, 0), images.shape[1:])
+
+  return jax.vmap(one)(padded, keys)
