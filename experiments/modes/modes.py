@@ -57,11 +57,16 @@ def gaussians(data: str, argument: str):
 
 
 def stacked(data: str, argument: str):
-  """A DCGAN of an eighth of the width, no norm in D, 3,000 samples."""
+  """A DCGAN of an eighth of the width, no norm in D, 3,000 samples.
+
+  At five times the rate of the recipe, to be there in a thousand steps.
+  """
   config = dcgan.get_config(
       f'data={data},evaluator=stacked_coverage,{argument}')
   config.generator.width = config.discriminator.width = 8
   config.discriminator.norm = 'none'
+  for key in ('gen_optimizer', 'disc_optimizer'):
+    config[key].learning_rate = 1e-3
   config.evaluators[0].num_samples = 3000
   for penalty in config.penalties:
     penalty.weight = 10.0 if penalty.name == 'wgan_gp' else 1.0
