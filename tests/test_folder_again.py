@@ -51,12 +51,15 @@ def test_another_decoder_decodes_again(root, monkeypatch):
 def test_what_a_killed_start_left_is_removed_and_a_living_ones_is_not(root):
   put(root / 'a.png', encoded(GREY))
   parent = os.path.join(cache.root(), 'data')
-  for name in ('.writing-dead', '.broken-dead', '.writing-alive'):
+  for name in ('.writing-dead', '.broken-dead', '.writing-alive',
+               '.writing-new'):
     os.makedirs(os.path.join(parent, name))
+    if name != '.writing-new':
+      os.utime(os.path.join(parent, name), (OLD, OLD))
   held = cache._hold(os.path.join(parent, '.writing-alive'))
   folder(path=root)
   assert sorted(n for n in os.listdir(parent) if n.startswith('.')) == [
-      '.writing-alive']
+      '.writing-alive', '.writing-new']
   os.close(held)
 
 

@@ -15,12 +15,15 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from gan_jax.data.files import DataError
+
+_LEFT = 3600.0  # seconds after which an unlocked folder is nobody's
 
 
 class Entry(NamedTuple):
@@ -132,7 +135,9 @@ def _sweep(parent):
     if name.startswith(('.writing-', '.broken-')):
       path = os.path.join(parent, name)
       with contextlib.suppress(OSError):  # Another one is removing it.
-        if (held := _hold(path)) is not None:
+        # A new one may be about to be locked by who has made it.
+        old = time.time() - os.stat(path).st_mtime > _LEFT
+        if old and (held := _hold(path)) is not None:
           shutil.rmtree(path, ignore_errors=True)
           os.close(held)
 
