@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 
 _log = logging.getLogger(__name__)
 _PACKAGES = ('gan_jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint',
@@ -123,7 +124,7 @@ def _unwritable(workdir, path, error):
 def _lock(fd, workdir, path):
   """Locks the open file and writes who we are into it."""
   try:
-    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    _seize(fd)
   except BlockingIOError:
     raise WorkdirError(
         f'workdir {workdir} is held by another run: {_holder(fd)}; one run '
@@ -144,6 +145,20 @@ def _lock(fd, workdir, path):
     os.fsync(fd)
   except OSError as error:
     raise WorkdirError(_unwritable(workdir, path, error)) from error
+
+
+def _seize(fd):
+  """Locks the open file, or raises BlockingIOError after a second.
+
+  Whoever only asks, `is_held` and sweep.sh, has the lock shared for an instant:
+  to be refused once does not mean that there is a run.
+  """
+  for _ in range(20):
+    with contextlib.suppress(BlockingIOError):
+      fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      return
+    time.sleep(0.05)
+  fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _holder(fd):

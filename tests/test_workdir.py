@@ -1,6 +1,7 @@
 """The lock across real processes, provenance, and differences of configs."""
 
 import errno
+import fcntl
 import json
 import logging
 import os
@@ -9,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 
 import numpy
 import pytest
@@ -69,6 +71,17 @@ def test_second_hold_in_the_same_process_is_refused(tmp_path):
     with pytest.raises(workdir.WorkdirError):
       with workdir.hold(tmp_path):
         pass
+
+
+def test_a_glance_at_the_lock_refuses_no_run(tmp_path):
+  with workdir.hold(tmp_path):
+    pass
+  glance = os.open(tmp_path / 'lock', os.O_RDONLY)
+  fcntl.flock(glance, fcntl.LOCK_SH)
+  assert not workdir.is_held(tmp_path)  # Two may look at a time.
+  threading.Timer(0.2, os.close, [glance]).start()
+  with workdir.hold(tmp_path):
+    assert workdir.is_held(tmp_path)
 
 
 def test_an_error_inside_passes_and_frees_the_lock(tmp_path, caplog):

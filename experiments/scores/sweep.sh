@@ -12,6 +12,7 @@ while read -r recipe steps; do
   "$here/../sweep.sh" --out="$out/${recipe//[:=]/-}" --jobs="${JOBS:-1}" \
     --config="configs/${recipe%%:*}.py:${choice}data=$data,evaluator=scores" \
     --config.train_steps="$steps" --config.eval_every='100%' \
+    '--config.evaluators[0].num_samples=5000' \
     --config.sample_every='25%' --config.checkpoint_every='50%' \
     seed=0,1,2 < /dev/null
 done <<'RECIPES'

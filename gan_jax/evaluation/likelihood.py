@@ -43,14 +43,9 @@ def parzen(*, num_samples: int = 10000, num_test: int = 1000,
                      f'{source.name} has {len(real.images)} in {side!r}')
   rows = order(len(real.images), seed)
 
-  def flat(images):
-    x = np.asarray(images)
-    scale = 255.0 if x.dtype == np.uint8 else 1.0
-    return x.reshape(len(x), -1).astype(np.float64) / scale
-
   def likelihood(samples):
-    return window(flat(real.images[rows[:num_test]]),
-                  flat(real.images[rows[num_test:needed]]), flat(samples))
+    return window(_flat(real.images[rows[:num_test]]),
+                  _flat(real.images[rows[num_test:needed]]), _flat(samples))
 
   @functools.cache
   def floor():
@@ -75,3 +70,10 @@ def parzen(*, num_samples: int = 10000, num_test: int = 1000,
                       'data_fingerprint': real.fingerprint})]
 
   return evaluate
+
+
+def _flat(images):
+  """[N, ...] of bytes or numbers -> [N, D] float64, bytes in [0, 1]."""
+  x = np.asarray(images)
+  scale = 255.0 if x.dtype == np.uint8 else 1.0
+  return x.reshape(len(x), -1).astype(np.float64) / scale
