@@ -59,10 +59,13 @@ class Diary:
     try_write_file(path, media.png(grid))
     self._rows.images(step, 'samples', grid)
 
-  def score(self, step: int, state) -> dict[str, float | None]:
-    """The scores of a state, for its row; {} where that fails."""
+  def score(self, step: int, state, draw) -> dict[str, float | None]:
+    """The scores of a state, for its row; {} where that fails.
+
+    Its examples come from draw(start, stop).
+    """
     try:
-      scores = self.evaluator.scores(state, forgiving=True)
+      scores = self.evaluator.scores(state, draw, forgiving=True)
       self._scores.write(step, scores)
     except Exception as e:  # A score must not cost the run.
       _LOG.warning('no scores: %s: %s', type(e).__name__, e)

@@ -72,7 +72,7 @@ def checkpoints(folder: str, request: Request) -> str:
                        'its config names now: scores would not be of this run')
   evaluator = Evaluator(run)
   best = Best(folder, request.best, own=True)
-  abstract = parallel.abstract(jax.eval_shape(run.init), parallel.make_mesh(1))
+  abstract = parallel.abstract(jax.eval_shape(run.init), parallel.own_mesh())
   if request.best:
     _offer_recorded(folder, evaluator, best, abstract)
   shown, tried, failed = [], set(), None

@@ -1,5 +1,6 @@
 """What is looked at while training: sample grids and scores of the average."""
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -26,7 +27,9 @@ class Sampler:
     """game: for its generator and prior; image_range: of its images."""
     self._latent = jax.jit(partial(sampling.latents, game.latent),
                            static_argnums=1)
-    self._generate = jax.jit(partial(sampling.generate, game.gen))
+    generate = partial(sampling.generate, game.gen)
+    self._generate = jax.jit(generate)
+    self._share = parallel.spread(generate)
     self._low, self._high = image_range
 
   def latents(self, key, count: int, start: int = 0):
@@ -34,9 +37,14 @@ class Sampler:
     return self._latent(key, count, start)
 
   def images(self, average, z, label, *, chunk: int = 256) -> np.ndarray:
-    """The examples of z [B, Z] and label [B], `chunk` at a time."""
+    """The examples of z [B, Z] and label [B], `chunk` at a time on a device.
+
+    All devices on which the average lies share them: see `parallel.spread`.
+    """
+    chunk *= len(jax.tree.leaves(average)[0].sharding.device_set)
+    label = np.asarray(label, np.int32)
     return np.concatenate([
-        self.finish(self.start(average, z[i:i + chunk], label[i:i + chunk]))
+        self.finish(self._share(average, z[i:i + chunk], label[i:i + chunk]))
         for i in range(0, len(z), chunk)])
 
   def start(self, average, z, label):
@@ -117,22 +125,29 @@ class Evaluator:
       self._order = Batches(len(labels), len(labels), 0)(0, 1)[0]
     return labels[self._order[places % len(labels)]]
 
-  def scores(self, state, *, forgiving: bool = False) -> list[Score]:
+  def draw(self, average, start: int, stop: int):
+    """(examples, labels or None) of the places from start on, to be scored.
+
+    All devices on which the average lies share the work.
+    """
+    key = jax.random.fold_in(self._key, _SCORES)
+    z = self._sampler.latents(key, stop - start, start)
+    label = self._labels(start, stop)
+    return self._sampler.images(average, z, label), (
+        label if self._conditional else None)
+
+  def scores(self, state, draw: Callable | None = None, *,
+             forgiving: bool = False) -> list[Score]:
     """All configured scores of a state.
 
     Args:
       state: whose average generates.
+      draw: (start, stop) -> what `self.draw` gives of its average, for
+        processes that do so together.
       forgiving: an evaluator that fails gives a score without a value, with
         the reason, and costs the others nothing.
     """
-    key = jax.random.fold_in(self._key, _SCORES)
-
-    def sample(start, stop):
-      z = self._sampler.latents(key, stop - start, start)
-      label = self._labels(start, stop)
-      return self._sampler.images(state.ema, z, label), (
-          label if self._conditional else None)
-
+    sample = draw or partial(self.draw, state.ema)
     how, run, found = self.protocol | {'step': int(state.step)}, (
         self._experiment), []
     for spec, evaluate in zip(run.config['evaluators'], run.evaluators,

@@ -5,6 +5,7 @@ import numpy as np
 
 from gan_jax import parallel
 from gan_jax.evaluation.score import digest
+from gan_jax.evaluators import Evaluator
 from gan_jax.experiment import Experiment
 from gan_jax.feed import feed
 from gan_jax.signals import StopRequest
@@ -29,6 +30,7 @@ def follow(experiment: Experiment, team: Team) -> int:
   runner = parallel.make_runner(experiment.step, mesh, seed=config['seed'],
                                 image_range=config['image_range'],
                                 deterministic=config['deterministic'])
+  evaluator = Evaluator(experiment)
   state, shapes = None, jax.eval_shape(experiment.init)
   team.ready(identity(experiment))
   with StopRequest() as stop:
@@ -44,6 +46,8 @@ def follow(experiment: Experiment, team: Team) -> int:
           data, calls = feed(run, mesh, order['step'])
         case 'call':
           state, _ = runner(state, data, next(calls), seed)
+        case 'draw':
+          evaluator.draw(state.ema, order['start'], order['stop'])
         case 'end':
           jax.block_until_ready(state)
           return order['status']

@@ -8,6 +8,7 @@ batch norm) transposes to a pmean. With the default, `pmean(grad)` of replicated
 parameters would be the SUM over devices, silently.
 """
 
+import functools
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -205,6 +206,42 @@ def everywhere(function: Callable, mesh):
   """
   return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=P(),
                                out_specs=P(), check_vma=False))
+
+
+def spread(function: Callable) -> Callable:
+  """Compiles (tree, *arrays [B, ...]) -> arrays [B, ...], example by example.
+
+  The devices on which the tree lies replicated share the examples, and those
+  of all processes where it lies on all: then every process must call it, with
+  the same arrays, and each is given the whole.
+  """
+  alone = jax.jit(function)
+
+  @functools.cache
+  def shared(mesh, count):
+    def part(tree, *arrays):
+      return lax.all_gather(function(tree, *arrays), AXIS, tiled=True)
+
+    return jax.jit(jax.shard_map(
+        part, mesh=mesh, in_specs=(P(), *[P(AXIS)] * count), out_specs=P(),
+        check_vma=False))
+
+  def run(tree, *arrays):
+    sharding = jax.tree.leaves(tree)[0].sharding
+    if not isinstance(sharding, NamedSharding) or sharding.mesh.size == 1:
+      return jax.tree.map(np.asarray, alone(tree, *arrays))
+    size, count = sharding.mesh.size, len(arrays[0])
+    parts = NamedSharding(sharding.mesh, P(AXIS))
+
+    def put(x):  # Filled up to what divides; all processes have all of it.
+      x = np.asarray(x)
+      x = x[np.minimum(np.arange(count + -count % size), count - 1)]
+      return jax.make_array_from_callback(x.shape, parts, x.__getitem__)
+
+    whole = shared(sharding.mesh, len(arrays))(tree, *map(put, arrays))
+    return jax.tree.map(lambda x: np.asarray(x)[:count], whole)
+
+  return run
 
 
 def put_call(call, mesh):

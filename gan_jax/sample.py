@@ -64,7 +64,7 @@ def sample(folder: str, request: Request, out: str, *,
   checkpoints = Checkpoints(folder, strict=strict)
   shapes = jax.eval_shape(
       lambda: initial_state(game, facts.image_shape, config['seed']))
-  mesh = parallel.make_mesh(1)
+  mesh = parallel.own_mesh()
   state = checkpoints.restore(parallel.abstract(shapes, mesh))
   checkpoints.close()
   sampler = Sampler(game, config['image_range'])

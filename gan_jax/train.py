@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import shutil
+from functools import partial
 
 import jax
 import numpy as np
@@ -153,7 +154,7 @@ class _Loop:
       grid = self.evaluator.start_grid(mine) if 'sample' in due else None
       pending = step, scalars, look, grid
       if 'eval' in due or 'checkpoint' in due:  # They need the state itself.
-        self._write(*pending, mine)
+        self._write(*pending, state)
         pending = None
     if pending:
       self._write(*pending)
@@ -200,13 +201,19 @@ class _Loop:
       self.diary.sample(step, grid)
     due = () if state is None else self._due(step)
     if 'eval' in due:
-      row |= self.diary.score(step, state)
+      row |= self.diary.score(step, parallel.own(state),
+                              partial(self._draw, state.ema))
     if row:
       self.diary.write(step, row)
       self.guard.look(step, row)
     # Last: a run that is killed here and resumed does not come back for them.
     if 'checkpoint' in due:
-      self._save(step, state)
+      self._save(step, parallel.own(state))
+
+  def _draw(self, average, start, stop):
+    """Examples for a score: all processes share the work."""
+    self.team.order('draw', start=start, stop=stop)
+    return self.evaluator.draw(average, start, stop)
 
   def _read(self, step, scalars, look) -> dict[str, float]:
     """Waits for a call; its row if one is due, {} otherwise."""

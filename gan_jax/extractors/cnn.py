@@ -133,10 +133,11 @@ def _train(source, definition):
   flat = {name: np.asarray(value) for name, value in
           traverse_util.flatten_dict(params, sep='/').items()}
   flat.update(mean=mean, std=std, scale=np.float32(1.0))
-  extract = _extractor(flat, {}, definition, source).extract
+  apply = partial(jax.jit(_forward(source.num_classes)),
+                  traverse_util.unflatten_dict(flat, sep='/'))
   correct, square = 0, 0.0
   for rows in np.array_split(held_out, math.ceil(len(held_out) / 4096)):
-    features, logits = extract(np.asarray(source.images[rows]))
+    features, logits = in_chunks(apply, source.images[rows], _CHUNK)
     correct += int((logits.argmax(1) == source.labels[rows]).sum())
     square += float(np.square(features, dtype=np.float64).sum())
   square /= len(held_out) * features.shape[1]
@@ -146,11 +147,10 @@ def _train(source, definition):
       held_out=len(held_out), trained_on=len(train))
 
 
-def _extractor(flat, notes, definition, source):
-  weights = traverse_util.unflatten_dict(flat, sep='/')
-  network, shape = Network(source.num_classes), tuple(source.images.shape[1:])
+def _forward(classes):
+  """A function (weights, images uint8 [B, H, W, C]) -> features and logits."""
+  network = Network(classes)
 
-  @jax.jit
   def apply(weights, images):
     params = {k: v for k, v in weights.items()
               if k not in ('mean', 'std', 'scale')}
@@ -158,13 +158,23 @@ def _extractor(flat, notes, definition, source):
         weights['mean'], weights['std'], images))
     return features * weights['scale'], logits
 
+  return apply
+
+
+def _extractor(flat, notes, definition, source):
+  mesh, shape = parallel.own_mesh(), tuple(source.images.shape[1:])
+  apply = parallel.spread(_forward(source.num_classes))
+  weights = parallel.replicate(traverse_util.unflatten_dict(flat, sep='/'),
+                               mesh)
+
   def extract(images):
     check_images(images, 'classifier')
     if tuple(images.shape[1:]) != shape:
       raise ValueError(
           f'images {list(images.shape[1:])}: this classifier was trained on '
           f'{list(shape)}; give it images of the same data set')
-    return in_chunks(partial(apply, weights), images, _CHUNK)
+    return in_chunks(partial(apply, weights), images,
+                     _CHUNK * mesh.size)
 
   return Extractor('classifier', digest(definition, flat), extract, notes)
 

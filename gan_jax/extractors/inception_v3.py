@@ -4,9 +4,9 @@ import hashlib
 import logging
 from functools import partial
 
-import jax
 import numpy as np
 
+from gan_jax import parallel
 from gan_jax.data.files import (
   DataError,
   check_file,
@@ -62,9 +62,10 @@ def inception(*, weights: str, resizer: resizing.Resizer = 'tf1') -> Extractor:
 
 def build(tensors, resizer, notes) -> Extractor:
   """The extractor of weights with the names and shapes of `read`."""
-  folded = jax.tree.map(jax.numpy.asarray, inception_net.fold(tensors))
+  mesh = parallel.own_mesh()
+  folded = parallel.replicate(inception_net.fold(tensors), mesh)
 
-  @jax.jit
+  @parallel.spread
   def apply(weights, images):
     out = inception_net.forward(weights, resizing.on_device(resizer, images))
     return out['features'], out['logits']
@@ -74,7 +75,8 @@ def build(tensors, resizer, notes) -> Extractor:
     if images.shape[3] not in (1, 3):
       raise ValueError(f'images of {images.shape[3]} channels: inception takes '
                        '1 or 3; choose channels=3 for the data')
-    return in_chunks(partial(_apply, apply, folded, resizer), images, _CHUNK)
+    return in_chunks(partial(_apply, apply, folded, resizer), images,
+                     _CHUNK * mesh.size)
 
   sha256 = digest(f'inception {_VERSION} {resizer}', tensors)
   # The resizer is a part of the score.
