@@ -82,12 +82,13 @@ def test_two_processes_are_one_and_go_on_from_each_other(images, tmp_path):
   args = command(images, tmp_path / 'two', ',evaluator=scores', eval_every=20)
   args += ['--config.evaluators[0].num_samples=21',  # Not divisible by four.
            '--config.evaluators[0].num_real=19',
+           "--config.evaluators[0].metrics=('fd','prdc')",
            '--config.evaluators[0].extractor.name=random']
   ends = Processes(args).ends()
   assert [status for status, _ in ends] == [0, 0], ends
   run = alone(args, tmp_path / 'one')
   same(run, tmp_path / 'two', tmp_path / 'one', 20)
-  assert tiny.rows(tmp_path / 'two')[-1]['eval/kd_random_21_train_r19']
+  assert tiny.rows(tmp_path / 'two')[-1]['eval/fd_random_21_train_r19']
   # One goes on where two were.
   args = command(images, 'unused', train_steps=40)
   alone(args, tmp_path / 'two')
