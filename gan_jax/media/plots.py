@@ -35,7 +35,7 @@ def curves(scalars, *, levels, title) -> bytes:
   the real ones, sign/*, auc, update_ratio/*, grad_x/*, pairwise/*,
   saturation/*), penalties (penalty/*), and one panel for each score (eval/*,
   and names that begin with fid, fd or kid), with its floor (eval/*_floor)
-  dashed.  A long curve is
+  dashed and called 'real'.  A long curve is
   drawn twice: as logged, faint, and smoothed, strong; the axis shows all of
   the smoothed one and 98 % of the raw one.  Null values, which stand for NaN
   and Inf, are red crosses on the axis.
@@ -119,8 +119,7 @@ def _panel(axes, name, keys, scalars, levels):
   steps = [row['step'] for row in scalars]  # one range for all panels
   margin = max(1, 0.02 * (max(steps) - min(steps)))
   axes.set_xlim(min(steps) - margin, max(steps) + margin)
-  _dress(axes, name, shown, dashed='real images' if score and len(keys) > 1
-         else 'at equilibrium' if levels else '')
+  _dress(axes, name, shown, dashed='at equilibrium' if levels else '')
   if score:
     _note_score(axes, name, keys[0], scalars)
   else:
@@ -152,6 +151,8 @@ def _floor(axes, value):
   """A dashed line at the score of real images."""
   axes.axhline(value, color=_INK, linewidth=1.0, linestyle=(0, (4, 3)),
                zorder=2.5)
+  axes.annotate('real', (1.012, value), fontsize=8, va='center', color=_INK,
+                xycoords=axes.get_yaxis_transform(), annotation_clip=False)
   return value
 
 
