@@ -1,19 +1,13 @@
 """--mode=compare: a leaderboard of runs, the seeds of a point together."""
 
-import csv
 import glob
-import io
 import json
-import math
 import os
-from typing import Any, NamedTuple
-
-import numpy as np
-from scipy import stats
+from typing import Any
 
 from gan_jax import fields, status, workdir
 from gan_jax.evaluation.score import digest
-from gan_jax.metrics.direction import low_is_better
+from gan_jax.leaderboard import Point, Run, in_csv, markdown, rank
 from gan_jax.workdir import WorkdirError
 from gan_jax.writers import read_rows, write_file
 
@@ -21,29 +15,7 @@ from gan_jax.writers import read_rows, write_file
 _ASIDE = ('seed', 'log_every', 'sample_every', 'sample_grid', 'eval_every',
           'evaluators', 'best_metric', 'checkpoint_every', 'keep_checkpoints',
           'watchdog')
-
-
-class Run(NamedTuple):
-  """What a working directory says of its run.
-
-  config: flat, {'loss.name': 'hinge'}.
-  step: of its newest checkpoint.
-  status: 'finished', 'running', 'stopped at step 300 of 1000', 'not finite'.
-  scores: {column: value or None}, of its last scored step.
-  """
-
-  folder: str
-  config: dict
-  step: int
-  status: str
-  scores: dict
-
-
-class Point(NamedTuple):
-  """Runs that differ in their seed only."""
-
-  name: str
-  runs: list
+_LONG = 100  # characters of a point's name
 
 
 def compare(patterns, *, sort: str = '', out: str = '') -> str:
@@ -84,10 +56,10 @@ def compare(patterns, *, sort: str = '', out: str = '') -> str:
                      f'{", ".join(columns) or "none"}')
   by = sort or next(iter(columns), '')
   if by:
-    points.sort(key=lambda point: _rank(point, by))
-  text = _markdown(points, columns, runs, lost)
+    points.sort(key=lambda point: rank(point, by))
+  text = markdown(points, columns, runs, lost)
   if out:
-    table = _csv(points, columns) if out.endswith('.csv') else text
+    table = in_csv(points, columns) if out.endswith('.csv') else text
     write_file(out, table.encode())
   return text
 
@@ -98,17 +70,7 @@ def read(folder: str) -> Run:
     config = json.load(file)
   progress = status.read(folder)
   return Run(folder, fields.flat(config), progress.step,
-             _status(folder, progress), _scores(folder))
-
-
-def mean_interval(values) -> tuple[float, float]:
-  """Mean, and half of its 95 % interval: NaN for a single value."""
-  values = np.asarray(values, np.float64)
-  if len(values) < 2:
-    return float(values.mean()), math.nan
-  error = values.std(ddof=1) / math.sqrt(len(values))
-  return float(values.mean()), float(
-      stats.t.ppf(0.975, len(values) - 1) * error)
+             _status(folder, progress), *_scores(folder))
 
 
 def _folders(patterns):
@@ -141,22 +103,25 @@ def _status(folder, progress):
   return f'stopped at step {progress.step} of {progress.train_steps}'
 
 
-def _scores(folder) -> dict[str, Any]:
-  """{name: value} of the last scored step.
+def _scores(folder) -> tuple[dict[str, Any], dict[str, float]]:
+  """({name: value}, {name: floor}) of the last scored step.
 
   Scores of one name whose extractors or data differ get columns of their own.
   """
   rows = _rows(folder, 'scores.jsonl')
   last = max((row['step'] for row in rows), default=0)
-  found = {}
+  found, floors = {}, {}
   for row in rows:
     if row['step'] == last:
       how = row.get('protocol', {})
       what = digest([how.get(key) for key in (
           'extractor_sha256', 'data_fingerprint', 'num_real', 'num_test',
           'weights')])
-      found[f'{row["name"]} ({what[:6]})'] = row['value']
-  return found
+      name = f'{row["name"]} ({what[:6]})'
+      found[name] = row['value']
+      if row.get('floor') is not None:
+        floors[name] = row['floor']
+  return found, floors
 
 
 def _points(runs) -> list[Point]:
@@ -169,71 +134,20 @@ def _points(runs) -> list[Point]:
   keys = sorted({key for config in configs for key in config})
   differing = [key for key in keys if len(
       {repr(config.get(key)) for config in configs}) > 1]
-  return [Point(', '.join(f'{key}={config[key]}' for key in differing
-                          if key in config) or os.path.basename(
-                              runs[0].folder), runs)
-          for config, runs in groups.values()]
+  names = [', '.join(f'{key}={config[key]}' for key in differing
+                     if key in config) or os.path.basename(runs[0].folder)
+           for config, runs in groups.values()]
+  places = [_place(runs) for _, runs in groups.values()]
+  if max(map(len, names), default=0) > _LONG and (
+      len(set(places)) == len(places)):
+    names = places  # Other recipes, that differ in too much to be named by it.
+  return [Point(name, runs) for name, (_, runs) in zip(
+      names, groups.values(), strict=True)]
 
 
-def _values(point, column):
-  """Of the runs that are finished: others would be of another length."""
-  return [run.scores[column] for run in _distinct(point)
-          if run.status == 'finished' and run.scores.get(column) is not None]
-
-
-def _distinct(point) -> list[Run]:
-  """One run of each seed: the same run twice is not another seed."""
-  found = {}
-  for run in sorted(point.runs, key=lambda run: run.status != 'finished'):
-    found.setdefault(run.config.get('seed'), run)
-  return list(found.values())
-
-
-def _rank(point, column):
-  values = _values(point, column)
-  if not values:
-    return math.inf
-  return np.mean(values) if low_is_better(column) else -np.mean(values)
-
-
-def _markdown(points, columns, runs, lost) -> str:
-  lines = ['| ' + ' | '.join(['point', 'seeds', *columns]) + ' |',
-           '|---|---|' + '---|' * len(columns)]
-  for point in points:
-    cells = []
-    for column in columns:
-      values = _values(point, column)
-      if not values:
-        cells.append('-')
-        continue
-      mean, half = mean_interval(values)
-      less = '' if len(values) == len(_distinct(point)) else (
-          f' ({len(values)} runs)')
-      cells.append(f'{mean:.4g}{less}' if math.isnan(half)
-                   else f'{mean:.4g} +- {half:.2g}{less}')
-    lines.append('| ' + ' | '.join(
-        [point.name, str(len(_distinct(point))), *cells]) + ' |')
-  failed = {run.folder: run.status for run in runs
-            if run.status != 'finished'} | dict.fromkeys(lost, 'never started')
-  lines += ['', f'{len(runs) + len(lost)} runs, {len(failed)} of them not '
-            'finished' + (':' if failed else '')]
-  lines += [f'* {folder}: {status}' for folder, status in failed.items()]
-  lines += [f'* {run.folder}: left out, its seed {run.config.get("seed")} is '
-            'there already' for point in points for run in point.runs
-            if run not in _distinct(point)]
-  return '\n'.join(lines)
-
-
-def _csv(points, columns) -> str:
-  """A line for each point and score."""
-  text = io.StringIO()
-  table = csv.writer(text)
-  table.writerow(['point', 'score', 'mean', 'half_interval', 'seeds', 'values',
-                  'folders'])
-  for point in points:
-    for column in columns:
-      if values := _values(point, column):
-        table.writerow([point.name, column, *mean_interval(values),
-                        len(values), ' '.join(map(repr, values)),
-                        ' '.join(run.folder for run in point.runs)])
-  return text.getvalue()
+def _place(runs):
+  """The name of the folder that the seeds of a point share."""
+  path = os.path.commonpath([os.path.abspath(run.folder) for run in runs])
+  if os.path.basename(path).startswith('seed='):
+    path = os.path.dirname(path)
+  return os.path.basename(path)

@@ -41,7 +41,7 @@ class Sampler:
 
     All devices on which the average lies share them: see `parallel.spread`.
     """
-    chunk *= len(jax.tree.leaves(average)[0].sharding.device_set)
+    chunk *= parallel.copies(average)
     label = np.asarray(label, np.int32)
     return np.concatenate([
         self.finish(self._share(average, z[i:i + chunk], label[i:i + chunk]))

@@ -208,6 +208,11 @@ def everywhere(function: Callable, mesh):
                                out_specs=P(), check_vma=False))
 
 
+def copies(tree) -> int:
+  """On how many devices a tree lies, whole."""
+  return len(jax.tree.leaves(tree)[0].sharding.device_set)
+
+
 def spread(function: Callable) -> Callable:
   """Compiles (tree, *arrays [B, ...]) -> arrays [B, ...], example by example.
 

@@ -4,7 +4,7 @@ import json
 
 
 def write(folder, *, seed=0, weight=1.0, step=100, total=100, scores=(),
-          **changes):
+          floor=None, **changes):
   """A run's folder as training leaves it.  -> str."""
   folder.mkdir(parents=True)
   config = {'seed': seed, 'loss': {'name': 'hinge'}, 'log_every': 10 + seed,
@@ -14,8 +14,9 @@ def write(folder, *, seed=0, weight=1.0, step=100, total=100, scores=(),
       json.dumps({'train_steps': total, 'argv': ['main.py']}) + '\n')
   (folder / 'checkpoints' / str(step)).mkdir(parents=True)
   (folder / 'scores.jsonl').write_text(''.join(
-      json.dumps({'step': at, 'name': name, 'value': value, 'protocol': {
-          'extractor_sha256': sha}}) + '\n' for at, name, value, sha in scores))
+      json.dumps({'step': at, 'name': name, 'value': value, 'floor': floor,
+                  'protocol': {'extractor_sha256': sha}}) + '\n'
+      for at, name, value, sha in scores))
   return str(folder)
 
 

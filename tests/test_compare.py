@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from finished import fd, write
 
-from gan_jax import compare, workdir
+from gan_jax import compare, leaderboard, workdir
 from gan_jax.workdir import WorkdirError
 
 
@@ -41,8 +41,8 @@ def test_seeds_of_a_point_are_one_line(tmp_path):
 
 
 def test_one_seed_has_no_interval():
-  assert compare.mean_interval([3.0])[0] == 3.0
-  assert math.isnan(compare.mean_interval([3.0])[1])
+  assert leaderboard.mean_interval([3.0])[0] == 3.0
+  assert math.isnan(leaderboard.mean_interval([3.0])[1])
 
 
 def test_failures_are_counted_and_named(tmp_path):
@@ -67,6 +67,27 @@ def test_scores_of_different_extractors_share_no_column(tmp_path):
   head, points = table(compare.compare([str(tmp_path / '*')]))
   assert len(head) == 4
   assert sorted(cells.count('-') for cells in points.values()) == [1, 1]
+
+
+def test_the_floor_is_a_line_of_its_own(tmp_path):
+  write(tmp_path / 'a', seed=0, scores=fd(0.3), floor=0.1)
+  write(tmp_path / 'b', seed=1, scores=fd(0.5), floor=0.2)
+  head, points = table(compare.compare([str(tmp_path / '*')]))
+  assert head[2:] == ['fd_random_2k_train']  # No digest: there is only one.
+  assert points['real examples'] == ['', '0.15']
+
+
+def test_recipes_are_named_by_their_folders(tmp_path):
+  for name in ('first', 'second'):
+    for seed in (0, 1):
+      write(tmp_path / name / f'seed={seed}', seed=seed, scores=fd(0.3),
+            **{f'key{i}': f'a value of {name}' for i in range(9)})
+  _, points = table(compare.compare([str(tmp_path / '*' / '*')]))
+  assert list(points) == ['first', 'second']
+  # In one folder there is nothing but the config to tell them apart.
+  _, points = table(compare.compare([str(tmp_path / 'first' / 'seed=0'),
+                                     str(tmp_path / 'first' / 'seed=1')]))
+  assert list(points) == ['seed=0']
 
 
 def test_a_run_twice_is_not_another_seed(tmp_path):

@@ -32,8 +32,8 @@ LAYERS = (
      'best',
      'following', 'diagnosing', 'diary', 'detectors', 'watchdog', 'guard'),
     # L5: programs.
-    ('train', 'sample', 'evaluate', 'compare', 'report', 'inspecting',
-     'command_line', 'main'),
+    ('train', 'sample', 'evaluate', 'compare', 'leaderboard', 'report',
+     'inspecting', 'command_line', 'main'),
 )
 # What may not be imported below L3.
 WORLD = ('absl', 'ml_collections', 'orbax', 'grain', 'tensorflow_datasets',
