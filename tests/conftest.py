@@ -91,3 +91,19 @@ def images(tmp_path_factory):
 def no_pictures(monkeypatch):
   """Curves take a second each; for tests of something else."""
   monkeypatch.setattr('gan_jax.train._Loop.draw', lambda self: None)
+
+
+@pytest.fixture
+def sweep(tmp_path):
+  """Starts experiments/sweep.sh on a stub: sweep(*args, nap=0.1) -> Popen."""
+  import sweeps
+  with sweeps.stubbed(tmp_path) as start:
+    yield start
+
+
+@pytest.fixture
+def saved(tmp_path):
+  """A folder with checkpoints 1 and 2, finished and closed."""
+  import saved_states
+  saved_states.save_two(tmp_path)
+  return tmp_path

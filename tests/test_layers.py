@@ -1,15 +1,13 @@
-"""The layers of the package: imports go downwards only, devices stay in one.
+"""The layers of the package: imports go downwards only.
 
 The table is the plan; a new module is entered here. Modules of one layer may
 import each other, without cycles.
 """
 
 import ast
-import pathlib
 
 import pytest
-
-ROOT = pathlib.Path(__file__).parents[1] / 'gan_jax'
+from package_sources import imports, modules
 
 # A package stands for all of its modules that are not named themselves.
 LAYERS = (
@@ -39,22 +37,6 @@ LAYERS = (
 WORLD = ('absl', 'ml_collections', 'orbax', 'grain', 'tensorflow_datasets',
          'tensorflow', 'tensorboardX', 'tqdm', 'logging', 'subprocess')
 PURE = 3
-# Names of jax that speak of devices, and where each may stand beside
-# parallel.py, with the reason.
-DEVICES = {
-    'devices', 'local_devices', 'device_count', 'local_device_count', 'Device',
-    'device_put', 'device_put_replicated', 'device_put_sharded',
-    'default_device', 'process_index', 'process_count', 'distributed', 'pmap',
-    'make_mesh', 'Mesh', 'AxisType', 'NamedSharding', 'PartitionSpec',
-    'SingleDeviceSharding', 'shard_map', 'mesh_utils', 'multihost_utils',
-    'with_sharding_constraint', 'pmean', 'psum', 'all_gather', 'axis_index',
-    'sharding', 'set_mesh',
-}
-# Processes are the team's.
-EXCEPTIONS = {
-    ('team', 'distributed'), ('team', 'multihost_utils'),
-    ('joining', 'distributed'), ('joining', 'process_index'),
-    ('joining', 'process_count')}
 
 
 def layer_of(module: str):
@@ -70,43 +52,9 @@ def layer_of(module: str):
   return None
 
 
-def modules() -> dict[str, str]:
-  """{'step': source, 'models': source of its __init__, ...}."""
-  found = {}
-  for path in sorted(ROOT.rglob('*.py')):
-    parts = path.relative_to(ROOT).with_suffix('').parts
-    if parts[-1] == '__init__':
-      parts = parts[:-1]
-    found['.'.join(parts)] = path.read_text()
-  return found
-
-
 def is_empty(source: str) -> bool:
   """Nothing but a docstring."""
   return all(isinstance(node, ast.Expr) for node in ast.parse(source).body)
-
-
-def imports(source: str, known) -> tuple[set, set]:
-  """(modules of the package, top-level names of others), lazy ones too."""
-  own, others = set(), set()
-  for node in ast.walk(ast.parse(source)):
-    if isinstance(node, ast.Import):
-      targets = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom):
-      assert not node.level, 'imports are absolute in this package'
-      # `from gan_jax.data import files` imports a module, if there is one.
-      targets = [f'{node.module}.{alias.name}'
-                 if f'{node.module}.{alias.name}'.partition('.')[2] in known
-                 else node.module for alias in node.names]
-    else:
-      continue
-    for target in targets:
-      top, _, rest = target.partition('.')
-      if top == 'gan_jax':
-        own.add(rest)
-      else:
-        others.add(top)
-  return own, others
 
 
 def violations(sources: dict[str, str]) -> list[str]:
@@ -128,31 +76,6 @@ def violations(sources: dict[str, str]) -> list[str]:
     if layer < PURE:
       found += [f'{module} (L{layer}) imports {name}'
                 for name in sorted(others & set(WORLD))]
-  return found
-
-
-def device_names(source: str) -> set[str]:
-  """Names of DEVICES that a module takes from jax."""
-  tree, aliases, found = ast.parse(source), set(), set()
-  for node in ast.walk(tree):
-    if isinstance(node, ast.Import):
-      aliases |= {(alias.asname or alias.name.partition('.')[0])
-                  for alias in node.names
-                  if alias.name.partition('.')[0] == 'jax'}
-      found |= {part for alias in node.names if alias.name.startswith('jax.')
-                for part in alias.name.split('.')} & DEVICES
-    elif isinstance(node, ast.ImportFrom):
-      home = node.module.split('.')
-      if home[0] == 'jax':
-        aliases |= {alias.asname or alias.name for alias in node.names}
-        found |= {*home, *(alias.name for alias in node.names)} & DEVICES
-  for node in ast.walk(tree):
-    if isinstance(node, ast.Attribute) and node.attr in DEVICES:
-      root = node.value
-      while isinstance(root, ast.Attribute):
-        root = root.value
-      if isinstance(root, ast.Name) and root.id in aliases:
-        found.add(node.attr)
   return found
 
 
@@ -183,13 +106,6 @@ def test_no_circles():
   assert cycle(graph) == []
 
 
-def test_only_parallel_names_a_device():
-  found = {(module, name) for module, source in modules().items()
-           if module != 'parallel' for name in device_names(source)}
-  assert found - EXCEPTIONS == set()
-  assert EXCEPTIONS <= found  # One that is not needed goes.
-
-
 def test_only_lookup_imports_by_a_name_that_it_is_given():
   """What the tests above cannot see."""
   found = [module for module, source in modules().items()
@@ -198,16 +114,6 @@ def test_only_lookup_imports_by_a_name_that_it_is_given():
 
 
 # The test itself.
-
-
-def test_the_package_was_read():
-  sources = modules()
-  assert {'step', 'models', 'models.dcgan', 'data.sources', 'main'} <= set(
-      sources)
-  assert imports(sources['step'], sources) == (
-      {'game', 'state', 'terms'},
-      {'math', 'collections', 'jax', 'optax'})
-  assert device_names(sources['parallel']) >= {'devices', 'shard_map', 'pmean'}
 
 
 @pytest.mark.parametrize('module,source,words', [
@@ -240,19 +146,6 @@ def test_a_wrong_import_is_found(module, source, words):
     ('empty', '"""Only a docstring."""')])
 def test_a_right_import_is_none_of_its_business(module, source):
   assert violations(modules() | {module: source}) == []
-
-
-@pytest.mark.parametrize('source,names', [
-    ('import jax\nx = jax.devices()', {'devices'}),
-    ('import jax as j\nx = j.sharding.Mesh(1)', {'Mesh', 'sharding'}),
-    ('from jax import lax\nx = lax.pmean(1, "i")', {'pmean'}),
-    ('from jax.sharding import PartitionSpec as P',
-     {'sharding', 'PartitionSpec'}),
-    ('import jax.experimental.multihost_utils', {'multihost_utils'}),
-    ('import jax\ndef f(pmean, x):\n  return pmean(x.devices())', set()),
-])
-def test_device_names_are_found(source, names):
-  assert device_names(source) == names
 
 
 def test_a_circle_is_found():

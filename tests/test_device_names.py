@@ -1,0 +1,84 @@
+"""Devices stay in one module of the package: no other names one."""
+
+import ast
+
+import pytest
+from package_sources import imports, modules
+
+# Names of jax that speak of devices, and where each may stand beside
+# parallel.py, with the reason.
+DEVICES = {
+    'devices', 'local_devices', 'device_count', 'local_device_count', 'Device',
+    'device_put', 'device_put_replicated', 'device_put_sharded',
+    'default_device', 'process_index', 'process_count', 'distributed', 'pmap',
+    'make_mesh', 'Mesh', 'AxisType', 'NamedSharding', 'PartitionSpec',
+    'SingleDeviceSharding', 'shard_map', 'mesh_utils', 'multihost_utils',
+    'with_sharding_constraint', 'pmean', 'psum', 'all_gather', 'axis_index',
+    'sharding', 'set_mesh',
+}
+# Processes are the team's.
+EXCEPTIONS = {
+    ('team', 'distributed'), ('team', 'multihost_utils'),
+    ('joining', 'distributed'), ('joining', 'process_index'),
+    ('joining', 'process_count')}
+
+
+def device_names(source: str) -> set[str]:
+  """Names of DEVICES that a module takes from jax."""
+  tree, aliases, found = ast.parse(source), set(), set()
+  for node in ast.walk(tree):
+    if isinstance(node, ast.Import):
+      aliases |= {(alias.asname or alias.name.partition('.')[0])
+                  for alias in node.names
+                  if alias.name.partition('.')[0] == 'jax'}
+      found |= {part for alias in node.names if alias.name.startswith('jax.')
+                for part in alias.name.split('.')} & DEVICES
+    elif isinstance(node, ast.ImportFrom):
+      home = node.module.split('.')
+      if home[0] == 'jax':
+        aliases |= {alias.asname or alias.name for alias in node.names}
+        found |= {*home, *(alias.name for alias in node.names)} & DEVICES
+  for node in ast.walk(tree):
+    if isinstance(node, ast.Attribute) and node.attr in DEVICES:
+      root = node.value
+      while isinstance(root, ast.Attribute):
+        root = root.value
+      if isinstance(root, ast.Name) and root.id in aliases:
+        found.add(node.attr)
+  return found
+
+
+# The package.
+
+
+def test_only_parallel_names_a_device():
+  found = {(module, name) for module, source in modules().items()
+           if module != 'parallel' for name in device_names(source)}
+  assert found - EXCEPTIONS == set()
+  assert EXCEPTIONS <= found  # One that is not needed goes.
+
+
+# The test itself.
+
+
+def test_the_package_was_read():
+  sources = modules()
+  assert {'step', 'models', 'models.dcgan', 'data.sources', 'main'} <= set(
+      sources)
+  assert imports(sources['step'], sources) == (
+      {'game', 'state', 'terms'},
+      {'math', 'collections', 'jax', 'optax'})
+  assert device_names(sources['parallel']) >= {'devices', 'shard_map', 'pmean'}
+
+
+@pytest.mark.parametrize('source,names', [
+    ('import jax\nx = jax.devices()', {'devices'}),
+    ('import jax as j\nx = j.sharding.Mesh(1)', {'Mesh', 'sharding'}),
+    ('from jax import lax\nx = lax.pmean(1, "i")', {'pmean'}),
+    ('from jax.sharding import PartitionSpec as P',
+     {'sharding', 'PartitionSpec'}),
+    ('import jax.experimental.multihost_utils', {'multihost_utils'}),
+    ('import jax\ndef f(pmean, x):\n  return pmean(x.devices())', set()),
+])
+def test_device_names_are_found(source, names):
+  assert device_names(source) == names
