@@ -11,6 +11,7 @@ on its own copy of the state, which is the same on all.
 import contextlib
 import json
 import os
+import re
 import socket
 import sys
 import time
@@ -23,6 +24,9 @@ from jax.experimental import multihost_utils
 # others have ended `HEARTBEAT + GRACE` after it.
 HEARTBEAT, GRACE = 10, 5
 _BLOCK = 64  # orders that are forgotten together
+# How XLA says that a collective, or the way to another process, has ended.
+_OF_A_PEER = re.compile(r'[A-Z_]+: .*\b(Gloo|NCCL)\b'
+                        '|(UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED): ')
 
 
 class TeamError(RuntimeError):
@@ -72,11 +76,12 @@ class Team:
     """Tells all the others what to do next."""
     if self.count == 1 or self._ended:
       return
+    # First: with a number but no order, the others would wait for ever.
+    text = json.dumps({'what': what, **details})
     self._ended = what == 'end'
     block, place = divmod(self._orders, _BLOCK)
     self._orders += 1
-    _client().key_value_set(_order(block, place),
-                            json.dumps({'what': what, **details}))
+    _client().key_value_set(_order(block, place), text)
     if place == 0 and block > 1:  # Long since carried out.
       _client().key_value_delete(f'order/{block - 2}/')
 
@@ -149,7 +154,7 @@ class Team:
     """
     if self.count == 1:
       return
-    if not isinstance(error, jax.errors.JaxRuntimeError):
+    if not _of_a_peer(error):
       traceback.print_exception(error)
       with contextlib.suppress(jax.errors.JaxRuntimeError):
         self._say(f'said/{self.index}',
@@ -201,6 +206,13 @@ def quit_now(status: int, why: str = '') -> None:
   sys.stdout.flush()
   sys.stderr.flush()
   os._exit(status)
+
+
+def _of_a_peer(error):
+  """Whether an error may come of the death of another process."""
+  # Small programs raise a ValueError where others raise a JaxRuntimeError.
+  return (isinstance(error, jax.errors.JaxRuntimeError)
+          or _OF_A_PEER.match(str(error)) is not None)
 
 
 def _failure(index, answer):

@@ -78,6 +78,14 @@ def test_orders_arrive_in_their_order_and_old_ones_are_forgotten(store):
                  for v in store.values.values())
 
 
+def test_an_order_that_cannot_be_written_leaves_no_hole(store):
+  leader, follower = Team(0, 2), Team(1, 2)
+  with pytest.raises(TypeError, match='not JSON serializable'):
+    leader.order('end', status=object())
+  leader.order('call')
+  assert follower.next(Stop()) == {'what': 'call'}
+
+
 def test_a_signal_at_one_reaches_the_leader(store):
   leader, follower, stop = Team(0, 3), Team(2, 3), Stop()
   leader.order('call')
@@ -142,6 +150,28 @@ def test_a_broken_collective_names_who_has_said_that_it_failed(
   assert status == 4 and 'process 1 on' in why and 'no such disk' in why
   said = capsys.readouterr().err
   assert 'Gloo all-reduce failed' in said and 'within 15 s' in said
+
+
+@pytest.mark.parametrize('text', [
+    'UNKNOWN: Gloo AllGather failed: Connection reset by peer',
+    'FAILED_PRECONDITION: Buffer Definition Event: Gloo all-reduce failed',
+    'INTERNAL: NCCL operation ncclAllReduce failed',
+    'UNAVAILABLE: failed to connect to all addresses'])
+def test_the_death_of_a_peer_is_not_said_as_a_failure_of_its_own(
+    store, quits, monkeypatch, text):
+  """It may come as a ValueError; a third would take the survivor for dead."""
+  monkeypatch.setattr(team.time, 'sleep', lambda seconds: None)
+  with pytest.raises(SystemExit):
+    Team(1, 3).broken(ValueError(text))
+  assert quits == [(4, '')] and not store.values
+
+
+@pytest.mark.parametrize('text', [
+    'UNKNOWN: no such column', 'the log says UNAVAILABLE: x', 'Gloo'])
+def test_other_words_are_a_failure_of_its_own(store, quits, capsys, text):
+  with pytest.raises(SystemExit):
+    Team(1, 3).broken(ValueError(text))
+  assert quits == [(1, '')] and 'said/1' in store.values
 
 
 def test_other_errors_of_the_store_are_not_waited_out(store, monkeypatch):
