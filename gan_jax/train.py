@@ -122,8 +122,7 @@ class _Loop:
       try:
         return self._play(stop)
       except RollBack as fault:
-        self.checkpoints.wait()
-        step = self.checkpoints.latest()
+        step = self.checkpoints.latest(anew=True)
         self.guard.roll_back(fault, step)
         self.diary.rewind(step)
 
