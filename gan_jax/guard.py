@@ -114,33 +114,23 @@ class Guard:
     Raises:
       NonFiniteError, RollBack: always one of them.
     """
-    per_call = self._run.config['steps_per_call']
     first = min(int(np.flatnonzero(~np.isfinite(v))[0]) for v in bad.values())
-    at = step - per_call + first
+    at = step - self._run.config['steps_per_call'] + first
     found = sorted(k for k, v in bad.items() if not np.isfinite(v[first]))
-    batch = indices(self.experiment, step - per_call)[first]
-    path = self._path('nonfinite.json')
-    try_write_file(path, json.dumps({
-        'step': at, 'seed': self.seed, 'scalars': found,
-        'batch_indices': batch.tolist()}, indent=1).encode())
     finding = Finding('non-finite', at, f'{", ".join(found)} not finite',
                       'Try, in a new --workdir, a lower learning rate, '
                       "max_grad_norm=1, a penalty, or dtype='float32'")
-    self.go_back(finding)
+    path = self._go_back(finding, at, found)
     raise NonFiniteError(
         f'step {at}: {finding.text}. {finding.advice}. The batch is named in '
         f'{path}. The newest checkpoint is of step {newest}')
 
-  def go_back(self, finding: Finding) -> None:
-    """Goes back, if it may, from numbers that are not finite.
-
-    Raises:
-      RollBack: it may.
-    """
-    self._found.append(finding)
-    self.write_report()
-    if self._may_go_back():
-      raise RollBack(finding)
+  def refuse_state(self, step: int, error: Exception) -> None:
+    """As `refuse`, at the state after `step`; raises RollBack or the error."""
+    # Losses are of before their update: it is the last step that did it.
+    self._go_back(Finding('non-finite', step, str(error), ''), step - 1,
+                  ['state'])
+    raise error
 
   def roll_back(self, fault: RollBack, restored: int) -> None:
     """Enters a rollback to step `restored` in the record of the run."""
@@ -185,6 +175,19 @@ class Guard:
   def _write_record(self):
     write_file(self._path('rollbacks.jsonl'), ''.join(
         json.dumps(entry) + '\n' for entry in self._record).encode())
+
+  def _go_back(self, finding, at, names):
+    """Goes back, or returns the file that names step and batch."""
+    path = self._path('nonfinite.json')
+    try_write_file(path, json.dumps({
+        'step': at, 'seed': self.seed, 'scalars': names,
+        'batch_indices': indices(self.experiment, at)[0].tolist()},
+        indent=1).encode())
+    self._found.append(finding)
+    self.write_report()
+    if self._may_go_back():
+      raise RollBack(finding)
+    return path
 
   def _may_go_back(self):
     return (self._policy['policy'] == 'rollback'

@@ -20,7 +20,6 @@ from gan_jax.following import follow, identity
 from gan_jax.guard import Guard, NonFiniteError, RollBack, StoppedError
 from gan_jax.signals import StopRequest
 from gan_jax.team import Team
-from gan_jax.watchdog import Finding
 from gan_jax.workdir import WorkdirError
 from gan_jax.writers import remove_torn
 
@@ -233,8 +232,7 @@ class _Loop:
     try:
       self.checkpoints.save(step, state)
     except NonFiniteStateError as e:
-      self.guard.go_back(Finding('non-finite', step, str(e), ''))
-      raise
+      self.guard.refuse_state(step, e)
 
   def _finish(self, state, step):
     if step > self.checkpoints.latest():

@@ -1,5 +1,7 @@
 """Rollbacks: a run goes back from a bad number, and not for ever."""
 
+import json
+
 import jax.numpy as jnp
 import pytest
 import tiny
@@ -7,7 +9,7 @@ import watched_runs
 from jax import random
 from watched_runs import load, read, record
 
-from gan_jax import guard, train, writers
+from gan_jax import compare, guard, train, writers
 from gan_jax.checkpoint import CheckpointError
 from gan_jax.train import NonFiniteError
 
@@ -105,6 +107,16 @@ def test_weights_that_are_not_finite_are_rolled_back_too(images, tmp_path):
   with pytest.raises(CheckpointError, match='after step 4 has values that '):
     train.train(tiny.with_a_bad_average(run), tmp_path)
   assert [e['restored'] for e in record(tmp_path)] == [2]
+
+
+def test_weights_that_are_not_finite_are_named_as_losses_are(images, tmp_path):
+  run = load(images, 'warn')
+  with pytest.raises(CheckpointError, match='after step 4 has values that '):
+    train.train(tiny.with_a_bad_average(run), tmp_path)
+  assert json.loads(read(tmp_path, 'nonfinite.json')) == {
+      'step': 3, 'seed': 0, 'scalars': ['state'],
+      'batch_indices': run.batches(3, 1).tolist()}
+  assert f'* {tmp_path}: not finite' in compare.compare([str(tmp_path)])
 
 
 def test_a_checkpoint_altered_in_the_run_is_not_gone_back_to(
