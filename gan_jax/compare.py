@@ -11,10 +11,11 @@ from gan_jax.leaderboard import Point, Run, in_csv, markdown, rank
 from gan_jax.workdir import WorkdirError
 from gan_jax.writers import read_rows, write_file
 
-# Where a run lies and how it is watched make no other point of it.
+# What cannot change the game makes no other point of a run: when it is looked
+# at and by whom, as evaluators see a copy of the average only. A watchdog that
+# goes back or stops does change it.
 _ASIDE = ('seed', 'log_every', 'sample_every', 'sample_grid', 'eval_every',
-          'evaluators', 'best_metric', 'checkpoint_every', 'keep_checkpoints',
-          'watchdog')
+          'evaluators', 'best_metric', 'checkpoint_every', 'keep_checkpoints')
 _LONG = 100  # characters of a point's name
 
 
@@ -59,7 +60,7 @@ def compare(patterns, *, sort: str = '', out: str = '') -> str:
     points.sort(key=lambda point: rank(point, by))
   text = markdown(points, columns, runs, lost)
   if out:
-    table = in_csv(points, columns) if out.endswith('.csv') else text
+    table = in_csv(points, columns, lost) if out.endswith('.csv') else text
     write_file(out, table.encode())
   return text
 

@@ -47,8 +47,12 @@ def mean_interval(values) -> tuple[float, float]:
 
 
 def _values(point, column):
+  return [run.scores[column] for run in _valued(point, column)]
+
+
+def _valued(point, column) -> list[Run]:
   """Of the runs that are finished: others would be of another length."""
-  return [run.scores[column] for run in _distinct(point)
+  return [run for run in _distinct(point)
           if run.status == 'finished' and run.scores.get(column) is not None]
 
 
@@ -109,16 +113,27 @@ def _heads(columns):
           for name, column in zip(names, columns, strict=True)]
 
 
-def in_csv(points, columns) -> str:
-  """A line for each point and score."""
+def in_csv(points, columns, lost) -> str:
+  """A line for each point and score, without values too, and who failed.
+
+  `folders` are those of the runs that the values are of, in their order;
+  `failures` are 'folder: status' of the point's runs that are not finished.
+  """
   text = io.StringIO()
   table = csv.writer(text)
   table.writerow(['point', 'score', 'mean', 'half_interval', 'seeds', 'values',
-                  'folders'])
+                  'folders', 'failed', 'failures'])
   for point in points:
-    for column in columns:
-      if values := _values(point, column):
-        table.writerow([point.name, column, *mean_interval(values),
-                        len(values), ' '.join(map(repr, values)),
-                        ' '.join(run.folder for run in point.runs)])
+    failures = [f'{run.folder}: {run.status}' for run in point.runs
+                if run.status != 'finished']
+    for column in columns or ['']:
+      values = _values(point, column)
+      table.writerow([
+          point.name, column, *(mean_interval(values) if values else ('', '')),
+          len(values), ' '.join(map(repr, values)),
+          ' '.join(run.folder for run in _valued(point, column)),
+          len(failures), '; '.join(failures)])
+  if lost:  # Of no point: they have no config.
+    table.writerow(['', '', '', '', 0, '', '', len(lost), '; '.join(
+        f'{folder}: never started' for folder in lost)])
   return text.getvalue()

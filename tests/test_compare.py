@@ -100,6 +100,20 @@ def test_a_run_twice_is_not_another_seed(tmp_path):
   assert f'* {tmp_path / "b"}: left out, its seed 0 is there already' in text
 
 
+def test_what_may_change_the_game_is_another_point(tmp_path):
+  """A rollback plays other batches; evaluators only look."""
+  for policy, value in (('warn', 0.3), ('rollback', 0.5)):
+    write(tmp_path / policy, watchdog={'policy': policy}, scores=fd(value))
+  write(tmp_path / 'seen', seed=1, watchdog={'policy': 'warn'},
+        evaluators=[{'name': 'scores'}], scores=fd(0.5))
+  text = compare.compare([str(tmp_path / '*')])
+  half = 12.706 * np.std([0.3, 0.5], ddof=1) / math.sqrt(2)
+  assert table(text)[1] == {
+      'watchdog.policy=warn': ['2', f'0.4 +- {half:.2g}'],
+      'watchdog.policy=rollback': ['1', '0.5']}
+  assert 'left out' not in text
+
+
 def test_the_last_scored_step_counts(tmp_path):
   write(tmp_path / 'a', scores=fd(0.9, step=50) + fd(0.2, step=100))
   _, points = table(compare.compare([str(tmp_path / 'a')]))
@@ -126,6 +140,31 @@ def test_files_are_written(tmp_path):
   assert row['score'].startswith('fd_random_2k_train')
   assert float(row['mean']) == pytest.approx(0.4)
   assert row['seeds'] == '2' and row['values'] == '0.3 0.5'
+  assert row['failed'] == '0' and row['failures'] == ''
+
+
+def test_the_csv_names_who_failed_and_points_without_values(tmp_path):
+  good = write(tmp_path / 'a', seed=0, scores=fd(0.3))
+  cut = write(tmp_path / 'b', seed=1, step=30, scores=fd(0.5, step=20))
+  dead = write(tmp_path / 'c', seed=0, weight=2.0, step=40)
+  (tmp_path / 'd').mkdir()
+  (tmp_path / 'd' / 'log.txt').write_text('no such loss')
+  compare.compare([str(tmp_path / '?')], out=str(tmp_path / 'o.csv'))
+  with open(tmp_path / 'o.csv', newline='') as file:
+    rows = list(csv.DictReader(file))
+  names = ('point', 'values', 'folders', 'failed', 'failures')
+  assert [tuple(row[name] for name in names) for row in rows] == [
+      ('penalties[0].weight=1.0', '0.3', good, '1',
+       f'{cut}: stopped at step 30 of 100'),
+      ('penalties[0].weight=2.0', '', '', '1',
+       f'{dead}: stopped at step 40 of 100'),
+      ('', '', '', '1', f'{tmp_path / "d"}: never started')]
+  assert [(row['mean'], row['seeds']) for row in rows] == [
+      ('0.3', '1'), ('', '0'), ('', '0')]
+  compare.compare([dead], out=str(tmp_path / 'o.csv'))  # No score at all.
+  with open(tmp_path / 'o.csv', newline='') as file:
+    (row,) = csv.DictReader(file)
+  assert (row['score'], row['failed']) == ('', '1')
 
 
 def test_mistakes_are_named(tmp_path):
