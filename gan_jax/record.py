@@ -1,21 +1,17 @@
 """What a working directory says of its run, and whether it is the same run."""
 
-import importlib.util
 import json
 import logging
 import os
 import re
-import sys
-import sysconfig
 
-from gan_jax import durations, fields, parallel, validation, workdir
+from gan_jax import durations, fields, parallel, trust, validation, workdir
 from gan_jax.data import scan
 from gan_jax.experiment import Facts, plain
 from gan_jax.workdir import WorkdirError
 from gan_jax.writers import write_file
 
 _LOG = logging.getLogger(__name__)
-_PLUG_IN = re.compile(r'[A-Za-z_][\w.]*:\w+')
 
 # What may change when a run is resumed; all else would make it another run.
 RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
@@ -78,7 +74,7 @@ def read_run(folder: str):
         found.append(plain(json.load(file)))
     except ValueError as e:
       raise WorkdirError(f'{path} is damaged: {e}') from e
-  _trust(os.path.join(folder, 'config.json'), found[0])
+  trust.check(folder, found[0])
   if absent := sorted(validation.KEYS - set(found[0])):
     raise WorkdirError(f'{folder}/config.json is of another version: it lacks '
                        f'{", ".join(absent)}')
@@ -86,36 +82,6 @@ def read_run(folder: str):
     return found[0], Facts(**found[1])
   except TypeError as e:
     raise WorkdirError(f'{folder}/data.json is of another version: {e}') from e
-
-
-def _trust(path, config):
-  """Lets a config that lies beside a run import the user's own code only.
-
-  A 'module:function' is called: of Python's library and of installed packages
-  anything could be, subprocess:run for one.
-
-  Raises:
-    WorkdirError: it names such a module.
-  """
-  installed = tuple(os.path.realpath(sysconfig.get_path(name))
-                    for name in ('stdlib', 'platstdlib', 'purelib', 'platlib'))
-  for value in fields.flat(config).values():
-    if not isinstance(value, str) or not _PLUG_IN.fullmatch(value):
-      continue
-    module = re.split('[.:]', value)[0]
-    try:
-      spec = importlib.util.find_spec(module)  # Imports nothing.
-    except ValueError:  # '__main__'
-      spec = None
-    if spec is None or module == __package__:
-      continue
-    places = [spec.origin or '', *(spec.submodule_search_locations or ())]
-    if module in sys.stdlib_module_names or any(
-        os.path.realpath(place).startswith(installed) for place in places):
-      raise WorkdirError(
-          f'{path} names {value!r}, of an installed package, which could do '
-          'anything: a run may name modules on PYTHONPATH or in the folder '
-          'you start from')
 
 
 def _differences(folder, name, now):

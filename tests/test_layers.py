@@ -22,9 +22,9 @@ LAYERS = (
     # L3: devices, disk and the clock.
     ('parallel', 'checkpoint', 'writers', 'workdir', 'signals', 'clock',
      'fields', 'extractors', 'status', 'team', 'joining', 'transfer',
-     'data.pipeline', 'data.cache', 'data.scan', 'data.decode', 'data.ingest',
-     'data.folder_labels', 'data.tfds_files', 'data.load', 'data.stream',
-     'data.statistics', 'data.sources'),
+     'trust', 'data.pipeline', 'data.cache', 'data.scan', 'data.decode',
+     'data.ingest', 'data.folder_labels', 'data.tfds_files', 'data.load',
+     'data.stream', 'data.statistics', 'data.sources'),
     # L4: from a config to what runs.
     ('validation', 'experiment', 'evaluators', 'evaluation', 'feed', 'record',
      'best',
