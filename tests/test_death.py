@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import tiny
 
-from gan_jax import experiment, main, parallel, train
+from gan_jax import experiment, extractors, main, parallel, train
 from gan_jax.checkpoint import Checkpoints
+from gan_jax.data import sources
+from gan_jax.evaluation import examples
 
 pytestmark = [tiny.READS_CONFIGS, pytest.mark.usefixtures('no_pictures')]
 
@@ -183,18 +185,26 @@ def test_a_second_signal_in_a_save_quits_with_the_old_checkpoint_intact(
 
 
 @pytest.mark.parametrize('umask', [0o027, 0o077, 0o002])
-def test_all_files_follow_the_umask(images, tmp_path, umask):
+def test_all_files_follow_the_umask(images, pictures, tmp_path, umask):
+  """Those of the cache too, which others may be let read."""
+  shutil.copytree(pictures, tmp_path / 'set')
+  for path in (tmp_path / 'set').iterdir():
+    os.utime(path, (1e9, 1e9))  # Of files just written no index is kept.
   before = os.umask(umask)
   try:
     assert main.main(_args(images, tmp_path / 'run')) == 0
+    source = sources.folder(path=tmp_path / 'set')
+    examples.gather_cached(extractors.random(), source, np.arange(4))
   finally:
     os.umask(before)
-  seen = 0
-  for path in (tmp_path / 'run').rglob('*'):
-    wanted = (0o777 if path.is_dir() else 0o666) & ~umask
-    assert stat.S_IMODE(path.stat().st_mode) == wanted, path
-    seen += 1
-  assert seen > 30
+  seen = []
+  for folder in ('run', 'cache'):
+    for path in (tmp_path / folder).rglob('*'):
+      wanted = (0o777 if path.is_dir() else 0o666) & ~umask
+      assert stat.S_IMODE(path.stat().st_mode) == wanted, path
+      seen.append(str(path.relative_to(tmp_path)))
+  assert len(seen) > 38
+  assert {'data', 'features', 'folders'} <= {n.split('/')[1] for n in seen}
 
 
 def test_nothing_is_written_outside_the_workdir_and_the_cache(

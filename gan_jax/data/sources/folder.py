@@ -3,7 +3,6 @@
 import json
 import numbers
 import os
-import tempfile
 import time
 from typing import Literal
 
@@ -11,6 +10,7 @@ from gan_jax.data import cache, decode, folder_labels, ingest, prepare, scan
 from gan_jax.data.files import DataError
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.prepare import Source
+from gan_jax.writers import try_write_file
 
 _AS_THEY_ARE = Geometry()
 _LISTED = 20  # bad files in one message
@@ -130,7 +130,8 @@ def _entry(root, files, geometry, judge, started) -> cache.Entry:
                    for record, file in zip(records, files, strict=True))
   # What could not be read today may be there tomorrow, with the same date.
   if settled and not unreadable:
-    _remember(index, {'state': state, 'key': key})
+    # Without it the next start reads the files once more.
+    try_write_file(index, json.dumps({'state': state, 'key': key}).encode())
   return entry
 
 
@@ -148,14 +149,3 @@ def _indexed(index, state) -> cache.Entry | None:
     return _read(known['key']) if known['state'] == state else None
   except (OSError, ValueError, KeyError, TypeError):
     return None
-
-
-def _remember(index, known):
-  try:
-    os.makedirs(os.path.dirname(index), exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        'w', dir=os.path.dirname(index), delete=False) as file:
-      json.dump(known, file)
-    os.replace(file.name, index)
-  except OSError:
-    pass  # the next start reads the files once more
