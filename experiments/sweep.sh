@@ -17,8 +17,9 @@
 #   --out=runs/sweep  folder of the points; --jobs=1: how many run at a time
 #   --dry_run      print the commands; --points=FILE: write them to a file, a
 #                  line for each, for a job array:
-#                    sbatch --array=1-$(wc -l <FILE) --wrap \
-#                      'eval "$(sed -n "${SLURM_ARRAY_TASK_ID}p" FILE)"'
+#                    sbatch --array=1-$(wc -l <FILE) --gres=gpu:1 \
+#                      experiments/cluster/slurm.sbatch @FILE
+#                  which saves before the time is over, and is requeued
 # All other flags go to every point. The same command skips points that are
 # finished, resumes the others, and never starts a run that is still going on.
 # A point that fails is listed at the end, with status 1; its output is in

@@ -156,7 +156,17 @@ def write_launch(folder, experiment, start, origin):
     _LOG.info('resuming %s at step %d', folder, start)
   if before and len(before) != len(launch['devices']):
     _LOG.warning('on %d devices, before on %d: the same batches and noise, but '
-                 'not the same bits', len(launch['devices']), len(before))
+                 'not the same bits%s', len(launch['devices']), len(before),
+                 _another_game(experiment.config))
+
+
+def _another_game(config):
+  """What the number of devices changes beside rounding, in words."""
+  found = [f'{key}={value}' for key, value in fields.flat(config).items()
+           if value == 'virtual_batch'
+           or key.endswith('.minibatch') and value != 'none']
+  return (f'; and not the same game: with {", ".join(found)} each device looks '
+          'at its own part of the batch') if found else ''
 
 
 def _last_devices(folder):

@@ -1,5 +1,6 @@
 """Devices: what a runner hands out, how work is spread, 1 to 8 of them."""
 
+import types
 from functools import partial
 
 import jax
@@ -9,7 +10,8 @@ import pytest
 import tiny
 from jax import lax
 
-from gan_jax import parallel
+from gan_jax import parallel, record
+from gan_jax.experiment import Facts
 
 RANGE = (-1.0, 1.0)
 
@@ -33,6 +35,23 @@ def test_deterministic_is_said_to_the_compiler(monkeypatch):
             np.zeros((3, 1, 2), np.int32))
     assert state == 3
   assert options == [None, {'xla_gpu_deterministic_ops': True}]
+
+
+@pytest.mark.parametrize('changes, words', [
+    ({}, 'but not the same bits'),
+    ({'discriminator': {'norm': 'virtual_batch', 'minibatch': 'std'}},
+     'not the same game: with discriminator.norm=virtual_batch, discriminator.'
+     'minibatch=std each device looks at its own part of the batch')])
+def test_a_launch_on_other_devices_says_what_is_not_the_same(
+    tmp_path, monkeypatch, caplog, changes, words):
+  run = types.SimpleNamespace(
+      facts=Facts('x', (2, 2, 1), 4, 0, (), '', ''), train_steps=4,
+      config={'discriminator': dict(norm='batch', minibatch='none')} | changes)
+  for count in (2, 3):
+    monkeypatch.setattr(parallel, 'device_names', lambda n=count: ['cpu'] * n)
+    record.write_launch(tmp_path, run, 2, {})
+  assert caplog.messages[-1].startswith('on 3 devices, before on 2: ')
+  assert caplog.messages[-1].endswith(words)
 
 
 @pytest.mark.parametrize('low, high', [(-1.0, 1.0), (0.0, 1.0)])

@@ -136,6 +136,14 @@ def test_a_signal_at_one_stops_all_and_a_death_ends_all(images, tmp_path):
   assert 'stopped sending heartbeats):\n1\n' in said or '/task:1' in said
   assert time.time() - begin < 60  # 15 s, on a machine that does all at once
   assert tiny.finished(tmp_path) == [step]
+  (tmp_path / 'scalars.jsonl').rename(tmp_path / 'killed.jsonl')
+  run = Processes(args, devices=1)  # The same command once more.
+  run.wait_for(tmp_path / 'scalars.jsonl')
+  run.all[0].send_signal(signal.SIGTERM)
+  ends = run.ends()
+  assert [status for status, _ in ends] == [143, 143], ends
+  assert f'resuming {tmp_path} at step {step}' in ends[0][1]
+  assert tiny.finished(tmp_path)[0] == step < tiny.finished(tmp_path)[-1]
 
 
 @pytest.mark.slow
@@ -149,7 +157,6 @@ def test_what_differs_is_refused(images, tmp_path):
   assert not (tmp_path / 'run').exists()
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_a_mistake_ends_all_with_its_status(images, tmp_path):
   ends = Processes([*command(images, tmp_path / 'run'),

@@ -108,6 +108,18 @@ def test_lines_for_an_array_run_as_they_stand(sweep, tmp_path):
         text=True, capture_output=True, check=True).stdout.splitlines()
     assert got[2:6] == [CONFIG, f'--config.data.path={path}',
                         '--config.x=(1, 2)', '--config.y=']
+  # As the job array of Slurm does,
+  srun = tmp_path / 'slurm' / 'srun'
+  srun.parent.mkdir()
+  srun.write_text('#!/bin/bash\nprintf "%s\\n" "$@"\n')
+  srun.chmod(0o755)
+  got = subprocess.run(
+      ['bash', 'experiments/cluster/slurm.sbatch', f'@{lines}'], text=True,
+      cwd=tiny.ROOT, capture_output=True, check=True, env={
+          'PATH': f'{srun.parent}:{os.environ["PATH"]}',
+          'SLURM_ARRAY_TASK_ID': '1'}).stdout.splitlines()
+  assert got[:4] == ['python', '-u', '-m', 'gan_jax.main']
+  assert got[4:] == shlex.split(lines.read_text().splitlines()[0])[3:]
   # And as the script runs them itself.
   assert finish(sweep(*args))[0] == 0
   for folder in (tmp_path / 'out').iterdir():
