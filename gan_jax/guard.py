@@ -57,9 +57,8 @@ class Guard:
     """
     self._run, self._folder, self._levels = experiment, folder, levels
     self._policy = experiment.config['watchdog']
-    found = self._read()
-    self._record = [entry for entry in found if entry['restored'] <= start]
-    if len(self._record) < len(found):  # The run fell back to before them.
+    self._record = self._read()
+    if self._forget(start):
       self._write_record()
     self.verdict, self._rows = '', []
     self._replay(rows)
@@ -146,6 +145,7 @@ class Guard:
   def roll_back(self, fault: RollBack, restored: int) -> None:
     """Enters a rollback to step `restored` in the record of the run."""
     finding = fault.finding
+    self._forget(restored)
     self._record.append({'attempt': self.attempt + 1, 'restored': restored,
                          **finding._asdict()})
     self._write_record()
@@ -175,6 +175,12 @@ class Guard:
         + '; '.join(f'{f.text}. {f.advice}' for f in self._held())
         + f'. See {self._path("report.md")}; '
         f'--config.watchdog.policy=warn --workdir={self._folder} goes on')
+
+  def _forget(self, start):
+    """Forgets rollbacks to after `start`, to before which the run fell back."""
+    count = len(self._record)
+    self._record = [e for e in self._record if e['restored'] <= start]
+    return len(self._record) < count
 
   def _write_record(self):
     write_file(self._path('rollbacks.jsonl'), ''.join(

@@ -55,6 +55,28 @@ def test_damage_to_any_file_is_named_and_the_one_before_is_restored(
     shutil.rmtree(copy)
 
 
+@pytest.mark.parametrize('keep', [0, 3])
+def test_damage_after_publishing_is_found_by_who_has_published(
+    tmp_path, keep, caplog):
+  """What was valid once is verified anew before it is restored."""
+  with opened(tmp_path) as checkpoints:
+    checkpoints.save(1, filled(1))
+    checkpoints.save(2, filled(2))
+    if not keep:  # One that only reads, and has read it once.
+      checkpoints.wait()
+      checkpoints = Checkpoints(tmp_path)
+    assert checkpoints.latest() == 2
+    path, = glob.glob(f'{tmp_path}/checkpoints/2/d/*')
+    _flip(path)
+    with pytest.raises(CheckpointError, match='2 is damaged: d/.* its sha256'):
+      checkpoints.restore(abstract(filled()), 2)
+    got = checkpoints.restore(abstract(filled()))
+    assert digest(got) == digest(filled(1))
+    assert 'step 1 takes its place' in caplog.text
+    assert checkpoints.latest() == 1
+    checkpoints.close()
+
+
 def test_the_run_saves_the_damaged_step_again(saved):
   _flip(f'{saved}/checkpoints/2/_sharding')
   with opened(saved) as checkpoints:

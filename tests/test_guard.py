@@ -107,6 +107,24 @@ def test_weights_that_are_not_finite_are_rolled_back_too(images, tmp_path):
   assert [e['restored'] for e in record(tmp_path)] == [2]
 
 
+def test_a_checkpoint_altered_in_the_run_is_not_gone_back_to(
+    images, tmp_path, monkeypatch, caplog):
+  """Step 6 was whole when this process saved it, and is not any more."""
+  refuse = guard.Guard.refuse
+
+  def alter_and_refuse(self, step, bad, newest):
+    path, = (tmp_path / 'checkpoints' / str(newest) / 'd').iterdir()
+    path.write_bytes(path.read_bytes()[:-1])
+    refuse(self, step, bad, newest)
+
+  monkeypatch.setattr(guard.Guard, 'refuse', alter_and_refuse)
+  run = broken(load(images, 'rollback'), 7)
+  assert train.train(run, tmp_path) == 0
+  assert 'checkpoints/6: d/' in caplog.text
+  assert [e['restored'] for e in record(tmp_path)] == [4]
+  assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6, 8, 10]
+
+
 def test_rollbacks_to_after_a_damaged_checkpoint_are_forgotten(
     images, tmp_path):
   run = broken(load(images, 'rollback'), 7)

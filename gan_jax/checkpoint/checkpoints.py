@@ -42,17 +42,20 @@ class Checkpoints:
     self._saving = None  # (step, future)
     self._newest = None  # once it has been looked for
 
-  def latest(self) -> int:
+  def latest(self, *, anew: bool = False) -> int:
     """Step of the newest valid checkpoint, 0 if there is none.
 
     Waits for a save in flight. Damaged ones are passed over with a warning.
+
+    Args:
+      anew: look again at what was valid before, as who is to restore it must.
 
     Raises:
       CheckpointError: none is valid; or `strict` and the newest is damaged; or
         the save in flight could not be written.
     """
     self.wait()
-    if self._newest is None:
+    if self._newest is None or anew:
       self._newest = self._steps.newest()
     return self._newest
 
@@ -121,11 +124,13 @@ class Checkpoints:
   def restore(self, abstract, step: int = 0):
     """The state of a step (0: the newest) in the form of an abstract tree.
 
+    Its files are verified first, whatever was known of them.
+
     Raises:
       CheckpointError: none there, damaged, unreadable, or of other arrays than
         those of `abstract` (names, shapes or dtypes).
     """
-    step = step or self.latest()
+    step = step or self.latest(anew=True)
     self._compare(abstract, step)
     try:
       return self._orbax.restore(self._steps.path(step),

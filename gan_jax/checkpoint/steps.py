@@ -28,7 +28,6 @@ class Steps:
   def __init__(self, folder: str, *, keep: int, strict: bool):
     """Opens the folder, and with `keep` removes what a kill left half done."""
     self.folder, self._keep, self._strict = folder, keep, strict
-    self._digests = {}  # of the steps that have been verified
     if keep:
       with self.writing():
         os.makedirs(folder, exist_ok=True)
@@ -121,12 +120,11 @@ class Steps:
       raise self._full(e) from e
 
   def _verify(self, step):
-    if step not in self._digests:
-      try:
-        self._digests[step] = manifest.verify(self.path(step), step)
-      except manifest.FormatError as e:
-        raise CheckpointError(str(e)) from e
-    return self._digests[step]
+    # Each time: what was whole when it was published may not be so any more.
+    try:
+      return manifest.verify(self.path(step), step)
+    except manifest.FormatError as e:
+      raise CheckpointError(str(e)) from e
 
   def _move_aside(self, step):
     name = next(n for i in itertools.count() if not os.path.lexists(self.path(
