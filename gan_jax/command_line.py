@@ -124,6 +124,8 @@ def _define(values, argv):
   add(flags.DEFINE_string, 'extractor', '', 'What features are compared, by '
       'evaluate and report, for example inception.')
   add(flags.DEFINE_string, 'weights', '', 'Of evaluate: file of its weights.')
+  add(flags.DEFINE_string, 'resizer', '', 'Of evaluate: how the extractor '
+      'inception resizes, tf1, pytorch or clean.')
   add(flags.DEFINE_list, 'metrics', '', 'Of evaluate: fd,kd,prdc ...')
   add(flags.DEFINE_string, 'best', '', 'Of evaluate: the score by which '
       'WORKDIR/best-NAME is kept.')
@@ -132,6 +134,7 @@ def _define(values, argv):
   add(flags.DEFINE_string, 'images', '', 'Of evaluate: a folder or .npz of '
       'images to score beside those of --reference.')
   add(flags.DEFINE_string, 'reference', '', 'See --images.')
+  add(flags.DEFINE_list, 'resize', '', 'H,W that both are brought to.')
   add(flags.DEFINE_string, 'sort', '', 'Of compare, whose arguments are the '
       "folders of runs, or patterns such as 'runs/sweep/*': a score.")
   add(flags.DEFINE_bool, 'help', False, 'Print this.')

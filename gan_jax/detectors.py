@@ -4,6 +4,7 @@ A detector takes a `View` of the logged rows and returns (what it sees, what to
 try) or None. The thresholds were tried in experiments/watchdog.
 """
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -33,7 +34,8 @@ OVERFITTED = 0.5
 # Those start low, too: what has not fallen to half of its highest is given
 # until a share YOUNG of the steps.
 COLLAPSED, FALLEN, YOUNG = 0.25, 0.5, 0.3
-# A score that counts classes or modes, or a distance: to its highest so far.
+# A score that counts classes or modes: to its highest so far, and after YOUNG
+# to that of real examples.
 LOST = 0.5
 # Share of samples that are no near copies, to that of unseen real examples: the
 # score's floor, or about 0.7 where it has none.
@@ -51,12 +53,15 @@ class View(NamedTuple):
   highest: {scalar: the highest that it has been}, of the scores COUNTED and
     of the medians over WINDOW rows of those in TRACKED.
   progress: share of train_steps that has been made.
+  scores: {'eval/...': the newest value}, floors too; a finding by a score holds
+    until another score.
   """
 
   rows: list
   levels: Mapping[str, float]
   highest: Mapping[str, float]
   progress: float
+  scores: Mapping[str, float]
 
   def values(self, name: str, count: int = WINDOW) -> np.ndarray:
     """The finite values of a scalar in the last `count` rows, float64."""
@@ -126,9 +131,12 @@ def collapse(view: View):
     return (f'mode collapse: two images of a generated batch are {fake:.3g} '
             f'apart, of a real one {real:.3g}', _DIVERSITY)
   for name, value in scores(view, *COUNTED):
-    if value < LOST * view.highest[name]:
-      return (f'mode collapse: {name} is {value:.3g}, it was '
-              f'{view.highest[name]:.3g}', _DIVERSITY)
+    real = view.scores.get(f'{name}_floor', math.nan)
+    if value < LOST * view.highest[name] or (
+        view.progress > YOUNG and value < LOST * real):
+      floor = '' if math.isnan(real) else f', of real examples {real:.3g}'
+      return (f'mode collapse: {name} is {value:.3g}, the highest was '
+              f'{view.highest[name]:.3g}{floor}', _DIVERSITY)
   return None
 
 
@@ -139,7 +147,7 @@ _DIVERSITY = ('Try a smaller learning rate, minibatch std, packing, '
 def memorisation(view: View):
   """Samples are copies of training examples, by a score."""
   for name, value in scores(view, 'authenticity'):
-    unseen = view.rows[-1].get(f'{name}_floor') or UNSEEN
+    unseen = view.scores.get(f'{name}_floor') or UNSEEN
     if value < COPIED * unseen:
       return (f'memorisation: {name} is {value:.3g}, of unseen real images '
               f'{unseen:.3g}: the other samples are near copies of training '
@@ -176,10 +184,10 @@ def non_finite(view: View):
 
 
 def scores(view, *metrics):
-  """[(name, value)] of the scores of these metrics in the newest row."""
-  return [(k, v) for k, v in view.rows[-1].items()
+  """[(name, newest value)] of the scores of these metrics."""
+  return [(k, v) for k, v in view.scores.items()
           if k.startswith(tuple(f'eval/{metric}_' for metric in metrics))
-          and v is not None and np.isfinite(v) and not k.endswith('_floor')]
+          and not k.endswith('_floor')]
 
 
 COUNTED = ('classes', 'modes', 'hit', 'effective')  # scores

@@ -26,8 +26,8 @@ _PAUSE = 5.0  # seconds between two looks at a job that is followed
 class Request(NamedTuple):
   """What is asked for; '' and 0 leave it to the run, or to `scores`.
 
-  extractor, weights: name of a `gan_jax.extractors`, and the file of its
-    weights.
+  extractor, weights, resizer: name of a `gan_jax.extractors`, the file of its
+    weights, and how it resizes images.
   metrics: of `gan_jax.evaluation.measures`.
   num_samples: generated examples.
   best: the score by which the best checkpoint is kept.
@@ -36,6 +36,7 @@ class Request(NamedTuple):
 
   extractor: str = ''
   weights: str = ''
+  resizer: str = ''
   metrics: tuple[str, ...] = ()
   num_samples: int = 0
   best: str = ''
@@ -43,9 +44,9 @@ class Request(NamedTuple):
 
   def spec(self) -> dict[str, Any]:
     """The evaluator `scores` with what is asked for, {} for nothing."""
-    network = {'name': self.extractor or 'auto'}
-    if self.weights:
-      network['weights'] = self.weights
+    given = {'weights': self.weights, 'resizer': self.resizer}
+    network = {'name': self.extractor or 'auto',
+               **{key: value for key, value in given.items() if value}}
     own = {'extractor': network if len(network) > 1 or self.extractor else 0,
            'metrics': self.metrics, 'num_samples': self.num_samples}
     own = {key: value for key, value in own.items() if value}
@@ -75,11 +76,15 @@ def checkpoints(folder: str, request: Request) -> str:
   abstract = parallel.abstract(jax.eval_shape(run.init), parallel.own_mesh())
   if request.best:
     _offer_recorded(folder, evaluator, best, abstract)
-  shown, tried, failed = [], set(), None
+  shown, tried, failed = [], {}, None
   while True:
     running = request.follow and workdir.is_held(folder)
-    for step in sorted({*_unscored(folder, evaluator)} - tried):
-      tried.add(step)
+    for step in _unscored(folder, evaluator):
+      # After a rollback the job saves another state under the number.
+      made = _made(folder, step)
+      if tried.get(step) == made:
+        continue
+      tried[step] = made
       try:
         state = _restore(folder, step, abstract)
       except CheckpointError as e:  # Damaged, or the job has removed it since.
@@ -107,14 +112,15 @@ def checkpoints(folder: str, request: Request) -> str:
       f'all checkpoints of {folder} are scored: see scores.jsonl')
 
 
-def folders(images: str, reference: str, request: Request,
-            out: str = '') -> str:
+def folders(images: str, reference: str, request: Request, *,
+            resize: tuple[int, ...] = (), out: str = '') -> str:
   """Scores of the images of one folder (or .npz) beside those of another.
 
   Args:
     images: what is scored.
     reference: the real ones.
     request: all but `best` and `follow`, which are of a run.
+    resize: (H, W) that all images are brought to; () for none.
     out: F.jsonl, for the scores with their protocol, a line each.
 
   Returns:
@@ -126,13 +132,11 @@ def folders(images: str, reference: str, request: Request,
   if request.best or request.follow or out and not out.endswith('.jsonl'):
     raise ValueError('--best and --follow are of a --workdir, and --out is '
                      'F.jsonl')
-  real = data.load(_spec(reference))
-  spec = _spec(images)
-  fake = data.load(spec)
+  real, fake = (data.load(_spec(path, resize)) for path in (reference, images))
   if fake.images.shape[1:] != real.images.shape[1:]:
     raise ValueError(
         f'{images} holds images {list(fake.images.shape[1:])}, {reference} '
-        f'{list(real.images.shape[1:])}; bring them to one size')
+        f'{list(real.images.shape[1:])}; --resize=H,W brings them to one size')
   # As many as there are, with a floor where half of the reference suffices.
   count = min(len(fake.images), len(real.images))
   asked = {'name': 'scores', 'num_samples': count,
@@ -162,16 +166,25 @@ def folders(images: str, reference: str, request: Request,
   return table([(0, score) for score in scores])
 
 
-def _spec(path):
+def _spec(path, resize):
+  how = {'path': path, **({'resize': resize} if resize else {})}
   if path.endswith('.npz'):
-    return {'name': 'npz', 'path': path}
-  return {'name': 'folder', 'path': path, 'labels': 'none'}
+    return {'name': 'npz', **how}
+  return {'name': 'folder', 'labels': 'none', **how}
 
 
 def _unscored(folder, evaluator) -> list[int]:
   """Steps of checkpoints without scores by these evaluators."""
   done = {row['step'] for row in _recorded(folder, evaluator)}
   return [step for step in Checkpoints(folder).steps() if step not in done]
+
+
+def _made(folder, step) -> int:
+  """When a checkpoint was put there, in ns; 0 where it is gone."""
+  try:
+    return os.stat(os.path.join(folder, 'checkpoints', str(step))).st_mtime_ns
+  except OSError:
+    return 0
 
 
 def _recorded(folder, evaluator) -> list[dict]:

@@ -17,6 +17,10 @@ _GRID, _SCORES = 0, 1
 _POINTS = 2000  # of a scatter plot, generated and real
 
 
+class SamplesError(ValueError):
+  """Generated examples are not finite: there is nothing to score or to show."""
+
+
 class Sampler:
   """Examples of the averaged generator, by a compiled function.
 
@@ -40,12 +44,18 @@ class Sampler:
     """The examples of z [B, Z] and label [B], `chunk` at a time on a device.
 
     All devices on which the average lies share them: see `parallel.spread`.
+
+    Raises:
+      SamplesError: some are not finite, of which bytes would not tell.
     """
     chunk *= parallel.copies(average)
-    label = np.asarray(label, np.int32)
-    return np.concatenate([
-        self.finish(self._share(average, z[i:i + chunk], label[i:i + chunk]))
-        for i in range(0, len(z), chunk)])
+    label, found = np.asarray(label, np.int32), []
+    for i in range(0, len(z), chunk):
+      x = self._share(average, z[i:i + chunk], label[i:i + chunk])
+      if not np.isfinite(x).all():
+        raise SamplesError('generated examples are not finite')
+      found.append(self.finish(x))
+    return np.concatenate(found)
 
   def start(self, average, z, label):
     """Gives the work to the device and does not wait for it."""
@@ -155,7 +165,7 @@ class Evaluator:
       try:
         scores = evaluate(sample)
       except Exception as e:
-        if not forgiving:
+        if not (forgiving or isinstance(e, SamplesError)):
           raise
         scores = [Score(spec['name'], reason=f'{type(e).__name__}: {e}')]
       found += [score._replace(protocol=score.protocol | how).checked()

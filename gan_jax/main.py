@@ -119,14 +119,14 @@ def _evaluate(values) -> int:
   from gan_jax.data.files import DataError
   from gan_jax.validation import ConfigError
   request = evaluate.Request(
-      values.extractor, values.weights, tuple(values.metrics),
+      values.extractor, values.weights, values.resizer, tuple(values.metrics),
       values.num_samples or 0, values.best, values.follow)
   try:
     if values.images or values.reference:
       if not (values.images and values.reference):
         raise ValueError('give both --images and --reference')
       print(evaluate.folders(values.images, values.reference, request,
-                             values.out))
+                             resize=_size(values.resize), out=values.out))
       return 0
     if not values.workdir:
       raise ValueError('give the --workdir of a run, or --images and '
@@ -137,6 +137,13 @@ def _evaluate(values) -> int:
   except ValueError as e:
     raise sample.RequestError(str(e)) from e
   return 0
+
+
+def _size(texts) -> tuple[int, ...]:
+  """(H, W) of a flag, () where it is not given."""
+  if not all(text.isdigit() for text in texts) or len(texts) not in (0, 2):
+    raise ValueError(f'--resize={",".join(texts)}: must be H,W, as 64,64')
+  return tuple(map(int, texts))
 
 
 def _report(values) -> int:

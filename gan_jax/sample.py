@@ -10,7 +10,7 @@ import numpy as np
 
 from gan_jax import media, models, parallel, record, sampling
 from gan_jax.checkpoint import Checkpoints
-from gan_jax.evaluators import Sampler
+from gan_jax.evaluators import Sampler, SamplesError
 from gan_jax.experiment import game_of_run, initial_state
 from gan_jax.writers import write_file
 
@@ -69,7 +69,10 @@ def sample(folder: str, request: Request, out: str, *,
   checkpoints.close()
   sampler = Sampler(game, config['image_range'])
   z, label = _latents(game, request, label)
-  images = sampler.images(state.ema, z, label)
+  try:
+    images = sampler.images(state.ema, z, label)
+  except SamplesError as e:
+    raise RequestError(f'{folder}: {e}') from e
   try:
     _write(out, images, label, request.interpolate)
   except OSError as e:

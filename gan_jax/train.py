@@ -16,7 +16,7 @@ from gan_jax.diagnosing import Diagnoser
 from gan_jax.diary import Diary
 from gan_jax.experiment import Experiment
 from gan_jax.feed import feed
-from gan_jax.following import follow, identity
+from gan_jax.following import Drawing, follow, identity
 from gan_jax.guard import Guard, NonFiniteError, RollBack, StoppedError
 from gan_jax.signals import StopRequest
 from gan_jax.team import Team
@@ -111,6 +111,7 @@ class _Loop:
         image_range=config['image_range'],
         deterministic=config['deterministic'])
     self.evaluator = diary.evaluator
+    self.drawing = Drawing(self.evaluator, team)
     self.diagnoser = Diagnoser(experiment, parallel.own_mesh())
     self.guard = Guard(experiment, folder, diary.levels, diary.rows(),
                        checkpoints.latest())
@@ -200,18 +201,14 @@ class _Loop:
     due = () if state is None else self._due(step)
     if 'eval' in due:
       row |= self.diary.score(step, parallel.own(state),
-                              partial(self._draw, state.ema))
+                              partial(self.drawing, state.ema))
+      self.drawing.check()
     if row:
       self.diary.write(step, row)
       self.guard.look(step, row)
     # Last: a run that is killed here and resumed does not come back for them.
     if 'checkpoint' in due:
       self._save(step, parallel.own(state))
-
-  def _draw(self, average, start, stop):
-    """Examples for a score: all processes share the work."""
-    self.team.order('draw', start=start, stop=stop)
-    return self.evaluator.draw(average, start, stop)
 
   def _read(self, step, scalars, look) -> dict[str, float]:
     """Waits for a call; its row if one is due, {} otherwise."""

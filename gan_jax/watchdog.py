@@ -51,13 +51,19 @@ class Watchdog:
     self.since, self.holding = since, {}
     self._levels, self._steps = levels, train_steps
     self._rows, self._absent = deque(maxlen=LONG), {}
+    self._scores = {}
     self.highest = dict(highest or {})
 
   def see(self, row: Mapping[str, Any]) -> list[Finding]:
     """What is found in a row, with 'step', that did not hold before it."""
     self._rows.append(row)
+    for name, value in row.items():
+      if name.startswith('eval/'):
+        self._scores.pop(name, None)
+        if value is not None and np.isfinite(value):
+          self._scores[name] = value
     view = View(list(self._rows), self._levels, self.highest,
-                row['step'] / self._steps)
+                row['step'] / self._steps, self._scores)
     self._remember(view)
     ready = view.progress > WARM_UP and len(self._rows) >= WINDOW
     new = []

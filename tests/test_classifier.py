@@ -7,7 +7,9 @@ import pickle
 
 import numpy as np
 import pytest
+import safetensors
 from extractor_data import build, source_of
+from safetensors.numpy import save_file
 
 from gan_jax.data.files import DataError
 from gan_jax.data.prepare import make_source
@@ -134,11 +136,11 @@ def test_a_damaged_file_is_trained_anew(damage, cached, tmp_path, monkeypatch,
   if damage == 'cut':
     path.write_bytes(whole[:len(whole) // 2])
   elif damage == 'changed':
-    with np.load(path) as file:
-      arrays = dict(file)
+    with safetensors.safe_open(path, 'numpy') as file:
+      arrays = {name: file.get_tensor(name) for name in file.keys()}
+      notes = file.metadata()
     arrays['Dense_0/kernel'] = arrays['Dense_0/kernel'] * 2
-    with open(path, 'wb') as file:
-      np.savez(file, **arrays)
+    save_file(arrays, path, notes)
   elif damage == 'empty':
     path.write_bytes(b'')
   else:
@@ -150,8 +152,9 @@ def test_a_damaged_file_is_trained_anew(damage, cached, tmp_path, monkeypatch,
 
 
 def test_a_file_of_objects_is_not_read(tmp_path):
-  path, trace = tmp_path / 'objects.npz', tmp_path / 'trace'
-  np.savez(path, x=np.array([Hostile(trace)], object))
+  path, trace = tmp_path / 'objects.safetensors', tmp_path / 'trace'
+  with open(path, 'wb') as file:
+    np.savez(file, x=np.array([Hostile(trace)], object))
   trace.unlink(missing_ok=True)
   assert stored.read(str(path)) is None
   assert not trace.exists()

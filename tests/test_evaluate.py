@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 
+import jax
 import numpy as np
 import pytest
 import tiny
@@ -129,7 +130,7 @@ def test_a_copy_of_the_reference_has_distance_0(tmp_path, caplog):
 
 def test_scores_of_folders_are_kept_with_their_protocol(tmp_path):
   path = tiny.write_images(tmp_path / 'a.npz', count=30, size=16)
-  evaluate.folders(path, path, REQUEST, str(tmp_path / 'scores.jsonl'))
+  evaluate.folders(path, path, REQUEST, out=str(tmp_path / 'scores.jsonl'))
   rows = scores_of(tmp_path)
   assert len(rows) == 5
   for row in rows:
@@ -157,7 +158,35 @@ def test_an_evaluator_that_fails_costs_the_others_nothing(run, caplog):
   assert second.value is not None
 
 
+def test_two_sizes_are_brought_to_one(tmp_path, capsys):
+  real = tiny.write_images(tmp_path / 'a.npz', count=30, size=16)
+  fake = tiny.write_images(tmp_path / 'b.npz', count=30, size=20)
+  ask = ['', '--mode=evaluate', f'--images={fake}', f'--reference={real}',
+         '--metrics=fd', '--extractor=random']
+  assert main.main(ask) == 2
+  assert '--resize=H,W brings' in capsys.readouterr().err
+  assert main.main([*ask, '--resize=8,12']) == 0
+  assert 'fd_random_30_train' in capsys.readouterr().out
+
+
+def test_how_inception_resizes_is_asked_for():
+  request = evaluate.Request('inception', 'w.pth', 'clean')
+  assert request.spec() == {'name': 'scores', 'extractor': {
+      'name': 'inception', 'weights': 'w.pth', 'resizer': 'clean'}}
+
+
+def test_images_that_are_not_finite_have_no_scores(run, tmp_path):
+  config, _ = record.read_run(run)
+  loaded = experiment.load(config | {'evaluators': (REQUEST.spec(),)})
+  state = loaded.init()
+  bad = jax.tree.map(lambda x: x * np.nan, state.ema)
+  found, = evaluators.Evaluator(loaded).scores(state.replace(ema=bad))
+  assert (found.value, found.name) == (None, 'scores')
+  assert 'generated examples are not finite' in found.reason
+
+
 @pytest.mark.parametrize('arguments,message', [
+    (['--images=a.npz', '--reference=b.npz', '--resize=64'], 'must be H,W'),
     ([], 'give the --workdir'),
     (['--workdir=nowhere'], 'is not the working directory'),
     (['--images=a.npz'], 'both --images and --reference'),

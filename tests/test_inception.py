@@ -5,11 +5,10 @@ torch-fidelity 0.4.0 ('tf1') and clean-fid 0.1.35 ('clean') with torch 2.13, for
 the random weights below.
 """
 
-import functools
-
 import jax
 import numpy as np
 import pytest
+from random_inception import noise, weights
 
 from gan_jax.extractors import inception_net, inception_v3, resizing
 
@@ -68,28 +67,6 @@ RESIZED = {
     ((299, 299), 'clean'):
         [-0.003166, 0.577462, -0.710938, -0.09375, 0.75, -0.445312],
 }
-
-
-@functools.cache
-def weights():
-  """Random weights, such that activations neither vanish nor explode."""
-  draw, found = np.random.RandomState(0), {}
-  for name, shape in inception_net.shapes().items():
-    values = draw.random_sample(shape)
-    if name.endswith('conv.weight'):
-      values = (2 * values - 1) * np.sqrt(6 / np.prod(shape[1:]))
-    elif name == 'fc.weight':
-      values = (2 * values - 1) / 16
-    elif name.endswith(('bn.bias', 'running_mean')):
-      values = values - 0.5
-    else:
-      values = values + 0.5
-    found[name] = values.astype(np.float32)
-  return found
-
-
-def noise(size):
-  return np.random.RandomState(1).randint(0, 256, size).astype(np.uint8)
 
 
 def summary(x):

@@ -5,9 +5,12 @@ programs bring PyTorch and are of no other use here; what the scores must be is
 asserted without them, by golden numbers and definitions.
 """
 
+import jax
 import numpy as np
 import pytest
+from random_inception import noise, weights
 
+from gan_jax.extractors import inception_net, resizing
 from gan_jax.metrics.frechet import frechet_distance
 from gan_jax.metrics.inception_score import inception_score
 from gan_jax.metrics.kernel import full_kernel_distance, kernel_distance
@@ -114,3 +117,29 @@ def test_precision_and_recall_are_those_of_torch_fidelity(case):
   found = manifold(*features(case), k=3)
   assert (found.precision, found.recall) == pytest.approx(
       (theirs['precision'], theirs['recall']))
+
+
+def test_inception_is_that_of_pytorch_fid_block_by_block(monkeypatch):
+  """Random weights; every block, features and logits, to 1e-4 of their size."""
+  theirs = program('pytorch_fid.inception')
+  torch = program('torch')
+  tensors = {name: torch.from_numpy(x) for name, x in weights().items()}
+  tensors['fc.bias'] = torch.zeros(inception_net.CLASSES)
+  monkeypatch.setattr(theirs, 'load_state_dict_from_url',
+                      lambda *_, **__: tensors)
+  network, seen = theirs.fid_inception_v3().eval(), {}
+  for name, module in network.named_children():
+    module.register_forward_hook(
+        lambda _, __, out, name=name: seen.update({name: out.numpy()}))
+  image = np.asarray(resizing.on_device('tf1', noise((2, 75, 91, 3))))
+  with torch.no_grad():
+    logits = network(torch.from_numpy(image.transpose(0, 3, 1, 2).copy()))
+  ours = jax.jit(inception_net.forward)(
+      jax.tree.map(np.asarray, inception_net.fold(weights())), image)
+  blocks = [name for name in ours if name in seen]
+  assert len(blocks) == 13 and blocks[-1] == 'Mixed_7c'
+  pairs = [(ours[name], seen[name].transpose(0, 2, 3, 1)) for name in blocks]
+  pairs += [(ours['features'], seen['avgpool'][:, :, 0, 0]),
+            (ours['logits'], logits.numpy())]
+  for mine, other in pairs:
+    np.testing.assert_allclose(mine, other, atol=1e-4 * np.abs(other).max())

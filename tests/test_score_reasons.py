@@ -43,6 +43,32 @@ def test_classes_that_are_not_the_datas_have_no_accuracy():
         lambda a, b: (images[a:b], labels[a:b] % 2))) == found
 
 
+def test_logits_that_are_not_finite_are_of_no_class():
+  def broken(*, source):
+    del source
+    return Extractor('broken', 'x', lambda images: (
+        np.zeros((len(images), 4), np.float32),
+        np.full((len(images), 2), np.nan, np.float32)), {})
+
+  globals()['shapeless'] = broken
+  images, labels = make(100).images, np.zeros(100, np.int32)
+  labels[-1] = 1
+  source = make_source(images, labels, 2, name='labelled')
+  evaluate = evaluator(source, extractor={'name': f'{__name__}:shapeless'},
+                       metrics=('class_accuracy', 'classes'))
+  found = evaluate(lambda a, b: (images[a:b], labels[a:b]))
+  assert len(found) == 2
+  for score in found:
+    assert score.value is None and 'not finite' in score.reason
+
+
+def test_fewer_than_a_thousand_have_the_distance_of_all_pairs():
+  subsets, whole = evaluator(make(100), metrics=('kd', 'kd_full'))(
+      lambda a, b: (make(40, seed=1).images[a:b], None))
+  assert subsets.value is None and 'kd_full' in subsets.reason
+  assert whole.low < whole.value < whole.high and whole.floor is not None
+
+
 @pytest.mark.parametrize('images', [
     np.zeros((40, 8, 8, 1), np.uint8), np.full((40, 8, 8, 1), 255, np.uint8)],
     ids=['black', 'white'])

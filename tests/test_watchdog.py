@@ -121,6 +121,7 @@ def test_a_critic_may_rank_all_pairs_rightly():
     ('eval/authenticity_random_2k_train', 0.7, None, None),
     ('eval/classes_classifier_2k_train', 10.0, 4.0, 'collapse'),
     ('eval/classes_classifier_2k_train', 10.0, 6.0, None),
+    ('eval/classes_classifier_2k_train', 4.0, 4.0, None),
     ('eval/modes_2500', 8.0, 3.0, 'collapse'),
     ('eval/hit_26k', 1000.0, 100.0, 'collapse'),
     ('eval/effective_26k', 900.0, 90.0, 'collapse'),
@@ -216,3 +217,26 @@ def test_the_report_of_a_healthy_run():
     ('stop', ['watchdog'])])
 def test_all_that_is_wrong_with_the_config_is_named(spec, paths):
   assert [p.path for p in watchdog.check(spec)] == paths
+
+
+def test_few_classes_from_the_start_are_a_collapse_after_youth():
+  some = rows(60, first=1)
+  for row in some[::20]:
+    row |= {'eval/classes_x': 4.0, 'eval/classes_x_floor': 10.0}
+  # Youth ends after 30 % of 100 steps; the finding holds between the scores.
+  assert found(some, steps=100) == [('collapse', 31)]
+  some[40]['eval/classes_x'] = 6.0
+  assert found(some, steps=100) == [('collapse', 31)]
+  assert found(rows(60), steps=100) == []
+
+
+def test_a_finding_by_a_score_holds_until_another_score():
+  some = rows(5 * WINDOW)
+  some[WINDOW]['eval/authenticity_x'] = 0.1
+  some[3 * WINDOW]['eval/authenticity_x'] = 0.1  # Not found anew.
+  dog = Watchdog(LEVELS, 10)
+  assert [f.name for row in some for f in dog.see(row)] == ['memorisation']
+  assert 'memorisation' in dog.holding
+  for row in rows(WINDOW, first=100, **{'eval/authenticity_x': 0.7}):
+    dog.see(row)
+  assert not dog.holding

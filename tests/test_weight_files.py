@@ -4,13 +4,15 @@ import gzip
 import hashlib
 import io
 import logging
+import os
 import pickle
 
 import numpy as np
 import pytest
-from weight_files import constant, words_only
+from weight_files import constant, field, words_only
 
 from gan_jax import lookup
+from gan_jax.data import cache
 from gan_jax.data.files import DataError
 from gan_jax.extractors import inception_net, inception_v3
 
@@ -76,6 +78,18 @@ def test_a_file_that_is_not_known_is_a_warning(
   monkeypatch.setitem(inception_v3._KNOWN, sha256, 'weights of 2015')
   found = inception_v3.inception(weights=str(path))
   assert found.notes['weights_file'] == 'weights of 2015' and not caplog.text
+
+
+def test_weights_are_parsed_once(tiny, tmp_path, monkeypatch):
+  path = tmp_path / 'weights.pb'
+  path.write_bytes(graph_of(tiny) + field(9, b'another file'))
+  first = inception_v3.inception(weights=str(path))
+  monkeypatch.setattr(inception_v3, 'read', None)
+  again = inception_v3.inception(weights=str(path))
+  assert again.sha256 == first.sha256 and again.notes == first.notes
+  kept, = (name for name in os.listdir(os.path.join(
+      cache.root(), 'extractors')) if name.startswith('inception-'))
+  assert kept.endswith('.safetensors')
 
 
 @pytest.mark.parametrize('change,words', [

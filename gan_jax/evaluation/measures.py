@@ -22,7 +22,10 @@ _RESAMPLES = 200
 _FEATURES = 512  # more would take minutes to resample a Frechet distance
 _GROUPS = 10  # of the jackknife
 _PAIRS = 1000
+_KERNEL = {'kernel': '(x.y/d + 1)^3',
+           'interval': f'jackknife, {_GROUPS} groups'}
 _NONE = (None, None)
+_NOT_FINITE = 'not finite: features or samples are not'
 
 
 class Measured(NamedTuple):
@@ -80,9 +83,12 @@ def _fd(real, fake, seed, interval):
 
 def _fd_infinity(real, fake, seed, interval):
   del interval
-  line = frechet_infinity(real.features, fake.features, seed=seed)
+  # 5,000 in the paper, of 50,000.
+  smallest = min(5000, len(fake.features) // 2)
+  line = frechet_infinity(real.features, fake.features, seed=seed,
+                          smallest=smallest)
   return [Measured('fd_infinity', line.value, *_NONE,
-                   {'ddof': 1}, {'slope': line.slope})]
+                   {'ddof': 1, 'smallest': smallest}, {'slope': line.slope})]
 
 
 def _kd(real, fake, seed, interval):
@@ -92,9 +98,19 @@ def _kd(real, fake, seed, interval):
   error = 1.96 * _jackknife(kernel.full_kernel_distance, real.features,
                             fake.features)
   return [Measured('kd', found.mean, found.mean - error, found.mean + error,
-                   {'kernel': '(x.y/d + 1)^3', 'subsets': 100, 'size': 1000,
-                    'interval': f'jackknife, {_GROUPS} groups'},
+                   _KERNEL | {'subsets': 100, 'size': 1000},
                    {'subset_std': found.std})]
+
+
+def _kd_full(real, fake, seed, interval):
+  """Of all pairs instead of subsets: for fewer than 1,000 examples too."""
+  del seed
+  value = kernel.full_kernel_distance(real.features, fake.features)
+  if not interval:
+    return [Measured('kd_full', value, *_NONE, {})]
+  error = 1.96 * _jackknife(kernel.full_kernel_distance, real.features,
+                            fake.features)
+  return [Measured('kd_full', value, value - error, value + error, _KERNEL)]
 
 
 def _prdc(real, fake, seed, interval):
@@ -128,7 +144,7 @@ def _classes(real, fake, seed, interval):
   known = real.logits.shape[1]
   counts = [classes.histogram(e.logits.argmax(1), known) for e in (real, fake)]
   if not np.isfinite(fake.logits).all():
-    raise ValueError('not finite: features or samples are not')
+    raise ValueError(_NOT_FINITE)
   hit = float((counts[1] > 0).sum())
   how = {'interval': f'bootstrap, {_RESAMPLES} resamples, centred'}
   found = [Measured('classes', hit, *_NONE, {}, {
@@ -155,6 +171,8 @@ def _classes(real, fake, seed, interval):
 def _class_accuracy(real, fake, seed, interval):
   """Share of examples that the classifier takes for the class asked for."""
   del real, seed, interval
+  if not np.isfinite(fake.logits).all():
+    raise ValueError(_NOT_FINITE)
   value = float(np.mean(fake.logits.argmax(1) == fake.labels))
   return [Measured('class_accuracy', value, *_wilson(value, len(fake.labels)),
                    {})]
@@ -192,6 +210,7 @@ MEASURES = {
     'fd': Measure(_fd),
     'fd_infinity': Measure(_fd_infinity),
     'kd': Measure(_kd),
+    'kd_full': Measure(_kd_full),
     'prdc': Measure(_prdc),
     'authenticity': Measure(_authenticity, whole=True),
     'inception_score': Measure(_inception_score, ('logits',)),

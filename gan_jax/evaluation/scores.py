@@ -152,7 +152,9 @@ def _score(metric, real, fake, other, protocol, seed) -> list[Score]:
       floor = {m.name: m.value for m in measure(real, other, seed,
                                                 interval=False)}
     else:
-      protocol['floor'] = 'too few real examples for a second draw'
+      protocol['floor'] = (
+          'too few examples are held out' if measure.whole else
+          'too few real examples for a second draw')
   except ValueError as e:  # The score itself is none the worse for it.
     protocol['floor'] = f'none: {e}'
   return [Score(f'{m.name}_{tail}', m.value, m.reason, floor.get(m.name),

@@ -13,7 +13,13 @@ from gan_jax.data.files import (
   looks_like,
   one_error,
 )
-from gan_jax.extractors import graph_file, inception_net, resizing, torch_file
+from gan_jax.extractors import (
+  graph_file,
+  inception_net,
+  resizing,
+  stored,
+  torch_file,
+)
 from gan_jax.extractors.base import Extractor, check_images, digest, in_chunks
 
 # As in `cnn`.
@@ -35,7 +41,8 @@ def inception(*, weights: str, resizer: resizing.Resizer = 'tf1') -> Extractor:
   """InceptionV3 of 2015, as the FID and the Inception Score have it.
 
   Features: what the last mean gives, [N, 2048]; logits [N, 1008] without their
-  bias.  Grey images are taken as three equal channels.
+  bias.  Grey images are taken as three equal channels.  Weights that were read
+  once are kept in the cache as safetensors, by the sha256 of their file.
 
   Args:
     weights: a file of yours: TensorFlow's classify_image_graph_def.pb (from
@@ -50,7 +57,11 @@ def inception(*, weights: str, resizer: resizing.Resizer = 'tf1') -> Extractor:
   with one_error(path, 'file of weights'), open(path, 'rb') as file:
     data = file.read()
   file_sha256 = hashlib.sha256(data).hexdigest()
-  tensors = read(path, data)
+  own = stored.path_of('inception', _VERSION, file_sha256)
+  kept = stored.read(own)
+  tensors = kept[0] if kept else read(path, data)
+  if not kept:
+    stored.write(own, tensors, {'file_sha256': file_sha256})
   if file_sha256 not in _KNOWN:
     _log.warning('%s (sha256 %s) is not a file known here: compare its scores '
                  'with published ones only if you trust where it comes from',

@@ -57,7 +57,7 @@ def kernel_distance(real, fake, *, seed: int, subsets: int = 100,
   few = min(len(real), len(fake))
   if few < size:
     raise ValueError(f'{few} examples are fewer than the {size} of a subset; '
-                     'take more, or use full_kernel_distance')
+                     'take more, or use all pairs, kd_full')
   if not finite(real, fake):
     return Kernel(float('nan'), float('nan'))
   found = np.array([

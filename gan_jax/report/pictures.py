@@ -37,6 +37,7 @@ class Subject(NamedTuple):
   latent: the prior.
   average: the weights that are looked at.
   conditional: whether the generator looks at the label.
+  codes: whether latents hold codes, which truncation would erase.
   step: of the checkpoint.
   seed: of latents, and of which real examples are shown.
   extractor: whose features are compared, None for the random network.
@@ -47,6 +48,7 @@ class Subject(NamedTuple):
   latent: Callable
   average: Any
   conditional: bool
+  codes: bool
   step: int
   seed: int
   extractor: Extractor | None
@@ -84,7 +86,9 @@ def pictures(subject: Subject) -> list[Picture]:
   if real.ndim == 2:
     return [_points(subject, real, fake)]
   found = [_beside(subject, real, fake), _nearest(subject, real, fake),
-           _interpolations(subject), _truncation(subject)]
+           _interpolations(subject)]
+  if not subject.codes:
+    found.append(_truncation(subject))
   if subject.conditional:
     found.append(_classes(subject))
   found.append(_features(subject, real, fake))

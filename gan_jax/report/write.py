@@ -55,7 +55,8 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
   name, step = os.path.basename(os.path.abspath(folder)), int(state.step)
   found = pictures(Subject(
       source, Sampler(game, config['image_range']), game.latent, state.ema,
-      models.is_conditional(config['generator']), step, seed, network))
+      models.is_conditional(config['generator']),
+      config['latent']['name'] == 'infogan', step, seed, network))
   text = page(f'{name}, step {step:,}', found, config=config, data=facts,
               scores=_last_scores(folder), training=_training(folder))
   out = os.path.join(folder, 'report')
