@@ -90,7 +90,7 @@ def test_hostile_features_run_no_code_and_are_made_again(tmp_path, attack):
   canary = tmp_path / 'canary'
   source, rows = source_of(), np.arange(40)
   wanted = examples.gather_cached(extractors.random(), source, rows)
-  path, = pathlib.Path(cache.root(), 'features').iterdir()
+  path, = pathlib.Path(cache.root(), 'extractors').glob('features-*')
   good = path.read_bytes()
   hostile = np.empty(len(rows), object)
   hostile[:] = [Canary(canary)] * len(rows)

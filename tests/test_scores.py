@@ -104,8 +104,8 @@ def test_features_of_the_data_are_kept_by_content():
 def test_damaged_features_are_made_again():
   source, sample = make(100, seed=6), lambda a, b: (make(40).images[a:b], None)
   first = evaluator(source)(sample)
-  folder = pathlib.Path(os.environ['GAN_JAX_CACHE'], 'features')
-  for path in folder.iterdir():
+  folder = pathlib.Path(os.environ['GAN_JAX_CACHE'], 'extractors')
+  for path in folder.glob('features-*'):
     path.write_bytes(path.read_bytes()[:200])
   CALLS.clear()
   again = evaluator(source)(sample)

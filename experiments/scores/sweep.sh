@@ -22,8 +22,8 @@ cgan 12000
 cgan:game=critic 40000
 critic_mlp 40000
 dcgan 1000
-wgan_gp 400
-wgan 600
-pooling_cnn 400
+wgan_gp 300
+wgan 400
+pooling_cnn 300
 RECIPES
 python -m gan_jax.main --mode=compare "$out/*/*" --out="$out/scores.md"

@@ -1,15 +1,11 @@
 """Images and their features: what measures compare."""
 
-import io
-import os
-import zipfile
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.data import cache
-from gan_jax.writers import try_write_file
+from gan_jax.extractors import stored
 
 _CHUNK = 1000  # images at a time
 _KEPT = 1000  # images that stay, for what compares pixels
@@ -56,24 +52,16 @@ def gather_cached(extractor: Any, source: Any, rows) -> Examples:
   The key is the content: the data set's fingerprint, the rows and the
   extractor's hash, so that a file never goes stale.
   """
-  key = cache.key_of('features', source.fingerprint, extractor.sha256,
-                     rows.tobytes())
-  path = os.path.join(cache.root(), 'features', f'{key}.npz')
-  kept = np.asarray(source.images[rows[:_KEPT]])
+  path = stored.path_of('features', source.fingerprint, extractor.sha256,
+                        rows.tobytes())
+  images = np.asarray(source.images[rows[:_KEPT]])
   labels = source.labels[rows] if source.num_classes else None
-  try:
-    with open(path, 'rb') as raw, np.load(raw, allow_pickle=False) as file:
-      logits = file['logits'] if 'logits' in file else None
-      features = file['features']
-    if len(features) == len(rows):
-      return Examples(kept, labels, features, logits)
-  except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-    pass  # Absent or damaged: made again.
+  if kept := stored.read(path):
+    return Examples(images, labels, kept[0]['features'],
+                    kept[0].get('logits'))
   found = gather(extractor, lambda a, b: (source.images[rows[a:b]], None),
                  len(rows))
-  arrays = {k: v for k, v in (('features', found.features),
-                              ('logits', found.logits)) if v is not None}
-  buffer = io.BytesIO()
-  np.savez(buffer, **arrays)
-  try_write_file(path, buffer.getvalue())
+  stored.write(path, {k: v for k, v in (
+      ('features', found.features), ('logits', found.logits))
+                      if v is not None}, {})
   return found._replace(labels=labels)
