@@ -79,6 +79,20 @@ NUMBERS = {
         'disc_optimizer.learning_rate': 1e-4, 'gen_optimizer.b1': 0.0,
         'disc_optimizer.b1': 0.0, 'gen_optimizer.b2': 0.9,
         'disc_optimizer.b2': 0.9},
+    ('wgan_gp', 'network=resnet'): {
+        'batch_size': 64, 'disc_steps': 5, 'latent.size': 128,
+        'loss.name': 'wasserstein', 'penalties.0.name': 'wgan_gp',
+        'penalties.0.weight': 10.0, 'generator.name': 'resnet.Generator',
+        'discriminator.name': 'resnet.Discriminator',
+        'generator.norm': 'batch', 'discriminator.norm': 'none',
+        'discriminator.weight_norm': 'none', 'discriminator.to': 8,
+        'discriminator.flat_blocks': 2, 'gen_optimizer.b1': 0.0,
+        'gen_optimizer.b2': 0.9, 'disc_optimizer.b1': 0.0,
+        'disc_optimizer.b2': 0.9} | {
+            f'{player}_optimizer.learning_rate.{key}': value
+            for player in ('gen', 'disc') for key, value in {
+                'name': 'linear_schedule', 'init_value': 2e-4,
+                'end_value': 0.0, 'transition_steps': '100%'}.items()},
     ('sngan', ''): {
         'loss.name': 'hinge', 'disc_steps': 5, 'batch_size': 64,
         'gen_optimizer.b1': 0.0, 'gen_optimizer.b2': 0.9,

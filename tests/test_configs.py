@@ -82,7 +82,8 @@ def test_the_headers_document_what_the_recipes_ask_for():
                ('original_gan', 'loss=minimax'), ('pooling_cnn', 'digit=4'),
                ('original_gan', 'schedule=more_gen'), ('critic_mlp', 'full'),
                ('pooling_cnn', 'optimizer=sgd'), ('pooling_cnn', 'k=2'),
-               ('wgan', 'network=mlp'), ('wgan_gp', 'network=mlp')]:
+               ('wgan', 'network=mlp'), ('wgan_gp', 'network=mlp'),
+               ('wgan_gp', 'network=resnet')]:
     assert case in found
 
 
