@@ -108,6 +108,8 @@ NUMBERS = {
         'generator.weight_norm': 'spectral', 'generator.attention': 14},
     ('biggan', ''): {
         'loss.name': 'hinge', 'disc_steps': 2, 'ema_decay': 0.9999,
+        'ema_rampup': 0.0, 'penalties.0.name': 'orthogonal',
+        'penalties.0.weight': 1e-4, 'penalties.0.player': 'gen',
         'gen_optimizer.learning_rate': 5e-5, 'gen_optimizer.b1': 0.0,
         'disc_optimizer.learning_rate': 2e-4, 'gen_optimizer.b2': 0.999,
         'generator.weight_norm': 'spectral',
@@ -132,7 +134,9 @@ NUMBERS = {
         'latent.name': 'infogan', 'latent.categories': (10,),
         'latent.continuous': 2, 'latent.noise': 62,
         'gen_optimizer.learning_rate': 1e-3,
-        'disc_optimizer.learning_rate': 2e-4, 'penalties.0.name': 'infogan'},
+        'disc_optimizer.learning_rate': 2e-4, 'penalties.0.name': 'infogan',
+        'penalties.0.weight': 1.0, 'penalties.0.categorical_weight': 1.0,
+        'penalties.0.continuous_weight': 1.0},
     ('rpgan', ''): {
         'loss.name': 'relativistic', 'penalties.0.name': 'r1',
         'penalties.1.name': 'r2', 'penalties.0.every': 1,
