@@ -150,6 +150,8 @@ def test_every_augmentation():
      'multiple of disc_steps'),
     ('unrolled', '', ('--config.disc_optimizer.eps_root=0.0',),
      'disc_optimizer.eps_root', '1e-12'),
+    ('unrolled', '', ('--config.max_grad_norm=1.0',), 'max_grad_norm',
+     'use max_grad_norm=0.0, or unrolled_steps=0'),
     ('critic_mlp', 'augment=cutout', (), 'augment', '[-1, 1]'),
     ('cgan', '', ('--config.packing=2',), 'packing', 'several classes'),
     ('wgan', '', ('--config.updates=simultaneous',), 'updates',

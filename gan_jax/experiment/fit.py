@@ -143,6 +143,12 @@ def _game(config) -> Iterator[Problem]:
     yield Problem(
         'unrolled_steps', config['unrolled_steps'], 'looks ahead by updates '
         'that accumulate_steps holds back; use accumulate_steps=1')
+  if config['unrolled_steps'] and config['max_grad_norm']:
+    yield Problem(
+        'max_grad_norm', config['max_grad_norm'], 'divides by the norm of the '
+        "discriminator's gradient, through which unrolled_steps differentiates:"
+        ' NaN where that gradient is 0, as of a hinge that is satisfied; use '
+        'max_grad_norm=0.0, or unrolled_steps=0')
   parts = config['accumulate_steps']
   for key in ('disc_steps', 'gen_steps'):
     if config[key] % parts and parts % config[key]:
