@@ -99,15 +99,18 @@ def _classes(config, penalties) -> Iterator[Problem]:
   for i, term in enumerate(penalties):
     if not term.fn or models.is_conditional(config['generator']):
       continue
+    fix = "use generator.conditioning='onehot'"
+    if ':' in config['generator']['name']:
+      fix += ', or conditional = True in a network of your own'
     if names(term.parts.gen, 'label'):
       yield Problem(
           f'penalties[{i}].name', term.name, 'asks the generator for classes,'
-          " which it does not know; use generator.conditioning='onehot'")
+          f' which it does not know; {fix}')
     elif names(term.parts.disc, 'label') and 'apa' in _augments(config):
       yield Problem(
           'augment', config['augment'], 'apa would give the labels of real '
           f'images to generated ones, and {term.name} would learn them; leave '
-          "it out, or use generator.conditioning='onehot'")
+          f'it out, or {fix}')
 
 
 def _judges(config, loss, terms) -> Iterator[Problem]:
@@ -126,8 +129,8 @@ def _missing_labels(config, penalties) -> Iterator[Problem]:
   """What looks at every label must find one."""
   rule = 'needs the label of every example, and some of the data have none; '
   for key in ('generator', 'discriminator'):
-    if models.is_conditional(config[key]):
-      yield Problem(f'{key}.conditioning', config[key].get('conditioning'),
+    if path := models.conditioned_by(config[key]):
+      yield Problem(f'{key}.{path}', config[key].get(path),
                     f'{rule}use data.labelled=1.0, or a network without '
                     'conditioning and conditional norm')
   for i, term in enumerate(penalties):
