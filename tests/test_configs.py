@@ -132,6 +132,10 @@ def test_every_augmentation():
     ('dcgan', 'penalty=acgan', (), 'penalties[0].name', 'conditioning'),
     ('dcgan', 'penalty=infogan', (), 'penalties[0]', 'categories=(10,)'),
     ('dcgan', 'data=noise,penalty=acgan', (), 'penalties[0]', 'labels'),
+    ('cgan', 'penalty=contragan+reacgan', ('--config.penalties[0].size=8',),
+     'penalties[1].size = 128', "reacgan asks for a head 'embedding' of 128 "
+     'numbers, and penalties[0], contragan, for one of 8; use '
+     'penalties[1].size=8, as there'),
     ('biggan', 'data=noise', (), 'generator.norm', 'labels'),
     ('dcgan', '', ('--config.packing=3',), 'packing', 'multiple of'),
     ('dcgan', '', ('--config.gradient_normalization=True',),

@@ -1,4 +1,4 @@
-"""Networks of one's own that look at the label, by name."""
+"""Networks of one's own that look at the label, and heads, by name."""
 
 import jax
 import numpy as np
@@ -89,3 +89,23 @@ def test_it_needs_labels(images, data, words, tmp_path):
                            data=dict(name='npz', path=path, **data)))
   (problem,) = error.value.problems
   assert str(problem).startswith(f'generator.name = {words}')
+
+
+def test_heads_of_one_name_have_one_size(tmp_path):
+  """A term of one's own that asks for 'class' differently from acgan."""
+  (tmp_path / 'own_terms.py').write_text('''
+from gan_jax.penalties import Regulariser
+
+def mine():
+  return Regulariser(lambda real_out: real_out.heads['class'][:, 0],
+                     heads=(('class', 5), ('other', 2)))
+''')
+  path = tiny.write_images(tmp_path / 'a.npz')
+  mine = dict(name='own_terms:mine', weight=1.0)
+  with pytest.raises(ConfigError) as error:
+    experiment.load(config(path, 'Frank', penalties=(*ACGAN, mine)))
+  (problem,) = error.value.problems
+  assert str(problem) == (
+      "penalties[1].name = 'own_terms:mine': own_terms:mine asks for a head "
+      "'class' of 5 numbers, and penalties[0], acgan, for one of 3; leave one "
+      'of them out, or give its head another name')

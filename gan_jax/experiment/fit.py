@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax import models
+from gan_jax import lookup, models
 from gan_jax.game import Batch, Game
 from gan_jax.lookup import Problem
 from gan_jax.losses import Loss
@@ -30,7 +30,8 @@ def problems(config: Mapping, disc: Any, loss: Any, penalties,
   loss = loss if isinstance(loss, Loss) else None
   return [*_autoencoder(config, disc, loss),
           *_logits(config, disc, loss, penalties), *_packs(config, built),
-          *_classes(config, penalties), *_judges(config, loss, built),
+          *_classes(config, penalties), *_heads(config, penalties),
+          *_judges(config, loss, built),
           *_game(config),
           *(_missing_labels(config, penalties) if unlabelled else ())]
 
@@ -111,6 +112,26 @@ def _classes(config, penalties) -> Iterator[Problem]:
           'augment', config['augment'], 'apa would give the labels of real '
           f'images to generated ones, and {term.name} would learn them; leave '
           f'it out, or {fix}')
+
+
+def _heads(config, penalties) -> Iterator[Problem]:
+  """Terms share the heads that they name alike, which have one size."""
+  first = {}
+  for i, term in enumerate(penalties):
+    spec = config['penalties'][i]
+    for head, size in term.parts.heads if term.fn else ():
+      j, other, wanted = first.setdefault(head, (i, spec['name'], size))
+      if size != wanted:
+        takes_size = 'size' in lookup.defaults('gan_jax.penalties',
+                                               spec['name'])
+        fix = (f'use penalties[{i}].size={wanted}, as there' if takes_size
+               else 'leave one of them out, or give its head another name')
+        yield Problem(
+            f'penalties[{i}].{"size" if takes_size else "name"}',
+            size if takes_size else spec['name'], f'{spec["name"]} asks for a '
+            f'head {head!r} of {size} numbers, and penalties[{j}], {other}, '
+            f'for one of {wanted}; {fix}')
+        break  # All its heads have that size.
 
 
 def _judges(config, loss, terms) -> Iterator[Problem]:

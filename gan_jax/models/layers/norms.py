@@ -59,8 +59,8 @@ class Norm(nn.Module):
 
   'module:function' names a norm of one's own: what the function returns, or the
   flax module that it is, is called with x and returns its like. It receives
-  those of the fields below that it names, and `cond`: z, with the label's code
-  by the generator's `conditioning`.
+  those of the fields below that it names, and `cond`: z (in biggan a piece of
+  it), with the label's code by the generator's `conditioning`.
 
   scale_std: deviation of the scale's start around 1.
   """
