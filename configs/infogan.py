@@ -4,7 +4,8 @@
 
 A code of ten values, two continuous ones and 62 of noise, found again by a head
 of the discriminator; Adam 2e-4 for D and 1e-3 for G (0.5), the networks those
-of DCGAN. The paper weighs the continuous codes by 0.1; here all weigh alike.
+of DCGAN. All codes weigh alike, since lambda is 1 (appendix C); the continuous
+ones have a fixed deviation of 1, as in the authors' run_mnist_exp.py.
 """
 
 from configs import common, dcgan

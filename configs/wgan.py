@@ -35,10 +35,11 @@ def get_config(arg=None):
   return common.finish(config, arg, network=network)
 
 
-def network(config, name):
-  """network=dcgan or mlp, for both players."""
-  if name not in ('dcgan', 'mlp'):
-    raise ValueError(f'network={name} is not one of dcgan, mlp')
+def network(config, name, *others):
+  """network=dcgan or mlp, for both players; a caller may know `others`."""
+  known = ('dcgan', 'mlp', *others)
+  if name not in known:
+    raise ValueError(f'network={name} is not one of {", ".join(known)}')
   if name == 'mlp':
     config.generator = common.choice('generator', 'mlp.Generator') | dict(
         widths=(256, 512), activation='relu')

@@ -4,6 +4,7 @@ This is looked at once per logged row and not in every step; what a step knows
 for nothing is among its own scalars (`terms.opinion`, `terms.stride`).
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -42,7 +43,8 @@ def diagnose(game, state: TrainState, real: Examples,
     0.5 % of the range from one of its ends; and of the held-out examples the
     means of D, sigmoid(D) and sign(D), and how much larger those of D and
     sign(D) are on `real`: the overfitting of the discriminator (Karras et al.
-    2020, arXiv:2006.06676, section 3). D is `terms.realness`.
+    2020, arXiv:2006.06676, section 3). D is `terms.realness`. sigma/* (players
+    with spectral norm): the largest of `largest_sigma`.
   """
   keys = terms.per_example(key, jnp.arange(real.image.shape[0]))
   z = game.latent(terms.of_purpose(keys, 'latent'))
@@ -80,7 +82,24 @@ def diagnose(game, state: TrainState, real: Examples,
     found[f'pairwise/{name}'] = pairwise_distance(image)
     if image.ndim == 4:
       found[f'saturation/{name}'] = saturation(image, image_range)
+  for name, player in (('disc', state.disc), ('gen', state.gen)):
+    if (sigma := largest_sigma(player.stats)) is not None:
+      found[f'sigma/{name}'] = sigma
   return found
+
+
+def largest_sigma(stats):
+  """Largest singular value of a network's kernels, None without spectral norm.
+
+  Of each kernel W the one that its layer divides by, as its last training
+  forward pass found it. Those of the generator explode where training
+  collapses: Brock et al. 2019, arXiv:1809.11096, section 4.1.
+  """
+  # A network of one's own may keep anything there.
+  kept = stats.get('spectral') if isinstance(stats, Mapping) else None
+  sigmas = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(kept)
+            if path[-1] == jax.tree_util.DictKey('sigma')]
+  return jnp.max(jnp.stack(sigmas)) if sigmas else None
 
 
 def auc(high, low):

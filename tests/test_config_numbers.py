@@ -79,6 +79,20 @@ NUMBERS = {
         'disc_optimizer.learning_rate': 1e-4, 'gen_optimizer.b1': 0.0,
         'disc_optimizer.b1': 0.0, 'gen_optimizer.b2': 0.9,
         'disc_optimizer.b2': 0.9},
+    ('wgan_gp', 'network=resnet'): {
+        'batch_size': 64, 'disc_steps': 5, 'latent.size': 128,
+        'loss.name': 'wasserstein', 'penalties.0.name': 'wgan_gp',
+        'penalties.0.weight': 10.0, 'generator.name': 'resnet.Generator',
+        'discriminator.name': 'resnet.Discriminator',
+        'generator.norm': 'batch', 'discriminator.norm': 'none',
+        'discriminator.weight_norm': 'none', 'discriminator.to': 8,
+        'discriminator.flat_blocks': 2, 'gen_optimizer.b1': 0.0,
+        'gen_optimizer.b2': 0.9, 'disc_optimizer.b1': 0.0,
+        'disc_optimizer.b2': 0.9} | {
+            f'{player}_optimizer.learning_rate.{key}': value
+            for player in ('gen', 'disc') for key, value in {
+                'name': 'linear_schedule', 'init_value': 2e-4,
+                'end_value': 0.0, 'transition_steps': '100%'}.items()},
     ('sngan', ''): {
         'loss.name': 'hinge', 'disc_steps': 5, 'batch_size': 64,
         'gen_optimizer.b1': 0.0, 'gen_optimizer.b2': 0.9,
@@ -94,6 +108,8 @@ NUMBERS = {
         'generator.weight_norm': 'spectral', 'generator.attention': 14},
     ('biggan', ''): {
         'loss.name': 'hinge', 'disc_steps': 2, 'ema_decay': 0.9999,
+        'ema_rampup': 0.0, 'penalties.0.name': 'orthogonal',
+        'penalties.0.weight': 1e-4, 'penalties.0.player': 'gen',
         'gen_optimizer.learning_rate': 5e-5, 'gen_optimizer.b1': 0.0,
         'disc_optimizer.learning_rate': 2e-4, 'gen_optimizer.b2': 0.999,
         'generator.weight_norm': 'spectral',
@@ -118,7 +134,9 @@ NUMBERS = {
         'latent.name': 'infogan', 'latent.categories': (10,),
         'latent.continuous': 2, 'latent.noise': 62,
         'gen_optimizer.learning_rate': 1e-3,
-        'disc_optimizer.learning_rate': 2e-4, 'penalties.0.name': 'infogan'},
+        'disc_optimizer.learning_rate': 2e-4, 'penalties.0.name': 'infogan',
+        'penalties.0.weight': 1.0, 'penalties.0.categorical_weight': 1.0,
+        'penalties.0.continuous_weight': 1.0},
     ('rpgan', ''): {
         'loss.name': 'relativistic', 'penalties.0.name': 'r1',
         'penalties.1.name': 'r2', 'penalties.0.every': 1,

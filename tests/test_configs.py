@@ -82,7 +82,8 @@ def test_the_headers_document_what_the_recipes_ask_for():
                ('original_gan', 'loss=minimax'), ('pooling_cnn', 'digit=4'),
                ('original_gan', 'schedule=more_gen'), ('critic_mlp', 'full'),
                ('pooling_cnn', 'optimizer=sgd'), ('pooling_cnn', 'k=2'),
-               ('wgan', 'network=mlp'), ('wgan_gp', 'network=mlp')]:
+               ('wgan', 'network=mlp'), ('wgan_gp', 'network=mlp'),
+               ('wgan_gp', 'network=resnet')]:
     assert case in found
 
 
@@ -131,6 +132,10 @@ def test_every_augmentation():
     ('dcgan', 'penalty=acgan', (), 'penalties[0].name', 'conditioning'),
     ('dcgan', 'penalty=infogan', (), 'penalties[0]', 'categories=(10,)'),
     ('dcgan', 'data=noise,penalty=acgan', (), 'penalties[0]', 'labels'),
+    ('cgan', 'penalty=contragan+reacgan', ('--config.penalties[0].size=8',),
+     'penalties[1].size = 128', "reacgan asks for a head 'embedding' of 128 "
+     'numbers, and penalties[0], contragan, for one of 8; use '
+     'penalties[1].size=8, as there'),
     ('biggan', 'data=noise', (), 'generator.norm', 'labels'),
     ('dcgan', '', ('--config.packing=3',), 'packing', 'multiple of'),
     ('dcgan', '', ('--config.gradient_normalization=True',),
@@ -149,6 +154,8 @@ def test_every_augmentation():
      'multiple of disc_steps'),
     ('unrolled', '', ('--config.disc_optimizer.eps_root=0.0',),
      'disc_optimizer.eps_root', '1e-12'),
+    ('unrolled', '', ('--config.max_grad_norm=1.0',), 'max_grad_norm',
+     'use max_grad_norm=0.0, or unrolled_steps=0'),
     ('critic_mlp', 'augment=cutout', (), 'augment', '[-1, 1]'),
     ('cgan', '', ('--config.packing=2',), 'packing', 'several classes'),
     ('wgan', '', ('--config.updates=simultaneous',), 'updates',

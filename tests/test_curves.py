@@ -37,6 +37,12 @@ def test_curves_draws_the_panels_that_have_data():
   assert more.shape[1] > 1.5 * one.shape[1]  # a second panel beside the first
 
 
+def test_singular_values_have_a_panel_for_both_players():
+  picture = _picture([{'step': s, 'sigma/disc': 2.0, 'sigma/gen': 9.0}
+                      for s in range(30)])
+  assert _count(picture, BLUE) > 300 and _count(picture, VERMILLION) > 300
+
+
 def test_curves_draws_levels_only_where_the_key_is_drawn():
   rows = [{'step': s, 'loss/disc': 1.0 + s} for s in range(30)]
   plain = _count(_picture(rows), BLUE, near=100)

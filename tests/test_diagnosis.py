@@ -203,7 +203,8 @@ def test_sign_real_is_among_what_the_discriminator_says():
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
   path = tiny.write_images(tmp_path_factory.mktemp('data') / 'noise.npz')
-  net = dict(widths=(8,), norm='batch', conditioning='onehot')
+  net = dict(widths=(8,), norm='batch', conditioning='onehot',
+             weight_norm='spectral')
   return experiment.load(tiny.config(
       path, data=dict(name='npz', path=path, holdout=0.08),
       generator=dict(name='mlp.Generator', **net),
@@ -223,7 +224,8 @@ def test_a_look_is_a_function_of_step_and_seed(run):
   assert seen[0]['pairwise/fake'] != seen[3]['pairwise/fake']
   for one, four in zip(seen[:4], seen[4:], strict=True):
     assert one == pytest.approx(four, rel=1e-4, abs=1e-5)
-  assert {'sign/held_out', 'gap/logits', 'saturation/real'} <= set(seen[0])
+  assert {'sign/held_out', 'gap/logits', 'saturation/real', 'sigma/disc',
+          'sigma/gen'} <= set(seen[0])
 
 
 def test_a_look_leaves_the_state_to_the_next_call(run):

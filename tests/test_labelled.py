@@ -95,7 +95,7 @@ TERM = dict(name='semi_supervised', weight=1.0)
                              conditioning='projection')),
      'discriminator.conditioning = .*data.labelled=1.0'),
     (dict(generator=dict(name='mlp.Generator', norm='conditional_batch')),
-     'generator.conditioning = .* conditional norm'),
+     'generator.norm = .* conditional norm'),
     (dict(term='acgan', generator=ONEHOT), 'acgan.*or semi_supervised'),
     (dict(balanced=True), 'data.balanced = True: needs the label of every'),
     (dict(augment=(dict(name='apa'),)), 'apa would give the labels of real'),

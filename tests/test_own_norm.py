@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 import test_readme
 import tiny
-from small_models import KEY, build, networks, struct
+from small_models import (
+  DISCRIMINATORS,
+  GENERATORS,
+  KEY,
+  build,
+  inputs,
+  networks,
+  some_variables,
+  struct,
+  struct_of,
+)
 
 from gan_jax import experiment, train, validation
 from gan_jax.models import layers
@@ -20,6 +30,17 @@ def half():
 
 def flat():
   return lambda x: x.reshape(len(x), -1)[:, :1]
+
+class Scaled(nn.Module):
+  cond: object
+  @nn.compact
+  def __call__(self, x):
+    scale = nn.Dense(x.shape[-1], bias_init=nn.initializers.ones)(self.cond)
+    return x * scale.reshape(len(x), *(1,) * (x.ndim - 2), -1)
+
+def first(*, cond, dtype):
+  return lambda x: (x * cond[:, 0].reshape(-1, *(1,) * (x.ndim - 1))
+                    ).astype(dtype)
 '''
 
 
@@ -71,6 +92,41 @@ def test_every_network_takes_it(name, kind):
   assert biases[0] == biases[1]
   jax.eval_shape(lambda *a: model.apply(*a, train=True), params, stats, x,
                  label)
+
+
+def test_one_that_names_cond_is_given_it():
+  x, cond = jnp.arange(6.0).reshape(2, 1, 1, 3), jnp.array([[3.0, 9.0],
+                                                            [-2.0, 9.0]])
+  norm = layers.Norm('own_norms:first', train=True)
+  y, _ = norm.init_with_output(KEY, x, cond)
+  assert y.tolist() == [[[[0.0, 3.0, 6.0]]], [[[-6.0, -8.0, -10.0]]]]
+  with pytest.raises(ValueError, match='needs what it is conditioned on'):
+    norm.init(KEY, x)
+
+
+@pytest.mark.parametrize('conditioning', ['none', 'onehot'])
+@pytest.mark.parametrize('name', GENERATORS)
+def test_generators_condition_it_on_z_and_their_label(name, conditioning):
+  model = build(name, 'Generator', norm='own_norms:Scaled', activation='tanh',
+                conditioning=conditioning)
+  z, label = inputs('Generator')
+  params, stats = some_variables(model, z, label)
+  paths = jax.tree_util.tree_leaves_with_path(params)
+  sizes = {leaf.shape[0] for path, leaf in paths
+           if 'Scaled' in jax.tree_util.keystr(path) and leaf.ndim == 2}
+  # z has 5 numbers, of which biggan gives the first block's norms 2.
+  more = 3 * (conditioning == 'onehot')
+  assert sizes == ({2} if 'biggan' in name else {5 + more})
+  images, _ = jax.jit(lambda p: model.apply(p, stats, z, label, train=True))(
+      params)
+  assert np.isfinite(images).all()
+
+
+@pytest.mark.parametrize('name', DISCRIMINATORS)
+def test_discriminators_have_nothing_to_condition_it_on(name):
+  model = build(name, 'Discriminator', norm='own_norms:Scaled')
+  with pytest.raises(ValueError, match='is for generators.*conditioned on z'):
+    jax.eval_shape(model.init, KEY, *struct_of('Discriminator', (28, 28, 1)))
 
 
 @pytest.mark.parametrize('norm,words', [

@@ -222,6 +222,12 @@ def test_orthogonal_by_hand():
   got = call(term.gen, params={'b': {'kernel': conv}} | params,
                    keys=keys_of())
   np.testing.assert_allclose(got, np.full(B, 392.0 + want), rtol=1e-5)
+  # Four columns of two rows: their products are 1, 2, 0, 8, 6, 1, each twice.
+  wide = {'kernel': jnp.array([[1.0, 1.0, 2.0, 0.0], [0.0, 6.0, 1.0, 1.0]])}
+  # The embedding of a label is a row of a table.
+  for table in ({}, {'embedding': kernel}):
+    got = call(term.gen, params={'c': wide | table}, keys=keys_of())
+    np.testing.assert_allclose(got, np.full(B, 212.0), rtol=1e-6)
   # Norms are free.
   got = call(term.gen, params=jnp.diag(jnp.array([1.0, 5.0, 0.1])),
                    keys=keys_of())

@@ -155,15 +155,13 @@ def test_rules_that_exclude_each_other_are_problems(changes, message):
 ZEROS = jnp.array([0.0, 1.0])
 
 
-def slope_through_updates(spec):
+def slope_through_updates(optimizer, gradient=ZEROS):
   """By the gradients of six updates, one of them 0 as of a dead unit."""
-  optimizer = lookup.build('optax', spec)
-
   def end(scale):
     params = jnp.array([1.0, 2.0])
     state = optimizer.init(params)
     for _ in range(6):
-      updates, state = optimizer.update(scale * ZEROS, state, params)
+      updates, state = optimizer.update(scale * gradient, state, params)
       params = optax.apply_updates(params, updates)
     return jnp.sum(params ** 2)
 
@@ -180,12 +178,24 @@ def test_looking_ahead_needs_a_gradient_through_the_optimiser(name, path):
   problems = check(tiny.config('unused', unrolled_steps=1,
                                disc_optimizer=spec), devices=4)
   assert [p.path for p in problems] == ['disc_optimizer' + path] * bool(path)
-  assert np.isfinite(slope_through_updates(spec)) == (not path)
+  slope = slope_through_updates(lookup.build('optax', spec))
+  assert np.isfinite(slope) == (not path)
   if path == '.eps_root':
     spec['eps_root'] = 1e-12
     assert not check(tiny.config('unused', unrolled_steps=1,
                                  disc_optimizer=spec), devices=4)
-    assert np.isfinite(slope_through_updates(spec))
+    assert np.isfinite(slope_through_updates(lookup.build('optax', spec)))
+
+
+def test_a_bounded_gradient_of_0_has_no_gradient_through_it():
+  """Why unrolled_steps refuses max_grad_norm."""
+  sgd = dict(name='sgd', learning_rate=0.1)
+  for bound, finite in ((1.0, False), (0.0, True)):
+    optimizer = configured(disc_optimizer=sgd, max_grad_norm=bound
+                           ).disc_optimizer
+    assert np.isfinite(slope_through_updates(optimizer, 0.0 * ZEROS)) == finite
+  with pytest.raises(ConfigError, match=r'max_grad_norm = 1.0: .* NaN where'):
+    configured(unrolled_steps=1, max_grad_norm=1.0)
 
 
 @pytest.mark.parametrize('changes', [

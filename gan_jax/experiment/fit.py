@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax import models
+from gan_jax import lookup, models
 from gan_jax.game import Batch, Game
 from gan_jax.lookup import Problem
 from gan_jax.losses import Loss
@@ -30,7 +30,8 @@ def problems(config: Mapping, disc: Any, loss: Any, penalties,
   loss = loss if isinstance(loss, Loss) else None
   return [*_autoencoder(config, disc, loss),
           *_logits(config, disc, loss, penalties), *_packs(config, built),
-          *_classes(config, penalties), *_judges(config, loss, built),
+          *_classes(config, penalties), *_heads(config, penalties),
+          *_judges(config, loss, built),
           *_game(config),
           *(_missing_labels(config, penalties) if unlabelled else ())]
 
@@ -99,15 +100,38 @@ def _classes(config, penalties) -> Iterator[Problem]:
   for i, term in enumerate(penalties):
     if not term.fn or models.is_conditional(config['generator']):
       continue
+    fix = "use generator.conditioning='onehot'"
+    if ':' in config['generator']['name']:
+      fix += ', or conditional = True in a network of your own'
     if names(term.parts.gen, 'label'):
       yield Problem(
           f'penalties[{i}].name', term.name, 'asks the generator for classes,'
-          " which it does not know; use generator.conditioning='onehot'")
+          f' which it does not know; {fix}')
     elif names(term.parts.disc, 'label') and 'apa' in _augments(config):
       yield Problem(
           'augment', config['augment'], 'apa would give the labels of real '
           f'images to generated ones, and {term.name} would learn them; leave '
-          "it out, or use generator.conditioning='onehot'")
+          f'it out, or {fix}')
+
+
+def _heads(config, penalties) -> Iterator[Problem]:
+  """Terms share the heads that they name alike, which have one size."""
+  first = {}
+  for i, term in enumerate(penalties):
+    spec = config['penalties'][i]
+    for head, size in term.parts.heads if term.fn else ():
+      j, other, wanted = first.setdefault(head, (i, spec['name'], size))
+      if size != wanted:
+        takes_size = 'size' in lookup.defaults('gan_jax.penalties',
+                                               spec['name'])
+        fix = (f'use penalties[{i}].size={wanted}, as there' if takes_size
+               else 'leave one of them out, or give its head another name')
+        yield Problem(
+            f'penalties[{i}].{"size" if takes_size else "name"}',
+            size if takes_size else spec['name'], f'{spec["name"]} asks for a '
+            f'head {head!r} of {size} numbers, and penalties[{j}], {other}, '
+            f'for one of {wanted}; {fix}')
+        break  # All its heads have that size.
 
 
 def _judges(config, loss, terms) -> Iterator[Problem]:
@@ -126,8 +150,8 @@ def _missing_labels(config, penalties) -> Iterator[Problem]:
   """What looks at every label must find one."""
   rule = 'needs the label of every example, and some of the data have none; '
   for key in ('generator', 'discriminator'):
-    if models.is_conditional(config[key]):
-      yield Problem(f'{key}.conditioning', config[key].get('conditioning'),
+    if path := models.conditioned_by(config[key]):
+      yield Problem(f'{key}.{path}', config[key].get(path),
                     f'{rule}use data.labelled=1.0, or a network without '
                     'conditioning and conditional norm')
   for i, term in enumerate(penalties):
@@ -143,6 +167,12 @@ def _game(config) -> Iterator[Problem]:
     yield Problem(
         'unrolled_steps', config['unrolled_steps'], 'looks ahead by updates '
         'that accumulate_steps holds back; use accumulate_steps=1')
+  if config['unrolled_steps'] and config['max_grad_norm']:
+    yield Problem(
+        'max_grad_norm', config['max_grad_norm'], 'divides by the norm of the '
+        "discriminator's gradient, through which unrolled_steps differentiates:"
+        ' NaN where that gradient is 0, as of a hinge that is satisfied; use '
+        'max_grad_norm=0.0, or unrolled_steps=0')
   parts = config['accumulate_steps']
   for key in ('disc_steps', 'gen_steps'):
     if config[key] % parts and parts % config[key]:

@@ -199,12 +199,12 @@ def _check_labels(config, facts, problems):
          for p in problems):
     return
   for key in ('generator', 'discriminator'):
-    if models.is_conditional(config[key]) and not facts.num_classes:
-      value = config[key].get('conditioning', 'none')
-      path = 'conditioning' if value != 'none' else 'norm'
+    path = models.conditioned_by(config[key])
+    if path and not facts.num_classes:
+      fix = 'another network' if path == 'name' else '"none"'
       problems.append(Problem(
           f'{key}.{path}', config[key].get(path),
-          f'needs labels, and the data {facts.name!r} have none; use "none"'))
+          f'needs labels, and the data {facts.name!r} have none; use {fix}'))
 
 
 def _evaluators(config, source):

@@ -21,24 +21,22 @@ _LABELS = {'prob/real': 'D(x)', 'prob/fake': 'D(G(z))',
 _SMOOTH_FROM = 150  # points; a shorter curve is drawn as it is
 _BINS = 800  # bins of a long raw curve, each drawn by its lowest and highest
 _SCORES = ('fid', 'fd', 'kid')  # names that are scores without eval/ too
-_PROB = 'P(real)'
+_PROB, _SIGMA = 'P(real)', 'largest singular value'
 _GRAD, _UPDATE, _SLOPE = 'gradient norm', 'update / weight', '|grad$_x$ D|'
-_LOGGED = (_GRAD, _UPDATE, _SLOPE)  # panels with a logarithmic axis
+_LOGGED = (_GRAD, _UPDATE, _SLOPE, _SIGMA)  # panels with a logarithmic axis
 
 
 def curves(scalars, *, levels, title) -> bytes:
   """Draws the game as a PNG: losses, D's opinion, gradients, penalties, scores.
 
-  Panels without data are left out: losses (loss/disc, loss/gen), probabilities
-  D(x) and D(G(z)) (prob/real, prob/fake), logits (logits/*), gradient norms
-  (grad_norm/*, grad_ratio, log scale), the diagnoses (held-out examples beside
-  the real ones, sign/*, auc, update_ratio/*, grad_x/*, pairwise/*,
-  saturation/*), penalties (penalty/*), and one panel for each score (eval/*,
+  Panels without data are left out: loss/*, prob/* (D(x) and D(G(z))), logits/*,
+  gradient norms (grad_norm/*, grad_ratio), the diagnoses (held-out examples
+  beside the real ones, sign/*, auc, update_ratio/*, grad_x/*, sigma/*,
+  pairwise/*, saturation/*), penalty/*, and one panel for each score (eval/*,
   and names that begin with fid, fd or kid), with its floor (eval/*_floor)
-  dashed and called 'real'.  A long curve is
-  drawn twice: as logged, faint, and smoothed, strong; the axis shows all of
-  the smoothed one and 98 % of the raw one.  Null values, which stand for NaN
-  and Inf, are red crosses on the axis.
+  dashed and called 'real'.  A long curve is drawn twice: as logged, faint, and
+  smoothed, strong; the axis shows all of the smoothed one and 98 % of the raw
+  one.  Null values, which stand for NaN and Inf, are red crosses on the axis.
 
   Args:
     scalars: list of dicts with 'step', the rows of scalars.jsonl; a key may be
@@ -50,8 +48,8 @@ def curves(scalars, *, levels, title) -> bytes:
   panels = _panels(scalars)
   columns = min(2 if len(panels) <= 8 else 3, max(1, len(panels)))
   rows = max(1, math.ceil(len(panels) / columns))
-  figure = Figure(figsize=(5.6 * columns, 0.8 + 2.6 * rows),
-                  layout='constrained')
+  size = 5.6 * columns, 0.8 + 2.6 * rows
+  figure = Figure(figsize=size, layout='constrained')
   figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
   figure.suptitle(title, x=0.012, ha='left', fontsize=12, fontweight='bold',
                   color=_INK)
@@ -80,6 +78,7 @@ def _panels(scalars):
             (_GRAD, ('grad_norm/disc', 'grad_norm/gen', 'grad_ratio')),
             (_UPDATE, ('update_ratio/disc', 'update_ratio/gen')),
             (_SLOPE, ('grad_x/real', 'grad_x/fake')),
+            (_SIGMA, ('sigma/disc', 'sigma/gen')),
             ('distance within a batch', ('pairwise/real', 'pairwise/fake')),
             ('saturated values', ('saturation/real', 'saturation/fake')),
             ('penalty', [k for k in names if k.startswith('penalty/')])]

@@ -5,7 +5,9 @@ The networks here are flax.linen modules; anything else enters by supplying the
 same pair. Their constructors receive, where they name them: `image_shape`
 (H, W, C), `image_range` (lo, hi), `num_classes`, `dtype`, `axis_name`, the
 device axis over which batch statistics are averaged, and, discriminators,
-`heads`, the further outputs that a loss asks for.
+`heads`, the further outputs that a loss asks for. A network that looks at the
+label has a field `conditioning`, which says how, or says so itself with a
+class attribute (of a function: an attribute) `conditional = True`.
 """
 
 import collections
@@ -81,15 +83,30 @@ def as_model(network) -> Model:
 def is_conditional(spec: Mapping) -> bool:
   """Whether the network of a spec from the config looks at the label.
 
-  Arguments that the spec leaves out have the network's defaults.
+  Raises:
+    ValueError: no such network.
+  """
+  return bool(conditioned_by(spec))
+
+
+def conditioned_by(spec: Mapping) -> str:
+  """The key of a spec that makes its network look at the label, '' for none.
+
+  'conditioning', 'norm', or 'name' of a network that says so itself. Arguments
+  that the spec leaves out have the network's defaults.
 
   Raises:
     ValueError: no such network.
   """
   kind = '' if ':' in spec['name'] else spec['name'].rpartition('.')[2]
+  network = lookup.find(__name__, spec['name'], kind)
   spec = {**lookup.defaults(__name__, spec['name'], kind), **spec}
-  return (spec.get('conditioning', 'none') != 'none'
-          or spec.get('norm') == 'conditional_batch')
+  if spec.get('conditioning', 'none') != 'none':
+    return 'conditioning'
+  if spec.get('norm') == 'conditional_batch':
+    return 'norm'
+  said = spec.get('conditional', getattr(network, 'conditional', False))
+  return 'name' if said else ''
 
 
 def _layer_table(module: nn.Module, x, label) -> str:

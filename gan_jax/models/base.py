@@ -64,7 +64,8 @@ class AnyGenerator(Network, kw_only=True):
 
   image_shape, image_range: of the data.
   norm: may be a conditional one: 'conditional_batch' is conditioned on the
-    label, 'self_modulation' and 'adain' are on z.
+    label; 'self_modulation', 'adain' and those of one's own that name `cond`
+    are on z, with the label's code by `conditioning`.
   """
 
   image_shape: tuple[int, ...]
@@ -86,7 +87,7 @@ class AnyGenerator(Network, kw_only=True):
       layers.check_labels(self.num_classes, "norm 'conditional_batch'",
                           "norm='batch', norm='self_modulation'")
       return x, jax.nn.one_hot(label, self.num_classes, dtype=self.dtype)
-    return x, x if self.norm in layers.CONDITIONAL_NORMS else None
+    return x, x if layers.conditional(self.norm) else None
 
 
 class AnyDiscriminator(Network, kw_only=True):
@@ -108,7 +109,7 @@ class AnyDiscriminator(Network, kw_only=True):
     Raises:
       ValueError: a norm of generators.
     """
-    if self.norm in layers.CONDITIONAL_NORMS:
+    if layers.conditional(self.norm):
       why = ('a discriminator takes the label by '
              "conditioning='projection', 'onehot' or 'embedding'"
              if self.norm == 'conditional_batch' else

@@ -39,7 +39,7 @@ class Generator(resnet.Generator, kw_only=True):
         z.astype(self.dtype),
         [z.shape[-1] - i * cut for i in range(blocks, 0, -1)], axis=-1)
     x, _ = self.enter(first, label)
-    if self.norm not in layers.CONDITIONAL_NORMS:
+    if not layers.conditional(self.norm):
       return x, [None] * blocks
     if self.norm == 'conditional_batch':
       shared = nn.Embed(self.num_classes, self.embed_dim, dtype=self.dtype,
@@ -49,8 +49,7 @@ class Generator(resnet.Generator, kw_only=True):
 
   def last_norm(self, norm, x, conds):
     """Batch norm, where the blocks' norms are conditioned."""
-    plain = self.norm not in layers.CONDITIONAL_NORMS
-    return norm(self.norm if plain else 'batch')(x)
+    return norm('batch' if layers.conditional(self.norm) else self.norm)(x)
 
 
 class Discriminator(resnet.Discriminator, kw_only=True):

@@ -26,6 +26,7 @@ from gan_jax.models.layers.norms import (
   AnyNorm,
   Norm,
   NormName,
+  conditional,
   shiftless,
 )
 from gan_jax.models.layers.spatial import (
@@ -50,6 +51,6 @@ __all__ = [
     'LabelCode', 'Minibatch', 'MinibatchDiscrimination', 'MinibatchName',
     'MinibatchStd', 'Norm', 'NormName', 'SelfAttention', 'WeightNormName',
     'activation', 'average_pool', 'check_images', 'check_labels',
-    'concat_label', 'downsampling', 'max_pool', 'normal_around_one', 'one_of',
-    'shiftless', 'squash', 'upsample',
+    'concat_label', 'conditional', 'downsampling', 'max_pool',
+    'normal_around_one', 'one_of', 'shiftless', 'squash', 'upsample',
 ]

@@ -26,6 +26,13 @@ def shiftless(name: str) -> bool:
   return name in ('none', 'pixel') or ':' in name
 
 
+def conditional(name: str) -> bool:
+  """Whether a norm takes a second input; one of one's own names it `cond`."""
+  if ':' in name:
+    return 'cond' in lookup.parameters(lookup.find(__name__, name))
+  return name in CONDITIONAL_NORMS
+
+
 class Norm(nn.Module):
   """Normalisation by name, of images [B, H, W, C] or vectors [B, C].
 
@@ -52,7 +59,8 @@ class Norm(nn.Module):
 
   'module:function' names a norm of one's own: what the function returns, or the
   flax module that it is, is called with x and returns its like. It receives
-  those of the fields below that it names.
+  those of the fields below that it names, and `cond`: z (in biggan a piece of
+  it), with the label's code by the generator's `conditioning`.
 
   scale_std: deviation of the scale's start around 1.
   """
@@ -67,8 +75,10 @@ class Norm(nn.Module):
 
   @nn.compact
   def __call__(self, x, cond=None):
+    if cond is None and conditional(self.name_of):
+      raise ValueError(f'norm {self.name_of!r} needs what it is conditioned on')
     if ':' in self.name_of:
-      return self._own(x)
+      return self._own(x, cond)
     name = one_of(self.name_of, NormName, 'norm')
     if name == 'none':
       return x
@@ -76,15 +86,13 @@ class Norm(nn.Module):
       square = jnp.mean(x.astype(jnp.float32) ** 2, axis=-1, keepdims=True)
       return (x * lax.rsqrt(square + 1e-8)).astype(self.dtype)
     if name in CONDITIONAL_NORMS:
-      if cond is None:
-        raise ValueError(f'norm {name!r} needs what it is conditioned on')
       return self._modulate(self._standardise(name, x), cond)
     return self._standardise(name, x)
 
-  def _own(self, x):
+  def _own(self, x, cond):
     norm = lookup.build(
         __name__, dict(name=self.name_of), train=self.train, dtype=self.dtype,
-        momentum=self.momentum, axis_name=self.axis_name)
+        momentum=self.momentum, axis_name=self.axis_name, cond=cond)
     y = norm(x)
     if y.shape != x.shape:
       raise ValueError(f'norm {self.name_of!r} makes {y.shape} of {x.shape}')
