@@ -57,8 +57,8 @@ def classifier(*, source) -> Extractor:
   """A small CNN trained on the labels of the data set itself.
 
   It is trained once, on a CPU, from fixed seeds: the same data give the same
-  network, bit by bit, on one machine; another machine may round differently,
-  and its network then has another sha256.  It is kept in the cache, under the
+  network, bit by bit, on one machine; another, or another number of cores, may
+  round differently, and its network then has another sha256.  It is kept in the cache, under the
   fingerprint of the data; 10,000 digits of 28 x 28 took 150 s on 2 busy cores,
   with accuracy 0.989.  A tenth of the images is not trained on; the share of
   them that is classified correctly is notes['accuracy'].
