@@ -58,10 +58,10 @@ def classifier(*, source) -> Extractor:
 
   It is trained once, on a CPU, from fixed seeds: the same data give the same
   network, bit by bit, on one machine; another, or another number of cores, may
-  round differently, and its network then has another sha256.  It is kept in the cache, under the
-  fingerprint of the data; 10,000 digits of 28 x 28 took 150 s on 2 busy cores,
-  with accuracy 0.989.  A tenth of the images is not trained on; the share of
-  them that is classified correctly is notes['accuracy'].
+  round differently, and its network then has another sha256. It is kept in the
+  cache, under the fingerprint of the data; 10,000 digits of 28 x 28 took 150 s
+  on 2 busy cores, with accuracy 0.989. A tenth of the images is not trained on;
+  the share of them that is classified correctly is notes['accuracy'].
 
   Features: the last hidden layer, [N, 128], with a mean square of 1 on the
   images held out, so that distances and kernels are of a usual size; logits
