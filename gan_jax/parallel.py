@@ -232,7 +232,7 @@ def spread(function: Callable) -> Callable:
         check_vma=False))
 
   def run(tree, *arrays):
-    sharding = jax.tree.leaves(tree)[0].sharding
+    sharding = next((x.sharding for x in jax.tree.leaves(tree)), None)
     if not isinstance(sharding, NamedSharding) or sharding.mesh.size == 1:
       return jax.tree.map(np.asarray, alone(tree, *arrays))
     size, count = sharding.mesh.size, len(arrays[0])

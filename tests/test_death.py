@@ -204,7 +204,7 @@ def test_all_files_follow_the_umask(images, pictures, tmp_path, umask):
       assert stat.S_IMODE(path.stat().st_mode) == wanted, path
       seen.append(str(path.relative_to(tmp_path)))
   assert len(seen) > 38
-  assert {'data', 'features', 'folders'} <= {n.split('/')[1] for n in seen}
+  assert {'data', 'extractors', 'folders'} <= {n.split('/')[1] for n in seen}
 
 
 def test_nothing_is_written_outside_the_workdir_and_the_cache(

@@ -68,7 +68,7 @@ def test_features_do_not_depend_on_the_other_images(
     np.testing.assert_array_equal(alone[0], features[part])
     if classes:
       np.testing.assert_array_equal(alone[1], logits[part])
-  monkeypatch.setattr(cnn, '_CHUNK', 16)
+  monkeypatch.setattr(cnn, '_CHUNK', 4)  # for each of four devices
   mapped = Mapped(source.images)
   again, _ = found.extract(mapped)
   # Another shape is another program, which may round differently.

@@ -89,7 +89,7 @@ def test_of_what_is_not_finite_is_nan(bad):
 
 
 @pytest.mark.parametrize('count,settings,words', [
-    (999, {}, '999 examples are fewer than the 1000.*full_kernel_distance'),
+    (999, {}, '999 examples are fewer than the 1000.*kd_full'),
     (20, dict(size=1), 'size=1'), (20, dict(subsets=0), 'subsets=0'),
     (1, dict(size=2), '2 or more')])
 def test_refuses(count, settings, words):
