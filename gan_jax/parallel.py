@@ -86,6 +86,20 @@ def device_names() -> list[str]:
   return [str(device) for device in jax.devices()]
 
 
+def cores() -> int:
+  """Among how many threads a CPU shares its sums, 0 on accelerators.
+
+  Another number is another order of the sums. XLA reads NPROC as here.
+  """
+  if jax.default_backend() != 'cpu':
+    return 0
+  if 'NPROC' in os.environ:
+    return int(os.environ['NPROC'])
+  if hasattr(os, 'sched_getaffinity'):  # Not on macOS.
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 0
+
+
 def pmean(tree):
   """Average over the devices of the mesh."""
   return lax.pmean(tree, AXIS)

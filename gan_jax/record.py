@@ -146,18 +146,23 @@ def write_launch(folder, experiment, start, origin):
                (json.dumps(value, indent=1) + '\n').encode())
   launch = workdir.provenance() | {
       'step': start, 'train_steps': experiment.train_steps,
-      'devices': parallel.device_names()}
+      'devices': parallel.device_names(), 'cores': parallel.cores()}
   if origin:
     launch['init_from'] = origin
-  before = _last_devices(folder) if start else []
+  before = _last_launch(folder) if start else {}
   with open(os.path.join(folder, 'launches.jsonl'), 'a') as file:
     file.write(json.dumps(launch) + '\n')
   if start:
     _LOG.info('resuming %s at step %d', folder, start)
-  if before and len(before) != len(launch['devices']):
+  now, then = len(launch['devices']), len(before.get('devices', ()))
+  if then and now != then:
     _LOG.warning('on %d devices, before on %d: the same batches and noise, but '
-                 'not the same bits%s', len(launch['devices']), len(before),
+                 'not the same bits%s', now, then,
                  _another_game(experiment.config))
+  now, then = launch['cores'], before.get('cores', 0)
+  if now and then and now != then:
+    _LOG.warning('on %d cores, before on %d: a CPU sums in another order, so '
+                 'that it is the same run, but not the same bits', now, then)
 
 
 def _another_game(config):
@@ -169,10 +174,10 @@ def _another_game(config):
           'at its own part of the batch') if found else ''
 
 
-def _last_devices(folder):
-  """The devices of the launch before this one."""
+def _last_launch(folder) -> dict:
+  """The launch before this one."""
   try:
     with open(os.path.join(folder, 'launches.jsonl')) as file:
-      return json.loads(file.readlines()[-1])['devices']
+      return json.loads(file.readlines()[-1])
   except (OSError, ValueError, LookupError):
-    return []
+    return {}

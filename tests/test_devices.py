@@ -1,5 +1,6 @@
 """Devices: what a runner hands out, how work is spread, 1 to 8 of them."""
 
+import os
 import types
 from functools import partial
 
@@ -52,6 +53,23 @@ def test_a_launch_on_other_devices_says_what_is_not_the_same(
     record.write_launch(tmp_path, run, 2, {})
   assert caplog.messages[-1].startswith('on 3 devices, before on 2: ')
   assert caplog.messages[-1].endswith(words)
+
+
+def test_a_launch_on_other_cores_says_so(tmp_path, monkeypatch, caplog):
+  run = types.SimpleNamespace(
+      facts=Facts('x', (2, 2, 1), 4, 0, (), '', ''), train_steps=4, config={})
+  for count in (2, 2, 0, 2, 3):  # 0 is an accelerator.
+    monkeypatch.setattr(parallel, 'cores', lambda n=count: n)
+    record.write_launch(tmp_path, run, 2, {})
+  said = [text for text in caplog.messages if 'cores' in text]
+  assert len(said) == 1 and said[0].startswith('on 3 cores, before on 2: ')
+
+
+def test_cores_are_those_that_xla_counts(monkeypatch):
+  monkeypatch.setenv('NPROC', '5')
+  assert parallel.cores() == 5
+  monkeypatch.delenv('NPROC')
+  assert parallel.cores() == len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize('low, high', [(-1.0, 1.0), (0.0, 1.0)])
