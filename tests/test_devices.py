@@ -61,7 +61,8 @@ def test_a_launch_on_other_cores_says_so(tmp_path, monkeypatch, caplog):
   for count in (2, 2, 0, 2, 3):  # 0 is an accelerator.
     monkeypatch.setattr(parallel, 'cores', lambda n=count: n)
     record.write_launch(tmp_path, run, 2, {})
-  said = [text for text in caplog.messages if 'cores' in text]
+  said = [record.getMessage() for record in caplog.records
+          if record.levelname == 'WARNING']
   assert len(said) == 1 and said[0].startswith('on 3 cores, before on 2: ')
 
 
