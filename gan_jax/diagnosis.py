@@ -70,13 +70,7 @@ def diagnose(game, state: TrainState, real: Examples,
   found = {'grad_x/real': jnp.mean(slope), 'grad_x/fake': jnp.mean(fake_slope),
            'auc': auc(logits, answers)}
   if held_out is not None:
-    other, _ = judge(*held_out)
-    signs = jnp.mean(jnp.sign(logits)), jnp.mean(jnp.sign(other))
-    found |= {'logits/held_out': jnp.mean(other),
-              'prob/held_out': jnp.mean(jax.nn.sigmoid(other)),
-              'sign/held_out': signs[1],
-              'gap/logits': jnp.mean(logits) - jnp.mean(other),
-              'gap/sign': signs[0] - signs[1]}
+    found |= _held_out(logits, judge(*held_out)[0])
   for name, image in (('real', real.image), ('fake', fake)):
     image = image.astype(jnp.float32)
     found[f'pairwise/{name}'] = pairwise_distance(image)
@@ -86,6 +80,16 @@ def diagnose(game, state: TrainState, real: Examples,
     if (sigma := largest_sigma(player.stats)) is not None:
       found[f'sigma/{name}'] = sigma
   return found
+
+
+def _held_out(logits, other):
+  """The answers to unseen examples [B], and how far they lie below others."""
+  signs = jnp.mean(jnp.sign(logits)), jnp.mean(jnp.sign(other))
+  return {'logits/held_out': jnp.mean(other),
+          'prob/held_out': jnp.mean(jax.nn.sigmoid(other)),
+          'sign/held_out': signs[1],
+          'gap/logits': jnp.mean(logits) - jnp.mean(other),
+          'gap/sign': signs[0] - signs[1]}
 
 
 def largest_sigma(stats):
