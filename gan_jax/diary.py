@@ -70,7 +70,8 @@ class Diary:
     except Exception as e:  # A score must not cost the run.
       _LOG.warning('no scores: %s: %s', type(e).__name__, e)
       return {}
-    _LOG.info('%s', table([(step, score) for score in scores]))
+    if scores:
+      _LOG.info('%s', table([(step, score) for score in scores]))
     try:
       self._best.offer(step, scores, state)
     except Exception as e:  # Nor must the best of them.
