@@ -13,9 +13,9 @@ that flags can reach them. Durations are steps, or texts such as '20 epochs',
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
-from gan_jax import lookup
+from gan_jax.base import lookup
+from gan_jax.config.keys import ROOMS
 from gan_jax.data import load as data
-from gan_jax.validation import ROOMS
 
 # Weights of the papers; 1 for a penalty that is not here. r1 and r2 have one
 # gamma (Mescheder et al. 2018, arXiv:1801.04406, section 4.1; R3GAN).

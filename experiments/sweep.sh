@@ -173,7 +173,7 @@ run() {
     echo "waiting for the run that holds $1"
     flock -s "$1/lock" true
   fi
-  if python -m gan_jax.status "$1" "${@:5}"; then exit; fi
+  if python -m gan_jax.run.status "$1" "${@:5}"; then exit; fi
   exec "${@:2}" >>"$1/log.txt" 2>&1 </dev/null
 }
 

@@ -6,15 +6,23 @@ import sys
 
 from absl import logging as absl_logging
 
-from gan_jax import signals
-from gan_jax.command_line import (
-    config_of,
-    folders,
-    name_of,
-    parse,
-    usage,
-    workdir_of,
+from gan_jax.base.errors import (
+  CheckpointError,
+  NonFiniteError,
+  RequestError,
+  StoppedError,
+  TeamError,
+  WorkdirError,
 )
+from gan_jax.config.command_line import (
+  config_of,
+  folders,
+  name_of,
+  parse,
+  usage,
+  workdir_of,
+)
+from gan_jax.run import signals
 
 BAD_CONFIG, BAD_DATA, BAD_RUN = 2, 3, 4
 
@@ -41,23 +49,24 @@ def main(argv: list[str]) -> int:
     # With fewer threads than devices, collectives on CPU can dead-lock.
     os.environ.setdefault('NPROC', '16')
   # Imported here: --help and a mistyped flag need no JAX.
-  from gan_jax import joining, parallel, team
+  from gan_jax import parallel
+  from gan_jax.run import processes
   logging.basicConfig(format='%(message)s', force=True)
   absl_logging.set_verbosity('warning')  # Orbax tells its life story.
   logging.getLogger('gan_jax').setLevel(logging.INFO)
   parallel.use_compilation_cache()
   if values.mode != 'train' or values.dry_run:
-    return _act(argv, values, unreadable, team.Team())
+    return _act(argv, values, unreadable, processes.Team())
   try:
-    crew = joining.join(values.coordinator, values.num_processes,
+    crew = processes.join(values.coordinator, values.num_processes,
                         values.process_id)
-  except team.TeamError as e:
+  except TeamError as e:
     return _fail(BAD_CONFIG, [str(e)])
   try:
     status = _act(argv, values, unreadable, crew)
-  except team.TeamError as e:
+  except TeamError as e:
     status = _fail(BAD_RUN, [str(e)])
-    crew.end(status, lost=isinstance(e, team.LostError))
+    crew.end(status, lost=isinstance(e, processes.LostError))
     return status
   except Exception as e:
     crew.broken(e)
@@ -68,9 +77,9 @@ def main(argv: list[str]) -> int:
 
 def _act(argv, values, unreadable, crew) -> int:
   """Does it; the exit status."""
-  from gan_jax import checkpoint, experiment, sample, train, workdir
-  from gan_jax.data.files import DataError
-  from gan_jax.validation import ConfigError
+  from gan_jax.base.errors import ConfigError, DataError
+  from gan_jax.config import experiment
+  from gan_jax.run import train
   problems = [f'cannot read {arg}: {why}' for arg, why in unreadable.items()]
   try:
     for mode, act in (('sample', _sample), ('evaluate', _evaluate),
@@ -93,19 +102,19 @@ def _act(argv, values, unreadable, crew) -> int:
     return train.train(run, workdir_of(values),
                        allow_changed_data=values.allow_changed_data,
                        strict=values.strict, team=crew)
-  except (ConfigError, sample.RequestError) as e:
+  except (ConfigError, RequestError) as e:
     return _fail(BAD_CONFIG, [*problems, str(e)])
   except DataError as e:
     return _fail(BAD_DATA, [*problems, str(e)])
-  except (workdir.WorkdirError, checkpoint.CheckpointError,
-          train.NonFiniteError, train.StoppedError) as e:
+  except (WorkdirError, CheckpointError,
+          NonFiniteError, StoppedError) as e:
     return _fail(BAD_RUN, [str(e)])
 
 
 def _sample(values) -> int:
-  from gan_jax import sample
+  from gan_jax.views import sample
   if not values.workdir:
-    raise sample.RequestError('give the --workdir of the run to sample from')
+    raise RequestError('give the --workdir of the run to sample from')
   count = 64 if values.num_samples is None else values.num_samples
   request = sample.Request(count, values.label, values.seed, values.truncation,
                            values.interpolate)
@@ -115,9 +124,8 @@ def _sample(values) -> int:
 
 
 def _evaluate(values) -> int:
-  from gan_jax import evaluate, sample
-  from gan_jax.data.files import DataError
-  from gan_jax.validation import ConfigError
+  from gan_jax.base.errors import ConfigError, DataError
+  from gan_jax.views import evaluate
   request = evaluate.Request(
       values.extractor, values.weights, values.resizer, tuple(values.metrics),
       values.num_samples or 0, values.best, values.follow)
@@ -135,7 +143,7 @@ def _evaluate(values) -> int:
   except (ConfigError, DataError):
     raise
   except ValueError as e:
-    raise sample.RequestError(str(e)) from e
+    raise RequestError(str(e)) from e
   return 0
 
 
@@ -147,9 +155,9 @@ def _size(texts) -> tuple[int, ...]:
 
 
 def _report(values) -> int:
-  from gan_jax import report, sample
+  from gan_jax.views import report
   if not values.workdir:
-    raise sample.RequestError('give the --workdir of the run to report on')
+    raise RequestError('give the --workdir of the run to report on')
   extractor = {'name': values.extractor, 'weights': values.weights}
   extractor = {key: value for key, value in extractor.items() if value}
   print(report.report(values.workdir, extractor=extractor, seed=values.seed))
@@ -157,20 +165,20 @@ def _report(values) -> int:
 
 
 def _compare(values, patterns) -> int:
-  from gan_jax import compare, sample
+  from gan_jax.views import compare
   try:
     if not patterns:
       raise ValueError("give folders of runs, for example 'runs/sweep/*'")
     print(compare.compare(patterns, sort=values.sort, out=values.out))
   except ValueError as e:
-    raise sample.RequestError(str(e)) from e
+    raise RequestError(str(e)) from e
   return 0
 
 
 def _inspect(values) -> int:
-  from gan_jax import inspecting
+  from gan_jax.views import inspect
   out = values.out or os.path.join('runs', f'inspect-{name_of(values)}')
-  print(inspecting.inspect(config_of(values), out))
+  print(inspect.inspect(config_of(values), out))
   return 0
 
 

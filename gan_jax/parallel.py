@@ -21,8 +21,6 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from gan_jax.game import Batch
-
 AXIS = 'data'
 
 
@@ -35,6 +33,19 @@ class Data(NamedTuple):
 
   image: Any
   label: Any
+
+
+class Batch(NamedTuple):
+  """image [S, B, H, W, C], label [S, B] int32, position [B] int32.
+
+  S is disc_steps. The position is that of an example in the global batch: all
+  that is random for an example derives from it, so that N devices play the
+  same game as one.
+  """
+
+  image: Any
+  label: Any
+  position: Any
 
 
 def use_compilation_cache() -> None:

@@ -70,7 +70,7 @@ def not_compiled(monkeypatch):
     raise AssertionError('compiles')
 
   monkeypatch.setattr('gan_jax.parallel.make_runner', fail)
-  monkeypatch.setattr('gan_jax.train.train', fail)
+  monkeypatch.setattr('gan_jax.run.train.train', fail)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def images(tmp_path_factory):
 @pytest.fixture
 def no_pictures(monkeypatch):
   """Curves take a second each; for tests of something else."""
-  monkeypatch.setattr('gan_jax.train._Loop.draw', lambda self: None)
+  monkeypatch.setattr('gan_jax.run.train._Loop.draw', lambda self: None)
 
 
 @pytest.fixture

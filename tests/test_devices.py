@@ -11,8 +11,9 @@ import pytest
 import tiny
 from jax import lax
 
-from gan_jax import parallel, record
-from gan_jax.experiment import Facts
+from gan_jax import parallel
+from gan_jax.config.experiment import Facts
+from gan_jax.run import files
 
 RANGE = (-1.0, 1.0)
 
@@ -50,7 +51,7 @@ def test_a_launch_on_other_devices_says_what_is_not_the_same(
       config={'discriminator': dict(norm='batch', minibatch='none')} | changes)
   for count in (2, 3):
     monkeypatch.setattr(parallel, 'device_names', lambda n=count: ['cpu'] * n)
-    record.write_launch(tmp_path, run, 2, {})
+    files.write_launch(tmp_path, run, 2, {})
   assert caplog.messages[-1].startswith('on 3 devices, before on 2: ')
   assert caplog.messages[-1].endswith(words)
 
@@ -60,9 +61,9 @@ def test_a_launch_on_other_cores_says_so(tmp_path, monkeypatch, caplog):
       facts=Facts('x', (2, 2, 1), 4, 0, (), '', ''), train_steps=4, config={})
   for count in (2, 2, 0, 2, 3):  # 0 is an accelerator.
     monkeypatch.setattr(parallel, 'cores', lambda n=count: n)
-    record.write_launch(tmp_path, run, 2, {})
-  said = [record.getMessage() for record in caplog.records
-          if record.levelname == 'WARNING']
+    files.write_launch(tmp_path, run, 2, {})
+  said = [files.getMessage() for record in caplog.records
+          if files.levelname == 'WARNING']
   assert len(said) == 1 and said[0].startswith('on 3 cores, before on 2: ')
 
 

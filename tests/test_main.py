@@ -10,7 +10,8 @@ import tiny
 from PIL import Image
 from tiny import MLP
 
-from gan_jax import main, train
+from gan_jax import main
+from gan_jax.run import train
 
 pytestmark = tiny.READS_CONFIGS
 

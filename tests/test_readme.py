@@ -1,23 +1,19 @@
 """What the README shows is run, not only read."""
 
 import pathlib
-import re
 import shlex
 import sys
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from shown_code import ROOT, blocks
 
 from configs import cgan
-from gan_jax import experiment, lookup, main, train
-
-ROOT = pathlib.Path(__file__).parent.parent
-README = (ROOT / 'README.md').read_text()
-
-
-def blocks(language):
-  return re.findall(rf'```{language}\n(.*?)```', README, re.DOTALL)
+from gan_jax import main
+from gan_jax.base import lookup
+from gan_jax.config import experiment
+from gan_jax.run import train
 
 
 def commands():

@@ -15,7 +15,8 @@ import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
 from configs import dcgan  # noqa: E402  (after the line above)
-from gan_jax import experiment, parallel  # noqa: E402
+from gan_jax import parallel
+from gan_jax.config import experiment  # noqa: E402
 
 SIZES = [(32, 64), (64, 64), (128, 64), (256, 64), (64, 16), (64, 256)]
 

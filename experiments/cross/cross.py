@@ -28,8 +28,10 @@ import numpy as np  # noqa: E402
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
 from configs import common  # noqa: E402  (after the line above)
-from gan_jax import experiment, lookup, parallel  # noqa: E402
-from gan_jax.validation import ConfigError  # noqa: E402
+from gan_jax import parallel
+from gan_jax.base import lookup
+from gan_jax.base.errors import ConfigError  # noqa: E402
+from gan_jax.config import experiment  # noqa: E402
 
 _DRAWN = 2  # tries of a pair in company at random, before plain company
 GENERATOR_NORMS = ('none', 'batch', 'conditional_batch', 'layer', 'instance',

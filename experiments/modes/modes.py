@@ -20,11 +20,12 @@ import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
 from configs import dcgan, ring  # noqa: E402  (after the line above)
-from gan_jax import experiment, parallel  # noqa: E402
+from gan_jax import parallel
+from gan_jax.config import experiment  # noqa: E402
 from gan_jax.data.pipeline import Batches  # noqa: E402
-from gan_jax.evaluators import Sampler  # noqa: E402
-from gan_jax.game import Batch  # noqa: E402
-from gan_jax.step import train_step  # noqa: E402
+from gan_jax.game.step import train_step  # noqa: E402
+from gan_jax.parallel import Batch
+from gan_jax.run.evaluator import Sampler  # noqa: E402
 
 LOSSES = ('minimax', 'non_saturating', 'least_squares', 'hinge', 'wasserstein',
           'relativistic', 'relativistic_average', 'softmax_gan', 'fgan',
@@ -107,7 +108,7 @@ def score(run, sampler, average, seed: int) -> dict:
     labels = np.zeros(stop - start, np.int32)
     return sampler.images(average, z, labels, chunk=_CHUNK), None
 
-  evaluate, = run.evaluators
+  evaluate, = run.evaluator
   return {found.protocol['metric']: found for found in evaluate(sample)}
 
 

@@ -26,8 +26,9 @@ sys.path.insert(0, ROOT)
 
 import jax  # noqa: E402  (after the line above)
 
-from gan_jax import experiment, main, parallel  # noqa: E402
-from gan_jax.checkpoint import Checkpoints, digest  # noqa: E402
+from gan_jax import main, parallel  # noqa: E402
+from gan_jax.config import experiment  # noqa: E402
+from gan_jax.run.checkpoint import Checkpoints, digest  # noqa: E402
 
 STATUS = {'KILL': -9, 'TERM': 143, 'INT': 130, 'USR1': 85}
 # What is waited for before the signal, beside some milliseconds.

@@ -20,7 +20,8 @@ from absl import app, flags
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
 
 from configs import dcgan, keras_mlp, wgan_gp  # noqa: E402 - from the checkout
-from gan_jax import experiment, parallel  # noqa: E402 - from the checkout
+from gan_jax import parallel
+from gan_jax.config import experiment  # noqa: E402 - from the checkout
 
 # case: (config, image shape, steps in a call on CPU, on an accelerator)
 CASES = {

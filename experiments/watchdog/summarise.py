@@ -9,9 +9,9 @@ import sys
 
 import numpy as np
 
-from gan_jax import lookup
-from gan_jax.evaluators import equilibrium
-from gan_jax.watchdog import Watchdog
+from gan_jax.base import lookup
+from gan_jax.run.evaluator import equilibrium
+from gan_jax.run.health import Watchdog
 
 _SHOWN = ('loss/disc', 'loss/gen', 'prob/real', 'prob/fake', 'auc',
           'grad_norm/gen', 'update_ratio/gen', 'gap/logits', 'gap/sign',

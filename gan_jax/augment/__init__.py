@@ -17,10 +17,10 @@ from gan_jax.augment.adaptive import ada, bgc
 from gan_jax.augment.base import Augmentation
 from gan_jax.augment.basic import horizontal_flip, instance_noise
 from gan_jax.augment.differentiable import (
-  colour,
-  cutout,
-  diffaugment,
-  translation,
+           colour,
+           cutout,
+           diffaugment,
+           translation,
 )
 from gan_jax.augment.pseudo import apa
 

@@ -8,8 +8,9 @@ import numpy as np
 from jax import random
 
 from gan_jax.augment import warp
-from gan_jax.augment.base import Augmentation, check_images
-from gan_jax.schedules import Number
+from gan_jax.augment.base import Augmentation
+from gan_jax.base.lookup import Number
+from gan_jax.ops.images import check_images
 
 
 def ada(*, target: float = 0.6, kimg: float = 500.0, p: float = 0.0,

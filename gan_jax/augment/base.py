@@ -28,13 +28,6 @@ class Augmentation(NamedTuple):
   mix: Callable | None = None
 
 
-def check_images(images, name):
-  """Refuses vectors [B, D] where pixels are to be moved."""
-  if images.ndim != 4:
-    raise ValueError(f'augment {name} moves pixels of images [H, W, C], the '
-                     f'data are vectors {list(images.shape[1:])}; leave it out')
-
-
 def compose(parts: dict) -> Augmentation:
   """Augmentations in turn; `name/key` is what one of them remembers."""
   parts = {name: part if isinstance(part, Augmentation) else _forgetful(part)

@@ -3,19 +3,18 @@
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 from jax import random
 
-from gan_jax.augment.base import Augmentation, check_images
-from gan_jax.schedules import Number
+from gan_jax.augment.base import Augmentation
+from gan_jax.base.lookup import Number
+from gan_jax.ops.images import check_images, random_flip
 
 
 def horizontal_flip() -> Callable:
   """Mirrors an image left to right with probability 1/2."""
   def augment(images, keys):
     check_images(images, 'horizontal_flip')
-    flip = jax.vmap(random.bernoulli)(keys)[:, None, None, None]
-    return jnp.where(flip, images[:, :, ::-1], images)
+    return random_flip(images, keys)
 
   return augment
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import random
 
-from gan_jax.augment.base import check_images
+from gan_jax.ops.images import check_images
 
 
 def translation(*, ratio: float = 0.125) -> Callable:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.data.files import DataError
+from gan_jax.base.errors import DataError
 
 _LEFT = 3600.0  # seconds after which an unlocked folder is nobody's
 

@@ -8,10 +8,7 @@ import tokenize
 import zipfile
 import zlib
 
-
-class DataError(ValueError):
-  """A problem with a user's data: what was found, the rule and the fix."""
-
+from gan_jax.base.errors import DataError
 
 _MAX_LISTED = 10_000  # directory entries looked at for near names
 _CONTENTS = (

@@ -8,8 +8,8 @@ import unicodedata
 
 import numpy as np
 
+from gan_jax.base.errors import DataError
 from gan_jax.data import files, prepare, scan
-from gan_jax.data.files import DataError
 
 STYLEGAN = 'dataset.json'
 _INTEGER = re.compile(r'\s*([+-]?\d{1,18})(\.0*)?\s*')  # pandas writes 3.0

@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from PIL import Image
 
-from gan_jax.data.files import DataError, check_memory
+from gan_jax.base.errors import DataError
+from gan_jax.data.files import check_memory
 
 _CHANNELS = (0, 1, 3, 4)
 

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import tqdm
 from PIL import Image
 
+from gan_jax.base.errors import DataError
 from gan_jax.data import cache, decode, scan
 from gan_jax.data.decode import BadImageError
-from gan_jax.data.files import DataError
 
 _LOG_FROM = 10_000  # files; fewer are not worth a line in a log
 _NOTES = {'animated': 'animated or of several pages: first frame used',

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax import lookup
-from gan_jax.data.files import DataError
+from gan_jax.base import lookup
+from gan_jax.base.errors import DataError, Problem
 from gan_jax.data.geometry import Geometry, integers
 from gan_jax.data.pipeline import Sampling
 from gan_jax.data.prepare import Source
@@ -73,7 +73,7 @@ def shared_arguments() -> dict[str, Any]:
   return {k: v for part in SHARED for k, v in part._field_defaults.items()}
 
 
-def check(spec: Any, path: str) -> list[lookup.Problem]:
+def check(spec: Any, path: str) -> list[Problem]:
   """All that is wrong with the form of a spec, without reading a file."""
   if not isinstance(spec, Mapping):
     return lookup.check(ROOM, spec, path)

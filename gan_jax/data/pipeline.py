@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.data.files import DataError
+from gan_jax.base.errors import DataError
 
 
 class Sampling(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.data.files import DataError
+from gan_jax.base.errors import DataError
 
 _BLOCK = 1024  # images converted at a time: the float copy stays small
 _MAX_CLASSES = 1_000_000

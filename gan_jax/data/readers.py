@@ -14,13 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.data.files import (
-    DataError,
-    check_file,
-    check_memory,
-    looks_like,
-    one_error,
-)
+from gan_jax.base.errors import DataError
+from gan_jax.data.files import check_file, check_memory, looks_like, one_error
 
 
 class Header(NamedTuple):

@@ -9,7 +9,7 @@ import re
 import stat
 from typing import NamedTuple
 
-from gan_jax.data.files import DataError
+from gan_jax.base.errors import DataError
 
 SUFFIXES = ('.png', '.apng', '.jpg', '.jpeg', '.jpe', '.jfif', '.webp', '.gif',
             '.bmp', '.dib', '.tif', '.tiff', '.ppm', '.pgm', '.pbm', '.pnm')

@@ -12,8 +12,8 @@ import os
 import re
 import shlex
 
+from gan_jax.base.errors import DataError
 from gan_jax.data import files
-from gan_jax.data.files import DataError
 
 _NAME = re.compile(r'(?P<name>\w+)(/(?P<config>[\w.+-]+))?'
                    r'(:(?P<version>(\d+|\*)(\.(\d+|\*)){2}))?')

@@ -51,7 +51,7 @@ def check_images(images, who: str):
     found = type(images).__name__ if dtype is None else f'{dtype} {list(shape)}'
     raise ValueError(
         f'images {found}: {who} takes uint8 [N, H, W, C], each 1 or more; '
-        'convert images with media.to_uint8, and take points for vectors')
+        'convert images with pictures.to_uint8, and take points for vectors')
 
 
 def in_chunks(function: Callable, images, size: int) -> tuple:

@@ -11,7 +11,7 @@ from flax import linen as nn
 from flax import traverse_util
 
 from gan_jax import parallel
-from gan_jax.data.files import DataError
+from gan_jax.base.errors import DataError
 from gan_jax.extractors import cnn_training, stored
 from gan_jax.extractors.base import Extractor, check_images, digest, in_chunks
 from gan_jax.models import layers

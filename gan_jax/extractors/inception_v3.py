@@ -7,12 +7,8 @@ from functools import partial
 import numpy as np
 
 from gan_jax import parallel
-from gan_jax.data.files import (
-  DataError,
-  check_file,
-  looks_like,
-  one_error,
-)
+from gan_jax.base.errors import DataError
+from gan_jax.data.files import check_file, looks_like, one_error
 from gan_jax.extractors import (
   graph_file,
   inception_net,

@@ -14,10 +14,11 @@ import numpy as np
 import safetensors
 from safetensors.numpy import save
 
+from gan_jax.base.errors import DataError
+from gan_jax.base.files import try_write_file
 from gan_jax.data import cache
-from gan_jax.data.files import DataError, one_error
+from gan_jax.data.files import one_error
 from gan_jax.extractors.base import digest
-from gan_jax.writers.files import try_write_file
 
 _log = logging.getLogger(__name__)
 _FORMAT = 'gan_jax.extractors.stored 2'

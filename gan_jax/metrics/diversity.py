@@ -13,11 +13,11 @@ import numpy as np
 
 from gan_jax.metrics.arrays import chunks, finite, matrix, with_repetition
 from gan_jax.metrics.pairs import (
-    COLUMNS,
-    ROWS,
-    blocks,
-    centre_of,
-    squared_distances,
+  COLUMNS,
+  ROWS,
+  blocks,
+  centre_of,
+  squared_distances,
 )
 
 # Of a draw: keeps it apart from all others that are made of one seed.

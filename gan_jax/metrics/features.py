@@ -61,7 +61,7 @@ def random_features(images) -> np.ndarray:
   if images.dtype != np.uint8 or images.ndim != 4 or not images.size:
     raise ValueError(
         f'images {images.dtype} {list(images.shape)}: features are taken of '
-        'uint8 [N, H, W, C], each 1 or more; convert with media.to_uint8')
+        'uint8 [N, H, W, C], each 1 or more; convert with pictures.to_uint8')
   weights = [jnp.asarray(w) for w in random_weights(images.shape[3])]
   chunk = max(1, min(_CHUNK, _PIXELS // math.prod(images.shape[1:3])))
   found = []

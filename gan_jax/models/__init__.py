@@ -18,7 +18,7 @@ import jax
 from flax import linen as nn
 from jax import random
 
-from gan_jax import lookup
+from gan_jax.base import lookup
 
 
 class Model(NamedTuple):

@@ -24,32 +24,32 @@ and `batch_all`, the examples of all devices.
 
 from gan_jax.penalties.consistency import bcr, cr, icr, zcr
 from gan_jax.penalties.gradients import (
-  dragan,
-  max_gp,
-  r1,
-  r2,
-  wgan_div,
-  wgan_gp,
+    dragan,
+    max_gp,
+    r1,
+    r2,
+    wgan_div,
+    wgan_gp,
 )
 from gan_jax.penalties.heads import (
-  acgan,
-  adc_gan,
-  contragan,
-  infogan,
-  reacgan,
-  tac_gan,
+    acgan,
+    adc_gan,
+    contragan,
+    infogan,
+    reacgan,
+    tac_gan,
 )
 from gan_jax.penalties.remembering import (
-  historical_averaging,
-  lecam,
-  path_length,
+    historical_averaging,
+    lecam,
+    path_length,
 )
 from gan_jax.penalties.semi import semi_supervised
 from gan_jax.penalties.simple import (
-  drift,
-  feature_matching,
-  orthogonal,
-  pulling_away,
+    drift,
+    feature_matching,
+    orthogonal,
+    pulling_away,
 )
 from gan_jax.penalties.term import Regulariser, Term
 

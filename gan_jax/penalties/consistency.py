@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax, random
 
-from gan_jax import augment
-from gan_jax.augment.base import check_images
+from gan_jax.ops.images import check_images, random_flip
 from gan_jax.penalties.term import Regulariser
 
 
@@ -90,7 +89,7 @@ def icr(*, shift: float = 0.125, flip: bool = False, std: float = 0.03,
 def _change(images, keys, shift, flip):
   keys = jax.vmap(random.split)(keys)
   images = _shifted(images, keys[:, 0], shift)
-  return augment.horizontal_flip()(images, keys[:, 1]) if flip else images
+  return random_flip(images, keys[:, 1]) if flip else images
 
 
 def _shifted(images, keys, ratio):

@@ -12,13 +12,7 @@ applies it to every image as it is read.
 Images keep the order of their files: `pipeline.Batches` shuffles.
 """
 
-from gan_jax.data.sources.arrays import (
-  fashion_mnist,
-  idx,
-  mnist,
-  mnist10k,
-  npz,
-)
+from gan_jax.data.sources.arrays import fashion_mnist, idx, mnist, mnist10k, npz
 from gan_jax.data.sources.folder import folder
 from gan_jax.data.sources.synthetic import grid, noise, ring, stacked_mnist
 from gan_jax.data.sources.tfds import tfds

@@ -4,8 +4,8 @@ import os
 
 import numpy as np
 
+from gan_jax.base.errors import DataError
 from gan_jax.data import files, prepare, readers
-from gan_jax.data.files import DataError
 from gan_jax.data.prepare import Source
 
 _MNIST_LICENCE = 'CC BY-SA 3.0'

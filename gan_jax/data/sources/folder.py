@@ -6,11 +6,11 @@ import os
 import time
 from typing import Literal
 
+from gan_jax.base.errors import DataError
+from gan_jax.base.files import try_write_file
 from gan_jax.data import cache, decode, folder_labels, ingest, prepare, scan
-from gan_jax.data.files import DataError
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.prepare import Source
-from gan_jax.writers import try_write_file
 
 _AS_THEY_ARE = Geometry()
 _LISTED = 20  # bad files in one message

@@ -10,7 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from gan_jax.data.files import DataError, check_memory
+from gan_jax.base.errors import DataError
+from gan_jax.data.files import check_memory
 from gan_jax.data.prepare import Source, make_source
 from gan_jax.data.sources import arrays
 

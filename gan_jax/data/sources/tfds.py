@@ -14,8 +14,8 @@ import numpy as np
 import tqdm
 from PIL import Image
 
+from gan_jax.base.errors import DataError
 from gan_jax.data import cache, decode, files, prepare, tfds_files
-from gan_jax.data.files import DataError
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.prepare import Source
 

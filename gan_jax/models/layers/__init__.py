@@ -1,48 +1,48 @@
 """What the networks are made of, `from gan_jax.models import layers`."""
 
 from gan_jax.models.layers.batch import (
-  Minibatch,
-  MinibatchDiscrimination,
-  MinibatchName,
-  MinibatchStd,
+    Minibatch,
+    MinibatchDiscrimination,
+    MinibatchName,
+    MinibatchStd,
 )
 from gan_jax.models.layers.choices import (
-  ActivationName,
-  activation,
-  check_images,
-  normal_around_one,
-  one_of,
-  squash,
+    ActivationName,
+    activation,
+    check_images,
+    normal_around_one,
+    one_of,
+    squash,
 )
 from gan_jax.models.layers.labels import (
-  Conditioning,
-  Heads,
-  LabelCode,
-  check_labels,
-  concat_label,
+    Conditioning,
+    Heads,
+    LabelCode,
+    check_labels,
+    concat_label,
 )
 from gan_jax.models.layers.norms import (
-  CONDITIONAL_NORMS,
-  AnyNorm,
-  Norm,
-  NormName,
-  conditional,
-  shiftless,
+    CONDITIONAL_NORMS,
+    AnyNorm,
+    Norm,
+    NormName,
+    conditional,
+    shiftless,
 )
 from gan_jax.models.layers.spatial import (
-  BlurPool,
-  DownName,
-  SelfAttention,
-  average_pool,
-  downsampling,
-  max_pool,
-  upsample,
+    BlurPool,
+    DownName,
+    SelfAttention,
+    average_pool,
+    downsampling,
+    max_pool,
+    upsample,
 )
 from gan_jax.models.layers.weights import (
-  Conv,
-  ConvTranspose,
-  Dense,
-  WeightNormName,
+    Conv,
+    ConvTranspose,
+    Dense,
+    WeightNormName,
 )
 
 __all__ = [

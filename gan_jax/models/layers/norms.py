@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from gan_jax import lookup
+from gan_jax.base import lookup
 from gan_jax.models.layers.choices import normal_around_one, one_of
 from gan_jax.models.layers.weights import Dense, WeightNormName
 

@@ -1,0 +1,1 @@
+"""What everything stands on: names to functions, files that are whole."""

@@ -1,0 +1,188 @@
+"""Files that are whole or absent, and that never end a run."""
+
+import contextlib
+import json
+import logging
+import os
+import pathlib
+import re
+import shutil
+
+_log = logging.getLogger(__name__)
+_failing = set()  # folders whose last try_write_file failed
+
+
+def write_file(path, data: bytes):
+  """Writes a file so that a reader, or a kill, sees all of it or none.
+
+  A temporary file in the same folder is written, fsynced and renamed; missing
+  folders are made; the mode follows the umask.
+
+  Raises:
+    OSError: the old file, if any, is as it was.
+  """
+  path = pathlib.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  temporary = path.with_name(f'.{path.name[:50]}.{os.getpid()}.tmp')
+  try:
+    with open(temporary, 'wb') as file:
+      file.write(data)
+      file.flush()
+      os.fsync(file.fileno())
+    os.replace(temporary, path)
+  except BaseException:
+    temporary.unlink(missing_ok=True)
+    raise
+  # The rename itself is on the disk only when the folder is.
+  folder = os.open(path.parent, os.O_RDONLY)
+  try:
+    os.fsync(folder)
+  finally:
+    os.close(folder)
+
+
+def remove_torn(folder):
+  """Removes what `write_file` left in a folder when the run was killed.
+
+  Only who holds the folder may do so.
+  """
+  for path in pathlib.Path(folder).glob('.*.tmp'):
+    if re.fullmatch(r'\..+\.\d+\.tmp', path.name):
+      with contextlib.suppress(OSError):  # It is only in the way.
+        path.unlink()
+
+
+def try_write_file(path, data: bytes) -> bool:
+  """`write_file` for what a run can do without, such as sample pictures.
+
+  A failure is a warning, one for each folder until a write there succeeds.
+
+  Returns:
+    True if the file was written.
+  """
+  folder = str(pathlib.Path(path).parent)
+  try:
+    write_file(path, data)
+  except OSError as error:
+    if folder not in _failing:
+      _warn(path, error)
+    _failing.add(folder)
+    return False
+  _failing.discard(folder)
+  return True
+
+
+def _warn(path, error):
+  """Warns that `path` could not be written."""
+  folder = pathlib.Path(path).absolute()
+  while not folder.is_dir():
+    folder = folder.parent
+  try:
+    free = f'{shutil.disk_usage(folder).free:,} bytes are free there'
+  except OSError as unknown:
+    free = f'its free space is unknown ({unknown.strerror})'
+  _log.warning('cannot write %s: %s; %s; the run goes on without it, and later '
+               'writes are tried again: free some space or end the run', path,
+               error.strerror or error, free)
+
+
+class Appender:
+  """A file that grows by whole records only, and never raises OSError.
+
+  A record that does not fit is cut off again and kept in memory (up to
+  `limit` bytes) until the next one, so that a disk that was full for a while
+  leaves no gap.
+  """
+
+  def __init__(self, path, limit=16 * 2**20):
+    """Opens nothing yet; `limit` is in bytes."""
+    self._path, self._limit = pathlib.Path(path), limit
+    self._fd, self._waiting, self._lost, self._failed = None, [], 0, False
+
+  def append(self, record: bytes):
+    """Appends the records that wait and this one."""
+    self._waiting.append(record)
+    if (not self._try(self._write)
+        and sum(map(len, self._waiting)) > self._limit):
+      self._waiting.pop()
+      self._lost += 1
+
+  def flush(self):
+    """Waits until everything is on the disk."""
+    self._try(self._sync)
+
+  def close(self):
+    """Flushes; warns of records that were lost."""
+    self.flush()
+    if self._fd is not None:
+      with contextlib.suppress(OSError):  # the flush has said what is wrong
+        os.close(self._fd)
+    lost = self._lost + len(self._waiting)
+    self._fd, self._waiting, self._lost, self._failed = None, [], 0, False
+    if lost:
+      _log.warning('%d records are missing from %s', lost, self._path)
+
+  def _try(self, action):
+    try:
+      action()
+    except OSError as error:
+      if not self._failed:
+        _warn(self._path, error)
+      self._failed = True
+      return False
+    if self._failed:
+      _log.warning('%s can be written again', self._path)
+    self._failed = False
+    return True
+
+  def _sync(self):
+    if self._waiting:
+      self._write()
+    if self._fd is not None:
+      os.fsync(self._fd)
+
+  def _write(self):
+    if self._fd is None:
+      self._path.parent.mkdir(parents=True, exist_ok=True)
+      self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+                         0o666)
+    start = os.fstat(self._fd).st_size
+    data = memoryview(b''.join(self._waiting))
+    try:
+      while data:  # a nearly full disk takes a part first
+        data = data[os.write(self._fd, data):]
+    except OSError:
+      os.ftruncate(self._fd, start)
+      raise
+    self._waiting.clear()
+
+
+def read_rows(path):
+  """[(line, row or None if the line is no row)]; [] if there is no file."""
+  try:
+    lines = pathlib.Path(path).read_bytes().split(b'\n')
+  except FileNotFoundError:
+    return []
+  result = []
+  for line in filter(None, lines):
+    try:
+      row = json.loads(line)
+    except ValueError:  # UnicodeDecodeError is one too
+      row = None
+    if not isinstance(row, dict) or not isinstance(row.get('step'), int):
+      row = None
+    result.append((line, row))
+  return result
+
+
+def drop_rows(path, resume_step):
+  """Rewrites the file without rows after `resume_step` and broken lines."""
+  rows = read_rows(path)
+  keep = [line for line, row in rows
+          if resume_step and row and row['step'] <= resume_step]
+  data = b''.join(line + b'\n' for line in keep)
+  if rows and data != path.read_bytes():
+    write_file(path, data)
+    broken = sum(row is None for _, row in rows)
+    _log.info('%s: dropped %d rows after step %d and %d broken lines', path,
+              len(rows) - len(keep) - broken, resume_step, broken)

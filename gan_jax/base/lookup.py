@@ -1,0 +1,224 @@
+"""The one plug-in rule: a choice is `dict(name=..., **kwargs)`.
+
+`build('gan_jax.losses', dict(name='hinge'))` calls the public function `hinge`
+of that module with the remaining keys. There is no registry: writing the
+function is all that it takes. `name='my_lab.ideas:my_loss'` imports a function
+from anywhere, `name='dcgan.Generator'` looks into a module of a package.
+"""
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, get_args, get_origin
+
+from gan_jax.base.errors import Problem
+
+# Annotation of an argument that may be a schedule: a number, or a function of
+# the step.
+Number = float | Callable
+
+
+class PlugIn(str):
+  """Annotation, beside a Literal, of a name that may be 'module:function'."""
+
+
+
+def near(word: str, known: Iterable[str]) -> str:
+  """'; did you mean "x"? Known: ...'; a long list gives way to the hint."""
+  known = sorted(known)
+  match = difflib.get_close_matches(str(word), known, n=1)
+  hint = f'; did you mean "{match[0]}"?' if match else '.'
+  if match and len(known) > 30:
+    return hint
+  return f'{hint} Known: {", ".join(known) or "none"}'
+
+
+def names(room: str, kind: str = '') -> list[str]:
+  """Public callables defined in `room`.
+
+  With a kind, as in names('gan_jax.models', 'Generator'), the room is a package
+  and the names are 'module.Generator' for those of its modules that have one.
+  """
+  module = importlib.import_module(room)
+  if not kind:
+    return [name for name in vars(module) if _is_choice(module, name)]
+  return [f'{info.name}.{kind}'
+          for info in pkgutil.iter_modules(module.__path__)
+          if _is_choice(importlib.import_module(f'{room}.{info.name}'), kind)]
+
+
+def _is_choice(module, name: str) -> bool:
+  value = getattr(module, name, None)
+  if name.startswith('_') or not callable(value):
+    return False
+  if isinstance(value, type) and issubclass(value, (tuple, BaseException)):
+    return False
+  home = getattr(value, '__module__', '') or ''
+  return home == module.__name__ or home.startswith(module.__name__ + '.')
+
+
+def find(room: str, name: str, kind: str = '') -> Callable:
+  """The callable behind a name; room and kind as in `names`.
+
+  Raises:
+    ValueError: no such name (near names are listed), or 'module:function' that
+      cannot be imported.
+  """
+  if ':' in name:
+    home, _, function = name.partition(':')
+    try:
+      value = getattr(importlib.import_module(home), function)
+      if not callable(value):
+        raise AttributeError(f'{value!r} is not callable')
+      return value
+    # An empty or relative name of a module: ValueError, TypeError.
+    except (ImportError, AttributeError, ValueError, TypeError) as e:
+      raise ValueError(
+          f'cannot import {function!r} from {home!r} ({e}); the module must be '
+          'on PYTHONPATH or in the folder you start from') from e
+  known = names(room, kind)
+  if name not in known:
+    raise ValueError(f'no such name in {room}{near(name, known)}')
+  *parents, last = name.split('.')
+  return getattr(importlib.import_module('.'.join([room, *parents])), last)
+
+
+def check(room: str, spec: Any, path: str, available: Iterable[str] = (),
+          kind: str = '', also: Iterable[str] = ()) -> list[Problem]:
+  """All that is wrong with a spec, without building it.
+
+  Args:
+    room: module or package that the name is looked up in.
+    spec: the mapping from the config.
+    path: where it stands in the config, for the messages.
+    available: keyword arguments that the program supplies itself.
+    kind: as in `names`.
+    also: further arguments that the spec may have, for near names.
+  """
+  if not isinstance(spec, Mapping) or not isinstance(spec.get('name'), str):
+    return [Problem(path, spec, 'must be a dict(name=..., **kwargs)')]
+  try:
+    function = find(room, spec['name'], kind)
+  except ValueError as e:
+    return [Problem(f'{path}.name', spec['name'], str(e))]
+  own = {k: v for k, v in spec.items() if k != 'name'}
+  return check_arguments(function, own, path, available, spec['name'], also)
+
+
+def check_arguments(function: Callable, arguments: Mapping, path: str,
+                    available: Iterable[str] = (), name: str = '',
+                    also: Iterable[str] = ()) -> list[Problem]:
+  """All that is wrong with the keyword arguments of a function.
+
+  Args:
+    function: what is to be called.
+    arguments: {keyword: value} from the config.
+    path: as in `check`.
+    available: as in `check`.
+    name: of the function, for the messages.
+    also: as in `check`.
+  """
+  found = parameters(function)
+  if any(p.kind is p.VAR_KEYWORD for p in found.values()):
+    return []
+  problems = []
+  settable = {k: p for k, p in found.items() if k not in available}
+  for key, value in arguments.items():
+    if key not in settable:
+      problems.append(Problem(
+          f'{path}.{key}', value,
+          f'{name} takes no such argument{near(key, [*settable, *also])}'))
+    elif rule := _wrong_choice(value, settable[key].annotation):
+      problems.append(Problem(f'{path}.{key}', value, rule))
+    elif not (_fits(value, settable[key].default)
+              or callable(value) and may_be_schedule(settable[key])):
+      wanted = type(settable[key].default).__name__
+      problems.append(Problem(f'{path}.{key}', value, f'must be a {wanted}'))
+  missing = [k for k, p in settable.items()
+             if p.default is p.empty and k not in arguments
+             and p.kind is not p.VAR_POSITIONAL]
+  if missing:
+    spec = dict(name=name, **arguments) if name else dict(arguments)
+    problems.append(Problem(path, spec,
+                            f'{name} also needs {", ".join(missing)}'))
+  return problems
+
+
+def build(room: str, spec: Mapping, *, kind: str = '', **available):
+  """Calls the function that `spec` names.
+
+  Args:
+    room: module or package that the name is looked up in.
+    spec: `dict(name=..., **kwargs)`.
+    kind: as in `names`.
+    **available: what the program can supply (image_shape, axis_name, ...); a
+      function receives those of them that it names as parameters.
+
+  Raises:
+    ValueError: unknown name or argument, wrong type, or what the function
+      itself refuses.
+  """
+  problems = check(room, spec, spec.get('name', '?'), available, kind)
+  if problems:
+    raise ValueError('; '.join(map(str, problems)))
+  function = find(room, spec['name'], kind)
+  named = parameters(function)
+  takes_all = any(p.kind is p.VAR_KEYWORD for p in named.values())
+  kwargs = {k: v for k, v in available.items() if k in named or takes_all}
+  return function(**kwargs, **{k: v for k, v in spec.items() if k != 'name'})
+
+
+def defaults(room: str, name: str, kind: str = '', *,
+             plain: bool = True) -> dict:
+  """{argument: default} of a choice; only those of plain types if `plain`."""
+  types = (bool, int, float, str, tuple, dict)
+  return {k: p.default for k, p in parameters(find(room, name, kind)).items()
+          if not plain or isinstance(p.default, types)}
+
+
+def parameters(function) -> dict[str, inspect.Parameter]:
+  """The parameters of a choice, without those that flax adds."""
+  found = dict(inspect.signature(function).parameters)
+  # Every flax module has these two; they are not choices.
+  if isinstance(function, type):
+    found.pop('parent', None)
+    found.pop('name', None)
+  return found
+
+
+def may_be_schedule(parameter: inspect.Parameter) -> bool:
+  """Whether an argument is annotated as a number or a function of the step."""
+  return get_args(parameter.annotation) == (float, Callable)
+
+
+def _wrong_choice(value, annotation) -> str:
+  """Why a value is none of an annotation's Literal, '' if it is or has none."""
+  parts = (annotation, *get_args(annotation))
+  known = [name for part in parts if get_origin(part) is Literal
+           for name in get_args(part)]
+  if not known or value in known:
+    return ''
+  if PlugIn in parts and ':' in str(value):
+    try:
+      find('', value)
+      return ''
+    except ValueError as e:
+      return str(e)
+  return 'no such choice' + near(value, known)
+
+
+def _fits(value, default) -> bool:
+  """Whether a value may stand where the default is: int for float, but not."""
+  if isinstance(default, bool):
+    return isinstance(value, bool)
+  if isinstance(default, int):
+    return isinstance(value, int) and not isinstance(value, bool)
+  if isinstance(default, float):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+  if isinstance(default, str):
+    return isinstance(value, str)
+  if isinstance(default, tuple):
+    return isinstance(value, (tuple, list))
+  return True

@@ -1,0 +1,166 @@
+"""Durations ('20 epochs', '10%') and numbers that may follow a schedule."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from gan_jax.base import lookup
+from gan_jax.base.errors import Problem
+
+_FORM = re.compile(r'\s*(\d+(?:\.\d+)?)\s*(steps?|examples?|epochs?|%)\s*\Z')
+RULE = ("must be a number of steps, or a text such as '20 epochs', "
+        "'64000 examples', '500 steps' or '10%' (of train_steps)")
+
+
+def is_text(value: Any) -> bool:
+  """Whether a value is a duration written as a text."""
+  return isinstance(value, str) and bool(_FORM.match(value))
+
+
+class Units(NamedTuple):
+  """What a unit is worth in steps.
+
+  examples_per_step: real images that the discriminator sees in one step.
+  num_examples: images of the data set, one epoch.
+  train_steps: the whole run, for percentages; 0 where they make no sense.
+  multiple: steps per call; other units than steps are rounded up to it.
+  """
+
+  examples_per_step: int
+  num_examples: int
+  train_steps: int
+  multiple: int
+
+
+def steps(value: Any, units: Units) -> int:
+  """A duration in steps; 0 means never.
+
+  Raises:
+    ValueError: not a duration, negative, a percentage of nothing, or a number
+      of steps that is not a multiple of `units.multiple`.
+  """
+  if isinstance(value, int) and not isinstance(value, bool):
+    number, unit = float(value), 'steps'
+  else:
+    match = _FORM.match(value) if isinstance(value, str) else None
+    if not match:
+      raise ValueError(RULE)
+    number, unit = float(match[1]), match[2]
+  if number < 0:
+    raise ValueError('must not be negative')
+  if unit.startswith('step'):
+    return _exact(number, units.multiple)
+  if unit == '%' and not units.train_steps:
+    raise ValueError('a percentage of train_steps cannot be train_steps')
+  worth = {'%': units.train_steps / 100,
+           'e': units.num_examples / units.examples_per_step}
+  if unit.startswith('example'):
+    worth['e'] = 1 / units.examples_per_step
+  # The small slack keeps 0.1 * 30 from becoming 4.
+  calls = math.ceil(number * worth[unit[0]] / units.multiple - 1e-9)
+  return calls * units.multiple
+
+
+def _exact(number: float, multiple: int) -> int:
+  if number != int(number):
+    raise ValueError('must be a whole number of steps')
+  number = int(number)
+  if number % multiple:
+    down = number // multiple * multiple
+    near = f'{down} or {down + multiple}' if down else f'{multiple}'
+    raise ValueError(f'must be a multiple of steps_per_call = {multiple}; '
+                     f'try {near}')
+  return number
+
+
+_OWN, _OPTAX = 'gan_jax.game.schedules', 'optax.schedules'
+_OR_SCHEDULE = ', or a schedule dict(name=..., **kwargs)'
+
+
+def schedule_room(name: Any) -> str:
+  """Where a schedule of that name is looked up: ours first, then optax."""
+  return _OWN if name in lookup.names(_OWN) else _OPTAX
+
+
+def check_number(value: Any, path: str, low: float = 0.0,
+          high: float = math.inf) -> list[Problem]:
+  """Problems of a number in [low, high), or of a schedule for one.
+
+  Args:
+    value: from the config.
+    path: where it stands.
+    low: the smallest number.
+    high: the bound that no number reaches.
+  """
+  if isinstance(value, Mapping):
+    name = value.get('name')
+    known = [*lookup.names(_OWN), *lookup.names(_OPTAX)]
+    if isinstance(name, str) and name not in known and ':' not in name:
+      return [Problem(f'{path}.name', name,
+                      f'no such schedule{lookup.near(name, known)}')]
+    # Durations written as texts stand for the number of steps.
+    wrong = [Problem(f'{path}.{k}', v, RULE)
+             for k, v in value.items() if k != 'name' and isinstance(v, str)
+             and not is_text(v)]
+    return wrong + lookup.check(schedule_room(name), {
+        k: v if k == 'name' or not isinstance(v, str) else 1
+        for k, v in value.items()}, path)
+  if (not isinstance(value, (int, float)) or isinstance(value, bool)
+      or not low <= value < high):
+    return [Problem(path, value, f'must be a float {_bound(low, high)}'
+                    f'{_OR_SCHEDULE}')]
+  return []
+
+
+def scheduled_arguments(home, spec: Mapping) -> list[str]:
+  """The arguments of a spec from the room `home` that are schedules.
+
+  Those annotated as `lookup.Number`; of optax's those that are no int, bool
+  or text by default.
+  """
+  found = lookup.parameters(lookup.find(home.module, spec['name'], home.kind))
+
+  def may(key):
+    if home.module != 'optax':
+      return key in found and lookup.may_be_schedule(found[key])
+    default = found[key].default if key in found else None
+    return not isinstance(default, (int, str))
+
+  return [k for k, v in spec.items() if isinstance(v, Mapping) and may(k)]
+
+
+def number(value: Any, units: Units, low: float = 0.0,
+          high: float = math.inf, *, updates: int = 1,
+          every: int = 1) -> float | Callable:
+  """The number itself, or the schedule that a spec names.
+
+  Args:
+    value: a number, or a spec in which durations may be texts.
+    units: what they are worth in steps.
+    low: as in `check`.
+    high: as in `check`.
+    updates: by which a schedule counts, in a step.
+    every: of which it counts one.
+
+  Raises:
+    ValueError: not a schedule, or one that leaves its bounds at either end of
+      the training.
+  """
+  if not isinstance(value, Mapping):
+    return value
+  schedule = lookup.build(schedule_room(value['name']), {
+      k: steps(v, units) * updates // every
+      if is_text(v) else v for k, v in value.items()})
+  if not callable(schedule):
+    raise ValueError(f'{value["name"]} does not return a function of the step')
+  ends = [float(schedule(step))
+          for step in (0, units.train_steps * updates // every)]
+  if not all(low <= end < high for end in ends):
+    raise ValueError(f'goes from {ends[0]:g} to {ends[1]:g}, and must stay '
+                     f'{_bound(low, high)}')
+  return schedule
+
+
+def _bound(low, high):
+  return f'>= {low}' if high == math.inf else f'in [{low}, {high})'

@@ -1,0 +1,1 @@
+"""The game: read step.py first."""

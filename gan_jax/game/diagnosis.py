@@ -1,0 +1,132 @@
+"""How the game stands: what a state tells of itself beside its losses.
+
+This is looked at once per logged row and not in every step; what a step knows
+for nothing is among its own scalars (`terms.opinion`, `terms.stride`).
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.game import terms
+from gan_jax.game.state import TrainState
+
+
+class Examples(NamedTuple):
+  """image [B, H, W, C] in the generator's range or [B, D], label [B] int32."""
+
+  image: Any
+  label: Any
+
+
+def diagnose(game, state: TrainState, real: Examples,
+             held_out: Examples | None, key, *, image_range):
+  """Looks at a state through one batch of each kind of example.
+
+  The discriminator is asked as in training: batch statistics of the batch that
+  it sees, augmentations on. Neither player is changed.
+
+  Args:
+    game: the rules.
+    state: after a step.
+    real: of the training set.
+    held_out: as many that are kept from training, None where there are none.
+    key: of this look, for latents and augmentations.
+    image_range: (lo, hi) of images.
+
+  Returns:
+    {name: float32 []}. auc: how well D ranks real above generated examples,
+    1/2 if it cannot; grad_x/*: mean |dD/dx|; pairwise/*: mean distance of two
+    examples of a batch; saturation/* (images): share of values within
+    0.5 % of the range from one of its ends; and of the held-out examples the
+    means of D, sigmoid(D) and sign(D), and how much larger those of D and
+    sign(D) are on `real`: the overfitting of the discriminator (Karras et al.
+    2020, arXiv:2006.06676, section 3). D is `terms.realness`. sigma/* (players
+    with spectral norm): the largest of `largest_sigma`.
+  """
+  keys = terms.per_example(key, jnp.arange(real.image.shape[0]))
+  z = game.latent(terms.of_purpose(keys, 'latent'))
+  fake, _ = game.gen.apply(state.gen.params, state.gen.stats, z, real.label,
+                           train=True)
+
+  def judge(image, label, purpose='augment real'):
+    """(logits [B], |dD/dx| [B]); of packs, B of them."""
+    seen = terms.view(game, image, image, label, keys, z, state.step)
+
+    def logits(images):
+      return terms.realness(game, terms.critique(
+          game, state.disc.params, state.disc.stats, state.aux, images, seen,
+          purpose)[0])
+
+    out, slope = jax.vjp(logits, seen.real)
+    grad = slope(jnp.ones_like(out))[0].astype(jnp.float32)
+    grad = grad.reshape(grad.shape[0], -1)
+    return out.astype(jnp.float32), jnp.linalg.norm(grad, axis=1)
+
+  logits, slope = judge(*real)
+  answers, fake_slope = judge(fake, real.label, 'augment fake')
+  found = {'grad_x/real': jnp.mean(slope), 'grad_x/fake': jnp.mean(fake_slope),
+           'auc': auc(logits, answers)}
+  if held_out is not None:
+    found |= _held_out(logits, judge(*held_out)[0])
+  for name, image in (('real', real.image), ('fake', fake)):
+    image = image.astype(jnp.float32)
+    found[f'pairwise/{name}'] = pairwise_distance(image)
+    if image.ndim == 4:
+      found[f'saturation/{name}'] = saturation(image, image_range)
+  for name, player in (('disc', state.disc), ('gen', state.gen)):
+    if (sigma := largest_sigma(player.stats)) is not None:
+      found[f'sigma/{name}'] = sigma
+  return found
+
+
+def _held_out(logits, other):
+  """The answers to unseen examples [B], and how far they lie below others."""
+  signs = jnp.mean(jnp.sign(logits)), jnp.mean(jnp.sign(other))
+  return {'logits/held_out': jnp.mean(other),
+          'prob/held_out': jnp.mean(jax.nn.sigmoid(other)),
+          'sign/held_out': signs[1],
+          'gap/logits': jnp.mean(logits) - jnp.mean(other),
+          'gap/sign': signs[0] - signs[1]}
+
+
+def largest_sigma(stats):
+  """Largest singular value of a network's kernels, None without spectral norm.
+
+  Of each kernel W the one that its layer divides by, as its last training
+  forward pass found it. Those of the generator explode where training
+  collapses: Brock et al. 2019, arXiv:1809.11096, section 4.1.
+  """
+  # A network of one's own may keep anything there.
+  kept = stats.get('spectral') if isinstance(stats, Mapping) else None
+  sigmas = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(kept)
+            if path[-1] == jax.tree_util.DictKey('sigma')]
+  return jnp.max(jnp.stack(sigmas)) if sigmas else None
+
+
+def auc(high, low):
+  """P(high > low) of two batches of numbers [B], ties counting half."""
+  return 0.5 + 0.5 * jnp.mean(jnp.sign(high[:, None] - low[None, :]))
+
+
+def pairwise_distance(examples):
+  """Mean Euclidean distance of two different examples of a batch [B, ...]."""
+  x = examples.reshape(examples.shape[0], -1)
+  x -= jnp.mean(x, axis=0, keepdims=True)  # Distances stay, digits are gained.
+  square = jnp.sum(x ** 2, axis=1)
+  product = jnp.matmul(x, x.T, precision='highest')
+  distance = jnp.sqrt(jnp.maximum(
+      square[:, None] + square[None, :] - 2.0 * product, 0.0))
+  count = x.shape[0]
+  distance *= 1.0 - jnp.eye(count)  # Rounding leaves the diagonal above 0.
+  return jnp.sum(distance) / max(count * (count - 1), 1)
+
+
+def saturation(images, image_range):
+  """Share of values within 0.5 % of the range (lo, hi) from lo or hi."""
+  low, high = image_range
+  edge = 0.005 * (high - low)
+  return jnp.mean((images < low + edge) | (images > high - edge),
+                  dtype=jnp.float32)

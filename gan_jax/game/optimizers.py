@@ -1,0 +1,99 @@
+"""Optimisers of optax, with their schedules and what goes around them."""
+
+import jax
+import optax
+
+from gan_jax.base import lookup
+
+
+def make_optimizer(key, spec, config, terms):
+  """An optimiser with its schedules and what goes around it.
+
+  Args:
+    key: gen_optimizer or disc_optimizer.
+    spec: what the config has there, its schedules built.
+    config: plain and checked.
+    terms: of this player, for `lazy_correction`.
+
+  With `accumulate_steps` both players wait for their gradients side by side:
+  but for the last, the parts of the generator's mean are of the discriminator
+  before its update.
+
+  Raises:
+    ValueError: not an optimiser, or one that has not what is asked for.
+  """
+  if ':' not in spec['name'] and 'learning_rate' not in lookup.defaults(
+      'optax', spec['name'], plain=False):
+    raise ValueError(f'optax.{spec["name"]} takes no learning_rate: it is a '
+                     'transformation, not an optimiser')
+  if config['lazy_correction']:
+    spec = spec | _corrected(spec, terms)
+  optimizer = _build(spec)
+  if not isinstance(optimizer, optax.GradientTransformation):
+    raise ValueError(f'optax.{spec["name"]} is not an optimiser')
+  chain = [optimizer]
+  if config['max_grad_norm']:
+    chain.insert(0, optax.clip_by_global_norm(config['max_grad_norm']))
+  if key == 'disc_optimizer' and config['disc_frozen']:
+    chain.append(_freeze(config['disc_frozen']))
+  optimizer = chain[0] if len(chain) == 1 else optax.chain(*chain)
+  if config['accumulate_steps'] == 1:
+    return optimizer
+  return optax.MultiSteps(
+      optimizer, config['accumulate_steps']).gradient_transformation()
+
+
+def _build(spec):
+  """The optimiser; learning_rate may be a function anyway, others not."""
+  moving = {k: v for k, v in spec.items()
+            if callable(v) and k != 'learning_rate'}
+  if not moving:
+    return lookup.build('optax', spec)
+  factory = lookup.find('optax', spec['name'])
+  fixed = set(lookup.parameters(factory)) - set(moving)
+  return optax.inject_hyperparams(factory, static_args=fixed)(
+      **{k: v for k, v in spec.items() if k != 'name'})
+
+
+def _corrected(spec, terms) -> dict:
+  """Rate and betas for lazy terms.  Karras et al. 2020, 1912.04958, B.
+
+  With c = every / (every + 1): learning_rate c, b1^c, b2^c, so that the steps
+  with the term and those without it move as far as if they were separate. In
+  StyleGAN2 they are: its term is an update of its own. Here it is added to the
+  update of the loss, so that this only lowers rate and betas as there.
+  """
+  intervals = sorted({term.every for term in terms if term.every > 1})
+  if not intervals:
+    return {}
+  if len(intervals) > 1:
+    raise ValueError(f'lazy_correction knows one interval of a player, and its '
+                     f'terms have every={intervals}; give them the same one')
+  known = lookup.defaults('optax', spec['name'], plain=False) | spec
+  absent = [k for k in ('learning_rate', 'b1', 'b2') if k not in known]
+  if absent:
+    raise ValueError(f'lazy_correction changes {", ".join(absent)}, which '
+                     f'{spec["name"]} has not; use adam')
+  c = intervals[0] / (intervals[0] + 1)
+  return {'learning_rate': _map(lambda x: x * c, known['learning_rate']),
+          'b1': _map(lambda x: x ** c, known['b1']),
+          'b2': _map(lambda x: x ** c, known['b2'])}
+
+
+def _map(function, number):
+  """Of a number, or of what a schedule gives."""
+  if callable(number):
+    return lambda step: function(number(step))
+  return function(number)
+
+
+def _freeze(names) -> optax.GradientTransformation:
+  """Keeps the layers of these names as they start (FreezeD, 2002.10964)."""
+  def frozen(params):
+    if absent := set(names) - set(params):
+      raise ValueError(f'disc_frozen names {sorted(absent)}; the layers of the '
+                       f'discriminator are {sorted(params)}')
+    return {name: jax.tree.map(lambda _, name=name: name in names, part)
+            for name, part in params.items()}
+
+  return optax.masked(optax.set_to_zero(), frozen)

@@ -1,0 +1,83 @@
+"""Latents in, images out: what is looked at and scored."""
+
+import jax
+import jax.numpy as jnp
+from jax import random
+
+from gan_jax.game.state import Average
+from gan_jax.models import Model
+
+
+def generate(gen: Model, average: Average, z, label):
+  """Images [B, H, W, C] of z [B, Z] and label [B], by running statistics."""
+  images, _ = gen.apply(average.params, average.stats, z, label, train=False)
+  return images
+
+
+def latents(latent, key, count: int, start=0):
+  """The latents [count, Z] of a prior from place `start` on.
+
+  Each depends on its place only: not on count, nor on where a part starts.
+  """
+  keys = jax.vmap(lambda i: random.fold_in(key, i))(start + jnp.arange(count))
+  return latent(keys)
+
+
+def truncated(latent, key, count: int, bound: float):
+  """Latents [count, Z] whose entries beyond `bound` are drawn again.
+
+  A prior that never falls inside the bound is clipped to it in the end.
+
+  The truncation trick of Brock et al. 2019 (arXiv:1809.11096, section 3.1).
+
+  Args:
+    latent: the prior.
+    key: PRNG key.
+    count: number of latents.
+    bound: largest |z_i|, 0.05 or more.
+
+  Raises:
+    ValueError: a smaller bound, for which redrawing would take very long.
+  """
+  if not bound >= 0.05:  # NaN too.
+    raise ValueError(f'truncation {bound} is not 0.05 or more')
+  z = latents(latent, key, count)
+
+  def outside(carry):
+    # A prior of 0.05 or wider needs a few hundred rounds at most.
+    return (carry[0] < 2000) & jnp.any(jnp.abs(carry[1]) > bound)
+
+  def redraw(carry):
+    round_, z = carry
+    fresh = latents(latent, random.fold_in(key, -round_), count)
+    return round_ + 1, jnp.where(jnp.abs(z) > bound, fresh, z)
+
+  z = jax.lax.while_loop(outside, redraw, (1, z))[1]
+  return jnp.clip(z, -bound, bound)
+
+
+def interpolate(start, end, steps: int):
+  """Great-circle paths between latents.  White 2016, arXiv:1609.04468.
+
+  Args:
+    start: [B, Z].
+    end: [B, Z].
+    steps: points of each path, both ends included, 2 or more.
+
+  Returns:
+    [B, steps, Z]; the norm goes linearly from that of start to that of end.
+  """
+  norm = jnp.linalg.norm(start, axis=-1), jnp.linalg.norm(end, axis=-1)
+  cosine = jnp.sum(start * end, axis=-1) / (norm[0] * norm[1])
+  angle = jnp.arccos(jnp.clip(cosine, -1.0, 1.0))[:, None, None]
+  t = jnp.linspace(0.0, 1.0, steps)[None, :, None]
+  sine = jnp.sin(angle)
+  # Parallel latents have no circle through them: a straight line is its limit.
+  flat = sine < 1e-6
+  sine = jnp.where(flat, 1.0, sine)
+  weights = (jnp.where(flat, 1.0 - t, jnp.sin((1.0 - t) * angle) / sine),
+             jnp.where(flat, t, jnp.sin(t * angle) / sine))
+  units = [x / n[:, None] for x, n in zip((start, end), norm, strict=True)]
+  path = sum(w * u[:, None, :] for w, u in zip(weights, units, strict=True))
+  length = norm[0][:, None, None] * (1.0 - t) + norm[1][:, None, None] * t
+  return path * length

@@ -1,0 +1,259 @@
+"""The game, one step of it: read this file to know what is trained how.
+
+`train_step` plays `disc_steps` updates of the discriminator, then `gen_steps`
+of the generator, then averages the generator; `simultaneous_step` updates both
+from the same state. They are pure, and know nothing of devices: `pmean` is
+called on what must be averaged over them, and is the identity by default.
+"""
+
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax, random
+
+from gan_jax.game import terms
+from gan_jax.game.rules import Fakes, Game
+from gan_jax.game.state import Average, Net, TrainState, pack
+
+
+def train_step(state: TrainState, batch, key, *, game: Game,
+               pmean: Callable = lambda tree: tree):
+  """One step of the game: the players move in turn.
+
+  Args:
+    state: before the step.
+    batch: real images in the generator's range, a batch for each update of the
+      discriminator; the generator's updates see the last one again.
+    key: PRNG key of the run; the step folds in state.step.
+    game: the rules.
+    pmean: average over devices, applied to gradients, statistics and scalars.
+
+  Returns:
+    (state after the step, {name: float32 []}).
+  """
+  key = random.fold_in(key, state.step)
+  disc_key, gen_key = random.split(key)
+  last = game.disc_steps - 1
+
+  def play(state, index, image, label):
+    keys = terms.per_example(random.fold_in(disc_key, index), batch.position)
+    fakes = generate(state.gen, label, keys, game=game)
+    count = state.step * game.disc_steps + index
+    state, scalars = disc_step(state, image, label, fakes, keys, count,
+                               game=game, pmean=pmean)
+    return state, scalars, fakes
+
+  def play_disc(carry, inputs):
+    after, scalars, _ = play(state.replace(disc=carry[0], aux=carry[1]),
+                             *inputs)
+    return (after.disc, after.aux), scalars
+
+  (disc, aux), earlier = lax.scan(
+      play_disc, (state.disc, state.aux),
+      (jnp.arange(last), batch.image[:last], batch.label[:last]))
+  real, label = batch.image[last], batch.label[last]
+  state, scalars, fakes = play(state.replace(disc=disc, aux=aux), last, real,
+                               label)
+  scalars = jax.tree.map(
+      lambda many, one: (many.sum(0) + one) / game.disc_steps, earlier, scalars)
+
+  for index in range(game.gen_steps):
+    keys = terms.per_example(random.fold_in(gen_key, index), batch.position)
+    if index or not game.reuse_fakes:
+      fakes = generate(state.gen, label, keys, game=game)
+    state, gen_scalars = gen_step(state, real, label, fakes, keys,
+                                  game=game, pmean=pmean)
+  return finish(state, game), terms.of_both(scalars, gen_scalars)
+
+
+def simultaneous_step(state: TrainState, batch, key, *, game: Game,
+                      pmean: Callable = lambda tree: tree):
+  """One step of the game: both players move from the same state.
+
+  As `train_step`, with one update of each.
+  """
+  disc_key, gen_key = random.split(random.fold_in(key, state.step))
+  real, label = batch.image[-1], batch.label[-1]
+  keys = terms.per_example(random.fold_in(disc_key, 0), batch.position)
+  fakes = generate(state.gen, label, keys, game=game)
+  gen_keys = terms.per_example(random.fold_in(gen_key, 0), batch.position)
+  moved, gen_scalars = gen_step(state, real, label, fakes, gen_keys, game=game,
+                                pmean=pmean)
+  # The discriminator does not look at what the generator's update remembers.
+  after, scalars = disc_step(state.replace(aux=moved.aux), real, label, fakes,
+                             keys, state.step, game=game, pmean=pmean)
+  return (finish(after.replace(gen=moved.gen), game),
+          terms.of_both(scalars, gen_scalars))
+
+
+def finish(state: TrainState, game: Game) -> TrainState:
+  """Averages the generator and counts the step."""
+  ema = _average(state.ema, state.gen, state.step, game)
+  return state.replace(step=state.step + 1, ema=ema)
+
+
+def generate(gen: Net, label, keys, *, game: Game) -> Fakes:
+  """Images of one latent for each key; keys [B], label [B]."""
+  z = game.latent(terms.of_purpose(keys, 'latent'))
+
+  def forward(params):
+    return game.gen.apply(params, gen.stats, z, label, train=True)
+
+  image, vjp, stats = jax.vjp(forward, gen.params, has_aux=True)
+  return Fakes(image, z, stats, vjp)
+
+
+def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
+              game: Game, pmean: Callable = lambda tree: tree):
+  """One update of the discriminator; the generator is left as it is.
+
+  Args:
+    state: before the update.
+    real: [B, H, W, C].
+    label: [B] int32, of the real images and of the generated ones.
+    fakes: taken as constants.
+    keys: [B].
+    count: updates of the discriminator so far, for the lazy penalties.
+    game: the rules.
+    pmean: average over devices.
+
+  Returns:
+    (state, scalars). loss/disc is without penalties; penalty/* is without its
+    weight, and times its interval, so that its mean over steps is its mean.
+  """
+  fake = lax.stop_gradient(fakes.image)
+  real = terms.mixed(game, state.aux, real, fake, keys)
+  seen = terms.view(game, real, fake, label, keys, fakes.z, state.step)
+
+  def objective(params):
+    def ask(stats, images, purpose):
+      return terms.critique(game, params, stats, state.aux, images, seen,
+                            purpose)
+
+    real_out, stats = ask(state.disc.stats, seen.real, 'augment real')
+    fake_out, stats = ask(stats, seen.fake, 'augment fake')
+    loss = terms.adversarial(game, 'disc', state.aux, real_out, fake_out)
+
+    # Gradients are taken by the images before the augmentation, through it.
+    def critique(images, purpose='augment real'):
+      return ask(state.disc.stats, images, purpose)[0]
+
+    def generate(z):
+      return pack(game.gen.apply(state.gen.params, state.gen.stats, z, label,
+                                 train=True)[0], game.packing)
+
+    extra, scalars, aux = terms.regularise(
+        game, 'disc', seen, state.aux, count, params=params, critique=critique,
+        critic=lambda images: critique(images).logits,
+        fake_critic=lambda images: critique(images, 'augment fake').logits,
+        real_out=real_out, fake_out=fake_out, generate=generate)
+    aux |= terms.remember(game, state.aux, real_out, fake_out, state.step)
+    return loss + extra, (stats, aux, scalars | terms.opinion(
+        game, loss, real_out, fake_out))
+
+  grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
+      state.disc.params)
+  grads, stats, aux, scalars = pmean((grads, stats, aux, scalars))
+  disc = _update_disc(state.disc, grads, stats, game)
+  scalars |= terms.stride('disc', state.disc.params, disc.params, grads)
+  scalars |= terms.remembered(aux)
+  return state.replace(disc=disc, aux=state.aux | aux), scalars
+
+
+def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
+             game: Game, pmean: Callable = lambda tree: tree):
+  """One update of the generator; the discriminator is left as it is.
+
+  Args:
+    state: before the update.
+    real: [B, H, W, C], for the losses that compare with real images.
+    label: [B] int32.
+    fakes: of the generator in `state`.
+    keys: [B].
+    game: the rules.
+    pmean: average over devices.
+
+  Returns:
+    (state, scalars).
+  """
+  def objective(image, params):
+    seen = terms.view(game, real, image, label, keys, fakes.z, state.step)
+    disc = _unrolled(state, seen, game, pmean)
+
+    def critique(images, purpose='augment fake'):
+      return terms.critique(game, disc, state.disc.stats, state.aux, images,
+                            seen, purpose)[0]
+
+    def generate(z):
+      return pack(game.gen.apply(params, state.gen.stats, z, label,
+                                 train=True)[0], game.packing)
+
+    # XLA drops the real half where nothing looks at it.
+    real_out, fake_out = critique(seen.real, 'augment real'), critique(
+        seen.fake)
+    loss = terms.adversarial(game, 'gen', state.aux, real_out, fake_out)
+    # A lazy term acts in all the generator's updates of a step, or in none.
+    extra, scalars, aux = terms.regularise(
+        game, 'gen', seen, state.aux, state.step, params=params,
+        critique=critique, critic=lambda images: critique(images).logits,
+        fake_critic=lambda images: critique(images).logits, real_out=real_out,
+        fake_out=fake_out, generate=generate)
+    return loss + extra, (aux, scalars | {'loss/gen': loss})
+
+  (by_image, by_params), (aux, scalars) = jax.grad(
+      objective, argnums=(0, 1), has_aux=True)(fakes.image, state.gen.params)
+  grads = jax.tree.map(jnp.add, fakes.vjp(by_image)[0], by_params)
+  grads, stats, aux, scalars = pmean((grads, fakes.stats, aux, scalars))
+  gen = _update(state.gen, grads, stats, game.gen_optimizer)
+  scalars |= terms.stride('gen', state.gen.params, gen.params, grads)
+  scalars |= terms.remembered(aux)
+  return state.replace(gen=gen, aux=state.aux | aux), scalars
+
+
+def _unrolled(state, seen, game, pmean):
+  """The discriminator after `unrolled_steps` more updates on this batch."""
+  def objective(params):
+    real, fake = (terms.critique(
+        game, params, state.disc.stats, state.aux, images, seen, purpose)[0]
+        for images, purpose in ((seen.real, 'augment real'),
+                                (seen.fake, 'augment fake')))
+    return terms.adversarial(game, 'disc', state.aux, real, fake)
+
+  disc = state.disc
+  for _ in range(game.unrolled_steps):
+    grads = pmean(jax.grad(objective)(disc.params))
+    disc = _update_disc(disc, grads, disc.stats, game)
+  return disc.params
+
+
+def _update_disc(disc: Net, grads, stats, game: Game) -> Net:
+  """An update of the discriminator, and its clipping."""
+  disc = _update(disc, grads, stats, game.disc_optimizer)
+  if not game.disc_weight_clip:
+    return disc
+  bound = game.disc_weight_clip
+  return disc.replace(params=jax.tree.map(
+      lambda p: jnp.clip(p, -bound, bound), disc.params))
+
+
+def _update(net: Net, grads, stats, optimizer) -> Net:
+  updates, opt_state = optimizer.update(grads, net.opt_state, net.params)
+  return Net(optax.apply_updates(net.params, updates), stats, opt_state)
+
+
+def _average(ema: Average, gen: Net, step, game: Game) -> Average:
+  """Exponential average with the half-life limited by a share of the steps."""
+  new = Average(gen.params, gen.stats)
+  if not game.ema_decay:
+    return new
+  decay, log = game.ema_decay, math.log
+  if callable(decay):
+    decay, log = decay(step), jnp.log
+  if game.ema_rampup:
+    half_life = jnp.minimum(math.log(0.5) / log(decay),
+                            game.ema_rampup * (step + 1))
+    decay = 0.5 ** (1.0 / half_life)
+  return jax.tree.map(lambda old, new: new + decay * (old - new), ema, new)

@@ -1,0 +1,223 @@
+"""What the discriminator says of images, and how the terms of a game see it."""
+
+import inspect
+import zlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax, random
+
+from gan_jax.game.state import pack, unpack
+
+_TINY = 1e-12  # in the denominator of ratios
+_ROWS = 16
+
+
+class View(NamedTuple):
+  """One side of an update: what a term may name, but for the players' own.
+
+  With packing, images, labels and keys are those of packs, B of them.
+  step: int32 [], steps done so far.
+  """
+
+  real: Any
+  fake: Any
+  label: Any
+  keys: Any
+  z: Any
+  step: Any
+
+
+def view(game, real, fake, label, keys, z, step) -> View:
+  """The examples of an update as the discriminator sees them."""
+  m = game.packing
+  return View(pack(real, m), pack(fake, m), label[::m], keys[::m], z,
+              step)
+
+
+def critique(game, params, stats, aux, images, seen: View, purpose: str):
+  """The discriminator's answer to images, augmented, and its new stats.
+
+  Raises:
+    ValueError: logits of another shape than [B].
+  """
+  def answer(images):
+    out, new = game.disc.apply(params, stats, images, seen.label, train=True)
+    for judge in filter(None, (term.parts.judge for term in game.penalties)):
+      out = out._replace(logits=judge(out))
+    if out.logits.shape != images.shape[:1]:
+      raise ValueError(f'the discriminator returned logits {out.logits.shape}, '
+                       f'not [B] = {images.shape[:1]}')
+    return out.logits, (out, new)
+
+  memory = {**aux.get('augment', {}), 'step': seen.step}
+  images = _augmented(game, memory, images, of_purpose(seen.keys, purpose))
+  if not game.gradient_normalization:
+    logits, (out, new) = answer(images)
+    return out, new
+  logits, slope, (out, new) = jax.vjp(answer, images, has_aux=True)
+  grad = slope(jnp.ones_like(logits))[0].astype(jnp.float32)
+  norm = jnp.sqrt(jnp.sum(grad ** 2, tuple(range(1, grad.ndim))) + 1e-12)
+  return out._replace(logits=logits / (norm + jnp.abs(logits))), new
+
+
+def mixed(game, aux, real, fake, keys):
+  """Real images of an update, with what augmentations mix into them."""
+  if game.augment.mix is None:
+    return real
+  return game.augment.mix(real, fake, of_purpose(keys, 'mix'),
+                          aux.get('augment', {}))
+
+
+def _augmented(game, memory, images, keys):
+  if game.packing == 1:
+    return game.augment.apply(images, keys, memory)
+  m = game.packing
+  keys = jax.vmap(lambda key: random.split(key, m))(keys).reshape(-1)
+  images = game.augment.apply(unpack(images, m), keys, memory)
+  return pack(images, m)
+
+
+def adversarial(game, which: str, aux, real_out, fake_out):
+  """The loss of one player, 'disc' or 'gen': float32 []."""
+  loss = game.loss
+  memory = (aux['loss'],) if loss.memory else ()
+  real, fake = (getattr(out, loss.inputs) for out in (real_out, fake_out))
+  return mean(getattr(loss, which)(real, fake, *memory), real, f'loss.{which}')
+
+
+def realness(game, out):
+  """[B], higher where it looks more real: an energy is low there."""
+  return -out.logits if game.loss.needs == 'autoencoder' else out.logits
+
+
+def opinion(game, loss, real_out, fake_out):
+  """The scalars that say how the discriminator judges."""
+  real, fake = (realness(game, out) for out in (real_out, fake_out))
+  return {
+      'loss/disc': loss,
+      'logits/real': jnp.mean(real),
+      'logits/fake': jnp.mean(fake),
+      'prob/real': jnp.mean(jax.nn.sigmoid(real)),
+      'prob/fake': jnp.mean(jax.nn.sigmoid(fake)),
+      'sign/real': jnp.mean(jnp.sign(real).astype(jnp.float32)),
+  }
+
+
+def stride(which: str, before, after, grads):
+  """Scalars of an update: |grads|, and |change of params| / |params|.
+
+  The ratio is that of every 16th row of the kernels, whose weights are alike:
+  a perceptron's step on a CPU is mostly the reading of its weights.
+  """
+  def some(tree):
+    return [x if x.ndim < 2 else x.reshape(-1, x.shape[-1])[::_ROWS]
+            for x in jax.tree.leaves(tree)]
+
+  size = optax.tree.norm(some(before))
+  change = optax.tree.norm(jax.tree.map(jnp.subtract, some(after),
+                                        some(before)))
+  return {f'grad_norm/{which}': optax.tree.norm(grads),
+          f'update_ratio/{which}': change / jnp.maximum(size, _TINY)}
+
+
+def of_both(disc, gen):
+  """The scalars of a step: of both players, and their gradients' ratio."""
+  return disc | gen | {'grad_ratio': gen['grad_norm/gen'] / jnp.maximum(
+      disc['grad_norm/disc'], _TINY)}
+
+
+def regularise(game, which: str, seen: View, aux, count, **available):
+  """All terms of one player: (their weighted sum, scalars, their memories).
+
+  A value 'penalty/name' is without its weight and times its interval, so that
+  its mean over steps is its mean; it is 0 in the steps between. 'weight/name'
+  is a weight that is a schedule.
+  """
+  total, scalars, memories = jnp.zeros(()), {}, {}
+  for index, term in enumerate(game.penalties):
+    function, title = getattr(term.parts, which), term.title(which)
+    if function is None:
+      continue
+    own = dict(keys=of_purpose(seen.keys, f'penalty {index}'))
+    if term.parts.remembers(which):
+      own['memory'] = aux[title]
+    value, memory = _lazily(term, count, own.get('memory'), partial(
+        call, function, **(seen._asdict() | available | own)), seen.real)
+    if memory is not None:
+      memories[title] = memory
+    scalars[f'penalty/{title}'] = value
+    weight = term.weight
+    if callable(weight):
+      weight = scalars[f'weight/{term.name}'] = weight(seen.step)
+    total += weight * value
+  return total, scalars, memories
+
+
+def _lazily(term, count, memory, function, images):
+  """(value, memory) of an update; a memory of None stays None."""
+  def act():
+    values, after = function() if memory is not None else (function(), None)
+    after = jax.tree.map(lambda old, new: jnp.asarray(new, old.dtype), memory,
+                         lax.stop_gradient(after))
+    return term.every * mean(values, images, term.name), after
+
+  if term.every == 1:
+    return act()
+  return lax.cond(count % term.every == 0, act,
+                  lambda: (jnp.zeros((), jnp.float32), memory))
+
+
+def call(function: Callable, **available):
+  """Calls a function with those of the arguments that it names."""
+  found = inspect.signature(function).parameters
+  absent = [name for name, p in found.items() if name not in available
+            and p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+  if absent:
+    raise ValueError(f'a term asks for {", ".join(absent)}; it may name '
+                     f'{", ".join(sorted(available))}')
+  return function(**{name: available[name] for name in found
+                     if name in available})
+
+
+def remember(game, aux, real_out, fake_out, step):
+  """Memories of loss and augmentation after an update of the discriminator."""
+  after = {}
+  if game.loss.memory:
+    after['loss'] = game.loss.remember(
+        aux['loss'], *(getattr(out, game.loss.inputs)
+                       for out in (real_out, fake_out)))
+  if game.augment.memory:
+    after['augment'] = game.augment.remember(aux['augment'], real_out.logits,
+                                             step)
+  return jax.tree.map(lax.stop_gradient, after)
+
+
+def remembered(memories) -> dict:
+  """The scalars of memories, which may be whole trees."""
+  return {f'memory/{name}/{key}': value for name, memory in memories.items()
+          for key, value in memory.items()
+          if getattr(value, 'shape', None) == ()}
+
+
+def per_example(key, position):
+  """A key for each example, by its place in the global batch: [B]."""
+  return jax.vmap(lambda index: random.fold_in(key, index))(position)
+
+
+def of_purpose(keys, purpose: str):
+  """Fresh keys [B] for one use, so that no key serves twice."""
+  code = zlib.crc32(purpose.encode()) & 0x7fffffff
+  return jax.vmap(lambda key: random.fold_in(key, code))(keys)
+
+
+def mean(values, images, what):
+  """Mean of [B]; [B] minus [B, 1] would be [B, B], silently."""
+  if values.shape != images.shape[:1]:
+    raise ValueError(f'{what} gave values of shape {values.shape}, not [B] = '
+                     f'{images.shape[:1]}')
+  return jnp.mean(values)

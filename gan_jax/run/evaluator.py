@@ -1,0 +1,225 @@
+"""What is looked at while training: sample grids and scores of the average."""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax import models, parallel, pictures
+from gan_jax.config.experiment import Experiment
+from gan_jax.data.pipeline import Batches
+from gan_jax.evaluators.score import Score, digest
+from gan_jax.game import sampling
+from gan_jax.run import files
+
+# Examples are drawn from here on, so that grid and scores share no latent.
+_GRID, _SCORES = 0, 1
+_POINTS = 2000  # of a scatter plot, generated and real
+
+
+class SamplesError(ValueError):
+  """Generated examples are not finite: there is nothing to score or to show."""
+
+
+class Sampler:
+  """Examples of the averaged generator, by a compiled function.
+
+  Images are uint8 [B, H, W, C]; vectors stay float32 [B, D].
+  """
+
+  def __init__(self, game, image_range):
+    """game: for its generator and prior; image_range: of its images."""
+    self._latent = jax.jit(partial(sampling.latents, game.latent),
+                           static_argnums=1)
+    generate = partial(sampling.generate, game.gen)
+    self._generate = jax.jit(generate)
+    self._share = parallel.spread(generate)
+    self._low, self._high = image_range
+
+  def latents(self, key, count: int, start: int = 0):
+    """The latents [count, Z] from place `start` on."""
+    return self._latent(key, count, start)
+
+  def images(self, average, z, label, *, chunk: int = 256) -> np.ndarray:
+    """The examples of z [B, Z] and label [B], `chunk` at a time on a device.
+
+    All devices on which the average lies share them: see `parallel.spread`.
+
+    Raises:
+      SamplesError: some are not finite, of which bytes would not tell.
+    """
+    chunk *= parallel.copies(average)
+    label, found = np.asarray(label, np.int32), []
+    for i in range(0, len(z), chunk):
+      x = self._share(average, z[i:i + chunk], label[i:i + chunk])
+      if not np.isfinite(x).all():
+        raise SamplesError('generated examples are not finite')
+      found.append(self.finish(x))
+    return np.concatenate(found)
+
+  def start(self, average, z, label):
+    """Gives the work to the device and does not wait for it."""
+    return self._generate(average, z, jnp.asarray(label, jnp.int32))
+
+  def finish(self, images) -> np.ndarray:
+    """Waits for what was started."""
+    x = np.asarray(images)
+    if x.ndim == 2:
+      return x.astype(np.float32)
+    # media speaks of [-1, 1].
+    return pictures.to_uint8(
+        (x - self._low) * (2.0 / (self._high - self._low)) - 1.0)
+
+
+def grid_labels(experiment: Experiment) -> np.ndarray:
+  """Labels [rows * columns] of the sample grid: a row per class if any.
+
+  Of vectors, the labels of many points, the classes in turn.
+  """
+  rows, columns = experiment.config['sample_grid']
+  if _is_vectors(experiment):
+    classes = experiment.facts.classes
+    if not models.is_conditional(experiment.config['generator']):
+      classes = ()
+    return np.resize(np.array(classes or (0,), np.int32), _POINTS)
+  if not models.is_conditional(experiment.config['generator']):
+    return np.zeros(rows * columns, np.int32)
+  classes = experiment.facts.classes
+  return np.repeat(np.array(classes[:max(rows, 20)], np.int32), columns)
+
+
+def _is_vectors(experiment: Experiment) -> bool:
+  return len(experiment.facts.image_shape) == 1
+
+
+class Evaluator:
+  """Looks at a state: its sample grid (of vectors: points), its scores."""
+
+  def __init__(self, experiment: Experiment):
+    """Fixes the latents of the grid, for the whole run and all its resumes."""
+    config = experiment.config
+    self._experiment = experiment
+    self._sampler = Sampler(experiment.game, config['image_range'])
+    key = jax.random.key(config['seed'])
+    self._key = jax.random.fold_in(key, 2**31 - 2)
+    self._label = grid_labels(experiment)
+    self._conditional = models.is_conditional(config['generator'])
+    self._z = self._sampler.latents(
+        jax.random.fold_in(self._key, _GRID), len(self._label))
+    self._real = self._order = None
+    if _is_vectors(experiment):
+      source = experiment.source
+      count = min(_POINTS, len(source.images))
+      order = Batches(len(source.images), count, 0)(0, 1)[0]
+      self._real = np.asarray(source.images[order])
+
+  def start_grid(self, state):
+    """Starts to draw the fixed latents; the state may be given away after."""
+    return self._sampler.start(state.ema, self._z, self._label)
+
+  def finish_grid(self, started) -> np.ndarray:
+    """The picture that was started, uint8 [H', W', C']."""
+    examples = self._sampler.finish(started)
+    if self._real is not None:
+      return pictures.scatter(examples, real=self._real)
+    return pictures.grid(examples, self._experiment.config['sample_grid'][1])
+
+  def _labels(self, start, stop):
+    """As often as in the data; in turn where the data are balanced."""
+    run, places = self._experiment, np.arange(start, stop)
+    if run.config['data'].get('balanced') or not run.facts.classes:
+      classes = np.array(run.facts.classes or (0,), np.int32)
+      return classes[places % len(classes)]
+    labels = run.source.labels
+    if self._order is None:
+      self._order = Batches(len(labels), len(labels), 0)(0, 1)[0]
+    return labels[self._order[places % len(labels)]]
+
+  def draw(self, average, start: int, stop: int):
+    """(examples, labels or None) of the places from start on, to be scored.
+
+    All devices on which the average lies share the work.
+    """
+    key = jax.random.fold_in(self._key, _SCORES)
+    z = self._sampler.latents(key, stop - start, start)
+    label = self._labels(start, stop)
+    return self._sampler.images(average, z, label), (
+        label if self._conditional else None)
+
+  def scores(self, state, draw: Callable | None = None, *,
+             forgiving: bool = False) -> list[Score]:
+    """All configured scores of a state.
+
+    Args:
+      state: whose average generates.
+      draw: (start, stop) -> what `self.draw` gives of its average, for
+        processes that do so together.
+      forgiving: an evaluator that fails gives a score without a value, with
+        the reason, and costs the others nothing.
+    """
+    sample = draw or partial(self.draw, state.ema)
+    how, run, found = self.protocol | {'step': int(state.step)}, (
+        self._experiment), []
+    for spec, evaluate in zip(run.config['evaluators'], run.evaluator,
+                              strict=True):
+      try:
+        scores = evaluate(sample)
+      except Exception as e:
+        if not (forgiving or isinstance(e, SamplesError)):
+          raise
+        scores = [Score(spec['name'], reason=f'{type(e).__name__}: {e}')]
+      found += [score._replace(protocol=score.protocol | how).checked()
+                for score in scores]
+    return found
+
+  @property
+  def protocol(self) -> dict:
+    """What all scores of this run have in common, whatever the checkpoint."""
+    config = self._experiment.config
+    game = {k: v for k, v in config.items() if k not in files.RESUMABLE}
+    return {'weights': 'ema' if config['ema_decay'] else 'last',
+            'batch_norm': 'running statistics',
+            'rounding': 'clip(round((x + 1) * 127.5), 0, 255)',
+            'config': digest(game), 'evaluators': digest(config['evaluators'])}
+
+
+def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:
+  """What the losses and D's answers are where the players have drawn.
+
+  There real and generated images look the same, so D answers one number c to
+  both: the one with the lowest loss.disc(c, c). Where a range of c is lowest
+  (a critic's offset is free), what depends on c has no level and is left out.
+
+  Returns:
+    {'loss/disc': ..., 'loss/gen': ..., 'auc': 1/2, 'prob/*': ..., 'sign/*':
+    0 where c is}; * is real, fake and held_out, but for sign/fake.
+  """
+  if loss.inputs != 'logits' or loss.needs:
+    return {}
+  memory = (loss.memory,) if loss.memory else ()
+
+  def both(c):
+    def one(x):
+      x = jnp.full((batch_size,), x)
+      return (jnp.mean(loss.disc(x, x, *memory)),
+              jnp.mean(loss.gen(x, x, *memory)))
+
+    # A loss may ask for the mean over devices: here is one.
+    disc, gen = jax.vmap(one, axis_name=parallel.AXIS)(c[None])
+    return disc[0], gen[0]
+
+  c = jnp.linspace(-5.0, 5.0, 10001)
+  disc, gen = jax.lax.map(both, c, batch_size=128)
+  lowest = jnp.flatnonzero(disc <= disc.min() + 1e-5)
+  middle = lowest[len(lowest) // 2]
+  found = {'loss/disc': float(disc.min()), 'auc': 0.5}
+  if float(jnp.ptp(gen[lowest])) < 0.05:
+    found['loss/gen'] = float(gen[middle])
+  if float(c[lowest[-1]] - c[lowest[0]]) < 0.1:
+    level = float(jax.nn.sigmoid(c[middle]))
+    found |= {f'prob/{x}': level for x in ('real', 'fake', 'held_out')}
+    if abs(float(c[middle])) < 0.01:
+      found |= {'sign/real': 0.0, 'sign/held_out': 0.0}
+  return found

@@ -1,0 +1,551 @@
+"""What a watchdog looks for: one function for each illness of a game.
+
+A detector takes a `View` of the logged rows and returns (what it sees, what to
+try) or None. The thresholds were tried in experiments/watchdog.
+"""
+
+import contextlib
+import json
+import logging
+import math
+import os
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax import parallel
+from gan_jax.base.errors import NonFiniteError
+from gan_jax.base.files import try_write_file, write_file
+from gan_jax.config.experiment import Experiment
+from gan_jax.data.pipeline import Batches
+from gan_jax.game.diagnosis import Examples, diagnose
+from gan_jax.run.loader import indices
+
+# Rows that a detector looks at, by medians or means: one row is one batch.
+WINDOW = 10
+# Of the generator's gradient, to the highest median of the run. In healthy
+# games it stays within a factor of 30; below 1/1000 the game stands still. A
+# gradient that was gone from the first row on has no high to fall from: so it
+# also counts if it is FADED and the weights all but STILL (update to weight; a
+# rate that a schedule brings to 0 leaves the gradient as it is).
+VANISHED, FADED, STILL = 1e-3, 0.1, 1e-5
+# D makes less than one mistake among a thousand pairs. A young generator
+# learns from such a D while its answers are not extreme, for hundreds of steps;
+# so beside it D(G(z)) is below UNBELIEVED, or D's loss a small part LOW_LOSS
+# of what it is at the equilibrium.
+SATURATED, UNBELIEVED, LOW_LOSS = 0.999, 0.02, 0.05
+# (D(x) - D(held-out)) / (D(x) - D(G(z))): 0 where D knows no example by
+# heart, 1 where unseen real images are fakes to it (r_v of Karras et al. 2020,
+# arXiv:2006.06676, eq. 1).
+OVERFITTED = 0.5
+# Mean distance within a generated batch, to that within a real one. Young
+# perceptrons that do well later are at a third for a thousand steps, and one
+# class alone would still be at 0.7: this sees a total collapse only. Of lost
+# classes the scores tell.
+# Those start low, too: what has not fallen to half of its highest is given
+# until a share YOUNG of the steps.
+COLLAPSED, FALLEN, YOUNG = 0.25, 0.5, 0.3
+# A score that counts classes or modes: to its highest so far, and after YOUNG
+# to that of real examples.
+LOST = 0.5
+# Share of samples that are no near copies, to that of unseen real examples: the
+# score's floor, or about 0.7 where it has none.
+COPIED, UNSEEN = 0.5, 0.7
+# Oscillation: how often, in LONG rows, D's AUC goes from above WINNING to
+# below LOSING or back. Its noise in a batch of 32 is 0.07.
+LONG, SWINGS, WINNING, LOSING = 40, 6, 0.9, 0.6
+
+
+class View(NamedTuple):
+  """What a detector may look at.
+
+  rows: the newest, at most `LONG`, the last one is new.
+  levels: at the equilibrium, of `evaluator.equilibrium`.
+  highest: {scalar: the highest that it has been}, of the scores COUNTED and
+    of the medians over WINDOW rows of those in TRACKED.
+  progress: share of train_steps that has been made.
+  scores: {'eval/...': the newest value}, floors too; a finding by a score holds
+    until another score.
+  """
+
+  rows: list
+  levels: Mapping[str, float]
+  highest: Mapping[str, float]
+  progress: float
+  scores: Mapping[str, float]
+
+  def values(self, name: str, count: int = WINDOW) -> np.ndarray:
+    """The finite values of a scalar in the last `count` rows, float64."""
+    found = [row[name] for row in self.rows[-count:]
+             if row.get(name) is not None]
+    found = np.asarray(found, np.float64)
+    return found[np.isfinite(found)]
+
+  def median(self, name: str) -> float:
+    """Over the last WINDOW rows, NaN if fewer than half of them have it."""
+    found = self.values(name)
+    return float(np.median(found)) if 2 * len(found) >= WINDOW else np.nan
+
+
+def vanishing(view: View):
+  """The generator's gradient has all but gone."""
+  now, highest = view.median('grad_norm/gen'), view.highest.get(
+      'grad_norm/gen', np.nan)
+  ratio = view.median('update_ratio/gen')
+  if not (now <= VANISHED * highest
+          or now <= FADED * highest and ratio <= STILL):
+    return None
+  return (f'generator gradient vanishing: its norm is {now:.3g}, the highest '
+          f'was {highest:.3g}, update to weight {ratio:.3g}',
+          'Try loss non_saturating or wasserstein, fewer disc_steps, or a '
+          'smaller learning rate for D')
+
+
+def saturated(view: View):
+  """D makes no mistakes; a critic's loss has no bound, and may be right."""
+  auc, level = view.median('auc'), view.levels.get('loss/disc', 0.0)
+  if not (level > 0.0 and auc >= SATURATED and (
+      view.median('prob/fake') < UNBELIEVED
+      or view.median('loss/disc') < LOW_LOSS * level)):
+    return None
+  return (f'discriminator saturated: it ranks {100 * auc:.2f} % of the pairs '
+          f'of a real and a generated image rightly, D(x) '
+          f'{view.median("prob/real"):.3g}, D(G(z)) '
+          f'{view.median("prob/fake"):.3g}',
+          'Try fewer disc_steps, a smaller learning rate for D, a penalty (r1) '
+          'or augment instance_noise')
+
+
+def overfitting(view: View):
+  """D knows its training examples by heart."""
+  gap, held, fake = (view.values(name) for name in (
+      'gap/logits', 'logits/held_out', 'logits/fake'))
+  if min(map(len, (gap, held, fake))) < WINDOW:
+    return None
+  whole = gap.mean() + held.mean() - fake.mean()
+  noise = gap.std(ddof=1) / np.sqrt(len(gap))
+  share = gap.mean() / whole if whole > 0 else 0.0
+  if not (share >= OVERFITTED and gap.mean() > 3.0 * noise):
+    return None
+  return (f'discriminator overfitting: held-out images lie {100 * share:.0f} % '
+          f'of the way from the training images to the generated ones, D is '
+          f'{gap.mean():.3g} lower on them',
+          'Try more data, augment ada or diffaugment, a smaller D, or end '
+          'training here')
+
+
+def collapse(view: View):
+  """Generated examples are too much alike."""
+  fake, real = view.median('pairwise/fake'), view.median('pairwise/real')
+  fallen = fake < FALLEN * view.highest.get('pairwise/fake', np.nan)
+  if fake < COLLAPSED * real and (fallen or view.progress > YOUNG):
+    return (f'mode collapse: two images of a generated batch are {fake:.3g} '
+            f'apart, of a real one {real:.3g}', _DIVERSITY)
+  for name, value in scores(view, *COUNTED):
+    real = view.scores.get(f'{name}_floor', math.nan)
+    if value < LOST * view.highest[name] or (
+        view.progress > YOUNG and value < LOST * real):
+      floor = '' if math.isnan(real) else f', of real examples {real:.3g}'
+      return (f'mode collapse: {name} is {value:.3g}, the highest was '
+              f'{view.highest[name]:.3g}{floor}', _DIVERSITY)
+  return None
+
+
+_DIVERSITY = ('Try a smaller learning rate, minibatch std, packing, '
+              'unrolled_steps, or loss relativistic with r1+r2')
+
+
+def memorisation(view: View):
+  """Samples are copies of training examples, by a score."""
+  for name, value in scores(view, 'authenticity'):
+    unseen = view.scores.get(f'{name}_floor') or UNSEEN
+    if value < COPIED * unseen:
+      return (f'memorisation: {name} is {value:.3g}, of unseen real images '
+              f'{unseen:.3g}: the other samples are near copies of training '
+              'images',
+              'Try more data, augment ada, or a checkpoint from before')
+  return None
+
+
+def oscillation(view: View):
+  """D wins and loses in turn."""
+  swings, last = 0, None
+  for value in view.values('auc', LONG):
+    now = 'won' if value > WINNING else 'lost' if value < LOSING else last
+    swings += last is not None and now != last
+    last = now
+  if swings < SWINGS:
+    return None
+  return (f'oscillation: D went {swings} times between ranking '
+          f'{100 * WINNING:.0f} % and {100 * LOSING:.0f} % of the pairs '
+          f'rightly in {len(view.values("auc", LONG))} rows',
+          'Try a smaller learning rate, b1=0 in Adam, a penalty (r1), or '
+          'samples from averaged weights (ema_decay)')
+
+
+def non_finite(view: View):
+  """Rows hold None for what is no number; a score may lack for a reason."""
+  bad = sorted(k for k, v in view.rows[-1].items()
+               if not k.startswith('eval/')
+               and (v is None or not np.isfinite(v)))
+  if not bad:
+    return None
+  return (f'non-finite: {", ".join(bad)}',
+          'Try a lower learning rate, max_grad_norm=1 or a penalty')
+
+
+def scores(view, *metrics):
+  """[(name, newest value)] of the scores of these metrics."""
+  return [(k, v) for k, v in view.scores.items()
+          if k.startswith(tuple(f'eval/{metric}_' for metric in metrics))
+          and not k.endswith('_floor')]
+
+
+COUNTED = ('classes', 'modes', 'hit', 'effective')  # scores
+TRACKED = ('grad_norm/gen', 'pairwise/fake')
+DETECTORS = {
+    'vanishing': vanishing, 'saturated': saturated, 'overfitting': overfitting,
+    'collapse': collapse, 'memorisation': memorisation,
+    'oscillation': oscillation, 'non-finite': non_finite}
+
+
+
+# Of train_steps: before, all games look ill. Generators start with one grey
+# for all z, and discriminators tell that from digits without an error.
+WARM_UP = 0.1
+
+
+class Finding(NamedTuple):
+  """What holds since `step`: its name, what was seen, what to try."""
+
+  name: str
+  step: int
+  text: str
+  advice: str
+
+
+class Watchdog:
+  """Sees row after row.
+
+  holding: {name: Finding} of what was found and has not been absent from
+    WINDOW rows in a row since.
+  highest: as in `View`.
+  """
+
+  def __init__(self, levels: Mapping[str, float], train_steps: int, *,
+               since: int = 0, highest: Mapping[str, float] | None = None):
+    """See `View` for levels and highest; since: the rows are of later steps."""
+    self.since, self.holding = since, {}
+    self._levels, self._steps = levels, train_steps
+    self._rows, self._absent = deque(maxlen=LONG), {}
+    self._scores = {}
+    self.highest = dict(highest or {})
+
+  def see(self, row: Mapping[str, Any]) -> list[Finding]:
+    """What is found in a row, with 'step', that did not hold before it."""
+    self._rows.append(row)
+    for name, value in row.items():
+      if name.startswith('eval/'):
+        self._scores.pop(name, None)
+        if value is not None and np.isfinite(value):
+          self._scores[name] = value
+    view = View(list(self._rows), self._levels, self.highest,
+                row['step'] / self._steps, self._scores)
+    self._remember(view)
+    ready = view.progress > WARM_UP and len(self._rows) >= WINDOW
+    new = []
+    for name, detector in DETECTORS.items():
+      said = detector(view) if ready or name == 'non-finite' else None
+      if said and name not in self.holding:
+        new.append(Finding(name, row['step'], *said))
+        self.holding[name] = new[-1]
+      self._absent[name] = 0 if said else self._absent.get(name, 0) + 1
+      if self._absent[name] >= WINDOW:
+        self.holding.pop(name, None)
+    return new
+
+  def _remember(self, view):
+    values = dict(scores(view, *COUNTED)) | {k: view.median(k) for k in TRACKED}
+    for name, value in values.items():
+      self.highest[name] = np.fmax(value, self.highest.get(name, np.nan))
+
+
+
+_MOST = 64  # packs that are looked at
+_KEY = 2**31 - 3  # of this use, beside those of init and evaluators
+
+
+class Diagnoser:
+  """Looks into the game without waiting for it, once per logged row.
+
+  Row `step` looks at a batch that (seed, step) chooses, of the training set
+  and of the held-out examples: a resumed run logs the same.
+  """
+
+  def __init__(self, experiment: Experiment, mesh):
+    """Compiles nothing yet."""
+    config = experiment.config
+    self._game = experiment.game
+    self._range = config['image_range']
+    sources = experiment.source, experiment.source.held_out
+    self._sources = [source for source in sources if source]
+    # On every device: no more than memory surely has room for.
+    batch = min(config['batch_size'], _MOST * config['packing'])
+    self._draws = []
+    for source in self._sources:
+      count = len(source.images)
+      self._draws.append(Batches(count, batch, config['seed'],
+                                 repeat=-(-batch // count)))
+    self._look = parallel.everywhere(self._pure, mesh)
+
+  def start(self, state, step: int, seed: int):
+    """Starts to look; the state may be given away after."""
+    examples = []
+    for source, draw in zip(self._sources, self._draws, strict=True):
+      rows = draw(step, 1)[0]
+      examples.append(Examples(np.asarray(source.images[rows]),
+                               source.labels[rows]))
+    return self._look(state, examples, np.uint32(seed), np.uint32(step))
+
+  def finish(self, started) -> dict[str, float]:
+    """Waits for the scalars of a look."""
+    return {name: float(value) for name, value in started.items()}
+
+  def _pure(self, state, examples, seed, step):
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), _KEY),
+                             step)
+    examples = [part._replace(image=parallel.scale(part.image, self._range),
+                              label=part.label.astype(jnp.int32))
+                for part in examples]
+    real, held_out = (*examples, None)[:2]
+    return diagnose(self._game, state, real, held_out, key,
+                    image_range=self._range)
+
+
+_LOG = logging.getLogger(__name__)
+_ATTEMPT = 2**31 - 4  # keeps the seeds of attempts apart from those of epochs
+
+
+
+
+class RollBack(Exception):
+  """The run goes on from its newest checkpoint."""
+
+  def __init__(self, finding: Finding):
+    super().__init__(finding.text)
+    self.finding = finding
+
+
+class Guard:
+  """The watchdog of one run, and what the config wants done.
+
+  attempt: rollbacks so far, 0 in a run that has had none.
+  verdict: why the run must stop, '' while it need not.
+  """
+
+  def __init__(self, experiment: Experiment, folder, levels, rows, start):
+    """Goes on from what the folder says of the run before step `start`.
+
+    Args:
+      experiment: what is run.
+      folder: the working directory.
+      levels: of `evaluator.equilibrium`.
+      rows: of scalars.jsonl, up to `start`.
+      start: step of the checkpoint that the run goes on from.
+    """
+    self._run, self._folder, self._levels = experiment, folder, levels
+    self._policy = experiment.config['watchdog']
+    self._record = self._read()
+    if self._forget(start):
+      self._write_record()
+    self.verdict, self._rows = '', []
+    self._replay(rows)
+    if self._held() and not self._may_go_back():
+      self._stop(start)
+
+  @property
+  def attempt(self) -> int:
+    """Rollbacks so far."""
+    return len(self._record)
+
+  @property
+  def seed(self) -> int:
+    """Of everything random from here on."""
+    seed = self._run.config['seed']
+    if not self.attempt:
+      return seed
+    return int(np.random.SeedSequence(
+        seed, spawn_key=(_ATTEMPT, self.attempt)).generate_state(1)[0])
+
+  @property
+  def experiment(self) -> Experiment:
+    """What is run, with the batches of this attempt."""
+    if not self.attempt:
+      return self._run
+    return self._run._replace(batches=self._run.batches.reseeded(self.seed))
+
+  def look(self, step: int, row) -> None:
+    """Looks at a logged row.
+
+    Raises:
+      RollBack: the policy is to go back, and it may once more.
+    """
+    found = self._see({'step': step, **row})
+    for finding in found:
+      _LOG.warning('watchdog: step %d: %s. %s', step, finding.text,
+                   finding.advice)
+    if found:
+      self.write_report()
+    if self._held() and not self.verdict:
+      if self._may_go_back():
+        raise RollBack(self._held()[0])
+      self._stop(step)
+
+  def refuse(self, step: int, bad, newest: int) -> None:
+    """Ends the run, or goes back, at scalars {name: [K]} that are not finite.
+
+    Args:
+      step: that the call ended at.
+      bad: the scalars.
+      newest: step of the newest checkpoint.
+
+    Raises:
+      NonFiniteError, RollBack: always one of them.
+    """
+    first = min(int(np.flatnonzero(~np.isfinite(v))[0]) for v in bad.values())
+    at = step - self._run.config['steps_per_call'] + first
+    found = sorted(k for k, v in bad.items() if not np.isfinite(v[first]))
+    finding = Finding('non-finite', at, f'{", ".join(found)} not finite',
+                      'Try, in a new --workdir, a lower learning rate, '
+                      "max_grad_norm=1, a penalty, or dtype='float32'")
+    path = self._go_back(finding, at, found)
+    raise NonFiniteError(
+        f'step {at}: {finding.text}. {finding.advice}. The batch is named in '
+        f'{path}. The newest checkpoint is of step {newest}')
+
+  def refuse_state(self, step: int, error: Exception) -> None:
+    """As `refuse`, at the state after `step`; raises RollBack or the error."""
+    # Losses are of before their update: it is the last step that did it.
+    self._go_back(Finding('non-finite', step, str(error), ''), step - 1,
+                  ['state'])
+    raise error
+
+  def roll_back(self, fault: RollBack, restored: int) -> None:
+    """Enters a rollback to step `restored` in the record of the run."""
+    finding = fault.finding
+    self._forget(restored)
+    self._record.append({'attempt': self.attempt + 1, 'restored': restored,
+                         **finding._asdict()})
+    self._write_record()
+    with contextlib.suppress(FileNotFoundError):
+      os.remove(self._path('nonfinite.json'))  # It is overcome.
+    _LOG.warning('watchdog: step %d: %s; back to step %d, attempt %d of %d',
+                 finding.step, finding.text, restored, self.attempt,
+                 self._policy['max_rollbacks'])
+    self._replay([row for row in self._rows if row['step'] <= restored])
+    self.write_report()
+
+  def write_report(self) -> None:
+    """report.md: what was found so far."""
+    last = self._rows[-1]['step'] if self._rows else 0
+    try_write_file(self._path('report.md'), report(
+        self._found, self._record, last).encode())
+
+  def _held(self):
+    """What holds now, and the policy is to do something about."""
+    if self._policy['policy'] == 'warn':
+      return []
+    return list(self._watchdog.holding.values())
+
+  def _stop(self, step):
+    self.verdict = (
+        f'step {step}: the watchdog stopped the run: '
+        + '; '.join(f'{f.text}. {f.advice}' for f in self._held())
+        + f'. See {self._path("report.md")}; '
+        f'--config.watchdog.policy=warn --workdir={self._folder} goes on')
+
+  def _forget(self, start):
+    """Forgets rollbacks to after `start`, to before which the run fell back."""
+    count = len(self._record)
+    self._record = [e for e in self._record if e['restored'] <= start]
+    return len(self._record) < count
+
+  def _write_record(self):
+    write_file(self._path('rollbacks.jsonl'), ''.join(
+        json.dumps(entry) + '\n' for entry in self._record).encode())
+
+  def _go_back(self, finding, at, names):
+    """Goes back, or returns the file that names step and batch."""
+    path = self._path('nonfinite.json')
+    try_write_file(path, json.dumps({
+        'step': at, 'seed': self.seed, 'scalars': names,
+        'batch_indices': indices(self.experiment, at)[0].tolist()},
+        indent=1).encode())
+    self._found.append(finding)
+    self.write_report()
+    if self._may_go_back():
+      raise RollBack(finding)
+    return path
+
+  def _may_go_back(self):
+    return (self._policy['policy'] == 'rollback'
+            and self.attempt < self._policy['max_rollbacks'])
+
+  def _replay(self, rows):
+    """Findings are a function of the rows and of the record alone."""
+    self._rows, self._found = [], []
+    self._watchdog = self._fresh(0, {})
+    for row in rows:
+      self._see(row)
+
+  def _see(self, row):
+    # A look back must not reach beyond a rollback: it would find it again.
+    since = max([entry['restored'] for entry in self._record
+                 if entry['restored'] < row['step']], default=0)
+    if since != self._watchdog.since:
+      self._watchdog = self._fresh(since, self._watchdog.highest)
+    self._rows.append(row)
+    found = self._watchdog.see(row)
+    self._found += found
+    return found
+
+  def _fresh(self, since, highest):
+    return Watchdog(self._levels, self._run.train_steps, since=since,
+                    highest=highest)
+
+  def _read(self):
+    try:
+      with open(self._path('rollbacks.jsonl')) as file:
+        return [json.loads(line) for line in file]
+    except FileNotFoundError:
+      return []
+
+  def _path(self, name):
+    return os.path.join(self._folder, name)
+
+
+def report(found, record, last: int) -> str:
+  """A page for people.
+
+  Args:
+    found: the findings, in their order.
+    record: rollbacks, dicts of a finding and of attempt and restored.
+    last: step of the last row.
+  """
+  lines = ['# What the watchdog found', '']
+  if not found and not record:
+    return '\n'.join([*lines, f'Nothing, up to step {last:,}.', ''])
+  lines += [f'Up to step {last:,}. A row says when something began to hold.',
+            '', '| step | finding | numbers | what to try |',
+            '|---|---|---|---|']
+  rows = [(f.step, f.name, f.text, f.advice) for f in found]
+  rows += [(e['step'], f'{e["name"]}: rolled back to step {e["restored"]:,}, '
+            f'attempt {e["attempt"]}', e['text'], e['advice']) for e in record]
+  lines += [f'| {step:,} | {name} | {text.partition(": ")[2] or text} | '
+            f'{advice} |'
+            for step, name, text, advice in sorted(rows, key=lambda r: r[0])]
+  return '\n'.join([*lines, ''])

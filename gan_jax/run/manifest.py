@@ -1,0 +1,157 @@
+"""The manifest of a checkpoint: sha256 of every file, so that damage is found.
+
+Orbax restores a flipped bit as a wrong weight without a word. A manifest is
+`manifest.json` in the folder that it describes; it holds its format, the step,
+[bytes, sha256] of each file by its path, and the sha256 of all this.
+"""
+
+import hashlib
+import json
+import os
+import stat
+
+from gan_jax.base.files import write_file
+
+NAME = 'manifest.json'
+FORMAT = 1
+_LIMIT = 64 * 2**20  # bytes; a larger manifest is none of ours
+
+
+class Damage(ValueError):
+  """A folder is not as it was saved: one line for each file."""
+
+  def __init__(self, lines: list[str]):
+    """`lines`: 'file: what is wrong with it', at least one."""
+    self.lines = lines
+    more = [f'and {len(lines) - 10} more'] if len(lines) > 10 else []
+    super().__init__('; '.join([*lines[:10], *more]))
+
+
+class FormatError(ValueError):
+  """A folder that another version of this program wrote."""
+
+
+def write(folder: str, step: int) -> None:
+  """Brings all files of a folder to the disk, and their digests with them.
+
+  Raises:
+    OSError: a file cannot be read or written.
+  """
+  files = {}
+  for name in _names(folder):
+    with open(os.path.join(folder, name), 'rb') as file:
+      # Orbax leaves some of its files to the page cache, which a power cut
+      # empties.
+      os.fsync(file.fileno())
+      files[name] = [os.fstat(file.fileno()).st_size, _sha256(file)]
+  for path, _, _ in os.walk(folder):
+    sync_folder(path)
+  write_file(os.path.join(folder, NAME), _encode(
+      {'format': FORMAT, 'step': step, 'files': files}))
+
+
+def verify(folder: str, step: int) -> str:
+  """Compares a folder with its manifest, by content alone.
+
+  Returns:
+    The manifest's sha256, which stands for every byte of the folder.
+
+  Raises:
+    Damage: a file was changed, cut, removed or added, or is of another step.
+    FormatError: written by another version.
+  """
+  body = _read(os.path.join(folder, NAME))
+  if body['format'] != FORMAT:
+    age = 'a newer' if body['format'] > FORMAT else 'an older'
+    raise FormatError(
+        f'{folder} has format {body["format"]}, which {age} version of gan_jax '
+        f'wrote; this one reads format {FORMAT}: use the version that wrote it '
+        '(launches.jsonl names it)')
+  lines = []
+  if body['step'] != step:
+    lines.append(f'{NAME}: it is of step {body["step"]}')
+  wanted, found = body['files'], _names(folder)
+  for name in sorted({*found, *wanted}):
+    if name not in wanted:
+      lines.append(f'{name}: was not there when it was saved')
+    elif name not in found:
+      lines.append(f'{name}: is missing')
+    elif wrong := _compare(os.path.join(folder, name), *wanted[name]):
+      lines.append(f'{name}: {wrong}')
+  if lines:
+    raise Damage(lines)
+  return _digest(body)
+
+
+def sync_folder(path: str) -> None:
+  """Brings the names in a folder to the disk."""
+  fd = os.open(path, os.O_RDONLY)
+  try:
+    os.fsync(fd)
+  finally:
+    os.close(fd)
+
+
+def _names(folder):
+  """Paths in a folder, but of folders and its manifest; links stand alone."""
+  names = []
+  for path, folders, files in os.walk(folder):
+    links = [name for name in folders
+             if os.path.islink(os.path.join(path, name))]
+    names += [os.path.relpath(os.path.join(path, name), folder)
+              for name in files + links]
+  return sorted({*names} - {NAME})
+
+
+def _compare(path, size, sha256) -> str:
+  """What is wrong with a file, '' if nothing is."""
+  try:
+    status = os.lstat(path)
+    if not stat.S_ISREG(status.st_mode):  # To open a pipe could take for ever.
+      return 'is no longer a regular file'
+    if status.st_size != size:
+      return f'has {status.st_size} bytes instead of {size}'
+    with open(path, 'rb') as file:
+      return '' if _sha256(file) == sha256 else 'its sha256 has changed'
+  except OSError as error:
+    return f'cannot be read: {error.strerror}'
+
+
+def _read(path) -> dict:
+  """The body of a manifest that was written by `write`."""
+  try:
+    status = os.lstat(path)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _LIMIT:
+      raise Damage([f'{NAME}: is not a manifest'])
+    with open(path, 'rb') as file:
+      data = file.read()
+  except FileNotFoundError:
+    raise Damage([f'{NAME}: is missing']) from None
+  except OSError as error:
+    raise Damage([f'{NAME}: cannot be read: {error.strerror}']) from error
+  try:
+    body = json.loads(data)
+    del body['sha256']
+    files = body['files'].values()
+    whole = _encode(body) == data and all(
+        isinstance(size, int) and isinstance(sha256, str)
+        for size, sha256 in files) and isinstance(body['format'], int)
+    body['step']
+  except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+    whole = False
+  if not whole:
+    raise Damage([f'{NAME}: does not fit its own sha256'])
+  return body
+
+
+def _encode(body) -> bytes:
+  return json.dumps(body | {'sha256': _digest(body)}, indent=1,
+                    sort_keys=True).encode() + b'\n'
+
+
+def _digest(body) -> str:
+  return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(file) -> str:
+  return hashlib.file_digest(file, 'sha256').hexdigest()

@@ -1,0 +1,291 @@
+"""How the processes of a run find each other, before JAX looks for devices."""
+
+import contextlib
+import json
+import logging
+import os
+import re
+import socket
+import sys
+import time
+import traceback
+
+import jax
+from jax.experimental import multihost_utils
+
+from gan_jax.base.errors import TeamError
+
+_LOG = logging.getLogger(__name__)
+_CONNECT = 300  # seconds in which all processes must have started
+AUTO = 'auto'
+
+
+def join(coordinator: str = '', count: int = 0, index: int = -1) -> 'Team':
+  """Finds the other processes of the run, before JAX looks for devices.
+
+  Args:
+    coordinator: HOST:PORT of process 0; 'auto' for what JAX finds out by
+      itself; '' for the same where Slurm, Open MPI or a TPU pod has started
+      more than one process, and otherwise for a run of one.
+    count: of processes, 0 to find out.
+    index: of this one, -1 to find out.
+
+  Raises:
+    TeamError: they are not all given, or do not find each other.
+  """
+  if count == 1 and index <= 0:
+    return Team()
+  given = [bool(coordinator), count > 0, index >= 0]
+  if not any(given) and not several(os.environ):
+    return Team()
+  if coordinator not in ('', AUTO) and not all(given):
+    raise TeamError('--coordinator=HOST:PORT needs --num_processes=N and '
+                    '--process_id=I too')
+  if coordinator in ('', AUTO) and any(given[1:]):
+    raise TeamError('--num_processes and --process_id need '
+                    '--coordinator=HOST:PORT')
+  if count and index >= count:
+    raise TeamError(f'--process_id={index} is not below '
+                    f'--num_processes={count}')
+  # Its service would swallow SIGTERM; `signals` listens for it.
+  jax.config.update('jax_enable_preemption_service', False)
+  jax.config.update('jax_cpu_collectives_implementation', 'gloo')
+  try:
+    jax.distributed.initialize(
+        coordinator if coordinator != AUTO and coordinator else None,
+        count or None, index if index >= 0 else None,
+        heartbeat_timeout_seconds=HEARTBEAT, initialization_timeout=_CONNECT,
+        shutdown_timeout_seconds=30)
+  except (ValueError, RuntimeError) as e:
+    raise TeamError(f'the processes of this run do not find each other: '
+                    f'{first_line(e)}') from e
+  team = Team(jax.process_index(), jax.process_count())
+  _LOG.info('process %d of %d', team.index, team.count)
+  return team
+
+
+def several(environ) -> bool:
+  """Whether a cluster has started this program more than once, for one run.
+
+  Not so in Kubernetes, where the pods of an indexed Job may as well be the
+  runs of a sweep: there --coordinator=auto says that they are one.
+  """
+  if 'SLURM_STEP_NODELIST' in environ:  # Not in a batch script itself.
+    return int(environ.get('SLURM_NTASKS', 1)) > 1
+  if 'OMPI_COMM_WORLD_SIZE' in environ:
+    return int(environ['OMPI_COMM_WORLD_SIZE']) > 1
+  return ',' in environ.get('TPU_WORKER_HOSTNAMES', '')
+
+
+# Seconds without a sign of life after which a process counts as dead; all the
+# others have ended `HEARTBEAT + GRACE` after it.
+HEARTBEAT, GRACE = 10, 5
+_BLOCK = 64  # orders that are forgotten together
+# How XLA says that a collective, or the way to another process, has ended.
+_OF_A_PEER = re.compile(r'[A-Z_]+: .*\b(Gloo|NCCL)\b'
+                        '|(UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED): ')
+
+
+
+class LostError(TeamError):
+  """One of them has failed and is gone."""
+
+
+class Team:
+  """The processes of a run; of one process too, which then leads nobody."""
+
+  def __init__(self, index: int = 0, count: int = 1):
+    """The place of this process among `count`, which are connected."""
+    self.index, self.count = index, count
+    self._orders, self._told, self._ready, self._ended = 0, 0, False, False
+    self._looked = 0.0
+
+  @property
+  def leads(self) -> bool:
+    """Whether this is the process that decides and writes."""
+    return self.index == 0
+
+  # What the leader does.
+
+  def muster(self, what: str) -> None:
+    """Waits until all are ready for the same.
+
+    Args:
+      what: that stands for the config and the data of this process.
+
+    Raises:
+      TeamError: one has failed, or is ready for something else.
+    """
+    for index in range(1, self.count):
+      found = json.loads(self._wait(f'ready/{index}'))
+      if 'failed' in found:
+        raise TeamError(_failure(index, found))
+      if found['what'] != what:
+        raise TeamError(
+            f'process {index} on {found["host"]} has another config or other '
+            'data than process 0: start all with one command line, and let '
+            'them read the same files')
+
+  def order(self, what: str, **details) -> None:
+    """Tells all the others what to do next."""
+    if self.count == 1 or self._ended:
+      return
+    # First: with a number but no order, the others would wait for ever.
+    text = json.dumps({'what': what, **details})
+    self._ended = what == 'end'
+    block, place = divmod(self._orders, _BLOCK)
+    self._orders += 1
+    _client().key_value_set(_order(block, place), text)
+    if place == 0 and block > 1:  # Long since carried out.
+      _client().key_value_delete(f'order/{block - 2}/')
+
+  def asked(self) -> int:
+    """The signal that one of the others was sent; 0 for none.
+
+    Raises:
+      LostError: one of them has failed.
+    """
+    now = time.monotonic()
+    if self.count == 1 or now < self._looked + 0.1:  # It costs 1 ms.
+      return 0
+    self._looked = now
+    return max((found.get('signal', 0) for found in self._said()), default=0)
+
+  # What the others do.
+
+  def ready(self, what: str) -> None:
+    """Answers `muster`."""
+    self._ready = True
+    self._say(f'ready/{self.index}', what=what)
+
+  def next(self, stop) -> dict:
+    """Waits for the next order {'what': ..., ...} of the leader.
+
+    Args:
+      stop: of `StopRequest`; what it has received is told to the leader.
+    """
+    def tell():
+      if stop.signum and not self._told:
+        self._told = stop.signum
+        self._say(f'said/{self.index}', signal=stop.signum)
+
+    block, place = divmod(self._orders, _BLOCK)
+    self._orders += 1
+    order = json.loads(self._wait(_order(block, place), tell))
+    self._ended = order['what'] == 'end'
+    return order
+
+  # What all do.
+
+  def end(self, status: int, *, lost: bool = False) -> None:
+    """Leaves, with the exit status of this process.
+
+    It waits for the others to leave too, but not if one of them is lost, or if
+    this one leaves a run that goes on.
+    """
+    if self.count == 1:
+      return
+    if self.leads:
+      self.order('end', status=status)
+    elif not self._ended:
+      for key in ('ready', 'said'):
+        self._say(f'{key}/{self.index}', failed=f'status {status}, see its log')
+      if self._ready:  # The others may be in a call, without this one.
+        quit_now(status)
+    if lost:
+      time.sleep(2)  # Those that listen still can hear the order.
+      quit_now(status)
+    try:
+      jax.distributed.shutdown()
+    except jax.errors.JaxRuntimeError as e:
+      quit_now(status or 1, f'not all processes have ended: {first_line(e)}')
+
+  def broken(self, error: Exception) -> None:
+    """Ends a process that cannot go on, and with it all the others.
+
+    A call that one process has left cannot be finished by the others. Where a
+    process has died, the heartbeats name it within seconds, and end this one.
+    """
+    if self.count == 1:
+      return
+    if not _of_a_peer(error):
+      traceback.print_exception(error)
+      with contextlib.suppress(jax.errors.JaxRuntimeError):
+        self._say(f'said/{self.index}',
+                  failed=f'{type(error).__name__}: {first_line(error)}')
+      quit_now(1)
+    _error(f'process {self.index} of {self.count}: {first_line(error)}\n'
+           'A process of this run has died or does not answer; all others end '
+           f'within {HEARTBEAT + GRACE} s, and the heartbeats say which tasks '
+           'are unhealthy. The newest checkpoint is whole: the same command '
+           'goes on from it')
+    try:
+      self._said()
+    except LostError as e:
+      quit_now(4, str(e))
+    except jax.errors.JaxRuntimeError:
+      pass
+    time.sleep(HEARTBEAT + GRACE)  # Until the heartbeats say which.
+    quit_now(4)
+
+  def _said(self):
+    """What the others have said; the first failure among it is raised."""
+    found = {int(key.rpartition('/')[2]): json.loads(value) for key, value
+             in _client().key_value_dir_get('said/')}
+    found.pop(self.index, None)
+    for index, answer in found.items():
+      if 'failed' in answer:
+        raise LostError(_failure(index, answer))
+    return list(found.values())
+
+  def _say(self, key, **what):
+    host = f'{socket.gethostname()} (pid {os.getpid()})'
+    _client().key_value_set(key, json.dumps({'host': host, **what}),
+                            allow_overwrite=True)
+
+  def _wait(self, key, meanwhile=lambda: None):
+    while True:
+      meanwhile()
+      try:
+        return _client().blocking_key_value_get(key, 1000)  # milliseconds
+      except jax.errors.JaxRuntimeError as e:
+        if 'DEADLINE_EXCEEDED' not in str(e):
+          raise
+
+
+def quit_now(status: int, why: str = '') -> None:
+  """Ends this process without waiting for any other."""
+  if why:
+    _error(why)
+  sys.stdout.flush()
+  sys.stderr.flush()
+  os._exit(status)
+
+
+def _of_a_peer(error):
+  """Whether an error may come of the death of another process."""
+  # Small programs raise a ValueError where others raise a JaxRuntimeError.
+  return (isinstance(error, jax.errors.JaxRuntimeError)
+          or _OF_A_PEER.match(str(error)) is not None)
+
+
+def _failure(index, answer):
+  return f'process {index} on {answer["host"]} has failed: {answer["failed"]}'
+
+
+def _order(block, place):
+  return f'order/{block}/{place}'
+
+
+def _client():
+  # What multihost_utils itself uses; jax has no public name for it.
+  return multihost_utils.distributed.global_state.client
+
+
+def _error(text):
+  print(f'gan_jax: {text}', file=sys.stderr, flush=True)
+
+
+def first_line(error: Exception) -> str:
+  """What an error says, short."""
+  return str(error).partition('\n')[0][:300]

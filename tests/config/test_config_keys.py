@@ -1,0 +1,104 @@
+"""Every key of a config is read, and flags reach it."""
+
+import json
+import sys
+
+import pytest
+import tiny
+from recipes import CONFIGS, recipe
+
+from configs import common
+from gan_jax.config import experiment, keys
+from gan_jax.run import train
+
+pytestmark = tiny.READS_CONFIGS
+
+# --- keys ------------------------------------------------------------------
+
+
+def test_common_has_all_keys_and_no_other():
+  assert set(common.get_config()) == keys.KEYS
+  for name in CONFIGS:
+    assert set(recipe(name)) == keys.KEYS
+
+
+def test_every_key_is_read(tmp_path, monkeypatch):
+  """By the program, that is: by more than the check of the config."""
+  read = set()
+
+  class Config(dict):
+    def __getitem__(self, key):
+      read.add(key)
+      return super().__getitem__(key)
+
+    def get(self, key, default=None):
+      read.add(key)
+      return super().get(key, default)
+
+  path = tiny.write_images(tmp_path / 'noise.npz')
+  config = tiny.config(path, train_steps=2, checkpoint_every=2)
+  module = sys.modules['gan_jax.config.experiment']
+  check = keys.check
+  monkeypatch.setattr(module, 'plain', Config)
+  monkeypatch.setattr(keys, 'check',
+                      lambda config, count: check(dict(config), count))
+  run = experiment.load(config)
+  train.train(run, tmp_path / 'run')
+  assert read == keys.KEYS
+
+
+# --- flags -----------------------------------------------------------------
+
+
+def test_flags_reach_into_the_config():
+  config = experiment.plain(recipe(
+      'wgan_gp', '', '--config.loss.name=hinge',
+      '--config.penalties[0].weight=1', '--config.penalties[0].every=16',
+      '--config.train_steps=2 epochs', '--config.batch_size=32',
+      '--config.generator.width=16', '--config.sample_grid=(3, 5)',
+      '--config.ema_decay=0', '--config.gen_optimizer.learning_rate=1e-3',
+      '--config.reuse_fakes=True', '--config.data.classes=(7,)'))
+  assert config['loss']['name'] == 'hinge'
+  assert config['penalties'][0]['weight'] == 1.0
+  assert config['penalties'][0]['every'] == 16
+  assert config['train_steps'] == '2 epochs'
+  assert config['batch_size'] == 32
+  assert config['generator']['width'] == 16
+  assert config['sample_grid'] == (3, 5)
+  assert config['ema_decay'] == 0.0
+  assert config['gen_optimizer']['learning_rate'] == 1e-3
+  assert config['reuse_fakes'] is True
+  assert config['data']['classes'] == (7,)
+
+
+@pytest.mark.parametrize('text, steps', [
+    ('2 epochs', 320), ('500', 500), ('6400 examples', 100), ('40 steps', 40)])
+def test_durations_by_flag(text, steps):
+  run = experiment.load(recipe(
+      'dcgan', '', f'--config.train_steps={text}', '--config.log_every=20',
+      '--config.checkpoint_every=50%'))
+  assert run.train_steps == steps
+  assert run.checkpoint_every == -(-steps // 40) * 20
+
+
+def test_the_argument_behind_the_colon():
+  config = experiment.plain(recipe('dcgan', 'loss=hinge,quick'))
+  assert config['loss'] == dict(name='hinge')
+  assert config['train_steps'] == 4
+  assert config['generator']['width'] == 8
+  # `quick` is the last word, wherever it stands.
+  for arg in ('quick,generator=mlp.Generator', 'generator=mlp.Generator,quick'):
+    assert recipe('dcgan', arg).generator.widths == (8, 8, 8)
+
+
+def test_a_loss_with_arguments_has_them_within_reach_of_flags():
+  config = recipe('wgan', 'loss=least_squares',
+                  '--config.loss.real_target=0.9')
+  assert config.loss.to_dict() == dict(
+      name='least_squares', real_target=0.9, fake_target=0.0, gen_target=1.0)
+
+
+def test_the_configs_are_plain_values():
+  for name in CONFIGS:
+    config = experiment.plain(recipe(name))
+    assert experiment.plain(json.loads(json.dumps(config))) == config

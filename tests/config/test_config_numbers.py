@@ -1,0 +1,177 @@
+"""Every recipe has its paper's numbers, and loads as it is."""
+
+import pytest
+import tiny
+from recipes import CONFIGS, FOLDERS, recipe
+
+from gan_jax.config import experiment
+
+pytestmark = tiny.READS_CONFIGS
+
+
+def _at(config, path):
+  for key in path.split('.'):
+    config = config[int(key)] if key.isdigit() else config[key]
+  return config
+
+
+_ADAM = {'gen_optimizer.name': 'adam', 'disc_optimizer.name': 'adam',
+         'gen_optimizer.learning_rate': 2e-4, 'gen_optimizer.b1': 0.5,
+         'disc_optimizer.learning_rate': 2e-4, 'disc_optimizer.b1': 0.5,
+         'gen_optimizer.b2': 0.999, 'disc_optimizer.b2': 0.999}
+_GAN = {'batch_size': 64, 'disc_steps': 1, 'gen_steps': 1,
+        'disc_weight_clip': 0.0, 'penalties': (), 'loss.name': 'non_saturating',
+        'latent.size': 100, 'image_range': (-1.0, 1.0)}
+NUMBERS = {
+    ('dcgan', ''): _GAN | _ADAM | {
+        'latent.name': 'normal', 'generator.name': 'dcgan.Generator',
+        'discriminator.name': 'dcgan.Discriminator'},
+    ('keras_mlp', ''): _GAN | _ADAM | {
+        'generator.widths': (128, 256, 512), 'generator.norm': 'batch',
+        'generator.norm_momentum': 0.8, 'generator.first_std': 0.02,
+        'generator.activation': 'leaky_relu', 'generator.leak': 0.2,
+        'discriminator.widths': (512, 256, 128), 'discriminator.leak': 0.2,
+        'loss.label_smoothing': 0.1, 'reuse_fakes': True},
+    ('original_gan', ''): _GAN | {
+        'latent.name': 'uniform', 'gen_optimizer.learning_rate': 2e-4,
+        'disc_optimizer.learning_rate': 1e-4, 'gen_optimizer.b1': 0.5,
+        'disc_optimizer.b1': 0.5, 'generator.activation': 'relu',
+        'discriminator.activation': 'relu', 'sample_every': '10 epochs'},
+    ('original_gan', 'schedule=more_disc'): {'disc_steps': 2, 'gen_steps': 1},
+    ('original_gan', 'schedule=more_gen'): {'disc_steps': 1, 'gen_steps': 2},
+    ('original_gan', 'schedule=alternating'): {'disc_steps': 1, 'gen_steps': 1},
+    ('critic_mlp', ''): {
+        'latent.name': 'uniform', 'generator.widths': (128,),
+        'discriminator.widths': (128,), 'image_range': (0.0, 1.0),
+        'loss.name': 'wasserstein', 'disc_steps': 1,
+        'gen_optimizer.name': 'rmsprop', 'disc_optimizer.name': 'rmsprop',
+        'gen_optimizer.learning_rate': 1e-4,
+        'disc_optimizer.learning_rate': 1e-4},
+    ('critic_mlp', 'full'): {'train_steps': 1_000_000},
+    ('cgan', ''): {'generator.conditioning': 'onehot',
+                   'discriminator.conditioning': 'onehot',
+                   'loss.name': 'non_saturating', 'generator.widths': (256, 512)
+                   },
+    ('cgan', 'game=critic'): {'generator.conditioning': 'onehot',
+                              'discriminator.conditioning': 'onehot',
+                              'loss.name': 'wasserstein',
+                              'disc_weight_clip': 0.0, 'train_steps': 100_000,
+                              'penalties.0.name': 'wgan_gp',
+                              'penalties.0.weight': 10.0},
+    ('pooling_cnn', ''): {'discriminator.leak': 0.01,
+                          'discriminator.name': 'pooling_cnn.Discriminator'},
+    ('pooling_cnn', 'full'): {'train_steps': 20_000},
+    ('pooling_cnn', 'digit=1,k=2,optimizer=momentum'): {
+        'data.classes': (1,), 'disc_steps': 2, 'gen_optimizer.name': 'sgd',
+        'disc_optimizer.momentum': 0.9},
+    ('wgan', ''): {
+        'batch_size': 64, 'disc_steps': 5, 'disc_weight_clip': 0.01,
+        'loss.name': 'wasserstein', 'gen_optimizer.name': 'rmsprop',
+        'disc_optimizer.name': 'rmsprop', 'discriminator.norm': 'batch',
+        'gen_optimizer.learning_rate': 5e-5,
+        'disc_optimizer.learning_rate': 5e-5, 'reuse_fakes': False},
+    ('wgan_gp', ''): {
+        'batch_size': 64, 'disc_steps': 5, 'disc_weight_clip': 0.0,
+        'loss.name': 'wasserstein', 'penalties.0.name': 'wgan_gp',
+        'penalties.0.weight': 10.0, 'penalties.0.every': 1,
+        'penalties.0.target': 1.0, 'penalties.0.one_sided': False,
+        'discriminator.norm': 'none', 'gen_optimizer.learning_rate': 1e-4,
+        'disc_optimizer.learning_rate': 1e-4, 'gen_optimizer.b1': 0.0,
+        'disc_optimizer.b1': 0.0, 'gen_optimizer.b2': 0.9,
+        'disc_optimizer.b2': 0.9},
+    ('wgan_gp', 'network=resnet'): {
+        'batch_size': 64, 'disc_steps': 5, 'latent.size': 128,
+        'loss.name': 'wasserstein', 'penalties.0.name': 'wgan_gp',
+        'penalties.0.weight': 10.0, 'generator.name': 'resnet.Generator',
+        'discriminator.name': 'resnet.Discriminator',
+        'generator.norm': 'batch', 'discriminator.norm': 'none',
+        'discriminator.weight_norm': 'none', 'discriminator.to': 8,
+        'discriminator.flat_blocks': 2, 'gen_optimizer.b1': 0.0,
+        'gen_optimizer.b2': 0.9, 'disc_optimizer.b1': 0.0,
+        'disc_optimizer.b2': 0.9} | {
+            f'{player}_optimizer.learning_rate.{key}': value
+            for player in ('gen', 'disc') for key, value in {
+                'name': 'linear_schedule', 'init_value': 2e-4,
+                'end_value': 0.0, 'transition_steps': '100%'}.items()},
+    ('sngan', ''): {
+        'loss.name': 'hinge', 'disc_steps': 5, 'batch_size': 64,
+        'gen_optimizer.b1': 0.0, 'gen_optimizer.b2': 0.9,
+        'disc_optimizer.learning_rate.init_value': 2e-4,
+        'discriminator.weight_norm': 'spectral', 'latent.size': 128},
+    ('sngan', 'conditioning=projection'): {
+        'discriminator.conditioning': 'projection',
+        'generator.norm': 'conditional_batch'},
+    ('sagan', ''): {
+        'loss.name': 'hinge', 'disc_steps': 1, 'gen_optimizer.b1': 0.0,
+        'gen_optimizer.learning_rate': 1e-4, 'gen_optimizer.b2': 0.9,
+        'disc_optimizer.learning_rate': 4e-4,
+        'generator.weight_norm': 'spectral', 'generator.attention': 14},
+    ('biggan', ''): {
+        'loss.name': 'hinge', 'disc_steps': 2, 'ema_decay': 0.9999,
+        'ema_rampup': 0.0, 'penalties.0.name': 'orthogonal',
+        'penalties.0.weight': 1e-4, 'penalties.0.player': 'gen',
+        'gen_optimizer.learning_rate': 5e-5, 'gen_optimizer.b1': 0.0,
+        'disc_optimizer.learning_rate': 2e-4, 'gen_optimizer.b2': 0.999,
+        'generator.weight_norm': 'spectral',
+        'discriminator.conditioning': 'projection'},
+    ('lsgan', ''): _ADAM | {
+        'loss.name': 'least_squares', 'loss.real_target': 1.0,
+        'loss.fake_target': 0.0, 'loss.gen_target': 1.0},
+    ('dragan', ''): _ADAM | {
+        'penalties.0.name': 'dragan', 'penalties.0.weight': 10.0,
+        'penalties.0.scale': 0.5, 'discriminator.norm': 'none'},
+    ('pacgan', ''): _ADAM | {'packing': 2},
+    ('unrolled', ''): {
+        'unrolled_steps': 5, 'batch_size': 512, 'latent.size': 256,
+        'gen_optimizer.learning_rate': 1e-3,
+        'disc_optimizer.learning_rate': 1e-4, 'disc_optimizer.b1': 0.5,
+        'generator.widths': (128, 128)},
+    ('acgan', ''): _ADAM | {
+        'penalties.0.name': 'acgan', 'penalties.0.weight': 1.0,
+        'generator.conditioning': 'onehot'},
+    ('acgan', 'classifier=tac_gan'): {'penalties.0.name': 'tac_gan'},
+    ('infogan', ''): {
+        'latent.name': 'infogan', 'latent.categories': (10,),
+        'latent.continuous': 2, 'latent.noise': 62,
+        'gen_optimizer.learning_rate': 1e-3,
+        'disc_optimizer.learning_rate': 2e-4, 'penalties.0.name': 'infogan',
+        'penalties.0.weight': 1.0, 'penalties.0.categorical_weight': 1.0,
+        'penalties.0.continuous_weight': 1.0},
+    ('rpgan', ''): {
+        'loss.name': 'relativistic', 'penalties.0.name': 'r1',
+        'penalties.1.name': 'r2', 'penalties.0.every': 1,
+        'gen_optimizer.b1': 0.0, 'disc_optimizer.b1': 0.0},
+    ('ring', ''): {'data.name': 'ring', 'data.modes': 8, 'data.std': 0.01,
+                   'data.radius': 1.0, 'generator.widths': (128, 128)},
+    ('sprites', ''): _ADAM | {
+        'data.channels': 3, 'data.resize': (64, 64), 'data.fit': 'pad',
+        'data.background': (255, 255, 255)},
+    ('xray', ''): _ADAM | {'data.channels': 1, 'data.resize': (64, 64),
+                           'loss.label_smoothing': 0.1},
+    ('xray', 'size=128'): {'data.resize': (128, 128)},
+    ('wgan', 'network=mlp'): {'generator.name': 'mlp.Generator',
+                              'discriminator.name': 'mlp.Discriminator',
+                              'disc_steps': 5, 'disc_weight_clip': 0.01},
+}
+
+
+@pytest.mark.parametrize('name, arg', NUMBERS)
+def test_the_numbers_of_the_paper(name, arg):
+  config = experiment.plain(recipe(name, arg))
+  assert {path: _at(config, path) for path in NUMBERS[name, arg]} == NUMBERS[
+      name, arg]
+
+
+def test_every_recipe_has_its_numbers_tested():
+  assert {name for name, _ in NUMBERS} == set(CONFIGS)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_every_recipe_loads_as_it_is(name, pictures):
+  """Unabridged: intervals are multiples of the call, networks fit."""
+  path = f'--config.data.path={pictures}'
+  flags = [path, '--config.data.repeat=9'] if name in FOLDERS else []
+  run = experiment.load(recipe(name, '', *flags))
+  assert run.train_steps >= 1000
+  for every in ('log_every', 'sample_every', 'checkpoint_every'):
+    assert 0 < getattr(run, every) <= run.train_steps

@@ -1,0 +1,217 @@
+"""Every recipe runs as documented, with every loss, penalty, augmentation."""
+
+import ast
+import os
+import re
+
+import jax
+import numpy as np
+import pytest
+import tiny
+from recipes import CONFIGS, FOLDERS, recipe
+
+from gan_jax import parallel
+from gan_jax.base import lookup
+from gan_jax.base.errors import ConfigError
+from gan_jax.config import experiment
+
+pytestmark = tiny.READS_CONFIGS
+
+FASHION = '/usr/share/datasets/fashion-mnist'
+
+
+def _documented():
+  """(config, argument) of every command in a config's header, and none."""
+  found = []
+  for name in CONFIGS:
+    with open(os.path.join(tiny.ROOT, 'configs', f'{name}.py')) as file:
+      header = ast.get_docstring(ast.parse(file.read()))
+    arguments = re.findall(
+        rf'(?:configs/{name}\.py|\.\.\.):([\w=,+]+)', header)
+    assert f'--config=configs/{name}.py' in header, f'{name}: no command'
+    found += [(name, argument) for argument in ['', *arguments]]
+  return found
+
+
+def _play(run):
+  """Two steps on one device: (state before, state after, scalars [2])."""
+  mesh = parallel.make_mesh(1)
+  config = run.config
+  runner = parallel.make_runner(run.step, mesh, seed=config['seed'],
+                                image_range=config['image_range'])
+  before = run.init()
+  count = config['steps_per_call'], config['disc_steps']
+  indices = run.batches(0, count[0] * count[1]).reshape(*count, -1)
+  after, scalars = runner(
+      parallel.replicate(jax.tree.map(np.array, before), mesh),
+      parallel.replicate(parallel.Data(run.source.images, run.source.labels),
+                         mesh), indices)
+  return before, after, jax.device_get(scalars)
+
+
+def _runs(config):
+  """Asserts that two quick steps train both networks; -> the experiment."""
+  run = experiment.load(config)
+  assert run.train_steps == 4 and run.config['batch_size'] == 8
+  before, after, scalars = _play(run)
+  assert int(after.step) == 2
+  for name, values in scalars.items():
+    assert values.shape == (2,) and np.isfinite(values).all(), name
+  for player in ('gen', 'disc'):
+    moved = [np.abs(np.asarray(a) - np.asarray(b)).max() for a, b in zip(
+        jax.tree.leaves(getattr(before, player).params),
+        jax.tree.leaves(getattr(after, player).params), strict=True)]
+    assert max(moved) > 0, f'{player} does not learn'
+  assert {'loss/disc', 'loss/gen', 'logits/real', 'logits/fake', 'prob/real',
+          'prob/fake', 'grad_norm/gen', 'grad_norm/disc'} <= set(scalars)
+  return run, scalars
+
+
+@pytest.mark.parametrize('name, arg', [
+    # The first command of each recipe; all others with -m slow.
+    pytest.param(*case, marks=pytest.mark.slow if case[1] else ())
+    for case in _documented()])
+def test_every_documented_command_runs(name, arg, pictures):
+  if 'fashion_mnist' in arg and not os.path.isdir(FASHION):
+    pytest.skip('needs the Debian package dataset-fashion-mnist')
+  path = f'--config.data.path={pictures}'
+  _runs(recipe(name, f'{arg},quick',
+               *([path] if name in FOLDERS else ())))
+
+
+def test_the_headers_document_what_the_recipes_ask_for():
+  found = _documented()
+  for case in [('dcgan', 'data=fashion_mnist'), ('cgan', 'game=critic'),
+               ('original_gan', 'loss=minimax'), ('pooling_cnn', 'digit=4'),
+               ('original_gan', 'schedule=more_gen'), ('critic_mlp', 'full'),
+               ('pooling_cnn', 'optimizer=sgd'), ('pooling_cnn', 'k=2'),
+               ('wgan', 'network=mlp'), ('wgan_gp', 'network=mlp'),
+               ('wgan_gp', 'network=resnet')]:
+    assert case in found
+
+
+@pytest.mark.parametrize('loss', [
+    pytest.param(name, marks=() if name in (
+        'hinge', 'began', 'fgan', 'mmd', 'relativistic_average',
+        'dual_contrastive') else pytest.mark.slow)
+    for name in lookup.names('gan_jax.losses')])
+def test_every_loss(loss):
+  judge = lookup.build('gan_jax.losses', dict(name=loss)).needs
+  network = ',discriminator=autoencoder.Discriminator' if judge else ''
+  run, _ = _runs(recipe('keras_mlp', f'loss={loss}{network},quick'))
+  assert run.config['loss']['name'] == loss
+
+
+def test_every_penalty():
+  penalties = lookup.names('gan_jax.penalties')
+  assert len(penalties) > 15
+  run, scalars = _runs(recipe(
+      'keras_mlp', f'penalty={"+".join(penalties)},latent=infogan,quick',
+      '--config.generator.conditioning=onehot'))
+  assert [term.name for term in run.game.penalties] == penalties
+  for term in run.game.penalties:
+    for side, scalar in (('disc', f'penalty/{term.name}'),
+                         ('gen', f'penalty/{term.name}_gen')):
+      assert (scalar in scalars) == (getattr(term.parts, side) is not None)
+  assert 'memory/lecam/real' in scalars
+  weights = {t['name']: t['weight'] for t in run.config['penalties']}
+  assert [weights[name] for name in ('wgan_gp', 'dragan', 'r1', 'r2')] == [
+      10, 10, 10, 10]
+
+
+def test_every_augmentation():
+  augments = lookup.names('gan_jax.augment')
+  assert len(augments) > 5
+  run, scalars = _runs(recipe(
+      'keras_mlp', f'augment={"+".join(augments)},quick'))
+  assert 'memory/augment/ada/p' in scalars
+  assert [spec['name'] for spec in run.config['augment']] == augments
+
+
+@pytest.mark.parametrize('name, arg, flags, path, words', [
+    ('dcgan', 'loss=began', (), 'loss.name', 'autoencoder.Discriminator'),
+    ('dcgan', 'discriminator=autoencoder.Discriminator', (),
+     'discriminator.name', 'loss=ebgan'),
+    ('dcgan', 'penalty=acgan', (), 'penalties[0].name', 'conditioning'),
+    ('dcgan', 'penalty=infogan', (), 'penalties[0]', 'categories=(10,)'),
+    ('dcgan', 'data=noise,penalty=acgan', (), 'penalties[0]', 'labels'),
+    ('cgan', 'penalty=contragan+reacgan', ('--config.penalties[0].size=8',),
+     'penalties[1].size = 128', "reacgan asks for a head 'embedding' of 128 "
+     'numbers, and penalties[0], contragan, for one of 8; use '
+     'penalties[1].size=8, as there'),
+    ('biggan', 'data=noise', (), 'generator.norm', 'labels'),
+    ('dcgan', '', ('--config.packing=3',), 'packing', 'multiple of'),
+    ('dcgan', '', ('--config.gradient_normalization=True',),
+     'gradient_normalization', "norm='none'"),
+    ('dcgan', 'loss=mmd,augment=ada', (), 'augment', 'does not train'),
+    ('dcgan', 'loss=mmd,penalty=drift+wgan_gp', (), 'penalties[1].name',
+     'disc_weight_clip'),
+    ('dcgan', 'loss=mmd,penalty=zcr', (), 'penalties[0].name', 'not train'),
+    ('dcgan', 'loss=relativistic,augment=ada', (), 'augment', 'use bgc'),
+    ('wgan', 'augment=apa', (), 'augment', 'the sign of D(real)'),
+    ('dcgan', 'loss=top_k,augment=ada', ('--config.loss.base=wasserstein',),
+     'augment', 'which top_k leaves open'),
+    ('unrolled', '', ('--config.accumulate_steps=2',), 'unrolled_steps',
+     'accumulate_steps=1'),
+    ('wgan', '', ('--config.accumulate_steps=2',), 'accumulate_steps',
+     'multiple of disc_steps'),
+    ('unrolled', '', ('--config.disc_optimizer.eps_root=0.0',),
+     'disc_optimizer.eps_root', '1e-12'),
+    ('unrolled', '', ('--config.max_grad_norm=1.0',), 'max_grad_norm',
+     'use max_grad_norm=0.0, or unrolled_steps=0'),
+    ('critic_mlp', 'augment=cutout', (), 'augment', '[-1, 1]'),
+    ('cgan', '', ('--config.packing=2',), 'packing', 'several classes'),
+    ('wgan', '', ('--config.updates=simultaneous',), 'updates',
+     'disc_steps=1'),
+    ('dcgan', '', ("--config.disc_frozen=('Conv_9',)",), 'py',
+     "disc_frozen names ['Conv_9']"),
+    ('dcgan', '', ('--config.discriminator.norm=adain',), '', 'adain'),
+])
+def test_combinations_without_meaning_are_refused(name, arg, flags, path,
+                                                  words):
+  with pytest.raises(ConfigError) as error:
+    experiment.load(recipe(name, arg, *flags))
+  found = [str(p) for p in error.value.problems]
+  assert any(p.startswith(path) and words in p for p in found), found
+
+
+def test_the_order_of_arguments_does_not_matter():
+  one, other = (recipe('pooling_cnn', arg).to_dict() for arg in (
+      'digit=4,data=fashion_mnist', 'data=fashion_mnist,digit=4'))
+  assert one['data'] == other['data'] and one['data']['classes'] == (4,)
+
+
+def test_the_players_have_rates_of_their_own():
+  config = recipe('pooling_cnn', 'optimizer=sgd',
+                  '--config.disc_optimizer.learning_rate=0.001')
+  assert config.gen_optimizer.learning_rate == 0.02
+  assert recipe('pooling_cnn', 'optimizer=sgd'
+                ).disc_optimizer.learning_rate == 0.02
+
+
+def test_other_data_networks_and_optimisers(tmp_path):
+  path = tiny.write_images(tmp_path / 'colour.npz', channels=3, classes=0)
+  run, _ = _runs(recipe(
+      'dcgan', 'quick,data=npz,generator=mlp.Generator,'
+      'discriminator=dcgan.Discriminator,gen_optimizer=rmsprop,'
+      'disc_optimizer=sgd', f'--config.data.path={path}'))
+  assert run.facts.image_shape == (8, 8, 3)
+  assert run.config['gen_optimizer']['name'] == 'rmsprop'
+  assert run.config['disc_optimizer']['name'] == 'sgd'
+  assert run.config['disc_optimizer']['learning_rate'] == 2e-4
+
+
+def test_bfloat16_and_a_schedule_and_a_bounded_gradient(tmp_path):
+  path = tiny.write_images(tmp_path / 'noise.npz')
+  schedule = dict(name='cosine_decay_schedule', init_value=0.1,
+                  decay_steps='100%')
+  run = experiment.load(tiny.config(
+      path, dtype='bfloat16', max_grad_norm=1e-3, train_steps=4,
+      disc_optimizer=dict(name='sgd', learning_rate=schedule)))
+  before, after, _ = _play(run)
+  change = jax.tree.map(lambda a, b: np.asarray(a) - np.asarray(b),
+                        after.disc.params, before.disc.params)
+  norm = np.sqrt(sum((x ** 2).sum() for x in jax.tree.leaves(change)))
+  # Two steps at rates 0.1 and 0.1 (1 + cos(pi / 4)) / 2, gradients of 1e-3.
+  assert 0 < norm <= 1e-4 * (1 + (1 + np.cos(np.pi / 4)) / 2) * 1.001
+  assert all(x.dtype == np.float32 for x in jax.tree.leaves(after.gen.params))

@@ -1,0 +1,248 @@
+"""What a config adds to the game; one device or four play the same."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import same_game
+import tiny
+import toy
+from jax import random
+from toy import (
+  DISC_RATE,
+  KEY,
+  TABLE,
+  B,
+  P,
+  assert_params,
+  make_batch,
+  make_game,
+  sigmoid,
+  weights,
+)
+
+from gan_jax.base import lookup
+from gan_jax.base.errors import ConfigError
+from gan_jax.config import experiment
+from gan_jax.config.keys import check
+from gan_jax.game.step import train_step
+from gan_jax.parallel import Batch
+
+FACTS = experiment.Facts('toy', (6, 6, 1), 100, 3, (0, 1, 2), '', '')
+
+
+def configured(**changes):
+  return experiment.make_game(tiny.config('unused', **changes), FACTS, 4,
+                              axis_name=None)
+
+
+def test_several_augmentations_remember_apart():
+  slow, fast = (dict(name='ada', kimg=kimg) for kimg in (1.0, 0.1))
+  game = configured(augment=(slow, dict(name='horizontal_flip'), fast))
+  keys = ('ada_0/p', 'ada_2/p')
+  assert game.augment.memory == dict.fromkeys(keys, 0.0)
+  memory = game.augment.remember(dict.fromkeys(keys, 0.25), jnp.ones(2), 7)
+  assert jax.tree.map(float, memory) == {
+      'ada_0/p': pytest.approx(0.258), 'ada_2/p': pytest.approx(0.33)}
+  images, own = jnp.ones((2, 6, 6, 1)), random.split(KEY, 2)
+  for p, same in (((0.0, 0.0), True), ((1.0, 0.0), False), ((0.0, 1.0), False)):
+    got = game.augment.apply(images, own, {
+        'step': 0, **dict(zip(keys, map(jnp.float32, p), strict=True))})
+    assert bool((got == images).all()) == same
+
+
+def test_gradients_of_several_steps_make_one_update():
+  sgd = dict(name='sgd', learning_rate=0.1)
+  rules = configured(accumulate_steps=2, gen_optimizer=sgd, disc_optimizer=sgd)
+  game = make_game(gen_optimizer=rules.gen_optimizer,
+                   disc_optimizer=rules.disc_optimizer)
+  states, _ = toy.play(game, steps=4)
+  for first in (0, 2):
+    start, middle, end = states[first:first + 3]
+    assert_params(weights(middle), weights(start), rtol=0, atol=0)
+    w, v, c = map(np.float64, weights(start))
+    slopes = []
+    for i in (first, first + 1):
+      real = np.float64(make_batch(game, 10 + i).image).reshape(1, B, P)
+      _, new, _, _ = toy.step_by_hand(w, v, c, real, 'non_saturating', 0)
+      slopes.append((v - new) / DISC_RATE)
+    want = v - 0.1 * np.mean(slopes, axis=0)
+    np.testing.assert_allclose(end.disc.params['v'], want, rtol=1e-4, atol=1e-6)
+    # The generator's second gradient is against the discriminator that moved.
+    by_w = []
+    for disc in ((v, c), tuple(map(np.float64, weights(end)[1:]))):
+      b = TABLE @ w @ disc[0] + disc[1]
+      by_w.append(TABLE.T @ np.outer(-sigmoid(-b) / B, disc[0]))
+    np.testing.assert_allclose(end.gen.params['w'],
+                               w - 0.1 * np.mean(by_w, axis=0), rtol=1e-4,
+                               atol=1e-6)
+
+
+def tiny_batch(game):
+  rng = np.random.default_rng(0)
+  image = rng.normal(size=(game.disc_steps, 8, *FACTS.image_shape))
+  return Batch(jnp.asarray(image, jnp.float32),
+               jnp.arange(8)[None].repeat(game.disc_steps, 0) % 3,
+               jnp.arange(8))
+
+
+def test_frozen_layers_stay_as_they_start():
+  frozen = 'Dense_0'
+  game = configured(
+      disc_frozen=(frozen,), max_grad_norm=1.0, accumulate_steps=1,
+      discriminator=dict(name='mlp.Discriminator', widths=(8, 8)),
+      disc_optimizer=dict(name='adamw', learning_rate=0.1, weight_decay=0.5))
+  start = state = experiment.initial_state(game, FACTS.image_shape, 0)
+  update = jax.jit(partial(train_step, game=game))
+  for _ in range(2):
+    state, _ = update(state, tiny_batch(game), KEY)
+  assert set(state.disc.params) > {frozen}
+  for name, layer in state.disc.params.items():
+    if name == frozen:
+      toy.assert_same(layer, start.disc.params[name])
+    else:
+      toy.assert_all_changed(layer, start.disc.params[name])
+
+
+def test_a_frozen_layer_that_is_not_there_is_a_problem(tmp_path):
+  path = tiny.write_images(tmp_path / 'images.npz')
+  with pytest.raises(ConfigError, match=r"disc_frozen names \['nothing'\]; the "
+                                        r"layers of the discriminator are \["):
+    experiment.load(tiny.config(path, disc_frozen=('nothing',)))
+
+
+def test_the_discriminator_has_the_heads_that_terms_name():
+  game = configured(
+      generator=dict(name='mlp.Generator', conditioning='onehot'),
+      latent=dict(name='infogan', categories=(3,), continuous=1, noise=2),
+      penalties=(dict(name='acgan', weight=1.0),
+                 dict(name='tac_gan', weight=1.0),
+                 dict(name='contragan', weight=1.0, size=5),
+                 dict(name='infogan', weight=1.0, categories=(3,),
+                      continuous=1)))
+  state = jax.eval_shape(partial(experiment.initial_state, game,
+                                 FACTS.image_shape, 0))
+  params = state.disc.params
+  (heads,) = [v for v in params.values() if 'logits' in v] or [params]
+  sizes = {name: jax.tree.leaves(value)[-1].shape[-1]
+           for name, value in heads.items()}
+  assert {'class': 3, 'twin': 3, 'code': 4, 'embedding': 5,
+          'proxies': 5}.items() <= sizes.items()
+  plain = jax.eval_shape(partial(experiment.initial_state, configured(),
+                                 FACTS.image_shape, 0)).disc.params
+  assert 'class' not in str(jax.tree.structure(plain))
+  _, scalars = jax.eval_shape(partial(train_step, game=game), state,
+                              tiny_batch(game), KEY)
+  assert {'penalty/acgan', 'penalty/acgan_gen', 'penalty/infogan_gen',
+          'penalty/tac_gan', 'penalty/contragan_gen'} <= set(scalars)
+
+
+@pytest.mark.parametrize('changes,message', [
+    (dict(packing=3), 'packs do not divide batch_size=8 on 4 devices; a '
+                      'multiple of 12 does'),
+    (dict(updates='simultaneous', disc_steps=2),
+     'is one update of each player; use disc_steps=1 and gen_steps=1'),
+    (dict(updates='simultaneous', gen_steps=2),
+     'is one update of each player; use disc_steps=1 and gen_steps=1'),
+    (dict(updates='at once'), "must be one of ('alternating', "),
+    (dict(packing=0), 'must be an int >= 1')])
+def test_rules_that_exclude_each_other_are_problems(changes, message):
+  (problem,) = check(tiny.config('unused', **changes), devices=4)
+  assert message in str(problem)
+
+
+ZEROS = jnp.array([0.0, 1.0])
+
+
+def slope_through_updates(optimizer, gradient=ZEROS):
+  """By the gradients of six updates, one of them 0 as of a dead unit."""
+  def end(scale):
+    params = jnp.array([1.0, 2.0])
+    state = optimizer.init(params)
+    for _ in range(6):
+      updates, state = optimizer.update(scale * gradient, state, params)
+      params = optax.apply_updates(params, updates)
+    return jnp.sum(params ** 2)
+
+  return jax.jit(jax.grad(end))(1.0)
+
+
+@pytest.mark.parametrize('name,path', [
+    ('adam', '.eps_root'), ('lamb', '.eps_root'), ('amsgrad', '.eps_root'),
+    ('optimistic_adam_v2', '.eps_root'), ('radam', '.name'),
+    ('adafactor', '.name'), ('adabelief', ''), ('adagrad', ''), ('lion', ''),
+    ('rmsprop', ''), ('yogi', ''), ('sgd', '')])
+def test_looking_ahead_needs_a_gradient_through_the_optimiser(name, path):
+  spec = dict(name=name, learning_rate=0.1)
+  problems = check(tiny.config('unused', unrolled_steps=1,
+                               disc_optimizer=spec), devices=4)
+  assert [p.path for p in problems] == ['disc_optimizer' + path] * bool(path)
+  slope = slope_through_updates(lookup.build('optax', spec))
+  assert np.isfinite(slope) == (not path)
+  if path == '.eps_root':
+    spec['eps_root'] = 1e-12
+    assert not check(tiny.config('unused', unrolled_steps=1,
+                                 disc_optimizer=spec), devices=4)
+    assert np.isfinite(slope_through_updates(lookup.build('optax', spec)))
+
+
+def test_a_bounded_gradient_of_0_has_no_gradient_through_it():
+  """Why unrolled_steps refuses max_grad_norm."""
+  sgd = dict(name='sgd', learning_rate=0.1)
+  for bound, finite in ((1.0, False), (0.0, True)):
+    optimizer = configured(disc_optimizer=sgd, max_grad_norm=bound
+                           ).disc_optimizer
+    assert np.isfinite(slope_through_updates(optimizer, 0.0 * ZEROS)) == finite
+  with pytest.raises(ConfigError, match=r'max_grad_norm = 1.0: .* NaN where'):
+    configured(unrolled_steps=1, max_grad_norm=1.0)
+
+
+@pytest.mark.parametrize('changes', [
+    dict(packing=2), dict(updates='simultaneous'), dict(disc_steps=2),
+    dict(discriminator=dict(name='mlp.Discriminator', conditioning='onehot'))])
+def test_rules_that_fit_are_none(changes):
+  assert check(tiny.config('unused', **changes), devices=4) == []
+
+
+# One device or four.
+
+
+MLP = dict(generator=dict(name='mlp.Generator', widths=(8,),
+                          conditioning='onehot'),
+           discriminator=dict(name='mlp.Discriminator', widths=(8,)))
+GAMES = {
+    'packs, looking ahead, memories': dict(
+        packing=2, unrolled_steps=1,
+        loss=dict(name='top_k', fraction=0.5),
+        augment=(dict(name='instance_noise', std=dict(
+            name='linear_schedule', init_value=0.1, end_value=0.0,
+            transition_steps='10 steps')), dict(name='ada', p=0.3)),
+        penalties=(dict(name='lecam', weight=0.3, start=1),
+                   dict(name='feature_matching', weight=1.0, every=2),
+                   dict(name='max_gp', weight=0.1)), **MLP),
+    'gradient normalisation, classes, latents': dict(
+        gradient_normalization=True, accumulate_steps=2,
+        loss=dict(name='hinge'),
+        penalties=(dict(name='reacgan', weight=1.0, size=4),
+                   dict(name='contragan', weight=1.0, size=4),
+                   dict(name='adc_gan', weight=1.0),
+                   dict(name='icr', weight=10.0, std=0.3, shift=0.2),
+                   dict(name='orthogonal', weight=1e-2)), **MLP),
+}
+
+
+@pytest.mark.parametrize('name', GAMES)
+def test_four_devices_play_as_one(name, monkeypatch):
+  monkeypatch.setitem(same_game.GAMES, name, GAMES[name])
+  play = same_game.Play(name)
+  wanted = play.plain
+  moved = [np.abs(a - b).max() for net in ('gen', 'disc') for a, b in zip(
+      jax.tree.leaves(getattr(wanted[0], net).params),
+      jax.tree.leaves(getattr(play.first(), net).params), strict=True)]
+  assert min(moved) > 1e-5
+  same_game.equal(play.mapped(), wanted)
+  assert np.isfinite(np.concatenate(
+      [np.ravel(x) for x in wanted[1].values()])).all()

@@ -1,0 +1,139 @@
+"""Computed data sets: modes where they belong, digits that are the label's."""
+
+import numpy as np
+import pytest
+
+from gan_jax.base.errors import DataError
+from gan_jax.data import load as data
+from gan_jax.data import sources
+
+
+def test_ring_has_eight_modes_at_the_right_angles():
+  source = sources.ring()
+  assert source.images.shape == (50_000, 2)
+  assert source.images.dtype == np.float32
+  assert (source.num_classes, source.name) == (8, 'ring8')
+  assert np.bincount(source.labels).tolist() == [6250] * 8
+  half = np.sqrt(0.5)
+  wanted = [(1, 0), (half, half), (0, 1), (-half, half), (-1, 0),
+            (-half, -half), (0, -1), (half, -half)]
+  for mode, centre in enumerate(wanted):
+    points = source.images[source.labels == mode]
+    # The mean of 6250 errs by 0.01 / 79, a std by 0.01 / 112.
+    np.testing.assert_allclose(points.mean(0), centre, atol=6e-4)
+    np.testing.assert_allclose(points.std(0), 0.01, rtol=0.05)
+
+
+def test_axes_of_a_mode_are_independent_and_normal():
+  x = sources.ring(modes=1, radius=0.0, std=1.0).images
+  assert abs(np.corrcoef(x.T)[0, 1]) < 0.02
+  # 68.27, 95.45 and 99.73 % within 1, 2 and 3 sigma.
+  for bound, share in ((1, 0.6827), (2, 0.9545), (3, 0.9973)):
+    assert abs((np.abs(x) < bound).mean() - share) < 0.005
+  # The ceiling of high quality: within 3 sigma in the plane, 1 - exp(-9 / 2).
+  assert abs((np.hypot(*x.T) < 3).mean() - 0.98889) < 0.002
+
+
+def test_grid_has_twenty_five_modes():
+  source = sources.grid()
+  assert np.bincount(source.labels).tolist() == [2000] * 25
+  line = (-4, -2, 0, 2, 4)
+  for mode in range(25):
+    points = source.images[source.labels == mode]
+    np.testing.assert_allclose(points.mean(0), (line[mode // 5],
+                                                line[mode % 5]), atol=6e-3)
+    np.testing.assert_allclose(points.std(0), 0.05, rtol=0.08)
+
+
+def test_other_constants():
+  source = sources.ring(num_examples=10, modes=4, radius=3.0, std=0.0)
+  assert np.bincount(source.labels).tolist() == [3, 3, 2, 2]
+  np.testing.assert_allclose(source.images[:4], [(3, 0), (0, 3), (-3, 0),
+                                                 (0, -3)], atol=1e-6)
+  source = sources.grid(num_examples=4, side=2, spacing=1.0, std=0.0)
+  assert source.images.tolist() == [[-0.5, -0.5], [-0.5, 0.5], [0.5, -0.5],
+                                    [0.5, 0.5]]
+
+
+def test_every_channel_is_a_digit_of_the_label():
+  digits = sources.mnist10k()
+  label_of = {}
+  for image, label in zip(digits.images, digits.labels.tolist(), strict=True):
+    label_of.setdefault(image.tobytes(), label)
+  source = sources.stacked_mnist(num_examples=5000)
+  assert source.images.shape == (5000, 28, 28, 3)
+  assert source.images.dtype == np.uint8
+  assert (source.num_classes, source.licence) == (1000, digits.licence)
+  found = np.array([[label_of[image[..., c].tobytes()] for c in range(3)]
+                    for image in source.images])
+  np.testing.assert_array_equal(
+      found[:, 0] * 100 + found[:, 1] * 10 + found[:, 2], source.labels)
+  # Independent: each pair of digits about 50 times, however they are paired.
+  for a, b in ((0, 1), (1, 2), (0, 2)):
+    pairs = np.bincount(found[:, a] * 10 + found[:, b], minlength=100)
+    assert 20 < pairs.min() and pairs.max() < 100
+  assert len(np.unique(source.images.reshape(5000, -1), axis=0)) == 5000
+
+
+def test_digits_from_a_folder(tmp_path):
+  with pytest.raises(DataError, match='no such folder'):
+    sources.stacked_mnist(digits='mnist', folder=str(tmp_path / 'x'))
+  with pytest.raises(DataError, match="read with digits='mnist' only"):
+    sources.stacked_mnist(folder=str(tmp_path))
+  problem, = data.check(dict(name='stacked_mnist', digits='svhn'), 'data')
+  assert problem.path == 'data.digits'
+
+
+def test_noise():
+  source = sources.noise()
+  assert source.images.shape == (2048, 32, 32, 3) and not source.num_classes
+  counts = np.bincount(source.images.ravel(), minlength=256)
+  # 24,576 of each byte, give or take five sigma.
+  assert np.abs(counts - 24576).max() < 5 * np.sqrt(24576)
+  source = sources.noise(shape=(5,), num_examples=4000, num_classes=3)
+  assert source.images.shape == (4000, 5)
+  assert source.images.dtype == np.float32
+  assert abs(source.images.mean()) < 0.04
+  assert abs(source.images.std() - 1) < 0.03
+  assert np.bincount(source.labels).min() > 1200
+  assert sources.noise(shape=(3, 3, 1), num_examples=1).images.size == 9
+
+
+@pytest.mark.parametrize('name, size', [
+    ('ring', {}), ('grid', {}), ('noise', {}), ('noise', dict(shape=(3,))),
+    ('stacked_mnist', dict(num_examples=50))])
+def test_the_seed_is_all_that_matters(name, size):
+  def fingerprint(seed):
+    return getattr(sources, name)(seed=seed, **size).fingerprint
+  assert fingerprint(3) == fingerprint(3) != fingerprint(4)
+
+
+def test_bytes_are_the_same_for_ever():
+  """A resumed run must find its data, whatever numpy it finds."""
+  first = sources.noise(shape=(1, 1, 4), num_examples=2).images.ravel()
+  assert first.tolist() == [238, 118, 95, 205, 255, 90, 100, 241]
+  digits = sources.stacked_mnist(num_examples=6).labels
+  assert digits.tolist() == [333, 72, 778, 351, 82, 621]
+
+
+@pytest.mark.parametrize('call, words', [
+    (lambda: sources.ring(modes=0), 'modes=0: must be 1 or more'),
+    (lambda: sources.ring(num_examples=0), 'num_examples=0'),
+    (lambda: sources.ring(std=-0.1), 'std=-0.1: must be 0 or more'),
+    (lambda: sources.grid(side=0), 'side=0'),
+    (lambda: sources.grid(seed=-1), 'seed=-1'),
+    (lambda: sources.noise(shape=(4, 4)), r'shape=\(4, 4\)'),
+    (lambda: sources.noise(shape=(4, 0, 1)), r'shape=\(4, 0, 1\)'),
+    (lambda: sources.noise(num_classes=-1), 'num_classes=-1'),
+    (lambda: sources.stacked_mnist(num_examples=10 ** 12), 'bytes of memory'),
+])
+def test_bad_arguments(call, words):
+  with pytest.raises(DataError, match=words):
+    call()
+
+
+def test_a_config_may_hold_out_and_choose_modes():
+  source = data.load(dict(name='ring', classes=(2, 5), holdout=0.25))
+  assert set(source.labels.tolist()) == {2, 5}
+  total = len(source.images) + len(source.held_out.images)
+  assert total == 12_500 and abs(len(source.images) / total - 0.75) < 0.02

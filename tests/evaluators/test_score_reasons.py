@@ -1,0 +1,128 @@
+"""Scores that cannot be had: a reason in place of a number, mistakes named."""
+
+import numpy as np
+import pytest
+from noise_scores import by_name, evaluator, make
+
+from gan_jax.data.prepare import make_source
+from gan_jax.evaluators.score import Score, order, short
+from gan_jax.extractors import Extractor
+
+
+def test_a_score_without_a_number_says_why():
+  score = Score('a', float('nan'), floor=1.0, low=0.0, high=2.0).checked()
+  assert score == Score('a', None, score.reason, 1.0, None, None)
+  assert 'not finite' in score.reason
+  assert Score('a', 1.0, floor=float('inf')).checked().floor is None
+  assert Score('a', 1.0, floor=0.5).scalars() == {'a': 1.0, 'a_floor': 0.5}
+  assert short(2000) == '2k' and short(1500) == '1500'
+
+
+def test_a_class_that_the_reference_lacks_costs_the_divergence_only():
+  dark = make_source(make(100).images // 4, (), 0, name='dark')
+  bright = np.full((40, 8, 8, 1), 200, np.uint8)
+  classes, kl = evaluator(dark, metrics=('classes',))(
+      lambda a, b: (bright[a:b], None))
+  assert classes.value == 1.0 and classes.found == {
+      'counts': [0, 40], 'real': [40, 0]}
+  assert kl.value is None and 'no example of classes [1]' in kl.reason
+  # The other draw of real ones has it, and the generated ones do not.
+  images = make(100).images // 4
+  images[order(100, 3)[40]] = 255
+  source = make_source(images, (), 0, name='one bright')
+  classes, kl = evaluator(source, metrics=('classes',))(
+      lambda a, b: (dark.images[a:b], None))
+  assert (classes.value, classes.floor, kl.value, kl.floor) == (1, 2, 0, None)
+
+
+def test_classes_that_are_not_the_datas_have_no_accuracy():
+  images, labels = make(100).images, np.arange(100) % 3
+  for classes, found in ((2, 1), (3, 0)):
+    source = make_source(images, labels % classes, classes, name='labelled')
+    assert len(evaluator(source, metrics=('class_accuracy',))(
+        lambda a, b: (images[a:b], labels[a:b] % 2))) == found
+
+
+def test_logits_that_are_not_finite_are_of_no_class():
+  def broken(*, source):
+    del source
+    return Extractor('broken', 'x', lambda images: (
+        np.zeros((len(images), 4), np.float32),
+        np.full((len(images), 2), np.nan, np.float32)), {})
+
+  globals()['shapeless'] = broken
+  images, labels = make(100).images, np.zeros(100, np.int32)
+  labels[-1] = 1
+  source = make_source(images, labels, 2, name='labelled')
+  evaluate = evaluator(source, extractor={'name': f'{__name__}:shapeless'},
+                       metrics=('class_accuracy', 'classes'))
+  found = evaluate(lambda a, b: (images[a:b], labels[a:b]))
+  assert len(found) == 2
+  for score in found:
+    assert score.value is None and 'not finite' in score.reason
+
+
+def test_fewer_than_a_thousand_have_the_distance_of_all_pairs():
+  subsets, whole = evaluator(make(100), metrics=('kd', 'kd_full'))(
+      lambda a, b: (make(40, seed=1).images[a:b], None))
+  assert subsets.value is None and 'kd_full' in subsets.reason
+  assert whole.low < whole.value < whole.high and whole.floor is not None
+
+
+@pytest.mark.parametrize('images', [
+    np.zeros((40, 8, 8, 1), np.uint8), np.full((40, 8, 8, 1), 255, np.uint8)],
+    ids=['black', 'white'])
+def test_a_collapsed_generator_has_scores(images):
+  found = by_name(evaluator(make(100))(lambda a, b: (images[a:b], None)))
+  for score in found.values():
+    assert score.value is not None or score.reason
+  assert found['fd_means_40_train'].value > 0.05
+  assert found['recall_means_40_train'].value == 0.0
+  assert found['classes_means_40_train'].value == 1.0
+
+
+def test_features_that_are_not_finite_give_none_and_the_reason():
+  def broken(*, source):
+    del source
+    return Extractor('broken', 'x', lambda images: (
+        np.full((len(images), 4), np.nan, np.float32), None), {})
+
+  globals()['broken'] = broken
+  evaluate = evaluator(make(100), extractor={'name': f'{__name__}:broken'})
+  found = evaluate(lambda a, b: (make(40).images[a:b], None))
+  assert found
+  for score in found:
+    assert score.value is None and 'finite' in score.reason, score
+
+
+def test_too_few_examples_are_a_reason_not_a_crash():
+  evaluate = evaluator(make(100), metrics=('kd', 'fd'))
+  kd, fd = evaluate(lambda a, b: (make(40).images[a:b], None))
+  assert kd.value is None and '1000' in kd.reason
+  assert fd.value is not None
+
+
+def test_without_a_second_draw_there_is_no_floor():
+  evaluate = evaluator(make(60), metrics=('fd',))
+  (fd,) = evaluate(lambda a, b: (make(40).images[a:b], None))
+  assert fd.floor is None and 'too few' in fd.protocol['floor']
+
+
+@pytest.mark.parametrize('changes,message', [
+    (dict(metrics=('fid',)), 'no such metric'),
+    (dict(extractor={'name': 'inceptoin'}), 'did you mean "inception"'),
+    (dict(extractor={'name': 'random', 'x': 1}), 'no such argument'),
+    (dict(num_samples=1), 'give 2 to 100'),
+    (dict(num_real=200), 'give 2 to 100'),
+    (dict(reference='test'), 'neither'),
+    (dict(reference='held_out'), 'holdout'),
+])
+def test_mistakes_are_named(changes, message):
+  with pytest.raises(ValueError, match=message):
+    evaluator(make(100), **changes)
+
+
+def test_shapes_that_differ_are_named():
+  with pytest.raises(ValueError, match=r'beside real examples'):
+    evaluator(make(100))(lambda a, b: (
+        np.zeros((b - a, 4, 8, 1), np.uint8), None))

@@ -1,0 +1,127 @@
+"""Scores: values, intervals and floors, and what they say of themselves."""
+
+import json
+import os
+import pathlib
+
+import numpy as np
+import pytest
+from noise_scores import CALLS, by_name, evaluator, make, means
+
+from gan_jax.evaluators import measures
+from gan_jax.evaluators.score import Score, digest, order
+from gan_jax.metrics import manifold
+from gan_jax.metrics.frechet import frechet_distance
+
+
+def test_real_examples_get_their_floor():
+  source = make(100)
+  evaluate = evaluator(source)
+  second = source.images[order(100, 3)[40:80]]
+  for score in evaluate(lambda a, b: (second[a:b], None)):
+    if score.name.startswith('authenticity'):
+      continue  # Its floor is of examples held out.
+    assert score.value == pytest.approx(score.floor, abs=1e-9), score.name
+
+
+def test_values_are_those_of_the_metrics():
+  source, other = make(100), make(40, seed=1)
+  found = by_name(evaluator(source)(lambda a, b: (other.images[a:b], None)))
+  real = means(source=None).extract(source.images[order(100, 3)[:40]])[0]
+  fake = means(source=None).extract(other.images)[0]
+  assert found['fd_means_40_train'].value == pytest.approx(
+      frechet_distance(real, fake), rel=1e-6)
+  wanted = manifold.manifold(real, fake)
+  for name, value in wanted._asdict().items():
+    assert found[f'{name}_means_40_train'].value == pytest.approx(value)
+  # Of all that was trained on, which a copy of any example shows.
+  whole = means(source=None).extract(source.images)[0]
+  assert found['authenticity_means_40_train'].value == pytest.approx(
+      manifold.authenticity(whole, fake))
+  copies = source.images[order(100, 3)[60:]]  # None of them in the reference.
+  found = by_name(evaluator(source)(lambda a, b: (copies[a:b], None)))
+  assert found['authenticity_means_40_train'].value == 0.0
+  assert found['authenticity_means_40_train'].floor is None
+
+
+def test_intervals_hold_the_value():
+  source, other = make(100), make(40, seed=1)
+  for score in evaluator(source)(lambda a, b: (other.images[a:b], None)):
+    if score.low is not None:
+      assert score.low <= score.value <= score.high
+      assert 0 <= score.low < score.high
+
+
+def test_the_protocol_is_whole_and_plain():
+  source, other = make(100), make(40, seed=1)
+  for score in evaluator(source)(lambda a, b: (other.images[a:b], None)):
+    how = json.loads(json.dumps(score.protocol))
+    assert how['extractor'] == 'means' and how['extractor_of'] == 'rows'
+    assert how['extractor_sha256'] == digest('means')
+    whole = how['metric'] == 'authenticity'
+    assert how['num_real'] == (100 if whole else 40)
+    assert how['num_fake'] == 40 and how['seed'] == 3
+    assert how['reference'] == 'train' and how['data'] == 'noise'
+    assert how['data_fingerprint'] == source.fingerprint
+
+
+def test_the_protocol_holds_rules_and_no_results():
+  evaluate = evaluator(make(2100), num_samples=1000, metrics=(
+      'fd', 'kd', 'prdc', 'inception_score', 'classes'))
+
+  def of(divisor):
+    images = make(1000, seed=divisor).images // divisor
+    return by_name(evaluate(lambda a, b: (images[a:b], None)))
+
+  one, other = of(1), of(2)
+  assert one['kd_means_1k_train'].found != other['kd_means_1k_train'].found
+  assert len(one) == 9 and {n: s.protocol for n, s in one.items()} == {
+      n: s.protocol for n, s in other.items()}
+
+
+def test_a_score_is_plain_json_whatever_an_evaluator_gives():
+  score = Score('a', np.float32(0.5), protocol={
+      'n': np.int64(3), 'of': (1, np.nan)}, found={'x': np.arange(2), 'y': len})
+  row = json.loads(json.dumps(score.checked()._asdict(), allow_nan=False))
+  assert row['value'] == 0.5 and row['protocol'] == {'n': 3, 'of': [1, None]}
+  assert row['found']['x'] == [0, 1] and 'len' in row['found']['y']
+
+
+def test_features_of_the_data_are_kept_by_content():
+  source, sample = make(100), lambda a, b: (make(40).images[a:b], None)
+  first = evaluator(source)(sample)
+  CALLS.clear()
+  again = evaluator(source)(sample)
+  assert CALLS == [40]  # The generated ones.
+  named = evaluator(source, num_real=60, metrics=('fd',))(sample)
+  assert [score.name for score in named] == ['fd_means_40_train_r60']
+  assert [s.value for s in first] == [s.value for s in again]
+  CALLS.clear()
+  evaluator(make(100, seed=5))(sample)
+  assert sorted(CALLS) == [40, 40, 40, 100]
+
+
+def test_damaged_features_are_made_again():
+  source, sample = make(100, seed=6), lambda a, b: (make(40).images[a:b], None)
+  first = evaluator(source)(sample)
+  folder = pathlib.Path(os.environ['GAN_JAX_CACHE'], 'extractors')
+  for path in folder.glob('features-*'):
+    path.write_bytes(path.read_bytes()[:200])
+  CALLS.clear()
+  again = evaluator(source)(sample)
+  assert len(CALLS) == 4 and [s.value for s in first] == [
+      s.value for s in again]
+
+
+def test_a_jackknife_of_a_mean_is_its_standard_error():
+  # Groups of one: std(ddof=1) / sqrt(n).
+  fake = np.random.RandomState(0).randn(10)
+  found = measures._jackknife(lambda real, fake: fake.mean(), None, fake)
+  assert found == pytest.approx(fake.std(ddof=1) / np.sqrt(10))
+
+
+@pytest.mark.parametrize('share,count,low,high', [
+    # Wilson's formula by hand: p = 0.5, n = 100.
+    (0.5, 100, 0.4038, 0.5962), (0.0, 10, 0.0, 0.2775), (1.0, 10, 0.7225, 1.0)])
+def test_wilsons_interval(share, count, low, high):
+  assert measures._wilson(share, count) == pytest.approx((low, high), abs=1e-3)

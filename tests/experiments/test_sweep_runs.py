@@ -1,0 +1,136 @@
+"""experiments/sweep.sh: crashes, signals, death and another start."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+
+import pytest
+import tiny
+from sweeps import CONFIG, events, finish, wait_for
+
+from gan_jax.views import compare
+
+
+def test_a_crash_is_listed_and_only_what_is_not_finished_runs_again(
+    sweep, tmp_path):
+  args = CONFIG, '--jobs=2', 'disc_steps=1,9,2,3,4', 'seed=0'
+  status, printed, said = finish(sweep(*args))
+  assert status == 1
+  assert printed.splitlines()[-1] == '5 points, 1 of them failed'
+  assert said == f'* {tmp_path}/out/disc_steps=9-seed=0: exit status 5: boom\n'
+  log = events(tmp_path)
+  running = [log[:i].count('end') for i in range(len(log) + 1)]
+  running = [i - 2 * ended for i, ended in enumerate(running)]
+  assert len(log) == 8 and max(running) == 2
+  assert finish(sweep(*args))[0] == 1
+  assert events(tmp_path) == log  # Nothing but the crash was run.
+  # Another command in the same folders is not finished.
+  assert finish(sweep(*args, '--config.train_steps=20'))[0] == 1
+  assert len(events(tmp_path)) == 2 * len(log)
+
+
+@pytest.mark.parametrize('signum, status', [(signal.SIGTERM, 143),
+                                            (signal.SIGINT, 130)])
+def test_a_signal_stops_the_points_and_the_same_command_goes_on(
+    sweep, tmp_path, signum, status):
+  args = CONFIG, '--jobs=2', 'disc_steps=1,2,3'
+  process = sweep(*args, nap=50)
+  wait_for(lambda: len(events(tmp_path)) == 2)
+  process.send_signal(signum)
+  assert finish(process)[0] == status
+  assert events(tmp_path)[2:] == ['end', 'end']
+  assert finish(sweep(*args))[0] == 0
+  assert len(events(tmp_path)) == 10
+
+
+def test_ctrl_c_on_a_terminal_reaches_the_points_once(sweep, tmp_path):
+  """Twice would be to quit at once, without a checkpoint."""
+  process = sweep(CONFIG, 'disc_steps=1', nap=50)
+  wait_for(lambda: events(tmp_path))
+  children = subprocess.run(
+      ['ps', '-o', 'pgid=', '--ppid', str(process.pid)], text=True,
+      capture_output=True, check=True).stdout.split()
+  assert children and str(os.getpgid(process.pid)) not in children
+
+
+def test_kill_9_and_the_same_command(sweep, tmp_path):
+  """What the killed sweep left running is waited for, not run twice."""
+  args = CONFIG, '--jobs=2', 'disc_steps=1,2,3'
+  process = sweep(*args, nap=2)
+  wait_for(lambda: len(events(tmp_path)) == 2)
+  process.kill()
+  process.wait()
+  status, printed, said = finish(sweep(*args))
+  assert status == 0, said
+  assert printed.count('waiting for the run that holds') == 2
+  assert sorted(line for line in events(tmp_path) if line != 'end') == [
+      f'start disc_steps={n}' for n in (1, 2, 3)]
+
+
+def test_status_of_a_folder(tmp_path):
+  folder = tmp_path / 'run'
+
+  def finished(*args):
+    return subprocess.run([sys.executable, '-m', 'gan_jax.run.status', folder,
+                           *args], cwd=tiny.ROOT).returncode == 0
+
+  assert not finished('--a')
+  (folder / 'checkpoints' / '8').mkdir(parents=True)
+  (folder / 'checkpoints' / '10.orbax-checkpoint-tmp').mkdir()
+  with open(folder / 'launches.jsonl', 'w') as file:
+    file.write(json.dumps({'train_steps': 10, 'argv': ['main', '--a']}) + '\n')
+  assert not finished('--a')
+  (folder / 'checkpoints' / '10').mkdir()
+  assert finished('--a')
+  assert not finished('--a', '--b')
+  with open(folder / 'launches.jsonl', 'a') as file:
+    file.write('{"train_st')
+  assert not finished('--a')
+
+
+# The program itself.
+
+
+def test_a_point_that_is_killed_is_resumed_by_the_same_command(
+    images, tmp_path):
+  (tmp_path / 'bin').mkdir()
+  (tmp_path / 'bin' / 'python').write_text(
+      f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+  (tmp_path / 'bin' / 'python').chmod(0o755)
+  env = {**tiny.environment(), 'JAX_NUM_CPU_DEVICES': '1',
+         'PATH': f'{tmp_path}/bin:{os.environ["PATH"]}'}
+  command = ['experiments/sweep.sh', f'--out={tmp_path}/out', '--jobs=2',
+             '--config=configs/keras_mlp.py:data=npz,quick',
+             f'--config.data.path={images}', '--config.train_steps=100',
+             '--config.checkpoint_every=10', '--config.log_every=10',
+             '--config.sample_every=0', '--config.eval_every=0',
+             'generator.widths=(8,)', 'discriminator.widths=(8,)', 'seed=0,1']
+  name = 'generator.widths=8,-discriminator.widths=8,-seed=1'
+  victim = tmp_path / 'out' / name
+  process = subprocess.Popen(command, cwd=tiny.ROOT, env=env, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+  try:
+    wait_for(lambda: tiny.finished(victim))
+    with open(victim / 'lock') as file:
+      os.kill(json.load(file)['pid'], signal.SIGKILL)
+    status, _, said = finish(process)
+  finally:
+    process.terminate()  # And the points with it.
+  assert status == 1
+  assert f'{victim}: exit status 137: ' in said
+  text = compare.compare([f'{tmp_path}/out/*'])
+  assert re.search(rf'{re.escape(name)}: stopped at step [1-9]0 of 100', text
+                   ), text
+  again = subprocess.run(command, cwd=tiny.ROOT, env=env, text=True,
+                         capture_output=True, timeout=200)
+  assert again.returncode == 0, again.stderr
+  assert 'resuming' in (victim / 'log.txt').read_text()
+  launches = [len((path / 'launches.jsonl').read_text().splitlines())
+              for path in sorted((tmp_path / 'out').iterdir())]
+  assert launches == [1, 2]
+  assert '2 runs, 0 of them not finished' in compare.compare(
+      [f'{tmp_path}/out/*'])

@@ -1,0 +1,83 @@
+"""What the tests of penalties share: images, keys, critics, their heads."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import random
+
+from gan_jax.base import lookup
+from gan_jax.game import terms
+from gan_jax.models import Critique
+
+SHAPE = (3, 2, 2)  # of an image: height, width and channels differ
+B = 5
+
+
+def build(name, **kwargs):
+  return lookup.build('gan_jax.penalties', dict(name=name, **kwargs))
+
+
+def ask(penalty, critic, real, fake, keys, **more):
+  """The values of a penalty, given what it names."""
+  real_out, fake_out = (Critique(critic(x), x.reshape(len(x), -1), {})
+                        for x in (real, fake))
+  return terms.call(penalty, critic=critic, fake_critic=critic, real=real,
+                    fake=fake, keys=keys, real_out=real_out, fake_out=fake_out,
+                    **more)
+
+
+def normal(seed, *shape):
+  return jnp.asarray(np.random.default_rng(seed).normal(size=shape),
+                     jnp.float32)
+
+
+def images(seed=0, batch=B):
+  return normal(seed, batch, *SHAPE), normal(seed + 1, batch, *SHAPE)
+
+
+def keys_of(seed=0, batch=B):
+  return random.split(random.key(seed), batch)
+
+
+def linear(a, x):
+  """The critic a.x; its gradient is a, everywhere."""
+  return jnp.einsum('bhwc,hwc->b', x, a)
+
+
+def direction(norm, seed=9):
+  a = normal(seed, *SHAPE)
+  return norm * a / jnp.sqrt(jnp.sum(a ** 2))
+
+
+def evaluate(penalty, critic, pair, keys=None, params=None):
+  """Compiled; critic: (params, images) -> logits."""
+  def values(params, real, fake, keys):
+    return ask(penalty, lambda x: critic(params, x), real, fake, keys)
+
+  return jax.jit(values)(params, *pair, keys_of() if keys is None else keys)
+
+
+def critique(logits=None, features=None, **heads):
+  size = next(len(x) for x in (logits, features, *heads.values())
+              if x is not None)
+  return Critique(jnp.zeros(size) if logits is None else jnp.asarray(logits),
+                  features, {k: jnp.asarray(v) for k, v in heads.items()})
+
+
+def call(function, **available):
+  """`terms.call`, compiled: quicker than one operation after the other."""
+  if 'critic' in available:
+    available = dict(fake_critic=available['critic']) | available
+  fixed = {k: v for k, v in available.items() if callable(v)}
+  arrays = {k: v for k, v in available.items() if k not in fixed}
+  return jax.jit(lambda arrays: terms.call(function, **arrays, **fixed))(arrays)
+
+
+LABEL = jnp.array([2, 0, 1, 2, 0])
+K = 3
+
+
+def cross_entropy(logits, classes):
+  logits = np.float64(logits)
+  return np.array([np.log(np.exp(row).sum()) - row[y]
+                   for row, y in zip(logits, np.asarray(classes), strict=True)])

@@ -1,0 +1,132 @@
+"""One game played under plain jit, vmap and on real devices."""
+
+import functools
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tiny
+
+from gan_jax import parallel
+from gan_jax.config import experiment
+from gan_jax.data.prepare import Source
+from gan_jax.game.step import train_step
+from gan_jax.parallel import Batch
+
+STEPS, BATCH, SEED, RANGE = 4, 8, 5, (-1.0, 1.0)
+NORM = dict(widths=(8,), norm='batch')
+GAMES = {
+    'batch norm, wgan_gp, dragan': dict(
+        loss=dict(name='non_saturating'), disc_steps=2, reuse_fakes=True,
+        generator=dict(name='mlp.Generator', **NORM),
+        discriminator=dict(name='mlp.Discriminator', **NORM),
+        penalties=(dict(name='wgan_gp', weight=10.0),
+                   dict(name='dragan', weight=1.0))),
+    'relativistic average, lazy r1': dict(
+        loss=dict(name='relativistic_average'), disc_steps=2,
+        reuse_fakes=False, max_grad_norm=1.0,
+        generator=dict(name='mlp.Generator', conditioning='embedding', **NORM),
+        discriminator=dict(name='mlp.Discriminator', widths=(8,),
+                           conditioning='onehot'),
+        augment=(dict(name='instance_noise'),),
+        penalties=(dict(name='r1', weight=2.0, every=3),
+                   dict(name='r2', weight=1.0))),
+    'convolutions, batch norm, r1': dict(
+        loss=dict(name='non_saturating'),
+        generator=dict(name='dcgan.Generator', width=4),
+        discriminator=dict(name='dcgan.Discriminator', width=4),
+        penalties=(dict(name='r1', weight=0.1),)),
+}
+
+
+def _source(size):
+  rng = np.random.default_rng(0)
+  return Source(rng.integers(0, 256, (24, size, size, 1)).astype(np.uint8),
+                np.arange(24, dtype=np.int32) % 3, 3, 'noise', '', '')
+
+
+@functools.cache
+class Play:
+  """A game, its data and what is drawn of them."""
+
+  def __init__(self, name):
+    source = _source(28 if name.startswith('conv') else 6)
+    self.config = tiny.config('unused', **GAMES[name])
+    self.facts = experiment.facts_of(source)
+    self.data = parallel.Data(source.images, source.labels)
+    count = STEPS, self.config['disc_steps'], BATCH
+    self.indices = np.random.default_rng(1).integers(
+        0, 24, count).astype(np.int32)
+
+  def game(self, axis_name):
+    return experiment.make_game(self.config, self.facts, STEPS,
+                                axis_name=axis_name)
+
+  @functools.cached_property
+  def _first(self):
+    return jax.device_get(experiment.initial_state(
+        self.game(None), self.facts.image_shape, SEED))
+
+  def first(self):
+    """A fresh copy of the state before the first step."""
+    return jax.tree.map(jnp.array, self._first)
+
+  def batch(self, index):
+    """The batch [S, B, ...] of some indices, scaled by hand."""
+    image = self.data.image[index].astype(np.float32) / 127.5 - 1.0
+    return Batch(image, self.data.label[index], np.arange(BATCH))
+
+  @functools.cached_property
+  def plain(self):
+    """Under jit alone: no axis, no pmean."""
+    step = jax.jit(partial(train_step, game=self.game(None)))
+    state, found = self.first(), []
+    for index in self.indices:
+      state, scalars = step(state, self.batch(index), jax.random.key(SEED))
+      found.append(scalars)
+    return state, jax.tree.map(lambda *x: np.stack(x), *found)
+
+  def mapped(self, shards=4):
+    """vmap over shards of the batch, the state of every shard compared."""
+    game = self.game(parallel.AXIS)
+
+    def split(x):  # [S, B, ...] -> [shards, S, B / shards, ...]
+      return np.moveaxis(x.reshape(x.shape[0], shards, -1, *x.shape[2:]), 1, 0)
+
+    step = jax.jit(jax.vmap(
+        lambda state, batch: train_step(state, batch, jax.random.key(SEED),
+                                        game=game, pmean=parallel.pmean),
+        in_axes=(None, 0), axis_name=parallel.AXIS))
+    state, found = self.first(), []
+    for index in self.indices:
+      batch = self.batch(index)
+      states, scalars = step(state, Batch(
+          split(batch.image), split(batch.label),
+          batch.position.reshape(shards, -1)))
+      for shard in range(1, shards):
+        equal(_at(states, shard), _at(states, 0), 1e-6)
+      state = _at(states, 0)
+      found.append(_at(scalars, 0))
+    return state, jax.tree.map(lambda *x: np.stack(x), *found)
+
+  def on(self, devices, step=None):
+    """The real runner, on a mesh."""
+    mesh = parallel.make_mesh(devices)
+    runner = parallel.make_runner(
+        step or partial(train_step, game=self.game(parallel.AXIS)), mesh,
+        seed=SEED, image_range=RANGE)
+    return runner(parallel.replicate(self.first(), mesh),
+                  parallel.replicate(self.data, mesh), self.indices)
+
+
+def _at(tree, index):
+  return jax.tree.map(lambda x: x[index], tree)
+
+
+def equal(a, b, tolerance=1e-5):
+  assert jax.tree.structure(a) == jax.tree.structure(b)
+  for (path, x), y in zip(jax.tree_util.tree_leaves_with_path(a),
+                          jax.tree.leaves(b), strict=True):
+    np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance,
+                               err_msg=jax.tree_util.keystr(path))

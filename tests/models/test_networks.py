@@ -1,0 +1,227 @@
+"""Every norm and weight norm in every network; ends, autoencoders, tables."""
+
+import itertools
+import typing
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_models import (
+  DISCRIMINATORS,
+  KEY,
+  abstract,
+  build,
+  count,
+  inputs,
+  networks,
+  some_variables,
+  struct_of,
+)
+
+from gan_jax import models
+from gan_jax.base import lookup
+from gan_jax.models import layers
+
+NORMS = typing.get_args(layers.NormName)
+WEIGHT_NORMS = typing.get_args(layers.WeightNormName)
+SHAPES = ((28, 28, 1), (32, 48, 3))
+
+
+def kinds(tree):
+  return jax.tree.map(lambda x: (x.shape, x.dtype), tree)
+
+
+# Norms, weight norms.
+
+
+@pytest.mark.parametrize('name,kind', networks())
+def test_every_norm_and_weight_norm_in_every_network(name, kind):
+  norms = [norm for norm in NORMS
+           if kind == 'Generator' or norm not in layers.CONDITIONAL_NORMS]
+  # Each norm once; the four weight norms and two shapes take turns.
+  for norm, weight_norm, shape in zip(
+      norms, itertools.cycle(WEIGHT_NORMS), itertools.cycle(SHAPES[::-1])):
+    model = build(name, kind, norm=norm, weight_norm=weight_norm, shape=shape)
+    x, label = struct_of(kind, shape)
+    params, stats = jax.eval_shape(model.init, KEY, x, label)
+    out, after = jax.eval_shape(
+        lambda *args, model=model: model.apply(*args, train=True), params,
+        stats, x, label)
+    assert kinds(after) == kinds(stats), (norm, weight_norm)
+    assert all(s.dtype == jnp.float32 for s in jax.tree.leaves(after))
+    assert ('spectral' in stats) == (weight_norm == 'spectral')
+    if kind == 'Generator':
+      assert out.shape == (4, *shape)
+    else:
+      assert out.logits.shape == (4,) and out.features.ndim == 2
+
+
+COMPILED = [
+    ('dcgan', 'virtual_batch', 'spectral', {}),
+    ('dcgan', 'group', 'weight', {}),
+    ('mlp', 'instance', 'equalized', {}),
+    ('resnet', 'layer', 'spectral', dict(attention=4)),
+    ('biggan', None, 'spectral', dict(attention=4)),
+    ('autoencoder', 'pixel', 'spectral', {}),
+]
+
+
+@pytest.mark.parametrize('name,norm,weight_norm,kwargs', COMPILED)
+def test_discriminators_train_in_bfloat16_and_test_by_example(
+    name, norm, weight_norm, kwargs):
+  if norm:
+    kwargs = dict(kwargs, norm=norm)
+  if name in ('resnet', 'biggan'):
+    kwargs = dict(kwargs, to=4)
+  model = build(f'{name}.Discriminator', 'Discriminator', dtype=jnp.bfloat16,
+                weight_norm=weight_norm, **kwargs)
+  x, label = inputs('Discriminator')
+  params, stats = some_variables(model, x, label)
+
+  @jax.jit
+  def run(params, stats, x):
+    def loss(params):
+      out, after = model.apply(params, stats, x, label, train=True)
+      return jnp.sum(out.logits), after
+
+    test = model.apply(params, stats, x, label, train=False)[0].logits
+    return jax.grad(loss, has_aux=True)(params), test
+
+  (gradient, after), base = run(params, stats, x)
+  assert all(np.isfinite(g).all() for g in jax.tree.leaves((gradient, after)))
+  assert max(np.abs(g).max() for g in jax.tree.leaves(gradient)) > 0
+  _, other = run(params, stats, x.at[1].add(1.0))
+  rest = np.array([0, 2, 3])
+  np.testing.assert_array_equal(base[rest], other[rest])
+  assert base[1] != other[1]
+
+
+@pytest.mark.parametrize('norm', layers.CONDITIONAL_NORMS)
+@pytest.mark.parametrize('name', ['dcgan', 'biggan'])
+def test_conditional_norms_bring_in_label_or_z(name, norm):
+  model = build(f'{name}.Generator', 'Generator', norm=norm, activation='tanh')
+  z, label = inputs('Generator')
+  params, stats = some_variables(model, z, label)
+  # The first layer is put out: what is left comes through the norms.
+  params = jax.tree.map(lambda p: 0.3 * p, params)
+  params['Dense_0'] = jax.tree.map(jnp.zeros_like, params['Dense_0'])
+  run = jax.jit(lambda z, label: model.apply(params, stats, z, label,
+                                             train=False)[0])
+  base = run(z, label)
+  by_label = np.abs(run(z, label.at[1].set(2)) - base).max((1, 2, 3))
+  by_z = np.abs(run(z.at[1].add(1.0), label) - base).max((1, 2, 3))
+  on_label, on_z = norm == 'conditional_batch', (
+      norm != 'conditional_batch' or name == 'biggan')
+  assert (by_label[1] > 1e-5) == on_label and (by_z[1] > 1e-5) == on_z
+  assert not by_label[[0, 2, 3]].any() and not by_z[[0, 2, 3]].any()
+
+
+@pytest.mark.parametrize('name', DISCRIMINATORS)
+@pytest.mark.parametrize('norm,words', [
+    ('conditional_batch', "takes the label by conditioning='projection'"),
+    ('self_modulation', 'conditioned on z'), ('adain', 'conditioned on z')])
+def test_discriminators_refuse_the_norms_of_generators(name, norm, words):
+  model = build(name, 'Discriminator', norm=norm)
+  with pytest.raises(ValueError, match=f'norm {norm!r} is for gen.*{words}'):
+    jax.eval_shape(model.init, KEY, *struct_of('Discriminator', (28, 28, 1)))
+
+
+def test_generators_refuse_projection_and_labels_that_are_not_there():
+  args = struct_of('Generator', (28, 28, 1))
+  for kwargs, words in (
+      (dict(conditioning='projection'), 'only a discriminator has'),
+      (dict(norm='conditional_batch', num_classes=0), 'the data have none')):
+    model = build('resnet.Generator', 'Generator', shape=(28, 28, 1), **kwargs)
+    with pytest.raises(ValueError, match=words):
+      jax.eval_shape(model.init, KEY, *args)
+
+
+# The ends of discriminators.
+
+
+@pytest.mark.parametrize('name', DISCRIMINATORS)
+def test_heads_projection_and_minibatch_of_every_discriminator(name):
+  asked = (('class', 3), ('proxies', 5))
+  args = struct_of('Discriminator', (28, 28, 1))
+  model = models.as_model(_module(name, heads=asked, minibatch='std',
+                                  conditioning='projection'))
+  if name == 'autoencoder.Discriminator':
+    with pytest.raises(ValueError, match='an autoencoder has none'):
+      abstract(model, *args)
+    return
+  params, out = abstract(model, *args)
+  assert {k: v.shape for k, v in out.heads.items()} == {
+      'class': (4, 3), 'proxies': (3, 5)}
+  kernel = params['Heads_0']['projection']['kernel']
+  assert kernel.shape == (3, out.features.shape[1])
+
+
+def _module(name, **kwargs):
+  return lookup.find('gan_jax.models', name, 'Discriminator')(
+      num_classes=3, **kwargs)
+
+
+@pytest.mark.parametrize('minibatch', ['std', 'discrimination'])
+@pytest.mark.parametrize('name', ['mlp', 'dcgan'])
+def test_minibatch_layers_compare_the_batch(name, minibatch):
+  model = build(f'{name}.Discriminator', 'Discriminator', norm='none',
+                minibatch=minibatch)
+  x, label = inputs('Discriminator')
+  params, stats = some_variables(model, x, label)
+  if minibatch == 'discrimination':  # exp(-distance) would be 0.
+    params['Minibatch_0'] = jax.tree.map(lambda p: 0.01 * p,
+                                         params['Minibatch_0'])
+  run = jax.jit(lambda x: model.apply(params, stats, x, label, train=True)[0])
+  change = np.abs(run(x.at[1].add(1.0)).logits - run(x).logits)
+  assert (change > 1e-6).all()
+
+
+def test_is_conditional():
+  for name, kwargs, want in (
+      ('dcgan.Generator', {}, False),
+      ('dcgan.Generator', dict(norm='conditional_batch'), True),
+      ('dcgan.Generator', dict(conditioning='onehot'), True),
+      ('biggan.Generator', {}, True),
+      ('biggan.Generator', dict(norm='self_modulation'), False),
+      ('biggan.Discriminator', {}, True),
+      ('biggan.Discriminator', dict(conditioning='none'), False),
+      ('gan_jax.models.biggan:Generator', {}, True)):
+    assert models.is_conditional(dict(name=name, **kwargs)) is want
+  with pytest.raises(ValueError, match='no such name'):
+    models.is_conditional(dict(name='dcgan.Generater'))
+
+
+# Autoencoders.
+
+
+@pytest.mark.parametrize('error,power', [('l1', 1), ('mse', 2)])
+def test_an_autoencoder_of_zeros_errs_by_the_image(error, power):
+  model = build('autoencoder.Discriminator', 'Discriminator', error=error,
+                conditioning='onehot')
+  x, label = inputs('Discriminator', (9, 12, 2))
+  params, stats = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype),
+                               jax.eval_shape(model.init, KEY, x, label))
+  out, _ = jax.jit(lambda p: model.apply(p, stats, x, label, train=True))(
+      params)
+  want = (np.abs(np.float64(x)) ** power).mean((1, 2, 3))
+  np.testing.assert_allclose(out.logits, want, rtol=1e-5)
+  assert out.features.shape == (4, 6) and out.heads == {}
+
+
+def test_autoencoders_are_marked():
+  marked = [name for name in DISCRIMINATORS if _module(name).autoencoder]
+  assert marked == ['autoencoder.Discriminator']
+
+
+# Tables.
+
+
+@pytest.mark.parametrize('name,kind', networks())
+def test_every_network_has_a_table_that_adds_up(name, kind):
+  model = build(name, kind, shape=(28, 28, 1), weight_norm='spectral')
+  x, label = struct_of(kind, (28, 28, 1))
+  params, _ = jax.eval_shape(model.init, KEY, x, label)
+  rows = model.describe(x, label).splitlines()
+  numbers = [int(row.split()[-1].replace(',', '')) for row in rows[1:]]
+  assert numbers[-1] == sum(numbers[:-1]) == count(params)

@@ -1,0 +1,113 @@
+"""Networks of one's own that look at the label, and heads, by name."""
+
+import jax
+import numpy as np
+import pytest
+import tiny
+from jax import random
+
+from gan_jax import models
+from gan_jax.base.errors import ConfigError
+from gan_jax.config import experiment
+from gan_jax.run import train
+
+CODE = '''
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from gan_jax import models
+
+class Silent(nn.Module):
+  image_shape: tuple
+  num_classes: int
+
+  @nn.compact
+  def __call__(self, z, label, *, train):
+    x = jnp.concatenate([z, jax.nn.one_hot(label, self.num_classes)], -1)
+    x = nn.Dense(self.image_shape[0] * self.image_shape[1])(x)
+    return jnp.tanh(x).reshape(-1, *self.image_shape)
+
+class Frank(Silent):
+  conditional = True
+
+def made(*, image_shape, num_classes):
+  return models.as_model(Silent(image_shape, num_classes))
+
+made.conditional = True
+
+class Either(Silent):
+  conditional: bool = True
+'''
+ACGAN = (dict(name='acgan', weight=1.0),)
+
+
+@pytest.fixture(autouse=True)
+def ideas(tmp_path, monkeypatch):
+  (tmp_path / 'own_networks.py').write_text(CODE)
+  monkeypatch.syspath_prepend(tmp_path)
+
+
+def config(path, name, **changes):
+  return tiny.config(path, generator=dict(name=f'own_networks:{name}'),
+                     **dict(penalties=ACGAN) | changes)
+
+
+@pytest.mark.parametrize('name,more,want', [
+    ('Silent', {}, ''), ('Frank', {}, 'name'), ('made', {}, 'name'),
+    ('Either', {}, 'name'), ('Either', dict(conditional=False), '')])
+def test_a_network_says_that_it_looks_at_the_label(name, more, want):
+  spec = dict(name=f'own_networks:{name}', **more)
+  assert models.conditioned_by(spec) == want
+  assert models.is_conditional(spec) is bool(want)
+
+
+@pytest.mark.parametrize('name', ['Frank', 'made'])
+def test_it_plays_with_terms_of_classes(name, tmp_path):
+  run = experiment.load(config(tiny.write_images(tmp_path / 'a.npz'), name))
+  assert train.train(run, str(tmp_path / 'run')) == 0
+  state = tiny.saved(run, str(tmp_path / 'run'))
+  z = jax.numpy.tile(random.normal(random.key(0), (1, 4)), (3, 1))
+  images, _ = run.game.gen.apply(state.gen.params, state.gen.stats, z,
+                                 np.arange(3), train=False)
+  assert np.abs(images[0] - images[1]).max() > 1e-3
+
+
+def test_one_that_does_not_say_so_is_told_how(tmp_path):
+  path = tiny.write_images(tmp_path / 'a.npz')
+  with pytest.raises(ConfigError, match="conditional = True in a network of"):
+    experiment.load(config(path, 'Silent'))
+
+
+@pytest.mark.parametrize('images,data,words', [
+    (dict(classes=0), {}, "'own_networks:Frank': needs labels, and the data "
+                          "'a' have none; use another network"),
+    ({}, dict(labelled=0.5), "'own_networks:Frank': needs the label of every")])
+def test_it_needs_labels(images, data, words, tmp_path):
+  path = tiny.write_images(tmp_path / 'a.npz', **images)
+  with pytest.raises(ConfigError) as error:
+    experiment.load(config(path, 'Frank', penalties=(),
+                           data=dict(name='npz', path=path, **data)))
+  (problem,) = error.value.problems
+  assert str(problem).startswith(f'generator.name = {words}')
+
+
+def test_heads_of_one_name_have_one_size(tmp_path):
+  """A term of one's own that asks for 'class' differently from acgan."""
+  (tmp_path / 'own_terms.py').write_text('''
+from gan_jax.penalties import Regulariser
+
+def mine():
+  return Regulariser(lambda real_out: real_out.heads['class'][:, 0],
+                     heads=(('class', 5), ('other', 2)))
+''')
+  path = tiny.write_images(tmp_path / 'a.npz')
+  mine = dict(name='own_terms:mine', weight=1.0)
+  with pytest.raises(ConfigError) as error:
+    experiment.load(config(path, 'Frank', penalties=(*ACGAN, mine)))
+  (problem,) = error.value.problems
+  assert str(problem) == (
+      "penalties[1].name = 'own_terms:mine': own_terms:mine asks for a head "
+      "'class' of 5 numbers, and penalties[0], acgan, for one of 3; leave one "
+      'of them out, or give its head another name')

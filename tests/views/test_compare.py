@@ -1,0 +1,187 @@
+"""The leaderboard: points, seeds, intervals, runs that failed."""
+
+import csv
+import math
+
+import numpy as np
+import pytest
+from finished import fd, write
+
+from gan_jax.base.errors import WorkdirError
+from gan_jax.run import files
+from gan_jax.views import compare
+
+
+def table(text):
+  """{point: cells} of the Markdown."""
+  lines = [line.strip('| ').split(' | ') for line in text.splitlines()
+           if line.startswith('| ')]
+  return lines[0], {line[0]: line[1:] for line in lines[1:]}
+
+
+def test_seeds_of_a_point_are_one_line(tmp_path):
+  values = {1.0: (0.3, 0.4, 0.8), 10.0: (0.2, 0.1)}
+  for weight, found in values.items():
+    for seed, value in enumerate(found):
+      write(tmp_path / f'w{weight}-s{seed}', seed=seed, weight=weight,
+            scores=fd(value))
+  text = compare.compare([str(tmp_path / '*')])
+  head, points = table(text)
+  assert head[:2] == ['point', 'seeds'] and len(head) == 3
+  assert head[2].startswith('fd_random_2k_train')
+  # The better one first; means and Student's t by hand.
+  assert list(points) == ['penalties[0].weight=10.0',
+                          'penalties[0].weight=1.0']
+  # 12.706 and 4.303 are t(0.975) of 1 and 2 degrees of freedom.
+  half = {2: 12.706 * np.std([0.2, 0.1], ddof=1) / math.sqrt(2),
+          3: 4.3027 * np.std([0.3, 0.4, 0.8], ddof=1) / math.sqrt(3)}
+  assert points['penalties[0].weight=10.0'] == [
+      '2', f'0.15 +- {half[2]:.2g}']
+  assert points['penalties[0].weight=1.0'] == ['3', f'0.5 +- {half[3]:.2g}']
+  assert '5 runs, 0 of them not finished' in text
+
+
+def test_one_seed_has_no_interval():
+  assert compare.mean_interval([3.0])[0] == 3.0
+  assert math.isnan(compare.mean_interval([3.0])[1])
+
+
+def test_failures_are_counted_and_named(tmp_path):
+  write(tmp_path / 'a', seed=0, scores=fd(0.3))
+  cut = write(tmp_path / 'b', seed=1, step=30, scores=fd(0.5, step=20))
+  bad = write(tmp_path / 'c', seed=2, step=30, scores=fd(None))
+  (tmp_path / 'c' / 'nonfinite.json').write_text('{}')
+  held = write(tmp_path / 'd', seed=3, step=30)
+  with files.hold(held):
+    text = compare.compare([str(tmp_path / '*')])
+  assert '4 runs, 3 of them not finished:' in text
+  assert f'* {cut}: stopped at step 30 of 100' in text
+  assert f'* {bad}: not finite' in text
+  assert f'* {held}: running' in text
+  (cells,) = table(text)[1].values()
+  assert cells[0] == '4' and cells[1] == '0.3 (1 runs)'
+
+
+def test_scores_of_different_extractors_share_no_column(tmp_path):
+  write(tmp_path / 'a', weight=1.0, scores=fd(0.3, sha='x'))
+  write(tmp_path / 'b', weight=2.0, scores=fd(0.1, sha='y'))
+  head, points = table(compare.compare([str(tmp_path / '*')]))
+  assert len(head) == 4
+  assert sorted(cells.count('-') for cells in points.values()) == [1, 1]
+
+
+def test_the_floor_is_a_line_of_its_own(tmp_path):
+  write(tmp_path / 'a', seed=0, scores=fd(0.3), floor=0.1)
+  write(tmp_path / 'b', seed=1, scores=fd(0.5), floor=0.2)
+  head, points = table(compare.compare([str(tmp_path / '*')]))
+  assert head[2:] == ['fd_random_2k_train']  # No digest: there is only one.
+  assert points['real examples'] == ['', '0.15']
+
+
+def test_recipes_are_named_by_their_folders(tmp_path):
+  for name in ('first', 'second'):
+    for seed in (0, 1):
+      write(tmp_path / name / f'seed={seed}', seed=seed, scores=fd(0.3),
+            **{f'key{i}': f'a value of {name}' for i in range(9)})
+  _, points = table(compare.compare([str(tmp_path / '*' / '*')]))
+  assert list(points) == ['first', 'second']
+  # In one folder there is nothing but the config to tell them apart.
+  _, points = table(compare.compare([str(tmp_path / 'first' / 'seed=0'),
+                                     str(tmp_path / 'first' / 'seed=1')]))
+  assert list(points) == ['seed=0']
+
+
+def test_a_run_twice_is_not_another_seed(tmp_path):
+  for name, seed, value in (('a', 0, 0.3), ('b', 0, 0.3), ('c', 1, 0.5)):
+    write(tmp_path / name, seed=seed, scores=fd(value))
+  text = compare.compare([str(tmp_path / '*')], sort='fd_random_2k_train')
+  (cells,) = table(text)[1].values()
+  half = 12.706 * np.std([0.3, 0.5], ddof=1) / math.sqrt(2)
+  assert cells == ['2', f'0.4 +- {half:.2g}']
+  assert f'* {tmp_path / "b"}: left out, its seed 0 is there already' in text
+
+
+def test_what_may_change_the_game_is_another_point(tmp_path):
+  """A rollback plays other batches; evaluators only look."""
+  for policy, value in (('warn', 0.3), ('rollback', 0.5)):
+    write(tmp_path / policy, watchdog={'policy': policy}, scores=fd(value))
+  write(tmp_path / 'seen', seed=1, watchdog={'policy': 'warn'},
+        evaluators=[{'name': 'scores'}], scores=fd(0.5))
+  text = compare.compare([str(tmp_path / '*')])
+  half = 12.706 * np.std([0.3, 0.5], ddof=1) / math.sqrt(2)
+  assert table(text)[1] == {
+      'watchdog.policy=warn': ['2', f'0.4 +- {half:.2g}'],
+      'watchdog.policy=rollback': ['1', '0.5']}
+  assert 'left out' not in text
+
+
+def test_the_last_scored_step_counts(tmp_path):
+  write(tmp_path / 'a', scores=fd(0.9, step=50) + fd(0.2, step=100))
+  _, points = table(compare.compare([str(tmp_path / 'a')]))
+  assert [cells[1] for cells in points.values()] == ['0.2']
+
+
+def test_precision_is_better_when_high(tmp_path):
+  for weight, value in ((1.0, 0.2), (2.0, 0.9)):
+    write(tmp_path / str(weight), weight=weight, scores=(
+        (100, 'precision_random_2k_train', value, 'x'),))
+  _, points = table(compare.compare([str(tmp_path / '*')]))
+  assert list(points)[0] == 'penalties[0].weight=2.0'
+
+
+def test_files_are_written(tmp_path):
+  write(tmp_path / 'runs' / 'a', seed=0, scores=fd(0.3))
+  write(tmp_path / 'runs' / 'b', seed=1, scores=fd(0.5))
+  text = compare.compare([str(tmp_path / 'runs' / '*')],
+                         out=str(tmp_path / 'o.md'))
+  assert (tmp_path / 'o.md').read_text() == text
+  compare.compare([str(tmp_path / 'runs' / '*')], out=str(tmp_path / 'o.csv'))
+  with open(tmp_path / 'o.csv', newline='') as file:
+    (row,) = csv.DictReader(file)
+  assert row['score'].startswith('fd_random_2k_train')
+  assert float(row['mean']) == pytest.approx(0.4)
+  assert row['seeds'] == '2' and row['values'] == '0.3 0.5'
+  assert row['failed'] == '0' and row['failures'] == ''
+
+
+def test_the_csv_names_who_failed_and_points_without_values(tmp_path):
+  good = write(tmp_path / 'a', seed=0, scores=fd(0.3))
+  cut = write(tmp_path / 'b', seed=1, step=30, scores=fd(0.5, step=20))
+  dead = write(tmp_path / 'c', seed=0, weight=2.0, step=40)
+  (tmp_path / 'd').mkdir()
+  (tmp_path / 'd' / 'log.txt').write_text('no such loss')
+  compare.compare([str(tmp_path / '?')], out=str(tmp_path / 'o.csv'))
+  with open(tmp_path / 'o.csv', newline='') as file:
+    rows = list(csv.DictReader(file))
+  names = ('point', 'values', 'folders', 'failed', 'failures')
+  assert [tuple(row[name] for name in names) for row in rows] == [
+      ('penalties[0].weight=1.0', '0.3', good, '1',
+       f'{cut}: stopped at step 30 of 100'),
+      ('penalties[0].weight=2.0', '', '', '1',
+       f'{dead}: stopped at step 40 of 100'),
+      ('', '', '', '1', f'{tmp_path / "d"}: never started')]
+  assert [(row['mean'], row['seeds']) for row in rows] == [
+      ('0.3', '1'), ('', '0'), ('', '0')]
+  compare.compare([dead], out=str(tmp_path / 'o.csv'))  # No score at all.
+  with open(tmp_path / 'o.csv', newline='') as file:
+    (row,) = csv.DictReader(file)
+  assert (row['score'], row['failed']) == ('', '1')
+
+
+def test_mistakes_are_named(tmp_path):
+  with pytest.raises(WorkdirError, match='no run in'):
+    compare.compare([str(tmp_path / '*')])
+  write(tmp_path / 'a', scores=fd(0.3))
+  with pytest.raises(ValueError, match='no such score; there are fd_random'):
+    compare.compare([str(tmp_path / 'a')], sort='fid')
+  with pytest.raises(ValueError, match='must end in .md or .csv'):
+    compare.compare([str(tmp_path / 'a')], out='a.txt')
+
+
+def test_damaged_files_do_not_end_it(tmp_path):
+  folder = write(tmp_path / 'a', scores=fd(0.3))
+  with open(tmp_path / 'a' / 'scores.jsonl', 'a') as file:
+    file.write('{"step": 200, "na')
+  (tmp_path / 'a' / 'launches.jsonl').write_text('')
+  text = compare.compare([folder])
+  assert f'{folder}: never started' in text and '| - |' in text

@@ -1,0 +1,224 @@
+"""The report of a run: its pictures, its page, what it refuses."""
+
+import html.parser
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import tiny
+
+from gan_jax import main, pictures
+from gan_jax.base.errors import (
+  CheckpointError,
+  DataError,
+  RequestError,
+  WorkdirError,
+)
+from gan_jax.config import experiment
+from gan_jax.run import train
+from gan_jax.views.report import report
+from gan_jax.views.report.page import page
+from gan_jax.views.report.pictures import Picture
+
+ALWAYS = ['real_and_fake.png', 'nearest.png', 'interpolations.png',
+          'truncation.png']
+AFTER = ['features.png', 'spectrum.png']
+
+
+class _Reader(html.parser.HTMLParser):
+  """What a page shows: pictures, text, and tags."""
+
+  def __init__(self, text):
+    super().__init__()
+    self.pictures, self.text, self.tags = [], '', []
+    self.feed(text)
+
+  def handle_starttag(self, tag, attrs):
+    self.tags.append(tag)
+    if tag == 'img':
+      self.pictures.append(dict(attrs)['src'])
+
+  def handle_data(self, data):
+    self.text += data
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory):
+  """Folders of a conditional run, of one in colour, and of vectors."""
+  base = tmp_path_factory.mktemp('runs')
+  onehot = dict(conditioning='onehot')
+  plain = tiny.config('')
+  grey = tiny.write_images(base / 'grey.npz')
+  colour = tiny.write_images(base / 'colour.npz', size=9, channels=4, classes=0)
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(train._Loop, 'draw', lambda self: None)
+    for name, config in (
+        ('cgan', tiny.config(
+            grey, generator=plain['generator'] | onehot,
+            discriminator=plain['discriminator'] | onehot)),
+        ('colour', tiny.config(colour)),
+        ('ring', tiny.config('', data=dict(name='ring', num_examples=80)))):
+      assert train.train(experiment.load(config), str(base / name)) == 0
+  return base
+
+
+def _read(folder):
+  with open(os.path.join(folder, 'report', 'index.html')) as file:
+    return _Reader(file.read())
+
+
+def _bytes(folder):
+  folder = os.path.join(folder, 'report')
+  found = {}
+  for name in sorted(os.listdir(folder)):
+    with open(os.path.join(folder, name), 'rb') as file:
+      found[name] = file.read()
+  return found
+
+
+@pytest.fixture(scope='module')
+def first(runs):
+  """{run: (what was said, the files of its report)}."""
+  return {name: (report(str(runs / name)), _bytes(runs / name))
+          for name in ('cgan', 'colour', 'ring')}
+
+
+@pytest.fixture
+def copy(runs, tmp_path):
+  """Copies a run without its report: folder."""
+  def run(name, to='run'):
+    return shutil.copytree(runs / name, tmp_path / to,
+                           ignore=shutil.ignore_patterns('report'))
+
+  return run
+
+
+@pytest.mark.parametrize('name, names', [
+    ('cgan', [*ALWAYS, 'classes.png', *AFTER]), ('colour', [*ALWAYS, *AFTER]),
+    ('ring', ['real_and_fake.png'])])
+def test_the_page_shows_every_picture(runs, first, name, names):
+  said, found = first[name]
+  assert said == f'step 4 in {runs / name}/report/index.html'
+  assert set(found) == {*names, 'index.html'}
+  shown = _Reader(found['index.html'].decode())
+  assert shown.pictures == names
+  for picture in names:
+    assert pictures.read_png(found[picture]).std() > 0
+  assert 'loss.name' in shown.text and '"non_saturating"' in shown.text
+
+
+def test_the_same_again_and_read_in_parts(copy, first, monkeypatch):
+  folder = copy('colour', 'colour')
+  monkeypatch.setattr('gan_jax.views.report.pictures._PART', 3 * 9 * 9 * 4)
+  report(str(folder))
+  assert _bytes(folder) == first['colour'][1]
+
+
+def test_the_seed_decides(copy, first):
+  folder = copy('ring', 'ring')
+  report(str(folder), seed=1)
+  name = 'real_and_fake.png'
+  assert _bytes(folder)[name] != first['ring'][1][name]
+
+
+def test_scores_and_training_are_shown_where_there_are_any(copy):
+  folder = copy('ring', 'run<1>')
+  rows = [dict(step=4, name='fd', value=1.5, floor=0.25, low=1.25, high=1.75,
+               reason='', protocol=dict(extractor=dict(name='<random>'))),
+          dict(step=2, name='fd', value=7.125),
+          dict(step=4, name='kd', value=None, reason='too few <images>')]
+  lines = [json.dumps(row) for row in rows] + ['{"step": 6, "na']
+  (folder / 'scores.jsonl').write_text('\n'.join(lines))
+  (folder / 'curves.png').write_bytes(b'')
+  report(str(folder))
+  shown = _read(folder)
+  assert shown.pictures == ['real_and_fake.png', '../curves.png']
+  for words in ('1.5', '1.25 to 1.75', '0.25', 'extractor.name: "<random>"',
+                'none: too few <images>', 'run<1>, step 4'):
+    assert words in shown.text, words
+  assert '7.125' not in shown.text
+  assert not {'script', 'link', 'images', 'random', '1'} & set(shown.tags)
+
+
+def test_values_are_escaped():
+  facts = experiment.Facts('<b>', (2,), 9, 0, (), '', licence='<i>&')
+  text = page('<u>', [Picture('a.png', np.zeros((2, 3, 1)), '<s>')],
+              config={'a<p>': ('<q>',)}, data=facts, scores=[],
+              training=['curves.png'])
+  shown = _Reader(text)
+  assert not {'b', 'i', 'u', 's', 'p>', 'q'} & set(shown.tags)
+  for words in ('<b>', '<i>&', '<u>', '<s>', 'a<p>', '["<q>"]'):
+    assert words in shown.text
+  assert 'width="3" height="2"' in text
+  assert 'http' not in text
+
+
+def test_an_extractor_is_used_for_neighbours_too(copy, first):
+  folder, before = copy('colour', 'colour'), first['colour'][1]
+  report(str(folder), extractor=dict(name='random'))
+  # It is what features are drawn with where none is given.
+  assert {name for name, data in _bytes(folder).items()
+          if data != before[name]} == {'nearest.png', 'index.html'}
+  assert "by features of 'random', among 40" in _read(folder).text
+  with pytest.raises(RequestError, match='did you mean "random"'):
+    report(str(folder), extractor=dict(name='randon'))
+
+
+def test_what_is_no_run_is_refused_as_sampling_does(
+    runs, copy, tmp_path, capsys):
+  def both(*args):
+    said = []
+    for mode in ('sample', 'report'):
+      status = main.main(['main', f'--mode={mode}', *map(str, args)])
+      said.append((status, capsys.readouterr().err))
+    return said
+
+  sampled, reported = both()
+  assert sampled[0] == reported[0] == 2 and '--workdir' in reported[1]
+  sampled, reported = both(f'--workdir={tmp_path / "none"}')
+  assert sampled == reported and reported[0] == 4
+  broken = copy('cgan')
+  shutil.rmtree(broken / 'checkpoints')
+  sampled, reported = both(f'--workdir={broken}')
+  assert sampled == reported and 'no checkpoint' in reported[1]
+  (broken / 'config.json').write_text('{')
+  sampled, reported = both(f'--workdir={broken}')
+  assert sampled == reported and 'damaged' in reported[1]
+  sampled, reported = both(f'--workdir={runs / "cgan"}', '--seed=-1')
+  assert sampled == reported and reported[0] == 2
+
+
+def test_the_data_must_be_those_of_the_run(copy, tmp_path):
+  folder = copy('colour')
+  config = json.loads((folder / 'config.json').read_text())
+  path = tmp_path / 'other.npz'
+  config['data']['path'] = str(path)
+  (folder / 'config.json').write_text(json.dumps(config))
+  with pytest.raises(DataError, match='other.npz'):
+    report(str(folder))
+  tiny.write_images(path, size=9, channels=4, classes=0, seed=1)
+  with pytest.raises(WorkdirError, match='other examples'):
+    report(str(folder))
+  assert not (folder / 'report').exists()
+
+
+def test_a_folder_that_cannot_be_written(copy):
+  folder = copy('ring')
+  (folder / 'report').write_text('in the way')
+  with pytest.raises(WorkdirError, match='cannot write'):
+    report(str(folder))
+
+
+def test_another_step(copy):
+  folder = copy('ring')
+  assert 'step 2' in report(str(folder), step=2)
+  with pytest.raises(CheckpointError, match='no checkpoint of step 3'):
+    report(str(folder), step=3)
+
+
+def test_the_mode(copy, capsys):
+  folder = copy('ring')
+  assert main.main(['main', '--mode=report', f'--workdir={folder}']) == 0
+  assert capsys.readouterr().out == f'step 4 in {folder}/report/index.html\n'
