@@ -9,17 +9,17 @@ al. 2022 (2107.10060), Kang & Park 2020 (2006.12681), Kang et al. 2021
 (2111.01118).
 """
 
-from configs import common, dcgan
+from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = dcgan.get_config()
+  config = recipe.get_config('dcgan')
   config.generator.conditioning = 'onehot'
   config.sample_grid = (10, 10)
   classifier(config, 'acgan')
-  return common.finish(config, arg, classifier=classifier)
+  return recipe.finish(config, arg, classifier=classifier)
 
 
 def classifier(config, name):
   """classifier=NAME of a term that looks at classes."""
-  config.penalties = (common.term('penalties', name),)
+  config.penalties = (recipe.term('penalties', name),)

@@ -14,24 +14,24 @@ which 0.9999^n is left after n steps, 14 % at the end; `--config.ema_rampup=0.3`
 forgets them and still ends near 0.9999.
 """
 
-from configs import common
+from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = common.get_config()
+  config = recipe.base()
   config.latent.size = 120
-  config.generator = common.choice('generator', 'biggan.Generator') | dict(
+  config.generator = recipe.choice('generator', 'biggan.Generator') | dict(
       width=32)
-  config.discriminator = common.choice(
+  config.discriminator = recipe.choice(
       'discriminator', 'biggan.Discriminator') | dict(width=32)
   config.loss = dict(name='hinge')
-  config.gen_optimizer = common.adam(5e-5, b1=0.0)
-  config.disc_optimizer = common.adam(2e-4, b1=0.0)
+  config.gen_optimizer = recipe.adam(5e-5, b1=0.0)
+  config.disc_optimizer = recipe.adam(2e-4, b1=0.0)
   config.disc_steps = 2
   config.reuse_fakes = False
-  config.penalties = (common.term('penalties', 'orthogonal'),)
+  config.penalties = (recipe.term('penalties', 'orthogonal'),)
   config.penalties[0].player = 'gen'
   config.ema_decay = 0.9999
   config.ema_rampup = 0.0  # It would hold the decay below the paper's.
-  config.train_steps = common.duration(20_000)
-  return common.finish(config, arg)
+  config.train_steps = recipe.duration(20_000)
+  return recipe.finish(config, arg)

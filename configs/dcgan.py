@@ -13,10 +13,10 @@ hour, which makes 6.5 minutes. fd_random_2k 0.035 after 5,000 steps, floor 0.028
 (seed 0).
 """
 
-from configs import common
+from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = common.get_config()
-  config.train_steps = common.duration(4000)
-  return common.finish(config, arg)
+  config = recipe.base()
+  config.train_steps = recipe.duration(4000)
+  return recipe.finish(config, arg)

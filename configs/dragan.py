@@ -6,11 +6,11 @@ The DCGAN game with a gradient penalty around the data, weight 10, one step of
 each player; no batch norm in the discriminator, which would mix the gradients.
 """
 
-from configs import common, dcgan
+from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = dcgan.get_config()
+  config = recipe.get_config('dcgan')
   config.discriminator.norm = 'none'
-  config.penalties = (common.term('penalties', 'dragan'),)
-  return common.finish(config, arg)
+  config.penalties = (recipe.term('penalties', 'dragan'),)
+  return recipe.finish(config, arg)

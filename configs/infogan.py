@@ -8,12 +8,12 @@ of DCGAN. All codes weigh alike, since lambda is 1 (appendix C); the continuous
 ones have a fixed deviation of 1, as in the authors' run_mnist_exp.py.
 """
 
-from configs import common, dcgan
+from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = dcgan.get_config()
-  config.latent = common.choice('latent', 'infogan')
-  config.penalties = (common.term('penalties', 'infogan'),)
-  config.gen_optimizer = common.adam(1e-3, b1=0.5)
-  return common.finish(config, arg)
+  config = recipe.get_config('dcgan')
+  config.latent = recipe.choice('latent', 'infogan')
+  config.penalties = (recipe.term('penalties', 'infogan'),)
+  config.gen_optimizer = recipe.adam(1e-3, b1=0.5)
+  return recipe.finish(config, arg)

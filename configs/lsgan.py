@@ -8,10 +8,10 @@ rates of DCGAN, whose networks these are.
 Departures: samples of averaged weights (0.999), where the paper averages none.
 """
 
-from configs import common, dcgan
+from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = dcgan.get_config()
-  config.loss = common.choice('loss', 'least_squares')
-  return common.finish(config, arg)
+  config = recipe.get_config('dcgan')
+  config.loss = recipe.choice('loss', 'least_squares')
+  return recipe.finish(config, arg)

@@ -7,10 +7,10 @@ The discriminator judges `packing` images at once, so that a generator of few
 modes is found out. Else DCGAN.
 """
 
-from configs import common, dcgan
+from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = dcgan.get_config()
+  config = recipe.get_config('dcgan')
   config.packing = 2
-  return common.finish(config, arg)
+  return recipe.finish(config, arg)

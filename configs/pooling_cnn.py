@@ -16,28 +16,28 @@ and noise of deviation 0.2 on its inputs (Sonderby et al. 2017, 1610.04490).
 Measured: 307 images/s on one core of a Xeon, 8 minutes; all ten digits.
 """
 
-from configs import common
+from gan_jax.config import recipe
 
 # Functions: two players must not share one field of a rate.
 _OPTIMIZERS = {
-    'adam': lambda: common.adam(2e-4, b1=0.5),
-    'sgd': lambda: dict(name='sgd', learning_rate=common.rate(0.02)),
-    'momentum': lambda: dict(name='sgd', learning_rate=common.rate(0.005),
+    'adam': lambda: recipe.adam(2e-4, b1=0.5),
+    'sgd': lambda: dict(name='sgd', learning_rate=recipe.rate(0.02)),
+    'momentum': lambda: dict(name='sgd', learning_rate=recipe.rate(0.005),
                              momentum=0.9)}
 
 
 def get_config(arg=None):
-  config = common.get_config()
-  config.discriminator = common.choice('discriminator',
+  config = recipe.base()
+  config.discriminator = recipe.choice('discriminator',
                                        'pooling_cnn.Discriminator')
   config.discriminator.norm = 'batch'
   config.generator.width = 32
-  config.augment = (common.term('augment', 'instance_noise'),)
+  config.augment = (recipe.term('augment', 'instance_noise'),)
   config.augment[0].std = 0.2
-  config.train_steps = common.duration(2400)
-  config.sample_every = common.duration(500)
-  config.checkpoint_every = common.duration(2000)
-  return common.finish(config, arg, digit=_digit, optimizer=_optimizer, k=_k,
+  config.train_steps = recipe.duration(2400)
+  config.sample_every = recipe.duration(500)
+  config.checkpoint_every = recipe.duration(2000)
+  return recipe.finish(config, arg, digit=_digit, optimizer=_optimizer, k=_k,
                        full=_full)
 
 

@@ -12,26 +12,26 @@ within 3 std of one (seeds 0-2), where the data themselves reach 98.9 %. The
 grid, which is not tuned: 16 of 25 modes, 42 % (seed 1).
 """
 
-from configs import common
+from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = common.get_config()
-  config.data = common.choice('data', 'ring')
+  config = recipe.base()
+  config.data = recipe.choice('data', 'ring')
   config.latent = dict(name='normal', size=2)
-  config.generator = common.choice('generator', 'mlp.Generator') | dict(
+  config.generator = recipe.choice('generator', 'mlp.Generator') | dict(
       widths=(128, 128), activation='relu')
-  config.discriminator = common.choice(
+  config.discriminator = recipe.choice(
       'discriminator', 'mlp.Discriminator') | dict(
           widths=(128, 128), activation='relu')
   config.batch_size = 512
-  config.gen_optimizer = common.adam(1e-3, b1=0.5)
-  config.disc_optimizer = common.adam(1e-3, b1=0.5)
-  config.train_steps = common.duration(10_000)
+  config.gen_optimizer = recipe.adam(1e-3, b1=0.5)
+  config.disc_optimizer = recipe.adam(1e-3, b1=0.5)
+  config.train_steps = recipe.duration(10_000)
   config.steps_per_call = 100
-  config.log_every = common.duration(100)
-  config.sample_every = common.duration(500)
-  config.evaluators = (common.term('evaluators', 'mode_coverage'),)
-  config.eval_every = common.duration(1000)
-  config.checkpoint_every = common.duration(5000)
-  return common.finish(config, arg)
+  config.log_every = recipe.duration(100)
+  config.sample_every = recipe.duration(500)
+  config.evaluators = (recipe.term('evaluators', 'mode_coverage'),)
+  config.eval_every = recipe.duration(1000)
+  config.checkpoint_every = recipe.duration(5000)
+  return recipe.finish(config, arg)

@@ -12,30 +12,30 @@ half-life of the EMA 0 to a quarter of the run. Their augmentation has half the
 chance of colours, and cutout.
 """
 
-from configs import common, dcgan
+from gan_jax.config import recipe
 
 
 def _schedule(config, value):
   del value
   for key in ('gen_optimizer', 'disc_optimizer'):
-    config[key].learning_rate = common.cosine(2e-4, 5e-5)
-    config[key].b2 = common.cosine(0.9, 0.99)
+    config[key].learning_rate = recipe.cosine(2e-4, 5e-5)
+    config[key].b2 = recipe.cosine(0.9, 0.99)
   for penalty in config.penalties:
-    penalty.weight = common.cosine(1.0, 0.1)
-  config.ema_decay = common.cosine(0.0, '25%', 'half_life')
+    penalty.weight = recipe.cosine(1.0, 0.1)
+  config.ema_decay = recipe.cosine(0.0, '25%', 'half_life')
   config.ema_rampup = 0.0
-  config.augment = (common.term('augment', 'bgc'),)
-  config.augment[0].p = common.cosine(0.0, 0.4)
+  config.augment = (recipe.term('augment', 'bgc'),)
+  config.augment[0].p = recipe.cosine(0.0, 0.4)
 
 
 def get_config(arg=None):
-  config = dcgan.get_config()
+  config = recipe.get_config('dcgan')
   config.discriminator.norm = 'none'
   config.loss = dict(name='relativistic')
-  config.penalties = tuple(common.term('penalties', name)
+  config.penalties = tuple(recipe.term('penalties', name)
                            for name in ('r1', 'r2'))
   for penalty in config.penalties:
     penalty.weight = 1.0
-  config.gen_optimizer = common.adam(2e-4, b1=0.0, b2=0.99)
-  config.disc_optimizer = common.adam(2e-4, b1=0.0, b2=0.99)
-  return common.finish(config, arg, schedule=_schedule)
+  config.gen_optimizer = recipe.adam(2e-4, b1=0.0, b2=0.99)
+  config.disc_optimizer = recipe.adam(2e-4, b1=0.0, b2=0.99)
+  return recipe.finish(config, arg, schedule=_schedule)

@@ -10,15 +10,15 @@ Departures: attention at 14 px, as the digits have no 32; 64 channels; samples
 of averaged weights (0.999), where the paper averages none.
 """
 
-from configs import common, sngan
+from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = sngan.get_config('conditioning=projection')
+  config = recipe.get_config('sngan:conditioning=projection')
   config.generator.weight_norm = 'spectral'
   config.generator.attention = config.discriminator.attention = 14
-  config.gen_optimizer = common.adam(1e-4, b1=0.0, b2=0.9)
-  config.disc_optimizer = common.adam(4e-4, b1=0.0, b2=0.9)
+  config.gen_optimizer = recipe.adam(1e-4, b1=0.0, b2=0.9)
+  config.disc_optimizer = recipe.adam(4e-4, b1=0.0, b2=0.9)
   config.disc_steps = 1
   config.reuse_fakes = True
-  return common.finish(config, arg)
+  return recipe.finish(config, arg)

@@ -11,25 +11,25 @@ Departures: 64 channels instead of 256 or 128, and 20,000 steps, for the digits;
 samples of averaged weights (0.999), where the paper averages none.
 """
 
-from configs import common
+from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = common.get_config()
+  config = recipe.base()
   config.latent.size = 128
-  config.generator = common.choice('generator', 'resnet.Generator') | dict(
+  config.generator = recipe.choice('generator', 'resnet.Generator') | dict(
       width=64, norm='batch')
-  config.discriminator = common.choice('discriminator', 'resnet.Discriminator'
+  config.discriminator = recipe.choice('discriminator', 'resnet.Discriminator'
                                        ) | dict(width=64,
                                                 weight_norm='spectral')
   config.loss = dict(name='hinge')
   for key in ('gen_optimizer', 'disc_optimizer'):
-    config[key] = common.adam(2e-4, b1=0.0, b2=0.9)
-    config[key].learning_rate = common.rate(common.linear(2e-4))
+    config[key] = recipe.adam(2e-4, b1=0.0, b2=0.9)
+    config[key].learning_rate = recipe.rate(recipe.linear(2e-4))
   config.disc_steps = 5
   config.reuse_fakes = False
-  config.train_steps = common.duration(20_000)
-  return common.finish(config, arg, conditioning=conditioning)
+  config.train_steps = recipe.duration(20_000)
+  return recipe.finish(config, arg, conditioning=conditioning)
 
 
 def conditioning(config, name):

@@ -8,21 +8,21 @@ On the ring: MLPs of two layers of 128, z 256, batch 512, Adam 1e-3 and 1e-4
 (0.5, 0.999), as in the paper's appendix A.
 """
 
-from configs import common
+from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = common.get_config()
+  config = recipe.base()
   config.latent.size = 256
   for key in ('generator', 'discriminator'):
-    config[key] = common.choice(key, f'mlp.{key.capitalize()}') | dict(
+    config[key] = recipe.choice(key, f'mlp.{key.capitalize()}') | dict(
         widths=(128, 128), activation='relu')
   config.unrolled_steps = 5
   config.batch_size = 512
-  config.gen_optimizer = common.adam(1e-3, b1=0.5)
-  config.disc_optimizer = common.adam(1e-4, b1=0.5)
+  config.gen_optimizer = recipe.adam(1e-3, b1=0.5)
+  config.disc_optimizer = recipe.adam(1e-4, b1=0.5)
   # The root in Adam has no derivative at 0, and here one goes through it.
   config.disc_optimizer['eps_root'] = 1e-12
-  config.train_steps = common.duration(5000)
-  config.sample_every = common.duration(500)
-  return common.finish(config, arg)
+  config.train_steps = recipe.duration(5000)
+  config.sample_every = recipe.duration(500)
+  return recipe.finish(config, arg)

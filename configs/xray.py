@@ -23,18 +23,18 @@ steps, 17 minutes on one core of a Xeon at 64 images/s beside other work; at
 the 158 images/s of the core alone they would take 7.
 """
 
-from configs import common, sprites
+from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = common.get_config()
-  config.data = common.choice('data', 'folder') | dict(
+  config = recipe.base()
+  config.data = recipe.choice('data', 'folder') | dict(
       path='xray', labels='none', channels=1, fit='crop', resize=(64, 64))
-  config.augment = (common.term('augment', 'translation'),
-                    common.term('augment', 'instance_noise'))
-  config.loss = common.choice('loss', 'non_saturating') | dict(
+  config.augment = (recipe.term('augment', 'translation'),
+                    recipe.term('augment', 'instance_noise'))
+  config.loss = recipe.choice('loss', 'non_saturating') | dict(
       label_smoothing=0.1)
   config.generator.width = config.discriminator.width = 32
-  config.train_steps = common.duration(6000)
-  config.sample_every = common.duration(200)
-  return common.finish(config, arg, size=sprites.size)
+  config.train_steps = recipe.duration(6000)
+  config.sample_every = recipe.duration(200)
+  return recipe.finish(config, arg, size=recipe.module('sprites').size)

@@ -1,4 +1,4 @@
-"""Trains and samples GANs: python -m gan_jax.main --config=configs/dcgan.py."""
+"""Trains and samples GANs: python -m gan_jax.main --config=dcgan."""
 
 import logging
 import os
@@ -7,24 +7,14 @@ import sys
 from absl import logging as absl_logging
 
 from gan_jax.base.errors import (
-  CheckpointError,
-  NonFiniteError,
-  RequestError,
-  StoppedError,
-  TeamError,
-  WorkdirError,
+    ConfigError,
+    DataError,
+    RequestError,
+    TeamError,
+    UserError,
 )
-from gan_jax.config.command_line import (
-  config_of,
-  folders,
-  name_of,
-  parse,
-  usage,
-  workdir_of,
-)
+from gan_jax.config import command_line
 from gan_jax.run import signals
-
-BAD_CONFIG, BAD_DATA, BAD_RUN = 2, 3, 4
 
 
 def main(argv: list[str]) -> int:
@@ -41,110 +31,104 @@ def main(argv: list[str]) -> int:
   # Where matplotlib keeps its fonts: configs import it already.
   os.environ.setdefault('MPLCONFIGDIR', os.path.expanduser(
       '~/.cache/gan_jax/matplotlib'))
-  values, unreadable = parse(argv)
-  if values.help:
-    print(__doc__ + usage(values))
-    return 0
   if os.environ.get('JAX_NUM_CPU_DEVICES', '1') != '1':
     # With fewer threads than devices, collectives on CPU can dead-lock.
     os.environ.setdefault('NPROC', '16')
-  # Imported here: --help and a mistyped flag need no JAX.
-  from gan_jax import parallel
-  from gan_jax.run import processes
   logging.basicConfig(format='%(message)s', force=True)
   absl_logging.set_verbosity('warning')  # Orbax tells its life story.
   logging.getLogger('gan_jax').setLevel(logging.INFO)
-  parallel.use_compilation_cache()
-  if values.mode != 'train' or values.dry_run:
-    return _act(argv, values, unreadable, processes.Team())
+  line = command_line.parse(argv)
+  if line.flags.help:
+    print(__doc__ + command_line.usage(line.flags))
+    return 0
+  if line.flags.mode != 'train' or line.flags.dry_run:
+    return _act(line)
+  # Imported here: --help and a mistyped flag need no JAX.
+  from gan_jax.run import processes
   try:
-    crew = processes.join(values.coordinator, values.num_processes,
-                        values.process_id)
+    team = processes.join(line.flags.coordinator, line.flags.num_processes,
+                          line.flags.process_id)
   except TeamError as e:
-    return _fail(BAD_CONFIG, [str(e)])
+    return _fail(ConfigError.status, [str(e)])
   try:
-    status = _act(argv, values, unreadable, crew)
+    status = _act(line, team)
   except TeamError as e:
-    status = _fail(BAD_RUN, [str(e)])
-    crew.end(status, lost=isinstance(e, processes.LostError))
+    status = _fail(e.status, [str(e)])
+    team.end(status, lost=isinstance(e, processes.LostError))
     return status
   except Exception as e:
-    crew.broken(e)
+    team.broken(e)
     raise
-  crew.end(status)
+  team.end(status)
   return status
 
 
-def _act(argv, values, unreadable, crew) -> int:
-  """Does it; the exit status."""
-  from gan_jax.base.errors import ConfigError, DataError
+def _act(line, team=None) -> int:
+  """Does it; the exit status. What a team must hear of is raised."""
+  from gan_jax import parallel
+  parallel.use_compilation_cache()
+  views = {'sample': _sample, 'evaluate': _evaluate, 'report': _report,
+           'compare': _compare, 'inspect': _inspect}
+  try:
+    if view := views.get(line.flags.mode):
+      if not line.problems:
+        print(view(line))
+      return _fail(ConfigError.status, line.problems) if line.problems else 0
+    return _train(line, team)
+  except TeamError:
+    raise
+  except UserError as e:
+    return _fail(e.status, [*line.problems, str(e)])
+
+
+def _train(line, team):
   from gan_jax.config import experiment
   from gan_jax.run import train
-  problems = [f'cannot read {arg}: {why}' for arg, why in unreadable.items()]
-  try:
-    for mode, act in (('sample', _sample), ('evaluate', _evaluate),
-                      ('report', _report)):
-      if values.mode == mode:
-        return _fail(BAD_CONFIG, problems) if problems else act(values)
-    if values.mode == 'compare':
-      return _fail(BAD_CONFIG, problems) if problems else _compare(
-          values, folders(argv))
-    if not values['config'].present:
-      return _fail(BAD_CONFIG, problems or ['give --config=configs/dcgan.py'])
-    if values.mode == 'inspect':
-      return _fail(BAD_CONFIG, problems) if problems else _inspect(values)
-    run = experiment.load(config_of(values))
-    if problems:
-      return _fail(BAD_CONFIG, problems)
-    if values.dry_run:
-      print(experiment.describe(run))
-      return 0
-    return train.train(run, workdir_of(values),
-                       allow_changed_data=values.allow_changed_data,
-                       strict=values.strict, team=crew)
-  except (ConfigError, RequestError) as e:
-    return _fail(BAD_CONFIG, [*problems, str(e)])
-  except DataError as e:
-    return _fail(BAD_DATA, [*problems, str(e)])
-  except (WorkdirError, CheckpointError,
-          NonFiniteError, StoppedError) as e:
-    return _fail(BAD_RUN, [str(e)])
+  if line.config is None:
+    return _fail(ConfigError.status, line.problems or ['give --config=dcgan'])
+  run = experiment.load(line.config)
+  if line.problems:
+    return _fail(ConfigError.status, line.problems)
+  if line.flags.dry_run:
+    print(experiment.describe(run))
+    return 0
+  return train.train(run, line.flags.workdir or os.path.join('runs', line.name),
+                     allow_changed_data=line.flags.allow_changed_data,
+                     strict=line.flags.strict, team=team)
 
 
-def _sample(values) -> int:
+def _sample(line):
   from gan_jax.views import sample
-  if not values.workdir:
+  flags = line.flags
+  if not flags.workdir:
     raise RequestError('give the --workdir of the run to sample from')
-  count = 64 if values.num_samples is None else values.num_samples
-  request = sample.Request(count, values.label, values.seed, values.truncation,
-                           values.interpolate)
-  out = values.out or os.path.join(values.workdir, 'samples.png')
-  print(sample.sample(values.workdir, request, out, strict=values.strict))
-  return 0
+  request = sample.Request(
+      64 if flags.num_samples is None else flags.num_samples, flags.label,
+      flags.seed, flags.truncation, flags.interpolate)
+  out = flags.out or os.path.join(flags.workdir, 'samples.png')
+  return sample.sample(flags.workdir, request, out, strict=flags.strict)
 
 
-def _evaluate(values) -> int:
-  from gan_jax.base.errors import ConfigError, DataError
+def _evaluate(line):
   from gan_jax.views import evaluate
+  flags = line.flags
   request = evaluate.Request(
-      values.extractor, values.weights, values.resizer, tuple(values.metrics),
-      values.num_samples or 0, values.best, values.follow)
+      flags.extractor, flags.weights, flags.resizer, tuple(flags.metrics),
+      flags.num_samples or 0, flags.best, flags.follow)
   try:
-    if values.images or values.reference:
-      if not (values.images and values.reference):
+    if flags.images or flags.reference:
+      if not (flags.images and flags.reference):
         raise ValueError('give both --images and --reference')
-      print(evaluate.folders(values.images, values.reference, request,
-                             resize=_size(values.resize), out=values.out))
-      return 0
-    if not values.workdir:
+      return evaluate.folders(flags.images, flags.reference, request,
+                              resize=_size(flags.resize), out=flags.out)
+    if not flags.workdir:
       raise ValueError('give the --workdir of a run, or --images and '
                        '--reference')
-    print(evaluate.checkpoints(values.workdir, request))
+    return evaluate.checkpoints(flags.workdir, request)
   except (ConfigError, DataError):
     raise
   except ValueError as e:
     raise RequestError(str(e)) from e
-  return 0
 
 
 def _size(texts) -> tuple[int, ...]:
@@ -154,32 +138,34 @@ def _size(texts) -> tuple[int, ...]:
   return tuple(map(int, texts))
 
 
-def _report(values) -> int:
+def _report(line):
   from gan_jax.views import report
-  if not values.workdir:
+  flags = line.flags
+  if not flags.workdir:
     raise RequestError('give the --workdir of the run to report on')
-  extractor = {'name': values.extractor, 'weights': values.weights}
+  extractor = {'name': flags.extractor, 'weights': flags.weights}
   extractor = {key: value for key, value in extractor.items() if value}
-  print(report.report(values.workdir, extractor=extractor, seed=values.seed))
-  return 0
+  return report.report(flags.workdir, extractor=extractor, seed=flags.seed)
 
 
-def _compare(values, patterns) -> int:
+def _compare(line):
   from gan_jax.views import compare
   try:
-    if not patterns:
+    if not line.folders:
       raise ValueError("give folders of runs, for example 'runs/sweep/*'")
-    print(compare.compare(patterns, sort=values.sort, out=values.out))
+    return compare.compare(line.folders, sort=line.flags.sort,
+                           out=line.flags.out)
   except ValueError as e:
     raise RequestError(str(e)) from e
-  return 0
 
 
-def _inspect(values) -> int:
+def _inspect(line):
   from gan_jax.views import inspect
-  out = values.out or os.path.join('runs', f'inspect-{name_of(values)}')
-  print(inspect.inspect(config_of(values), out))
-  return 0
+  if line.config is None:
+    raise RequestError('give --config=dcgan:data=folder and its '
+                       '--config.data.path')
+  out = line.flags.out or os.path.join('runs', f'inspect-{line.name}')
+  return inspect.inspect(line.config, out)
 
 
 def _fail(status: int, messages) -> int:

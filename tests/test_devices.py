@@ -12,7 +12,7 @@ import tiny
 from jax import lax
 
 from gan_jax import parallel
-from gan_jax.config.experiment import Facts
+from gan_jax.config.experiment import DataInfo
 from gan_jax.run import files
 
 RANGE = (-1.0, 1.0)
@@ -47,7 +47,7 @@ def test_deterministic_is_said_to_the_compiler(monkeypatch):
 def test_a_launch_on_other_devices_says_what_is_not_the_same(
     tmp_path, monkeypatch, caplog, changes, words):
   run = types.SimpleNamespace(
-      facts=Facts('x', (2, 2, 1), 4, 0, (), '', ''), train_steps=4,
+      info=DataInfo('x', (2, 2, 1), 4, 0, (), '', ''), train_steps=4,
       config={'discriminator': dict(norm='batch', minibatch='none')} | changes)
   for count in (2, 3):
     monkeypatch.setattr(parallel, 'device_names', lambda n=count: ['cpu'] * n)
@@ -58,7 +58,7 @@ def test_a_launch_on_other_devices_says_what_is_not_the_same(
 
 def test_a_launch_on_other_cores_says_so(tmp_path, monkeypatch, caplog):
   run = types.SimpleNamespace(
-      facts=Facts('x', (2, 2, 1), 4, 0, (), '', ''), train_steps=4, config={})
+      info=DataInfo('x', (2, 2, 1), 4, 0, (), '', ''), train_steps=4, config={})
   for count in (2, 2, 0, 2, 3):  # 0 is an accelerator.
     monkeypatch.setattr(parallel, 'cores', lambda n=count: n)
     files.write_launch(tmp_path, run, 2, {})

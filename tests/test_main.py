@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import tiny
 from PIL import Image
+from recipes import parsed
 from tiny import MLP
 
-from gan_jax import main
+from gan_jax.config import command_line
 from gan_jax.run import train
 
 pytestmark = tiny.READS_CONFIGS
@@ -96,12 +97,12 @@ def _picture(path, value, size=(8, 8)):
 
 
 def test_workdirs_of_different_overrides_differ():
-  folders = [main.workdir_of(main.parse(['main', MLP, *flags])[0])
+  folders = [command_line.parse(['main', MLP, *flags]).name
              for flags in ([], ['--config.seed=1'], ['--config.seed=11'],
                            ['--config.gen_optimizer.b1=0.25'],
                            ['--config.disc_optimizer.b1=0.25'])]
   assert len(set(folders)) == len(folders)
-  assert all(re.fullmatch(r'runs/[\w.,=+-]+', folder) for folder in folders)
+  assert all(re.fullmatch(r'[\w.,=+-]+', folder) for folder in folders)
 
 
 def test_a_loss_of_ones_own(cli, tmp_path, monkeypatch):
@@ -135,9 +136,8 @@ def test_a_loss_of_ones_own(cli, tmp_path, monkeypatch):
   status, printed, said = cli(
       '--config=configs/dcgan.py:loss=my_lab.ideas:my_loss,quick', '--dry_run')
   assert status == 0, said
-  values, _ = main.parse(
-      ['main', '--config=configs/dcgan.py:loss=my_lab.ideas:my_loss'])
-  assert values.config.loss.to_dict() == dict(name='my_lab.ideas:my_loss',
+  config = parsed('--config=configs/dcgan.py:loss=my_lab.ideas:my_loss')
+  assert config.loss.to_dict() == dict(name='my_lab.ideas:my_loss',
                                               scale=1.0)
 
 

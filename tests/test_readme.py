@@ -12,7 +12,7 @@ from shown_code import ROOT, blocks
 from configs import cgan
 from gan_jax import main
 from gan_jax.base import lookup
-from gan_jax.config import experiment
+from gan_jax.config import command_line, experiment
 from gan_jax.run import train
 
 
@@ -26,14 +26,14 @@ def commands():
 def test_command_parses_and_its_config_loads(command, monkeypatch):
   monkeypatch.chdir(ROOT)
   argv = shlex.split(command)[2:]
-  values, unreadable = main.parse(argv)
-  assert not unreadable
-  if values['config'].present and 'my_lab' not in command:
+  line = command_line.parse(['main', *argv[1:]])
+  assert not line.problems or 'my_lab' in command
+  if line.config is not None and 'my_lab' not in command:
     if 'fashion_mnist' in command and not pathlib.Path(
         '/usr/share/datasets/fashion-mnist').exists():
       pytest.skip('needs the Debian package dataset-fashion-mnist')
     if 'path=' not in command:
-      experiment.load(values.config)
+      experiment.load(line.config)
 
 
 def test_the_loss_of_the_readme_trains(tmp_path, monkeypatch):

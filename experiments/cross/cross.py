@@ -27,11 +27,10 @@ import jax  # noqa: E402  (after the line above)
 import numpy as np  # noqa: E402
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
-from configs import common  # noqa: E402  (after the line above)
-from gan_jax import parallel
-from gan_jax.base import lookup
+from gan_jax import parallel  # noqa: E402
+from gan_jax.base import lookup  # noqa: E402
 from gan_jax.base.errors import ConfigError  # noqa: E402
-from gan_jax.config import experiment  # noqa: E402
+from gan_jax.config import experiment, recipe  # noqa: E402
 
 _DRAWN = 2  # tries of a pair in company at random, before plain company
 GENERATOR_NORMS = ('none', 'batch', 'conditional_batch', 'layer', 'instance',
@@ -116,7 +115,7 @@ def config_of(cell: dict) -> dict:
   """The config of a cell: 8 px, width 4, batch 8."""
   needs = lookup.build('gan_jax.losses', dict(name=cell['loss'])).needs
   judge = 'autoencoder' if needs else 'dcgan'
-  config = experiment.plain(common.get_config())
+  config = experiment.plain(recipe.base())
   generator = dict(name='dcgan.Generator', width=4, norm=cell['gen_norm'],
                    weight_norm=cell['weight_norm'], conditioning=(
                        'onehot' if cell['conditioning'] != 'none' else 'none'))

@@ -76,11 +76,11 @@ def stacked(data: str, argument: str):
 
 def train(run: experiment.Experiment, seeds: int, steps: int):
   """A sampler and the averages of a population's generators, stacked."""
-  game = experiment.make_game(run.config, run.facts, steps, axis_name=None)
+  game = experiment.make_game(run.config, run.info, steps, axis_name=None)
   size, scale_to = run.config['batch_size'], run.config['image_range']
   images = jnp.asarray(run.source.images)
   states = jax.tree.map(lambda *x: jnp.stack(x), *(
-      experiment.initial_state(game, run.facts.image_shape, seed)
+      experiment.initial_state(game, run.info.image_shape, seed)
       for seed in range(seeds)))
   streams = [Batches(len(images), size, seed) for seed in range(seeds)]
 

@@ -26,8 +26,8 @@ sys.path.insert(0, ROOT)
 
 import jax  # noqa: E402  (after the line above)
 
-from gan_jax import main, parallel  # noqa: E402
-from gan_jax.config import experiment  # noqa: E402
+from gan_jax import parallel  # noqa: E402
+from gan_jax.config import command_line, experiment  # noqa: E402
 from gan_jax.run.checkpoint import Checkpoints, digest  # noqa: E402
 
 STATUS = {'KILL': -9, 'TERM': 143, 'INT': 130, 'USR1': 85}
@@ -148,9 +148,9 @@ def tail(folder) -> str:
 
 def state(steps, folder) -> str:
   """sha256 of all arrays of the newest checkpoint."""
-  values, bad = main.parse(['main', *arguments(steps)])
-  assert not bad
-  run = experiment.load(values.config)
+  line = command_line.parse(['main', *arguments(steps)])
+  assert not line.problems
+  run = experiment.load(line.config)
   checkpoints = Checkpoints(folder, strict=True)
   abstract = parallel.abstract(jax.eval_shape(run.init), parallel.make_mesh(1))
   found = digest(checkpoints.restore(abstract, steps))

@@ -18,14 +18,18 @@ class UserError(Exception):
 
 
 class Problem(NamedTuple):
-  """One thing wrong with a config: where, what, and what would be right."""
+  """One thing wrong with a config: where, what, and what would be right.
+
+  path: of the key, '' for what is no single key's.
+  """
 
   path: str
   value: Any
   rule: str
 
   def __str__(self):
-    return f'{self.path} = {self.value!r}: {self.rule}'
+    return (f'{self.path} = {self.value!r}: {self.rule}' if self.path
+            else self.rule)
 
 
 class ConfigError(UserError, ValueError):
@@ -38,7 +42,8 @@ class ConfigError(UserError, ValueError):
     self.problems = problems
     count = 'one problem' if len(problems) == 1 else f'{len(problems)} problems'
     super().__init__('\n'.join([f'{count} in the config:',
-                                *(f'  config.{p}' for p in problems)]))
+                                *(f'  {"config." * bool(p.path)}{p}'
+                                  for p in problems)]))
 
 
 class RequestError(UserError, ValueError):

@@ -9,7 +9,10 @@ from anywhere, `name='dcgan.Generator'` looks into a module of a package.
 import difflib
 import importlib
 import inspect
+import os
 import pkgutil
+import sysconfig
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, get_args, get_origin
 
@@ -27,12 +30,39 @@ class PlugIn(str):
 
 def near(word: str, known: Iterable[str]) -> str:
   """'; did you mean "x"? Known: ...'; a long list gives way to the hint."""
-  known = sorted(known)
-  match = difflib.get_close_matches(str(word), known, n=1)
+  known, word = sorted(known), str(word)
+  match = difflib.get_close_matches(word, known, n=1) or [
+      name for name in known if word == _initials(name)][:1]
   hint = f'; did you mean "{match[0]}"?' if match else '.'
   if match and len(known) > 30:
     return hint
   return f'{hint} Known: {", ".join(known) or "none"}'
+
+
+def _initials(name):
+  """'lr' of 'learning_rate'."""
+  return ''.join(part[:1] for part in name.split('_'))
+
+
+def failure(error: BaseException) -> str:
+  """What an error says, and where in the user's own files it was raised."""
+  frames = [frame for frame in traceback.extract_tb(error.__traceback__)
+            if _is_own(frame.filename)]
+  said = str(error) or type(error).__name__
+  if frames or not isinstance(error, (ValueError, TypeError)):
+    said = f'{type(error).__name__}: {error}'
+  return said + ''.join(
+      f'\n    {frame.filename}, line {frame.lineno}, in {frame.name}: '
+      f'{frame.line}' for frame in frames[-3:])
+
+
+def _is_own(path: str) -> bool:
+  """Whether a file is neither the program's, nor Python's or a package's."""
+  homes = (os.path.dirname(os.path.dirname(__file__)),
+           *(sysconfig.get_path(name) for name in (
+               'stdlib', 'platstdlib', 'purelib', 'platlib')))
+  return os.path.isabs(path) and not any(
+      path.startswith(home + os.sep) for home in homes)
 
 
 def names(room: str, kind: str = '') -> list[str]:

@@ -4,63 +4,61 @@ import hashlib
 import os
 import re
 import sys
+from typing import NamedTuple
 
 from absl import flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
+from ml_collections.config_flags import config_path
 
-_SWITCHES = ('help', 'dry_run', 'nodry_run', 'allow_changed_data',
-             'noallow_changed_data', 'follow', 'nofollow', 'strict', 'nostrict')
-
-
-def _joined(argv):
-  """`--flag value` as `--flag=value`, so that each argument stands alone."""
-  out = list(argv[:1])
-  for arg in argv[1:]:
-    last = out[-1]
-    if (len(out) > 1 and last.startswith('-') and '=' not in last
-        and not arg.startswith('-')
-        and last.lstrip('-') not in _SWITCHES):
-      out[-1] = f'{last}={arg}'
-    else:
-      out.append(arg)
-  return out
+MODES = ('train', 'sample', 'evaluate', 'report', 'inspect', 'compare')
+_SWITCHES = ('help', 'dry_run', 'allow_changed_data', 'follow', 'strict')
 
 
-def folders(argv: list[str]) -> list[str]:
-  """The arguments that are no flags: folders or patterns of them."""
-  return [arg for arg in _joined(argv)[1:] if not arg.startswith('-')]
+class CommandLine(NamedTuple):
+  """What was asked for.
 
-
-def parse(argv: list[str]) -> tuple[flags.FlagValues, dict[str, str]]:
-  """Parses what can be parsed.
-
-  Returns:
-    (the flags, {argument: why it cannot be read}).
+  flags: all but those of the config.
+  config: of --config and its overrides, None without one.
+  name: of the run: <config>-<argument>-<overrides>, made fit for a file.
+  folders: the arguments that are no flags.
+  problems: what cannot be read, each with the reason.
   """
-  rest = folders(argv)
-  values, bad = _parse([arg for arg in _joined(argv) if arg not in rest])
-  if values.mode != 'compare':
-    bad |= {arg: 'not a flag' for arg in rest}
-  return values, bad
+
+  flags: flags.FlagValues
+  config: ConfigDict | None
+  name: str
+  folders: list[str]
+  problems: list[str]
 
 
-def _parse(argv):
-  """The same for flags alone."""
-  values, why = _try(argv)
-  if not why:
-    return values, {}
-  config = [a for a in argv[1:] if re.match(r'--?config=', a)]
-  bad = {a: why for a in config if (why := _try([argv[0], a])[1])}
-  if bad:  # Without a config, its overrides cannot be judged.
-    return _try(argv[:1])[0], bad
-  good = list(argv[:1])
-  for arg in argv[1:]:
-    why = _try([argv[0], *(config if arg not in config else ()), arg])[1]
-    if why:
-      bad[arg] = why
+def parse(argv: list[str]) -> CommandLine:
+  """Reads what can be read, in any order of flags.
+
+  Args:
+    argv: program name and arguments.
+  """
+  values, problems, folders, overrides, config = _define(), [], [], [], ''
+  for arg in _joined(argv[1:]):
+    if not arg.startswith('-'):
+      folders.append(arg)
+    elif re.match(r'--?config=', arg):
+      config = arg.partition('=')[2]
+    elif re.match(r'--?(no)?config\.', arg):
+      overrides.append(arg)
     else:
-      good.append(arg)
-  return _try(good)[0], bad
+      try:
+        values([argv[0], arg])
+      except flags.Error as e:
+        problems.append(f'cannot read {arg}: {e}')
+  values([argv[0]])
+  if values.mode != 'compare':
+    problems += [f'cannot read {arg}: not a flag{_hint(arg)}'
+                 for arg in folders]
+  if not config:
+    problems += [f'cannot read {arg}: give --config too' for arg in overrides]
+    return CommandLine(values, None, '', folders, problems)
+  config, name, found = _read_config(config, overrides)
+  return CommandLine(values, config, name, folders, problems + found)
 
 
 def usage(values) -> str:
@@ -68,41 +66,47 @@ def usage(values) -> str:
   return values.module_help(sys.modules[__name__])
 
 
-def _try(argv):
-  """(flags parsed from argv, why they cannot be or '')."""
+def _joined(args):
+  """`--flag value` as `--flag=value`, so that each argument stands alone."""
+  out = []
+  for arg in args:
+    if (out and out[-1].startswith('-') and '=' not in out[-1]
+        and not arg.startswith('-')
+        and out[-1].lstrip('-').removeprefix('no') not in _SWITCHES):
+      out[-1] = f'{out[-1]}={arg}'
+    else:
+      out.append(arg)
+  return out
+
+
+def _hint(arg):
+  """What an argument without a flag may have been meant for."""
+  if arg in MODES:
+    return f'; did you mean --mode={arg}?'
+  if arg.partition(':')[0].endswith('.py'):
+    return f'; did you mean --config={arg}?'
+  return ''
+
+
+def _define():
   values = flags.FlagValues()
-  _define(values, argv)
-  try:
-    rest = values(argv)[1:]
-    return values, f'not a flag: {" ".join(rest)}' if rest else ''
-  except Exception as e:  # config_flags raises whatever its parsers raise.
-    text = str(e.args[0] if e.args else e)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    # Of a traceback, only the last line speaks to the user.
-    lines = lines[-1:] if 'Traceback' in text else lines
-    return values, ' '.join(lines) or type(e).__name__
-
-
-def _define(values, argv):
-  # New attributes are let through here and judged with all the rest by
-  # experiment.load, so that every mistake in a config is named at once.
-  config_flags.DEFINE_config_file(
-      'config', None, 'File with get_config(arg): configs/dcgan.py, or '
-      'configs/dcgan.py:loss=hinge,quick; --config.key=value overrides.',
-      lock_config=False, accept_new_attributes=True, flag_values=values,
-      sys_argv=argv)
 
   def add(kind, name, default, text, *args):
     kind(name, default, *args, text, flag_values=values)
 
+  add(flags.DEFINE_string, 'config', '', 'A recipe, dcgan or '
+      'dcgan:loss=hinge,quick, or a file with get_config(arg); '
+      '--config.key=value overrides.')
   add(flags.DEFINE_string, 'workdir', '', 'Where the run is kept; by default '
       'runs/<config> and the overrides.')
-  add(flags.DEFINE_enum, 'mode', 'train', 'What to do with the run.',
-      ['train', 'sample', 'evaluate', 'report', 'inspect', 'compare'])
+  add(flags.DEFINE_enum, 'mode', 'train', 'What to do with the run.', MODES)
   add(flags.DEFINE_bool, 'dry_run', False, 'Print networks, durations and '
       'memory, and exit.')
   add(flags.DEFINE_bool, 'allow_changed_data', False, 'Resume although the '
       'examples are not those of the last launch.')
+  add(flags.DEFINE_list, 'allow_changed', '', 'Keys of the config with which '
+      'a run may be resumed though they have changed, for example '
+      'gen_optimizer.learning_rate.')
   add(flags.DEFINE_bool, 'strict', False, 'Where the newest checkpoint is '
       'damaged, stop instead of falling back to the one before.')
   add(flags.DEFINE_string, 'coordinator', '', 'HOST:PORT of process 0, where '
@@ -138,40 +142,67 @@ def _define(values, argv):
   add(flags.DEFINE_string, 'sort', '', 'Of compare, whose arguments are the '
       "folders of runs, or patterns such as 'runs/sweep/*': a score.")
   add(flags.DEFINE_bool, 'help', False, 'Print this.')
+  return values
 
 
-def config_of(values):
-  """The ConfigDict of --config.
+def _read_config(name, overrides):
+  """(config or None, name of the run, what cannot be read)."""
+  from gan_jax.base.errors import ConfigError
+  from gan_jax.config import recipe
+  try:
+    config = recipe.get_config(name)
+  except ConfigError as e:
+    return None, '', [f'cannot read --config={name}: {p}' for p in e.problems]
+  problems, read = [], {}
+  for arg in overrides:
+    try:
+      read |= _override(config, arg)
+    except Exception as e:  # config_flags raises whatever its parsers raise.
+      problems.append(f'cannot read {arg}: {_reason(config, arg, e)}')
+  path, _, argument = name.partition(':')
+  parts = [os.path.splitext(os.path.basename(path))[0],
+           *filter(None, argument.split(',')),
+           *(f'{key}={value}' for key, value in sorted(read.items()))]
+  return config, _file_name('-'.join(parts)), problems
 
-  Raises:
-    ConfigError: no such file.
-  """
-  from gan_jax.base.errors import ConfigError, Problem
-  from gan_jax.base.lookup import near
-  path = config_flags.get_config_filename(values['config']).split(':')[0]
-  if not os.path.isfile(path):
-    folder = os.path.dirname(path) or '.'
-    names = os.listdir(folder) if os.path.isdir(folder) else ()
-    known = [os.path.join(folder, n) for n in names if n.endswith('.py')]
-    raise ConfigError([Problem('py', path, 'no such file' + near(path, known))])
-  return values.config
+
+def _override(config, arg) -> dict:
+  """Sets one field; {its path: its value}."""
+  values = flags.FlagValues()
+  # New fields are let through here and judged with all the rest by
+  # experiment.load, so that every mistake in a config is named at once.
+  config_flags.DEFINE_config_dict(
+      'config', config, lock_config=False, accept_new_attributes=True,
+      flag_values=values, sys_argv=['', arg])
+  values(['', arg])
+  return config_flags.get_override_values(values['config'])
 
 
-def workdir_of(values) -> str:
-  """--workdir, or runs/<config>-<arg>-<overrides>, readable and stable."""
-  return values.workdir or os.path.join('runs', name_of(values))
+def _reason(config, arg, error) -> str:
+  """Why an override cannot be read, in words."""
+  path = re.sub(r'^--?(no)?config\.', '', arg.partition('=')[0])
+  if (index := re.match(r'(.*)\[(\d+)\]', path)) and isinstance(
+      error, (IndexError, TypeError)):
+    have = len(config_path.get_value(config, index[1]))
+    return (f'config.{index[1]} has {have or "no"} '
+            f'{"entry" if have == 1 else "entries"}'
+            + (f', [0] to [{have - 1}]' if have > 1 else '')
+            + '; put others in its place behind the colon, as '
+            'dcgan:penalty=r1+r2 does')
+  if isinstance(error, flags.Error):
+    try:
+      kind = type(config_path.get_value(config, path)).__name__
+      return f'must be {"an" if kind == "int" else "a"} {kind}'
+    except Exception:
+      pass
+  text = str(error.args[0] if error.args else error).strip()
+  return text.splitlines()[-1] if text else type(error).__name__
 
 
-def name_of(values) -> str:
-  """Of the run: <config>-<arg>-<overrides>, made fit for a file."""
-  path, _, arg = config_flags.get_config_filename(values['config']).partition(
-      ':')
-  overrides = config_flags.get_override_values(values['config'])
-  parts = [os.path.splitext(os.path.basename(path))[0]]
-  parts += [part for part in arg.split(',') if part]
-  parts += [f'{key}={value}' for key, value in sorted(overrides.items())]
-  name = re.sub(r'[^\w.,=+\[\]%-]+', '_', '-'.join(parts))
-  if len(name) > 200:  # Longer names are no file names.
-    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    name = f'{name[:180]}-{digest}'
-  return name
+def _file_name(text) -> str:
+  """A text as the name of a folder, at most 200 bytes long."""
+  name = re.sub(r'[^\w.,=+\[\]%-]+', '_', text)
+  if len(name.encode()) <= 200:  # File systems take 255.
+    return name
+  digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+  return f'{name.encode()[:180].decode(errors="ignore")}-{digest}'

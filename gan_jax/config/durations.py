@@ -37,8 +37,7 @@ def steps(value: Any, units: Units) -> int:
   """A duration in steps; 0 means never.
 
   Raises:
-    ValueError: not a duration, negative, a percentage of nothing, or a number
-      of steps that is not a multiple of `units.multiple`.
+    ValueError: not a duration, negative, or a percentage of nothing.
   """
   if isinstance(value, int) and not isinstance(value, bool):
     number, unit = float(value), 'steps'
@@ -50,7 +49,9 @@ def steps(value: Any, units: Units) -> int:
   if number < 0:
     raise ValueError('must not be negative')
   if unit.startswith('step'):
-    return _exact(number, units.multiple)
+    if number != int(number):
+      raise ValueError('must be a whole number of steps')
+    return int(number)
   if unit == '%' and not units.train_steps:
     raise ValueError('a percentage of train_steps cannot be train_steps')
   worth = {'%': units.train_steps / 100,
@@ -60,18 +61,6 @@ def steps(value: Any, units: Units) -> int:
   # The small slack keeps 0.1 * 30 from becoming 4.
   calls = math.ceil(number * worth[unit[0]] / units.multiple - 1e-9)
   return calls * units.multiple
-
-
-def _exact(number: float, multiple: int) -> int:
-  if number != int(number):
-    raise ValueError('must be a whole number of steps')
-  number = int(number)
-  if number % multiple:
-    down = number // multiple * multiple
-    near = f'{down} or {down + multiple}' if down else f'{multiple}'
-    raise ValueError(f'must be a multiple of steps_per_call = {multiple}; '
-                     f'try {near}')
-  return number
 
 
 _OWN, _OPTAX = 'gan_jax.game.schedules', 'optax.schedules'

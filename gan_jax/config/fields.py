@@ -1,6 +1,20 @@
-"""The fields of a config, each with its path."""
+"""Configs as plain dicts, their fields by path, and what differs in two."""
+
+from collections.abc import Mapping
+from typing import Any
 
 _ABSENT = object()
+
+
+def plain(config: Any) -> Any:
+  """ConfigDicts as dicts, sequences as tuples, all the way down."""
+  if hasattr(config, 'to_dict'):
+    config = config.to_dict()
+  if isinstance(config, Mapping):
+    return {k: plain(v) for k, v in config.items()}
+  if isinstance(config, (list, tuple)):
+    return tuple(plain(v) for v in config)
+  return config
 
 
 def flat(config: dict) -> dict:
@@ -44,7 +58,7 @@ def _differences(path, old, new):
     for key in old_items | new_items:
       yield from _differences(path + key, old_items.get(key, _ABSENT),
                               new_items.get(key, _ABSENT))
-  elif _plain(old) != _plain(new):
+  elif plain(old) != plain(new):
     yield path, _text(old), _text(new)
 
 
@@ -58,14 +72,14 @@ def _items(value):
   return None
 
 
-def _plain(value):
-  """Tuples as lists, at any depth."""
-  if isinstance(value, (list, tuple)):
-    return [_plain(v) for v in value]
-  if isinstance(value, dict):
-    return {k: _plain(v) for k, v in value.items()}
-  return value
-
-
 def _text(value):
-  return 'absent' if value is _ABSENT else repr(_plain(value))
+  return 'absent' if value is _ABSENT else repr(_lists(value))
+
+
+def _lists(value):
+  """Sequences as JSON writes them."""
+  if isinstance(value, (list, tuple)):
+    return [_lists(v) for v in value]
+  if isinstance(value, dict):
+    return {k: _lists(v) for k, v in value.items()}
+  return value

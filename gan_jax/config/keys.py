@@ -1,227 +1,243 @@
-"""The rules for the plain values of a config, all checked at once."""
+"""Every key of a config: its default, the values it takes, what it is for.
+
+`KEYS` is the one table. `recipe.get_config` takes the defaults from it, `check`
+the rules, the docs their words. Rules that look at several keys, the data or
+the networks are in `rules.py`.
+"""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import Problem
 from gan_jax.config import durations
 from gan_jax.data import load as data
 
-DTYPES = ('float32', 'bfloat16')
-IMAGE_RANGES = ((-1.0, 1.0), (0.0, 1.0))
-DURATIONS = ('log_every', 'sample_every', 'eval_every', 'checkpoint_every')
 
-
-
-class Room:
-  """Where the names of a config key are looked up.
+class Choice(NamedTuple):
+  """Where `dict(name=..., **kwargs)` of a key is looked up.
 
   module, kind: as in `lookup.names`.
-  available: arguments that the program supplies.
-  many: whether the key holds a tuple of specs, and with which further keys.
+  supplied: arguments that the program gives, and not the config.
+  many: whether the key holds a tuple of such dicts.
+  extra: further keys of each, which belong to the game.
   """
 
-  def __init__(self, module, *, kind='', available=(), many=False, extra=()):
-    """See the class."""
-    self.module, self.kind, self.available = module, kind, available
-    self.many, self.extra = many, extra
+  module: str
+  kind: str = ''
+  supplied: tuple[str, ...] = ()
+  many: bool = False
+  extra: tuple[str, ...] = ()
 
 
-_NETWORK = ('image_shape', 'image_range', 'num_classes', 'axis_name', 'dtype')
-_BATCH = ('batch_mean', 'batch_all')
-_CODES = dict(categories=(10,), continuous=2)  # as latents.infogan has them
-POLICIES = ('warn', 'stop', 'rollback')
-UPDATES = ('alternating', 'simultaneous')
-ROOMS = {
-    'data': Room(data.ROOM, available=('geometry',)),
-    'latent': Room('gan_jax.game.latents'),
-    'generator': Room('gan_jax.models', kind='Generator', available=_NETWORK),
-    'discriminator': Room('gan_jax.models', kind='Discriminator',
-                          available=(*_NETWORK, 'heads')),
-    'loss': Room('gan_jax.losses', available=_BATCH),
-    'penalties': Room('gan_jax.penalties', many=True, extra=('weight', 'every'),
-                      available=(*_BATCH, 'num_classes')),
-    'augment': Room('gan_jax.augment', many=True,
-                    available=('batch_mean', 'batch_size')),
-    'gen_optimizer': Room('optax'),
-    'disc_optimizer': Room('optax'),
-    'evaluators': Room('gan_jax.evaluators', available=('source', 'seed'),
-                       many=True),
-}
+class Number(NamedTuple):
+  """A float in [low, high), or a schedule for one."""
+
+  low: float
+  high: float
 
 
-def _whole(low):
-  return (lambda v: _is_int(v) and v >= low), f'must be an int >= {low}'
+class Key(NamedTuple):
+  """One key of a config.
 
+  default: of `recipe.get_config`; a run folder that lacks the key has it too.
+  words: what it is for, one line.
+  values: a `Choice`, a `Number`, DURATION, or (rule, what must hold in words).
+  """
 
-def _real(low, high=float('inf')):
-  bound = f'>= {low}' if high == float('inf') else f'in [{low}, {high})'
-  return (lambda v: _is_real(v) and low <= v < high), f'must be a float {bound}'
+  default: Any
+  words: str
+  values: Any
 
 
 def _is_int(value):
   return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_real(value):
-  return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _whole(low, high=2**31):
+  bound = f'>= {low}' if high == 2**31 else f'from {low} to {high - 1}'
+  return lambda v: _is_int(v) and low <= v < high, f'must be an int {bound}'
 
 
-_VALUES = {
-    # JAX's keys take 32 bits of a seed: more would alias.
-    'seed': (lambda v: _is_int(v) and 0 <= v < 2**32,
-             'must be an int from 0 to 2**32 - 1'),
-    'batch_size': _whole(1),
-    'disc_steps': _whole(1),
-    'gen_steps': _whole(1),
-    'steps_per_call': _whole(1),
-    'keep_checkpoints': _whole(1),
-    'packing': _whole(1),
-    'unrolled_steps': _whole(0),
-    'accumulate_steps': _whole(1),
-    'updates': (lambda v: v in UPDATES, f'must be one of {UPDATES}'),
-    'lazy_correction': (lambda v: isinstance(v, bool), 'must be True or False'),
-    'gradient_normalization': (lambda v: isinstance(v, bool),
-                               'must be True or False'),
-    'init_from': (lambda v: isinstance(v, str),
-                  'must be the workdir of another run, or empty'),
-    'disc_frozen': (lambda v: isinstance(v, tuple) and all(
-        isinstance(name, str) for name in v),
-                    'must be a tuple of names of layers'),
-    'deterministic': (lambda v: isinstance(v, bool), 'must be True or False'),
-    'reuse_fakes': (lambda v: isinstance(v, bool), 'must be True or False'),
-    'disc_weight_clip': _real(0.0),
-    'max_grad_norm': _real(0.0),
-    'ema_rampup': _real(0.0),
-    'best_metric': (lambda v: isinstance(v, str),
-                    'must be the name of a score, or empty'),
-    'dtype': (lambda v: v in DTYPES, f'must be one of {DTYPES}'),
-    'image_range': (lambda v: v in IMAGE_RANGES,
-                    f'must be one of {IMAGE_RANGES}'),
-    'sample_grid': (lambda v: isinstance(v, tuple) and len(v) == 2
-                    and all(_is_int(n) and n > 0 for n in v),
-                    'must be (rows, columns), each 1 or more'),
+def _real(low):
+  return (lambda v: isinstance(v, (int, float)) and not isinstance(v, bool)
+          and low <= v < float('inf'), f'must be a float >= {low}')
+
+
+def _one_of(*values):
+  return lambda v: v in values, f'must be one of {values}'
+
+
+def _text(what):
+  return lambda v: isinstance(v, str), f'must be {what}, or empty'
+
+
+DURATION = (None, durations.RULE)
+_SWITCH = lambda v: isinstance(v, bool), 'must be True or False'
+_NETWORK = ('image_shape', 'image_range', 'num_classes', 'axis_name', 'dtype')
+_BATCH = ('batch_mean', 'batch_all')
+
+KEYS = {
+    'seed': Key(0, 'seed of everything random', (
+        # JAX's keys take 32 bits of a seed: more would alias.
+        lambda v: _is_int(v) and 0 <= v < 2**32,
+        'must be an int from 0 to 2**32 - 1')),
+    'dtype': Key('float32', "of the networks' arithmetic",
+                 _one_of('float32', 'bfloat16')),
+    'deterministic': Key(False, 'on GPUs: the same bits in each start',
+                         _SWITCH),
+    'data': Key({'name': 'mnist10k'}, 'the data set and how it is read',
+                Choice(data.ROOM, supplied=('geometry',))),
+    'image_range': Key((-1.0, 1.0), 'of the images that networks see; with '
+                       '(0., 1.) generators end in a sigmoid instead of tanh',
+                       _one_of((-1.0, 1.0), (0.0, 1.0))),
+    'batch_size': Key(64, 'real images of an update, over all devices',
+                      _whole(1)),
+    'augment': Key((), 'of real and generated images alike', Choice(
+        'gan_jax.augment', supplied=('batch_mean', 'batch_size'), many=True)),
+    'latent': Key({'name': 'normal', 'size': 100}, 'the prior of z',
+                  Choice('gan_jax.game.latents')),
+    'generator': Key({'name': 'dcgan.Generator', 'conditioning': 'none'},
+                     'the network from z to images',
+                     Choice('gan_jax.models', 'Generator', _NETWORK)),
+    'discriminator': Key(
+        {'name': 'dcgan.Discriminator', 'conditioning': 'none'},
+        'the network from images to logits',
+        Choice('gan_jax.models', 'Discriminator', (*_NETWORK, 'heads'))),
+    'loss': Key({'name': 'non_saturating'}, 'the adversarial loss',
+                Choice('gan_jax.losses', supplied=_BATCH)),
+    'penalties': Key((), 'terms added to the loss, each with a weight', Choice(
+        'gan_jax.penalties', supplied=(*_BATCH, 'num_classes'), many=True,
+        extra=('weight', 'every'))),
+    'disc_weight_clip': Key(0.0, 'bound of all weights of D after its update '
+                            '(WGAN), 0 for none', _real(0.0)),
+    'max_grad_norm': Key(0.0, 'gradients of a larger global norm are scaled '
+                         'down to it, 0 for none', _real(0.0)),
+    'gradient_normalization': Key(
+        False, 'logits f become f / (|df/dx| + |f|) (Wu et al. 2021)',
+        _SWITCH),
+    'packing': Key(1, 'images that D judges together (PacGAN)', _whole(1)),
+    'unrolled_steps': Key(0, 'updates of D that G looks ahead (unrolled GAN)',
+                          _whole(0)),
+    'updates': Key('alternating', 'whether the players move in turn or from '
+                   'the same state', _one_of('alternating', 'simultaneous')),
+    'gen_optimizer': Key({'name': 'adam', 'learning_rate': 2e-4, 'b1': 0.5,
+                          'b2': 0.999}, 'of the generator', Choice('optax')),
+    'disc_optimizer': Key({'name': 'adam', 'learning_rate': 2e-4, 'b1': 0.5,
+                           'b2': 0.999}, 'of the discriminator',
+                          Choice('optax')),
+    'accumulate_steps': Key(1, 'gradients averaged before an update',
+                            _whole(1)),
+    'lazy_correction': Key(False, "StyleGAN2's correction of rate and betas "
+                           'for penalties with every > 1', _SWITCH),
+    'disc_frozen': Key((), 'layers of D that stay as they start (FreezeD)', (
+        lambda v: isinstance(v, tuple) and all(
+            isinstance(name, str) for name in v),
+        'must be a tuple of names of layers')),
+    'init_from': Key('', 'folder of the run whose weights a new run starts '
+                     'from', _text('the workdir of another run')),
+    'disc_steps': Key(1, 'updates of D in a step', _whole(1)),
+    'gen_steps': Key(1, 'updates of G in a step', _whole(1)),
+    'reuse_fakes': Key(True, "whether G's first update takes the images of "
+                       "D's last one: one forward pass less", _SWITCH),
+    'ema_decay': Key(0.999, 'of the averaged generator, per step; 0 keeps the '
+                     'last weights',
+                     Number(0.0, 0.9999999)),  # 1 in float32 never moves.
+    'ema_rampup': Key(0.05, "bound of the average's half-life, as a share of "
+                      'the steps so far; 0 for none', _real(0.0)),
+    'train_steps': Key(3000, 'length of the run', DURATION),
+    'steps_per_call': Key(20, 'steps that are compiled into one call',
+                          _whole(1)),
+    'log_every': Key(20, 'between rows of scalars', DURATION),
+    'sample_every': Key(100, 'between sample grids, 0 for none', DURATION),
+    'sample_grid': Key((8, 8), '(rows, columns); a row per class if labelled', (
+        lambda v: isinstance(v, tuple) and len(v) == 2
+        and all(_is_int(n) and n > 0 for n in v),
+        'must be (rows, columns), each 1 or more')),
+    'eval_every': Key(1000, 'between scores, 0 for none', DURATION),
+    'evaluators': Key((), 'what is scored', Choice(
+        'gan_jax.evaluators', supplied=('source', 'seed'), many=True)),
+    'best_metric': Key('', 'the score by which WORKDIR/best is kept',
+                       _text('the name of a score')),
+    'checkpoint_every': Key(500, 'between checkpoints, 0 for none', DURATION),
+    'keep_checkpoints': Key(3, 'the newest ones that are kept', _whole(1)),
+    'watchdog': Key({'policy': 'warn', 'max_rollbacks': 3}, 'what is done '
+                    'about an ill run: warn, stop or rollback', (
+        lambda v: isinstance(v, Mapping), 'must be dict(policy=, '
+        'max_rollbacks=)')),
 }
-# Plain values that may be schedules, and the range [low, high) of each.
-NUMBERS = {'ema_decay': (0.0, 0.9999999)}  # 1 in float32 would never move
-KEYS = {*_VALUES, *ROOMS, *DURATIONS, *NUMBERS, 'train_steps', 'watchdog'}
+_WATCHDOG = {'policy': _one_of('warn', 'stop', 'rollback'),
+             'max_rollbacks': _whole(0)}
+DURATIONS = tuple(k for k, key in KEYS.items() if key.values is DURATION)
+CHOICES = {k: key.values for k, key in KEYS.items()
+           if isinstance(key.values, Choice)}
+NUMBERS = {k: key.values for k, key in KEYS.items()
+           if isinstance(key.values, Number)}
 
 
-def check(config: Mapping[str, Any], devices: int) -> list[Problem]:
-  """Problems of keys, values and specs that need neither data nor networks.
+def filled(config: Mapping[str, Any]) -> dict[str, Any]:
+  """A config with the defaults of the keys that it lacks, of an older run."""
+  return {k: key.default for k, key in KEYS.items()} | dict(config)
+
+
+def check(config: Mapping[str, Any]) -> list[Problem]:
+  """What is wrong with each key by itself.
 
   Args:
     config: plain dict, tuples for sequences.
-    devices: that a batch is divided by.
   """
   problems = [Problem(key, value, 'no such key' + lookup.near(key, KEYS))
               for key, value in config.items() if key not in KEYS]
   problems += [Problem(key, 'absent', 'is missing; start from '
-                       'configs.common.get_config()')
-               for key in sorted(KEYS - set(config))]
-  for key, (holds, rule) in _VALUES.items():
-    if key in config and not holds(config[key]):
-      problems.append(Problem(key, config[key], rule))
-  for key, (low, high) in NUMBERS.items():
-    if key in config:
-      problems += durations.check_number(config[key], key, low, high)
-  for key, room in ROOMS.items():
-    if key in config:
-      problems += _check_room(key, config[key], room)
-  if 'watchdog' in config:
-    problems += _check_watchdog(config['watchdog'])
-  if config.get('best_metric') and not config.get('evaluators'):
-    problems.append(Problem('best_metric', config['best_metric'],
-                            'nothing is scored: add an evaluator, as '
-                            'configs/dcgan.py:evaluator=scores does'))
-  if not any(p.path == 'batch_size' for p in problems):
-    problems += _check_batch(config.get('batch_size', devices), devices)
-  return problems + _check_game(config, devices, problems)
-
-
-def _check_game(config, devices, known) -> list[Problem]:
-  """Rules that exclude each other."""
-  bad = {p.path for p in known}
-  keys = ('packing', 'batch_size', 'updates', 'disc_steps', 'gen_steps',
-          'latent', 'penalties')
-  if any(key not in config or any(path.startswith(key) for path in bad)
-         for key in keys):
-    return []
-  problems, packing = [], config['packing']
-  if packing > 1 and config['batch_size'] % (packing * devices):
-    problems.append(Problem(
-        'packing', packing, f'packs do not divide batch_size='
-        f'{config["batch_size"]} on {devices} devices; a multiple of '
-        f'{packing * devices} does'))
-  if config.get('unrolled_steps') and not any(
-      path.startswith('disc_optimizer') for path in bad):
-    problems += _check_unrolled(config.get('disc_optimizer'))
-  if config['updates'] == 'simultaneous' and (
-      config['disc_steps'], config['gen_steps']) != (1, 1):
-    problems.append(Problem(
-        'updates', 'simultaneous', 'is one update of each player; use '
-        'disc_steps=1 and gen_steps=1, or alternating'))
-  return problems + _check_codes(config)
-
-
-def _check_unrolled(spec) -> list[Problem]:
-  """The generator's gradient goes through D's optimiser, roots and all."""
-  if not isinstance(spec, Mapping) or ':' in (name := spec.get('name', ':')):
-    return []
-  if name in ('adafactor', 'radam'):  # NaN, in radam once it rectifies.
-    return [Problem('disc_optimizer.name', name, 'gives no gradient through '
-                    'its update, which unrolled_steps needs; use adam')]
-  known = lookup.defaults('optax', name, plain=False)
-  if 'eps_root' not in known or (known | spec)['eps_root']:
-    return []
-  return [Problem(
-      'disc_optimizer.eps_root', 0.0, 'must be above 0, 1e-12 for example, '
-      f'with unrolled_steps: the gradient goes through the root in {name}')]
-
-
-def _check_codes(config) -> list[Problem]:
-  """InfoGAN's term must know where its codes stand in z."""
-  problems, latent = [], config.get('latent')
-  for i, spec in enumerate(config['penalties']):
-    if spec['name'] != 'infogan':
-      continue
-    found = [{key: tuple(value) if isinstance(value, (list, tuple)) else value
-              for key in ('categories', 'continuous')
-              for value in [part.get(key, _CODES[key])]}
-             for part in (spec, latent)]
-    if latent['name'] != 'infogan' or found[0] != found[1]:
-      problems.append(Problem(
-          f'penalties[{i}]', spec, f'needs latent=dict(name="infogan", '
-          f'categories={found[0]["categories"]}, '
-          f'continuous={found[0]["continuous"]}), whose codes it finds again'))
+                       'gan_jax.config.recipe.get_config()')
+               for key in KEYS if key not in config]
+  for key, value in config.items():
+    values = KEYS[key].values if key in KEYS else DURATION
+    if isinstance(values, Choice):
+      problems += _check_choice(key, value, values)
+    elif isinstance(values, Number):
+      problems += durations.check_number(value, key, *values)
+    elif values is not DURATION and not values[0](value):
+      problems.append(Problem(key, value, values[1]))
+    elif key == 'watchdog':
+      problems += _check_keys(key, value, _WATCHDOG)
   return problems
 
 
-def _check_room(key, value, room) -> list[Problem]:
+def _check_keys(path, spec, rules) -> list[Problem]:
+  """A dict with exactly the keys of `rules`."""
+  problems = [Problem(f'{path}.{key}', value, 'no such key' + lookup.near(
+      key, rules)) for key, value in spec.items() if key not in rules]
+  for key, (holds, rule) in rules.items():
+    if key not in spec:
+      problems.append(Problem(f'{path}.{key}', 'absent', 'is missing'))
+    elif not holds(spec[key]):
+      problems.append(Problem(f'{path}.{key}', spec[key], rule))
+  return problems
+
+
+def _check_choice(key, value, choice) -> list[Problem]:
   if key == 'data':
     return data.check(value, key)
-  if not room.many:
-    plain, problems = _numbers(key, value, room)
-    return lookup.check(room.module, plain, key, room.available,
-                        room.kind) + problems
+  if not choice.many:
+    spec, problems = _without_schedules(key, value, choice)
+    return lookup.check(choice.module, spec, key, choice.supplied,
+                        choice.kind) + problems
   if not isinstance(value, tuple):
     return [Problem(key, value, 'must be a tuple of dict(name=..., **kwargs)')]
   problems = []
   for i, spec in enumerate(value):
     path = f'{key}[{i}]'
-    if isinstance(spec, Mapping):
-      problems += _check_term(path, spec, room)
-      spec = {k: v for k, v in spec.items() if k not in room.extra}
-    spec, found = _numbers(path, spec, room)
-    problems += lookup.check(room.module, spec, path, room.available) + found
+    if choice.extra and isinstance(spec, Mapping):
+      problems += _check_term(path, spec)
+      spec = {k: v for k, v in spec.items() if k not in choice.extra}
+    spec, found = _without_schedules(path, spec, choice)
+    problems += lookup.check(choice.module, spec, path, choice.supplied) + found
   return problems
 
 
-def _check_term(path, spec, room) -> list[Problem]:
+def _check_term(path, spec) -> list[Problem]:
   """Weight and interval, which belong to the game and not to the penalty."""
-  if not room.extra:
-    return []
   holds, rule = _whole(1)
   problems = [] if holds(every := spec.get('every', 1)) else [
       Problem(f'{path}.every', every, rule)]
@@ -230,42 +246,15 @@ def _check_term(path, spec, room) -> list[Problem]:
   return durations.check_number(spec['weight'], f'{path}.weight') + problems
 
 
-def _numbers(path, spec, room) -> tuple[Any, list[Problem]]:
+def _without_schedules(path, spec, choice) -> tuple[Any, list[Problem]]:
   """A spec with 0.0 for its schedules, and what is wrong with those."""
   try:
-    keys = durations.scheduled_arguments(room, spec)
+    names = durations.scheduled_arguments(choice, spec)
   except (KeyError, TypeError, ValueError, AttributeError):
     return spec, []  # Not a spec: lookup.check says so.
-  if room.module == 'optax':
-    keys = {*keys, 'learning_rate'} & set(spec)
-  problems = [problem for key in sorted(keys)
-              for problem in durations.check_number(spec[key], f'{path}.{key}')]
-  return {**spec, **dict.fromkeys(keys, 0.0)}, problems
-
-
-def _check_batch(batch_size, devices) -> list[Problem]:
-  if batch_size % devices == 0:
-    return []
-  down = batch_size // devices * devices
-  near = f'{down} or {down + devices}' if down else f'{devices}'
-  return [Problem('batch_size', batch_size,
-                  f'is not divisible by {devices} devices; try {near}')]
-
-
-def _check_watchdog(spec: Any) -> list[Problem]:
-  """All that is wrong with `config.watchdog`."""
-  if not isinstance(spec, Mapping):
-    return [Problem('watchdog', spec, 'must be dict(policy=, max_rollbacks=)')]
-  rules = {
-      'policy': (lambda v: v in POLICIES, f'must be one of {POLICIES}'),
-      'max_rollbacks': (lambda v: type(v) is int and v >= 0,
-                        'must be an int >= 0')}
-  problems = [Problem(f'watchdog.{key}', value, 'no such key' + lookup.near(
-      key, rules))
-              for key, value in spec.items() if key not in rules]
-  for key, (holds, rule) in rules.items():
-    if key not in spec:
-      problems.append(Problem(f'watchdog.{key}', 'absent', 'is missing'))
-    elif not holds(spec[key]):
-      problems.append(Problem(f'watchdog.{key}', spec[key], rule))
-  return problems
+  if choice.module == 'optax':
+    names = {*names, 'learning_rate'} & set(spec)
+  problems = [problem for name in sorted(names)
+              for problem in durations.check_number(spec[name],
+                                                    f'{path}.{name}')]
+  return {**spec, **dict.fromkeys(names, 0.0)}, problems

@@ -1,4 +1,9 @@
-"""Whether the parts of a game fit together, before anything is compiled."""
+"""Which choices of a config fit together, said before anything is compiled.
+
+Each rule yields what is wrong with the reason and what would fit. `of_config`
+needs the config alone, `of_data` the data too, `of_game` the parts that the
+config names; `trace` plays one step on shapes.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -10,15 +15,136 @@ import jax.numpy as jnp
 from gan_jax import models
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.config.keys import CHOICES
 from gan_jax.game.rules import Game
 from gan_jax.losses import Loss
-from gan_jax.parallel import Batch
+from gan_jax.parallel import AXIS, Batch
 from gan_jax.penalties.term import names
 
+_CODES = dict(categories=(10,), continuous=2)  # as latents.infogan has them
 
-def problems(config: Mapping, disc: Any, loss: Any, penalties,
-             unlabelled: int = 0) -> list[Problem]:
-  """Combinations that have no meaning, with what would fit.
+
+def of_config(config: Mapping, devices: int,
+              known: list[Problem]) -> list[Problem]:
+  """Rules that need neither data nor networks.
+
+  Args:
+    config: plain.
+    devices: that a batch is divided by.
+    known: what is wrong already; keys named there are not looked at.
+  """
+  bad = {p.path.split('.')[0].split('[')[0] for p in known}
+
+  def fine(*keys):
+    return not bad & {*keys} and all(key in config for key in keys)
+
+  found = []
+  if fine('evaluators', 'best_metric') and config['best_metric'] and (
+      not config['evaluators']):
+    found.append(Problem('best_metric', config['best_metric'],
+                         'nothing is scored: add an evaluator, as '
+                         'configs/dcgan.py:evaluator=scores does'))
+  if fine('batch_size'):
+    found += _batch(config['batch_size'], devices)
+  if fine('packing', 'batch_size'):
+    found += _pack_size(config, devices)
+  if fine('unrolled_steps', 'disc_optimizer') and config['unrolled_steps']:
+    found += _unrolled(config['disc_optimizer'])
+  if fine('updates', 'disc_steps', 'gen_steps') and (
+      config['updates'] == 'simultaneous'
+      and (config['disc_steps'], config['gen_steps']) != (1, 1)):
+    found.append(Problem(
+        'updates', 'simultaneous', 'is one update of each player; use '
+        'disc_steps=1 and gen_steps=1, or alternating'))
+  if fine('latent', 'penalties'):
+    found += _codes(config)
+  return found
+
+
+def _batch(batch_size, devices):
+  if batch_size % devices:
+    down = batch_size // devices * devices
+    near = f'{down} or {down + devices}' if down else f'{devices}'
+    yield Problem('batch_size', batch_size,
+                  f'is not divisible by {devices} devices; try {near}')
+
+
+def _pack_size(config, devices):
+  packing = config['packing']
+  if packing > 1 and config['batch_size'] % (packing * devices):
+    yield Problem(
+        'packing', packing, f'packs do not divide batch_size='
+        f'{config["batch_size"]} on {devices} devices; a multiple of '
+        f'{packing * devices} does')
+
+
+def _unrolled(spec):
+  """The generator's gradient goes through D's optimiser, roots and all."""
+  if ':' in spec['name']:
+    return
+  name = spec['name']
+  if name in ('adafactor', 'radam'):  # NaN, in radam once it rectifies.
+    yield Problem('disc_optimizer.name', name, 'gives no gradient through '
+                  'its update, which unrolled_steps needs; use adam')
+    return
+  known = lookup.defaults('optax', name, plain=False)
+  if 'eps_root' in known and not (known | spec)['eps_root']:
+    yield Problem(
+        'disc_optimizer.eps_root', 0.0, 'must be above 0, 1e-12 for example, '
+        f'with unrolled_steps: the gradient goes through the root in {name}')
+
+
+def _codes(config):
+  """InfoGAN's term must know where its codes stand in z."""
+  latent = config['latent']
+  for i, spec in enumerate(config['penalties']):
+    if spec['name'] != 'infogan':
+      continue
+    found = [{key: tuple(value) if isinstance(value, (list, tuple)) else value
+              for key in ('categories', 'continuous')
+              for value in [part.get(key, _CODES[key])]}
+             for part in (spec, latent)]
+    if latent['name'] != 'infogan' or found[0] != found[1]:
+      yield Problem(
+          f'penalties[{i}]', spec, f'needs latent=dict(name="infogan", '
+          f'categories={found[0]["categories"]}, '
+          f'continuous={found[0]["continuous"]}), whose codes it finds again')
+
+
+def of_data(config: Mapping, source) -> Iterator[Problem]:
+  """Batches, labels and flips that the data can give."""
+  count = len(source.images)
+  batch, spec = config.get('batch_size', 1), config['data']
+  if (repeat := spec.get('repeat', 1)) < 1:
+    yield Problem('data.repeat', repeat, 'must be 1 or more')
+  elif batch > count * repeat:
+    yield Problem(
+        'batch_size', batch, f'is more than the {count} examples of '
+        f'{source.name}; use data.repeat={-(-batch // count)} or a smaller '
+        f'batch')
+  if spec.get('balanced') and not source.num_classes:
+    yield Problem('data.balanced', True, f'needs labels, and the data '
+                  f'{source.name!r} have none')
+  elif spec.get('balanced') and (source.labels < 0).any():
+    yield Problem('data.balanced', True, 'needs the label of every example; '
+                  'use data.labelled=1.0')
+  if spec.get('flip') and len(source.images.shape) != 4:
+    yield Problem('data.flip', True, f'is for images, and the data '
+                  f'{source.name!r} are vectors')
+
+
+def of_labels(config: Mapping, name: str) -> Iterator[Problem]:
+  """Networks that look at labels, where the data `name` have none."""
+  for key in ('generator', 'discriminator'):
+    if path := models.conditioned_by(config[key]):
+      fix = 'another network' if path == 'name' else '"none"'
+      yield Problem(f'{key}.{path}', config[key].get(path),
+                    f'needs labels, and the data {name!r} have none; use {fix}')
+
+
+def of_game(config: Mapping, disc: Any, loss: Any, penalties,
+            unlabelled: int = 0) -> list[Problem]:
+  """Combinations of built parts that have no meaning.
 
   Args:
     config: plain and checked.
@@ -191,47 +317,72 @@ def _augments(config) -> set[str]:
 
 
 def trace(game: Game, step: Callable, init: Callable, image_shape,
-          latent_shape) -> None:
+          latent_shape, config: Mapping) -> None:
   """Networks, losses and optimisers fit together: traced, not compiled.
 
   Args:
-    game: made for no device axis.
-    step: (state, batch, key, *, game) -> (state, scalars).
+    game: what is played.
+    step: (state, batch, key) -> (state, scalars), under the axis of devices.
     init: () -> TrainState.
     image_shape: of an example of the data.
     latent_shape: of a z.
+    config: that names the parts.
 
   Raises:
-    ConfigError: whatever the trace raises.
+    ConfigError: whatever the trace raises, a size of 0, or a state that a step
+      changes in shape.
   """
   float32, int32 = (partial(jax.ShapeDtypeStruct, dtype=t)
                     for t in (jnp.float32, jnp.int32))
   few = 2 * game.packing
-  batch = Batch(float32((game.disc_steps, few, *image_shape)),
-                int32((game.disc_steps, few)), int32((few,)))
+  batch = Batch(float32((1, game.disc_steps, few, *image_shape)),
+                int32((1, game.disc_steps, few)), int32((1, few)))
+
+  def on_one_device(state, batch):
+    return jax.vmap(lambda batch: step(state, batch, jax.random.key(0))[0],
+                    axis_name=AXIS)(batch)
+
   try:
     state = jax.eval_shape(init)
+    _no_empty_arrays(state, latent_shape, config)
     image, _ = jax.eval_shape(
         partial(game.gen.apply, train=False), state.gen.params,
         state.gen.stats, float32((2, *latent_shape)), int32((2,)))
     if image.shape[1:] != image_shape:
       raise ValueError(f'the generator makes images {image.shape[1:]}, the '
                        f'data are {image_shape}')
-    after, _ = jax.eval_shape(
-        lambda state, batch: step(state, batch, jax.random.key(0), game=game),
-        state, batch)
-    if jax.tree.map(_kind, after) != jax.tree.map(_kind, state):
+    after = jax.eval_shape(on_one_device, state, batch)
+    if jax.tree.map(lambda x: (x.shape[1:], x.dtype), after) != jax.tree.map(
+        lambda x: (x.shape, x.dtype), state):
       raise ValueError('a step changes the shapes or types of the state')
     if any(jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
            for x in jax.tree.leaves(state)):
       raise ValueError('an optimiser keeps a random key in its state, which '
                        'cannot be checkpointed')
+  except ConfigError:
+    raise
   except Exception as e:  # Whatever the user's parts raise is the problem.
-    name = '' if isinstance(e, ValueError) else f'{type(e).__name__}: '
-    if isinstance(e, KeyError):
-      name = 'a term needs a head that the discriminator has not: '
-    raise ConfigError([Problem('py', 'the game', f'{name}{e}')]) from e
+    hint = ('a term needs a head that the discriminator has not: '
+            if isinstance(e, KeyError) else '')
+    raise ConfigError([Problem(
+        '', None, f'the game cannot be played: {hint}{lookup.failure(e)}'
+    )]) from e
 
 
-def _kind(leaf):
-  return leaf.shape, leaf.dtype
+def _no_empty_arrays(state, latent_shape, config):
+  """A size of 0 trains, and dies when the state is to be saved."""
+  empty = [jax.tree_util.keystr(path) + str(list(leaf.shape))
+           for path, leaf in jax.tree_util.tree_leaves_with_path(state)
+           if not all(leaf.shape)]
+  if not empty and all(latent_shape):
+    return
+  said = 'makes arrays without a number in them'
+  guilty = []
+  for key in ('latent', 'generator', 'discriminator'):
+    spec, choice = config[key], CHOICES[key]
+    defaults = lookup.defaults(choice.module, spec['name'], choice.kind)
+    guilty += [Problem(f'{key}.{name}', value, f'{said}; give 1 or more')
+               for name, value in spec.items() if value != defaults.get(name)
+               and 0 in (value if isinstance(value, tuple) else (value,))]
+  raise ConfigError(guilty or [
+      Problem('generator', config['generator'], f'{said}: {empty[:1]}')])

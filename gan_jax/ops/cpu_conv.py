@@ -1,6 +1,6 @@
 """The three maps of `conv` in the forms that XLA:CPU runs fast.
 
-Two facts rule this file. Inside a `lax.scan` XLA:CPU runs a convolution fast
+Two info rule this file. Inside a `lax.scan` XLA:CPU runs a convolution fast
 only where its dimension numbers are ('NHWC', 'HWIO', 'NHWC') as written: the
 kernel's gradient in any other order runs at 1 to 3 GFLOP/s. And dilated
 operands run at half speed or less.

@@ -80,18 +80,18 @@ def grid_labels(experiment: Experiment) -> np.ndarray:
   """
   rows, columns = experiment.config['sample_grid']
   if _is_vectors(experiment):
-    classes = experiment.facts.classes
+    classes = experiment.info.classes
     if not models.is_conditional(experiment.config['generator']):
       classes = ()
     return np.resize(np.array(classes or (0,), np.int32), _POINTS)
   if not models.is_conditional(experiment.config['generator']):
     return np.zeros(rows * columns, np.int32)
-  classes = experiment.facts.classes
+  classes = experiment.info.classes
   return np.repeat(np.array(classes[:max(rows, 20)], np.int32), columns)
 
 
 def _is_vectors(experiment: Experiment) -> bool:
-  return len(experiment.facts.image_shape) == 1
+  return len(experiment.info.image_shape) == 1
 
 
 class Evaluator:
@@ -129,8 +129,8 @@ class Evaluator:
   def _labels(self, start, stop):
     """As often as in the data; in turn where the data are balanced."""
     run, places = self._experiment, np.arange(start, stop)
-    if run.config['data'].get('balanced') or not run.facts.classes:
-      classes = np.array(run.facts.classes or (0,), np.int32)
+    if run.config['data'].get('balanced') or not run.info.classes:
+      classes = np.array(run.info.classes or (0,), np.int32)
       return classes[places % len(classes)]
     labels = run.source.labels
     if self._order is None:

@@ -20,7 +20,7 @@ from gan_jax import parallel
 from gan_jax.base.errors import WorkdirError
 from gan_jax.base.files import write_file
 from gan_jax.config import durations, fields, keys
-from gan_jax.config.experiment import Facts, plain
+from gan_jax.config.experiment import DataInfo, plain
 from gan_jax.data import scan
 from gan_jax.run import trust
 
@@ -238,7 +238,7 @@ _SCHEDULED = ('gen_optimizer', 'disc_optimizer', 'penalties', 'augment',
 # Where the data lie and how they are read; the fingerprint says what they are.
 _ELSEWHERE = tuple(f'data.{key}' for key in (
     'resident_limit', 'path', 'folder', 'data_dir', 'on_bad_image', 'max_bad'))
-# Facts of the data that networks and readers depend on.
+# DataInfo of the data that networks and readers depend on.
 _SHAPES = ('image_shape', 'num_classes', 'classes')
 
 
@@ -258,7 +258,7 @@ def check_same_run(folder, experiment, *, allow_changed_data=False):
   lines = [line for line in _differences(folder, 'config.json', config)
            if re.split(r'[.:[]', line)[0] not in _resumable(config)
            and line.split(':')[0] not in _ELSEWHERE]
-  changed = _changed_data(folder, experiment.facts)
+  changed = _changed_data(folder, experiment.info)
   if changed and allow_changed_data and not any(
       line.startswith(_SHAPES) for line in changed):
     _LOG.warning('the data have changed since the last launch:\n  %s',
@@ -273,7 +273,7 @@ def check_same_run(folder, experiment, *, allow_changed_data=False):
 
 
 def read_run(folder: str):
-  """(config, facts) of a run, as it left them.
+  """(config, info) of a run, as it left them.
 
   Raises:
     WorkdirError: no run there, or one of another version.
@@ -290,11 +290,8 @@ def read_run(folder: str):
     except ValueError as e:
       raise WorkdirError(f'{path} is damaged: {e}') from e
   trust.check(folder, found[0])
-  if absent := sorted(keys.KEYS - set(found[0])):
-    raise WorkdirError(f'{folder}/config.json is of another version: it lacks '
-                       f'{", ".join(absent)}')
   try:
-    return found[0], Facts(**found[1])
+    return keys.filled(found[0]), DataInfo(**found[1])
   except TypeError as e:
     raise WorkdirError(f'{folder}/data.json is of another version: {e}') from e
 
@@ -312,16 +309,16 @@ def _differences(folder, name, now):
   return fields.diff(before, now)
 
 
-def _changed_data(folder, facts):
+def _changed_data(folder, info):
   """What is not as it was when the folder was last written, in words."""
-  now = facts._asdict()
+  now = info._asdict()
   lines = [line for line in _differences(folder, 'data.json', now)
            if not line.startswith('manifest')]
   if any(line.startswith('fingerprint') for line in lines):
     with open(os.path.join(folder, 'data.json')) as file:
       before = json.load(file).get('manifest', '')
-    if os.path.exists(before) and os.path.exists(facts.manifest):
-      lines += scan.changes(before, facts.manifest)
+    if os.path.exists(before) and os.path.exists(info.manifest):
+      lines += scan.changes(before, info.manifest)
   return lines
 
 
@@ -356,7 +353,7 @@ def write_launch(folder, experiment, start, origin):
     origin: {}, or whose weights it starts with, of `init_from.start_from`.
   """
   for name, value in (('config.json', experiment.config),
-                      ('data.json', experiment.facts._asdict())):
+                      ('data.json', experiment.info._asdict())):
     write_file(os.path.join(folder, name),
                (json.dumps(value, indent=1) + '\n').encode())
   launch = provenance() | {

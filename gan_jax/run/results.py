@@ -1,4 +1,4 @@
-"""What a run leaves beside its checkpoints: rows, pictures, scores, the best."""
+"""What a run leaves beside its checkpoints: rows, pictures, scores, best."""
 
 import glob
 import json

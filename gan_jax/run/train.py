@@ -79,9 +79,9 @@ class Clock:
 
 def identity(experiment: Experiment) -> str:
   """What must be the same in all processes: the config and the data."""
-  facts = experiment.facts._asdict()
-  del facts['manifest']  # It names a folder of one machine.
-  return digest({'config': experiment.config, 'facts': facts})
+  info = experiment.info._asdict()
+  del info['manifest']  # It names a folder of one machine.
+  return digest({'config': experiment.config, 'info': info})
 
 
 class Drawing:

@@ -29,7 +29,7 @@ def check(folder: str, config: dict) -> None:
       continue
     module = value.partition(':')[0]
     root = module.partition('.')[0]
-    specs = [] if root == __package__ else _specs(module)
+    specs = [] if root == 'gan_jax' else _specs(module)
     # Of the root, as an installed package may keep its parts elsewhere.
     if specs and (root in sys.stdlib_module_names or any(
         _within(place, home) for place in _places(specs[0])

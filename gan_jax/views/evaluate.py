@@ -14,7 +14,7 @@ from gan_jax.base import lookup
 from gan_jax.base.errors import CheckpointError, WorkdirError
 from gan_jax.base.files import write_file
 from gan_jax.config import experiment
-from gan_jax.config.keys import ROOMS
+from gan_jax.config.keys import CHOICES
 from gan_jax.data import load as data
 from gan_jax.evaluators.score import Score, order, table
 from gan_jax.run import files
@@ -68,11 +68,11 @@ def checkpoints(folder: str, request: Request) -> str:
   Raises:
     WorkdirError, CheckpointError, ConfigError, DataError: with what to do.
   """
-  config, facts = files.read_run(folder)
+  config, info = files.read_run(folder)
   asked = request.spec()
   specs = (asked,) if asked else config['evaluators'] or ({'name': 'scores'},)
   run = experiment.load(config | {'evaluators': specs})
-  if run.facts.fingerprint != facts.fingerprint:
+  if run.info.fingerprint != info.fingerprint:
     raise WorkdirError(f'{folder} was trained on other data than those that '
                        'its config names now: scores would not be of this run')
   evaluator = Evaluator(run)
@@ -156,7 +156,7 @@ def folders(images: str, reference: str, request: Request, *,
   if asked_for > len(fake.images):
     raise ValueError(f'--num_samples={asked_for}: {images} holds '
                      f'{len(fake.images)} images')
-  room = ROOMS['evaluators']
+  room = CHOICES['evaluators']
   evaluate = lookup.build(room.module, asked, source=real, seed=0)
   rows = order(len(fake.images), 0)  # Files may be sorted by class.
   scores = evaluate(lambda start, stop: (

@@ -54,16 +54,16 @@ def sample(folder: str, request: Request, out: str, *,
   Raises:
     WorkdirError, CheckpointError, RequestError: with what to do.
   """
-  config, facts = files.read_run(folder)
-  game = game_of_run(config, facts)
-  label = _labels(config, facts, request)
+  config, info = files.read_run(folder)
+  game = game_of_run(config, info)
+  label = _labels(config, info, request)
   if request.truncation and config['latent']['name'] == 'infogan':
     raise RequestError(f'--truncation={request.truncation} would erase the '
                        'codes of infogan')
-  _check_out(out, facts.image_shape)
+  _check_out(out, info.image_shape)
   checkpoints = Checkpoints(folder, strict=strict)
   shapes = jax.eval_shape(
-      lambda: initial_state(game, facts.image_shape, config['seed']))
+      lambda: initial_state(game, info.image_shape, config['seed']))
   mesh = parallel.own_mesh()
   state = checkpoints.restore(parallel.abstract(shapes, mesh))
   checkpoints.close()
@@ -80,7 +80,7 @@ def sample(folder: str, request: Request, out: str, *,
   return f'{len(images)} images of step {int(state.step)} in {out}'
 
 
-def _labels(config, facts, request):
+def _labels(config, info, request):
   """Labels [count].
 
   Raises:
@@ -94,15 +94,15 @@ def _labels(config, facts, request):
     raise RequestError(f'--interpolate={request.interpolate} must be 2 points '
                        'or more, or 0 for none')
   if request.label == -1:
-    return np.resize(np.array(facts.classes or (0,), np.int32), request.count)
+    return np.resize(np.array(info.classes or (0,), np.int32), request.count)
   if not models.is_conditional(config['generator']):
     raise RequestError(
         f'--label={request.label}: this run is not conditional; train one with '
         'configs/cgan.py or with --config.generator.conditioning=onehot '
         '--config.discriminator.conditioning=onehot')
-  if request.label not in facts.classes:
+  if request.label not in info.classes:
     raise RequestError(f'--label={request.label} is not one of the classes '
-                       f'{facts.classes} of {facts.name}')
+                       f'{info.classes} of {info.name}')
   return np.full(request.count, request.label, np.int32)
 
 

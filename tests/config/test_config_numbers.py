@@ -2,7 +2,7 @@
 
 import pytest
 import tiny
-from recipes import CONFIGS, FOLDERS, recipe
+from recipes import CONFIGS, FOLDERS, config_of
 
 from gan_jax.config import experiment
 
@@ -157,7 +157,7 @@ NUMBERS = {
 
 @pytest.mark.parametrize('name, arg', NUMBERS)
 def test_the_numbers_of_the_paper(name, arg):
-  config = experiment.plain(recipe(name, arg))
+  config = experiment.plain(config_of(name, arg))
   assert {path: _at(config, path) for path in NUMBERS[name, arg]} == NUMBERS[
       name, arg]
 
@@ -171,7 +171,7 @@ def test_every_recipe_loads_as_it_is(name, pictures):
   """Unabridged: intervals are multiples of the call, networks fit."""
   path = f'--config.data.path={pictures}'
   flags = [path, '--config.data.repeat=9'] if name in FOLDERS else []
-  run = experiment.load(recipe(name, '', *flags))
+  run = experiment.load(config_of(name, '', *flags))
   assert run.train_steps >= 1000
   for every in ('log_every', 'sample_every', 'checkpoint_every'):
     assert 0 < getattr(run, every) <= run.train_steps

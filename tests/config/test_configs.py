@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 import tiny
-from recipes import CONFIGS, FOLDERS, recipe
+from recipes import CONFIGS, FOLDERS, config_of
 
 from gan_jax import parallel
 from gan_jax.base import lookup
@@ -75,7 +75,7 @@ def test_every_documented_command_runs(name, arg, pictures):
   if 'fashion_mnist' in arg and not os.path.isdir(FASHION):
     pytest.skip('needs the Debian package dataset-fashion-mnist')
   path = f'--config.data.path={pictures}'
-  _runs(recipe(name, f'{arg},quick',
+  _runs(config_of(name, f'{arg},quick',
                *([path] if name in FOLDERS else ())))
 
 
@@ -98,14 +98,14 @@ def test_the_headers_document_what_the_recipes_ask_for():
 def test_every_loss(loss):
   judge = lookup.build('gan_jax.losses', dict(name=loss)).needs
   network = ',discriminator=autoencoder.Discriminator' if judge else ''
-  run, _ = _runs(recipe('keras_mlp', f'loss={loss}{network},quick'))
+  run, _ = _runs(config_of('keras_mlp', f'loss={loss}{network},quick'))
   assert run.config['loss']['name'] == loss
 
 
 def test_every_penalty():
   penalties = lookup.names('gan_jax.penalties')
   assert len(penalties) > 15
-  run, scalars = _runs(recipe(
+  run, scalars = _runs(config_of(
       'keras_mlp', f'penalty={"+".join(penalties)},latent=infogan,quick',
       '--config.generator.conditioning=onehot'))
   assert [term.name for term in run.game.penalties] == penalties
@@ -122,7 +122,7 @@ def test_every_penalty():
 def test_every_augmentation():
   augments = lookup.names('gan_jax.augment')
   assert len(augments) > 5
-  run, scalars = _runs(recipe(
+  run, scalars = _runs(config_of(
       'keras_mlp', f'augment={"+".join(augments)},quick'))
   assert 'memory/augment/ada/p' in scalars
   assert [spec['name'] for spec in run.config['augment']] == augments
@@ -170,32 +170,32 @@ def test_every_augmentation():
 def test_combinations_without_meaning_are_refused(name, arg, flags, path,
                                                   words):
   with pytest.raises(ConfigError) as error:
-    experiment.load(recipe(name, arg, *flags))
+    experiment.load(config_of(name, arg, *flags))
   found = [str(p) for p in error.value.problems]
   assert any(p.startswith(path) and words in p for p in found), found
 
 
 def test_the_order_of_arguments_does_not_matter():
-  one, other = (recipe('pooling_cnn', arg).to_dict() for arg in (
+  one, other = (config_of('pooling_cnn', arg).to_dict() for arg in (
       'digit=4,data=fashion_mnist', 'data=fashion_mnist,digit=4'))
   assert one['data'] == other['data'] and one['data']['classes'] == (4,)
 
 
 def test_the_players_have_rates_of_their_own():
-  config = recipe('pooling_cnn', 'optimizer=sgd',
+  config = config_of('pooling_cnn', 'optimizer=sgd',
                   '--config.disc_optimizer.learning_rate=0.001')
   assert config.gen_optimizer.learning_rate == 0.02
-  assert recipe('pooling_cnn', 'optimizer=sgd'
+  assert config_of('pooling_cnn', 'optimizer=sgd'
                 ).disc_optimizer.learning_rate == 0.02
 
 
 def test_other_data_networks_and_optimisers(tmp_path):
   path = tiny.write_images(tmp_path / 'colour.npz', channels=3, classes=0)
-  run, _ = _runs(recipe(
+  run, _ = _runs(config_of(
       'dcgan', 'quick,data=npz,generator=mlp.Generator,'
       'discriminator=dcgan.Discriminator,gen_optimizer=rmsprop,'
       'disc_optimizer=sgd', f'--config.data.path={path}'))
-  assert run.facts.image_shape == (8, 8, 3)
+  assert run.info.image_shape == (8, 8, 3)
   assert run.config['gen_optimizer']['name'] == 'rmsprop'
   assert run.config['disc_optimizer']['name'] == 'sgd'
   assert run.config['disc_optimizer']['learning_rate'] == 2e-4

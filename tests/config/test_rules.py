@@ -31,11 +31,11 @@ from gan_jax.config.keys import check
 from gan_jax.game.step import train_step
 from gan_jax.parallel import Batch
 
-FACTS = experiment.Facts('toy', (6, 6, 1), 100, 3, (0, 1, 2), '', '')
+INFO = experiment.DataInfo('toy', (6, 6, 1), 100, 3, (0, 1, 2), '', '')
 
 
 def configured(**changes):
-  return experiment.make_game(tiny.config('unused', **changes), FACTS, 4,
+  return experiment.make_game(tiny.config('unused', **changes), INFO, 4,
                               axis_name=None)
 
 
@@ -83,7 +83,7 @@ def test_gradients_of_several_steps_make_one_update():
 
 def tiny_batch(game):
   rng = np.random.default_rng(0)
-  image = rng.normal(size=(game.disc_steps, 8, *FACTS.image_shape))
+  image = rng.normal(size=(game.disc_steps, 8, *INFO.image_shape))
   return Batch(jnp.asarray(image, jnp.float32),
                jnp.arange(8)[None].repeat(game.disc_steps, 0) % 3,
                jnp.arange(8))
@@ -95,7 +95,7 @@ def test_frozen_layers_stay_as_they_start():
       disc_frozen=(frozen,), max_grad_norm=1.0, accumulate_steps=1,
       discriminator=dict(name='mlp.Discriminator', widths=(8, 8)),
       disc_optimizer=dict(name='adamw', learning_rate=0.1, weight_decay=0.5))
-  start = state = experiment.initial_state(game, FACTS.image_shape, 0)
+  start = state = experiment.initial_state(game, INFO.image_shape, 0)
   update = jax.jit(partial(train_step, game=game))
   for _ in range(2):
     state, _ = update(state, tiny_batch(game), KEY)
@@ -124,7 +124,7 @@ def test_the_discriminator_has_the_heads_that_terms_name():
                  dict(name='infogan', weight=1.0, categories=(3,),
                       continuous=1)))
   state = jax.eval_shape(partial(experiment.initial_state, game,
-                                 FACTS.image_shape, 0))
+                                 INFO.image_shape, 0))
   params = state.disc.params
   (heads,) = [v for v in params.values() if 'logits' in v] or [params]
   sizes = {name: jax.tree.leaves(value)[-1].shape[-1]
@@ -132,7 +132,7 @@ def test_the_discriminator_has_the_heads_that_terms_name():
   assert {'class': 3, 'twin': 3, 'code': 4, 'embedding': 5,
           'proxies': 5}.items() <= sizes.items()
   plain = jax.eval_shape(partial(experiment.initial_state, configured(),
-                                 FACTS.image_shape, 0)).disc.params
+                                 INFO.image_shape, 0)).disc.params
   assert 'class' not in str(jax.tree.structure(plain))
   _, scalars = jax.eval_shape(partial(train_step, game=game), state,
                               tiny_batch(game), KEY)

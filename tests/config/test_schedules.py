@@ -6,13 +6,13 @@ import optax
 import pytest
 import tiny
 import toy
-from scheduled_games import ADAM, FACTS, RISE, configured, problems_of
+from scheduled_games import ADAM, INFO, RISE, configured, problems_of
 
-from configs import common, rpgan
+from configs import rpgan
 from gan_jax import penalties
 from gan_jax.augment import Augmentation
 from gan_jax.base import lookup
-from gan_jax.config import experiment
+from gan_jax.config import experiment, recipe
 from gan_jax.config.durations import check_number as check
 from gan_jax.game import schedules
 from gan_jax.penalties import Term
@@ -179,7 +179,7 @@ def test_a_run_with_schedules_goes_on_to_the_same_bits(tmp_path):
 
 
 @pytest.mark.parametrize('where', [
-    dict(ema_decay=common.cosine(0.0, 0.9).to_dict()),
+    dict(ema_decay=recipe.cosine(0.0, 0.9).to_dict()),
     dict(gen_optimizer=dict(ADAM, b2=dict(RISE, transition_steps='50%'))),
     dict(penalties=[dict(name='r1', weight=dict(RISE, end_value='25%'))]),
     dict(augment=(dict(name='bgc', p=dict(RISE, transition_steps='9 %')),))])
@@ -192,8 +192,8 @@ def test_the_length_of_a_run_with_a_share_of_it_may_not_change(where):
 
 def test_the_schedule_of_r3gan():
   config = experiment.plain(rpgan.get_config('schedule'))
-  facts = FACTS._replace(image_shape=(28, 28, 1))
-  game = experiment.make_game(config, facts, 1000, axis_name=None)
+  info = INFO._replace(image_shape=(28, 28, 1))
+  game = experiment.make_game(config, info, 1000, axis_name=None)
   for step, lr, b2, gamma, p, half_life in (
       (0, 2e-4, 0.9, 1.0, 0.0, 0.0), (500, 1.25e-4, 0.945, 0.55, 0.2, 125.0),
       (1000, 5e-5, 0.99, 0.1, 0.4, 250.0)):

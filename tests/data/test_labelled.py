@@ -35,10 +35,10 @@ def test_labels_are_kept_of_a_share_of_each_class():
   few = data.load(dict(name='mnist10k', labelled=1e-6))
   assert (few.labels >= 0).sum() == 10
   assert len({s.fingerprint for s in (whole, some, more, few)}) == 4
-  facts = experiment.facts_of(some)
-  assert facts.classes == tuple(range(10)) or facts.classes == list(range(10))
-  assert facts.unlabelled == (~known).sum()
-  assert experiment.facts_of(whole).unlabelled == 0
+  info = experiment.info_of(some)
+  assert info.classes == tuple(range(10)) or info.classes == list(range(10))
+  assert info.unlabelled == (~known).sum()
+  assert experiment.info_of(whole).unlabelled == 0
 
 
 def test_held_out_examples_keep_their_labels():
@@ -114,7 +114,7 @@ def test_what_does_not_fit_is_refused(path, changes, message):
 def test_all_labels_may_go_with_everything(path):
   run = experiment.load(config(path, labelled=1.0, generator=ONEHOT,
                                augment=(dict(name='apa'),), balanced=True))
-  assert run.facts.unlabelled == 0
+  assert run.info.unlabelled == 0
   text = experiment.describe(experiment.load(config(path)))
   assert '3 classes, 28 without a label' in text
 

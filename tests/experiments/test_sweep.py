@@ -9,9 +9,9 @@ import subprocess
 
 import pytest
 import tiny
+from recipes import parsed
 from sweeps import CONFIG, finish, points
 
-from gan_jax import main
 from gan_jax.config import experiment
 
 
@@ -153,5 +153,5 @@ def test_what_is_shown_makes_commands_that_can_be_run(line, sweep, monkeypatch):
   assert status == 0, said
   lines = printed.splitlines()
   for line in lines:
-    assert not main.parse(shlex.split(line)[2:])[1]
-  experiment.load(main.parse(shlex.split(lines[-1])[2:])[0].config)
+    config = parsed(*shlex.split(line)[3:])
+  experiment.load(config)

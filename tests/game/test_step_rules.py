@@ -126,13 +126,13 @@ def test_the_average_equals_a_loop(decay, rampup):
 
 
 def test_max_grad_norm_shortens_the_gradient_of_each_player():
-  from configs import common
-  config = experiment.plain(common.get_config()) | dict(
+  from gan_jax.config import recipe
+  config = experiment.plain(recipe.base()) | dict(
       gen_optimizer=dict(name='sgd', learning_rate=GEN_RATE),
       disc_optimizer=dict(name='sgd', learning_rate=DISC_RATE),
       max_grad_norm=1e-2)
-  facts = experiment.Facts('toy', (8, 8, 1), 100, 0, (), '', '')
-  rules = experiment.make_game(config, facts, 10, axis_name=None)
+  info = experiment.DataInfo('toy', (8, 8, 1), 100, 0, (), '', '')
+  rules = experiment.make_game(config, info, 10, axis_name=None)
   states, (scalars,) = play(make_game(gen_optimizer=rules.gen_optimizer,
                                       disc_optimizer=rules.disc_optimizer))
   free, (norms,) = plain_step()

@@ -5,20 +5,20 @@ import os
 
 import tiny
 
-from gan_jax import main
+from gan_jax.config import command_line
 
 CONFIGS = sorted(os.path.basename(path)[:-3] for path in glob.glob(
-    os.path.join(tiny.ROOT, 'configs', '*.py')) if 'common' not in path)
+    os.path.join(tiny.ROOT, 'configs', '*.py')))
 # Those that start from a folder of pictures.
 FOLDERS = ('sprites', 'xray')
 
 
-def _parse(*args):
+def parsed(*args):
   """The config of a command line, by the program's own parser."""
-  values, bad = main.parse(['main', *args])
-  assert not bad, bad
-  return values.config
+  line = command_line.parse(['main', *args])
+  assert not line.problems, line.problems
+  return line.config
 
 
-def recipe(name, arg='', *flags):
-  return _parse(f'--config=configs/{name}.py:{arg}', *flags)
+def config_of(name, arg='', *flags):
+  return parsed(f'--config=configs/{name}.py:{arg}', *flags)

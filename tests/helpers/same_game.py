@@ -53,20 +53,20 @@ class Play:
   def __init__(self, name):
     source = _source(28 if name.startswith('conv') else 6)
     self.config = tiny.config('unused', **GAMES[name])
-    self.facts = experiment.facts_of(source)
+    self.info = experiment.info_of(source)
     self.data = parallel.Data(source.images, source.labels)
     count = STEPS, self.config['disc_steps'], BATCH
     self.indices = np.random.default_rng(1).integers(
         0, 24, count).astype(np.int32)
 
   def game(self, axis_name):
-    return experiment.make_game(self.config, self.facts, STEPS,
+    return experiment.make_game(self.config, self.info, STEPS,
                                 axis_name=axis_name)
 
   @functools.cached_property
   def _first(self):
     return jax.device_get(experiment.initial_state(
-        self.game(None), self.facts.image_shape, SEED))
+        self.game(None), self.info.image_shape, SEED))
 
   def first(self):
     """A fresh copy of the state before the first step."""

@@ -6,7 +6,7 @@ import tiny
 from gan_jax.base.errors import ConfigError
 from gan_jax.config import experiment
 
-FACTS = experiment.Facts('toy', (6, 6, 1), 80, 3, (0, 1, 2), '', '')
+INFO = experiment.DataInfo('toy', (6, 6, 1), 80, 3, (0, 1, 2), '', '')
 
 
 RISE = dict(name='linear_schedule', init_value=0.0, end_value=1.0,
@@ -15,7 +15,7 @@ RISE = dict(name='linear_schedule', init_value=0.0, end_value=1.0,
 
 def configured(**changes):
   """100 steps of 8 of 80 examples."""
-  return experiment.make_game(tiny.config('unused', **changes), FACTS, 100,
+  return experiment.make_game(tiny.config('unused', **changes), INFO, 100,
                               axis_name=None)
 
 

@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from configs import common
 from gan_jax import parallel
-from gan_jax.config import experiment
+from gan_jax.config import experiment, recipe
 from gan_jax.run import checkpoint
 
 ROOT = str(pathlib.Path(__file__).resolve().parents[2])
@@ -46,7 +45,7 @@ def config(path, **changes):
       disc_optimizer=dict(name='sgd', learning_rate=0.05),
       train_steps=4, steps_per_call=2, log_every=2, sample_every=2,
       sample_grid=(2, 2), eval_every=0, checkpoint_every=2)
-  return {**experiment.plain(common.get_config()), **values, **changes}
+  return {**experiment.plain(recipe.base()), **values, **changes}
 
 
 def saved(run, folder, step=0):

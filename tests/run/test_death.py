@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import pytest
 import tiny
+from recipes import parsed
 
 from gan_jax import extractors, main, parallel
 from gan_jax.config import experiment
@@ -35,8 +36,7 @@ def finished(images, tmp_path_factory):
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(train._Loop, 'draw', lambda self: None)
     assert main.main(_args(images, folder)) == 0
-  values, _ = main.parse(_args(images, folder))
-  run = experiment.load(values.config)
+  run = experiment.load(parsed(*_args(images, folder)[1:]))
   return folder, run, tiny.saved_digest(run, folder)
 
 

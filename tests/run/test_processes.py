@@ -8,8 +8,8 @@ import jax
 import numpy as np
 import pytest
 import tiny
+from recipes import parsed
 
-from gan_jax import main
 from gan_jax.config import experiment
 from gan_jax.run import processes, train
 
@@ -56,9 +56,7 @@ class Processes:
 
 
 def run_of(args):
-  values, unreadable = main.parse(['main', *args])
-  assert not unreadable
-  return experiment.load(values.config)
+  return experiment.load(parsed(*args))
 
 
 def alone(args, folder):

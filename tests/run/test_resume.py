@@ -7,6 +7,7 @@ import time
 
 import pytest
 import tiny
+from recipes import parsed
 
 from experiments.reliability import soak
 from gan_jax import parallel
@@ -173,10 +174,7 @@ def _kill_and_resume(images, steps, folder, after):
 
 
 def _reference(images, steps, folder):
-  from gan_jax import main
-  values, bad = main.parse(['main', *_long(images, steps)])
-  assert not bad
-  run = experiment.load(values.config)
+  run = experiment.load(parsed(*_long(images, steps)))
   assert train(run, folder) == 0
   return run
 

@@ -8,8 +8,8 @@ import time
 
 import pytest
 import tiny
+from recipes import parsed
 
-from gan_jax import main
 from gan_jax.base.errors import WorkdirError
 from gan_jax.config import experiment
 from gan_jax.run import train, writers
@@ -56,9 +56,8 @@ def test_the_process_exits_143_and_the_same_command_goes_on(images, tmp_path):
     assert process.poll() is None and time.time() < limit
     time.sleep(0.05)
   # A second run in the meantime is refused, naming the first.
-  values, _ = main.parse(['main', *args])
   with pytest.raises(WorkdirError, match=f'pid {process.pid} on host'):
-    train.train(experiment.load(values.config), tmp_path)
+    train.train(experiment.load(parsed(*args)), tmp_path)
   process.send_signal(signal.SIGTERM)
   _, said = process.communicate(timeout=60)
   assert process.returncode == 143, said

@@ -177,7 +177,7 @@ def test_changed_data_are_refused(tmp_path):
   tiny.write_images(path, seed=1)
   with pytest.raises(WorkdirError, match='fingerprint: ') as error:
     train.train(experiment.load(tiny.config(path)), folder)
-  assert run.facts.fingerprint in str(error.value)
+  assert run.info.fingerprint in str(error.value)
   tiny.write_images(path)  # The old data again.
   assert train.train(experiment.load(tiny.config(path)), folder) == 0
   assert tiny.finished(folder)[-1] == 4

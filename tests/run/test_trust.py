@@ -12,14 +12,14 @@ from tiny import config
 from gan_jax.base.errors import WorkdirError
 from gan_jax.run import files
 
-FACTS = {'image_shape': [8, 8, 1]}
+INFO = {'image_shape': [8, 8, 1]}
 
 
 def run_of(folder, **changes):
   """A folder as a run leaves it, with a config that somebody has edited."""
   folder.mkdir()
   (folder / 'config.json').write_text(json.dumps(config('x.npz') | changes))
-  (folder / 'data.json').write_text(json.dumps(FACTS))
+  (folder / 'data.json').write_text(json.dumps(INFO))
   return str(folder)
 
 
@@ -43,7 +43,7 @@ def test_the_users_own_modules_may_be_named(tmp_path, monkeypatch, name):
   monkeypatch.syspath_prepend(tmp_path)
   folder = run_of(tmp_path / 'run', loss=dict(name=name))
   with pytest.raises(WorkdirError, match='data.json is of another version'):
-    files.read_run(folder)  # Its facts are, but the config was taken.
+    files.read_run(folder)  # Its info are, but the config was taken.
 
 
 def evil(path, canary):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tiny
 from PIL import Image
+from recipes import parsed
 
 from gan_jax import main, pictures
 from gan_jax.config import experiment
@@ -102,10 +103,10 @@ def test_samples_come_from_the_average_in_the_newest_checkpoint(
 
   monkeypatch.setattr(evaluator.Sampler, 'images', spy)
   sample('cgan', '--num_samples=2')
-  values, _ = main.parse([
-      'main', '--config=configs/cgan.py:data=npz,latent=normal,quick',
-      f'--config.data.path={runs / "noise.npz"}', '--config.latent.size=4'])
-  state = tiny.saved(experiment.load(values.config), runs / 'cgan', 4)
+  config = parsed(
+      '--config=configs/cgan.py:data=npz,latent=normal,quick',
+      f'--config.data.path={runs / "noise.npz"}', '--config.latent.size=4')
+  state = tiny.saved(experiment.load(config), runs / 'cgan', 4)
   average, = seen
   assert checkpoint.digest(average) == checkpoint.digest(state.ema)
   assert checkpoint.digest(average.params) != checkpoint.digest(

@@ -143,9 +143,9 @@ def test_scores_and_training_are_shown_where_there_are_any(copy):
 
 
 def test_values_are_escaped():
-  facts = experiment.Facts('<b>', (2,), 9, 0, (), '', licence='<i>&')
+  info = experiment.DataInfo('<b>', (2,), 9, 0, (), '', licence='<i>&')
   text = page('<u>', [Picture('a.png', np.zeros((2, 3, 1)), '<s>')],
-              config={'a<p>': ('<q>',)}, data=facts, scores=[],
+              config={'a<p>': ('<q>',)}, data=info, scores=[],
               training=['curves.png'])
   shown = _Reader(text)
   assert not {'b', 'i', 'u', 's', 'p>', 'q'} & set(shown.tags)

@@ -30,7 +30,7 @@ def page(title: str, pictures, *, config: Mapping, data, scores,
     title: name of the run, and step.
     pictures: `report.pictures.Picture`s, files beside the page.
     config: of the run.
-    data: `experiment.Facts`.
+    data: `experiment.DataInfo`.
     scores: rows of scores.jsonl.
     training: names of files in the folder above, of `_TRAINING`.
   """

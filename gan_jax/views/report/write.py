@@ -44,11 +44,11 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
   """
   if not 0 <= seed < 2**32:
     raise RequestError(f'--seed={seed} must be from 0 to 2**32 - 1')
-  config, facts = files.read_run(folder)
-  game = game_of_run(config, facts)
-  state = _restore(folder, game, facts, config['seed'], step)
+  config, info = files.read_run(folder)
+  game = game_of_run(config, info)
+  state = _restore(folder, game, info, config['seed'], step)
   source = load_data(config['data'])
-  if source.fingerprint != facts.fingerprint:
+  if source.fingerprint != info.fingerprint:
     raise WorkdirError(
         f'{folder} was trained on other examples than those that its config '
         'names now: beside these its images would mean nothing; bring back the '
@@ -59,7 +59,7 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
       source, Sampler(game, config['image_range']), game.latent, state.ema,
       models.is_conditional(config['generator']),
       config['latent']['name'] == 'infogan', step, seed, network))
-  text = page(f'{name}, step {step:,}', found, config=config, data=facts,
+  text = page(f'{name}, step {step:,}', found, config=config, data=info,
               scores=_last_scores(folder), training=_training(folder))
   out = os.path.join(folder, 'report')
   try:
@@ -81,9 +81,9 @@ def _extractor(spec, source):
     raise RequestError(f'--extractor={spec["name"]}: {e}') from e
 
 
-def _restore(folder, game, facts, seed, step):
+def _restore(folder, game, info, seed, step):
   shapes = jax.eval_shape(
-      lambda: initial_state(game, facts.image_shape, seed))
+      lambda: initial_state(game, info.image_shape, seed))
   checkpoints = Checkpoints(folder)
   try:
     return checkpoints.restore(

@@ -1,22 +1,34 @@
-"""What all recipes share: every key, and the argument behind the colon.
+"""Recipes: configs by name, what they start from, and the argument after `:`.
 
-A recipe starts from `get_config()`, sets what its paper sets, and ends with
+A recipe is a file with get_config(arg). It starts from `base()`, or from
+another recipe by `get_config('dcgan')`, sets what its paper sets, and ends with
 `finish(config, arg)`, so that all of them understand
 
-  --config=configs/dcgan.py:loss=hinge,data=fashion_mnist,quick
+  --config=dcgan:loss=hinge,data=fashion_mnist,quick
 
 where `key=name` puts another choice in its place, its arguments spelled out so
 that flags can reach them. Durations are steps, or texts such as '20 epochs',
 '64000 examples' or '10%' (of train_steps).
 """
 
+import glob
+import importlib.util
+import logging
+import os
+
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from gan_jax.base import lookup
-from gan_jax.config.keys import ROOMS
+from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.config.keys import CHOICES, DURATIONS, KEYS, NUMBERS
 from gan_jax.data import load as data
 
+_LOG = logging.getLogger(__name__)
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# Of an installed package, and of a checkout.
+_FOLDERS = (os.path.join(_PACKAGE, 'configs'),
+            os.path.join(os.path.dirname(_PACKAGE), 'configs'))
 # Weights of the papers; 1 for a penalty that is not here. r1 and r2 have one
 # gamma (Mescheder et al. 2018, arXiv:1801.04406, section 4.1; R3GAN).
 _WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
@@ -27,55 +39,73 @@ _MANY = {'penalty': 'penalties', 'augment': 'augment',
          'evaluator': 'evaluators'}
 
 
-def get_config() -> ConfigDict:
+def names() -> list[str]:
+  """The recipes that come with the program."""
+  return sorted(os.path.basename(path)[:-3] for folder in _FOLDERS
+                for path in glob.glob(os.path.join(folder, '[a-z]*.py')))
+
+
+def path_of(name: str) -> str:
+  """The file of a recipe: a path, or a name such as 'dcgan' from anywhere.
+
+  Raises:
+    ConfigError: there is none.
+  """
+  file = name if name.endswith('.py') else f'{name}.py'
+  folders = ['', *([''] if os.path.dirname(file) else ['configs']), *(
+      _FOLDERS if os.path.dirname(file) in ('', 'configs') else ())]
+  for folder in folders:
+    path = os.path.join(folder, os.path.basename(file) if folder else file)
+    if os.path.isfile(path):
+      return path
+  near = lookup.near(os.path.basename(file)[:-3], names())
+  raise ConfigError([Problem('', None, f'--config={name}: no such file, and no '
+                             f'recipe of that name{near}')])
+
+
+def module(name: str):
+  """A recipe as a module, for functions that other recipes share."""
+  path = path_of(name)
+  spec = importlib.util.spec_from_file_location(
+      f'gan_jax_recipe_{os.path.basename(path)[:-3]}', path)
+  found = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(found)
+  return found
+
+
+def get_config(name: str) -> ConfigDict:
+  """The config of 'dcgan', 'dcgan:loss=hinge,quick' or 'my/own.py:argument'.
+
+  Raises:
+    ConfigError: no such recipe, or what it raises, with the place in its file.
+  """
+  name, _, arg = name.partition(':')
+  path = path_of(name)
+  try:
+    config = module(name).get_config(*([arg] if arg else []))
+    if not isinstance(config, ConfigDict):
+      raise ValueError('get_config must return a ConfigDict')
+    return config
+  except ConfigError:
+    raise
+  except Exception as e:
+    shown = f'{path}:{arg}' if arg else path
+    raise ConfigError([
+        Problem('', None, f'{shown}: {lookup.failure(e)}')]) from e
+
+
+def base() -> ConfigDict:
   """All keys, with values that suit a small data set."""
   config = ConfigDict()
-  config.seed = 0
-  config.dtype = 'float32'          # of the networks' arithmetic; or bfloat16
-  config.deterministic = False      # on GPUs: the same bits in each start
-
-  config.data = choice('data', 'mnist10k')
-  config.image_range = (-1.0, 1.0)  # (0., 1.): sigmoid instead of tanh
-  config.batch_size = 64            # over all devices
-  config.augment = ()
-
-  config.latent = dict(name='normal', size=100)
-  config.generator = dict(name='dcgan.Generator', conditioning='none')
-  config.discriminator = dict(name='dcgan.Discriminator', conditioning='none')
-
-  config.loss = dict(name='non_saturating')
-  config.penalties = ()             # dict(name=, weight=, every=, ...)
-  config.disc_weight_clip = 0.0     # 0: none
-  config.max_grad_norm = 0.0        # 0: none
-
-  config.gradient_normalization = False
-  config.packing = 1                # images that D judges together (PacGAN)
-  config.unrolled_steps = 0         # of D, that G looks ahead
-  config.updates = 'alternating'    # or simultaneous
-
-  config.gen_optimizer = adam(2e-4, b1=0.5)
-  config.disc_optimizer = adam(2e-4, b1=0.5)
-  config.accumulate_steps = 1       # gradients averaged before an update
-  config.lazy_correction = False    # rate and betas for lazy penalties
-  config.disc_frozen = ()           # layers of D that stay as they start
-  config.init_from = ''             # workdir whose weights a new run takes
-  config.disc_steps = 1
-  config.gen_steps = 1
-  config.reuse_fakes = True         # D's fakes and their forward pass serve G
-  config.ema_decay = rate(0.999)
-  config.ema_rampup = 0.05
-
-  config.train_steps = duration(3000)
-  config.steps_per_call = 20        # scanned in one dispatch
-  config.log_every = duration(20)
-  config.sample_every = duration(100)
-  config.sample_grid = (8, 8)       # rows, columns; a row per class if labelled
-  config.eval_every = duration(1000)
-  config.evaluators = ()
-  config.best_metric = ''           # a score by which WORKDIR/best is kept
-  config.checkpoint_every = duration(500)
-  config.keep_checkpoints = 3
-  config.watchdog = dict(policy='warn', max_rollbacks=3)  # stop, rollback
+  for name, key in KEYS.items():
+    value = key.default
+    if name == 'data':
+      value = choice('data', value['name'])
+    elif name in DURATIONS or name in NUMBERS:
+      value = rate(value)
+    elif name.endswith('_optimizer'):
+      value = {k: v if k == 'name' else rate(v) for k, v in value.items()}
+    config[name] = value
   return config
 
 
@@ -86,10 +116,24 @@ def duration(value):
   return field
 
 
+def rate(value):
+  """A number that may be a schedule dict(name=, ...) instead.
+
+  So may all numbers of optimisers, weights of penalties, ema_decay, p of bgc
+  and std of instance_noise.
+  """
+  return duration(value)
+
+
 def adam(learning_rate: float, *, b1: float = 0.9, b2: float = 0.999) -> dict:
   """Adam, or with 0 for b1 what the Wasserstein and hinge papers use."""
   return dict(name='adam', learning_rate=rate(learning_rate), b1=rate(b1),
               b2=rate(b2))
+
+
+def rmsprop(learning_rate: float) -> dict:
+  """RMSprop with the decay of 0.9 of TensorFlow's."""
+  return dict(name='rmsprop', learning_rate=rate(learning_rate), decay=0.9)
 
 
 def cosine(start, end, name: str = 'cosine') -> ConfigDict:
@@ -104,37 +148,24 @@ def linear(start: float) -> ConfigDict:
                          end_value=0.0, transition_steps=duration('100%')))
 
 
-def rate(value):
-  """A number that may be a schedule dict(name=, ...) instead.
-
-  So may all numbers of optimisers, weights of penalties, ema_decay, p of bgc
-  and std of instance_noise.
-  """
-  return duration(value)
-
-
 def choice(key: str, name: str) -> dict:
-  """A choice of a room with its defaults spelled out.
+  """A choice for a key with its arguments and their defaults spelled out.
 
   Raises:
     ValueError: no such name.
   """
-  room = ROOMS[key]
+  home = CHOICES[key]
+  found = lookup.parameters(lookup.find(home.module, name, home.kind))
   spec = dict(name=name)
-  for argument, value in lookup.defaults(room.module, name, room.kind).items():
-    if argument not in room.available:
-      may = _may_change(room, name, argument)
-      spec[argument] = rate(value) if may else value
+  for argument, value in lookup.defaults(home.module, name, home.kind).items():
+    if argument not in home.supplied:
+      # A float field would refuse the schedule that may stand there.
+      scheduled = lookup.may_be_schedule(found[argument]) or (
+          home.module == 'optax' and isinstance(value, float))
+      spec[argument] = rate(value) if scheduled else value
   if key == 'data':
     spec |= data.shared_arguments()
   return spec
-
-
-def _may_change(room, name, argument) -> bool:
-  """Whether a number may become a schedule, which a float field refuses."""
-  found = lookup.parameters(lookup.find(room.module, name, room.kind))[argument]
-  return lookup.may_be_schedule(found) or (
-      room.module == 'optax' and isinstance(found.default, float))
 
 
 def term(key: str, name: str) -> ConfigDict:
@@ -169,10 +200,11 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
     elif key in _MANY:
       setattr(config, _MANY[key], tuple(
           term(_MANY[key], name) for name in value.split('+')))
-    elif key in ROOMS and key not in _MANY.values():
+    elif key in CHOICES and not CHOICES[key].many:
       _replace(config, key, value)
     else:
-      known = [*own, *_MANY, *(k for k in ROOMS if not ROOMS[k].many), 'quick']
+      known = [*own, *_MANY, *(k for k, home in CHOICES.items()
+                               if not home.many), 'quick']
       raise ValueError(f'no argument {key!r}{lookup.near(key, known)}')
   return config
 
@@ -189,6 +221,8 @@ def _replace(config, key, name):
 
 def _quick(config):
   """Two calls of two steps on tiny networks: does it run at all?"""
+  _LOG.info('quick: tiny networks and 4 steps, to see whether it runs; its '
+            'pictures show nothing')
   config.train_steps = 4
   config.steps_per_call = 2
   config.batch_size = 8
@@ -202,9 +236,8 @@ def _quick(config):
     if spec.name == 'scores':
       spec.extractor = dict(name='random')  # needs no training
   for key in ('generator', 'discriminator'):
-    net = config[key]
-    room = ROOMS[key]
-    fields = lookup.defaults(room.module, net.name, room.kind)
+    net, home = config[key], CHOICES[key]
+    fields = lookup.defaults(home.module, net.name, home.kind)
     for field in {'width', 'max_width', 'code'} & set(fields):
       net[field] = 8
     if 'widths' in fields:

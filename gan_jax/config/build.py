@@ -1,0 +1,198 @@
+"""From the names in a config to the rules of the game."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax import models, parallel
+from gan_jax.augment.base import compose
+from gan_jax.base import lookup
+from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.config import durations, rules
+from gan_jax.config.keys import CHOICES, NUMBERS
+from gan_jax.data.prepare import Source
+from gan_jax.game.optimizers import make_optimizer
+from gan_jax.game.rules import Game
+from gan_jax.losses import Loss
+from gan_jax.penalties import Term
+
+# Keys of a config that the game takes over under the same name.
+_SAME = ('disc_steps', 'gen_steps', 'reuse_fakes', 'disc_weight_clip',
+         'ema_rampup', 'gradient_normalization', 'packing',
+         'unrolled_steps')
+
+
+class DataInfo(NamedTuple):
+  """What networks, schedules and readers must know of a data set.
+
+  image_shape: (H, W, C), or (D,) for vectors.
+  classes: the label values that occur, () for data without labels.
+  manifest: path of a list of the files that the data were read from, or ''.
+  unlabelled: examples without a label, among others that have one.
+  """
+
+  name: str
+  image_shape: tuple[int, ...]
+  num_examples: int
+  num_classes: int
+  classes: tuple[int, ...]
+  fingerprint: str
+  licence: str
+  manifest: str = ''
+  unlabelled: int = 0
+
+
+def info_of(source: Source) -> DataInfo:
+  """What is to be known of a data set in memory."""
+  known = source.labels[source.labels >= 0]
+  classes = np.unique(known).tolist() if source.num_classes else ()
+  return DataInfo(
+      source.name, tuple(source.images.shape[1:]), len(source.images),
+      source.num_classes, tuple(classes), source.fingerprint, source.licence,
+      source.report.get('manifest', ''), len(source.labels) - len(known))
+
+
+def units_of(config: Mapping, info: DataInfo, train_steps: int):
+  """What examples, epochs and percentages are worth in steps."""
+  return durations.Units(config['batch_size'] * config['disc_steps'],
+                         info.num_examples, train_steps,
+                         config['steps_per_call'])
+
+
+def make_game(config: Mapping, info: DataInfo, train_steps: int, *,
+              axis_name: str | None = parallel.AXIS) -> Game:
+  """The rules of the game.
+
+  Args:
+    config: plain and checked.
+    info: of the data.
+    train_steps: what '100%' means in a schedule.
+    axis_name: the device axis that the step runs under, None for none.
+
+  Raises:
+    ConfigError: with every part that refuses its arguments.
+  """
+  build = _Builder(config, info, axis_name,
+                   units_of(config, info, train_steps)._replace(multiple=1))
+  terms = build.terms()
+  disc = build.one('discriminator')
+  parts = dict(
+      gen=build.model('generator', build.one('generator')),
+      disc=build.model('discriminator', disc),
+      latent=build.one('latent'), loss=build.loss(),
+      penalties=terms, augment=build.augment(),
+      gen_optimizer=build.optimizer('gen', terms),
+      disc_optimizer=build.optimizer('disc', terms),
+      ema_decay=build.number('ema_decay', config['ema_decay'],
+                             *NUMBERS['ema_decay']))
+  build.problems += rules.of_game(config, disc, parts['loss'], terms,
+                                  info.unlabelled)
+  if build.problems:
+    raise ConfigError(build.problems)
+  return Game(**parts, **{key: config[key] for key in _SAME})
+
+
+def latent_shape(game: Game) -> tuple[int, ...]:
+  """Shape of one z."""
+  keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 1))
+  return jax.eval_shape(game.latent, keys).shape[1:]
+
+
+class _Builder:
+  """Builds what the keys of a config name, and collects what refuses."""
+
+  def __init__(self, config, info, axis_name, units):
+    self.config, self.units, self.problems = config, units, []
+    self.supplied = dict(
+        image_shape=info.image_shape, image_range=config['image_range'],
+        num_classes=info.num_classes, dtype=jnp.dtype(config['dtype']),
+        axis_name=axis_name, batch_size=config['batch_size'], heads=(),
+        batch_mean=parallel.batch_mean if axis_name else jnp.mean,
+        batch_all=parallel.batch_all if axis_name else lambda x: x)
+
+  def model(self, key, network):
+    return network and self._try(lambda: models.as_model(network), key)
+
+  def loss(self):
+    loss = self.one('loss')
+    if loss is not None and not isinstance(loss, Loss):
+      self.problems.append(Problem(
+          'loss', self.config['loss'],
+          'must return gan_jax.losses.Loss(disc, gen)'))
+    return loss
+
+  def terms(self):
+    """The penalties with their weights and intervals."""
+    specs = self.config['penalties']
+    terms = tuple(
+        Term(name, fn, self.number(f'penalties[{i}].weight', spec['weight']),
+             spec.get('every', 1))
+        for i, (name, spec, fn) in enumerate(zip(
+            _distinct(specs), specs, self.many('penalties'), strict=True)))
+    # The discriminator that is built after them must have their heads.
+    self.supplied['heads'] = tuple(dict.fromkeys(
+        head for term in terms if term.fn for head in term.parts.heads))
+    return terms
+
+  def augment(self):
+    """All augmentations, one after the other, as one."""
+    names = _distinct(self.config['augment'])
+    return compose({name: part for name, part in zip(
+        names, self.many('augment'), strict=True) if part})
+
+  def optimizer(self, player, terms):
+    """Of 'gen' or 'disc'."""
+    key = f'{player}_optimizer'
+    own = [term for term in terms if term.fn and getattr(term.parts, player)]
+    spec = self._with_schedules(key, self.config[key], key,
+                                updates=self.config[f'{player}_steps'],
+                                every=self.config['accumulate_steps'])
+    return spec and self._try(
+        lambda: make_optimizer(key, spec, self.config, own), key)
+
+  def number(self, path, value, *bounds, **counting):
+    """A number, or the function of the step that its schedule is."""
+    return self._try(lambda: durations.number(
+        value, self.units, *bounds, **counting), path, value)
+
+  def many(self, key):
+    """What a tuple of specs names."""
+    extra = CHOICES[key].extra
+    return [self._build(key, {k: v for k, v in spec.items() if k not in extra},
+                        f'{key}[{i}]')
+            for i, spec in enumerate(self.config[key])]
+
+  def one(self, key):
+    """What a spec names."""
+    return self._build(key, self.config[key], key)
+
+  def _build(self, key, spec, path):
+    choice = CHOICES[key]
+    supplied = {k: self.supplied[k] for k in choice.supplied}
+    spec = self._with_schedules(key, spec, path)
+    return spec and self._try(lambda: lookup.build(
+        choice.module, spec, kind=choice.kind, **supplied), path)
+
+  def _with_schedules(self, key, spec, path, **counting):
+    """A spec with functions of the step for its schedules, or None."""
+    numbers = {k: self.number(f'{path}.{k}', spec[k], **counting)
+               for k in durations.scheduled_arguments(CHOICES[key], spec)}
+    return None if None in numbers.values() else {**spec, **numbers}
+
+  def _try(self, build, path, value: Any = None):
+    try:
+      return build()
+    except Exception as e:  # Whatever a choice raises is what is wrong.
+      if value is None:
+        value = self.config.get(path.split('[')[0])
+      self.problems.append(Problem(path, value, lookup.failure(e)))
+
+
+def _distinct(specs) -> list[str]:
+  """The names of specs, numbered where one occurs twice."""
+  names = [spec['name'] for spec in specs]
+  return [name if names.count(name) == 1 else f'{name}_{i}'
+          for i, name in enumerate(names)]
