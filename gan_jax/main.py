@@ -1,4 +1,4 @@
-"""Trains and samples GANs: python -m gan_jax.main --config=dcgan."""
+"""Trains and samples GANs: python -m gan_jax.main --config=configs/dcgan.py."""
 
 import logging
 import os
@@ -85,7 +85,8 @@ def _train(line, team):
   from gan_jax.config import experiment
   from gan_jax.run import train
   if line.config is None:
-    return _fail(ConfigError.status, line.problems or ['give --config=dcgan'])
+    return _fail(ConfigError.status, line.problems or [
+        'give --config=configs/dcgan.py'])
   run = experiment.load(line.config)
   if line.problems:
     return _fail(ConfigError.status, line.problems)
@@ -162,8 +163,8 @@ def _compare(line):
 def _inspect(line):
   from gan_jax.views import inspect
   if line.config is None:
-    raise RequestError('give --config=dcgan:data=folder and its '
-                       '--config.data.path')
+    raise RequestError('give --config=configs/dcgan.py:data=folder and '
+                       '--config.data.path=FOLDER')
   out = line.flags.out or os.path.join('runs', f'inspect-{line.name}')
   return inspect.inspect(line.config, out)
 

@@ -147,3 +147,46 @@ def test_a_process_that_fails_says_it_with_its_status():
   assert process.returncode == 2
   assert printed == ''
   assert said.startswith('gan_jax: ') and 'did you mean' in said
+
+
+@pytest.mark.parametrize('overrides', [
+    ['--config.batch_size=12', '--config=configs/keras_mlp.py:quick'],
+    ['--dry_run', '--config.batch_size', '12', '--config',
+     'configs/keras_mlp.py:quick']])
+def test_flags_in_any_order(overrides):
+  line = command_line.parse(['main', *overrides])
+  assert line.problems == []
+  assert line.config.batch_size == 12
+  assert line.name == 'keras_mlp-quick-batch_size=12'
+
+
+@pytest.mark.parametrize('name', ['dcgan', 'dcgan.py', 'configs/dcgan',
+                                  'configs/dcgan.py'])
+def test_a_recipe_by_name_from_anywhere(name, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  line = command_line.parse(['main', f'--config={name}:loss=hinge'])
+  assert line.problems == []
+  assert line.config.loss.name == 'hinge'
+  assert line.name == 'dcgan-loss=hinge'
+
+
+def test_a_file_beside_you_goes_before_a_recipe(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'dcgan.py').write_text(
+      'from gan_jax.config import recipe\n'
+      'def get_config(arg=None):\n'
+      '  config = recipe.base()\n'
+      '  config.seed = 7\n'
+      '  return recipe.finish(config, arg)\n')
+  assert parsed('--config=dcgan').seed == 7
+
+
+@pytest.mark.parametrize('letter', ['a', '\u5b57', '\U0001f600'])
+def test_a_long_name_of_a_run_fits_a_file_system(letter, tmp_path):
+  path = f'{letter}' * 250
+  lines = [command_line.parse([
+      'main', '--config=configs/dcgan.py:data=npz',
+      f'--config.data.path={path}{end}']) for end in '12']
+  for line in lines:
+    assert len(line.name.encode()) <= 255
+    (tmp_path / line.name).mkdir()  # ... and the disk agrees.

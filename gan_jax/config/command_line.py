@@ -152,7 +152,7 @@ def _read_config(name, overrides):
   try:
     config = recipe.get_config(name)
   except ConfigError as e:
-    return None, '', [f'cannot read --config={name}: {p}' for p in e.problems]
+    return None, '', [f'cannot read --config: {p}' for p in e.problems]
   problems, read = [], {}
   for arg in overrides:
     try:
@@ -183,7 +183,7 @@ def _reason(config, arg, error) -> str:
   path = re.sub(r'^--?(no)?config\.', '', arg.partition('=')[0])
   if (index := re.match(r'(.*)\[(\d+)\]', path)) and isinstance(
       error, (IndexError, TypeError)):
-    have = len(config_path.get_value(config, index[1]))
+    have = len(config_path.get_value(index[1], config))
     return (f'config.{index[1]} has {have or "no"} '
             f'{"entry" if have == 1 else "entries"}'
             + (f', [0] to [{have - 1}]' if have > 1 else '')
@@ -191,7 +191,7 @@ def _reason(config, arg, error) -> str:
             'dcgan:penalty=r1+r2 does')
   if isinstance(error, flags.Error):
     try:
-      kind = type(config_path.get_value(config, path)).__name__
+      kind = type(config_path.get_value(path, config)).__name__
       return f'must be {"an" if kind == "int" else "a"} {kind}'
     except Exception:
       pass

@@ -145,7 +145,7 @@ def _source(config, problems):
     if not problems:
       raise
     problems.append(Problem('data', config['data'], str(e)))
-  except (ValueError, TypeError) as e:
+  except Exception as e:  # Of a set of the user's own.
     problems.append(Problem('data', config['data'], lookup.failure(e)))
 
 
@@ -178,7 +178,7 @@ def _evaluators(config, source):
     try:
       found.append(lookup.build(keys.CHOICES['evaluators'].module, spec,
                                 source=source, seed=config['seed']))
-    except (ValueError, TypeError) as e:
+    except Exception as e:  # Whatever a choice raises is what is wrong.
       problems.append(Problem(f'evaluators[{i}]', spec, lookup.failure(e)))
   if problems:
     raise ConfigError(problems)

@@ -58,9 +58,9 @@ def path_of(name: str) -> str:
     path = os.path.join(folder, os.path.basename(file) if folder else file)
     if os.path.isfile(path):
       return path
-  near = lookup.near(os.path.basename(file)[:-3], names())
-  raise ConfigError([Problem('', None, f'--config={name}: no such file, and no '
-                             f'recipe of that name{near}')])
+  known = [f'configs/{n}.py' for n in names()] if name == file else names()
+  raise ConfigError([Problem('', None, f'{name}: no such file, and no recipe '
+                             f'of that name{lookup.near(name, known)}')])
 
 
 def module(name: str):
@@ -232,7 +232,8 @@ def _quick(config):
   config.eval_every = 4
   config.unrolled_steps = min(config.unrolled_steps, 1)
   for spec in config.evaluators:
-    spec.num_samples = 16
+    if 'num_samples' in spec:
+      spec.num_samples = 16
     if spec.name == 'scores':
       spec.extractor = dict(name='random')  # needs no training
   for key in ('generator', 'discriminator'):

@@ -344,7 +344,11 @@ def trace(game: Game, step: Callable, init: Callable, image_shape,
 
   try:
     state = jax.eval_shape(init)
-    _no_empty_arrays(state, latent_shape, config)
+    # They would train, and could not be saved.
+    if empty := [jax.tree_util.keystr(path) for path, leaf in
+                 jax.tree_util.tree_leaves_with_path(state)
+                 if not all(leaf.shape)]:
+      raise ValueError(f'{empty[0]} has a size of 0')
     image, _ = jax.eval_shape(
         partial(game.gen.apply, train=False), state.gen.params,
         state.gen.stats, float32((2, *latent_shape)), int32((2,)))
@@ -359,9 +363,9 @@ def trace(game: Game, step: Callable, init: Callable, image_shape,
            for x in jax.tree.leaves(state)):
       raise ValueError('an optimiser keeps a random key in its state, which '
                        'cannot be checkpointed')
-  except ConfigError:
-    raise
   except Exception as e:  # Whatever the user's parts raise is the problem.
+    if sizes := _sizes_below_one(config):
+      raise ConfigError(sizes) from e
     hint = ('a term needs a head that the discriminator has not: '
             if isinstance(e, KeyError) else '')
     raise ConfigError([Problem(
@@ -369,20 +373,14 @@ def trace(game: Game, step: Callable, init: Callable, image_shape,
     )]) from e
 
 
-def _no_empty_arrays(state, latent_shape, config):
-  """A size of 0 trains, and dies when the state is to be saved."""
-  empty = [jax.tree_util.keystr(path) + str(list(leaf.shape))
-           for path, leaf in jax.tree_util.tree_leaves_with_path(state)
-           if not all(leaf.shape)]
-  if not empty and all(latent_shape):
-    return
-  said = 'makes arrays without a number in them'
-  guilty = []
+def _sizes_below_one(config):
+  found = []
   for key in ('latent', 'generator', 'discriminator'):
     spec, choice = config[key], CHOICES[key]
     defaults = lookup.defaults(choice.module, spec['name'], choice.kind)
-    guilty += [Problem(f'{key}.{name}', value, f'{said}; give 1 or more')
-               for name, value in spec.items() if value != defaults.get(name)
-               and 0 in (value if isinstance(value, tuple) else (value,))]
-  raise ConfigError(guilty or [
-      Problem('generator', config['generator'], f'{said}: {empty[:1]}')])
+    for name, value in spec.items():
+      sizes = value if isinstance(value, tuple) else (value,)
+      if value != defaults.get(name) and any(
+          type(size) is int and size < 1 for size in sizes):
+        found.append(Problem(f'{key}.{name}', value, 'must be 1 or more'))
+  return found

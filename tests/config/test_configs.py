@@ -163,7 +163,7 @@ def test_every_augmentation():
     ('cgan', '', ('--config.packing=2',), 'packing', 'several classes'),
     ('wgan', '', ('--config.updates=simultaneous',), 'updates',
      'disc_steps=1'),
-    ('dcgan', '', ("--config.disc_frozen=('Conv_9',)",), 'py',
+    ('dcgan', '', ("--config.disc_frozen=('Conv_9',)",), '',
      "disc_frozen names ['Conv_9']"),
     ('dcgan', '', ('--config.discriminator.norm=adain',), '', 'adain'),
 ])

@@ -26,8 +26,7 @@ from toy import (
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError
-from gan_jax.config import experiment
-from gan_jax.config.keys import check
+from gan_jax.config import experiment, keys, rules
 from gan_jax.game.step import train_step
 from gan_jax.parallel import Batch
 
@@ -37,6 +36,11 @@ INFO = experiment.DataInfo('toy', (6, 6, 1), 100, 3, (0, 1, 2), '', '')
 def configured(**changes):
   return experiment.make_game(tiny.config('unused', **changes), INFO, 4,
                               axis_name=None)
+
+
+def check(config, devices):
+  found = keys.check(config)
+  return found + rules.of_config(config, devices, found)
 
 
 def test_several_augmentations_remember_apart():
@@ -150,7 +154,7 @@ def test_the_discriminator_has_the_heads_that_terms_name():
     (dict(updates='at once'), "must be one of ('alternating', "),
     (dict(packing=0), 'must be an int >= 1')])
 def test_rules_that_exclude_each_other_are_problems(changes, message):
-  (problem,) = check(tiny.config('unused', **changes), devices=4)
+  (problem,) = check(tiny.config('unused', **changes), 4)
   assert message in str(problem)
 
 
@@ -204,7 +208,7 @@ def test_a_bounded_gradient_of_0_has_no_gradient_through_it():
     dict(packing=2), dict(updates='simultaneous'), dict(disc_steps=2),
     dict(discriminator=dict(name='mlp.Discriminator', conditioning='onehot'))])
 def test_rules_that_fit_are_none(changes):
-  assert check(tiny.config('unused', **changes), devices=4) == []
+  assert check(tiny.config('unused', **changes), 4) == []
 
 
 # One device or four.

@@ -152,7 +152,7 @@ def test_all_that_is_wrong_is_said_at_once():
       penalties=(dict(name='r1', weight=wrong),), ema_decay=wrong,
       augment=(dict(name='bgc', p=wrong, cutout=dict(RISE)),
                dict(name='ada', p=RISE)))
-  assert {p.path for p in keys.check(config, 1)} == {
+  assert {p.path for p in keys.check(config)} == {
       'gen_optimizer.b1.name', 'gen_optimizer.nesterov',
       'penalties[0].weight.name', 'ema_decay.name', 'augment[0].p.name',
       'augment[0].cutout', 'augment[1].p'}

@@ -1,0 +1,88 @@
+"""A mistake in a user's own code: named with its file and line."""
+
+import re
+
+import pytest
+import tiny
+
+from gan_jax.base import lookup
+
+pytestmark = tiny.READS_CONFIGS
+CODE = '''
+import jax.numpy as jnp
+from flax import linen as nn
+from gan_jax.losses import Loss
+
+def fail():
+  raise RuntimeError('my mistake')
+
+def loss():
+  return Loss(lambda real, fake: fail(), lambda real, fake: fake)
+
+def penalty():
+  def of(real_out):
+    return fail()
+  return of
+
+class network(nn.Module):
+  def __call__(self, z, label, train):
+    return fail()
+
+def data():
+  fail()
+
+def evaluator(*, source, seed):
+  fail()
+
+def wrong_type():
+  return Loss(lambda real, fake: 1 + 'a', lambda real, fake: fake)
+'''
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+  path = tmp_path / 'own_code.py'
+  path.write_text(CODE)
+  monkeypatch.syspath_prepend(tmp_path)
+  monkeypatch.delitem(__import__('sys').modules, 'own_code', raising=False)
+  return path
+
+
+@pytest.mark.parametrize('argument, within', [
+    ('loss=own_code:loss', 'loss'), ('penalty=own_code:penalty', 'of'),
+    ('generator=own_code:network', '__call__'), ('data=own_code:data', 'data'),
+    ('evaluator=own_code:evaluator', 'evaluator')])
+def test_the_last_frames_of_the_users_file(mine, cli, argument, within):
+  status, _, said = cli(f'--config=configs/keras_mlp.py:{argument},quick',
+                        '--dry_run')
+  assert status == 2, said
+  assert 'RuntimeError: my mistake' in said
+  frames = re.findall(r'\n +(\S+), line (\d+), in (\S+): (.*)', said)
+  assert frames[-1] == (str(mine), '7', 'fail',
+                        "raise RuntimeError('my mistake')")
+  assert within in [frame[2] for frame in frames] or '<lambda>' in said
+  # Nothing of the program's or of a library's own files.
+  assert {frame[0] for frame in frames} == {str(mine)}
+  assert 'Traceback' not in said
+
+
+def test_another_error_is_named_too(mine, cli):
+  status, _, said = cli(
+      '--config=configs/keras_mlp.py:loss=own_code:wrong_type,quick',
+      '--dry_run')
+  assert status == 2
+  assert 'TypeError: unsupported operand' in said and 'own_code.py' in said
+
+
+def test_a_config_of_ones_own(tmp_path, cli):
+  path = tmp_path / 'own.py'
+  path.write_text('def get_config(arg=None):\n  return undefined_name\n')
+  status, _, said = cli(f'--config={path}')
+  assert status == 2
+  assert (f'{path}, line 2, in get_config: return undefined_name') in said
+
+
+def test_what_the_program_itself_refuses_has_no_frames():
+  assert lookup.failure(ValueError('must be 1')) == 'must be 1'
+  assert lookup.failure(KeyError('head')) == "KeyError: 'head'"
+  assert lookup.failure(ValueError()) == 'ValueError'
