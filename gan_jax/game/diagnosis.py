@@ -1,7 +1,7 @@
 """How the game stands: what a state tells of itself beside its losses.
 
-This is looked at once per logged row and not in every step; what a step knows
-for nothing is among its own scalars (`terms.opinion`, `terms.stride`).
+It is computed once per logged row and not in every step; what a step computes
+anyway is among its own scalars (`terms.disc_scalars`, `terms.update_scalars`).
 """
 
 from collections.abc import Mapping
@@ -47,20 +47,20 @@ def diagnose(game, state: TrainState, real: Examples,
     with spectral norm): the largest of `largest_sigma`.
   """
   keys = terms.per_example(key, jnp.arange(real.image.shape[0]))
-  z = game.latent(terms.of_purpose(keys, 'latent'))
+  z = game.latent(terms.keys_for(keys, 'latent'))
   fake, _ = game.gen.apply(state.gen.params, state.gen.stats, z, real.label,
                            train=True)
 
   def judge(image, label, purpose='augment real'):
     """(logits [B], |dD/dx| [B]); of packs, B of them."""
-    seen = terms.view(game, image, image, label, keys, z, state.step)
+    inputs = terms.inputs_of(game, image, image, label, keys, z, state.step)
 
     def logits(images):
       return terms.realness(game, terms.critique(
-          game, state.disc.params, state.disc.stats, state.aux, images, seen,
-          purpose)[0])
+          game, state.disc.params, state.disc.stats, state.aux, images,
+          inputs, purpose)[0])
 
-    out, slope = jax.vjp(logits, seen.real)
+    out, slope = jax.vjp(logits, inputs.real)
     grad = slope(jnp.ones_like(out))[0].astype(jnp.float32)
     grad = grad.reshape(grad.shape[0], -1)
     return out.astype(jnp.float32), jnp.linalg.norm(grad, axis=1)

@@ -66,7 +66,7 @@ def train_step(state: TrainState, batch, key, *, game: Game,
       fakes = generate(state.gen, label, keys, game=game)
     state, gen_scalars = gen_step(state, real, label, fakes, keys,
                                   game=game, pmean=pmean)
-  return finish(state, game), terms.of_both(scalars, gen_scalars)
+  return finish(state, game), terms.step_scalars(scalars, gen_scalars)
 
 
 def simultaneous_step(state: TrainState, batch, key, *, game: Game,
@@ -86,7 +86,7 @@ def simultaneous_step(state: TrainState, batch, key, *, game: Game,
   after, scalars = disc_step(state.replace(aux=moved.aux), real, label, fakes,
                              keys, state.step, game=game, pmean=pmean)
   return (finish(after.replace(gen=moved.gen), game),
-          terms.of_both(scalars, gen_scalars))
+          terms.step_scalars(scalars, gen_scalars))
 
 
 def finish(state: TrainState, game: Game) -> TrainState:
@@ -97,7 +97,7 @@ def finish(state: TrainState, game: Game) -> TrainState:
 
 def generate(gen: Net, label, keys, *, game: Game) -> Fakes:
   """Images of one latent for each key; keys [B], label [B]."""
-  z = game.latent(terms.of_purpose(keys, 'latent'))
+  z = game.latent(terms.keys_for(keys, 'latent'))
 
   def forward(params):
     return game.gen.apply(params, gen.stats, z, label, train=True)
@@ -126,15 +126,15 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
   """
   fake = lax.stop_gradient(fakes.image)
   real = terms.mixed(game, state.aux, real, fake, keys)
-  seen = terms.view(game, real, fake, label, keys, fakes.z, state.step)
+  inputs = terms.inputs_of(game, real, fake, label, keys, fakes.z, state.step)
 
   def objective(params):
     def ask(stats, images, purpose):
-      return terms.critique(game, params, stats, state.aux, images, seen,
+      return terms.critique(game, params, stats, state.aux, images, inputs,
                             purpose)
 
-    real_out, stats = ask(state.disc.stats, seen.real, 'augment real')
-    fake_out, stats = ask(stats, seen.fake, 'augment fake')
+    real_out, stats = ask(state.disc.stats, inputs.real, 'augment real')
+    fake_out, stats = ask(stats, inputs.fake, 'augment fake')
     loss = terms.adversarial(game, 'disc', state.aux, real_out, fake_out)
 
     # Gradients are taken by the images before the augmentation, through it.
@@ -146,20 +146,21 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
                                  train=True)[0], game.packing)
 
     extra, scalars, aux = terms.regularise(
-        game, 'disc', seen, state.aux, count, params=params, critique=critique,
-        critic=lambda images: critique(images).logits,
+        game, 'disc', inputs, state.aux, count, params=params,
+        critique=critique, critic=lambda images: critique(images).logits,
         fake_critic=lambda images: critique(images, 'augment fake').logits,
         real_out=real_out, fake_out=fake_out, generate=generate)
     aux |= terms.remember(game, state.aux, real_out, fake_out, state.step)
-    return loss + extra, (stats, aux, scalars | terms.opinion(
+    return loss + extra, (stats, aux, scalars | terms.disc_scalars(
         game, loss, real_out, fake_out))
 
   grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
       state.disc.params)
   grads, stats, aux, scalars = pmean((grads, stats, aux, scalars))
   disc = _update_disc(state.disc, grads, stats, game)
-  scalars |= terms.stride('disc', state.disc.params, disc.params, grads)
-  scalars |= terms.remembered(aux)
+  scalars |= terms.update_scalars('disc', state.disc.params, disc.params,
+                                  grads)
+  scalars |= terms.memory_scalars(aux)
   return state.replace(disc=disc, aux=state.aux | aux), scalars
 
 
@@ -180,24 +181,25 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
     (state, scalars).
   """
   def objective(image, params):
-    seen = terms.view(game, real, image, label, keys, fakes.z, state.step)
-    disc = _unrolled(state, seen, game, pmean)
+    inputs = terms.inputs_of(game, real, image, label, keys, fakes.z,
+                             state.step)
+    disc = _unrolled(state, inputs, game, pmean)
 
     def critique(images, purpose='augment fake'):
       return terms.critique(game, disc, state.disc.stats, state.aux, images,
-                            seen, purpose)[0]
+                            inputs, purpose)[0]
 
     def generate(z):
       return pack(game.gen.apply(params, state.gen.stats, z, label,
                                  train=True)[0], game.packing)
 
     # XLA drops the real half where nothing looks at it.
-    real_out, fake_out = critique(seen.real, 'augment real'), critique(
-        seen.fake)
+    real_out, fake_out = critique(inputs.real, 'augment real'), critique(
+        inputs.fake)
     loss = terms.adversarial(game, 'gen', state.aux, real_out, fake_out)
     # A lazy term acts in all the generator's updates of a step, or in none.
     extra, scalars, aux = terms.regularise(
-        game, 'gen', seen, state.aux, state.step, params=params,
+        game, 'gen', inputs, state.aux, state.step, params=params,
         critique=critique, critic=lambda images: critique(images).logits,
         fake_critic=lambda images: critique(images).logits, real_out=real_out,
         fake_out=fake_out, generate=generate)
@@ -208,18 +210,18 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
   grads = jax.tree.map(jnp.add, fakes.vjp(by_image)[0], by_params)
   grads, stats, aux, scalars = pmean((grads, fakes.stats, aux, scalars))
   gen = _update(state.gen, grads, stats, game.gen_optimizer)
-  scalars |= terms.stride('gen', state.gen.params, gen.params, grads)
-  scalars |= terms.remembered(aux)
+  scalars |= terms.update_scalars('gen', state.gen.params, gen.params, grads)
+  scalars |= terms.memory_scalars(aux)
   return state.replace(gen=gen, aux=state.aux | aux), scalars
 
 
-def _unrolled(state, seen, game, pmean):
+def _unrolled(state, inputs, game, pmean):
   """The discriminator after `unrolled_steps` more updates on this batch."""
   def objective(params):
     real, fake = (terms.critique(
-        game, params, state.disc.stats, state.aux, images, seen, purpose)[0]
-        for images, purpose in ((seen.real, 'augment real'),
-                                (seen.fake, 'augment fake')))
+        game, params, state.disc.stats, state.aux, images, inputs, purpose)[0]
+        for images, purpose in ((inputs.real, 'augment real'),
+                                (inputs.fake, 'augment fake')))
     return terms.adversarial(game, 'disc', state.aux, real, fake)
 
   disc = state.disc

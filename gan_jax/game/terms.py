@@ -1,4 +1,7 @@
-"""What the discriminator says of images, and how the terms of a game see it."""
+"""The parts of an update: D's answer, the loss, the penalties, the scalars.
+
+`step.py` says in which order they are used.
+"""
 
 import inspect
 import zlib
@@ -17,10 +20,12 @@ _TINY = 1e-12  # in the denominator of ratios
 _ROWS = 16
 
 
-class View(NamedTuple):
-  """One side of an update: what a term may name, but for the players' own.
+class Inputs(NamedTuple):
+  """The examples of one update, as the discriminator sees them.
 
-  With packing, images, labels and keys are those of packs, B of them.
+  With packing, images, labels and keys are those of packs, B of them. A term
+  may name each of these fields as an argument.
+
   step: int32 [], steps done so far.
   """
 
@@ -32,21 +37,32 @@ class View(NamedTuple):
   step: Any
 
 
-def view(game, real, fake, label, keys, z, step) -> View:
-  """The examples of an update as the discriminator sees them."""
+def inputs_of(game, real, fake, label, keys, z, step) -> Inputs:
+  """Packs the examples of an update, if the game does."""
   m = game.packing
-  return View(pack(real, m), pack(fake, m), label[::m], keys[::m], z,
-              step)
+  return Inputs(pack(real, m), pack(fake, m), label[::m], keys[::m], z, step)
 
 
-def critique(game, params, stats, aux, images, seen: View, purpose: str):
-  """The discriminator's answer to images, augmented, and its new stats.
+def critique(game, params, stats, aux, images, inputs: Inputs, purpose: str):
+  """The discriminator's answer to augmented images, and its new statistics.
+
+  Args:
+    game: the rules.
+    params: of the discriminator.
+    stats: of the discriminator.
+    aux: memories of the state, for adaptive augmentations.
+    images: [B, H, W, C].
+    inputs: of the update, for labels and keys.
+    purpose: names the random keys of the augmentation.
+
+  Returns:
+    (Critique, stats).
 
   Raises:
     ValueError: logits of another shape than [B].
   """
   def answer(images):
-    out, new = game.disc.apply(params, stats, images, seen.label, train=True)
+    out, new = game.disc.apply(params, stats, images, inputs.label, train=True)
     for judge in filter(None, (term.parts.judge for term in game.penalties)):
       out = out._replace(logits=judge(out))
     if out.logits.shape != images.shape[:1]:
@@ -54,23 +70,15 @@ def critique(game, params, stats, aux, images, seen: View, purpose: str):
                        f'not [B] = {images.shape[:1]}')
     return out.logits, (out, new)
 
-  memory = {**aux.get('augment', {}), 'step': seen.step}
-  images = _augmented(game, memory, images, of_purpose(seen.keys, purpose))
+  memory = {**aux.get('augment', {}), 'step': inputs.step}
+  images = _augmented(game, memory, images, keys_for(inputs.keys, purpose))
   if not game.gradient_normalization:
-    logits, (out, new) = answer(images)
+    _, (out, new) = answer(images)
     return out, new
   logits, slope, (out, new) = jax.vjp(answer, images, has_aux=True)
   grad = slope(jnp.ones_like(logits))[0].astype(jnp.float32)
   norm = jnp.sqrt(jnp.sum(grad ** 2, tuple(range(1, grad.ndim))) + 1e-12)
   return out._replace(logits=logits / (norm + jnp.abs(logits))), new
-
-
-def mixed(game, aux, real, fake, keys):
-  """Real images of an update, with what augmentations mix into them."""
-  if game.augment.mix is None:
-    return real
-  return game.augment.mix(real, fake, of_purpose(keys, 'mix'),
-                          aux.get('augment', {}))
 
 
 def _augmented(game, memory, images, keys):
@@ -82,12 +90,21 @@ def _augmented(game, memory, images, keys):
   return pack(images, m)
 
 
-def adversarial(game, which: str, aux, real_out, fake_out):
+def mixed(game, aux, real, fake, keys):
+  """Real images, some replaced by generated ones where an augmentation asks."""
+  if game.augment.mix is None:
+    return real
+  return game.augment.mix(real, fake, keys_for(keys, 'mix'),
+                          aux.get('augment', {}))
+
+
+def adversarial(game, player: str, aux, real_out, fake_out):
   """The loss of one player, 'disc' or 'gen': float32 []."""
   loss = game.loss
   memory = (aux['loss'],) if loss.memory else ()
   real, fake = (getattr(out, loss.inputs) for out in (real_out, fake_out))
-  return mean(getattr(loss, which)(real, fake, *memory), real, f'loss.{which}')
+  return mean(getattr(loss, player)(real, fake, *memory), real,
+              f'loss.{player}')
 
 
 def realness(game, out):
@@ -95,65 +112,40 @@ def realness(game, out):
   return -out.logits if game.loss.needs == 'autoencoder' else out.logits
 
 
-def opinion(game, loss, real_out, fake_out):
-  """The scalars that say how the discriminator judges."""
-  real, fake = (realness(game, out) for out in (real_out, fake_out))
-  return {
-      'loss/disc': loss,
-      'logits/real': jnp.mean(real),
-      'logits/fake': jnp.mean(fake),
-      'prob/real': jnp.mean(jax.nn.sigmoid(real)),
-      'prob/fake': jnp.mean(jax.nn.sigmoid(fake)),
-      'sign/real': jnp.mean(jnp.sign(real).astype(jnp.float32)),
-  }
+def regularise(game, player: str, inputs: Inputs, aux, count, **available):
+  """All terms of one player.
 
-
-def stride(which: str, before, after, grads):
-  """Scalars of an update: |grads|, and |change of params| / |params|.
-
-  The ratio is that of every 16th row of the kernels, whose weights are alike:
-  a perceptron's step on a CPU is mostly the reading of its weights.
-  """
-  def some(tree):
-    return [x if x.ndim < 2 else x.reshape(-1, x.shape[-1])[::_ROWS]
-            for x in jax.tree.leaves(tree)]
-
-  size = optax.tree.norm(some(before))
-  change = optax.tree.norm(jax.tree.map(jnp.subtract, some(after),
-                                        some(before)))
-  return {f'grad_norm/{which}': optax.tree.norm(grads),
-          f'update_ratio/{which}': change / jnp.maximum(size, _TINY)}
-
-
-def of_both(disc, gen):
-  """The scalars of a step: of both players, and their gradients' ratio."""
-  return disc | gen | {'grad_ratio': gen['grad_norm/gen'] / jnp.maximum(
-      disc['grad_norm/disc'], _TINY)}
-
-
-def regularise(game, which: str, seen: View, aux, count, **available):
-  """All terms of one player: (their weighted sum, scalars, their memories).
-
-  A value 'penalty/name' is without its weight and times its interval, so that
+  A scalar 'penalty/name' is without its weight and times its interval, so that
   its mean over steps is its mean; it is 0 in the steps between. 'weight/name'
   is a weight that is a schedule.
+
+  Args:
+    game: the rules.
+    player: 'disc' or 'gen'.
+    inputs: of the update.
+    aux: memories of the state.
+    count: updates so far, for the lazy terms.
+    **available: what terms may name beside the inputs.
+
+  Returns:
+    (their weighted sum, scalars, {name: memory after the update}).
   """
   total, scalars, memories = jnp.zeros(()), {}, {}
   for index, term in enumerate(game.penalties):
-    function, title = getattr(term.parts, which), term.title(which)
+    function, title = getattr(term.parts, player), term.title(player)
     if function is None:
       continue
-    own = dict(keys=of_purpose(seen.keys, f'penalty {index}'))
-    if term.parts.remembers(which):
+    own = dict(keys=keys_for(inputs.keys, f'penalty {index}'))
+    if term.parts.remembers(player):
       own['memory'] = aux[title]
     value, memory = _lazily(term, count, own.get('memory'), partial(
-        call, function, **(seen._asdict() | available | own)), seen.real)
+        call, function, **(inputs._asdict() | available | own)), inputs.real)
     if memory is not None:
       memories[title] = memory
     scalars[f'penalty/{title}'] = value
     weight = term.weight
     if callable(weight):
-      weight = scalars[f'weight/{term.name}'] = weight(seen.step)
+      weight = scalars[f'weight/{term.name}'] = weight(inputs.step)
     total += weight * value
   return total, scalars, memories
 
@@ -197,11 +189,47 @@ def remember(game, aux, real_out, fake_out, step):
   return jax.tree.map(lax.stop_gradient, after)
 
 
-def remembered(memories) -> dict:
-  """The scalars of memories, which may be whole trees."""
+def disc_scalars(game, loss, real_out, fake_out):
+  """How the discriminator judges real and generated images."""
+  real, fake = (realness(game, out) for out in (real_out, fake_out))
+  return {
+      'loss/disc': loss,
+      'logits/real': jnp.mean(real),
+      'logits/fake': jnp.mean(fake),
+      'prob/real': jnp.mean(jax.nn.sigmoid(real)),
+      'prob/fake': jnp.mean(jax.nn.sigmoid(fake)),
+      'sign/real': jnp.mean(jnp.sign(real).astype(jnp.float32)),
+  }
+
+
+def update_scalars(player: str, before, after, grads):
+  """|grads|, and |change of params| / |params|, of an update.
+
+  The ratio is that of every 16th row of the kernels, whose weights are alike:
+  a perceptron's step on a CPU is mostly the reading of its weights.
+  """
+  def some(tree):
+    return [x if x.ndim < 2 else x.reshape(-1, x.shape[-1])[::_ROWS]
+            for x in jax.tree.leaves(tree)]
+
+  size = optax.tree.norm(some(before))
+  change = optax.tree.norm(jax.tree.map(jnp.subtract, some(after),
+                                        some(before)))
+  return {f'grad_norm/{player}': optax.tree.norm(grads),
+          f'update_ratio/{player}': change / jnp.maximum(size, _TINY)}
+
+
+def memory_scalars(memories) -> dict:
+  """Those memories that are single numbers; others are whole trees."""
   return {f'memory/{name}/{key}': value for name, memory in memories.items()
           for key, value in memory.items()
           if getattr(value, 'shape', None) == ()}
+
+
+def step_scalars(disc, gen):
+  """The scalars of both players, and the ratio of their gradients."""
+  return disc | gen | {'grad_ratio': gen['grad_norm/gen'] / jnp.maximum(
+      disc['grad_norm/disc'], _TINY)}
 
 
 def per_example(key, position):
@@ -209,7 +237,7 @@ def per_example(key, position):
   return jax.vmap(lambda index: random.fold_in(key, index))(position)
 
 
-def of_purpose(keys, purpose: str):
+def keys_for(keys, purpose: str):
   """Fresh keys [B] for one use, so that no key serves twice."""
   code = zlib.crc32(purpose.encode()) & 0x7fffffff
   return jax.vmap(lambda key: random.fold_in(key, code))(keys)

@@ -94,7 +94,7 @@ def test_the_update_is_that_of_the_mixed_batch(p):
   fakes = Fakes(fake, jnp.asarray(TABLE), state.gen.stats, None)
   after, scalars = jax.jit(lambda state: disc_step(
       state, real, label, fakes, keys, 0, game=game))(state)
-  mixed = game.augment.mix(real, fake, terms.of_purpose(keys, 'mix'),
+  mixed = game.augment.mix(real, fake, terms.keys_for(keys, 'mix'),
                            game.augment.memory)
   changed = int((mixed != real).any((1, 2, 3)).sum())
   assert changed == 0 if p == 0.0 else 0 < changed < B

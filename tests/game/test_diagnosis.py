@@ -114,7 +114,7 @@ def test_an_energy_is_low_where_it_looks_real():
   for energy in (losses.ebgan(), losses.began()):
     assert look(linear_game(loss=energy), -A, REAL, HELD) == pytest.approx(want)
   out = [Critique(jnp.array(x), None, {}) for x in ([1.0, 2.0], [3.0, 8.0])]
-  found = terms.opinion(linear_game(loss=losses.ebgan()), 9.0, *out)
+  found = terms.disc_scalars(linear_game(loss=losses.ebgan()), 9.0, *out)
   want = {'loss/disc': 9.0, 'logits/real': -1.5, 'logits/fake': -5.5,
           'sign/real': -1.0, 'prob/real': 0.194072, 'prob/fake': 0.023880}
   assert {k: float(v) for k, v in found.items()} == pytest.approx(want,
@@ -175,7 +175,7 @@ def test_the_stride_is_that_of_every_16th_row():
   def part(tree):
     return np.concatenate([tree['k'].reshape(-1, 3)[::16].ravel(), tree['b']])
 
-  found = terms.stride('gen', before, after, {'g': jnp.array([3.0, 4.0])})
+  found = terms.update_scalars('gen', before, after, {'g': jnp.array([3.0, 4.0])})
   want = np.linalg.norm(part(after) - part(before)) / np.linalg.norm(
       part(before))
   assert float(found['update_ratio/gen']) == pytest.approx(want, rel=1e-5)
@@ -184,20 +184,20 @@ def test_the_stride_is_that_of_every_16th_row():
 
 def test_ratios_of_nothing_are_finite():
   zero = {'b': jnp.zeros(3)}
-  disc, gen = (terms.stride(w, zero, zero, zero) for w in ('disc', 'gen'))
-  found = terms.of_both(disc, gen)
+  disc, gen = (terms.update_scalars(w, zero, zero, zero) for w in ('disc', 'gen'))
+  found = terms.step_scalars(disc, gen)
   assert found['grad_ratio'] == found['update_ratio/gen'] == 0.0
 
 
 def test_the_gradient_ratio_is_of_gen_to_disc():
-  found = terms.of_both({'grad_norm/disc': jnp.float32(2.0)},
+  found = terms.step_scalars({'grad_norm/disc': jnp.float32(2.0)},
                         {'grad_norm/gen': jnp.float32(3.0)})
   assert float(found['grad_ratio']) == 1.5
 
 
 def test_sign_real_is_among_what_the_discriminator_says():
   out = Critique(jnp.array([2.0, 1.0, -3.0, 4.0]), None, {})
-  assert float(terms.opinion(
+  assert float(terms.disc_scalars(
       linear_game(), 0.0, out, out)['sign/real']) == 0.5
 
 

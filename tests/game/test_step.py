@@ -150,7 +150,7 @@ def test_reused_fakes_give_the_gradient_of_recomputed_ones():
 
     # And by plain differentiation of the whole.
     def objective(params):
-      z = game.latent(terms.of_purpose(keys, 'latent'))
+      z = game.latent(terms.keys_for(keys, 'latent'))
       image, _ = gen.apply(params, {}, z, label, train=True)
       logits = disc.apply(state.disc.params, {}, image, label, train=True)[0][0]
       return jnp.mean(jnp.logaddexp(0.0, -logits))
