@@ -1,24 +1,25 @@
-"""The bytes of one image file -> uint8 pixels, or the reason why not.
+"""The bytes of one image file -> uint8 pixels, or why there are none.
 
 Colour profiles are not applied. A bit flipped inside a JPEG cannot be seen:
 the format has no checksum.
 """
 
+import contextlib
 import io
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from gan_jax.data import files
+from gan_jax.data.files import looks_like, reason
 
 # Other formats are never tried: EPS, for one, would run Ghostscript.
 FORMATS = ('PNG', 'JPEG', 'WEBP', 'GIF', 'BMP', 'TIFF', 'PPM')
-VERSION = 1  # of what comes out; raised, cached images are decoded again
+VERSION = 1  # of the pixels; after an increase, cached images are decoded again
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 1 << 29
-MIN_SIDE = 2  # 1x1 is what trackers and failed downloads leave
-MAX_ASPECT = 20  # a divider or a banner, not a picture
+_MIN_SIDE = 2  # 1x1 is what web trackers and failed downloads leave
+_MAX_ASPECT = 20  # a divider or a banner, not a picture
 
 _GREY = ('1', 'L', 'LA', 'La', 'I', 'I;16', 'I;16B', 'I;16L', 'I;16N')
 _ORIENTATION = 0x0112  # tag of EXIF
@@ -34,7 +35,7 @@ class BadImageError(Exception):
 
 
 class Header(NamedTuple):
-  """What a file says of itself.
+  """What a file says of itself, before it is decoded.
 
   height, width: pixels, upright.
   colour: whether it may hold more than grey; palettes count as colour.
@@ -46,86 +47,75 @@ class Header(NamedTuple):
   notes: tuple = ()
 
 
-def header(data: bytes) -> Header:
-  """Reads what is needed before decoding, without decoding.
+@contextlib.contextmanager
+def _opened(data):
+  """Opens an image; whatever Pillow raises becomes a BadImageError."""
+  try:
+    if not data:
+      raise BadImageError('empty (0 bytes)')
+    yield Image.open(io.BytesIO(data), formats=FORMATS)
+  except (BadImageError, MemoryError):
+    raise
+  except Image.DecompressionBombError as error:
+    raise BadImageError(f'too large: {error}') from error
+  except Image.UnidentifiedImageError as error:
+    raise BadImageError(
+        f'no image of a known format: {looks_like(data)}') from error
+  except Exception as error:  # a damaged file makes Pillow raise anything
+    raise BadImageError(f'damaged or truncated ({reason(error)})') from error
 
-  Raises:
-    BadImageError: not an image, or one that is never decoded.
-  """
-  return _guarded(_header, data)
+
+def header(data: bytes) -> Header:
+  """Reads the header; BadImageError for what must not be decoded."""
+  with _opened(data) as image:
+    width, height = image.size
+    what = f'{width}x{height} pixels'
+    if width * height > MAX_PIXELS:
+      raise BadImageError(f'too large: {what}, over {MAX_PIXELS:,} in all')
+    if min(width, height) < _MIN_SIDE:
+      raise BadImageError(f'too small: {what}, under {_MIN_SIDE} on a side')
+    if max(width, height) > _MAX_ASPECT * min(width, height):
+      raise BadImageError(f'too long: {what}, over {_MAX_ASPECT}:1')
+    if image.mode == 'F':
+      raise BadImageError('floating-point pixels, whose range is unknown: '
+                          'convert it to 8 or 16 bits')
+    orientation = _orientation(image, data)
+    if orientation > 4 and image.format != 'TIFF':
+      width, height = height, width
+    notes = {'animated': image.format != 'MPO'  # a JPEG and its thumbnails
+             and getattr(image, 'is_animated', False),
+             'rotated': orientation > 1, 'deep': _is_deep(image, data),
+             'alpha': image.has_transparency_data}
+    return Header(height, width, image.mode not in _GREY,
+                  tuple(name for name, given in notes.items() if given))
 
 
 def pixels(data: bytes) -> np.ndarray:
-  """Decodes a file whose header passed.
+  """Decodes a file whose header passed; BadImageError where it is damaged.
 
   The first frame, upright. 16-bit grey is divided by 257 and rounded, as 65535
   is white; of 16-bit colours the upper 8 bits are kept.
 
   Returns:
     uint8 [h, w, c], c = 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA.
-
-  Raises:
-    BadImageError: damaged or truncated, or values out of range.
   """
-  return _guarded(_pixels, data)
+  with _opened(data) as image:
+    if image.format == 'PNG':
+      image.verify()  # decoding does not check the checksums
+  with _opened(data) as image:
+    orientation = _orientation(image, data)
+    turned = image.format == 'TIFF'  # by Pillow, as it loads
+    image.load()
+    if orientation > 1 and not turned:
+      image = image.transpose(_TURNS[orientation])
+    if image.mode.startswith('I'):
+      return _eight_bits(image)
+    alpha = 'A' * image.has_transparency_data
+    return as_array(image, ('L' if image.mode in _GREY else 'RGB') + alpha)
 
 
-def _guarded(function, data):
-  try:
-    return function(data)
-  except (BadImageError, MemoryError):
-    raise
-  except Image.UnidentifiedImageError as error:
-    raise BadImageError(f'no image of a known format: '
-                        f'{files.looks_like(data)}') from error
-  except Exception as error:  # a damaged file makes Pillow raise anything
-    reason = ' '.join(str(error).split()) or type(error).__name__
-    raise BadImageError(f'damaged or truncated ({reason})') from error
-
-
-def _header(data):
-  if not data:
-    raise BadImageError('empty (0 bytes)')
-  try:
-    image = Image.open(io.BytesIO(data), formats=FORMATS)
-  except Image.DecompressionBombError as error:
-    raise BadImageError(f'too large: {error}') from error
-  width, height = image.size
-  what = f'{width}x{height} pixels'
-  if width * height > MAX_PIXELS:
-    raise BadImageError(f'too large: {what}, over {MAX_PIXELS:,} in all')
-  if min(width, height) < MIN_SIDE:
-    raise BadImageError(f'too small: {what}, under {MIN_SIDE} on a side')
-  if max(width, height) > MAX_ASPECT * min(width, height):
-    raise BadImageError(f'too long: {what}, over {MAX_ASPECT}:1')
-  if image.mode == 'F':
-    raise BadImageError('floating-point pixels, whose range is unknown: '
-                        'convert it to 8 or 16 bits')
-  orientation = _orientation(image, data)
-  if orientation > 4 and image.format != 'TIFF':
-    width, height = height, width
-  notes = {'animated': image.format != 'MPO'  # a JPEG and its thumbnails
-           and getattr(image, 'is_animated', False),
-           'rotated': orientation > 1, 'deep': _is_deep(image, data),
-           'alpha': image.has_transparency_data}
-  return Header(height, width, image.mode not in _GREY,
-                tuple(name for name, given in notes.items() if given))
-
-
-def _pixels(data):
-  image = Image.open(io.BytesIO(data), formats=FORMATS)
-  if image.format == 'PNG':
-    image.verify()  # decoding does not look at the checksums
-    image = Image.open(io.BytesIO(data), formats=FORMATS)
-  orientation = _orientation(image, data)
-  tiff = image.format == 'TIFF'  # Pillow turns these itself
-  image.load()
-  if orientation > 1 and not tiff:
-    image = image.transpose(_TURNS[orientation])
-  if image.mode.startswith('I'):
-    return _eight_bits(image)
-  alpha = 'A' * image.has_transparency_data
-  mode = ('L' if image.mode in _GREY else 'RGB') + alpha
+def as_array(image, mode) -> np.ndarray:
+  """A Pillow image, in a mode of 8 bits, as uint8 [h, w, c]."""
   array = np.asarray(image if image.mode == mode else image.convert(mode))
   return array if array.ndim == 3 else array[..., None]
 
@@ -143,12 +133,11 @@ def _orientation(image, data) -> int:
 
 
 def _is_deep(image, data) -> bool:
-  if image.mode.startswith('I'):
-    return False
-  if image.format == 'PNG':
+  """Whether a colour has more than 8 bits."""
+  if image.format == 'PNG' and not image.mode.startswith('I'):
     return data[24] == 16  # IHDR: bits per channel
-  bits = image.tag_v2.get(258, (8,)) if image.format == 'TIFF' else (8,)
-  return max(bits) > 8
+  return (image.format == 'TIFF' and not image.mode.startswith('I')
+          and max(image.tag_v2.get(258, (8,))) > 8)
 
 
 def _eight_bits(image):

@@ -18,13 +18,13 @@ class Geometry(NamedTuple):
 
   channels: 1 grey (ITU-R 601), 3 RGB, 4 RGBA, 0 as they are. Alpha that is
     not wanted is composited on the background.
-  crop: (H, W) of the middle part that is kept, () for all.
+  crop: (H, W) of the centre that is kept, () for all.
   resize: (H, W), () to leave.
   fit: how another aspect ratio becomes that of `resize`: 'stretch', 'crop' the
-    middle, or 'pad' with the background.
+    centre, or 'pad' with the background.
   resample: filter of the resize, antialiased. Bilinear never leaves the range
-    of its inputs, so black paper stays black, where Lanczos rings.
-  pad: (H, W) around the resized image, which is put in the middle (an odd line
+    of its inputs, so a black background stays black, where Lanczos rings.
+  pad: (H, W) of a canvas on which the resized image is centred (an odd line
     goes below or right), () for none.
   background: grey level, or one value for each of R, G, B, in 0..255.
   """
@@ -39,19 +39,19 @@ class Geometry(NamedTuple):
   background: tuple[int, ...] = (0,)
 
   def checked(self) -> 'Geometry':
-    """The same with plain tuples.
-
-    Raises:
-      DataError: a field of a wrong form.
-    """
+    """The same with plain tuples; DataError for a field of a wrong form."""
     if self.channels not in _CHANNELS:
       raise DataError(f'channels={self.channels!r}: must be one of {_CHANNELS}')
     colour = integers('background', self.background)
     if len(colour) not in (1, 3) or not all(0 <= v <= 255 for v in colour):
       raise DataError(f'background={self.background!r}: must be one value or '
                       f'three (R, G, B), each in 0..255')
-    sizes = {key: _size(key, getattr(self, key))
-             for key in ('crop', 'resize', 'pad')}
+    sizes = {}
+    for key in ('crop', 'resize', 'pad'):
+      sizes[key] = size = integers(key, getattr(self, key))
+      if size and (len(size) != 2 or min(size) < 1):
+        raise DataError(f'{key}={size}: (height, width) of at least 1 is '
+                        f'needed, or () to leave the images as they are')
     return self._replace(background=colour, **sizes)
 
   def size(self, height, width) -> tuple[int, int]:
@@ -63,104 +63,87 @@ class Geometry(NamedTuple):
 
     Raises:
       DataError: crop larger or pad smaller than the image, channels that
-        cannot be had.
+        cannot be converted.
     """
     image = self._convert(image)
+    height, width = image.shape[:2]
     if self.crop:
-      _refuse('crop', self.crop, image, all(
-          c <= s for c, s in zip(self.crop, image.shape, strict=False)),
-          'only cuts: use resize or pad')
-      image = _middle(image, self.crop)
+      if self.crop[0] > height or self.crop[1] > width:
+        raise DataError(f'crop={self.crop} of images {[height, width]}; crop '
+                        f'only cuts: use resize or pad')
+      image = _centre(image, self.crop)
     if self.resize and self.resize != image.shape[:2]:
       image = self._resized(image)
-    if self.pad and self.pad != image.shape[:2]:
-      _refuse('pad', self.pad, image, all(
-          p >= s for p, s in zip(self.pad, image.shape, strict=False)),
-          f'only enlarges: use resize={self.pad}')
+    height, width = image.shape[:2]
+    if self.pad and self.pad != (height, width):
+      if self.pad[0] < height or self.pad[1] < width:
+        raise DataError(f'pad={self.pad} of images {[height, width]}; pad only '
+                        f'enlarges: use resize={self.pad}')
       image = self._padded(image, self.pad)
     return image
 
   def images(self, images, where) -> np.ndarray:
     """Uint8 [N, h, w, c] -> uint8 [N, H, W, C]; `where` begins a message."""
-    if self == Geometry(background=self.background) or self._leaves(images):
+    _, height, width, channels = images.shape
+    if self.channels in (0, channels) and all(
+        size in ((), (height, width))
+        for size in (self.crop, self.resize, self.pad)):
       return images
-    size = self.size(*images.shape[1:3])
-    channels = self.channels or images.shape[3]
-    check_memory(len(images) * channels * math.prod(size),
-                 f'{where}: images of {list(size)}')
-    out = np.empty((len(images), *size, channels), np.uint8)
-    for i in range(len(images)):
-      out[i] = self.image(images[i])
+    shape = (len(images), *self.size(height, width), self.channels or channels)
+    check_memory(math.prod(shape), f'{where}: images of {list(shape[1:3])}')
+    out = np.empty(shape, np.uint8)
+    for i, image in enumerate(images):
+      out[i] = self.image(image)
     return out
-
-  def _leaves(self, images):
-    shape = tuple(images.shape[1:3])
-    return (self.channels in (0, images.shape[3])
-            and all(size in ((), shape)
-                    for size in (self.crop, self.resize, self.pad)))
 
   def _convert(self, image):
     wanted, has = self.channels, image.shape[2]
     if wanted in (0, has):
       return image
-    if has not in (1, 2, 3, 4):
+    if has > 4:
       raise DataError(f'channels={wanted} of images with {has} channels; only '
                       f'grey, RGB and alpha are converted: use channels=0')
-    colour, alpha = image, None
+    colour, alpha = image, np.full((*image.shape[:2], 1), 255, np.uint8)
     if has in (2, 4):
       colour, alpha = image[..., :-1], image[..., -1:]
-    if alpha is not None and wanted != 4:
-      colour = self.composite(colour, alpha)
+      if wanted != 4:
+        share = alpha.astype(np.float32) / 255.0
+        mixed = share * colour + (1.0 - share) * self._colour(has - 1)
+        colour = np.rint(mixed).astype(np.uint8)
     if wanted == 1 and colour.shape[2] == 3:
-      return np.asarray(Image.fromarray(np.ascontiguousarray(colour)).convert(
-          'L'))[..., None]
+      return np.asarray(Image.fromarray(colour).convert('L'))[..., None]
     if wanted != 1 and colour.shape[2] == 1:
       colour = np.repeat(colour, 3, axis=2)
-    if wanted == 4:
-      opaque = np.full((*image.shape[:2], 1), 255, np.uint8)
-      return np.concatenate([colour, opaque if alpha is None else alpha], 2)
-    return np.ascontiguousarray(colour)
-
-  def composite(self, colour, alpha) -> np.ndarray:
-    """Colour [h, w, 1 or 3] over the background by alpha [h, w, 1], uint8."""
-    share = alpha.astype(np.float32) / 255.0
-    mixed = share * colour + (1.0 - share) * self._colour(colour.shape[2])
-    return np.rint(mixed).astype(np.uint8)
+    return np.concatenate([colour, alpha], 2) if wanted == 4 else colour
 
   def _colour(self, channels):
     """The background for images of so many channels, float32."""
     colour = np.array(self.background, np.float32)
-    if channels in (1, 2) and len(colour) == 3:
+    if channels < 3 and len(colour) == 3:
       colour = np.rint(colour @ np.array([0.299, 0.587, 0.114]))[None]
     if len(colour) == 1:
       colour = np.repeat(colour, channels)
-    if channels == 4 and len(self.background) == 3:
-      colour = np.append(colour, 255)
-    return colour[:channels].astype(np.float32)
+    # Opaque, where there is alpha.
+    return np.append(colour, 255)[:channels].astype(np.float32)
 
   def _resized(self, image):
-    height, width = self.resize
     if self.fit == 'stretch':
       return self._sampled(image, self.resize)
-    scale = [height / image.shape[0], width / image.shape[1]]
+    scales = [new / old for new, old in zip(self.resize, image.shape[:2],
+                                            strict=True)]
     if self.fit == 'crop':
-      scale = max(scale)
-      image = _middle(image, (max(1, round(height / scale)),
-                              max(1, round(width / scale))))
-      return self._sampled(image, self.resize)
-    scale = min(scale)
-    size = [min(limit, max(1, round(side * scale)))
+      kept = [max(1, round(side / max(scales))) for side in self.resize]
+      return self._sampled(_centre(image, kept), self.resize)
+    size = [min(limit, max(1, round(side * min(scales))))
             for side, limit in zip(image.shape, self.resize, strict=False)]
     return self._padded(self._sampled(image, size), self.resize)
 
   def _sampled(self, image, size):
     method = Image.Resampling[self.resample.upper()]
-    out = np.empty((*size, image.shape[2]), np.uint8)
     # Channel by channel: Pillow would take a fourth channel for alpha.
-    for c in range(image.shape[2]):
-      plane = Image.fromarray(np.ascontiguousarray(image[:, :, c]))
-      out[:, :, c] = plane.resize(tuple(size)[::-1], method)
-    return out
+    return np.stack([
+        np.asarray(Image.fromarray(np.ascontiguousarray(image[:, :, c])).resize(
+            tuple(size)[::-1], method)) for c in range(image.shape[2])], axis=2)
 
   def _padded(self, image, size):
     out = np.empty((*size, image.shape[2]), np.uint8)
@@ -171,35 +154,15 @@ class Geometry(NamedTuple):
 
 
 def integers(argument, value) -> tuple:
-  """A sequence of integers as a tuple.
-
-  Raises:
-    DataError: something else.
-  """
-  form = f'{argument}={value!r}: a tuple of integers is needed'
-  if isinstance(value, str):
-    raise DataError(f'{form}, for example {argument}=(32, 32)')
+  """A sequence of integers as a tuple; DataError for anything else."""
   try:
     return tuple(operator.index(v) for v in value)
   except TypeError as error:
-    raise DataError(f'{form}, for example {argument}=(32, 32)') from error
+    raise DataError(f'{argument}={value!r}: a tuple of integers is needed, for '
+                    f'example {argument}=(32, 32)') from error
 
 
-def _size(argument, value) -> tuple:
-  size = integers(argument, value)
-  if size and (len(size) != 2 or min(size) < 1):
-    raise DataError(f'{argument}={value!r}: (height, width) of at least 1 is '
-                    f'needed, or () to leave the images as they are')
-  return size
-
-
-def _middle(image, size):
+def _centre(image, size):
   height, width = (min(s, i) for s, i in zip(size, image.shape, strict=False))
   top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
   return image[top:top + height, left:left + width]
-
-
-def _refuse(argument, size, image, fits, fix):
-  if not fits:
-    raise DataError(f'{argument}={size} of images {list(image.shape[:2])}; '
-                    f'{argument} {fix}')

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from image_files import GREY, NOISE, SMALL, encoded, fails, png_header, put
 
-from gan_jax.data import scan
+from gan_jax.data import cache
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.sources import folder
 
@@ -99,7 +99,7 @@ def test_what_is_no_image_file(root, tmp_path):
   for name in ('.DS_Store', '.hidden.png', '__MACOSX/._a.png', 'Thumbs.db'):
     put(root / name, b'mess')
   source = folder(path=root)
-  assert list(scan.read_manifest(source.report['manifest'])) == ['x.png/in.png']
+  assert list(cache.read_manifest(source.report['manifest'])) == ['x.png/in.png']
   fails('is a file', path=root / 'a.npy')
   fails('no such folder', path=tmp_path / 'absent')
   fails('max_bad', path=root, max_bad=1.5)
@@ -112,7 +112,7 @@ def test_links(root):
   os.symlink(root, root / 'b' / 'c' / 'up')
   os.symlink('b', root / 'a')
   source = folder(path=root, labels='none')
-  assert list(scan.read_manifest(source.report['manifest'])) == [
+  assert list(cache.read_manifest(source.report['manifest'])) == [
       'b/a.png', 'b/c/d.png']
   assert "a leads to 'b' again: read once" in source.report['notices']
   os.symlink('loop.png', root / 'loop.png')
@@ -128,7 +128,7 @@ def test_any_name(root):
   for name in names:
     put(root / name, encoded(GREY))
   source = folder(path=root)
-  assert list(scan.read_manifest(source.report['manifest'])) == sorted(names)
+  assert list(cache.read_manifest(source.report['manifest'])) == sorted(names)
   for name in names:
     put(root / name, b'')
   fails(r'line\nbreak.png', 'ünï 日本.png', r'latin\udce9.png', path=root)

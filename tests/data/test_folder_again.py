@@ -7,7 +7,7 @@ import pytest
 from image_files import GREY, NOISE, OLD, encoded, fails, put
 from PIL import Image
 
-from gan_jax.data import cache, decode, scan
+from gan_jax.data import cache, decode
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.sources import folder
 
@@ -56,7 +56,7 @@ def test_what_a_killed_start_left_is_removed_and_a_living_ones_is_not(root):
     os.makedirs(os.path.join(parent, name))
     if name != '.writing-new':
       os.utime(os.path.join(parent, name), (OLD, OLD))
-  held = cache._hold(os.path.join(parent, '.writing-alive'))
+  held = cache._lock(os.path.join(parent, '.writing-alive'))
   folder(path=root)
   assert sorted(n for n in os.listdir(parent) if n.startswith('.')) == [
       '.writing-alive', '.writing-new']
@@ -97,13 +97,13 @@ def test_changes_in_words(root):
   for name in 'abcd':
     put(root / f'{name}.png', encoded(GREY))
   old = folder(path=root).report['manifest']
-  assert scan.changes(old, old) == []
+  assert cache.changes(old, old) == []
   put(root / 'b.png', encoded(GREY[::-1].copy()), when=OLD + 1)
   (root / 'a.png').unlink()
   for i in range(7):
     put(root / f'new{i}.png', encoded(GREY))
   new = folder(path=root).report['manifest']
-  assert scan.changes(old, new) == [
+  assert cache.changes(old, new) == [
       "7 files added: 'new0.png', 'new1.png', 'new2.png', 'new3.png', "
       "'new4.png' and 2 more",
       "1 file removed: 'a.png'", "1 file changed: 'b.png'"]
