@@ -8,11 +8,10 @@ an entry is never out of date; the folder may be deleted at any time.
 """
 
 import contextlib
-import errno
-import fcntl
 import hashlib
 import json
 import os
+import pathlib
 import secrets
 import shutil
 import time
@@ -25,7 +24,7 @@ from gan_jax.base.errors import DataError
 from gan_jax.base.files import write_file
 from gan_jax.data.files import reason, some
 
-_ABANDONED = 3600.0  # seconds after which a folder without a lock is removed
+_ABANDONED = 3600.0  # seconds without a write; then nobody is at work there
 
 
 class Entry(NamedTuple):
@@ -49,16 +48,15 @@ def key_of(*parts) -> str:
 
 def read(key: str, with_manifest=False) -> Entry | None:
   """The entry of a key, None where there is none that is complete."""
-  folder = os.path.join(root(), 'data', key)
-  manifest = os.path.join(folder, 'manifest')
+  folder = pathlib.Path(root(), 'data', key)
   try:
-    with open(os.path.join(folder, 'entry.json')) as file:
-      entry = json.load(file)
+    entry = json.loads((folder / 'entry.json').read_bytes())
     # Checks the size that the header declares against that of the file.
-    images = np.load(os.path.join(folder, 'images.npy'), mmap_mode='r')
+    images = np.load(folder / 'images.npy', mmap_mode='r')
     if with_manifest:
-      os.stat(manifest)
-    return Entry(images, entry['fingerprint'], entry['notes'], manifest)
+      (folder / 'manifest').stat()
+    return Entry(images, entry['fingerprint'], entry['notes'],
+                 str(folder / 'manifest'))
   except (OSError, ValueError, KeyError, TypeError):
     return None
 
@@ -76,66 +74,48 @@ def write(key: str, shape, images: Iterable, finish: Callable) -> Entry:
   Raises:
     DataError: the disk is full, or the folder cannot be written.
   """
-  folder = os.path.join(root(), 'data', key)
-  parent, lock = os.path.dirname(folder), None
-  work = os.path.join(parent, f'.writing-{secrets.token_hex(8)}')
+  folder = pathlib.Path(root(), 'data', key)
+  work = folder.with_name(f'.writing-{secrets.token_hex(8)}')
+  damaged = folder.with_name(f'{work.name}-damaged')
   try:
-    os.makedirs(parent, exist_ok=True)
-    _remove_abandoned(parent)
-    os.mkdir(work)
-    lock = _lock(work)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(folder.parent)
+    work.mkdir()
     needed, free = np.prod(shape, dtype=np.int64), shutil.disk_usage(work).free
     if needed > free:
-      raise OSError(errno.ENOSPC, f'{needed:,} bytes needed, {free:,} free')
-    fingerprint = _write_images(os.path.join(work, 'images.npy'), shape, images)
+      raise OSError(f'{needed:,} bytes are needed, {free:,} are free')
+    fingerprint = _write_images(work / 'images.npy', shape, images)
     notes, manifest = finish()
     if manifest:
-      write_file(os.path.join(work, 'manifest'), manifest)
-    write_file(os.path.join(work, 'entry.json'), json.dumps(
-        {'fingerprint': fingerprint, 'notes': notes}).encode())
+      write_file(work / 'manifest', manifest)
+    entry = {'fingerprint': fingerprint, 'notes': notes}
+    write_file(work / 'entry.json', json.dumps(entry).encode())
     if read(key, bool(manifest)) is None:  # else another process was first
-      if os.path.exists(folder):  # damaged; a rename takes it away in one step
-        os.rename(folder, f'{work}-damaged')
+      if folder.exists():
+        folder.rename(damaged)
       try:
-        os.rename(work, folder)
+        work.rename(folder)
       except OSError:
         if read(key) is None:
           raise
   except OSError as error:
     raise DataError(
-        f'{parent!r}: cannot keep the decoded images here ({reason(error)}); '
+        f'{folder.parent}: cannot keep the decoded images ({reason(error)}); '
         f'free some space, choose a smaller resize, or set GAN_JAX_CACHE to a '
         f'folder on another disk') from error
   finally:
-    for path in (work, f'{work}-damaged'):
-      shutil.rmtree(path, ignore_errors=True)
-    if lock is not None:
-      os.close(lock)
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.rmtree(damaged, ignore_errors=True)
   return read(key)
-
-
-def _lock(folder):
-  """Locks a folder while this process lives; None where that is impossible."""
-  descriptor = os.open(folder, os.O_RDONLY)
-  try:
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return descriptor
-  except OSError:
-    os.close(descriptor)
-    return None
 
 
 def _remove_abandoned(parent):
   """Removes what processes left that were killed while they wrote."""
-  for name in os.listdir(parent):
-    path = os.path.join(parent, name)
+  for work in parent.glob('.*-*'):
     with contextlib.suppress(OSError):  # another process is removing it
-      # A new folder may not have been locked yet by who has made it.
-      if (name.startswith(('.writing-', '.broken-'))
-          and time.time() - os.stat(path).st_mtime > _ABANDONED
-          and (lock := _lock(path)) is not None):
-        shutil.rmtree(path, ignore_errors=True)
-        os.close(lock)
+      last = max(path.stat().st_mtime for path in (work, *work.iterdir()))
+      if time.time() - last > _ABANDONED:
+        shutil.rmtree(work)
 
 
 def _write_images(path, shape, images) -> str:
@@ -166,23 +146,19 @@ def _write_header(file, shape):
 
 def manifest(files: Iterable) -> bytes:
   """A line for each (path, sha256): 16 digits of it, and the path as JSON."""
-  return b''.join(b'%s %s\n' % (digest[:8].hex().encode(),
-                                json.dumps(path).encode())
-                  for path, digest in files)
+  return ''.join(f'{digest[:8].hex()} {json.dumps(path)}\n'
+                 for path, digest in files).encode()
 
 
 def read_manifest(path) -> dict:
   """{path: digest} in the order of the images; DataError where damaged."""
-  found = {}
   try:
     with open(path, encoding='ascii') as file:
-      for line in file:
-        digest, name = line.split(' ', 1)
-        found[json.loads(name)] = digest
+      pairs = [line.split(' ', 1) for line in file]
+    return {json.loads(name): digest for digest, name in pairs}
   except (OSError, ValueError) as error:
     raise DataError(f'{path!r}: not a list of files; delete its folder, and '
                     f'the data are read again') from error
-  return found
 
 
 def changes(old, new) -> list:
@@ -191,9 +167,8 @@ def changes(old, new) -> list:
   For example ["2 files added: 'a.png', 'b.png'", "1 file changed: 'c.png'"].
   """
   old, new = read_manifest(old), read_manifest(new)
-  groups = {
-      'added': [path for path in new if path not in old],
-      'removed': [path for path in old if path not in new],
-      'changed': [p for p in new if old.get(p, new[p]) != new[p]]}
+  groups = {'added': [path for path in new if path not in old],
+            'removed': [path for path in old if path not in new],
+            'changed': [p for p in new if old.get(p, new[p]) != new[p]]}
   return [f'{len(paths):,} file{"s" * (len(paths) != 1)} {what}: {some(paths)}'
           for what, paths in groups.items() if paths]

@@ -31,10 +31,9 @@ def check_memory(num_bytes, where):
   """Raises DataError for an array larger than the memory of this machine."""
   limit = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
   if num_bytes > limit:
-    raise DataError(
-        f'{where}: an array of {num_bytes:,} bytes, but this machine has '
-        f'{limit:,} bytes of memory; use fewer or smaller images, or check '
-        f'that the header of the file is not damaged')
+    raise DataError(f'{where}: an array of {num_bytes:,} bytes, but this '
+                    f'machine has {limit:,} bytes of memory; use fewer or '
+                    f'smaller images, or check that the header is not damaged')
 
 
 def check_file(path) -> str:
@@ -46,22 +45,23 @@ def check_file(path) -> str:
   """
   if not isinstance(path, str | os.PathLike) or not os.fspath(path):
     raise DataError(f'path {path!r}: a non-empty string is needed')
-  path = os.path.expanduser(os.fspath(path))
+  path, problem = os.path.expanduser(os.fspath(path)), ''
   if os.path.isdir(path):
-    raise DataError(f'{path!r} is a directory; a file is needed: it holds '
-                    f'{some(list_folder(path))}')
-  if not os.path.exists(path):
-    raise DataError(f'{path!r}: no such file; {_similar(path)}')
-  if not os.path.isfile(path):
-    raise DataError(f'{path!r} is a device, pipe or socket; only regular files '
-                    f'are read: copy the data into a file')
-  if os.path.getsize(path) == 0:
-    raise DataError(f'{path!r} is empty (0 bytes); download or write it again')
+    problem = (f' is a directory; a file is needed: it holds '
+               f'{some(list_folder(path))}')
+  elif not os.path.exists(path):
+    problem = f': no such file; {_similar(*os.path.split(path))}'
+  elif not os.path.isfile(path):
+    problem = (' is a device, pipe or socket; only regular files are read: '
+               'copy the data into a file')
+  elif os.path.getsize(path) == 0:
+    problem = ' is empty (0 bytes); download or write it again'
+  if problem:
+    raise DataError(f'{path!r}{problem}')
   return path
 
 
-def _similar(path) -> str:
-  folder, name = os.path.split(path)
+def _similar(folder, name) -> str:
   folder = folder or '.'
   if not os.path.isdir(folder):
     return f'its folder {folder!r} does not exist either: check the path'

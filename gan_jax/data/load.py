@@ -2,7 +2,7 @@
 
 `config.data = dict(name=..., **kwargs)` holds the arguments of the set itself
 (`data.sources`) beside those that all sets share: the fields of
-`geometry.Geometry`, `Selection` and `pipeline.Sampling`.
+`images.Geometry`, `Selection` and `pipeline.Sampling`.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import numpy as np
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import DataError, Problem
-from gan_jax.data.geometry import Geometry, integers
+from gan_jax.data.images import Geometry, integers
 from gan_jax.data.pipeline import Sampling
 from gan_jax.data.prepare import Source
 
@@ -30,7 +30,6 @@ class Selection(NamedTuple):
   labelled: share of each class of the rest whose labels are kept, one at least,
     chosen by the same hash; the others get the label -1.
   """
-
   classes: tuple[int, ...] = ()
   holdout: float = 0.0
   labelled: float = 1.0
@@ -63,9 +62,8 @@ def check(spec: Any, path: str) -> list[Problem]:
   """All that is wrong with the form of a spec, without reading a file."""
   if not isinstance(spec, Mapping):
     return lookup.check(ROOM, spec, path)
-  shared = shared_arguments()
-  own = {k: v for k, v in spec.items() if k not in shared}
-  problems = lookup.check(ROOM, own, path, ('geometry',), also=shared)
+  problems = lookup.check(ROOM, _own(spec), path, ('geometry',),
+                          also=shared_arguments())
   for part in SHARED:
     problems += lookup.check_arguments(part, _of(part, spec), path)
   return problems
@@ -80,19 +78,19 @@ def _of(part, spec):
   return {k: v for k, v in spec.items() if k in part._fields}
 
 
-def load(spec: Mapping) -> Source:
-  """The data set of a spec, after geometry and selection.
+def _own(spec):
+  return {k: v for k, v in spec.items() if k not in shared_arguments()}
 
-  Args:
-    spec: dict(name=..., **kwargs), checked.
+
+def load(spec: Mapping) -> Source:
+  """The data set of a spec that has been checked, with geometry and selection.
 
   Raises:
     DataError: whatever is wrong with the files or the arguments.
     ValueError: an unknown name, or what a user's own function refuses.
   """
-  own = {k: v for k, v in spec.items() if k not in shared_arguments()}
   geometry = Geometry(**_of(Geometry, spec)).checked()
-  source = lookup.build(ROOM, own, geometry=geometry)
+  source = lookup.build(ROOM, _own(spec), geometry=geometry)
   if not isinstance(source, Source):
     raise DataError(f'{spec["name"]} returned {type(source).__name__}; a data '
                     f'set is a Source: see gan_jax.data.prepare.make_source')
@@ -104,17 +102,16 @@ def load(spec: Mapping) -> Source:
 
 
 def _shaped(source, geometry):
-  if len(source.images.shape) == 4:
-    images = geometry.images(source.images, source.name)
-    if images is source.images:
-      return source
-    return source._replace(images=images, fingerprint=_combine(
-        source.fingerprint, tuple(geometry)))
-  if geometry != Geometry(background=geometry.background):
-    raise DataError(f'{source.name}: vectors {list(source.images.shape[1:])}, '
-                    f'not images; resize, crop, pad and channels are for '
-                    f'images: leave them out')
-  return source
+  images = source.images
+  if len(images.shape) == 4:
+    images = geometry.images(images, source.name)
+  elif geometry != Geometry(background=geometry.background):
+    raise DataError(f'{source.name}: vectors {list(images.shape[1:])}, for '
+                    f'which there is no resize, crop, pad or channels')
+  if images is source.images:
+    return source
+  return source._replace(images=images, fingerprint=_combine(
+      source.fingerprint, tuple(geometry)))
 
 
 def _split(source, selection):
@@ -122,14 +119,14 @@ def _split(source, selection):
   classes, share = integers('classes', selection.classes), selection.holdout
   rows = np.arange(len(source.images))
   if classes:
-    _check_labels(source, f'classes={classes}')
+    _need_labels(source, f'classes={classes}')
     present = np.unique(source.labels).tolist()
     absent = sorted(set(classes) - set(present))
     if absent or len(set(classes)) < len(classes):
       what = f'no image has {absent}' if absent else 'a label occurs twice'
+      more = ' ...' if len(present) > 20 else ''
       raise DataError(f'{source.name}: classes={classes}: {what}; choose each '
-                      f'label once among {str(present[:20])[1:-1]}'
-                      f'{" ..." if len(present) > 20 else ""}')
+                      f'label once among {str(present[:20])[1:-1]}{more}')
     rows = np.flatnonzero(np.isin(source.labels, classes))
   if not share:
     return _take(source, rows, selection[:2]) if classes else source
@@ -137,9 +134,8 @@ def _split(source, selection):
     raise DataError(f'holdout={share!r}: must be a share in [0, 1)')
   kept_back = _hashes(source.images, rows) < int(share * 2 ** 32)
   if not 0 < kept_back.sum() < len(rows):
-    raise DataError(f'holdout={share}: of {len(rows)} examples '
-                    f'{kept_back.sum()} would be held out; choose a share that '
-                    f'leaves both sides some')
+    raise DataError(f'holdout={share} would hold out {kept_back.sum()} of '
+                    f'{len(rows)} examples; choose one that leaves both some')
   held_out = _take(source, rows[kept_back], ('held out', selection[:2]))
   train = _take(source, rows[~kept_back], selection[:2])
   return train._replace(held_out=held_out)
@@ -152,7 +148,7 @@ def _labelled(source, share):
   if not 0.0 < share < 1.0:
     raise DataError(f'labelled={share!r}: must be a share in (0, 1]; to train '
                     f'without labels, leave out what uses them')
-  _check_labels(source, f'labelled={share}')
+  _need_labels(source, f'labelled={share}')
   hashes = _hashes(source.images, np.arange(len(source.images)))
   labels = np.full_like(source.labels, -1)
   for label in np.unique(source.labels):
@@ -163,7 +159,7 @@ def _labelled(source, share):
       source.fingerprint, 'labelled', share))
 
 
-def _check_labels(source, argument):
+def _need_labels(source, argument):
   if not source.num_classes:
     raise DataError(f'{source.name}: {argument} of a data set without labels; '
                     f'give it labels, or leave that out')
@@ -172,8 +168,8 @@ def _check_labels(source, argument):
 def _hashes(images, rows):
   """32 bits of each example's content: int64 [N]."""
   return np.array([
-      int.from_bytes(hashlib.sha256(np.ascontiguousarray(images[row]).data)
-                     .digest()[:4], 'big') for row in rows], np.int64)
+      int(hashlib.sha256(np.ascontiguousarray(images[row]).data).hexdigest()[:8],
+          16) for row in rows], np.int64)
 
 
 def _take(source, rows, why):

@@ -23,7 +23,6 @@ class Sampling(NamedTuple):
   resident_limit: MiB of images that may lie on each device; a larger set
     streams from the host.
   """
-
   flip: bool = False
   balanced: bool = False
   repeat: int = 1
@@ -37,39 +36,31 @@ class Batches:
   of the whole set drawn from (seed, epoch). Batch i is its positions
   i * batch_size .. (i + 1) * batch_size - 1. Batches run over the border of
   two epochs, so no example is ever dropped (and one may occur twice in the
-  batch on a border). The last two permutations are kept.
-
-  With `flip`, example n stands as -1 - n (`~n`) where it is to be mirrored.
+  batch on a border). With `flip`, example n stands as -1 - n (`~n`) where it is
+  to be mirrored.
   """
 
   def __init__(self, num_examples: int, batch_size: int, seed: int, *,
                flip=False, repeat=1, labels=None):
-    """Checks the sizes.
+    """Of N examples, N * repeat places; flip and repeat as in `Sampling`.
 
-    Args:
-      num_examples: size of the data set, N.
-      batch_size: B, at most N * repeat. The global batch, of all devices and
-        hosts.
-      seed: 0 or more.
-      flip: as in `Sampling`.
-      repeat: permutations of N * repeat places are drawn, N distinct examples.
-      labels: int [N] to draw all classes equally often, None to draw all
-        examples equally often.
+    batch_size is the global batch B, of all devices and hosts. Labels int [N]
+    draw all classes equally often, None all examples equally often.
 
     Raises:
-      DataError: fewer examples than a batch, or more than int32 can index.
+      DataError: fewer places than a batch, or more than int32 can index.
     """
     self.num_examples, self.batch_size = num_examples, batch_size
     self.seed, self._flip, self._places = seed, flip, num_examples * repeat
     self._members = None if labels is None else [
         np.flatnonzero(labels == c) for c in np.unique(labels)]
+    self._epochs = {}  # the last two permutations
     if not batch_size <= self._places < 2 ** 31:
       times = -(-batch_size // max(1, num_examples))
       raise DataError(
-          f'{num_examples} examples for batch_size={batch_size}: use batch_size='
-          f'{self._places} or less, data.repeat={times}, or more images (at '
-          f'most {2 ** 31 - 1}, as indices are int32)')
-    self._epochs = {}
+          f'{num_examples} examples for batch_size={batch_size}: use '
+          f'batch_size={self._places} or less, data.repeat={times}, or more '
+          f'images (at most {2 ** 31 - 1}, as indices are int32)')
 
   def __call__(self, first: int, count: int) -> np.ndarray:
     """Indices of batches first .. first + count - 1: int32 [count, B]."""
@@ -120,7 +111,6 @@ class Batches:
     return np.concatenate(parts)
 
   def _order(self, count, *place):
-    """A permutation that belongs to a place in the stream."""
     return np.argsort(random_bits(count, self.seed, *place), kind='stable')
 
 

@@ -51,21 +51,17 @@ def as_images(array, where) -> np.ndarray:
   round(255 x)) or in [-1, 1] (minimum at most -0.5, maximum at least 0;
   round(127.5 (x + 1))). Floats may exceed these bounds by 1e-3.
 
-  Args:
-    array: the images.
-    where: begins a message: file and array.
-
   Raises:
-    DataError: another dtype, shape or range, NaN or Inf, no images at all.
+    DataError: begins with `where`; another dtype, shape or range, NaN or Inf.
   """
   _check_layout(array.shape, where)
   if array.ndim == 3:
     array = array[..., None]
   if array.dtype == np.bool_:
     return array * np.uint8(255)
-  if array.dtype.kind == 'f':
-    return _from_float(array, where)
   found = f'{where}: {array.dtype} images'
+  if array.dtype.kind == 'f':
+    return _from_float(array, found)
   if array.dtype.kind not in 'ui':
     raise DataError(f'{found}; uint8, bool, integers in 0..255 or floats in '
                     f'[0, 1] or [-1, 1] are needed: convert them to uint8')
@@ -102,21 +98,20 @@ def _check_layout(shape, where):
                     f'[N, H, W] or [N, H, W, C] is needed')
 
 
-def _from_float(array, where):
+def _from_float(array, found):
   # min and max propagate NaN and find Inf without a copy of the array.
   low, high = float(array.min()), float(array.max())
   if not (math.isfinite(low) and math.isfinite(high)):
     first = next(i for i, x in enumerate(array) if not np.isfinite(x).all())
-    raise DataError(f'{where}: NaN or Inf, first in image {first}; remove or '
-                    f'repair such images')
+    raise DataError(f'{found} with NaN or Inf, first in image {first}; remove '
+                    f'or repair such images')
   if -_CLIP <= low and 0.5 <= high <= 1 + _CLIP:
     scale, shift = 255.0, 0.0
   elif -1 - _CLIP <= low <= -0.5 and 0 <= high <= 1 + _CLIP:
     scale, shift = 127.5, 127.5
   else:
-    raise DataError(f'{where}: {array.dtype} images with values {low:g}..'
-                    f'{high:g}, neither [0, 1] nor [-1, 1]: scale them to '
-                    f'0..255 and save them as uint8')
+    raise DataError(f'{found} with values {low:g}..{high:g}, not clearly [0, 1] '
+                    f'or [-1, 1]: scale to 0..255 and save them as uint8')
   images = np.empty(array.shape, np.uint8)
   for i in range(0, len(array), _BLOCK):
     block = array[i:i + _BLOCK].astype(np.float64) * scale + shift
@@ -131,8 +126,8 @@ def as_labels(array, num_images, where) -> tuple:
     (int32 [N], number of classes): K, or the largest label + 1.
 
   Raises:
-    DataError: another dtype or shape, not one for each image, negative or
-      huge labels, rows that are not one-hot.
+    DataError: begins with `where`; another dtype or shape, not one for each
+      image, negative or huge labels, rows that are not one-hot.
   """
   if array.ndim not in (1, 2) or 0 in array.shape:
     problem = '; integers [N] or one-hot [N, K] are needed'
@@ -160,15 +155,10 @@ def make_source(images, labels, num_classes, *, name, licence='',
                 fingerprint='', **more) -> Source:
   """A `Source` with its fingerprint.
 
-  Args:
-    images: uint8 [N, H, W, C] or float32 [N, D].
-    labels: int32 [N], or () when unlabelled.
-    num_classes: 0 when unlabelled.
-    name: any text; other characters than letters, digits, `._-` become `_`.
-    licence: '' when unknown.
-    fingerprint: of the images, where it is known (from the cache), so that
-      they need not be read.
-    **more: further fields of `Source`.
+  Of images uint8 [N, H, W, C] or vectors float32 [N, D], and labels int32 [N],
+  or () with num_classes=0 when unlabelled. Characters of the name other than
+  letters, digits, `._-` become `_`. `fingerprint` is that of the images, if it
+  is known, so that they need not be read. `more` are other fields of `Source`.
   """
   labels = (np.asarray(labels, np.int32) if num_classes
             else np.zeros(len(images), np.int32))

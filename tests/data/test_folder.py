@@ -8,7 +8,7 @@ import pytest
 from image_files import GREY, NOISE, SMALL, encoded, fails, png_header, put
 
 from gan_jax.data import cache
-from gan_jax.data.geometry import Geometry
+from gan_jax.data.images import Geometry
 from gan_jax.data.sources import folder
 
 BAD = {

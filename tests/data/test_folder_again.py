@@ -7,8 +7,8 @@ import pytest
 from image_files import GREY, NOISE, OLD, encoded, fails, put
 from PIL import Image
 
-from gan_jax.data import cache, decode
-from gan_jax.data.geometry import Geometry
+from gan_jax.data import cache, images
+from gan_jax.data.images import Geometry
 from gan_jax.data.sources import folder
 
 
@@ -42,7 +42,7 @@ def test_the_second_start_opens_no_image(root, monkeypatch):
 def test_another_decoder_decodes_again(root, monkeypatch):
   put(root / 'a.png', encoded(GREY))
   folder(path=root)
-  monkeypatch.setattr(decode, 'VERSION', decode.VERSION + 1)
+  monkeypatch.setattr(images, 'DECODER', images.DECODER + 1)
   no_images(monkeypatch)
   with pytest.raises(OpenedError):
     folder(path=root)
@@ -67,7 +67,7 @@ def test_touched_files_are_not_decoded(root, monkeypatch):
   put(root / 'a.png', encoded(GREY))
   first = folder(path=root)
   put(root / 'a.png', encoded(GREY), when=OLD + 1)
-  monkeypatch.setattr(decode, 'pixels', None)
+  monkeypatch.setattr(images, 'decode', None)
   assert folder(path=root).fingerprint == first.fingerprint
   no_images(monkeypatch)
   assert folder(path=root).fingerprint == first.fingerprint
@@ -83,13 +83,13 @@ def test_fresh_files_are_not_trusted_by_date(root, monkeypatch):
 
 def test_a_file_that_changes_meanwhile(root, monkeypatch):
   put(root / 'a.png', encoded(GREY))
-  header = decode.header
+  header = images.read_header
 
   def then_change(data):
     put(root / 'a.png', encoded(NOISE))
     return header(data)
 
-  monkeypatch.setattr(decode, 'header', then_change)
+  monkeypatch.setattr(images, 'read_header', then_change)
   fails('a.png', 'changed while', path=root)
 
 

@@ -17,7 +17,7 @@ from image_files import (
 )
 from PIL import Image
 
-from gan_jax.data.geometry import Geometry
+from gan_jax.data.images import Geometry
 from gan_jax.data.sources import folder
 
 

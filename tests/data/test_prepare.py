@@ -5,7 +5,7 @@ import pytest
 from arrays import fails
 
 from gan_jax.data import prepare
-from gan_jax.data.geometry import Geometry
+from gan_jax.data.images import Geometry
 
 
 @pytest.mark.parametrize('array, expected', [

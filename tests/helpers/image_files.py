@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gan_jax.base.errors import DataError
-from gan_jax.data.geometry import Geometry
+from gan_jax.data.images import Geometry
 from gan_jax.data.sources import folder
 
 GREY = np.array([[0, 50, 100], [150, 200, 255]], np.uint8)

@@ -4,7 +4,6 @@ Sizes are taken from the header and checked before anything is allocated, and
 the content decides the format, never the extension.
 """
 
-import difflib
 import gzip
 import math
 import os
@@ -12,6 +11,7 @@ import zipfile
 
 import numpy as np
 
+from gan_jax.base import lookup
 from gan_jax.base.errors import DataError
 from gan_jax.data import files
 from gan_jax.data.prepare import Source, as_images, as_labels, make_source
@@ -157,9 +157,7 @@ def _npz_array(path, headers, key) -> np.ndarray:
   """Loads one array of an npz; never runs code from the file."""
   where = f'{path!r}, array {key!r}'
   if key not in headers:
-    near = difflib.get_close_matches(key, headers, n=1, cutoff=0.4)
-    hint = f'did you mean {near[0]!r}? ' if near else ''
-    raise DataError(f'{where}: absent; {hint}It holds {_describe(headers)}')
+    raise DataError(f'{where}: no such array{lookup.near(key, headers)}')
   shape, dtype = headers[key]
   if dtype.hasobject:
     raise DataError(

@@ -1,20 +1,33 @@
-"""Images of any kind in a directory tree."""
+"""Images of any kind in a directory tree, with labels from names or a file."""
 
 import collections
+import csv
+import json
 import os
+import re
 import stat
 import time
+import unicodedata
+from functools import partial
 from typing import Literal
+
+import numpy as np
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import collection
-from gan_jax.data.files import printable, reason
-from gan_jax.data.geometry import Geometry
-from gan_jax.data.prepare import Source
+from gan_jax.data.files import check_file, one_error, printable, reason, some
+from gan_jax.data.images import Geometry
+from gan_jax.data.prepare import Source, as_labels
 
-_AS_THEY_ARE = Geometry()
 SUFFIXES = ('.png', '.apng', '.jpg', '.jpeg', '.jpe', '.jfif', '.webp', '.gif',
             '.bmp', '.dib', '.tif', '.tiff', '.ppm', '.pgm', '.pbm', '.pnm')
+_AS_THEY_ARE = Geometry()
+_STYLEGAN = 'dataset.json'
+_INTEGER = re.compile(r'\s*([+-]?\d{1,18})(\.0*)?\s*')  # pandas writes 3.0
+_FILE = ('file', 'filename', 'file_name', 'path', 'image')
+_LABEL = ('label', 'class', 'category')
+_FORM = ('{"labels": [["a/b.png", 3], ...]}, one integer or text per file, or '
+         '{"labels": null} is needed')
 
 
 def folder(*, path, labels='folders',
@@ -77,9 +90,9 @@ def folder(*, path, labels='folders',
         f'{printable(root)!r}: no image among {others.total()} files {shown}; '
         f'the suffixes of images are {" ".join(SUFFIXES)}: check the path')
   return collection.load(
-      root, sorted(files), read, listed_at=listed_at, labels=labels,
-      skip_bad=on_bad_image == 'skip', max_bad=max_bad, geometry=geometry,
-      notices=notices)
+      root, sorted(files), read, partial(labels_of, root, labels),
+      listed_at=listed_at, skip_bad=on_bad_image == 'skip', max_bad=max_bad,
+      geometry=geometry, notices=notices)
 
 
 def _find(root) -> tuple:
@@ -142,3 +155,154 @@ def _file(root, path) -> collection.File:
   return collection.File(
       path, status.st_size, status.st_mtime_ns, status.st_ctime_ns,
       '' if stat.S_ISREG(status.st_mode) else 'not a regular file')
+
+
+def labels_of(root, labels, paths, refused) -> tuple:
+  """Labels as the argument `labels` of `folder` asks for them.
+
+  Args:
+    root: the folder.
+    labels: 'folders', 'none' or the path of a file.
+    paths: of the images, in their order.
+    refused: paths of files that are not used; they may have labels.
+
+  Returns:
+    (int32 [N] or (), number of classes, class names, notices).
+  """
+  if not isinstance(labels, str | os.PathLike) or not os.fspath(labels):
+    raise DataError(f"labels={labels!r}: 'folders', 'none' or the path of a "
+                    f"CSV file or dataset.json is needed")
+  if labels == 'none':
+    return (), 0, (), []
+  if labels == 'folders':
+    return _of_folders(root, paths, refused)
+  where = check_file(os.path.join(root, os.path.expanduser(labels)))
+  named = (_of_json if where.lower().endswith('.json') else _of_csv)(where)
+  if named is None:
+    return (), 0, (), [f'{_STYLEGAN} says that there are no labels']
+  found = _matched(where, named, paths, refused)
+  integers = [_INTEGER.fullmatch(label) for label in found]
+  if all(integers):
+    values = np.array([int(match[1]) for match in integers], np.int64)
+    return *as_labels(values, len(values), repr(where)), (), []
+  return *_numbered(found, found), []
+
+
+def _numbered(names, every) -> tuple:
+  """Labels, number of classes and class names: in the sorted order of all."""
+  classes = sorted(set(every))
+  number = {name: i for i, name in enumerate(classes)}
+  return (np.array([number[name] for name in names], np.int32), len(classes),
+          tuple(map(printable, classes)))
+
+
+def _of_folders(root, paths, refused):
+  try:
+    found = _read_json(os.path.join(root, _STYLEGAN))
+    # The folders 00000, 00001... of StyleGAN's tool are no classes.
+    has = 'has labels' if found['labels'] else 'has no labels'
+    return (), 0, (), [
+        f"{_STYLEGAN} {has}, so folder names are not taken for classes: "
+        f"unlabelled; labels='{_STYLEGAN}' would read it"]
+  except (DataError, LookupError, TypeError):
+    pass  # there is no such file, or it is another program's
+  # Refused files count, so that a class keeps its number without them.
+  every = [*paths, *refused]
+  inside = [path for path in every if '/' in path]
+  if not inside:
+    return (), 0, (), []
+  if len(inside) < len(every):
+    loose = [path for path in every if '/' not in path]
+    raise DataError(
+        f"{printable(root)!r}: labels='folders', but {len(loose):,} images lie "
+        f'directly in it ({some(loose, 3)}) and {len(inside):,} in folders '
+        f'({some(inside, 3)}); move the former into folders of their classes, '
+        f"or use labels='none'")
+  names = [path.split('/', 1)[0] for path in every]
+  if len(set(names)) == 1:
+    return (), 0, (), [f'all images lie in the one folder {names[0]!r}: '
+                       f'unlabelled']
+  return *_numbered(names[:len(paths)], names), []
+
+
+def _read_json(where):
+  with one_error(where, 'JSON file'), open(
+      where, encoding='utf-8-sig', errors='surrogateescape') as file:
+    return json.load(file)
+
+
+def _of_json(where) -> list | None:
+  """[(file, label, place in the JSON file)], None where it has no labels."""
+  found = _read_json(where)
+  named = found.get('labels', '') if isinstance(found, dict) else ''
+  if named is None:
+    return None
+  if not isinstance(named, list | dict):
+    raise DataError(f'{where!r}: no list "labels" in it; {_FORM}')
+  named = list(named.items()) if isinstance(named, dict) else named
+  for i, pair in enumerate(named):
+    if not isinstance(pair, list | tuple) or list(map(type, pair)) not in (
+        [str, int], [str, str]):
+      raise DataError(f'{where!r}: entry {i} is {str(pair)[:80]!r}; {_FORM}')
+  return [(name, str(label), f'entry {i}')
+          for i, (name, label) in enumerate(named)]
+
+
+def _of_csv(where) -> list:
+  """[(file, label, place in the CSV file)]."""
+  with one_error(where, 'CSV file'), open(
+      where, encoding='utf-8-sig', errors='surrogateescape',
+      newline='') as file:
+    rows = [(i, row) for i, row in enumerate(csv.reader(file), 1)
+            if any(cell.strip() for cell in row)] or [(1, [])]
+  head = [cell.strip().lower() for cell in rows[0][1]]
+  file, label = ([i for i, cell in enumerate(head) if cell in names]
+                 for names in (_FILE, _LABEL))
+  if file and label:
+    file, label, rows = file[0], label[0], rows[1:]
+  elif len(head) == 2:
+    file, label = 0, 1
+  else:
+    raise DataError(
+        f'{where!r}: begins with {str(rows[0][1])[:120]}; columns named file '
+        f'and label, or exactly two columns, separated by commas, are needed: '
+        f'name them in the first line')
+  for i, row in rows:
+    if max(file, label) >= len(row):
+      raise DataError(f'{where!r}: line {i} has {len(row)} columns, '
+                      f'{max(file, label) + 1} are needed: {str(row)[:80]}')
+  return [(row[file], row[label].strip(), f'line {i}') for i, row in rows]
+
+
+def _matched(where, named, paths, refused) -> list:
+  """The label, as text, of each image."""
+  index = {_plain(path): path for path in paths} | {p: p for p in paths}
+  others = {_plain(path) for path in refused}
+  found, absent = {}, []
+  for name, label, place in named:
+    path = index.get(name) or index.get(_plain(name))
+    if path is None:
+      if _plain(name) not in others:
+        absent.append(name)
+    elif not label:
+      raise DataError(f'{where!r}: {place} has no label for '
+                      f"'{printable(name)}'; give it one")
+    elif found.setdefault(path, label) != label:
+      raise DataError(
+          f"{where!r}: '{printable(name)}' has two labels, "
+          f"'{printable(found[path])}' and, in {place}, '{printable(label)}'; "
+          f'one per image is needed')
+  missing = [path for path in paths if path not in found]
+  for names, what in ((absent, 'labels for files that are no images here'),
+                      (missing, 'images without a label')):
+    if names:
+      raise DataError(f'{where!r}: {len(names):,} {what} ({some(names)}); '
+                      f'every image needs one label, by its path from the '
+                      f'folder; images: {some(paths, 3)}')
+  return [found[path] for path in paths]
+
+
+def _plain(path) -> str:
+  # Windows' separators; macOS splits accented letters.
+  path = unicodedata.normalize('NFC', path.strip().replace('\\', '/'))
+  return path.removeprefix('./')

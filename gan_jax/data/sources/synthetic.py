@@ -21,15 +21,10 @@ def ring(*, num_examples=50_000, modes=8, radius=1.0, std=0.01,
          seed=0) -> Source:
   """Gaussians on a circle, float32 [N, 2]; the label is the mode.
 
+  Example i is of mode k = i % modes, at the angle 2 pi k / modes; `std` is the
+  standard deviation along each axis (not a variance).
   Metz et al. 2017, https://arxiv.org/abs/1611.02163; these constants are those
   of Srivastava et al. 2017 (VEEGAN, https://arxiv.org/abs/1705.07761), 4.1.
-
-  Args:
-    num_examples: N; example i is of mode i % modes.
-    modes: number of Gaussians; mode k is at the angle 2 pi k / modes.
-    radius: of the circle.
-    std: of each Gaussian, along each axis (not a variance).
-    seed: 0 or more.
   """
   _at_least(1, modes=modes)
   # Not linspace(0, 2 pi, modes): its last point is its first.
@@ -42,16 +37,10 @@ def grid(*, num_examples=50_000, side=5, spacing=2.0, std=0.05,
          seed=0) -> Source:
   """Gaussians on a square lattice around 0, float32 [N, 2].
 
+  Example i is of mode k = i % side^2, in column k // side (x) and row k % side
+  (y), both upwards; `std` is along each axis (not a variance).
   Srivastava et al. 2017 (VEEGAN), https://arxiv.org/abs/1705.07761, 4.1: with
   the defaults, means at {-4, -2, 0, 2, 4}^2.
-
-  Args:
-    num_examples: N; example i is of mode i % side^2.
-    side: Gaussians along an axis; mode k is in column k // side (x) and row
-      k % side (y), both upwards.
-    spacing: of neighbours.
-    std: of each Gaussian, along each axis (not a variance).
-    seed: 0 or more.
   """
   _at_least(1, side=side)
   line = spacing * (np.arange(side) - (side - 1) / 2)
@@ -66,14 +55,8 @@ def stacked_mnist(*, num_examples=128_000,
 
   Metz et al. 2017, https://arxiv.org/abs/1611.02163, section 3.3.2. Uint8
   [N, 28, 28, 3]; the label is 100 a + 10 b + c for the digits a, b, c. Classes
-  are as unequal as the digits' own: a KL of 0.0043 nats to uniform.
-
-  Args:
-    num_examples: N.
-    digits: 'mnist10k', the embedded digits, or 'mnist', the 60,000 training
-      digits in `folder`.
-    folder: as in `mnist`.
-    seed: 0 or more.
+  are as unequal as the digits' own: a KL of 0.0043 nats to uniform. The digits
+  are those embedded, or the 60,000 for training of `mnist` in `folder`.
   """
   _at_least(1, num_examples=num_examples)
   if folder and digits == 'mnist10k':
@@ -94,13 +77,10 @@ def stacked_mnist(*, num_examples=128_000,
 
 def noise(*, shape=(32, 32, 3), num_examples=2048, num_classes=0,
           seed=0) -> Source:
-  """Uniform noise, to measure speed: uint8 images [N, H, W, C].
+  """Noise, to measure speed, with random labels of `num_classes`, 0 for none.
 
-  Args:
-    shape: (H, W, C), or (D,) for float32 vectors [N, D] of N(0, 1).
-    num_examples: N.
-    num_classes: of random labels; 0 for none.
-    seed: 0 or more.
+  shape=(H, W, C): uniform uint8 images [N, H, W, C]; (D,): vectors of N(0, 1),
+  float32 [N, D].
   """
   _at_least(1, num_examples=num_examples)
   _at_least(0, num_classes=num_classes)

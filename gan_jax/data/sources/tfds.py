@@ -10,7 +10,6 @@ import collections
 import difflib
 import fnmatch
 import glob
-import io
 import itertools
 import json
 import os
@@ -18,13 +17,12 @@ import re
 import shlex
 
 import numpy as np
-from PIL import Image
 
 from gan_jax.base.errors import DataError
-from gan_jax.data import cache, decode
+from gan_jax.data import cache, images
 from gan_jax.data.collection import progress
 from gan_jax.data.files import list_folder, one_error, reason
-from gan_jax.data.geometry import Geometry
+from gan_jax.data.images import Geometry
 from gan_jax.data.prepare import Source, as_labels, make_source
 
 _UNLABELLED = 'none'
@@ -95,12 +93,12 @@ def _import_library():
   try:
     import tensorflow_datasets
     from array_record.python import array_record_data_source  # noqa: F401 (later)
+    return tensorflow_datasets
   except ImportError as error:
     raise DataError(
         f'tfds cannot be read: {error}; pip install tensorflow-datasets '
         f'importlib_resources array_record (TensorFlow is not needed)'
     ) from error
-  return tensorflow_datasets
 
 
 def _find(library, dataset, data_dir) -> str:
@@ -109,8 +107,8 @@ def _find(library, dataset, data_dir) -> str:
   if os.path.isfile(os.path.join(path, _INFO)):
     return path
   if dataset[0] in '/~.':
-    raise DataError(f'dataset={dataset!r}: this folder has no {_INFO}, it '
-                    f'holds {list_folder(path)[:8]}; give that of a version, '
+    raise DataError(f'dataset={dataset!r}: no {_INFO} in it, but '
+                    f'{list_folder(path)[:8]}; give the folder of a version, '
                     f'such as {os.path.join(path, "1.0.0")!r}')
   match = _NAME.fullmatch(dataset)
   if not match:
@@ -118,30 +116,46 @@ def _find(library, dataset, data_dir) -> str:
                     f"'name/config', 'name/config:1.0.0', or the path of a "
                     f"prepared version (for sets with another namespace too)")
   root = os.path.expanduser(data_dir or os.environ.get('TFDS_DATA_DIR') or
-                            os.path.join('~', 'tensorflow_datasets'))
+                            '~/tensorflow_datasets')
   folder = os.path.join(root, match['name'])
   folder = os.path.join(folder, match['config'] or _config(dataset, folder))
   versions = _versions(folder)
   found = fnmatch.filter(versions, match['version'] or '*')
-  if not found:
-    _refuse_unprepared(library, dataset, match['name'], root, versions)
-  return os.path.join(folder, found[-1])
+  if found:
+    return os.path.join(folder, found[-1])
+  here, tried = [], f'{root!r}, which does not exist'
+  if os.path.isdir(root):
+    here = list_folder(root)
+    tried = f'{root!r} (versions there: {", ".join(versions) or "none"})'
+  # Without community sets: their list would be fetched from the network.
+  known = {*library.list_builders(with_community_datasets=False), *here}
+  if match['name'] not in known:
+    near = difflib.get_close_matches(match['name'].lower(), sorted(known), n=5)
+    raise DataError(
+        f'dataset={dataset!r}: TFDS has no set of this name, nor is one in '
+        f'{tried}; did you mean {" or ".join(map(repr, near)) or "another"}? '
+        f'Give the path of a folder that a builder of your own prepared')
+  raise DataError(
+      f'dataset={dataset!r} is not prepared in {tried}; give another data_dir, '
+      f'or prepare it once, with a network and after `pip install '
+      f'tensorflow-cpu` (reading needs neither): python -c '
+      f'"import tensorflow_datasets as tfds; tfds.builder({dataset!r}, '
+      f"data_dir={root!r}, file_format='array_record')"
+      f'.download_and_prepare()"')
 
 
 def _versions(folder) -> list:
   """Prepared versions in a folder, the highest last."""
-  pattern = os.path.join(glob.escape(folder), '*', _INFO)
-  names = (os.path.basename(os.path.dirname(path))
-           for path in glob.glob(pattern))
+  paths = glob.glob(os.path.join(glob.escape(folder), '*', _INFO))
+  names = (os.path.basename(os.path.dirname(path)) for path in paths)
   return sorted((n for n in names if re.fullmatch(r'\d+\.\d+\.\d+', n)),
                 key=lambda version: [int(n) for n in version.split('.')])
 
 
 def _config(dataset, folder) -> str:
   """The set's default configuration, else its only one; '' without any."""
-  configs = [name for name in
-             (list_folder(folder) if os.path.isdir(folder) else [])
-             if _versions(os.path.join(folder, name))]
+  names = list_folder(folder) if os.path.isdir(folder) else []
+  configs = [n for n in names if _versions(os.path.join(folder, n))]
   if _versions(folder) or not configs:
     return ''
   try:
@@ -154,28 +168,6 @@ def _config(dataset, folder) -> str:
   raise DataError(f'dataset={dataset!r}: several configurations, or not the '
                   f'default one, are prepared in {folder!r}; say which, like '
                   f'{os.path.basename(folder)}/{configs[0]}: {configs}')
-
-
-def _refuse_unprepared(library, dataset, name, root, versions):
-  # Without community sets: their list would be fetched from the network.
-  known = library.list_builders(with_community_datasets=False)
-  here, tried = [], f'{root!r}, which does not exist'
-  if os.path.isdir(root):
-    here = list_folder(root)
-    tried = f'{root!r} (versions there: {", ".join(versions) or "none"})'
-  if name not in known and name not in here:
-    near = difflib.get_close_matches(name.lower(), sorted({*known, *here}), n=5)
-    raise DataError(
-        f'dataset={dataset!r}: TFDS has no set of this name, nor is one in '
-        f'{tried}; did you mean {" or ".join(map(repr, near)) or "another"}? '
-        f'Give the path of a folder that a builder of your own prepared')
-  code = (f'import tensorflow_datasets as tfds; tfds.builder({dataset!r}, '
-          f"data_dir={root!r}, file_format='array_record')"
-          f'.download_and_prepare()')
-  raise DataError(
-      f'dataset={dataset!r} is not prepared in {tried}; prepare it once, with '
-      f'a network and after `pip install tensorflow-cpu` (reading needs '
-      f'neither), or give another data_dir: python -c "{code}"')
 
 
 def _open(library, path):
@@ -201,16 +193,14 @@ def _open(library, path):
 
 def _find_split(info, split, path):
   """What a split expression stands for: num_examples, file_instructions."""
-  splits = sorted(info.splits)
+  splits, why = sorted(info.splits), 'it has no examples'
   try:
-    part = info.splits[split]
+    if info.splits[split].num_examples:
+      return info.splits[split]
   except Exception as error:  # several kinds, with messages of many lines
-    raise DataError(f"split={split!r} of {path!r} ({reason(error)}); must be "
-                    f"made of {splits}, like '{splits[0]}[:10%]'") from error
-  if not part.num_examples:
-    raise DataError(f'split={split!r} of {path!r} has no examples; choose from '
-                    f'{splits}')
-  return part
+    why = reason(error)
+  raise DataError(f"split={split!r} of {path!r}: {why}; it must be made of "
+                  f"{splits}, like '{splits[0]}[:10%]'")
 
 
 def _keys(kinds, features, image_key, label_key, path) -> tuple:
@@ -220,27 +210,21 @@ def _keys(kinds, features, image_key, label_key, path) -> tuple:
             and not isinstance(f, kinds.LabeledImage)]
   classes = [k for k, f in sorted(features.items())
              if isinstance(f, kinds.ClassLabel)]
-  found = (f'images are {images}, classes {classes}, all features '
-           f'{sorted(features)}')
-  for name, key, known in (('image_key', image_key, images),
-                           ('label_key', label_key, classes)):
-    if not key and len(known) > 1:
-      raise DataError(f'{path!r}: several features may be meant; say which '
-                      f'with {name}: {known}')
-  image_key = image_key or (images[0] if images else '')
-  image = features.get(image_key)
+  keys = (image_key or ' '.join(images),
+          label_key or ' '.join(classes) or _UNLABELLED)
+  image, label = map(features.get, keys)
+  problem = ''
   if not isinstance(image, kinds.Image) or image.np_dtype != np.uint8:
-    raise DataError(
-        f'{path!r}: image_key={image_key!r} is '
-        f'{getattr(image, "np_dtype", "no feature")}; an image of uint8 is '
-        f'needed: {found}')
-  label_key = label_key or (classes[0] if classes else _UNLABELLED)
-  label = features.get(label_key)
-  if label_key != _UNLABELLED and (label is None or label.shape != () or
-                                   np.dtype(label.np_dtype).kind not in 'ui'):
-    raise DataError(f"{path!r}: label_key={label_key!r} is not one integer per "
-                    f"image; 'none' for unlabelled: {found}")
-  return image_key, label_key
+    what = getattr(image, 'np_dtype', 'not one feature')
+    problem = f'image_key={image_key!r} is {what}, not one image of uint8'
+  elif keys[1] != _UNLABELLED and (
+      label is None or label.shape or not np.issubdtype(label.np_dtype,
+                                                        np.integer)):
+    problem = f"label_key={label_key!r} is not one integer per image, nor 'none'"
+  if problem:
+    raise DataError(f'{path!r}: {problem}: choose among the images {images}, '
+                    f'classes {classes}, all features {sorted(features)}')
+  return keys
 
 
 def _content(part, path) -> tuple:
@@ -283,30 +267,29 @@ def _examples(library, builder, split, keys, path):
 
 
 def _pixels(encoded, channels) -> np.ndarray:
-  try:
-    with Image.open(io.BytesIO(encoded), formats=decode.FORMATS) as image:
-      mode = _MODES.get(channels) or (
-          image.mode if image.mode in ('L', 'LA', 'RGB', 'RGBA') else 'RGB')
-      return decode.as_array(image, mode)
-  except Image.DecompressionBombError as e:
-    raise ValueError(str(e)) from e
+  with images.opened(encoded) as image:
+    mode = _MODES.get(channels) or (
+        image.mode if image.mode in ('L', 'LA', 'RGB', 'RGBA') else 'RGB')
+    return images.as_array(image, mode)
 
 
 def _decode(key, examples, count, geometry, path):
   """One pass over the examples into the cache."""
   sizes, labels = collections.Counter(), []
   first = next(examples)
-  shape = geometry.image(first[0]).shape
   examples = itertools.chain([first], examples)
+  shape = geometry.image(first[0]).shape
 
-  def images():
-    for image, label in progress(examples, count, 'decode'):
-      sizes['x'.join(map(str, image.shape[:2]))] += 1
-      labels.append(int(label))
-      shaped = geometry.image(image)
-      if shaped.shape != shape:
-        refuse(shaped.shape)
-      yield shaped
+  def shaped():
+    with progress(count, 'decode') as bar:
+      for image, label in examples:
+        sizes['x'.join(map(str, image.shape[:2]))] += 1
+        labels.append(int(label))
+        shaped = geometry.image(image)
+        if shaped.shape != shape:
+          refuse(shaped.shape)
+        yield shaped
+        bar.update()
 
   def refuse(other):
     for image, _ in itertools.islice(examples, _PEEK):
@@ -314,11 +297,10 @@ def _decode(key, examples, count, geometry, path):
     common = ', '.join(f'{s} ({n})' for s, n in sizes.most_common(5))
     raise DataError(
         f'{path!r}: images [H, W, C] of {list(shape)} and of {list(other)}; '
-        f'one size is needed: resize=(64, 64) for example, and channels=3 where '
-        f'channels differ; the commonest H x W of the first {sizes.total()}: '
-        f'{common}')
+        f'use resize=(64, 64) for example, and channels=3 where channels '
+        f'differ; the first {sizes.total()} are, height x width: {common}')
 
   def finish():
     return {'labels': labels, 'sizes': dict(sizes.most_common(_SIZES))}, b''
 
-  return cache.write(key, (count, *shape), images(), finish)
+  return cache.write(key, (count, *shape), shaped(), finish)
