@@ -103,6 +103,8 @@ def reason(error: BaseException) -> str:
   """What a library's error says, on one line, without its Python class."""
   if isinstance(error, (SyntaxError, tokenize.TokenError)):
     return 'its header cannot be parsed'
+  if isinstance(error, zlib.error):
+    return 'its compressed data are damaged'
   if isinstance(error, UnicodeError):
     return 'its text is not UTF-8'
   said = getattr(error, 'strerror', None) or str(error)

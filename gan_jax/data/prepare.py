@@ -110,8 +110,8 @@ def _from_float(array, found):
   elif -1 - _CLIP <= low <= -0.5 and 0 <= high <= 1 + _CLIP:
     scale, shift = 127.5, 127.5
   else:
-    raise DataError(f'{found} with values {low:g}..{high:g}, not clearly [0, 1] '
-                    f'or [-1, 1]: scale to 0..255 and save them as uint8')
+    raise DataError(f'{found} with values {low:g}..{high:g}, not clearly '
+                    f'[0, 1] or [-1, 1]: scale to 0..255 and save as uint8')
   images = np.empty(array.shape, np.uint8)
   for i in range(0, len(array), _BLOCK):
     block = array[i:i + _BLOCK].astype(np.float64) * scale + shift

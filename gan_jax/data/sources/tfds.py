@@ -220,7 +220,7 @@ def _keys(kinds, features, image_key, label_key, path) -> tuple:
   elif keys[1] != _UNLABELLED and (
       label is None or label.shape or not np.issubdtype(label.np_dtype,
                                                         np.integer)):
-    problem = f"label_key={label_key!r} is not one integer per image, nor 'none'"
+    problem = f"label_key={label_key!r} is not one integer per image, or 'none'"
   if problem:
     raise DataError(f'{path!r}: {problem}: choose among the images {images}, '
                     f'classes {classes}, all features {sorted(features)}')

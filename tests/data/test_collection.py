@@ -1,6 +1,8 @@
-"""A folder that is read again: what is trusted, and changes in words."""
+"""Image files in the cache: what is trusted again, and changes in words."""
 
 import os
+import pathlib
+import time
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from image_files import GREY, NOISE, OLD, encoded, fails, put
 from PIL import Image
 
 from gan_jax.data import cache, images
+from gan_jax.data import load as data
 from gan_jax.data.images import Geometry
 from gan_jax.data.sources import folder
 
@@ -50,17 +53,50 @@ def test_another_decoder_decodes_again(root, monkeypatch):
 
 def test_what_a_killed_start_left_is_removed_and_a_living_ones_is_not(root):
   put(root / 'a.png', encoded(GREY))
-  parent = os.path.join(cache.root(), 'data')
+  parent = pathlib.Path(cache.root(), 'data')
   for name in ('.writing-dead', '.broken-dead', '.writing-alive',
                '.writing-new'):
-    os.makedirs(os.path.join(parent, name))
+    (parent / name).mkdir(parents=True)
+    put(parent / name / 'images.npy', b'',
+        when=time.time() if name == '.writing-alive' else OLD)
     if name != '.writing-new':
-      os.utime(os.path.join(parent, name), (OLD, OLD))
-  held = cache._lock(os.path.join(parent, '.writing-alive'))
+      os.utime(parent / name, (OLD, OLD))
   folder(path=root)
   assert sorted(n for n in os.listdir(parent) if n.startswith('.')) == [
       '.writing-alive', '.writing-new']
-  os.close(held)
+
+
+def test_a_damaged_entry_is_replaced(root):
+  put(root / 'a.png', encoded(GREY))
+  first = folder(path=root)
+  pixels = np.array(first.images)
+  entry = pathlib.Path(first.report['manifest']).parent
+  for name in ('images.npy', 'entry.json', 'manifest'):
+    (entry / name).write_bytes(b'{}')
+    if name == 'manifest':
+      (entry / name).unlink()
+    again = folder(path=root)
+    assert again.report == first.report
+    np.testing.assert_array_equal(again.images, pixels)
+  assert os.listdir(entry.parent) == [entry.name]
+
+
+def test_keys_and_fingerprints_are_the_same_for_ever(root):
+  """A resumed run is refused where its data have another fingerprint.
+
+  Recorded once; those of an older version's cache are found again.
+  """
+  for name, label in (('x/a.pgm', 0), ('x/b.pgm', 40), ('y/c.pgm', 80)):
+    put(root / name, b'P5 3 2 255\n' + (GREY // 2 + np.uint8(label)).tobytes())
+  whole = folder(path=root)
+  key = os.path.basename(os.path.dirname(whole.report['manifest']))
+  assert key == '2518255ab7bdd4f8dcbe337a00356528'
+  assert whole.fingerprint == (
+      'd3cf61d207721acdbdf830f057029ebdc022233e95ab83679087db81b5f2d461')
+  part = data.load(dict(name='folder', path=str(root), resize=(4, 4),
+                        classes=(0,), labelled=0.5))
+  assert part.fingerprint == (
+      'e38890fa7425356674bb298b7fcbe763dd8bac076a6a9840097fad7795c1cedd')
 
 
 def test_touched_files_are_not_decoded(root, monkeypatch):
