@@ -79,7 +79,7 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
     skip_bad: whether files that are no usable images may be skipped.
     max_bad: the share of the files that may be skipped.
     geometry: what is done to every image.
-    notices: what the reader found, for people.
+    notices: what the reader has to say of the set.
   """
   def check(bad):
     """Raises where more files are bad than may be skipped."""
@@ -164,7 +164,17 @@ def _examine(read, file) -> _Record:
 
 def _decoded(root, good, bad, read, geometry, check):
   """Shape, images and notes of all good files, as `cache.write` takes them."""
-  geometry, shape = _settle(root, [r.header for r in good], geometry)
+  if not geometry.channels:
+    colour = any(record.header.colour for record in good)
+    geometry = geometry._replace(channels=3 if colour else 1)
+  sizes = collections.Counter(
+      (r.header.width, r.header.height) for r in good)
+  after = {geometry.size(height, width) for width, height in sizes}
+  if len(after) > 1:
+    shown = ', '.join(f'{w}x{h} ({n:,})' for (w, h), n in sizes.most_common(8))
+    raise DataError(
+        f'{printable(root)!r}: images of {len(sizes):,} sizes (width x height: '
+        f'{shown}); one is needed: resize=(64, 64), or crop or pad')
   used, sizes, notes = [], collections.Counter(), collections.Counter()
 
   def one(record):
@@ -204,22 +214,8 @@ def _decoded(root, good, bad, read, geometry, check):
     return dict(sizes=dict(sizes.most_common(50)), refused=bad,
                 notices=notices), cache.manifest(used)
 
+  shape = (len(good), *after.pop(), geometry.channels)
   return shape, decoded(), finish
-
-
-def _settle(root, headers, geometry):
-  """The geometry with its number of channels, and the shape of all images."""
-  if not geometry.channels:
-    colour = any(header.colour for header in headers)
-    geometry = geometry._replace(channels=3 if colour else 1)
-  sizes = collections.Counter((h.width, h.height) for h in headers)
-  after = {geometry.size(height, width) for width, height in sizes}
-  if len(after) > 1:
-    shown = ', '.join(f'{w}x{h} ({n:,})' for (w, h), n in sizes.most_common(8))
-    raise DataError(
-        f'{printable(root)!r}: images of {len(sizes):,} sizes (width x height: '
-        f'{shown}); one is needed: resize=(64, 64), or crop or pad')
-  return geometry, (len(headers), *after.pop(), geometry.channels)
 
 
 def _parallel(function, items, verb) -> Iterator:

@@ -54,13 +54,13 @@ def opened(data: bytes):
     yield Image.open(io.BytesIO(data), formats=_FORMATS)
   except (BadImageError, MemoryError):
     raise
-  except Image.DecompressionBombError as error:
-    raise BadImageError(f'too large: {error}') from error
-  except Image.UnidentifiedImageError as error:
-    what = f'no image of a known format: {looks_like(data)}'
-    raise BadImageError(what) from error
   except Exception as error:  # a damaged file makes Pillow raise anything
-    raise BadImageError(f'damaged or truncated ({reason(error)})') from error
+    what = f'damaged or truncated ({reason(error)})'
+    if isinstance(error, Image.DecompressionBombError):
+      what = f'too large: {error}'
+    if isinstance(error, Image.UnidentifiedImageError):
+      what = f'no image of a known format: {looks_like(data)}'
+    raise BadImageError(what) from error
 
 
 def read_header(data: bytes) -> Header:

@@ -211,26 +211,22 @@ def _read_idx(path) -> np.ndarray:
         or not 1 <= head[3] <= 4):
       raise DataError(
           f'{path!r}: begins with {head.hex(" ") or "nothing"} '
-          f'({files.looks_like(head + stream.read(20))}); an IDX file, as '
-          f'MNIST consists of, begins with 00 00, a type code 08..0e and 1..4 '
-          f'dimensions')
+          f'({files.looks_like(head + stream.read(20))}); an IDX file, such as '
+          f"MNIST's, has 00 00, a type code 08..0e and 1..4 dimensions there")
     sizes = stream.read(4 * head[3])
     if len(sizes) < 4 * head[3]:
-      raise DataError(f'{path!r}: ends within its header of {4 + 4 * head[3]} '
-                      f'bytes; download it again')
-    shape = tuple(np.frombuffer(sizes, '>u4').tolist())
+      raise DataError(f'{path!r}: ends within its header; download it again')
+    shape = np.frombuffer(sizes, '>u4').tolist()
     dtype = np.dtype(_IDX_TYPES[head[2]])
     needed = math.prod(shape) * dtype.itemsize
-    declared = (f'{path!r}: its header declares {list(shape)} = {needed:,} '
-                f'bytes of data')
+    declared = f'{path!r}: its header declares {shape} = {needed:,} bytes'
     files.check_memory(needed, declared)
     # One byte more: also what makes gzip compare its checksum.
     data = stream.read(needed + 1)
     if len(data) != needed:
       found = (f'it holds only {len(data):,}' if len(data) < needed else
                'more bytes follow')
-      raise DataError(f'{declared}, but {found}; the header or the file is '
-                      f'damaged: download it again')
+      raise DataError(f'{declared}, but {found}: download it again')
     return np.frombuffer(data, dtype).reshape(shape)
 
 

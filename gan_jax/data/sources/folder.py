@@ -43,9 +43,9 @@ def folder(*, path, labels='folders',
   animations, the first frame. Refused from the header: over 100 million
   pixels, under 2 on a side, longer than 20:1, floating point.
 
-  Decoded once, into the cache (`data.cache`). The next start compares names,
-  sizes and dates, and reads no image; if dates changed, files are read, and
-  decoded only if a content changed too.
+  Decoded once, into the cache. The next start compares names, sizes and dates,
+  and reads no image; after a change, files are read, and decoded only if their
+  contents changed too.
 
   Args:
     path: the folder.
@@ -90,20 +90,16 @@ def folder(*, path, labels='folders',
         f'{printable(root)!r}: no image among {others.total()} files {shown}; '
         f'the suffixes of images are {" ".join(SUFFIXES)}: check the path')
   return collection.load(
-      root, sorted(files), read, partial(labels_of, root, labels),
+      root, sorted(files), read, partial(_labels, root, labels),
       listed_at=listed_at, skip_bad=on_bad_image == 'skip', max_bad=max_bad,
       geometry=geometry, notices=notices)
 
 
 def _find(root) -> tuple:
-  """The files under a folder that have the suffix of an image.
+  """Files with the suffix of an image, suffixes of other files, notices.
 
-  Hidden files, `Thumbs.db` and `__MACOSX` are ignored. Links are followed, but
-  every folder is read only once, under its own path where that is below
-  `root`, so a loop of links ends.
-
-  Returns:
-    ([`collection.File`], Counter of the suffixes of other files, notices).
+  Links are followed, but every folder is read only once, under its own path
+  where that is below `root`, so a loop of links ends.
   """
   files, others, notices = [], collections.Counter(), []
   visited, links = {}, ['']  # real folders first, links to them last
@@ -133,9 +129,8 @@ def _find(root) -> tuple:
             others[suffix] += 1
       links.sort()
   except OSError as error:
-    raise DataError(f'{printable(error.filename)!r}: this folder cannot be '
-                    f'read ({reason(error)}); make it readable, or move it away'
-                    ) from error
+    raise DataError(f'{printable(error.filename)!r} cannot be read '
+                    f'({reason(error)}); repair or move it') from error
   return files, others, notices
 
 
@@ -157,25 +152,18 @@ def _file(root, path) -> collection.File:
       '' if stat.S_ISREG(status.st_mode) else 'not a regular file')
 
 
-def labels_of(root, labels, paths, refused) -> tuple:
-  """Labels as the argument `labels` of `folder` asks for them.
+def _labels(root, labels, paths, refused) -> tuple:
+  """Labels, number of classes, class names and notices: see `folder`.
 
-  Args:
-    root: the folder.
-    labels: 'folders', 'none' or the path of a file.
-    paths: of the images, in their order.
-    refused: paths of files that are not used; they may have labels.
-
-  Returns:
-    (int32 [N] or (), number of classes, class names, notices).
+  `paths` are those of the images; files that are refused may have labels too.
   """
-  if not isinstance(labels, str | os.PathLike) or not os.fspath(labels):
-    raise DataError(f"labels={labels!r}: 'folders', 'none' or the path of a "
-                    f"CSV file or dataset.json is needed")
   if labels == 'none':
     return (), 0, (), []
   if labels == 'folders':
     return _of_folders(root, paths, refused)
+  if not isinstance(labels, str | os.PathLike) or not os.fspath(labels):
+    raise DataError(f"labels={labels!r}: 'folders', 'none' or the path of a "
+                    f"CSV file or dataset.json is needed")
   where = check_file(os.path.join(root, os.path.expanduser(labels)))
   named = (_of_json if where.lower().endswith('.json') else _of_csv)(where)
   if named is None:
@@ -214,10 +202,9 @@ def _of_folders(root, paths, refused):
   if len(inside) < len(every):
     loose = [path for path in every if '/' not in path]
     raise DataError(
-        f"{printable(root)!r}: labels='folders', but {len(loose):,} images lie "
-        f'directly in it ({some(loose, 3)}) and {len(inside):,} in folders '
-        f'({some(inside, 3)}); move the former into folders of their classes, '
-        f"or use labels='none'")
+        f'{printable(root)!r}: {len(loose):,} images lie directly in it '
+        f'({some(loose, 3)}), {len(inside):,} in folders ({some(inside, 3)}); '
+        f"move the former into folders of their classes, or use labels='none'")
   names = [path.split('/', 1)[0] for path in every]
   if len(set(names)) == 1:
     return (), 0, (), [f'all images lie in the one folder {names[0]!r}: '
@@ -263,10 +250,8 @@ def _of_csv(where) -> list:
   elif len(head) == 2:
     file, label = 0, 1
   else:
-    raise DataError(
-        f'{where!r}: begins with {str(rows[0][1])[:120]}; columns named file '
-        f'and label, or exactly two columns, separated by commas, are needed: '
-        f'name them in the first line')
+    raise DataError(f'{where!r}: begins with {str(rows[0][1])[:120]}; columns '
+                    f'named file and label there, or just two, are needed')
   for i, row in rows:
     if max(file, label) >= len(row):
       raise DataError(f'{where!r}: line {i} has {len(row)} columns, '
@@ -290,8 +275,7 @@ def _matched(where, named, paths, refused) -> list:
     elif found.setdefault(path, label) != label:
       raise DataError(
           f"{where!r}: '{printable(name)}' has two labels, "
-          f"'{printable(found[path])}' and, in {place}, '{printable(label)}'; "
-          f'one per image is needed')
+          f"'{printable(found[path])}' and, in {place}, '{printable(label)}'")
   missing = [path for path in paths if path not in found]
   for names, what in ((absent, 'labels for files that are no images here'),
                       (missing, 'images without a label')):
