@@ -164,44 +164,33 @@ def _examine(read, file) -> _Record:
 
 def _decoded(root, good, bad, read, geometry, check):
   """Shape, images and notes of all good files, as `cache.write` takes them."""
-  if not geometry.channels:
-    colour = any(record.header.colour for record in good)
-    geometry = geometry._replace(channels=3 if colour else 1)
-  sizes = collections.Counter(
-      (r.header.width, r.header.height) for r in good)
-  after = {geometry.size(height, width) for width, height in sizes}
-  if len(after) > 1:
-    shown = ', '.join(f'{w}x{h} ({n:,})' for (w, h), n in sizes.most_common(8))
-    raise DataError(
-        f'{printable(root)!r}: images of {len(sizes):,} sizes (width x height: '
-        f'{shown}); one is needed: resize=(64, 64), or crop or pad')
+  geometry, shape = _settle(root, [r.header for r in good], geometry)
   used, sizes, notes = [], collections.Counter(), collections.Counter()
 
   def one(record):
-    path = record.file.path
     try:
-      data = read(path)
+      data = read(record.file.path)
     except OSError:
       data = b''
     # What is cached must be what its key says.
     if hashlib.sha256(data).digest() != record.digest:
-      raise DataError(f'{printable(os.path.join(root, path))!r} changed while '
-                      f'the folder was read: start again once nothing writes '
-                      f'there')
+      path = printable(os.path.join(root, record.file.path))
+      raise DataError(f'{path!r} changed while the folder was read: start again '
+                      f'once nothing writes there')
     try:
       image = images.decode(data)
       if image.shape[:2] != record.header[:2]:
         raise images.BadImageError('header and pixels are of different sizes')
-      return path, record, geometry.image(image), ''
+      return record, geometry.image(image), ''
     except (images.BadImageError, DataError) as error:
-      return path, record, None, printable(str(error))
+      return record, None, printable(str(error))
 
   def decoded():
-    for path, record, image, problem in _parallel(one, good, 'decode'):
+    for record, image, problem in _parallel(one, good, 'decode'):
       if problem:
-        bad.append((path, problem))
+        bad.append((record.file.path, problem))
         continue
-      used.append((path, record.digest))
+      used.append((record.file.path, record.digest))
       sizes[f'{record.header.width}x{record.header.height}'] += 1
       notes.update(record.header.notes)
       yield image
@@ -214,14 +203,30 @@ def _decoded(root, good, bad, read, geometry, check):
     return dict(sizes=dict(sizes.most_common(50)), refused=bad,
                 notices=notices), cache.manifest(used)
 
-  shape = (len(good), *after.pop(), geometry.channels)
   return shape, decoded(), finish
+
+
+def _settle(root, headers, geometry):
+  """The geometry with its number of channels, and the shape of all images."""
+  if not geometry.channels:
+    colour = any(header.colour for header in headers)
+    geometry = geometry._replace(channels=3 if colour else 1)
+  sizes = collections.Counter((h.width, h.height) for h in headers)
+  after = {geometry.size(height, width) for width, height in sizes}
+  if len(after) > 1:
+    shown = ', '.join(f'{w}x{h} ({n:,})' for (w, h), n in sizes.most_common(8))
+    raise DataError(
+        f'{printable(root)!r}: images of {len(sizes):,} sizes (width x height: '
+        f'{shown}); one is needed: resize=(64, 64), or crop or pad')
+  return geometry, (len(headers), *after.pop(), geometry.channels)
 
 
 def _parallel(function, items, verb) -> Iterator:
   """`map` in threads, as Pillow decodes without the GIL, and shows progress."""
   Image.init()  # loads the plug-ins before the threads race for it
-  with futures.ThreadPoolExecutor() as pool, progress(len(items), verb) as bar:
+  workers = min(16, os.cpu_count() or 1)
+  with (futures.ThreadPoolExecutor(workers) as pool,
+        progress(len(items), verb) as bar):
     for start in range(0, len(items), _BLOCK):
       for result in pool.map(function, items[start:start + _BLOCK]):
         yield result

@@ -100,7 +100,7 @@ def decode(data: bytes) -> np.ndarray:
   with opened(data) as image:
     if image.format == 'PNG':
       image.verify()  # decoding does not check the checksums
-  with opened(data) as image:
+      image = Image.open(io.BytesIO(data), formats=_FORMATS)
     orientation = _orientation(image, data)
     turned = image.format == 'TIFF'  # by Pillow, as it loads
     image.load()

@@ -137,19 +137,17 @@ def _npy_header(path, archive, info) -> tuple:
   where = f'{path!r}, member {info.filename!r}'
   with archive.open(info) as stream:
     version = np.lib.format.read_magic(stream)
-    read = {(1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-    if not read:
+    if version > (2, 0):
       raise DataError(f'{where}: npy version {version}; 1.0 and 2.0 are read: '
                       f'save plain arrays of numbers')
-    shape, _, dtype = read(stream)
+    shape, _, dtype = (np.lib.format.read_array_header_1_0 if version == (1, 0)
+                       else np.lib.format.read_array_header_2_0)(stream)
     present = info.file_size - stream.tell()
   # An object array holds a pickle, of any length; it is refused on loading.
   needed = math.prod(shape) * dtype.itemsize
   if not dtype.hasobject and (needed != present or min(shape, default=0) < 0):
-    raise DataError(
-        f'{where}: its header declares {dtype} {list(shape)} = {needed:,} '
-        f'bytes, but it holds {present:,}; it is damaged: write it again')
+    raise DataError(f'{where} is damaged: its header declares {dtype} '
+                    f'{list(shape)} = {needed:,} bytes, it holds {present:,}')
   return shape, dtype
 
 
@@ -160,13 +158,8 @@ def _npz_array(path, headers, key) -> np.ndarray:
     raise DataError(f'{where}: no such array{lookup.near(key, headers)}')
   shape, dtype = headers[key]
   if dtype.hasobject:
-    raise DataError(
-        f'{where}: dtype {dtype}; an array of Python objects is a pickle, '
-        f'which can run code and is never loaded: save '
-        f'numpy.stack(list_of_images).astype(numpy.uint8)')
-  if dtype.kind not in 'buif':
-    raise DataError(f'{where}: dtype {dtype}; only bool, integers and floats '
-                    f'are read: save an array of numbers')
+    raise DataError(f'{where}: Python objects are a pickle, which can run code '
+                    f'and is never loaded: save numpy.stack(list_of_images)')
   files.check_memory(math.prod(shape) * dtype.itemsize, where)
   with files.one_error(path, 'npz file'), np.load(path) as archive:
     # With its suffix: a member named as the key itself would come first.
@@ -243,10 +236,10 @@ def _read_folder(folder, split, fix) -> list:
   """Images [N, 28, 28, 1] and labels [N] of a folder laid out as MNIST."""
   if split not in _PREFIXES:
     raise DataError(f'split={split!r}: must be one of {list(_PREFIXES)}')
-  if not folder or not os.path.isdir(os.path.expanduser(folder)):
+  folder, parts = os.path.expanduser(folder), []
+  if not os.path.isdir(folder):
     raise DataError(f'folder={folder!r}: no such folder; give the one that '
                     f'holds train-images-idx3-ubyte.gz and the rest{fix}')
-  folder, parts = os.path.expanduser(folder), []
   for prefix in _PREFIXES[split]:
     images, labels, num_classes = _read_pair(
         _find(folder, f'{prefix}-images', 'idx3', fix),

@@ -215,8 +215,8 @@ def _keys(kinds, features, image_key, label_key, path) -> tuple:
   image, label = map(features.get, keys)
   problem = ''
   if not isinstance(image, kinds.Image) or image.np_dtype != np.uint8:
-    what = getattr(image, 'np_dtype', 'not one feature')
-    problem = f'image_key={image_key!r} is {what}, not one image of uint8'
+    what = getattr(image, 'np_dtype', 'no single feature')
+    problem = f'image_key={image_key!r} names {what}, not an image of uint8'
   elif keys[1] != _UNLABELLED and (
       label is None or label.shape or not np.issubdtype(label.np_dtype,
                                                         np.integer)):
