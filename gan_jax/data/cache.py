@@ -2,9 +2,9 @@
 
 An entry is a folder named by its key: `images.npy` (uint8 [N, H, W, C]),
 `entry.json` (the fingerprint, and notes of the reader) and perhaps `manifest`,
-the list of the files read. It is written under another name and renamed, so it
-is complete or absent. The key is a hash of all that determines the images, so
-an entry is never out of date; the folder may be deleted at any time.
+the list of the files. It is renamed when it is complete. The key is a hash of
+all that determines the images, so an entry is never out of date. The folder may
+be deleted at any time.
 """
 
 import contextlib
@@ -62,21 +62,20 @@ def read(key: str, with_manifest=False) -> Entry | None:
 
 
 def write(key: str, shape, images: Iterable, finish: Callable) -> Entry:
-  """Writes the images of an iterable, and returns them mapped.
+  """Writes images uint8 [H, W, C], at most N, and returns them mapped.
 
   Args:
     key: of `key_of`.
-    shape: (N, H, W, C); fewer than N images may come.
-    images: yields arrays uint8 [H, W, C].
-    finish: called after the last image; returns (notes: plain values for
-      entry.json, manifest: bytes, b'' for none).
+    shape: (N, H, W, C).
+    images: the images.
+    finish: called after the last one; returns (plain values for entry.json,
+      bytes of the manifest, b'' for none).
 
   Raises:
     DataError: the disk is full, or the folder cannot be written.
   """
   folder = pathlib.Path(root(), 'data', key)
   work = folder.with_name(f'.writing-{secrets.token_hex(8)}')
-  damaged = folder.with_name(f'{work.name}-damaged')
   try:
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder.parent)
@@ -90,22 +89,17 @@ def write(key: str, shape, images: Iterable, finish: Callable) -> Entry:
       write_file(work / 'manifest', manifest)
     entry = {'fingerprint': fingerprint, 'notes': notes}
     write_file(work / 'entry.json', json.dumps(entry).encode())
-    if read(key, bool(manifest)) is None:  # else another process was first
-      if folder.exists():
-        folder.rename(damaged)
-      try:
-        work.rename(folder)
-      except OSError:
-        if read(key) is None:
-          raise
+    if read(key, bool(manifest)) is None:
+      shutil.rmtree(folder, ignore_errors=True)  # it is damaged
+      work.rename(folder)
   except OSError as error:
-    raise DataError(
-        f'{folder.parent}: cannot keep the decoded images ({reason(error)}); '
-        f'free some space, choose a smaller resize, or set GAN_JAX_CACHE to a '
-        f'folder on another disk') from error
+    if read(key) is None:  # else another process was first
+      raise DataError(
+          f'{folder.parent}: cannot keep the decoded images ({reason(error)}); '
+          f'free some space, choose a smaller resize, or set GAN_JAX_CACHE to '
+          f'a folder on another disk') from error
   finally:
     shutil.rmtree(work, ignore_errors=True)
-    shutil.rmtree(damaged, ignore_errors=True)
   return read(key)
 
 
@@ -132,9 +126,8 @@ def _write_images(path, shape, images) -> str:
     shape = (count, *shape[1:])
     # As long as before: numpy leaves space for the first axis to grow.
     _write_header(file, shape)
-    # Otherwise the rename could reach the disk before the images.
     file.flush()
-    os.fsync(file.fileno())
+    os.fsync(file.fileno())  # or the rename could reach the disk before
   digest.update(str(shape).encode())
   return digest.hexdigest()
 

@@ -1,10 +1,9 @@
 """Named image files of any kind -> one `Source`: what all such sets share.
 
-A set of encoded images (a folder; an archive would be alike) lists its `File`s
-and says how the bytes of one are read. `load` does the rest, in two passes. The
-first reads all files and their headers, which decides the cache's key, the
-number of channels and whether a resize is missing; the second decodes straight
-into the cache. Unusable files are collected, and reported in one message.
+A set (a folder; an archive would be alike) lists its `File`s and says how the
+bytes of one are read. `load` does the rest, in two passes. The first reads all
+files and their headers, which decides the cache's key, the number of channels
+and whether a resize is missing; the second decodes straight into the cache.
 """
 
 import collections
@@ -76,8 +75,8 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
     label: (paths of the images, paths of those skipped) -> (labels int32 [N] or
       (), number of classes, class names, notices).
     listed_at: nanoseconds since the epoch, before the files were listed.
-    skip_bad: whether files that are no usable images may be skipped.
-    max_bad: the share of the files that may be skipped.
+    skip_bad: whether unusable files may be skipped, up to the share `max_bad`.
+    max_bad: see above.
     geometry: what is done to every image.
     notices: what the reader has to say of the set.
   """
@@ -175,8 +174,8 @@ def _decoded(root, good, bad, read, geometry, check):
     # What is cached must be what its key says.
     if hashlib.sha256(data).digest() != record.digest:
       path = printable(os.path.join(root, record.file.path))
-      raise DataError(f'{path!r} changed while the folder was read: start again '
-                      f'once nothing writes there')
+      raise DataError(f'{path!r} changed while it was read: start again once '
+                      f'nothing writes there')
     try:
       image = images.decode(data)
       if image.shape[:2] != record.header[:2]:

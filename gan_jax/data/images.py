@@ -259,7 +259,7 @@ class Geometry(NamedTuple):
       colour = np.rint(colour @ np.array([0.299, 0.587, 0.114]))[None]
     if len(colour) == 1:
       colour = np.repeat(colour, channels)
-    # Opaque, where there is alpha.
+    # Three values leave alpha opaque.
     return np.append(colour, 255)[:channels].astype(np.float32)
 
   def _resized(self, image):

@@ -42,13 +42,14 @@ class Batches:
 
   def __init__(self, num_examples: int, batch_size: int, seed: int, *,
                flip=False, repeat=1, labels=None):
-    """Of N examples, N * repeat places; flip and repeat as in `Sampling`.
+    """Checks the sizes; `flip` and `repeat` are as in `Sampling`.
 
-    batch_size is the global batch B, of all devices and hosts. Labels int [N]
-    draw all classes equally often, None all examples equally often.
+    `num_examples` is N, an epoch N * repeat places. `batch_size` is the global
+    batch B, of all devices and hosts. With `labels`, int [N], all classes are
+    drawn equally often.
 
     Raises:
-      DataError: fewer places than a batch, or more than int32 can index.
+      DataError: an epoch smaller than a batch, or larger than int32 can index.
     """
     self.num_examples, self.batch_size = num_examples, batch_size
     self.seed, self._flip, self._places = seed, flip, num_examples * repeat

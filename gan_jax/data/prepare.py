@@ -17,9 +17,8 @@ _CLIP = 1e-3  # tolerance of float ranges; half a grey level is 2e-3
 class Source(NamedTuple):
   """A data set that is read by index.
 
-  images: uint8 [N, H, W, C] or float32 vectors [N, D]; a numpy array, in
-    memory or mapped from a file, or anything else with shape, dtype, nbytes
-    and `images[indices]`.
+  images: uint8 [N, H, W, C] or float32 vectors [N, D]; a numpy array, perhaps
+    mapped from a file, or anything with shape, dtype, nbytes, images[indices].
   labels: int32 [N] in 0..num_classes - 1, -1 where a label is withheld; zeros
     when unlabelled.
   num_classes: 0 when unlabelled.
@@ -28,8 +27,7 @@ class Source(NamedTuple):
   licence: '' when unknown.
   class_names: () when the classes are only numbers.
   report: what the reader found, all optional: {'sizes': {'64x64': 12},
-    'refused': ['a.png: truncated'], 'notices': [...], 'manifest': path of a
-    list of the files}.
+    'refused': ['a.png: truncated'], 'notices': [...], 'manifest': its path}.
   held_out: examples kept from training, a `Source`, or None.
   """
   images: Any

@@ -1,18 +1,17 @@
 """Data sets that TensorFlow Datasets prepared as array_record.
 
-Reading needs neither TensorFlow nor a network. A prepared folder is found, and
-described, by its own files; the code that made it is never run. TFDS itself
-would look for an unprepared set on its servers, for minutes, and end with an
-error about something else.
+Reading needs neither TensorFlow nor a network. A prepared folder is found by
+its files; the code that made it is never run. (TFDS would look for an unprepared
+set on its servers, for minutes, and end with an error about something else.)
 """
 
 import collections
 import difflib
 import fnmatch
-import glob
 import itertools
 import json
 import os
+import pathlib
 import re
 import shlex
 
@@ -103,13 +102,13 @@ def _import_library():
 
 def _find(library, dataset, data_dir) -> str:
   """The folder of the prepared version that `dataset` names."""
-  path = os.path.expanduser(dataset)
-  if os.path.isfile(os.path.join(path, _INFO)):
-    return path
+  path = pathlib.Path(dataset).expanduser()
+  if (path / _INFO).is_file():
+    return str(path)
   if dataset[0] in '/~.':
     raise DataError(f'dataset={dataset!r}: no {_INFO} in it, but '
                     f'{list_folder(path)[:8]}; give the folder of a version, '
-                    f'such as {os.path.join(path, "1.0.0")!r}')
+                    f'such as {str(path / "1.0.0")!r}')
   match = _NAME.fullmatch(dataset)
   if not match:
     raise DataError(f"dataset={dataset!r}: must be like 'cifar10', "
@@ -117,12 +116,16 @@ def _find(library, dataset, data_dir) -> str:
                     f"prepared version (for sets with another namespace too)")
   root = os.path.expanduser(data_dir or os.environ.get('TFDS_DATA_DIR') or
                             '~/tensorflow_datasets')
-  folder = os.path.join(root, match['name'])
-  folder = os.path.join(folder, match['config'] or _config(dataset, folder))
-  versions = _versions(folder)
+  folder = pathlib.Path(root, match['name'])
+  prepared = [info.parent for pattern in (f'*/{_INFO}', f'*/*/{_INFO}')
+              for info in folder.glob(pattern)
+              if re.fullmatch(r'\d+\.\d+\.\d+', info.parent.name)]
+  prepared.sort(key=lambda version: [int(n) for n in version.name.split('.')])
+  folder = folder / (match['config'] or _config(dataset, folder, prepared))
+  versions = [path.name for path in prepared if path.parent == folder]
   found = fnmatch.filter(versions, match['version'] or '*')
   if found:
-    return os.path.join(folder, found[-1])
+    return str(folder / found[-1])
   here, tried = [], f'{root!r}, which does not exist'
   if os.path.isdir(root):
     here = list_folder(root)
@@ -144,30 +147,21 @@ def _find(library, dataset, data_dir) -> str:
       f'.download_and_prepare()"')
 
 
-def _versions(folder) -> list:
-  """Prepared versions in a folder, the highest last."""
-  paths = glob.glob(os.path.join(glob.escape(folder), '*', _INFO))
-  names = (os.path.basename(os.path.dirname(path)) for path in paths)
-  return sorted((n for n in names if re.fullmatch(r'\d+\.\d+\.\d+', n)),
-                key=lambda version: [int(n) for n in version.split('.')])
-
-
-def _config(dataset, folder) -> str:
+def _config(dataset, folder, prepared) -> str:
   """The set's default configuration, else its only one; '' without any."""
-  names = list_folder(folder) if os.path.isdir(folder) else []
-  configs = [n for n in names if _versions(os.path.join(folder, n))]
-  if _versions(folder) or not configs:
+  configs = sorted({path.parent.name for path in prepared})
+  if not configs or any(path.parent == folder for path in prepared):
     return ''
   try:
-    with open(os.path.join(folder, '.config', 'metadata.json')) as file:
-      default = json.load(file)['default_config_name']
+    default = json.loads((folder / '.config' / 'metadata.json').read_bytes())[
+        'default_config_name']
   except (OSError, ValueError, KeyError, TypeError):
     default = configs[0] if len(configs) == 1 else ''
   if default in configs:
     return default
   raise DataError(f'dataset={dataset!r}: several configurations, or not the '
-                  f'default one, are prepared in {folder!r}; say which, like '
-                  f'{os.path.basename(folder)}/{configs[0]}: {configs}')
+                  f'default one, are prepared in {str(folder)!r}; say which, '
+                  f'like {folder.name}/{configs[0]}: {configs}')
 
 
 def _open(library, path):
