@@ -59,7 +59,7 @@ class Batches:
     if not batch_size <= self._places < 2 ** 31:
       times = -(-batch_size // max(1, num_examples))
       raise DataError(
-          f'{num_examples} examples for batch_size={batch_size}: use '
+          f'batch_size={batch_size} of a data set of size {num_examples}: use '
           f'batch_size={self._places} or less, data.repeat={times}, or more '
           f'images (at most {2 ** 31 - 1}, as indices are int32)')
 

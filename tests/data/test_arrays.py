@@ -16,6 +16,7 @@ from arrays import fails, idx_bytes, images, load, npz, write
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import files, sources
+from gan_jax.data.load import check
 
 FASHION = '/usr/share/datasets/fashion-mnist'
 
@@ -96,7 +97,8 @@ def test_mnist_bad_folders(tmp_path):
     return lambda: sources.mnist(**{'folder': str(tmp_path)} | kwargs)
   fails('no train images', 'train-images-idx3-ubyte.gz', call=call())
   folder = mnist_folder(tmp_path)
-  fails("'valid'", "'train', 'test', 'all'", call=call(split='valid'))
+  problem, = check(dict(name='mnist', folder=folder, split='valid'), 'data')
+  assert problem.path == 'data.split' and 'all, test, train' in str(problem)
   fails('no such folder', call=call(folder=f'{folder}/x'))
   fails("folder=''", call=call(folder=''))
   fails('dataset-fashion-mnist', call=lambda: sources.fashion_mnist(

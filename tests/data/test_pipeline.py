@@ -89,8 +89,8 @@ def test_only_two_permutations_are_kept():
 
 
 @pytest.mark.parametrize('arguments, words', [
-    ((10, 11, 0), ['10 examples', 'batch_size=11', 'batch_size=10 or less']),
-    ((0, 1, 0), ['0 examples', 'more images']),
+    ((10, 11, 0), ['size 10', 'batch_size=11', 'batch_size=10 or less']),
+    ((0, 1, 0), ['size 0', 'more images']),
     ((2 ** 31, 5, 0), ['int32']),
 ])
 def test_bad_sizes(arguments, words):

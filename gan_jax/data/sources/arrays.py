@@ -8,6 +8,7 @@ import gzip
 import math
 import os
 import zipfile
+from typing import Literal
 
 import numpy as np
 
@@ -28,6 +29,7 @@ _PARTNERS = _GUESSED | {
     'x_test': 'y_test', 'x_val': 'y_val', 'test_images': 'test_labels',
     'val_images': 'val_labels'}
 _ANY_LABELS = ('labels', 'label', 'y', 'targets')
+_Split = Literal['train', 'test', 'all']
 _PREFIXES = {'train': ('train',), 'test': ('t10k',), 'all': ('train', 't10k')}
 # http://yann.lecun.com/exdb/mnist: third byte of the magic number -> type.
 _IDX_TYPES = {0x08: 'u1', 0x09: 'i1', 0x0B: '>i2', 0x0C: '>i4', 0x0D: '>f4',
@@ -83,7 +85,7 @@ def idx(*, images, labels='') -> Source:
                      name=os.path.basename(images).split('.')[0])
 
 
-def mnist(*, folder, split='train') -> Source:
+def mnist(*, folder, split: _Split = 'train') -> Source:
   """MNIST from its own four IDX files.
 
   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to
@@ -100,7 +102,7 @@ def mnist(*, folder, split='train') -> Source:
 
 
 def fashion_mnist(*, folder='/usr/share/datasets/fashion-mnist',
-                  split='train') -> Source:
+                  split: _Split = 'train') -> Source:
   """Fashion-MNIST from its four IDX files.
 
   Xiao, Rasul, Vollgraf 2017, https://arxiv.org/abs/1708.07747.
@@ -234,8 +236,6 @@ def _read_pair(images_path, labels_path):
 
 def _read_folder(folder, split, fix) -> list:
   """Images [N, 28, 28, 1] and labels [N] of a folder laid out as MNIST."""
-  if split not in _PREFIXES:
-    raise DataError(f'split={split!r}: must be one of {list(_PREFIXES)}')
   folder, parts = os.path.expanduser(folder), []
   if not os.path.isdir(folder):
     raise DataError(f'folder={folder!r}: no such folder; give the one that '

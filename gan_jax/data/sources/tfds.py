@@ -1,8 +1,8 @@
 """Data sets that TensorFlow Datasets prepared as array_record.
 
 Reading needs neither TensorFlow nor a network. A prepared folder is found by
-its files; the code that made it is never run. (TFDS would look for an unprepared
-set on its servers, for minutes, and end with an error about something else.)
+its files; the code that made it is never run. (TFDS looks for an unprepared set
+on its servers, for minutes, and ends with an error about something else.)
 """
 
 import collections
