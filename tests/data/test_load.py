@@ -1,11 +1,9 @@
-"""Data sets: the real digits, arguments, selections, fingerprints."""
+"""The data set of a config: arguments, selections, labels, fingerprints."""
 
 import hashlib
 import inspect
 import os
 import struct
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -38,8 +36,7 @@ def test_classes_keep_label_values():
   full, source = sources.mnist10k(), load(name='mnist10k', classes=(7, 1))
   assert source.num_classes == 10
   assert np.bincount(source.labels).tolist() == [0, 1127, 0, 0, 0, 0, 0, 1070]
-  np.testing.assert_array_equal(source.images,
-                                full.images[np.isin(full.labels, (1, 7))])
+  assert (source.images == full.images[np.isin(full.labels, (1, 7))]).all()
 
 
 def test_fingerprint_is_of_shape_pixels_and_labels(tmp_path):
@@ -63,18 +60,22 @@ def test_fingerprint_is_of_shape_pixels_and_labels(tmp_path):
     (dict(resize=(32,)), ['(height, width)']),
     (dict(resize=(0, 32)), ['at least 1']),
     (dict(resize=(1.5, 32)), ['tuple of integers']),
-    (dict(pad=(27, 40)), ['[28, 28]', 'use resize']),
+    (dict(pad=(4, 40)), ['[5, 6]', 'use resize']),
     (dict(pad=(10 ** 8, 10 ** 8)), ['bytes of memory']),
-    (dict(crop=(29, 3)), ['[28, 28]', 'only cuts']),
+    (dict(crop=(6, 3)), ['[5, 6]', 'only cuts']),
     (dict(channels=2), ['channels=2', '(0, 1, 3, 4)']),
     (dict(background=(300,)), ['0..255']),
     (dict(holdout=1.5), ['[0, 1)']),
-    (dict(classes=(3, 11)), ['[11]', '0, 1, 2']),
-    (dict(classes=(3, 3)), ['occurs twice']),
+    (dict(holdout=1e-9), ['hold out 0 of 3']),
+    (dict(labelled=0.0), ['share in (0, 1]']),
+    (dict(labelled=1.5), ['share in (0, 1]']),
+    (dict(classes=(2, 11)), ['[11]', '0, 1, 2']),
+    (dict(classes=(2, 2)), ['occurs twice']),
     (dict(classes='3'), ['tuple of integers']),
 ])
-def test_bad_arguments(kwargs, words):
-  fails(*words, call=lambda: load(name='mnist10k', **kwargs))
+def test_bad_arguments(tmp_path, kwargs, words):
+  path = npz(tmp_path, images=images(), labels=np.arange(3))
+  fails(*words, call=lambda: load(name='npz', path=path, **kwargs))
 
 
 def test_sets_take_keywords_none_of_which_is_shared():
@@ -95,35 +96,30 @@ def test_check_names_what_all_sets_share():
   assert data.check(dict(name='mnist10k', holdout=0.5), 'data') == []
 
 
-def test_holdout_is_by_content_and_leaves_nothing_out():
-  whole = load(name='mnist10k')
-  split = load(name='mnist10k', holdout=0.2)
+@pytest.fixture(scope='module')
+def many(tmp_path_factory):
+  """Two thousand images of noise in four classes of unequal sizes."""
+  path = str(tmp_path_factory.mktemp('data') / 'many.npz')
+  rng = np.random.default_rng(0)
+  np.savez(path, images=rng.integers(0, 256, (2000, 3, 3), np.uint8),
+           labels=rng.choice(4, 2000, p=(0.4, 0.3, 0.2, 0.1)))
+  return dict(name='npz', path=path)
+
+
+def test_holdout_is_by_content_and_leaves_nothing_out(many):
+  whole, split = load(**many), load(**many, holdout=0.2)
   held_out = split.held_out
-  assert 1800 < len(held_out.images) < 2200
+  assert 320 < len(held_out.images) < 480
   rows = {image.tobytes() for image in split.images}
   kept_back = {image.tobytes() for image in held_out.images}
   assert not rows & kept_back
   assert rows | kept_back == {image.tobytes() for image in whole.images}
-  # The same pictures on the same side when others are gone.
-  some = load(name='mnist10k', holdout=0.2, classes=(3, 8))
+  # The same images on the same side when others are gone.
+  some = load(**many, holdout=0.2, classes=(1, 3))
   np.testing.assert_array_equal(
       some.held_out.images,
-      held_out.images[np.isin(held_out.labels, (3, 8))])
+      held_out.images[np.isin(held_out.labels, (1, 3))])
   assert len({s.fingerprint for s in (whole, split, held_out, some)}) == 4
-
-
-def test_rows_of_a_mapped_file_stay_there(tmp_path):
-  path = tmp_path / 'images.npy'
-  pixels = np.arange(6 * 4, dtype=np.uint8).reshape(6, 2, 2, 1)
-  np.save(path, pixels)
-  mapped = np.load(path, mmap_mode='r')
-  source = prepare.make_source(mapped, [0, 1, 2, 0, 1, 2], 3, name='set',
-                               fingerprint='known')
-  taken = data._take(source, np.array([1, 4]), 'test')
-  assert isinstance(taken.images, data.Rows)
-  assert taken.images.shape == (2, 2, 2, 1) and taken.images.nbytes == 8
-  np.testing.assert_array_equal(taken.images[np.array([1])], pixels[[4]])
-  assert taken.labels.tolist() == [1, 1]
 
 
 def test_a_users_own_set_is_shaped_and_selected(tmp_path, monkeypatch):
@@ -133,18 +129,67 @@ def test_a_users_own_set_is_shaped_and_selected(tmp_path, monkeypatch):
       'def dots(*, count=4):\n'
       '  images = np.full((count, 4, 4, 1), 200, np.uint8)\n'
       '  return make_source(images, np.arange(count) % 2, 2, name="dots")\n'
+      'def mapped(*, path):\n'
+      '  images = np.load(path, mmap_mode="r")\n'
+      '  return make_source(images, np.arange(6) % 3, 3, name="set",\n'
+      '                     fingerprint="known")\n'
       'def nothing():\n'
       '  return None\n')
   monkeypatch.syspath_prepend(str(tmp_path))
   source = load(name='my_set:dots', count=6, resize=(2, 3), classes=(1,))
   assert source.images.shape == (3, 2, 3, 1) and source.images.min() == 200
   fails('NoneType', 'make_source', call=lambda: load(name='my_set:nothing'))
+  # Rows of a mapped file stay there.
+  pixels = np.arange(6 * 4, dtype=np.uint8).reshape(6, 2, 2, 1)
+  np.save(tmp_path / 'images.npy', pixels)
+  taken = load(name='my_set:mapped', path=str(tmp_path / 'images.npy'),
+               classes=(1,))
+  assert not isinstance(taken.images, np.ndarray)
+  assert taken.images.shape == (2, 2, 2, 1) and taken.images.nbytes == 8
+  assert len(taken.images) == 2 and taken.images.dtype == np.uint8
+  np.testing.assert_array_equal(taken.images[np.array([1])], pixels[[4]])
+  assert taken.labels.tolist() == [1, 1]
 
 
-def test_imports_are_light():
-  code = ('import sys, gan_jax.data.load; '
-          'print([m for m in ("jax", "absl", "ml_collections", "orbax", '
-          '"grain", "tensorflow_datasets") if m in sys.modules])')
-  result = subprocess.run([sys.executable, '-c', code], capture_output=True,
-                          text=True, check=True)
-  assert result.stdout.strip() == '[]'
+def test_labels_are_kept_of_a_share_of_each_class(many):
+  whole, some = load(**many), load(**many, labelled=0.02)
+  known = some.labels >= 0
+  np.testing.assert_array_equal(some.labels[known], whole.labels[known])
+  np.testing.assert_array_equal(
+      np.bincount(some.labels[known], minlength=4),
+      [max(1, round(0.02 * n)) for n in np.bincount(whole.labels)])
+  assert some.num_classes == 4 and (some.labels[~known] == -1).all()
+  np.testing.assert_array_equal(some.images, whole.images)
+  # More of them contain the same ones.
+  more, few = load(**many, labelled=0.1), load(**many, labelled=1e-6)
+  assert known[more.labels < 0].sum() == 0 and (more.labels >= 0).sum() > 150
+  assert (few.labels >= 0).sum() == 4
+  assert len({s.fingerprint for s in (whole, some, more, few)}) == 4
+
+
+def test_held_out_examples_keep_their_labels(many):
+  both = dict(holdout=0.5, classes=(1, 2))
+  some, alone = load(**many, labelled=0.1, **both), load(**many, **both)
+  assert (some.held_out.labels >= 0).all()
+  assert some.held_out.fingerprint == alone.held_out.fingerprint
+  assert some.fingerprint != alone.fingerprint
+  assert set(np.unique(some.labels)) == {-1, 1, 2}
+
+
+def test_selections_need_labels(tmp_path):
+  path = npz(tmp_path, images=images())
+  fails('labelled=0.5 of a data set without', call=lambda: load(
+      name='npz', path=path, labelled=0.5))
+  fails('classes=(1,) of a data set without', call=lambda: load(
+      name='npz', path=path, classes=(1,)))
+
+
+def test_fingerprints_are_the_same_for_ever(tmp_path):
+  """Recorded once: a run is refused where its data have another fingerprint."""
+  path = npz(tmp_path, images=images(20), labels=np.arange(20) % 2)
+  source = load(name='npz', path=path, pad=(8, 8), classes=(1,), holdout=0.3,
+                labelled=0.5)
+  assert source.fingerprint == (
+      '259733acbe80b151effd41b55436ee22d8c72b8cece81363127231ee6ed8c2c3')
+  assert source.held_out.fingerprint == (
+      '9037ba912f2da5f7cb6101ba133e68391deae5438ff561218e241c436c976589')
