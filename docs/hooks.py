@@ -72,7 +72,7 @@ def split(text: str) -> tuple[str, str]:
 
 def norms() -> str:
   """The table of the norms, from the docstring of the layer that has them."""
-  from gan_jax.models.layers.norms import Norm
+  from gan_jax.models.norms import Norm
   rows = []
   for name, text in re.findall(r'^(\w+): (.*?)(?=^\w+: |^\n|\Z)',
                                inspect.getdoc(Norm), re.M | re.S):

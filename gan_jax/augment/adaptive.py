@@ -1,54 +1,63 @@
-"""Adaptive discriminator augmentation, and the same without adapting."""
+"""Augmentations of a probability p, which may adapt to the discriminator."""
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import random
 
-from gan_jax.augment import warp
 from gan_jax.augment.base import Augmentation
 from gan_jax.base.lookup import Number
-from gan_jax.ops.images import check_images
+from gan_jax.ops import images as ops
 
 
 def ada(*, target: float = 0.6, kimg: float = 500.0, p: float = 0.0,
         noise: bool = False, cutout: bool = False, batch_size: int = 0,
         batch_mean: Callable = jnp.mean) -> Augmentation:
-  """Adaptive augmentation.  Karras et al. 2020, arXiv:2006.06676, section 3.2.
+  """Adaptive augmentation (ADA).  Karras et al. 2020, arXiv:2006.06676, 3.2.
 
   `bgc` with a p that after each update of the discriminator becomes
 
     p += sign(r_t - target) * batch_size / (1000 kimg), r_t = E sign(D(real)),
 
-  kept in [0, 1]; D(real) are the logits of the augmented real images (eq. 1).
-  Departures: p is adapted at each update instead of every fourth, and has an
-  upper bound.
-
-  Args:
-    target: of r_t.
-    kimg: thousands of images in which p may go from 0 to 1.
-    p: where it starts.
-    noise: as in `bgc`.
-    cutout: as in `bgc`.
-    batch_size: images of an update on all devices, supplied by the program; 0
-      counts the logits of one device.
-    batch_mean: supplied by the program.
-
-  Raises:
-    ValueError: p outside [0, 1], target outside [-1, 1], kimg not positive.
+  kept in [0, 1], from the given p on; D(real) are the logits of the augmented
+  real images (eq. 1), batch_size the images of an update on all devices, and
+  kimg > 0 the thousands of images in which p may go from 0 to 1. Departures: p
+  is adapted at each update instead of every fourth, and has an upper bound.
   """
   operations = _operations('ada', noise, cutout)
-
-  def apply(images, keys, memory):
-    return operations(images, keys, memory['p'])
-
-  return adapted(target, kimg, p, batch_size, batch_mean)._replace(apply=apply)
+  return _adapted(
+      target, kimg, p, batch_size, batch_mean,
+      lambda images, keys, memory: operations(images, keys, memory['p']))
 
 
-def adapted(target, kimg, p, batch_size, batch_mean) -> Augmentation:
-  """An augmentation that does nothing but adapt p, as `ada` says."""
+def apa(*, target: float = 0.6, kimg: float = 500.0, p: float = 0.0,
+        batch_size: int = 0, batch_mean: Callable = jnp.mean) -> Augmentation:
+  """Adaptive pseudo augmentation (APA).  Jiang et al. 2021, arXiv:2111.06849.
+
+  In each update of the discriminator a real image is replaced by a generated
+  one of the same label with probability p, for the loss and for all terms. p is
+  adapted as in `ada`, by E sign D(real) of the mixed batch (the paper's
+  lambda_r), with the same target and speed.
+
+  Departures from the authors' code: the generated images are those of the
+  update itself and not of the generator's last one, so that a replaced image
+  stands on both sides; p is adapted at each update instead of every fourth and
+  has an upper bound.
+  """
+  def mix(real, fake, keys, memory):
+    chosen = jax.vmap(random.uniform)(keys) < memory['p']
+    chosen = chosen.reshape(-1, *(1,) * (real.ndim - 1))
+    return jnp.where(chosen, fake.astype(real.dtype), real)
+
+  return _adapted(target, kimg, p, batch_size, batch_mean,
+                  lambda images, keys, memory: images, mix)
+
+
+def _adapted(target, kimg, p, batch_size, batch_mean, apply, mix=None):
+  """An augmentation whose p adapts as `ada` says."""
   _check_probability(p)
   if not -1.0 <= target <= 1.0:
     raise ValueError(f'target {target} is not in [-1, 1]')
@@ -62,13 +71,12 @@ def adapted(target, kimg, p, batch_size, batch_mean) -> Augmentation:
     change = jnp.sign(sign - target) * (seen / (1000.0 * kimg))
     return {'p': jnp.clip(memory['p'] + change, 0.0, 1.0)}
 
-  return Augmentation(lambda images, keys, memory: images,
-                      {'p': np.float32(p)}, remember)
+  return Augmentation(apply, {'p': np.float32(p)}, remember, mix)
 
 
 def bgc(*, p: Number = 0.2, noise: bool = False,
         cutout: bool = False) -> Augmentation:
-  """The operations of `ada` with a given p.  Karras et al. 2020, appendix B.
+  """The operations of `ada` with a given p.  Karras et al. 2020, 2006.06676, B.
 
   Every operation is done to each image with probability p: the paper's best
   set (pixel blitting, geometry, colour) in its order and strengths,
@@ -90,9 +98,6 @@ def bgc(*, p: Number = 0.2, noise: bool = False,
       arXiv:2501.05441).
     noise: adds N(0, s^2) with s half-normal of 0.1, as a further operation.
     cutout: sets a window of half the size to 0, as a further operation.
-
-  Raises:
-    ValueError: p outside [0, 1].
   """
   if not callable(p):
     _check_probability(p)
@@ -112,24 +117,20 @@ def _check_probability(p):
 
 def _operations(name, noise, cutout):
   """(images, keys, p) -> images."""
-  def operations(images, keys, p):
-    check_images(images, name)
+  def one(image, key, p):
+    numbers, of_noise = random.split(key)
+    done, u, n = _draw(numbers, p)
+    out = _geometry(image.astype(jnp.float32), done[:8], u[:6], n[:4])
+    out = _colour(out, done[8:13], u[6:8], n[4:7])
+    if noise:
+      std = jnp.where(done[13], 0.1 * jnp.abs(n[7]), 0.0)
+      out += std * random.normal(of_noise, out.shape)
+    if cutout:
+      out = _cutout(out, done[14], u[8:10])
+    return out.astype(image.dtype)
 
-    def one(image, key):
-      numbers, of_noise = random.split(key)
-      done, u, n = _draw(numbers, p)
-      out = _geometry(image.astype(jnp.float32), done[:8], u[:6], n[:4])
-      out = _colour(out, done[8:13], u[6:8], n[4:7])
-      if noise:
-        std = jnp.where(done[13], 0.1 * jnp.abs(n[7]), 0.0)
-        out += std * random.normal(of_noise, out.shape)
-      if cutout:
-        out = _cutout(out, done[14], u[8:10])
-      return out.astype(image.dtype)
-
-    return jax.vmap(one)(images, keys)
-
-  return operations
+  return lambda images, keys, p: ops.each_image(
+      partial(one, p=p), f'augment {name}')(images, keys)
 
 
 def _draw(key, p):
@@ -159,16 +160,12 @@ def _geometry(image, done, u, n):
   after = jnp.where(done[6], jnp.pi * u[5], 0.0)
   shift = jnp.where(done[7], 0.125 * n[2:4] * size, 0.0)
 
-  matrix, offset = warp.chain(
-      (warp.diagonal(1.0, flip), None),
-      (warp.rotation(cos, sin), None),
-      (None, whole),
-      (warp.diagonal(scale, scale), None),
-      (warp.rotation(jnp.cos(before), jnp.sin(before)), None),
-      (warp.diagonal(1.0 / stretch, stretch), None),
-      (warp.rotation(jnp.cos(after), jnp.sin(after)), None),
-      (None, shift))
-  return warp.sample(image, matrix, offset)
+  return ops.warp(image, *ops.chain(
+      ops.diagonal(1.0, flip), ops.rotation(cos, sin), whole,
+      ops.diagonal(scale, scale),
+      ops.rotation(jnp.cos(before), jnp.sin(before)),
+      ops.diagonal(1.0 / stretch, stretch),
+      ops.rotation(jnp.cos(after), jnp.sin(after)), shift))
 
 
 def _colour(image, done, u, n):

@@ -1,9 +1,10 @@
-"""What an augmentation with a memory is, and what several share."""
+"""What an augmentation is, and several of them in turn."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+from jax import random
 
 
 class Augmentation(NamedTuple):
@@ -11,8 +12,8 @@ class Augmentation(NamedTuple):
 
   apply: (images [B, H, W, C], keys [B], memory) -> images, where memory also
     has 'step', the steps done so far, for what follows a schedule.
-  memory: initial float32 scalars of what it remembers; kept in the state of a
-    run.
+  memory: initial float32 scalars that it keeps from update to update; part of
+    the state of a run.
   remember: (memory, real_logits [B], step) -> memory, after each update of the
     discriminator: its logits of the augmented real images, and the steps that
     were done before. Its numbers must come from `batch_mean`, so that devices
@@ -29,38 +30,39 @@ class Augmentation(NamedTuple):
 
 
 def compose(parts: dict) -> Augmentation:
-  """Augmentations in turn; `name/key` is what one of them remembers."""
-  parts = {name: part if isinstance(part, Augmentation) else _forgetful(part)
-           for name, part in parts.items()}
+  """{name: augmentation} in turn; the memory of each is under `name/key`."""
+  parts = [(name, part if isinstance(part, Augmentation) else Augmentation(
+      lambda images, keys, memory, part=part: part(images, keys)))
+           for name, part in parts.items()]
 
   def own(memory, name):
-    return {key: memory[f'{name}/{key}'] for key in parts[name].memory}
+    return {key.removeprefix(f'{name}/'): value
+            for key, value in memory.items() if key.startswith(f'{name}/')}
 
-  def turn(keys, i):
-    return jax.vmap(lambda key: jax.random.fold_in(key, i))(keys)
+  def fresh(keys, i):
+    return jax.vmap(lambda key: random.fold_in(key, i))(keys)
 
   def apply(images, keys, memory):
-    for i, (name, part) in enumerate(parts.items()):
-      images = part.apply(images, turn(keys, i), {
+    for i, (name, part) in enumerate(parts):
+      images = part.apply(images, fresh(keys, i), {
           **own(memory, name), 'step': memory['step']})
     return images
 
   def mix(real, fake, keys, memory):
-    for i, (name, part) in enumerate(parts.items()):
+    for i, (name, part) in enumerate(parts):
       if part.mix:
-        real = part.mix(real, fake, turn(keys, i), own(memory, name))
+        real = part.mix(real, fake, fresh(keys, i), own(memory, name))
     return real
 
   def remember(memory, real_logits, step):
-    return {f'{name}/{key}': value for name, part in parts.items()
-            if part.memory for key, value in part.remember(
-                own(memory, name), real_logits, step).items()}
+    return _flat({name: part.remember(own(memory, name), real_logits, step)
+                  for name, part in parts if part.memory})
 
-  return Augmentation(apply, {f'{name}/{key}': value for name, part in
-                              parts.items() for key, value in
-                              part.memory.items()}, remember,
-                      mix if any(part.mix for part in parts.values()) else None)
+  return Augmentation(apply, _flat({name: part.memory for name, part in parts}),
+                      remember,
+                      mix if any(part.mix for _, part in parts) else None)
 
 
-def _forgetful(function) -> Augmentation:
-  return Augmentation(lambda images, keys, memory: function(images, keys))
+def _flat(memories):
+  return {f'{name}/{key}': value for name, memory in memories.items()
+          for key, value in memory.items()}

@@ -14,7 +14,7 @@ from gan_jax import parallel
 from gan_jax.base.errors import DataError
 from gan_jax.extractors import cnn_training, stored
 from gan_jax.extractors.base import Extractor, check_images, digest, in_chunks
-from gan_jax.models import layers
+from gan_jax.models import layers, norms
 
 # Whoever changes anything of the network or of its training counts this up:
 # scores of another network must not be compared with those of this one.
@@ -43,7 +43,7 @@ class Network(nn.Module):
 
     def conv(width, x, **more):
       x = layers.Conv(width, bias=False, kernel_init=init, **more)(x)
-      return nn.relu(layers.Norm('layer', train=False)(x))
+      return nn.relu(norms.Norm('layer', train=False)(x))
 
     x, width = conv(32, x, size=4, stride=2), 64
     while max(x.shape[1:3]) > 7:

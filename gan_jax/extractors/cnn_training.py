@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from jax import random
 
-from gan_jax.augment import warp
+from gan_jax.ops import images as ops
 
 _BATCH = 64
 _EPOCHS, _STEPS = 15, (200, 4000)  # of training, and the least and most steps
@@ -98,10 +98,9 @@ def _distort(images, key):
   def one(image, key):
     angle, rows, cols, *shift = random.uniform(key, (5,), minval=-1.0)
     rows, cols = jnp.exp(_SCALE * rows), jnp.exp(_SCALE * cols)
-    turn = warp.rotation(jnp.cos(_ANGLE * angle), jnp.sin(_ANGLE * angle))
+    turn = ops.rotation(jnp.cos(_ANGLE * angle), jnp.sin(_ANGLE * angle))
     sides = jnp.array(image.shape[:2], jnp.float32)
-    return warp.sample(image, *warp.chain(
-        (warp.diagonal(rows, cols), None),
-        (turn, _SHIFT * sides * jnp.stack(shift))))
+    return ops.warp(image, *ops.chain(
+        ops.diagonal(rows, cols), turn, _SHIFT * sides * jnp.stack(shift)))
 
   return jax.vmap(one)(images, random.split(key, len(images)))

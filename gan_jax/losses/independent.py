@@ -1,39 +1,62 @@
-"""Losses of one example, or of one pair of a real and a generated one."""
+"""Losses of one example, or of one pair of a real and a generated example.
 
-from typing import Literal
+sp is softplus. `ebgan` and `began` are for discriminators that are
+autoencoders: what stands for their logits are reconstruction errors [B] >= 0,
+small where an image looks real.
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import nn
-
-from gan_jax.losses.base import Loss
 
 _LOG2 = 0.6931471805599453
 
 
+class Loss(NamedTuple):
+  """What each player minimises, before the mean over the batch.
+
+  disc, gen: (real [B], fake [B]) -> [B], of logits of real and of generated
+    examples; with a memory (real, fake, memory) -> [B].
+  memory: initial float32 scalars that the loss keeps from update to update, in
+    the state of a run.
+  remember: (memory, real, fake) -> memory, after the discriminator's update, of
+    what disc was given. Its numbers must come from `batch_mean` or `batch_all`,
+    so that devices agree.
+  inputs: 'logits' (real and fake are [B]) or 'features' ([B, F]).
+  needs: 'autoencoder' where the logits are reconstruction errors >= 0, so that
+    the discriminator must be an autoencoder.
+  relative: whether a number added to all logits leaves disc as it is, so that
+    the sign of a logit says nothing.
+  """
+
+  disc: Callable
+  gen: Callable
+  memory: dict = {}
+  remember: Callable | None = None
+  inputs: str = 'logits'
+  needs: str = ''
+  relative: bool = False
+
+
 def minimax() -> Loss:
-  """Saturating loss.  Goodfellow et al. 2014, arXiv:1406.2661, eq. 1.
+  """Saturating GAN loss.  Goodfellow et al. 2014, arXiv:1406.2661, eq. 1.
 
   disc: sp(-real) + sp(fake);  gen: -sp(fake), i.e. log(1 - D(G(z))).
   Its generator gradient vanishes where the discriminator wins.
   """
-  def gen(real, fake):
-    del real
-    return -nn.softplus(fake)
-
-  return Loss(non_saturating().disc, gen)
+  return Loss(disc=non_saturating().disc,
+              gen=lambda real, fake: -nn.softplus(fake))
 
 
 def non_saturating(*, label_smoothing: float = 0.0) -> Loss:
-  """Non-saturating loss.  Goodfellow et al. 2014, section 3.
+  """Non-saturating GAN loss.  Goodfellow et al. 2014, arXiv:1406.2661, sec. 3.
 
-  disc: (1-s) sp(-real) + s sp(real) + sp(fake);  gen: sp(-fake).
-
-  Args:
-    label_smoothing: s in [0, 1): the target for real images is 1 - s, that for
-      generated ones stays 0 (Salimans et al. 2016, arXiv:1606.03498, 3.4).
-
-  Raises:
-    ValueError: s outside [0, 1).
+  disc: (1-s) sp(-real) + s sp(real) + sp(fake);  gen: sp(-fake). With
+  `label_smoothing` s in [0, 1) the target for real images is 1 - s, that for
+  generated ones stays 0 (Salimans et al. 2016, arXiv:1606.03498, 3.4).
   """
   if not 0.0 <= label_smoothing < 1.0:
     raise ValueError(f'label_smoothing {label_smoothing} is not in [0, 1)')
@@ -42,48 +65,31 @@ def non_saturating(*, label_smoothing: float = 0.0) -> Loss:
     # (1-s) sp(-a) + s sp(a) = sp(-a) + s a
     return nn.softplus(-real) + label_smoothing * real + nn.softplus(fake)
 
-  def gen(real, fake):
-    del real
-    return nn.softplus(-fake)
-
-  return Loss(disc, gen)
+  return Loss(disc, gen=lambda real, fake: nn.softplus(-fake))
 
 
 def wasserstein() -> Loss:
-  """Critic loss.  Arjovsky et al. 2017, arXiv:1701.07875, eq. 3.
+  """Wasserstein loss (WGAN).  Arjovsky et al. 2017, arXiv:1701.07875, eq. 3.
 
   disc: fake - real;  gen: -fake.  The critic must be made Lipschitz by
   `disc_weight_clip` (after the update, as in the paper) or by a penalty.
   """
-  def disc(real, fake):
-    return fake - real
-
-  def gen(real, fake):
-    del real
-    return -fake
-
-  return Loss(disc, gen, relative=True)
+  return Loss(disc=lambda real, fake: fake - real,
+              gen=lambda real, fake: -fake, relative=True)
 
 
 def least_squares(*, real_target: float = 1.0, fake_target: float = 0.0,
                   gen_target: float = 1.0) -> Loss:
-  """LSGAN on logits.  Mao et al. 2017, arXiv:1611.04076, eq. 2.
+  """Least squares on logits (LSGAN).  Mao et al. 2017, arXiv:1611.04076, eq. 2.
 
-  disc: 1/2 (real - b)^2 + 1/2 (fake - a)^2;  gen: 1/2 (fake - c)^2.
-
-  Args:
-    real_target: b of the paper.
-    fake_target: a.
-    gen_target: c; b - c = 1, b - a = 2 minimises Pearson chi^2.
+  disc: 1/2 (real - b)^2 + 1/2 (fake - a)^2;  gen: 1/2 (fake - c)^2, with b, a
+  and c in the order of the arguments. b - c = 1, b - a = 2 minimises Pearson
+  chi^2.
   """
   def disc(real, fake):
     return 0.5 * ((real - real_target) ** 2 + (fake - fake_target) ** 2)
 
-  def gen(real, fake):
-    del real
-    return 0.5 * (fake - gen_target) ** 2
-
-  return Loss(disc, gen)
+  return Loss(disc, gen=lambda real, fake: 0.5 * (fake - gen_target) ** 2)
 
 
 def hinge() -> Loss:
@@ -94,21 +100,16 @@ def hinge() -> Loss:
   def disc(real, fake):
     return nn.relu(1.0 - real) + nn.relu(1.0 + fake)
 
-  return Loss(disc, wasserstein().gen)
+  return Loss(disc, gen=lambda real, fake: -fake)
 
 
 def relativistic() -> Loss:
-  """RpGAN, real and fake in pairs.  Jolicoeur-Martineau 2018, 1807.00734, 4.1.
+  """Relativistic loss of pairs (RpGAN).  Jolicoeur-Martineau 2018, 1807.00734.
 
-  disc: sp(-(real - fake));  gen: sp(-(fake - real)).
+  Section 4.1.  disc: sp(-(real - fake));  gen: sp(-(fake - real)).
   """
-  def disc(real, fake):
-    return nn.softplus(fake - real)
-
-  def gen(real, fake):
-    return nn.softplus(real - fake)
-
-  return Loss(disc, gen, relative=True)
+  return Loss(disc=lambda real, fake: nn.softplus(fake - real),
+              gen=lambda real, fake: nn.softplus(real - fake), relative=True)
 
 
 # Of an output v: (the activation g, its conjugate f*(g)), the latter worked out
@@ -127,10 +128,11 @@ _DIVERGENCES = {
 def fgan(*, divergence: Literal['kl', 'reverse_kl', 'jensen_shannon', 'pearson',
                                 'squared_hellinger'] = 'jensen_shannon',
          gen: Literal['saturating', 'alternative'] = 'alternative') -> Loss:
-  """f-GAN.  Nowozin et al. 2016, arXiv:1606.00709, eq. 6-8, tables 2 and 6.
+  """Loss of an f-divergence (f-GAN).  Nowozin et al. 2016, arXiv:1606.00709.
 
-  disc: -g(real) + f*(g(fake)), which bounds -D_f(real || generated) from above;
-  gen: -f*(g(fake)) (saturating, eq. 6) or -g(fake) (alternative, 3.2).
+  Equations 6-8, tables 2 and 6.  disc: -g(real) + f*(g(fake)), which bounds
+  -D_f(real || generated) from above (kl is KL(real || generated));  gen:
+  -f*(g(fake)) ('saturating', eq. 6) or -g(fake) ('alternative', 3.2).
 
     divergence          g(v)             f*(t)              f*(g(v))
     kl                  v                exp(t - 1)         exp(v - 1)
@@ -141,18 +143,51 @@ def fgan(*, divergence: Literal['kl', 'reverse_kl', 'jensen_shannon', 'pearson',
 
   All but jensen_shannon and pearson grow exponentially in the logits: they
   overflow beyond 88.
-
-  Args:
-    divergence: D_f; the direction of kl is KL(real || generated).
-    gen: which of the two the generator minimises.
   """
   activation, conjugate = _DIVERGENCES[divergence]
+  value = conjugate if gen == 'saturating' else activation
+  return Loss(disc=lambda real, fake: conjugate(fake) - activation(real),
+              gen=lambda real, fake: -value(fake))
 
-  def disc_values(real, fake):
-    return conjugate(fake) - activation(real)
 
-  def gen_values(real, fake):
-    del real
-    return -(conjugate if gen == 'saturating' else activation)(fake)
+def ebgan(*, margin: float = 10.0) -> Loss:
+  """Energy-based loss (EBGAN).  Zhao et al. 2016, arXiv:1609.03126, eq. 1-2.
 
-  return Loss(disc_values, gen_values)
+  disc: real + relu(margin - fake);  gen: fake, of reconstruction errors [B]. A
+  generated image with an error above the margin > 0, in units of that error (10
+  on MNIST in the paper), adds nothing to disc. The paper's pulling-away term is
+  a penalty: `pulling_away`.
+  """
+  if not margin > 0.0:
+    raise ValueError(f'margin {margin} is not positive')
+  return Loss(disc=lambda real, fake: real + nn.relu(margin - fake),
+              gen=lambda real, fake: fake, needs='autoencoder')
+
+
+def began(*, gamma: float = 0.5, lambda_k: float = 0.001,
+          batch_mean: Callable = jnp.mean) -> Loss:
+  """Boundary equilibrium loss (BEGAN).  Berthelot et al. 2017, 1703.10717.
+
+  Section 3.4.  disc: real - k fake;  gen: fake, of reconstruction errors [B].
+  After each update of the discriminator k += lambda_k (gamma E real - E fake),
+  kept in [0, 1], from k = 0; lambda_k is 0 or more. The diversity ratio gamma
+  in [0, 1] is E fake / E real at the equilibrium. The paper's fake errors in
+  that rule are those of the generator's update, here they are those of the
+  discriminator's.
+  """
+  if not 0.0 <= gamma <= 1.0:
+    raise ValueError(f'gamma {gamma} is not in [0, 1]')
+  if not lambda_k >= 0.0:
+    raise ValueError(f'lambda_k {lambda_k} is negative')
+
+  def disc(real, fake, memory):
+    return real - memory['k'].astype(fake.dtype) * fake
+
+  def remember(memory, real, fake):
+    real, fake = (batch_mean(x.astype(jnp.float32)) for x in (real, fake))
+    k = memory['k'] + lambda_k * (gamma * real - fake)
+    return {'k': jnp.clip(k, 0.0, 1.0)}
+
+  return Loss(disc, gen=lambda real, fake, memory: fake,
+              memory={'k': np.float32(0.0)}, remember=remember,
+              needs='autoencoder')

@@ -1,17 +1,19 @@
-"""Networks: one file per architecture.
+"""Networks: flax modules, one file per architecture.
 
-`Model(init, apply)` is all that the rest of the program knows of a network.
-The networks here are flax.linen modules; anything else enters by supplying the
-same pair. Their constructors receive, where they name them: `image_shape`
-(H, W, C), `image_range` (lo, hi), `num_classes`, `dtype`, `axis_name`, the
-device axis over which batch statistics are averaged, and, discriminators,
-`heads`, the further outputs that a loss asks for. A network that looks at the
-label has a field `conditioning`, which says how, or says so itself with a
-class attribute (of a function: an attribute) `conditional = True`.
+`layers.py` and `norms.py` are what they are made of, `base.py` has the fields
+that all of them share. To add one, write a file with a class `Generator` or
+`Discriminator`: `file.Generator` is its name in a config. Its constructor
+receives, of these, what it names: `image_shape` (H, W, C), `image_range`
+(lo, hi), `num_classes`, `dtype`, `axis_name`, the device axis over which batch
+statistics are averaged, and, discriminators, `heads`, the further outputs that
+a loss asks for. A network that looks at the label has a field `conditioning`,
+which says how, or says so itself with a class attribute (of a function: an
+attribute) `conditional = True`.
 """
 
 import collections
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -22,11 +24,11 @@ from gan_jax.base import lookup
 
 
 class Model(NamedTuple):
-  """A network as pure functions of its parameters.
+  """A network as pure functions of its parameters; all that the game knows.
 
   init: (key, x, label) -> (params, stats)
   apply: (params, stats, x, label, *, train) -> (out, stats)
-  describe: (x, label) -> a table of its layers, for people.
+  describe: (x, label) -> a table of its layers as text.
 
   A generator maps z [B, Z] and label [B] int32 to images [B, H, W, C] in
   `image_range`, a discriminator images and label to a `Critique`. `stats` are
@@ -46,46 +48,64 @@ class Critique(NamedTuple):
   heads: dict
 
 
-def from_linen(module: nn.Module) -> Model:
-  """Wraps a linen module whose call is `(x, label, *, train)`."""
+def as_model(network) -> Model:
+  """A `Model` of a linen module, or of anything with init and apply.
+
+  The call of a module is `(x, label, *, train)`.
+
+  Raises:
+    ValueError: neither of the two.
+  """
+  if not isinstance(network, nn.Module):
+    if hasattr(network, 'init') and hasattr(network, 'apply'):
+      return Model(network.init, network.apply, getattr(
+          network, 'describe', lambda x, label: repr(network)))
+    raise ValueError(f'{network!r} is neither a flax.linen module nor a Model')
+
   def init(key, x, label):
-    stats = dict(module.init(key, x, label, train=False))
+    stats = dict(network.init(key, x, label, train=False))
     return stats.pop('params'), stats
 
   def apply(params, stats, x, label, *, train):
     variables = {'params': params, **stats}
     if not train:
-      return module.apply(variables, x, label, train=False), stats
-    out, new = module.apply(variables, x, label, train=True,
-                            mutable=list(stats))
+      return network.apply(variables, x, label, train=False), stats
+    out, new = network.apply(variables, x, label, train=True,
+                             mutable=list(stats))
     return out, dict(new)
 
-  def describe(x, label):
-    return _layer_table(module, x, label)
-
-  return Model(init, apply, describe)
+  return Model(init, apply, partial(_layer_table, network))
 
 
-def as_model(network) -> Model:
-  """A linen module, or anything with init and apply, as a `Model`.
+def _layer_table(module: nn.Module, x, label) -> str:
+  """A line per layer with parameters: path, shape of its output, their number.
 
-  Raises:
-    ValueError: neither of the two.
+  In the order of the forward pass, which is traced and not computed.
   """
-  if isinstance(network, nn.Module):
-    return from_linen(network)
-  if hasattr(network, 'init') and hasattr(network, 'apply'):
-    describe = getattr(network, 'describe', lambda x, label: repr(network))
-    return Model(network.init, network.apply, describe)
-  raise ValueError(f'{network!r} is neither a flax.linen module nor a Model')
+  shapes, counts = {}, collections.Counter()
+
+  def watch(call, args, kwargs, context):
+    out = call(*args, **kwargs)
+    if context.method_name == '__call__':
+      shapes['/'.join(context.module.path)] = jax.tree.leaves(out)[0].shape
+    return out
+
+  with nn.intercept_methods(watch):
+    params = jax.eval_shape(partial(module.init, train=False), random.key(0), x,
+                            label)['params']
+  for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+    counts['/'.join(key.key for key in path[:-1])] += leaf.size
+  rows = [('layer', 'output', 'parameters'),
+          *((name, str(list(shape)), f'{counts[name]:,}')
+            for name, shape in shapes.items() if counts[name]),
+          ('all', str(list(shapes[''])), f'{counts.total():,}')]
+  width = [max(map(len, column)) for column in zip(*rows, strict=True)]
+  return '\n'.join(f'  {a:{width[0]}}  {b:{width[1]}}  {c:>{width[2]}}'
+                   for a, b, c in rows)
 
 
 def is_conditional(spec: Mapping) -> bool:
-  """Whether the network of a spec from the config looks at the label.
-
-  Raises:
-    ValueError: no such network.
-  """
+  """Whether the network of a spec from the config looks at the label."""
   return bool(conditioned_by(spec))
 
 
@@ -107,33 +127,3 @@ def conditioned_by(spec: Mapping) -> str:
     return 'norm'
   said = spec.get('conditional', getattr(network, 'conditional', False))
   return 'name' if said else ''
-
-
-def _layer_table(module: nn.Module, x, label) -> str:
-  """A line per layer with parameters: path, shape of its output, their number.
-
-  In the order of the forward pass, which is traced and not computed.
-  """
-  shapes = {}
-
-  def watch(call, args, kwargs, context):
-    out = call(*args, **kwargs)
-    if context.method_name == '__call__':
-      shapes['/'.join(context.module.path)] = jax.tree.leaves(out)[0].shape
-    return out
-
-  def forward(x, label):
-    with nn.intercept_methods(watch):
-      return module.init(random.key(0), x, label, train=False)['params']
-
-  counts = collections.Counter()
-  for path, leaf in jax.tree_util.tree_leaves_with_path(
-      jax.eval_shape(forward, x, label)):
-    counts['/'.join(key.key for key in path[:-1])] += leaf.size
-  lines = [('layer', 'output', 'parameters')]
-  lines += [(name, str(list(shape)), f'{counts[name]:,}')
-            for name, shape in shapes.items() if counts[name]]
-  lines.append(('all', str(list(shapes[''])), f'{counts.total():,}'))
-  width = [max(len(line[i]) for line in lines) for i in range(3)]
-  return '\n'.join(f'  {a:{width[0]}}  {b:{width[1]}}  {c:>{width[2]}}'
-                   for a, b, c in lines)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from gan_jax.models import layers
+from gan_jax.models import layers, norms
 
 
 class Network(nn.Module, kw_only=True):
@@ -15,8 +15,8 @@ class Network(nn.Module, kw_only=True):
 
   num_classes: 0 for data without labels.
   activation, leak: of the hidden layers; the slope of 'leaky_relu'.
-  norm, norm_momentum: normalisation of the hidden layers, see `layers.Norm`.
-  weight_norm: reparametrisation of all kernels, see `layers.Dense`.
+  norm, norm_momentum: normalisation of the hidden layers, see `norms.Norm`.
+  weight_norm: reparametrisation of all kernels, see `layers.Weighted`.
   conditioning: how the label enters: 'none', 'onehot' or 'embedding' (of
     `embed_dim`) joined to the input, 'projection' at a discriminator's end.
   axis_name: the device axis that batch norm averages over.
@@ -26,7 +26,7 @@ class Network(nn.Module, kw_only=True):
   num_classes: int
   activation: layers.ActivationName = 'relu'
   leak: float = 0.2
-  norm: layers.AnyNorm = 'none'
+  norm: norms.AnyNorm = 'none'
   norm_momentum: float = 0.9
   weight_norm: layers.WeightNormName = 'none'
   conditioning: layers.Conditioning = 'none'
@@ -39,8 +39,8 @@ class Network(nn.Module, kw_only=True):
     return dict(weight_norm=self.weight_norm, dtype=self.dtype)
 
   def norms(self, train: bool, **kwargs):
-    """Makes a norm from a name, in the way of the network."""
-    return partial(layers.Norm, train=train, momentum=self.norm_momentum,
+    """Makes a norm from a name, with the settings of the network."""
+    return partial(norms.Norm, train=train, momentum=self.norm_momentum,
                    axis_name=self.axis_name, **self.arithmetic(), **kwargs)
 
   def act(self, x):
@@ -49,14 +49,17 @@ class Network(nn.Module, kw_only=True):
 
   def check_images(self, shape):
     """Raises a ValueError where examples of `shape` are not images."""
-    module = type(self).__module__.rpartition('.')[2]
-    layers.check_images(shape, f'{module}.{type(self).__name__}')
+    if len(shape) != 3:
+      player = type(self).__name__
+      module = type(self).__module__.rpartition('.')[2]
+      raise ValueError(
+          f'{module}.{player} needs images [H, W, C], the data are vectors '
+          f'{list(shape)}; use {player.lower()}=mlp.{player}')
 
   def join_label(self, x, label):
     """The input with the label's code, if that is how the label enters."""
-    return layers.concat_label(
-        x.astype(self.dtype), label, conditioning=self.conditioning,
-        num_classes=self.num_classes, embed_dim=self.embed_dim)
+    return layers.LabelCode(self.conditioning, self.num_classes,
+                            self.embed_dim)(x.astype(self.dtype), label)
 
 
 class AnyGenerator(Network, kw_only=True):
@@ -64,8 +67,8 @@ class AnyGenerator(Network, kw_only=True):
 
   image_shape, image_range: of the data.
   norm: may be a conditional one: 'conditional_batch' is conditioned on the
-    label; 'self_modulation', 'adain' and those of one's own that name `cond`
-    are on z, with the label's code by `conditioning`.
+    label; 'self_modulation', 'adain' and a user's own that names `cond` on z,
+    with the label's code by `conditioning`.
   """
 
   image_shape: tuple[int, ...]
@@ -87,14 +90,14 @@ class AnyGenerator(Network, kw_only=True):
       layers.check_labels(self.num_classes, "norm 'conditional_batch'",
                           "norm='batch', norm='self_modulation'")
       return x, jax.nn.one_hot(label, self.num_classes, dtype=self.dtype)
-    return x, x if layers.conditional(self.norm) else None
+    return x, x if norms.conditional(self.norm) else None
 
 
 class AnyDiscriminator(Network, kw_only=True):
   """Fields of every discriminator.
 
   minibatch: 'std' or 'discrimination', comparison of the last layer's features
-    within the batch, see `layers.MinibatchStd`.
+    within the batch, see `layers.minibatch_std`.
   heads: (name, size) of further outputs, see `layers.Heads`; from the loss.
   autoencoder: whether the logits are errors of reconstruction.
   """
@@ -109,13 +112,13 @@ class AnyDiscriminator(Network, kw_only=True):
     Raises:
       ValueError: a norm of generators.
     """
-    if layers.conditional(self.norm):
-      why = ('a discriminator takes the label by '
-             "conditioning='projection', 'onehot' or 'embedding'"
-             if self.norm == 'conditional_batch' else
-             'it is conditioned on z, which real images have none of; use '
-             "'none', 'layer' or 'batch'")
-      raise ValueError(f'norm {self.norm!r} is for generators: {why}')
+    if norms.conditional(self.norm):
+      raise ValueError(f'norm {self.norm!r} is for generators: ' + (
+          'a discriminator takes the label by '
+          "conditioning='projection', 'onehot' or 'embedding'"
+          if self.norm == 'conditional_batch' else
+          'it is conditioned on z, which real images have none of; use '
+          "'none', 'layer' or 'batch'"))
     return self.join_label(images, label)
 
   def judge(self, x, label, **kwargs):

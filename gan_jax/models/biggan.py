@@ -1,28 +1,27 @@
-"""BigGAN.  Brock et al. 2019, https://arxiv.org/abs/1809.11096, appendix B.
+"""BigGAN: `resnet` with z in pieces and the label in every norm.
 
-The residual networks of `resnet`, with z in pieces, the label in every norm of
-the generator, a projection in the discriminator, and weights that start
-orthogonal under spectral norm. BigGAN for 128 px has width=96, max_width=1536
-and attention=64.
+The discriminator has a projection; the weights start orthogonal under spectral
+norm. BigGAN for 128 px has width=96, max_width=1536 and attention=64.
 """
 
 import jax.numpy as jnp
 from flax import linen as nn
 
-from gan_jax.models import layers, resnet
+from gan_jax.models import layers, norms, resnet
 
 
 class Generator(resnet.Generator, kw_only=True):
-  """z [B, Z] in n + 1 pieces, one for the first layer and one for each block.
+  """Residual network with z in pieces (BigGAN).  Brock et al. 2019, 1809.11096.
 
-  Its n blocks' norms are conditioned on a piece of z, beside the embedding of
-  the label that they share with norm='conditional_batch'. The last norm is
-  batch norm then. Fields: `resnet.Generator`.
+  Appendix B. z [B, Z] in n + 1 pieces: one for the first layer, and one for the
+  norms of each of the n blocks, beside the embedding of the label that they
+  share with norm='conditional_batch'. The last norm is batch norm then. Fields:
+  `resnet.Generator`.
   """
 
   width: int = 64
   max_width: int = 1024
-  norm: layers.AnyNorm = 'conditional_batch'
+  norm: norms.AnyNorm = 'conditional_batch'
   weight_norm: layers.WeightNormName = 'spectral'
   embed_dim: int = 128
   start = staticmethod(nn.initializers.orthogonal())
@@ -39,7 +38,7 @@ class Generator(resnet.Generator, kw_only=True):
         z.astype(self.dtype),
         [z.shape[-1] - i * cut for i in range(blocks, 0, -1)], axis=-1)
     x, _ = self.enter(first, label)
-    if not layers.conditional(self.norm):
+    if not norms.conditional(self.norm):
       return x, [None] * blocks
     if self.norm == 'conditional_batch':
       shared = nn.Embed(self.num_classes, self.embed_dim, dtype=self.dtype,
@@ -49,11 +48,14 @@ class Generator(resnet.Generator, kw_only=True):
 
   def last_norm(self, norm, x, conds):
     """Batch norm, where the blocks' norms are conditioned."""
-    return norm('batch' if layers.conditional(self.norm) else self.norm)(x)
+    return norm('batch' if norms.conditional(self.norm) else self.norm)(x)
 
 
 class Discriminator(resnet.Discriminator, kw_only=True):
-  """Fields: `resnet.Discriminator`."""
+  """Residual network with a projection.  Brock et al. 2019, arXiv:1809.11096.
+
+  Appendix B. Fields: `resnet.Discriminator`.
+  """
 
   width: int = 64
   max_width: int = 1024

@@ -1,16 +1,15 @@
-"""DCGAN.  Radford et al. 2016, https://arxiv.org/abs/1511.06434.
+"""DCGAN, for any height and width from 8 px up and any number of channels.
 
-For any height and width from 8 px up and any number of channels: a size is
-halved (rounding up) until its smaller side is 4 or less, which gives 64 -> 32
--> 16 -> 8 -> 4 as in the paper and 28 -> 14 -> 7 -> 4, and the generator climbs
-the same sizes.
+A size is halved (rounding up) until its smaller side is 4 or less, which gives
+64 -> 32 -> 16 -> 8 -> 4 as in the paper and 28 -> 14 -> 7 -> 4; the generator
+goes through the same sizes upwards.
 """
 
 from functools import partial
 
 from flax import linen as nn
 
-from gan_jax.models import base, layers
+from gan_jax.models import base, layers, norms
 
 
 def sizes(height: int, width: int) -> list[tuple[int, int]]:
@@ -29,7 +28,9 @@ def sizes(height: int, width: int) -> list[tuple[int, int]]:
 
 
 class Generator(base.AnyGenerator, kw_only=True):
-  """z [B, Z] -> base x base x width * 2^(n-1) -> n doublings -> images.
+  """Strided transposed convolutions (DCGAN).  Radford et al. 2016, 1511.06434.
+
+  z [B, Z] -> base x base x width * 2^(n-1) -> n doublings -> images.
 
   Further fields: `base.AnyGenerator`.
 
@@ -42,7 +43,7 @@ class Generator(base.AnyGenerator, kw_only=True):
 
   width: int = 64
   kernel: int = 4
-  norm: layers.AnyNorm = 'batch'
+  norm: norms.AnyNorm = 'batch'
   weight_std: float = 0.02
 
   @nn.compact
@@ -51,7 +52,7 @@ class Generator(base.AnyGenerator, kw_only=True):
     path = sizes(*self.image_shape[:2])[::-1]
     weights = dict(kernel_init=nn.initializers.normal(self.weight_std),
                    **self.arithmetic())
-    bias = layers.shiftless(self.norm)
+    bias = norms.shiftless(self.norm)
     climb = partial(layers.ConvTranspose, size=self.kernel, **weights)
     norm = self.norms(train, scale_std=self.weight_std)
     x, cond = self.enter(z, label)
@@ -69,16 +70,17 @@ class Generator(base.AnyGenerator, kw_only=True):
 
 
 class Discriminator(base.AnyDiscriminator, kw_only=True):
-  """Images [B, H, W, C] -> n halvings, width * 2^i channels -> Critique.
+  """Strided convolutions (DCGAN).  Radford et al. 2016, arXiv:1511.06434.
 
-  The fields are those of the generator and of `base.AnyDiscriminator`; the
+  Images [B, H, W, C] -> n halvings, width * 2^i channels -> Critique. The
+  fields are those of the generator and of `base.AnyDiscriminator`; the
   normalisation spares the first layer, and the label joins the image as further
   channels.
   """
 
   width: int = 64
   kernel: int = 4
-  norm: layers.AnyNorm = 'batch'
+  norm: norms.AnyNorm = 'batch'
   activation: layers.ActivationName = 'leaky_relu'
   weight_std: float = 0.02
 
@@ -91,7 +93,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
     for i in range(len(sizes(*images.shape[1:3])) - 1):
       name = self.norm if i else 'none'
       x = layers.Conv(self.width * 2 ** i, size=self.kernel, stride=2,
-                      bias=layers.shiftless(name), kernel_init=init,
+                      bias=norms.shiftless(name), kernel_init=init,
                       **self.arithmetic())(x)
       x = self.act(norm(name)(x))
     return self.judge(x, label, kernel_init=init)

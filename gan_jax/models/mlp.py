@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons, as in the first GAN paper (arXiv:1406.2661)."""
+"""Multi-layer perceptrons, of images or vectors."""
 
 import math
 
@@ -9,16 +9,15 @@ from gan_jax.models import base, layers
 
 
 class Generator(base.AnyGenerator, kw_only=True):
-  """z [B, Z] -> dense layers -> images [B, H, W, C] or vectors [B, D].
+  """Multi-layer perceptron.  Goodfellow et al. 2014, arXiv:1406.2661.
 
-  Images are squashed into `image_range`. For vectors, which have no range, the
-  last layer is linear and `image_range` plays no part.
+  z [B, Z] -> dense layers -> images [B, H, W, C], squashed into `image_range`,
+  or vectors [B, D], which have no range: the last layer is linear.
 
   Further fields: `base.AnyGenerator`.
 
   widths: units of the hidden layers.
-  activation: between them; norm comes after the activation, as in the Keras
-    recipe, with `norm_momentum`.
+  activation, norm: after each of them, in this order, as in the Keras recipe.
   first_std: if not 0, the first layer starts from normal(0, first_std); all
     others from Glorot's uniform.
   """
@@ -30,25 +29,21 @@ class Generator(base.AnyGenerator, kw_only=True):
 
   @nn.compact
   def __call__(self, z, label, *, train):
-    norm = self.norms(train)
     x, cond = self.enter(z, label)
-    for i, width in enumerate(self.widths):
-      x = self.act(layers.Dense(width, kernel_init=_init(i, self.first_std),
-                                **self.arithmetic())(x))
-      x = norm(self.norm)(x, cond)
-    x = layers.Dense(math.prod(self.image_shape),
-                     kernel_init=_init(len(self.widths), self.first_std),
-                     **self.arithmetic())(x)
+    x = _hidden(self, x, cond, train)
+    x = layers.Dense(math.prod(self.image_shape), kernel_init=_init(
+        len(self.widths), self.first_std), **self.arithmetic())(x)
     x = (layers.squash(x, self.image_range) if len(self.image_shape) > 1
          else x.astype(jnp.float32))
     return x.reshape(x.shape[0], *self.image_shape)
 
 
 class Discriminator(base.AnyDiscriminator, kw_only=True):
-  """Images [B, H, W, C] or vectors [B, D] -> dense layers -> Critique.
+  """Multi-layer perceptron.  Goodfellow et al. 2014, arXiv:1406.2661.
 
-  The fields are those of the generator and of `base.AnyDiscriminator`; the
-  label joins the flat image.
+  Images [B, H, W, C] or vectors [B, D] -> dense layers -> Critique. The fields
+  are those of the generator and of `base.AnyDiscriminator`; the label joins the
+  flat image.
   """
 
   widths: tuple[int, ...] = (512, 256, 128)
@@ -58,14 +53,19 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
 
   @nn.compact
   def __call__(self, images, label, *, train):
-    norm = self.norms(train)
     x = self.enter(images.reshape(images.shape[0], -1), label)
-    for i, width in enumerate(self.widths):
-      x = self.act(layers.Dense(width, kernel_init=_init(i, self.first_std),
-                                **self.arithmetic())(x))
-      x = norm(self.norm)(x)
+    x = _hidden(self, x, None, train)
     return self.judge(x, label,
                       kernel_init=_init(len(self.widths), self.first_std))
+
+
+def _hidden(network, x, cond, train):
+  norm = network.norms(train)
+  for i, width in enumerate(network.widths):
+    x = network.act(layers.Dense(width, kernel_init=_init(
+        i, network.first_std), **network.arithmetic())(x))
+    x = norm(network.norm)(x, cond)
+  return x
 
 
 def _init(layer: int, first_std: float):

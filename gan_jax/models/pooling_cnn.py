@@ -2,11 +2,13 @@
 
 from flax import linen as nn
 
-from gan_jax.models import base, layers
+from gan_jax.models import base, layers, norms
 
 
 class Discriminator(base.AnyDiscriminator, kw_only=True):
-  """Images -> (conv, activation, 2x2 max-pool) per width -> dense -> Critique.
+  """Convolutions with max-pooling, as in classifiers.
+
+  Images -> (conv, activation, 2x2 max-pool) per width -> dense -> Critique.
 
   Further fields: `base.AnyDiscriminator`.
 
@@ -27,13 +29,12 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
   @nn.compact
   def __call__(self, images, label, *, train):
     self.check_images(images.shape[1:])
-    norm = self.norms(train)
     x = self.enter(images, label)
     for i, width in enumerate(self.widths):
       name = self.norm if i else 'none'
-      x = layers.Conv(width, size=self.kernel, bias=layers.shiftless(name),
+      x = layers.Conv(width, size=self.kernel, bias=norms.shiftless(name),
                       **self.arithmetic())(x)
-      x = layers.max_pool(self.act(norm(name)(x)))
+      x = layers.max_pool(self.act(self.norms(train)(name)(x)))
     x = layers.Dense(self.dense, **self.arithmetic())(
         x.reshape(x.shape[0], -1))
     return self.judge(self.act(x), label)

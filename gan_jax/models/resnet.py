@@ -13,7 +13,7 @@ from functools import partial
 
 from flax import linen as nn
 
-from gan_jax.models import base, layers
+from gan_jax.models import base, layers, norms
 
 
 def sizes(height: int, width: int, to: int = 4) -> list[tuple[int, int]]:
@@ -81,7 +81,9 @@ class Down(nn.Module):
 
 
 class Generator(base.AnyGenerator, kw_only=True):
-  """z [B, Z] -> base -> doubling blocks -> norm, activation, conv -> images.
+  """Residual network (SNGAN and others).  Miyato et al. 2018, arXiv:1802.05957.
+
+  z [B, Z] -> base -> doubling blocks -> norm, activation, conv -> images.
 
   Further fields: `base.AnyGenerator`.
 
@@ -92,7 +94,7 @@ class Generator(base.AnyGenerator, kw_only=True):
   width: int = 256
   max_width: int = 256
   attention: int = 0
-  norm: layers.AnyNorm = 'batch'
+  norm: norms.AnyNorm = 'batch'
   # Not a field: what the weights start from.
   start = staticmethod(nn.initializers.glorot_uniform())
 
@@ -103,17 +105,16 @@ class Generator(base.AnyGenerator, kw_only=True):
     check_attention(self.attention, path[1:])
     weights = dict(kernel_init=self.start, **self.arithmetic())
     conv, norm = partial(layers.Conv, **weights), self.norms(train)
-    act = layers.activation(self.activation, self.leak)
     widths = [min(self.width * 2 ** i, self.max_width)
               for i in reversed(range(len(path)))]
     x, conds = self.inputs(z, label, len(path) - 1)
     x = layers.Dense(path[0][0] * path[0][1] * widths[0], **weights)(x)
     x = x.reshape(x.shape[0], *path[0], widths[0])
     for size, features, cond in zip(path[1:], widths[1:], conds, strict=True):
-      x = Up(features, conv, partial(norm, self.norm), act)(x, cond)
+      x = Up(features, conv, partial(norm, self.norm), self.act)(x, cond)
       if size[0] == self.attention:
         x = layers.SelfAttention(**weights)(x)
-    x = act(self.last_norm(norm, x, conds))
+    x = self.act(self.last_norm(norm, x, conds))
     return layers.squash(conv(self.image_shape[2])(x), self.image_range)
 
   def inputs(self, z, label, blocks):
@@ -127,7 +128,9 @@ class Generator(base.AnyGenerator, kw_only=True):
 
 
 class Discriminator(base.AnyDiscriminator, kw_only=True):
-  """Images -> halving blocks -> flat blocks -> sum over space -> Critique.
+  """Residual network (SNGAN and others).  Miyato et al. 2018, arXiv:1802.05957.
+
+  Images -> halving blocks -> flat blocks -> sum over space -> Critique.
 
   Further fields: `base.AnyDiscriminator`.
 
@@ -153,8 +156,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
     check_attention(self.attention, path[1:])
     weights = dict(kernel_init=self.start, **self.arithmetic())
     block = partial(Down, conv=partial(layers.Conv, **weights),
-                    norm=partial(self.norms(train), self.norm),
-                    act=layers.activation(self.activation, self.leak))
+                    norm=partial(self.norms(train), self.norm), act=self.act)
     x = self.enter(images, label)
     features = self.width
     for i, size in enumerate(path[1:]):

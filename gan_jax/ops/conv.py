@@ -23,10 +23,11 @@ from gan_jax.ops import cpu_conv
 
 class Geometry(NamedTuple):
   """The static side of a convolution; every field is a (height, width) pair."""
-  size: tuple     # of the image
+
+  size: tuple  # of the image
   kernel: tuple
   stride: tuple
-  pads: tuple     # ((top, bottom), (left, right)); negative crops
+  pads: tuple  # ((top, bottom), (left, right)); negative crops
 
   @property
   def out(self):
@@ -36,76 +37,53 @@ class Geometry(NamedTuple):
 
   @property
   def blocks(self):
-    """Side of a block of the phase form; with one output, the whole kernel."""
-    return tuple(k if n == 1 else s
-                 for n, k, s in zip(self.out, self.kernel, self.stride,
-                                    strict=True))
+    """Side of a block of `cpu_conv`; with one output, the whole kernel."""
+    return tuple(k if n == 1 else s for n, k, s in zip(
+        self.out, self.kernel, self.stride, strict=True))
 
   @property
   def taps(self):
     """Size of the kernel, counted in blocks."""
-    return tuple(-(-k // s) for k, s in zip(self.kernel, self.blocks,
-                                               strict=True))
+    return tuple(-(-k // s)
+                 for k, s in zip(self.kernel, self.blocks, strict=True))
 
 
 def conv(x, kernel, *, stride=1, padding='SAME'):
   """Convolves images with a kernel, as `lax.conv_general_dilated` does.
 
-  Args:
-    x: [B, H, W, I].
-    kernel: [kh, kw, I, O].
-    stride: int, or a pair (vertical, horizontal).
-    padding: 'SAME', 'VALID' or ((top, bottom), (left, right)).
-
-  Returns:
-    [B, h, w, O], h = (H + top + bottom - kh) // stride + 1.
+  x [B, H, W, I], kernel [kh, kw, I, O] -> [B, h, w, O], where h is (H + top +
+  bottom - kh) // stride + 1. The stride is an int or a pair (vertical,
+  horizontal), the padding 'SAME', 'VALID' or ((top, bottom), (left, right)).
 
   Raises:
     ValueError: shapes that do not match, an unknown padding, no output left.
   """
-  geometry = _geometry(x, kernel, x.shape[1:3], stride, padding)
-  if x.shape[3] != kernel.shape[2]:
-    raise ValueError(f'images of {x.shape[3]} channels, but a kernel '
-                     f'[kh, kw, I, O] of shape {kernel.shape}: I must be '
-                     f'{x.shape[3]}')
+  geometry = _geometry(x, kernel, x.shape[1:3], _pair(stride), padding)
   return _bind(conv_p, x, kernel, geometry)
 
 
 def conv_transpose(x, kernel, *, stride=2, padding='SAME', size=None):
   """The transpose of `conv`, as torch's ConvTranspose2d computes it.
 
-  It is the gradient of `conv(y, swap(kernel), stride, padding)` in y, where
-  y is [B, H, W, O] and swap exchanges the kernel's I and O; the kernel is not
-  mirrored.  (`flax.linen.ConvTranspose` mirrors it unless told otherwise.)
-
-  Args:
-    x: [B, h, w, I].
-    kernel: [kh, kw, I, O].
-    stride: int, or a pair.
-    padding: that of the convolution from (H, W) to (h, w).
-    size: (H, W) of the output; (h * stride, w * stride) by default.
-
-  Returns:
-    [B, H, W, O].
+  x [B, h, w, I], kernel [kh, kw, I, O] -> [B, H, W, O], the gradient of
+  `conv(y, swap(kernel), stride, padding)` in y [B, H, W, O], where swap
+  exchanges the kernel's I and O; the kernel is not mirrored, as it is by
+  `flax.linen.ConvTranspose` unless told otherwise. `size` is (H, W), by default
+  (h * stride, w * stride).
 
   Raises:
-    ValueError: shapes that do not match, an unknown padding, or a convolution
-      of an image of that size would not give (h, w).
+    ValueError: as `conv`, or a convolution of that size does not give (h, w).
   """
   stride = _pair(stride)
   if size is None:
     size = tuple(n * s for n, s in zip(x.shape[1:3], stride, strict=True))
   geometry = _geometry(x, kernel, tuple(size), stride, padding)
-  if x.shape[3] != kernel.shape[2]:
-    raise ValueError(f'inputs of {x.shape[3]} channels, but a kernel '
-                     f'[kh, kw, I, O] of shape {kernel.shape}: I must be '
-                     f'{x.shape[3]}')
   if geometry.out != x.shape[1:3]:
-    raise ValueError(f'size {geometry.size} is not the size of a transposed '
-                     f'convolution of {x.shape[1:3]}: with kernel '
-                     f'{geometry.kernel}, stride {stride} and padding '
-                     f'{padding!r} an image of that size gives {geometry.out}; '
-                     f'pass another size or padding')
+    raise ValueError(
+        f'size {geometry.size} is not the size of a transposed convolution of '
+        f'{x.shape[1:3]}: with kernel {geometry.kernel}, stride {stride} and '
+        f'padding {padding!r} an image of that size gives {geometry.out}; pass '
+        'another size or padding')
   return _bind(image_p, x, jnp.swapaxes(kernel, 2, 3), geometry)
 
 
@@ -120,7 +98,11 @@ def _geometry(x, kernel, size, stride, padding):
   if x.ndim != 4 or kernel.ndim != 4:
     raise ValueError(f'images [B, H, W, C] and kernel [kh, kw, I, O] needed, '
                      f'got shapes {x.shape} and {kernel.shape}')
-  stride, window = _pair(stride), kernel.shape[:2]
+  if x.shape[3] != kernel.shape[2]:
+    raise ValueError(f'inputs of {x.shape[3]} channels, but a kernel '
+                     f'[kh, kw, I, O] of shape {kernel.shape}: I must be '
+                     f'{x.shape[3]}')
+  window = kernel.shape[:2]
   if padding == 'VALID':
     pads = ((0, 0), (0, 0))
   elif padding == 'SAME':  # the odd pixel goes to the bottom and the right
@@ -132,16 +114,14 @@ def _geometry(x, kernel, size, stride, padding):
                      '((top, bottom), (left, right))')
   else:
     pads = tuple((int(low), int(high)) for low, high in padding)
-  if min(window) < 1:
-    raise ValueError(f'a kernel must have a side of 1 or more, not {window}')
   geometry = Geometry(size, window, stride, pads)
-  if min(geometry.out) < 1:
+  if min(window) < 1 or min(geometry.out) < 1:
     raise ValueError(f'a kernel {window} does not fit into images {size} '
                      f'padded by {pads}')
   return geometry
 
 
-# The three primitives.  Further leading axes, the same on both operands, are
+# The three primitives. Further leading axes, the same on both operands, are
 # members of a population; `vmap` makes them.
 
 
@@ -177,29 +157,18 @@ def _primitive(name, shape, plain, fast):
   def batch(args, axes, *, geometry):
     members = next(v.shape[i] for v, i in zip(args, axes, strict=True)
                    if i is not None)
-    if axes[1] is None and args[0].ndim == 5 and primitive is not kernel_p:
-      a = jnp.moveaxis(args[0], axes[0], 0)
-      y = primitive.bind(a.reshape(-1, *a.shape[2:]), args[1],
-                         geometry=geometry)
-      return y.reshape(*a.shape[:2], *y.shape[1:]), 0
-    a, b = (jnp.broadcast_to(v, (members, *v.shape)) if i is None
-            else jnp.moveaxis(v, i, 0)
-            for v, i in zip(args, axes, strict=True))
-    return primitive.bind(a, b, geometry=geometry), 0
+    args = (jnp.broadcast_to(v, (members, *v.shape)) if i is None
+            else jnp.moveaxis(v, i, 0) for v, i in zip(args, axes, strict=True))
+    return primitive.bind(*args, geometry=geometry), 0
 
   primitive.def_abstract_eval(abstract)
   primitive.def_impl(jax.jit(primitive.bind, static_argnames='geometry'))
   batching.primitive_batchers[primitive] = batch
-  mlir.register_lowering(primitive,
-                         mlir.lower_fun(lower_plain, multiple_results=False))
-  mlir.register_lowering(primitive,
-                         mlir.lower_fun(lower_fast, multiple_results=False),
-                         platform='cpu')
+  for function, platform in ((lower_plain, None), (lower_fast, 'cpu')):
+    mlir.register_lowering(
+        primitive, mlir.lower_fun(function, multiple_results=False),
+        platform=platform)
   return primitive
-
-
-def _like(x, shape):
-  return jax.typeof(x).update(shape=shape)
 
 
 def _plain_conv(x, k, geometry):
@@ -208,13 +177,13 @@ def _plain_conv(x, k, geometry):
 
 
 def _plain_image(y, k, geometry):
-  x = _like(y, (len(y), *geometry.size, k.shape[2]))
-  return jax.linear_transpose(lambda x: _plain_conv(x, k, geometry), x)(y)[0]
+  return cpu_conv.transpose(lambda x: _plain_conv(x, k, geometry), y,
+                            (len(y), *geometry.size, k.shape[2]))[0]
 
 
 def _plain_kernel(x, y, geometry):
-  k = _like(x, (*geometry.kernel, x.shape[3], y.shape[3]))
-  return jax.linear_transpose(lambda k: _plain_conv(x, k, geometry), k)(y)[0]
+  return cpu_conv.transpose(lambda k: _plain_conv(x, k, geometry), y,
+                            (*geometry.kernel, x.shape[3], y.shape[3]))[0]
 
 
 conv_p = _primitive(

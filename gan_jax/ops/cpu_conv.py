@@ -1,11 +1,12 @@
 """The three maps of `conv` in the forms that XLA:CPU runs fast.
 
-Two info rule this file. Inside a `lax.scan` XLA:CPU runs a convolution fast
-only where its dimension numbers are ('NHWC', 'HWIO', 'NHWC') as written: the
-kernel's gradient in any other order runs at 1 to 3 GFLOP/s. And dilated
-operands run at half speed or less.
+Inside a `lax.scan` XLA:CPU runs a convolution fast only where its dimension
+numbers are ('NHWC', 'HWIO', 'NHWC') as written: the kernel's gradient in any
+other order runs at 1 to 3 GFLOP/s. Dilated operands run at half speed or less.
 
-On images cut into s x s `blocks` there are three forms; in GFLOP/s of the plain
+A convolution of stride s is one of stride 1 between images cut into s x s
+blocks that count as channels; a kernel of side k then has m = ceil(k / s) taps
+each way. On such blocks there are three forms; in GFLOP/s of the plain
 convolution (conv, image, kernel), float32, batch 64, in a scan, the product and
 the first row by wall time on 2 idle cores, the rest by CPU time on 2 busy ones,
 so that differences below 20 % mean little:
@@ -19,20 +20,22 @@ so that differences below 20 % mean little:
 
 Winograd reads and writes more than the direct form: where other programs take
 the memory's bandwidth, its gain over a whole step of DCGAN 64 shrinks to none.
+
+Shapes below: x [B, H, W, I], kernel k [kh, kw, I, O], y [B, h, w, O].
 """
 
 import math
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gan_jax.ops import blocks, winograd
-
 DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
+_CHUNK_BYTES = 10_000_000  # of Winograd tiles at a time: they stay in the cache
 
 
 def conv(x, k, geometry):
-  """[B, H, W, I], [kh, kw, I, O] -> [B, h, w, O]."""
+  """The convolution y of x with k."""
   form = _form(geometry, x.dtype, *k.shape[2:], geometry.out)
   if form == 'direct':
     return lax.conv_general_dilated(x, k, geometry.stride, geometry.pads,
@@ -40,32 +43,62 @@ def conv(x, k, geometry):
   if form == 'product':
     y = _patches(x, geometry) @ _kernel_matrix(k, geometry)
     return y.reshape(len(x), *geometry.out, -1)
-  return winograd.conv(x, k, geometry)
+  sums = _kernel_sums(k, geometry)
+
+  def chunk(x):
+    return _outputs(*(v @ u for v, u in zip(_tiles(x, geometry), sums,
+                                            strict=True)), geometry=geometry)
+
+  y = _map_chunks(chunk, k.shape[2], geometry, x)
+  return y.reshape(len(x), *y.shape[2:])
 
 
 def image(y, k, geometry):
-  """[B, h, w, O], [kh, kw, I, O] -> [B, H, W, I]."""
+  """The transpose of `conv` in x: x from y and k."""
+  shape = len(y), *geometry.size, k.shape[2]
   # The direct form computes the blocks around the border too.
   counts = [n + m - 1 for n, m in zip(geometry.out, geometry.taps, strict=True)]
   form = _form(geometry, y.dtype, *k.shape[2:], counts)
   if form == 'direct':
     return _image_by_phases(y, k, geometry)
   if form == 'product':
-    x = y.reshape(-1, y.shape[3]) @ _kernel_matrix(k, geometry).T
-    return _add_patches(x, len(y), geometry, k.shape[2])
-  return winograd.image(y, k, geometry)
+    patches = y.reshape(-1, y.shape[3]) @ _kernel_matrix(k, geometry).T
+    return transpose(lambda x: _patches(x, geometry), patches, shape)[0]
+  sums = _kernel_sums(k, geometry)
+
+  def chunk(y):
+    tiles = [v @ u.T for v, u in zip(_spread(y, geometry), sums, strict=True)]
+    return transpose(lambda x: _tiles(x, geometry), tiles,
+                     (len(y), *shape[1:]))[0]
+
+  return _map_chunks(chunk, k.shape[2], geometry, y).reshape(shape)
 
 
 def kernel(x, y, geometry):
-  """[B, H, W, I], [B, h, w, O] -> [kh, kw, I, O]."""
-  form = _form(geometry, x.dtype, x.shape[3], y.shape[3], geometry.out)
+  """The transpose of `conv` in k: k from x and y."""
+  shape = *geometry.kernel, x.shape[3], y.shape[3]
+  form = _form(geometry, x.dtype, *shape[2:], geometry.out)
   if form == 'direct':
     return _direct_kernel(x, y, geometry)
   if form == 'product':
     k = _patches(x, geometry).T @ y.reshape(-1, y.shape[3])
-    k = k.reshape(*geometry.taps, *geometry.blocks, x.shape[3], -1)
-    return blocks.join_kernel(k, geometry)
-  return winograd.kernel(x, y, geometry)
+    return transpose(lambda k: _kernel_matrix(k, geometry), k, shape)[0]
+
+  def chunk(x, y):
+    return jnp.stack([v.T @ u for v, u in zip(
+        _tiles(x, geometry), _spread(y, geometry), strict=True)])
+
+  k = _map_chunks(chunk, x.shape[3], geometry, x, y).sum(0)
+  k = k.reshape(3, 3, *geometry.blocks, x.shape[3], -1)
+  k = jnp.stack([k[0] + k[1], k[1] + k[2]])
+  k = jnp.stack([k[:, 0] + k[:, 1], k[:, 1] + k[:, 2]], 1)
+  return transpose(lambda k: _split_kernel(k, geometry), k, shape)[0]
+
+
+def transpose(linear, y, *shapes):
+  """The transpose of a linear map of arrays of some shapes, applied to y."""
+  like = jax.typeof(jax.tree.leaves(y)[0])
+  return jax.linear_transpose(linear, *map(like.update, shapes))(y)
 
 
 def _form(geometry, dtype, inputs, outputs, counts):
@@ -80,12 +113,31 @@ def _form(geometry, dtype, inputs, outputs, counts):
   channels = inputs * math.prod(geometry.blocks)
   if geometry.taps == (1, 1) or channels < 32:
     return 'product'
-  tiles = math.prod(winograd.tile_counts(geometry))
-  saves = 9 * tiles <= 0.6 * 4 * math.prod(counts)
+  saves = 9 * math.prod(_tile_counts(geometry)) <= 0.6 * 4 * math.prod(counts)
   if (geometry.taps == (2, 2) and saves and channels >= 64 and outputs >= 64
       and dtype == jnp.float32):
     return 'winograd'
   return 'direct'
+
+
+# Blocks
+
+
+def _cut(x, geometry, rows, columns):
+  """Pads or crops x into blocks: [B, rows, s, columns, s * I]."""
+  (batch, _, _, channels), (sh, sw) = x.shape, geometry.blocks
+  pads = [(p[0], n * s - size - p[0], 0) for p, n, s, size in zip(
+      geometry.pads, (rows, columns), (sh, sw), geometry.size, strict=True)]
+  x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
+  return x.reshape(batch, rows, sh, columns, sw * channels)
+
+
+def _split_kernel(k, geometry):
+  """The kernel k as [m, m, s, s, I, O], with zeros where it has no pixel."""
+  (mh, mw), (sh, sw) = geometry.taps, geometry.blocks
+  k = jnp.pad(k, ((0, mh * sh - k.shape[0]), (0, mw * sw - k.shape[1]),
+                  (0, 0), (0, 0)))
+  return k.reshape(mh, sh, mw, sw, *k.shape[2:]).swapaxes(1, 2)
 
 
 # The direct form
@@ -95,13 +147,13 @@ def _image_by_phases(y, k, geometry):
   """All s x s phases of the image by one convolution, then interleaved."""
   (mh, mw), (sh, sw) = geometry.taps, geometry.blocks
   inputs, outputs = k.shape[2:]
-  k = jnp.flip(blocks.split_kernel(k, geometry), (0, 1))
-  k = k.transpose(0, 1, 5, 2, 3, 4)
+  k = jnp.flip(_split_kernel(k, geometry), (0, 1)).transpose(0, 1, 5, 2, 3, 4)
   x = lax.conv_general_dilated(
       y, k.reshape(mh, mw, outputs, -1), (1, 1),
       [(mh - 1, mh - 1), (mw - 1, mw - 1)], dimension_numbers=DIMENSIONS)
   x = x.reshape(*x.shape[:3], sh, sw * inputs).swapaxes(2, 3)
-  return blocks.join(x, geometry, inputs)
+  return transpose(lambda image: _cut(image, geometry, x.shape[1], x.shape[3]),
+                   x, (len(y), *geometry.size, inputs))[0]
 
 
 def _direct_kernel(x, y, geometry):
@@ -119,25 +171,86 @@ def _direct_kernel(x, y, geometry):
 
 
 def _patches(x, geometry):
-  """[B, H, W, I] -> [B h w, m m s s I]."""
+  """The patches of x, [B h w, m m s s I]."""
   (h, w), (mh, mw) = geometry.out, geometry.taps
-  x = blocks.cut(x, geometry, h + mh - 1, w + mw - 1).swapaxes(2, 3)
+  x = _cut(x, geometry, h + mh - 1, w + mw - 1).swapaxes(2, 3)
   x = x.reshape(*x.shape[:3], -1)
-  x = [x[:, a:a + h, b:b + w] for a in range(mh) for b in range(mw)]
-  return jnp.concatenate(x, -1).reshape(len(x[0]) * h * w, -1)
-
-
-def _add_patches(x, batch, geometry, channels):
-  """The transpose of `_patches`: [B h w, m m s s I] -> [B, H, W, I]."""
-  (h, w), (mh, mw), (sh, _) = geometry.out, geometry.taps, geometry.blocks
-  x = x.reshape(batch, h, w, mh, mw, -1)
-  x = sum(jnp.pad(x[:, :, :, a, b], ((0, 0), (a, mh - 1 - a),
-                                     (b, mw - 1 - b), (0, 0)))
-          for a in range(mh) for b in range(mw))
-  return blocks.join(x.reshape(*x.shape[:3], sh, -1).swapaxes(2, 3), geometry,
-               channels)
+  # From the last to the first, so that the transpose adds the first first.
+  x = [x[:, a:a + h, b:b + w] for a in reversed(range(mh))
+       for b in reversed(range(mw))]
+  return jnp.concatenate(x[::-1], -1).reshape(len(x[0]) * h * w, -1)
 
 
 def _kernel_matrix(k, geometry):
-  """[kh, kw, I, O] -> [m m s s I, O]."""
-  return blocks.split_kernel(k, geometry).reshape(-1, k.shape[3])
+  """The kernel k as [m m s s I, O]."""
+  return _split_kernel(k, geometry).reshape(-1, k.shape[3])
+
+
+# Winograd's F(2x2, 2x2).  Lavin & Gray 2015, https://arxiv.org/abs/1509.09308.
+#
+# For two taps: 9 products instead of 16 for a tile of 2 x 2 outputs,
+#   y0 = (x0 - x1) g0 + x1 (g0 + g1),   y1 = x1 (g0 + g1) + (x2 - x1) g1
+# along the rows and along the columns. It takes sums and differences only: the
+# error stays at a few units in the last place.
+
+
+def _tile_counts(geometry):
+  """Rows and columns of tiles, the last ones whole."""
+  return tuple(-(-n // 2) for n in geometry.out)
+
+
+def _map_chunks(function, channels, geometry, *arrays):
+  """Maps over groups of examples; the results are stacked, [groups, ...]."""
+  batch = len(arrays[0])
+  tile_bytes = 4 * 9 * channels * math.prod(
+      (batch, *_tile_counts(geometry), *geometry.blocks))
+  groups = next(n for n in range(1, batch + 1) if batch % n == 0
+                and (tile_bytes <= n * _CHUNK_BYTES or n == batch))
+  if groups == 1:
+    return function(*arrays)[None]
+  arrays = [a.reshape(groups, -1, *a.shape[1:]) for a in arrays]
+  return lax.map(lambda arrays: function(*arrays), arrays)
+
+
+def _tiles(x, geometry):
+  """The tiles of x0 - x1, x1 and x2 - x1: 9 of [B th tw, s s I]."""
+  th, tw = _tile_counts(geometry)
+  x = _cut(x, geometry, 2 * th + 2, 2 * tw + 2)
+  x = x.reshape(len(x), th + 1, 2, x.shape[2], tw + 1, 2, -1)
+  tiles = [v for rows in _differences(x, 1) for v in _differences(rows, 3)]
+  return [v.swapaxes(2, 3).reshape(len(x) * th * tw, -1) for v in tiles]
+
+
+def _differences(x, axis):
+  """Of pairs along an axis, x2 being the first of the next pair."""
+  # Splitting has a fast transpose, and x2 - x1 comes first for its order.
+  even, x1 = (v.squeeze(axis + 1) for v in lax.split(x, (1, 1), axis + 1))
+  x0, x2 = (lax.slice_in_dim(even, i, i + x.shape[axis] - 1, axis=axis)
+            for i in (0, 1))
+  x1 = lax.slice_in_dim(x1, 0, x.shape[axis] - 1, axis=axis)
+  late = x2 - x1
+  return x0 - x1, x1, late
+
+
+def _kernel_sums(k, geometry):
+  """The kernel's g0, g0 + g1 and g1: 9 of [s s I, O]."""
+  k = _split_kernel(k, geometry)
+  k = [v for row in (k[0], k[0] + k[1], k[1])
+       for v in (row[0], row[0] + row[1], row[1])]
+  return [v.reshape(-1, v.shape[-1]) for v in k]
+
+
+def _outputs(*products, geometry):
+  """The output y of 9 products [B th tw, O]."""
+  (h, w), (th, tw) = geometry.out, _tile_counts(geometry)
+  v = [v.reshape(-1, th, tw, v.shape[-1]) for v in products]
+  rows = [jnp.stack([v[i] + v[i + 1], v[i + 1] + v[i + 2]], 3)
+          for i in (0, 3, 6)]
+  y = jnp.stack([rows[0] + rows[1], rows[1] + rows[2]], 2)
+  return y.reshape(len(y), 2 * th, 2 * tw, -1)[:, :h, :w]
+
+
+def _spread(y, geometry):
+  """The transpose of `_outputs`: from y 9 of [B th tw, O]."""
+  shape = len(y) * math.prod(_tile_counts(geometry)), y.shape[3]
+  return transpose(lambda *v: _outputs(*v, geometry=geometry), y, *[shape] * 9)

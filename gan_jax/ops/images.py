@@ -1,4 +1,9 @@
-"""What augmentations and consistency terms share."""
+"""What augmentations, consistency terms and classifiers do to images.
+
+A warp (matrix [2, 2], offset [2]) says where the pixel at `point` of the result
+comes from: matrix @ point + offset. Points are (row, column) in pixels from the
+image's centre.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -6,13 +11,87 @@ from jax import random
 
 
 def check_images(images, name):
-  """Refuses vectors [B, D] where pixels are to be moved."""
+  """Raises a ValueError for vectors [B, D], where pixels are to be moved."""
   if images.ndim != 4:
-    raise ValueError(f'augment {name} moves pixels of images [H, W, C], the '
-                     f'data are vectors {list(images.shape[1:])}; leave it out')
+    raise ValueError(f'{name} moves pixels of images [H, W, C], the data are '
+                     f'vectors {list(images.shape[1:])}; leave it out')
+
+
+def each_image(function, name):
+  """(images [B, H, W, C], keys [B]) -> images, from one (image, key) -> image.
+
+  Vectors are refused in the name of what uses it.
+  """
+  def apply(images, keys):
+    check_images(images, name)
+    return jax.vmap(function)(images, keys)
+
+  return apply
 
 
 def random_flip(images, keys):
   """Mirrors each image [B, H, W, C] left to right with probability 1/2."""
   flip = jax.vmap(random.bernoulli)(keys)[:, None, None, None]
   return jnp.where(flip, images[:, :, ::-1], images)
+
+
+def rotation(cos, sin):
+  """The matrix of a rotation about the centre."""
+  return jnp.stack([jnp.stack([cos, -sin]), jnp.stack([sin, cos])])
+
+
+def diagonal(rows, cols):
+  """The matrix that magnifies rows and columns."""
+  return jnp.diag(jnp.stack([jnp.float32(rows), jnp.float32(cols)]))
+
+
+def chain(*moves):
+  """The warp of movements that are done one after the other.
+
+  Each is a matrix [2, 2] or an offset [2]: what happens to a point.
+  """
+  total, origin = jnp.eye(2), jnp.zeros(2)
+  # From the result of each movement back to what it was done to. Products are
+  # written out: a matrix product may be rounded to fewer bits.
+  for move in moves:
+    if move.ndim == 1:
+      origin = origin - jnp.sum(total * move[None, :], axis=1)
+    else:
+      (a, b), (c, d) = move
+      inverse = jnp.stack([jnp.stack([d, -b]), jnp.stack([-c, a])])
+      inverse = inverse / (a * d - b * c)
+      total = jnp.sum(total[:, :, None] * inverse[None, :, :], axis=1)
+  return total, origin
+
+
+def warp(image, matrix, offset):
+  """The warped image [H, W, C], bilinear, mirrored beyond the border.
+
+  Differentiable by the image.
+  """
+  height, width = image.shape[:2]
+  middle = jnp.array([(height - 1) / 2, (width - 1) / 2])
+  points = jnp.stack(jnp.meshgrid(
+      jnp.arange(height) - middle[0], jnp.arange(width) - middle[1],
+      indexing='ij'))
+  rows, cols = (
+      matrix[i, 0] * points[0] + matrix[i, 1] * points[1] + offset[i]
+      + middle[i] for i in range(2))
+  top, left = jnp.floor(rows), jnp.floor(cols)
+  down, right = (rows - top)[..., None], (cols - left)[..., None]
+
+  def line(row):
+    at = _mirror(row, height)
+    return (image[at, _mirror(left, width)] * (1.0 - right)
+            + image[at, _mirror(left + 1.0, width)] * right)
+
+  return line(top) * (1.0 - down) + line(top + 1.0) * down
+
+
+def _mirror(index, size):
+  """..., 2, 1, 0, 1, 2, ..., n - 2, n - 1, n - 2, ...: the border once."""
+  if size == 1:
+    return jnp.zeros_like(index, jnp.int32)
+  period = 2 * (size - 1)
+  index = jnp.mod(index.astype(jnp.int32), period)
+  return jnp.minimum(index, period - index)

@@ -1,4 +1,4 @@
-"""Consistency regularisation: small changes must not change the answer."""
+"""Consistency: small changes of an image must not change D's answer."""
 
 from collections.abc import Callable
 
@@ -17,34 +17,32 @@ def cr(*, shift: float = 0.125, flip: bool = False) -> Callable:
   the border as in StudioGAN, and mirrors if `flip` is on (the paper does both;
   digits must not be mirrored). The paper's weight is 10.
   """
-  def penalty(critic, real, real_out, keys):
-    return (real_out.logits - critic(_change(real, keys, shift, flip))) ** 2
-
-  return penalty
+  return lambda critic, real, real_out, keys: (
+      real_out.logits - critic(_change(real, keys, shift, flip))) ** 2
 
 
 def bcr(*, shift: float = 0.125, flip: bool = False) -> Callable:
-  """`cr` on real and on generated images.  Zhao et al. 2020, 2002.04724, 3.1.
+  """`cr` on real and on fake images.  Zhao et al. 2020, arXiv:2002.04724, 3.1.
 
   The paper's weights are 10 for both.
   """
+  one = cr(shift=shift, flip=flip)
+
   def penalty(critic, fake_critic, real, fake, real_out, fake_out, keys):
     keys = jax.vmap(random.split)(keys)
-    return ((real_out.logits
-             - critic(_change(real, keys[:, 0], shift, flip))) ** 2
-            + (fake_out.logits
-               - fake_critic(_change(fake, keys[:, 1], shift, flip))) ** 2)
+    return (one(critic, real, real_out, keys[:, 0])
+            + one(fake_critic, fake, fake_out, keys[:, 1]))
 
   return penalty
 
 
 def zcr(*, std: float = 0.03, gen_weight: float = 0.1) -> Regulariser:
-  """(D(G(z)) - D(G(z + d)))^2, d ~ N(0, std^2).  Zhao et al. 2020, 3.2.
+  """(D(G(z)) - D(G(z + d)))^2, d ~ N(0, std^2).  Zhao et al. 2020, 2002.04724.
 
-  The generator maximises the mean squared distance of the two images, times
-  gen_weight. The paper's weight is 5 for D and 0.5 for G, so that gen_weight,
-  which multiplies the term's weight, is 0.1; StudioGAN's BigGAN has 20, 0.5 and
-  the std 0.05.
+  Section 3.2. The generator maximises the mean squared distance of the two
+  images, times gen_weight. The paper's weight is 5 for D and 0.5 for G, so that
+  gen_weight, which multiplies the term's weight, is 0.1; StudioGAN's BigGAN has
+  20, 0.5 and the std 0.05.
   """
   def near(z, keys):
     # With packing there is a key for several latents.
@@ -65,20 +63,20 @@ def zcr(*, std: float = 0.03, gen_weight: float = 0.1) -> Regulariser:
 
 def icr(*, shift: float = 0.125, flip: bool = False, std: float = 0.03,
         latent_weight: float = 0.5, gen_weight: float = 0.1) -> Regulariser:
-  """Improved consistency: bcr + latent_weight * zcr.  Zhao et al. 2020, 3.3.
+  """Both: bcr + latent_weight * zcr.  Zhao et al. 2020, arXiv:2002.04724, 3.3.
 
   With weight 10: 10 on both sides of bcr, 5 on zcr, 0.5 for the generator.
   """
-  images, latents = bcr(shift=shift, flip=flip), zcr(std=std,
-                                                     gen_weight=gen_weight)
+  images = bcr(shift=shift, flip=flip)
+  latents = zcr(std=std, gen_weight=gen_weight)
 
   def disc(critic, fake_critic, real, fake, real_out, fake_out, keys, generate,
            z):
-    pairs = jax.vmap(random.split)(keys)
-    return (images(critic, fake_critic, real, fake, real_out, fake_out,
-                   pairs[:, 0])
-            + latent_weight * latents.disc(fake_critic, generate, z, fake_out,
-                                           pairs[:, 1]))
+    keys = jax.vmap(random.split)(keys)
+    of_images = images(critic, fake_critic, real, fake, real_out, fake_out,
+                       keys[:, 0])
+    return of_images + latent_weight * latents.disc(
+        fake_critic, generate, z, fake_out, keys[:, 1])
 
   def gen(generate, z, fake, keys):
     return latent_weight * latents.gen(generate, z, fake, keys)
@@ -87,14 +85,10 @@ def icr(*, shift: float = 0.125, flip: bool = False, std: float = 0.03,
 
 
 def _change(images, keys, shift, flip):
+  """Images shifted by up to a share of their size, perhaps mirrored."""
+  check_images(images, 'a consistency term')
   keys = jax.vmap(random.split)(keys)
-  images = _shifted(images, keys[:, 0], shift)
-  return random_flip(images, keys[:, 1]) if flip else images
-
-
-def _shifted(images, keys, ratio):
-  check_images(images, 'translation')
-  most = [int(n * ratio) for n in images.shape[1:3]]
+  most = [int(n * shift) for n in images.shape[1:3]]
   padded = jnp.pad(images, [(0, 0), *((n, n) for n in most), (0, 0)],
                    mode='reflect')
 
@@ -102,4 +96,5 @@ def _shifted(images, keys, ratio):
     top, left = random.randint(key, (2,), 0, 2 * jnp.array(most) + 1)
     return lax.dynamic_slice(image, (top, left, 0), images.shape[1:])
 
-  return jax.vmap(one)(padded, keys)
+  images = jax.vmap(one)(padded, keys[:, 0])
+  return random_flip(images, keys[:, 1]) if flip else images

@@ -1,35 +1,32 @@
-"""Penalties on the gradient of the critic by its input."""
+"""Penalties on the gradient of the critic or the generator by its input."""
 
+import math
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax import random
+from jax import lax, nn, random
+
+from gan_jax.penalties.term import Regulariser
 
 
 def wgan_gp(*, target: float = 1.0, eps: float = 1e-10,
             one_sided: bool = False) -> Callable:
-  """Gradient penalty.  Gulrajani et al. 2017, arXiv:1704.00028, eq. 3.
+  """Gradient penalty between real and fake.  Gulrajani et al. 2017, 1704.00028.
 
-  (|grad D(x)| - target)^2 at x = a real + (1 - a) fake, a ~ U(0, 1) for each
-  example, the norm taken over all of an image. The paper's weight is 10.
-
-  Args:
-    target: the norm aimed at.
-    eps: added under the square root, whose derivative is infinite at 0.
-    one_sided: penalise norms above the target only (WGAN-LP, Petzka et al.
-      2018, arXiv:1709.08894, eq. 8).
+  Eq. 3: (|grad D(x)| - target)^2 at x = a real + (1 - a) fake, a ~ U(0, 1) for
+  each example, the norm taken over all of an image; `one_sided` penalises norms
+  above the target only (WGAN-LP, Petzka et al. 2018, arXiv:1709.08894, eq. 8).
+  `eps` stands under the square root, whose derivative is infinite at 0. The
+  paper's weight is 10.
   """
-  def penalty(critic, real, fake, keys):
-    points = _between(real, fake, keys)
-    return _norm_penalty(critic, points, target, eps, one_sided)
-
-  return penalty
+  return lambda critic, real, fake, keys: _norm_penalty(
+      critic, _between(real, fake, keys), target, eps, one_sided)
 
 
 def dragan(*, scale: float = 0.5, target: float = 1.0, eps: float = 1e-10,
            batch_mean: Callable = jnp.mean) -> Callable:
-  """Gradient penalty around the data.  Kodali et al. 2017, arXiv:1705.07215.
+  """Gradient penalty around real images.  Kodali et al. 2017, arXiv:1705.07215.
 
   Like wgan_gp at x + a * scale * std(x) * u, with u ~ U(0, 1) for each pixel
   and a ~ U(0, 1) for each example, std over the whole batch, as in the
@@ -49,30 +46,26 @@ def dragan(*, scale: float = 0.5, target: float = 1.0, eps: float = 1e-10,
 
 def max_gp(*, eps: float = 1e-10,
            batch_all: Callable = lambda x: x) -> Callable:
-  """The largest squared norm of a batch.  Zhou et al. 2019, arXiv:1902.05687.
+  """The largest squared gradient of a batch.  Zhou et al. 2019, 1902.05687.
 
   max |grad D|^2 over the examples of all devices, at points between real and
   generated images as in wgan_gp.
   """
   def penalty(critic, real, fake, keys):
-    grad = _input_gradient(critic, _between(real, fake, keys))
-    largest = jnp.max(batch_all(_squared_norm(grad) + eps))
-    return jnp.full(real.shape[:1], largest)
+    squares = _squared_gradient(critic, _between(real, fake, keys))
+    return jnp.full(real.shape[:1], jnp.max(batch_all(squares + eps)))
 
   return penalty
 
 
 def wgan_div(*, power: float = 6.0, eps: float = 1e-10) -> Callable:
-  """|grad D|^p at points in between.  Wu et al. 2018, arXiv:1712.01026.
+  """|grad D|^p between real and fake.  Wu et al. 2018, arXiv:1712.01026.
 
   The weight in the config is k; the paper's best are k = 2, p = 6 (its code has
   k = 10). It belongs to the wasserstein loss.
   """
-  def penalty(critic, real, fake, keys):
-    grad = _input_gradient(critic, _between(real, fake, keys))
-    return (_squared_norm(grad) + eps) ** (power / 2.0)
-
-  return penalty
+  return lambda critic, real, fake, keys: (_squared_gradient(
+      critic, _between(real, fake, keys)) + eps) ** (power / 2.0)
 
 
 def r1() -> Callable:
@@ -80,18 +73,15 @@ def r1() -> Callable:
 
   The weight in the config is the paper's gamma.
   """
-  def penalty(critic, real):
-    return 0.5 * _squared_norm(_input_gradient(critic, real))
-
-  return penalty
+  return lambda critic, real: 0.5 * _squared_gradient(critic, real)
 
 
 def r2() -> Callable:
-  """1/2 |grad D|^2 at generated images.  Mescheder et al. 2018, eq. 10."""
-  def penalty(critic, fake):
-    return 0.5 * _squared_norm(_input_gradient(critic, fake))
+  """1/2 |grad D|^2 at fake images.  Mescheder et al. 2018, 1801.04406, eq. 10.
 
-  return penalty
+  The weight in the config is the paper's gamma.
+  """
+  return lambda critic, fake: 0.5 * _squared_gradient(critic, fake)
 
 
 def _between(real, fake, keys):
@@ -105,21 +95,47 @@ def _uniform(keys, shape):
   return jax.vmap(lambda key: random.uniform(key, shape))(keys)
 
 
-def _input_gradient(critic, images):
-  """Gradient of the sum of logits by the images, [B, H, W, C] in float32.
+def _squared_gradient(critic, images):
+  """Squared norm of each logit's gradient by its own image, [B] float32.
 
-  That is each logit's by its own image, unless batch norm in the critic mixes
-  the images: use norm='none' or 'layer' there (Gulrajani et al., section 4).
+  It is that of the sum of logits: the same, unless batch norm in the critic
+  mixes the images. Use norm='none' or 'layer' there (Gulrajani et al., sec. 4).
   """
-  grad = jax.grad(lambda x: jnp.sum(critic(x)))(images)
-  return grad.astype(jnp.float32)
-
-
-def _squared_norm(grad):
+  grad = jax.grad(lambda x: jnp.sum(critic(x)))(images).astype(jnp.float32)
   return jnp.sum(grad ** 2, axis=tuple(range(1, grad.ndim)))
 
 
 def _norm_penalty(critic, points, target, eps, one_sided):
-  norm = jnp.sqrt(_squared_norm(_input_gradient(critic, points)) + eps)
-  excess = norm - target
-  return jax.nn.relu(excess) ** 2 if one_sided else excess ** 2
+  excess = jnp.sqrt(_squared_gradient(critic, points) + eps) - target
+  return nn.relu(excess) ** 2 if one_sided else excess ** 2
+
+
+def path_length(*, decay: float = 0.01, eps: float = 1e-10,
+                batch_mean: Callable = jnp.mean) -> Regulariser:
+  """Path length of the generator.  Karras et al. 2020, arXiv:1912.04958, eq. 4.
+
+  (|J^T y| - a)^2, J the derivative of the image by z and y ~ N(0, 1), for each
+  example a draw; a is an exponential average of |J^T y|, in the state, from 0
+  on. As in the authors' code y is divided by sqrt(H W), and a has seen the
+  batch already; here no gradient goes through a. The paper's weight is 2, every
+  4 updates.
+
+  The paper's J is by the style; generators here have none, so that it is by z,
+  whose scale it depends on. Batch norm in the generator couples the examples:
+  J^T y is then of the whole batch's images by one z. `decay` is the share of a
+  batch in a; `eps` stands under the root of |J^T y|.
+  """
+  def gen(generate, z, keys, memory):
+    images, slope = jax.vjp(generate, z)
+    shape = images.shape[1:]
+    noise = jax.vmap(lambda key: random.normal(key, shape))(keys)
+    noise /= math.sqrt(math.prod(shape[:-1]))
+    (by_z,) = slope(noise.astype(images.dtype))
+    length = jnp.sqrt(jnp.sum(by_z.astype(jnp.float32) ** 2, axis=-1) + eps)
+    mean = memory['length'] + decay * (batch_mean(length) - memory['length'])
+    values = (length - lax.stop_gradient(mean)) ** 2
+    # With packing there is a key for several latents.
+    values = jnp.mean(values.reshape(len(keys), -1), axis=-1)
+    return values, {'length': mean}
+
+  return Regulariser(gen=gen, memory={'length': 0.0})

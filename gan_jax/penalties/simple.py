@@ -1,12 +1,15 @@
-"""Terms on logits, features and parameters."""
+"""Penalties on logits, features and parameters."""
 
 from collections.abc import Callable
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
+from jax import nn
 
 from gan_jax.penalties.term import Regulariser
+
+Player = Literal['gen', 'disc', 'both']
 
 
 def drift() -> Callable:
@@ -14,10 +17,34 @@ def drift() -> Callable:
 
   The paper's weight is 0.001.
   """
-  def penalty(real_out):
-    return real_out.logits ** 2
+  return lambda real_out: real_out.logits ** 2
 
-  return penalty
+
+def lecam(*, decay: float = 0.99, start: int = 1000,
+          batch_mean: Callable = jnp.mean) -> Regulariser:
+  """Logits near the other side's average.  Tseng et al. 2021, arXiv:2104.03310.
+
+  relu(real - average of fake)^2 + relu(average of real - fake)^2,
+  with exponential averages of the logits, in the state. As in the authors' code
+  for BigGAN it acts from update `start` on, and until then the averages are the
+  last batch's; theirs include this batch, and decay by 0.9 there, by 0.99 for
+  StyleGAN2. With a lazy interval only the updates in which it acts are
+  averaged, and counted. The paper's weight is 0.3.
+  """
+  def penalty(real_out, fake_out, memory):
+    value = (nn.relu(real_out.logits - memory['fake']) ** 2
+             + nn.relu(memory['real'] - fake_out.logits) ** 2)
+    keep = jnp.where(memory['updates'] < start, 0.0, decay)
+
+    def average(old, logits):
+      return keep * old + (1.0 - keep) * batch_mean(logits)
+
+    return jnp.where(memory['updates'] >= start, value, 0.0), {
+        'real': average(memory['real'], real_out.logits),
+        'fake': average(memory['fake'], fake_out.logits),
+        'updates': memory['updates'] + 1.0}
+
+  return Regulariser(penalty, memory={'real': 0.0, 'fake': 0.0, 'updates': 0.0})
 
 
 def feature_matching(*, batch_all: Callable = lambda x: x) -> Regulariser:
@@ -55,13 +82,12 @@ def pulling_away(*, batch_all: Callable = lambda x: x) -> Regulariser:
   return Regulariser(gen=gen)
 
 
-def orthogonal(*, player: Literal['gen', 'disc', 'both'] = 'both'
-               ) -> Regulariser:
+def orthogonal(*, player: Player = 'both') -> Regulariser:
   """|W^T W * (1 - I)|_F^2, over all kernels.  Brock et al. 2019, 1809.11096.
 
   Equation 3: the columns of each kernel, one for each output channel, become
-  orthogonal and keep their norms. As in the authors' code a table of embeddings
-  is none. The paper's weight is 1e-4, for G.
+  orthogonal and keep their norms. As in the authors' code, tables of embeddings
+  do not count. The paper's weight is 1e-4, for G.
   """
   def penalty(params, keys):
     total = sum(_overlap(leaf) for path, leaf in
@@ -69,8 +95,7 @@ def orthogonal(*, player: Literal['gen', 'disc', 'both'] = 'both'
                 and path[-1:] != (jax.tree_util.DictKey('embedding'),))
     return jnp.full(keys.shape[:1], total)
 
-  return Regulariser(disc=penalty if player != 'gen' else None,
-                     gen=penalty if player != 'disc' else None)
+  return _for_players(player, penalty)
 
 
 def _overlap(kernel):
@@ -83,3 +108,32 @@ def _overlap(kernel):
     return jnp.sum((columns @ columns.T) ** 2) - jnp.sum(squares ** 2)
   gram = columns.T @ columns
   return jnp.sum((gram * (1.0 - jnp.eye(len(gram)))) ** 2)
+
+
+def historical_averaging(*, player: Player = 'both') -> Regulariser:
+  """|params - their mean over time|^2.  Salimans et al. 2016, 1606.03498, 3.3.
+
+  The mean is of the parameters before all earlier updates, 0 is the value in
+  the first; with a lazy interval, of the updates in which it acts. The paper
+  gives no weight.
+  """
+  def memory(params):
+    return {'mean': jax.tree.map(jnp.zeros_like, params), 'updates': 0.0}
+
+  def penalty(params, keys, memory):
+    params = jax.tree.map(lambda p: p.astype(jnp.float32), params)
+    gap = jax.tree.map(jnp.subtract, params, memory['mean'])
+    total = sum(jnp.sum(leaf ** 2) for leaf in jax.tree.leaves(gap))
+    updates = memory['updates'] + 1.0
+    mean = jax.tree.map(lambda old, new: old + new / updates, memory['mean'],
+                        gap)
+    value = jnp.where(memory['updates'] > 0.0, total, 0.0)
+    return (jnp.full(keys.shape[:1], value),
+            {'mean': mean, 'updates': updates})
+
+  return _for_players(player, penalty, memory=memory)
+
+
+def _for_players(player, penalty, **more):
+  return Regulariser(disc=penalty if player != 'gen' else None,
+                     gen=penalty if player != 'disc' else None, **more)

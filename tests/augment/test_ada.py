@@ -1,14 +1,14 @@
-"""ADA: how p adapts, its operations, and the warp."""
+"""ADA: how p adapts, and its operations."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from augmented import bound, keys_of, moved, pictures, shifted
+from augmented import bound, keys_of, pictures
 from jax import random
 
 from gan_jax import augment
-from gan_jax.augment import adaptive, warp
+from gan_jax.augment import adaptive
 
 
 def test_ada_adapts_p_by_hand():
@@ -118,58 +118,3 @@ def test_ada_turns_colours_about_grey():
 def test_ada_refuses(wrong):
   with pytest.raises(ValueError, match=next(iter(wrong))):
     augment.ada(**wrong)
-
-
-def turn(degrees):
-  angle = jnp.deg2rad(jnp.float32(degrees))
-  return warp.rotation(jnp.cos(angle), jnp.sin(angle))
-
-
-def test_warps_of_whole_pixels_are_copies():
-  image = pictures(1, (8, 8, 2))[0]
-  want = np.asarray(image)
-  np.testing.assert_array_equal(moved(image), want)
-  np.testing.assert_array_equal(
-      moved(image, (warp.diagonal(1.0, -1.0), None)), want[:, ::-1])
-  exact = warp.rotation(jnp.float32(0.0), jnp.float32(1.0))
-  np.testing.assert_array_equal(
-      moved(image, (exact, None)), np.rot90(want))
-  np.testing.assert_array_equal(
-      moved(image, (None, jnp.array([2.0, -3.0])))[2:, :5],
-      shifted(want, 2, -3)[2:, :5])
-  # Beyond the border: 2 1 0 1 2 ...
-  np.testing.assert_array_equal(
-      moved(image, (None, jnp.array([2.0, -3.0]))),
-      np.pad(want, ((2, 0), (0, 3), (0, 0)), mode='reflect')[:8, 3:])
-
-
-def test_warps_are_done_in_their_order():
-  """A bright pixel goes where the movements, one by one, take its centre."""
-  image = jnp.zeros((21, 31, 1)).at[8, 18].set(1.0)
-  moves = [(None, jnp.array([1.0, 2.0])), (turn(35.0), None),
-           (warp.diagonal(1.6, 0.8), None), (None, jnp.array([2.0, -1.0]))]
-  point = np.array([8 - 10, 18 - 15], np.float64)
-  for matrix, offset in moves:
-    point = point if matrix is None else np.float64(matrix) @ point
-    point = point if offset is None else point + np.float64(offset)
-  out = moved(image, *moves)[..., 0]
-  centre = [(out.sum(1 - i) * np.arange(n)).sum() / out.sum()
-            for i, n in enumerate(out.shape)]
-  np.testing.assert_allclose(centre, point + [10, 15], atol=0.15)
-
-
-def test_interpolation_is_exact_on_a_plane():
-  rows, cols = np.mgrid[0:12, 0:15]
-  image = jnp.asarray(2.0 * rows - cols, jnp.float32)[..., None]
-  matrix, offset = warp.chain((turn(20.0), None),
-                              (None, jnp.array([0.3, -0.6])))
-  out = np.asarray(warp.sample(image, matrix, offset))[..., 0]
-  points = np.stack([rows - 5.5, cols - 7.0])
-  source = (np.einsum('ij,jhw->ihw', np.float64(matrix), points)
-            + np.float64(offset)[:, None, None]
-            + np.array([5.5, 7.0])[:, None, None])
-  last = np.array([11, 14])[:, None, None]
-  inside = ((source >= 0) & (source <= last)).all(0)
-  assert inside.sum() > 90
-  np.testing.assert_allclose(out[inside], (2 * source[0] - source[1])[inside],
-                             atol=1e-4)

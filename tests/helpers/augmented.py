@@ -1,12 +1,10 @@
 """Images whose pixels tell where they were, and augmentations as configs do."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import random
 
 from gan_jax import augment
-from gan_jax.augment import warp
 from gan_jax.base import lookup
 
 NAMES = lookup.names('gan_jax.augment')
@@ -48,11 +46,3 @@ def shifted(image, down, right):
       if 0 <= y - down < height and 0 <= x - right < width:
         out[y, x] = image[y - down, x - right]
   return out
-
-
-# The warp.
-
-
-def moved(image, *moves):
-  matrix, offset = warp.chain(*moves)
-  return np.asarray(jax.jit(warp.sample)(image, matrix, offset))

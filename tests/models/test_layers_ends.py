@@ -23,16 +23,16 @@ def test_pools_and_upsampling_by_hand():
 def test_blur_pool_by_hand():
   x = np.zeros((1, 6, 5, 2), np.float32)
   x[0, 2, 2, 0] = 16.0
-  got, _ = run(layers.BlurPool(), x)
+  got = layers.blur_pool(x)
   assert got.shape == (1, 3, 3, 2)
   want = np.zeros((3, 3))
   want[1, 1] = 4.0  # The middle of (1, 2, 1) x (1, 2, 1) / 16.
   np.testing.assert_allclose(got[0, :, :, 0], want, atol=1e-6)
   x[0, 2, 2, 0], x[0, 1, 1, 1] = 0, 16.0
-  got = run(layers.BlurPool(), x)[0][0, :, :, 1]
+  got = layers.blur_pool(x)[0, :, :, 1]
   # At the edge the mirror shows the odd pixel twice: (1, 2, 1) of (16, 0, 16).
   np.testing.assert_allclose(got, [[4, 2, 0], [2, 1, 0], [0, 0, 0]], atol=1e-6)
-  flat, _ = run(layers.BlurPool((1, 3, 3, 1)), jnp.ones((1, 8, 8, 1)))
+  flat = layers.blur_pool(jnp.ones((1, 8, 8, 1)), (1, 3, 3, 1))
   np.testing.assert_allclose(flat, np.ones((1, 4, 4, 1)), rtol=1e-6)
 
 
@@ -65,11 +65,11 @@ def test_attention_starts_as_nothing_and_is_attention_in_numpy():
 def test_minibatch_std_by_hand():
   # Groups of two: examples (0, 2) and (1, 3).
   x = jnp.array([[0.0, 0.0], [5.0, 1.0], [2.0, 6.0], [5.0, 1.0]])
-  got, _ = run(layers.MinibatchStd(group=2), x)
+  got = layers.minibatch_std(x, group=2)
   np.testing.assert_allclose(got[:, :2], x)
   # Deviations 1 and 3 in the first group, none in the second.
   np.testing.assert_allclose(got[:, 2], [2.0, 1e-4, 2.0, 1e-4], atol=1e-6)
-  maps = np.asarray(run(layers.MinibatchStd(), images(6, 3, 2, 5))[0])
+  maps = np.asarray(layers.minibatch_std(images(6, 3, 2, 5)))
   assert maps.shape == (6, 3, 2, 6)  # Six in groups of two, not of four.
   assert (maps[..., 5] == maps[:, :1, :1, 5]).all()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from layer_runs import KEY, RNG, images, run, standard
 
-from gan_jax.models import layers
+from gan_jax.models import norms
 
 
 @pytest.mark.parametrize('name,axes', [('batch', (0, 1, 2)),
@@ -14,7 +14,7 @@ from gan_jax.models import layers
                                        ('instance', (1, 2))])
 def test_norms_are_over_their_axes(name, axes):
   x = images(5, 3, 2, 4)
-  got, _ = run(layers.Norm(name, train=True), x, train=True)
+  got, _ = run(norms.Norm(name, train=True), x, train=True)
   np.testing.assert_allclose(got, standard(x, axes), atol=1e-5)
 
 
@@ -23,14 +23,14 @@ def test_norms_are_over_their_axes(name, axes):
 def test_group_norm_has_up_to_32_groups_of_two_channels_or_more(channels,
                                                                  groups):
   x = images(2, 3, 2, channels)
-  got, _ = run(layers.Norm('group', train=True), x)
+  got, _ = run(norms.Norm('group', train=True), x)
   want = standard(np.asarray(x).reshape(2, 3, 2, groups, -1), (1, 2, 4))
   np.testing.assert_allclose(got, want.reshape(x.shape), atol=1e-5)
 
 
 def test_pixel_norm_by_hand():
   x = jnp.array([[3.0, 4.0], [0.0, 0.0]]).reshape(1, 1, 2, 2)
-  got, variables = run(layers.Norm('pixel', train=True), x)
+  got, variables = run(norms.Norm('pixel', train=True), x)
   # |(3, 4)|^2 / 2 = 12.5; a pixel of zeros stays one.
   np.testing.assert_allclose(got[0, 0], [np.array([3, 4]) / 12.5 ** 0.5,
                                          [0, 0]], rtol=1e-6)
@@ -40,7 +40,7 @@ def test_pixel_norm_by_hand():
 @pytest.mark.parametrize('name', ['instance', 'group', 'pixel', 'layer'])
 def test_norms_of_an_example_do_not_look_at_the_batch(name):
   for x in (images(4, 3, 2, 4), images(4, 8)):
-    module = layers.Norm(name, train=True)
+    module = norms.Norm(name, train=True)
     base, _ = run(module, x)
     other, _ = run(module, x.at[1].add(5.0 * x[0]))
     rest = np.array([0, 2, 3])
@@ -52,7 +52,7 @@ def test_conditional_batch_norm_is_a_table_of_the_classes():
   x, label = images(6, 3, 2, 4), np.array([0, 2, 1, 1, 0, 2])
   tables = {name: {'kernel': np.float32(RNG.normal(size=(3, 4)))}
             for name in ('scale', 'shift')}
-  got, variables = run(layers.Norm('conditional_batch', train=True), x,
+  got, variables = run(norms.Norm('conditional_batch', train=True), x,
                        jnp.eye(3)[label], params=tables, train=True)
   scale, shift = (np.float64(tables[name]['kernel'])[label][:, None, None]
                   for name in ('scale', 'shift'))
@@ -67,7 +67,7 @@ def test_self_modulation_goes_through_a_hidden_layer():
               'bias': np.float32(RNG.normal(size=(b,)))}
        for name, a, b in (('hidden', 5, 32), ('scale', 32, 4),
                           ('shift', 32, 4))}
-  got, _ = run(layers.Norm('self_modulation', train=True), x, z, params=p,
+  got, _ = run(norms.Norm('self_modulation', train=True), x, z, params=p,
                train=True)
   h = np.maximum(np.asarray(z) @ p['hidden']['kernel'] + p['hidden']['bias'], 0)
   scale, shift = ((h @ p[name]['kernel'] + p[name]['bias'])[:, None, None]
@@ -81,22 +81,22 @@ def test_adain_styles_each_example_by_itself():
   p = {name: {'kernel': np.float32(RNG.normal(size=(6, 2))),
               'bias': np.float32(RNG.normal(size=(2,)))}
        for name in ('scale', 'shift')}
-  got, _ = run(layers.Norm('adain', train=True), x, z, params=p)
+  got, _ = run(norms.Norm('adain', train=True), x, z, params=p)
   scale, shift = ((np.asarray(z) @ p[name]['kernel'] + p[name]['bias'])
                   [:, None, None] for name in ('scale', 'shift'))
   np.testing.assert_allclose(got, standard(x, (1, 2)) * (1 + scale) + shift,
                              rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize('name', layers.CONDITIONAL_NORMS)
+@pytest.mark.parametrize('name', norms.CONDITIONAL_NORMS)
 def test_conditional_norms_start_near_the_plain_ones_and_need_a_cond(name):
   x = images(4, 3, 3, 2)
-  plain, _ = run(layers.Norm('instance' if name == 'adain' else 'batch',
+  plain, _ = run(norms.Norm('instance' if name == 'adain' else 'batch',
                              train=True), x, train=True)
-  got, _ = run(layers.Norm(name, train=True), x, jnp.eye(4), train=True)
+  got, _ = run(norms.Norm(name, train=True), x, jnp.eye(4), train=True)
   assert 0 < np.abs(got - plain).max() < 0.4
   with pytest.raises(ValueError, match='needs what it is conditioned on'):
-    layers.Norm(name, train=True).init(KEY, x)
+    norms.Norm(name, train=True).init(KEY, x)
 
 
 def virtual(x, reference, batch):
@@ -109,8 +109,8 @@ def virtual(x, reference, batch):
 
 def test_virtual_batch_norm_refers_to_the_first_training_batch():
   first, x = images(6, 3, 2, 4), images(3, 3, 2, 4) * 0.5
-  train = layers.Norm('virtual_batch', train=True)
-  test = layers.Norm('virtual_batch', train=False)
+  train = norms.Norm('virtual_batch', train=True)
+  test = norms.Norm('virtual_batch', train=False)
   variables = jax.jit(train.init)(KEY, first)
   evaluate = jax.jit(test.apply)
   assert variables['reference']['VirtualBatchNorm_0']['taken'] == 0

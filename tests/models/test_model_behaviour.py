@@ -16,7 +16,7 @@ from small_models import (
   some_variables,
 )
 
-from gan_jax.models import layers
+from gan_jax.models import layers, norms
 
 
 @pytest.mark.parametrize('conditioning', ['onehot', 'embedding'])
@@ -142,6 +142,6 @@ def test_constructors_refuse_what_they_do_not_know():
     with pytest.raises(ValueError, match=words):
       build('dcgan.Generator', 'Generator', **kwargs)
   with pytest.raises(ValueError, match="norm 'bach' is not one of none"):
-    layers.Norm('bach', train=True).init(KEY, jnp.zeros((2, 3)))
+    norms.Norm('bach', train=True).init(KEY, jnp.zeros((2, 3)))
   with pytest.raises(ValueError, match="activation 'rule' is not one of"):
     layers.activation('rule', 0.2)

@@ -11,12 +11,12 @@ from jax import lax, random
 from small_models import KEY, build, forward, inputs, some_variables
 
 from gan_jax import models
-from gan_jax.models import layers, mlp
+from gan_jax.models import layers, mlp, norms
 
 
 def test_batch_norm_and_its_running_averages_in_numpy():
   x = random.normal(KEY, (6, 3, 2, 4)) * 3.0 + 1.0
-  module = layers.Norm('batch', train=True, momentum=0.75)
+  module = norms.Norm('batch', train=True, momentum=0.75)
   variables = jax.jit(module.init)(KEY, x)
   y, new = jax.jit(lambda *a: module.apply(*a, mutable=['batch_stats']))(
       variables, x)
@@ -26,7 +26,7 @@ def test_batch_norm_and_its_running_averages_in_numpy():
   stats = new['batch_stats']['BatchNorm_0']
   np.testing.assert_allclose(stats['mean'], 0.25 * mean, rtol=1e-4)
   np.testing.assert_allclose(stats['var'], 0.75 + 0.25 * var, rtol=1e-4)
-  running = jax.jit(layers.Norm('batch', train=False).apply)(
+  running = jax.jit(norms.Norm('batch', train=False).apply)(
       {'params': variables['params'], **new}, np.float32(x))
   np.testing.assert_allclose(
       running, (x - 0.25 * mean) / np.sqrt(0.75 + 0.25 * var + 1e-5), atol=1e-4)
@@ -34,7 +34,7 @@ def test_batch_norm_and_its_running_averages_in_numpy():
 
 def test_layer_norm_is_over_all_of_an_example():
   x = random.normal(KEY, (5, 3, 2, 4)) * 3.0 + 1.0
-  module = layers.Norm('layer', train=True)
+  module = norms.Norm('layer', train=True)
   y = jax.jit(module.init_with_output)(KEY, x)[0]
   x = np.float64(x)
   mean, var = (f(x, (1, 2, 3), keepdims=True) for f in (np.mean, np.var))
@@ -42,7 +42,7 @@ def test_layer_norm_is_over_all_of_an_example():
 
 
 def test_scales_of_dcgan_start_around_one():
-  module = layers.Norm('batch', train=True, scale_std=0.02)
+  module = norms.Norm('batch', train=True, scale_std=0.02)
   params = jax.jit(module.init)(KEY, jnp.zeros((2, 4000)))['params']
   scale = np.asarray(params['BatchNorm_0']['scale'])
   assert abs(scale.mean() - 1.0) < 0.002 and abs(scale.std() - 0.02) < 0.001
@@ -104,8 +104,7 @@ def test_label_code_joins_vectors_and_images():
   class Joined(nn.Module):
     @nn.compact
     def __call__(self, x):
-      return layers.concat_label(x, label, conditioning='onehot', num_classes=3,
-                                 embed_dim=0)
+      return layers.LabelCode('onehot', num_classes=3, embed_dim=0)(x, label)
 
   z = Joined().apply({}, jnp.full((2, 1), 7.0))
   np.testing.assert_array_equal(z, [[7, 0, 0, 1], [7, 1, 0, 0]])

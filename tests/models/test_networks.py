@@ -21,11 +21,11 @@ from small_models import (
 
 from gan_jax import models
 from gan_jax.base import lookup
-from gan_jax.models import layers
+from gan_jax.models import layers, norms
 
-NORMS = typing.get_args(layers.NormName)
+NORMS = typing.get_args(norms.NormName)
 WEIGHT_NORMS = typing.get_args(layers.WeightNormName)
-SHAPES = ((28, 28, 1), (32, 48, 3))
+SHAPES = ((14, 14, 1), (8, 12, 3))
 
 
 def kinds(tree):
@@ -37,11 +37,11 @@ def kinds(tree):
 
 @pytest.mark.parametrize('name,kind', networks())
 def test_every_norm_and_weight_norm_in_every_network(name, kind):
-  norms = [norm for norm in NORMS
-           if kind == 'Generator' or norm not in layers.CONDITIONAL_NORMS]
+  taken = [norm for norm in NORMS
+           if kind == 'Generator' or norm not in norms.CONDITIONAL_NORMS]
   # Each norm once; the four weight norms and two shapes take turns.
   for norm, weight_norm, shape in zip(
-      norms, itertools.cycle(WEIGHT_NORMS), itertools.cycle(SHAPES[::-1])):
+      taken, itertools.cycle(WEIGHT_NORMS), itertools.cycle(SHAPES[::-1])):
     model = build(name, kind, norm=norm, weight_norm=weight_norm, shape=shape)
     x, label = struct_of(kind, shape)
     params, stats = jax.eval_shape(model.init, KEY, x, label)
@@ -97,7 +97,7 @@ def test_discriminators_train_in_bfloat16_and_test_by_example(
   assert base[1] != other[1]
 
 
-@pytest.mark.parametrize('norm', layers.CONDITIONAL_NORMS)
+@pytest.mark.parametrize('norm', norms.CONDITIONAL_NORMS)
 @pytest.mark.parametrize('name', ['dcgan', 'biggan'])
 def test_conditional_norms_bring_in_label_or_z(name, norm):
   model = build(f'{name}.Generator', 'Generator', norm=norm, activation='tanh')
@@ -124,15 +124,15 @@ def test_conditional_norms_bring_in_label_or_z(name, norm):
 def test_discriminators_refuse_the_norms_of_generators(name, norm, words):
   model = build(name, 'Discriminator', norm=norm)
   with pytest.raises(ValueError, match=f'norm {norm!r} is for gen.*{words}'):
-    jax.eval_shape(model.init, KEY, *struct_of('Discriminator', (28, 28, 1)))
+    jax.eval_shape(model.init, KEY, *struct_of('Discriminator', (8, 8, 1)))
 
 
 def test_generators_refuse_projection_and_labels_that_are_not_there():
-  args = struct_of('Generator', (28, 28, 1))
+  args = struct_of('Generator', (8, 8, 1))
   for kwargs, words in (
       (dict(conditioning='projection'), 'only a discriminator has'),
       (dict(norm='conditional_batch', num_classes=0), 'the data have none')):
-    model = build('resnet.Generator', 'Generator', shape=(28, 28, 1), **kwargs)
+    model = build('resnet.Generator', 'Generator', shape=(8, 8, 1), **kwargs)
     with pytest.raises(ValueError, match=words):
       jax.eval_shape(model.init, KEY, *args)
 
@@ -143,7 +143,7 @@ def test_generators_refuse_projection_and_labels_that_are_not_there():
 @pytest.mark.parametrize('name', DISCRIMINATORS)
 def test_heads_projection_and_minibatch_of_every_discriminator(name):
   asked = (('class', 3), ('proxies', 5))
-  args = struct_of('Discriminator', (28, 28, 1))
+  args = struct_of('Discriminator', (8, 8, 1))
   model = models.as_model(_module(name, heads=asked, minibatch='std',
                                   conditioning='projection'))
   if name == 'autoencoder.Discriminator':
@@ -219,8 +219,8 @@ def test_autoencoders_are_marked():
 
 @pytest.mark.parametrize('name,kind', networks())
 def test_every_network_has_a_table_that_adds_up(name, kind):
-  model = build(name, kind, shape=(28, 28, 1), weight_norm='spectral')
-  x, label = struct_of(kind, (28, 28, 1))
+  model = build(name, kind, shape=(8, 8, 1), weight_norm='spectral')
+  x, label = struct_of(kind, (8, 8, 1))
   params, _ = jax.eval_shape(model.init, KEY, x, label)
   rows = model.describe(x, label).splitlines()
   numbers = [int(row.split()[-1].replace(',', '')) for row in rows[1:]]

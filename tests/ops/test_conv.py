@@ -23,8 +23,31 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize('size,i,o,window,stride,padding', CASES)
+def test_conv_and_its_transpose_equal_lax(size, i, o, window, stride, padding):
+  """Values and derivatives up to the second, in one program for each."""
+  x = normal(0, 2, *size, i)
+  kernel = normal(1, *window, i, o) / np.sqrt(i * np.prod(window))
+  shape = jax.eval_shape(
+      lambda x: conv(x, kernel, stride=stride, padding=padding), x).shape
+  # The transpose goes from what a convolution of x gives back to its size.
+  y, swapped = normal(2, *shape), kernel.swapaxes(2, 3)
+
+  def both(conv, transpose):
+    return jax.jit(lambda x, y, k, swapped: [
+        *_to_second_order(conv, x, k), *_to_second_order(transpose, y, swapped)
+    ])(x, y, kernel, swapped)
+
+  got = both(lambda x, k: conv(x, k, stride=stride, padding=padding),
+             lambda y, k: conv_transpose(y, k, stride=stride, padding=padding,
+                                         size=size))
+  want = both(lambda x, k: plain(x, k, stride, padding),
+              lambda y, k: plain_transpose(y, k, size, stride, padding))
+  assert_close(got, want)
+
+
 def _to_second_order(function, x, kernel):
-  """Value, gradients, and gradients of a gradient penalty, in one program."""
+  """Value, gradients, and gradients of a gradient penalty."""
   weight = normal(3, *jax.eval_shape(function, x, kernel).shape)
 
   def loss(x, kernel):
@@ -33,34 +56,8 @@ def _to_second_order(function, x, kernel):
   def penalty(x, kernel):
     return sum(jnp.sum(g ** 2) for g in jax.grad(loss, (0, 1))(x, kernel))
 
-  return jax.jit(lambda *a: (function(*a), jax.grad(loss, (0, 1))(*a),
-                             jax.grad(penalty, (0, 1))(*a)))(x, kernel)
-
-
-@pytest.mark.parametrize('size,i,o,window,stride,padding', CASES)
-def test_conv_and_derivatives_equal_lax(size, i, o, window, stride, padding):
-  x = normal(0, 2, *size, i)
-  kernel = normal(1, *window, i, o) / np.sqrt(i * np.prod(window))
-  got = _to_second_order(
-      lambda x, k: conv(x, k, stride=stride, padding=padding), x, kernel)
-  want = _to_second_order(
-      lambda x, k: plain(x, k, stride, padding), x, kernel)
-  assert_close(got, want)
-
-
-@pytest.mark.parametrize('size,o,i,window,stride,padding', CASES)
-def test_transpose_and_derivatives_equal_lax(size, o, i, window, stride,
-                                             padding):
-  x = jnp.zeros((2, *size, o))
-  kernel = normal(1, *window, i, o) / np.sqrt(i * np.prod(window))
-  out = conv(x, kernel.swapaxes(2, 3), stride=stride, padding=padding)
-  y = normal(0, *out.shape)
-  got = _to_second_order(
-      lambda y, k: conv_transpose(y, k, stride=stride, padding=padding,
-                                  size=size), y, kernel)
-  want = _to_second_order(
-      lambda y, k: plain_transpose(y, k, size, stride, padding), y, kernel)
-  assert_close(got, want)
+  return (function(x, kernel), jax.grad(loss, (0, 1))(x, kernel),
+          jax.grad(penalty, (0, 1))(x, kernel))
 
 
 def test_forward_mode_and_linear_transpose():

@@ -1,22 +1,20 @@
 """Normalisations by name."""
 
-from functools import partial
 from typing import Any, Literal
 
 import jax.numpy as jnp
 from flax import linen as nn
-from jax import lax
+from jax import lax, random
 
 from gan_jax.base import lookup
-from gan_jax.models.layers.choices import normal_around_one, one_of
-from gan_jax.models.layers.weights import Dense, WeightNormName
+from gan_jax.models.layers import Dense, WeightNormName, one_of
 
 NormName = Literal['none', 'batch', 'layer', 'instance', 'group', 'pixel',
                    'virtual_batch', 'conditional_batch', 'self_modulation',
                    'adain']
 # Those whose scale and shift come from a second input.
 CONDITIONAL_NORMS = ('conditional_batch', 'self_modulation', 'adain')
-# One of them, or one of one's own.
+# One of them, or one of the user's own.
 AnyNorm = NormName | lookup.PlugIn
 _EPSILON = 1e-5
 
@@ -27,7 +25,7 @@ def shiftless(name: str) -> bool:
 
 
 def conditional(name: str) -> bool:
-  """Whether a norm takes a second input; one of one's own names it `cond`."""
+  """Whether a norm takes a second input; a user's own names it `cond`."""
   if ':' in name:
     return 'cond' in lookup.parameters(lookup.find(__name__, name))
   return name in CONDITIONAL_NORMS
@@ -37,7 +35,7 @@ class Norm(nn.Module):
   """Normalisation by name, of images [B, H, W, C] or vectors [B, C].
 
   batch: over batch and space, of the whole batch across devices; the running
-    averages keep `momentum` of their past.
+    averages keep `momentum` of their past (Ioffe & Szegedy 2015, 1502.03167).
   layer: over all of an example but the batch (Ba et al. 2016, 1607.06450).
   instance: over space (Ulyanov et al. 2016, 1607.08022); over the features of a
     vector, which has no space.
@@ -45,7 +43,8 @@ class Norm(nn.Module):
     where that leaves 2 channels or more to each.
   pixel: x / sqrt(mean_c x^2 + 1e-8), nothing learnt (Karras et al. 2018,
     1710.10196, section 4.2).
-  virtual_batch: see `VirtualBatchNorm`.
+  virtual_batch: by the moments of the first training batch, so that examples do
+    not depend on each other (Salimans et al. 2016, 1606.03498).
 
   The following take `cond` [B, E]; scale = 1 + a linear function of it, shift =
   another:
@@ -57,10 +56,10 @@ class Norm(nn.Module):
   adain: instance norm, cond is z (Huang & Belongie 2017, 1703.06868; Karras et
     al. 2019, 1812.04948, eq. 1).
 
-  'module:function' names a norm of one's own: what the function returns, or the
-  flax module that it is, is called with x and returns its like. It receives
-  those of the fields below that it names, and `cond`: z (in biggan a piece of
-  it), with the label's code by the generator's `conditioning`.
+  'module:function' names a norm of the user's own: what the function returns,
+  or the flax module that it is, is called with x and returns its like. It
+  receives those of the fields below that it names, and `cond`: z (in biggan a
+  piece of it), with the label's code by the generator's `conditioning`.
 
   scale_std: deviation of the scale's start around 1.
   """
@@ -75,19 +74,19 @@ class Norm(nn.Module):
 
   @nn.compact
   def __call__(self, x, cond=None):
-    if cond is None and conditional(self.name_of):
-      raise ValueError(f'norm {self.name_of!r} needs what it is conditioned on')
-    if ':' in self.name_of:
+    name = self.name_of
+    if cond is None and conditional(name):
+      raise ValueError(f'norm {name!r} needs what it is conditioned on')
+    if ':' in name:
       return self._own(x, cond)
-    name = one_of(self.name_of, NormName, 'norm')
+    one_of(name, NormName, 'norm')
     if name == 'none':
       return x
     if name == 'pixel':
       square = jnp.mean(x.astype(jnp.float32) ** 2, axis=-1, keepdims=True)
       return (x * lax.rsqrt(square + 1e-8)).astype(self.dtype)
-    if name in CONDITIONAL_NORMS:
-      return self._modulate(self._standardise(name, x), cond)
-    return self._standardise(name, x)
+    y = self._standardise(name, x)
+    return self._modulate(y, cond) if conditional(name) else y
 
   def _own(self, x, cond):
     norm = lookup.build(
@@ -100,16 +99,19 @@ class Norm(nn.Module):
 
   def _standardise(self, name, x):
     """Zero mean and unit variance, then what is learnt by channel."""
-    learnt = name not in CONDITIONAL_NORMS
+    def around_one(key, shape, dtype=jnp.float32):  # DCGAN's start of scales.
+      return 1.0 + self.scale_std * random.normal(key, shape, dtype)
+
+    learnt = not conditional(name)
+    start = around_one if self.scale_std else nn.initializers.ones
     args = dict(epsilon=_EPSILON, dtype=self.dtype, use_scale=learnt,
-                use_bias=learnt, scale_init=normal_around_one(self.scale_std)
-                if self.scale_std else nn.initializers.ones)
+                use_bias=learnt, scale_init=start)
     if name in ('batch', 'conditional_batch', 'self_modulation'):
       return nn.BatchNorm(use_running_average=not self.train,
                           momentum=self.momentum, axis_name=self.axis_name,
                           **args)(x)
     if name == 'virtual_batch':
-      return VirtualBatchNorm(self.train, args['scale_init'], self.dtype)(x)
+      return VirtualBatchNorm(self.train, start, self.dtype)(x)
     if name == 'group':
       most = max(min(32, x.shape[-1] // 2), 1)
       groups = max(n for n in range(1, most + 1) if not x.shape[-1] % n)
@@ -155,22 +157,21 @@ class VirtualBatchNorm(nn.Module):
   @nn.compact
   def __call__(self, x):
     channels = x.shape[-1:]
-    variable = partial(self.variable, 'reference')
-    taken = variable('taken', jnp.zeros, ())
-    weight = variable('weight', jnp.zeros, ())
-    mean = variable('mean', jnp.zeros, channels)
-    square = variable('square', jnp.zeros, channels)
+    kept = [self.variable('reference', name, jnp.zeros, shape)
+            for name, shape in (('taken', ()), ('weight', ()),
+                                ('mean', channels), ('square', channels))]
     y = x.astype(jnp.float32)
     space = tuple(range(1, x.ndim - 1))
     own = [jnp.mean(v, space, keepdims=True) for v in (y, y ** 2)]
-    refs = [taken.value, weight.value, mean.value, square.value]
+    refs = [variable.value for variable in kept]
     if self.train:
       first = [jnp.ones(()), jnp.float32(1.0 / (len(x) + 1)),
                *(jnp.mean(v.reshape(-1, *channels), 0) for v in own)]
-      refs = [jnp.where(taken.value > 0, old, new) for old, new in
+      refs = [jnp.where(kept[0].value > 0, old, new) for old, new in
               zip(refs, lax.stop_gradient(first), strict=True)]
       if not self.is_initializing():
-        taken.value, weight.value, mean.value, square.value = refs
+        for variable, ref in zip(kept, refs, strict=True):
+          variable.value = ref
     scale = self.param('scale', self.scale_init, channels)
     shift = self.param('bias', nn.initializers.zeros, channels)
     count, *refs = refs

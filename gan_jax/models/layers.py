@@ -1,0 +1,402 @@
+"""Layers of the networks: kernels, activations, pools, attention, ends.
+
+Norms are in `norms.py`.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
+
+from gan_jax.models import Critique
+from gan_jax.ops import conv as ops
+
+# The values that a field of a network may have: a config is checked by them.
+ActivationName = Literal['relu', 'leaky_relu', 'tanh', 'sigmoid', 'elu', 'gelu',
+                         'silu']
+WeightNormName = Literal['none', 'spectral', 'weight', 'equalized']
+Conditioning = Literal['none', 'onehot', 'embedding', 'projection']
+MinibatchName = Literal['none', 'std', 'discrimination']
+DownName = Literal['average', 'blur']
+
+
+def one_of(value: str, known: Any, what: str) -> str:
+  """Returns `value`, or raises a ValueError that lists the Literal `known`."""
+  if value not in get_args(known):
+    raise ValueError(
+        f'{what} {value!r} is not one of {", ".join(get_args(known))}')
+  return value
+
+
+def check_labels(num_classes: int, who: str, instead: str) -> None:
+  """Raises a ValueError where `who` needs labels and the data have none."""
+  if num_classes < 1:
+    raise ValueError(f'{who} needs labels, and the data have none; use '
+                     f'{instead} or data with labels')
+
+
+def activation(name: str, leak: float) -> Callable:
+  """The activation of a name; `leak` is the slope of leaky_relu below 0."""
+  one_of(name, ActivationName, 'activation')
+  if name == 'leaky_relu':
+    return lambda x: nn.leaky_relu(x, leak)
+  return getattr(nn, name)
+
+
+def squash(x, image_range):
+  """Maps the last layer to images: tanh for (-1, 1), sigmoid for (0, 1)."""
+  x = x.astype(jnp.float32)
+  return jnp.tanh(x) if tuple(image_range) == (-1.0, 1.0) else nn.sigmoid(x)
+
+
+# Layers with a kernel.
+
+
+class Weighted(nn.Module):
+  """A layer with a kernel [..., I, O] and a bias [O].
+
+  weight_norm: what the layer multiplies by, with W the kernel as a matrix
+    [..I, O]:
+    none: W.
+    spectral: W / sigma, sigma its largest singular value, by one step of the
+      power iteration per training forward pass. Miyato et al. 2018,
+      https://arxiv.org/abs/1802.05957, algorithm 1.
+    weight: g W / |W|, norms and the learnt g by output. Salimans & Kingma 2016,
+      https://arxiv.org/abs/1602.07868, eq. 2; g starts as |W|, so that the
+      layer starts as without, and not from a batch of data.
+    equalized: W sqrt(2 / fan_in), W from normal(0, 1) whatever `kernel_init`.
+      Karras et al. 2018, https://arxiv.org/abs/1710.10196, section 4.1; in the
+      last layer too, where they leave out the 2.
+  """
+
+  features: int
+  bias: bool = True
+  kernel_init: Callable = nn.initializers.lecun_normal()
+  weight_norm: WeightNormName = 'none'
+  dtype: Any = jnp.float32
+
+  def weighted(self, x, window, multiply):
+    """multiply(x [..., I], kernel [*window, I, O]) plus the bias."""
+    kernel = self._kernel((*window, x.shape[-1], self.features))
+    y = multiply(x.astype(self.dtype), kernel.astype(self.dtype))
+    if not self.bias:
+      return y
+    bias = self.param('bias', nn.initializers.zeros, (self.features,))
+    return y + bias.astype(self.dtype).reshape((1,) * (y.ndim - 1) + (-1,))
+
+  def _kernel(self, shape):
+    """The kernel of a shape [..., I, O], reparametrised."""
+    one_of(self.weight_norm, WeightNormName, 'weight_norm')
+    init = (nn.initializers.normal(1.0) if self.weight_norm == 'equalized'
+            else self.kernel_init)
+    kernel = self.param('kernel', init, shape)
+    if self.weight_norm == 'spectral':
+      kernel = kernel / self._sigma(kernel.reshape(-1, shape[-1]))
+    elif self.weight_norm == 'weight':
+      size = _norm(kernel, tuple(range(kernel.ndim - 1)))
+      scale = self.param('scale', lambda _: size)
+      kernel = kernel * (scale / size).reshape((1,) * (kernel.ndim - 1) + (-1,))
+    elif self.weight_norm == 'equalized':
+      kernel = kernel * math.sqrt(2.0 / math.prod(shape[:-1]))
+    return kernel
+
+  def _sigma(self, matrix):
+    """Largest singular value, |W u| with u [O] close to the singular vector.
+
+    Both are kept in the collection 'spectral', where sigma can be logged. They
+    move where the collection may change: in `Model.apply` with train=True.
+    The kernel is the same on all devices, hence u too. An average of several u
+    serves as well as one, since only its direction counts.
+    """
+    features = matrix.shape[-1]
+    u = self.variable('spectral', 'u', lambda: jax.random.normal(
+        self.make_rng('params'), (features,)))
+    sigma = self.variable('spectral', 'sigma', jnp.ones, ())
+    fixed, direction = lax.stop_gradient((matrix, u.value))
+    direction = direction / _norm(direction)
+    if self.is_mutable_collection('spectral'):
+      direction = fixed.T @ (fixed @ direction)
+      direction = direction / _norm(direction)
+      u.value, sigma.value = direction, _norm(fixed @ direction)
+    return _norm(matrix @ direction)
+
+
+def _norm(x, axis=None):
+  """Euclidean norm, with a gradient at 0."""
+  return jnp.sqrt(jnp.sum(x ** 2, axis) + 1e-24)
+
+
+class Dense(Weighted):
+  """Linear layer, [B, I] -> [B, O]."""
+
+  @nn.compact
+  def __call__(self, x):
+    return self.weighted(x, (), jnp.matmul)
+
+
+class Conv(Weighted):
+  """Convolution, [B, H, W, I] -> [B, ceil(H / stride), ceil(W / stride), O].
+
+  size: side of the kernel.
+  """
+
+  size: int = 3
+  stride: int = 1
+
+  @nn.compact
+  def __call__(self, x):
+    return self.weighted(x, (self.size, self.size),
+                         partial(ops.conv, stride=self.stride))
+
+
+class ConvTranspose(Weighted):
+  """The transpose of a `Conv` from `to`: [B, h, w, I] -> [B, *to, O]."""
+
+  size: int = 4
+  stride: int = 2
+  to: tuple[int, int] = (0, 0)
+
+  @nn.compact
+  def __call__(self, x):
+    return self.weighted(x, (self.size, self.size), partial(
+        ops.conv_transpose, stride=self.stride, size=self.to))
+
+
+# Layers that mix or thin out the places of an image.
+
+
+def max_pool(x):
+  """2x2 maximum, [B, H, W, C] -> [B, H // 2, W // 2, C].
+
+  Written as comparisons: the gradient of XLA's reduce_window is a
+  select_and_scatter, slow on CPU and without a second derivative, and that of a
+  reduction divides by the number of inputs that equal the maximum, which is 0
+  where the compiler computes an input twice, with two roundings.
+  """
+  def larger(a, b):
+    return jnp.where(a >= b, a, b)
+
+  x = _blocks(x)
+  x = larger(x[:, :, 0], x[:, :, 1])
+  return larger(x[:, :, :, 0], x[:, :, :, 1])
+
+
+def average_pool(x):
+  """2x2 mean, [B, H, W, C] -> [B, H // 2, W // 2, C]."""
+  return _blocks(x).mean(axis=(2, 4))
+
+
+def _blocks(x):
+  batch, height, width, channels = x.shape
+  x = x[:, :height // 2 * 2, :width // 2 * 2]
+  return x.reshape(batch, height // 2, 2, width // 2, 2, channels)
+
+
+def upsample(x):
+  """Each pixel as 2x2, [B, H, W, C] -> [B, 2 H, 2 W, C]."""
+  batch, height, width, channels = x.shape
+  x = jnp.broadcast_to(x[:, :, None, :, None],
+                       (batch, height, 2, width, 2, channels))
+  return x.reshape(batch, 2 * height, 2 * width, channels)
+
+
+def blur_pool(x, taps: tuple[int, ...] = (1, 2, 1)):
+  """Low-pass filter, then every second pixel: [B, H, W, C] -> halves.
+
+  Zhang 2019, https://arxiv.org/abs/1904.11486. The filter is the outer product
+  of `taps` with itself, divided by its sum, on the image mirrored at its edge.
+  The height and width come out rounded up.
+  """
+  before = (len(taps) - 1) // 2
+  for axis in (1, 2):
+    pads = [(before, len(taps) - 1 - before) if i == axis else (0, 0)
+            for i in range(4)]
+    y = jnp.pad(x, pads, mode='reflect')
+    # A sum of shifted images: a convolution would need one per channel.
+    x = sum(tap / sum(taps) * lax.slice_in_dim(
+        y, i, i + x.shape[axis], stride=2, axis=axis)
+            for i, tap in enumerate(taps))
+  return x
+
+
+def downsampling(name: str) -> Callable:
+  """The halving of a name: [B, H, W, C] -> [B, H / 2, W / 2, C]."""
+  return {'average': average_pool, 'blur': blur_pool}[
+      one_of(name, DownName, 'down')]
+
+
+class SelfAttention(nn.Module):
+  """x + gamma attention(x), [B, H, W, C] -> the same; gamma starts at 0.
+
+  Zhang et al. 2019 (SAGAN), https://arxiv.org/abs/1805.08318, eq. 1-3: queries
+  and keys of C / 8 channels, values of C / 2, all by 1x1 convolutions. Keys and
+  values are max-pooled by 2x2, as in its published code and in BigGAN's.
+  """
+
+  weight_norm: WeightNormName = 'none'
+  kernel_init: Any = nn.initializers.glorot_uniform()
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x):
+    batch, _, _, channels = x.shape
+
+    def project(features, name, x):
+      return Conv(features, size=1, bias=False, name=name,
+                  kernel_init=self.kernel_init, weight_norm=self.weight_norm,
+                  dtype=self.dtype)(x)
+
+    few, some = max(channels // 8, 1), max(channels // 2, 1)
+    query = project(few, 'query', x)
+    key = max_pool(project(few, 'key', x))
+    value = max_pool(project(some, 'value', x))
+    flat = [v.reshape(batch, -1, v.shape[-1]) for v in (query, key, value)]
+    scores = jnp.einsum('bqc,bkc->bqk', *flat[:2])
+    weights = nn.softmax(scores.astype(jnp.float32), axis=-1)
+    out = jnp.einsum('bqk,bkc->bqc', weights.astype(self.dtype), flat[2])
+    out = project(channels, 'out', out.reshape(*x.shape[:3], some))
+    gamma = self.param('gamma', nn.initializers.zeros, ())
+    return x + gamma.astype(self.dtype) * out
+
+
+# Layers by which a discriminator compares the examples of its batch. An
+# example's logit then depends on the others. On several devices each compares
+# those it holds, so that results depend on how many there are.
+
+
+def minibatch_std(x, group: int = 4):
+  """Appends a group's standard deviation as one more channel.
+
+  Karras et al. 2018, https://arxiv.org/abs/1710.10196, section 3: the deviation
+  over the group's examples of each feature at each place, averaged to one
+  number. [B, ..., C] -> [B, ..., C + 1]. The groups are of `group` examples,
+  strided (i, i + n, ...), or of the greatest common divisor of it and B.
+  """
+  batch, *rest = x.shape
+  size = math.gcd(batch, group)
+  y = x.astype(jnp.float32).reshape(size, batch // size, -1)
+  y = y - jnp.mean(y, 0, keepdims=True)
+  y = jnp.mean(jnp.sqrt(jnp.mean(y ** 2, 0) + 1e-8), -1)
+  y = jnp.tile(y, size).reshape(batch, *(1 for _ in rest)).astype(x.dtype)
+  return jnp.concatenate(
+      [x, jnp.broadcast_to(y, (batch, *rest[:-1], 1))], axis=-1)
+
+
+class MinibatchDiscrimination(nn.Module):
+  """Appends each example's closeness to its batch: [B, F] -> [B, F + kernels].
+
+  Salimans et al. 2016, https://arxiv.org/abs/1606.03498, section 3.2: with M_i
+  [kernels, dim] linear in the features, sum_j exp(-|M_i - M_j|_1), j = i
+  included.
+  """
+
+  kernels: int = 100
+  dim: int = 5
+  weight_norm: WeightNormName = 'none'
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x):
+    x = x.reshape(x.shape[0], -1)
+    m = Dense(self.kernels * self.dim, bias=False, weight_norm=self.weight_norm,
+              dtype=self.dtype)(x)
+    m = m.astype(jnp.float32).reshape(-1, self.kernels, self.dim)
+    distance = jnp.sum(jnp.abs(m[:, None] - m[None]), axis=-1)
+    closeness = jnp.sum(jnp.exp(-distance), axis=1)
+    return jnp.concatenate([x, closeness.astype(x.dtype)], axis=-1)
+
+
+class Minibatch(nn.Module):
+  """One of the two by name, or none."""
+
+  name_of: str
+  weight_norm: WeightNormName = 'none'
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x):
+    name = one_of(self.name_of, MinibatchName, 'minibatch')
+    if name == 'discrimination':
+      return MinibatchDiscrimination(weight_norm=self.weight_norm,
+                                     dtype=self.dtype)(x)
+    return minibatch_std(x) if name == 'std' else x
+
+
+# Where labels enter a network, and what leaves a discriminator.
+
+
+class LabelCode(nn.Module):
+  """Joins labels [B] to vectors [B, D] or images [B, H, W, C], as channels.
+
+  Mirza & Osindero 2014, arXiv:1411.1784: [B, num_classes] one-hot, or
+  [B, embed_dim] learnt. 'projection' enters at the other end, in `Heads`.
+  """
+
+  conditioning: Conditioning
+  num_classes: int
+  embed_dim: int
+
+  @nn.compact
+  def __call__(self, x, label):
+    kind = one_of(self.conditioning, Conditioning, 'conditioning')
+    if kind in ('none', 'projection'):
+      return x
+    check_labels(self.num_classes, f'conditioning {kind!r}',
+                 "conditioning='none'")
+    code = (jax.nn.one_hot(label, self.num_classes) if kind == 'onehot'
+            else nn.Embed(self.num_classes, self.embed_dim)(label))
+    code = code.reshape(code.shape[:1] + (1,) * (x.ndim - 2) + code.shape[1:])
+    code = jnp.broadcast_to(code, x.shape[:-1] + code.shape[-1:])
+    return jnp.concatenate([x, code.astype(x.dtype)], axis=-1)
+
+
+class Heads(nn.Module):
+  """Features [B, F] and labels [B] -> Critique, the end of a discriminator.
+
+  logits = <w, features> + b; with the conditioning 'projection' also
+  + <e_label, features>, e [num_classes, F] learnt. Miyato & Koyama 2018,
+  https://arxiv.org/abs/1802.05637, eq. 3. All of it is float32, whatever the
+  dtype of the features.
+
+  heads: (name, size) of what a loss asks for beside the logits: linear layers
+    of the features, {name: [B, size]}. ('proxies', size) is a learnt vector per
+    class instead, [num_classes, size].
+  """
+
+  num_classes: int = 0
+  conditioning: Conditioning = 'none'
+  heads: tuple[tuple[str, int], ...] = ()
+  kernel_init: Callable = nn.initializers.lecun_normal()
+  weight_norm: WeightNormName = 'none'
+
+  @nn.compact
+  def __call__(self, features, label):
+    def linear(size, name, x=features, bias=True):
+      # In float32: bfloat16 would round a logit to three digits.
+      return Dense(size, bias=bias, kernel_init=self.kernel_init, name=name,
+                   weight_norm=self.weight_norm)(x)
+
+    logits = linear(1, 'logits')[:, 0]
+    if self.conditioning == 'projection':
+      check_labels(self.num_classes, "conditioning 'projection'",
+                   "conditioning='none'")
+      # A linear layer of the one-hot label is a table with weight_norm.
+      embedded = linear(features.shape[-1], 'projection',
+                        jax.nn.one_hot(label, self.num_classes), bias=False)
+      logits += jnp.sum(embedded * features.astype(jnp.float32), axis=-1)
+    out = {}
+    for name, size in self.heads:
+      if name in ('logits', 'projection') or name in out:
+        raise ValueError(f'a head cannot be named {name!r}: it is taken')
+      if name == 'proxies':
+        check_labels(self.num_classes, "the head 'proxies'", 'another loss')
+        out[name] = self.param(name, nn.initializers.normal(1.0),
+                               (self.num_classes, size))
+      else:
+        out[name] = linear(size, name)
+    return Critique(logits, features, out)

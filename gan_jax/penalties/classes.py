@@ -1,0 +1,200 @@
+"""Terms of classes and codes, on heads of the discriminator.
+
+Each names the heads that it needs; the discriminator is built with them.
+CE is the cross-entropy of a head's logits with a class.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import jax.numpy as jnp
+import optax
+from jax import nn
+
+from gan_jax.penalties.term import Regulariser
+
+
+def acgan(*, num_classes: int) -> Regulariser:
+  """Auxiliary classifier (AC-GAN).  Odena et al. 2017, arXiv:1610.09585.
+
+  disc: CE(real) + CE(fake);  gen: CE(fake).
+  """
+  _check_classes('acgan', num_classes)
+  return Regulariser(
+      disc=lambda real_out, fake_out, label: (
+          _ce(real_out, 'class', label) + _ce(fake_out, 'class', label)),
+      gen=lambda fake_out, label: _ce(fake_out, 'class', label),
+      heads=(('class', num_classes),))
+
+
+def tac_gan(*, num_classes: int) -> Regulariser:
+  """Twin auxiliary classifiers (TAC-GAN).  Gong et al. 2019, arXiv:1907.02690.
+
+  The twin, trained on generated images only, tells the generator how easily its
+  classes are told apart, which `acgan` alone overdoes.
+  disc: CE(real) + CE_twin(fake);  gen: CE(fake) - CE_twin(fake), as in the
+  authors' code: unlike in `acgan`, the classifier learns from real images only.
+  """
+  _check_classes('tac_gan', num_classes)
+  return Regulariser(
+      disc=lambda real_out, fake_out, label: (
+          _ce(real_out, 'class', label) + _ce(fake_out, 'twin', label)),
+      gen=lambda fake_out, label: (
+          _ce(fake_out, 'class', label) - _ce(fake_out, 'twin', label)),
+      heads=(('class', num_classes), ('twin', num_classes)))
+
+
+def adc_gan(*, num_classes: int) -> Regulariser:
+  """Classifier of 2K classes (ADC-GAN).  Hou et al. 2022, arXiv:2107.10060.
+
+  Real images of class y are class y, generated ones class K + y (2y and 2y + 1
+  in the authors' code).
+  disc: CE(real, y) + CE(fake, K + y);  gen: CE(fake, y) - CE(fake, K + y).
+  """
+  _check_classes('adc_gan', num_classes)
+  head, fake = 'real_or_fake_class', num_classes
+  return Regulariser(
+      disc=lambda real_out, fake_out, label: (
+          _ce(real_out, head, label) + _ce(fake_out, head, label + fake)),
+      gen=lambda fake_out, label: (
+          _ce(fake_out, head, label) - _ce(fake_out, head, label + fake)),
+      heads=((head, 2 * num_classes),))
+
+
+def _ce(out, head, label):
+  return optax.losses.softmax_cross_entropy_with_integer_labels(
+      out.heads[head], label)
+
+
+def _check_classes(name, num_classes):
+  if num_classes < 2:
+    raise ValueError(f'{name} needs labels of two classes or more, and the '
+                     f'data have {num_classes}; use data with labels')
+
+
+def infogan(*, categories: tuple[int, ...] = (10,),
+            continuous: int = 2, categorical_weight: float = 1.0,
+            continuous_weight: float = 1.0) -> Regulariser:
+  """Codes that the images must reveal (InfoGAN).  Chen et al. 2016, 1606.03657.
+
+  Both players minimise -log q(code | image), up to constants: CE for each
+  categorical code, half the squared error (a Gaussian of variance 1) for each
+  continuous one, with a weight for each kind. The codes come first in z: see
+  `latents.infogan`, which takes the same categories and continuous.
+  """
+  def negative_log_likelihood(fake_out, z):
+    head, total, start = fake_out.heads['code'], 0.0, 0
+    for size in categories:
+      part = slice(start, start + size)
+      total -= categorical_weight * jnp.sum(
+          nn.log_softmax(head[:, part]) * z[:, part], axis=-1)
+      start += size
+    part = slice(start, start + continuous)
+    squares = jnp.sum((head[:, part] - z[:, part]) ** 2, axis=-1)
+    return total + 0.5 * continuous_weight * squares
+
+  return Regulariser(negative_log_likelihood, negative_log_likelihood,
+                     heads=(('code', sum(categories) + continuous),))
+
+
+def contragan(*, num_classes: int, size: int = 128, temperature: float = 1.0,
+              batch_all: Callable = lambda x: x) -> Regulariser:
+  """Conditional contrastive loss (2C).  Kang & Park 2020, arXiv:2006.12681.
+
+  -log of [e(x, proxy of y) + sum of e(x, x') with y' = y] over [e(x, proxy of
+  y) + sum over all x' of e(x, x')], e(a, b) = exp(cos(a, b) / temperature), x'
+  the other images of the batch; real images for D, generated ones for G.
+  """
+  def ratio(x, proxy, label):
+    other = 1.0 - jnp.eye(len(x))
+    alike = (label[:, None] == label[None, :]) * other
+    between = jnp.exp(x @ x.T / temperature)
+    own = jnp.exp(jnp.sum(x * proxy, axis=-1) / temperature)
+    return ((own + jnp.sum(between * alike, axis=-1))
+            / (own + jnp.sum(between * other, axis=-1)))
+
+  return _contrastive('contragan', ratio, num_classes, size, batch_all)
+
+
+def reacgan(*, num_classes: int, size: int = 128, temperature: float = 0.5,
+            easy_positive: float = 0.98, easy_negative: float = 0.02,
+            batch_all: Callable = lambda x: x) -> Regulariser:
+  """Data-to-data cross-entropy.  Kang et al. 2021, arXiv:2111.01118.
+
+  -log of p / (p + sum of n over x' with y' != y), with
+  p = exp(min(cos(x, proxy of y) - easy_positive, 0) / temperature),
+  n = exp(max(cos(x, x') - easy_negative, 0) / temperature). The authors' code
+  has easy_negative = 1 - easy_positive, and the weight 0.5 on CIFAR-10.
+  """
+  def ratio(x, proxy, label):
+    differs = (label[:, None] != label[None, :]).astype(jnp.float32)
+    cosine = jnp.sum(x * proxy, axis=-1)
+    positive = jnp.exp(jnp.minimum(cosine - easy_positive, 0.0) / temperature)
+    negative = jnp.exp(nn.relu(x @ x.T - easy_negative) / temperature)
+    return positive / (positive + jnp.sum(negative * differs, axis=-1))
+
+  return _contrastive('reacgan', ratio, num_classes, size, batch_all)
+
+
+def _contrastive(name, ratio, num_classes, size, batch_all):
+  """Mean of -log ratio(x, proxy, label) over all devices, for both players.
+
+  x [B, size] are the embeddings of images, proxy [B, size] those of their
+  classes, all of length 1.
+  """
+  _check_classes(name, num_classes)
+
+  def loss(out, label):
+    label = batch_all(label)
+    proxies = _unit(out.heads['proxies'])
+    x = batch_all(_unit(out.heads['embedding']))
+    mean = jnp.mean(-jnp.log(ratio(x, proxies[label], label)))
+    return jnp.full(out.logits.shape, mean)
+
+  return Regulariser(disc=lambda real_out, label: loss(real_out, label),
+                     gen=lambda fake_out, label: loss(fake_out, label),
+                     heads=(('embedding', size), ('proxies', size)))
+
+
+def _unit(x):
+  x = x.astype(jnp.float32)
+  return x / jnp.sqrt(jnp.sum(x ** 2, axis=-1, keepdims=True) + 1e-12)
+
+
+def semi_supervised(*, num_classes: int,
+                    form: Literal['k', 'k_plus_1'] = 'k_plus_1',
+                    batch_mean: Callable = jnp.mean) -> Regulariser:
+  """Classes of which some are known.  Salimans et al. 2016, arXiv:1606.03498.
+
+  Section 5. The discriminator classifies; its logit for every adversarial loss
+  follows from its class logits l, and the logit of its own is not used:
+
+    k_plus_1: K + 1 classes, the last one is 'generated':
+      logit = logsumexp(l_1 .. l_K) - l_{K+1};
+    k: the same with l_{K+1} = 0: logit = logsumexp(l_1 .. l_K).
+
+  disc: CE of l_1 .. l_K with the class, a mean over the real examples of the
+  batch (of all devices) that have a label, 0 where none has; the others have
+  the label -1. The paper trains the generator by `feature_matching` alone;
+  beside it the adversarial loss goes on.
+  """
+  _check_classes('semi_supervised', num_classes)
+  if form not in ('k', 'k_plus_1'):
+    raise ValueError(f"form {form!r} must be 'k' or 'k_plus_1'")
+
+  def judge(out):
+    logits = out.heads['semi_supervised']
+    found = nn.logsumexp(logits[:, :num_classes], axis=-1)
+    return found if form == 'k' else found - logits[:, num_classes]
+
+  def disc(real_out, label):
+    known = (label >= 0).astype(jnp.float32)
+    logits = real_out.heads['semi_supervised'][:, :num_classes]
+    values = optax.losses.softmax_cross_entropy_with_integer_labels(
+        logits.astype(jnp.float32), jnp.maximum(label, 0))
+    # Where none has a label all values are 0.
+    return values * known / jnp.maximum(batch_mean(known), 1e-9)
+
+  size = num_classes + (form == 'k_plus_1')
+  return Regulariser(disc, heads=(('semi_supervised', size),), judge=judge,
+                     missing_labels=True)
