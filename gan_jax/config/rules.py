@@ -48,6 +48,8 @@ def of_config(config: Mapping, devices: int,
     found += _batch(config['batch_size'], devices)
   if fine('packing', 'batch_size'):
     found += _pack_size(config, devices)
+  if fine('discriminator', 'packing', 'batch_size'):
+    found += _compared(config, devices)
   if fine('unrolled_steps', 'disc_optimizer') and config['unrolled_steps']:
     found += _unrolled(config['disc_optimizer'])
   if fine('updates', 'disc_steps', 'gen_steps') and (
@@ -76,6 +78,24 @@ def _pack_size(config, devices):
         'packing', packing, f'packs do not divide batch_size='
         f'{config["batch_size"]} on {devices} devices; a multiple of '
         f'{packing * devices} does')
+
+
+def _compared(config, devices):
+  """Minibatch layers compare the examples, or packs, of one device."""
+  kind = config['discriminator'].get('minibatch', 'none')
+  least = devices * config['packing']
+  part, batch = config['batch_size'] // least, config['batch_size']
+  if kind == 'none' or batch % least:
+    return
+  if part == 1:
+    yield Problem('batch_size', batch, f'leaves one example to a device, and '
+                  f'minibatch={kind!r} compares several; use {2 * least} or '
+                  "more, or discriminator.minibatch='none'")
+  elif kind == 'std' and part > 4 and part % 4:
+    down = part // 4 * 4 * least
+    yield Problem('batch_size', batch, f"leaves {part} examples to a device, "
+                  "and minibatch='std' compares them in groups of 4; use a "
+                  f'multiple of {4 * least}: {down} or {down + 4 * least}')
 
 
 def _unrolled(spec):

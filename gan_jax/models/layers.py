@@ -274,11 +274,18 @@ def minibatch_std(x, group: int = 4):
 
   Karras et al. 2018, https://arxiv.org/abs/1710.10196, section 3: the deviation
   over the group's examples of each feature at each place, averaged to one
-  number. [B, ..., C] -> [B, ..., C + 1]. The groups are of `group` examples,
-  strided (i, i + n, ...), or of the greatest common divisor of it and B.
+  number. [B, ..., C] -> [B, ..., C + 1]. The groups, strided (i, i + n, ...),
+  are of min(group, B) examples, as in StyleGAN2-ADA (Karras et al. 2020,
+  arXiv:2006.06676), or of the largest divisor of B below.
+
+  Raises:
+    ValueError: there is none but 1, as of 5: the channel would be constant.
   """
   batch, *rest = x.shape
-  size = math.gcd(batch, group)
+  size = max(n for n in range(1, min(group, batch) + 1) if not batch % n)
+  if size == 1 < batch:
+    raise ValueError(f'a batch of {batch} does not divide into groups of 2 to '
+                     f'{group} examples; use a multiple of {group}')
   y = x.astype(jnp.float32).reshape(size, batch // size, -1)
   y = y - jnp.mean(y, 0, keepdims=True)
   y = jnp.mean(jnp.sqrt(jnp.mean(y ** 2, 0) + 1e-8), -1)

@@ -69,9 +69,27 @@ def test_minibatch_std_by_hand():
   np.testing.assert_allclose(got[:, :2], x)
   # Deviations 1 and 3 in the first group, none in the second.
   np.testing.assert_allclose(got[:, 2], [2.0, 1e-4, 2.0, 1e-4], atol=1e-6)
-  maps = np.asarray(layers.minibatch_std(images(6, 3, 2, 5)))
-  assert maps.shape == (6, 3, 2, 6)  # Six in groups of two, not of four.
-  assert (maps[..., 5] == maps[:, :1, :1, 5]).all()
+
+
+@pytest.mark.parametrize('batch,size', [(1, 1), (2, 2), (3, 3), (4, 4), (6, 3),
+                                        (8, 4), (9, 3), (10, 2), (12, 4)])
+def test_minibatch_std_has_groups_of_up_to_four_in_numpy(batch, size):
+  x = np.float64(images(batch, 3, 2, 5))
+  got = np.asarray(layers.minibatch_std(jnp.float32(x)))
+  assert got.shape == (batch, 3, 2, 6)
+  groups = x.reshape(size, batch // size, -1)
+  want = np.sqrt(groups.var(0) + 1e-8).mean(-1)
+  np.testing.assert_allclose(
+      got[..., 5], np.tile(want, size)[:, None, None] + np.zeros((1, 3, 2)),
+      rtol=1e-4)
+
+
+def test_minibatch_std_refuses_a_batch_that_makes_no_groups():
+  """Of one example each the channel would be constant, and say nothing."""
+  for batch in (5, 7, 25):
+    with pytest.raises(ValueError, match=f'a batch of {batch} does not divide '
+                       'into groups of 2 to 4 examples; use a multiple of 4'):
+      layers.minibatch_std(jnp.zeros((batch, 3)))
 
 
 def test_minibatch_discrimination_in_numpy():

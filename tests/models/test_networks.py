@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
 from small_models import (
   DISCRIMINATORS,
   KEY,
@@ -21,6 +22,7 @@ from small_models import (
 
 from gan_jax import models
 from gan_jax.base import lookup
+from gan_jax.config import rules
 from gan_jax.models import layers, norms
 
 NORMS = typing.get_args(norms.NormName)
@@ -175,6 +177,30 @@ def test_minibatch_layers_compare_the_batch(name, minibatch):
   run = jax.jit(lambda x: model.apply(params, stats, x, label, train=True)[0])
   change = np.abs(run(x.at[1].add(1.0)).logits - run(x).logits)
   assert (change > 1e-6).all()
+
+
+@pytest.mark.parametrize('minibatch,batch,devices,packing,words', [
+    # What a device holds: 4, 2, 3, 8, 12; of packs 1 or more to compare.
+    ('std', 4, 1, 1, ''), ('std', 4, 2, 1, ''), ('std', 6, 2, 1, ''),
+    ('std', 64, 8, 1, ''), ('std', 48, 2, 2, ''), ('none', 7, 1, 1, ''),
+    ('discrimination', 7, 1, 1, ''), ('discrimination', 6, 3, 1, ''),
+    ('std', 10, 2, 1, 'leaves 5 examples to a device, and minibatch=\'std\' '
+     'compares them in groups of 4; use a multiple of 8: 8 or 16'),
+    ('std', 6, 1, 1, 'leaves 6 examples to a device'),
+    ('std', 36, 2, 3, 'use a multiple of 24: 24 or 48'),
+    ('std', 4, 4, 1, 'leaves one example to a device, and minibatch=\'std\' '
+     'compares several; use 8 or more, or discriminator.minibatch=\'none\''),
+    ('discrimination', 6, 2, 3, 'use 12 or more')])
+def test_a_batch_that_minibatch_layers_cannot_compare_is_refused(
+    minibatch, batch, devices, packing, words):
+  config = tiny.config('unused', batch_size=batch, packing=packing,
+                       discriminator=dict(name='mlp.Discriminator', widths=(8,),
+                                          minibatch=minibatch))
+  found = rules.of_config(config, devices, [])
+  assert len(found) == bool(words)
+  for problem in found:
+    assert problem.path == 'batch_size' and problem.value == batch
+    assert words in problem.rule
 
 
 def test_is_conditional():
