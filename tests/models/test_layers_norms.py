@@ -18,6 +18,20 @@ def test_norms_are_over_their_axes(name, axes):
   np.testing.assert_allclose(got, standard(x, axes), atol=1e-5)
 
 
+@pytest.mark.parametrize('name', ['batch', 'conditional_batch',
+                                  'self_modulation'])
+def test_batch_norm_of_values_far_from_0(name):
+  """1,000 with a deviation of 0.1: E x^2 - (E x)^2 has no digit left."""
+  x = jnp.float32(1000.0 + 0.1 * RNG.normal(size=(64, 3)))
+  cond = [] if name == 'batch' else [jnp.zeros((64, 2))]
+  module = norms.Norm(name, train=True, momentum=0.0)
+  got, after = run(module, x, *cond, train=True)
+  # Float32 numbers near 1,000 are 6e-5 apart, and so is the mean exact.
+  np.testing.assert_allclose(got, standard(x, 0), atol=2e-3)
+  np.testing.assert_allclose(after['batch_stats']['BatchNorm_0']['var'],
+                             np.float64(x).var(0), rtol=1e-2)
+
+
 @pytest.mark.parametrize('channels,groups', [(4, 2), (6, 3), (64, 32),
                                              (96, 32), (1, 1)])
 def test_group_norm_has_up_to_32_groups_of_two_channels_or_more(channels,
