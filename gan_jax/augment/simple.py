@@ -35,9 +35,9 @@ def instance_noise(*, std: Number = 0.1) -> Augmentation:
 
 
 def translation(*, ratio: float = 0.125) -> Callable:
-  """Shifts by up to ratio * size, filling with 0.  DiffAugment.
+  """Shifts, filled with 0 (DiffAugment).  Zhao et al. 2020, arXiv:2006.10738.
 
-  Zhao et al. 2020, arXiv:2006.10738; 1/8 is their value.
+  By up to ratio * size; 1/8 is their value.
   """
   def one(image, key):
     height, width = image.shape[:2]
@@ -54,9 +54,9 @@ def translation(*, ratio: float = 0.125) -> Callable:
 
 
 def colour() -> Callable:
-  """Brightness, saturation and contrast of each image.  DiffAugment.
+  """Changes of colour (DiffAugment).  Zhao et al. 2020, arXiv:2006.10738.
 
-  Zhao et al. 2020, arXiv:2006.10738, for images in [-1, 1]: x + U(-0.5, 0.5);
+  Brightness, saturation and contrast for images in [-1, 1]: x + U(-0.5, 0.5);
   distance to the mean over channels times U(0, 2), which leaves grey images as
   they are; distance to the mean over all of the image times U(0.5, 1.5). Values
   may leave the range: nothing is cut.
@@ -75,10 +75,10 @@ def colour() -> Callable:
 
 
 def cutout(*, ratio: float = 0.5) -> Callable:
-  """Sets a window of ratio * size to 0.  DiffAugment.
+  """Sets a window to 0 (DiffAugment).  Zhao et al. 2020, arXiv:2006.10738.
 
-  Zhao et al. 2020, arXiv:2006.10738. The centre is anywhere in the image, so
-  that the border may cut the window; ratio is that of its sides.
+  Its sides are ratio * size. The centre is anywhere in the image, so that the
+  border may cut the window.
   """
   def one(image, key):
     size = jnp.array([int(n * ratio + 0.5) for n in image.shape[:2]])
@@ -103,7 +103,7 @@ _POLICIES = {'color': colour, 'translation': translation, 'cutout': cutout}
 
 def diffaugment(*, policy: tuple = ('color', 'translation',
                                     'cutout')) -> Callable:
-  """DiffAugment, several in turn.  Zhao et al. 2020, arXiv:2006.10738, sec. 3.
+  """Several of DiffAugment in turn.  Zhao et al. 2020, arXiv:2006.10738.
 
   The policy says what is done, in this order, with the paper's strength.
   """

@@ -93,7 +93,7 @@ def least_squares(*, real_target: float = 1.0, fake_target: float = 0.0,
 
 
 def hinge() -> Loss:
-  """Hinge loss.  Lim & Ye 2017, arXiv:1705.02894, eq. 8-9.
+  """Hinge loss on logits.  Lim & Ye 2017, arXiv:1705.02894, eq. 8-9.
 
   disc: relu(1 - real) + relu(1 + fake);  gen: -fake.
   """

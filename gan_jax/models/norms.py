@@ -58,10 +58,9 @@ class Norm(nn.Module):
 
   'module:function' names a norm of the user's own: what the function returns,
   or the flax module that it is, is called with x and returns its like. It
-  receives those of the fields below that it names, and `cond`: z (in biggan a
-  piece of it), with the label's code by the generator's `conditioning`.
-
-  scale_std: deviation of the scale's start around 1.
+  receives those of train, dtype, axis_name, momentum and cond that it names;
+  cond is z (in biggan a piece of it), with the label's code by the generator's
+  `conditioning`. Scales start with a deviation of `scale_std` around 1.
   """
 
   name_of: str

@@ -164,7 +164,7 @@ def _unit(x):
 def semi_supervised(*, num_classes: int,
                     form: Literal['k', 'k_plus_1'] = 'k_plus_1',
                     batch_mean: Callable = jnp.mean) -> Regulariser:
-  """Classes of which some are known.  Salimans et al. 2016, arXiv:1606.03498.
+  """Classifier for data of few labels.  Salimans et al. 2016, arXiv:1606.03498.
 
   Section 5. The discriminator classifies; its logit for every adversarial loss
   follows from its class logits l, and the logit of its own is not used:

@@ -11,18 +11,19 @@ from gan_jax.penalties.term import Regulariser
 
 
 def cr(*, shift: float = 0.125, flip: bool = False) -> Callable:
-  """(D(x) - D(T(x)))^2 on real images.  Zhang et al. 2020, arXiv:1910.12027.
+  """One answer to moved real images (CR).  Zhang et al. 2020, arXiv:1910.12027.
 
-  T shifts by up to `shift` of the size, what comes in being the mirror image at
-  the border as in StudioGAN, and mirrors if `flip` is on (the paper does both;
-  digits must not be mirrored). The paper's weight is 10.
+  (D(x) - D(T(x)))^2 on real images. T shifts by up to `shift` of the size, what
+  comes in being the mirror image at the border as in StudioGAN, and mirrors if
+  `flip` is on (the paper does both; digits must not be mirrored). The paper's
+  weight is 10.
   """
   return lambda critic, real, real_out, keys: (
       real_out.logits - critic(_change(real, keys, shift, flip))) ** 2
 
 
 def bcr(*, shift: float = 0.125, flip: bool = False) -> Callable:
-  """`cr` on real and on fake images.  Zhao et al. 2020, arXiv:2002.04724, 3.1.
+  """`cr` on real and on fake images (bCR).  Zhao et al. 2020, 2002.04724, 3.1.
 
   The paper's weights are 10 for both.
   """
@@ -37,12 +38,12 @@ def bcr(*, shift: float = 0.125, flip: bool = False) -> Callable:
 
 
 def zcr(*, std: float = 0.03, gen_weight: float = 0.1) -> Regulariser:
-  """(D(G(z)) - D(G(z + d)))^2, d ~ N(0, std^2).  Zhao et al. 2020, 2002.04724.
+  """One answer to latents close by (zCR).  Zhao et al. 2020, 2002.04724, 3.2.
 
-  Section 3.2. The generator maximises the mean squared distance of the two
-  images, times gen_weight. The paper's weight is 5 for D and 0.5 for G, so that
-  gen_weight, which multiplies the term's weight, is 0.1; StudioGAN's BigGAN has
-  20, 0.5 and the std 0.05.
+  (D(G(z)) - D(G(z + d)))^2, d ~ N(0, std^2). The generator maximises the mean
+  squared distance of the two images, times gen_weight. The paper's weight is 5
+  for D and 0.5 for G, so that gen_weight, which multiplies the term's weight,
+  is 0.1; StudioGAN's BigGAN has 20, 0.5 and the std 0.05.
   """
   def near(z, keys):
     # With packing there is a key for several latents.
@@ -63,9 +64,10 @@ def zcr(*, std: float = 0.03, gen_weight: float = 0.1) -> Regulariser:
 
 def icr(*, shift: float = 0.125, flip: bool = False, std: float = 0.03,
         latent_weight: float = 0.5, gen_weight: float = 0.1) -> Regulariser:
-  """Both: bcr + latent_weight * zcr.  Zhao et al. 2020, arXiv:2002.04724, 3.3.
+  """`bcr` and `zcr` together (ICR).  Zhao et al. 2020, arXiv:2002.04724, 3.3.
 
-  With weight 10: 10 on both sides of bcr, 5 on zcr, 0.5 for the generator.
+  bcr + latent_weight * zcr. With weight 10: 10 on both sides of bcr, 5 on zcr,
+  0.5 for the generator.
   """
   images = bcr(shift=shift, flip=flip)
   latents = zcr(std=std, gen_weight=gen_weight)

@@ -46,7 +46,7 @@ def dragan(*, scale: float = 0.5, target: float = 1.0, eps: float = 1e-10,
 
 def max_gp(*, eps: float = 1e-10,
            batch_all: Callable = lambda x: x) -> Callable:
-  """The largest squared gradient of a batch.  Zhou et al. 2019, 1902.05687.
+  """Largest squared gradient of a batch.  Zhou et al. 2019, arXiv:1902.05687.
 
   max |grad D|^2 over the examples of all devices, at points between real and
   generated images as in wgan_gp.
@@ -59,27 +59,28 @@ def max_gp(*, eps: float = 1e-10,
 
 
 def wgan_div(*, power: float = 6.0, eps: float = 1e-10) -> Callable:
-  """|grad D|^p between real and fake.  Wu et al. 2018, arXiv:1712.01026.
+  """Power of the gradient's norm (WGAN-div).  Wu et al. 2018, arXiv:1712.01026.
 
-  The weight in the config is k; the paper's best are k = 2, p = 6 (its code has
-  k = 10). It belongs to the wasserstein loss.
+  |grad D|^p at points between real and fake images as in wgan_gp. The weight in
+  the config is k; the paper's best are k = 2, p = 6 (its code has k = 10). It
+  belongs to the wasserstein loss.
   """
   return lambda critic, real, fake, keys: (_squared_gradient(
       critic, _between(real, fake, keys)) + eps) ** (power / 2.0)
 
 
 def r1() -> Callable:
-  """1/2 |grad D|^2 at real images.  Mescheder et al. 2018, 1801.04406, eq. 9.
+  """Squared gradient at real images (R1).  Mescheder et al. 2018, 1801.04406.
 
-  The weight in the config is the paper's gamma.
+  Eq. 9: 1/2 |grad D|^2. The weight in the config is the paper's gamma.
   """
   return lambda critic, real: 0.5 * _squared_gradient(critic, real)
 
 
 def r2() -> Callable:
-  """1/2 |grad D|^2 at fake images.  Mescheder et al. 2018, 1801.04406, eq. 10.
+  """Squared gradient at fake images (R2).  Mescheder et al. 2018, 1801.04406.
 
-  The weight in the config is the paper's gamma.
+  Eq. 10: 1/2 |grad D|^2. The weight in the config is the paper's gamma.
   """
   return lambda critic, fake: 0.5 * _squared_gradient(critic, fake)
 

@@ -13,9 +13,9 @@ Player = Literal['gen', 'disc', 'both']
 
 
 def drift() -> Callable:
-  """D(x)^2, which keeps a critic near 0.  Karras et al. 2018, 1710.10196, A.1.
+  """Logits of real images near 0.  Karras et al. 2018, arXiv:1710.10196, A.1.
 
-  The paper's weight is 0.001.
+  D(x)^2. The paper's weight is 0.001.
   """
   return lambda real_out: real_out.logits ** 2
 
@@ -48,10 +48,10 @@ def lecam(*, decay: float = 0.99, start: int = 1000,
 
 
 def feature_matching(*, batch_all: Callable = lambda x: x) -> Regulariser:
-  """|E f(real) - E f(fake)|^2.  Salimans et al. 2016, 1606.03498, section 3.1.
+  """Equal means of D's features.  Salimans et al. 2016, arXiv:1606.03498, 3.1.
 
-  For the generator, over the examples of all devices; f are the features of the
-  discriminator before its last layer.
+  |E f(real) - E f(fake)|^2 for the generator, over the examples of all devices;
+  f are the features of the discriminator before its last layer.
   """
   def gen(real_out, fake_out):
     means = [jnp.mean(batch_all(out.features.astype(jnp.float32)), axis=0)
@@ -63,9 +63,9 @@ def feature_matching(*, batch_all: Callable = lambda x: x) -> Regulariser:
 
 
 def pulling_away(*, batch_all: Callable = lambda x: x) -> Regulariser:
-  """Mean squared cosine of features.  Zhao et al. 2017, 1609.03126, eq. 4.
+  """Features of fakes that differ (EBGAN-PT).  Zhao et al. 2017, 1609.03126.
 
-  1 / (N (N - 1)) sum over i and j != i of cos(f(x_i), f(x_j))^2, for the
+  Eq. 4: 1 / (N (N - 1)) sum over i and j != i of cos(f(x_i), f(x_j))^2, for the
   generator, over the N generated images of all devices; f are the features of
   the discriminator: the code of an autoencoder, as in the paper (section 2.4),
   whose weight is 0.1.
@@ -83,11 +83,11 @@ def pulling_away(*, batch_all: Callable = lambda x: x) -> Regulariser:
 
 
 def orthogonal(*, player: Player = 'both') -> Regulariser:
-  """|W^T W * (1 - I)|_F^2, over all kernels.  Brock et al. 2019, 1809.11096.
+  """Orthogonal columns of all kernels.  Brock et al. 2019, arXiv:1809.11096.
 
-  Equation 3: the columns of each kernel, one for each output channel, become
-  orthogonal and keep their norms. As in the authors' code, tables of embeddings
-  do not count. The paper's weight is 1e-4, for G.
+  Eq. 3, |W^T W * (1 - I)|_F^2: the columns of each kernel, one for each output
+  channel, become orthogonal and keep their norms. As in the authors' code,
+  tables of embeddings do not count. The paper's weight is 1e-4, for G.
   """
   def penalty(params, keys):
     total = sum(_overlap(leaf) for path, leaf in
@@ -111,11 +111,11 @@ def _overlap(kernel):
 
 
 def historical_averaging(*, player: Player = 'both') -> Regulariser:
-  """|params - their mean over time|^2.  Salimans et al. 2016, 1606.03498, 3.3.
+  """Weights near their mean over time.  Salimans et al. 2016, 1606.03498, 3.3.
 
-  The mean is of the parameters before all earlier updates, 0 is the value in
-  the first; with a lazy interval, of the updates in which it acts. The paper
-  gives no weight.
+  |params - mean|^2. The mean is of the parameters before all earlier updates, 0
+  is the value in the first; with a lazy interval, of the updates in which it
+  acts. The paper gives no weight.
   """
   def memory(params):
     return {'mean': jax.tree.map(jnp.zeros_like, params), 'updates': 0.0}
