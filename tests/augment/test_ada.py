@@ -55,7 +55,7 @@ def test_ada_at_0_is_the_image_itself(channels):
 
 def test_ada_does_each_operation_with_probability_p():
   """Of grey images of one value, colour alone changes the value."""
-  images = jnp.full((3000, 4, 4, 1), 0.5)
+  images = np.full((3000, 4, 4, 1), 0.5, np.float32)
   function = jax.jit(augment.ada().apply)
   for p in (0.1, 0.5):
     out = np.asarray(function(images, keys_of(3000), {'p': jnp.float32(p)}))

@@ -45,7 +45,8 @@ def test_translation_shifts_by_all_amounts_and_fills_with_0():
     (100, 0.125, 13)])
 def test_translation_ratio(size, ratio, most):
   middle = size // 2
-  image = jnp.zeros((200, size, size, 1)).at[:, middle, middle].set(1.0)
+  image = np.zeros((200, size, size, 1), np.float32)
+  image[:, middle, middle] = 1.0
   out = jax.jit(augment.translation(ratio=ratio))(image, keys_of(200))
   _, rows, cols, _ = np.nonzero(np.asarray(out))
   for found in (rows, cols):
@@ -56,7 +57,7 @@ def test_translation_ratio(size, ratio, most):
 def test_instance_noise_is_normal_and_of_every_pixel():
   images = pictures(200) / 1000.0
   out = jax.jit(bound(augment.instance_noise(std=0.3)))(images, keys_of(200))
-  noise = np.asarray(out - images) / 0.3
+  noise = (np.asarray(out) - images) / 0.3
   assert abs(noise.mean()) < 0.02 and abs(noise.std() - 1.0) < 0.02
   assert len(np.unique(noise)) > 0.9 * noise.size
   channels = noise.reshape(-1, 2)
@@ -66,14 +67,15 @@ def test_instance_noise_is_normal_and_of_every_pixel():
 def test_instance_noise_fades():
   noise = augment.instance_noise(std=optax.linear_schedule(0.4, 0.0, 100))
   assert noise.memory == {}
-  images, keys = jnp.zeros((50, 8, 8, 1)), keys_of(50)
+  images, keys = np.zeros((50, 8, 8, 1), np.float32), keys_of(50)
   apply = jax.jit(noise.apply)
   whole = apply(images, keys, {'step': jnp.int32(0)})
   np.testing.assert_allclose(
       whole, augment.instance_noise(std=0.4).apply(images, keys, {}), rtol=1e-6)
   for step, part in [(25, 0.75), (100, 0.0), (1000, 0.0)]:
     faded = apply(images, keys, {'step': jnp.int32(step)})
-    np.testing.assert_allclose(faded, part * whole, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(faded, part * np.asarray(whole), rtol=1e-5,
+                               atol=1e-6)
 
 
 def test_bgc_is_ada_with_a_given_probability():
@@ -98,7 +100,8 @@ def test_bgc_is_ada_with_a_given_probability():
 
 def test_colour_recovers_its_draws():
   """Each draw by itself, from what it leaves unchanged."""
-  images = jax.random.uniform(random.key(3), (400, 4, 6, 3), minval=-1.0)
+  images = np.float32(np.random.default_rng(3).uniform(
+      -1.0, 1.0, (400, 4, 6, 3)))
   out = np.float64(jax.jit(augment.colour())(images, keys_of(400)))
   images = np.float64(images)
 
@@ -127,7 +130,7 @@ def test_colour_recovers_its_draws():
 
 @pytest.mark.parametrize('shape', [(8, 6), (7, 9)])
 def test_cutout_hides_one_window_anywhere(shape):
-  images = jnp.ones((600, *shape, 1))
+  images = np.ones((600, *shape, 1), np.float32)
   out = np.asarray(jax.jit(augment.cutout())(images, keys_of(600)))[..., 0]
   assert set(np.unique(out)) == {0.0, 1.0}
   seen = set()
@@ -202,12 +205,16 @@ def test_an_image_depends_on_its_own_key_only(name):
   np.testing.assert_array_equal(function(images, keys), out)
   np.testing.assert_array_equal(function(images[::-1], keys[::-1]), out[::-1])
   # An image does not depend on the others.
-  np.testing.assert_array_equal(function(images.at[2:].mul(0.5), keys)[:2],
-                                out[:2])
+  others = np.concatenate([images[:2], 0.5 * images[2:]])
+  np.testing.assert_array_equal(function(others, keys)[:2], out[:2])
   if name == 'apa':  # What it does is `mix`, not `apply`.
     return
-  others = [function(images, keys.at[4].set(random.key(seed)))
-            for seed in range(12)]
+  def with_another(seed):
+    data = np.array(random.key_data(keys))
+    data[4] = seed
+    return random.wrap_key_data(data)
+
+  others = [function(images, with_another(seed)) for seed in range(12)]
   rest = np.array([0, 1, 2, 3, 5])
   for other in others:
     np.testing.assert_array_equal(other[rest], out[rest])
@@ -219,7 +226,7 @@ def test_gradients_flow_to_the_images(name):
   """Along a direction the function moves as its gradient says."""
   images, way = pictures(6) / 100.0, pictures(6)[::-1] / 100.0
   keys = keys_of(6)
-  slope = float(jnp.sum(both(name)(images, keys)[1] * way))
+  slope = np.sum(np.asarray(both(name)(images, keys)[1]) * way)
   ahead, behind = (float(both(name)(x, keys)[0][0])
                    for x in (images + way, images - way))
   assert abs(slope) > 0.1
@@ -229,11 +236,11 @@ def test_gradients_flow_to_the_images(name):
 @pytest.mark.parametrize('shape', [(9, 4, 1), (6, 11, 3)])
 @pytest.mark.parametrize('name', NAMES)
 def test_any_size_and_number_of_channels(name, shape):
-  images = jnp.tanh(random.normal(random.key(5), (6, *shape)))
+  images = np.tanh(pictures(6, shape) / 100.0 - 1.0)
   (_, out), slope = both(name)(images, keys_of(6))
   assert out.shape == images.shape
-  assert jnp.isfinite(out).all() and jnp.isfinite(slope).all()
-  assert jnp.abs(slope).max() > 0
+  assert np.isfinite(out).all() and np.isfinite(slope).all()
+  assert np.abs(slope).max() > 0
   half = jax.eval_shape(build(name), images.astype(jnp.bfloat16), keys_of(6))
   assert half.dtype == jnp.bfloat16
 

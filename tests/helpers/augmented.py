@@ -30,11 +30,12 @@ def bound(augmentation, **memory):
 def pictures(batch, shape=SHAPE):
   """No two pixels alike, none 0."""
   values = np.random.default_rng(0).permutation(batch * np.prod(shape)) + 1.0
-  return jnp.asarray(values.reshape(batch, *shape), jnp.float32)
+  return np.float32(values.reshape(batch, *shape))
 
 
 def keys_of(batch, seed=0):
-  return random.split(random.key(seed), batch)
+  return random.wrap_key_data(np.random.default_rng(seed).integers(
+      0, 2**32, (batch, 2), np.uint32))
 
 
 def shifted(image, down, right):

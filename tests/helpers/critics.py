@@ -27,8 +27,7 @@ def ask(penalty, critic, real, fake, keys, **more):
 
 
 def normal(seed, *shape):
-  return jnp.asarray(np.random.default_rng(seed).normal(size=shape),
-                     jnp.float32)
+  return np.float32(np.random.default_rng(seed).normal(size=shape))
 
 
 def images(seed=0, batch=B):
@@ -36,7 +35,8 @@ def images(seed=0, batch=B):
 
 
 def keys_of(seed=0, batch=B):
-  return random.split(random.key(seed), batch)
+  return random.wrap_key_data(np.random.default_rng(seed).integers(
+      0, 2**32, (batch, 2), np.uint32))
 
 
 def linear(a, x):
@@ -46,7 +46,7 @@ def linear(a, x):
 
 def direction(norm, seed=9):
   a = normal(seed, *SHAPE)
-  return norm * a / jnp.sqrt(jnp.sum(a ** 2))
+  return norm * a / np.sqrt(np.sum(a ** 2))
 
 
 def evaluate(penalty, critic, pair, keys=None, params=None):
@@ -54,14 +54,16 @@ def evaluate(penalty, critic, pair, keys=None, params=None):
   def values(params, real, fake, keys):
     return ask(penalty, lambda x: critic(params, x), real, fake, keys)
 
-  return jax.jit(values)(params, *pair, keys_of() if keys is None else keys)
+  return np.asarray(jax.jit(values)(params, *pair,
+                                    keys_of() if keys is None else keys))
 
 
 def critique(logits=None, features=None, **heads):
   size = next(len(x) for x in (logits, features, *heads.values())
               if x is not None)
-  return Critique(jnp.zeros(size) if logits is None else jnp.asarray(logits),
-                  features, {k: jnp.asarray(v) for k, v in heads.items()})
+  if isinstance(logits, (list, type(None))):
+    logits = np.float32(logits or np.zeros(size))
+  return Critique(logits, features, heads)
 
 
 def call(function, **available):
@@ -70,10 +72,12 @@ def call(function, **available):
     available = dict(fake_critic=available['critic']) | available
   fixed = {k: v for k, v in available.items() if callable(v)}
   arrays = {k: v for k, v in available.items() if k not in fixed}
-  return jax.jit(lambda arrays: terms.call(function, **arrays, **fixed))(arrays)
+  found = jax.jit(lambda arrays: terms.call(
+      function, **jax.tree.map(jnp.asarray, arrays), **fixed))(arrays)
+  return jax.tree.map(np.asarray, found)
 
 
-LABEL = jnp.array([2, 0, 1, 2, 0])
+LABEL = np.array([2, 0, 1, 2, 0], np.int32)
 K = 3
 
 

@@ -10,7 +10,7 @@ RNG = np.random.default_rng(0)
 
 
 def images(*shape):
-  return jnp.asarray(RNG.normal(1.0, 3.0, shape), jnp.float32)
+  return np.float32(RNG.normal(1.0, 3.0, shape))
 
 
 def run(module, *args, params=None, train=False, **kwargs):
@@ -23,7 +23,7 @@ def run(module, *args, params=None, train=False, **kwargs):
     out = module.apply(variables, *args, mutable=mutable, **kwargs)
     return (out[0], {**variables, **out[1]}) if train else (out, variables)
 
-  return jax.jit(call)(*args)
+  return jax.tree.map(np.asarray, jax.jit(call)(*args))
 
 
 def standard(x, axes, epsilon=1e-5):

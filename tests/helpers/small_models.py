@@ -34,7 +34,14 @@ def build(name, kind, *, shape=(8, 8, 1), image_range=(-1.0, 1.0),
 def inputs(kind, shape=(8, 8, 1), batch=4):
   size = (5,) if kind == 'Generator' else shape
   x = np.random.default_rng(1).normal(size=(batch, *size))
-  return jnp.asarray(x, jnp.float32), jnp.arange(batch) % 3
+  return np.float32(x), np.arange(batch, dtype=np.int32) % 3
+
+
+def changed(x, i, by):
+  """A copy of an array whose i-th example is another."""
+  x = np.array(x)
+  x[i] += by
+  return x
 
 
 def count(params):

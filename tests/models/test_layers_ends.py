@@ -1,7 +1,6 @@
 """Layers by hand and in numpy: pools, attention, the batch, heads."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from layer_runs import KEY, images, run
@@ -12,10 +11,12 @@ from gan_jax.models import layers
 
 
 def test_pools_and_upsampling_by_hand():
-  x = jnp.arange(8.0).reshape(1, 2, 4, 1)  # 0 1 2 3 / 4 5 6 7
-  np.testing.assert_array_equal(layers.average_pool(x)[0, 0, :, 0], [2.5, 4.5])
-  np.testing.assert_array_equal(layers.max_pool(x)[0, 0, :, 0], [5, 7])
-  up = layers.upsample(x)
+  x = np.arange(8.0, dtype=np.float32).reshape(1, 2, 4, 1)  # 0 1 2 3 / 4 5 6 7
+  each = layers.average_pool, layers.max_pool, layers.upsample
+  average, largest, up = map(np.asarray, jax.jit(
+      lambda x: [function(x) for function in each])(x))
+  np.testing.assert_array_equal(average[0, 0, :, 0], [2.5, 4.5])
+  np.testing.assert_array_equal(largest[0, 0, :, 0], [5, 7])
   np.testing.assert_array_equal(
       up[0, :, :, 0], np.kron(np.arange(8).reshape(2, 4), np.ones((2, 2))))
 
@@ -23,16 +24,18 @@ def test_pools_and_upsampling_by_hand():
 def test_blur_pool_by_hand():
   x = np.zeros((1, 6, 5, 2), np.float32)
   x[0, 2, 2, 0] = 16.0
-  got = layers.blur_pool(x)
+  blur_pool = jax.jit(layers.blur_pool)
+  got = np.asarray(blur_pool(x))
   assert got.shape == (1, 3, 3, 2)
   want = np.zeros((3, 3))
   want[1, 1] = 4.0  # The middle of (1, 2, 1) x (1, 2, 1) / 16.
   np.testing.assert_allclose(got[0, :, :, 0], want, atol=1e-6)
   x[0, 2, 2, 0], x[0, 1, 1, 1] = 0, 16.0
-  got = layers.blur_pool(x)[0, :, :, 1]
+  got = np.asarray(blur_pool(x))[0, :, :, 1]
   # At the edge the mirror shows the odd pixel twice: (1, 2, 1) of (16, 0, 16).
   np.testing.assert_allclose(got, [[4, 2, 0], [2, 1, 0], [0, 0, 0]], atol=1e-6)
-  flat = layers.blur_pool(jnp.ones((1, 8, 8, 1)), (1, 3, 3, 1))
+  flat = jax.jit(lambda x: layers.blur_pool(x, (1, 3, 3, 1)))(
+      np.ones((1, 8, 8, 1), np.float32))
   np.testing.assert_allclose(flat, np.ones((1, 4, 4, 1)), rtol=1e-6)
 
 
@@ -64,8 +67,8 @@ def test_attention_starts_as_nothing_and_is_attention_in_numpy():
 
 def test_minibatch_std_by_hand():
   # Groups of two: examples (0, 2) and (1, 3).
-  x = jnp.array([[0.0, 0.0], [5.0, 1.0], [2.0, 6.0], [5.0, 1.0]])
-  got = layers.minibatch_std(x, group=2)
+  x = np.float32([[0.0, 0.0], [5.0, 1.0], [2.0, 6.0], [5.0, 1.0]])
+  got = np.asarray(jax.jit(lambda x: layers.minibatch_std(x, group=2))(x))
   np.testing.assert_allclose(got[:, :2], x)
   # Deviations 1 and 3 in the first group, none in the second.
   np.testing.assert_allclose(got[:, 2], [2.0, 1e-4, 2.0, 1e-4], atol=1e-6)
@@ -75,7 +78,7 @@ def test_minibatch_std_by_hand():
                                         (8, 4), (9, 3), (10, 2), (12, 4)])
 def test_minibatch_std_has_groups_of_up_to_four_in_numpy(batch, size):
   x = np.float64(images(batch, 3, 2, 5))
-  got = np.asarray(layers.minibatch_std(jnp.float32(x)))
+  got = np.asarray(jax.jit(layers.minibatch_std)(np.float32(x)))
   assert got.shape == (batch, 3, 2, 6)
   groups = x.reshape(size, batch // size, -1)
   want = np.sqrt(groups.var(0) + 1e-8).mean(-1)
@@ -89,7 +92,7 @@ def test_minibatch_std_refuses_a_batch_that_makes_no_groups():
   for batch in (5, 7, 25):
     with pytest.raises(ValueError, match=f'a batch of {batch} does not divide '
                        'into groups of 2 to 4 examples; use a multiple of 4'):
-      layers.minibatch_std(jnp.zeros((batch, 3)))
+      layers.minibatch_std(np.zeros((batch, 3)))
 
 
 def test_minibatch_discrimination_in_numpy():
@@ -106,19 +109,19 @@ def test_minibatch_discrimination_in_numpy():
 
 
 def test_projection_by_hand():
-  features = jnp.array([[1.0, 2.0], [3.0, 4.0], [3.0, 4.0]])
+  features = np.float32([[1.0, 2.0], [3.0, 4.0], [3.0, 4.0]])
   params = {'logits': {'kernel': np.float32([[1.0], [0.5]]),
                        'bias': np.float32([0.25])},
             'projection': {'kernel': np.float32([[1.0, 0.0], [0.0, -1.0]])}}
   module = layers.Heads(2, 'projection')
-  out, _ = run(module, features, jnp.array([0, 0, 1]), params=params)
+  out, _ = run(module, features, np.array([0, 0, 1], np.int32), params=params)
   # w.x + b: 2.25, 5.25, 5.25; the class adds x_0, x_0, -x_1.
   np.testing.assert_allclose(out.logits, [3.25, 8.25, 1.25])
   np.testing.assert_array_equal(out.features, features)
 
 
 def test_heads_are_linear_in_the_features_and_proxies_a_table():
-  features, label = images(4, 6), jnp.array([0, 1, 2, 0])
+  features, label = images(4, 6), np.array([0, 1, 2, 0], np.int32)
   module = layers.Heads(3, heads=(('classes', 3), ('embedding', 5),
                                   ('proxies', 5)))
   out, variables = run(module, features, label)
@@ -138,4 +141,5 @@ def test_heads_are_linear_in_the_features_and_proxies_a_table():
     (dict(conditioning='projection'), "'projection' needs labels")])
 def test_heads_that_cannot_be_are_refused(kwargs, words):
   with pytest.raises(ValueError, match=words):
-    layers.Heads(**kwargs).init(KEY, jnp.zeros((2, 3)), jnp.zeros(2, jnp.int32))
+    jax.eval_shape(layers.Heads(**kwargs).init, KEY, np.zeros((2, 3)),
+                   np.zeros(2, np.int32))

@@ -10,7 +10,9 @@ from small_models import (
   abstract,
   build,
   count,
+  forward,
   inputs,
+  some_variables,
   struct,
 )
 
@@ -37,7 +39,7 @@ def test_dcgan_refuses_images_below_8_pixels(height, width):
 
 
 # Even and odd sizes, squares and others, each number of channels.
-SHAPES = [(28, 28, 1), (32, 48, 3), (50, 30, 4), (16, 16, 3)]
+SHAPES = [(28, 28, 1), (32, 48, 3), (50, 30, 4)]
 
 
 @pytest.mark.parametrize('shape', SHAPES)
@@ -122,9 +124,9 @@ def test_an_mlp_makes_vectors_of_any_size():
   """Linear: with the last bias at 5 they are beyond any image's range."""
   x, label = inputs('Generator')
   model = build('mlp.Generator', 'Generator', shape=(2,))
-  params, stats = model.init(KEY, x, label)
+  params, stats = some_variables(model, x, label)
   params['Dense_2']['bias'] += 5.0
-  out, _ = model.apply(params, stats, x, label, train=True)
+  out = forward(model, train=True)(params, stats, x, label)
   assert out.shape == (4, 2) and out.dtype == jnp.float32
   assert out.min() > 1.0
   critic = build('mlp.Discriminator', 'Discriminator', num_classes=3,

@@ -27,7 +27,7 @@ CASES = [
 def test_conv_and_its_transpose_equal_lax(size, i, o, window, stride, padding):
   """Values and derivatives up to the second, in one program for each."""
   x = normal(0, 2, *size, i)
-  kernel = normal(1, *window, i, o) / np.sqrt(i * np.prod(window))
+  kernel = normal(1, *window, i, o) / np.float32(np.sqrt(i * np.prod(window)))
   shape = jax.eval_shape(
       lambda x: conv(x, kernel, stride=stride, padding=padding), x).shape
   # The transpose goes from what a convolution of x gives back to its size.

@@ -8,12 +8,19 @@ from augmented import pictures, shifted
 from gan_jax.ops import images
 
 
+@jax.jit
+def chained(image, moves):
+  warp = images.chain(*moves)
+  return images.warp(image, *warp), warp
+
+
 def moved(image, *moves):
-  return np.asarray(jax.jit(images.warp)(image, *images.chain(*moves)))
+  return np.asarray(chained(image, moves)[0])
 
 
+@jax.jit
 def turn(degrees):
-  angle = jnp.deg2rad(jnp.float32(degrees))
+  angle = jnp.deg2rad(degrees)
   return images.rotation(jnp.cos(angle), jnp.sin(angle))
 
 
@@ -37,7 +44,8 @@ def test_warps_of_whole_pixels_are_copies():
 
 def test_warps_are_done_in_their_order():
   """A bright pixel goes where the movements, one by one, take its centre."""
-  image = jnp.zeros((21, 31, 1)).at[8, 18].set(1.0)
+  image = np.zeros((21, 31, 1), np.float32)
+  image[8, 18] = 1.0
   moves = [jnp.array([1.0, 2.0]), turn(35.0), images.diagonal(1.6, 0.8),
            jnp.array([2.0, -1.0])]
   point = np.array([8 - 10, 18 - 15], np.float64)
@@ -51,9 +59,9 @@ def test_warps_are_done_in_their_order():
 
 def test_interpolation_is_exact_on_a_plane():
   rows, cols = np.mgrid[0:12, 0:15]
-  image = jnp.asarray(2.0 * rows - cols, jnp.float32)[..., None]
-  matrix, offset = images.chain(turn(20.0), jnp.array([0.3, -0.6]))
-  out = np.asarray(images.warp(image, matrix, offset))[..., 0]
+  image = np.float32(2.0 * rows - cols)[..., None]
+  out, (matrix, offset) = chained(image, (turn(20.0), jnp.array([0.3, -0.6])))
+  out = np.asarray(out)[..., 0]
   points = np.stack([rows - 5.5, cols - 7.0])
   source = (np.einsum('ij,jhw->ihw', np.float64(matrix), points)
             + np.float64(offset)[:, None, None]

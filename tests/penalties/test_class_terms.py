@@ -65,7 +65,7 @@ def test_adc_gan_by_hand():
 def test_infogan_by_hand():
   codes = dict(categories=(3, 2), continuous=2)
   term = penalties.infogan(**codes)
-  z = latents.infogan(**codes, noise=4)(keys_of())
+  z = np.asarray(jax.jit(latents.infogan(**codes, noise=4))(keys_of()))
   head = normal(1, B, 7)
   want = (cross_entropy(head[:, :3], z[:, :3].argmax(-1))
           + cross_entropy(head[:, 3:5], z[:, 3:5].argmax(-1))
@@ -134,7 +134,7 @@ def test_contrastive_terms_equal_loops_over_pairs(name, by_hand, options):
   got = sides(wide, embedding=(real, fake), proxies=(proxies, proxies))[0]
   np.testing.assert_allclose(got, np.full(B, want), rtol=1e-5)
   # One class has none to be told from.
-  alone = sides(term, jnp.zeros(B, jnp.int32), embedding=(real, fake),
+  alone = sides(term, np.zeros(B, np.int32), embedding=(real, fake),
                 proxies=(proxies, proxies))
   np.testing.assert_allclose(alone, np.zeros((2, B)), atol=1e-6)
 
@@ -153,9 +153,9 @@ def test_gradients_of_contrastive_terms_are_finite(name):
   for dtype in (jnp.float32, jnp.bfloat16):
     x = normal(1, B, 2).astype(dtype)
     for got in slopes(x, normal(3, K, 2)):
-      assert jnp.isfinite(got).all() and jnp.abs(got).max() > 1e-3
+      assert np.isfinite(got).all() and np.abs(got).max() > 1e-3
     for got in slopes(0.0 * x, normal(3, K, 2)):
-      assert jnp.isfinite(got).all()
+      assert np.isfinite(got).all()
 
 
 @pytest.mark.parametrize('name', ['acgan', 'tac_gan', 'adc_gan', 'contragan',
