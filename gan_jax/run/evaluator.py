@@ -162,7 +162,7 @@ class Evaluator:
     sample = draw or partial(self.draw, state.ema)
     how, run, found = self.protocol | {'step': int(state.step)}, (
         self._experiment), []
-    for spec, evaluate in zip(run.config['evaluators'], run.evaluator,
+    for spec, evaluate in zip(run.config['evaluators'], run.evaluators,
                               strict=True):
       try:
         scores = evaluate(sample)
