@@ -1,0 +1,289 @@
+"""--mode=report: a page of pictures of what a trained run draws."""
+
+import json
+import os
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jinja2
+import numpy as np
+
+from gan_jax import models, pictures
+from gan_jax.base import lookup
+from gan_jax.base.errors import RequestError, WorkdirError
+from gan_jax.base.files import read_rows, write_file
+from gan_jax.config import fields
+from gan_jax.config.experiment import game_of_run
+from gan_jax.data.pipeline import Batches
+from gan_jax.data.prepare import Source
+from gan_jax.extractors import Extractor, random
+from gan_jax.game import sampling
+from gan_jax.metrics.direction import low_is_better
+from gan_jax.metrics.neighbours import nearest_of_parts
+from gan_jax.metrics.spectrum import power_spectrum
+from gan_jax.run import files
+from gan_jax.run.evaluator import Sampler
+from gan_jax.views.inspect import class_name, load_data
+from gan_jax.views.sample import check_seed, restored
+
+_EXTRACTORS = 'gan_jax.extractors'
+_ALL = 2000  # examples, real and generated, of what shows distributions
+_BYTES = 2**28  # that they may take
+_GRID, _COLUMNS = 64, 8
+_ROWS, _POINTS = 8, 10  # of paths, of bounds and of classes
+_CLASSES = 20
+_QUERIES, _NEAR = 8, 5
+_YARDSTICK = 100  # real images whose own neighbours are searched
+_SEARCHED = 10_000  # examples of which an extractor makes features
+_PART = 2**22  # bytes of the data that are compared at a time
+# Of the prior's entries, the share that a bound leaves as they are.
+_KEPT = (0.9, 0.7, 0.5, 0.3, 0.1)
+# Each kind of picture has latents of its own.
+_FAKES, _STARTS, _ENDS, _SWEEP, _CLASS = range(5)
+# What training has drawn, in the folder above.
+_TRAINING = ('../curves.png', '../training.gif')
+
+
+class Picture(NamedTuple):
+  """A picture on the page; report.html has the words that never change.
+
+  file: its name, as seen from the page.
+  pixels: uint8 [H, W, C], None for a file that is there already.
+  note: what is particular to this run.
+  """
+
+  file: str
+  pixels: np.ndarray | None = None
+  note: str = ''
+
+
+class _Subject(NamedTuple):
+  """A checkpoint and what it is compared with.
+
+  average: the weights that are looked at.
+  conditional: whether the generator looks at the label.
+  codes: whether latents hold codes, which truncation would erase.
+  extractor: whose features are compared, None for the random network.
+  """
+
+  source: Source
+  sampler: Sampler
+  latent: Callable
+  average: Any
+  conditional: bool
+  codes: bool
+  step: int
+  seed: int
+  extractor: Extractor | None
+
+  def key(self, stream: int):
+    return jax.random.fold_in(jax.random.key(self.seed), stream)
+
+  def latents(self, stream: int, count: int):
+    return self.sampler.latents(self.key(stream), count)
+
+  def images(self, z, label) -> np.ndarray:
+    return self.sampler.images(self.average, z, label)
+
+  def classes(self, count: int) -> np.ndarray:
+    """Labels [count], the classes in turn."""
+    known = np.unique(self.source.labels) if self.conditional else [0]
+    return np.resize(np.array(known, np.int32), count)
+
+  def sheet(self, file: str, z, labels, names) -> Picture:
+    """The images of latents [N, Z] as a contact sheet, a row for each name."""
+    images = self.images(z, labels)
+    rows = images.reshape(len(names), -1, *images.shape[1:])
+    return Picture(file, pictures.contact_sheet(list(rows), names,
+                                                columns=rows.shape[1]))
+
+
+def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
+           seed: int = 0) -> str:
+  """Draws a checkpoint of a run beside its data.
+
+  Writes WORKDIR/report/: pictures, and index.html, which shows them with the
+  config and the newest of WORKDIR/scores.jsonl.
+
+  Args:
+    folder: the working directory of the run.
+    step: of the checkpoint, 0 for the newest.
+    extractor: dict(name=...) of `gan_jax.extractors`, None for the fixed random
+      network.
+    seed: of the latents, and of which real examples are shown.
+
+  Returns:
+    A line that says what was written.
+
+  Raises:
+    WorkdirError, CheckpointError, ConfigError, DataError, RequestError: with
+      what to do.
+  """
+  check_seed(seed)
+  config, info = files.read_run(folder)
+  game = game_of_run(config, info)
+  state = restored(folder, game, config, info, step)
+  source = load_data(config['data'])
+  if source.fingerprint != info.fingerprint:
+    raise WorkdirError(
+        f'{folder} was trained on other examples than those that its config '
+        'names now: beside these its images would mean nothing; bring back the '
+        'data, or go on training with --allow_changed_data')
+  network = _extractor(extractor, source) if extractor else None
+  name, step = os.path.basename(os.path.abspath(folder)), int(state.step)
+  drawn = list(_draw(_Subject(
+      source, Sampler(game, config['image_range']), game.latent, state.ema,
+      models.is_conditional(config['generator']),
+      config['latent']['name'] == 'infogan', step, seed, network)))
+  scores = {}  # The newest of each; a line cut off by a kill is no row.
+  for _, row in read_rows(os.path.join(folder, 'scores.jsonl')):
+    if row and 'name' in row and (row['step'] >= scores.get(
+        row['name'], row)['step']):
+      scores[row['name']] = row
+  out = os.path.join(folder, 'report')
+  try:
+    for picture in drawn:
+      write_file(os.path.join(out, picture.file), pictures.png(picture.pixels))
+    drawn += [Picture(file) for file in _TRAINING
+              if os.path.exists(os.path.join(out, file))]
+    write_file(os.path.join(out, 'index.html'), page(
+        f'{name}, step {step:,}', drawn, config=config, data=info,
+        scores=list(scores.values())).encode())
+  except OSError as e:
+    raise WorkdirError(f'{out}: cannot write it: {e.strerror}') from e
+  return f'step {step} in {os.path.join(out, "index.html")}'
+
+
+def _extractor(spec, source):
+  problems = lookup.check(_EXTRACTORS, spec, '--extractor', ('source',))
+  if problems:
+    raise RequestError('; '.join(map(str, problems)))
+  try:
+    return lookup.build(_EXTRACTORS, spec, source=source)
+  except ValueError as e:
+    raise RequestError(f'--extractor={spec["name"]}: {e}') from e
+
+
+def page(title: str, shown, *, config: Mapping, data, scores) -> str:
+  """The page: static HTML, which needs nothing from elsewhere.
+
+  Args:
+    title: name of the run, and step.
+    shown: `Picture`s.
+    config: of the run.
+    data: `DataInfo`.
+    scores: rows of scores.jsonl.
+  """
+  what = 'images' if len(data.image_shape) == 3 else 'vectors'
+  about = (f'{data.name}: {data.num_examples:,} {what} of '
+           f'{" x ".join(map(str, data.image_shape))}, '
+           f'{data.num_classes or "no"} classes'
+           + (f', licence {data.licence}' if data.licence else ''))
+  template = pathlib.Path(__file__).with_name('report.html').read_text()
+  return jinja2.Template(template, autoescape=True).render(
+      title=title, about=about, pictures=shown, config=config, scores=scores,
+      low_is_better=low_is_better, flat=lambda value: [
+          (key, json.dumps(part)) for key, part in fields.flat(value).items()])
+
+
+def _draw(subject: _Subject) -> Iterator[Picture]:
+  """All pictures; of vectors only the points."""
+  source = subject.source
+  each = max(1, source.images.nbytes // len(source.images))
+  count = min(len(source.images), _ALL, max(_GRID, _BYTES // each))
+  rows = Batches(len(source.images), count, subject.seed)(0, 1)[0]
+  real = np.asarray(source.images[rows])
+  # A class as often as among the real ones, and in the same places.
+  fake = subject.images(subject.latents(_FAKES, count), source.labels[rows])
+  if real.ndim == 2:
+    yield Picture(
+        'real_and_fake.png', pictures.scatter(fake, real=real),
+        f'{count:,} generated examples over as many of {source.name}, by their '
+        'first two coordinates.')
+    return
+  same = (' An image has the class of the one in its place on the other side.'
+          if subject.conditional else '')
+  yield Picture(
+      'real_and_fake.png', pictures.beside(
+          real[:_GRID], fake[:_GRID], columns=_COLUMNS, titles=(
+              f'real: {source.name}', f'generated, step {subject.step:,}')),
+      f'Examples drawn at random, none chosen.{same}')
+  yield from _nearest(subject, real, fake[:_QUERIES])
+  yield _interpolations(subject)
+  if not subject.codes:
+    yield _truncation(subject)
+  if subject.conditional:
+    known = np.unique(source.labels)[:_CLASSES]
+    z = np.asarray(subject.latents(_CLASS, _POINTS))
+    yield subject.sheet('classes.png', np.tile(z, (len(known), 1)),
+                        np.repeat(known, _POINTS),
+                        [class_name(source, c) for c in known])
+  extractor = subject.extractor or random()
+  yield Picture(
+      'features.png', pictures.plane(*(extractor.extract(images)[0]
+                                       for images in (real, fake))),
+      f'Features by the extractor {extractor.name!r} of {count:,} real and as '
+      'many generated images.')
+  if real[0, ..., 0].size > 1:  # One pixel has no frequencies.
+    frequency, power = power_spectrum(real)
+    yield Picture('spectrum.png', pictures.spectrum(
+        frequency, power, power_spectrum(fake)[1]))
+
+
+def _nearest(subject, real, queries) -> Iterator[Picture]:
+  """By pixels among all, and by an extractor's features among many."""
+  source, total = subject.source, len(subject.source.images)
+  ways = [('nearest.png', 'root mean square difference of grey levels',
+           lambda images: np.asarray(images).reshape(len(images), -1),
+           np.arange(total), np.sqrt(queries[0].size))]
+  if network := subject.extractor:
+    # The first of the same permutation as `real`, which is among them.
+    rows = Batches(total, min(total, _SEARCHED), subject.seed)(0, 1)[0]
+    ways.append(('nearest_features.png',
+                 f'distance by features of {network.name!r}',
+                 lambda images: network.extract(images)[0], np.sort(rows), 1.0))
+  size = max(1, _PART * total // max(1, source.images.nbytes))
+  for file, meaning, features, rows, scale in ways:
+    parts = (features(np.asarray(source.images[rows[i:i + size]]))
+             for i in range(0, len(rows), size))
+    index, distance = nearest_of_parts(
+        features(np.concatenate([queries, real[:_YARDSTICK]])), parts,
+        _NEAR + 1)
+    distance = distance / scale
+    # The nearest to a real image is itself.
+    others = distance[len(queries):, 1:2]
+    usual = np.median(others) if others.size else np.nan
+    index = rows[index[:len(queries), :_NEAR]]
+    near = source.images[index.ravel()].reshape(*index.shape, *real.shape[1:])
+    yield Picture(
+        file, pictures.neighbours(queries, near, distance[:, :_NEAR]),
+        f'Generated images, and the nearest of {len(rows):,} training images. '
+        f'Below each is the {meaning}; a real image is at {usual:.3g} from the '
+        'nearest other one (median).')
+
+
+def _interpolations(subject):
+  paths = sampling.interpolate(subject.latents(_STARTS, _ROWS),
+                               subject.latents(_ENDS, _ROWS), _POINTS)
+  labels = subject.classes(_ROWS)
+  return subject.sheet(
+      'interpolations.png', paths.reshape(-1, paths.shape[-1]),
+      np.repeat(labels, _POINTS), [
+          class_name(subject.source, c) if subject.conditional else ''
+          for c in labels])
+
+
+def _truncation(subject):
+  sizes = np.abs(np.asarray(subject.latents(_FAKES, 1000)))
+  # Smaller bounds than 0.05 are refused.
+  bounds = sorted({max(0.05, round(float(b), 2)) for b in
+                   np.quantile(sizes, _KEPT)}, reverse=True)
+  z = [subject.latents(_SWEEP, _POINTS),
+       *(sampling.truncated(subject.latent, subject.key(_SWEEP), _POINTS, bound)
+         for bound in bounds)]
+  return subject.sheet(
+      'truncation.png', np.concatenate(z),
+      np.tile(subject.classes(_POINTS), len(z)),
+      ['all', *(f'|z|<{bound:g}' for bound in bounds)])
