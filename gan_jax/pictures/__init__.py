@@ -7,9 +7,17 @@ module of its kind that returns uint8 [H, W, C], and a name below.
 """
 
 from gan_jax.pictures.curves import curves
-from gan_jax.pictures.images import gif, grid, png, read_png, to_uint8
+from gan_jax.pictures.images import (
+  beside,
+  contact_sheet,
+  gif,
+  grid,
+  neighbours,
+  png,
+  read_png,
+  to_uint8,
+)
 from gan_jax.pictures.plots import plane, scatter, spectrum, statistics
-from gan_jax.pictures.sheets import beside, contact_sheet, neighbours
 
 __all__ = ['beside', 'contact_sheet', 'curves', 'gif', 'grid', 'neighbours',
            'plane', 'png', 'read_png', 'scatter', 'spectrum', 'statistics',

@@ -14,10 +14,10 @@ from gan_jax.pictures.images import png
 # A part keeps its colour in every panel.
 _COLOURS = dict(zip(('disc', 'gen', 'real', 'fake', 'held_out'), plots.COLOURS,
                     strict=False))
-_LABELS = {'prob/real': 'D(x)', 'prob/fake': 'D(G(z))',
-           'grad_ratio': 'gen/disc', 'held_out': 'held-out'}
+_LABELS = {'prob/real': 'D(x)', 'prob/fake': 'D(G(z))', 'held_out': 'held-out',
+           'grad_ratio': 'gen/disc'}
 _SMOOTH_FROM = 150  # points; a shorter curve is drawn as it is
-_SCORES = ('fid', 'fd', 'kid')  # names that are scores without eval/ too
+_SCORES = ('eval/', 'fid', 'fd', 'kid')  # beginnings of the names of scores
 
 
 class _Panel(NamedTuple):
@@ -59,12 +59,11 @@ _PANELS = (
 def curves(scalars, *, levels, title) -> bytes:
   """Draws losses, D's outputs, gradients, penalties and scores as a PNG.
 
-  Panels without data are left out. There is one panel for each of `_PANELS`,
-  one for penalty/*, and one for each score (eval/*, and names that begin with
-  fid, fd or kid), with its floor (eval/*_floor) dashed. A long curve is drawn
-  twice: as logged, pale, and smoothed, strong; the axis shows all of the
-  smoothed one and 98 % of the raw one. Null values, which stand for NaN and
-  Inf, are red crosses on the axis.
+  There is one panel for each of `_PANELS`, one for penalty/*, and one for each
+  score with its floor (eval/*_floor) dashed; those without data are left out.
+  A long curve is drawn twice: as logged, pale, and smoothed, strong; the axis
+  shows all of the smoothed one and 98 % of the raw one. Null values, which
+  stand for NaN and Inf, are red crosses on the axis.
 
   Args:
     scalars: list of dicts with 'step', the rows of scalars.jsonl; a key may be
@@ -96,12 +95,13 @@ def _panels(scalars):
   panels = [*_PANELS, _Panel('penalty', tuple(
       k for k in names if k.startswith('penalty/')), 'good: levels off')]
   for key in names:
-    if key.startswith(('eval/', *_SCORES)) and not (
+    if key.startswith(_SCORES) and not (
         key.endswith('_floor') and key.removesuffix('_floor') in names):
       name = key.removeprefix('eval/')
-      good = 'lower' if low_is_better(name) else 'higher'
-      panels.append(_Panel(name, (key, f'{key}_floor'), f'{good} is better',
-                           score=True))
+      panels.append(_Panel(
+          name, (key, f'{key}_floor'),
+          f'{"lower" if low_is_better(name) else "higher"} is better',
+          score=True))
   panels = [panel._replace(keys=[k for k in panel.keys if k in names])
             for panel in panels]
   return [panel for panel in panels if panel.keys]
@@ -140,19 +140,24 @@ def _draw(axes, panel, scalars, levels):
               transform=axes.get_xaxis_transform())
   shown += levels.values()
   _draw_levels(axes, 'real examples' if panel.score else 'equilibrium', levels)
+  steps = [row['step'] for row in scalars]  # one range for all panels
+  margin = max(1, 0.02 * (max(steps) - min(steps)))
   plots.dress(axes, size=10, grid='y', title=panel.name, pad=20,
+              xlim=(min(steps) - margin, max(steps) + margin),
               ylim=_limits(panel, shown),
               yscale='log' if panel.log and shown else 'linear')
   axes.annotate(note, (0, 1), (0, 5), 'axes fraction', 'offset points',
                 fontsize=9.5, color='#666666').set_in_layout(False)
-  _step_axis(axes, [row['step'] for row in scalars])
+  axes.xaxis.set_major_locator(ticker.MaxNLocator(
+      6, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+  axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=''))  # 12k
   if names := axes.get_legend_handles_labels()[1]:
     many = len(names) > 4
+    place = {'loc': 'best'} if many else {
+        'loc': 'lower right', 'bbox_to_anchor': (1.01, 1), 'borderpad': 0,
+        'borderaxespad': 1.6}
     plots.legend(axes, size=10, ncols=2 if many else 4, frameon=many,
-                 handlelength=1.2, columnspacing=1.0, **(
-                     {'loc': 'best'} if many else
-                     {'loc': 'lower right', 'bbox_to_anchor': (1.01, 1),
-                      'borderaxespad': 1.6, 'borderpad': 0}))
+                 handlelength=1.2, columnspacing=1.0, **place)
 
 
 def _curve(axes, steps, values, *, log, color, label, marker):
@@ -184,12 +189,11 @@ def _draw_levels(axes, name, levels):
   texts = {}
   for key, value in levels.items():
     text = '1/2' if value == 0.5 else f'{value:.4g}'
-    texts.setdefault(text, []).append((value, key.split('/', 1)[-1]))
-  for i, (text, found) in enumerate(texts.items()):
-    colour = _COLOURS.get(found[0][1]) if len(texts) > 1 else None
-    axes.axhline(found[0][0], color=colour or plots.INK, linewidth=1.0,
-                 linestyle=(0, (4, 3)), zorder=2.5,
-                 label=f'{name} {text}' if not i else text)
+    texts.setdefault(text, []).append((key.split('/', 1)[-1], value))
+  for i, (text, ((part, value), *others)) in enumerate(texts.items()):
+    colour = plots.INK if others else _COLOURS.get(part, plots.INK)
+    axes.axhline(value, color=colour, linewidth=1.0, linestyle=(0, (4, 3)),
+                 zorder=2.5, label=text if i else f'{name} {text}')
 
 
 def _limits(panel, shown):
@@ -203,14 +207,3 @@ def _limits(panel, shown):
     return low / 1.3, high * 1.3
   margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
   return low - margin, high + margin
-
-
-def _step_axis(axes, steps):
-  """12k for 12,000."""
-  margin = max(1, 0.02 * (max(steps) - min(steps)))  # one range for all panels
-  axes.set_xlim(min(steps) - margin, max(steps) + margin)
-  axes.xaxis.set_major_locator(ticker.MaxNLocator(
-      6, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-  axes.xaxis.set_major_formatter(ticker.FuncFormatter(
-      lambda v, _: f'{v / 1e6:g}M' if abs(v) >= 1e6 else
-      f'{v / 1e3:g}k' if abs(v) >= 1e3 else f'{v:g}'))

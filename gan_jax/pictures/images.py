@@ -1,26 +1,32 @@
-"""Images as bytes, side by side in a grid, as PNG and as GIF."""
+"""Images as bytes: in a grid, with words beside them, as PNG and as GIF.
+
+The letters grow with the picture, so that they can be read on a phone too,
+where a page shows all pictures 360 pixels wide.
+"""
 
 import io
 import math
+import os
 
+import matplotlib
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 _FRAME, _LAST = 100, 1000  # ms that a frame of a GIF is shown, and its last one
+_INK, _FAINT = '#333333', '#777777'
+_LETTERS = 32  # the width of a picture, in heights of its letters
+_LARGEST = 128  # pixels of an example
+_GAP = 28  # pixels between what is compared
+_CELL = 96  # pixels of the longer side of an image among its neighbours
+_NARROWEST = 84  # pixels for an image with its distance below
 
 
 def to_uint8(images):
-  """Turns images of a generator into bytes.
+  """Images of a generator, floats in [-1, 1], as uint8 of the same shape.
 
   The rule, which is part of every score's protocol: clip(round((x + 1) *
   127.5), 0, 255) in float32, halves rounded to even. -1 gives 0, 0 gives 128,
   1 gives 255, and NaN gives 0.
-
-  Args:
-    images: float array of any shape, in [-1, 1]; values outside are clipped.
-
-  Returns:
-    numpy uint8 array of the same shape.
 
   Raises:
     ValueError: images are integers or booleans.
@@ -36,17 +42,16 @@ def to_uint8(images):
 def grid(images, columns=0, *, padding=2, side=600):
   """Lays images out row by row, on white, enlarged so that all can be seen.
 
-  The images are enlarged by the whole number (nearest neighbour, at least 1)
-  that brings the longer side of the grid nearest to `side`; `padding` is not
-  enlarged. 1, 3 and 4 channels are kept; of 2 channels the first is shown in
-  grey, of more than 4 the first three as RGB.
+  1, 3 and 4 channels are kept; of 2 channels the first is shown in grey, of
+  more than 4 the first three as RGB.
 
   Args:
     images: uint8 [N, H, W, C], N >= 1.
     columns: images per row, of fewer images all in one row; 0 for about as many
       as rows, with few places empty: 10 images are 5 + 5, not 4 + 4 + 2.
-    padding: pixels between and around the images.
-    side: wanted length of the longer side in pixels; 1 never enlarges.
+    padding: pixels between and around the images, never enlarged.
+    side: pixels of the longer side of the grid, to which the whole number that
+      enlarges the images brings it nearest; 1 never enlarges.
 
   Returns:
     uint8 [H', W', C'], C' in (1, 3, 4).
@@ -87,21 +92,130 @@ def drawable(images):
   return images[..., :1 if images.shape[-1] == 2 else 3]
 
 
-def pillow(image) -> Image.Image:
-  """A PIL image of uint8 [H, W, C], C in (1, 3, 4).
+def contact_sheet(rows, names, *, columns, title=''):
+  """Rows of examples, each with its name on the left.
 
-  Raises:
-    ValueError: another dtype or shape.
+  Args:
+    rows: list of uint8 [n, H, W, C], n from 1 to `columns`.
+    names: a text for each row, '' for none.
+    columns: places of a row.
+    title: the line above, '' for none.
   """
+  rows = [_reduced(row) for row in rows]
+  # White, or transparent, images behind the others fill each row.
+  picture = pillow(grid(np.concatenate([np.pad(
+      row, ((0, columns - len(row)), (0, 0), (0, 0), (0, 0)),
+      constant_values=0 if row.shape[3] == 4 else 255) for row in rows]),
+      columns, side=840, padding=3))
+  height = picture.height / len(rows)
+  font = _font(min(picture.width / _LETTERS, 0.6 * height))
+  bold = _font(picture.width / _LETTERS, bold=True)
+  names = [_cut(name, font, 0.3 * picture.width) for name in names]
+  longest = max(map(font.getlength, names))
+  left = round(longest + 0.9 * font.size) if longest else 0
+  top = round(1.8 * bold.size) if title else 0
+  sheet, draw = _paper(left + picture.width, top + picture.height)
+  draw.text((8, top / 2), _cut(title, bold, sheet.width - 8), _INK, bold, 'lm')
+  _paste(sheet, picture, left, top)
+  for i, name in enumerate(names):
+    draw.text((left - 0.4 * font.size, top + (i + 0.5) * height), name, _INK,
+              font, 'rm')
+  return np.asarray(sheet)
+
+
+def beside(left, right, *, columns, titles):
+  """Two grids of uint8 [N, H, W, C] side by side, each with its title above."""
+  grids = [pillow(grid(_reduced(images), columns, side=500, padding=3))
+           for images in (left, right)]
+  widths = [max(300, picture.width) for picture in grids]
+  font = _font((sum(widths) + _GAP) / _LETTERS, bold=True)
+  top, x = round(1.8 * font.size), 0
+  sheet, draw = _paper(sum(widths) + _GAP,
+                       top + max(picture.height for picture in grids))
+  for picture, title, width in zip(grids, titles, widths, strict=True):
+    draw.text((x + 4, top / 2), _cut(title, font, width), _INK, font, 'lm')
+    _paste(sheet, picture, x, top)
+    x += width + _GAP
+  return np.asarray(sheet)
+
+
+def neighbours(images, near, distances):
+  """Rows of a generated image and the real ones nearest to it.
+
+  Args:
+    images: uint8 [N, H, W, C].
+    near: uint8 [N, k, H, W, C].
+    distances: [N, k], written under the images.
+  """
+  cell = _enlarged(images[0])
+  step = max(cell.width + 6, _NARROWEST)
+  first = 6 + step + _GAP  # of the real ones, from the left
+  width = first + near.shape[1] * step
+  font = _font(max(17, width / _LETTERS))
+  top, line = round(1.8 * font.size), round(1.4 * font.size)
+  sheet, draw = _paper(width, top + len(images) * (cell.height + line))
+  for x, text in ((6, 'generated'), (first, 'nearest real')):
+    draw.text((x, top / 2), text, _INK, font, 'lm')
+  for row, image in enumerate(images):
+    y = top + row * (cell.height + line)
+    _paste(sheet, _enlarged(image), 6, y)
+    for column, other in enumerate(near[row]):
+      x, value = first + column * step, distances[row][column]
+      _paste(sheet, _enlarged(other), x, y)
+      draw.text((x + cell.width / 2, y + cell.height + line / 2),
+                f'{value:,.0f}' if value >= 1000 else f'{value:.3g}', _FAINT,
+                font, 'mm')
+  return np.asarray(sheet)
+
+
+def _reduced(images):
+  """Uint8 [N, H, W, 1, 3 or 4], no larger than what is shown of an example."""
+  found = []
+  for image in map(pillow, drawable(images)):
+    image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BOX)
+    found.append(np.asarray(image))
+  return np.stack(found).reshape(len(images), *found[0].shape[:2], -1)
+
+
+def _enlarged(image):
+  return pillow(grid(_reduced(image[None]), padding=0, side=_CELL))
+
+
+def _paper(width, height):
+  sheet = Image.new('RGB', (width, height), 'white')
+  return sheet, ImageDraw.Draw(sheet)
+
+
+def _paste(sheet, picture, x, y):
+  sheet.paste(picture, (x, y), picture if picture.mode == 'RGBA' else None)
+
+
+def _font(size, bold=False):
+  """The font of the plots, which Matplotlib brings along."""
+  return ImageFont.truetype(os.path.join(
+      matplotlib.get_data_path(), 'fonts', 'ttf',
+      f'DejaVuSans{"-Bold" * bold}.ttf'), size)
+
+
+def _cut(text, font, width):
+  """The text in one line, cut off behind so many pixels."""
+  text = text.replace('\n', ' ')
+  if font.getlength(text) <= width:
+    return text
+  while text and font.getlength(text + '...') > width:
+    text = text[:-1]
+  return text + '...'
+
+
+def pillow(image) -> Image.Image:
+  """A PIL image of uint8 [H, W, C], C in (1, 3, 4); ValueError for others."""
   image = np.asarray(image)
   if (image.dtype != np.uint8 or image.ndim != 3 or 0 in image.shape
       or image.shape[-1] not in (1, 3, 4)):
     raise ValueError(
         f'the image is {image.dtype} {list(image.shape)}; a picture is uint8 '
         '[H, W, C] with C in (1, 3, 4); see pictures.to_uint8 and grid')
-  if image.shape[-1] == 1:
-    image = image[..., 0]
-  return Image.fromarray(np.ascontiguousarray(image))
+  return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
 def png(image) -> bytes:
@@ -130,14 +244,11 @@ def read_png(data: bytes):
 
 
 def gif(frames) -> bytes:
-  """Encodes frames as an animated GIF that loops for ever.
+  """Encodes frames, uint8 [H, W, C] of one shape, as a GIF that never ends.
 
   Grey is without loss. Colours share one palette of 256, taken from up to 16
   frames, without dithering, which would flicker; alpha is composited on white.
   Equal neighbouring frames are stored as one that is shown longer.
-
-  Args:
-    frames: iterable of uint8 [H, W, C], C in (1, 3, 4), all of one shape.
 
   Raises:
     ValueError: no frame, a wrong dtype or unequal shapes.

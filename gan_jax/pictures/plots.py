@@ -1,9 +1,7 @@
-"""Plots of points, features, spectra and of the values of a data set."""
+"""Plots of points, features, spectra and data sets, uint8 [H', W', 3]."""
 
-import collections
 import warnings
 
-import matplotlib
 import numpy as np
 from matplotlib import ticker
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -11,20 +9,18 @@ from matplotlib.figure import Figure
 
 # Okabe & Ito's colours, which colour-blind readers can tell apart.
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
-INK, FAINT, PALE = '#333333', '#999999', '#E6E6E6'
+INK, FAINT, _PALE = '#333333', '#999999', '#E6E6E6'
 _REAL, _FAKE, _, _, _, _SKY = COLOURS
-_CHANNELS = {'grey': '#333333', 'R': '#D32F2F', 'G': '#2E8B57', 'B': '#1F5FBF',
-             'A': '#999999'}
+_CHANNELS = (('R', '#D32F2F'), ('G', '#2E8B57'), ('B', '#1F5FBF'), ('A', FAINT))
 _FONT = 14  # points at 100 dpi; a plot 720 pixels wide is read on a phone too
 _MARGIN = 1.25  # of the real points' range, so that what misses is seen
 _DARKEST = 1e-9  # power below this is rounding, or an image of one colour
-_BARS = 40  # classes that can be told apart and named
+_BARS = 40  # that can be told apart and named
 
 
-def figure(width, height, **layout) -> Figure:
+def figure(width, height, layout='constrained') -> Figure:
   """An empty figure of so many pixels. Without pyplot nothing is global."""
-  return Figure(figsize=(width / 100, height / 100), dpi=100,
-                **layout or {'layout': 'constrained'})
+  return Figure((width / 100, height / 100), dpi=100, layout=layout)
 
 
 def dress(axes, *, title='', pad=None, size=_FONT, grid='', **texts):
@@ -40,7 +36,7 @@ def dress(axes, *, title='', pad=None, size=_FONT, grid='', **texts):
   axes.spines[:].set_color(FAINT)
   axes.set_axisbelow(True)
   if grid:
-    axes.grid(True, axis=grid, color=PALE, linewidth=0.7)
+    axes.grid(True, axis=grid, color=_PALE, linewidth=0.7)
   if axes.get_yscale() == 'log':
     # Round numbers, written out: 0.0003, not 3 x 10^-4.
     (low, high), y = axes.get_ylim(), axes.yaxis
@@ -58,9 +54,8 @@ def legend(axes, *, size=_FONT, alpha=None, **how):
   drawn = axes.legend(**{'loc': 'upper right', 'fontsize': size,
                          'framealpha': 0.85, 'edgecolor': 'none',
                          'labelcolor': INK, **how})
-  for handle in drawn.legend_handles:
+  for handle in drawn.legend_handles if alpha else ():
     handle.set_alpha(alpha)
-  return drawn
 
 
 def pixels(drawn: Figure) -> np.ndarray:
@@ -87,9 +82,6 @@ def scatter(points, *, real=None, labels=None, side=600, title=''):
     side: width and height of the picture in pixels, 100 or more.
     title: the line above.
 
-  Returns:
-    uint8 [side, side, 3].
-
   Raises:
     ValueError: points or real are not [N, D] with N and D of 1 or more.
   """
@@ -97,27 +89,31 @@ def scatter(points, *, real=None, labels=None, side=600, title=''):
   real = None if real is None else _in_a_plane(real, 'real')
   shown = points if real is None else real
   shown = shown[np.isfinite(shown).all(1)]
-  low, high = (shown.min(0), shown.max(0)) if len(shown) else (np.zeros(2),) * 2
+  low, high = (shown.min(0), shown.max(0)) if len(shown) else np.zeros((2, 2))
   middle, half = (low + high) / 2, _MARGIN * (high - low).max() / 2 or 1.0
   low, high = middle - half, middle + half
-  drawn = figure(side, side, layout='none')
+  drawn, size = figure(side, side, 'none'), 0.02 * side
   axes = drawn.add_axes((0.09, 0.06, 0.88, 0.88), aspect='equal')
-  dress(axes, title=title, size=0.02 * side, xlim=(low[0], high[0]),
+  dress(axes, title=title, size=size, xlim=(low[0], high[0]),
         ylim=(low[1], high[1]))
   axes.spines[:].set_visible(True)
   if real is not None:
     axes.scatter(*real.T, s=16, color=_SKY, alpha=0.35, linewidths=0,
                  label='real')
-  colours = [_FAKE] if labels is None else _of_labels(np.asarray(labels))
+  colours = {'color': _FAKE}
+  if labels is not None:
+    count = max(labels) + 1
+    name, last = next((pair for pair in (('tab10', 9), ('tab20', 19))
+                       if count <= pair[1] + 1), ('hsv', count))
+    colours = {'c': labels, 'cmap': name, 'vmin': 0, 'vmax': last}
   axes.scatter(*points.T, s=5, alpha=0.7, linewidths=0, label='generated',
-               c=colours)
+               **colours)
   outside = ~((points >= low) & (points <= high)).all(1)  # NaN too
   if outside.any():
     axes.text(0.99, 0.01, f'{outside.sum():,} of {len(points):,} outside',
-              transform=axes.transAxes, ha='right', fontsize=0.02 * side,
-              color=INK)
+              transform=axes.transAxes, ha='right', fontsize=size, color=INK)
   if real is not None:
-    legend(axes, size=0.02 * side, markerscale=2)
+    legend(axes, size=size, markerscale=2)
   return pixels(drawn)
 
 
@@ -129,23 +125,11 @@ def _in_a_plane(points, name):
   return np.pad(points, ((0, 0), (0, 1)))[:, :2]
 
 
-def _of_labels(labels):
-  """A colour for each label: twenty that differ, or around a circle."""
-  count = int(labels.max()) + 1
-  if count <= 20:
-    # Its colours come in pairs, strong and pale: the strong ones first.
-    return matplotlib.colormaps['tab20'](labels % 10 * 2 + labels // 10)
-  return matplotlib.colormaps['hsv'](labels / count)
-
-
 def principal_axes(real) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-  """The plane in which real features vary most.
+  """The plane in which real features [N, F] vary most.
 
   Principal components by singular values. The sign of an axis, which is free,
   makes its largest entry positive.
-
-  Args:
-    real: [N, F].
 
   Returns:
     (mean [F], axes [2, F], share [2] of the variance), float64; zeros for axes
@@ -163,14 +147,9 @@ def principal_axes(real) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def plane(real, fake):
-  """Real and generated features in the plane of the real ones' main axes.
+  """Features [N, F], [M, F] in the plane of the real ones' main axes.
 
-  Args:
-    real: [N, F].
-    fake: [M, F]; rows that are not finite are left out.
-
-  Returns:
-    uint8 [H', W', 3].
+  Generated ones that are not finite are left out.
   """
   mean, directions, share = principal_axes(real)
   drawn = figure(720, 660)
@@ -195,9 +174,6 @@ def spectrum(frequency, real, fake):
     frequency: [R], cycles per pixel.
     real: power [N, R].
     fake: power [M, R].
-
-  Returns:
-    uint8 [H', W', 3].
   """
   drawn = figure(720, 500)
   axes = drawn.add_subplot(yscale='log')
@@ -228,66 +204,53 @@ def statistics(*, classes, sizes, histograms, edges, title):
     histograms: int [C, bins], counts of the values of each channel.
     edges: float [bins + 1] of the bins.
     title: the line above.
-
-  Returns:
-    uint8 [H', W', 3].
   """
-  panels = [(_values, histograms, edges)]
-  if sizes:
-    first = collections.Counter(sizes).most_common()
-    shown = dict(first[:15])
-    if len(first) > 15:
-      shown[f'{len(first) - 15} others'] = sum(n for _, n in first[15:])
-    what = 'one size' if len(first) == 1 else f'{len(first):,} sizes'
-    panels.insert(0, (_counts, f'{what}, height x width', shown, COLOURS[2]))
-  if classes:
-    least, most = min(classes.values()), max(classes.values())
-    each = f'{most:,} each' if least == most else f'{least:,} to {most:,} each'
-    panels.insert(0, (_counts, f'{len(classes):,} classes, {each}', classes,
-                      COLOURS[0]))
-  drawn = figure(60 + 460 * len(panels), 460)
+  panels = [panel for panel in (
+      (classes, 'class', 'classes', '', COLOURS[0]),
+      (sizes, 'size', 'sizes', 'height x width', COLOURS[2])) if panel[0]]
+  drawn = figure(60 + 460 * (len(panels) + 1), 460)
   drawn.get_layout_engine().set(w_pad=0.12, h_pad=0.08)
   drawn.suptitle(title, x=0.012, ha='left', fontsize=12, fontweight='bold',
                  color=INK, parse_math=False)
-  for i, (draw, *args) in enumerate(panels):
-    draw(drawn.add_subplot(1, len(panels), i + 1), *args)
-  return pixels(drawn)
-
-
-def _counts(axes, title, counted, colour):
-  """Horizontal bars from top to bottom, with their counts."""
-  names, counts = list(counted), np.array(list(counted.values()))
-  place = np.arange(len(names))
-  if len(names) > _BARS:  # Too many to name: from the largest to the smallest.
-    axes.fill_between(place, np.sort(counts)[::-1], step='mid', color=colour)
-    dress(axes, size=9, grid='y', title=title, xlabel='classes, largest first',
-          ylabel='examples', ylim=(0, None), xlim=(-0.5, len(names) - 0.5))
-    return
-  axes.barh(place, counts, color=colour, height=0.75)
-  dress(axes, size=9, grid='x', title=title, xlim=(0, 1.2 * counts.max() or 1),
-        ylim=(max(len(names), 10) - 0.4, -0.6))
-  font = 8 if len(names) <= 24 else 5.5
-  axes.set_yticks(place, [n if len(n) <= 24 else n[:21] + '...' for n in names],
-                  fontsize=font, parse_math=False)
-  for y, count in zip(place, counts.tolist(), strict=True):
-    axes.text(count, y, f' {count:,}', va='center', fontsize=font, color=INK)
-  axes.xaxis.set_major_locator(ticker.MaxNLocator(4, integer=True))
-  axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:,.0f}'))
-
-
-def _values(axes, histograms, edges):
+  *places, last = drawn.subplots(1, len(panels) + 1, squeeze=False)[0]
+  for axes, panel in zip(places, panels, strict=True):
+    _bars(axes, *panel)
   named = edges[0] == -0.5 and len(histograms) in (1, 3, 4)
-  channels = list(_CHANNELS.items())[len(histograms) > 1:] if named else [
-      (str(i), COLOURS[i % len(COLOURS)]) for i in range(len(histograms))]
-  for counts, (name, colour) in zip(histograms, channels, strict=False):
-    axes.stairs(counts / max(1, counts.sum()), edges, color=colour, label=name,
+  for i, counts in enumerate(histograms):
+    name, colour = (str(i), COLOURS[i % 6]) if not named else (
+        _CHANNELS[i] if len(histograms) > 1 else ('grey', INK))
+    last.stairs(counts / max(1, counts.sum()), edges, color=colour, label=name,
                 linewidth=1.3, fill=len(histograms) == 1, alpha=0.9)
   # The outermost bins, saturated pixels, must not lie on the frame.
   margin = 0.02 * (edges[-1] - edges[0])
-  dress(axes, size=9, grid='y', yscale='log',
+  dress(last, size=9, grid='y', yscale='log',
         title='share of values' + ('' if named else ' per coordinate'),
         xlim=(edges[0] - margin, edges[-1] + margin))
   if len(histograms) > 1:
-    legend(axes, size=8, ncols=len(histograms), loc='lower right',
+    legend(last, size=8, ncols=len(histograms), loc='lower right',
            bbox_to_anchor=(1.01, 0.995), frameon=False, handlelength=1.0,
            columnspacing=1.0, borderpad=0.0)
+  return pixels(drawn)
+
+
+def _bars(axes, counted, one, many, label, colour):
+  """Horizontal bars from top to bottom, with their counts."""
+  least, most = min(counted.values()), max(counted.values())
+  title = (f'{len(counted):,} {one if len(counted) == 1 else many}, '
+           + f'{least:,} to ' * (least < most) + f'{most:,} each')
+  if len(counted) > _BARS:  # Too many to name all.
+    counted = dict(sorted(counted.items(), key=lambda item: -item[1]))
+    most_, fewest = (dict(list(counted.items())[part])
+                     for part in (slice(20), slice(-20, None)))
+    counted = most_ | {f'... {len(counted) - _BARS:,} more ...': 0} | fewest
+  place, font = range(len(counted)), 8 if len(counted) <= 24 else 5.5
+  axes.bar_label(axes.barh(place, list(counted.values()), color=colour,
+                           height=0.75), fmt=' {:,.0f}', fontsize=font,
+                 color=INK)
+  dress(axes, size=9, grid='x', title=title, ylabel=label,
+        xlim=(0, 1.2 * most or 1), ylim=(max(len(counted), 10) - 0.4, -0.6))
+  axes.set_yticks(
+      place, [name if len(name) <= 24 else name[:21] + '...'
+              for name in counted], fontsize=font, parse_math=False)
+  axes.xaxis.set_major_locator(ticker.MaxNLocator(4, integer=True))
+  axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:,.0f}'))

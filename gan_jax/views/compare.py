@@ -13,6 +13,7 @@ from gan_jax.config import fields
 from gan_jax.evaluators.score import digest
 from gan_jax.metrics.direction import low_is_better
 from gan_jax.run import files, status
+from gan_jax.views.templates import fill
 
 # What cannot change the game makes no other point of a run: when it is looked
 # at and by whom, as evaluators see a copy of the average only. A watchdog that
@@ -149,22 +150,23 @@ def _scores(folder) -> list[dict]:
 
 def _points(configs) -> dict[str, str]:
   """{folder: name of its point}, the settings in which points differ."""
-  groups = {}
-  for folder, config in configs.items():
-    own = {key: value for key, value in config.items()
-           if key.split('.')[0].split('[')[0] not in _ASIDE}
-    groups.setdefault(digest(own), (own, []))[1].append(folder)
-  kinds = [config for config, _ in groups.values()]
-  differing = [key for key in sorted({key for kind in kinds for key in kind})
-               if len({repr(kind.get(key)) for kind in kinds}) > 1]
-  names = [', '.join(f'{key}={kind[key]}' for key in differing if key in kind)
-           or os.path.basename(folders[0]) for kind, folders in groups.values()]
-  places = [_shared_folder(folders) for _, folders in groups.values()]
-  if max(map(len, names), default=0) > _LONG and (
-      len(set(places)) == len(places)):
-    names = places  # Other recipes, that differ in too much to be named by it.
-  return {folder: name for name, (_, folders) in zip(
-      names, groups.values(), strict=True) for folder in folders}
+  kinds = {folder: {key: value for key, value in config.items()
+                    if key.split('.')[0].split('[')[0] not in _ASIDE}
+           for folder, config in configs.items()}
+  differing = [key for key in sorted(set().union(*kinds.values())) if len(
+      {repr(kind.get(key)) for kind in kinds.values()}) > 1]
+  names, groups = {}, {}
+  for folder, kind in kinds.items():
+    names[folder] = ', '.join(f'{key}={kind[key]}' for key in differing
+                              if key in kind)
+    groups.setdefault(names[folder], []).append(folder)
+  places = {name: _shared_folder(folders) for name, folders in groups.items()}
+  # Recipes that differ in too much to be named by it; or in nothing.
+  if max(map(len, groups), default=0) > _LONG and (
+      len(set(places.values())) == len(places)):
+    return {folder: places[name] for folder, name in names.items()}
+  return {folder: name or os.path.basename(groups[name][0])
+          for folder, name in names.items()}
 
 
 def _shared_folder(folders):
@@ -198,62 +200,42 @@ def _markdown(frame, points, columns, means) -> str:
   heads = [name if names.count(name) == 1 else column
            for name, column in zip(names, columns, strict=True)]
   runs = frame.drop_duplicates('folder')
-  best, lines = None, []
+  kept = runs[~runs.repeats & (runs.point != '')]
+  seeds = kept.groupby('point').size()
+  last = kept[kept.status == 'finished'].groupby('point').last_step.max()
+  # Points that these seeds do not tell from the best one.
+  first = means[means.index.isin(columns[:1], 'score')].droplevel('score')
+  best = first.reindex(points)[:1].squeeze()
+  like = set(first.index[(first['mean'] - best['mean']).abs()
+                         <= first.half + best.half]) - set(points[:1])
+  lines = []
   for point in points:
-    seeds = (~runs.repeats & (runs.point == point)).sum()
-    line, steps = [point, str(seeds)], set()
+    line, steps = [], []
     for column in columns:
       if (point, column) not in means.index:
         line.append('-')
         continue
       one = means.loc[point, column]
-      steps.update(map(int, one.steps.split()))
-      line.append(f'{one["mean"]:.4g}'
-                  + (f' +- {one.half:.2g}' if one.seeds > 1 else '')
-                  + (f' ({one.seeds} runs)' if one.seeds < seeds else ''))
-      if column == columns[0]:
-        if best is not None and (abs(one['mean'] - best['mean'])
-                                 <= one.half + best.half):
-          line[-1] += ' ~'
-        best = one if best is None else best
-    line.insert(2, ' to '.join(f'{step:,}' for step in sorted(
-        {min(steps), max(steps)})) if steps else '-')
-    lines.append(line)
-  floors = frame.groupby('score').floor.mean().reindex(columns)
-  if floors.notna().any():
+      steps += map(int, one.steps.split())
+      line.append(
+          f'{one["mean"]:.4g}'
+          + (f' +- {one.half:.2g}' if one.seeds > 1 else '')
+          + (f' ({one.seeds} runs)' if one.seeds < seeds[point] else '')
+          + ' ~' * (point in like and column == columns[0]))
+    at = ' to '.join(f'{step:,}' for step in sorted(
+        {min(steps), max(steps)})) if steps else '-'
+    if steps and min(steps) < last[point]:
+      at += f' of {last[point]:,.0f}'
+    lines.append([point, seeds[point], at, *line])
+  floors = frame.groupby('score').floor.mean().dropna()
+  if len(floors):
     lines.append(['real examples', '', '', *(
-        '-' if pd.isna(floor) else f'{floor:.4g}' for floor in floors)])
-  lines = [['point', 'seeds', 'step', *heads], ['---'] * (3 + len(heads)),
-           *lines]
-  return '\n'.join([*('| ' + ' | '.join(line) + ' |' for line in lines), '',
-                    *_notes(runs, columns, heads, means, lines)])
-
-
-def _notes(runs, columns, heads, means, lines) -> list[str]:
-  """What the table is sorted by, what its marks mean, and who is missing."""
-  notes = []
-  if columns:
-    first, *others = (f'{head} ({"lower" if low_is_better(head) else "higher"} '
-                      'is better)' for head in heads)
-    notes.append(f'Sorted by {first}' + (
-        f', then by {", ".join(others)}' if others else ''))
-  if any(line[-len(columns)].endswith('~') for line in lines if columns):
-    notes.append('~ its 95 % interval overlaps that of the best point: these '
-                 'seeds do not tell them apart')
-  if (means.seeds < 2).any():
-    notes.append('A point of one seed has no interval: nothing says whether it '
-                 'differs from the others')
-  failed = runs[runs.status != 'finished']
-  notes += ['', f'{len(runs)} runs, {len(failed)} of them not finished'
-            + ':' * bool(len(failed))]
-  notes += [f'* {run.folder}: {run.status}' for run in failed.itertuples()]
-  notes += [f'* {run.folder}: left out, its seed {run.seed:.0f} is there '
-            'already' for run in runs[runs.repeats].itertuples()]
-  notes += [f'* {run.folder}: scored at step {run.step:,.0f} of '
-            f'{run.last_step:,.0f}; --mode=evaluate --workdir={run.folder} '
-            'scores the others'
-            for run in runs[runs.step < runs.last_step].itertuples()]
-  return notes
+        f'{floors[column]:.4g}' if column in floors else '-'
+        for column in columns)])
+  return fill('leaderboard.md', heads=heads, lines=lines, like=like,
+              single=(means.seeds < 2).any(), low_is_better=low_is_better,
+              runs=list(runs.itertuples()),
+              failed=list(runs[runs.status != 'finished'].itertuples()))
 
 
 def _csv(frame, points, columns, means) -> str:

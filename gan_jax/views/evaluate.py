@@ -9,13 +9,8 @@ import jax
 import numpy as np
 
 from gan_jax import parallel
-from gan_jax.base import lookup
-from gan_jax.base.errors import (
-  CheckpointError,
-  DataError,
-  RequestError,
-  WorkdirError,
-)
+from gan_jax.base import errors, lookup
+from gan_jax.base.errors import RequestError, WorkdirError
 from gan_jax.base.files import read_rows, write_file
 from gan_jax.config import experiment
 from gan_jax.config.keys import CHOICES
@@ -54,16 +49,13 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
                 **asked) -> str:
   """Scores every checkpoint of a run that has no such scores yet.
 
-  They are appended to WORKDIR/scores.jsonl.
+  They are appended to WORKDIR/scores.jsonl, and returned as a table.
 
   Args:
     folder: the working directory of the run.
     best: the score by which the best checkpoint is kept, '' for none.
     follow: goes on as long as the job runs.
     **asked: of `scores_spec`; without any, the evaluators of the run.
-
-  Returns:
-    The scores as a table.
 
   Raises:
     WorkdirError, CheckpointError, ConfigError, DataError, RequestError: with
@@ -82,10 +74,8 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
   shown, tried, failed = [], {}, None
   try:
     while True:
-      running, recorded = follow and files.is_held(folder), {}
-      for row in _recorded(folder, evaluator):
-        recorded.setdefault(row['step'], []).append(Score(
-            **{key: row[key] for key in Score._fields if key in row}))
+      running = follow and files.is_held(folder)
+      recorded = _recorded(folder, evaluator)
       for step in saved.steps():
         scores = recorded.get(step, [])
         # After a rollback the job saves another state under the number.
@@ -96,7 +86,7 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
         tried[step] = made
         try:
           state = saved.restore(abstract, step)
-        except CheckpointError as e:  # Damaged, or removed by the job since.
+        except errors.CheckpointError as e:  # Damaged, or removed since.
           _LOG.warning('step %d: %s', step, e)
           failed = e
           continue
@@ -110,7 +100,8 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
       if not running:
         break
       time.sleep(_PAUSE)
-    names = {row['name'] for row in _recorded(folder, evaluator)}
+    names = {score.name for scores in _recorded(folder, evaluator).values()
+             for score in scores}
     if failed and not names:
       raise failed
     if not saved.latest(anew=True):
@@ -122,6 +113,24 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
                        f'{", ".join(sorted(names))}')
   return table(shown) if shown else (
       f'all checkpoints of {folder} are scored: see scores.jsonl')
+
+
+def _made(folder, step) -> int:
+  """When a checkpoint was put there, in ns; 0 where it is gone."""
+  try:
+    return os.stat(os.path.join(folder, 'checkpoints', str(step))).st_mtime_ns
+  except OSError:
+    return 0
+
+
+def _recorded(folder, evaluator) -> dict[int, list[Score]]:
+  """{step: scores} of scores.jsonl by these evaluators."""
+  found = {}
+  for _, row in read_rows(os.path.join(folder, 'scores.jsonl')):
+    if row and evaluator.protocol.items() <= row.get('protocol', {}).items():
+      found.setdefault(row['step'], []).append(Score(
+          **{key: row[key] for key in Score._fields if key in row}))
+  return found
 
 
 def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
@@ -145,16 +154,14 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
     raise RequestError(f'--out={out}: must be F.jsonl')
   asked = scores_spec(**asked)
   try:
-    real, fake = (data.load(_spec(path, resize))
-                  for path in (reference, images))
-    count = _count(real, fake, asked, images, reference)
-    evaluate = lookup.build(
-        CHOICES['evaluators'].module,
-        {'name': 'scores', **asked, 'num_samples': count}, source=real, seed=0)
+    real, fake = (_load(path, resize) for path in (reference, images))
+    asked['num_samples'] = _count(real, fake, asked, images, reference)
+    evaluate = lookup.build(CHOICES['evaluators'].module,
+                            {'name': 'scores', **asked}, source=real, seed=0)
     rows = order(len(fake.images), 0)  # Files may be sorted by class.
     scores = evaluate(lambda start, stop: (
         np.asarray(fake.images[rows[start:stop]]), None))
-  except (DataError, RequestError):
+  except (errors.DataError, RequestError):
     raise
   except ValueError as e:  # Of the extractor or the metrics asked for.
     raise RequestError(str(e)) from e
@@ -167,43 +174,27 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
   return table([(0, score) for score in scores])
 
 
+def _load(path, resize):
+  kind = ({'name': 'npz'} if path.endswith('.npz')
+          else {'name': 'folder', 'labels': 'none'})
+  return data.load(kind | {'path': path} | (
+      {'resize': resize} if resize else {}))
+
+
 def _count(real, fake, asked, images, reference) -> int:
   """As many as there are, with a floor where half of the reference suffices."""
   if fake.images.shape[1:] != real.images.shape[1:]:
     raise RequestError(
         f'{images} holds images {list(fake.images.shape[1:])}, {reference} '
         f'{list(real.images.shape[1:])}; --resize=H,W brings them to one size')
-  count = asked.get('num_samples', min(len(fake.images), len(real.images)))
-  if count > len(fake.images):
-    raise RequestError(f'--num_samples={count}: {images} holds '
-                       f'{len(fake.images)} images')
-  if 'num_samples' not in asked and len(fake.images) != len(real.images):
-    _LOG.info('%d images of each: %s holds %d, %s %d', count, images,
-              len(fake.images), reference, len(real.images))
-  if len(real.images) < 2 * count:
+  there, total = len(fake.images), len(real.images)
+  count = asked.get('num_samples', min(there, total))
+  if count > there:
+    raise RequestError(f'--num_samples={count}: {images} holds {there} images')
+  if 'num_samples' not in asked and there != total:
+    _LOG.info('%d images of each: %s holds %d, %s %d', count, images, there,
+              reference, total)
+  if total < 2 * count:
     _LOG.info('no floor: two times %d images of %s are needed, there are %d; '
-              '--num_samples=%d has one', count, reference, len(real.images),
-              len(real.images) // 2)
+              '--num_samples=%d has one', count, reference, total, total // 2)
   return count
-
-
-def _spec(path, resize):
-  how = {'path': path, **({'resize': resize} if resize else {})}
-  if path.endswith('.npz'):
-    return {'name': 'npz', **how}
-  return {'name': 'folder', 'labels': 'none', **how}
-
-
-def _made(folder, step) -> int:
-  """When a checkpoint was put there, in ns; 0 where it is gone."""
-  try:
-    return os.stat(os.path.join(folder, 'checkpoints', str(step))).st_mtime_ns
-  except OSError:
-    return 0
-
-
-def _recorded(folder, evaluator) -> list[dict]:
-  """Rows of scores.jsonl by these evaluators."""
-  return [row for _, row in read_rows(os.path.join(folder, 'scores.jsonl'))
-          if row and (evaluator.protocol.items()
-                      <= row.get('protocol', {}).items())]

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from gan_jax.base.files import write_file
 from gan_jax.config.fields import plain
 from gan_jax.data import load as data
 from gan_jax.data.pipeline import Batches
+from gan_jax.views.templates import fill
 
 _LOOKED_AT = 20_000  # examples of which every value is read
 _BINS = 200  # of the values of vectors
@@ -24,22 +25,6 @@ _PAIRS = 5  # duplicates that are named
 _ALL = 2**32  # bytes up to which duplicates are looked for in the whole set
 _COLUMNS, _ROWS = 10, 20  # of the contact sheet, a row per class
 _POINTS = 4000  # of vectors
-_NAMED = 3  # sizes, files or notices that are named in the summary
-
-
-class Values(NamedTuple):
-  """The values of some examples, by channel or coordinate.
-
-  rows: examples looked at.
-  numbers: {'mean', 'std', 'min', 'max': float64 [C]}, and of images
-    {'share_of_0', 'share_of_255': [C]} of their bytes.
-  histograms, edges: counts [C, bins] and float [bins + 1].
-  """
-
-  rows: int
-  numbers: dict
-  histograms: np.ndarray
-  edges: np.ndarray
 
 
 def inspect(config: Any, out: str) -> str:
@@ -58,7 +43,7 @@ def inspect(config: Any, out: str) -> str:
       written.
   """
   source = load_data(plain(config).get('data'))
-  values = values_of(source.images)
+  values, histograms, edges = values_of(source.images)
   report = describe(source, values)
   title = (f'{source.name}: {len(source.images):,} examples '
            f'{list(source.images.shape[1:])}')
@@ -66,8 +51,8 @@ def inspect(config: Any, out: str) -> str:
       'contact_sheet.png': contact_sheet(source, title),
       'statistics.png': pictures.statistics(
           classes={c['name']: c['count'] for c in report['classes']},
-          sizes=report['sizes'], edges=values.edges,
-          histograms=values.histograms, title=title)}
+          sizes=report['sizes'], edges=edges, histograms=histograms,
+          title=title)}
   try:
     for name, picture in drawn.items():
       write_file(os.path.join(out, name), pictures.png(picture))
@@ -86,8 +71,7 @@ def load_data(spec):
     ConfigError: with every problem of the spec.
     DataError: the spec is right, the data are not.
   """
-  problems = data.check(spec, 'data')
-  if problems:
+  if problems := data.check(spec, 'data'):
     raise ConfigError(problems)
   try:
     return data.load(spec)
@@ -97,8 +81,12 @@ def load_data(spec):
     raise ConfigError([Problem('data', spec, str(e))]) from e
 
 
-def values_of(images) -> Values:
+def values_of(images) -> tuple[dict, np.ndarray, np.ndarray]:
   """Statistics of the values of at most 20,000 examples drawn at random.
+
+  Returns:
+    ({'mean', 'std', 'min', 'max': [C]} and of images the shares of bytes
+    {'share_of_0', 'share_of_255': [C]}, counts [C, bins], edges [bins + 1]).
 
   Raises:
     DataError: vectors that are not finite.
@@ -112,13 +100,12 @@ def values_of(images) -> Values:
         counts[c] += np.bincount(chunk[..., c].ravel(), minlength=256)
     share = counts / counts.sum(1, keepdims=True)
     mean = share @ level
-    return Values(len(rows), {
-        'mean': mean,
-        'std': np.sqrt((share * (level - mean[:, None]) ** 2).sum(1)),
-        'min': (counts > 0).argmax(1),
-        'max': 255 - (counts[:, ::-1] > 0).argmax(1),
-        'share_of_0': share[:, 0], 'share_of_255': share[:, 255]},
-        counts, np.arange(257) - 0.5)
+    return {'examples_looked_at': len(rows), 'per': 'channel', 'mean': mean,
+            'std': np.sqrt((share * (level - mean[:, None]) ** 2).sum(1)),
+            'min': (counts > 0).argmax(1),
+            'max': 255 - (counts[:, ::-1] > 0).argmax(1),
+            'share_of_0': share[:, 0], 'share_of_255': share[:, 255]}, (
+                counts), np.arange(257) - 0.5
   vectors = images[rows]
   low, high = float(vectors.min()), float(vectors.max())
   if not np.isfinite([low, high]).all():
@@ -126,11 +113,12 @@ def values_of(images) -> Values:
                     'remove or repair these examples')
   margin = 0.0 if high > low else 0.5  # A constant has a bin, too.
   edges = np.linspace(low - margin, high + margin, _BINS + 1)
-  return Values(len(rows), {
-      'mean': vectors.mean(0, np.float64), 'std': vectors.std(0, np.float64),
-      'min': vectors.min(0), 'max': vectors.max(0)}, np.array([
-          np.histogram(column, edges)[0] for column in vectors.T[:_LINES]]),
-      edges)
+  return {'examples_looked_at': len(rows), 'per': 'coordinate',
+          'mean': vectors.mean(0, np.float64),
+          'std': vectors.std(0, np.float64), 'min': vectors.min(0),
+          'max': vectors.max(0)}, np.array([
+              np.histogram(column, edges)[0]
+              for column in vectors.T[:_LINES]]), edges
 
 
 def duplicates(images) -> dict:
@@ -151,8 +139,9 @@ def duplicates(images) -> dict:
   _, first, which = np.unique(np.frombuffer(b''.join(hashes), np.uint64),
                               return_index=True, return_inverse=True)
   repeats = np.flatnonzero(first[which] != np.arange(len(rows)))
-  pairs = [[int(rows[first[which[i]]]), int(rows[i])] for i in repeats[:_PAIRS]]
-  return {'count': len(repeats), 'looked_at': len(rows), 'first': pairs}
+  pairs = np.stack([rows[first[which[repeats]]], rows[repeats]], axis=1)
+  return {'count': len(repeats), 'looked_at': len(rows),
+          'first': pairs[:_PAIRS].tolist()}
 
 
 def _sample(total, count) -> np.ndarray:
@@ -173,9 +162,8 @@ def contact_sheet(source, title: str) -> np.ndarray:
   Returns:
     uint8 [H', W', 3].
   """
-  total = len(source.images)
   if len(source.images.shape) == 2:
-    rows = _sample(total, _POINTS)
+    rows = _sample(len(source.images), _POINTS)
     labels = source.labels[rows]
     # A colour of its own for those without a label.
     labels = np.where(labels < 0, source.num_classes, labels)
@@ -190,7 +178,7 @@ def contact_sheet(source, title: str) -> np.ndarray:
     rows = [rows[_sample(len(rows), _COLUMNS)] for rows in members]
     names = [class_name(source, label) for label in classes]
   else:
-    found = _sample(total, _COLUMNS * _COLUMNS)
+    found = _sample(len(source.images), _COLUMNS * _COLUMNS)
     rows = np.split(found, range(_COLUMNS, len(found), _COLUMNS))
     names = [''] * len(rows)
   return pictures.contact_sheet([source.images[part] for part in rows], names,
@@ -206,14 +194,13 @@ def class_name(source, label) -> str:
   return str(label)
 
 
-def describe(source, values: Values) -> dict:
+def describe(source, values: Mapping) -> dict:
   """All that report.json holds."""
   shape = list(source.images.shape[1:])
   known = source.labels[source.labels >= 0]
   counts = np.bincount(known, minlength=source.num_classes).tolist()
-  found, is_image = source.report, len(shape) == 3
-  sizes = dict(found.get('sizes', {}))
-  if is_image and not sizes:
+  found, sizes = source.report, dict(source.report.get('sizes', {}))
+  if len(shape) == 3 and not sizes:
     sizes = {f'{shape[0]}x{shape[1]}': len(source.images)}
   return {
       'name': source.name, 'licence': source.licence,
@@ -223,12 +210,9 @@ def describe(source, values: Values) -> dict:
       'bytes': int(source.images.nbytes), 'num_classes': source.num_classes,
       'classes': [{'label': i, 'name': class_name(source, i),
                    'count': counts[i]} for i in range(source.num_classes)],
-      'without_label': len(source.labels) - len(known),
-      'sizes': sizes,
-      'values': {'examples_looked_at': values.rows,
-                 'per': 'channel' if is_image else 'coordinate',
-                 **{key: np.round(numbers, 6).tolist()
-                    for key, numbers in values.numbers.items()}},
+      'without_label': len(source.labels) - len(known), 'sizes': sizes,
+      'values': {key: np.round(value, 6).tolist() if np.ndim(value) else value
+                 for key, value in values.items()},
       'duplicates': duplicates(source.images),
       'refused': list(found.get('refused', ())),
       'notices': list(found.get('notices', ()))}
@@ -236,52 +220,10 @@ def describe(source, values: Values) -> dict:
 
 def summary(report: Mapping, out: str) -> str:
   """The report in about fifteen lines."""
-  count, values = report['count'], report['values']
-  lines = {
-      'data': f'{report["name"]}, licence {report["licence"] or "unknown"}',
-      'examples': f'{count:,} of {report["shape"]} {report["dtype"]}, '
-                  f'{report["bytes"] / 2**20:.1f} MiB',
-      'held out': f'{report["held_out"]:,}', 'classes': _classes(report)}
-  if len(sizes := report['sizes']) > 1:
-    lines['sizes'] = f'{len(sizes):,} in the files; most often ' + ', '.join(
-        f'{size} ({times:,})' for size, times in collections.Counter(
-            sizes).most_common(_NAMED))
-  for key in ('mean', 'std', 'min', 'max', 'share_of_0', 'share_of_255'):
-    if key in values:
-      lines[key.replace('_', ' ')] = ', '.join(
-          f'{v:.4g}' for v in values[key][:6]) + (
-              ', ...' if len(values[key]) > 6 else '')
-  found = report['duplicates']
-  where = ('' if found['looked_at'] == count
-           else f' among {found["looked_at"]:,}')
-  pairs = ', '.join(f'{a} and {b}' for a, b in found['first'][:_NAMED])
-  lines |= {
-      'looked at': f'{values["examples_looked_at"]:,} examples drawn at random '
-                   f'for these numbers, per {values["per"]}',
-      'duplicates': f'{found["count"]:,}{where}' + (
-          f'; as {pairs}' if pairs else '')}
-  for key, what in (('refused', 'files'), ('notices', 'notices')):
-    entries = report[key]
-    more = f'; ... {len(entries):,} {what}' if len(entries) > _NAMED else ''
-    lines[key] = '; '.join(entries[:_NAMED]) + more or 'none'
-  lines |= {'fingerprint': report['fingerprint'],
-            'written': os.path.join(out, 'contact_sheet.png')
-                       + ', statistics.png, report.json'}
-  return '\n'.join(f'{key + ":":14}{text}' for key, text in lines.items())
-
-
-def _classes(report):
-  classes = sorted((c for c in report['classes'] if c['count']),
-                   key=lambda c: c['count'])
-  if not classes:
-    return 'no labels'
-  few, many, text = classes[0], classes[-1], f'{len(classes):,}'
-  if len(classes) < report['num_classes']:
-    text += f' of {report["num_classes"]:,}'
-  text += (f', each with {few["count"]:,} examples'
-           if few['count'] == many['count'] else
-           f'; fewest {few["count"]:,} ({few["name"]}), most '
-           f'{many["count"]:,} ({many["name"]})')
-  if report['without_label']:
-    text += f'; {report["without_label"]:,} examples have no label'
-  return text
+  classes = [c for c in report['classes'] if c['count']]
+  return fill(
+      'inspect.txt', report=report, out=out, found=report['duplicates'],
+      classes=sorted(classes, key=lambda c: c['count']),
+      sizes=collections.Counter(report['sizes']).most_common(),
+      numbers={key: value for key, value in report['values'].items()
+               if isinstance(value, list)})

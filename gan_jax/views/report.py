@@ -2,12 +2,10 @@
 
 import json
 import os
-import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
-import jinja2
 import numpy as np
 
 from gan_jax import models, pictures
@@ -27,8 +25,8 @@ from gan_jax.run import files
 from gan_jax.run.evaluator import Sampler
 from gan_jax.views.inspect import class_name, load_data
 from gan_jax.views.sample import check_seed, restored
+from gan_jax.views.templates import fill
 
-_EXTRACTORS = 'gan_jax.extractors'
 _ALL = 2000  # examples, real and generated, of what shows distributions
 _BYTES = 2**28  # that they may take
 _GRID, _COLUMNS = 64, 8
@@ -131,12 +129,15 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
         f'{folder} was trained on other examples than those that its config '
         'names now: beside these its images would mean nothing; bring back the '
         'data, or go on training with --allow_changed_data')
-  network = _extractor(extractor, source) if extractor else None
-  name, step = os.path.basename(os.path.abspath(folder)), int(state.step)
+  try:
+    network = extractor and lookup.build('gan_jax.extractors', extractor,
+                                         source=source)
+  except ValueError as e:
+    raise RequestError(f'--extractor: {e}') from e
   drawn = list(_draw(_Subject(
       source, Sampler(game, config['image_range']), game.latent, state.ema,
       models.is_conditional(config['generator']),
-      config['latent']['name'] == 'infogan', step, seed, network)))
+      config['latent']['name'] == 'infogan', int(state.step), seed, network)))
   scores = {}  # The newest of each; a line cut off by a kill is no row.
   for _, row in read_rows(os.path.join(folder, 'scores.jsonl')):
     if row and 'name' in row and (row['step'] >= scores.get(
@@ -148,44 +149,15 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
       write_file(os.path.join(out, picture.file), pictures.png(picture.pixels))
     drawn += [Picture(file) for file in _TRAINING
               if os.path.exists(os.path.join(out, file))]
-    write_file(os.path.join(out, 'index.html'), page(
-        f'{name}, step {step:,}', drawn, config=config, data=info,
-        scores=list(scores.values())).encode())
+    write_file(os.path.join(out, 'index.html'), fill(
+        'report.html', name=os.path.basename(os.path.abspath(folder)),
+        step=int(state.step), data=info, pictures=drawn, config=config,
+        scores=list(scores.values()), low_is_better=low_is_better,
+        flat=lambda value: [(key, json.dumps(part)) for key, part
+                            in fields.flat(value).items()]).encode())
   except OSError as e:
     raise WorkdirError(f'{out}: cannot write it: {e.strerror}') from e
-  return f'step {step} in {os.path.join(out, "index.html")}'
-
-
-def _extractor(spec, source):
-  problems = lookup.check(_EXTRACTORS, spec, '--extractor', ('source',))
-  if problems:
-    raise RequestError('; '.join(map(str, problems)))
-  try:
-    return lookup.build(_EXTRACTORS, spec, source=source)
-  except ValueError as e:
-    raise RequestError(f'--extractor={spec["name"]}: {e}') from e
-
-
-def page(title: str, shown, *, config: Mapping, data, scores) -> str:
-  """The page: static HTML, which needs nothing from elsewhere.
-
-  Args:
-    title: name of the run, and step.
-    shown: `Picture`s.
-    config: of the run.
-    data: `DataInfo`.
-    scores: rows of scores.jsonl.
-  """
-  what = 'images' if len(data.image_shape) == 3 else 'vectors'
-  about = (f'{data.name}: {data.num_examples:,} {what} of '
-           f'{" x ".join(map(str, data.image_shape))}, '
-           f'{data.num_classes or "no"} classes'
-           + (f', licence {data.licence}' if data.licence else ''))
-  template = pathlib.Path(__file__).with_name('report.html').read_text()
-  return jinja2.Template(template, autoescape=True).render(
-      title=title, about=about, pictures=shown, config=config, scores=scores,
-      low_is_better=low_is_better, flat=lambda value: [
-          (key, json.dumps(part)) for key, part in fields.flat(value).items()])
+  return f'step {int(state.step)} in {os.path.join(out, "index.html")}'
 
 
 def _draw(subject: _Subject) -> Iterator[Picture]:

@@ -40,18 +40,9 @@ def sample(folder: str, out: str, *, count: int = 64, label: int = -1,
     WorkdirError, CheckpointError, RequestError: with what to do.
   """
   config, info = files.read_run(folder)
-  game = game_of_run(config, info)
   check_seed(seed)
-  if count < 1:
-    raise RequestError(f'--num_samples={count} must be 1 or more')
-  if interpolate < 0 or interpolate == 1:
-    raise RequestError(f'--interpolate={interpolate} must be 2 points or more, '
-                       'or 0 for none')
-  label = _labels(config, info, label, count)
-  if truncation and config['latent']['name'] == 'infogan':
-    raise RequestError(f'--truncation={truncation} would erase the codes of '
-                       'infogan')
-  _check_out(out, info.image_shape)
+  _check(config, info, out, count, label, truncation, interpolate)
+  game = game_of_run(config, info)
   state = restored(folder, game, config, info, strict=strict)
 
   def draw(stream):
@@ -60,19 +51,20 @@ def sample(folder: str, out: str, *, count: int = 64, label: int = -1,
       return sampling.truncated(game.latent, key, count, truncation)
     return sampling.latents(game.latent, key, count)
 
+  labels = np.resize(np.array(
+      info.classes or (0,) if label == -1 else label, np.int32), count)
   try:
     z = draw(0)
     if interpolate:
       z = sampling.interpolate(z, draw(1), interpolate)
-      z, label = z.reshape(-1, z.shape[-1]), np.repeat(label, interpolate)
+      z, labels = z.reshape(-1, z.shape[-1]), np.repeat(labels, interpolate)
   except ValueError as e:
     raise RequestError(f'--{e}') from e
   try:
-    images = Sampler(game, config['image_range']).images(state.ema, z, label)
+    images = Sampler(game, config['image_range']).images(state.ema, z, labels)
+    _write(out, images, labels, interpolate)
   except SamplesError as e:
     raise RequestError(f'{folder}: {e}') from e
-  try:
-    _write(out, images, label, interpolate)
   except OSError as e:
     raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
   return f'{len(images)} images of step {int(state.step)} in {out}'
@@ -96,53 +88,41 @@ def restored(folder, game, config, info, step: int = 0, strict: bool = False):
     checkpoints.close()
 
 
-def _labels(config, info, label, count):
-  """Labels [count].
-
-  Raises:
-    RequestError: a class that the run does not know.
-  """
-  if label == -1:
-    return np.resize(np.array(info.classes or (0,), np.int32), count)
-  if not models.is_conditional(config['generator']):
-    raise RequestError(
-        f'--label={label}: this run is not conditional; train one with '
-        'configs/cgan.py or with --config.generator.conditioning=onehot '
-        '--config.discriminator.conditioning=onehot')
-  if label not in info.classes:
-    raise RequestError(f'--label={label} is not one of the classes '
-                       f'{info.classes} of {info.name}')
-  return np.full(count, label, np.int32)
-
-
-def _check_out(out, shape):
-  """Before anything is computed.
-
-  Raises:
-    RequestError: a kind of file that examples of this shape cannot become.
-  """
+def _check(config, info, out, count, label, truncation, interpolate):
+  """Raises RequestError, before anything is computed."""
   suffix = os.path.splitext(out)[1].lower()
-  if suffix not in ('.png', '.gif', '.npz', ''):
-    raise RequestError(f'--out={out}: must end in .png, .gif or .npz, or be a '
-                       'folder (without a suffix)')
-  if len(shape) == 1 and suffix not in ('.png', '.npz'):
-    raise RequestError(f'--out={out}: this run makes vectors {list(shape)}, '
-                       'which are no pictures one by one; give F.png for a '
-                       'plot of the points, or F.npz for their numbers')
+  for wrong, text in (
+      (count < 1, f'--num_samples={count} must be 1 or more'),
+      (interpolate < 0 or interpolate == 1, f'--interpolate={interpolate} must '
+       'be 2 points or more, or 0 for none'),
+      (label != -1 and not models.is_conditional(config['generator']),
+       f'--label={label}: this run is not conditional; train one with '
+       'configs/cgan.py or with --config.generator.conditioning=onehot '
+       '--config.discriminator.conditioning=onehot'),
+      (label not in (-1, *info.classes), f'--label={label} is not one of the '
+       f'classes {info.classes} of {info.name}'),
+      (truncation and config['latent']['name'] == 'infogan',
+       f'--truncation={truncation} would erase the codes of infogan'),
+      (suffix not in ('.png', '.gif', '.npz', ''), f'--out={out}: must end in '
+       '.png, .gif or .npz, or be a folder (without a suffix)'),
+      (len(info.image_shape) == 1 and suffix not in ('.png', '.npz'),
+       f'--out={out}: this run makes vectors {list(info.image_shape)}, which '
+       'are no pictures one by one; give F.png for a plot of the points, or '
+       'F.npz for their numbers')):
+    if wrong:
+      raise RequestError(text)
 
 
 def _write(out, images, labels, interpolate):
   suffix = os.path.splitext(out)[1].lower()
   if suffix == '.png':
     write_file(out, pictures.png(
-        pictures.scatter(images) if images.ndim == 2 else pictures.grid(
-            images, interpolate or pictures.columns_of(len(images)))))
+        pictures.scatter(images) if images.ndim == 2
+        else pictures.grid(images, interpolate)))
   elif suffix == '.gif':
     # Every path is a cell of the film; without paths every image is a frame.
-    frames = images.reshape(-1, interpolate or len(images), *images.shape[1:]
-                            ).swapaxes(0, 1)
-    columns = pictures.columns_of(frames.shape[1])
-    write_file(out, pictures.gif([pictures.grid(f, columns) for f in frames]))
+    frames = images.reshape(-1, interpolate or len(images), *images.shape[1:])
+    write_file(out, pictures.gif(map(pictures.grid, frames.swapaxes(0, 1))))
   elif suffix == '.npz':
     buffer = io.BytesIO()
     np.savez_compressed(buffer, images=images, labels=labels)

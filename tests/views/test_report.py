@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 
-import numpy as np
 import pytest
 import tiny
 
@@ -16,11 +15,7 @@ from gan_jax.base.errors import (
   RequestError,
   WorkdirError,
 )
-from gan_jax.config import experiment
-from gan_jax.run import train
 from gan_jax.views.report import report
-from gan_jax.views.report.page import page
-from gan_jax.views.report.pictures import Picture
 
 ALWAYS = ['real_and_fake.png', 'nearest.png', 'interpolations.png',
           'truncation.png']
@@ -44,26 +39,6 @@ class _Reader(html.parser.HTMLParser):
     self.text += data
 
 
-@pytest.fixture(scope='module')
-def runs(tmp_path_factory):
-  """Folders of a conditional run, of one in colour, and of vectors."""
-  base = tmp_path_factory.mktemp('runs')
-  onehot = dict(conditioning='onehot')
-  plain = tiny.config('')
-  grey = tiny.write_images(base / 'grey.npz')
-  colour = tiny.write_images(base / 'colour.npz', size=9, channels=4, classes=0)
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(train._Loop, 'draw', lambda self: None)
-    for name, config in (
-        ('cgan', tiny.config(
-            grey, generator=plain['generator'] | onehot,
-            discriminator=plain['discriminator'] | onehot)),
-        ('colour', tiny.config(colour)),
-        ('ring', tiny.config('', data=dict(name='ring', num_examples=80)))):
-      assert train.train(experiment.load(config), str(base / name)) == 0
-  return base
-
-
 def _read(folder):
   with open(os.path.join(folder, 'report', 'index.html')) as file:
     return _Reader(file.read())
@@ -79,18 +54,19 @@ def _bytes(folder):
 
 
 @pytest.fixture(scope='module')
-def first(runs):
+def first(made_run):
   """{run: (what was said, the files of its report)}."""
-  return {name: (report(str(runs / name)), _bytes(runs / name))
+  return {name: (report(str(made_run(name))), _bytes(made_run(name)))
           for name in ('cgan', 'colour', 'ring')}
 
 
 @pytest.fixture
-def copy(runs, tmp_path):
+def copy(copied_run):
   """Copies a run without its report: folder."""
   def run(name, to='run'):
-    return shutil.copytree(runs / name, tmp_path / to,
-                           ignore=shutil.ignore_patterns('report'))
+    folder = copied_run(name, to)
+    shutil.rmtree(folder / 'report', ignore_errors=True)
+    return folder
 
   return run
 
@@ -98,20 +74,22 @@ def copy(runs, tmp_path):
 @pytest.mark.parametrize('name, names', [
     ('cgan', [*ALWAYS, 'classes.png', *AFTER]), ('colour', [*ALWAYS, *AFTER]),
     ('ring', ['real_and_fake.png'])])
-def test_the_page_shows_every_picture(runs, first, name, names):
+def test_the_page_shows_every_picture(made_run, first, name, names):
   said, found = first[name]
-  assert said == f'step 4 in {runs / name}/report/index.html'
+  assert said == f'step 4 in {made_run(name)}/report/index.html'
   assert set(found) == {*names, 'index.html'}
   shown = _Reader(found['index.html'].decode())
   assert shown.pictures == names
   for picture in names:
     assert pictures.read_png(found[picture]).std() > 0
+  # Each says in words what a good run looks like.
+  assert shown.text.count('Good:') == len(names)
   assert 'loss.name' in shown.text and '"non_saturating"' in shown.text
 
 
 def test_the_same_again_and_read_in_parts(copy, first, monkeypatch):
   folder = copy('colour', 'colour')
-  monkeypatch.setattr('gan_jax.views.report.pictures._PART', 3 * 9 * 9 * 4)
+  monkeypatch.setattr('gan_jax.views.report._PART', 3 * 9 * 9 * 4)
   report(str(folder))
   assert _bytes(folder) == first['colour'][1]
 
@@ -142,16 +120,20 @@ def test_scores_and_training_are_shown_where_there_are_any(copy):
   assert not {'script', 'link', 'images', 'random', '1'} & set(shown.tags)
 
 
-def test_values_are_escaped():
-  info = experiment.DataInfo('<b>', (2,), 9, 0, (), '', licence='<i>&')
-  text = page('<u>', [Picture('a.png', np.zeros((2, 3, 1)), '<s>')],
-              config={'a<p>': ('<q>',)}, data=info, scores=[],
-              training=['curves.png'])
+def test_values_are_escaped(copy):
+  folder = copy('ring', '<u>')
+  for name, key, value in (
+      ('data.json', 'name', '<em>'), ('data.json', 'licence', '<i>&'),
+      ('config.json', 'best_metric', '<q>')):
+    content = json.loads((folder / name).read_text()) | {key: value}
+    (folder / name).write_text(json.dumps(content))
+  report(str(folder))
+  text = (folder / 'report' / 'index.html').read_text()
   shown = _Reader(text)
-  assert not {'b', 'i', 'u', 's', 'p>', 'q'} & set(shown.tags)
-  for words in ('<b>', '<i>&', '<u>', '<s>', 'a<p>', '["<q>"]'):
+  assert not {'em', 'i', 'u', 'q'} & set(shown.tags)
+  for words in ('<em>', '<i>&', '<u>, step 4', '"<q>"'):
     assert words in shown.text
-  assert 'width="3" height="2"' in text
+  assert 'width="600" height="600"' in text
   assert 'http' not in text
 
 
@@ -160,14 +142,16 @@ def test_an_extractor_is_used_for_neighbours_too(copy, first):
   report(str(folder), extractor=dict(name='random'))
   # It is what features are drawn with where none is given.
   assert {name for name, data in _bytes(folder).items()
-          if data != before[name]} == {'nearest.png', 'index.html'}
-  assert "by features of 'random', among 40" in _read(folder).text
+          if data != before.get(name)} == {'nearest_features.png', 'index.html'}
+  text = _read(folder).text
+  assert 'nearest of 40 training images' in text
+  assert "distance by features of 'random'" in text
   with pytest.raises(RequestError, match='did you mean "random"'):
     report(str(folder), extractor=dict(name='randon'))
 
 
 def test_what_is_no_run_is_refused_as_sampling_does(
-    runs, copy, tmp_path, capsys):
+    made_run, copy, tmp_path, capsys):
   def both(*args):
     said = []
     for mode in ('sample', 'report'):
@@ -186,7 +170,7 @@ def test_what_is_no_run_is_refused_as_sampling_does(
   (broken / 'config.json').write_text('{')
   sampled, reported = both(f'--workdir={broken}')
   assert sampled == reported and 'damaged' in reported[1]
-  sampled, reported = both(f'--workdir={runs / "cgan"}', '--seed=-1')
+  sampled, reported = both(f'--workdir={made_run("cgan")}', '--seed=-1')
   assert sampled == reported and reported[0] == 2
 
 

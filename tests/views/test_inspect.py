@@ -23,26 +23,31 @@ def test_values_of_bytes_by_hand():
   images = np.zeros((4, 1, 2, 2), np.uint8)
   images[..., 0] = [[[0, 0]], [[0, 255]], [[255, 255]], [[51, 51]]]
   images[..., 1] = 7
-  found = inspect.values_of(images)
+  found, histograms, edges = inspect.values_of(images)
   first = np.array([0, 0, 0, 255, 255, 255, 51, 51])
-  np.testing.assert_allclose(found.mean, [first.mean(), 7])
-  np.testing.assert_allclose(found.std, [first.std(), 0])
-  assert found.low.tolist() == [0, 7] and found.high.tolist() == [255, 7]
-  assert found.black.tolist() == [3 / 8, 0]
-  assert found.white.tolist() == [3 / 8, 0]
-  assert found.histograms[:, [0, 7, 51, 255]].tolist() == [[3, 0, 2, 3],
-                                                           [0, 8, 0, 0]]
+  np.testing.assert_allclose(found['mean'], [first.mean(), 7])
+  np.testing.assert_allclose(found['std'], [first.std(), 0])
+  assert found['min'].tolist() == [0, 7] and found['max'].tolist() == [255, 7]
+  assert found['share_of_0'].tolist() == [3 / 8, 0]
+  assert found['share_of_255'].tolist() == [3 / 8, 0]
+  assert found['per'] == 'channel' and found['examples_looked_at'] == 4
+  assert histograms[:, [0, 7, 51, 255]].tolist() == [[3, 0, 2, 3],
+                                                     [0, 8, 0, 0]]
+  assert (edges[0], edges[-1]) == (-0.5, 255.5)
 
 
 def test_values_of_vectors_by_hand():
-  found = inspect.values_of(np.float32([[1, -2], [3, -2], [5, -2]]))
-  np.testing.assert_allclose(found.mean, [3, -2])
-  np.testing.assert_allclose(found.std, [np.sqrt(8 / 3), 0])
-  assert (found.low.tolist(), found.high.tolist()) == ([1, -2], [5, -2])
-  assert found.black is None
-  assert found.histograms.sum(1).tolist() == [3, 3]
-  assert (found.edges[0], found.edges[-1]) == (-2, 5)
-  assert inspect.values_of(np.ones((2, 1), np.float32)).std.tolist() == [0]
+  found, histograms, edges = inspect.values_of(
+      np.float32([[1, -2], [3, -2], [5, -2]]))
+  np.testing.assert_allclose(found['mean'], [3, -2])
+  np.testing.assert_allclose(found['std'], [np.sqrt(8 / 3), 0])
+  assert (found['min'].tolist(), found['max'].tolist()) == ([1, -2], [5, -2])
+  assert 'share_of_0' not in found and found['per'] == 'coordinate'
+  assert histograms.sum(1).tolist() == [3, 3]
+  assert (edges[0], edges[-1]) == (-2, 5)
+  constant, _, edges = inspect.values_of(np.ones((2, 1), np.float32))
+  assert constant['std'].tolist() == [0]
+  assert (edges[0], edges[-1]) == (0.5, 1.5)  # It has a bin, too.
   with pytest.raises(DataError, match='must be finite'):
     inspect.values_of(np.float32([[np.nan], [0]]))
 
@@ -56,11 +61,13 @@ def test_chunks_and_lazy_rows_change_nothing(monkeypatch, shape):
   monkeypatch.setattr(inspect, '_CHUNK', 7 * images[0].nbytes)
   lazy = Rows(images, np.arange(300))
   for array in (images, lazy):
-    for a, b in zip(whole, inspect.values_of(array), strict=True):
-      if a is not None:
-        np.testing.assert_allclose(a, b, rtol=1e-12)
+    found = inspect.values_of(array)
+    for a, b in zip(whole[1:], found[1:], strict=True):
+      np.testing.assert_allclose(a, b, rtol=1e-12)
+    for key in ('mean', 'std', 'min', 'max'):
+      np.testing.assert_allclose(whole[0][key], found[0][key], rtol=1e-12)
   monkeypatch.setattr(inspect, '_LOOKED_AT', 100)
-  assert inspect.values_of(lazy).rows == 100
+  assert inspect.values_of(lazy)[0]['examples_looked_at'] == 100
 
 
 def test_duplicates(monkeypatch):
@@ -112,34 +119,14 @@ def test_the_sheet_shows_every_class_in_its_row(monkeypatch, tmp_path):
       shown.update(rows=rows, names=names), np.zeros((9, 9, 3), np.uint8))[1])
   source = make_source(images, labels, 3, name='x', class_names=(
       'cat', 'dog', 'fox'))
-  inspect._sheet(source, '')
+  inspect.contact_sheet(source, '')
   assert shown['names'] == ['0 cat', '1 dog', '2 fox']
   assert [len(row) for row in shown['rows']] == [4, 10, 10]
   assert [set(row.ravel().tolist()) for row in shown['rows']] == [
       {50}, {150}, {250}]
-  inspect._sheet(make_source(images, (), 0, name='x'), '')
+  inspect.contact_sheet(make_source(images, (), 0, name='x'), '')
   assert [len(row) for row in shown['rows']] == [10, 10, 10, 6]
   assert set(shown['names']) == {''}
-
-
-def test_pictures_of_any_kind_of_images():
-  rng = np.random.default_rng(0)
-  for shape, count in (((3, 200, 300, 1), 1), ((10, 5, 7, 4), 2),
-                       ((2, 6, 6, 2), 1), ((4, 9, 5, 7), 3)):
-    rows = [rng.integers(0, 256, shape).astype(np.uint8)] * count
-    # Dollars are no formulas, and a missing letter is no warning.
-    got = pictures.contact_sheet(rows, ['$a_$ \u6f22'] * count, columns=10,
-                              title='$x$')
-    assert got.dtype == np.uint8 and got.shape[2] == 3
-    assert max(got.shape) < 1700
-  many = {str(i): i + 1 for i in range(100)}
-  for classes, sizes, channels in ((many, many, 3), ({}, {}, 1),
-                                   ({'$a$': 0, 'b': 3}, {'8x8': 3}, 5)):
-    got = pictures.statistics(
-        classes=classes, sizes=sizes, title='$x$',
-        histograms=np.ones((channels, 256), int), edges=np.arange(257) - 0.5)
-    panels = 1 + bool(classes) + bool(sizes)
-    assert got.shape == (460, 60 + 460 * panels, 3)
 
 
 def test_vectors(tmp_path):
@@ -155,7 +142,7 @@ def test_what_a_reader_found_is_told():
   source = make_source(np.zeros((4, 2, 2, 1), np.uint8), (), 0, name='x',
                        report=dict(sizes={'2x2': 3, '9x9': 1}, refused=[
                            'a.png: truncated'], notices=['no labels']))
-  report = inspect.describe(source, inspect.values_of(source.images))
+  report = inspect.describe(source, inspect.values_of(source.images)[0])
   text = inspect.summary(report, 'out')
   for words in ('2 in the files; most often 2x2 (3), 9x9 (1)', 'no labels',
                 'a.png: truncated', 'duplicates:   3; as 0 and 1'):
@@ -176,5 +163,5 @@ def test_refusals(tmp_path, capsys):
   # Networks do not matter here: an 8-pixel DCGAN on vectors is looked at.
   args = ['main', '--mode=inspect', '--config=configs/dcgan.py:data=ring']
   assert main.main([*args, '--config.data.modes=0',
-                    f"--out={tmp_path}/o"]) == main.BAD_DATA
+                    f"--out={tmp_path}/o"]) == DataError.status
   assert 'modes=0: must be 1 or more' in capsys.readouterr().err

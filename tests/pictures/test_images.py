@@ -9,6 +9,9 @@ from tiny import decoded
 
 from gan_jax import pictures
 
+RNG = np.random.default_rng(0)
+SHAPES = [(8, 8, 1), (7, 13, 3), (200, 90, 4), (60, 5, 1), (5, 60, 2)]
+
 
 def test_to_uint8_at_the_borders():
   # x = k / 127.5 - 1 is byte k; halves go to the even neighbour.
@@ -39,12 +42,13 @@ def test_to_uint8_refuses_bytes():
 
 def test_grid_pixel_by_pixel():
   images = np.uint8([10, 20, 30]).reshape(3, 1, 1, 1)
-  got = pictures.grid(images, 2, padding=1, side=1, background=7)
-  assert got[..., 0].tolist() == [[7, 7, 7, 7, 7],
-                                  [7, 10, 7, 20, 7],
-                                  [7, 7, 7, 7, 7],
-                                  [7, 30, 7, 7, 7],
-                                  [7, 7, 7, 7, 7]]
+  got = pictures.grid(images, 2, padding=1, side=1)
+  w = 255
+  assert got[..., 0].tolist() == [[w, w, w, w, w],
+                                  [w, 10, w, 20, w],
+                                  [w, w, w, w, w],
+                                  [w, 30, w, w, w],
+                                  [w, w, w, w, w]]
 
 
 def test_grid_keeps_the_orientation_and_enlarges_by_repeating():
@@ -71,17 +75,26 @@ def test_grid_side(size, count, columns, length):
     (1, [0]), (2, [0]), (3, [0, 1, 2]), (4, [0, 1, 2, 3]), (5, [0, 1, 2])])
 def test_grid_channels(channels, shown):
   images = np.arange(channels, dtype=np.uint8).reshape(1, 1, 1, -1)
-  got = pictures.grid(images, 1, padding=1, side=1, background=9)
+  got = pictures.grid(images, 1, padding=1, side=1)
   assert got[1, 1].tolist() == shown
-  background = [9, 9, 9, 255] if channels == 4 else [9] * len(shown)
-  assert got[0, 0].tolist() == background
+  assert got[0, 0].tolist() == [255] * len(shown)
+
+
+@pytest.mark.parametrize('count, rows, columns', [
+    (1, 1, 1), (2, 1, 2), (3, 1, 3), (4, 2, 2), (5, 1, 5), (6, 2, 3),
+    (7, 2, 4), (10, 2, 5), (12, 3, 4), (13, 2, 7), (64, 8, 8)])
+def test_grid_chooses_columns_that_leave_few_places_empty(
+    count, rows, columns):
+  images = np.zeros((count, 3, 3, 1), np.uint8)
+  assert pictures.grid(images, padding=0, side=1).shape == (
+      3 * rows, 3 * columns, 1)
 
 
 @pytest.mark.parametrize('images, columns, message', [
     (np.zeros((1, 2, 2, 1)), 1, r'float64 \[1, 2, 2, 1\].*pictures.to_uint8'),
     (np.zeros((2, 2, 1), np.uint8), 1, 'N, H, W, C'),
     (np.zeros((0, 2, 2, 1), np.uint8), 1, 'no empty axis'),
-    (np.zeros((1, 2, 2, 1), np.uint8), 0, 'columns=0.*at least 1 column'),
+    (np.zeros((1, 2, 2, 1), np.uint8), -1, 'columns=-1: must be 1 or more'),
 ])
 def test_grid_refuses(images, columns, message):
   with pytest.raises(ValueError, match=message):
@@ -129,10 +142,10 @@ def _frames(data):
 
 def test_gif_of_greys_is_exact_and_loops():
   frames = np.random.RandomState(0).randint(0, 256, (4, 16, 16, 1), np.uint8)
-  data = pictures.gif(frames, seconds_per_frame=0.15, last=2.0)
+  data = pictures.gif(frames)
   assert decoded(data).info['loop'] == 0  # for ever
   got = _frames(data)
-  assert [time for _, time in got] == [150, 150, 150, 2000]
+  assert [time for _, time in got] == [100, 100, 100, 1000]
   for (image, _), frame in zip(got, frames, strict=True):
     assert (image == frame).all()
 
@@ -169,5 +182,97 @@ def test_gif_refuses():
     pictures.gif([])
   with pytest.raises(ValueError, match='all of one shape'):
     pictures.gif([image, np.zeros((2, 3, 1), np.uint8)])
-  with pytest.raises(ValueError, match='seconds_per_frame=0.01.*0.02'):
-    pictures.gif([image], seconds_per_frame=0.01)
+
+
+# Images with words beside them.
+
+
+def _noise(count, height, width, channels):
+  return RNG.integers(0, 256, (count, height, width, channels)).astype(np.uint8)
+
+
+def _ink(picture):
+  """Whether each pixel differs from the paper: [H', W']."""
+  assert picture.dtype == np.uint8 and picture.shape[2] == 3
+  return (picture != 255).any(2)
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_beside_shows_both_sides(shape):
+  left = np.zeros((5, *shape), np.uint8)
+  left[..., -1] = 255 if shape[2] == 4 else 0
+  picture = pictures.beside(left, left, columns=3, titles=('real', 'fake'))
+  ink = _ink(picture)
+  half = picture.shape[1] // 2
+  below = ink[round(1.8 * ink.shape[1] / 32):]  # the titles are above
+  np.testing.assert_array_equal(below[:, :half - 14], below[:, half + 14:])
+  assert ink[:25, :half].any() and ink[:25, half:].any()
+  assert below[:, :half].mean() > 0.03
+
+
+def test_long_titles_do_not_run_into_each_other():
+  images = np.full((4, 30, 3, 1), 255, np.uint8)
+  picture = pictures.beside(images, images, columns=2,
+                            titles=('real: a_name_' * 9, 'generated'))
+  assert not _ink(picture)[:30, 303:326].any()
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_neighbours_stand_in_their_rows(shape):
+  images = np.zeros((3, *shape), np.uint8)
+  near = np.repeat(images[:, None], 4, axis=1)
+  if shape[2] == 4:
+    images[..., 3] = near[..., 3] = 255
+  picture = pictures.neighbours(images, near,
+                                np.arange(12.0).reshape(3, 4) * 1000)
+  black = (picture == 0).all(2).sum()
+  cells = 3 * (1 + 4)
+  assert black % cells == 0  # all of them are there, in one size
+  assert black >= cells * 90 * 5
+
+
+def test_an_image_is_shown_as_it_is():
+  images = _noise(1, 96, 96, 3)
+  near = _noise(2, 96, 96, 3)[None]
+  picture = pictures.neighbours(images, near, [[0.0, 1.0]])
+
+  def holds(image):
+    at = np.argwhere((picture == image[0, 0]).all(2))
+    return any((picture[y:y + 96, x:x + 96].shape == image.shape)
+               and (picture[y:y + 96, x:x + 96] == image).all() for y, x in at)
+
+  assert all(map(holds, [*images, *near[0]]))
+  assert not holds(255 - images[0])
+
+
+def test_contact_sheets_of_any_kind_of_images():
+  for shape, count in (((3, 200, 300, 1), 1), ((10, 5, 7, 4), 2),
+                       ((2, 6, 6, 2), 1), ((4, 9, 5, 7), 3)):
+    rows = [_noise(*shape)] * count
+    # A letter that the font lacks is no warning, nor a line break an error.
+    got = pictures.contact_sheet(rows, ['$a_$ \u6f22\nb'] * count, columns=10,
+                                 title='$x$')
+    assert got.dtype == np.uint8 and got.shape[2] == 3
+    assert max(got.shape) < 1700
+
+
+@pytest.mark.parametrize('size', [9, 28, 64, 200])
+def test_words_can_be_read_on_a_phone(size):
+  """A page 360 pixels wide shows capitals of 5 pixels or more."""
+  white = np.full((10, size, size, 1), 255, np.uint8)
+  plain = pictures.contact_sheet([white] * 8, ['0 HHH'] * 8, columns=10)
+  titled = pictures.contact_sheet([white] * 8, [''] * 8, columns=10,
+                                  title='HHH')
+  pair = pictures.beside(white, white, columns=5, titles=('HHH', 'HHH'))
+  for picture, rows in ((plain, slice(len(plain) // 8)),
+                        (titled, slice(60)), (pair, slice(60))):
+    height = np.ptp(np.flatnonzero(_ink(picture)[rows].any(1))) + 1
+    assert height * 360 / picture.shape[1] >= 5
+
+
+def test_names_stand_beside_their_rows():
+  rows = [np.full((3, 28, 28, 1), 255, np.uint8)] * 3
+  ink = _ink(pictures.contact_sheet(rows, ['', 'HHH', ''], columns=3))
+  third = len(ink) // 3
+  assert ink[third:2 * third].any()
+  assert not ink[:third].any() and not ink[2 * third:].any()
