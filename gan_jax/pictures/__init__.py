@@ -8,7 +8,6 @@ module of its kind that returns uint8 [H, W, C], and a name below.
 
 from gan_jax.pictures.curves import curves
 from gan_jax.pictures.images import (
-  beside,
   contact_sheet,
   gif,
   grid,
@@ -19,6 +18,6 @@ from gan_jax.pictures.images import (
 )
 from gan_jax.pictures.plots import plane, scatter, spectrum, statistics
 
-__all__ = ['beside', 'contact_sheet', 'curves', 'gif', 'grid', 'neighbours',
+__all__ = ['contact_sheet', 'curves', 'gif', 'grid', 'neighbours',
            'plane', 'png', 'read_png', 'scatter', 'spectrum', 'statistics',
            'to_uint8']

@@ -123,22 +123,6 @@ def contact_sheet(rows, names, *, columns, title=''):
   return np.asarray(sheet)
 
 
-def beside(left, right, *, columns, titles):
-  """Two grids of uint8 [N, H, W, C] side by side, each with its title above."""
-  grids = [pillow(grid(_reduced(images), columns, side=500, padding=3))
-           for images in (left, right)]
-  widths = [max(300, picture.width) for picture in grids]
-  font = _font((sum(widths) + _GAP) / _LETTERS, bold=True)
-  top, x = round(1.8 * font.size), 0
-  sheet, draw = _paper(sum(widths) + _GAP,
-                       top + max(picture.height for picture in grids))
-  for picture, title, width in zip(grids, titles, widths, strict=True):
-    draw.text((x + 4, top / 2), _cut(title, font, width), _INK, font, 'lm')
-    _paste(sheet, picture, x, top)
-    x += width + _GAP
-  return np.asarray(sheet)
-
-
 def neighbours(images, near, distances):
   """Rows of a generated image and the real ones nearest to it.
 

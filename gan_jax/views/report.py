@@ -2,8 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -15,8 +15,7 @@ from gan_jax.base.files import read_rows, write_file
 from gan_jax.config import fields
 from gan_jax.config.experiment import game_of_run
 from gan_jax.data.pipeline import Batches
-from gan_jax.data.prepare import Source
-from gan_jax.extractors import Extractor, random
+from gan_jax.extractors import random
 from gan_jax.game import sampling
 from gan_jax.metrics.direction import low_is_better
 from gan_jax.metrics.neighbours import nearest_of_parts
@@ -57,33 +56,38 @@ class Picture(NamedTuple):
   note: str = ''
 
 
-class _Subject(NamedTuple):
-  """A checkpoint and what it is compared with.
+class _Run:
+  """A checkpoint of a run and what it is compared with."""
 
-  average: the weights that are looked at.
-  conditional: whether the generator looks at the label.
-  codes: whether latents hold codes, which truncation would erase.
-  extractor: whose features are compared, None for the random network.
-  """
-
-  source: Source
-  sampler: Sampler
-  latent: Callable
-  average: Any
-  conditional: bool
-  codes: bool
-  step: int
-  seed: int
-  extractor: Extractor | None
+  def __init__(self, folder, step, seed, extractor):
+    check_seed(seed)
+    self.config, self.info = files.read_run(folder)
+    game = game_of_run(self.config, self.info)
+    state = restored(folder, game, self.config, self.info, step)
+    self.source = load_data(self.config['data'])
+    if self.source.fingerprint != self.info.fingerprint:
+      raise WorkdirError(
+          f'{folder} was trained on other examples than those that its config '
+          'names now: beside these its images would mean nothing; bring back '
+          'the data, or go on training with --allow_changed_data')
+    try:
+      self.extractor = extractor and lookup.build(
+          'gan_jax.extractors', extractor, source=self.source)
+    except ValueError as e:
+      raise RequestError(f'--extractor: {e}') from e
+    self.step, self.seed, self.latent = int(state.step), seed, game.latent
+    self.conditional = models.is_conditional(self.config['generator'])
+    self._sampler = Sampler(game, self.config['image_range'])
+    self._average = state.ema
 
   def key(self, stream: int):
     return jax.random.fold_in(jax.random.key(self.seed), stream)
 
   def latents(self, stream: int, count: int):
-    return self.sampler.latents(self.key(stream), count)
+    return self._sampler.latents(self.key(stream), count)
 
   def images(self, z, label) -> np.ndarray:
-    return self.sampler.images(self.average, z, label)
+    return self._sampler.images(self._average, z, label)
 
   def classes(self, count: int) -> np.ndarray:
     """Labels [count], the classes in turn."""
@@ -119,80 +123,59 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
     WorkdirError, CheckpointError, ConfigError, DataError, RequestError: with
       what to do.
   """
-  check_seed(seed)
-  config, info = files.read_run(folder)
-  game = game_of_run(config, info)
-  state = restored(folder, game, config, info, step)
-  source = load_data(config['data'])
-  if source.fingerprint != info.fingerprint:
-    raise WorkdirError(
-        f'{folder} was trained on other examples than those that its config '
-        'names now: beside these its images would mean nothing; bring back the '
-        'data, or go on training with --allow_changed_data')
-  try:
-    network = extractor and lookup.build('gan_jax.extractors', extractor,
-                                         source=source)
-  except ValueError as e:
-    raise RequestError(f'--extractor: {e}') from e
-  drawn = list(_draw(_Subject(
-      source, Sampler(game, config['image_range']), game.latent, state.ema,
-      models.is_conditional(config['generator']),
-      config['latent']['name'] == 'infogan', int(state.step), seed, network)))
-  scores = {}  # The newest of each; a line cut off by a kill is no row.
+  run = _Run(folder, step, seed, extractor)
+  drawn, out, scores = list(_draw(run)), os.path.join(folder, 'report'), {}
   for _, row in read_rows(os.path.join(folder, 'scores.jsonl')):
     if row and 'name' in row and (row['step'] >= scores.get(
         row['name'], row)['step']):
-      scores[row['name']] = row
-  out = os.path.join(folder, 'report')
+      scores[row['name']] = row  # The newest of each.
   try:
     for picture in drawn:
       write_file(os.path.join(out, picture.file), pictures.png(picture.pixels))
     drawn += [Picture(file) for file in _TRAINING
               if os.path.exists(os.path.join(out, file))]
     write_file(os.path.join(out, 'index.html'), fill(
-        'report.html', name=os.path.basename(os.path.abspath(folder)),
-        step=int(state.step), data=info, pictures=drawn, config=config,
-        scores=list(scores.values()), low_is_better=low_is_better,
-        flat=lambda value: [(key, json.dumps(part)) for key, part
-                            in fields.flat(value).items()]).encode())
+        'report.html', name=os.path.basename(os.path.abspath(folder)), run=run,
+        pictures=drawn, scores=list(scores.values()),
+        low_is_better=low_is_better, flat=lambda value: [
+            (key, json.dumps(part)) for key, part
+            in fields.flat(value).items()]).encode())
   except OSError as e:
     raise WorkdirError(f'{out}: cannot write it: {e.strerror}') from e
-  return f'step {int(state.step)} in {os.path.join(out, "index.html")}'
+  return f'step {run.step} in {os.path.join(out, "index.html")}'
 
 
-def _draw(subject: _Subject) -> Iterator[Picture]:
+def _draw(run: _Run) -> Iterator[Picture]:
   """All pictures; of vectors only the points."""
-  source = subject.source
+  source = run.source
   each = max(1, source.images.nbytes // len(source.images))
   count = min(len(source.images), _ALL, max(_GRID, _BYTES // each))
-  rows = Batches(len(source.images), count, subject.seed)(0, 1)[0]
+  rows = Batches(len(source.images), count, run.seed)(0, 1)[0]
   real = np.asarray(source.images[rows])
   # A class as often as among the real ones, and in the same places.
-  fake = subject.images(subject.latents(_FAKES, count), source.labels[rows])
+  fake = run.images(run.latents(_FAKES, count), source.labels[rows])
   if real.ndim == 2:
     yield Picture(
         'real_and_fake.png', pictures.scatter(fake, real=real),
         f'{count:,} generated examples over as many of {source.name}, by their '
         'first two coordinates.')
     return
-  same = (' An image has the class of the one in its place on the other side.'
-          if subject.conditional else '')
-  yield Picture(
-      'real_and_fake.png', pictures.beside(
-          real[:_GRID], fake[:_GRID], columns=_COLUMNS, titles=(
-              f'real: {source.name}', f'generated, step {subject.step:,}')),
-      f'Examples drawn at random, none chosen.{same}')
-  yield from _nearest(subject, real, fake[:_QUERIES])
-  yield _interpolations(subject)
-  if not subject.codes:
-    yield _truncation(subject)
-  if subject.conditional:
+  same = ('; an image has the class of the one in its place on the other side'
+          if run.conditional else '')
+  for file, images in (('real.png', real), ('generated.png', fake)):
+    yield Picture(file, pictures.grid(images[:_GRID], _COLUMNS, side=500),
+                  f'Drawn at random, none chosen{same}.')
+  yield from _nearest(run, real, fake[:_QUERIES])
+  yield _interpolations(run)
+  if run.config['latent']['name'] != 'infogan':  # It would erase the codes.
+    yield _truncation(run)
+  if run.conditional:
     known = np.unique(source.labels)[:_CLASSES]
-    z = np.asarray(subject.latents(_CLASS, _POINTS))
-    yield subject.sheet('classes.png', np.tile(z, (len(known), 1)),
+    z = np.asarray(run.latents(_CLASS, _POINTS))
+    yield run.sheet('classes.png', np.tile(z, (len(known), 1)),
                         np.repeat(known, _POINTS),
                         [class_name(source, c) for c in known])
-  extractor = subject.extractor or random()
+  extractor = run.extractor or random()
   yield Picture(
       'features.png', pictures.plane(*(extractor.extract(images)[0]
                                        for images in (real, fake))),
@@ -204,15 +187,15 @@ def _draw(subject: _Subject) -> Iterator[Picture]:
         frequency, power, power_spectrum(fake)[1]))
 
 
-def _nearest(subject, real, queries) -> Iterator[Picture]:
+def _nearest(run, real, queries) -> Iterator[Picture]:
   """By pixels among all, and by an extractor's features among many."""
-  source, total = subject.source, len(subject.source.images)
+  source, total = run.source, len(run.source.images)
   ways = [('nearest.png', 'root mean square difference of grey levels',
            lambda images: np.asarray(images).reshape(len(images), -1),
            np.arange(total), np.sqrt(queries[0].size))]
-  if network := subject.extractor:
+  if network := run.extractor:
     # The first of the same permutation as `real`, which is among them.
-    rows = Batches(total, min(total, _SEARCHED), subject.seed)(0, 1)[0]
+    rows = Batches(total, min(total, _SEARCHED), run.seed)(0, 1)[0]
     ways.append(('nearest_features.png',
                  f'distance by features of {network.name!r}',
                  lambda images: network.extract(images)[0], np.sort(rows), 1.0))
@@ -236,26 +219,26 @@ def _nearest(subject, real, queries) -> Iterator[Picture]:
         'nearest other one (median).')
 
 
-def _interpolations(subject):
-  paths = sampling.interpolate(subject.latents(_STARTS, _ROWS),
-                               subject.latents(_ENDS, _ROWS), _POINTS)
-  labels = subject.classes(_ROWS)
-  return subject.sheet(
+def _interpolations(run):
+  paths = sampling.interpolate(run.latents(_STARTS, _ROWS),
+                               run.latents(_ENDS, _ROWS), _POINTS)
+  labels = run.classes(_ROWS)
+  return run.sheet(
       'interpolations.png', paths.reshape(-1, paths.shape[-1]),
       np.repeat(labels, _POINTS), [
-          class_name(subject.source, c) if subject.conditional else ''
+          class_name(run.source, c) if run.conditional else ''
           for c in labels])
 
 
-def _truncation(subject):
-  sizes = np.abs(np.asarray(subject.latents(_FAKES, 1000)))
+def _truncation(run):
+  sizes = np.abs(np.asarray(run.latents(_FAKES, 1000)))
   # Smaller bounds than 0.05 are refused.
   bounds = sorted({max(0.05, round(float(b), 2)) for b in
                    np.quantile(sizes, _KEPT)}, reverse=True)
-  z = [subject.latents(_SWEEP, _POINTS),
-       *(sampling.truncated(subject.latent, subject.key(_SWEEP), _POINTS, bound)
+  z = [run.latents(_SWEEP, _POINTS),
+       *(sampling.truncated(run.latent, run.key(_SWEEP), _POINTS, bound)
          for bound in bounds)]
-  return subject.sheet(
+  return run.sheet(
       'truncation.png', np.concatenate(z),
-      np.tile(subject.classes(_POINTS), len(z)),
+      np.tile(run.classes(_POINTS), len(z)),
       ['all', *(f'|z|<{bound:g}' for bound in bounds)])

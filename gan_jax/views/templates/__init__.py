@@ -12,4 +12,4 @@ _TEXTS.filters.update(n='{:,}'.format, g='{:.4g}'.format)
 
 def fill(name: str, /, **values) -> str:
   """A file of this folder, filled in; what goes into HTML is escaped."""
-  return _TEXTS.get_template(name).render(values)
+  return _TEXTS.get_template(name).render(values).rstrip()
