@@ -49,13 +49,10 @@ def dress(axes, *, title='', pad=None, size=_FONT, grid='', **texts):
     y.set_minor_formatter(ticker.NullFormatter())
 
 
-def legend(axes, *, size=_FONT, alpha=None, **how):
+def legend(axes, *, size=_FONT, **how):
   """Names the curves."""
-  drawn = axes.legend(**{'loc': 'upper right', 'fontsize': size,
-                         'framealpha': 0.85, 'edgecolor': 'none',
-                         'labelcolor': INK, **how})
-  for handle in drawn.legend_handles if alpha else ():
-    handle.set_alpha(alpha)
+  axes.legend(**{'loc': 'upper right', 'fontsize': size, 'framealpha': 0.85,
+                 'edgecolor': 'none', 'labelcolor': INK, **how})
 
 
 def pixels(drawn: Figure) -> np.ndarray:
@@ -163,7 +160,7 @@ def plane(real, fake):
   axes.set_aspect('equal', adjustable='datalim')
   dress(axes, xlabel=f'first principal axis: {share[0]:.1%} of the variance',
         ylabel=f'second: {share[1]:.1%}')
-  legend(axes, markerscale=2.5, alpha=0.9)
+  legend(axes, markerscale=2.5)
   return pixels(drawn)
 
 

@@ -26,7 +26,7 @@ _COLUMNS = ('point', 'folder', 'seed', 'status', 'last_step', 'score', 'step',
 
 
 def compare(patterns, *, sort: str = '', out: str = '') -> str:
-  """The leaderboard of all runs that the patterns match.
+  """The leaderboard of all runs that the patterns match, in Markdown.
 
   A point is all runs whose configs differ in their seed only. A score is that
   of the last scored step, its mean that of the finished runs, one for each
@@ -39,9 +39,6 @@ def compare(patterns, *, sort: str = '', out: str = '') -> str:
     patterns: folders, or patterns of them such as 'runs/sweep/*'.
     sort: name of a score.
     out: F.md or F.csv to write, beside what is returned.
-
-  Returns:
-    A table in Markdown.
 
   Raises:
     WorkdirError: no run there.

@@ -135,7 +135,7 @@ def _recorded(folder, evaluator) -> dict[int, list[Score]]:
 
 def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
             out: str = '', **asked) -> str:
-  """Scores of the images of one folder (or .npz) beside those of another.
+  """A table of scores of the images of one folder (or .npz) against another.
 
   Args:
     images: what is scored.
@@ -143,9 +143,6 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
     resize: (H, W) that all images are brought to; () for none.
     out: F.jsonl, for the scores with their protocol, a line each.
     **asked: of `scores_spec`.
-
-  Returns:
-    The scores as a table.
 
   Raises:
     DataError, RequestError: with what to do.

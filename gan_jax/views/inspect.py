@@ -28,14 +28,11 @@ _POINTS = 4000  # of vectors
 
 
 def inspect(config: Any, out: str) -> str:
-  """Loads the data of a config and describes them in words and pictures.
+  """Describes the data of a config in about fifteen lines and in pictures.
 
   Args:
     config: ConfigDict or mapping; only its `data` are looked at.
     out: a folder for contact_sheet.png, statistics.png and report.json.
-
-  Returns:
-    About fifteen lines for people.
 
   Raises:
     ConfigError: with every problem of `config.data`.
@@ -157,11 +154,7 @@ def _chunks(images, rows):
 
 
 def contact_sheet(source, title: str) -> np.ndarray:
-  """A row of each class, up to twenty, or random examples; vectors as points.
-
-  Returns:
-    uint8 [H', W', 3].
-  """
+  """Examples, a row of each of up to twenty classes; of vectors the points."""
   if len(source.images.shape) == 2:
     rows = _sample(len(source.images), _POINTS)
     labels = source.labels[rows]

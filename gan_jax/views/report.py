@@ -107,7 +107,7 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
   """Draws a checkpoint of a run beside its data.
 
   Writes WORKDIR/report/: pictures, and index.html, which shows them with the
-  config and the newest of WORKDIR/scores.jsonl.
+  config and the newest of WORKDIR/scores.jsonl. Says what was written.
 
   Args:
     folder: the working directory of the run.
@@ -115,9 +115,6 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
     extractor: dict(name=...) of `gan_jax.extractors`, None for the fixed random
       network.
     seed: of the latents, and of which real examples are shown.
-
-  Returns:
-    A line that says what was written.
 
   Raises:
     WorkdirError, CheckpointError, ConfigError, DataError, RequestError: with
@@ -163,7 +160,10 @@ def _draw(run: _Run) -> Iterator[Picture]:
   same = ('; an image has the class of the one in its place on the other side'
           if run.conditional else '')
   for file, images in (('real.png', real), ('generated.png', fake)):
-    yield Picture(file, pictures.grid(images[:_GRID], _COLUMNS, side=500),
+    rows = [images[i:i + _COLUMNS] for i in range(0, min(_GRID, count),
+                                                  _COLUMNS)]
+    yield Picture(file, pictures.contact_sheet(
+        rows, [''] * len(rows), columns=_COLUMNS),
                   f'Drawn at random, none chosen{same}.')
   yield from _nearest(run, real, fake[:_QUERIES])
   yield _interpolations(run)
@@ -173,8 +173,8 @@ def _draw(run: _Run) -> Iterator[Picture]:
     known = np.unique(source.labels)[:_CLASSES]
     z = np.asarray(run.latents(_CLASS, _POINTS))
     yield run.sheet('classes.png', np.tile(z, (len(known), 1)),
-                        np.repeat(known, _POINTS),
-                        [class_name(source, c) for c in known])
+                    np.repeat(known, _POINTS),
+                    [class_name(source, c) for c in known])
   extractor = run.extractor or random()
   yield Picture(
       'features.png', pictures.plane(*(extractor.extract(images)[0]

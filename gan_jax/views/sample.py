@@ -19,7 +19,7 @@ from gan_jax.run.evaluator import Sampler, SamplesError
 def sample(folder: str, out: str, *, count: int = 64, label: int = -1,
            seed: int = 0, truncation: float = 0.0, interpolate: int = 0,
            strict: bool = False) -> str:
-  """Writes samples of the newest checkpoint of a run.
+  """Writes samples of the newest checkpoint of a run; says what was written.
 
   Args:
     folder: the working directory of the run.
@@ -32,9 +32,6 @@ def sample(folder: str, out: str, *, count: int = 64, label: int = -1,
     truncation: largest |z_i|, 0 for the prior as it is.
     interpolate: points of each path between two latents, 0 for none.
     strict: refuse an older checkpoint where the newest is damaged.
-
-  Returns:
-    A line that says what was written.
 
   Raises:
     WorkdirError, CheckpointError, RequestError: with what to do.
