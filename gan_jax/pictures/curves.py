@@ -76,12 +76,15 @@ def curves(scalars, *, levels, title) -> bytes:
   # Of an odd number the first is as wide as two: no place stays empty.
   wide = len(panels) % 2
   rows = (len(panels) + wide) // 2 or 1
-  drawn = plots.figure(1040, 70 + 260 * rows)
-  drawn.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
-  drawn.suptitle(title, x=0.012, ha='left', fontsize=13, fontweight='bold',
-                 color=plots.INK, parse_math=False)
-  drawn.supxlabel('step' if panels else 'nothing logged yet', fontsize=10,
-                  color=plots.INK)
+  height = 70 + 260 * rows
+  drawn = plots.figure(1040, height, 'none')
+  drawn.subplots_adjust(left=0.07, right=0.985, wspace=0.2, hspace=0.6,
+                        bottom=60 / height, top=1 - 85 / height)
+  drawn.suptitle(title, x=0.012, y=1 - 25 / height, ha='left', va='center',
+                 fontsize=13, fontweight='bold', color=plots.INK,
+                 parse_math=False)
+  drawn.text(0.5, 18 / height, 'step' if panels else 'nothing logged yet',
+             fontsize=10, color=plots.INK)
   for i, panel in enumerate(panels):
     place = (1, 2) if wide and not i else i + 1 + wide
     _draw(drawn.add_subplot(rows, 2, place), panel, scalars,
@@ -147,7 +150,7 @@ def _draw(axes, panel, scalars, levels):
               ylim=_limits(panel, shown),
               yscale='log' if panel.log and shown else 'linear')
   axes.annotate(note, (0, 1), (0, 5), 'axes fraction', 'offset points',
-                fontsize=9.5, color='#666666').set_in_layout(False)
+                fontsize=9.5, color='#666666')
   axes.xaxis.set_major_locator(ticker.MaxNLocator(
       6, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
   axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=''))  # 12k

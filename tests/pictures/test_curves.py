@@ -64,7 +64,7 @@ EVERYTHING = [
     'eval/modes_2500']
 
 
-@pytest.mark.parametrize('count', [3, 10, 11, 14])
+@pytest.mark.parametrize('count', [3, 14])
 def test_no_place_is_empty_and_each_panel_says_what_is_good(drawn, count):
   found = drawn([{'step': s} | dict.fromkeys(EVERYTHING[:count], 0.5 + s / 100)
                  for s in range(30)])

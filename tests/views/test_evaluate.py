@@ -177,42 +177,33 @@ def test_an_evaluator_that_fails_costs_the_others_nothing(run):
 
 @pytest.fixture(scope='module')
 def real(tmp_path_factory):
-  return tiny.write_images(tmp_path_factory.mktemp('sets') / 'a.npz', count=60)
-
-
-def test_two_folders_are_compared(real, tmp_path, capsys):
-  fake = tiny.write_images(tmp_path / 'b.npz', count=30, seed=1)
-  status = main.main(['', '--mode=evaluate', f'--images={fake}',
-                      f'--reference={real}', '--metrics=fd,prdc',
-                      '--extractor=random'])
-  out, told = capsys.readouterr()
-  assert status == 0
-  assert '30 images of each' in told and 'floor' not in told  # 60 >= 2 x 30
-  assert 'fd_random_30_train' in out and 'coverage_random_30_train' in out
+  return tiny.write_images(tmp_path_factory.mktemp('sets') / 'a.npz', count=24)
 
 
 def test_a_copy_of_the_reference_has_distance_0(real, tmp_path, caplog):
   with caplog.at_level('INFO', logger='gan_jax'):
     table = evaluate.folders(real, real, extractor='random', metrics=('fd',),
                              out=str(tmp_path / 'scores.jsonl'))
-  assert 'there are 60; --num_samples=30 has one' in caplog.text
+  assert 'there are 24; --num_samples=12 has one' in caplog.text
   assert abs(float(table.splitlines()[1].split()[2])) < 1e-6
   # The scores are kept with their protocol.
   row, = scores_of(tmp_path)
-  assert row['name'] == 'fd_random_60_train'
+  assert row['name'] == 'fd_random_24_train'
   assert row['protocol']['images'] == real
   assert row['protocol'].keys() >= {'images_sha256', 'extractor_sha256',
                                     'data_fingerprint', 'num_fake'}
 
 
-def test_two_sizes_are_brought_to_one(real, tmp_path, capsys):
-  fake = tiny.write_images(tmp_path / 'b.npz', count=30, size=20)
+def test_two_folders_of_two_sizes_are_compared(real, tmp_path, capsys):
+  fake = tiny.write_images(tmp_path / 'b.npz', count=12, size=20, seed=1)
   ask = ['', '--mode=evaluate', f'--images={fake}', f'--reference={real}',
-         '--metrics=fd', '--extractor=random']
+         '--metrics=fd,prdc', '--extractor=random']
   assert main.main(ask) == 2
   assert '--resize=H,W brings' in capsys.readouterr().err
   assert main.main([*ask, '--resize=8,12']) == 0
-  assert 'fd_random_30_train' in capsys.readouterr().out
+  out, told = capsys.readouterr()
+  assert '12 images of each' in told and 'floor' not in told  # 24 >= 2 x 12
+  assert 'fd_random_12_train' in out and 'coverage_random_12_train' in out
 
 
 def test_how_inception_resizes_is_asked_for():
@@ -233,7 +224,7 @@ def test_how_inception_resizes_is_asked_for():
     (['--workdir={run}', '--extractor=random', '--num_samples=90'],
      'give 2 to 40'),
     (['--workdir={run}', '--extractor=random', '--num_samples=12',
-      '--metrics=fd', '--best=fid'], 'there are fd_random_12_train'),
+      '--metrics=fd,prdc', '--best=fid'], 'there are coverage_random_12_train'),
     (['--images=a.npz', '--reference=b.npz', '--best=fd'], 'of a --workdir'),
     (['--images=a.npz', '--reference=b.npz', '--out=x.csv'], 'F.jsonl'),
     (['--images={run}/none.npz', '--reference={run}/none.npz'], 'none.npz'),
