@@ -13,12 +13,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 _FRAME, _LAST = 100, 1000  # ms that a frame of a GIF is shown, and its last one
-_INK, _FAINT = '#333333', '#777777'
+_INK = '#333333'
 _LETTERS = 32  # the width of a picture, in heights of its letters
 _LARGEST = 128  # pixels of an example
-_GAP = 28  # pixels between what is compared
-_CELL = 96  # pixels of the longer side of an image among its neighbours
-_NARROWEST = 84  # pixels for an image with its distance below
 
 
 def to_uint8(images):
@@ -60,12 +57,12 @@ def grid(images, columns=0, *, padding=2, side=600):
     ValueError: images are not uint8 [N, H, W, C], or columns < 0.
   """
   images = np.asarray(images)
-  if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape:
+  if (images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape
+      or columns < 0):
     raise ValueError(
-        f'images are {images.dtype} {list(images.shape)}; grid takes uint8 '
-        '[N, H, W, C] with no empty axis; see pictures.to_uint8')
-  if columns < 0:
-    raise ValueError(f'columns={columns}: must be 1 or more, or 0')
+        f'images are {images.dtype} {list(images.shape)}, columns={columns}; '
+        'grid takes uint8 [N, H, W, C] with no empty axis, see '
+        'pictures.to_uint8, and 0 columns or more')
   images = drawable(images)
   count, height, width, channels = images.shape
   root = math.ceil(math.sqrt(count))
@@ -114,41 +111,14 @@ def contact_sheet(rows, names, *, columns, title=''):
   longest = max(map(font.getlength, names))
   left = round(longest + 0.9 * font.size) if longest else 0
   top = round(1.8 * bold.size) if title else 0
-  sheet, draw = _paper(left + picture.width, top + picture.height)
+  sheet = Image.new('RGB', (left + picture.width, top + picture.height),
+                    'white')
+  draw = ImageDraw.Draw(sheet)
   draw.text((8, top / 2), _cut(title, bold, sheet.width - 8), _INK, bold, 'lm')
-  _paste(sheet, picture, left, top)
+  sheet.paste(picture, (left, top), picture if picture.mode == 'RGBA' else None)
   for i, name in enumerate(names):
     draw.text((left - 0.4 * font.size, top + (i + 0.5) * height), name, _INK,
               font, 'rm')
-  return np.asarray(sheet)
-
-
-def neighbours(images, near, distances):
-  """Rows of a generated image and the real ones nearest to it.
-
-  Args:
-    images: uint8 [N, H, W, C].
-    near: uint8 [N, k, H, W, C].
-    distances: [N, k], written under the images.
-  """
-  cell = _enlarged(images[0])
-  step = max(cell.width + 6, _NARROWEST)
-  first = 6 + step + _GAP  # of the real ones, from the left
-  width = first + near.shape[1] * step
-  font = _font(max(17, width / _LETTERS))
-  top, line = round(1.8 * font.size), round(1.4 * font.size)
-  sheet, draw = _paper(width, top + len(images) * (cell.height + line))
-  for x, text in ((6, 'generated'), (first, 'nearest real')):
-    draw.text((x, top / 2), text, _INK, font, 'lm')
-  for row, image in enumerate(images):
-    y = top + row * (cell.height + line)
-    _paste(sheet, _enlarged(image), 6, y)
-    for column, other in enumerate(near[row]):
-      x, value = first + column * step, distances[row][column]
-      _paste(sheet, _enlarged(other), x, y)
-      draw.text((x + cell.width / 2, y + cell.height + line / 2),
-                f'{value:,.0f}' if value >= 1000 else f'{value:.3g}', _FAINT,
-                font, 'mm')
   return np.asarray(sheet)
 
 
@@ -159,19 +129,6 @@ def _reduced(images):
     image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BOX)
     found.append(np.asarray(image))
   return np.stack(found).reshape(len(images), *found[0].shape[:2], -1)
-
-
-def _enlarged(image):
-  return pillow(grid(_reduced(image[None]), padding=0, side=_CELL))
-
-
-def _paper(width, height):
-  sheet = Image.new('RGB', (width, height), 'white')
-  return sheet, ImageDraw.Draw(sheet)
-
-
-def _paste(sheet, picture, x, y):
-  sheet.paste(picture, (x, y), picture if picture.mode == 'RGBA' else None)
 
 
 def _font(size, bold=False):
@@ -217,13 +174,12 @@ def read_png(data: bytes):
   """
   try:
     with Image.open(io.BytesIO(data), formats=['PNG']) as file:
-      image, mode = np.array(file), file.mode
+      if file.mode not in ('L', 'RGB', 'RGBA'):
+        raise OSError(f'its mode is {file.mode}')
+      image = np.array(file)
   except (OSError, SyntaxError) as error:  # Pillow's answer to a bad CRC
-    raise ValueError(f'{len(data)} bytes are no readable PNG: {error}; '
-                     'write the picture again') from error
-  if mode not in ('L', 'RGB', 'RGBA'):
-    raise ValueError(f'the PNG has mode {mode}; read_png takes L, RGB and RGBA '
-                     'of 8 bits, as pictures.png writes them')
+    raise ValueError(f'{len(data)} bytes are no readable PNG of 8 bits: '
+                     f'{error}; write the picture again') from error
   return image.reshape(image.shape[:2] + (-1,))
 
 

@@ -44,16 +44,11 @@ _TRAINING = ('../curves.png', '../training.gif')
 
 
 class Picture(NamedTuple):
-  """A picture on the page; report.html has the words that never change.
+  """A picture on the page; report.html has the words that never change."""
 
-  file: its name, as seen from the page.
-  pixels: uint8 [H, W, C], None for a file that is there already.
-  note: what is particular to this run.
-  """
-
-  file: str
-  pixels: np.ndarray | None = None
-  note: str = ''
+  file: str  # as seen from the page
+  pixels: np.ndarray | None = None  # uint8; None for a file that is there
+  note: str = ''  # what is particular to this run
 
 
 class _Run:
@@ -190,14 +185,14 @@ def _draw(run: _Run) -> Iterator[Picture]:
 def _nearest(run, real, queries) -> Iterator[Picture]:
   """By pixels among all, and by an extractor's features among many."""
   source, total = run.source, len(run.source.images)
-  ways = [('nearest.png', 'root mean square difference of grey levels',
+  ways = [('nearest.png', 'root mean square differences of grey levels',
            lambda images: np.asarray(images).reshape(len(images), -1),
            np.arange(total), np.sqrt(queries[0].size))]
   if network := run.extractor:
     # The first of the same permutation as `real`, which is among them.
     rows = Batches(total, min(total, _SEARCHED), run.seed)(0, 1)[0]
     ways.append(('nearest_features.png',
-                 f'distance by features of {network.name!r}',
+                 f'distances by features of {network.name!r}',
                  lambda images: network.extract(images)[0], np.sort(rows), 1.0))
   size = max(1, _PART * total // max(1, source.images.nbytes))
   for file, meaning, features, rows, scale in ways:
@@ -211,12 +206,16 @@ def _nearest(run, real, queries) -> Iterator[Picture]:
     others = distance[len(queries):, 1:2]
     usual = np.median(others) if others.size else np.nan
     index = rows[index[:len(queries), :_NEAR]]
-    near = source.images[index.ravel()].reshape(*index.shape, *real.shape[1:])
+    sheet = [np.stack([image, np.full_like(image, 255), *source.images[near]])
+             for image, near in zip(queries, index, strict=True)]
+    names = [f'{near[0]:.3g} to {near[-1]:.3g}'
+             for near in distance[:len(queries), :_NEAR]]
     yield Picture(
-        file, pictures.neighbours(queries, near, distance[:, :_NEAR]),
-        f'Generated images, and the nearest of {len(rows):,} training images. '
-        f'Below each is the {meaning}; a real image is at {usual:.3g} from the '
-        'nearest other one (median).')
+        file, pictures.contact_sheet(sheet, names, columns=len(sheet[0])),
+        'Generated images, and right of the gap the nearest of '
+        f'{len(rows):,} training images. On the left are the {meaning} of the '
+        f'first and the last; a real image is at {usual:.3g} from the nearest '
+        'other one (median).')
 
 
 def _interpolations(run):

@@ -148,8 +148,8 @@ def test_an_extractor_is_used_for_neighbours_too(copy, first, monkeypatch):
   assert {name for name, data in _bytes(folder).items()
           if data != before.get(name)} == {'nearest_features.png', 'index.html'}
   text = _read(folder).text
-  assert 'nearest of 40 training images' in text
-  assert "distance by features of 'random'" in text
+  assert 'the nearest of 40 training images' in text
+  assert "distances by features of 'random'" in text
   with pytest.raises(RequestError, match='did you mean "random"'):
     report(str(folder), extractor=dict(name='randon'))
 
