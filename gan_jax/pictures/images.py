@@ -90,20 +90,16 @@ def drawable(images):
 
 
 def contact_sheet(rows, names, *, columns, title=''):
-  """Rows of examples, each with its name on the left.
+  """Rows of examples, each with its name (or '') on the left.
 
-  Args:
-    rows: list of uint8 [n, H, W, C], n from 1 to `columns`.
-    names: a text for each row, '' for none.
-    columns: places of a row.
-    title: the line above, '' for none.
+  `rows` is a list of uint8 [n, H, W, C], n from 1 to `columns`; large images
+  are reduced. Returns uint8 [H', W', 3].
   """
   rows = [_reduced(row) for row in rows]
-  # White, or transparent, images behind the others fill each row.
+  # White images behind the others fill each row.
   picture = pillow(grid(np.concatenate([np.pad(
       row, ((0, columns - len(row)), (0, 0), (0, 0), (0, 0)),
-      constant_values=0 if row.shape[3] == 4 else 255) for row in rows]),
-      columns, side=840, padding=3))
+      constant_values=255) for row in rows]), columns, side=840, padding=3))
   height = picture.height / len(rows)
   font = _font(min(picture.width / _LETTERS, 0.6 * height))
   bold = _font(picture.width / _LETTERS, bold=True)

@@ -72,8 +72,7 @@ def scatter(points, *, real=None, labels=None, side=600, title=''):
   without it, on the points. What lies outside of them is counted in a corner.
 
   Args:
-    points: float [N, D]; NaN and Inf are not shown. For D = 1, the other
-      coordinate is 0.
+    points: float [N, D]; of D = 1 the other coordinate is 0.
     real: float [M, D], or None.
     labels: int [N], a colour each, or None for one colour.
     side: width and height of the picture in pixels, 100 or more.
@@ -165,12 +164,9 @@ def plane(real, fake):
 
 
 def spectrum(frequency, real, fake):
-  """Power spectra: medians, and where 80 % of the real images are.
+  """Power [N, R], [M, R]: medians, and where 80 % of the real images are.
 
-  Args:
-    frequency: [R], cycles per pixel.
-    real: power [N, R].
-    fake: power [M, R].
+  At each frequency [R], in cycles per pixel.
   """
   drawn = figure(720, 500)
   axes = drawn.add_subplot(yscale='log')
@@ -193,14 +189,10 @@ def spectrum(frequency, real, fake):
 
 
 def statistics(*, classes, sizes, histograms, edges, title):
-  """Histograms of classes, of sizes and of values, side by side.
+  """Classes {name: count}, sizes {'64x48': count} and values, side by side.
 
-  Args:
-    classes: {name: count} in the order of the classes, {} for none.
-    sizes: {'64x48': count} of the files, {} for a panel less.
-    histograms: int [C, bins], counts of the values of each channel.
-    edges: float [bins + 1] of the bins.
-    title: the line above.
+  Without classes or sizes there is a panel less. `histograms` [C, bins] are
+  counts of the values of each channel, `edges` [bins + 1] those of the bins.
   """
   panels = [panel for panel in (
       (classes, 'class', 'classes', '', COLOURS[0]),

@@ -30,12 +30,9 @@ def scores_spec(*, extractor: str = '', weights: str = '', resizer: str = '',
                 metrics: tuple[str, ...] = (), num_samples: int = 0) -> dict:
   """The evaluator `scores` with what is asked for, {} for nothing.
 
-  Args:
-    extractor: name of a `gan_jax.extractors`.
-    weights: file of its weights.
-    resizer: how it resizes images.
-    metrics: of `gan_jax.evaluators.measures`.
-    num_samples: generated examples.
+  An extractor by its name in `gan_jax.extractors`, the file of its weights and
+  how it resizes images; metrics of `gan_jax.evaluators.measures`; the number
+  of generated examples.
   """
   network = {'name': extractor, 'weights': weights, 'resizer': resizer}
   network = {key: value for key, value in network.items() if value}
