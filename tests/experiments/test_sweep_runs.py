@@ -65,7 +65,7 @@ def test_ctrl_c_on_a_terminal_reaches_the_points_once(sweep, tmp_path):
 def test_kill_9_and_the_same_command(sweep, tmp_path):
   """What the killed sweep left running is waited for, not run twice."""
   args = CONFIG, '--jobs=2', 'disc_steps=1,2,3'
-  process = sweep(*args, nap=2)
+  process = sweep(*args, nap=1)
   wait_for(lambda: len(events(tmp_path)) == 2)
   process.kill()
   process.wait()
