@@ -26,7 +26,7 @@ class Examples(NamedTuple):
   logits: np.ndarray | None
 
 
-def gather(extractor: Any, read: Callable, count: int) -> Examples:
+def features_of(extractor: Any, read: Callable, count: int) -> Examples:
   """The examples 0 .. count - 1, chunk by chunk: memory does not grow with it.
 
   Args:
@@ -46,8 +46,8 @@ def gather(extractor: Any, read: Callable, count: int) -> Examples:
       for parts in zip(*rest, strict=True)))
 
 
-def gather_cached(extractor: Any, source: Any, rows) -> Examples:
-  """As `gather` of rows of a data set; features are kept in the cache.
+def features_of_data(extractor: Any, source: Any, rows) -> Examples:
+  """As `features_of` of rows of a data set; features are kept in the cache.
 
   The key is the content: the data set's fingerprint, the rows and the
   extractor's hash, so that a file never goes stale.
@@ -59,7 +59,7 @@ def gather_cached(extractor: Any, source: Any, rows) -> Examples:
   if kept := stored.read(path):
     return Examples(images, labels, kept[0]['features'],
                     kept[0].get('logits'))
-  found = gather(extractor, lambda a, b: (source.images[rows[a:b]], None),
+  found = features_of(extractor, lambda a, b: (source.images[rows[a:b]], None),
                  len(rows))
   stored.write(path, {k: v for k, v in (
       ('features', found.features), ('logits', found.logits))

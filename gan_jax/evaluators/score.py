@@ -91,7 +91,7 @@ def short(count: int) -> str:
   return str(count) if count % 1000 else f'{count // 1000}k'
 
 
-def digest(value: Any) -> str:
+def short_hash(value: Any) -> str:
   """A short name of anything that is plain JSON."""
   text = json.dumps(value, sort_keys=True, default=str)
   return hashlib.sha256(text.encode()).hexdigest()[:16]

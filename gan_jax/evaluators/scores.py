@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from gan_jax.base import lookup
-from gan_jax.evaluators import examples, measures
+from gan_jax.evaluators import measures
+from gan_jax.evaluators.examples import features_of, features_of_data
 from gan_jax.evaluators.score import Score, order, short
 
 _AUTO = {'name': 'auto'}
@@ -74,7 +75,7 @@ class _Scores:
 
   def __call__(self, sample) -> list[Score]:
     """The scores of what `sample(start, stop)` gives."""
-    fake = examples.gather(self.network, sample, self.num_samples)
+    fake = features_of(self.network, sample, self.num_samples)
     real = self.two_draws[0].images
     if (fake.images.shape[1:], fake.images.dtype) != (
         real.shape[1:], real.dtype):
@@ -128,7 +129,7 @@ class _Scores:
         'data_fingerprint': self.real.fingerprint, 'seed': self.seed}
 
   def _read(self, source, rows):
-    return examples.gather_cached(self.network, source, rows)
+    return features_of_data(self.network, source, rows)
 
 
 def _score(metric, real, fake, other, protocol, seed) -> list[Score]:

@@ -7,8 +7,8 @@ import numpy as np
 from gan_jax.metrics import pairs
 
 
-def nearest_of_parts(queries, parts: Iterable, k: int
-                     ) -> tuple[np.ndarray, np.ndarray]:
+def nearest(queries, parts: Iterable, k: int
+            ) -> tuple[np.ndarray, np.ndarray]:
   """`pairs.nearest` among examples that are never in memory at once.
 
   Args:
