@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax.data.prepare import make_source
-from gan_jax.evaluators.score import Score, short
+from gan_jax.evaluators.score import Score, short, unseen
 from gan_jax.extractors import classifier, cnn
 
 _CHUNK = 1000  # images at a time
@@ -18,7 +18,8 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
   Classification accuracy score, Ravuri & Vinyals 2019,
   https://arxiv.org/abs/1905.10887. The network is that of
   `extractors.classifier`, trained anew for each score: minutes. It is tested on
-  the images held out if any are (`data.holdout`), else on those of training.
+  the held-out images if there are any (`data.holdout`), else on those of
+  training.
 
   Args:
     num_samples: generated images.
@@ -35,8 +36,7 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
   if source.num_classes < 2:
     raise ValueError(f'{source.name} has no labels to be learnt; use data with '
                      'labels')
-  side = 'train' if source.held_out is None else 'held_out'
-  real = source if source.held_out is None else source.held_out
+  real, side = unseen(source)
   name = f'classification_accuracy_{short(num_samples)}_{side}'
   how = {'metric': 'classification_accuracy', 'num_fake': num_samples,
          'num_real': len(real.images), 'reference': side, 'data': source.name,
@@ -53,12 +53,12 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
                     protocol=how)]
     network = cnn.trained(make_source(images, labels, source.num_classes,
                                       name='generated'))
-    correct = [network.extract(np.asarray(real.images[i:i + _CHUNK]))[1].argmax(
-        1) == real.labels[i:i + _CHUNK]
-        for i in range(0, len(real.images), _CHUNK)]
-    value = float(np.mean(np.concatenate(correct)))
-    return [Score(name, value, protocol=how | {
-        'real_accuracy': real_accuracy()}, found={
-            'trained_sha256': network.sha256})]
+    correct = 0
+    for i in range(0, len(real.images), _CHUNK):
+      _, logits = network.extract(np.asarray(real.images[i:i + _CHUNK]))
+      correct += int((logits.argmax(1) == real.labels[i:i + _CHUNK]).sum())
+    return [Score(name, correct / len(real.images),
+                  protocol=how | {'real_accuracy': real_accuracy()},
+                  found={'trained_sha256': network.sha256})]
 
   return evaluate

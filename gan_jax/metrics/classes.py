@@ -1,76 +1,74 @@
-"""Which classes a generator makes, by the labels that a classifier gives.
+"""Scores of the labels or logits that a classifier gives to fakes.
 
-A classifier of 99 % accuracy finds classes that were never made: compare with
-the same scores of real examples, and prefer `effective` to `hit`.
+A classifier of 99 % accuracy finds classes that were never generated: compare
+with the same scores of real examples, and prefer `effective` to `hit`.
 """
 
-from typing import NamedTuple
-
 import numpy as np
+from scipy.special import entr, log_softmax, rel_entr
+
+from gan_jax.metrics.arrays import matrix, permutation
+
+# Keeps these draws apart from others made from the same seed.
+_STREAM = 160603498
 
 
-class Spread(NamedTuple):
-  """How labels spread over K classes."""
-
-  hit: int  # Classes with an example, 0..K.
-  divergence: float  # KL(labels || reference) in nats, 0 or more.
-  effective: float  # exp(entropy): 1..K, classes of equal size as spread out.
-
-
-def histogram(labels, classes: int) -> np.ndarray:
-  """Examples of each class, int64 [K].
+def spread(counts, reference) -> tuple[int, float, float]:
+  """How examples are distributed over K classes.
 
   Args:
-    labels: integers [N], N of 1 or more, in 0 .. K - 1.
-    classes: K.
-
-  Raises:
-    ValueError: another shape or dtype, a label out of range, no labels.
-  """
-  labels = np.asarray(labels)
-  if labels.ndim != 1 or not labels.size or labels.dtype.kind not in 'iu':
-    raise ValueError(f'labels {labels.dtype} {list(labels.shape)}: integers '
-                     '[N], one or more, are needed')
-  if labels.min() < 0 or labels.max() >= classes:
-    raise ValueError(f'labels from {labels.min()} to {labels.max()}: of '
-                     f'{classes} classes they are 0 .. {classes - 1}')
-  return np.bincount(labels.astype(np.int64), minlength=classes)
-
-
-def spread(counts, reference) -> Spread:
-  """Classes hit, KL divergence to the data's classes, exp(entropy).
-
-  Of N samples of the reference itself the divergence is about
-  (K - 1) / (2 N), not 0.
-
-  Args:
-    counts: examples of each class, [K].
+    counts: examples of each class, [K], not all 0.
     reference: counts or shares of each class in the data, [K]; ones for the
       uniform distribution.
 
   Returns:
-    A Spread.
+    (hit: classes with an example; divergence: KL(counts || reference) in nats,
+    about (K - 1) / (2 N) and not 0 for N samples of the reference itself;
+    effective: exp(entropy), 1..K, as of so many equally frequent classes).
 
   Raises:
-    ValueError: shapes that do not match, a negative or non-finite number, sums
-      of 0, or an example of a class that the data do not have: the divergence
+    ValueError: an example of a class that the data do not have: the divergence
       is infinite.
   """
-  p, q = (np.asarray(v, np.float64) for v in (counts, reference))
-  if p.ndim != 1 or p.shape != q.shape:
-    raise ValueError(f'counts of shapes {list(p.shape)} and {list(q.shape)}: '
-                     'both are [K]')
-  for v in (p, q):
-    if not np.isfinite(v).all() or v.min(initial=0) < 0 or not v.sum():
-      raise ValueError(f'counts {v}: numbers of 0 or more, not all 0, are '
-                       'needed')
-  if strangers := np.flatnonzero((p > 0) & (q == 0)).tolist():
-    more = f' and {len(strangers) - 5} more' if len(strangers) > 5 else ''
-    raise ValueError(f'the reference has no example of classes {strangers[:5]}'
+  p, q = (np.asarray(v, np.float64) / np.sum(v) for v in (counts, reference))
+  if unknown := np.flatnonzero((p > 0) & (q == 0)).tolist():
+    more = f' and {len(unknown) - 5} more' if len(unknown) > 5 else ''
+    raise ValueError(f'the reference has no example of classes {unknown[:5]}'
                      f'{more}, so the divergence is infinite; more real '
                      'examples may have')
-  seen = p > 0
-  p, q = p[seen] / p.sum(), q[seen] / q.sum()
-  divergence = max(float((p * np.log(p / q)).sum()), 0.0)
-  entropy = -float((p * np.log(p)).sum())
-  return Spread(int(seen.sum()), divergence, float(np.exp(entropy)))
+  return (int((p > 0).sum()), max(float(rel_entr(p, q).sum()), 0.0),
+          float(np.exp(entr(p).sum())))
+
+
+def inception_score(logits, *, seed: int | None,
+                    splits: int = 10) -> tuple[float, float]:
+  """Mean and standard deviation (ddof=0) of the scores of `splits` parts.
+
+  Salimans et al. 2016, https://arxiv.org/abs/1606.03498, section 4:
+  exp(mean_x KL(p(y | x) || p(y))), here of any classifier's logits. It looks at
+  fakes only: a generator of one perfect image per class has the best score.
+
+  Args:
+    logits: [N, K], before softmax.
+    seed: of the order in which examples are split, 0 or more; None leaves them
+      as they are, which is right only if neighbours are independent.
+    splits: 10 in the literature; parts are equal but for one example. The
+      score grows with N / splits: compare at one of these.
+
+  Returns:
+    (mean, 1..K, and std); NaN where a logit is not finite.
+
+  Raises:
+    ValueError: another shape, fewer examples than splits.
+  """
+  x = matrix(logits, splits, 'logits').astype(np.float64)
+  if not np.isfinite(x).all():
+    return float('nan'), float('nan')
+  if seed is not None:
+    x = x[permutation(len(x), seed, _STREAM)]
+  with np.errstate(over='ignore'):  # A difference may be -inf: share 0.
+    p = np.exp(log_softmax(x, axis=1))
+  edges = [i * len(x) // splits for i in range(splits + 1)]
+  found = [np.exp(rel_entr(part, part.mean(0)[None]).sum(1).mean())
+           for part in (p[a:b] for a, b in zip(edges, edges[1:], strict=False))]
+  return float(np.mean(found)), float(np.std(found))

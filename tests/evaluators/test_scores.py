@@ -9,7 +9,7 @@ import pytest
 from noise_scores import CALLS, by_name, evaluator, make, means
 
 from gan_jax.evaluators import measures
-from gan_jax.evaluators.score import Score, order, short_hash
+from gan_jax.evaluators.score import Score, digest, order
 from gan_jax.metrics import manifold
 from gan_jax.metrics.frechet import frechet_distance
 
@@ -57,7 +57,7 @@ def test_the_protocol_is_whole_and_plain():
   for score in evaluator(source)(lambda a, b: (other.images[a:b], None)):
     how = json.loads(json.dumps(score.protocol))
     assert how['extractor'] == 'means' and how['extractor_of'] == 'rows'
-    assert how['extractor_sha256'] == short_hash('means')
+    assert how['extractor_sha256'] == digest('means')
     whole = how['metric'] == 'authenticity'
     assert how['num_real'] == (100 if whole else 40)
     assert how['num_fake'] == 40 and how['seed'] == 3

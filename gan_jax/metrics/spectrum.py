@@ -9,11 +9,11 @@ def power_spectrum(images) -> tuple[np.ndarray, np.ndarray]:
   """Radially averaged power spectra.
 
   Durall et al. 2020, https://arxiv.org/abs/2003.01826, eq. 2-3: the squared
-  magnitude of the discrete Fourier transform, averaged over all directions.  We
+  magnitude of the discrete Fourier transform, averaged over all directions. We
   divide by the number of pixels, so that white noise of variance v has power v
-  at all frequencies, and average the channels' spectra instead of turning
-  colours into grey.  Ring r holds the frequencies that round to r cycles per
-  shorter side; ring 0, the mean brightness, is left out, the corners beyond 1/2
+  at all frequencies, and average the channels' spectra instead of converting
+  colours to grey. Ring r holds the frequencies that round to r cycles per
+  shorter side. Ring 0, the mean brightness, is left out; the corners beyond 1/2
   cycle per pixel, where checkerboards are, are not.
 
   Args:
