@@ -9,9 +9,12 @@ one, write it and import it here; import nothing else, as a config can name
 whatever this file imports.
 """
 
-from gan_jax.evaluators.accuracy import classification_accuracy
-from gan_jax.evaluators.modes import mode_coverage, stacked_coverage
-from gan_jax.evaluators.parzen import parzen
+from gan_jax.evaluators.others import (
+  classification_accuracy,
+  mode_coverage,
+  parzen,
+  stacked_coverage,
+)
 from gan_jax.evaluators.scores import scores
 
 __all__ = ['classification_accuracy', 'mode_coverage', 'parzen', 'scores',

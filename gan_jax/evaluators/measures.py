@@ -13,10 +13,13 @@ import math
 import numpy as np
 
 from gan_jax.evaluators.score import NOT_FINITE, Score
-from gan_jax.metrics import classes, diversity, frechet, kernel, neighbours
-from gan_jax.metrics.intervals import bootstrap, jackknife, wilson
+from gan_jax.metrics import classes, frechet, images, kernel, neighbours
+from gan_jax.metrics.arrays import with_repetition
 
+# Keeps the draws of a bootstrap apart from others made from the same seed.
+_STREAM = 197912
 _RESAMPLES = 200
+_GROUPS = 10  # of a jackknife
 _FEATURES = 512  # more would take minutes to resample a Frechet distance
 _PAIRS = 1000
 _NONE = (None, None)
@@ -29,7 +32,6 @@ def _score(name, value, ends=_NONE, protocol=None, found=None):
 
 
 def _around(value, error):
-  """The interval of a standard error."""
   return value - 1.96 * error, value + 1.96 * error
 
 
@@ -57,7 +59,7 @@ def _kernel_interval(real, fake, value, interval):
   error = jackknife(lambda some: kernel.full_kernel_distance(
       real.features, some), fake.features) if interval else 0.0
   return _around(value, error), {'kernel': '(x.y/d + 1)^3',
-                                 'interval': 'jackknife, 10 groups'}
+                                 'interval': f'jackknife, {_GROUPS} groups'}
 
 
 def _kd(real, fake, seed, interval):
@@ -131,10 +133,10 @@ def _class_accuracy(real, fake, seed, interval):
 
 
 def _ms_ssim(real, fake, seed, interval):
-  mean, std = diversity.ms_ssim_diversity(fake.images, pairs=_PAIRS, seed=seed)
+  mean, std = images.ms_ssim_diversity(fake.images, pairs=_PAIRS, seed=seed)
   return [_score('ms_ssim', mean, _around(mean, std / math.sqrt(_PAIRS)),
                  {'pairs': _PAIRS, 'images': len(fake.images),
-                  'scales': diversity.scales(*fake.images.shape[1:3])})]
+                  'scales': images.scales(*fake.images.shape[1:3])})]
 
 
 MEASURES = {
@@ -148,3 +150,44 @@ NEEDS = {'inception_score': ('logits',), 'classes': ('logits',),
          'class_accuracy': ('logits', 'labels')}
 # Compared with ALL training examples, and for the floor with held-out ones.
 WHOLE = ('authenticity',)
+
+
+def bootstrap(score, fake, *, seed: int, resamples: int):
+  """Percentile interval (low, high) of score(fake), 0 or more; NaN of NaN.
+
+  Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13. M of
+  the M fakes are drawn with replacement for each resample. Scores that are
+  biased for finite M, such as the Frechet distance, have that bias twice in a
+  resample, so the mean of the resamples is shifted onto the score. 1000
+  resamples are usual for the ends of the interval, 200 for its rough width.
+  """
+  total, value = len(fake), score(fake)
+  found = np.array([
+      score(fake[with_repetition(total, total, seed, _STREAM, i)])
+      for i in range(resamples)])
+  if not np.isfinite([value, *found]).all():
+    return math.nan, math.nan
+  # The levels as floats differ from 0.025 and 0.975 in the last bit.
+  ends = np.quantile(found, [(1 - 0.95) / 2, (1 + 0.95) / 2])
+  return tuple(np.maximum(ends - (found.mean() - value), 0.0).tolist())
+
+
+def jackknife(score, fake) -> float:
+  """Standard error of score(fake), leaving out a tenth of the fakes each time.
+
+  For scores of pairs, in which the copies of a bootstrap would stand out.
+  """
+  groups = np.arange(len(fake)) % _GROUPS
+  without = [score(fake[groups != group]) for group in range(_GROUPS)]
+  return math.sqrt((_GROUPS - 1) * float(np.var(without)))
+
+
+def wilson(share: float, count: int):
+  """Wilson's interval (1927, JASA 22) of a share; (None, None) of NaN."""
+  if not math.isfinite(share):
+    return None, None
+  z2 = 1.96 ** 2
+  middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+  half = 1.96 / (1 + z2 / count) * math.sqrt(
+      share * (1 - share) / count + z2 / (4 * count ** 2))
+  return max(middle - half, 0.0), min(middle + half, 1.0)

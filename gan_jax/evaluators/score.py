@@ -60,16 +60,14 @@ class Score(NamedTuple):
 
 def table(rows) -> str:
   """(step, Score)s as text."""
-  lines = [f'{"step":>8}  {"score":40} {"value":>10} {"95 % interval":>21} '
-           f'{"floor":>10}']
+  line = '{:>8}  {:40} {:>10} {:>21} {:>10}'.format
+  lines = [line('step', 'score', 'value', '95 % interval', 'floor')]
   for step, s in rows:
-    if s.value is None:
-      lines.append(f'{step:8}  {s.name:40} {"null":>10}  {s.reason}')
-      continue
     interval = '' if s.low is None else f'{s.low:.4g} .. {s.high:.4g}'
     floor = '' if s.floor is None else f'{s.floor:.4g}'
-    lines.append(f'{step:8}  {s.name:40} {s.value:10.4g} {interval:>21} '
-                 f'{floor:>10}')
+    lines.append(
+        f'{step:8}  {s.name:40} {"null":>10}  {s.reason}' if s.value is None
+        else line(step, s.name, f'{s.value:.4g}', interval, floor))
   return '\n'.join(lines)
 
 
@@ -100,10 +98,3 @@ def short_hash(value: Any) -> str:
 def order(total: int, seed: int) -> np.ndarray:
   """A permutation of real examples, the first of which are a reference."""
   return permutation(total, seed, _STREAM)
-
-
-def unseen(source) -> tuple[Any, str]:
-  """The held-out part of a source and 'held_out'; if none, all and 'train'."""
-  if source.held_out is None:
-    return source, 'train'
-  return source.held_out, 'held_out'

@@ -14,12 +14,11 @@ from gan_jax.extractors import base
 _AUTO = {'name': 'auto'}
 _DEFAULT = ('fd', 'kd', 'prdc', 'classes', 'class_accuracy')
 _EXTRACTORS = 'gan_jax.extractors'
-_CHUNK = 1000  # images at a time
-_KEPT = 1000  # images that are kept for scores of pixels
+_CHUNK = 1000  # images at a time; the first are kept for scores of pixels
 
 
 class Features(NamedTuple):
-  """What the measures compare: real or generated examples.
+  """What the measures compare: N real or generated examples.
 
   images: uint8 [M, H, W, C] or float32 [M, D], the first of them, M <= 1000.
   labels: int32 [N] that they have, or were generated for; None without any.
@@ -57,9 +56,6 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
     source: a `data.prepare.Source`.
     seed: of the draws.
 
-  Returns:
-    evaluate(sample) -> [Score]: see `gan_jax.evaluators`.
-
   Raises:
     ValueError: an unknown metric or extractor, too few examples.
   """
@@ -90,46 +86,42 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
   def network():
     return lookup.build(_EXTRACTORS, spec, source=source)
 
-  def read(examples, rows):
+  def draw(examples, start, count):
+    """Features of some shuffled examples; None where there are too few."""
+    if examples is None or len(examples.images) < start + count:
+      return None
+    rows = order(len(examples.images), seed)[start:start + count]
     return features_of_data(network(), examples, rows)
 
   @functools.cache
-  def two_draws():
-    """The reference, and as many others as are scored, or None."""
-    rows, end = order(total, seed), num_real + num_samples
-    return read(real, rows[:num_real]), (
-        read(real, rows[num_real:end]) if end <= total else None)
-
-  @functools.cache
-  def trained_on():
-    """All training examples, and as many held-out ones as are scored."""
-    kept = source.held_out
-    return read(source, np.arange(len(source.images))), (
-        read(kept, order(len(kept.images), seed)[:num_samples])
-        if kept is not None and len(kept.images) >= num_samples else None)
+  def sides(whole):
+    """The reference, and as many other examples as are scored, or None."""
+    if whole:
+      every = np.arange(len(source.images))
+      return (features_of_data(network(), source, every),
+              draw(source.held_out, 0, num_samples))
+    return draw(real, 0, num_real), draw(real, num_real, num_samples)
 
   def evaluate(sample):
     fake = features_of(network(), sample, num_samples)
-    found, images = [], two_draws()[0].images
-    if (fake.images.shape[1:], fake.images.dtype) != (
-        images.shape[1:], images.dtype):
-      raise ValueError(f'samples {fake.images.dtype} '
-                       f'{list(fake.images.shape[1:])} beside real examples '
-                       f'{images.dtype} {list(images.shape[1:])}')
-    how = {'extractor': network().name, 'extractor_sha256': network().sha256,
-           **{f'extractor_{k}': v for k, v in network().notes.items()},
-           'num_real': num_real, 'num_fake': num_samples,
-           'reference': reference, 'data': source.name,
-           'data_fingerprint': real.fingerprint, 'seed': seed}
-    whole = how | {'reference': 'train', 'num_real': len(source.images),
-                   'data_fingerprint': source.fingerprint}
+    made, images = fake.images, sides(False)[0].images
+    if (made.shape[1:], made.dtype) != (images.shape[1:], images.dtype):
+      raise ValueError(f'samples {made.dtype} {list(made.shape[1:])} beside '
+                       f'real examples {images.dtype} {list(images.shape[1:])}')
+    found = []
     for metric in metrics:
       if metric == 'class_accuracy' and fake.logits is not None and (
           fake.logits.shape[1] != source.num_classes):
         continue  # The extractor has other classes, as Inception does.
-      found += (_score(metric, fake, *trained_on(), whole, seed)
-                if metric in WHOLE else
-                _score(metric, fake, *two_draws(), how, seed))
+      whole = metric in WHOLE
+      side, examples = ('train', source) if whole else (reference, real)
+      found += _scores(metric, fake, *sides(whole), seed, {
+          'extractor': network().name, 'extractor_sha256': network().sha256,
+          **{f'extractor_{k}': v for k, v in network().notes.items()},
+          'num_real': len(source.images) if whole else num_real,
+          'num_fake': num_samples, 'reference': side, 'data': source.name,
+          'data_fingerprint': examples.fingerprint, 'seed': seed,
+          'metric': metric})
     return found
 
   return evaluate
@@ -142,14 +134,13 @@ def _suiting(source) -> str:
   return 'classifier' if known else 'random'
 
 
-def _score(metric, fake, real, other, protocol, seed) -> list[Score]:
+def _scores(metric, fake, real, other, seed, protocol) -> list[Score]:
   """The scores of one metric, or one without a value and with the reason."""
   measure, whole = MEASURES[metric], metric in WHOLE
   tail = (f'{protocol["extractor"]}_{short(protocol["num_fake"])}_'
           f'{protocol["reference"]}')
   if protocol['num_real'] != protocol['num_fake'] and not whole:
     tail += f'_r{short(protocol["num_real"])}'
-  protocol = protocol | {'metric': metric}
   if any(getattr(side, need) is None for need in NEEDS.get(metric, ())
          for side in (real, fake)):
     return []
@@ -173,38 +164,31 @@ def _score(metric, fake, real, other, protocol, seed) -> list[Score]:
 def features_of(extractor: Any, read: Callable, count: int) -> Features:
   """Features of the examples 0 .. count - 1, chunk by chunk to save memory.
 
-  Args:
-    extractor: a `gan_jax.extractors.Extractor`.
-    read: (start, stop) -> (images [stop - start, ...], labels or None).
-    count: of examples.
+  `read(start, stop)` gives (images [stop - start, ...], labels or None).
   """
-  first, rest = [], []
+  found, first = [], None
   for start in range(0, count, _CHUNK):
     images, labels = read(start, min(start + _CHUNK, count))
     images = np.asarray(images)
-    if start < _KEPT:
-      first.append(images)
-    rest.append((labels, *extractor.extract(images)))
-  return Features(np.concatenate(first), *(
-      None if parts[0] is None else np.concatenate(parts)
-      for parts in zip(*rest, strict=True)))
+    found.append((labels, *extractor.extract(images)))
+    first = images if first is None else first
+  return Features(first, *(None if parts[0] is None else np.concatenate(parts)
+                           for parts in zip(*found, strict=True)))
 
 
 def features_of_data(extractor: Any, source: Any, rows) -> Features:
-  """`features_of` rows of a data set, which are kept in the cache.
+  """`features_of` rows of a data set, kept in the cache under their content.
 
-  The key is the content: the data set's fingerprint, the rows and the
-  extractor's hash, so that a file is never out of date.
+  That is the data set's fingerprint, the rows and the extractor's hash.
   """
   path = base.cache_path('features', source.fingerprint, extractor.sha256,
                          rows.tobytes())
-  images = np.asarray(source.images[rows[:_KEPT]])
+  images = np.asarray(source.images[rows[:_CHUNK]])
   labels = source.labels[rows] if source.num_classes else None
   if kept := base.read_cache(path):
     return Features(images, labels, kept[0]['features'], kept[0].get('logits'))
   found = features_of(extractor, lambda a, b: (source.images[rows[a:b]], None),
                       len(rows))
-  base.write_cache(path, {k: v for k, v in (
-      ('features', found.features), ('logits', found.logits))
-                          if v is not None}, {})
+  base.write_cache(path, {name: x for name in ('features', 'logits')
+                          if (x := getattr(found, name)) is not None}, {})
   return found._replace(labels=labels)

@@ -33,11 +33,10 @@ class Extractor(NamedTuple):
 
   name: part of the names of scores: 'random', 'classifier', 'inception'.
   sha256: of the weights and of the network's definition, in hex: features
-    compare where it is the same, and only there.
-  extract: uint8 [N, H, W, C] (an array, in memory or mapped, or anything with
-    shape, dtype and slices) -> (features float32 [N, F], logits float32 [N, K]
-    or None), in chunks. The features of an image do not depend on the others.
-    `points` takes vectors instead.
+    compare only where it is the same.
+  extract: uint8 [N, H, W, C] (`points`: float32 [N, D]), an array or anything
+    with shape, dtype and slices -> (features float32 [N, F], logits float32
+    [N, K] or None). The features of an image do not depend on the others.
   notes: plain JSON values for the record: resizer, accuracy, classes ...
   """
 
@@ -48,10 +47,7 @@ class Extractor(NamedTuple):
 
 
 def hash_arrays(definition: str, tensors: Mapping) -> str:
-  """sha256 in hex of a definition's name and its arrays, whatever their order.
-
-  Arrays count by name, dtype, shape and bytes (little-endian).
-  """
+  """sha256 in hex of a definition and of arrays {name: array} in any order."""
   found = hashlib.sha256(definition.encode())
   for name in sorted(tensors):
     array = np.asarray(tensors[name])
@@ -72,18 +68,11 @@ def check_images(images, who: str):
 
 
 def in_chunks(function: Callable, images, size: int) -> tuple:
-  """Outputs of a function for all images, a chunk at a time.
+  """Outputs, float32 [N, ...], of a function for all images [N, H, W, C].
 
-  The last chunk is filled up with black images: only one shape is compiled, and
-  an image goes through the same program wherever it stands.
-
-  Args:
-    function: uint8 [n, H, W, C] -> arrays, each [n, ...].
-    images: uint8 [N, H, W, C].
-    size: n; less where images are large.
-
-  Returns:
-    The arrays, float32 [N, ...].
+  It gets uint8 [n, H, W, C], n of `size` or fewer where images are large. The
+  last chunk is filled up with black images: only one shape is compiled, and an
+  image goes through the same program wherever it stands.
   """
   shape = images.shape[1:]
   size = max(1, min(size, _PIXELS // math.prod(shape[:2])))

@@ -40,11 +40,9 @@ class Network(nn.Module):
   3x3 and convolution 4x4 of stride 2, of 64, 128, 128 ... channels; layer norm
   and ReLU after each. Dense 128, ReLU: the features; dense K. There is no batch
   norm: it would make an image depend on the others.
-
-  classes: K.
   """
 
-  classes: int
+  classes: int  # K
 
   @nn.compact
   def __call__(self, x):  # noqa: D102 (the class says it)
@@ -65,19 +63,16 @@ class Network(nn.Module):
 def classifier(*, source) -> base.Extractor:
   """A small CNN trained on the labels of the data set itself.
 
-  It is trained once, on a CPU, from fixed seeds: the same data give the same
-  network, bit by bit, on one machine; another, or another number of cores, may
-  round differently, and its network then has another sha256. It is kept in the
-  cache, under the fingerprint of the data; 10,000 digits of 28 x 28 took 150 s
-  on 2 busy cores, with accuracy 0.989. A tenth of the images is not trained on;
-  the share of them that is classified correctly is notes['accuracy'].
+  It is trained once, on a CPU, from fixed seeds, and kept in the cache. On one
+  machine the same data give the same network, bit by bit; another, or another
+  number of cores, may round differently, and its network then has another
+  sha256. 10,000 digits of 28 x 28 took 150 s on 2 busy cores, with accuracy
+  0.989. A tenth of the images is not trained on; notes['accuracy'] is the share
+  of them that is classified correctly.
 
   Features: the last hidden layer, [N, 128], with a mean square of 1 on the
   images held out, so that distances and kernels are of a usual size; logits
   [N, num_classes]. Images with sides above 64 pixels are resized to 64.
-
-  Args:
-    source: a `data.prepare.Source` with labels.
 
   Raises:
     DataError: vectors, no labels or one class, sides below 8 pixels, fewer
@@ -94,11 +89,7 @@ def classifier(*, source) -> base.Extractor:
 
 
 def trained(source) -> base.Extractor:
-  """The same network, trained on these examples now and not kept.
-
-  Raises:
-    DataError: as `classifier`.
-  """
+  """The same network, trained on these examples now and not kept."""
   _check(source)
   return _extractor(*_train(source), source)
 
@@ -117,12 +108,11 @@ def _check(source):
     raise DataError(f'{name}: a classifier needs labels of 2 classes or more, '
                     f'and the data have {source.num_classes}; use random')
   if source.labels.min() < 0:
-    raise DataError(f'{name}: some examples have no label; a classifier needs '
-                    f'all of them: use data.labelled=1.0, or random')
+    raise DataError(f'{name}: some examples have no label, which a classifier '
+                    f'needs; use data.labelled=1.0, or random')
   if min(shape[1:3]) < _SMALLEST:
     raise DataError(f'{name}: images of {shape[1]} x {shape[2]}; a classifier '
-                    f'needs sides of {_SMALLEST} or more: resize, or use '
-                    f'random')
+                    f'needs sides of {_SMALLEST} or more: resize or use random')
   if shape[0] < 10:
     raise DataError(f'{name}: {shape[0]} images; a classifier needs 10 or '
                     f'more, as a tenth is held out: use random')
@@ -165,9 +155,6 @@ def _prepare(mean, std, images):
   return jax.image.resize(x, (len(x), *sides, x.shape[3]), 'linear')
 
 
-# Training: fixed seeds, fixed order, on a CPU.
-
-
 def _train(source):
   """(weights {'a/b': array}, notes) of a source."""
   count = source.images.shape[0]
@@ -197,12 +184,7 @@ def _train(source):
 
 
 def _fit(network, source, rows, prepare):
-  """Parameters of a network, trained on some rows of a source.
-
-  Adam on the cross-entropy, with a learning rate that warms up for a tenth of
-  the steps and decays to 0 along a cosine, on images that are rotated, scaled
-  and shifted a little.
-  """
+  """Parameters after Adam on the cross-entropy of rows of a source."""
   count = int(np.clip(_EPOCHS * len(rows) // _BATCH, *_STEPS))
   optimizer = optax.adam(optax.warmup_cosine_decay_schedule(
       0.0, _RATE, count // 10, count))
@@ -231,14 +213,11 @@ def _fit(network, source, rows, prepare):
 
 
 def _batches(count, number):
-  """`number` times indices [64] in 0..count - 1: epochs, end to end."""
-  waiting, epoch = np.zeros(0, np.int64), 0
-  for _ in range(number):
-    while len(waiting) < _BATCH:
-      epoch += 1
-      waiting = np.concatenate([waiting, permutation(count, _SEED, epoch)])
-    yield waiting[:_BATCH]
-    waiting = waiting[_BATCH:]
+  """Indices [number, 64] in 0..count - 1: shuffled epochs, end to end."""
+  epochs = math.ceil(number * _BATCH / count)
+  order = np.concatenate([permutation(count, _SEED, 1 + epoch)
+                          for epoch in range(epochs)])
+  return order[:number * _BATCH].reshape(number, _BATCH)
 
 
 def _distort(images, key):

@@ -44,9 +44,7 @@ _CHUNK = 32  # images at a time on a device
 # sha256 of files whose weights are those of the published scores.
 _KNOWN = {
     '6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2':
-        'pt_inception-2015-12-05-6726825d.pth',
-}
-_GRAPH, _ZIP, _OLD = b'\n', b'PK\x03\x04', b'\x80\x02\x8a\n'
+        'pt_inception-2015-12-05-6726825d.pth'}
 _BATCH_NORM = {'weight': 'gamma', 'bias': 'beta',
                'running_mean': 'moving_mean',
                'running_var': 'moving_variance'}
@@ -58,7 +56,7 @@ def inception(*, weights: str, resizer: Resizer = 'tf1') -> base.Extractor:
 
   Features: the output of the last pooling, [N, 2048]; logits [N, 1008] without
   their bias. Grey images are taken as three equal channels. Weights that were
-  read once are kept in the cache as safetensors, by the sha256 of their file.
+  read once are kept in the cache, by the sha256 of their file.
 
   Args:
     weights: a file of yours: TensorFlow's classify_image_graph_def.pb (from
@@ -115,47 +113,34 @@ def build(tensors, resizer, notes) -> base.Extractor:
 
 
 def read(path, data) -> dict:
-  """{name: float32 array} of all weights, named as in pytorch-fid.
-
-  Args:
-    path: for messages.
-    data: the content of the file.
+  """{name: float32 array} of all weights, of the content of a file.
 
   Raises:
     DataError: a file of another kind, damaged, or with other weights.
   """
-  if data.startswith((_ZIP, _OLD)):
+  if data.startswith((b'PK\x03\x04', b'\x80\x02\x8a\n')):
     with one_error(path, 'state dict of torch'):
       found = weight_files.state_dict(data)
-  elif data.startswith(_GRAPH):
+  elif data.startswith(b'\n'):
     with one_error(path, 'TensorFlow graph'):
-      found = _renamed(weight_files.graph_constants(data))
+      constants = weight_files.graph_constants(data)
+    found = {name: constants[graph].transpose(axes)
+             for name, (_, graph, axes) in weights_table().items()
+             if graph in constants and constants[graph].ndim == len(axes)}
   else:
     raise DataError(
         f'{path!r} is {looks_like(data[:16])}; the weights of Inception are '
         f'read from classify_image_graph_def.pb (unpack '
         f'inception-2015-12-05.tgz) or from '
         f'pt_inception-2015-12-05-6726825d.pth')
-  for name, shape in shapes().items():
+  for name, (shape, *_) in weights_table().items():
     have = found[name].shape if name in found else 'absent'
     if have != shape:
       raise DataError(f'{path!r}: {name} is {have}, not {shape}; these are not '
                       f'the weights of the InceptionV3 of 2015')
     if not np.isfinite(found[name]).all():
       raise DataError(f'{path!r}: {name} has NaN or Inf; download it again')
-  return {name: np.asarray(found[name], np.float32) for name in shapes()}
-
-
-def _renamed(constants):
-  """From the names and axes of the graph to those of pytorch-fid."""
-  pairs = [('fc.weight', 'softmax/weights', (1, 0))]
-  for name, graph, _ in table():
-    pairs.append((f'{name}.conv.weight', f'{graph}/conv2d_params',
-                  (3, 2, 0, 1)))
-    pairs += [(f'{name}.bn.{own}', f'{graph}/batchnorm/{theirs}', (0,))
-              for own, theirs in _BATCH_NORM.items()]
-  return {own: constants[graph].transpose(axes) for own, graph, axes in pairs
-          if graph in constants and constants[graph].ndim == len(axes)}
+  return {name: np.asarray(found[name], np.float32) for name in weights_table()}
 
 
 def resize_on_host(resizer: Resizer, images) -> np.ndarray:
@@ -195,18 +180,11 @@ def _bilinear(x, shift):
   return x
 
 
-# The network, as a table.
-
-
 class Layer(NamedTuple):
-  """Convolution without bias, batch norm by fixed statistics, ReLU.
+  """Convolution without bias, batch norm by fixed statistics, ReLU."""
 
-  name: in pytorch-fid's state dict, 'Mixed_5b.branch1x1'; weights have it here.
-  graph: in TensorFlow's graph, 'mixed/conv'.
-  """
-
-  name: str
-  graph: str
+  name: str  # in pytorch-fid's state dict and here: 'Mixed_5b.branch1x1'
+  graph: str  # in TensorFlow's graph: 'mixed/conv'
   width: int
   kernel: tuple
   stride: int = 1
@@ -296,17 +274,19 @@ def table() -> list[tuple]:
   return found
 
 
-def shapes() -> dict[str, tuple]:
-  """{name: shape} of all weights, as in pytorch-fid's state dict."""
-  found = {'fc.weight': (CLASSES, FEATURES)}
-  for name, _, (height, width, inputs, outputs) in table():
-    found[f'{name}.conv.weight'] = (outputs, inputs, height, width)
-    found |= {f'{name}.bn.{part}': (outputs,) for part in _BATCH_NORM}
+def weights_table() -> dict[str, tuple]:
+  """{pytorch-fid's name of weights: (shape, graph's name, its axes)}."""
+  found = {'fc.weight': ((CLASSES, FEATURES), 'softmax/weights', (1, 0))}
+  for name, graph, (height, width, inputs, outputs) in table():
+    found[f'{name}.conv.weight'] = ((outputs, inputs, height, width),
+                                    f'{graph}/conv2d_params', (3, 2, 0, 1))
+    found |= {f'{name}.bn.{own}': ((outputs,), f'{graph}/batchnorm/{theirs}',
+                                   (0,)) for own, theirs in _BATCH_NORM.items()}
   return found
 
 
 def fold(tensors) -> dict:
-  """Weights of `shapes` -> {layer: (kernel [h, w, I, O], bias [O])}, 'fc'.
+  """Weights of `read` -> {layer: (kernel [h, w, I, O], bias [O])}, 'fc'.
 
   y = (W x - mean) gamma / sqrt(var + 0.001) + beta, as one product and a sum.
   """
@@ -323,16 +303,11 @@ def fold(tensors) -> dict:
 
 
 def forward(weights, x) -> dict:
-  """The network on images float32 [B, H, W, 3] in about [-1, 1].
+  """Outputs of all blocks for `fold`ed weights and x of about [-1, 1].
 
-  Args:
-    weights: of `fold`.
-    x: sides of 75 or more; 299 in the FID.
-
-  Returns:
-    {'Conv2d_1a_3x3': ..., 'Mixed_5b': ..., 'features': [B, 2048], 'logits':
-    [B, 1008]}: the output of each block, [B, h, w, C]; logits without their
-    bias, as in the Inception Score.
+  From [B, H, W, 3], sides of 75 or more, {'Conv2d_1a_3x3': [B, h, w, C], ...,
+  'features': [B, 2048], 'logits': [B, 1008]}; logits without their bias, as in
+  the Inception Score.
   """
   found = {}
   for block, branches in BLOCKS.items():

@@ -2,10 +2,7 @@
 
 Naeem et al. 2020, https://arxiv.org/abs/2002.09797: where images are unlike
 those that a trained network has seen, such as digits, use a randomly
-initialised one with 64 features. We depart from their VGG-16: this network is
-small, so that thousands of images take a second on a CPU.
-
-The network does not depend on a run, so that scores of runs compare:
+initialised one with 64 features. We depart from their VGG-16 by a smaller one:
 
   scale  x / 127.5 - 1, float32 [H, W, C]
   conv   4x4, stride 2, SAME, 32 channels, no bias, leaky ReLU of slope 0.2
@@ -19,12 +16,11 @@ Weights are u * sqrt(g / fan_in), u uniform in [-1, 1), with g = 6 for the
 convolutions (He et al. 2015, https://arxiv.org/abs/1502.01852) and g = 3 for
 the linear layer; fan_in is the product of all axes but the last. Layer i draws
 u = 2 random_sample(shape) - 1 from RandomState([200209797, i]), i = 0 .. 3, in
-float64, rounded to float32. numpy keeps this stream for ever, and no step of
-it depends on the machine. Kernels are [4, 4, in, out].
+float64, rounded to float32: numpy keeps this stream for ever, and no step of it
+depends on the machine. Kernels are [4, 4, in, out].
 
-After a change of anything above, the network needs another name, as scores of
-different networks must not be compared; nor must scores of images of different
-sizes or channels.
+After a change of any of this the network needs another name: scores of
+different networks, or image sizes or channels, must not be compared.
 """
 
 import math
@@ -41,21 +37,18 @@ from gan_jax.extractors.base import (
 )
 from gan_jax.ops.conv import conv
 
-FEATURES = 64
 _STREAM = 200209797
 _WIDTHS = (32, 64, 128)
 _BINS = 2
-_CHUNK = 256
+_CHUNK = 256  # images at a time
 
 
 def random() -> Extractor:
   """A fixed random network with 64 features and no logits; see the module."""
   def extract(images):
     check_images(images, 'random')
-    weights = [jnp.asarray(w) for w in random_weights(images.shape[3])]
-    features, = in_chunks(lambda part: [_network(part, weights)], images,
-                          _CHUNK)
-    return features, None
+    weights = random_weights(images.shape[3])
+    return *in_chunks(lambda x: [_network(x, weights)], images, _CHUNK), None
 
   # The rule draws weights for any number of channels; 3 stand for all.
   weights = {str(i): w for i, w in enumerate(random_weights(3))}
@@ -75,14 +68,10 @@ def points() -> Extractor:
 
 
 def random_weights(channels: int) -> list[np.ndarray]:
-  """Weights of the network for images of C channels, float32.
-
-  Returns:
-    Three kernels [4, 4, in, out] and the matrix [512, 64].
-  """
+  """Three kernels [4, 4, in, out] and a matrix [512, 64], for C channels."""
   widths = (channels, *_WIDTHS)
   shapes = [(4, 4, *pair) for pair in zip(widths, _WIDTHS, strict=False)]
-  shapes.append((_BINS * _BINS * widths[-1], FEATURES))
+  shapes.append((_BINS * _BINS * widths[-1], 64))
   found = []
   for i, shape in enumerate(shapes):
     u = 2.0 * np.random.RandomState([_STREAM, i]).random_sample(shape) - 1.0

@@ -23,12 +23,6 @@ from tensorboardX.proto import types_pb2
 from tensorboardX.proto.graph_pb2 import GraphDef
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # of the form before 1.6
-_DTYPES = {'FloatStorage': '<f4', 'DoubleStorage': '<f8', 'HalfStorage': '<f2',
-           'LongStorage': '<i8', 'IntStorage': '<i4'}
-_DICT = 'collections OrderedDict'
-_TENSOR = 'torch._utils _rebuild_tensor_v2'
-_PARAMETER = 'torch._utils _rebuild_parameter'
-_NAMES = {_DICT, _TENSOR, _PARAMETER, *(f'torch {n}' for n in _DTYPES)}
 _CONSTANTS = {'EMPTY_DICT': dict, 'EMPTY_LIST': list, 'EMPTY_TUPLE': tuple,
               'NONE': lambda: None, 'NEWTRUE': lambda: True,
               'NEWFALSE': lambda: False}
@@ -64,23 +58,33 @@ def graph_constants(data: bytes) -> dict[str, np.ndarray]:
   return found
 
 
-class _Name(NamedTuple):
-  """A name of a Python object, which stays a name."""
-  text: str
-
-
 class _Storage(NamedTuple):
-  """Numbers elsewhere in the file."""
   key: str
   dtype: str
 
 
 class _Tensor(NamedTuple):
-  """A view of a storage."""
   storage: _Storage
   offset: int
   shape: tuple
   strides: tuple
+
+
+def _tensor(storage, offset, shape, strides, *_):
+  if not isinstance(storage, _Storage) or any(
+      type(n) is not int or n < 0 for n in (offset, *shape, *strides)):
+    raise ValueError('a tensor that makes no sense')
+  return _Tensor(storage, offset, shape, strides)
+
+
+# What a name in a pickle may stand for: a dtype, or a function of ours.
+_NAMES = {
+    'collections OrderedDict': lambda *items: dict(*items),
+    'torch._utils _rebuild_tensor_v2': _tensor,
+    'torch._utils _rebuild_parameter': lambda tensor, *_: tensor,
+    'torch FloatStorage': '<f4', 'torch DoubleStorage': '<f8',
+    'torch HalfStorage': '<f2', 'torch LongStorage': '<i8',
+    'torch IntStorage': '<i4'}
 
 
 def state_dict(data: bytes) -> dict[str, np.ndarray]:
@@ -173,7 +177,7 @@ def _follow(file):
     elif name == 'GLOBAL':
       if argument not in _NAMES:
         raise ValueError(f'it asks for {argument!r}, which no state dict needs')
-      stack.append(_Name(argument))
+      stack.append(_NAMES[argument])
     elif name == 'MARK':
       stack.append(_MARK)
     elif name in ('BINPUT', 'LONG_BINPUT'):
@@ -183,8 +187,7 @@ def _follow(file):
     elif name == 'TUPLE':
       stack.append(tuple(from_mark()))
     elif name in ('TUPLE1', 'TUPLE2', 'TUPLE3'):
-      items = [stack.pop() for _ in range(int(name[-1]))]
-      stack.append(tuple(items[::-1]))
+      stack[-int(name[-1]):] = [tuple(stack[-int(name[-1]):])]
     elif name in ('SETITEM', 'SETITEMS'):
       items = ([stack.pop(-2), stack.pop()] if name == 'SETITEM'
                else from_mark())
@@ -192,13 +195,15 @@ def _follow(file):
     elif name in ('APPEND', 'APPENDS'):
       stack[-1].extend([stack.pop()] if name == 'APPEND' else from_mark())
     elif name == 'BINPERSID':
-      kind, storage, key, *_ = stack.pop()
-      if kind != 'storage' or not isinstance(storage, _Name):
+      kind, dtype, key, *_ = stack.pop()
+      if kind != 'storage' or dtype not in _NAMES.values():
         raise ValueError('a storage that makes no sense')
-      stack.append(_Storage(str(key), _DTYPES[storage.text.split()[1]]))
+      stack.append(_Storage(str(key), dtype))
     elif name == 'REDUCE':
-      arguments = stack.pop()
-      stack.append(_called(stack.pop(), arguments))
+      arguments, function = stack.pop(), stack.pop()
+      if function not in _NAMES.values():
+        raise ValueError(f'it calls {function!r}, which no state dict needs')
+      stack.append(function(*arguments))
     elif name == 'BUILD':
       stack.pop()  # The versions of modules, kept on the dict as an attribute.
     elif name == 'STOP':
@@ -206,17 +211,3 @@ def _follow(file):
     elif name != 'PROTO':
       raise ValueError(f'an instruction {name}, which no state dict needs')
   raise ValueError('the pickle in it has no end')
-
-
-def _called(function, arguments):
-  if function == _Name(_DICT):
-    return dict(*arguments)
-  if function == _Name(_TENSOR):
-    storage, offset, shape, strides, *_ = arguments
-    if not isinstance(storage, _Storage) or any(
-        type(n) is not int or n < 0 for n in (offset, *shape, *strides)):
-      raise ValueError('a tensor that makes no sense')
-    return _Tensor(storage, offset, shape, strides)
-  if function == _Name(_PARAMETER):
-    return arguments[0]
-  raise ValueError(f'it calls {function!r}, which no state dict needs')

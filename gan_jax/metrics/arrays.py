@@ -6,13 +6,9 @@ import numpy as np
 def matrix(features, least: int, what: str) -> np.ndarray:
   """Features [N, F] as a float array, in their own precision.
 
-  Args:
-    features: [N, F].
-    least: number of examples that the score needs.
-    what: what the rows are, for the error.
-
   Raises:
-    ValueError: another shape, N < least, no real numbers.
+    ValueError: no real numbers, another shape, or N < least; `what` names the
+      rows.
   """
   x = np.asarray(features)
   if x.dtype.kind not in 'fiu':
@@ -24,11 +20,7 @@ def matrix(features, least: int, what: str) -> np.ndarray:
 
 
 def matrices(real, fake, least: int) -> tuple[np.ndarray, np.ndarray]:
-  """`matrix` of real [N, F] and generated [M, F] features of the same F.
-
-  Raises:
-    ValueError: as `matrix`, or different F.
-  """
+  """`matrix` of real [N, F] and generated [M, F] features of the same F."""
   real = matrix(real, least, 'real features')
   fake = matrix(fake, least, 'fake features')
   if real.shape[1] != fake.shape[1]:
@@ -46,8 +38,7 @@ def finite(*sets) -> bool:
 
 def chunks(x, size: int):
   """Consecutive rows of x, `size` at a time."""
-  for start in range(0, len(x), size):
-    yield x[start:start + size]
+  return (x[start:start + size] for start in range(0, len(x), size))
 
 
 def permutation(total: int, *seed: int) -> np.ndarray:

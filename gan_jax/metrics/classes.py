@@ -14,17 +14,16 @@ _STREAM = 160603498
 
 
 def spread(counts, reference) -> tuple[int, float, float]:
-  """How examples are distributed over K classes.
+  """How examples are distributed over K classes: (hit, divergence, effective).
+
+  hit: classes with an example.
+  divergence: KL(counts || reference) in nats; of N samples of the reference
+    itself about (K - 1) / (2 N), not 0.
+  effective: exp(entropy), 1..K, as of so many equally frequent classes.
 
   Args:
     counts: examples of each class, [K], not all 0.
-    reference: counts or shares of each class in the data, [K]; ones for the
-      uniform distribution.
-
-  Returns:
-    (hit: classes with an example; divergence: KL(counts || reference) in nats,
-    about (K - 1) / (2 N) and not 0 for N samples of the reference itself;
-    effective: exp(entropy), 1..K, as of so many equally frequent classes).
+    reference: counts or shares in the data, [K]; ones for uniform.
 
   Raises:
     ValueError: an example of a class that the data do not have: the divergence
@@ -42,7 +41,7 @@ def spread(counts, reference) -> tuple[int, float, float]:
 
 def inception_score(logits, *, seed: int | None,
                     splits: int = 10) -> tuple[float, float]:
-  """Mean and standard deviation (ddof=0) of the scores of `splits` parts.
+  """Mean, 1..K, and std (ddof=0) of the scores of `splits` parts; or NaN.
 
   Salimans et al. 2016, https://arxiv.org/abs/1606.03498, section 4:
   exp(mean_x KL(p(y | x) || p(y))), here of any classifier's logits. It looks at
@@ -54,9 +53,6 @@ def inception_score(logits, *, seed: int | None,
       as they are, which is right only if neighbours are independent.
     splits: 10 in the literature; parts are equal but for one example. The
       score grows with N / splits: compare at one of these.
-
-  Returns:
-    (mean, 1..K, and std); NaN where a logit is not finite.
 
   Raises:
     ValueError: another shape, fewer examples than splits.

@@ -17,25 +17,17 @@ _STREAM = 191107023
 _SIZES = 15  # of subsets, as in the paper
 
 
-def frechet_distance(real, fake) -> float:
-  """Frechet distance of features [N, F] and [M, F], N and M of 2 or more.
-
-  Returns:
-    0 or more; NaN where a feature is not finite.
-
-  Raises:
-    ValueError: other shapes.
-  """
-  return distance_to(real)(fake)
-
-
 def distance_to(real) -> Callable:
-  """`frechet_distance` to real features [N, F], as a function of the fakes.
+  """The distance to real features [N, F], as a function of fakes [M, F].
 
   What depends on the real ones is computed once. The last term is computed as
   Tr (sqrt(C1) C2 sqrt(C1))^(1/2), which has the same eigenvalues and is
   symmetric: `eigh` is faster than a matrix square root, never complex, and
   copes with singular covariances, as of fewer examples than features.
+
+  Returns:
+    fake -> 0 or more, NaN where a feature is not finite. Both functions raise
+    ValueError for other shapes, N or M < 2.
   """
   mean1, cov1 = moments(real)
   values, vectors = np.linalg.eigh(np.nan_to_num(cov1))
@@ -74,21 +66,16 @@ def frechet_infinity(real, fake, *, seed: int,
   Chong & Forsyth 2020, https://arxiv.org/abs/1911.07023: the bias of the
   distance of N fakes is about a / N, and a depends on the generator, so that
   distances at a fixed N can rank generators wrongly. Distances of 15 random
-  subsets of the fakes, of sizes from `smallest` to M, are extrapolated. All
+  subsets of the M fakes (50,000 in the paper), of sizes from `smallest` to M,
+  are extrapolated; `smallest` exceeds F, as the bias of fewer is not a / N. All
   real features are used each time: the bias of their number stays.
-
-  Args:
-    real: [N, F].
-    fake: [M, F], M above `smallest`; 50,000 in the paper.
-    seed: of the subsets, 0 or more.
-    smallest: more than F, as the bias of fewer is not a / N.
 
   Returns:
     (value, slope) of FD_N = value + slope / N by least squares; the value may
     be below 0 where the distance is small. NaN where a feature is not finite.
 
   Raises:
-    ValueError: shapes that do not match, or too few fakes.
+    ValueError: shapes that do not match, too few fakes.
   """
   real, fake = matrices(real, fake, 2)
   if not real.shape[1] < smallest < len(fake):

@@ -23,18 +23,11 @@ _STREAM = 180101401
 
 def kernel_distance(real, fake, *, seed: int, subsets: int = 100,
                     size: int = 1000) -> tuple[float, float]:
-  """Mean and standard deviation (ddof=0) of random subsets' kernel distances.
+  """Mean and std (ddof=0) of the kernel distances of random subsets.
 
-  Args:
-    real: features [N, F], N of `size` or more.
-    fake: [M, F], M of `size` or more.
-    seed: of the subsets, drawn without replacement; 0 or more.
-    subsets: 100 in the literature.
-    size: examples of either set in a subset; 1000 in the literature.
-
-  Returns:
-    (mean, std of subsets, not the standard error); NaN where a feature is not
-    finite.
+  Of real [N, F] and generated [M, F] features; NaN where one is not finite. The
+  std is not the standard error of the mean. 100 subsets of 1000 examples of
+  either set, drawn without replacement, are usual.
 
   Raises:
     ValueError: shapes that do not match, fewer examples than `size`.
@@ -53,10 +46,7 @@ def kernel_distance(real, fake, *, seed: int, subsets: int = 100,
 
 
 def full_kernel_distance(real, fake) -> float:
-  """Kernel distance of all pairs of features [N, F] and [M, F], 2 or more.
-
-  Returns:
-    A number that may be below 0; NaN where a feature is not finite.
+  """Kernel distance of all pairs of features [N, F] and [M, F]; or NaN.
 
   Raises:
     ValueError: shapes that do not match, N or M < 2.

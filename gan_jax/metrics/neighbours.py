@@ -1,15 +1,11 @@
 """Nearest neighbours, and the scores that are defined by them.
 
 Distances of all pairs are computed on the device in float64, in blocks of at
-most [1024, 4096], so that 50,000 x 50,000 distances never exist at once: 200 MB
-beside features of F = 64, 350 MB for F = 2048. Squared distances are computed
-as |x|^2 + |y|^2 - 2 x.y after subtracting the mean of one set, which keeps the
-three terms small.
-
-Their rounding error is at most `slack` = 4 (F + 4) eps (|x|^2 + |y|^2), 1e-12
-relative for F = 2048. Where two of them are compared, the difference must
-exceed the slack, so that copies tie: an example is at distance 0 from itself,
-and two equal examples have the same neighbours.
+most [1024, 4096]: 200 MB beside features of F = 64, 350 MB for F = 2048.
+Squares are |x|^2 + |y|^2 - 2 x.y after subtracting the mean of one set, which
+keeps the terms small. Their rounding error is at most `slack` =
+4 (F + 4) eps (|x|^2 + |y|^2), 1e-12 relative for F = 2048; where two squares
+are compared, the difference must exceed it, so that copies tie.
 """
 
 import math
@@ -25,10 +21,7 @@ ROWS, COLUMNS = 1024, 4096
 
 
 def blocks(x, most: int):
-  """(rows [n, F] of x [N, F], their indices [n]), n <= most, of 1 or 2 sizes.
-
-  Few sizes, as a compiled function is compiled again for each.
-  """
+  """(rows [n, F] of x [N, F], their indices [n]), n <= most, of 2 sizes."""
   count = math.ceil(len(x) / most)
   return zip(np.array_split(x, count), np.array_split(np.arange(len(x)), count),
              strict=True)
@@ -40,10 +33,7 @@ def centre_of(x) -> np.ndarray:
 
 
 def squared_distances(x, y, centre):
-  """Squared distances of [A, F] and [B, F] and their slack, both [A, B].
-
-  To be traced in float64: under `jax.enable_x64(True)`.
-  """
+  """Squared distances of [A, F] and [B, F], and slack, in float64: [A, B]."""
   x = x.astype(jnp.float64) - centre[None]
   y = y.astype(jnp.float64) - centre[None]
   norms = (jnp.square(x).sum(1)[:, None] + jnp.square(y).sum(1)[None])
@@ -57,16 +47,13 @@ def nearest(queries, examples: Iterable, k: int, *, same: bool = False
 
   Args:
     queries: [Q, F], finite.
-    examples: arrays [n, F], one after the other all that is searched, so that
-      they need not be in memory at once.
+    examples: arrays [n, F], which need not be in memory at once.
     k: 1 or more.
-    same: whether the examples are the queries, and an example is no neighbour
-      of itself.
+    same: whether the examples are the queries, none its own neighbour.
 
   Returns:
-    (index int64 [Q, k] into all examples, distance float64 [Q, k]), the nearest
-    first; fewer where there are fewer than k examples. A copy is at distance 0
-    exactly.
+    (index int64 [Q, k] into all examples, distance float64 [Q, k]), nearest
+    first; fewer than k where there are fewer examples. Copies are at exactly 0.
   """
   index = np.zeros((len(queries), 0), np.int64)
   distance = np.zeros((len(queries), 0))
@@ -111,31 +98,23 @@ def _squares(x, y, centre):
 
 
 def manifold(real, fake, *, k: int = 5) -> dict[str, float]:
-  """Precision, recall, density and coverage.
+  """Precision, recall, density and coverage of features [N, F], fakes [M, F].
 
-  The manifold of a set is the union of balls around its examples, each with the
-  distance to the k-th nearest other example as its radius.
-
-  Precision: share of fakes in a ball of a real; recall: share of reals in a
-  ball of a fake (Kynkaanniemi et al. 2019, https://arxiv.org/abs/1904.06991).
-  Density: number of balls of reals that a fake is in, mean over fakes, / k;
-  coverage: share of reals with a fake in their ball (Naeem et al. 2020,
-  https://arxiv.org/abs/2002.09797). "In a ball" is strictly nearer than its
-  radius, by more than the slack, as in the program of the second paper; in the
-  first, the edge belongs to the ball. All depend on the number of examples:
-  compare at one N.
-
-  Args:
-    real: features [N, F], N of k + 1 or more.
-    fake: [M, F], M of k + 1 or more.
-    k: neighbours, not counting the example itself; 5 in the second paper, 3 in
-      the first.
+  A ball around each example has the distance to the k-th nearest other one as
+  its radius (5 in the second paper, 3 in the first). Precision: share of fakes
+  in a ball of a real; recall: share of reals in a ball of a fake (Kynkaanniemi
+  et al. 2019, https://arxiv.org/abs/1904.06991). Density: number of balls of
+  reals that a fake is in, mean over fakes, / k; coverage: share of reals with a
+  fake in their ball (Naeem et al. 2020, https://arxiv.org/abs/2002.09797). "In
+  a ball" is strictly nearer than its radius, by more than the slack, as in the
+  program of the second paper; in the first, the edge belongs to the ball. All
+  depend on the number of examples: compare at one N.
 
   Returns:
     {name: 0..1, density 0 or more}; NaN where a feature is not finite.
 
   Raises:
-    ValueError: shapes that do not match, too few examples.
+    ValueError: shapes that do not match, N or M < k + 1.
   """
   real, fake = matrices(real, fake, k + 1)
   names = ('precision', 'recall', 'density', 'coverage')
@@ -167,24 +146,17 @@ def _inside(x, y, centre, real_radii, fake_radii):
 
 
 def authenticity(train, fake) -> float:
-  """Share of fakes that are not near copies of a training example.
+  """Share of fakes [M, F] that are no near copies of training examples [N, F].
 
   Alaa et al. 2022, https://arxiv.org/abs/2102.08921: a fake is authentic if it
   is farther from its nearest training example than that example is from its
   own nearest other training example. (The authors' program indexes the other
   way round; this is the definition in their text.) New samples of the true
   distribution get well below 1, 0.7 in 16 dimensions: compare with the same
-  score of held-out reals.
-
-  Args:
-    train: features [N, F], N of 2 or more: those the generator was trained on.
-    fake: [M, F].
-
-  Returns:
-    0..1, 0 for copies; NaN where a feature is not finite.
+  score of held-out reals. NaN where a feature is not finite.
 
   Raises:
-    ValueError: shapes that do not match, too few examples.
+    ValueError: shapes that do not match, N < 2.
   """
   train, fake = matrices(matrix(train, 2, 'training features'), fake, 1)
   if not finite(train, fake):

@@ -5,7 +5,7 @@ import pytest
 
 from gan_jax import pictures
 from gan_jax.metrics.neighbours import nearest
-from gan_jax.metrics.spectrum import power_spectrum
+from gan_jax.metrics.images import power_spectrum
 
 RNG = np.random.default_rng(0)
 
@@ -99,7 +99,7 @@ def test_brightness_has_no_frequency():
 def test_chunks_change_nothing(monkeypatch):
   images = _noise(7, 6, 9, 3)
   whole = power_spectrum(images)[1]
-  monkeypatch.setattr('gan_jax.metrics.spectrum._VALUES', 2 * images[0].size)
+  monkeypatch.setattr('gan_jax.metrics.images._VALUES', 2 * images[0].size)
   np.testing.assert_array_equal(power_spectrum(images)[1], whole)
 
 

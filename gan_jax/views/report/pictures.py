@@ -11,8 +11,8 @@ from gan_jax.data.pipeline import Batches
 from gan_jax.data.prepare import Source
 from gan_jax.extractors import Extractor, random
 from gan_jax.game import sampling
+from gan_jax.metrics.images import power_spectrum
 from gan_jax.metrics.neighbours import nearest
-from gan_jax.metrics.spectrum import power_spectrum
 from gan_jax.views.inspect import class_name
 
 _ALL = 2000  # examples, real and generated, of what shows distributions

@@ -1,9 +1,5 @@
-"""How different generated images are from each other: it shows a collapse.
+"""Scores of pixels: MS-SSIM, which shows a collapse, and power spectra."""
 
-It does not look at real images; compare with the same score of those.
-"""
-
-import functools
 import math
 
 import jax
@@ -18,23 +14,19 @@ _STREAM = 161009585
 _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _TAPS, _SIGMA = 11, 1.5
 _K1, _K2 = 0.01, 0.03
-# Values of a chunk of images, so that intermediate arrays stay < 300 MB.
+# Values of images at a time, so that intermediate arrays stay < 300 MB.
 _VALUES = 2**22
 
 
 def ms_ssim_diversity(images, *, pairs: int, seed: int) -> tuple[float, float]:
-  """Mean and standard deviation of the MS-SSIM of random pairs of images.
+  """Mean and std of the MS-SSIM of random pairs of different images.
 
   Odena et al. 2017, https://arxiv.org/abs/1610.09585, section 4.2: 1 for a
-  collapsed generator; they take 100 pairs of each class.
-
-  Args:
-    images: uint8 [N, H, W, C]; N of 2 or more, H and W of 11 or more.
-    pairs: number of pairs of different images, drawn with replacement.
-    seed: 0 or more.
+  collapsed generator; they take 100 pairs of each class. It does not look at
+  real images; compare with the same score of those.
 
   Raises:
-    ValueError: another shape, images that are too small.
+    ValueError: images that are not [N, H, W, C], or smaller than 11 pixels.
   """
   images = np.asarray(images)
   if images.ndim != 4:
@@ -45,16 +37,15 @@ def ms_ssim_diversity(images, *, pairs: int, seed: int) -> tuple[float, float]:
   second = (first + step) % len(images)
   most = max(1, _VALUES // math.prod(images.shape[1:]))
   found = np.concatenate([
-      ms_ssim(images[i], images[j])
+      np.asarray(ms_ssim(images[i], images[j]), np.float64)
       for i, j in zip(chunks(first, most), chunks(second, most), strict=True)])
   return float(found.mean()), float(found.std())
 
 
 def scales(height: int, width: int) -> int:
-  """Scales of MS-SSIM for images [H, W]: 1..5.
+  """Scales of MS-SSIM: 1 from 11 pixels, 2 from 22, 3 from 44, ... 5 from 176.
 
-  Each halves the image, and the window of 11 x 11 pixels must fit: 1 scale from
-  11 pixels, 2 from 22 (so for 28 and 32), 3 from 44, 4 from 88, 5 from 176.
+  Each halves the image, and the window of 11 x 11 pixels must fit.
 
   Raises:
     ValueError: H or W below 11.
@@ -66,7 +57,8 @@ def scales(height: int, width: int) -> int:
   return min(len(_WEIGHTS), int(np.log2(size // _TAPS)) + 1)
 
 
-def ms_ssim(first, second) -> np.ndarray:
+@jax.jit
+def ms_ssim(first, second) -> jax.Array:
   """Multi-scale structural similarity of pairs of images.
 
   Wang et al. 2003 (Asilomar, "Multiscale structural similarity for image
@@ -84,27 +76,14 @@ def ms_ssim(first, second) -> np.ndarray:
   whose weights are the first J over their sum. Others shrink the window
   instead. Scores of different sizes do not compare.
 
-  Args:
-    first: uint8 [N, H, W, C].
-    second: the same shape.
-
-  Returns:
-    float64 [N], 0..1, 1 for equal images.
+  Two times uint8 [N, H, W, C] -> float32 [N], 0..1, 1 for equal images.
 
   Raises:
     ValueError: H or W below 11.
   """
-  count = scales(*first.shape[1:3])
-  # Full float32 on accelerators too, which would round to bfloat16 or TF32.
-  with jax.default_matmul_precision('highest'):
-    return np.asarray(_ms_ssim(first, second, count), np.float64)
-
-
-@functools.partial(jax.jit, static_argnums=2)
-def _ms_ssim(x, y, count):
-  x, y = (v.astype(jnp.float32) / 255.0 for v in (x, y))
+  x, y = (v.astype(jnp.float32) / 255.0 for v in (first, second))
+  count, total = scales(*x.shape[1:3]), 1.0
   weights = np.array(_WEIGHTS[:count]) / sum(_WEIGHTS[:count])
-  total = 1.0
   for i, weight in enumerate(weights.tolist()):
     ssim, cs = _ssim(x, y)
     total *= jnp.maximum(ssim if i == count - 1 else cs, 0.0) ** weight
@@ -120,7 +99,9 @@ def _ssim(x, y):
       taps / taps.sum(), n, 'valid'), jnp.float32) for n in x.shape[1:3])
 
   def blur(v):
-    return jnp.einsum('bhwc,ih,jw->bijc', v, rows, columns)
+    # Accelerators would round to bfloat16 or TF32.
+    return jnp.einsum('bhwc,ih,jw->bijc', v, rows, columns,
+                      precision='highest')
 
   m1, m2 = blur(x), blur(y)
   var = blur(x * x) - m1 * m1 + blur(y * y) - m2 * m2
@@ -134,3 +115,40 @@ def _halved(x):
   n, h, w, c = x.shape
   x = x[:, :h // 2 * 2, :w // 2 * 2]
   return x.reshape(n, h // 2, 2, w // 2, 2, c).mean((2, 4))
+
+
+def power_spectrum(images) -> tuple[np.ndarray, np.ndarray]:
+  """Radially averaged power spectra.
+
+  Durall et al. 2020, https://arxiv.org/abs/2003.01826, eq. 2-3: the squared
+  magnitude of the discrete Fourier transform, averaged over all directions. We
+  divide by the number of pixels, so that white noise of variance v has power v
+  at all frequencies, and average the channels' spectra instead of converting
+  colours to grey. Ring r holds the frequencies that round to r cycles per
+  shorter side. Ring 0, the mean brightness, is left out; the corners beyond 1/2
+  cycle per pixel, where checkerboards are, are not.
+
+  Args:
+    images: uint8 [N, H, W, C]; 255 is 1.
+
+  Returns:
+    (frequency [R] in cycles per pixel, power float64 [N, R]); R is 0 for images
+    of one pixel.
+  """
+  images = np.asarray(images)
+  height, width = images.shape[1:3]
+  # A side of one pixel has no frequencies.
+  side = min((s for s in (height, width) if s > 1), default=1)
+  radius = side * np.hypot(np.fft.fftfreq(height)[:, None],
+                           np.fft.fftfreq(width)[None])
+  rings, ring = np.unique(np.rint(radius), return_inverse=True)
+  ring = ring.ravel()
+  size = np.bincount(ring)
+  chunk = max(1, _VALUES // images[0].size)
+  found = []
+  for i in range(0, len(images), chunk):
+    part = images[i:i + chunk].astype(np.float64) / 255.0
+    power = np.abs(np.fft.fft2(part, axes=(1, 2))) ** 2 / (height * width)
+    found += [np.bincount(ring, weights=p.ravel()) / size
+              for p in power.mean(3)]
+  return rings[1:] / side, np.array(found)[:, 1:]
