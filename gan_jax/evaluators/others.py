@@ -11,6 +11,7 @@ from gan_jax.data import load as data
 from gan_jax.data.prepare import make_source
 from gan_jax.evaluators.score import Score, order, short
 from gan_jax.extractors import cnn
+from gan_jax.metrics.arrays import finite
 from gan_jax.metrics.classes import spread
 from gan_jax.metrics.neighbours import blocks, centre_of, squared_distances
 
@@ -206,11 +207,14 @@ def mean_likelihood(test, validation, samples) -> tuple[float, float, float]:
   """Mean log-likelihood of test images, its standard error, and sigma.
 
   Of [N, ...] under samples [M, ...], with the best sigma for validation images
-  [V, ...]. The error is std (ddof=0) / sqrt(N), as in the paper's program.
+  [V, ...]. The error is std (ddof=0) / sqrt(N), as in the paper's program. NaN
+  where a pixel is not finite.
   """
   test, validation, samples = (
       np.reshape(x, (len(x), -1)) / (255.0 if x.dtype == np.uint8 else 1.0)
       for x in (test, validation, samples))
+  if not finite(test, validation, samples):
+    return (float('nan'),) * 3
   tried = log_likelihoods(validation, samples, SIGMAS).mean(0)
   sigma = SIGMAS[tried.argmax()]
   found = log_likelihoods(test, samples, (sigma,))[:, 0]

@@ -148,7 +148,6 @@ def _array(value, storages):
     raise ValueError(f'a {type(value).__name__} where a tensor should be')
   count = math.prod(value.shape)
   steps = [math.prod(value.shape[i + 1:]) for i in range(len(value.shape))]
-  # ValueError too for another number of strides.
   if any(n != 1 and a != b for n, a, b in zip(
       value.shape, steps, value.strides, strict=True)):
     raise ValueError('a tensor that is not contiguous')
@@ -193,7 +192,8 @@ def _follow(file):
                else from_mark())
       stack[-1].update(zip(items[::2], items[1::2], strict=True))
     elif name in ('APPEND', 'APPENDS'):
-      stack[-1].extend([stack.pop()] if name == 'APPEND' else from_mark())
+      items = [stack.pop()] if name == 'APPEND' else from_mark()
+      stack[-1].extend(items)
     elif name == 'BINPERSID':
       kind, dtype, key, *_ = stack.pop()
       if kind != 'storage' or dtype not in _NAMES.values():

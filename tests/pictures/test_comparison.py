@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gan_jax import pictures
-from gan_jax.metrics.neighbours import nearest
 from gan_jax.metrics.images import power_spectrum
+from gan_jax.metrics.neighbours import nearest
 
 RNG = np.random.default_rng(0)
 
