@@ -34,8 +34,8 @@ def mode_coverage(*, num_samples: int = 2500, source: Any):
     ValueError: a data set without known modes, no samples.
   """
   if 'centres' not in source.report:
-    raise ValueError(f'{source.name} has no known modes; they are known of the '
-                     'data sets ring and grid')
+    raise ValueError(f'{source.name} has no known modes; the data sets ring '
+                     'and grid have')
   if num_samples < 1:
     raise ValueError(f'num_samples={num_samples}: must be 1 or more')
   centres, std = source.report['centres'], float(source.report['std'])
@@ -169,7 +169,8 @@ def parzen(*, num_samples: int = 10000, num_test: int = 1000,
   Raises:
     ValueError: fewer real examples than are asked for.
   """
-  real, side = _unseen(source)
+  real = source.held_out or source
+  side = 'held_out' if source.held_out else 'train'
   needed = num_test + num_validation
   if min(num_test, num_validation, num_samples) < 1 or needed > len(
       real.images):
@@ -184,10 +185,9 @@ def parzen(*, num_samples: int = 10000, num_test: int = 1000,
 
   @functools.cache
   def floor():
-    others = (rows[needed:] if side == 'train' else
-              order(len(source.images), seed))[:num_samples]
-    return (None if len(others) < num_samples else
-            score(source.images[others])[0])
+    rest = (rows[needed:] if side == 'train' else
+            order(len(source.images), seed))[:num_samples]
+    return None if len(rest) < num_samples else score(source.images[rest])[0]
 
   def evaluate(sample):
     mean, error, sigma = score(sample(0, num_samples)[0])
@@ -260,9 +260,10 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
     ValueError: data without labels.
   """
   if source.num_classes < 2:
-    raise ValueError(f'{source.name} has no labels to be learnt; use data with '
+    raise ValueError(f'{source.name} has no labels to learn; use data with '
                      'labels')
-  real, side = _unseen(source)
+  real = source.held_out or source
+  side = 'held_out' if source.held_out else 'train'
   name = f'classification_accuracy_{short(num_samples)}_{side}'
   how = {'metric': 'classification_accuracy', 'num_fake': num_samples,
          'num_real': len(real.images), 'reference': side, 'data': source.name,
@@ -275,8 +276,7 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
   def evaluate(sample):
     images, labels = sample(0, num_samples)
     if labels is None:
-      return [Score(name, reason='the generator knows no classes',
-                    protocol=how)]
+      return [Score(name, reason='the generator has no classes', protocol=how)]
     network = cnn.trained(make_source(images, labels, source.num_classes,
                                       name='generated'))
     labels = network.extract(real.images)[1].argmax(1)
@@ -285,10 +285,3 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
                   found={'trained_sha256': network.sha256})]
 
   return evaluate
-
-
-def _unseen(source) -> tuple[Any, str]:
-  """The held-out part of a source and 'held_out'; if none, all and 'train'."""
-  if source.held_out is None:
-    return source, 'train'
-  return source.held_out, 'held_out'

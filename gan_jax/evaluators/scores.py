@@ -104,10 +104,10 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
 
   def evaluate(sample):
     fake = features_of(network(), sample, num_samples)
-    made, images = fake.images, sides(False)[0].images
-    if (made.shape[1:], made.dtype) != (images.shape[1:], images.dtype):
-      raise ValueError(f'samples {made.dtype} {list(made.shape[1:])} beside '
-                       f'real examples {images.dtype} {list(images.shape[1:])}')
+    kinds = [f'{x.images.dtype} {list(x.images.shape[1:])}'
+             for x in (fake, sides(False)[0])]
+    if kinds[0] != kinds[1]:
+      raise ValueError('samples are {}, real examples {}'.format(*kinds))
     found = []
     for metric in metrics:
       if metric == 'class_accuracy' and fake.logits is not None and (

@@ -18,10 +18,8 @@ import numpy as np
 import safetensors
 from safetensors.numpy import save
 
-from gan_jax.base.errors import DataError
 from gan_jax.base.files import try_write_file
 from gan_jax.data import cache
-from gan_jax.data.files import one_error
 
 _PIXELS = 2**22  # of a chunk of large images
 _FORMAT = 'gan_jax.extractors.stored 2'
@@ -98,18 +96,14 @@ def read_cache(path: str) -> tuple[dict, dict] | None:
   if not os.path.exists(path):
     return None
   try:
-    with one_error(path, 'safetensors file'):
-      try:
-        with safetensors.safe_open(path, 'numpy') as file:
-          arrays = {name: file.get_tensor(name) for name in file.keys()}
-          noted = json.loads((file.metadata() or {}).get(_FORMAT, '{}'))
-      except safetensors.SafetensorError as e:
-        raise ValueError(str(e)) from e
-      if noted.get('sha256') != _hash(arrays, noted.get('notes')):
-        raise ValueError('its arrays do not have the hash noted in it')
-      return arrays, noted['notes']
-  except DataError as error:
-    _log.warning('%s; it is computed again', error)
+    with safetensors.safe_open(path, 'numpy') as file:
+      arrays = {name: file.get_tensor(name) for name in file.keys()}
+      noted = json.loads((file.metadata() or {}).get(_FORMAT, '{}'))
+    if noted.get('sha256') != _hash(arrays, noted.get('notes')):
+      raise ValueError('its arrays do not have the hash noted in it')
+    return arrays, noted['notes']
+  except Exception as error:  # Whatever a damaged file can raise.
+    _log.warning('%s is damaged (%s); it is computed again', path, error)
     return None
 
 

@@ -1,9 +1,8 @@
 """InceptionV3 of 2015: the extractor of the FID and of the Inception Score.
 
-Szegedy et al. 2016, https://arxiv.org/abs/1512.00567; Heusel et al. 2017,
-https://arxiv.org/abs/1706.08500. The first TensorFlow release differs from
-later ones: 1008 classes, mean pooling that does not count the padding, and max
-pooling where the last block of the paper has mean pooling.
+The first TensorFlow release differs from later ones: 1008 classes, mean pooling
+that does not count the padding, and max pooling where the last block of the
+paper has mean pooling.
 
 Images are resized to 299 x 299 first. The way is part of a score's name, as
 Parmar et al. 2022, https://arxiv.org/abs/2104.11222, find that it matters:
@@ -54,9 +53,10 @@ _log = logging.getLogger(__name__)
 def inception(*, weights: str, resizer: Resizer = 'tf1') -> base.Extractor:
   """InceptionV3 of 2015, as the FID and the Inception Score use it.
 
-  Features: the output of the last pooling, [N, 2048]; logits [N, 1008] without
-  their bias. Grey images are taken as three equal channels. Weights that were
-  read once are kept in the cache, by the sha256 of their file.
+  Szegedy et al. 2016, https://arxiv.org/abs/1512.00567; Heusel et al. 2017,
+  https://arxiv.org/abs/1706.08500. Features [N, 2048] are the output of the
+  last pooling; logits [N, 1008] have no bias. Grey images become three equal
+  channels. Weights once read are kept in the cache, under their sha256.
 
   Args:
     weights: a file of yours: TensorFlow's classify_image_graph_def.pb (from

@@ -1,8 +1,6 @@
 """Extractors that need neither labels nor files: `random` and `points`.
 
-Naeem et al. 2020, https://arxiv.org/abs/2002.09797: where images are unlike
-those that a trained network has seen, such as digits, use a randomly
-initialised one with 64 features. We depart from their VGG-16 by a smaller one:
+The network of `random`:
 
   scale  x / 127.5 - 1, float32 [H, W, C]
   conv   4x4, stride 2, SAME, 32 channels, no bias, leaky ReLU of slope 0.2
@@ -29,12 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.extractors.base import (
-  Extractor,
-  check_images,
-  hash_arrays,
-  in_chunks,
-)
+from gan_jax.extractors import base
 from gan_jax.ops.conv import conv
 
 _STREAM = 200209797
@@ -43,19 +36,26 @@ _BINS = 2
 _CHUNK = 256  # images at a time
 
 
-def random() -> Extractor:
-  """A fixed random network with 64 features and no logits; see the module."""
+def random() -> base.Extractor:
+  """A fixed random network with 64 features and no logits; see the module.
+
+  Naeem et al. 2020, https://arxiv.org/abs/2002.09797: where images are unlike
+  those that a trained network has seen, such as digits. We depart from their
+  VGG-16 by a smaller network.
+  """
   def extract(images):
-    check_images(images, 'random')
+    base.check_images(images, 'random')
     weights = random_weights(images.shape[3])
-    return *in_chunks(lambda x: [_network(x, weights)], images, _CHUNK), None
+    features, = base.in_chunks(lambda x: [_network(x, weights)], images, _CHUNK)
+    return features, None
 
   # The rule draws weights for any number of channels; 3 stand for all.
   weights = {str(i): w for i, w in enumerate(random_weights(3))}
-  return Extractor('random', hash_arrays('random 1', weights), extract, {})
+  sha256 = base.hash_arrays('random 1', weights)
+  return base.Extractor('random', sha256, extract, {})
 
 
-def points() -> Extractor:
+def points() -> base.Extractor:
   """Vectors as they are: float32 [N, D] -> the same, without logits."""
   def extract(vectors):
     shape, dtype = getattr(vectors, 'shape', ()), getattr(vectors, 'dtype', '?')
@@ -64,7 +64,7 @@ def points() -> Extractor:
                        '[N, D], each 1 or more; use random for images')
     return np.array(vectors[:]), None
 
-  return Extractor('points', hash_arrays('points 1', {}), extract, {})
+  return base.Extractor('points', base.hash_arrays('points 1', {}), extract, {})
 
 
 def random_weights(channels: int) -> list[np.ndarray]:

@@ -5,7 +5,6 @@ with the same scores of real examples, and prefer `effective` to `hit`.
 """
 
 import numpy as np
-from scipy.special import entr, log_softmax, rel_entr
 
 from gan_jax.metrics.arrays import matrix, permutation
 
@@ -35,8 +34,9 @@ def spread(counts, reference) -> tuple[int, float, float]:
     raise ValueError(f'the reference has no example of classes {unknown[:5]}'
                      f'{more}, so the divergence is infinite; more real '
                      'examples may have')
-  return (int((p > 0).sum()), max(float(rel_entr(p, q).sum()), 0.0),
-          float(np.exp(entr(p).sum())))
+  p, q = p[p > 0], q[p > 0]
+  return (len(p), max(float((p * np.log(p / q)).sum()), 0.0),
+          float(np.exp(-(p * np.log(p)).sum())))
 
 
 def inception_score(logits, *, seed: int | None,
@@ -62,9 +62,12 @@ def inception_score(logits, *, seed: int | None,
     return float('nan'), float('nan')
   if seed is not None:
     x = x[permutation(len(x), seed, _STREAM)]
-  with np.errstate(over='ignore'):  # A difference may be -inf: share 0.
-    p = np.exp(log_softmax(x, axis=1))
-  edges = [i * len(x) // splits for i in range(splits + 1)]
-  found = [np.exp(rel_entr(part, part.mean(0)[None]).sum(1).mean())
-           for part in (p[a:b] for a, b in zip(edges, edges[1:], strict=False))]
+  found, edges = [], [i * len(x) // splits for i in range(splits + 1)]
+  # A difference of logits may be -inf, a share 0.
+  with np.errstate(over='ignore', divide='ignore', invalid='ignore'):
+    p = np.exp(x - x.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    for part in (p[a:b] for a, b in zip(edges, edges[1:], strict=False)):
+      terms = part * np.log(part / part.mean(0)[None])
+      found.append(np.exp(np.where(part > 0, terms, 0.0).sum(1).mean()))
   return float(np.mean(found)), float(np.std(found))

@@ -25,9 +25,8 @@ def distance_to(real) -> Callable:
   symmetric: `eigh` is faster than a matrix square root, never complex, and
   copes with singular covariances, as of fewer examples than features.
 
-  Returns:
-    fake -> 0 or more, NaN where a feature is not finite. Both functions raise
-    ValueError for other shapes, N or M < 2.
+  It gives 0 or more, NaN where a feature is not finite. Both functions raise
+  ValueError for other shapes, N or M < 2.
   """
   mean1, cov1 = moments(real)
   values, vectors = np.linalg.eigh(np.nan_to_num(cov1))
@@ -47,10 +46,8 @@ def distance_to(real) -> Callable:
 
 
 def moments(features) -> tuple[np.ndarray, np.ndarray]:
-  """Mean [F] and covariance [F, F] (ddof=1) of [N, F], in float64.
-
-  In two passes, as sums of squares would cancel where the mean is large.
-  """
+  """Mean [F] and covariance [F, F] (ddof=1) of [N, F], in float64."""
+  # Two passes, as sums of squares would cancel where the mean is large.
   x = matrix(features, 2, 'real features')
   with np.errstate(over='ignore', invalid='ignore'):
     mean = x.mean(0, dtype=np.float64)

@@ -5,7 +5,6 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.linalg import convolution_matrix
 
 from gan_jax.metrics.arrays import chunks, with_repetition
 
@@ -95,8 +94,9 @@ def _ssim(x, y):
   """Means over positions of ssim and cs: [N, C] both, of images in [0, 1]."""
   taps = np.exp(-0.5 * ((np.arange(_TAPS) - _TAPS // 2) / _SIGMA) ** 2)
   # [size - 10, size]: the Gaussian at each place where it fits.
-  rows, columns = (jnp.asarray(convolution_matrix(
-      taps / taps.sum(), n, 'valid'), jnp.float32) for n in x.shape[1:3])
+  rows, columns = (jnp.array([
+      np.pad(taps / taps.sum(), (i, n - _TAPS - i))
+      for i in range(n - _TAPS + 1)], jnp.float32) for n in x.shape[1:3])
 
   def blur(v):
     # Accelerators would round to bfloat16 or TF32.

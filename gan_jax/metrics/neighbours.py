@@ -41,6 +41,9 @@ def squared_distances(x, y, centre):
   return jnp.maximum(norms - 2 * x @ y.T, 0.0), slack
 
 
+_squares = jax.jit(lambda *args: squared_distances(*args)[0])
+
+
 def nearest(queries, examples: Iterable, k: int, *, same: bool = False
             ) -> tuple[np.ndarray, np.ndarray]:
   """The k nearest examples of each query.
@@ -90,11 +93,6 @@ def _nearest_of_block(queries, block, columns, k, same):
   if same:
     distance[index == np.arange(len(queries))[:, None]] = np.inf
   return index, distance
-
-
-@jax.jit
-def _squares(x, y, centre):
-  return squared_distances(x, y, centre)[0]
 
 
 def manifold(real, fake, *, k: int = 5) -> dict[str, float]:
