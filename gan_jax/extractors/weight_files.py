@@ -200,10 +200,9 @@ def _follow(file):
         raise ValueError('a storage that makes no sense')
       stack.append(_Storage(str(key), dtype))
     elif name == 'REDUCE':
-      arguments, function = stack.pop(), stack.pop()
-      if function not in _NAMES.values():
-        raise ValueError(f'it calls {function!r}, which no state dict needs')
-      stack.append(function(*arguments))
+      arguments = stack.pop()
+      # Nothing on the stack can be called but the functions of _NAMES.
+      stack.append(stack.pop()(*arguments))
     elif name == 'BUILD':
       stack.pop()  # The versions of modules, kept on the dict as an attribute.
     elif name == 'STOP':

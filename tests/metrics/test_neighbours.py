@@ -88,6 +88,15 @@ def test_examples_at_the_edge_of_a_ball_are_outside(where):
   assert values(x, x[::-1], k=3) == pytest.approx((1, 1, 1 / 3, 1))
 
 
+def test_reals_at_the_edge_of_a_ball_of_a_fake_are_outside():
+  # Fakes 2 apart, and reals 2 from the nearest of them, but for rounding.
+  fake, real = np.array([[0.0, 0], [2, 0]]), np.array([[4.0, 0], [-2, 0]])
+  for angle in range(20):
+    turn = np.array([[np.cos(angle), np.sin(angle)],
+                     [-np.sin(angle), np.cos(angle)]])
+    assert values(real @ turn, fake @ turn, k=1) == (1, 0, 2, 1)
+
+
 def test_a_collapsed_generator_and_identical_images():
   real, fake = draws(60, 4)
   same = np.repeat(fake[:1], 60, 0)
