@@ -1,12 +1,13 @@
-"""A state dict that torch saved, read without torch and without running it.
+"""Weights from files of other frameworks, which are not needed and not run.
 
-Such a file holds a pickle, and loading a pickle runs whatever it says.  Here it
-is not loaded: its instructions are read one by one (`pickletools.genops`, a
-parser), those few that a state dict of tensors consists of are followed on
-plain values, and anything else is refused.  No name in it is ever looked up.
+A file of torch holds a pickle, and loading a pickle runs whatever it says. Here
+it is not loaded: its instructions are read one by one (`pickletools.genops`, a
+parser), the few that a state dict of tensors consists of are followed on plain
+values, and anything else is refused. No name in it is ever looked up. There are
+two forms: a zip archive (torch 1.6 and later), and before it pickles one after
+the other, followed by the numbers.
 
-There are two forms: a zip archive (torch 1.6 and later), and before it pickles
-one after the other, followed by the numbers.
+A TensorFlow graph is a protocol buffer, GraphDef, which is only data.
 """
 
 import io
@@ -17,14 +18,11 @@ import zipfile
 from typing import NamedTuple
 
 import numpy as np
+from google.protobuf.message import DecodeError
+from tensorboardX.proto import types_pb2
+from tensorboardX.proto.graph_pb2 import GraphDef
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # of the form before 1.6
-_DTYPES = {'FloatStorage': '<f4', 'DoubleStorage': '<f8', 'HalfStorage': '<f2',
-           'LongStorage': '<i8', 'IntStorage': '<i4'}
-_DICT = 'collections OrderedDict'
-_TENSOR = 'torch._utils _rebuild_tensor_v2'
-_PARAMETER = 'torch._utils _rebuild_parameter'
-_NAMES = {_DICT, _TENSOR, _PARAMETER, *(f'torch {n}' for n in _DTYPES)}
 _CONSTANTS = {'EMPTY_DICT': dict, 'EMPTY_LIST': list, 'EMPTY_TUPLE': tuple,
               'NONE': lambda: None, 'NEWTRUE': lambda: True,
               'NEWFALSE': lambda: False}
@@ -33,31 +31,67 @@ _LITERALS = {'BINUNICODE', 'SHORT_BINUNICODE', 'BININT', 'BININT1', 'BININT2',
 _MARK = object()
 
 
-class _Name(NamedTuple):
-  """A name of a Python object, which stays a name."""
-  text: str
+def graph_constants(data: bytes) -> dict[str, np.ndarray]:
+  """{name: array} of the float32 constants of a TensorFlow GraphDef.
+
+  Raises:
+    ValueError: it is cut short, or no GraphDef.
+  """
+  try:
+    graph = GraphDef.FromString(data)
+  except DecodeError as error:
+    raise ValueError(f'no graph of TensorFlow ({error})') from error
+  found = {}
+  for node in graph.node:
+    tensor = node.attr['value'].tensor
+    if node.op != 'Const' or tensor.dtype != types_pb2.DT_FLOAT:
+      continue
+    shape = [dim.size for dim in tensor.tensor_shape.dim]
+    values = (np.frombuffer(tensor.tensor_content, '<f4')
+              if tensor.tensor_content else np.array(tensor.float_val, '<f4'))
+    # The last of few values stands for all that follow.
+    if tensor.float_val and len(values) < (count := math.prod(shape)) <= 2**16:
+      values = np.pad(values, (0, count - len(values)), mode='edge')
+    if len(values) != math.prod(shape):
+      raise ValueError(f'a tensor of shape {shape} with {len(values)} values')
+    found[node.name] = values.reshape(shape)
+  return found
 
 
 class _Storage(NamedTuple):
-  """Numbers that stand elsewhere in the file."""
   key: str
   dtype: str
-  count: int
 
 
 class _Tensor(NamedTuple):
-  """A view of a storage."""
   storage: _Storage
   offset: int
   shape: tuple
   strides: tuple
 
 
+def _tensor(storage, offset, shape, strides, *_):
+  if not isinstance(storage, _Storage) or any(
+      type(n) is not int or n < 0 for n in (offset, *shape, *strides)):
+    raise ValueError('a tensor that makes no sense')
+  return _Tensor(storage, offset, shape, strides)
+
+
+# What a name in a pickle may stand for: a dtype, or a function of ours.
+_NAMES = {
+    'collections OrderedDict': lambda *items: dict(*items),
+    'torch._utils _rebuild_tensor_v2': _tensor,
+    'torch._utils _rebuild_parameter': lambda tensor, *_: tensor,
+    'torch FloatStorage': '<f4', 'torch DoubleStorage': '<f8',
+    'torch HalfStorage': '<f2', 'torch LongStorage': '<i8',
+    'torch IntStorage': '<i4'}
+
+
 def state_dict(data: bytes) -> dict[str, np.ndarray]:
   """{name: array} of a file that `torch.save(model.state_dict())` wrote.
 
   Raises:
-    ValueError: anything in it but tensors on a dict, or it is damaged.
+    ValueError: it holds anything but tensors in a dict, or is damaged.
   """
   try:
     tensors, storages = (_of_zip if data[:2] == b'PK' else _of_pickles)(data)
@@ -78,7 +112,7 @@ def _of_zip(data):
       raise ValueError('a TorchScript program, not a state dict')
 
     def read(name):
-      # Torch never compresses: what is said to be small could be huge.
+      # torch never compresses; a small compressed entry could be huge.
       if entries[name].compress_type != zipfile.ZIP_STORED:
         raise ValueError(f'{name} is compressed, which torch does not do')
       return archive.read(entries[name])
@@ -104,7 +138,7 @@ def _of_pickles(data):
     count, = struct.unpack('<q', file.read(8))
     if count < 0:
       raise ValueError(f'a storage of {count} numbers')
-    # Of a storage that no tensor uses, the size is not known.
+    # The size of a storage that no tensor uses is not known.
     storages[key] = file.read(count * sizes[key])
   return tensors, storages
 
@@ -112,15 +146,13 @@ def _of_pickles(data):
 def _array(value, storages):
   if not isinstance(value, _Tensor):
     raise ValueError(f'a {type(value).__name__} where a tensor should be')
-  storage, count = value.storage, math.prod(value.shape)
-  if len(value.strides) != len(value.shape):
-    raise ValueError('a tensor that makes no sense')
+  count = math.prod(value.shape)
   steps = [math.prod(value.shape[i + 1:]) for i in range(len(value.shape))]
   if any(n != 1 and a != b for n, a, b in zip(
       value.shape, steps, value.strides, strict=True)):
     raise ValueError('a tensor that is not contiguous')
-  numbers = np.frombuffer(storages[storage.key], storage.dtype)
-  if value.offset < 0 or value.offset + count > len(numbers):
+  numbers = np.frombuffer(storages[value.storage.key], value.storage.dtype)
+  if value.offset + count > len(numbers):
     raise ValueError('a tensor larger than its storage')
   return numbers[value.offset:value.offset + count].reshape(value.shape)
 
@@ -144,7 +176,7 @@ def _follow(file):
     elif name == 'GLOBAL':
       if argument not in _NAMES:
         raise ValueError(f'it asks for {argument!r}, which no state dict needs')
-      stack.append(_Name(argument))
+      stack.append(_NAMES[argument])
     elif name == 'MARK':
       stack.append(_MARK)
     elif name in ('BINPUT', 'LONG_BINPUT'):
@@ -154,8 +186,7 @@ def _follow(file):
     elif name == 'TUPLE':
       stack.append(tuple(from_mark()))
     elif name in ('TUPLE1', 'TUPLE2', 'TUPLE3'):
-      items = [stack.pop() for _ in range(int(name[-1]))]
-      stack.append(tuple(items[::-1]))
+      stack[-int(name[-1]):] = [tuple(stack[-int(name[-1]):])]
     elif name in ('SETITEM', 'SETITEMS'):
       items = ([stack.pop(-2), stack.pop()] if name == 'SETITEM'
                else from_mark())
@@ -164,10 +195,14 @@ def _follow(file):
       items = [stack.pop()] if name == 'APPEND' else from_mark()
       stack[-1].extend(items)
     elif name == 'BINPERSID':
-      stack.append(_storage(stack.pop()))
+      kind, dtype, key, *_ = stack.pop()
+      if kind != 'storage' or dtype not in _NAMES.values():
+        raise ValueError('a storage that makes no sense')
+      stack.append(_Storage(str(key), dtype))
     elif name == 'REDUCE':
       arguments = stack.pop()
-      stack.append(_called(stack.pop(), arguments))
+      # Nothing on the stack can be called but the functions of _NAMES.
+      stack.append(stack.pop()(*arguments))
     elif name == 'BUILD':
       stack.pop()  # The versions of modules, kept on the dict as an attribute.
     elif name == 'STOP':
@@ -175,24 +210,3 @@ def _follow(file):
     elif name != 'PROTO':
       raise ValueError(f'an instruction {name}, which no state dict needs')
   raise ValueError('the pickle in it has no end')
-
-
-def _called(function, arguments):
-  if function == _Name(_DICT):
-    return dict(*arguments)
-  if function == _Name(_TENSOR):
-    storage, offset, shape, strides, *_ = arguments
-    if not isinstance(storage, _Storage) or any(
-        type(n) is not int or n < 0 for n in (offset, *shape, *strides)):
-      raise ValueError('a tensor that makes no sense')
-    return _Tensor(storage, offset, shape, strides)
-  if function == _Name(_PARAMETER):
-    return arguments[0]
-  raise ValueError(f'it calls {function!r}, which no state dict needs')
-
-
-def _storage(about):
-  kind, name, key, _, count = about[:5]
-  if kind != 'storage' or not isinstance(name, _Name):
-    raise ValueError('a storage that makes no sense')
-  return _Storage(str(key), _DTYPES[name.text.partition(' ')[2]], count)
