@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import ticker
 from scipy.ndimage import uniform_filter1d
 
-from gan_jax.metrics.direction import low_is_better
+from gan_jax.metrics import low_is_better
 from gan_jax.pictures import plots
 from gan_jax.pictures.images import png
 

@@ -21,7 +21,7 @@ from gan_jax.base.errors import WorkdirError
 from gan_jax.base.files import write_file
 from gan_jax.config import durations, fields, keys
 from gan_jax.config.experiment import DataInfo, plain
-from gan_jax.data import scan
+from gan_jax.data import cache
 from gan_jax.run import trust
 
 _log = logging.getLogger(__name__)
@@ -318,7 +318,7 @@ def _changed_data(folder, info):
     with open(os.path.join(folder, 'data.json')) as file:
       before = json.load(file).get('manifest', '')
     if os.path.exists(before) and os.path.exists(info.manifest):
-      lines += scan.changes(before, info.manifest)
+      lines += cache.changes(before, info.manifest)
   return lines
 
 

@@ -10,8 +10,8 @@ from scipy import stats
 from gan_jax.base.errors import RequestError, WorkdirError
 from gan_jax.base.files import read_rows, write_file
 from gan_jax.config import fields
-from gan_jax.evaluators.score import digest
-from gan_jax.metrics.direction import low_is_better
+from gan_jax.evaluators.score import short_hash
+from gan_jax.metrics import low_is_better
 from gan_jax.run import files, status
 from gan_jax.views.templates import fill
 
@@ -48,7 +48,7 @@ def compare(patterns, *, sort: str = '', out: str = '') -> str:
     raise RequestError(f'--out={out}: must end in .md or .csv')
   frame = load(patterns)
   columns = frame.score.dropna().unique().tolist()
-  # The digest of what made a score may be left out where there is only one.
+  # The hash of what made a score may be left out where there is only one.
   known = [c for c in columns if sort in (c, c.partition(' (')[0])]
   sort = known[0] if len(known) == 1 else sort
   if sort and sort not in columns:
@@ -137,7 +137,7 @@ def _scores(folder) -> list[dict]:
   for row in rows:
     if row['step'] == last:
       how = row.get('protocol', {})
-      what = digest([how.get(key) for key in (
+      what = short_hash([how.get(key) for key in (
           'extractor_sha256', 'data_fingerprint', 'num_real', 'num_test',
           'weights')])
       found.append({'score': f'{row["name"]} ({what[:6]})', 'step': last,
@@ -193,7 +193,7 @@ def _means(frame) -> pd.DataFrame:
 def _markdown(frame, points, columns, means) -> str:
   """A line for each point and one for real examples, and who is missing."""
   names = [column.partition(' (')[0] for column in columns]
-  # With the digest only where one name stands for two.
+  # With a hash only where one name stands for two.
   heads = [name if names.count(name) == 1 else column
            for name, column in zip(names, columns, strict=True)]
   runs = frame.drop_duplicates('folder')

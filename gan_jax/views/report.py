@@ -17,9 +17,9 @@ from gan_jax.config.experiment import game_of_run
 from gan_jax.data.pipeline import Batches
 from gan_jax.extractors import random
 from gan_jax.game import sampling
-from gan_jax.metrics.direction import low_is_better
-from gan_jax.metrics.neighbours import nearest_of_parts
-from gan_jax.metrics.spectrum import power_spectrum
+from gan_jax.metrics import low_is_better
+from gan_jax.metrics.images import power_spectrum
+from gan_jax.metrics.neighbours import nearest
 from gan_jax.run import files
 from gan_jax.run.evaluator import Sampler
 from gan_jax.views.inspect import class_name, load_data
@@ -198,7 +198,7 @@ def _nearest(run, real, queries) -> Iterator[Picture]:
   for file, meaning, features, rows, scale in ways:
     parts = (features(np.asarray(source.images[rows[i:i + size]]))
              for i in range(0, len(rows), size))
-    index, distance = nearest_of_parts(
+    index, distance = nearest(
         features(np.concatenate([queries, real[:_YARDSTICK]])), parts,
         _NEAR + 1)
     distance = distance / scale

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gan_jax import pictures
-from gan_jax.metrics.spectrum import power_spectrum
+from gan_jax.metrics.images import power_spectrum
 from gan_jax.pictures.plots import principal_axes
 
 RNG = np.random.default_rng(0)
