@@ -274,8 +274,8 @@ def _logits(config, loss, terms):
   for path, term in terms if loss.inputs == 'features' else ():
     if any(names(side, critic) for side in (term.parts.disc, term.parts.gen)
            for critic in ('critic', 'fake_critic')):
-      yield f'{path}.name', (f'acts on logits, which {name} does not train; use '
-                             'disc_weight_clip')
+      yield f'{path}.name', (f'acts on logits, which {name} does not train; '
+                             'use disc_weight_clip')
 
 
 def _each_image_alone(config, disc):
