@@ -22,6 +22,7 @@
 #                  which saves before the time is over, and is requeued
 # All other flags go to every point. The same command skips points that are
 # finished, resumes the others, and never starts a run that is still going on.
+# It prints [2 of 6] and the point when one starts and when it ends.
 # A point that fails is listed at the end, with status 1; its output is in
 # log.txt in its folder. Ctrl-C and SIGTERM let the points save, and stop. The
 # jobs share a GPU only if XLA_PYTHON_CLIENT_MEM_FRACTION lets them.
@@ -121,19 +122,24 @@ fi
 
 # compose POINT SEED -> folder, command=(...): a run and where it lies.
 compose() {
-  local assignments behind=$config flags=() name
+  local assignments behind=$config flags=() name colon colons=(+)
+  [[ $1 != *:* ]] || colons=('' +)
   IFS=$'\t' read -ra assignments <<<"$1${2:+seed=$2}"
   for a in "${assignments[@]}"; do
     if [[ $a != :* ]]; then flags+=("--config.$a")
     elif [[ $behind == *:* ]]; then behind+=,${a#:}
     else behind+=$a; fi
   done
-  name=$(IFS=-; sed -E "s/[][(){}'\" :]//g; s/[^A-Za-z0-9_.,=+%-]+/_/g" \
-    <<<"${assignments[*]}")
-  if ((${#name} > 200)); then  # Longer names are no file names.
-    name=${name:0:180}-$(sha256sum <<<"$1$2" | cut -c1-12)
-  fi
-  folder=$out/$name
+  # :loss=hinge lies in +loss=hinge, of older sweeps in loss=hinge.
+  for colon in "${colons[@]}"; do
+    name=$(IFS=-; sed -E "s/(^|-):/\1$colon/g; s/[][(){}'\" :]//g
+      s/[^A-Za-z0-9_.,=+%-]+/_/g" <<<"${assignments[*]}")
+    if ((${#name} > 200)); then  # Longer names are no file names.
+      name=${name:0:180}-$(sha256sum <<<"$1$2" | cut -c1-12)
+    fi
+    folder=$out/$name
+    [[ ! -e $folder/config.json ]] || break
+  done
   command=(python -m gan_jax.main "$behind" "${common[@]}" "${flags[@]}"
            --workdir="$folder")
 }
@@ -178,7 +184,7 @@ run() {
 }
 
 stop=0
-declare -A running=()
+declare -A running=() place=()
 halt() {
   stop=$1
   echo 'stopping; the same command goes on'
@@ -197,15 +203,20 @@ reap() {  # Waits until one of the jobs ends, or a signal comes.
   [[ ${pid-} ]] || return 0
   folder=${running[$pid]}
   unset "running[$pid]"
-  if ((status == 0)); then echo "finished $folder"; return; fi
+  if ((status == 0)); then
+    echo "${place[$folder]} $folder: finished"
+    return
+  fi
   last=$(tr '\r' '\n' <"$folder/log.txt" | grep -v '^ *$' | tail -n 1) || true
-  echo "exit status $status: $folder"
+  echo "${place[$folder]} $folder: exit status $status"
   failures+=("$folder: exit status $status: $last")
 }
 
 for i in "${!folders[@]}"; do
   while ((${#running[@]} >= jobs)); do reap; done
   ((stop == 0)) || break
+  place[${folders[i]}]="[$((i + 1)) of ${#folders[@]}]"
+  echo "${place[${folders[i]}]} ${folders[i]}: starts"
   eval "run ${folders[i]@Q} ${lines[i]}" &
   running[$!]=${folders[i]}
   ((stop == 0)) || kill -TERM $!  # A signal came in between.

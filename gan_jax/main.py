@@ -8,7 +8,6 @@ from absl import logging as absl_logging
 
 from gan_jax.base.errors import (
     ConfigError,
-    DataError,
     RequestError,
     TeamError,
     UserError,
@@ -103,39 +102,37 @@ def _sample(line):
   flags = line.flags
   if not flags.workdir:
     raise RequestError('give the --workdir of the run to sample from')
-  request = sample.Request(
-      64 if flags.num_samples is None else flags.num_samples, flags.label,
-      flags.seed, flags.truncation, flags.interpolate)
-  out = flags.out or os.path.join(flags.workdir, 'samples.png')
-  return sample.sample(flags.workdir, request, out, strict=flags.strict)
+  return sample.sample(
+      flags.workdir, flags.out or os.path.join(flags.workdir, 'samples.png'),
+      count=64 if flags.num_samples is None else flags.num_samples,
+      label=flags.label, seed=flags.seed, truncation=flags.truncation,
+      interpolate=flags.interpolate, strict=flags.strict)
 
 
 def _evaluate(line):
   from gan_jax.views import evaluate
   flags = line.flags
-  request = evaluate.Request(
-      flags.extractor, flags.weights, flags.resizer, tuple(flags.metrics),
-      flags.num_samples or 0, flags.best, flags.follow)
-  try:
-    if flags.images or flags.reference:
-      if not (flags.images and flags.reference):
-        raise ValueError('give both --images and --reference')
-      return evaluate.folders(flags.images, flags.reference, request,
-                              resize=_size(flags.resize), out=flags.out)
-    if not flags.workdir:
-      raise ValueError('give the --workdir of a run, or --images and '
+  asked = {'extractor': flags.extractor, 'weights': flags.weights,
+           'resizer': flags.resizer, 'metrics': tuple(flags.metrics),
+           'num_samples': flags.num_samples or 0}
+  if flags.images or flags.reference:
+    if not (flags.images and flags.reference):
+      raise RequestError('give both --images and --reference')
+    if flags.best or flags.follow:
+      raise RequestError('--best and --follow are of a --workdir')
+    return evaluate.folders(flags.images, flags.reference, out=flags.out,
+                            resize=_size(flags.resize), **asked)
+  if not flags.workdir:
+    raise RequestError('give the --workdir of a run, or --images and '
                        '--reference')
-    return evaluate.checkpoints(flags.workdir, request)
-  except (ConfigError, DataError):
-    raise
-  except ValueError as e:
-    raise RequestError(str(e)) from e
+  return evaluate.checkpoints(flags.workdir, best=flags.best,
+                              follow=flags.follow, **asked)
 
 
 def _size(texts) -> tuple[int, ...]:
   """(H, W) of a flag, () where it is not given."""
   if not all(text.isdigit() for text in texts) or len(texts) not in (0, 2):
-    raise ValueError(f'--resize={",".join(texts)}: must be H,W, as 64,64')
+    raise RequestError(f'--resize={",".join(texts)}: must be H,W, as 64,64')
   return tuple(map(int, texts))
 
 
@@ -151,13 +148,10 @@ def _report(line):
 
 def _compare(line):
   from gan_jax.views import compare
-  try:
-    if not line.folders:
-      raise ValueError("give folders of runs, for example 'runs/sweep/*'")
-    return compare.compare(line.folders, sort=line.flags.sort,
-                           out=line.flags.out)
-  except ValueError as e:
-    raise RequestError(str(e)) from e
+  if not line.folders:
+    raise RequestError("give folders of runs, for example 'runs/sweep/*'")
+  return compare.compare(line.folders, sort=line.flags.sort,
+                         out=line.flags.out)
 
 
 def _inspect(line):

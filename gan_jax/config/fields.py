@@ -31,6 +31,16 @@ def _leaves(path, value):
     yield from _leaves(path + key, inner)
 
 
+def at(config: dict, path: str) -> Any:
+  """The value at 'penalties[0].weight', None where there is none."""
+  for key in path.replace('[', '.').replace(']', '').split('.'):
+    try:
+      config = config[int(key) if key.isdigit() else key]
+    except (KeyError, IndexError, TypeError):
+      return None
+  return config
+
+
 def diff(old: dict, new: dict) -> list[str]:
   """Compares two configs, as 'generator.width: 64 (checkpoint) -> 32 (now)'.
 

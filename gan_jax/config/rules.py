@@ -1,11 +1,11 @@
 """Which choices of a config fit together, said before anything is compiled.
 
-Each rule yields what is wrong with the reason and what would fit. `of_config`
-needs the config alone, `of_data` the data too, `of_game` the parts that the
-config names; `trace` plays one step on shapes.
+A rule is a generator of (path of the key, what is wrong with it and what would
+fit). `of_config` needs the config alone, `of_data` the data too, `of_game` the
+parts that the config names; `trace` plays one step on shapes.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from gan_jax import models
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.config import fields
 from gan_jax.config.keys import CHOICES
 from gan_jax.game.rules import Game
 from gan_jax.losses import Loss
@@ -34,135 +35,32 @@ def of_config(config: Mapping, devices: int,
     known: what is wrong already; keys named there are not looked at.
   """
   bad = {p.path.split('.')[0].split('[')[0] for p in known}
-
-  def fine(*keys):
-    return not bad & {*keys} and all(key in config for key in keys)
-
-  found = []
-  if fine('evaluators', 'best_metric') and config['best_metric'] and (
-      not config['evaluators']):
-    found.append(Problem('best_metric', config['best_metric'],
-                         'nothing is scored: add an evaluator, as '
-                         'configs/dcgan.py:evaluator=scores does'))
-  if fine('batch_size'):
-    found += _batch(config['batch_size'], devices)
-  if fine('packing', 'batch_size'):
-    found += _pack_size(config, devices)
-  if fine('discriminator', 'packing', 'batch_size'):
-    found += _compared(config, devices)
-  if fine('unrolled_steps', 'disc_optimizer') and config['unrolled_steps']:
-    found += _unrolled(config['disc_optimizer'])
-  if fine('updates', 'disc_steps', 'gen_steps') and (
-      config['updates'] == 'simultaneous'
-      and (config['disc_steps'], config['gen_steps']) != (1, 1)):
-    found.append(Problem(
-        'updates', 'simultaneous', 'is one update of each player; use '
-        'disc_steps=1 and gen_steps=1, or alternating'))
-  if fine('latent', 'penalties'):
-    found += _codes(config)
-  return found
+  rules = {_best: ('evaluators', 'best_metric'), _batch: ('batch_size',),
+           _packs_divide: ('packing', 'batch_size'),
+           _compared: ('discriminator', 'packing', 'batch_size'),
+           _unrolled: ('unrolled_steps', 'disc_optimizer'),
+           _simultaneous: ('updates', 'disc_steps', 'gen_steps'),
+           _codes: ('latent', 'penalties')}
+  return [problem for rule, keys in rules.items()
+          if not bad & {*keys} and all(key in config for key in keys)
+          for problem in _problems(config, rule(config, devices))]
 
 
-def _batch(batch_size, devices):
-  if batch_size % devices:
-    down = batch_size // devices * devices
-    near = f'{down} or {down + devices}' if down else f'{devices}'
-    yield Problem('batch_size', batch_size,
-                  f'is not divisible by {devices} devices; try {near}')
+def of_data(config: Mapping, source) -> list[Problem]:
+  """Batches, labels and flips that the data must be able to give."""
+  return _problems(config, _data(config, source))
 
 
-def _pack_size(config, devices):
-  packing = config['packing']
-  if packing > 1 and config['batch_size'] % (packing * devices):
-    yield Problem(
-        'packing', packing, f'packs do not divide batch_size='
-        f'{config["batch_size"]} on {devices} devices; a multiple of '
-        f'{packing * devices} does')
-
-
-def _compared(config, devices):
-  """Minibatch layers compare the examples, or packs, of one device."""
-  kind = config['discriminator'].get('minibatch', 'none')
-  least = devices * config['packing']
-  part, batch = config['batch_size'] // least, config['batch_size']
-  if kind == 'none' or batch % least:
-    return
-  if part == 1:
-    yield Problem('batch_size', batch, f'leaves one example to a device, and '
-                  f'minibatch={kind!r} compares several; use {2 * least} or '
-                  "more, or discriminator.minibatch='none'")
-  elif kind == 'std' and part > 4 and part % 4:
-    down = part // 4 * 4 * least
-    yield Problem('batch_size', batch, f"leaves {part} examples to a device, "
-                  "and minibatch='std' compares them in groups of 4; use a "
-                  f'multiple of {4 * least}: {down} or {down + 4 * least}')
-
-
-def _unrolled(spec):
-  """The generator's gradient goes through D's optimiser, roots and all."""
-  if ':' in spec['name']:
-    return
-  name = spec['name']
-  if name in ('adafactor', 'radam'):  # NaN, in radam once it rectifies.
-    yield Problem('disc_optimizer.name', name, 'gives no gradient through '
-                  'its update, which unrolled_steps needs; use adam')
-    return
-  known = lookup.defaults('optax', name, plain=False)
-  if 'eps_root' in known and not (known | spec)['eps_root']:
-    yield Problem(
-        'disc_optimizer.eps_root', 0.0, 'must be above 0, 1e-12 for example, '
-        f'with unrolled_steps: the gradient goes through the root in {name}')
-
-
-def _codes(config):
-  """InfoGAN's term must know where its codes stand in z."""
-  latent = config['latent']
-  for i, spec in enumerate(config['penalties']):
-    if spec['name'] != 'infogan':
-      continue
-    found = [{key: tuple(value) if isinstance(value, (list, tuple)) else value
-              for key in ('categories', 'continuous')
-              for value in [part.get(key, _CODES[key])]}
-             for part in (spec, latent)]
-    if latent['name'] != 'infogan' or found[0] != found[1]:
-      yield Problem(
-          f'penalties[{i}]', spec, f'needs latent=dict(name="infogan", '
-          f'categories={found[0]["categories"]}, '
-          f'continuous={found[0]["continuous"]}), whose codes it finds again')
-
-
-def of_data(config: Mapping, source) -> Iterator[Problem]:
-  """Batches, labels and flips that the data can give."""
-  count = len(source.images)
-  batch, spec = config.get('batch_size', 1), config['data']
-  if (repeat := spec.get('repeat', 1)) < 1:
-    yield Problem('data.repeat', repeat, 'must be 1 or more')
-  elif batch > count * repeat:
-    yield Problem(
-        'batch_size', batch, 'is more than the '
-        f'{count} example{"s" * (count != 1)} of {source.name!r}; use '
-        f'data.repeat={-(-batch // count)} or a smaller batch')
-  if spec.get('balanced') and not source.num_classes:
-    yield Problem('data.balanced', True, f'needs labels, and the data '
-                  f'{source.name!r} have none')
-  elif spec.get('balanced') and (source.labels < 0).any():
-    yield Problem('data.balanced', True, 'needs the label of every example; '
-                  'use data.labelled=1.0')
-  if spec.get('flip') and len(source.images.shape) != 4:
-    yield Problem('data.flip', True, f'is for images, and the data '
-                  f'{source.name!r} are vectors')
-
-
-def of_labels(config: Mapping, name: str) -> Iterator[Problem]:
+def of_labels(config: Mapping, name: str) -> list[Problem]:
   """Networks that look at labels, where the data `name` have none."""
-  for key in ('generator', 'discriminator'):
-    if path := models.conditioned_by(config[key]):
-      fix = 'another network' if path == 'name' else '"none"'
-      yield Problem(f'{key}.{path}', config[key].get(path),
-                    f'needs labels, and the data {name!r} have none; use {fix}')
+  return _problems(config, (
+      (f'{key}.{path}', f'needs labels, and the data {name!r} have none; use '
+       + ('another network' if path == 'name' else '"none"'))
+      for key in ('generator', 'discriminator')
+      if (path := models.conditioned_by(config[key]))))
 
 
-def of_game(config: Mapping, disc: Any, loss: Any, penalties,
+def of_game(config: Mapping, disc: Any, loss: Any, terms,
             unlabelled: int = 0) -> list[Problem]:
   """Combinations of built parts that have no meaning.
 
@@ -170,166 +68,256 @@ def of_game(config: Mapping, disc: Any, loss: Any, penalties,
     config: plain and checked.
     disc: what its discriminator names, None if that could not be built.
     loss: what its loss names, or None.
-    penalties: its terms; their functions may be None.
+    terms: its penalties; their functions may be None.
     unlabelled: examples without a label, among others that have one.
   """
-  built = tuple(term for term in penalties if term.fn)
   loss = loss if isinstance(loss, Loss) else None
-  return [*_autoencoder(config, disc, loss),
-          *_logits(config, disc, loss, penalties), *_packs(config, built),
-          *_classes(config, penalties), *_heads(config, penalties),
-          *_judges(config, loss, built),
-          *_game(config),
-          *(_missing_labels(config, penalties) if unlabelled else ())]
+  terms = [(f'penalties[{i}]', term) for i, term in enumerate(terms) if term.fn]
+  rules = [_players_move(config), _augment(config), _packs(config, terms),
+           _classes(config, terms), _heads(config, terms)]
+  if loss:
+    rules += [_autoencoder(disc, loss), _logits(config, loss, terms)]
+  if unlabelled:
+    rules.append(_missing_labels(config, terms))
+  rules.append(_each_image_alone(config, disc))
+  return [problem for rule in rules for problem in _problems(config, rule)]
 
 
-def _autoencoder(config, disc, loss) -> Iterator[Problem]:
-  """A loss of reconstructions belongs to a discriminator that makes them."""
-  wants = loss is not None and loss.needs == 'autoencoder'
-  has = getattr(disc, 'autoencoder', False)
-  if wants and not has:
-    yield Problem(
-        'loss.name', config['loss']['name'], 'judges by reconstruction '
-        'errors; use discriminator=autoencoder.Discriminator')
-  if has and not wants:
-    yield Problem(
-        'discriminator.name', config['discriminator']['name'],
-        'gives reconstruction errors for logits; use loss=ebgan or began')
+def _problems(config, rule) -> list[Problem]:
+  return [Problem(path, fields.at(config, path), text) for path, text in rule]
 
 
-def _logits(config, disc, loss, penalties) -> Iterator[Problem]:
-  """What reads logits must find logits, each of one image."""
-  name, adaptive = config['loss']['name'], {'ada', 'apa'} & _augments(config)
-  if loss is not None and (loss.needs or loss.inputs != 'logits'):
-    for path, on in (('gradient_normalization',
-                      config['gradient_normalization']),
-                     ('augment', adaptive)):
-      if on:
-        yield Problem(path, config[path], f'reads logits, which {name} does '
-                      'not train; leave it out')
-  if loss is not None and loss.relative and adaptive:
-    yield Problem(
-        'augment', config['augment'], 'adapts by the sign of D(real), which '
-        f'{name} leaves open; use bgc, which has a fixed p')
-  for i, term in enumerate(penalties):
-    if loss is not None and loss.inputs == 'features' and term.fn and any(
-        names(side, critic) for side in (term.parts.disc, term.parts.gen)
-        for critic in ('critic', 'fake_critic')):
-      yield Problem(
-          f'penalties[{i}].name', term.name, f'acts on logits, which {name} '
-          'does not train; use disc_weight_clip')
-  mixed = (getattr(disc, 'norm', 'none') == 'batch'
-           or getattr(disc, 'minibatch', 'none') != 'none')
-  if config['gradient_normalization'] and mixed:
-    yield Problem(
-        'gradient_normalization', True, 'needs the gradient of each image '
-        "alone; use discriminator.norm='none' and minibatch='none'")
+# Rules of a config alone.
 
 
-def _packs(config, terms) -> Iterator[Problem]:
-  """A pack holds images of several classes and codes."""
-  packing = config['packing']
-  if packing == 1:
+def _best(config, devices):
+  if config['best_metric'] and not config['evaluators']:
+    yield 'best_metric', ('nothing is scored: add an evaluator, as '
+                          'configs/dcgan.py:evaluator=scores does')
+
+
+def _batch(config, devices):
+  if config['batch_size'] % devices:
+    down = config['batch_size'] // devices * devices
+    near = f'{down} or {down + devices}' if down else f'{devices}'
+    yield 'batch_size', f'is not divisible by {devices} devices; try {near}'
+
+
+def _packs_divide(config, devices):
+  packing, batch = config['packing'], config['batch_size']
+  if packing > 1 and batch % (packing * devices):
+    yield 'packing', (
+        f'packs do not divide batch_size={batch} on {devices} devices; a '
+        f'multiple of {packing * devices} does')
+
+
+def _compared(config, devices):
+  """Minibatch layers compare the examples, or packs, of one device."""
+  kind = config['discriminator'].get('minibatch', 'none')
+  least, batch = devices * config['packing'], config['batch_size']
+  if kind == 'none' or batch % least:
     return
-  rule = 'a pack holds images of several classes, but '
-  fix = 'use packing=1, or leave the classes out'
-  if models.is_conditional(config['discriminator']):
-    yield Problem('packing', packing,
-                  f'{rule}the discriminator is told one; {fix}')
-  for term in terms:
-    if term.parts.heads:
-      yield Problem('packing', packing,
-                    f'{rule}{term.name} asks for one; {fix}')
+  part = batch // least
+  if part == 1:
+    yield 'batch_size', (
+        f'leaves one example to a device, and minibatch={kind!r} compares '
+        f"several; use {2 * least} or more, or discriminator.minibatch='none'")
+  elif kind == 'std' and part > 4 and part % 4:
+    down = part // 4 * 4 * least
+    yield 'batch_size', (
+        f"leaves {part} examples to a device, and minibatch='std' compares "
+        f'them in groups of 4; use a multiple of {4 * least}: {down} or '
+        f'{down + 4 * least}')
 
 
-def _classes(config, penalties) -> Iterator[Problem]:
+def _unrolled(config, devices):
+  """The generator's gradient goes through D's optimiser, roots and all."""
+  spec = config['disc_optimizer']
+  if not config['unrolled_steps'] or ':' in spec['name']:
+    return
+  known = lookup.defaults('optax', spec['name'], plain=False)
+  if spec['name'] in ('adafactor', 'radam'):  # NaN, in radam once it rectifies.
+    yield 'disc_optimizer.name', ('gives no gradient through its update, which '
+                                  'unrolled_steps needs; use adam')
+  elif 'eps_root' in known and not (known | spec)['eps_root']:
+    yield 'disc_optimizer.eps_root', (
+        'must be above 0, 1e-12 for example, with unrolled_steps: the gradient '
+        f'goes through the root in {spec["name"]}')
+
+
+def _simultaneous(config, devices):
+  if config['updates'] == 'simultaneous' and (
+      config['disc_steps'], config['gen_steps']) != (1, 1):
+    yield 'updates', ('is one update of each player; use disc_steps=1 and '
+                      'gen_steps=1, or alternating')
+
+
+def _codes(config, devices):
+  """InfoGAN's term must know where its codes stand in z."""
+  latent = config['latent']
+  for i, spec in enumerate(config['penalties']):
+    term, prior = (fields.plain({key: part.get(key, default)
+                                 for key, default in _CODES.items()})
+                   for part in (spec, latent))
+    if spec['name'] == 'infogan' and (
+        latent['name'] != 'infogan' or term != prior):
+      yield f'penalties[{i}]', (
+          f'needs latent=dict(name="infogan", categories={term["categories"]}, '
+          f'continuous={term["continuous"]}), whose codes it finds again')
+
+
+# Rules of the data.
+
+
+def _data(config, source):
+  count = len(source.images)
+  batch, spec = config.get('batch_size', 1), config['data']
+  if (repeat := spec.get('repeat', 1)) < 1:
+    yield 'data.repeat', 'must be 1 or more'
+  elif batch > count * repeat:
+    yield 'batch_size', (
+        f'is more than the {count} example{"s" * (count != 1)} of '
+        f'{source.name!r}; use data.repeat={-(-batch // count)} or a smaller '
+        'batch')
+  if spec.get('balanced') and not source.num_classes:
+    yield 'data.balanced', (f'needs labels, and the data {source.name!r} have '
+                            'none')
+  elif spec.get('balanced') and (source.labels < 0).any():
+    yield 'data.balanced', ('needs the label of every example; use '
+                            'data.labelled=1.0')
+  if spec.get('flip') and len(source.images.shape) != 4:
+    yield 'data.flip', (f'is for images, and the data {source.name!r} are '
+                        'vectors')
+
+
+# Rules of the built parts.
+
+
+def _players_move(config):
+  """How the players move, and what excludes each other there."""
+  parts = config['accumulate_steps']
+  if config['unrolled_steps'] and parts > 1:
+    yield 'unrolled_steps', ('looks ahead by updates that accumulate_steps '
+                             'holds back; use accumulate_steps=1')
+  if config['unrolled_steps'] and config['max_grad_norm']:
+    yield 'max_grad_norm', (
+        "divides by the norm of the discriminator's gradient, through which "
+        'unrolled_steps differentiates: NaN where that gradient is 0, as of a '
+        'hinge that is satisfied; use max_grad_norm=0.0, or unrolled_steps=0')
+  for key in ('disc_steps', 'gen_steps'):
+    if config[key] % parts and parts % config[key]:
+      yield 'accumulate_steps', (
+          'makes updates of parts of two steps with '
+          f'{key}={config[key]}; use a divisor or a multiple of {key}')
+
+
+def _augment(config):
+  pixels = _augments(config) - {'apa', 'horizontal_flip', 'instance_noise'}
+  if tuple(config['image_range']) != (-1.0, 1.0) and pixels:
+    yield 'augment', (f'{", ".join(sorted(pixels))}: made for images in '
+                      '[-1, 1]; use image_range=(-1.0, 1.0)')
+
+
+def _packs(config, terms):
+  """A pack holds images of several classes and codes."""
+  told = ['the discriminator is told'] * models.is_conditional(
+      config['discriminator']) + [
+          f'{term.name} asks for' for _, term in terms if term.parts.heads]
+  for who in told if config['packing'] > 1 else ():
+    yield 'packing', (f'a pack holds images of several classes, but {who} one; '
+                      'use packing=1, or leave the classes out')
+
+
+def _classes(config, terms):
   """A generator that is asked for classes must know them."""
-  for i, term in enumerate(penalties):
-    if not term.fn or models.is_conditional(config['generator']):
-      continue
-    fix = "use generator.conditioning='onehot'"
-    if ':' in config['generator']['name']:
-      fix += ', or conditional = True in a network of your own'
+  if models.is_conditional(config['generator']):
+    return
+  fix = "use generator.conditioning='onehot'"
+  if ':' in config['generator']['name']:
+    fix += ', or conditional = True in a network of your own'
+  for path, term in terms:
     if names(term.parts.gen, 'label'):
-      yield Problem(
-          f'penalties[{i}].name', term.name, 'asks the generator for classes,'
-          f' which it does not know; {fix}')
+      yield f'{path}.name', ('asks the generator for classes, which it does '
+                             f'not know; {fix}')
     elif names(term.parts.disc, 'label') and 'apa' in _augments(config):
-      yield Problem(
-          'augment', config['augment'], 'apa would give the labels of real '
-          f'images to generated ones, and {term.name} would learn them; leave '
-          f'it out, or {fix}')
+      yield 'augment', (
+          'apa would give the labels of real images to generated ones, and '
+          f'{term.name} would learn them; leave it out, or {fix}')
 
 
-def _heads(config, penalties) -> Iterator[Problem]:
+def _heads(config, terms):
   """Terms share the heads that they name alike, which have one size."""
   first = {}
-  for i, term in enumerate(penalties):
-    spec = config['penalties'][i]
-    for head, size in term.parts.heads if term.fn else ():
-      j, other, wanted = first.setdefault(head, (i, spec['name'], size))
+  for path, term in terms:
+    name = fields.at(config, path)['name']
+    for head, size in term.parts.heads:
+      there, other, wanted = first.setdefault(head, (path, name, size))
       if size != wanted:
-        takes_size = 'size' in lookup.defaults('gan_jax.penalties',
-                                               spec['name'])
-        fix = (f'use penalties[{i}].size={wanted}, as there' if takes_size
-               else 'leave one of them out, or give its head another name')
-        yield Problem(
-            f'penalties[{i}].{"size" if takes_size else "name"}',
-            size if takes_size else spec['name'], f'{spec["name"]} asks for a '
-            f'head {head!r} of {size} numbers, and penalties[{j}], {other}, '
-            f'for one of {wanted}; {fix}')
+        sized = 'size' in lookup.defaults('gan_jax.penalties', name)
+        fix = (f'use {path}.size={wanted}, as there' if sized else
+               'leave one of them out, or give its head another name')
+        yield f'{path}.{"size" if sized else "name"}', (
+            f'{name} asks for a head {head!r} of {size} numbers, and {there}, '
+            f'{other}, for one of {wanted}; {fix}')
         break  # All its heads have that size.
 
 
-def _judges(config, loss, terms) -> Iterator[Problem]:
-  """One term at most says what the logits are, to a loss that reads them."""
-  judges = [term.name for term in terms if term.parts.judge]
+def _autoencoder(disc, loss):
+  """A loss of reconstructions belongs to a discriminator that makes them."""
+  wants, has = loss.needs == 'autoencoder', getattr(disc, 'autoencoder', False)
+  if wants and not has:
+    yield 'loss.name', ('judges by reconstruction errors; use '
+                        'discriminator=autoencoder.Discriminator')
+  if has and not wants:
+    yield 'discriminator.name', ('gives reconstruction errors for logits; use '
+                                 'loss=ebgan or began')
+
+
+def _logits(config, loss, terms):
+  """What reads logits must find logits, which the loss trains."""
+  name, adaptive = config['loss']['name'], {'ada', 'apa'} & _augments(config)
+  judges = [term.name for _, term in terms if term.parts.judge]
+  if loss.needs or loss.inputs != 'logits':
+    for path in ['augment'] * bool(adaptive) + [
+        'gradient_normalization'] * config['gradient_normalization']:
+      yield path, f'reads logits, which {name} does not train; leave it out'
+    if judges:
+      yield 'penalties', (f'{", ".join(judges)} makes logits, which {name} '
+                          'does not read; use another loss, non_saturating '
+                          'for example')
   if len(judges) > 1:
-    yield Problem('penalties', judges, 'each say what the logits of the '
-                  'discriminator are; leave one of them')
-  if judges and loss is not None and (loss.needs or loss.inputs != 'logits'):
-    yield Problem(
-        'penalties', judges, f'make logits, which {config["loss"]["name"]} '
-        'does not read; use another loss, non_saturating for example')
+    yield 'penalties', (f'{", ".join(judges)} each say what the logits of the '
+                        'discriminator are; leave one of them')
+  if loss.relative and adaptive:
+    yield 'augment', (f'adapts by the sign of D(real), which {name} leaves '
+                      'open; use bgc, which has a fixed p')
+  for path, term in terms if loss.inputs == 'features' else ():
+    if any(names(side, critic) for side in (term.parts.disc, term.parts.gen)
+           for critic in ('critic', 'fake_critic')):
+      yield f'{path}.name', (f'acts on logits, which {name} does not train; '
+                             'use disc_weight_clip')
 
 
-def _missing_labels(config, penalties) -> Iterator[Problem]:
+def _each_image_alone(config, disc):
+  if config['gradient_normalization'] and (
+      getattr(disc, 'norm', 'none') == 'batch'
+      or getattr(disc, 'minibatch', 'none') != 'none'):
+    yield 'gradient_normalization', (
+        "needs the gradient of each image alone; use discriminator.norm='none' "
+        "and minibatch='none'")
+
+
+def _missing_labels(config, terms):
   """What looks at every label must find one."""
   rule = 'needs the label of every example, and some of the data have none; '
   for key in ('generator', 'discriminator'):
     if path := models.conditioned_by(config[key]):
-      yield Problem(f'{key}.{path}', config[key].get(path),
-                    f'{rule}use data.labelled=1.0, or a network without '
-                    'conditioning and conditional norm')
-  for i, term in enumerate(penalties):
-    if term.fn and not term.parts.missing_labels and any(
+      yield f'{key}.{path}', (f'{rule}use data.labelled=1.0, or a network '
+                              'without conditioning and conditional norm')
+  for path, term in terms:
+    if not term.parts.missing_labels and any(
         names(side, 'label') for side in (term.parts.disc, term.parts.gen)):
-      yield Problem(f'penalties[{i}].name', term.name,
-                    f'{rule}use data.labelled=1.0, or semi_supervised')
-
-
-def _game(config) -> Iterator[Problem]:
-  """Rules of the game that exclude each other."""
-  if config['unrolled_steps'] and config['accumulate_steps'] > 1:
-    yield Problem(
-        'unrolled_steps', config['unrolled_steps'], 'looks ahead by updates '
-        'that accumulate_steps holds back; use accumulate_steps=1')
-  if config['unrolled_steps'] and config['max_grad_norm']:
-    yield Problem(
-        'max_grad_norm', config['max_grad_norm'], 'divides by the norm of the '
-        "discriminator's gradient, through which unrolled_steps differentiates:"
-        ' NaN where that gradient is 0, as of a hinge that is satisfied; use '
-        'max_grad_norm=0.0, or unrolled_steps=0')
-  parts = config['accumulate_steps']
-  for key in ('disc_steps', 'gen_steps'):
-    if config[key] % parts and parts % config[key]:
-      yield Problem(
-          'accumulate_steps', parts, 'makes updates of parts of two steps with '
-          f'{key}={config[key]}; use a divisor or a multiple of {key}')
-  pixels = _augments(config) - {'apa', 'horizontal_flip', 'instance_noise'}
-  if tuple(config['image_range']) != (-1.0, 1.0) and pixels:
-    yield Problem('augment', sorted(pixels), 'is made for images in [-1, 1]; '
-                  'use image_range=(-1.0, 1.0)')
+      yield f'{path}.name', f'{rule}use data.labelled=1.0, or semi_supervised'
 
 
 def _augments(config) -> set[str]:
@@ -384,7 +372,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape,
       raise ValueError('an optimiser keeps a random key in its state, which '
                        'cannot be checkpointed')
   except Exception as e:  # Whatever the user's parts raise is the problem.
-    if sizes := _sizes_below_one(config):
+    if sizes := _problems(config, _sizes_below_one(config)):
       raise ConfigError(sizes) from e
     hint = ('a term needs a head that the discriminator has not: '
             if isinstance(e, KeyError) else '')
@@ -394,7 +382,6 @@ def trace(game: Game, step: Callable, init: Callable, image_shape,
 
 
 def _sizes_below_one(config):
-  found = []
   for key in ('latent', 'generator', 'discriminator'):
     spec, choice = config[key], CHOICES[key]
     defaults = lookup.defaults(choice.module, spec['name'], choice.kind)
@@ -402,5 +389,4 @@ def _sizes_below_one(config):
       sizes = value if isinstance(value, tuple) else (value,)
       if value != defaults.get(name) and any(
           type(size) is int and size < 1 for size in sizes):
-        found.append(Problem(f'{key}.{name}', value, 'must be 1 or more'))
-  return found
+        yield f'{key}.{name}', 'must be 1 or more'

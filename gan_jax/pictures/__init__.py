@@ -1,17 +1,21 @@
-"""Pictures of a run and of data: grids, points, PNG, GIF, training curves.
+"""Pictures of runs and of data: grids, contact sheets, plots, curves, PNG, GIF.
 
-Every function is pure: arrays in, arrays or bytes out.  No file is written
-and nothing global is touched (matplotlib is used through `Figure`, without
-pyplot), so all of it may run in any thread and without a display.
+All functions are imported from here. Each is pure: arrays in, arrays or bytes
+out, no file written and no global state (Matplotlib without pyplot), so it may
+run in any thread and without a display. A new picture is a function in the
+module of its kind that returns uint8 [H, W, C], and a name below.
 """
 
-from gan_jax.pictures.comparison import beside, neighbours
-from gan_jax.pictures.distributions import plane, principal_axes, spectrum
-from gan_jax.pictures.overview import contact_sheet, statistics
-from gan_jax.pictures.pictures import gif, grid, png, read_png, to_uint8
-from gan_jax.pictures.plots import curves
-from gan_jax.pictures.points import scatter
+from gan_jax.pictures.curves import curves
+from gan_jax.pictures.images import (
+  contact_sheet,
+  gif,
+  grid,
+  png,
+  read_png,
+  to_uint8,
+)
+from gan_jax.pictures.plots import plane, scatter, spectrum, statistics
 
-__all__ = ['beside', 'contact_sheet', 'curves', 'gif', 'grid', 'neighbours',
-           'plane', 'png', 'principal_axes', 'read_png', 'scatter', 'spectrum',
-           'statistics', 'to_uint8']
+__all__ = ['contact_sheet', 'curves', 'gif', 'grid', 'plane', 'png', 'read_png',
+           'scatter', 'spectrum', 'statistics', 'to_uint8']

@@ -1,251 +1,245 @@
-"""Training curves, drawn from the rows of scalars.jsonl."""
+"""Plots of points, features, spectra and data sets, uint8 [H', W', 3]."""
 
-import io
-import math
+import warnings
 
 import numpy as np
+from matplotlib import ticker
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from gan_jax.metrics.direction import low_is_better
-
-# Okabe & Ito's colours, told apart by colour-blind readers too.  A part keeps
-# its colour in every panel.
-_COLOURS = {'disc': '#0072B2', 'gen': '#D55E00', 'real': '#009E73',
-            'fake': '#CC79A7', 'held_out': '#E69F00'}
-_OTHERS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
-_INK, _FAINT, _BAD = '#333333', '#999999', '#CC0000'
-_LABELS = {'prob/real': 'D(x)', 'prob/fake': 'D(G(z))',
-           'prob/held_out': 'held-out', 'logits/held_out': 'held-out',
-           'sign/held_out': 'held-out', 'grad_ratio': 'gen / disc'}
-_SMOOTH_FROM = 150  # points; a shorter curve is drawn as it is
-_BINS = 800  # bins of a long raw curve, each drawn by its lowest and highest
-_SCORES = ('fid', 'fd', 'kid')  # names that are scores without eval/ too
-_PROB, _SIGMA = 'P(real)', 'largest singular value'
-_GRAD, _UPDATE, _SLOPE = 'gradient norm', 'update / weight', '|grad$_x$ D|'
-_LOGGED = (_GRAD, _UPDATE, _SLOPE, _SIGMA)  # panels with a logarithmic axis
+# Okabe & Ito's colours, which colour-blind readers can tell apart.
+COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
+INK, FAINT, _PALE = '#333333', '#999999', '#E6E6E6'
+_REAL, _FAKE, _, _, _, _SKY = COLOURS
+_CHANNELS = (('R', '#D32F2F'), ('G', '#2E8B57'), ('B', '#1F5FBF'), ('A', FAINT))
+_FONT = 14  # points at 100 dpi; a plot 720 pixels wide is read on a phone too
+_MARGIN = 1.25  # of the real points' range, so that what misses is seen
+_DARKEST = 1e-9  # power below this is rounding, or an image of one colour
+_BARS = 40  # that can be told apart and named
 
 
-def curves(scalars, *, levels, title) -> bytes:
-  """Draws the game as a PNG: losses, D's opinion, gradients, penalties, scores.
+def figure(width, height, layout='constrained') -> Figure:
+  """An empty figure of so many pixels. Without pyplot nothing is global."""
+  return Figure((width / 100, height / 100), dpi=100, layout=layout)
 
-  Panels without data are left out: loss/*, prob/* (D(x) and D(G(z))), logits/*,
-  gradient norms (grad_norm/*, grad_ratio), the diagnoses (held-out examples
-  beside the real ones, sign/*, auc, update_ratio/*, grad_x/*, sigma/*,
-  pairwise/*, saturation/*), penalty/*, and one panel for each score (eval/*,
-  and names that begin with fid, fd or kid), with its floor (eval/*_floor)
-  dashed and called 'real'.  A long curve is drawn twice: as logged, faint, and
-  smoothed, strong; the axis shows all of the smoothed one and 98 % of the raw
-  one.  Null values, which stand for NaN and Inf, are red crosses on the axis.
+
+def dress(axes, *, title='', pad=None, size=_FONT, grid='', **texts):
+  """Sets title, labels and limits, and gives all axes one look."""
+  axes.set(**texts)
+  axes.set_title(title, loc='left', fontsize=size + 1, color=INK, pad=pad,
+                 parse_math=False)
+  for text in (axes.xaxis.label, axes.yaxis.label):
+    text.set(fontsize=size, color=INK)
+  axes.tick_params(which='both', labelsize=size - 1, color=FAINT,
+                   labelcolor=INK)
+  axes.spines[['top', 'right']].set_visible(False)
+  axes.spines[:].set_color(FAINT)
+  axes.set_axisbelow(True)
+  if grid:
+    axes.grid(True, axis=grid, color=_PALE, linewidth=0.7)
+  if axes.get_yscale() == 'log':
+    # Round numbers, written out: 0.0003, not 3 x 10^-4.
+    (low, high), y = axes.get_ylim(), axes.yaxis
+    if high / low < 10:
+      y.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
+      y.set_minor_locator(ticker.NullLocator())
+    elif high / low < 200:
+      y.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    y.set_major_formatter(ticker.FuncFormatter(lambda v, _: f'{v:g}'))
+    y.set_minor_formatter(ticker.NullFormatter())
+
+
+def legend(axes, *, size=_FONT, **how):
+  """Names the curves."""
+  axes.legend(**{'loc': 'upper right', 'fontsize': size, 'framealpha': 0.85,
+                 'edgecolor': 'none', 'labelcolor': INK, **how})
+
+
+def pixels(drawn: Figure) -> np.ndarray:
+  """A figure as uint8 [H, W, 3]."""
+  canvas = FigureCanvasAgg(drawn)
+  with warnings.catch_warnings():
+    # Names of classes may be in any script; the font does not have all.
+    warnings.filterwarnings('ignore', 'Glyph .* missing')
+    canvas.draw()
+  return np.array(canvas.buffer_rgba())[..., :3]
+
+
+def scatter(points, *, real=None, labels=None, side=600, title=''):
+  """Vectors as dots by their first two coordinates, over paler real ones.
+
+  The axes depend on `real` alone, so that the frames of a film do not jump;
+  without it, on the points. What lies outside of them is counted in a corner.
 
   Args:
-    scalars: list of dicts with 'step', the rows of scalars.jsonl; a key may be
-      missing from any row, and its value may be None.
-    levels: {key: value}, drawn dashed where the key is drawn: the value at the
-      game's equilibrium, as {'loss/disc': 1.386, 'loss/gen': 0.693}.
-    title: the line above the panels.
+    points: float [N, D]; of D = 1 the other coordinate is 0.
+    real: float [M, D], or None.
+    labels: int [N], a colour each, or None for one colour.
+    side: width and height of the picture in pixels, 100 or more.
+    title: the line above.
+
+  Raises:
+    ValueError: points or real are not [N, D] with N and D of 1 or more.
   """
-  panels = _panels(scalars)
-  columns = min(2 if len(panels) <= 8 else 3, max(1, len(panels)))
-  rows = max(1, math.ceil(len(panels) / columns))
-  size = 5.6 * columns, 0.8 + 2.6 * rows
-  figure = Figure(figsize=size, layout='constrained')
-  figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
-  figure.suptitle(title, x=0.012, ha='left', fontsize=12, fontweight='bold',
-                  color=_INK)
-  if panels:
-    figure.supxlabel('step', fontsize=9, color=_INK)
-  else:
-    figure.text(0.5, 0.45, 'nothing logged yet', ha='center', color=_FAINT)
-  for i, (name, keys) in enumerate(panels):
-    axes = figure.add_subplot(rows, columns, i + 1)
-    _panel(axes, name, keys, scalars, {k: levels[k] for k in keys
-                                       if k in levels})
-  buffer = io.BytesIO()
-  figure.savefig(buffer, format='png', dpi=110)
-  return buffer.getvalue()
+  points = _in_a_plane(points, 'points')
+  real = None if real is None else _in_a_plane(real, 'real')
+  shown = points if real is None else real
+  shown = shown[np.isfinite(shown).all(1)]
+  low, high = (shown.min(0), shown.max(0)) if len(shown) else np.zeros((2, 2))
+  middle, half = (low + high) / 2, _MARGIN * (high - low).max() / 2 or 1.0
+  low, high = middle - half, middle + half
+  drawn, size = figure(side, side, 'none'), 0.02 * side
+  axes = drawn.add_axes((0.09, 0.06, 0.88, 0.88), aspect='equal')
+  dress(axes, title=title, size=size, xlim=(low[0], high[0]),
+        ylim=(low[1], high[1]))
+  axes.spines[:].set_visible(True)
+  if real is not None:
+    axes.scatter(*real.T, s=16, color=_SKY, alpha=0.35, linewidths=0,
+                 label='real')
+  colours = {'color': _FAKE}
+  if labels is not None:
+    count = max(labels) + 1
+    name, last = next((pair for pair in (('tab10', 9), ('tab20', 19))
+                       if count <= pair[1] + 1), ('hsv', count))
+    colours = {'c': labels, 'cmap': name, 'vmin': 0, 'vmax': last}
+  axes.scatter(*points.T, s=5, alpha=0.7, linewidths=0, label='generated',
+               **colours)
+  outside = ~((points >= low) & (points <= high)).all(1)  # NaN too
+  if outside.any():
+    axes.text(0.99, 0.01, f'{outside.sum():,} of {len(points):,} outside',
+              transform=axes.transAxes, ha='right', fontsize=size, color=INK)
+  if real is not None:
+    legend(axes, size=size, markerscale=2)
+  return pixels(drawn)
 
 
-def _panels(scalars):
-  """[(name, keys)] of the panels that have at least one logged key."""
-  names = sorted({key for row in scalars for key in row})
-  # Of loss/* only the two players' have an equilibrium, not their parts.
-  groups = [('loss', ('loss/disc', 'loss/gen')),
-            (_PROB, ('prob/real', 'prob/held_out', 'prob/fake')),
-            ('logits of D', ('logits/real', 'logits/held_out', 'logits/fake')),
-            ('mean sign of D', ('sign/real', 'sign/held_out')),
-            ('AUC of D, real above fake', ('auc',)),
-            (_GRAD, ('grad_norm/disc', 'grad_norm/gen', 'grad_ratio')),
-            (_UPDATE, ('update_ratio/disc', 'update_ratio/gen')),
-            (_SLOPE, ('grad_x/real', 'grad_x/fake')),
-            (_SIGMA, ('sigma/disc', 'sigma/gen')),
-            ('distance within a batch', ('pairwise/real', 'pairwise/fake')),
-            ('saturated values', ('saturation/real', 'saturation/fake')),
-            ('penalty', [k for k in names if k.startswith('penalty/')])]
-  groups += [(k.removeprefix('eval/'), [k, f'{k}_floor']) for k in names
-             if k.startswith(('eval/', *_SCORES))
-             and not (k.endswith('_floor') and k[:-len('_floor')] in names)]
-  groups = [(name, [k for k in keys if k in names]) for name, keys in groups]
-  return [(name, keys) for name, keys in groups if keys]
+def _in_a_plane(points, name):
+  points = np.asarray(points, np.float64)
+  if points.ndim != 2 or 0 in points.shape:
+    raise ValueError(f'{name} of shape {list(points.shape)}: scatter takes '
+                     'vectors [N, D], each 1 or more')
+  return np.pad(points, ((0, 0), (0, 1)))[:, :2]
 
 
-def _panel(axes, name, keys, scalars, levels):
-  """Draws the curves of `keys` and their `levels` into one panel."""
-  score = keys[0].removeprefix('eval/') == name
-  shown, bad = list(levels.values()), set()
-  for i, key in enumerate(keys):
-    rows = [(r['step'], math.nan if r[key] is None else r[key])
-            for r in scalars if key in r]
-    steps, values = np.asarray(rows, np.float64).T
-    bad.update(steps[~np.isfinite(values)])
-    good = np.isfinite(values) & ((values > 0) | (name not in _LOGGED))
-    part = key.split('/', 1)[-1]
-    if score and i and good.any():
-      shown.append(_floor(axes, values[good][-1]))
-    elif good.any():
-      shown += _curve(axes, steps[good], values[good], log=name in _LOGGED,
-                      marker=score, label=_LABELS.get(key, part),
-                      color=_COLOURS.get(part, _OTHERS[i % len(_OTHERS)]))
-  if len(shown) == len(levels):
-    axes.text(0.5, 0.5, 'no finite value above 0' if name in _LOGGED else
-              'no finite value', transform=axes.transAxes, ha='center',
-              fontsize=9, color=_FAINT)
-  if bad:
-    some = sorted(bad)[::math.ceil(len(bad) / 60)]
-    axes.plot(some, [0.03] * len(some), 'x', color=_BAD, markersize=5,
-              label='NaN or Inf', zorder=5,
-              transform=axes.get_xaxis_transform())
-  steps = [row['step'] for row in scalars]  # one range for all panels
-  margin = max(1, 0.02 * (max(steps) - min(steps)))
-  axes.set_xlim(min(steps) - margin, max(steps) + margin)
-  _dress(axes, name, shown, dashed='at equilibrium' if levels else '')
-  if score:
-    _note_score(axes, name, keys[0], scalars)
-  else:
-    _legend(axes)
-  _draw_levels(axes, levels)
+def principal_axes(real) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """The plane in which real features [N, F] vary most.
 
+  Principal components by singular values. The sign of an axis, which is free,
+  makes its largest entry positive.
 
-def _curve(axes, steps, values, *, log, color, label, marker):
-  """Draws one curve; returns the values that the axis should show."""
-  order = np.argsort(steps, kind='stable')
-  steps, values = steps[order], values[order]
-  if len(steps) < _SMOOTH_FROM or marker:
-    axes.plot(steps, values, color=color, label=label, linewidth=1.6, zorder=3,
-              marker='o' if marker or len(steps) < 20 else '', markersize=3.5)
-    return [values.min(), values.max()]
-  axes.plot(*_thin(steps, values), color=color, linewidth=0.6, alpha=0.25,
-            zorder=1.5)
-  smooth = np.exp(_smooth(np.log(values))) if log else _smooth(values)
-  # A line 600 pixels wide needs no more points than that.
-  some = np.unique(np.linspace(0, len(steps) - 1, _BINS).round().astype(int))
-  axes.plot(steps[some], smooth[some], color=color, label=label, linewidth=1.8,
-            zorder=3)
-  # A single spike must not flatten everything else.
-  low, high = np.percentile(values, [1, 99])
-  return [min(low, smooth.min()), max(high, smooth.max())]
-
-
-def _floor(axes, value):
-  """A dashed line at the score of real images."""
-  axes.axhline(value, color=_INK, linewidth=1.0, linestyle=(0, (4, 3)),
-               zorder=2.5)
-  axes.annotate('real', (1.012, value), fontsize=8, va='center', color=_INK,
-                xycoords=axes.get_yaxis_transform(), annotation_clip=False)
-  return value
-
-
-def _thin(steps, values):
-  """Keeps the lowest and the highest value of each bin: no spike is lost."""
-  size = math.ceil(len(values) / _BINS)
-  if size <= 2:
-    return steps, values
-  starts = range(0, len(values), size)
-  keep = sorted({start + int(pick(values[start:start + size]))
-                 for start in starts for pick in (np.argmin, np.argmax)})
-  return steps[keep], values[keep]
-
-
-def _smooth(values):
-  """Centred mean over 1/30 of the curve, twice: bumps instead of boxes.
-
-  At the ends the window is cut off there, so the line ends in a mean too.
+  Returns:
+    (mean [F], axes [2, F], share [2] of the variance), float64; zeros for axes
+    that N or F of 1 does not have.
   """
-  half = max(1, len(values) // 60)
-  index = np.arange(len(values))
-  first = np.maximum(index - half, 0)
-  stop = np.minimum(index + half + 1, len(values))
-  for _ in range(2):
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    values = (sums[stop] - sums[first]) / (stop - first)
-  return values
+  real = np.asarray(real, np.float64)
+  mean = real.mean(0)
+  _, scale, axes = np.linalg.svd(real - mean, full_matrices=False)
+  share = scale ** 2 / ((scale ** 2).sum() or 1.0)
+  sign = np.sign(np.take_along_axis(
+      axes, np.abs(axes).argmax(1)[:, None], axis=1))
+  missing = max(0, 2 - len(axes))
+  return (mean, np.pad((sign * axes)[:2], ((0, missing), (0, 0))),
+          np.pad(share[:2], (0, missing)))
 
 
-def _dress(axes, name, shown, *, dashed):
-  """Title, scale, limits and ticks of a panel."""
-  axes.set_title(name + (dashed and f', dashed: {dashed}'),
-                 loc='left', fontsize=10, color=_INK)
-  if name == _PROB:
-    axes.set_ylim(-0.02, 1.02)
-  elif name in _LOGGED and shown:
-    axes.set_yscale('log')
-    axes.set_ylim(min(shown) / 1.3, max(shown) * 1.3)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f'{v:g}'))
-  elif shown:
-    margin = 0.06 * (max(shown) - min(shown)) or 0.1 * abs(max(shown)) or 1.0
-    axes.set_ylim(min(shown) - margin, max(shown) + margin)
-  axes.grid(True, axis='y', color='#E6E6E6', linewidth=0.7)
-  axes.set_axisbelow(True)
-  axes.spines[['top', 'right']].set_visible(False)
-  axes.spines[['left', 'bottom']].set_color(_FAINT)
-  axes.tick_params(which='both', labelsize=8, color=_FAINT, labelcolor=_INK)
-  axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-  axes.xaxis.set_major_formatter(FuncFormatter(_short))
+def plane(real, fake):
+  """Features [N, F], [M, F] in the plane of the real ones' main axes.
+
+  Generated ones that are not finite are left out.
+  """
+  mean, directions, share = principal_axes(real)
+  drawn = figure(720, 660)
+  axes = drawn.add_subplot()
+  for points, name, colour in ((real, 'real', _REAL),
+                               (fake, 'generated', _FAKE)):
+    points = (np.asarray(points, np.float64) - mean) @ directions.T
+    points = points[np.isfinite(points).all(1)]
+    axes.scatter(*points.T, s=9, color=colour, alpha=0.4, linewidths=0,
+                 label=name)
+  axes.set_aspect('equal', adjustable='datalim')
+  dress(axes, xlabel=f'first principal axis: {share[0]:.1%} of the variance',
+        ylabel=f'second: {share[1]:.1%}')
+  legend(axes, markerscale=2.5)
+  return pixels(drawn)
 
 
-def _short(value, _=None):
-  """12000 -> '12k'."""
-  for unit, size in (('M', 1e6), ('k', 1e3)):
-    if abs(value) >= size:
-      return f'{value / size:g}{unit}'
-  return f'{value:g}'
+def spectrum(frequency, real, fake):
+  """Power [N, R], [M, R]: medians, and where 80 % of the real images are.
+
+  At each frequency [R], in cycles per pixel.
+  """
+  drawn = figure(720, 500)
+  axes = drawn.add_subplot(yscale='log')
+  low, middle, high = np.quantile(np.maximum(real, _DARKEST), (0.1, 0.5, 0.9),
+                                  axis=0)
+  generated = np.median(np.maximum(fake, _DARKEST), axis=0)
+  axes.fill_between(frequency, low, high, color=_REAL, alpha=0.2, linewidth=0,
+                    label='80 % of the real images')
+  for power, colour, name in ((middle, _REAL, 'real, median'),
+                              (generated, _FAKE, 'generated, median')):
+    axes.plot(frequency, power, color=colour, label=name, markersize=3,
+              marker='o' if len(frequency) < 30 else '')
+  axes.axvline(0.5, color=FAINT, linewidth=1.0, linestyle=(0, (4, 3)))
+  axes.text(0.51, 0.02, 'diagonals only', fontsize=_FONT - 2, color=FAINT,
+            transform=axes.get_xaxis_transform())
+  dress(axes, grid='both', xlim=(0, 0.73), ylabel='power',
+        xlabel='frequency, cycles per pixel')
+  legend(axes)
+  return pixels(drawn)
 
 
-def _legend(axes):
-  """Names the curves: on the line of the title, or inside if they are many."""
-  count = len(axes.get_legend_handles_labels()[0])
-  place = ({'loc': 'lower right', 'bbox_to_anchor': (1.01, 0.98)} if count < 5
-           else {'loc': 'best', 'framealpha': 0.8, 'edgecolor': 'none'})
-  if count:
-    axes.legend(ncols=count if count < 5 else 2, frameon=count >= 5,
-                fontsize=9, borderpad=0.2, handlelength=1.2, columnspacing=1.0,
-                labelcolor=_INK, **place).set_zorder(6)
+def statistics(*, classes, sizes, histograms, edges, title):
+  """Classes {name: count}, sizes {'64x48': count} and values, side by side.
+
+  Without classes or sizes there is a panel less. `histograms` [C, bins] are
+  counts of the values of each channel, `edges` [bins + 1] those of the bins.
+  """
+  panels = [panel for panel in (
+      (classes, 'class', 'classes', '', COLOURS[0]),
+      (sizes, 'size', 'sizes', 'height x width', COLOURS[2])) if panel[0]]
+  drawn = figure(60 + 460 * (len(panels) + 1), 460)
+  drawn.get_layout_engine().set(w_pad=0.12, h_pad=0.08)
+  drawn.suptitle(title, x=0.012, ha='left', fontsize=12, fontweight='bold',
+                 color=INK, parse_math=False)
+  *places, last = drawn.subplots(1, len(panels) + 1, squeeze=False)[0]
+  for axes, panel in zip(places, panels, strict=True):
+    _bars(axes, *panel)
+  named = edges[0] == -0.5 and len(histograms) in (1, 3, 4)
+  for i, counts in enumerate(histograms):
+    name, colour = (str(i), COLOURS[i % 6]) if not named else (
+        _CHANNELS[i] if len(histograms) > 1 else ('grey', INK))
+    last.stairs(counts / max(1, counts.sum()), edges, color=colour, label=name,
+                linewidth=1.3, fill=len(histograms) == 1, alpha=0.9)
+  # The outermost bins, saturated pixels, must not lie on the frame.
+  margin = 0.02 * (edges[-1] - edges[0])
+  dress(last, size=9, grid='y', yscale='log',
+        title='share of values' + ('' if named else ' per coordinate'),
+        xlim=(edges[0] - margin, edges[-1] + margin))
+  if len(histograms) > 1:
+    legend(last, size=8, ncols=len(histograms), loc='lower right',
+           bbox_to_anchor=(1.01, 0.995), frameon=False, handlelength=1.0,
+           columnspacing=1.0, borderpad=0.0)
+  return pixels(drawn)
 
 
-def _note_score(axes, name, key, scalars):
-  """Writes the last value, and of a distance the lowest, beside the title."""
-  rows = [(r[key], r['step']) for r in scalars if r.get(key) is not None]
-  if rows:
-    note = f'last {rows[-1][0]:.4g}'
-    if low_is_better(name):
-      note += f',  lowest {min(rows)[0]:.4g} at {min(rows)[1]:,}'
-    axes.set_title(note, loc='right', fontsize=9, color=_INK)
-
-
-def _draw_levels(axes, levels):
-  """Dashed lines at the equilibrium, with their values on the right margin."""
-  groups = {}
-  for key, value in levels.items():
-    groups.setdefault(float(f'{value:.4g}'), []).append(key)
-  low, high = axes.get_ylim()
-  free = -math.inf  # in heights of the panel: labels must not overlap
-  for value, keys in sorted(groups.items()):
-    part = keys[0].split('/', 1)[-1]
-    colour = _COLOURS.get(part, _INK) if len(keys) == 1 else _INK
-    axes.axhline(value, color=colour, linewidth=1.0, linestyle=(0, (4, 3)),
-                 zorder=2.5)
-    place = max((value - low) / (high - low), free)
-    free = place + 0.075
-    text = '1/2' if value == 0.5 else f'{value:.4g}'
-    axes.text(1.012, place, text, transform=axes.transAxes, color=colour,
-              fontsize=8, va='center')
+def _bars(axes, counted, one, many, label, colour):
+  """Horizontal bars from top to bottom, with their counts."""
+  least, most = min(counted.values()), max(counted.values())
+  title = (f'{len(counted):,} {one if len(counted) == 1 else many}, '
+           + f'{least:,} to ' * (least < most) + f'{most:,} each')
+  if len(counted) > _BARS:  # Too many to name all.
+    counted = dict(sorted(counted.items(), key=lambda item: -item[1]))
+    most_, fewest = (dict(list(counted.items())[part])
+                     for part in (slice(20), slice(-20, None)))
+    counted = most_ | {f'... {len(counted) - _BARS:,} more ...': 0} | fewest
+  place, font = range(len(counted)), 8 if len(counted) <= 24 else 5.5
+  axes.bar_label(axes.barh(place, list(counted.values()), color=colour,
+                           height=0.75), fmt=' {:,.0f}', fontsize=font,
+                 color=INK)
+  dress(axes, size=9, grid='x', title=title, ylabel=label,
+        xlim=(0, 1.2 * most or 1), ylim=(max(len(counted), 10) - 0.4, -0.6))
+  axes.set_yticks(
+      place, [name if len(name) <= 24 else name[:21] + '...'
+              for name in counted], fontsize=font, parse_math=False)
+  axes.xaxis.set_major_locator(ticker.MaxNLocator(4, integer=True))
+  axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:,.0f}'))

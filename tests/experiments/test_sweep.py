@@ -38,13 +38,29 @@ def test_arguments_behind_the_colon(sweep):
         for name in ('hinge', 'minimax')]
 
 
+def test_what_stands_behind_the_colon_is_seen_in_the_folder(sweep, tmp_path):
+  config = '--config=configs/dcgan.py'
+  args = config, '--dry_run', ':loss=hinge', 'loss.name=hinge', 'seed=0'
+
+  def folder():
+    return shlex.split(finish(sweep(*args))[1])[-1]
+
+  out = f'--workdir={tmp_path}/out'
+  assert folder() == f'{out}/+loss=hinge-loss.name=hinge-seed=0'
+  # An older sweep goes on where it is.
+  old = tmp_path / 'out' / 'loss=hinge-loss.name=hinge-seed=0'
+  old.mkdir(parents=True)
+  (old / 'config.json').write_text('{}')
+  assert folder() == f'--workdir={old}'
+
+
 AXES = ('gen_optimizer.learning_rate=1e-5..1e-3:log', 'ema_decay=0.9..0.99',
         'disc_steps=1..3', 'loss.name=hinge,minimax', 'batch_size=8..64:log')
 
 
 def test_a_random_search_is_the_hash_of_key_and_number(sweep):
-  found = points(sweep, '--random=30', '--random_seed=7', *AXES)
-  assert len(found) == 30
+  found = points(sweep, '--random=12', '--random_seed=7', *AXES)
+  assert len(found) == 12
 
   def unit(key, n):
     digest = hashlib.sha256(f'7 {key} {n}\n'.encode()).hexdigest()
@@ -149,6 +165,8 @@ def test_sweeps_are_shown():
 @pytest.mark.parametrize('line', _shown())
 def test_what_is_shown_makes_commands_that_can_be_run(line, sweep, monkeypatch):
   monkeypatch.chdir(tiny.ROOT)
+  # Takes seconds, and is done for each recipe in tests/config.
+  monkeypatch.setattr('gan_jax.config.rules.trace', lambda *_: None)
   status, printed, said = finish(sweep(*shlex.split(line)[1:], '--dry_run'))
   assert status == 0, said
   lines = printed.splitlines()

@@ -1,5 +1,6 @@
-"""Curves and scatter plots: colours where they belong, and no failure."""
+"""Curves: colours where they belong, words and ticks, and no failure."""
 
+import re
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 from tiny import decoded
 
 from gan_jax import pictures
+from gan_jax.pictures import plots
 
 
 def _picture(scalars, levels=()):
@@ -29,12 +31,68 @@ def test_curves_draws_the_panels_that_have_data():
   losses = [{'step': s, 'loss/disc': 1.0 + s % 3, 'loss/gen': 0.5}
             for s in range(30)]
   one = _picture(losses)
-  assert _count(one, BLUE) > 500 and _count(one, VERMILLION) > 300
+  left, right = np.split(one, 2, axis=1)
+  # One panel is as wide as two would be: no place stays empty.
+  assert min(_count(left, BLUE), _count(right, BLUE)) > 500
+  assert _count(one, VERMILLION) > 300
   assert _count(one, GREEN) == _count(one, PINK) == 0
   more = _picture([row | {'prob/real': 0.7, 'prob/fake': 0.2}
                    for row in losses])
-  assert _count(more, GREEN) > 300 and _count(more, PINK) > 300
-  assert more.shape[1] > 1.5 * one.shape[1]  # a second panel beside the first
+  assert more.shape == one.shape
+  left, right = np.split(more, 2, axis=1)
+  assert _count(left, BLUE) > 500 > 0 == _count(right, BLUE)
+  assert _count(right, GREEN) > 300 and _count(right, PINK) > 300
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+  """The axes that Matplotlib has drawn, instead of a PNG."""
+  def axes_of(scalars):
+    found, pixels = [], plots.pixels
+    monkeypatch.setattr(plots, 'pixels', lambda figure: (
+        found.extend(figure.axes), pixels(figure))[1])
+    pictures.curves(scalars, levels={}, title='run')
+    return found
+
+  return axes_of
+
+
+EVERYTHING = [
+    'loss/disc', 'prob/real', 'logits/real', 'sign/real', 'auc',
+    'grad_norm/gen', 'update_ratio/gen', 'grad_x/real', 'sigma/disc',
+    'pairwise/fake', 'saturation/fake', 'penalty/r1', 'eval/fd_2k',
+    'eval/modes_2500']
+
+
+@pytest.mark.parametrize('count', [3, 14])
+def test_no_place_is_empty_and_each_panel_says_what_is_good(drawn, count):
+  found = drawn([{'step': s} | dict.fromkeys(EVERYTHING[:count], 0.5 + s / 100)
+                 for s in range(30)])
+  assert len(found) == count
+  boxes = [axes.get_position() for axes in found]
+  # The widths of the panels fill rows of two.
+  assert sum(1 + (box.width > 0.6) for box in boxes) % 2 == 0
+  for axes in found:
+    words = [text.get_text() for text in axes.texts]
+    assert any(word.startswith('good: ') or ' is better' in word
+               for word in words), axes.get_title(loc='left')
+  if count == 14:
+    assert 'lower is better; last 0.79, lowest 0.5 at 0' in [
+        text.get_text() for text in found[-2].texts]
+
+
+@pytest.mark.parametrize('low, high', [
+    (0.6, 1.9), (6.0, 7.0), (0.0003, 0.002), (0.4, 30.0), (1e-6, 1e3)])
+def test_logarithmic_axes_have_ticks_that_are_written_out(drawn, low, high):
+  axes, = drawn([{'step': s, 'grad_norm/disc': value}
+                 for s, value in enumerate(np.geomspace(low, high, 10))])
+  bottom, top = axes.get_ylim()
+  labels = [text.get_text() for value, text in zip(
+      axes.get_yticks(), axes.get_yticklabels(), strict=True)
+      if bottom <= value <= top]
+  assert len(labels) >= 2
+  assert all(re.fullmatch(r'[0-9.]+(e[-+]\d+)?', label) for label in labels)
+  assert not any(text.get_text() for text in axes.get_yticklabels(minor=True))
 
 
 def test_singular_values_have_a_panel_for_both_players():
@@ -58,7 +116,7 @@ def test_a_floor_is_a_line_in_the_panel_of_its_score():
   both = _picture([row | {'eval/fd_x_floor': 1.0} for row in scores])
   assert both.shape == alone.shape
   dark = [(picture < 0x80).all(-1).sum(1).max() for picture in (alone, both)]
-  assert dark[0] < 100 < 200 < dark[1]  # pixels of a row: text, a dashed line
+  assert dark[0] < 200 < 400 < dark[1]  # pixels of a row: text, a dashed line
   # Without the score there is nothing to compare it with, but it is shown.
   floor = _picture([{'step': 1, 'eval/fd_x_floor': 1.0}])
   assert _count(floor, BLUE) > 0
@@ -92,62 +150,7 @@ def test_curves_show_a_long_run_in_the_time_of_a_short_one():
 
 
 def test_nothing_global_is_touched():
-  code = ('import sys; from gan_jax import media; '
+  code = ('import sys; from gan_jax import pictures; '
           'pictures.curves([], levels={}, title=""); '
           'assert "matplotlib.pyplot" not in sys.modules')
   subprocess.run([sys.executable, '-c', code], check=True)
-
-
-def _where(picture, colour):
-  """(left, right, top, bottom) of the pixels nearest to a colour, or None."""
-  near = np.abs(picture.astype(int) - colour).max(-1) < 40
-  near[:80, 400:] = False  # the legend
-  if not near.any():
-    return None
-  rows, columns = np.flatnonzero(near.any(1)), np.flatnonzero(near.any(0))
-  return columns[0], columns[-1], rows[0], rows[-1]
-
-
-VERMILION = [0xD5, 0x5E, 0x00]
-
-
-def test_scatter_puts_points_where_they_belong():
-  corners = np.float32([[-1, -1], [1, 1]])
-  got = pictures.scatter(np.float32([[0.5, 0.5]] * 9), real=corners)
-  assert got.shape == (600, 600, 3) and got.dtype == np.uint8
-  left, right, top, bottom = _where(got, VERMILION)
-  # The axes span 1.25 times the real points, in 88 % of the picture from 9 %
-  # of its width and 6 % of its height: 0.5 is 1.75 / 2.5 of the way.
-  assert abs((left + right) / 2 - 600 * (0.09 + 0.88 * 0.7)) < 2
-  assert abs((top + bottom) / 2 - 600 * (1 - 0.06 - 0.88 * 0.7)) < 2
-  assert right - left < 8
-
-
-def test_the_axes_of_scatter_depend_on_the_real_points_only():
-  real = np.random.default_rng(0).normal(size=(50, 2))
-  frames = [pictures.scatter(np.full((3, 2), x), real=real) for x in (0.0, 0.1)]
-  changed = np.abs(frames[0].astype(int) - frames[1]).max(-1) > 0
-  rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
-  assert np.ptp(rows) < 60 and np.ptp(columns) < 60  # only the dots moved
-
-
-@pytest.mark.parametrize('points', [
-    np.full((9, 2), 99.0), np.full((9, 2), np.nan), np.full((9, 2), -np.inf),
-    np.zeros((9, 1)), np.zeros((9, 7), np.float32)])
-def test_scatter_never_fails(points):
-  got = pictures.scatter(points, real=np.eye(points.shape[1]), side=300,
-                      labels=np.arange(len(points)) * 30, title='$x$')
-  assert got.shape == (300, 300, 3)
-  alone = pictures.scatter(points, side=100)
-  assert alone.shape == (100, 100, 3)
-  inside = np.isfinite(points).all() and np.abs(points).max() < 9
-  # Real ones far enough apart not to lie under the points.
-  real = np.pad([[-1.0], [1.0]], ((0, 0), (0, 1)))
-  assert (_where(pictures.scatter(points, real=real), VERMILION)
-          is not None) == inside
-
-
-@pytest.mark.parametrize('shape', [(2,), (0, 2), (3, 0), (1, 2, 3)])
-def test_scatter_refuses(shape):
-  with pytest.raises(ValueError, match='scatter takes vectors'):
-    pictures.scatter(np.zeros(shape))

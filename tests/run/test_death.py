@@ -17,7 +17,7 @@ from recipes import parsed
 from gan_jax import extractors, main, parallel
 from gan_jax.config import experiment
 from gan_jax.data import sources
-from gan_jax.evaluators import examples
+from gan_jax.evaluators.scores import features_of_data
 from gan_jax.run import train
 from gan_jax.run.checkpoint import Checkpoints
 
@@ -196,7 +196,7 @@ def test_all_files_follow_the_umask(images, pictures, tmp_path, umask):
   try:
     assert main.main(_args(images, tmp_path / 'run')) == 0
     source = sources.folder(path=tmp_path / 'set')
-    examples.gather_cached(extractors.random(), source, np.arange(4))
+    features_of_data(extractors.random(), source, np.arange(4))
   finally:
     os.umask(before)
   seen = []

@@ -36,11 +36,6 @@ def run(tmp_path_factory):
   return found, folder
 
 
-def request(count=500, **changes):
-  return sample.Request(**{**dict(count=count, label=-1, seed=0, truncation=0.0,
-                                  interpolate=0), **changes})
-
-
 def test_a_run_draws_points(run):
   _, folder = run
   names = sorted(path.name for path in (folder / 'samples').iterdir())
@@ -57,7 +52,7 @@ def test_a_run_draws_points(run):
 
 def test_the_generator_went_to_the_ring(run, tmp_path):
   _, folder = run
-  text = sample.sample(str(folder), request(), str(tmp_path / 'a.npz'))
+  text = sample.sample(str(folder), str(tmp_path / 'a.npz'), count=500)
   assert text.startswith('500 images of step 200')
   with np.load(tmp_path / 'a.npz') as file:
     points, labels = file['images'], file['labels']
@@ -71,12 +66,12 @@ def test_the_generator_went_to_the_ring(run, tmp_path):
 
 def test_a_sample_is_a_plot_or_numbers(run, tmp_path):
   _, folder = run
-  sample.sample(str(folder), request(interpolate=4), str(tmp_path / 'a.png'))
+  sample.sample(str(folder), str(tmp_path / 'a.png'), interpolate=4)
   picture = pictures.read_png((tmp_path / 'a.png').read_bytes())
   assert picture.shape == (600, 600, 3)
   for out in (tmp_path / 'a.gif', tmp_path / 'folder'):
     with pytest.raises(RequestError, match=r'vectors \[2\].*F.npz'):
-      sample.sample(str(folder), request(), str(out))
+      sample.sample(str(folder), str(out))
 
 
 def test_points_of_a_conditional_run_are_of_all_classes():

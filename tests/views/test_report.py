@@ -1,11 +1,12 @@
 """The report of a run: its pictures, its page, what it refuses."""
 
+import contextlib
 import html.parser
+import io
 import json
 import os
 import shutil
 
-import numpy as np
 import pytest
 import tiny
 
@@ -16,13 +17,9 @@ from gan_jax.base.errors import (
   RequestError,
   WorkdirError,
 )
-from gan_jax.config import experiment
-from gan_jax.run import train
 from gan_jax.views.report import report
-from gan_jax.views.report.page import page
-from gan_jax.views.report.pictures import Picture
 
-ALWAYS = ['real_and_fake.png', 'nearest.png', 'interpolations.png',
+ALWAYS = ['real.png', 'generated.png', 'nearest.png', 'interpolations.png',
           'truncation.png']
 AFTER = ['features.png', 'spectrum.png']
 
@@ -44,26 +41,6 @@ class _Reader(html.parser.HTMLParser):
     self.text += data
 
 
-@pytest.fixture(scope='module')
-def runs(tmp_path_factory):
-  """Folders of a conditional run, of one in colour, and of vectors."""
-  base = tmp_path_factory.mktemp('runs')
-  onehot = dict(conditioning='onehot')
-  plain = tiny.config('')
-  grey = tiny.write_images(base / 'grey.npz')
-  colour = tiny.write_images(base / 'colour.npz', size=9, channels=4, classes=0)
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(train._Loop, 'draw', lambda self: None)
-    for name, config in (
-        ('cgan', tiny.config(
-            grey, generator=plain['generator'] | onehot,
-            discriminator=plain['discriminator'] | onehot)),
-        ('colour', tiny.config(colour)),
-        ('ring', tiny.config('', data=dict(name='ring', num_examples=80)))):
-      assert train.train(experiment.load(config), str(base / name)) == 0
-  return base
-
-
 def _read(folder):
   with open(os.path.join(folder, 'report', 'index.html')) as file:
     return _Reader(file.read())
@@ -78,19 +55,34 @@ def _bytes(folder):
   return found
 
 
+@pytest.fixture(scope='module', autouse=True)
+def few_bounds():
+  """Each bound of the truncation compiles for a moment: two instead of five."""
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr('gan_jax.views.report._KEPT', (0.9, 0.3))
+    yield
+
+
 @pytest.fixture(scope='module')
-def first(runs):
+def first(made_run):
   """{run: (what was said, the files of its report)}."""
-  return {name: (report(str(runs / name)), _bytes(runs / name))
-          for name in ('cgan', 'colour', 'ring')}
+  found = {}
+  for name in ('cgan', 'colour', 'ring'):
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+      assert main.main(['', '--mode=report', f'--workdir={made_run(name)}']
+                       ) == 0
+    found[name] = said.getvalue(), _bytes(made_run(name))
+  return found
 
 
 @pytest.fixture
-def copy(runs, tmp_path):
+def copy(copied_run):
   """Copies a run without its report: folder."""
   def run(name, to='run'):
-    return shutil.copytree(runs / name, tmp_path / to,
-                           ignore=shutil.ignore_patterns('report'))
+    folder = copied_run(name, to)
+    shutil.rmtree(folder / 'report', ignore_errors=True)
+    return folder
 
   return run
 
@@ -98,33 +90,21 @@ def copy(runs, tmp_path):
 @pytest.mark.parametrize('name, names', [
     ('cgan', [*ALWAYS, 'classes.png', *AFTER]), ('colour', [*ALWAYS, *AFTER]),
     ('ring', ['real_and_fake.png'])])
-def test_the_page_shows_every_picture(runs, first, name, names):
+def test_the_page_shows_every_picture(made_run, first, name, names):
   said, found = first[name]
-  assert said == f'step 4 in {runs / name}/report/index.html'
+  assert said == f'step 4 in {made_run(name)}/report/index.html\n'
   assert set(found) == {*names, 'index.html'}
   shown = _Reader(found['index.html'].decode())
   assert shown.pictures == names
   for picture in names:
     assert pictures.read_png(found[picture]).std() > 0
+  # Each says in words what a good run looks like.
+  assert shown.text.count('Good:') == len(names) - ('real.png' in names)
   assert 'loss.name' in shown.text and '"non_saturating"' in shown.text
 
 
-def test_the_same_again_and_read_in_parts(copy, first, monkeypatch):
-  folder = copy('colour', 'colour')
-  monkeypatch.setattr('gan_jax.views.report.pictures._PART', 3 * 9 * 9 * 4)
-  report(str(folder))
-  assert _bytes(folder) == first['colour'][1]
-
-
-def test_the_seed_decides(copy, first):
-  folder = copy('ring', 'ring')
-  report(str(folder), seed=1)
-  name = 'real_and_fake.png'
-  assert _bytes(folder)[name] != first['ring'][1][name]
-
-
-def test_scores_and_training_are_shown_where_there_are_any(copy):
-  folder = copy('ring', 'run<1>')
+def test_scores_and_training_are_shown_and_values_are_escaped(copy):
+  folder = copy('ring', '<u>')
   rows = [dict(step=4, name='fd', value=1.5, floor=0.25, low=1.25, high=1.75,
                reason='', protocol=dict(extractor=dict(name='<random>'))),
           dict(step=2, name='fd', value=7.125),
@@ -132,42 +112,43 @@ def test_scores_and_training_are_shown_where_there_are_any(copy):
   lines = [json.dumps(row) for row in rows] + ['{"step": 6, "na']
   (folder / 'scores.jsonl').write_text('\n'.join(lines))
   (folder / 'curves.png').write_bytes(b'')
+  for name, key, value in (
+      ('data.json', 'name', '<em>'), ('data.json', 'licence', '<i>&'),
+      ('config.json', 'best_metric', '<q>')):
+    content = json.loads((folder / name).read_text()) | {key: value}
+    (folder / name).write_text(json.dumps(content))
   report(str(folder))
-  shown = _read(folder)
+  text = (folder / 'report' / 'index.html').read_text()
+  shown = _Reader(text)
   assert shown.pictures == ['real_and_fake.png', '../curves.png']
   for words in ('1.5', '1.25 to 1.75', '0.25', 'extractor.name: "<random>"',
-                'none: too few <images>', 'run<1>, step 4'):
+                'none: too few <images>', '<u>, step 4', '<em>', '<i>&',
+                '"<q>"'):
     assert words in shown.text, words
   assert '7.125' not in shown.text
-  assert not {'script', 'link', 'images', 'random', '1'} & set(shown.tags)
-
-
-def test_values_are_escaped():
-  info = experiment.DataInfo('<b>', (2,), 9, 0, (), '', licence='<i>&')
-  text = page('<u>', [Picture('a.png', np.zeros((2, 3, 1)), '<s>')],
-              config={'a<p>': ('<q>',)}, data=info, scores=[],
-              training=['curves.png'])
-  shown = _Reader(text)
-  assert not {'b', 'i', 'u', 's', 'p>', 'q'} & set(shown.tags)
-  for words in ('<b>', '<i>&', '<u>', '<s>', 'a<p>', '["<q>"]'):
-    assert words in shown.text
-  assert 'width="3" height="2"' in text
+  assert not {'script', 'link', 'images', 'random', 'em', 'i', 'u', 'q'} & set(
+      shown.tags)
+  assert 'width="600" height="600"' in text
   assert 'http' not in text
 
 
-def test_an_extractor_is_used_for_neighbours_too(copy, first):
+def test_an_extractor_is_used_for_neighbours_too(copy, first, monkeypatch):
   folder, before = copy('colour', 'colour'), first['colour'][1]
+  # All else is the same again, also where the data are read in parts.
+  monkeypatch.setattr('gan_jax.views.report._PART', 3 * 9 * 9 * 4)
   report(str(folder), extractor=dict(name='random'))
   # It is what features are drawn with where none is given.
   assert {name for name, data in _bytes(folder).items()
-          if data != before[name]} == {'nearest.png', 'index.html'}
-  assert "by features of 'random', among 40" in _read(folder).text
+          if data != before.get(name)} == {'nearest_features.png', 'index.html'}
+  text = _read(folder).text
+  assert 'the nearest of 40 training images' in text
+  assert "distances by features of 'random'" in text
   with pytest.raises(RequestError, match='did you mean "random"'):
     report(str(folder), extractor=dict(name='randon'))
 
 
 def test_what_is_no_run_is_refused_as_sampling_does(
-    runs, copy, tmp_path, capsys):
+    made_run, copy, tmp_path, capsys):
   def both(*args):
     said = []
     for mode in ('sample', 'report'):
@@ -186,7 +167,7 @@ def test_what_is_no_run_is_refused_as_sampling_does(
   (broken / 'config.json').write_text('{')
   sampled, reported = both(f'--workdir={broken}')
   assert sampled == reported and 'damaged' in reported[1]
-  sampled, reported = both(f'--workdir={runs / "cgan"}', '--seed=-1')
+  sampled, reported = both(f'--workdir={made_run("cgan")}', '--seed=-1')
   assert sampled == reported and reported[0] == 2
 
 
@@ -211,14 +192,12 @@ def test_a_folder_that_cannot_be_written(copy):
     report(str(folder))
 
 
-def test_another_step(copy):
+def test_another_step_or_seed(copy, first):
   folder = copy('ring')
   assert 'step 2' in report(str(folder), step=2)
+  assert 'run, step 2' in _read(folder).text
   with pytest.raises(CheckpointError, match='no checkpoint of step 3'):
     report(str(folder), step=3)
-
-
-def test_the_mode(copy, capsys):
-  folder = copy('ring')
-  assert main.main(['main', '--mode=report', f'--workdir={folder}']) == 0
-  assert capsys.readouterr().out == f'step 4 in {folder}/report/index.html\n'
+  report(str(folder), seed=1)
+  name = 'real_and_fake.png'
+  assert _bytes(folder)[name] != first['ring'][1][name]

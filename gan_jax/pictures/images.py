@@ -1,0 +1,210 @@
+"""Images as bytes: in a grid, with words beside them, as PNG and as GIF.
+
+The letters grow with the picture, so that they can be read on a phone too,
+where a page shows all pictures 360 pixels wide.
+"""
+
+import io
+import math
+import os
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+_FRAME, _LAST = 100, 1000  # ms that a frame of a GIF is shown, and its last one
+_INK = '#333333'
+_LETTERS = 32  # the width of a picture, in heights of its letters
+_LARGEST = 128  # pixels of an example
+
+
+def to_uint8(images):
+  """Images of a generator, floats in [-1, 1], as uint8 of the same shape.
+
+  The rule, which is part of every score's protocol: clip(round((x + 1) *
+  127.5), 0, 255) in float32, halves rounded to even. -1 gives 0, 0 gives 128,
+  1 gives 255, and NaN gives 0.
+
+  Raises:
+    ValueError: images are integers or booleans.
+  """
+  images = np.asarray(images)
+  if images.dtype.kind in 'biu':
+    raise ValueError(f'images have dtype {images.dtype}; to_uint8 takes floats '
+                     'in [-1, 1]; pass the images before they were converted')
+  values = np.round((images.astype(np.float32) + 1.0) * 127.5)
+  return np.nan_to_num(np.clip(values, 0, 255), nan=0.0).astype(np.uint8)
+
+
+def grid(images, columns=0, *, padding=2, side=600):
+  """Lays images out row by row, on white, enlarged so that all can be seen.
+
+  1, 3 and 4 channels are kept; of 2 channels the first is shown in grey, of
+  more than 4 the first three as RGB.
+
+  Args:
+    images: uint8 [N, H, W, C], N >= 1.
+    columns: images per row, of fewer images all in one row; 0 for about as many
+      as rows, with few places empty: 10 images are 5 + 5, not 4 + 4 + 2.
+    padding: pixels between and around the images, never enlarged.
+    side: pixels of the longer side of the grid, to which the whole number that
+      enlarges the images brings it nearest; 1 never enlarges.
+
+  Returns:
+    uint8 [H', W', C'], C' in (1, 3, 4).
+
+  Raises:
+    ValueError: images are not uint8 [N, H, W, C], or columns < 0.
+  """
+  images = np.asarray(images)
+  if (images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape
+      or columns < 0):
+    raise ValueError(
+        f'images are {images.dtype} {list(images.shape)}, columns={columns}; '
+        'grid takes uint8 [N, H, W, C] with no empty axis, see '
+        'pictures.to_uint8, and 0 columns or more')
+  images = drawable(images)
+  count, height, width, channels = images.shape
+  root = math.ceil(math.sqrt(count))
+  columns = min(columns, count) or min(
+      range(root, 2 * root + 1), key=lambda n: (-count % n, n))
+  rows = math.ceil(count / columns)
+  factor = max(1, min(
+      round((side - padding * (n + 1)) / (n * size))
+      for n, size in ((rows, height), (columns, width))))
+  images = images.repeat(factor, axis=1).repeat(factor, axis=2)
+  # Each has its padding below and on the right, the whole above and left.
+  white = ((0, rows * columns - count), (0, padding), (0, padding), (0, 0))
+  images = np.pad(images, white, constant_values=255)
+  images = images.reshape(rows, columns, *images.shape[1:]).swapaxes(1, 2)
+  images = images.reshape(rows * images.shape[1], -1, channels)
+  return np.pad(images, ((padding, 0), (padding, 0), (0, 0)),
+                constant_values=255)
+
+
+def drawable(images):
+  """[..., C] as [..., 1, 3 or 4]: grey or the first three for other C."""
+  if images.shape[-1] in (1, 3, 4):
+    return images
+  return images[..., :1 if images.shape[-1] == 2 else 3]
+
+
+def contact_sheet(rows, names, *, columns, title=''):
+  """Rows of examples, each with its name (or '') on the left.
+
+  `rows` is a list of uint8 [n, H, W, C], n from 1 to `columns`; large images
+  are reduced. Returns uint8 [H', W', 3].
+  """
+  rows = [_reduced(row) for row in rows]
+  # White images behind the others fill each row.
+  picture = pillow(grid(np.concatenate([np.pad(
+      row, ((0, columns - len(row)), (0, 0), (0, 0), (0, 0)),
+      constant_values=255) for row in rows]), columns, side=840, padding=3))
+  height = picture.height / len(rows)
+  font = _font(min(picture.width / _LETTERS, 0.6 * height))
+  bold = _font(picture.width / _LETTERS, bold=True)
+  names = [_cut(name, font, 0.3 * picture.width) for name in names]
+  longest = max(map(font.getlength, names))
+  left = round(longest + 0.9 * font.size) if longest else 0
+  top = round(1.8 * bold.size) if title else 0
+  sheet = Image.new('RGB', (left + picture.width, top + picture.height),
+                    'white')
+  draw = ImageDraw.Draw(sheet)
+  draw.text((8, top / 2), _cut(title, bold, sheet.width - 8), _INK, bold, 'lm')
+  sheet.paste(picture, (left, top), picture if picture.mode == 'RGBA' else None)
+  for i, name in enumerate(names):
+    draw.text((left - 0.4 * font.size, top + (i + 0.5) * height), name, _INK,
+              font, 'rm')
+  return np.asarray(sheet)
+
+
+def _reduced(images):
+  """Uint8 [N, H, W, 1, 3 or 4], no larger than what is shown of an example."""
+  found = []
+  for image in map(pillow, drawable(images)):
+    image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BOX)
+    found.append(np.asarray(image))
+  return np.stack(found).reshape(len(images), *found[0].shape[:2], -1)
+
+
+def _font(size, bold=False):
+  """The font of the plots, which Matplotlib brings along."""
+  return ImageFont.truetype(os.path.join(
+      matplotlib.get_data_path(), 'fonts', 'ttf',
+      f'DejaVuSans{"-Bold" * bold}.ttf'), size)
+
+
+def _cut(text, font, width):
+  """The text in one line, cut off behind so many pixels."""
+  text = text.replace('\n', ' ')
+  if font.getlength(text) <= width:
+    return text
+  while text and font.getlength(text + '...') > width:
+    text = text[:-1]
+  return text + '...'
+
+
+def pillow(image) -> Image.Image:
+  """A PIL image of uint8 [H, W, C], C in (1, 3, 4); ValueError for others."""
+  image = np.asarray(image)
+  if (image.dtype != np.uint8 or image.ndim != 3 or 0 in image.shape
+      or image.shape[-1] not in (1, 3, 4)):
+    raise ValueError(
+        f'the image is {image.dtype} {list(image.shape)}; a picture is uint8 '
+        '[H, W, C] with C in (1, 3, 4); see pictures.to_uint8 and grid')
+  return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def png(image) -> bytes:
+  """Encodes uint8 [H, W, C], C in (1, 3, 4), as PNG, without loss."""
+  buffer = io.BytesIO()
+  pillow(image).save(buffer, 'PNG')
+  return buffer.getvalue()
+
+
+def read_png(data: bytes):
+  """Decodes a PNG of 8-bit grey, RGB or RGBA: uint8 [H, W, C].
+
+  Raises:
+    ValueError: the PNG is damaged or of another kind.
+  """
+  try:
+    with Image.open(io.BytesIO(data), formats=['PNG']) as file:
+      if file.mode not in ('L', 'RGB', 'RGBA'):
+        raise OSError(f'its mode is {file.mode}')
+      image = np.array(file)
+  except (OSError, SyntaxError) as error:  # Pillow's answer to a bad CRC
+    raise ValueError(f'{len(data)} bytes are no readable PNG of 8 bits: '
+                     f'{error}; write the picture again') from error
+  return image.reshape(image.shape[:2] + (-1,))
+
+
+def gif(frames) -> bytes:
+  """Encodes frames, uint8 [H, W, C] of one shape, as a GIF that never ends.
+
+  Grey is without loss. Colours share one palette of 256, taken from up to 16
+  frames, without dithering, which would flicker; alpha is composited on white.
+  Equal neighbouring frames are stored as one that is shown longer.
+
+  Raises:
+    ValueError: no frame, a wrong dtype or unequal shapes.
+  """
+  frames = [pillow(frame) for frame in frames]
+  kinds = sorted({(f.mode, f.size) for f in frames})
+  if len(kinds) != 1:
+    raise ValueError(f'{len(frames)} frames with (mode, size) {kinds}; a GIF '
+                     'takes at least one frame, all of one shape')
+  if frames[0].mode == 'RGBA':
+    white = Image.new('RGBA', frames[0].size, 'white')
+    frames = [Image.alpha_composite(white, f).convert('RGB') for f in frames]
+  if frames[0].mode == 'RGB':
+    some = np.unique(np.linspace(0, len(frames) - 1, 16).round().astype(int))
+    palette = Image.fromarray(np.concatenate(
+        [np.asarray(frames[i]) for i in some])).quantize(256)
+    frames = [f.quantize(palette=palette, dither=Image.Dither.NONE)
+              for f in frames]
+  buffer = io.BytesIO()
+  frames[0].save(buffer, 'GIF', save_all=True, append_images=frames[1:],
+                 duration=[_FRAME] * (len(frames) - 1) + [_LAST], loop=0,
+                 optimize=False)
+  return buffer.getvalue()

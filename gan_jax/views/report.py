@@ -1,0 +1,243 @@
+"""--mode=report: a page of pictures of what a trained run draws."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from gan_jax import models, pictures
+from gan_jax.base import lookup
+from gan_jax.base.errors import RequestError, WorkdirError
+from gan_jax.base.files import read_rows, write_file
+from gan_jax.config import fields
+from gan_jax.config.experiment import game_of_run
+from gan_jax.data.pipeline import Batches
+from gan_jax.extractors import random
+from gan_jax.game import sampling
+from gan_jax.metrics import low_is_better
+from gan_jax.metrics.images import power_spectrum
+from gan_jax.metrics.neighbours import nearest
+from gan_jax.run import files
+from gan_jax.run.evaluator import Sampler
+from gan_jax.views.inspect import class_name, load_data
+from gan_jax.views.sample import check_seed, restored
+from gan_jax.views.templates import fill
+
+_ALL = 2000  # examples, real and generated, of what shows distributions
+_BYTES = 2**28  # that they may take
+_GRID, _COLUMNS = 64, 8
+_ROWS, _POINTS = 8, 10  # of paths, of bounds and of classes
+_CLASSES = 20
+_QUERIES, _NEAR = 8, 5
+_YARDSTICK = 100  # real images whose own neighbours are searched
+_SEARCHED = 10_000  # examples of which an extractor makes features
+_PART = 2**22  # bytes of the data that are compared at a time
+# Of the prior's entries, the share that a bound leaves as they are.
+_KEPT = (0.9, 0.7, 0.5, 0.3, 0.1)
+# Each kind of picture has latents of its own.
+_FAKES, _STARTS, _ENDS, _SWEEP, _CLASS = range(5)
+# What training has drawn, in the folder above.
+_TRAINING = ('../curves.png', '../training.gif')
+
+
+class Picture(NamedTuple):
+  """A picture on the page; report.html has the words that never change."""
+
+  file: str  # as seen from the page
+  pixels: np.ndarray | None = None  # uint8; None for a file that is there
+  note: str = ''  # what is particular to this run
+
+
+class _Run:
+  """A checkpoint of a run and what it is compared with."""
+
+  def __init__(self, folder, step, seed, extractor):
+    check_seed(seed)
+    self.config, self.info = files.read_run(folder)
+    game = game_of_run(self.config, self.info)
+    state = restored(folder, game, self.config, self.info, step)
+    self.source = load_data(self.config['data'])
+    if self.source.fingerprint != self.info.fingerprint:
+      raise WorkdirError(
+          f'{folder} was trained on other examples than those that its config '
+          'names now: beside these its images would mean nothing; bring back '
+          'the data, or go on training with --allow_changed_data')
+    try:
+      self.extractor = extractor and lookup.build(
+          'gan_jax.extractors', extractor, source=self.source)
+    except ValueError as e:
+      raise RequestError(f'--extractor: {e}') from e
+    self.step, self.seed, self.latent = int(state.step), seed, game.latent
+    self.conditional = models.is_conditional(self.config['generator'])
+    self._sampler = Sampler(game, self.config['image_range'])
+    self._average = state.ema
+
+  def key(self, stream: int):
+    return jax.random.fold_in(jax.random.key(self.seed), stream)
+
+  def latents(self, stream: int, count: int):
+    return self._sampler.latents(self.key(stream), count)
+
+  def images(self, z, label) -> np.ndarray:
+    return self._sampler.images(self._average, z, label)
+
+  def classes(self, count: int) -> np.ndarray:
+    """Labels [count], the classes in turn."""
+    known = np.unique(self.source.labels) if self.conditional else [0]
+    return np.resize(np.array(known, np.int32), count)
+
+  def sheet(self, file: str, z, labels, names) -> Picture:
+    """The images of latents [N, Z] as a contact sheet, a row for each name."""
+    images = self.images(z, labels)
+    rows = images.reshape(len(names), -1, *images.shape[1:])
+    return Picture(file, pictures.contact_sheet(list(rows), names,
+                                                columns=rows.shape[1]))
+
+
+def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
+           seed: int = 0) -> str:
+  """Draws a checkpoint of a run beside its data.
+
+  Writes WORKDIR/report/: pictures, and index.html, which shows them with the
+  config and the newest of WORKDIR/scores.jsonl. Says what was written.
+
+  Args:
+    folder: the working directory of the run.
+    step: of the checkpoint, 0 for the newest.
+    extractor: dict(name=...) of `gan_jax.extractors`, None for the fixed random
+      network.
+    seed: of the latents, and of which real examples are shown.
+
+  Raises:
+    WorkdirError, CheckpointError, ConfigError, DataError, RequestError: with
+      what to do.
+  """
+  run = _Run(folder, step, seed, extractor)
+  drawn, out, scores = list(_draw(run)), os.path.join(folder, 'report'), {}
+  for _, row in read_rows(os.path.join(folder, 'scores.jsonl')):
+    if row and 'name' in row and (row['step'] >= scores.get(
+        row['name'], row)['step']):
+      scores[row['name']] = row  # The newest of each.
+  try:
+    for picture in drawn:
+      write_file(os.path.join(out, picture.file), pictures.png(picture.pixels))
+    drawn += [Picture(file) for file in _TRAINING
+              if os.path.exists(os.path.join(out, file))]
+    write_file(os.path.join(out, 'index.html'), fill(
+        'report.html', name=os.path.basename(os.path.abspath(folder)), run=run,
+        pictures=drawn, scores=list(scores.values()),
+        low_is_better=low_is_better, flat=lambda value: [
+            (key, json.dumps(part)) for key, part
+            in fields.flat(value).items()]).encode())
+  except OSError as e:
+    raise WorkdirError(f'{out}: cannot write it: {e.strerror}') from e
+  return f'step {run.step} in {os.path.join(out, "index.html")}'
+
+
+def _draw(run: _Run) -> Iterator[Picture]:
+  """All pictures; of vectors only the points."""
+  source = run.source
+  each = max(1, source.images.nbytes // len(source.images))
+  count = min(len(source.images), _ALL, max(_GRID, _BYTES // each))
+  rows = Batches(len(source.images), count, run.seed)(0, 1)[0]
+  real = np.asarray(source.images[rows])
+  # A class as often as among the real ones, and in the same places.
+  fake = run.images(run.latents(_FAKES, count), source.labels[rows])
+  if real.ndim == 2:
+    yield Picture(
+        'real_and_fake.png', pictures.scatter(fake, real=real),
+        f'{count:,} generated examples over as many of {source.name}, by their '
+        'first two coordinates.')
+    return
+  same = ('; an image has the class of the one in its place on the other side'
+          if run.conditional else '')
+  for file, images in (('real.png', real), ('generated.png', fake)):
+    rows = [images[i:i + _COLUMNS] for i in range(0, min(_GRID, count),
+                                                  _COLUMNS)]
+    yield Picture(file, pictures.contact_sheet(
+        rows, [''] * len(rows), columns=_COLUMNS),
+                  f'Drawn at random, none chosen{same}.')
+  yield from _nearest(run, real, fake[:_QUERIES])
+  yield _interpolations(run)
+  if run.config['latent']['name'] != 'infogan':  # It would erase the codes.
+    yield _truncation(run)
+  if run.conditional:
+    known = np.unique(source.labels)[:_CLASSES]
+    z = np.asarray(run.latents(_CLASS, _POINTS))
+    yield run.sheet('classes.png', np.tile(z, (len(known), 1)),
+                    np.repeat(known, _POINTS),
+                    [class_name(source, c) for c in known])
+  extractor = run.extractor or random()
+  yield Picture(
+      'features.png', pictures.plane(*(extractor.extract(images)[0]
+                                       for images in (real, fake))),
+      f'Features by the extractor {extractor.name!r} of {count:,} real and as '
+      'many generated images.')
+  if real[0, ..., 0].size > 1:  # One pixel has no frequencies.
+    frequency, power = power_spectrum(real)
+    yield Picture('spectrum.png', pictures.spectrum(
+        frequency, power, power_spectrum(fake)[1]))
+
+
+def _nearest(run, real, queries) -> Iterator[Picture]:
+  """By pixels among all, and by an extractor's features among many."""
+  source, total = run.source, len(run.source.images)
+  ways = [('nearest.png', 'root mean square differences of grey levels',
+           lambda images: np.asarray(images).reshape(len(images), -1),
+           np.arange(total), np.sqrt(queries[0].size))]
+  if network := run.extractor:
+    # The first of the same permutation as `real`, which is among them.
+    rows = Batches(total, min(total, _SEARCHED), run.seed)(0, 1)[0]
+    ways.append(('nearest_features.png',
+                 f'distances by features of {network.name!r}',
+                 lambda images: network.extract(images)[0], np.sort(rows), 1.0))
+  size = max(1, _PART * total // max(1, source.images.nbytes))
+  for file, meaning, features, rows, scale in ways:
+    parts = (features(np.asarray(source.images[rows[i:i + size]]))
+             for i in range(0, len(rows), size))
+    index, distance = nearest(
+        features(np.concatenate([queries, real[:_YARDSTICK]])), parts,
+        _NEAR + 1)
+    distance = distance / scale
+    # The nearest to a real image is itself.
+    others = distance[len(queries):, 1:2]
+    usual = np.median(others) if others.size else np.nan
+    index = rows[index[:len(queries), :_NEAR]]
+    sheet = [np.stack([image, np.full_like(image, 255), *source.images[near]])
+             for image, near in zip(queries, index, strict=True)]
+    names = [f'{near[0]:.3g} to {near[-1]:.3g}'
+             for near in distance[:len(queries), :_NEAR]]
+    yield Picture(
+        file, pictures.contact_sheet(sheet, names, columns=len(sheet[0])),
+        'Generated images, and right of the gap the nearest of '
+        f'{len(rows):,} training images. On the left are the {meaning} of the '
+        f'first and the last; a real image is at {usual:.3g} from the nearest '
+        'other one (median).')
+
+
+def _interpolations(run):
+  paths = sampling.interpolate(run.latents(_STARTS, _ROWS),
+                               run.latents(_ENDS, _ROWS), _POINTS)
+  labels = run.classes(_ROWS)
+  return run.sheet(
+      'interpolations.png', paths.reshape(-1, paths.shape[-1]),
+      np.repeat(labels, _POINTS), [
+          class_name(run.source, c) if run.conditional else ''
+          for c in labels])
+
+
+def _truncation(run):
+  sizes = np.abs(np.asarray(run.latents(_FAKES, 1000)))
+  # Smaller bounds than 0.05 are refused.
+  bounds = sorted({max(0.05, round(float(b), 2)) for b in
+                   np.quantile(sizes, _KEPT)}, reverse=True)
+  z = [run.latents(_SWEEP, _POINTS),
+       *(sampling.truncated(run.latent, run.key(_SWEEP), _POINTS, bound)
+         for bound in bounds)]
+  return run.sheet(
+      'truncation.png', np.concatenate(z),
+      np.tile(run.classes(_POINTS), len(z)),
+      ['all', *(f'|z|<{bound:g}' for bound in bounds)])

@@ -1,0 +1,41 @@
+"""Folders of runs that the tests of all views look at."""
+
+import functools
+import shutil
+
+import pytest
+import tiny
+from untrained import write_run
+
+
+@pytest.fixture(scope='session')
+def made_run(tmp_path_factory):
+  """made_run(name) -> Path of a run with checkpoints 2 and 4, not to change.
+
+  cgan: grey, conditional, of the classes 0, 1, 2; plain: the same without
+  labels; sigmoid: with images in [0, 1]; colour: 9 x 9 x 4 without labels;
+  ring: vectors.
+  """
+  base = tmp_path_factory.mktemp('runs')
+  grey = tiny.write_images(base / 'grey.npz')
+  colour = tiny.write_images(base / 'colour.npz', size=9, channels=4, classes=0)
+  plain = tiny.config(grey)
+  configs = {
+      'plain': plain, 'colour': tiny.config(colour),
+      'cgan': plain | {key: plain[key] | dict(conditioning='onehot')
+                       for key in ('generator', 'discriminator')},
+      'sigmoid': plain | dict(image_range=(0.0, 1.0)),
+      'ring': tiny.config('', data=dict(name='ring', num_examples=80))}
+
+  @functools.cache
+  def made(name):
+    write_run(configs[name], base / name)
+    return base / name
+
+  return made
+
+
+@pytest.fixture
+def copied_run(made_run, tmp_path):
+  """copied_run(name, to='run') -> Path of a copy that a test may change."""
+  return lambda name, to='run': shutil.copytree(made_run(name), tmp_path / to)

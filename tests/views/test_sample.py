@@ -1,0 +1,189 @@
+"""--mode=sample: what is in the files, and what cannot be asked for."""
+
+import functools
+import json
+import os
+import shutil
+
+import jax
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+
+from gan_jax import pictures
+from gan_jax.config import experiment
+from gan_jax.game.sampling import latents
+from gan_jax.views.sample import sample as write_samples
+
+
+@pytest.fixture(scope='module')
+def runs(made_run, tmp_path_factory):
+  """A folder of runs: infogan has no checkpoint, it is refused before."""
+  base = tmp_path_factory.mktemp('sampled')
+  for name in ('cgan', 'plain', 'sigmoid'):
+    shutil.copytree(made_run(name), base / name)
+  (base / 'infogan').mkdir()
+  shutil.copy(base / 'plain' / 'data.json', base / 'infogan')
+  config = json.loads((base / 'plain' / 'config.json').read_text())
+  (base / 'infogan' / 'config.json').write_text(json.dumps(
+      config | dict(latent=dict(name='infogan', noise=2))))
+  return base
+
+
+@pytest.fixture(scope='module')
+def sample(runs):
+  """Samples from a run into an npz: (images, labels)."""
+  @functools.cache
+  def run(name, **request):
+    out = str(runs / 'out.npz')
+    write_samples(str(runs / name), out, **request)
+    with np.load(out) as file:
+      assert sorted(file) == ['images', 'labels']
+      return file['images'], file['labels']
+
+  return run
+
+
+def test_samples_in_an_npz_are_uint8_and_a_function_of_the_seed(
+    sample, runs, cli, tmp_path):
+  images, labels = sample('cgan', count=10)
+  assert (images.shape, images.dtype) == ((10, 8, 8, 1), np.uint8)
+  assert labels.tolist() == [0, 1, 2] * 3 + [0]
+  assert images.std() > 1
+  other, _ = sample('cgan', count=10, seed=1)
+  assert (images != other).any()
+  # More samples do not change the first ones; nor does the command line.
+  status, _, said = cli('--mode=sample', f'--workdir={runs / "cgan"}',
+                        '--num_samples=11', f'--out={tmp_path / "a.npz"}')
+  assert status == 0, said
+  with np.load(tmp_path / 'a.npz') as file:
+    np.testing.assert_array_equal(file['images'][:10], images)
+
+
+def test_a_class_on_demand(sample):
+  everything, _ = sample('cgan', count=10)
+  two, labels = sample('cgan', count=10, label=2)
+  assert labels.tolist() == [2] * 10
+  np.testing.assert_array_equal(two[[2, 5]], everything[[2, 5]])
+  assert (two[0] != everything[0]).any()
+
+
+def test_truncation_reaches_the_latents(sample):
+  usual, _ = sample('plain', count=10)
+  tight, _ = sample('plain', count=10, truncation=0.06)
+  spread = usual.astype(float).std(0).mean(), tight.astype(float).std(0).mean()
+  assert spread[1] < 0.5 * spread[0]
+
+
+def test_interpolation_goes_from_the_sample_to_another(sample):
+  plain, _ = sample('cgan', count=10)
+  paths, labels = sample('cgan', count=2, interpolate=5)
+  assert paths.shape[0] == 10
+  assert labels.tolist() == [0] * 5 + [1] * 5
+  for row in range(2):
+    assert np.abs(paths[5 * row].astype(int) - plain[row]).max() <= 1
+    steps = np.abs(np.diff(paths[5 * row:5 * row + 5].astype(float),
+                           axis=0)).mean(axis=(1, 2, 3))
+    assert (steps > 0).all()
+
+
+def test_samples_come_from_the_average_in_the_newest_checkpoint(sample, runs):
+  config = json.loads((runs / 'plain' / 'config.json').read_text())
+  run = experiment.load(config)
+  z = latents(run.game.latent, jax.random.fold_in(jax.random.key(0), 0), 10)
+  average = tiny.saved(run, runs / 'plain', 4).ema
+  x, _ = run.game.gen.apply(average.params, average.stats, z,
+                            np.zeros(10, np.int32), train=False)
+  expected = pictures.to_uint8(x)
+  images, _ = sample('plain', count=10)
+  assert np.abs(images.astype(int) - expected).max() <= 1
+  # That of step 2, and the trained weights, make other images.
+  before = tiny.saved(run, runs / 'plain', 2).ema
+  x, _ = run.game.gen.apply(before.params, before.stats, z,
+                            np.zeros(10, np.int32), train=False)
+  assert np.abs(images.astype(int) - pictures.to_uint8(x)).max() > 3
+
+
+def test_png_gif_and_folder(cli, runs, tmp_path):
+  ask = functools.partial(write_samples, str(runs / 'cgan'))
+  status, printed, _ = cli('--mode=sample', f'--workdir={runs / "cgan"}',
+                           '--num_samples=10')
+  assert status == 0
+  path = runs / 'cgan' / 'samples.png'
+  assert printed == f'10 images of step 4 in {path}\n'
+  picture = pictures.read_png(path.read_bytes())
+  # 2 x 5 of different images: no place stays empty.
+  cells = [cell for row in np.split(picture[:-2, :-2, 0], 2)
+           for cell in np.split(row, 5, axis=1)]
+  assert all(cell[2:, 2:].std() > 1 for cell in cells)
+  ask(str(tmp_path / 'a.gif'), count=10)
+  with Image.open(tmp_path / 'a.gif') as film:
+    assert film.n_frames == 10
+  ask(str(tmp_path / 'b.gif'), count=5, interpolate=2)
+  with Image.open(tmp_path / 'b.gif') as film:
+    assert film.n_frames == 2
+    # Five paths are one row: 2 x 3 would have a hole.
+    assert film.size[0] > 4 * film.size[1]
+  folder = tmp_path / 'folder'
+  ask(str(folder), count=10, label=1)
+  assert sorted(os.listdir(folder)) == [
+      f'00000{i}_class1.png' for i in range(10)]
+  assert pictures.read_png((folder / '000000_class1.png').read_bytes()
+                           ).shape[:2] == (8, 8)
+
+
+def test_images_in_0_1_are_scaled_as_well(sample):
+  images, _ = sample('sigmoid')
+  # A sigmoid near its middle: grey, not the 3/4 white of a wrong range.
+  assert abs(images.mean() - 127.5) < 25
+  assert images.shape[0] == 64
+
+
+@pytest.mark.parametrize('name, args, words', [
+    ('plain', ['--label=1'], ['--label=1', 'not conditional']),
+    ('cgan', ['--label=9'], ['--label=9', '(0, 1, 2)']),
+    ('cgan', ['--num_samples=0'], ['--num_samples=0']),
+    ('cgan', ['--num_samples=-3'], ['--num_samples=-3']),
+    ('cgan', ['--seed=-1'], ['--seed=-1', '2**32']),
+    ('cgan', ['--truncation=0.001'], ['truncation', '0.05']),
+    ('cgan', ['--truncation=-1'], ['truncation', '0.05']),
+    ('infogan', ['--truncation=0.5'], ['--truncation=0.5', 'codes']),
+    ('cgan', ['--interpolate=-2'], ['--interpolate=-2']),
+    ('cgan', ['--interpolate=1'], ['--interpolate=1']),
+    ('cgan', ['--out=/proc/no/such/x.png'], ['/proc/no/such/x.png']),
+    ('cgan', ['--out=x.jpg'], ['x.jpg', '.npz']),
+])
+def test_what_a_run_cannot_be_asked_for_is_status_2(
+    cli, runs, tmp_path, monkeypatch, name, args, words):
+  monkeypatch.chdir(tmp_path)
+  status, _, said = cli('--mode=sample', f'--workdir={runs / name}', *args)
+  assert status == 2, said
+  for word in words:
+    assert word in said, said
+  assert os.listdir(tmp_path) == []
+
+
+def test_sampling_without_a_run_or_checkpoint(cli, runs, tmp_path):
+  status, _, said = cli('--mode=sample')
+  assert status == 2 and '--workdir' in said
+  status, _, said = cli('--mode=sample', f'--workdir={tmp_path / "none"}')
+  assert status == 4 and str(tmp_path / 'none') in said
+  assert not (tmp_path / 'none').exists()
+  for name in ('config.json', 'data.json'):
+    (tmp_path / name).write_bytes((runs / 'cgan' / name).read_bytes())
+  status, _, said = cli('--mode=sample', f'--workdir={tmp_path}')
+  assert status == 4 and 'no checkpoint' in said
+  assert sorted(os.listdir(tmp_path)) == ['config.json', 'data.json']
+
+
+def test_sampling_needs_no_data(runs, tmp_path):
+  """A run is sampled from on a machine that lacks the data set."""
+  config = json.loads((runs / 'cgan' / 'config.json').read_text())
+  os.rename(config['data']['path'], tmp_path / 'gone.npz')
+  try:
+    said = write_samples(str(runs / 'cgan'), str(tmp_path / 'out.npz'),
+                         count=10)
+    assert said.startswith('10 images of step 4')
+  finally:
+    os.rename(tmp_path / 'gone.npz', config['data']['path'])
