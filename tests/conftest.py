@@ -10,6 +10,8 @@ os.environ.setdefault('NPROC', '16')
 # longer than all the tests.
 os.environ.setdefault('XLA_FLAGS', '--xla_backend_optimization_level=0 '
                       '--xla_llvm_disable_expensive_passes=true')
+# Kept on the disk however short their compilation: to read one is shorter yet.
+os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
 
 import jax  # noqa: E402  (after the line above)
 import numpy as np  # noqa: E402
@@ -21,7 +23,6 @@ jax.config.update('jax_num_cpu_devices', 4)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_compilation_cache_dir', os.path.join(
     os.path.expanduser('~'), '.cache', 'gan_jax', 'xla-tests'))
-jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """Files that are whole or absent, and that never end a run."""
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -9,6 +10,7 @@ import re
 import shutil
 
 _log = logging.getLogger(__name__)
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 _failing = set()  # folders whose last try_write_file failed
 
 
@@ -33,12 +35,34 @@ def write_file(path, data: bytes):
   except BaseException:
     temporary.unlink(missing_ok=True)
     raise
-  # The rename itself is on the disk only when the folder is.
-  folder = os.open(path.parent, os.O_RDONLY)
+  sync_folder(path.parent)  # Only then is the rename itself on the disk.
+
+
+def sync_folder(path):
+  """Brings the names in a folder to the disk."""
+  fd = os.open(path, os.O_RDONLY)
   try:
-    os.fsync(folder)
+    os.fsync(fd)
   finally:
-    os.close(folder)
+    os.close(fd)
+
+
+def free_space(path, error: Exception) -> str:
+  """' (1,234 bytes free)' if an error comes of the disk of a path, else ''.
+
+  Of the disk: it is full, over quota, read-only or broken.
+  """
+  # Tensorstore has the words of the system in errors of other kinds.
+  if getattr(error, 'errno', None) not in _DISK and not any(
+      os.strerror(code) in str(error) for code in _DISK):
+    return ''
+  folder = pathlib.Path(path).absolute()
+  while not folder.is_dir() and folder != folder.parent:
+    folder = folder.parent
+  try:
+    return f' ({shutil.disk_usage(folder).free:,} bytes free)'
+  except OSError:
+    return ' (free space unknown)'
 
 
 def remove_torn(folder):
@@ -73,17 +97,9 @@ def try_write_file(path, data: bytes) -> bool:
 
 
 def _warn(path, error):
-  """Warns that `path` could not be written."""
-  folder = pathlib.Path(path).absolute()
-  while not folder.is_dir():
-    folder = folder.parent
-  try:
-    free = f'{shutil.disk_usage(folder).free:,} bytes are free there'
-  except OSError as unknown:
-    free = f'its free space is unknown ({unknown.strerror})'
-  _log.warning('cannot write %s: %s; %s; the run goes on without it, and later '
-               'writes are tried again: free some space or end the run', path,
-               error.strerror or error, free)
+  _log.warning('cannot write %s: %s%s; the run goes on without it, and later '
+               'writes are tried again', path, error.strerror or error,
+               free_space(path, error))
 
 
 class Appender:

@@ -8,13 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import models, parallel, pictures
+from gan_jax.base import lookup
 from gan_jax.config.experiment import Experiment
 from gan_jax.data.pipeline import Batches
 from gan_jax.evaluators.score import Score, digest
 from gan_jax.game import sampling
 from gan_jax.run import files
 
-# Examples are drawn from here on, so that grid and scores share no latent.
+# Folded into the key, so that grid and scores share no latent.
 _GRID, _SCORES = 0, 1
 _POINTS = 2000  # of a scatter plot, generated and real
 
@@ -24,7 +25,7 @@ class SamplesError(ValueError):
 
 
 class Sampler:
-  """Examples of the averaged generator, by a compiled function.
+  """Examples of the averaged generator, by compiled functions.
 
   Images are uint8 [B, H, W, C]; vectors stay float32 [B, D].
   """
@@ -48,7 +49,7 @@ class Sampler:
     All devices on which the average lies share them: see `parallel.spread`.
 
     Raises:
-      SamplesError: some are not finite, of which bytes would not tell.
+      SamplesError: some are not finite, which bytes would not show.
     """
     chunk *= parallel.copies(average)
     label, found = np.asarray(label, np.int32), []
@@ -68,8 +69,7 @@ class Sampler:
     x = np.asarray(images)
     if x.ndim == 2:
       return x.astype(np.float32)
-    # media speaks of [-1, 1].
-    return pictures.to_uint8(
+    return pictures.to_uint8(  # which takes images in [-1, 1]
         (x - self._low) * (2.0 / (self._high - self._low)) - 1.0)
 
 
@@ -79,37 +79,30 @@ def grid_labels(experiment: Experiment) -> np.ndarray:
   Of vectors, the labels of many points, the classes in turn.
   """
   rows, columns = experiment.config['sample_grid']
-  if _is_vectors(experiment):
-    classes = experiment.info.classes
-    if not models.is_conditional(experiment.config['generator']):
-      classes = ()
-    return np.resize(np.array(classes or (0,), np.int32), _POINTS)
-  if not models.is_conditional(experiment.config['generator']):
-    return np.zeros(rows * columns, np.int32)
   classes = experiment.info.classes
+  conditional = models.is_conditional(experiment.config['generator'])
+  if len(experiment.info.image_shape) == 1:
+    classes = classes if conditional else ()
+    return np.resize(np.array(classes or (0,), np.int32), _POINTS)
+  if not conditional:
+    return np.zeros(rows * columns, np.int32)
   return np.repeat(np.array(classes[:max(rows, 20)], np.int32), columns)
 
 
-def _is_vectors(experiment: Experiment) -> bool:
-  return len(experiment.info.image_shape) == 1
-
-
 class Evaluator:
-  """Looks at a state: its sample grid (of vectors: points), its scores."""
+  """Sample grids (of vectors: points) and scores of a state."""
 
   def __init__(self, experiment: Experiment):
     """Fixes the latents of the grid, for the whole run and all its resumes."""
     config = experiment.config
     self._experiment = experiment
     self._sampler = Sampler(experiment.game, config['image_range'])
-    key = jax.random.key(config['seed'])
-    self._key = jax.random.fold_in(key, 2**31 - 2)
+    self._key = jax.random.fold_in(jax.random.key(config['seed']), 2**31 - 2)
     self._label = grid_labels(experiment)
-    self._conditional = models.is_conditional(config['generator'])
     self._z = self._sampler.latents(
         jax.random.fold_in(self._key, _GRID), len(self._label))
     self._real = self._order = None
-    if _is_vectors(experiment):
+    if len(experiment.info.image_shape) == 1:
       source = experiment.source
       count = min(_POINTS, len(source.images))
       order = Batches(len(source.images), count, 0)(0, 1)[0]
@@ -142,11 +135,12 @@ class Evaluator:
 
     All devices on which the average lies share the work.
     """
-    key = jax.random.fold_in(self._key, _SCORES)
-    z = self._sampler.latents(key, stop - start, start)
+    z = self._sampler.latents(jax.random.fold_in(self._key, _SCORES),
+                              stop - start, start)
     label = self._labels(start, stop)
-    return self._sampler.images(average, z, label), (
-        label if self._conditional else None)
+    conditional = models.is_conditional(self._experiment.config['generator'])
+    return (self._sampler.images(average, z, label),
+            label if conditional else None)
 
   def scores(self, state, draw: Callable | None = None, *,
              forgiving: bool = False) -> list[Score]:
@@ -159,17 +153,17 @@ class Evaluator:
       forgiving: an evaluator that fails gives a score without a value, with
         the reason, and costs the others nothing.
     """
-    sample = draw or partial(self.draw, state.ema)
+    draw = draw or partial(self.draw, state.ema)
     how, run, found = self.protocol | {'step': int(state.step)}, (
         self._experiment), []
-    for spec, evaluate in zip(run.config['evaluators'], run.evaluator,
+    for spec, evaluate in zip(run.config['evaluators'], run.evaluators,
                               strict=True):
       try:
-        scores = evaluate(sample)
+        scores = evaluate(draw)
       except Exception as e:
         if not (forgiving or isinstance(e, SamplesError)):
           raise
-        scores = [Score(spec['name'], reason=f'{type(e).__name__}: {e}')]
+        scores = [Score(spec['name'], reason=lookup.failure(e))]
       found += [score._replace(protocol=score.protocol | how).checked()
                 for score in scores]
     return found
@@ -186,7 +180,7 @@ class Evaluator:
 
 
 def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:
-  """What the losses and D's answers are where the players have drawn.
+  """Values of the losses and of D's answers at the equilibrium.
 
   There real and generated images look the same, so D answers one number c to
   both: the one with the lowest loss.disc(c, c). Where a range of c is lowest
@@ -194,7 +188,8 @@ def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:
 
   Returns:
     {'loss/disc': ..., 'loss/gen': ..., 'auc': 1/2, 'prob/*': ..., 'sign/*':
-    0 where c is}; * is real, fake and held_out, but for sign/fake.
+    0 where c is}; * is real, fake and held_out, but for sign/fake. {} for a
+    loss that does not read logits, or is finite nowhere.
   """
   if loss.inputs != 'logits' or loss.needs:
     return {}
@@ -213,6 +208,8 @@ def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:
   c = jnp.linspace(-5.0, 5.0, 10001)
   disc, gen = jax.lax.map(both, c, batch_size=128)
   lowest = jnp.flatnonzero(disc <= disc.min() + 1e-5)
+  if not len(lowest):  # NaN is not the lowest of anything
+    return {}
   middle = lowest[len(lowest) // 2]
   found = {'loss/disc': float(disc.min()), 'auc': 0.5}
   if float(jnp.ptp(gen[lowest])) < 0.05:

@@ -53,6 +53,7 @@ def test_a_run_draws_points(run):
   assert (frames[0] == frames[2]).all(-1).mean() > 0.8
   with Image.open(folder / 'training.gif') as film:
     assert film.n_frames == 3 and film.size == (600, 600)
+  assert pictures.read_png((folder / 'curves.png').read_bytes()).std() > 10
 
 
 def test_the_generator_went_to_the_ring(run, tmp_path):
