@@ -40,13 +40,11 @@ class Checkpoints(contextlib.AbstractContextManager):
   """
 
   def __init__(self, workdir, *, keep: int = 0, strict: bool = False):
-    """Opens the folder.
+    """Opens the folder of a run.
 
-    Args:
-      workdir: of the run.
-      keep: how many of the newest stay; 0 to read only. A reader leaves alone
-        what it finds half written: the run may be alive.
-      strict: a damaged checkpoint is an error, and is not passed over.
+    With `keep`, how many of the newest stay, as the run that writes; with 0 as
+    a reader, who leaves alone what is half written: the run may be alive. With
+    `strict` a damaged checkpoint is an error and is not passed over.
     """
     self._folder = os.path.abspath(os.path.join(workdir, 'checkpoints'))
     self._keep, self._strict = keep, strict
@@ -70,9 +68,7 @@ class Checkpoints(contextlib.AbstractContextManager):
 
     Waits for a save in flight. A warning names what is wrong with newer ones;
     the run (not a reader) moves them aside, so that it can save them again.
-
-    Args:
-      anew: verify again what was valid before.
+    `anew` verifies again what was valid before.
 
     Raises:
       CheckpointError: none is valid; or `strict` and the newest is damaged; or
@@ -119,14 +115,11 @@ class Checkpoints(contextlib.AbstractContextManager):
     with self._writing():
       self._orbax.save(self._path(f'.saving-{step}'),
                        args=ocp.args.StandardSave(_of_one_process(state)))
-    self._saving = step, self._thread.submit(self._finish, step)
+    self._saving = step, self._thread.submit(lambda: (
+        self._orbax.wait_until_finished(), self.publish(step)))
 
   def wait(self) -> None:
-    """Waits until what was begun is on disk.
-
-    Raises:
-      CheckpointError: it could not be written.
-    """
+    """Waits until what was begun is on disk, as `save` does; raises as it."""
     if self._saving:
       (step, future), self._saving = self._saving, None
       with self._writing():
@@ -136,10 +129,8 @@ class Checkpoints(contextlib.AbstractContextManager):
   def shapes(self, step: int, *, verified: bool = False):
     """The tree {name: {name: ...}} of a step; leaves have shape and dtype.
 
-    Args:
-      step: of the checkpoint.
-      verified: `latest` or `digest` has just read all its files; otherwise they
-        are read now, whatever was known of them.
+    Its files are read and verified first, but where `latest` or `digest` has
+    just done so.
 
     Raises:
       CheckpointError: none there, damaged or unreadable.
@@ -155,16 +146,11 @@ class Checkpoints(contextlib.AbstractContextManager):
       raise self._unreadable(step, e) from e
 
   def restore(self, abstract, step: int = 0, *, verified: bool = False):
-    """The state of a step (0: the newest) in the form of an abstract tree.
-
-    Args:
-      abstract: of `parallel.abstract`.
-      step: of the checkpoint.
-      verified: as in `shapes`.
+    """The state of a step (0: the newest) in the form of `parallel.abstract`.
 
     Raises:
-      CheckpointError: none there, damaged, unreadable, or of other arrays than
-        those of `abstract` (names, shapes or dtypes).
+      CheckpointError: as `shapes`, or of other arrays than those of `abstract`
+        (names, shapes or dtypes).
     """
     if not step:
       step, verified = self.latest(anew=True), True
@@ -188,16 +174,11 @@ class Checkpoints(contextlib.AbstractContextManager):
       raise self._unreadable(step, e) from e
 
   def publish(self, step: int) -> None:
-    """Makes `.saving-STEP` a checkpoint, then deletes the oldest.
-
-    Raises:
-      OSError: it is no checkpoint; the older ones are as they were.
-      CheckpointError: the disk did not keep what was written.
-    """
+    """Makes `.saving-STEP` a checkpoint, then deletes the oldest ones."""
     manifest.write(self._path(f'.saving-{step}'), step)
     os.rename(self._path(f'.saving-{step}'), self._path(step))
     sync_folder(self._folder)
-    self.digest(step)
+    self.digest(step)  # Has the disk kept what was written?
     for old in self.steps()[:-self._keep]:
       os.rename(self._path(old), self._path(f'.deleting-{old}'))
     self._sweep()
@@ -259,10 +240,6 @@ class Checkpoints(contextlib.AbstractContextManager):
         os.rename(self._path(step), self._path(name))
       _LOG.warning('moved %s to %s', self._path(step), name)
     return valid
-
-  def _finish(self, step):
-    self._orbax.wait_until_finished()
-    self.publish(step)
 
   @contextlib.contextmanager
   def _writing(self):

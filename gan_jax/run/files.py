@@ -4,15 +4,18 @@ import contextlib
 import datetime
 import fcntl
 import importlib.metadata
+import importlib.util
 import json
 import logging
 import os
 import pathlib
 import platform
 import re
+import site
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 
 import gan_jax
@@ -22,11 +25,9 @@ from gan_jax.base.files import free_space, read_rows, write_file
 from gan_jax.config import durations, fields, keys
 from gan_jax.config.experiment import DataInfo, plain
 from gan_jax.data import scan
-from gan_jax.run import foreign_code
 
 _LOG = logging.getLogger(__name__)
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
-
 # What may change when a run is resumed; all else would make it another run.
 RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
              'evaluators', 'best_metric', 'checkpoint_every',
@@ -43,15 +44,8 @@ _SHAPES = ('image_shape', 'num_classes', 'classes')
 # A forked worker inherits the open lock; outliving a killed run it would hold
 # the workdir for nobody. Closing its copy does not release the run's lock.
 _held = set()
-
-
-def _close_inherited():
-  for fd in _held:
-    os.close(fd)
-  _held.clear()
-
-
-os.register_at_fork(after_in_child=_close_inherited)
+os.register_at_fork(after_in_child=lambda: (
+    [os.close(fd) for fd in _held], _held.clear()))
 
 
 @contextlib.contextmanager
@@ -60,11 +54,7 @@ def hold(workdir):
 
   The lock is an exclusive flock on workdir/lock, which the kernel frees when
   the process ends, however it ends; the file holds pid, host and start time
-  as JSON for whoever is refused. A lock that nobody holds any more is taken
-  over with a notice. Of several processes of a run only the first calls this.
-
-  Yields:
-    pathlib.Path, absolute.
+  as JSON for whoever is refused.
 
   Raises:
     WorkdirError: the folder cannot be made or written, or a second run.
@@ -85,17 +75,19 @@ def hold(workdir):
       _lock(fd, workdir)
     except OSError as error:
       raise WorkdirError(_unwritable(workdir, error)) from error
-    # Empty means that the run ended by itself. The file stays: to remove it
-    # would let a run that has just opened it hold a lock that the next one does
-    # not see.
-    stack.callback(_truncate, fd)
-    yield workdir
+    try:
+      yield workdir
+    finally:
+      # Empty: the run ended by itself. To remove the file would let a run that
+      # has just opened it hold a lock that the next one does not see.
+      with contextlib.suppress(OSError):
+        os.ftruncate(fd, 0)
 
 
 def is_held(workdir) -> bool:
   """Whether a run is writing the folder at this moment."""
   try:
-    with open(pathlib.Path(workdir) / 'lock') as file:
+    with open(os.path.join(workdir, 'lock')) as file:
       fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
   except BlockingIOError:
     return True
@@ -108,12 +100,13 @@ def _lock(fd, workdir):
   """Locks the open file and writes who we are into it."""
   # `is_held` and sweep.sh hold a shared lock for an instant: only who is
   # refused for a second meets another run.
-  for attempt in range(21):
+  limit, locked = time.monotonic() + 1, False
+  while not locked:
     try:
       fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-      break
+      locked = True
     except BlockingIOError:
-      if attempt == 20:
+      if time.monotonic() > limit:
         raise WorkdirError(
             f'workdir {workdir} is held by another run: {_holder(fd)}; one run '
             'writes a workdir at a time; end that run or give another '
@@ -133,13 +126,7 @@ def _lock(fd, workdir):
   os.fsync(fd)
 
 
-def _truncate(fd):
-  with contextlib.suppress(OSError):
-    os.ftruncate(fd, 0)
-
-
 def _holder(fd):
-  """'pid 12 on host a, started ...' from the content of the lock."""
   try:
     holder = json.loads(os.pread(fd, 4096, 0))
     return (f'pid {holder["pid"]} on host {holder["host"]}, started '
@@ -149,7 +136,6 @@ def _holder(fd):
 
 
 def _unwritable(workdir, error):
-  """The message of an OSError in the folder."""
   way = next((p for p in (workdir, *workdir.parents)
               if os.path.lexists(p) and not p.is_dir()), None)
   if way:
@@ -173,12 +159,10 @@ def provenance() -> dict:
     'git': {'commit': of the repository that this code is in, '' if none,
             'dirty': True if any of its Python files is new or changed}}
   """
-  versions = {'gan_jax': gan_jax.__version__}
+  versions = {'gan_jax': gan_jax.__version__} | dict.fromkeys(_PACKAGES, '')
   for name in _PACKAGES:
-    try:
+    with contextlib.suppress(Exception):  # not installed, damaged metadata
       versions[name] = importlib.metadata.version(name)
-    except Exception:  # not installed, or damaged metadata
-      versions[name] = ''
   return {'started': _now(), 'host': socket.gethostname(),
           'argv': list(sys.argv), 'python': platform.python_version(),
           'platform': platform.platform(), 'versions': versions,
@@ -190,10 +174,9 @@ def _git_state(folder):
   # A package installed below somebody's repository is not part of it.
   if not _git(folder, 'ls-files', '__init__.py'):
     return {'commit': '', 'dirty': False}
-  changes = _git(folder, 'status', '--porcelain', '--untracked-files=all', '--',
-                 ':/*.py')
   return {'commit': _git(folder, 'rev-parse', '--verify', 'HEAD'),
-          'dirty': bool(changes)}
+          'dirty': bool(_git(folder, 'status', '--porcelain',
+                             '--untracked-files=all', '--', ':/*.py'))}
 
 
 def _git(folder, *arguments):
@@ -211,18 +194,18 @@ def _git(folder, *arguments):
 
 def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
                    allow_changed=()) -> list[str]:
-  """A folder belongs to one run: its config and its data.
+  """Refuses a folder that belongs to a run of another config or other data.
 
   Args:
     folder: the working directory.
     experiment: what is to run there.
     allow_changed_data: only warn where the examples are others than before;
       their shape and classes must be the same all the same.
-    allow_changed: paths of a config, 'gen_optimizer.learning_rate', that may
-      differ, and all below them.
+    allow_changed: paths in the config, 'gen_optimizer.learning_rate', that may
+      differ, with all below them.
 
   Returns:
-    What differs and is allowed to, 'path: before (checkpoint) -> now (now)'.
+    The changes that were allowed, 'path: before (checkpoint) -> now (now)'.
 
   Raises:
     WorkdirError: with the fields that differ.
@@ -232,27 +215,22 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
              if not _may_change(line.split(':')[0], experiment.config)]
   allowed = [line for line in changed if any(
       re.match(rf'{re.escape(path)}[.:[]', line) for path in allow_changed)]
-  if allowed:
-    _LOG.warning('changed, as --allow_changed lets it:\n  %s',
-                 '\n  '.join(allowed))
-  lines = [line for line in changed if line not in allowed]
   data = _changed_data(folder, experiment.info)
-  if data and allow_changed_data and not any(
-      line.startswith(_SHAPES) for line in data):
-    _LOG.warning('the data have changed since the last launch:\n  %s',
-                 '\n  '.join(data))
-    data = []
-  if lines or data:
-    fixes = []
-    if lines:
-      paths = ','.join(line.split(':')[0] for line in changed)
-      fixes.append(f'--allow_changed={paths}')
+  if allow_changed_data and not any(line.startswith(_SHAPES) for line in data):
+    allowed += data
+  lines = [line for line in changed + data if line not in allowed]
+  if lines:
+    flags = []
+    if paths := [line.split(':')[0] for line in changed]:
+      flags.append(f'--allow_changed={",".join(paths)}')
     if data:
-      fixes.append('--allow_changed_data')
+      flags.append('--allow_changed_data')
     raise WorkdirError(
         f'{folder} holds another run; use another --workdir, or remove it; or '
-        f'go on with what has changed by {" ".join(fixes)}:\n  '
-        + '\n  '.join([*lines, *data]))
+        f'go on with what has changed by {" ".join(flags)}:\n  '
+        + '\n  '.join(lines))
+  if allowed:
+    _LOG.warning('changed since the last launch:\n  %s', '\n  '.join(allowed))
   return allowed
 
 
@@ -260,24 +238,25 @@ def read_run(folder: str):
   """(config, info) of a run, as it left them.
 
   Raises:
-    WorkdirError: no run there, or one of another version.
+    WorkdirError: no run there, one of another version, or a config that names
+      code which is not the user's own.
   """
+  found = []
   for name in ('config.json', 'data.json'):
     path = os.path.join(folder, name)
     if not os.path.exists(path):
       raise WorkdirError(f'{path} does not exist: {folder!r} is not the '
                          'working directory of a run; give one with --workdir')
-  config = plain(read_json(folder, 'config.json'))
-  foreign_code.refuse(folder, config)
+    found.append(plain(read_json(folder, name)))
+  _refuse_foreign_code(folder, found[0])
   try:
-    return keys.filled(config), DataInfo(**plain(read_json(folder,
-                                                           'data.json')))
+    return keys.filled(found[0]), DataInfo(**found[1])
   except TypeError as e:
     raise WorkdirError(f'{folder}/data.json is of another version: {e}') from e
 
 
 def read_json(folder, name: str) -> dict:
-  """What a file of a run folder holds, {} where it does not exist.
+  """A file of a run folder, {} where it does not exist.
 
   Raises:
     WorkdirError: it is damaged.
@@ -293,6 +272,62 @@ def read_json(folder, name: str) -> dict:
                        'or use another --workdir') from e
 
 
+def _refuse_foreign_code(folder, config):
+  """Refuses a config that names code which is not the user's own.
+
+  A 'module:function' is imported and called, and a run folder may come from
+  anybody. Of Python's library and of installed packages the function could be
+  anything, subprocess:run for one, and what lies in a folder of runs came with
+  it. Modules on PYTHONPATH or in the folder one starts from are the user's.
+  """
+  for name in fields.flat(config).values():
+    if not isinstance(name, str) or ':' not in name:
+      continue
+    root, *parts = name.partition(':')[0].split('.')
+    try:
+      spec = None if root == 'gan_jax' else importlib.util.find_spec(root)
+    except ValueError:  # '__main__', ''
+      continue
+    if spec is None:
+      continue
+    places = [spec.origin or '', *(spec.submodule_search_locations or ())]
+    # All that Python would import on the way, packages without a file too.
+    way = [os.path.join(place, *parts[:i]) for i in range(len(parts) + 1)
+           for place in places if place]
+    if root in sys.stdlib_module_names or any(
+        _within(place, home) for place in places for home in _installed()):
+      why = 'of an installed package'
+    elif any(_of_a_run(place, folder) for place in way):
+      why = 'of a folder of runs'
+    else:
+      continue
+    raise WorkdirError(
+        f'{os.path.join(folder, "config.json")} names {name!r}, {why}, which '
+        'could do anything: a run may name modules on PYTHONPATH or in the '
+        'folder you start from, outside of runs')
+
+
+def _of_a_run(place, folder):
+  """Whether it is in a run folder, or a folder without code around this one."""
+  around = not os.path.exists(os.path.join(place, '__init__.py'))
+  return around and _within(folder, place) or _within(place, folder) or any(
+      (parent / 'config.json').exists() and (parent / 'data.json').exists()
+      for parent in pathlib.Path(os.path.abspath(place)).parents)
+
+
+def _installed():
+  names = 'stdlib', 'platstdlib', 'purelib', 'platlib'
+  return [*map(sysconfig.get_path, names), *site.getsitepackages(),
+          site.getusersitepackages()]
+
+
+def _within(place, folder):
+  """Whether a place is in a folder, as both are named or as links lead."""
+  return bool(place) and any(
+      pathlib.Path(resolve(place)).is_relative_to(resolve(folder))
+      for resolve in (os.path.abspath, os.path.realpath))
+
+
 def _differences(folder, name, now):
   before = read_json(folder, name)
   return fields.diff(before, now) if before else []
@@ -302,10 +337,10 @@ def _changed_data(folder, info):
   """What is not as it was when the folder was last written, in words."""
   lines = [line for line in _differences(folder, 'data.json', info._asdict())
            if not line.startswith('manifest')]
-  if any(line.startswith('fingerprint') for line in lines):
-    before = read_json(folder, 'data.json').get('manifest', '')
-    if os.path.exists(before) and os.path.exists(info.manifest):
-      lines += scan.changes(before, info.manifest)
+  before = read_json(folder, 'data.json').get('manifest', '')
+  if any(line.startswith('fingerprint') for line in lines) and all(
+      map(os.path.exists, (before, info.manifest))):
+    lines += scan.changes(before, info.manifest)
   return lines
 
 
@@ -315,27 +350,23 @@ def _may_change(path, config):
   A duration in words is rounded to whole calls: their length counts as well.
   """
   key = re.split(r'[.[]', path)[0]
-  if any(_has_share(config.get(name)) for name in _SCHEDULED) and (
-      key == 'train_steps' or key == 'steps_per_call'
-      and durations.is_text(config['train_steps'])):
+  shares = any(durations.is_text(leaf) and '%' in leaf
+               for name in _SCHEDULED if name in config
+               for leaf in fields.flat({'': config[name]}).values())
+  if shares and (key == 'train_steps' or key == 'steps_per_call'
+                 and durations.is_text(config['train_steps'])):
     return False
   return key in RESUMABLE or path in _ELSEWHERE
 
 
-def _has_share(value):
-  """Whether a percentage stands anywhere in a part of a config."""
-  return any(durations.is_text(leaf) and '%' in leaf
-             for leaf in fields.flat({'': value}).values())
-
-
 def write_launch(folder, experiment, start: int, **facts) -> None:
-  """config.json and data.json of the run, a line per launch in launches.jsonl.
+  """config.json and data.json of the run, a line in launches.jsonl.
 
   Args:
     folder: the working directory.
     experiment: what runs there.
     start: step that it starts from.
-    **facts: of this launch; empty ones are left out.
+    **facts: more of this launch; empty ones are left out.
   """
   for name, value in (('config.json', experiment.config),
                       ('data.json', experiment.info._asdict())):
@@ -346,28 +377,23 @@ def write_launch(folder, experiment, start: int, **facts) -> None:
       'devices': parallel.device_names(), 'cores': parallel.cores()}
   launch |= {name: value for name, value in facts.items() if value}
   path = os.path.join(folder, 'launches.jsonl')
-  rows = [row for _, row in read_rows(path) if row]
+  before = [{}, *(row for _, row in read_rows(path) if row)][-1]
   with open(path, 'a') as file:
     file.write(json.dumps(launch) + '\n')
   if not start:
     return
   _LOG.info('resuming %s at step %d', folder, start)
-  before = rows[-1] if rows else {}
   now, then = len(launch['devices']), len(before.get('devices', ()))
   if then and now != then:
+    parts = [f'{key}={value}'
+             for key, value in fields.flat(experiment.config).items()
+             if value == 'virtual_batch'
+             or key.endswith('.minibatch') and value != 'none']
     _LOG.warning('on %d devices, before on %d: the same batches and noise, but '
-                 'not the same bits%s', now, then,
-                 _per_device(experiment.config))
+                 'not the same bits%s', now, then, parts and (
+                     f'; and not the same game: with {", ".join(parts)} each '
+                     'device looks at its own part of the batch') or '')
   now, then = launch['cores'], before.get('cores', 0)
   if now and then and now != then:
     _LOG.warning('on %d cores, before on %d: a CPU sums in another order, so '
                  'that it is the same run, but not the same bits', now, then)
-
-
-def _per_device(config):
-  """What the number of devices changes beside rounding, in words."""
-  found = [f'{key}={value}' for key, value in fields.flat(config).items()
-           if value == 'virtual_batch'
-           or key.endswith('.minibatch') and value != 'none']
-  return (f'; and not the same game: with {", ".join(found)} each device looks '
-          'at its own part of the batch') if found else ''

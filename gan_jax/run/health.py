@@ -14,7 +14,7 @@ import os
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +44,6 @@ class Diagnoser:
   """
 
   def __init__(self, experiment: Experiment, mesh):
-    """Compiles nothing yet."""
     config = experiment.config
     self._game, self._range = experiment.game, config['image_range']
     # On every device: no more than memory surely has room for.
@@ -57,11 +56,7 @@ class Diagnoser:
     self._measure = parallel.everywhere(self._pure, mesh)
 
   def start(self, state, step: int, seed: int):
-    """Starts to measure; the state may be given away after.
-
-    Returns:
-      {name: float32 []}, see `game.diagnosis`; to read one waits for it.
-    """
+    """Starts to compute {name: float32 []} of a state, see `game.diagnosis`."""
     parts = []
     for source, batches in self._sources:
       rows = batches(step, 1)[0]
@@ -274,25 +269,22 @@ class Watchdog:
 
   holding: {name: Finding} of what was found and has not been absent from
     WINDOW rows in a row since.
-  highest: as in `History`.
   """
 
   def __init__(self, levels: Mapping[str, float], train_steps: int, *,
-               since: int = 0, highest: Mapping[str, float] | None = None):
+               since: int = 0, highest: Mapping[str, float] = ()):
     """See `History` for levels, highest; since: the rows are of later steps."""
-    self.since, self.holding = since, {}
+    self.since, self.holding, self.highest = since, {}, dict(highest)
     self._levels, self._steps = levels, train_steps
-    self._rows, self._absent = deque(maxlen=LONG), {}
-    self._scores, self.highest = {}, dict(highest or {})
+    self._rows, self._scores, self._absent = deque(maxlen=LONG), {}, {}
 
-  def see(self, row: Mapping[str, Any]) -> list[Finding]:
+  def see(self, row: Mapping) -> list[Finding]:
     """What is found in a row, with 'step', that did not hold before it."""
     self._rows.append(row)
-    for name, value in row.items():
-      if name.startswith('eval/'):
-        self._scores.pop(name, None)
-        if value is not None and np.isfinite(value):
-          self._scores[name] = value
+    for name in [name for name in row if name.startswith('eval/')]:
+      self._scores.pop(name, None)
+      if row[name] is not None and np.isfinite(row[name]):
+        self._scores[name] = row[name]
     history = History(list(self._rows), self._levels, self.highest,
                       row['step'] / self._steps, self._scores)
     for name, value in [*history.scores_of(*COUNTED),
@@ -312,11 +304,7 @@ class Watchdog:
 
 
 class RollBack(Exception):
-  """The run goes on from its newest checkpoint."""
-
-  def __init__(self, finding: Finding):
-    super().__init__(finding.text)
-    self.finding = finding
+  """The run goes on from its newest checkpoint, for the `Finding` in args."""
 
 
 class Guard:
@@ -328,35 +316,24 @@ class Guard:
   def __init__(self, experiment: Experiment, folder, levels, rows, start: int):
     """Goes on from what the folder says of the run before step `start`.
 
-    Args:
-      experiment: what is run.
-      folder: the working directory.
-      levels: of `evaluator.equilibrium`.
-      rows: of scalars.jsonl, up to `start`.
-      start: step of the checkpoint that the run goes on from.
+    levels: of `evaluator.equilibrium`; rows: of scalars.jsonl, up to `start`.
     """
     self._run, self._folder, self._levels = experiment, folder, levels
-    self._policy = experiment.config['watchdog']
+    self._policy, self.verdict = experiment.config['watchdog'], ''
     self._record = [row for _, row in read_rows(self._path('rollbacks.jsonl'))
                     if row]
-    if self._forget(start):
-      self._write_record()
-    self.verdict = ''
+    # A run that falls back to before a rollback forgets it.
+    self._keep([e for e in self._record if e['restored'] <= start])
     self._replay(rows)
     if self._held() and not self._may_go_back():
       self._stop(start)
 
   @property
-  def attempt(self) -> int:
-    """Rollbacks so far, 0 in a run that has had none."""
-    return len(self._record)
-
-  @property
   def seed(self) -> int:
     """Of everything random from here on, another one after each rollback."""
-    seed = self._run.config['seed']
-    return seed if not self.attempt else int(np.random.SeedSequence(
-        seed, spawn_key=(_ATTEMPT, self.attempt)).generate_state(1)[0])
+    seed, attempt = self._run.config['seed'], len(self._record)
+    return int(np.random.SeedSequence(seed, spawn_key=(
+        _ATTEMPT, attempt)).generate_state(1)[0]) if attempt else seed
 
   @property
   def findings(self) -> str:
@@ -366,11 +343,7 @@ class Guard:
     return ', '.join(found) + ', see report.md' if found else 'no findings'
 
   def look(self, step: int, row) -> None:
-    """Looks at a logged row.
-
-    Raises:
-      RollBack: the policy is to go back, and it may once more.
-    """
+    """Looks at a logged row; raises RollBack where the policy is to go back."""
     found = self._see({'step': step, **row})
     for finding in found:
       _LOG.warning('watchdog: step %d: %s. %s', step, finding.text,
@@ -396,16 +369,15 @@ class Guard:
     first = min(int(np.flatnonzero(~np.isfinite(v))[0]) for v in bad.values())
     at = start + first
     found = sorted(k for k, v in bad.items() if not np.isfinite(v[first]))
-    advice = ('Try, in a new --workdir, a lower learning rate, '
-              "max_grad_norm=1, a penalty, or dtype='float32'")
-    if at == 0:
-      advice = _origin(reseeded(self._run, self.seed)) or advice
+    advice = at == 0 and _origin(reseeded(self._run, self.seed)) or (
+        'Try, in a new --workdir, a lower learning rate, max_grad_norm=1, a '
+        "penalty, or dtype='float32'")
     finding = Finding('non-finite', at, f'{", ".join(found)} not finite',
                       advice)
     path = self._go_back(finding, at, found)
     raise NonFiniteError(
-        f'step {at}: {finding.text}. {finding.advice}. The batch is named in '
-        f'{path}. The newest checkpoint is of step {newest}')
+        f'step {at}: {finding.text}. {advice}. The batch is named in {path}. '
+        f'The newest checkpoint is of step {newest}')
 
   def refuse_state(self, step: int, error: Exception) -> None:
     """As `refuse`, at the state after `step`; raises RollBack or the error."""
@@ -414,17 +386,15 @@ class Guard:
                   ['state'])
     raise error
 
-  def roll_back(self, fault: RollBack, restored: int) -> None:
+  def roll_back(self, finding: Finding, restored: int) -> None:
     """Enters a rollback to step `restored` in the record of the run."""
-    finding = fault.finding
-    self._forget(restored)
-    self._record.append({'attempt': self.attempt + 1, 'restored': restored,
-                         **finding._asdict()})
-    self._write_record()
+    before = [e for e in self._record if e['restored'] <= restored]
+    self._keep([*before, {'attempt': len(before) + 1, 'restored': restored,
+                          **finding._asdict()}])
     with contextlib.suppress(FileNotFoundError):
       os.remove(self._path('nonfinite.json'))  # It is overcome.
     _LOG.warning('watchdog: step %d: %s; back to step %d, attempt %d of %d',
-                 finding.step, finding.text, restored, self.attempt,
+                 finding.step, finding.text, restored, len(self._record),
                  self._policy['max_rollbacks'])
     self._replay([row for row in self._rows if row['step'] <= restored])
     self.write_report()
@@ -437,9 +407,12 @@ class Guard:
 
   def _held(self):
     """What holds now, and the policy is to do something about."""
-    if self._policy['policy'] == 'warn':
-      return []
-    return list(self._watchdog.holding.values())
+    return [] if self._policy['policy'] == 'warn' else list(
+        self._watchdog.holding.values())
+
+  def _may_go_back(self):
+    return (self._policy['policy'] == 'rollback'
+            and len(self._record) < self._policy['max_rollbacks'])
 
   def _stop(self, step):
     self.verdict = (
@@ -447,16 +420,6 @@ class Guard:
         + '; '.join(f'{f.text}. {f.advice}' for f in self._held())
         + f'. See {self._path("report.md")}; '
         f'--config.watchdog.policy=warn --workdir={self._folder} goes on')
-
-  def _forget(self, start):
-    """Forgets rollbacks to after `start`, to before which the run fell back."""
-    count = len(self._record)
-    self._record = [e for e in self._record if e['restored'] <= start]
-    return len(self._record) < count
-
-  def _write_record(self):
-    write_file(self._path('rollbacks.jsonl'), ''.join(
-        json.dumps(entry) + '\n' for entry in self._record).encode())
 
   def _go_back(self, finding, at, names):
     """Goes back, or returns the file that names step and batch."""
@@ -471,9 +434,11 @@ class Guard:
       raise RollBack(finding)
     return path
 
-  def _may_go_back(self):
-    return (self._policy['policy'] == 'rollback'
-            and self.attempt < self._policy['max_rollbacks'])
+  def _keep(self, record):
+    if record != self._record:
+      self._record = record
+      write_file(self._path('rollbacks.jsonl'), ''.join(
+          json.dumps(entry) + '\n' for entry in record).encode())
 
   def _replay(self, rows):
     """Findings are a function of the rows and of the record alone."""
@@ -487,9 +452,8 @@ class Guard:
     since = max([entry['restored'] for entry in self._record
                  if entry['restored'] < row['step']], default=0)
     if since != self._watchdog.since:
-      self._watchdog = Watchdog(
-          self._levels, self._run.train_steps, since=since,
-          highest=self._watchdog.highest)
+      self._watchdog = Watchdog(self._levels, self._run.train_steps,
+                                since=since, highest=self._watchdog.highest)
     self._rows.append(row)
     found = self._watchdog.see(row)
     self._found += found
@@ -503,49 +467,38 @@ def _origin(experiment) -> str:
   """What is not finite in the first step without its updates, '' if all is."""
   config, zero = experiment.config, optax.set_to_zero()
   game = experiment.game._replace(gen_optimizer=zero, disc_optimizer=zero)
-  state = experiment.init()
+  state, mesh = experiment.init(), parallel.own_mesh()
   state = state.replace(gen=state.gen.replace(opt_state=zero.init(None)),
                         disc=state.disc.replace(opt_state=zero.init(None)))
-  mesh = parallel.own_mesh()
-  _, scalars = parallel.make_runner(
+  runner = parallel.make_runner(
       partial(train_step, game=game), mesh, seed=config['seed'],
-      image_range=config['image_range'])(
-          parallel.copy(parallel.replicate(state, mesh)), None,
-          examples(experiment.source, indices(experiment, 0, 1)))
+      image_range=config['image_range'])
+  _, scalars = runner(parallel.copy(parallel.replicate(state, mesh)), None,
+                      examples(experiment.source, indices(experiment, 0, 1)))
   places = {  # In the order in which they are computed.
       'logits/real': f'discriminator {config["discriminator"]["name"]}',
       'logits/fake': f'the images of generator {config["generator"]["name"]}',
       'loss/': f'loss {config["loss"]["name"]}, of finite logits',
       'penalty/': 'a penalty', 'grad_norm/': 'a gradient of finite losses'}
-  bad = [name for place in places for name, value in scalars.items()
-         if name.startswith(place) and not np.isfinite(value).all()]
-  if not bad:
-    return ''
-  where = next(text for place, text in places.items()
-               if bad[0].startswith(place))
-  return (f'It is so before any update, so that the learning rate is not the '
-          f'reason. Look at {where}: of what is computed in a step, {bad[0]} '
-          'is the first that is not finite')
+  for place, words in places.items():
+    for name, value in scalars.items():
+      if name.startswith(place) and not np.isfinite(value).all():
+        return ('It is so before any update, so that the learning rate is not '
+                f'the reason. Look at {words}: of what is computed in a step, '
+                f'{name} is the first that is not finite')
+  return ''
 
 
 def report(found, record, last: int) -> str:
-  """A page for people.
-
-  Args:
-    found: the findings, in their order.
-    record: rollbacks, dicts of a finding and of attempt and restored.
-    last: step of the last row.
-  """
+  """A page for people, of findings and rollbacks up to the step `last`."""
   lines = ['# What the watchdog found', '']
   if not found and not record:
     return '\n'.join([*lines, f'Nothing, up to step {last:,}.', ''])
   lines += [f'Up to step {last:,}. A row says when something began to hold.',
-            '', '| step | finding | numbers | what to try |',
-            '|---|---|---|---|']
+            '', '| step | finding | numbers | what to try |', '|---|---|---|---|']
   rows = [(f.step, f.name, f.text, f.advice) for f in found]
   rows += [(e['step'], f'{e["name"]}: rolled back to step {e["restored"]:,}, '
             f'attempt {e["attempt"]}', e['text'], e['advice']) for e in record]
-  lines += [f'| {step:,} | {name} | {text.partition(": ")[2] or text} | '
-            f'{advice} |'
-            for step, name, text, advice in sorted(rows, key=lambda r: r[0])]
-  return '\n'.join([*lines, ''])
+  return '\n'.join([*lines, *(
+      f'| {step:,} | {name} | {text.partition(": ")[2] or text} | {advice} |'
+      for step, name, text, advice in sorted(rows, key=lambda r: r[0])), ''])

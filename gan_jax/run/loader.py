@@ -35,9 +35,8 @@ def indices(experiment: Experiment, step: int, count: int) -> np.ndarray:
 
 def reseeded(experiment: Experiment, seed: int) -> Experiment:
   """The experiment with the batches of a seed, another one after a rollback."""
-  if seed == experiment.config['seed']:
-    return experiment
-  return experiment._replace(batches=experiment.batches.reseeded(seed))
+  return experiment if seed == experiment.config['seed'] else (
+      experiment._replace(batches=experiment.batches.reseeded(seed)))
 
 
 def load(experiment: Experiment, mesh, step: int):
@@ -66,17 +65,10 @@ def load(experiment: Experiment, mesh, step: int):
 
 
 def examples(source, index: np.ndarray) -> parallel.Data:
-  """The examples of a call; ~i stands for example i mirrored.
+  """The examples [K, disc_steps, B, ...] of a call; ~i is i mirrored.
 
-  The same bytes as the device gathers from resident data: a run does not
+  They are those that the device gathers from resident data: a run does not
   change when its data stop fitting.
-
-  Args:
-    source: a `data.prepare.Source`.
-    index: int32 [K, disc_steps, B].
-
-  Returns:
-    image [K, disc_steps, B, ...] and label [K, disc_steps, B].
   """
   mirrored = index.ravel() < 0
   index = np.where(index < 0, ~index, index)

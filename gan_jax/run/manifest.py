@@ -19,20 +19,11 @@ _LIMIT = 64 * 2**20  # bytes; a larger file was not written by `write`
 
 
 class Damage(ValueError):
-  """A folder is not as it was saved."""
-
-  def __init__(self, lines: list[str]):
-    """`lines`: 'file: what is wrong with it', at least one."""
-    more = [f'and {len(lines) - 10} more'] if len(lines) > 10 else []
-    super().__init__('; '.join([*lines[:10], *more]))
+  """A folder is not as it was saved; it says which files."""
 
 
 def write(folder: str, step: int) -> None:
-  """Brings all files of a folder to the disk, then a manifest of them.
-
-  Raises:
-    OSError: a file cannot be read or written.
-  """
+  """Brings all files of a folder to the disk, then a manifest of them."""
   files = {}
   for name in _names(folder):
     with open(os.path.join(folder, name), 'rb') as file:
@@ -74,7 +65,8 @@ def verify(folder: str, step: int) -> str:
     elif wrong := _compare(os.path.join(folder, name), *wanted[name]):
       lines.append(f'{name}: {wrong}')
   if lines:
-    raise Damage(lines)
+    more = [f'and {len(lines) - 10} more'] if len(lines) > 10 else []
+    raise Damage('; '.join([*lines[:10], *more]))
   return _digest(body)
 
 
@@ -106,25 +98,25 @@ def _read(path) -> dict:
   try:
     status = os.lstat(path)
     if not stat.S_ISREG(status.st_mode) or status.st_size > _LIMIT:
-      raise Damage([f'{NAME}: is not a manifest'])
+      raise Damage(f'{NAME}: is not a manifest')
     with open(path, 'rb') as file:
       data = file.read()
-  except FileNotFoundError:
-    raise Damage([f'{NAME}: is missing']) from None
-  except OSError as error:
-    raise Damage([f'{NAME}: cannot be read: {error.strerror}']) from error
-  try:
     body = json.loads(data)
     del body['sha256']
-    whole = (_encode(body) == data and isinstance(body['format'], int)
-             and 'step' in body and all(
-                 isinstance(size, int) and isinstance(sha256, str)
-                 for size, sha256 in body['files'].values()))
+    if _encode(body) == data and isinstance(body['format'], int) and (
+        'step' in body and all(
+            isinstance(size, int) and isinstance(sha256, str)
+            for size, sha256 in body['files'].values())):
+      return body
+  except FileNotFoundError:
+    raise Damage(f'{NAME}: is missing') from None
+  except OSError as error:
+    raise Damage(f'{NAME}: cannot be read: {error.strerror}') from error
+  except Damage:
+    raise
   except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-    whole = False
-  if not whole:
-    raise Damage([f'{NAME}: does not fit its own sha256'])
-  return body
+    pass
+  raise Damage(f'{NAME}: does not fit its own sha256')
 
 
 def _encode(body) -> bytes:

@@ -1,6 +1,6 @@
 """How several processes share a run: a leader gives orders, the others follow.
 
-They talk through the key-value store of JAX's coordinator: collectives need
+They talk through the key-value store of JAX's coordinator: a collective needs
 all processes at once, and cannot tell why one of them is missing.
 """
 
@@ -25,7 +25,6 @@ _CONNECT = 300  # seconds in which all processes must have started
 # others have ended `HEARTBEAT + GRACE` after it.
 HEARTBEAT, GRACE = 10, 5
 _BLOCK = 64  # orders that are deleted together
-AUTO = 'auto'
 
 
 def join(coordinator: str = '', count: int = 0,
@@ -42,15 +41,14 @@ def join(coordinator: str = '', count: int = 0,
   Raises:
     ProcessGroupError: they are not all given, or do not find each other.
   """
-  if count == 1 and index <= 0:
-    return ProcessGroup()
+  address = '' if coordinator == 'auto' else coordinator
   given = [bool(coordinator), count > 0, index >= 0]
-  if not any(given) and not several(os.environ):
+  if count == 1 and index <= 0 or not any(given) and not several(os.environ):
     return ProcessGroup()
-  if coordinator not in ('', AUTO) and not all(given):
+  if address and not all(given):
     raise ProcessGroupError('--coordinator=HOST:PORT needs --num_processes=N '
                             'and --process_id=I too')
-  if coordinator in ('', AUTO) and any(given[1:]):
+  if not address and any(given[1:]):
     raise ProcessGroupError('--num_processes and --process_id need '
                             '--coordinator=HOST:PORT')
   if count and index >= count:
@@ -61,8 +59,7 @@ def join(coordinator: str = '', count: int = 0,
   jax.config.update('jax_cpu_collectives_implementation', 'gloo')
   try:
     jax.distributed.initialize(
-        coordinator if coordinator != AUTO and coordinator else None,
-        count or None, index if index >= 0 else None,
+        address or None, count or None, index if index >= 0 else None,
         heartbeat_timeout_seconds=HEARTBEAT, initialization_timeout=_CONNECT,
         shutdown_timeout_seconds=30)
   except (ValueError, RuntimeError) as e:
@@ -91,26 +88,17 @@ class LostProcessError(ProcessGroupError):
 
 
 class ProcessGroup:
-  """The processes of a run; one process alone leads nobody."""
+  """The processes of a run: this one, `index`, of `count`; 0 is the leader."""
 
   def __init__(self, index: int = 0, count: int = 1):
-    """The place of this process among `count`, which are connected."""
     self.index, self.count = index, count
     self._orders, self._signum, self._ready, self._ended = 0, 0, False, False
     self._looked = 0.0
 
-  @property
-  def leads(self) -> bool:
-    """Whether this is the process that decides and writes."""
-    return self.index == 0
-
   # Of the leader.
 
   def wait_for_all(self, fingerprint: str) -> None:
-    """Waits until all are ready for the same run.
-
-    Args:
-      fingerprint: of the config and the data of this process.
+    """Waits until all are ready for the same config and data.
 
     Raises:
       ProcessGroupError: one has failed, or is ready for something else.
@@ -139,7 +127,7 @@ class ProcessGroup:
       _client().key_value_delete(f'order/{block - 2}/')
 
   def signal(self) -> int:
-    """The signal that one of the followers was sent; 0 for none.
+    """The signal that a follower was sent, 0 for none.
 
     Raises:
       LostProcessError: one of them has failed.
@@ -158,10 +146,9 @@ class ProcessGroup:
     self._say('ready', fingerprint=fingerprint)
 
   def next_order(self, stop) -> dict:
-    """Waits for the next order {'what': ..., ...} of the leader.
+    """Waits for the leader's next order {'what': ..., ...}.
 
-    Args:
-      stop: of `StopRequest`; the leader is told what it has received.
+    Meanwhile the leader is told what signal `stop`, a StopRequest, received.
     """
     def tell():
       if stop.signum and not self._signum:
@@ -184,7 +171,7 @@ class ProcessGroup:
     """
     if self.count == 1:
       return
-    if self.leads:
+    if not self.index:
       self.order('end', status=status)
     elif not self._ended:
       for key in ('ready', 'said'):
@@ -242,6 +229,10 @@ class ProcessGroup:
         {'host': host, **what}), allow_overwrite=True)
 
 
+def _failure(index, answer):
+  return f'process {index} on {answer["host"]} has failed: {answer["failed"]}'
+
+
 def quit_now(status: int, why: str = '') -> None:
   """Ends this process without waiting for any other."""
   if why:
@@ -249,10 +240,6 @@ def quit_now(status: int, why: str = '') -> None:
   sys.stdout.flush()
   sys.stderr.flush()
   os._exit(status)
-
-
-def _failure(index, answer):
-  return f'process {index} on {answer["host"]} has failed: {answer["failed"]}'
 
 
 def _print(text):

@@ -30,14 +30,13 @@ class Results(contextlib.AbstractContextManager):
   def __init__(self, experiment: Experiment, folder: str, start: int):
     """Opens the files, without what was written after step `start`."""
     self._experiment, self._folder = experiment, folder
-    self.evaluator = Evaluator(experiment)
+    self.evaluator, self.levels = Evaluator(experiment), {}
     try:
       self.levels = equilibrium(experiment.game.loss,
                                 experiment.config['batch_size'])
     except Exception as e:  # of a loss of the user's own
       _LOG.warning('the curves will not show the equilibrium of the loss: %s',
                    lookup.failure(e))
-      self.levels = {}
     self._best = Best(folder, experiment.config['best_metric'])
     self._rows = ScalarWriter(folder, resume_step=start)
     self._scores = ScoreWriter(folder, resume_step=start)
@@ -64,21 +63,21 @@ class Results(contextlib.AbstractContextManager):
     self._rows.images(step, 'samples', grid)
 
   def score(self, step: int, state, draw) -> dict[str, float | None]:
-    """The scores of a state, for its row; {} where that fails.
+    """The scores of a state by draw(start, stop), for its row.
 
-    Its examples come from draw(start, stop).
+    {} where that fails: a score must not cost the run.
     """
     try:
       scores = self.evaluator.scores(state, draw, forgiving=True)
       self._scores.write(step, scores)
-    except Exception as e:  # A score must not cost the run.
+    except Exception as e:
       _LOG.warning('no scores: %s: %s', type(e).__name__, e)
       return {}
     if scores:
       _LOG.info('%s', table([(step, score) for score in scores]))
     try:
       self._best.offer(step, scores, state)
-    except Exception as e:  # Nor must the best of them.
+    except Exception as e:
       _LOG.warning('the best state is not kept: %s: %s', type(e).__name__, e)
     return {f'eval/{name}': value for score in scores
             for name, value in score.scalars().items()}
@@ -104,13 +103,7 @@ class Results(contextlib.AbstractContextManager):
                      pictures.gif(frames))
 
   def summary(self, step: int, findings: str, how: str) -> str:
-    """The last lines of a run, for people.
-
-    Args:
-      step: that it has come to.
-      findings: of the watchdog.
-      how: 'finished', or what has stopped it.
-    """
+    """The last lines of a run: where it is, its score, what to do next."""
     command = 'python -m gan_jax.main --mode={} --workdir=' + shlex.quote(
         str(self._folder))
     return '\n'.join([
@@ -123,22 +116,21 @@ class Results(contextlib.AbstractContextManager):
   def _scored(self):
     """The line of the score that matters: best_metric, or the first one."""
     rows = [row for row in self._scores.read() if row.get('value') is not None]
-    name = self._experiment.config['best_metric'] or (
+    wanted = self._experiment.config['best_metric'] or (
         rows[0]['name'] if rows else '')
-    rows = [row for row in rows if row['name'] == name]
+    rows = [row for row in rows if row['name'] == wanted]
     if not rows:
       return []
-    pick = min if low_is_better(name) else max
-    last, best = rows[-1], pick(rows, key=lambda row: row['value'])
-    floor = last.get('floor')
-    return [f'  {name}: {last["value"]:.4g} at step {last["step"]:,}, best '
+    pick, last = min if low_is_better(wanted) else max, rows[-1]
+    best, floor = pick(rows, key=lambda row: row['value']), last.get('floor')
+    return [f'  {wanted}: {last["value"]:.4g} at step {last["step"]:,}, best '
             f'{best["value"]:.4g} at step {best["step"]:,}'
             + (f'; of real examples {floor:.4g}' if floor is not None else '')]
 
 
 def _frames(folder):
   """The sample grids of a folder in the order of their steps, of one size."""
-  names = sorted(glob.glob(os.path.join(glob.escape(folder), 'samples',
+  names = sorted(glob.glob(os.path.join(glob.escape(str(folder)), 'samples',
                                         '*.png')))
   # All of them are in memory at once.
   some = np.linspace(0, len(names) - 1, min(len(names), _FRAMES)).round()
@@ -150,15 +142,12 @@ def _frames(folder):
 
 
 class Best:
-  """WORKDIR/best, itself a working directory to sample from."""
+  """The best state by a score, in WORKDIR/best: a workdir to sample from."""
 
   def __init__(self, folder: str, name: str, *, own: bool = False):
-    """The best state by a score.
+    """By the score `name`; '' keeps nothing.
 
-    Args:
-      folder: the working directory.
-      name: of the score; '' keeps nothing.
-      own: in WORKDIR/best-NAME, beside that of a run that may be going on.
+    own: in WORKDIR/best-NAME, beside that of a run that may be going on.
     """
     self._from, self._name = folder, name
     self._folder = os.path.join(folder, f'best-{name}' if own else 'best')
@@ -170,9 +159,9 @@ class Best:
         shutil.rmtree(left, ignore_errors=True)
 
   def read(self, protocol: str = '') -> dict:
-    """{'name', 'step', 'value', 'protocol'} of what is kept; {} for nothing.
+    """{'name', 'step', 'value', 'protocol'} of what is kept.
 
-    Of another score, or by another protocol, is nothing.
+    {} for nothing, another score, or one by another protocol.
     """
     try:
       with open(os.path.join(self._folder, 'best.json')) as file:
@@ -191,16 +180,9 @@ class Best:
     return not before or sign * score.value > sign * before['value']
 
   def offer(self, step: int, scores, state) -> bool:
-    """Keeps the state if its score is better than that of the one there.
+    """Keeps the state of a step if the chosen one of its `scores` is better.
 
-    Args:
-      step: of the state.
-      scores: `Score`s of it; without the chosen one, or with None for its
-        value, nothing is kept.
-      state: to be saved.
-
-    Returns:
-      Whether it is the best now.
+    Returns whether it is the best now.
 
     Raises:
       CheckpointError: it could not be written.

@@ -58,7 +58,7 @@ def train(experiment: Experiment, folder: str, *,
     WorkdirError, CheckpointError, NonFiniteError, StoppedError: with what to
       do.
   """
-  if not group.leads:
+  if group.index:
     return _follow(experiment, group)
   group.wait_for_all(_fingerprint(experiment))
   try:
@@ -184,7 +184,7 @@ class _Loop:
         return self._play(stop)
       except RollBack as fault:
         step = self.checkpoints.latest(anew=True)
-        self.guard.roll_back(fault, step)
+        self.guard.roll_back(fault.args[0], step)
         self.results.rewind(step)
 
   def _play(self, stop):

@@ -30,18 +30,11 @@ class ProgressBar:
   """Shows how far a run is: a bar on a terminal, else one line per update."""
 
   def __init__(self, total: int, *, initial: int = 0, file=None):
-    """Starts the bar.
-
-    Args:
-      total: steps of the whole run.
-      initial: step that it starts from.
-      file: text stream, standard error by default.
-    """
+    """For `total` steps from `initial` on; on standard error by default."""
     self._file = sys.stderr if file is None else file
-    self._total, self._bar = total, None
+    self._total, self._bar, self._compiled = total, None, False
     self._begin = time.monotonic()
     self._from = self._begin, initial  # what the speed is measured from
-    self._compiled = False
     if self._file.isatty():
       self._bar = tqdm.tqdm(total=total, initial=initial, file=self._file,
                             dynamic_ncols=True, unit='step')
@@ -49,28 +42,26 @@ class ProgressBar:
   @property
   def elapsed(self) -> str:
     """Time since the start, '1:23' or '10:01:23'."""
-    return duration(time.monotonic() - self._begin)
+    return _duration(time.monotonic() - self._begin)
 
   def update(self, step: int, scalars) -> None:
     """Moves to `step` and shows some of `scalars` {name: number or None}."""
     shown = {label: _short(scalars[name]) for name, label in _SHOWN
              if name in scalars}
+    seconds, steps = time.monotonic() - self._from[0], step - self._from[1]
+    left = f', {_duration(seconds * (self._total - step) / steps)} left' if (
+        steps > 0) else ''
+    if not self._compiled or steps < 0:  # the first time, or rolled back
+      self._from, self._compiled = (time.monotonic(), step), True
     with contextlib.suppress(OSError):  # a full disk, a closed pipe
       if self._bar is not None:
         self._bar.set_postfix(shown, refresh=False)
         self._bar.update(step - self._bar.n)
       else:
-        parts = [f'step {step}/{self._total}',
-                 *(f'{label} {value}' for label, value in shown.items()),
-                 f'{self.elapsed} elapsed{self._left(step)}']
-        print('  '.join(parts), file=self._file, flush=True)
-    if not self._compiled or step < self._from[1]:  # or rolled back
-      self._from, self._compiled = (time.monotonic(), step), True
-
-  def _left(self, step):
-    seconds, steps = time.monotonic() - self._from[0], step - self._from[1]
-    left = seconds * (self._total - step) / steps if steps > 0 else None
-    return '' if left is None else f', {duration(left)} left'
+        print(f'step {step}/{self._total}', *(
+            f'{label} {value}' for label, value in shown.items()),
+            f'{self.elapsed} elapsed{left}', sep='  ', file=self._file,
+            flush=True)
 
   def close(self) -> None:
     """Leaves the bar as it stands."""
@@ -78,8 +69,7 @@ class ProgressBar:
       self._bar.close()
 
 
-def duration(seconds: float) -> str:
-  """83 -> '1:23', 36083 -> '10:01:23'."""
+def _duration(seconds):
   text = str(datetime.timedelta(seconds=round(seconds)))
   return text.removeprefix('0:').removeprefix('0')
 
@@ -100,13 +90,10 @@ class RowFile(contextlib.AbstractContextManager):
   """
 
   def __init__(self, path, *, resume_step: int | None = None):
-    """Opens the file.
+    """Opens the file and drops what is later than the restored step.
 
-    Args:
-      path: made if missing, with its folder.
-      resume_step: of the restored checkpoint: rows of later steps are dropped,
-        and lines that are no rows, such as the torn last line that a kill
-        leaves; 0, of a fresh run, drops all; None keeps all.
+    With it go lines that are no rows, such as the torn last line that a kill
+    leaves. 0, of a fresh run, drops all; None keeps all.
 
     Raises:
       OSError: the old rows cannot be read or rewritten.
@@ -123,11 +110,7 @@ class RowFile(contextlib.AbstractContextManager):
                                 for row in rows).encode())
 
   def rewind(self, step: int) -> None:
-    """Drops the rows of steps after `step`.
-
-    Raises:
-      OSError: the old rows cannot be read or rewritten.
-    """
+    """Drops the rows of steps after `step`."""
     self._file.close()
     drop_rows(self._path, step)
 
@@ -151,7 +134,6 @@ class ScoreWriter(RowFile):
   """WORKDIR/scores.jsonl, a row for each score."""
 
   def __init__(self, workdir, *, resume_step: int | None = None):
-    """As `RowFile`, in a working directory."""
     super().__init__(os.path.join(workdir, 'scores.jsonl'),
                      resume_step=resume_step)
 
@@ -171,7 +153,6 @@ class ScalarWriter(RowFile):
   """
 
   def __init__(self, workdir, *, resume_step: int):
-    """As `RowFile`, in a working directory."""
     self._events = Appender(os.path.join(
         workdir, 'tensorboard',
         f'events.out.tfevents.{time.time():.6f}.{os.getpid()}'))
@@ -180,7 +161,7 @@ class ScalarWriter(RowFile):
                      resume_step=resume_step)
 
   def write(self, step: int, scalars) -> None:
-    """Appends one row; NaN, Inf and None become null in scalars.jsonl.
+    """Appends the row of a step; NaN, Inf and None become null in it.
 
     Args:
       step: one row a step, so merge the scores of a step into its row.
@@ -235,6 +216,5 @@ class ScalarWriter(RowFile):
     """Appends a record in TensorFlow's format: length, data, checksums."""
     data = Event(wall_time=time.time(), **fields).SerializeToString()
     size = struct.pack('<Q', len(data))
-    self._events.append(b''.join((
-        size, struct.pack('<I', masked_crc32c(size)),
-        data, struct.pack('<I', masked_crc32c(data)))))
+    self._events.append(b''.join(
+        part + struct.pack('<I', masked_crc32c(part)) for part in (size, data)))

@@ -127,7 +127,7 @@ def test_rollbacks_to_after_a_damaged_checkpoint_are_forgotten(
   assert train.train(ill, tmp_path) == 0
   assert [e['restored'] for e in record(tmp_path)] == [6]
   back = health.Guard(ill, str(tmp_path), {}, [], 4)
-  assert (back.attempt, back.seed) == (0, run.config['seed'])
+  assert back.seed == run.config['seed']
   assert record(tmp_path) == []  # Or the next resume would have another seed.
 
 

@@ -63,7 +63,7 @@ def test_one_process_leads_nobody():
   alone.order('call')
   alone.leave(4)
   alone.abort(ValueError())
-  assert alone.leads and alone.signal() == 0
+  assert alone.index == 0 and alone.signal() == 0
 
 
 def test_orders_arrive_in_their_order_and_old_ones_are_forgotten(store):

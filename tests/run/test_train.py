@@ -336,7 +336,7 @@ def test_changed_data_are_refused(run, finished, tmp_path, caplog):
   with pytest.raises(WorkdirError, match='image_shape: '):
     train.train(small, finished, allow_changed_data=True)
   assert train.train(other, finished, allow_changed_data=True) == 0
-  assert 'the data have changed' in caplog.text
+  assert 'changed since the last launch:\n  name: ' in caplog.text
   # The old data elsewhere.
   again = experiment.load(tiny.config(
       tiny.write_images(tmp_path / 'copy.npz')))
