@@ -171,7 +171,7 @@ def test_fewer_images_than_a_batch(cli, not_compiled, tmp_path):
                         f'--config.data.path={path}')
   assert status == 2
   assert _problems(said) == {
-      'batch_size': '8: is more than the 7 examples of few; use '
+      'batch_size': "8: is more than the 7 examples of 'few'; use "
                     'data.repeat=2 or a smaller batch'}
 
 

@@ -27,7 +27,6 @@ class PlugIn(str):
   """Annotation, beside a Literal, of a name that may be 'module:function'."""
 
 
-
 def near(word: str, known: Iterable[str]) -> str:
   """'; did you mean "x"? Known: ...'; a long list gives way to the hint."""
   known, word = sorted(known), str(word)
@@ -120,11 +119,12 @@ def check(room: str, spec: Any, path: str, available: Iterable[str] = (),
   """All that is wrong with a spec, without building it.
 
   Args:
-    room: module or package that the name is looked up in.
+    room: module or package that the name is looked up in; with `kind` as in
+      `names`.
     spec: the mapping from the config.
     path: where it stands in the config, for the messages.
     available: keyword arguments that the program supplies itself.
-    kind: as in `names`.
+    kind: see room.
     also: further arguments that the spec may have, for near names.
   """
   if not isinstance(spec, Mapping) or not isinstance(spec.get('name'), str):
@@ -140,16 +140,7 @@ def check(room: str, spec: Any, path: str, available: Iterable[str] = (),
 def check_arguments(function: Callable, arguments: Mapping, path: str,
                     available: Iterable[str] = (), name: str = '',
                     also: Iterable[str] = ()) -> list[Problem]:
-  """All that is wrong with the keyword arguments of a function.
-
-  Args:
-    function: what is to be called.
-    arguments: {keyword: value} from the config.
-    path: as in `check`.
-    available: as in `check`.
-    name: of the function, for the messages.
-    also: as in `check`.
-  """
+  """All that is wrong with the keyword arguments of a function, as `check`."""
   found = parameters(function)
   if any(p.kind is p.VAR_KEYWORD for p in found.values()):
     return []
@@ -177,14 +168,10 @@ def check_arguments(function: Callable, arguments: Mapping, path: str,
 
 
 def build(room: str, spec: Mapping, *, kind: str = '', **available):
-  """Calls the function that `spec` names.
+  """Calls the function that `spec` names, in `room` and `kind` as in `names`.
 
-  Args:
-    room: module or package that the name is looked up in.
-    spec: `dict(name=..., **kwargs)`.
-    kind: as in `names`.
-    **available: what the program can supply (image_shape, axis_name, ...); a
-      function receives those of them that it names as parameters.
+  It receives the rest of the spec, and of what is `available` (image_shape,
+  axis_name, ...) that which it names as parameters.
 
   Raises:
     ValueError: unknown name or argument, wrong type, or what the function

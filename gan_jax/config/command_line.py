@@ -11,7 +11,56 @@ from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags import config_path
 
 MODES = ('train', 'sample', 'evaluate', 'report', 'inspect', 'compare')
-_SWITCHES = ('help', 'dry_run', 'allow_changed_data', 'follow', 'strict')
+_TEXT, _SWITCH, _INT, _LIST = (flags.DEFINE_string, flags.DEFINE_bool,
+                               flags.DEFINE_integer, flags.DEFINE_list)
+_FLAGS = (
+    (_TEXT, 'config', '', 'A recipe, dcgan or dcgan:loss=hinge,quick, or a '
+     'file with get_config(arg); --config.key=value overrides.'),
+    (_TEXT, 'workdir', '', 'Where the run is kept; by default runs/<config> '
+     'and the overrides.'),
+    (_SWITCH, 'dry_run', False, 'Print networks, durations and memory, and '
+     'exit.'),
+    (_SWITCH, 'allow_changed_data', False, 'Resume although the examples are '
+     'not those of the last launch.'),
+    (_LIST, 'allow_changed', '', 'Keys of the config with which a run may be '
+     'resumed though they have changed: gen_optimizer.learning_rate.'),
+    (_SWITCH, 'strict', False, 'Where the newest checkpoint is damaged, stop '
+     'instead of falling back to the one before.'),
+    (_TEXT, 'coordinator', '', 'HOST:PORT of process 0, where several '
+     'processes share a run; auto for what JAX finds out. Slurm, Open MPI and '
+     'TPU pods need no flag.'),
+    (_INT, 'num_processes', 0, 'How many share it.'),
+    (_INT, 'process_id', -1, 'Which of them this is, from 0.'),
+    (_INT, 'num_samples', None, 'Images to sample, 64 by default, or to '
+     'score.'),
+    (_INT, 'label', -1, 'Class to sample, -1 for all.'),
+    (_INT, 'seed', 0, 'Seed of the samples.'),
+    (flags.DEFINE_float, 'truncation', 0.0, 'Redraw latents beyond this size; '
+     '0 for never.'),
+    (_INT, 'interpolate', 0, 'Points of a path between two latents per '
+     'sample; 0 for none.'),
+    (_TEXT, 'out', '', 'F.png, F.gif, F.npz or a folder; by default '
+     'WORKDIR/samples.png. Of inspect, a folder; of compare, F.md or F.csv; '
+     'of evaluate, with --images, F.jsonl.'),
+    (_TEXT, 'extractor', '', 'What features are compared, by evaluate and '
+     'report, for example inception.'),
+    (_TEXT, 'weights', '', 'Of evaluate: file of its weights.'),
+    (_TEXT, 'resizer', '', 'Of evaluate: how the extractor inception resizes, '
+     'tf1, pytorch or clean.'),
+    (_LIST, 'metrics', '', 'Of evaluate: fd,kd,prdc ...'),
+    (_TEXT, 'best', '', 'Of evaluate: the score by which WORKDIR/best-NAME is '
+     'kept.'),
+    (_SWITCH, 'follow', False, 'Of evaluate: go on while the run is being '
+     'trained.'),
+    (_TEXT, 'images', '', 'Of evaluate: a folder or .npz of images to score '
+     'beside those of --reference.'),
+    (_TEXT, 'reference', '', 'See --images.'),
+    (_LIST, 'resize', '', 'H,W that both are brought to.'),
+    (_TEXT, 'sort', '', "Of compare, whose arguments are the folders of runs, "
+     "or patterns such as 'runs/sweep/*': a score."),
+    (_SWITCH, 'help', False, 'Print this.'),
+)
+_SWITCHES = [name for kind, name, *_ in _FLAGS if kind is _SWITCH]
 
 
 class CommandLine(NamedTuple):
@@ -90,58 +139,10 @@ def _hint(arg):
 
 def _define():
   values = flags.FlagValues()
-
-  def add(kind, name, default, text, *args):
-    kind(name, default, *args, text, flag_values=values)
-
-  add(flags.DEFINE_string, 'config', '', 'A recipe, dcgan or '
-      'dcgan:loss=hinge,quick, or a file with get_config(arg); '
-      '--config.key=value overrides.')
-  add(flags.DEFINE_string, 'workdir', '', 'Where the run is kept; by default '
-      'runs/<config> and the overrides.')
-  add(flags.DEFINE_enum, 'mode', 'train', 'What to do with the run.', MODES)
-  add(flags.DEFINE_bool, 'dry_run', False, 'Print networks, durations and '
-      'memory, and exit.')
-  add(flags.DEFINE_bool, 'allow_changed_data', False, 'Resume although the '
-      'examples are not those of the last launch.')
-  add(flags.DEFINE_list, 'allow_changed', '', 'Keys of the config with which '
-      'a run may be resumed though they have changed, for example '
-      'gen_optimizer.learning_rate.')
-  add(flags.DEFINE_bool, 'strict', False, 'Where the newest checkpoint is '
-      'damaged, stop instead of falling back to the one before.')
-  add(flags.DEFINE_string, 'coordinator', '', 'HOST:PORT of process 0, where '
-      'several processes share a run; auto for what JAX finds out. Slurm, Open '
-      'MPI and TPU pods need no flag.')
-  add(flags.DEFINE_integer, 'num_processes', 0, 'How many share it.')
-  add(flags.DEFINE_integer, 'process_id', -1, 'Which of them this is, from 0.')
-  add(flags.DEFINE_integer, 'num_samples', None, 'Images to sample, 64 by '
-      'default, or to score.')
-  add(flags.DEFINE_integer, 'label', -1, 'Class to sample, -1 for all.')
-  add(flags.DEFINE_integer, 'seed', 0, 'Seed of the samples.')
-  add(flags.DEFINE_float, 'truncation', 0.0, 'Redraw latents beyond this '
-      'size; 0 for never.')
-  add(flags.DEFINE_integer, 'interpolate', 0, 'Points of a path between two '
-      'latents per sample; 0 for none.')
-  add(flags.DEFINE_string, 'out', '', 'F.png, F.gif, F.npz or a folder; by '
-      'default WORKDIR/samples.png. Of inspect, a folder; of compare, F.md or '
-      'F.csv; of evaluate, with --images, F.jsonl.')
-  add(flags.DEFINE_string, 'extractor', '', 'What features are compared, by '
-      'evaluate and report, for example inception.')
-  add(flags.DEFINE_string, 'weights', '', 'Of evaluate: file of its weights.')
-  add(flags.DEFINE_string, 'resizer', '', 'Of evaluate: how the extractor '
-      'inception resizes, tf1, pytorch or clean.')
-  add(flags.DEFINE_list, 'metrics', '', 'Of evaluate: fd,kd,prdc ...')
-  add(flags.DEFINE_string, 'best', '', 'Of evaluate: the score by which '
-      'WORKDIR/best-NAME is kept.')
-  add(flags.DEFINE_bool, 'follow', False, 'Of evaluate: go on while the run '
-      'is being trained.')
-  add(flags.DEFINE_string, 'images', '', 'Of evaluate: a folder or .npz of '
-      'images to score beside those of --reference.')
-  add(flags.DEFINE_string, 'reference', '', 'See --images.')
-  add(flags.DEFINE_list, 'resize', '', 'H,W that both are brought to.')
-  add(flags.DEFINE_string, 'sort', '', 'Of compare, whose arguments are the '
-      "folders of runs, or patterns such as 'runs/sweep/*': a score.")
-  add(flags.DEFINE_bool, 'help', False, 'Print this.')
+  for kind, name, default, text in _FLAGS:
+    kind(name, default, text, flag_values=values)
+  flags.DEFINE_enum('mode', 'train', MODES, 'What to do with the run.',
+                    flag_values=values)
   return values
 
 

@@ -119,9 +119,9 @@ def of_data(config: Mapping, source) -> Iterator[Problem]:
     yield Problem('data.repeat', repeat, 'must be 1 or more')
   elif batch > count * repeat:
     yield Problem(
-        'batch_size', batch, f'is more than the {count} examples of '
-        f'{source.name}; use data.repeat={-(-batch // count)} or a smaller '
-        f'batch')
+        'batch_size', batch, 'is more than the '
+        f'{count} example{"s" * (count != 1)} of {source.name!r}; use '
+        f'data.repeat={-(-batch // count)} or a smaller batch')
   if spec.get('balanced') and not source.num_classes:
     yield Problem('data.balanced', True, f'needs labels, and the data '
                   f'{source.name!r} have none')

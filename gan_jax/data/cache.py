@@ -1,20 +1,19 @@
-"""Decoded images on disk, written once and mapped into memory ever after.
+"""Decoded images on disk, written once and then mapped into memory.
 
 An entry is a folder named by its key: `images.npy` (uint8 [N, H, W, C]),
-`entry.json` (its fingerprint and whatever the reader noted) and `manifest`, if
-the reader left one. It appears whole or not at all: it is written beside and
-renamed. Entries are made from what they are made of, so a stale one is never
-read; the folder may be deleted at any time.
+`entry.json` (the fingerprint, and notes of the reader) and perhaps `manifest`,
+the list of the files. It is renamed when it is complete. The key is a hash of
+all that determines the images, so an entry is never out of date. The folder may
+be deleted at any time.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
-import re
+import pathlib
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -22,23 +21,24 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax.base.errors import DataError
+from gan_jax.base.files import write_file
+from gan_jax.data.files import reason, some
 
-_LEFT = 3600.0  # seconds after which an unlocked folder is nobody's
+_ABANDONED = 3600.0  # seconds without a write; then nobody is at work there
 
 
 class Entry(NamedTuple):
-  """Decoded images: mapped uint8 [N, H, W, C], sha256 of them, notes."""
-
+  """Mapped images uint8 [N, H, W, C], their sha256, notes, manifest's path."""
   images: np.ndarray
   fingerprint: str
   notes: dict
-  folder: str
+  manifest: str
 
 
 def root() -> str:
   """The folder of the cache: GAN_JAX_CACHE, or ~/.cache/gan_jax."""
-  return os.environ.get('GAN_JAX_CACHE') or os.path.join(
-      os.path.expanduser('~'), '.cache', 'gan_jax')
+  return os.environ.get('GAN_JAX_CACHE') or os.path.expanduser(
+      '~/.cache/gan_jax')
 
 
 def key_of(*parts) -> str:
@@ -46,150 +46,89 @@ def key_of(*parts) -> str:
   return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
-def read(key: str) -> Entry | None:
-  """The entry of a key, None where there is none that is whole."""
-  folder = _folder(key)
+def read(key: str, with_manifest=False) -> Entry | None:
+  """The entry of a key, None where there is none that is complete."""
+  folder = pathlib.Path(root(), 'data', key)
   try:
-    with open(os.path.join(folder, 'entry.json')) as file:
-      entry = json.load(file)
+    entry = json.loads((folder / 'entry.json').read_bytes())
     # Checks the size that the header declares against that of the file.
-    images = np.load(os.path.join(folder, 'images.npy'), mmap_mode='r',
-                     allow_pickle=False)
-    return Entry(images, entry['fingerprint'], entry['notes'], folder)
+    images = np.load(folder / 'images.npy', mmap_mode='r')
+    if with_manifest:
+      (folder / 'manifest').stat()
+    return Entry(images, entry['fingerprint'], entry['notes'],
+                 str(folder / 'manifest'))
   except (OSError, ValueError, KeyError, TypeError):
     return None
 
 
-def write(key: str, shape, images: Iterable, *, notes=lambda: {},
-          manifest: bytes | Callable = b'', at_most=False) -> Entry:
-  """Writes the images of an iterable, and returns them mapped.
+def write(key: str, shape, images: Iterable, finish: Callable) -> Entry:
+  """Writes images uint8 [H, W, C], at most N, and returns them mapped.
 
   Args:
     key: of `key_of`.
-    shape: (N, H, W, C) of all of them.
-    images: yields N arrays uint8 [H, W, C].
-    notes: called after the last image; plain values for entry.json.
-    manifest: kept in a file beside; bytes, or a function called after the
-      last image that returns them.
-    at_most: N is the most that may come, not the number that must.
+    shape: (N, H, W, C).
+    images: the images.
+    finish: called after the last one; returns (plain values for entry.json,
+      bytes of the manifest, b'' for none).
 
   Raises:
-    DataError: no room, or the folder cannot be written.
+    DataError: the disk is full, or the folder cannot be written.
   """
-  folder = _folder(key)
-  parent, work, held = os.path.dirname(folder), None, None
+  folder = pathlib.Path(root(), 'data', key)
+  work = folder.with_name(f'.writing-{secrets.token_hex(8)}')
   try:
-    os.makedirs(parent, exist_ok=True)
-    _sweep(parent)
-    work = tempfile.mkdtemp(prefix='.writing-', dir=parent)
-    held = _hold(work)
-    _check_room(work, int(np.prod(shape, dtype=np.int64)))
-    fingerprint = _write_images(os.path.join(work, 'images.npy'), shape, images,
-                                at_most)
-    manifest = manifest() if callable(manifest) else manifest
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(folder.parent)
+    work.mkdir()
+    needed, free = np.prod(shape, dtype=np.int64), shutil.disk_usage(work).free
+    if needed > free:
+      raise OSError(f'{needed:,} bytes are needed, {free:,} are free')
+    fingerprint = _write_images(work / 'images.npy', shape, images)
+    notes, manifest = finish()
     if manifest:
-      _write(os.path.join(work, 'manifest'), manifest)
-    _write(os.path.join(work, 'entry.json'), json.dumps(
-        {'fingerprint': fingerprint, 'notes': notes()}).encode())
-    os.chmod(work, 0o777 & ~_umask())
-    whole = read(key)
-    if whole and (not manifest or os.path.exists(
-        os.path.join(folder, 'manifest'))):
-      return whole  # Another process was first: the same images.
-    if os.path.exists(folder):  # Broken, and aside in one step.
-      broken = tempfile.mkdtemp(prefix='.broken-', dir=parent)
-      os.rename(folder, broken)
-      shutil.rmtree(broken, ignore_errors=True)
-    try:
-      os.rename(work, folder)
-    except OSError:  # Another process was first: its entry is the same.
-      if read(key) is None:
-        raise
+      write_file(work / 'manifest', manifest)
+    entry = {'fingerprint': fingerprint, 'notes': notes}
+    write_file(work / 'entry.json', json.dumps(entry).encode())
+    if read(key, bool(manifest)) is None:
+      shutil.rmtree(folder, ignore_errors=True)  # it is damaged
+      work.rename(folder)
   except OSError as error:
-    raise DataError(
-        f'{parent!r}: cannot keep the decoded images here '
-        f'({error.strerror or error}); free some room, or set GAN_JAX_CACHE to '
-        f'a folder on another disk') from error
+    if read(key) is None:  # else another process was first
+      raise DataError(
+          f'{folder.parent}: cannot keep the decoded images ({reason(error)}); '
+          f'free some space, choose a smaller resize, or set GAN_JAX_CACHE to '
+          f'a folder on another disk') from error
   finally:
-    if work:
-      shutil.rmtree(work, ignore_errors=True)
-    if held is not None:
-      os.close(held)
+    shutil.rmtree(work, ignore_errors=True)
   return read(key)
 
 
-def _hold(folder):
-  """Locks a folder as long as this process lives; None where none can be."""
-  held = os.open(folder, os.O_RDONLY)
-  try:
-    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return held
-  except OSError:
-    os.close(held)
-    return None
-
-
-def _sweep(parent):
+def _remove_abandoned(parent):
   """Removes what processes left that were killed while they wrote."""
-  for name in os.listdir(parent):
-    if name.startswith(('.writing-', '.broken-')):
-      path = os.path.join(parent, name)
-      with contextlib.suppress(OSError):  # Another one is removing it.
-        # A new one may be about to be locked by who has made it.
-        old = time.time() - os.stat(path).st_mtime > _LEFT
-        if old and (held := _hold(path)) is not None:
-          shutil.rmtree(path, ignore_errors=True)
-          os.close(held)
+  for work in parent.glob('.*-*'):
+    with contextlib.suppress(OSError):  # another process is removing it
+      last = max(path.stat().st_mtime for path in (work, *work.iterdir()))
+      if time.time() - last > _ABANDONED:
+        shutil.rmtree(work)
 
 
-def _write(path, data):
+def _write_images(path, shape, images) -> str:
+  """Writes an npy file; returns the sha256 of the images and their shape."""
+  digest, count = hashlib.sha256(), 0
   with open(path, 'wb') as file:
-    file.write(data)
-    _sync(file)
-
-
-def _sync(file):
-  """To the disk: a rename may be there first after a power cut."""
-  file.flush()
-  os.fsync(file.fileno())
-
-
-def _folder(key):
-  if not re.fullmatch(r'[0-9a-f]{32}', key):
-    raise ValueError(f'key {key!r} is not one of key_of')
-  return os.path.join(root(), 'data', key)
-
-
-def _check_room(folder, needed):
-  free = shutil.disk_usage(folder).free
-  if needed > free:
-    raise DataError(
-        f'{folder!r}: the decoded images take {needed:,} bytes, {free:,} are '
-        f'free; free some room, choose a smaller resize, or set GAN_JAX_CACHE '
-        f'to a folder on another disk')
-
-
-def _write_images(path, shape, images, at_most) -> str:
-  digest = hashlib.sha256()
-  count, each = 0, tuple(int(n) for n in shape[1:])
-  with open(path, 'wb') as file:
-    _write_header(file, (int(shape[0]), *each))
+    _write_header(file, shape)
     for image in images:
-      if image.dtype != np.uint8 or image.shape != each:
-        raise ValueError(f'image {count} is {image.dtype} {image.shape}, not '
-                         f'uint8 {each}')
       data = np.ascontiguousarray(image).data
       file.write(data)
       digest.update(data)
       count += 1
-    if count > shape[0] or count < shape[0] and not at_most:
-      raise ValueError(f'{count} images came, {shape[0]} were announced')
-    if count < shape[0]:
-      file.seek(0)
-      # As long as before: numpy leaves room for the first axis to grow.
-      _write_header(file, (count, *each))
-    _sync(file)
-  digest.update(str((count, *each)).encode())
+    file.seek(0)
+    shape = (count, *shape[1:])
+    # As long as before: numpy leaves space for the first axis to grow.
+    _write_header(file, shape)
+    file.flush()
+    os.fsync(file.fileno())  # or the rename could reach the disk before
+  digest.update(str(shape).encode())
   return digest.hexdigest()
 
 
@@ -198,7 +137,31 @@ def _write_header(file, shape):
       file, {'descr': '|u1', 'fortran_order': False, 'shape': shape})
 
 
-def _umask():
-  current = os.umask(0)
-  os.umask(current)
-  return current
+def manifest(files: Iterable) -> bytes:
+  """A line for each (path, sha256): 16 digits of it, and the path as JSON."""
+  return ''.join(f'{digest[:8].hex()} {json.dumps(path)}\n'
+                 for path, digest in files).encode()
+
+
+def read_manifest(path) -> dict:
+  """{path: digest} in the order of the images; DataError where damaged."""
+  try:
+    with open(path, encoding='ascii') as file:
+      pairs = [line.split(' ', 1) for line in file]
+    return {json.loads(name): digest for digest, name in pairs}
+  except (OSError, ValueError) as error:
+    raise DataError(f'{path!r}: not a list of files; delete its folder, and '
+                    f'the data are read again') from error
+
+
+def changes(old, new) -> list:
+  """What changed between two manifests, given by their paths, in words.
+
+  For example ["2 files added: 'a.png', 'b.png'", "1 file changed: 'c.png'"].
+  """
+  old, new = read_manifest(old), read_manifest(new)
+  groups = {'added': [path for path in new if path not in old],
+            'removed': [path for path in old if path not in new],
+            'changed': [p for p in new if old.get(p, new[p]) != new[p]]}
+  return [f'{len(paths):,} file{"s" * (len(paths) != 1)} {what}: {some(paths)}'
+          for what, paths in groups.items() if paths]

@@ -1,11 +1,11 @@
-"""Batch i is a pure function of (seed, i): resuming needs no iterator state.
+"""Batches of indices: batch i is a pure function of (seed, i).
 
-Batches are indices. Where the images are on the device, the host sends nothing
-else; where they stream (`data.stream`), the host reads these rows.
+So resuming needs no iterator state. Where the images are on the device, the
+host sends only these indices; where they are too many, `data.stream` reads
+these rows and sends them.
 """
 
 import copy
-import operator
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +23,6 @@ class Sampling(NamedTuple):
   resident_limit: MiB of images that may lie on each device; a larger set
     streams from the host.
   """
-
   flip: bool = False
   balanced: bool = False
   repeat: int = 1
@@ -34,60 +33,40 @@ class Batches:
   """Indices of shuffled batches; batch i is a pure function of (seed, i).
 
   The stream of indices is one epoch after the other, each a fresh permutation
-  of the whole set drawn from (seed, epoch).  Batch i is its positions
-  i * batch_size .. (i + 1) * batch_size - 1.  Batches run over the border of
+  of the whole set drawn from (seed, epoch). Batch i is its positions
+  i * batch_size .. (i + 1) * batch_size - 1. Batches run over the border of
   two epochs, so no example is ever dropped (and one may occur twice in the
-  batch on a border).  The last two permutations are kept.
-
-  With `flip`, example n stands as -1 - n (`~n`) where it is to be mirrored.
+  batch on a border). With `flip`, example n stands as -1 - n (`~n`) where it is
+  to be mirrored.
   """
 
-  def __init__(self, num_examples, batch_size, seed, *, flip=False, repeat=1,
-               labels=None):
-    """Checks the sizes.
+  def __init__(self, num_examples: int, batch_size: int, seed: int, *,
+               flip=False, repeat=1, labels=None):
+    """Checks the sizes; `flip` and `repeat` are as in `Sampling`.
 
-    Args:
-      num_examples: size of the data set, N.
-      batch_size: B, at most N * repeat.  The global batch, of all devices and
-        hosts.
-      seed: 0 or more.
-      flip: as in `Sampling`.
-      repeat: permutations of N * repeat places are drawn, N distinct examples.
-      labels: int [N] to draw all classes equally often, None to draw all
-        examples equally often.
+    `num_examples` is N, an epoch N * repeat places. `batch_size` is the global
+    batch B, of all devices and hosts. With `labels`, int [N], all classes are
+    drawn equally often.
 
     Raises:
-      DataError: fewer examples than a batch, or arguments out of range.
+      DataError: an epoch smaller than a batch, or larger than int32 can index.
     """
-    self.num_examples = _integer('num_examples', num_examples, 1)
-    self.batch_size = _integer('batch_size', batch_size, 1)
-    self.seed = _integer('seed', seed, 0)
-    self._flip, self._places = flip, num_examples * _integer('repeat', repeat,
-                                                             1)
+    self.num_examples, self.batch_size = num_examples, batch_size
+    self.seed, self._flip, self._places = seed, flip, num_examples * repeat
     self._members = None if labels is None else [
         np.flatnonzero(labels == c) for c in np.unique(labels)]
-    if self._places >= 2 ** 31:
-      raise DataError(f'{self._places} examples; indices are int32, so '
-                      f'at most {2 ** 31 - 1}: split the data set')
-    if self._places < self.batch_size:
-      times = -(-self.batch_size // self._places) * repeat
+    self._epochs = {}  # the last two permutations
+    if not batch_size <= self._places < 2 ** 31:
+      times = -(-batch_size // max(1, num_examples))
       raise DataError(
-          f'{self.num_examples} examples are fewer than batch_size='
-          f'{self.batch_size}; a batch must fit into the data set: use '
+          f'batch_size={batch_size} of a data set of size {num_examples}: use '
           f'batch_size={self._places} or less, data.repeat={times}, or more '
-          f'images')
-    self._epochs = {}
+          f'images (at most {2 ** 31 - 1}, as indices are int32)')
 
-  def __call__(self, first, count) -> np.ndarray:
-    """Indices of batches first .. first + count - 1: int32 [count, B].
-
-    Raises:
-      DataError: first or count negative or no integers.
-    """
-    # Python integers: first * batch_size must not overflow an int32 step.
-    first = _integer('first', first, 0)
-    count = _integer('count', count, 0)
-    position = first * self.batch_size
+  def __call__(self, first: int, count: int) -> np.ndarray:
+    """Indices of batches first .. first + count - 1: int32 [count, B]."""
+    # Python integers: an int32 step times the batch size would overflow.
+    position = int(first) * self.batch_size
     indices = np.empty(count * self.batch_size, np.int32)
     done = 0
     while done < len(indices):
@@ -97,10 +76,10 @@ class Batches:
       done += len(part)
     return indices.reshape(count, self.batch_size)
 
-  def reseeded(self, seed):
+  def reseeded(self, seed: int) -> 'Batches':
     """The batches of another seed."""
     other = copy.copy(self)
-    other.seed, other._epochs = _integer('seed', seed, 0), {}
+    other.seed, other._epochs = seed, {}
     return other
 
   def _epoch(self, epoch):
@@ -113,8 +92,8 @@ class Batches:
         order = self._balanced(epoch)[order]
       order = (order % self.num_examples).astype(np.int32)
       if self._flip:
-        mirrored = self._bits(self._places, epoch, 1) >> np.uint64(63)
-        order = np.where(mirrored == 1, ~order, order)
+        bits = random_bits(self._places, self.seed, epoch, 1)
+        order = np.where(bits >> np.uint64(63) == 1, ~order, order)
       last = dict(list(epochs.items())[-1:])
       epochs = self._epochs = last | {epoch: order}
     return epochs[epoch]
@@ -123,33 +102,24 @@ class Batches:
     """As many of each class: indices [N * repeat], class by class."""
     share, rest = divmod(self._places, len(self._members))
     # The classes that get one more differ from epoch to epoch.
-    lucky = self._order(len(self._members), epoch, 2)[:rest]
+    larger = self._order(len(self._members), epoch, 2)[:rest]
     parts = []
     for c, members in enumerate(self._members):
-      count = share + (c in lucky)
-      rounds = -(-count // len(members))
-      order = np.concatenate([np.zeros(0, np.int64), *(
-          self._order(len(members), epoch, 3, c, r) for r in range(rounds))])
-      parts.append(members[order[:count]])
+      count = share + (c in larger)
+      for turn in range(-(-count // len(members))):
+        order = self._order(len(members), epoch, 3, c, turn)
+        parts.append(members[order[:count - turn * len(members)]])
     return np.concatenate(parts)
 
   def _order(self, count, *place):
-    """A permutation that belongs to a place in the stream."""
-    # Sorted raw bits, not Generator.permutation: numpy promises the stream
-    # of a bit generator for ever, but lets Generator's methods change, and
-    # a resumed run must see its batches after an update too.
-    return np.argsort(self._bits(count, *place), kind='stable')
-
-  def _bits(self, count, *place):
-    return np.random.PCG64(np.random.SeedSequence(
-        self.seed, spawn_key=place)).random_raw(count)
+    return np.argsort(random_bits(count, self.seed, *place), kind='stable')
 
 
-def _integer(name, value, least):
-  try:
-    number = operator.index(value)
-  except TypeError:
-    number = None
-  if number is None or number < least:
-    raise DataError(f'{name}={value!r}: must be an integer, {least} or more')
-  return number
+def random_bits(count: int, seed: int, *place: int) -> np.ndarray:
+  """Raw bits uint64 [count] of a seed and a place: the same for ever.
+
+  numpy promises the stream of a bit generator, but lets the methods of
+  Generator change; a resumed run must see the same data after an update.
+  """
+  return np.random.PCG64(np.random.SeedSequence(
+      seed, spawn_key=place)).random_raw(count)

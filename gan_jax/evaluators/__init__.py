@@ -1,18 +1,19 @@
-"""Scores of a generator: one factory per evaluator of a config.
+"""Evaluators: scores of a generator; each is a choice of the key `evaluators`.
 
-A factory takes its settings as keyword arguments, and beside them what the
-program supplies: `source`, the data set, and `seed`. It returns
-`evaluate(sample) -> [Score]`, where `sample(start, stop)` gives the generated
-examples of those places, always the same, and the labels that they were asked
-for: (uint8 [stop - start, H, W, C], or float32 points [stop - start, D];
-int32 [stop - start], None of an unconditional generator).
-
-Whatever this file imports, a config can name: factories only.
+A factory takes its settings as keyword arguments, and `source`, the data set,
+and `seed` if it names them. It returns `evaluate(sample) -> [Score]`, where
+`sample(start, stop)` gives the generated examples of these numbers, always the
+same (uint8 [N, H, W, C] or float32 points [N, D]), and the labels that they
+were generated for (int32 [N], or None of an unconditional generator). To add
+one, write it and import it here, and nothing else: a config can name it all.
 """
 
-from gan_jax.evaluators.accuracy import classification_accuracy
-from gan_jax.evaluators.likelihood import parzen
-from gan_jax.evaluators.modes import mode_coverage, stacked_coverage
+from gan_jax.evaluators.others import (
+  classification_accuracy,
+  mode_coverage,
+  parzen,
+  stacked_coverage,
+)
 from gan_jax.evaluators.scores import scores
 
 __all__ = ['classification_accuracy', 'mode_coverage', 'parzen', 'scores',

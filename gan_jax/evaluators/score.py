@@ -1,4 +1,4 @@
-"""What a score is: a number that carries everything that made it."""
+"""What a score is: a number with everything that it depends on."""
 
 import hashlib
 import json
@@ -8,23 +8,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# Of a draw of real examples: keeps it apart from all others of a run's seed.
+from gan_jax.metrics.arrays import permutation
+
+# Keeps the draw of real examples apart from others made from a run's seed.
 _STREAM = 170608500
+NOT_FINITE = 'not finite: features or samples are not'
 
 
 class Score(NamedTuple):
   """One number, or the reason why there is none.
 
-  name: says metric, extractor, number of samples and reference, so that two
-    scores of one name compare: 'fd_classifier_2k_train'.
-  value: None where it cannot be computed; never a number that stands for that.
-  reason: why there is none.
-  floor: of real images instead of generated ones, at the same number; a
+  name: metric, extractor, number of samples and reference, so that two scores
+    of one name compare: 'fd_classifier_2k_train'.
+  value: None where it cannot be computed.
+  reason: why there is no value.
+  floor: the same score of as many real images instead of generated ones; a
     generator that is as good as the data gets this.
-  low, high: a 95 % interval for the generated examples being a sample; it says
-    nothing of other training seeds.
+  low, high: a 95 % interval for the generated examples being a sample; it does
+    not tell how other training seeds would score.
   protocol: all that the number depends on: scores compare where it agrees.
-  found: what was measured beside it, as standard deviations and counts.
+  found: what was measured with it, such as standard deviations and counts.
   """
 
   name: str
@@ -38,18 +41,15 @@ class Score(NamedTuple):
 
   def checked(self) -> 'Score':
     """The same as plain JSON: None, and a reason, for what is not finite."""
-    value = None if self.value is None else float(self.value)
+    value, floor, low, high = (
+        None if number is None or not math.isfinite(number) else float(number)
+        for number in (self.value, self.floor, self.low, self.high))
     reason = self.reason
-    if value is not None and not math.isfinite(value):
-      value, reason = None, reason or 'not finite: features or samples are not'
-    return self._replace(
-        value=value, reason=reason,
-        **{key: None if number is None or value is None
-           or not math.isfinite(number) else float(number)
-           for key, number in (('low', self.low), ('high', self.high))},
-        floor=None if self.floor is None or not math.isfinite(self.floor)
-        else float(self.floor),
-        protocol=_plain(self.protocol), found=_plain(self.found))
+    if value is None:
+      low = high = None
+      reason = reason or (NOT_FINITE if self.value is not None else '')
+    return Score(self.name, value, reason, floor, low, high,
+                 _plain(self.protocol), _plain(self.found))
 
   def scalars(self) -> dict[str, float | None]:
     """{name: value, name_floor: floor}, for curves; a floor only if any."""
@@ -59,22 +59,20 @@ class Score(NamedTuple):
 
 
 def table(rows) -> str:
-  """(step, Score)s in lines for people."""
-  lines = [f'{"step":>8}  {"score":40} {"value":>10} {"95 % interval":>21} '
-           f'{"floor":>10}']
+  """(step, Score)s as text."""
+  line = '{:>8}  {:40} {:>10} {:>21} {:>10}'.format
+  lines = [line('step', 'score', 'value', '95 % interval', 'floor')]
   for step, s in rows:
-    if s.value is None:
-      lines.append(f'{step:8}  {s.name:40} {"null":>10}  {s.reason}')
-      continue
     interval = '' if s.low is None else f'{s.low:.4g} .. {s.high:.4g}'
     floor = '' if s.floor is None else f'{s.floor:.4g}'
-    lines.append(f'{step:8}  {s.name:40} {s.value:10.4g} {interval:>21} '
-                 f'{floor:>10}')
+    lines.append(
+        f'{step:8}  {s.name:40} {"null":>10}  {s.reason}' if s.value is None
+        else line(step, s.name, f'{s.value:.4g}', interval, floor))
   return '\n'.join(lines)
 
 
 def _plain(value):
-  """As JSON can say it: None for what is not finite, text for the unknown."""
+  """As JSON: None for what is not finite, text for unknown types."""
   if isinstance(value, Mapping):
     return {str(key): _plain(part) for key, part in value.items()}
   if isinstance(value, np.ndarray | np.generic):
@@ -91,15 +89,12 @@ def short(count: int) -> str:
   return str(count) if count % 1000 else f'{count // 1000}k'
 
 
-def digest(value: Any) -> str:
-  """A short name of anything that is plain JSON."""
+def short_hash(value: Any) -> str:
+  """16 hex digits of the sha256 of anything that is plain JSON."""
   text = json.dumps(value, sort_keys=True, default=str)
   return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def order(total: int, seed: int) -> np.ndarray:
   """A permutation of real examples, the first of which are a reference."""
-  # Raw bits: numpy promises the stream of a bit generator for ever, but lets
-  # the methods of Generator change.
-  bits = np.random.PCG64(np.random.SeedSequence((seed, _STREAM)))
-  return np.argsort(bits.random_raw(total), kind='stable')
+  return permutation(total, seed, _STREAM)

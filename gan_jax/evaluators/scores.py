@@ -1,18 +1,35 @@
 """The evaluator `scores`: distances of generated from real examples."""
 
 import functools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gan_jax.base import lookup
-from gan_jax.evaluators import examples, measures
+from gan_jax.evaluators.measures import MEASURES, NEEDS, WHOLE
 from gan_jax.evaluators.score import Score, order, short
+from gan_jax.extractors import base
 
 _AUTO = {'name': 'auto'}
 _DEFAULT = ('fd', 'kd', 'prdc', 'classes', 'class_accuracy')
-_ROOM = 'gan_jax.extractors'
+_EXTRACTORS = 'gan_jax.extractors'
+_CHUNK = 1000  # images at a time; the first are kept for scores of pixels
+
+
+class Features(NamedTuple):
+  """What the measures compare: N real or generated examples.
+
+  images: uint8 [M, H, W, C] or float32 [M, D], the first of them, M <= 1000.
+  labels: int32 [N] that they have, or were generated for; None without any.
+  features: float32 [N, F].
+  logits: float32 [N, K] of classes, or None.
+  """
+
+  images: np.ndarray
+  labels: np.ndarray | None
+  features: np.ndarray
+  logits: np.ndarray | None
 
 
 def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
@@ -20,12 +37,12 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
            reference: str = 'train', source: Any, seed: int):
   """Distances between real and generated examples, each with its floor.
 
-  The floor is the same number for real examples in place of the generated
-  ones, as many, none of them in the reference: read a score as a multiple of
-  its floor. Scores compare for one number of samples, one extractor and one
-  reference only, so all three are in their names, and the number of real
-  examples where it is another. 'authenticity' looks at all training examples;
-  its floor is of held-out ones.
+  The floor is the same score of as many real examples in place of the generated
+  ones, none of them in the reference: read a score as a multiple of its floor.
+  Scores compare for one number of samples, one extractor and one reference
+  only, so all three are in their names, and the number of real examples where
+  it differs. 'authenticity' looks at all training examples; its floor is of
+  held-out ones.
 
   Args:
     extractor: dict(name=...) of `gan_jax.extractors`; 'auto' is classifier for
@@ -39,127 +56,75 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
     source: a `data.prepare.Source`.
     seed: of the draws.
 
-  Returns:
-    evaluate(sample) -> [Score]: see `gan_jax.evaluators`.
-
   Raises:
     ValueError: an unknown metric or extractor, too few examples.
   """
   spec = dict(extractor)
   if spec.get('name') == 'auto':
     spec['name'] = _suiting(source)
-  if problems := lookup.check(_ROOM, spec, 'extractor', ('source',)):
+  if problems := lookup.check(_EXTRACTORS, spec, 'extractor', ('source',)):
     raise ValueError('; '.join(map(str, problems)))
-  metrics = _checked(metrics)
-  real = _side(source, reference)
-  total = len(real.images)
-  num_real = num_real or num_samples
+  metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+  for name in metrics:
+    if name not in MEASURES:
+      raise ValueError(f'metrics: no such metric {name!r}'
+                       f'{lookup.near(name, MEASURES)}')
+  if reference not in ('train', 'held_out'):
+    raise ValueError(f"reference={reference!r} is neither 'train' nor "
+                     "'held_out'")
+  real = source if reference == 'train' else source.held_out
+  if real is None:
+    raise ValueError("reference='held_out': nothing is held out; use "
+                     "data.holdout=0.1, or reference='train'")
+  total, num_real = len(real.images), num_real or num_samples
   if min(num_samples, num_real) < 2 or num_real > total:
     raise ValueError(
         f'num_samples={num_samples}, num_real={num_real}: {source.name} has '
         f'{total} examples in {reference!r}; give 2 to {total}')
 
-  return _Scores(spec, metrics, num_samples, num_real, reference, source, real,
-                 seed)
+  @functools.cache
+  def network():
+    return lookup.build(_EXTRACTORS, spec, source=source)
 
+  def draw(examples, start, count):
+    """Features of some shuffled examples; None where there are too few."""
+    if examples is None or len(examples.images) < start + count:
+      return None
+    rows = order(len(examples.images), seed)[start:start + count]
+    return features_of_data(network(), examples, rows)
 
-class _Scores:
-  """The evaluator. What it needs of the data is made by the first call."""
+  @functools.cache
+  def sides(whole):
+    """The reference, and as many other examples as are scored, or None."""
+    if whole:
+      every = np.arange(len(source.images))
+      return (features_of_data(network(), source, every),
+              draw(source.held_out, 0, num_samples))
+    return draw(real, 0, num_real), draw(real, num_real, num_samples)
 
-  def __init__(self, spec, metrics, num_samples, num_real, reference, source,
-               real, seed):
-    self.spec, self.metrics, self.seed = spec, metrics, seed
-    self.num_samples, self.num_real = num_samples, num_real
-    self.reference, self.source, self.real = reference, source, real
-
-  def __call__(self, sample) -> list[Score]:
-    """The scores of what `sample(start, stop)` gives."""
-    fake = examples.gather(self.network, sample, self.num_samples)
-    real = self.two_draws[0].images
-    if (fake.images.shape[1:], fake.images.dtype) != (
-        real.shape[1:], real.dtype):
-      raise ValueError(f'samples {fake.images.dtype} '
-                       f'{list(fake.images.shape[1:])} beside real examples '
-                       f'{real.dtype} {list(real.shape[1:])}')
+  def evaluate(sample):
+    fake = features_of(network(), sample, num_samples)
+    kinds = [f'{x.images.dtype} {list(x.images.shape[1:])}'
+             for x in (fake, sides(False)[0])]
+    if kinds[0] != kinds[1]:
+      raise ValueError('samples are {}, real examples {}'.format(*kinds))
     found = []
-    for metric in self.metrics:
-      sides, how = self.two_draws, self.protocol
-      if measures.MEASURES[metric].whole:
-        sides = self.trained_on
-        how = how | {'reference': 'train', 'num_real': len(self.source.images),
-                     'data_fingerprint': self.source.fingerprint}
+    for metric in metrics:
       if metric == 'class_accuracy' and fake.logits is not None and (
-          fake.logits.shape[1] != self.source.num_classes):
-        continue  # The extractor speaks of other classes, as Inception does.
-      found += _score(metric, sides[0], fake, sides[1], how, self.seed)
+          fake.logits.shape[1] != source.num_classes):
+        continue  # The extractor has other classes, as Inception does.
+      whole = metric in WHOLE
+      side, examples = ('train', source) if whole else (reference, real)
+      found += _scores(metric, fake, *sides(whole), seed, {
+          'extractor': network().name, 'extractor_sha256': network().sha256,
+          **{f'extractor_{k}': v for k, v in network().notes.items()},
+          'num_real': len(source.images) if whole else num_real,
+          'num_fake': num_samples, 'reference': side, 'data': source.name,
+          'data_fingerprint': examples.fingerprint, 'seed': seed,
+          'metric': metric})
     return found
 
-  @functools.cached_property
-  def network(self):
-    """The extractor."""
-    return lookup.build(_ROOM, self.spec, source=self.source)
-
-  @functools.cached_property
-  def two_draws(self):
-    """The reference, and as many others as are scored, or None."""
-    total, count = len(self.real.images), self.num_real + self.num_samples
-    rows = order(total, self.seed)
-    return self._read(self.real, rows[:self.num_real]), (
-        self._read(self.real, rows[self.num_real:count])
-        if count <= total else None)
-
-  @functools.cached_property
-  def trained_on(self):
-    """All training examples, and as many held-out ones as are scored."""
-    kept, count = self.source.held_out, self.num_samples
-    return self._read(self.source, np.arange(len(self.source.images))), (
-        self._read(kept, order(len(kept.images), self.seed)[:count])
-        if kept is not None and len(kept.images) >= count else None)
-
-  @property
-  def protocol(self):
-    """What all scores have in common."""
-    return {
-        'extractor': self.network.name,
-        'extractor_sha256': self.network.sha256,
-        **{f'extractor_{k}': v for k, v in self.network.notes.items()},
-        'num_real': self.num_real, 'num_fake': self.num_samples,
-        'reference': self.reference, 'data': self.source.name,
-        'data_fingerprint': self.real.fingerprint, 'seed': self.seed}
-
-  def _read(self, source, rows):
-    return examples.gather_cached(self.network, source, rows)
-
-
-def _score(metric, real, fake, other, protocol, seed) -> list[Score]:
-  """The scores of one metric, or one without a value and with the reason."""
-  measure = measures.MEASURES[metric]
-  tail = (f'{protocol["extractor"]}_{short(protocol["num_fake"])}_'
-          f'{protocol["reference"]}')
-  if protocol['num_real'] != protocol['num_fake'] and not measure.whole:
-    tail += f'_r{short(protocol["num_real"])}'
-  protocol = protocol | {'metric': metric}
-  if any(getattr(side, need) is None for need in measure.needs
-         for side in (real, fake)):
-    return []
-  try:
-    found = measure(real, fake, seed)
-  except ValueError as e:
-    return [Score(f'{metric}_{tail}', reason=str(e), protocol=protocol)]
-  floor = {}
-  try:
-    if other is not None:
-      floor = {m.name: m.value for m in measure(real, other, seed,
-                                                interval=False)}
-    else:
-      protocol['floor'] = (
-          'too few examples are held out' if measure.whole else
-          'too few real examples for a second draw')
-  except ValueError as e:  # The score itself is none the worse for it.
-    protocol['floor'] = f'none: {e}'
-  return [Score(f'{m.name}_{tail}', m.value, m.reason, floor.get(m.name),
-                m.low, m.high, protocol | m.protocol, m.found).checked()
-          for m in found]
+  return evaluate
 
 
 def _suiting(source) -> str:
@@ -169,22 +134,61 @@ def _suiting(source) -> str:
   return 'classifier' if known else 'random'
 
 
-def _checked(metrics):
-  metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-  for name in metrics:
-    if name not in measures.MEASURES:
-      raise ValueError(f'metrics: no such metric {name!r}'
-                       f'{lookup.near(name, measures.MEASURES)}')
-  return metrics
+def _scores(metric, fake, real, other, seed, protocol) -> list[Score]:
+  """The scores of one metric, or one without a value and with the reason."""
+  measure, whole = MEASURES[metric], metric in WHOLE
+  tail = (f'{protocol["extractor"]}_{short(protocol["num_fake"])}_'
+          f'{protocol["reference"]}')
+  if protocol['num_real'] != protocol['num_fake'] and not whole:
+    tail += f'_r{short(protocol["num_real"])}'
+  if any(getattr(side, need) is None for need in NEEDS.get(metric, ())
+         for side in (real, fake)):
+    return []
+  try:
+    found = measure(real, fake, seed, True)
+  except ValueError as e:
+    return [Score(f'{metric}_{tail}', reason=str(e), protocol=protocol)]
+  floor = {}
+  if other is None:
+    protocol['floor'] = ('too few examples are held out' if whole else
+                         'too few real examples for a second draw')
+  else:
+    try:
+      floor = {s.name: s.value for s in measure(real, other, seed, False)}
+    except ValueError as e:  # The score itself is valid.
+      protocol['floor'] = f'none: {e}'
+  return [s._replace(name=f'{s.name}_{tail}', floor=floor.get(s.name),
+                     protocol=protocol | s.protocol).checked() for s in found]
 
 
-def _side(source, reference):
-  if reference == 'train':
-    return source
-  if reference != 'held_out':
-    raise ValueError(f"reference={reference!r} is neither 'train' nor "
-                     "'held_out'")
-  if source.held_out is None:
-    raise ValueError("reference='held_out': nothing is held out; use "
-                     "data.holdout=0.1, or reference='train'")
-  return source.held_out
+def features_of(extractor: Any, read: Callable, count: int) -> Features:
+  """Features of the examples 0 .. count - 1, chunk by chunk to save memory.
+
+  `read(start, stop)` gives (images [stop - start, ...], labels or None).
+  """
+  found, first = [], None
+  for start in range(0, count, _CHUNK):
+    images, labels = read(start, min(start + _CHUNK, count))
+    images = np.asarray(images)
+    found.append((labels, *extractor.extract(images)))
+    first = images if first is None else first
+  return Features(first, *(None if parts[0] is None else np.concatenate(parts)
+                           for parts in zip(*found, strict=True)))
+
+
+def features_of_data(extractor: Any, source: Any, rows) -> Features:
+  """`features_of` rows of a data set, kept in the cache under their content.
+
+  That is the data set's fingerprint, the rows and the extractor's hash.
+  """
+  path = base.cache_path('features', source.fingerprint, extractor.sha256,
+                         rows.tobytes())
+  images = np.asarray(source.images[rows[:_CHUNK]])
+  labels = source.labels[rows] if source.num_classes else None
+  if kept := base.read_cache(path):
+    return Features(images, labels, kept[0]['features'], kept[0].get('logits'))
+  found = features_of(extractor, lambda a, b: (source.images[rows[a:b]], None),
+                      len(rows))
+  base.write_cache(path, {name: x for name in ('features', 'logits')
+                          if (x := getattr(found, name)) is not None}, {})
+  return found._replace(labels=labels)

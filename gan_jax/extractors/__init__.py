@@ -1,11 +1,9 @@
 """Extractors: the networks in whose features scores are computed.
 
-A factory takes its settings as keyword arguments, and beside them what the
-program supplies and the factory names: `source`, the data set.  It returns an
-`Extractor`.  Numbers of two extractors must not be compared: their sha256 says
-which they are.
-
-Whatever this file imports, a config can name: factories only.
+A factory takes its settings as keyword arguments, and `source`, the data set,
+if it names it; it returns an `Extractor`. To add one, write it and import it
+here; import nothing else, as a config can name whatever this file imports.
+Scores by two extractors must not be compared: their sha256 tells them apart.
 """
 
 from gan_jax.extractors.base import Extractor

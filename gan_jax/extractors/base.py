@@ -1,14 +1,29 @@
-"""What an extractor is, and what all of them share."""
+"""What an extractor is, how images pass through it, and its files on disk.
+
+Weights and features that took long to compute are kept in the cache as
+safetensors, which hold no code, with a hash of their own arrays: a file that
+was cut or changed is not used. They may be deleted at any time.
+"""
 
 import hashlib
+import json
+import logging
 import math
+import os
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
 import numpy as np
+import safetensors
+from safetensors.numpy import save
+
+from gan_jax.base.files import try_write_file
+from gan_jax.data import cache
 
 _PIXELS = 2**22  # of a chunk of large images
+_FORMAT = 'gan_jax.extractors.stored 2'
+_log = logging.getLogger(__name__)
 
 
 class Extractor(NamedTuple):
@@ -16,11 +31,10 @@ class Extractor(NamedTuple):
 
   name: part of the names of scores: 'random', 'classifier', 'inception'.
   sha256: of the weights and of the network's definition, in hex: features
-    compare where it is the same, and only there.
-  extract: uint8 [N, H, W, C] (an array, in memory or mapped, or anything with
-    shape, dtype and slices) -> (features float32 [N, F], logits float32 [N, K]
-    or None), in chunks. The features of an image do not depend on the others.
-    `points` takes vectors instead.
+    compare only where it is the same.
+  extract: uint8 [N, H, W, C] (`points`: float32 [N, D]), an array or anything
+    with shape, dtype and slices -> (features float32 [N, F], logits float32
+    [N, K] or None). The features of an image do not depend on the others.
   notes: plain JSON values for the record: resizer, accuracy, classes ...
   """
 
@@ -30,11 +44,8 @@ class Extractor(NamedTuple):
   notes: dict
 
 
-def digest(definition: str, tensors: Mapping) -> str:
-  """sha256 in hex of a definition's name and its arrays, whatever their order.
-
-  Arrays count by name, dtype, shape and bytes (little-endian).
-  """
+def hash_arrays(definition: str, tensors: Mapping) -> str:
+  """sha256 in hex of a definition and of arrays {name: array} in any order."""
   found = hashlib.sha256(definition.encode())
   for name in sorted(tensors):
     array = np.asarray(tensors[name])
@@ -45,40 +56,65 @@ def digest(definition: str, tensors: Mapping) -> str:
 
 
 def check_images(images, who: str):
-  """Raises ValueError but for uint8 [N, H, W, C], each 1 or more."""
+  """Raises ValueError unless images are uint8 [N, H, W, C], each 1 or more."""
   shape, dtype = getattr(images, 'shape', ()), getattr(images, 'dtype', None)
   if dtype != np.uint8 or len(shape) != 4 or 0 in shape:
     found = type(images).__name__ if dtype is None else f'{dtype} {list(shape)}'
     raise ValueError(
         f'images {found}: {who} takes uint8 [N, H, W, C], each 1 or more; '
-        'convert images with pictures.to_uint8, and take points for vectors')
+        'convert images with pictures.to_uint8, and use points for vectors')
 
 
 def in_chunks(function: Callable, images, size: int) -> tuple:
-  """Outputs of a function for all images, a chunk at a time.
+  """Outputs, float32 [N, ...], of a function for all images [N, H, W, C].
 
-  The last chunk is filled up with black images: one shape is compiled once, and
-  an image goes the same way through the same program wherever it stands.
-
-  Args:
-    function: uint8 [n, H, W, C] -> arrays, each [n, ...].
-    images: uint8 [N, H, W, C].
-    size: n; less where images are large.
-
-  Returns:
-    The arrays, float32 [N, ...].
+  It gets uint8 [n, H, W, C], n of `size` or fewer where images are large. The
+  last chunk is filled up with black images: only one shape is compiled, and an
+  image goes through the same program wherever it stands.
   """
   shape = images.shape[1:]
   size = max(1, min(size, _PIXELS // math.prod(shape[:2])))
-  outs = None
+  outs = []
   for start in range(0, len(images), size):
     part = np.asarray(images[start:start + size])
     fill = np.zeros((size - len(part), *shape), np.uint8)
     # Full float32 on accelerators too, which would round to bfloat16 or TF32.
     with jax.default_matmul_precision('highest'):
       found = function(np.concatenate([part, fill]) if len(fill) else part)
-    if outs is None:
-      outs = [np.empty((len(images), *x.shape[1:]), np.float32) for x in found]
-    for out, x in zip(outs, found, strict=True):
-      out[start:start + len(part)] = np.asarray(x)[:len(part)]
-  return tuple(outs)
+    outs.append([np.asarray(x, np.float32)[:len(part)] for x in found])
+  return tuple(map(np.concatenate, zip(*outs, strict=True)))
+
+
+def cache_path(name: str, *parts) -> str:
+  """The cached file of arrays that `parts` (anything with a repr) determine."""
+  return os.path.join(cache.root(), 'extractors',
+                      f'{name}-{cache.key_of(*parts)}.safetensors')
+
+
+def read_cache(path: str) -> tuple[dict, dict] | None:
+  """(arrays, notes) of a file; None, with a warning, where it is damaged."""
+  if not os.path.exists(path):
+    return None
+  try:
+    with safetensors.safe_open(path, 'numpy') as file:
+      arrays = {name: file.get_tensor(name) for name in file.keys()}
+      noted = json.loads((file.metadata() or {}).get(_FORMAT, '{}'))
+    if noted.get('sha256') != _hash(arrays, noted.get('notes')):
+      raise ValueError('its arrays do not have the hash noted in it')
+    return arrays, noted['notes']
+  except Exception as error:  # Whatever a damaged file can raise.
+    _log.warning('%s is damaged (%s); it is computed again', path, error)
+    return None
+
+
+def write_cache(path: str, arrays: Mapping, notes: Mapping):
+  """Keeps arrays and plain notes; a full disk is only a warning."""
+  notes = json.loads(json.dumps(dict(notes)))
+  arrays = {name: np.ascontiguousarray(x) for name, x in arrays.items()}
+  # One text: the order of several would not be fixed.
+  text = json.dumps({'notes': notes, 'sha256': _hash(arrays, notes)})
+  try_write_file(path, save(arrays, {_FORMAT: text}))
+
+
+def _hash(arrays, notes):
+  return hash_arrays(f'{_FORMAT} {json.dumps(notes, sort_keys=True)}', arrays)

@@ -7,20 +7,29 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from flax import linen as nn
 from flax import traverse_util
 
 from gan_jax import parallel
+from gan_jax.augment import warp
 from gan_jax.base.errors import DataError
-from gan_jax.extractors import cnn_training, stored
-from gan_jax.extractors.base import Extractor, check_images, digest, in_chunks
+from gan_jax.extractors import base
+from gan_jax.metrics.arrays import permutation
 from gan_jax.models import layers
 
-# Whoever changes anything of the network or of its training counts this up:
-# scores of another network must not be compared with those of this one.
+# To be increased by any change of the network or of its training: scores of
+# another network must not be compared with those of this one.
 _VERSION = 2
-_LARGEST, _SMALLEST = 64, 8  # sides of images: of those seen, and at all
-_CHUNK = 256
+_LARGEST, _SMALLEST = 64, 8  # sides of images: as seen, and at all
+_CHUNK = 256  # images at a time on a device
+# Of the training.
+_BATCH = 64
+_EPOCHS, _STEPS = 15, (200, 4000)  # epochs, and the limits of their steps
+_RATE = 1e-3
+_SEED = 1105
+# Augmentation, uniform up to: radians; log of the scale; share of the side.
+_ANGLE, _SCALE, _SHIFT = 0.2, 0.15, 0.08
 _log = logging.getLogger(__name__)
 
 
@@ -29,13 +38,11 @@ class Network(nn.Module):
 
   Convolution 4x4 of stride 2, 32 channels; until no side exceeds 7, convolution
   3x3 and convolution 4x4 of stride 2, of 64, 128, 128 ... channels; layer norm
-  and ReLU after each.  Dense 128, ReLU: the features; dense K.  Nothing is
-  normalised over a batch: it would tie an image to its neighbours.
-
-  classes: K.
+  and ReLU after each. Dense 128, ReLU: the features; dense K. There is no batch
+  norm: it would make an image depend on the others.
   """
 
-  classes: int
+  classes: int  # K
 
   @nn.compact
   def __call__(self, x):  # noqa: D102 (the class says it)
@@ -53,49 +60,38 @@ class Network(nn.Module):
     return x, layers.Dense(self.classes)(x)
 
 
-def classifier(*, source) -> Extractor:
+def classifier(*, source) -> base.Extractor:
   """A small CNN trained on the labels of the data set itself.
 
-  It is trained once, on a CPU, from fixed seeds: the same data give the same
-  network, bit by bit, on one machine; another, or another number of cores, may
-  round differently, and its network then has another sha256. It is kept in the
-  cache, under the fingerprint of the data; 10,000 digits of 28 x 28 took 150 s
-  on 2 busy cores, with accuracy 0.989. A tenth of the images is not trained on;
-  the share of them that is classified correctly is notes['accuracy'].
+  It is trained once, on a CPU, from fixed seeds, and kept in the cache. On one
+  machine the same data give the same network, bit by bit; another, or another
+  number of cores, may round differently, and its network then has another
+  sha256. 10,000 digits of 28 x 28 took 150 s on 2 busy cores, with accuracy
+  0.989. A tenth of the images is not trained on; notes['accuracy'] is the share
+  of them that is classified correctly.
 
   Features: the last hidden layer, [N, 128], with a mean square of 1 on the
   images held out, so that distances and kernels are of a usual size; logits
-  [N, num_classes].  Sides above 64 pixels are seen at 64.
-
-  Args:
-    source: a `data.prepare.Source` with labels.
+  [N, num_classes]. Images with sides above 64 pixels are resized to 64.
 
   Raises:
     DataError: vectors, no labels or one class, sides below 8 pixels, fewer
       than 10 images.
   """
   _check(source)
-  definition = _definition(source)
-  path = stored.path_of('classifier', definition, source.fingerprint)
-  kept = stored.read(path)
+  path = base.cache_path('classifier', _definition(source), source.fingerprint)
+  kept = base.read_cache(path)
   if kept is None:
-    _log.info('training the classifier of %s, once: minutes', source.name)
-    with parallel.on_cpu():
-      kept = _train(source, definition)
-    stored.write(path, *kept)
-  return _extractor(*kept, definition, source)
+    _log.info('training the classifier of %s: once, some minutes', source.name)
+    kept = _train(source)
+    base.write_cache(path, *kept)
+  return _extractor(*kept, source)
 
 
-def trained(source) -> Extractor:
-  """The same network trained on these examples now, and not kept.
-
-  Raises:
-    DataError: as `classifier`.
-  """
+def trained(source) -> base.Extractor:
+  """The same network, trained on these examples now and not kept."""
   _check(source)
-  definition = _definition(source)
-  with parallel.on_cpu():
-    return _extractor(*_train(source, definition), definition, source)
+  return _extractor(*_train(source), source)
 
 
 def _definition(source) -> str:
@@ -112,71 +108,42 @@ def _check(source):
     raise DataError(f'{name}: a classifier needs labels of 2 classes or more, '
                     f'and the data have {source.num_classes}; use random')
   if source.labels.min() < 0:
-    raise DataError(f'{name}: some examples have no label; a classifier needs '
-                    f'all of them: use data.labelled=1.0, or random')
+    raise DataError(f'{name}: some examples have no label, which a classifier '
+                    f'needs; use data.labelled=1.0, or random')
   if min(shape[1:3]) < _SMALLEST:
     raise DataError(f'{name}: images of {shape[1]} x {shape[2]}; a classifier '
-                    f'needs sides of {_SMALLEST} or more: resize, or use '
-                    f'random')
+                    f'needs sides of {_SMALLEST} or more: resize or use random')
   if shape[0] < 10:
     raise DataError(f'{name}: {shape[0]} images; a classifier needs 10 or '
                     f'more, as a tenth is held out: use random')
 
 
-def _train(source, definition):
-  """(weights {'a/b': array}, notes) of a source."""
-  shape, network = source.images.shape, Network(source.num_classes)
-  train, held_out = cnn_training.split(shape[0])
-  mean, std = cnn_training.statistics(source.images, train)
-  params = cnn_training.fit(network, source.images, source.labels, train,
-                            partial(_prepare, mean, std))
-  flat = {name: np.asarray(value) for name, value in
-          traverse_util.flatten_dict(params, sep='/').items()}
-  flat.update(mean=mean, std=std, scale=np.float32(1.0))
-  apply = partial(jax.jit(_forward(source.num_classes)),
-                  traverse_util.unflatten_dict(flat, sep='/'))
-  correct, square = 0, 0.0
-  for rows in np.array_split(held_out, math.ceil(len(held_out) / 4096)):
-    features, logits = in_chunks(apply, source.images[rows], _CHUNK)
-    correct += int((logits.argmax(1) == source.labels[rows]).sum())
-    square += float(np.square(features, dtype=np.float64).sum())
-  square /= len(held_out) * features.shape[1]
-  flat['scale'] = np.float32(1.0 / math.sqrt(max(square, 1e-12)))
-  return flat, dict(
-      accuracy=correct / len(held_out), classes=source.num_classes,
-      held_out=len(held_out), trained_on=len(train))
-
-
-def _forward(classes):
-  """A function (weights, images uint8 [B, H, W, C]) -> features and logits."""
-  network = Network(classes)
-
-  def apply(weights, images):
-    params = {k: v for k, v in weights.items()
-              if k not in ('mean', 'std', 'scale')}
-    features, logits = network.apply({'params': params}, _prepare(
-        weights['mean'], weights['std'], images))
-    return features * weights['scale'], logits
-
-  return apply
-
-
-def _extractor(flat, notes, definition, source):
+def _extractor(flat, notes, source):
+  """The extractor of trained weights {'a/b': array}."""
   mesh, shape = parallel.own_mesh(), tuple(source.images.shape[1:])
-  apply = parallel.spread(_forward(source.num_classes))
+  apply = parallel.spread(partial(_apply, source.num_classes))
   weights = parallel.replicate(traverse_util.unflatten_dict(flat, sep='/'),
                                mesh)
 
   def extract(images):
-    check_images(images, 'classifier')
+    base.check_images(images, 'classifier')
     if tuple(images.shape[1:]) != shape:
       raise ValueError(
           f'images {list(images.shape[1:])}: this classifier was trained on '
           f'{list(shape)}; give it images of the same data set')
-    return in_chunks(partial(apply, weights), images,
-                     _CHUNK * mesh.size)
+    return base.in_chunks(partial(apply, weights), images, _CHUNK * mesh.size)
 
-  return Extractor('classifier', digest(definition, flat), extract, notes)
+  return base.Extractor('classifier', base.hash_arrays(
+      _definition(source), flat), extract, notes)
+
+
+def _apply(classes, weights, images):
+  """Features and logits of images uint8 [B, H, W, C]."""
+  params = dict(weights)
+  mean, std, scale = (params.pop(name) for name in ('mean', 'std', 'scale'))
+  features, logits = Network(classes).apply({'params': params},
+                                            _prepare(mean, std, images))
+  return features * scale, logits
 
 
 def _prepare(mean, std, images):
@@ -186,3 +153,82 @@ def _prepare(mean, std, images):
   if tuple(sides) == x.shape[1:3]:
     return x
   return jax.image.resize(x, (len(x), *sides, x.shape[3]), 'linear')
+
+
+def _train(source):
+  """(weights {'a/b': array}, notes) of a source."""
+  count = source.images.shape[0]
+  order = permutation(count, _SEED, 0)
+  rows, held_out = np.sort(order[count // 10:]), np.sort(order[:count // 10])
+  # Some thousand images from everywhere: files may be sorted by class.
+  some = np.asarray(source.images[rows[::max(1, len(rows) // 5000)]])
+  mean, std = np.float32(some.mean()), np.float32(max(some.std(), 1.0))
+  with parallel.on_cpu():
+    params = _fit(Network(source.num_classes), source, rows,
+                  partial(_prepare, mean, std))
+    flat = {name: np.asarray(value) for name, value in
+            traverse_util.flatten_dict(params, sep='/').items()}
+    flat |= dict(mean=mean, std=std, scale=np.float32(1.0))
+    apply = partial(jax.jit(partial(_apply, source.num_classes)),
+                    traverse_util.unflatten_dict(flat, sep='/'))
+    correct, square = 0, 0.0
+    for part in np.array_split(held_out, math.ceil(len(held_out) / 4096)):
+      features, logits = base.in_chunks(apply, source.images[part], _CHUNK)
+      correct += int((logits.argmax(1) == source.labels[part]).sum())
+      square += float(np.square(features, dtype=np.float64).sum())
+  square /= len(held_out) * features.shape[1]
+  flat['scale'] = np.float32(1.0 / math.sqrt(max(square, 1e-12)))
+  return flat, dict(
+      accuracy=correct / len(held_out), classes=source.num_classes,
+      held_out=len(held_out), trained_on=len(rows))
+
+
+def _fit(network, source, rows, prepare):
+  """Parameters after Adam on the cross-entropy of rows of a source."""
+  count = int(np.clip(_EPOCHS * len(rows) // _BATCH, *_STEPS))
+  optimizer = optax.adam(optax.warmup_cosine_decay_schedule(
+      0.0, _RATE, count // 10, count))
+  key, start = jax.random.split(jax.random.key(_SEED))
+
+  @partial(jax.jit, donate_argnums=(0, 1))
+  def step(params, memory, image, label, key):
+    image = _distort(prepare(image), key)
+
+    def loss(params):
+      logits = network.apply({'params': params}, image)[1]
+      return optax.softmax_cross_entropy_with_integer_labels(
+          logits, label).mean()
+
+    updates, memory = optimizer.update(jax.grad(loss)(params), memory)
+    return optax.apply_updates(params, updates), memory
+
+  first = prepare(jnp.asarray(source.images[rows[:1]]))
+  params = jax.jit(network.init)(start, first)['params']
+  memory = optimizer.init(params)
+  for i, chosen in enumerate(_batches(len(rows), count)):
+    chosen = rows[chosen]
+    params, memory = step(params, memory, np.asarray(source.images[chosen]),
+                          source.labels[chosen], jax.random.fold_in(key, i))
+  return params
+
+
+def _batches(count, number):
+  """Indices [number, 64] in 0..count - 1: shuffled epochs, end to end."""
+  epochs = math.ceil(number * _BATCH / count)
+  order = np.concatenate([permutation(count, _SEED, 1 + epoch)
+                          for epoch in range(epochs)])
+  return order[:number * _BATCH].reshape(number, _BATCH)
+
+
+def _distort(images, key):
+  """Rotates, scales and shifts each image."""
+  def one(image, key):
+    angle, rows, cols, *shift = jax.random.uniform(key, (5,), minval=-1.0)
+    rows, cols = jnp.exp(_SCALE * rows), jnp.exp(_SCALE * cols)
+    turn = warp.rotation(jnp.cos(_ANGLE * angle), jnp.sin(_ANGLE * angle))
+    sides = jnp.array(image.shape[:2], jnp.float32)
+    return warp.sample(image, *warp.chain(
+        (warp.diagonal(rows, cols), None),
+        (turn, _SHIFT * sides * jnp.stack(shift))))
+
+  return jax.vmap(one)(images, jax.random.split(key, len(images)))

@@ -1,36 +1,101 @@
-"""Extractors that need neither labels nor files."""
+"""Extractors that need neither labels nor files: `random` and `points`.
 
+The network of `random`:
+
+  scale  x / 127.5 - 1, float32 [H, W, C]
+  conv   4x4, stride 2, SAME, 32 channels, no bias, leaky ReLU of slope 0.2
+  conv   4x4, stride 2, SAME, 64 channels, the same
+  conv   4x4, stride 2, SAME, 128 channels, the same
+  pool   means over the 2 x 2 quarters of the map; in a map of odd size the
+         middle row (column) counts half in either
+  linear [row, column, channel] flattened, 512 -> 64, no bias
+
+Weights are u * sqrt(g / fan_in), u uniform in [-1, 1), with g = 6 for the
+convolutions (He et al. 2015, https://arxiv.org/abs/1502.01852) and g = 3 for
+the linear layer; fan_in is the product of all axes but the last. Layer i draws
+u = 2 random_sample(shape) - 1 from RandomState([200209797, i]), i = 0 .. 3, in
+float64, rounded to float32: numpy keeps this stream for ever, and no step of it
+depends on the machine. Kernels are [4, 4, in, out].
+
+After a change of any of this the network needs another name: scores of
+different networks, or image sizes or channels, must not be compared.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.extractors.base import Extractor, check_images, digest
-from gan_jax.metrics.features import random_features, random_weights
+from gan_jax.extractors import base
+from gan_jax.ops.conv import conv
 
-_ROWS = 4096  # images in memory at a time
+_STREAM = 200209797
+_WIDTHS = (32, 64, 128)
+_BINS = 2
+_CHUNK = 256  # images at a time
 
 
-def random() -> Extractor:
-  """A fixed random network, 64 features: see `metrics.features`.
+def random() -> base.Extractor:
+  """A fixed random network with 64 features and no logits; see the module.
 
-  Naeem et al. 2020, https://arxiv.org/abs/2002.09797.  It has no logits.
+  Naeem et al. 2020, https://arxiv.org/abs/2002.09797: where images are unlike
+  those that a trained network has seen, such as digits. We depart from their
+  VGG-16 by a smaller network.
   """
   def extract(images):
-    check_images(images, 'random')
-    return np.concatenate([
-        random_features(np.asarray(images[start:start + _ROWS]))
-        for start in range(0, len(images), _ROWS)]), None
+    base.check_images(images, 'random')
+    weights = random_weights(images.shape[3])
+    features, = base.in_chunks(lambda x: [_network(x, weights)], images, _CHUNK)
+    return features, None
 
-  # The rule that draws the weights for any number of channels, seen at 3.
+  # The rule draws weights for any number of channels; 3 stand for all.
   weights = {str(i): w for i, w in enumerate(random_weights(3))}
-  return Extractor('random', digest('random 1', weights), extract, {})
+  sha256 = base.hash_arrays('random 1', weights)
+  return base.Extractor('random', sha256, extract, {})
 
 
-def points() -> Extractor:
+def points() -> base.Extractor:
   """Vectors as they are: float32 [N, D] -> the same, without logits."""
   def extract(vectors):
     shape, dtype = getattr(vectors, 'shape', ()), getattr(vectors, 'dtype', '?')
     if dtype != np.float32 or len(shape) != 2 or 0 in shape:
       raise ValueError(f'vectors {dtype} {list(shape)}: points takes float32 '
-                       '[N, D], each 1 or more; of images take random')
+                       '[N, D], each 1 or more; use random for images')
     return np.array(vectors[:]), None
 
-  return Extractor('points', digest('points 1', {}), extract, {})
+  return base.Extractor('points', base.hash_arrays('points 1', {}), extract, {})
+
+
+def random_weights(channels: int) -> list[np.ndarray]:
+  """Three kernels [4, 4, in, out] and a matrix [512, 64], for C channels."""
+  widths = (channels, *_WIDTHS)
+  shapes = [(4, 4, *pair) for pair in zip(widths, _WIDTHS, strict=False)]
+  shapes.append((_BINS * _BINS * widths[-1], 64))
+  found = []
+  for i, shape in enumerate(shapes):
+    u = 2.0 * np.random.RandomState([_STREAM, i]).random_sample(shape) - 1.0
+    gain = 6.0 if len(shape) == 4 else 3.0
+    found.append((u * math.sqrt(gain / math.prod(shape[:-1]))).astype(
+        np.float32))
+  return found
+
+
+@jax.jit
+def _network(images, weights):
+  *kernels, matrix = weights
+  x = images.astype(jnp.float32) / 127.5 - 1.0
+  for kernel in kernels:
+    x = jax.nn.leaky_relu(conv(x, kernel, stride=2, padding='SAME'), 0.2)
+  x = jnp.einsum('bhwc,ih,jw->bijc', x, _pooling(x.shape[1]),
+                 _pooling(x.shape[2]))
+  return x.reshape(len(x), -1) @ matrix
+
+
+def _pooling(size):
+  """[2, size]: the share of each pixel in the mean over either half."""
+  start = np.arange(_BINS)[:, None] * size / _BINS
+  pixel = np.arange(size)[None]
+  overlap = (np.minimum(start + size / _BINS, pixel + 1)
+             - np.maximum(start, pixel))
+  return (np.maximum(overlap, 0) * _BINS / size).astype(np.float32)

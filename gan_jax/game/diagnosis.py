@@ -1,4 +1,4 @@
-"""How the game stands: what a state tells of itself beside its losses.
+"""What a state tells of the game beside its losses.
 
 It is computed once per logged row and not in every step; what a step computes
 anyway is among its own scalars (`terms.disc_scalars`, `terms.update_scalars`).
@@ -33,7 +33,7 @@ def diagnose(game, state: TrainState, real: Examples,
     state: after a step.
     real: of the training set.
     held_out: as many that are kept from training, None where there are none.
-    key: of this look, for latents and augmentations.
+    key: of latents and augmentations.
     image_range: (lo, hi) of images.
 
   Returns:
@@ -70,7 +70,13 @@ def diagnose(game, state: TrainState, real: Examples,
   found = {'grad_x/real': jnp.mean(slope), 'grad_x/fake': jnp.mean(fake_slope),
            'auc': auc(logits, answers)}
   if held_out is not None:
-    found |= _held_out(logits, judge(*held_out)[0])
+    other = judge(*held_out)[0]
+    sign = jnp.mean(jnp.sign(other))
+    found |= {'logits/held_out': jnp.mean(other),
+              'prob/held_out': jnp.mean(jax.nn.sigmoid(other)),
+              'sign/held_out': sign,
+              'gap/logits': jnp.mean(logits) - jnp.mean(other),
+              'gap/sign': jnp.mean(jnp.sign(logits)) - sign}
   for name, image in (('real', real.image), ('fake', fake)):
     image = image.astype(jnp.float32)
     found[f'pairwise/{name}'] = pairwise_distance(image)
@@ -82,16 +88,6 @@ def diagnose(game, state: TrainState, real: Examples,
   return found
 
 
-def _held_out(logits, other):
-  """The answers to unseen examples [B], and how far they lie below others."""
-  signs = jnp.mean(jnp.sign(logits)), jnp.mean(jnp.sign(other))
-  return {'logits/held_out': jnp.mean(other),
-          'prob/held_out': jnp.mean(jax.nn.sigmoid(other)),
-          'sign/held_out': signs[1],
-          'gap/logits': jnp.mean(logits) - jnp.mean(other),
-          'gap/sign': signs[0] - signs[1]}
-
-
 def largest_sigma(stats):
   """Largest singular value of a network's kernels, None without spectral norm.
 
@@ -99,7 +95,7 @@ def largest_sigma(stats):
   forward pass found it. Those of the generator explode where training
   collapses: Brock et al. 2019, arXiv:1809.11096, section 4.1.
   """
-  # A network of one's own may keep anything there.
+  # A network of the user's own may keep anything there.
   kept = stats.get('spectral') if isinstance(stats, Mapping) else None
   sigmas = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(kept)
             if path[-1] == jax.tree_util.DictKey('sigma')]

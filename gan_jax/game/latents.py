@@ -12,40 +12,32 @@ from jax import random
 
 
 def normal(*, size: int = 100) -> Callable:
-  """Z ~ N(0, I) of `size` dimensions."""
-  def latent(keys):
-    return jax.vmap(lambda key: random.normal(key, (size,)))(keys)
-
-  return latent
+  """Standard normal, N(0, I) of `size` dimensions."""
+  return jax.vmap(lambda key: random.normal(key, (size,)))
 
 
 def uniform(*, size: int = 100) -> Callable:
-  """Z ~ U(-1, 1)^size, as in the first GAN papers."""
-  def latent(keys):
-    def draw(key):
-      return random.uniform(key, (size,), minval=-1.0, maxval=1.0)
-
-    return jax.vmap(draw)(keys)
-
-  return latent
+  """Uniform in (-1, 1) in each dimension, as in the first GAN papers."""
+  return jax.vmap(lambda key: random.uniform(key, (size,), minval=-1.0,
+                                             maxval=1.0))
 
 
 def truncated_normal(*, size: int = 100, bound: float = 2.0) -> Callable:
-  """N(0, 1) within [-bound, bound].  Brock et al. 2019, 1809.11096, E."""
-  def latent(keys):
-    return jax.vmap(lambda key: random.truncated_normal(
-        key, -bound, bound, (size,)))(keys)
+  """Standard normal within [-bound, bound].
 
-  return latent
+  Brock et al. 2019, arXiv:1809.11096, E.
+  """
+  return jax.vmap(lambda key: random.truncated_normal(key, -bound, bound,
+                                                      (size,)))
 
 
 def sphere(*, size: int = 100) -> Callable:
-  """Uniform on the sphere of radius sqrt(size), as N(0, 1) nearly is.
+  """Uniform on the sphere of radius sqrt(size), as N(0, I) nearly is.
 
   Karras et al. 2018, arXiv:1710.10196, A.1.
   """
   def latent(keys):
-    z = jax.vmap(lambda key: random.normal(key, (size,)))(keys)
+    z = normal(size=size)(keys)
     return z * jax.lax.rsqrt(jnp.mean(z ** 2, axis=-1, keepdims=True) + 1e-8)
 
   return latent
@@ -53,10 +45,10 @@ def sphere(*, size: int = 100) -> Callable:
 
 def infogan(*, categories: tuple[int, ...] = (10,), continuous: int = 2,
             noise: int = 62) -> Callable:
-  """Codes and noise.  Chen et al. 2016, arXiv:1606.03657, C.1.
+  """Codes that InfoGAN's term finds again, and noise.
 
-  z is one-hot for each of the categories, then continuous ~ U(-1, 1), then
-  noise ~ N(0, 1).
+  Chen et al. 2016, arXiv:1606.03657, C.1. z is one-hot for each of the
+  categories, then continuous ~ U(-1, 1), then noise ~ N(0, 1).
   """
   def one(key):
     code_key, continuous_key, noise_key = random.split(key, 3)

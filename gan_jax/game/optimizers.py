@@ -7,7 +7,11 @@ from gan_jax.base import lookup
 
 
 def make_optimizer(key, spec, config, terms):
-  """An optimiser with its schedules and what goes around it.
+  """An optimiser with gradient clipping, frozen layers and accumulation.
+
+  With `accumulate_steps` both players wait for their gradients together: except
+  for the last, the parts of the generator's mean are of the discriminator
+  before its update.
 
   Args:
     key: gen_optimizer or disc_optimizer.
@@ -15,22 +19,19 @@ def make_optimizer(key, spec, config, terms):
     config: plain and checked.
     terms: of this player, for `lazy_correction`.
 
-  With `accumulate_steps` both players wait for their gradients side by side:
-  but for the last, the parts of the generator's mean are of the discriminator
-  before its update.
-
   Raises:
-    ValueError: not an optimiser, or one that has not what is asked for.
+    ValueError: not an optimiser, or one without an argument that is needed.
   """
-  if ':' not in spec['name'] and 'learning_rate' not in lookup.defaults(
-      'optax', spec['name'], plain=False):
-    raise ValueError(f'optax.{spec["name"]} takes no learning_rate: it is a '
+  name = spec['name']
+  if ':' not in name and 'learning_rate' not in lookup.defaults(
+      'optax', name, plain=False):
+    raise ValueError(f'optax.{name} takes no learning_rate: it is a '
                      'transformation, not an optimiser')
   if config['lazy_correction']:
     spec = spec | _corrected(spec, terms)
   optimizer = _build(spec)
   if not isinstance(optimizer, optax.GradientTransformation):
-    raise ValueError(f'optax.{spec["name"]} is not an optimiser')
+    raise ValueError(f'optax.{name} is not an optimiser')
   chain = [optimizer]
   if config['max_grad_norm']:
     chain.insert(0, optax.clip_by_global_norm(config['max_grad_norm']))
@@ -45,12 +46,12 @@ def make_optimizer(key, spec, config, terms):
 
 def _build(spec):
   """The optimiser; learning_rate may be a function anyway, others not."""
-  moving = {k: v for k, v in spec.items()
+  moving = {k for k, v in spec.items()
             if callable(v) and k != 'learning_rate'}
   if not moving:
     return lookup.build('optax', spec)
   factory = lookup.find('optax', spec['name'])
-  fixed = set(lookup.parameters(factory)) - set(moving)
+  fixed = set(lookup.parameters(factory)) - moving
   return optax.inject_hyperparams(factory, static_args=fixed)(
       **{k: v for k, v in spec.items() if k != 'name'})
 
@@ -73,18 +74,17 @@ def _corrected(spec, terms) -> dict:
   absent = [k for k in ('learning_rate', 'b1', 'b2') if k not in known]
   if absent:
     raise ValueError(f'lazy_correction changes {", ".join(absent)}, which '
-                     f'{spec["name"]} has not; use adam')
+                     f'{spec["name"]} does not have; use adam')
   c = intervals[0] / (intervals[0] + 1)
-  return {'learning_rate': _map(lambda x: x * c, known['learning_rate']),
-          'b1': _map(lambda x: x ** c, known['b1']),
-          'b2': _map(lambda x: x ** c, known['b2'])}
 
+  def changed(function, number):
+    if callable(number):
+      return lambda step: function(number(step))
+    return function(number)
 
-def _map(function, number):
-  """Of a number, or of what a schedule gives."""
-  if callable(number):
-    return lambda step: function(number(step))
-  return function(number)
+  return {'learning_rate': changed(lambda x: x * c, known['learning_rate']),
+          'b1': changed(lambda x: x ** c, known['b1']),
+          'b2': changed(lambda x: x ** c, known['b2'])}
 
 
 def _freeze(names) -> optax.GradientTransformation:

@@ -32,7 +32,7 @@ def cosine(*, init_value: float, end_value: float,
 
 def half_life(*, init_value: float, end_value: float,
               transition_steps: int) -> Callable:
-  """Decay 0.5^(1/h) of an average with a half-life h in steps, on a `cosine`.
+  """Decay 0.5^(1/h) of an average, whose half-life h follows a `cosine`.
 
   For `ema_decay`, as StyleGAN2 (Karras et al. 2020, arXiv:1912.04958) and R3GAN
   have it. Written as a text, '10000 examples', a half-life is in images; equal
@@ -46,8 +46,4 @@ def half_life(*, init_value: float, end_value: float,
                      'negative')
   steps = cosine(init_value=init_value, end_value=end_value,
                  transition_steps=transition_steps)
-
-  def schedule(step):
-    return 0.5 ** (1.0 / jnp.maximum(steps(step), 1e-8))
-
-  return schedule
+  return lambda step: 0.5 ** (1.0 / jnp.maximum(steps(step), 1e-8))

@@ -1,18 +1,14 @@
-"""What the scores share: checks of features, seeded draws, blocks of rows."""
+"""Shared by the scores: checks of features, seeded draws, chunks of rows."""
 
 import numpy as np
 
 
 def matrix(features, least: int, what: str) -> np.ndarray:
-  """Features [N, F] as a real array of their own precision.
-
-  Args:
-    features: [N, F].
-    least: examples that the score needs.
-    what: the examples' name, for the error.
+  """Features [N, F] as a float array, in their own precision.
 
   Raises:
-    ValueError: another shape, N < least, no real numbers.
+    ValueError: no real numbers, another shape, or N < least; `what` names the
+      rows.
   """
   x = np.asarray(features)
   if x.dtype.kind not in 'fiu':
@@ -24,11 +20,7 @@ def matrix(features, least: int, what: str) -> np.ndarray:
 
 
 def matrices(real, fake, least: int) -> tuple[np.ndarray, np.ndarray]:
-  """Two sets of features [N, F] and [M, F] of one F, as by `matrix`.
-
-  Raises:
-    ValueError: as `matrix`; two F.
-  """
+  """`matrix` of real [N, F] and generated [M, F] features of the same F."""
   real = matrix(real, least, 'real features')
   fake = matrix(fake, least, 'fake features')
   if real.shape[1] != fake.shape[1]:
@@ -38,31 +30,29 @@ def matrices(real, fake, least: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def finite(*sets) -> bool:
-  """Whether the features [N, F], and their squared lengths, are finite."""
+  """Whether all features [N, F] and their squared lengths are finite."""
   with np.errstate(over='ignore', invalid='ignore'):
-    return all(
-        np.isfinite(np.square(part, dtype=np.float64).sum())
-        for x in sets for part in chunks(x, 4096))
+    return all(np.isfinite(np.square(part, dtype=np.float64).sum())
+               for x in sets for part in chunks(x, 4096))
 
 
 def chunks(x, size: int):
   """Consecutive rows of x, `size` at a time."""
-  for start in range(0, len(x), size):
-    yield x[start:start + size]
+  return (x[start:start + size] for start in range(0, len(x), size))
 
 
-def permutation(total: int, *entropy: int) -> np.ndarray:
-  """0 .. total - 1 in an order that the integers fix: [total]."""
-  return np.argsort(_bits(total, entropy), kind='stable')
+def permutation(total: int, *seed: int) -> np.ndarray:
+  """A permutation [total] of 0 .. total - 1, fixed by the integers `seed`."""
+  return np.argsort(_bits(total, seed), kind='stable')
 
 
-def with_repetition(total: int, count: int, *entropy: int) -> np.ndarray:
-  """Draws from 0 .. total - 1 that the integers fix: [count]."""
+def with_repetition(total: int, count: int, *seed: int) -> np.ndarray:
+  """`count` draws with replacement from 0 .. total - 1, fixed by `seed`."""
   # 2**64 is no multiple of total: a bias of total / 2**64.
-  return (_bits(count, entropy) % np.uint64(total)).astype(np.int64)
+  return (_bits(count, seed) % np.uint64(total)).astype(np.int64)
 
 
-def _bits(count, entropy):
-  # Raw bits: numpy promises the stream of a bit generator for ever, but lets
-  # the methods of Generator change.
-  return np.random.PCG64(np.random.SeedSequence(entropy)).random_raw(count)
+def _bits(count, seed):
+  # numpy guarantees the raw stream of a bit generator, but may change the
+  # methods of Generator.
+  return np.random.PCG64(np.random.SeedSequence(seed)).random_raw(count)

@@ -1,76 +1,73 @@
-"""Which classes a generator makes, by the labels that a classifier gives.
+"""Scores of the labels or logits that a classifier gives to fakes.
 
-A classifier of 99 % accuracy finds classes that were never made: compare with
-the same scores of real examples, and prefer `effective` to `hit`.
+A classifier of 99 % accuracy finds classes that were never generated: compare
+with the same scores of real examples, and prefer `effective` to `hit`.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 
+from gan_jax.metrics.arrays import matrix, permutation
 
-class Spread(NamedTuple):
-  """How labels spread over K classes."""
-
-  hit: int  # Classes with an example, 0..K.
-  divergence: float  # KL(labels || reference) in nats, 0 or more.
-  effective: float  # exp(entropy): 1..K, classes of equal size as spread out.
+# Keeps these draws apart from others made from the same seed.
+_STREAM = 160603498
 
 
-def histogram(labels, classes: int) -> np.ndarray:
-  """Examples of each class, int64 [K].
+def spread(counts, reference) -> tuple[int, float, float]:
+  """How examples are distributed over K classes: (hit, divergence, effective).
 
-  Args:
-    labels: integers [N], N of 1 or more, in 0 .. K - 1.
-    classes: K.
-
-  Raises:
-    ValueError: another shape or dtype, a label out of range, no labels.
-  """
-  labels = np.asarray(labels)
-  if labels.ndim != 1 or not labels.size or labels.dtype.kind not in 'iu':
-    raise ValueError(f'labels {labels.dtype} {list(labels.shape)}: integers '
-                     '[N], one or more, are needed')
-  if labels.min() < 0 or labels.max() >= classes:
-    raise ValueError(f'labels from {labels.min()} to {labels.max()}: of '
-                     f'{classes} classes they are 0 .. {classes - 1}')
-  return np.bincount(labels.astype(np.int64), minlength=classes)
-
-
-def spread(counts, reference) -> Spread:
-  """Classes hit, KL divergence to the data's classes, exp(entropy).
-
-  Of N samples of the reference itself the divergence is about
-  (K - 1) / (2 N), not 0.
+  hit: classes with an example.
+  divergence: KL(counts || reference) in nats; of N samples of the reference
+    itself about (K - 1) / (2 N), not 0.
+  effective: exp(entropy), 1..K, as of so many equally frequent classes.
 
   Args:
-    counts: examples of each class, [K].
-    reference: counts or shares of each class in the data, [K]; ones for the
-      uniform distribution.
-
-  Returns:
-    A Spread.
+    counts: examples of each class, [K], not all 0.
+    reference: counts or shares in the data, [K]; ones for uniform.
 
   Raises:
-    ValueError: shapes that do not match, a negative or non-finite number, sums
-      of 0, or an example of a class that the data do not have: the divergence
+    ValueError: an example of a class that the data do not have: the divergence
       is infinite.
   """
-  p, q = (np.asarray(v, np.float64) for v in (counts, reference))
-  if p.ndim != 1 or p.shape != q.shape:
-    raise ValueError(f'counts of shapes {list(p.shape)} and {list(q.shape)}: '
-                     'both are [K]')
-  for v in (p, q):
-    if not np.isfinite(v).all() or v.min(initial=0) < 0 or not v.sum():
-      raise ValueError(f'counts {v}: numbers of 0 or more, not all 0, are '
-                       'needed')
-  if strangers := np.flatnonzero((p > 0) & (q == 0)).tolist():
-    more = f' and {len(strangers) - 5} more' if len(strangers) > 5 else ''
-    raise ValueError(f'the reference has no example of classes {strangers[:5]}'
+  p, q = (np.asarray(v, np.float64) / np.sum(v) for v in (counts, reference))
+  if unknown := np.flatnonzero((p > 0) & (q == 0)).tolist():
+    more = f' and {len(unknown) - 5} more' if len(unknown) > 5 else ''
+    raise ValueError(f'the reference has no example of classes {unknown[:5]}'
                      f'{more}, so the divergence is infinite; more real '
                      'examples may have')
-  seen = p > 0
-  p, q = p[seen] / p.sum(), q[seen] / q.sum()
-  divergence = max(float((p * np.log(p / q)).sum()), 0.0)
-  entropy = -float((p * np.log(p)).sum())
-  return Spread(int(seen.sum()), divergence, float(np.exp(entropy)))
+  p, q = p[p > 0], q[p > 0]
+  return (len(p), max(float((p * np.log(p / q)).sum()), 0.0),
+          float(np.exp(-(p * np.log(p)).sum())))
+
+
+def inception_score(logits, *, seed: int | None,
+                    splits: int = 10) -> tuple[float, float]:
+  """Mean, 1..K, and std (ddof=0) of the scores of `splits` parts; or NaN.
+
+  Salimans et al. 2016, https://arxiv.org/abs/1606.03498, section 4:
+  exp(mean_x KL(p(y | x) || p(y))), here of any classifier's logits. It looks at
+  fakes only: a generator of one perfect image per class has the best score.
+
+  Args:
+    logits: [N, K], before softmax.
+    seed: of the order in which examples are split, 0 or more; None leaves them
+      as they are, which is right only if neighbours are independent.
+    splits: 10 in the literature; parts are equal but for one example. The
+      score grows with N / splits: compare at one of these.
+
+  Raises:
+    ValueError: another shape, fewer examples than splits.
+  """
+  x = matrix(logits, splits, 'logits').astype(np.float64)
+  if not np.isfinite(x).all():
+    return float('nan'), float('nan')
+  if seed is not None:
+    x = x[permutation(len(x), seed, _STREAM)]
+  found, edges = [], [i * len(x) // splits for i in range(splits + 1)]
+  # A difference of logits may be -inf, a share 0.
+  with np.errstate(over='ignore', divide='ignore', invalid='ignore'):
+    p = np.exp(x - x.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    for part in (p[a:b] for a, b in zip(edges, edges[1:], strict=False)):
+      terms = part * np.log(part / part.mean(0)[None])
+      found.append(np.exp(np.where(part > 0, terms, 0.0).sum(1).mean()))
+  return float(np.mean(found)), float(np.std(found))

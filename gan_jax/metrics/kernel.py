@@ -7,75 +7,46 @@ maximum mean discrepancy of the kernel (x.y / F + 1)^3, unbiased:
     - 2 sum_{i, j} k(x_i, y_j) / N M
 
 Unlike the Frechet distance its mean does not depend on N, and it may be below
-0.  Computed on the device, in float64: float32 loses 1e-4 and more.
+0. Computed on the device in float64: float32 loses 1e-4 and more.
 """
-
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.metrics import pairs
 from gan_jax.metrics.arrays import finite, matrices, permutation
+from gan_jax.metrics.neighbours import COLUMNS, ROWS, blocks
 
-# Of a draw: keeps it apart from all others that are made of one seed.
+# Keeps these draws apart from others made from the same seed.
 _STREAM = 180101401
 
 
-class Kernel(NamedTuple):
-  """Scores of `kernel_distance`."""
-
-  mean: float
-  std: float  # Of subsets (ddof=0); not the standard error of the mean.
-
-
 def kernel_distance(real, fake, *, seed: int, subsets: int = 100,
-                    size: int = 1000) -> Kernel:
-  """Mean kernel distance of random subsets, and their standard deviation.
+                    size: int = 1000) -> tuple[float, float]:
+  """Mean and std (ddof=0) of the kernel distances of random subsets.
 
-  Each subset is drawn by the seed without repetition.
-
-  Args:
-    real: features [N, F], N of `size` or more.
-    fake: [M, F], M of `size` or more.
-    seed: 0 or more.
-    subsets: 100 in the literature.
-    size: examples of either set in a subset; 1000 in the literature.
-
-  Returns:
-    (mean, std), NaN where a feature is not finite.
+  Of real [N, F] and generated [M, F] features; NaN where one is not finite. The
+  std is not the standard error of the mean. 100 subsets of 1000 examples of
+  either set, drawn without replacement, are usual.
 
   Raises:
-    ValueError: shapes that do not match, fewer examples than `size`,
-      size < 2, subsets < 1.
+    ValueError: shapes that do not match, fewer examples than `size`.
   """
-  if size < 2 or subsets < 1:
-    raise ValueError(f'size={size}, subsets={subsets}: 2 and 1 or more are '
-                     'needed; 1000 and 100 are usual')
   real, fake = matrices(real, fake, 2)
   few = min(len(real), len(fake))
   if few < size:
     raise ValueError(f'{few} examples are fewer than the {size} of a subset; '
                      'take more, or use all pairs, kd_full')
   if not finite(real, fake):
-    return Kernel(float('nan'), float('nan'))
-  found = np.array([
-      _distance(*(x[permutation(len(x), seed, _STREAM, i, side)[:size]]
-                  for side, x in enumerate((real, fake))))
-      for i in range(subsets)])
-  return Kernel(float(found.mean()), float(found.std()))
+    return float('nan'), float('nan')
+  found = [_distance(*(x[permutation(len(x), seed, _STREAM, i, side)[:size]]
+                       for side, x in enumerate((real, fake))))
+           for i in range(subsets)]
+  return float(np.mean(found)), float(np.std(found))
 
 
 def full_kernel_distance(real, fake) -> float:
-  """Kernel distance of all examples at once, in blocks.
-
-  Args:
-    real: features [N, F], N of 2 or more.
-    fake: [M, F], M of 2 or more.
-
-  Returns:
-    A number that may be below 0; NaN where a feature is not finite.
+  """Kernel distance of all pairs of features [N, F] and [M, F]; or NaN.
 
   Raises:
     ValueError: shapes that do not match, N or M < 2.
@@ -94,19 +65,19 @@ def _distance(x, y):
 
 
 def _sum(x, y, *, same):
-  """Sum of the kernel over all pairs; of two different rows, if the same."""
+  """Sum of the kernel over all pairs; of two different rows if `same`."""
   total = np.float64(0)
   with jax.enable_x64(True):
-    for a, rows in pairs.blocks(x, pairs.ROWS):
-      for b, columns in pairs.blocks(y, pairs.COLUMNS):
-        other = columns if same else np.full_like(columns, -2)
-        total += np.float64(_block_sum(a, b, rows, columns, other))
+    for a, rows in blocks(x, ROWS):
+      for b, columns in blocks(y, COLUMNS):
+        total += np.float64(
+            _block_sum(a, b, rows, columns if same else -1 - columns))
   return total
 
 
 @jax.jit
-def _block_sum(x, y, rows, columns, other):
+def _block_sum(x, y, rows, columns):
+  """Sum over pairs whose row and column have different numbers."""
   x, y = x.astype(jnp.float64), y.astype(jnp.float64)
   values = (x @ y.T / x.shape[1] + 1.0) ** 3
-  valid = (rows >= 0)[:, None] & (columns >= 0)[None]
-  return jnp.where(valid & (rows[:, None] != other[None]), values, 0.0).sum()
+  return jnp.where(rows[:, None] != columns[None], values, 0.0).sum()

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from gan_jax.metrics.direction import low_is_better
+from gan_jax.metrics import low_is_better
 
 # Okabe & Ito's colours, told apart by colour-blind readers too.  A part keeps
 # its colour in every panel.

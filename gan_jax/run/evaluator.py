@@ -11,7 +11,7 @@ from gan_jax import models, parallel, pictures
 from gan_jax.base import lookup
 from gan_jax.config.experiment import Experiment
 from gan_jax.data.pipeline import Batches
-from gan_jax.evaluators.score import Score, digest
+from gan_jax.evaluators.score import Score, short_hash
 from gan_jax.game import sampling
 from gan_jax.run import files
 
@@ -176,7 +176,8 @@ class Evaluator:
     return {'weights': 'ema' if config['ema_decay'] else 'last',
             'batch_norm': 'running statistics',
             'rounding': 'clip(round((x + 1) * 127.5), 0, 255)',
-            'config': digest(game), 'evaluators': digest(config['evaluators'])}
+            'config': short_hash(game),
+            'evaluators': short_hash(config['evaluators'])}
 
 
 def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:

@@ -24,7 +24,7 @@ from gan_jax.base.errors import WorkdirError
 from gan_jax.base.files import free_space, read_rows, write_file
 from gan_jax.config import durations, fields, keys
 from gan_jax.config.experiment import DataInfo, plain
-from gan_jax.data import scan
+from gan_jax.data import cache
 
 _LOG = logging.getLogger(__name__)
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
@@ -340,7 +340,7 @@ def _changed_data(folder, info):
   before = read_json(folder, 'data.json').get('manifest', '')
   if any(line.startswith('fingerprint') for line in lines) and all(
       map(os.path.exists, (before, info.manifest))):
-    lines += scan.changes(before, info.manifest)
+    lines += cache.changes(before, info.manifest)
   return lines
 
 

@@ -14,8 +14,8 @@ from gan_jax import pictures
 from gan_jax.base import lookup
 from gan_jax.base.files import try_write_file, write_file
 from gan_jax.config.experiment import Experiment
-from gan_jax.evaluators.score import digest, table
-from gan_jax.metrics.direction import low_is_better
+from gan_jax.evaluators.score import short_hash, table
+from gan_jax.metrics import low_is_better
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.evaluator import Evaluator, equilibrium
 from gan_jax.run.writers import ProgressBar, ScalarWriter, ScoreWriter
@@ -215,4 +215,4 @@ class Best:
 
 
 def _protocol(score) -> str:
-  return digest({k: v for k, v in score.protocol.items() if k != 'step'})
+  return short_hash({k: v for k, v in score.protocol.items() if k != 'step'})

@@ -20,7 +20,7 @@ from gan_jax import parallel
 from gan_jax.base.errors import StoppedError, WorkdirError
 from gan_jax.base.files import free_space, remove_torn
 from gan_jax.config.experiment import Experiment
-from gan_jax.evaluators.score import digest
+from gan_jax.evaluators.score import short_hash
 from gan_jax.run import files, init_from
 from gan_jax.run.checkpoint import Checkpoints, NonFiniteStateError
 from gan_jax.run.evaluator import Evaluator, SamplesError
@@ -78,7 +78,7 @@ def _fingerprint(experiment: Experiment) -> str:
   """Of what must be the same in all processes: the config and the data."""
   info = experiment.info._asdict()
   del info['manifest']  # It names a folder of one machine.
-  return digest({'config': experiment.config, 'info': info})
+  return short_hash({'config': experiment.config, 'info': info})
 
 
 def _runner(experiment, mesh):

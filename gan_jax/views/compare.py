@@ -14,8 +14,8 @@ from scipy import stats
 from gan_jax.base.errors import WorkdirError
 from gan_jax.base.files import read_rows, write_file
 from gan_jax.config import fields
-from gan_jax.evaluators.score import digest
-from gan_jax.metrics.direction import low_is_better
+from gan_jax.evaluators.score import short_hash
+from gan_jax.metrics import low_is_better
 from gan_jax.run import files, status
 
 
@@ -115,7 +115,7 @@ def markdown(points, columns, runs, lost) -> str:
 
 
 def _heads(columns):
-  """Names of columns, with the digest only where one name stands for two."""
+  """Names of columns, with a hash only where one name stands for two."""
   names = [column.partition(' (')[0] for column in columns]
   return [name if names.count(name) == 1 else column
           for name, column in zip(names, columns, strict=True)]
@@ -185,7 +185,7 @@ def compare(patterns, *, sort: str = '', out: str = '') -> str:
                        "the folders of runs, for example 'runs/sweep/*'")
   columns = list(dict.fromkeys(name for run in runs for name in run.scores))
   points = _points(runs)
-  # The digest of what made a score may be left out where there is only one.
+  # The hash of what made a score may be left out where there is only one.
   known = [c for c in columns if sort in (c, c.partition(' (')[0])]
   sort = known[0] if len(known) == 1 else sort
   if sort and sort not in columns:
@@ -251,7 +251,7 @@ def _scores(folder) -> tuple[dict[str, Any], dict[str, float]]:
   for row in rows:
     if row['step'] == last:
       how = row.get('protocol', {})
-      what = digest([how.get(key) for key in (
+      what = short_hash([how.get(key) for key in (
           'extractor_sha256', 'data_fingerprint', 'num_real', 'num_test',
           'weights')])
       name = f'{row["name"]} ({what[:6]})'
@@ -266,7 +266,7 @@ def _points(runs) -> list[Point]:
   for run in runs:
     config = {key: value for key, value in run.config.items()
               if key.split('.')[0].split('[')[0] not in _ASIDE}
-    groups.setdefault(digest(config), (config, []))[1].append(run)
+    groups.setdefault(short_hash(config), (config, []))[1].append(run)
   configs = [config for config, _ in groups.values()]
   keys = sorted({key for config in configs for key in config})
   differing = [key for key in keys if len(

@@ -116,4 +116,4 @@ def test_lazy_correction_refuses_what_it_cannot_correct():
   assert 'every=[4, 8]' in found['disc_optimizer'] and len(found) == 1
   found = problems_of(penalties=(LAZY,), lazy_correction=True,
                       disc_optimizer=dict(name='rmsprop', learning_rate=0.1))
-  assert 'changes b1, b2, which rmsprop has not' in found['disc_optimizer']
+  assert 'b1, b2, which rmsprop does not have' in found['disc_optimizer']

@@ -1,5 +1,6 @@
-"""Folders of images, with the mess that real files are."""
+"""Folders of images, with the mess that real files are, and their labels."""
 
+import json
 import os
 import warnings
 
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 from image_files import GREY, NOISE, SMALL, encoded, fails, png_header, put
 
-from gan_jax.data import scan
-from gan_jax.data.geometry import Geometry
+from gan_jax.data import cache
+from gan_jax.data import load as data
+from gan_jax.data.images import Geometry
 from gan_jax.data.sources import folder
 
 BAD = {
@@ -31,20 +33,17 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize('name', BAD)
-def test_a_bad_file_is_refused_with_its_reason(root, name):
-  data, reason = BAD[name]
-  put(root / 'good.png', encoded(GREY))
-  put(root / name, data)
-  fails(name, reason, '1 of 2 files', 'skip', path=root, geometry=SMALL)
-
-
-def test_all_bad_files_are_in_one_message(root):
+def test_bad_files_are_refused_in_one_message_with_their_reasons(root):
   put(root / 'good.png', encoded(NOISE))
-  for name, (data, _) in BAD.items():
-    put(root / name, data)
-  fails(*BAD, f'{len(BAD)} of {len(BAD) + 1} files', path=root,
-        geometry=SMALL)
+  for name, (content, _) in BAD.items():
+    put(root / name, content)
+  fails(f'{len(BAD)} of {len(BAD) + 1} files', "on_bad_image='skip'",
+        path=root, geometry=SMALL)
+  source = folder(path=root, geometry=SMALL, on_bad_image='skip', max_bad=0.95)
+  found = dict(line.split(': ', 1) for line in source.report['refused'])
+  assert sorted(found) == sorted(BAD)
+  for name, (_, reason) in BAD.items():
+    assert reason in found[name], found[name]
   for i in range(30):
     put(root / f'empty{i}.png', b'')
   fails(f'and {len(BAD) + 10} more', path=root, geometry=SMALL)
@@ -98,12 +97,14 @@ def test_what_is_no_image_file(root, tmp_path):
   put(root / 'x.png' / 'in.png', encoded(GREY))
   for name in ('.DS_Store', '.hidden.png', '__MACOSX/._a.png', 'Thumbs.db'):
     put(root / name, b'mess')
-  source = folder(path=root)
-  assert list(scan.read_manifest(source.report['manifest'])) == ['x.png/in.png']
+  manifest = folder(path=root).report['manifest']
+  assert list(cache.read_manifest(manifest)) == ['x.png/in.png']
   fails('is a file', path=root / 'a.npy')
   fails('no such folder', path=tmp_path / 'absent')
   fails('max_bad', path=root, max_bad=1.5)
-  fails('on_bad_image', path=root, on_bad_image='ignore')
+  problem, = data.check(dict(name='folder', path=str(root),
+                             on_bad_image='ignore'), 'data')
+  assert problem.path == 'data.on_bad_image' and 'skip' in str(problem)
 
 
 def test_links(root):
@@ -112,7 +113,7 @@ def test_links(root):
   os.symlink(root, root / 'b' / 'c' / 'up')
   os.symlink('b', root / 'a')
   source = folder(path=root, labels='none')
-  assert list(scan.read_manifest(source.report['manifest'])) == [
+  assert list(cache.read_manifest(source.report['manifest'])) == [
       'b/a.png', 'b/c/d.png']
   assert "a leads to 'b' again: read once" in source.report['notices']
   os.symlink('loop.png', root / 'loop.png')
@@ -128,7 +129,7 @@ def test_any_name(root):
   for name in names:
     put(root / name, encoded(GREY))
   source = folder(path=root)
-  assert list(scan.read_manifest(source.report['manifest'])) == sorted(names)
+  assert list(cache.read_manifest(source.report['manifest'])) == sorted(names)
   for name in names:
     put(root / name, b'')
   fails(r'line\nbreak.png', 'ünï 日本.png', r'latin\udce9.png', path=root)
@@ -139,3 +140,86 @@ def test_warnings_of_pillow_are_not_the_users(root):
   with warnings.catch_warnings():
     warnings.simplefilter('error')
     fails('damaged', path=root)
+
+
+# Labels.
+
+
+def test_labels_from_folders(root):
+  for name in ('dog/1.png', 'cat/2.png', 'cat/deep/3.png'):
+    put(root / name, encoded(GREY))
+  source = folder(path=root)
+  assert source.class_names == ('cat', 'dog') and source.num_classes == 2
+  assert source.labels.tolist() == [0, 0, 1] and source.name == 'set'
+  unlabelled = folder(path=root, labels='none')
+  assert unlabelled.num_classes == 0
+  assert unlabelled.fingerprint != source.fingerprint
+  put(root / 'loose.png', encoded(GREY))
+  fails('loose.png', 'cat/2.png', "labels='none'", path=root)
+
+
+def test_one_folder_is_no_class(root):
+  put(root / 'images' / 'a.png', encoded(GREY))
+  source = folder(path=root)
+  assert source.num_classes == 0 and 'one folder' in source.report['notices'][0]
+
+
+def test_labels_from_csv(root):
+  for name in ('a.png', 'b/c.png', 'b/\u00e9.png'):
+    put(root / name, encoded(GREY))
+  path = root / 'labels.csv'
+  put(path, b'id,file,label\n1,a.png,4\n2,b\\c.png,0\n3,b/e\xcc\x81.png,1.0\n')
+  source = folder(path=root, labels='labels.csv')
+  assert source.labels.tolist() == [4, 0, 1] and source.num_classes == 5
+  put(path, '\ufeffa.png,red\n./b/c.png,blue\n\nb/é.png,red\n'.encode())
+  source = folder(path=root, labels=str(path))
+  assert source.labels.tolist() == [1, 0, 1]
+  assert source.class_names == ('blue', 'red')
+
+
+@pytest.mark.parametrize(('text', 'words'), [
+    ('a.png,1\n', ('1 images without a label', "'b.png'")),
+    ('a.png,1\nb.png,1\nz.png,2\n', ('1 labels for files', "'z.png'")),
+    ('a.png,1\na.png,2\nb.png,1\n', ("'a.png' has two labels", 'line 2')),
+    ('a.png,1\nb.png,\n', ('line 2 has no label',)),
+    ('a.png,1\nb.png\n', ('line 2 has 1 columns',)),
+    ('a.png,1\nb.png,-1\n', ('-1..1',)),
+    ('a,b,c\n', ('columns named file and label',)),
+    ('', ('0 bytes',)),
+])
+def test_bad_csv(root, text, words):
+  put(root / 'a.png', encoded(GREY))
+  put(root / 'b.png', encoded(GREY))
+  put(root / 'l.csv', text.encode())
+  fails('l.csv', *words, path=root, labels='l.csv')
+
+
+def test_labels_of_refused_files_are_no_error(root):
+  put(root / 'a.png', encoded(GREY))
+  put(root / 'b.png', b'')
+  put(root / 'l.csv', b'a.png,0\nb.png,1\n')
+  source = folder(path=root, labels='l.csv', on_bad_image='skip', max_bad=0.5)
+  assert source.labels.tolist() == [0]
+
+
+def test_labels_from_dataset_json(root):
+  for name in ('00000/a.png', '00001/b.png'):
+    put(root / name, encoded(GREY))
+  path = root / 'dataset.json'
+  pairs = [['00001/b.png', 3], ['00000/a.png', 0]]
+  path.write_text(json.dumps({'labels': pairs}))
+  source = folder(path=root, labels='dataset.json')
+  assert source.labels.tolist() == [0, 3] and source.num_classes == 4
+  # Its folders are parts; its labels are not used unless asked for.
+  source = folder(path=root)
+  assert source.num_classes == 0
+  assert "labels='dataset.json'" in source.report['notices'][0]
+  path.write_text('{"labels": null}')
+  assert folder(path=root, labels='dataset.json').num_classes == 0
+  path.write_text('{"labels": [["00000/a.png", [0.5]]]}')
+  fails('entry 0', path=root, labels='dataset.json')
+  path.write_text('{"labels"')
+  fails('dataset.json', 'JSON', path=root, labels='dataset.json')
+  path.write_text('{"other": 1}')
+  assert folder(path=root).num_classes == 2
+  fails('no such file', path=root, labels='absent.csv')

@@ -5,7 +5,6 @@ import pytest
 from arrays import fails
 
 from gan_jax.data import prepare
-from gan_jax.data.geometry import Geometry
 
 
 @pytest.mark.parametrize('array, expected', [
@@ -92,73 +91,3 @@ def test_bad_images(array, words):
 def test_bad_labels(labels, words):
   fails('file', 'labels', *words,
         call=lambda: prepare.as_labels(labels, 3, 'file'))
-
-
-def prepared(pixels, **kwargs):
-  return Geometry(**kwargs).checked().images(np.asarray(pixels, np.uint8), '')
-
-
-def test_resize_is_antialiased_bilinear():
-  pixels = np.tile([0, 0, 70, 210], (1, 4, 1))[..., None]
-  # A triangle of half width 2 around 1 and 3: weights 3/7, 3/7, 1/7, and the
-  # mirror image of that.  Without antialiasing these would be 0 and 140.
-  result = prepared(pixels, resize=(2, 2))
-  assert result[0, :, :, 0].tolist() == [[10, 120]] * 2
-  # Height comes first.
-  assert prepared(pixels, resize=(2, 3)).shape == (1, 2, 3, 1)
-
-
-def test_resize_treats_channels_apart():
-  pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 5), np.uint8)
-  pixels[..., 3] = 0  # as alpha, it would blank the colours
-  together = prepared(pixels, resize=(4, 4))
-  for c in range(5):
-    alone = prepared(pixels[..., c:c + 1], resize=(4, 4))
-    np.testing.assert_array_equal(together[..., c:c + 1], alone)
-  four = prepared(pixels[..., :4], resize=(4, 4))
-  np.testing.assert_array_equal(four, together[..., :4])
-
-
-def test_pad_is_centred_on_zero():
-  pixels = np.array([[[7, 8], [9, 10]]])[..., None]
-  padded = prepared(pixels, pad=(3, 4))[0, :, :, 0]
-  assert padded.tolist() == [[0, 7, 8, 0], [0, 9, 10, 0], [0, 0, 0, 0]]
-  # Resized first: the mean of 6, 8, 10 and 12 between two black columns.
-  both = prepared(pixels * 2 - 8, resize=(1, 1), pad=[1, 3])[0, :, :, 0]
-  assert both.tolist() == [[0, 9, 0]]
-
-
-def test_crop_is_the_middle():
-  pixels = np.arange(20).reshape(1, 4, 5, 1)
-  assert prepared(pixels, crop=(2, 3))[0, :, :, 0].tolist() == [
-      [6, 7, 8], [11, 12, 13]]
-
-
-def test_fit_keeps_the_aspect():
-  # 2 x 4, left half 10 and right half 90, into 2 x 2.
-  pixels = np.repeat([[10, 90]], 2, axis=1).reshape(1, 1, 4, 1).repeat(2, 1)
-  square = dict(resize=(2, 2), resample='box')
-  assert prepared(pixels, **square)[0, 0, :, 0].tolist() == [10, 90]
-  assert prepared(pixels, fit='crop', **square)[0, :, :, 0].tolist() == [
-      [10, 90], [10, 90]]
-  padded = prepared(pixels, fit='pad', background=(7,), **square)[0, :, :, 0]
-  assert sorted(map(tuple, padded.tolist())) == [(7, 7), (10, 90)]
-
-
-def test_channels():
-  grey = np.full((1, 2, 2, 1), 60)
-  assert prepared(grey, channels=3).tolist() == np.full((1, 2, 2, 3),
-                                                        60).tolist()
-  red = np.zeros((1, 1, 1, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
-  assert prepared(red, channels=1).ravel().tolist() == [76]  # 0.299 * 255
-  assert prepared(red, channels=4).ravel().tolist() == [255, 0, 0, 255]
-
-
-def test_alpha_is_composited_on_the_background():
-  pixel = np.array([200, 100, 0, 51], np.uint8).reshape(1, 1, 1, 4)
-  # A fifth of the colour, four fifths of the background.
-  assert prepared(pixel, channels=3).ravel().tolist() == [40, 20, 0]
-  assert prepared(pixel, channels=3, background=(0, 100, 200)).ravel(
-      ).tolist() == [40, 100, 160]
-  grey = np.array([200, 51], np.uint8).reshape(1, 1, 1, 2)
-  assert prepared(grey, channels=1, background=(255,)).ravel().tolist() == [244]

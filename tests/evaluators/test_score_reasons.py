@@ -123,6 +123,7 @@ def test_mistakes_are_named(changes, message):
 
 
 def test_shapes_that_differ_are_named():
-  with pytest.raises(ValueError, match=r'beside real examples'):
+  with pytest.raises(ValueError, match=r'samples are uint8 \[4, 8, 1\], real '
+                     r'examples uint8 \[8, 8, 1\]'):
     evaluator(make(100))(lambda a, b: (
         np.zeros((b - a, 4, 8, 1), np.uint8), None))

@@ -1,5 +1,6 @@
 """Scores: values, intervals and floors, and what they say of themselves."""
 
+import functools
 import json
 import os
 import pathlib
@@ -8,10 +9,9 @@ import numpy as np
 import pytest
 from noise_scores import CALLS, by_name, evaluator, make, means
 
-from gan_jax.evaluators import measures
-from gan_jax.evaluators.score import Score, digest, order
-from gan_jax.metrics import manifold
-from gan_jax.metrics.frechet import frechet_distance
+from gan_jax.evaluators.score import Score, order, short_hash
+from gan_jax.metrics import kernel, neighbours
+from gan_jax.metrics.frechet import distance_to
 
 
 def test_real_examples_get_their_floor():
@@ -30,14 +30,13 @@ def test_values_are_those_of_the_metrics():
   real = means(source=None).extract(source.images[order(100, 3)[:40]])[0]
   fake = means(source=None).extract(other.images)[0]
   assert found['fd_means_40_train'].value == pytest.approx(
-      frechet_distance(real, fake), rel=1e-6)
-  wanted = manifold.manifold(real, fake)
-  for name, value in wanted._asdict().items():
+      distance_to(real)(fake), rel=1e-6)
+  for name, value in neighbours.manifold(real, fake).items():
     assert found[f'{name}_means_40_train'].value == pytest.approx(value)
   # Of all that was trained on, which a copy of any example shows.
   whole = means(source=None).extract(source.images)[0]
   assert found['authenticity_means_40_train'].value == pytest.approx(
-      manifold.authenticity(whole, fake))
+      neighbours.authenticity(whole, fake))
   copies = source.images[order(100, 3)[60:]]  # None of them in the reference.
   found = by_name(evaluator(source)(lambda a, b: (copies[a:b], None)))
   assert found['authenticity_means_40_train'].value == 0.0
@@ -57,7 +56,7 @@ def test_the_protocol_is_whole_and_plain():
   for score in evaluator(source)(lambda a, b: (other.images[a:b], None)):
     how = json.loads(json.dumps(score.protocol))
     assert how['extractor'] == 'means' and how['extractor_of'] == 'rows'
-    assert how['extractor_sha256'] == digest('means')
+    assert how['extractor_sha256'] == short_hash('means')
     whole = how['metric'] == 'authenticity'
     assert how['num_real'] == (100 if whole else 40)
     assert how['num_fake'] == 40 and how['seed'] == 3
@@ -65,7 +64,9 @@ def test_the_protocol_is_whole_and_plain():
     assert how['data_fingerprint'] == source.fingerprint
 
 
-def test_the_protocol_holds_rules_and_no_results():
+def test_the_protocol_holds_rules_and_no_results(monkeypatch):
+  monkeypatch.setattr(kernel, 'kernel_distance', functools.partial(
+      kernel.kernel_distance, subsets=3))
   evaluate = evaluator(make(2100), num_samples=1000, metrics=(
       'fd', 'kd', 'prdc', 'inception_score', 'classes'))
 
@@ -111,17 +112,3 @@ def test_damaged_features_are_made_again():
   again = evaluator(source)(sample)
   assert len(CALLS) == 4 and [s.value for s in first] == [
       s.value for s in again]
-
-
-def test_a_jackknife_of_a_mean_is_its_standard_error():
-  # Groups of one: std(ddof=1) / sqrt(n).
-  fake = np.random.RandomState(0).randn(10)
-  found = measures._jackknife(lambda real, fake: fake.mean(), None, fake)
-  assert found == pytest.approx(fake.std(ddof=1) / np.sqrt(10))
-
-
-@pytest.mark.parametrize('share,count,low,high', [
-    # Wilson's formula by hand: p = 0.5, n = 100.
-    (0.5, 100, 0.4038, 0.5962), (0.0, 10, 0.0, 0.2775), (1.0, 10, 0.7225, 1.0)])
-def test_wilsons_interval(share, count, low, high):
-  assert measures._wilson(share, count) == pytest.approx((low, high), abs=1e-3)

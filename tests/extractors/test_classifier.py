@@ -1,5 +1,6 @@
 """The classifier of a data set's own labels."""
 
+import json
 import logging
 import os
 import pathlib
@@ -14,35 +15,29 @@ from safetensors.numpy import save_file
 from gan_jax.base.errors import DataError
 from gan_jax.data.prepare import make_source
 from gan_jax.data.sources import mnist10k
-from gan_jax.extractors import cnn, cnn_training, stored
+from gan_jax.extractors import Extractor, base, cnn, simple
+from gan_jax.metrics.arrays import permutation
 
-STEPS = cnn_training._STEPS
+STEPS = cnn._STEPS
+SHAPE = (8, 9, 3)
 
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
-  monkeypatch.setattr(cnn_training, '_STEPS', (25, 25))
+  monkeypatch.setattr(cnn, '_STEPS', (25, 25))
 
 
-@pytest.fixture(scope='module')
-def trained(tmp_path_factory):
-  """{name: bytes} of the cache after training on source_of()."""
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(cnn_training, '_STEPS', (25, 25))
-    patch.setenv('GAN_JAX_CACHE', str(tmp_path_factory.mktemp('trained')))
-    build('classifier', source=source_of())
-    return {path.name: path.read_bytes() for path in kept()}
+def held_out(count):
+  """Indices of the examples that are not trained on."""
+  return np.sort(permutation(count, 1105, 0)[:count // 10])
 
 
-@pytest.fixture
-def cached(trained, monkeypatch):
-  """The file of that classifier, in the cache of a test that trains none."""
-  monkeypatch.setattr(cnn_training, 'fit', None)
-  folder = pathlib.Path(os.environ['GAN_JAX_CACHE'], 'extractors')
-  folder.mkdir(parents=True)
-  for name, data in trained.items():
-    (folder / name).write_bytes(data)
-  return folder / name
+def data():
+  """100 images, two of the ten held out with a wrong label."""
+  source = source_of(SHAPE, count=100)
+  labels, rows = source.labels.copy(), held_out(100)[:2]
+  labels[rows] = (labels[rows] + 1) % 3
+  return make_source(source.images, labels, 3, name='two wrong')
 
 
 def kept():
@@ -50,71 +45,108 @@ def kept():
                            'extractors').iterdir())
 
 
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+  """(the extractor, {name: bytes} of the cache) after training on data()."""
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(cnn, '_STEPS', (25, 25))
+    patch.setenv('GAN_JAX_CACHE', str(tmp_path_factory.mktemp('trained')))
+    found = build('classifier', source=data())
+    return found, {path.name: path.read_bytes() for path in kept()}
+
+
+@pytest.fixture
+def cached(trained, monkeypatch):
+  """The file of that classifier, in the cache of a test that trains none."""
+  monkeypatch.setattr(cnn, '_fit', None)
+  folder = pathlib.Path(os.environ['GAN_JAX_CACHE'], 'extractors')
+  folder.mkdir(parents=True)
+  for name, content in trained[1].items():
+    (folder / name).write_bytes(content)
+  return folder / name
+
+
 # The classifier.
 
 
-def test_classifier_learns_the_labels():
-  found = build('classifier', source=source_of(count=200))
-  assert found.notes == dict(accuracy=1.0, classes=3, held_out=20,
-                             trained_on=180)
-  unseen = source_of(count=60, seed=9)
+def test_classifier_learns_the_labels(trained):
+  found, _ = trained
+  assert isinstance(found, Extractor) and found.name == 'classifier'
+  assert len(bytes.fromhex(found.sha256)) == 32
+  assert json.loads(json.dumps(found.notes)) == found.notes
+  # Accuracy is that of the ten images held out, two of them with a wrong label.
+  assert found.notes == dict(accuracy=0.8, classes=3, held_out=10,
+                             trained_on=90)
+  unseen = source_of(SHAPE, count=60, seed=9)
   features, logits = found.extract(unseen.images)
   assert features.shape == (60, 128) and logits.shape == (60, 3)
+  assert features.dtype == logits.dtype == np.float32
   assert (features >= 0).all()
   assert (logits.argmax(1) == unseen.labels).mean() > 0.95
 
 
-def test_accuracy_is_that_of_the_images_held_out():
-  source = source_of(count=50)
-  wrong = source.labels.copy()
-  rows = cnn_training.split(50)[1]
-  wrong[rows[:2]] = (wrong[rows[:2]] + 1) % 3
-  found = build('classifier', source=make_source(
-      source.images, wrong, 3, name='two wrong'))
-  assert len(rows) == 5 and found.notes['accuracy'] == 0.6
-
-
-def test_features_have_a_mean_square_of_1_on_the_images_held_out():
-  source = source_of()
-  held_out = source.images[cnn_training.split(len(source.images))[1]]
-  features, _ = build('classifier', source=source).extract(held_out)
+def test_features_have_a_mean_square_of_1_on_the_images_held_out(trained):
+  features, _ = trained[0].extract(data().images[held_out(100)])
   assert np.mean(np.square(features)) == pytest.approx(1.0, rel=1e-4)
 
 
-@pytest.mark.parametrize('count', [10, 57, 1000])
-def test_the_split(count):
-  train, held_out = cnn_training.split(count)
-  assert len(held_out) == count // 10
-  assert sorted([*train, *held_out]) == list(range(count))
-  np.testing.assert_array_equal(cnn_training.split(count)[0], train)
+class Mapped:
+  """Only what an extractor may ask of images that stay on disk."""
+
+  def __init__(self, images):
+    self.images, self.largest = images, 0
+    self.shape, self.dtype = images.shape, images.dtype
+
+  def __len__(self):
+    return len(self.images)
+
+  def __getitem__(self, index):
+    part = self.images[index]
+    self.largest = max(self.largest, len(part))
+    return part
+
+
+@pytest.mark.parametrize('name', ['random', 'classifier'])
+def test_features_do_not_depend_on_the_other_images(name, trained, monkeypatch):
+  monkeypatch.setattr(simple, '_CHUNK', 16)
+  images = data().images[:40]
+  found = build('random') if name == 'random' else trained[0]
+  features, logits = found.extract(images)
+  assert len(features) == 40 and features.std(axis=0).max() > 0
+  for part in (slice(0, 1), slice(7, 20), slice(39, 40)):
+    alone = found.extract(images[part])
+    np.testing.assert_array_equal(alone[0], features[part])
+    if logits is not None:
+      np.testing.assert_array_equal(alone[1], logits[part])
+  monkeypatch.setattr(simple, '_CHUNK', 7)
+  monkeypatch.setattr(cnn, '_CHUNK', 4)  # for each of four devices
+  mapped = Mapped(images)
+  again, _ = found.extract(mapped)
+  # Another shape is another program, which may round differently.
+  np.testing.assert_allclose(again, features, rtol=1e-5, atol=1e-5)
+  assert mapped.largest <= 16
 
 
 def test_the_order_is_made_of_whole_epochs():
-  batches = list(cnn_training._batches(64, 4))
-  assert [len(b) for b in batches] == [64] * 4
-  order = np.concatenate(batches).reshape(4, 64)
-  assert all(sorted(epoch) == list(range(64)) for epoch in order.tolist())
-  assert len({tuple(epoch) for epoch in order.tolist()}) == 4
+  batches = cnn._batches(48, 5)
+  assert batches.shape == (5, 64)
+  epochs = batches.ravel()[:288].reshape(6, 48).tolist()
+  assert all(sorted(epoch) == list(range(48)) for epoch in epochs)
+  assert len(set(map(tuple, epochs))) == 6
 
 
 def test_trained_twice_it_is_the_same(trained):
-  build('classifier', source=source_of())
+  build('classifier', source=data())
   path, = kept()
-  assert {path.name: path.read_bytes()} == trained
+  assert {path.name: path.read_bytes()} == trained[1]
 
 
 @pytest.mark.usefixtures('cached')
 def test_what_was_kept_is_not_trained_again():
-  found = build('classifier', source=source_of())
-  assert found.notes['trained_on'] == 54
-
-
-@pytest.mark.usefixtures('cached')
-@pytest.mark.parametrize('other', [
-    dict(seed=1), dict(classes=2), dict(count=61)])
-def test_other_data_have_another_classifier(other):
-  with pytest.raises(TypeError, match='not callable'):  # It starts to train.
-    build('classifier', source=source_of(**other))
+  assert build('classifier', source=data()).notes['trained_on'] == 90
+  for other in (dict(seed=1), dict(classes=2), dict(count=101)):
+    with pytest.raises(TypeError, match='not callable'):  # It starts to train.
+      build('classifier', source=source_of(SHAPE, **other))
 
 
 class Hostile:
@@ -131,7 +163,7 @@ class Hostile:
 def test_a_damaged_file_is_trained_anew(damage, cached, tmp_path, monkeypatch,
                                         caplog):
   path, trace = cached, tmp_path / 'trace'
-  whole, result = path.read_bytes(), stored.read(str(path))
+  whole, result = path.read_bytes(), base.read_cache(str(path))
   monkeypatch.setattr(cnn, '_train', lambda *_: result)
   if damage == 'cut':
     path.write_bytes(whole[:len(whole) // 2])
@@ -146,8 +178,8 @@ def test_a_damaged_file_is_trained_anew(damage, cached, tmp_path, monkeypatch,
   else:
     path.write_bytes(pickle.dumps(Hostile(trace)))
   with caplog.at_level(logging.WARNING):
-    build('classifier', source=source_of())
-  assert 'made anew' in caplog.text and not trace.exists()
+    build('classifier', source=data())
+  assert 'computed again' in caplog.text and not trace.exists()
   assert path.read_bytes() == whole
 
 
@@ -156,17 +188,17 @@ def test_a_file_of_objects_is_not_read(tmp_path):
   with open(path, 'wb') as file:
     np.savez(file, x=np.array([Hostile(trace)], object))
   trace.unlink(missing_ok=True)
-  assert stored.read(str(path)) is None
+  assert base.read_cache(str(path)) is None
   assert not trace.exists()
 
 
 def test_without_room_for_the_file_it_is_trained_all_the_same(
     cached, tmp_path, monkeypatch, caplog):
-  result = stored.read(str(cached))
+  result = base.read_cache(str(cached))
   monkeypatch.setattr(cnn, '_train', lambda *_: result)
   (tmp_path / 'file').write_text('')
   monkeypatch.setenv('GAN_JAX_CACHE', str(tmp_path / 'file'))
-  found = build('classifier', source=source_of())
+  found = build('classifier', source=data())
   assert found.notes['classes'] == 3
   assert 'cannot write' in caplog.text
 
@@ -174,7 +206,7 @@ def test_without_room_for_the_file_it_is_trained_all_the_same(
 @pytest.mark.parametrize('images,classes,words', [
     (np.zeros((20, 8, 8, 1), np.uint8), 0, 'use random'),
     (np.zeros((20, 8, 8, 1), np.uint8), 1, 'use random'),
-    (np.zeros((20, 7, 8, 1), np.uint8), 2, 'sides of 8 or more'),
+    (np.zeros((20, 7, 8, 1), np.uint8), 2, '7 x 8; .* sides of 8 or more'),
     (np.zeros((9, 8, 8, 1), np.uint8), 2, '9 images'),
     (np.zeros((20, 2), np.float32), 2, 'use points')])
 def test_data_that_no_classifier_can_be_trained_on(images, classes, words):
@@ -184,22 +216,19 @@ def test_data_that_no_classifier_can_be_trained_on(images, classes, words):
     build('classifier', source=source)
 
 
-@pytest.mark.usefixtures('cached')
-def test_images_of_another_size_are_refused():
-  found = build('classifier', source=source_of())
-  with pytest.raises(ValueError, match=r'trained on \[8, 8, 1\]'):
-    found.extract(np.zeros((2, 8, 9, 1), np.uint8))
+def test_images_of_another_size_are_refused(trained):
+  with pytest.raises(ValueError, match=r'trained on \[8, 9, 3\]'):
+    trained[0].extract(np.zeros((2, 8, 8, 3), np.uint8))
 
 
-@pytest.mark.usefixtures('cached')
 @pytest.mark.parametrize('name', ['random', 'classifier'])
 @pytest.mark.parametrize('images,words', [
-    (np.zeros((2, 8, 8, 1), np.float32), 'images float32 [2, 8, 8, 1]'),
+    (np.zeros((2, *SHAPE), np.float32), 'images float32 [2, 8, 9, 3]'),
     (np.zeros((2, 8, 8), np.uint8), 'images uint8 [2, 8, 8]'),
-    (np.zeros((0, 8, 8, 1), np.uint8), 'images uint8 [0, 8, 8, 1]'),
+    (np.zeros((0, *SHAPE), np.uint8), 'images uint8 [0, 8, 9, 3]'),
     ([[1]], 'images list')])
-def test_wrong_images_are_refused(name, images, words):
-  found = build(name, source=source_of())
+def test_wrong_images_are_refused(name, images, words, trained):
+  found = build('random') if name == 'random' else trained[0]
   with pytest.raises(ValueError) as info:
     found.extract(images)
   assert words in str(info.value) and 'uint8 [N, H, W, C]' in str(info.value)
@@ -213,7 +242,7 @@ def test_large_images_are_seen_smaller():
 
 @pytest.mark.slow
 def test_accuracy_on_the_digits(monkeypatch):
-  monkeypatch.setattr(cnn_training, '_STEPS', STEPS)
+  monkeypatch.setattr(cnn, '_STEPS', STEPS)
   found = build('classifier', source=mnist10k())
   assert found.notes['held_out'] == 1000
   assert found.notes['accuracy'] >= 0.985

@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from gan_jax import extractors
 from gan_jax.data import cache, sources
-from gan_jax.evaluators import examples
+from gan_jax.evaluators.scores import features_of_data
 
 
 class Canary:
@@ -89,7 +89,7 @@ def test_what_an_image_carries_along_runs_no_code(root, tmp_path):
 def test_hostile_features_run_no_code_and_are_made_again(tmp_path, attack):
   canary = tmp_path / 'canary'
   source, rows = source_of(), np.arange(40)
-  wanted = examples.gather_cached(extractors.random(), source, rows)
+  wanted = features_of_data(extractors.random(), source, rows)
   path, = pathlib.Path(cache.root(), 'extractors').glob('features-*')
   good = path.read_bytes()
   hostile = np.empty(len(rows), object)
@@ -105,7 +105,7 @@ def test_hostile_features_run_no_code_and_are_made_again(tmp_path, attack):
       np.savez(file, other=wanted.features)
     else:
       pickle.dump(hostile, file, 0 if attack == 'pickle0' else 4)
-  found = examples.gather_cached(extractors.random(), source, rows)
+  found = features_of_data(extractors.random(), source, rows)
   np.testing.assert_array_equal(found.features, wanted.features)
   assert found.logits is None and not canary.exists()
   assert path.read_bytes() == good

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from random_inception import noise, weights
 
-from gan_jax.extractors import inception_net, inception_v3, resizing
+from gan_jax.extractors import inception_v3
 
 # Height and width, and `summary`, of each block.
 BLOCKS = {
@@ -77,15 +77,15 @@ def summary(x):
 
 
 def resized(resizer, images):
-  return np.asarray(resizing.on_device(
-      resizer, resizing.on_host(resizer, images)))
+  return np.asarray(inception_v3.resize_on_device(
+      resizer, inception_v3.resize_on_host(resizer, images)))
 
 
 # The network.
 
 
 def test_the_table_of_layers():
-  table = inception_net.table()
+  table = inception_v3.table()
   names = {name: (graph, shape) for name, graph, shape in table}
   assert len(table) == len(names) == len({g for _, g, _ in table}) == 94
   # By hand, from the published table of names.
@@ -106,18 +106,19 @@ def test_the_table_of_layers():
       'mixed_10/tower_2/conv', (1, 1, 2048, 192))
   # Of torchvision's network with 1008 classes, without biases of the classes
   # and auxiliary classes; running statistics count as weights here.
-  size = sum(np.prod(shape) for shape in inception_net.shapes().values())
+  size = sum(np.prod(shape) for shape, *_ in
+             inception_v3.weights_table().values())
   assert size == 21_785_568 + 2 * 17_216 + 2048 * 1008
 
 
 def test_means_leave_out_the_padding():
   x = np.arange(9, dtype=np.float32).reshape(1, 3, 3, 1)
-  mean = inception_net._pool(x, 'mean')[0, ..., 0]
+  mean = inception_v3._pool(x, 'mean')[0, ..., 0]
   # Corner 0, 1, 3, 4; side 0 to 5; centre 0 to 8.
   assert [mean[0, 0], mean[0, 1], mean[1, 1]] == [2.0, 2.5, 4.0]
-  assert inception_net._pool(-x, 'max')[0, 0, 0, 0] == 0.0
-  assert inception_net._pool(-x, 'max')[0, 2, 2, 0] == -4.0
-  assert inception_net._pool(x, 'halve').tolist() == [[[[8.0]]]]
+  assert inception_v3._pool(-x, 'max')[0, 0, 0, 0] == 0.0
+  assert inception_v3._pool(-x, 'max')[0, 2, 2, 0] == -4.0
+  assert inception_v3._pool(x, 'halve').tolist() == [[[[8.0]]]]
 
 
 def test_fold_is_batch_norm_with_epsilon_a_thousandth():
@@ -126,7 +127,7 @@ def test_fold_is_batch_norm_with_epsilon_a_thousandth():
   for part, value in dict(weight=3.0, bias=5.0, running_mean=7.0,
                           running_var=0.003).items():
     tensors[f'{name}.bn.{part}'] = np.full(32, value, np.float32)
-  kernel, bias = inception_net.fold(tensors)[name]
+  kernel, bias = inception_v3.fold(tensors)[name]
   root = np.sqrt(0.004)
   np.testing.assert_allclose(bias, 5.0 - 7.0 * 3.0 / root, rtol=1e-5)
   np.testing.assert_allclose(
@@ -136,7 +137,7 @@ def test_fold_is_batch_norm_with_epsilon_a_thousandth():
 
 def test_every_block_is_that_of_pytorch_fid():
   x = noise((1, 107, 139, 3)).astype(np.float32) / 127.5 - 1
-  found = jax.jit(inception_net.forward)(inception_net.fold(weights()), x)
+  found = jax.jit(inception_v3.forward)(inception_v3.fold(weights()), x)
   for name, (size, *numbers) in BLOCKS.items():
     assert found[name].shape[1:3] == size, name
     np.testing.assert_allclose(summary(found[name]), numbers, atol=1e-4,
@@ -181,8 +182,9 @@ def small(monkeypatch, resizer='tf1'):
   def forward(_, x):
     return {'features': x.mean(axis=(1, 2)), 'logits': x[:, 0, 0]}
 
-  monkeypatch.setattr(inception_v3.inception_net, 'fold', lambda _: {})
-  monkeypatch.setattr(inception_v3.inception_net, 'forward', forward)
+  monkeypatch.setattr(inception_v3, '_CHUNK', 2)  # on each of four devices
+  monkeypatch.setattr(inception_v3, 'fold', lambda _: {})
+  monkeypatch.setattr(inception_v3, 'forward', forward)
   return inception_v3.build({'w': np.ones(2, np.float32)}, resizer, dict(a=1))
 
 
@@ -198,11 +200,11 @@ def test_the_resizer_is_part_of_the_hash_and_of_the_notes(monkeypatch):
 @pytest.mark.parametrize('resizer', IMAGES)
 def test_grey_images_are_three_equal_channels(resizer, monkeypatch):
   extract = small(monkeypatch, resizer).extract
-  images = noise((35, 20, 16, 1))
+  images = noise((11, 20, 16, 1))
   features, logits = extract(images)
-  assert features.shape == logits.shape == (35, 3)
+  assert features.shape == logits.shape == (11, 3)
   np.testing.assert_array_equal(extract(np.repeat(images, 3, 3))[0], features)
-  np.testing.assert_array_equal(extract(images[33:])[0], features[33:])
+  np.testing.assert_array_equal(extract(images[9:])[0], features[9:])
 
 
 def test_other_images_are_refused(monkeypatch):

@@ -175,7 +175,8 @@ def test_the_stride_is_that_of_every_16th_row():
   def part(tree):
     return np.concatenate([tree['k'].reshape(-1, 3)[::16].ravel(), tree['b']])
 
-  found = terms.update_scalars('gen', before, after, {'g': jnp.array([3.0, 4.0])})
+  found = terms.update_scalars('gen', before, after,
+                               {'g': jnp.array([3.0, 4.0])})
   want = np.linalg.norm(part(after) - part(before)) / np.linalg.norm(
       part(before))
   assert float(found['update_ratio/gen']) == pytest.approx(want, rel=1e-5)
@@ -184,7 +185,8 @@ def test_the_stride_is_that_of_every_16th_row():
 
 def test_ratios_of_nothing_are_finite():
   zero = {'b': jnp.zeros(3)}
-  disc, gen = (terms.update_scalars(w, zero, zero, zero) for w in ('disc', 'gen'))
+  disc, gen = (terms.update_scalars(player, zero, zero, zero)
+               for player in ('disc', 'gen'))
   found = terms.step_scalars(disc, gen)
   assert found['grad_ratio'] == found['update_ratio/gen'] == 0.0
 

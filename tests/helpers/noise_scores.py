@@ -4,7 +4,7 @@ import numpy as np
 
 from gan_jax.base import lookup
 from gan_jax.data.prepare import make_source
-from gan_jax.evaluators.score import digest
+from gan_jax.evaluators.score import short_hash
 from gan_jax.extractors import Extractor
 
 CALLS = []
@@ -20,7 +20,7 @@ def means(*, source):
     bright = features.mean(1, keepdims=True) - 0.5
     return features, 50.0 * np.concatenate([-bright, bright], 1)
 
-  return Extractor('means', digest('means'), extract, {'of': 'rows'})
+  return Extractor('means', short_hash('means'), extract, {'of': 'rows'})
 
 
 MEANS = {'name': f'{__name__}:means'}

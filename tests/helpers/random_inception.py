@@ -4,14 +4,14 @@ import functools
 
 import numpy as np
 
-from gan_jax.extractors import inception_net
+from gan_jax.extractors import inception_v3
 
 
 @functools.cache
 def weights():
   """Random weights, such that activations neither vanish nor explode."""
   draw, found = np.random.RandomState(0), {}
-  for name, shape in inception_net.shapes().items():
+  for name, (shape, *_) in inception_v3.weights_table().items():
     values = draw.random_sample(shape)
     if name.endswith('conv.weight'):
       values = (2 * values - 1) * np.sqrt(6 / np.prod(shape[1:]))

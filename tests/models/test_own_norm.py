@@ -24,7 +24,7 @@ from gan_jax.config import experiment, keys
 from gan_jax.models import layers
 from gan_jax.run import train
 
-CODE = next(b for b in shown_code.blocks('python') if 'class RMS' in b)
+CODE = shown_code.example('class RMS')
 MORE = '''
 def half():
   return lambda x: x / 2

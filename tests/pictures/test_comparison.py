@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gan_jax import pictures
-from gan_jax.metrics.neighbours import nearest_of_parts
-from gan_jax.metrics.spectrum import power_spectrum
+from gan_jax.metrics.images import power_spectrum
+from gan_jax.metrics.neighbours import nearest
 
 RNG = np.random.default_rng(0)
 
@@ -19,7 +19,7 @@ def _noise(count, height, width, channels):
 
 def test_nearest_by_hand():
   parts = np.array([[[3.0, 4.0], [0.0, 1.0]], [[6.0, 8.0], [0.0, -1.0]]])
-  index, distance = nearest_of_parts(np.zeros((1, 2)), parts, 3)
+  index, distance = nearest(np.zeros((1, 2)), parts, 3)
   # Of two at distance 1 the first in the set.
   assert index.tolist() == [[1, 3, 0]]
   assert distance.tolist() == [[1.0, 1.0, 5.0]]
@@ -30,7 +30,7 @@ def test_nearest_by_hand():
 def test_nearest_is_what_all_distances_say(part, dtype):
   data = _noise(50, 1, 1, 12).reshape(50, 12).astype(dtype)
   queries = _noise(4, 1, 1, 12).reshape(4, 12).astype(dtype)
-  index, distance = nearest_of_parts(
+  index, distance = nearest(
       queries, (data[i:i + part] for i in range(0, 50, part)), 5)
   every = np.sqrt(((queries[:, None].astype(float) - data[None]) ** 2).sum(-1))
   np.testing.assert_array_equal(index, np.argsort(every, 1, 'stable')[:, :5])
@@ -41,14 +41,14 @@ def test_nearest_is_what_all_distances_say(part, dtype):
 def test_a_copy_is_at_distance_0(scale):
   data = _noise(30, 8, 8, 1).reshape(30, -1)
   data = data if scale == 1 else data * np.float32(scale)
-  index, distance = nearest_of_parts(data[[17, 4]], [data[:10], data[10:]], 2)
+  index, distance = nearest(data[[17, 4]], [data[:10], data[10:]], 2)
   assert index[:, 0].tolist() == [17, 4]
   assert distance[:, 0].tolist() == [0.0, 0.0]
   assert (distance[:, 1] > 0).all()
 
 
 def test_fewer_examples_than_neighbours():
-  index, distance = nearest_of_parts(np.zeros((2, 3)), [np.ones((2, 3))], 5)
+  index, distance = nearest(np.zeros((2, 3)), [np.ones((2, 3))], 5)
   assert index.shape == distance.shape == (2, 2)
 
 
@@ -99,7 +99,7 @@ def test_brightness_has_no_frequency():
 def test_chunks_change_nothing(monkeypatch):
   images = _noise(7, 6, 9, 3)
   whole = power_spectrum(images)[1]
-  monkeypatch.setattr('gan_jax.metrics.spectrum._VALUES', 2 * images[0].size)
+  monkeypatch.setattr('gan_jax.metrics.images._VALUES', 2 * images[0].size)
   np.testing.assert_array_equal(power_spectrum(images)[1], whole)
 
 

@@ -13,7 +13,7 @@ import tiny
 from gan_jax import extractors
 from gan_jax.config import experiment
 from gan_jax.data import sources
-from gan_jax.evaluators import examples
+from gan_jax.evaluators.scores import features_of_data
 from gan_jax.run import train
 
 
@@ -27,7 +27,7 @@ def test_all_files_follow_the_umask(images, run, pictures, tmp_path):
     experiment.load(tiny.config(images))  # Writes to the cache.
     assert train.train(run, tmp_path / 'run') == 0
     source = sources.folder(path=tmp_path / 'set')
-    examples.gather_cached(extractors.random(), source, np.arange(4))
+    features_of_data(extractors.random(), source, np.arange(4))
   finally:
     os.umask(before)
   seen = []

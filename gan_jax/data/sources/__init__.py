@@ -1,15 +1,12 @@
 """Data sets: one factory per set, arguments -> `Source`.
 
-Adding a data set is writing one public function that returns a `Source`, here
-or in a file of your own; a config names it: `data=dict(name='npz',
-path='x.npz')`. `prepare.make_source` makes a `Source` of arrays.
-
-What all sets share (resizing, classes, held-out part, flips: see `data.load`)
-is done to whatever a set returns. A set whose files are of many sizes must do
-the geometry itself: it has a parameter `geometry` (`geometry.Geometry`) and
-applies it to every image as it is read.
-
-Images keep the order of their files: `pipeline.Batches` shuffles.
+To add a set, write one public function that returns a `Source`, here or in a
+file of your own; a config names it: `data=dict(name='npz', path='x.npz')`.
+`prepare.make_source` makes a `Source` of arrays, `collection.load` of named
+image files. All raise DataError for whatever is wrong with files or arguments.
+`data.load` does resizing, classes, held-out part and flips to whatever a set
+returns, except that one with a parameter `geometry` applies it to each image
+that it reads, as sizes may differ. Images keep the order of their files.
 """
 
 from gan_jax.data.sources.arrays import fashion_mnist, idx, mnist, mnist10k, npz

@@ -1,17 +1,27 @@
-"""Data sets that are arrays in one file or a few."""
+"""Data sets that are arrays in files: IDX and npz. No pickle is ever loaded.
 
+Sizes are taken from the header and checked before anything is allocated, and
+the content decides the format, never the extension.
+"""
+
+import gzip
+import math
 import os
+import zipfile
+from typing import Literal
 
 import numpy as np
 
+from gan_jax.base import lookup
 from gan_jax.base.errors import DataError
-from gan_jax.data import files, prepare, readers
-from gan_jax.data.prepare import Source
+from gan_jax.data import files
+from gan_jax.data.prepare import Source, as_images, as_labels, make_source
 
 _MNIST_LICENCE = 'CC BY-SA 3.0'
 _UNLABELLED = 'none'
-# Names of images and labels that belong together.  Training arrays are
-# guessed; the rest only say which labels belong to a given image_key.
+_WRITE = 'write one with numpy.savez_compressed(path, images=..., labels=...)'
+# Names of images and labels that belong together. Training arrays are guessed;
+# the rest only say which labels belong to a given image_key.
 _GUESSED = {'images': 'labels', 'image': 'label', 'x': 'y', 'data': 'targets',
             'x_train': 'y_train', 'train_images': 'train_labels',
             'arr_0': 'arr_1'}
@@ -19,7 +29,11 @@ _PARTNERS = _GUESSED | {
     'x_test': 'y_test', 'x_val': 'y_val', 'test_images': 'test_labels',
     'val_images': 'val_labels'}
 _ANY_LABELS = ('labels', 'label', 'y', 'targets')
+_Split = Literal['train', 'test', 'all']
 _PREFIXES = {'train': ('train',), 'test': ('t10k',), 'all': ('train', 't10k')}
+# http://yann.lecun.com/exdb/mnist: third byte of the magic number -> type.
+_IDX_TYPES = {0x08: 'u1', 0x09: 'i1', 0x0B: '>i2', 0x0C: '>i4', 0x0D: '>f4',
+              0x0E: '>f8'}
 
 
 def mnist10k() -> Source:
@@ -28,43 +42,35 @@ def mnist10k() -> Source:
   LeCun, Cortes; attribution and licence in LICENSE-mnist10k.md.
   """
   home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-  path = os.path.join(home, 'mnist10k.npz')
-  images = prepare.as_images(readers.npz_array(path, 'images'), path)
-  labels, _ = prepare.as_labels(readers.npz_array(path, 'labels'),
-                                 len(images), path)
-  return prepare.make_source(
-      images, labels, 10, name='mnist10k', licence=_MNIST_LICENCE)
+  return npz(path=os.path.join(home, 'mnist10k.npz'))._replace(
+      licence=_MNIST_LICENCE)
 
 
 def npz(*, path, image_key='', label_key='') -> Source:
   """Images, and labels if there are any, of one npz file.
 
   Args:
-    path: the file; read without pickle, so no code of it ever runs.
+    path: the file; read without pickle, so no code in it ever runs.
     image_key: name of the images, '' to guess: images, image, x, data,
       x_train, train_images or arr_0 in any case, or the only array of three
-      or more axes.  Two candidates are an error.  What images may look like:
+      or more axes. Two candidates are an error. What images may look like:
       `prepare.as_images`.
     label_key: name of the labels, '' to guess: the partner of the images
       (x_test: y_test), else labels, label, y or targets, else unlabelled.
-      'none' for unlabelled.  Integers [N] or one-hot [N, K].
-
-  Raises:
-    DataError: whatever is wrong with the file or an argument.
+      'none' for unlabelled. Integers [N] or one-hot [N, K].
   """
   path = files.check_file(path)
-  headers = readers.npz_headers(path)
-  image_key = image_key or _guess_images(path, headers)
-  label_key = label_key or _guess_labels(path, headers, image_key)
-  images = prepare.as_images(readers.npz_array(path, image_key),
-                              f'{path!r}, array {image_key!r}')
+  headers = _npz_headers(path)
+  image_key, label_key = _guess(path, headers, image_key, label_key)
+  images = as_images(_npz_array(path, headers, image_key),
+                     f'{path!r}, array {image_key!r}')
   labels, num_classes = (), 0
-  if label_key != _UNLABELLED or label_key in headers:
-    labels, num_classes = prepare.as_labels(
-        readers.npz_array(path, label_key), len(images),
+  if label_key != _UNLABELLED:
+    labels, num_classes = as_labels(
+        _npz_array(path, headers, label_key), len(images),
         f"{path!r}, array {label_key!r} (label_key='none' ignores it)")
   name = os.path.splitext(os.path.basename(path))[0]
-  return prepare.make_source(images, labels, num_classes, name=name)
+  return make_source(images, labels, num_classes, name=name)
 
 
 def idx(*, images, labels='') -> Source:
@@ -74,16 +80,12 @@ def idx(*, images, labels='') -> Source:
     images: path of an IDX file [N, H, W] or [N, H, W, C], gzipped or not,
       whatever its extension.
     labels: path of an IDX file [N], '' when unlabelled.
-
-  Raises:
-    DataError: whatever is wrong with a file or an argument.
   """
-  name = os.path.basename(files.check_file(images)).split('.')[0]
-  pixels, classes_of, num_classes = _read_pair(images, labels)
-  return prepare.make_source(pixels, classes_of, num_classes, name=name)
+  return make_source(*_read_pair(images, labels),
+                     name=os.path.basename(images).split('.')[0])
 
 
-def mnist(*, folder, split='train') -> Source:
+def mnist(*, folder, split: _Split = 'train') -> Source:
   """MNIST from its own four IDX files.
 
   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to
@@ -94,17 +96,13 @@ def mnist(*, folder, split='train') -> Source:
       t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte; a name may also end in
       .gz, and read images.idx3-ubyte.
     split: 'train' (60,000), 'test' (10,000), or 'all', train first.
-
-  Raises:
-    DataError: whatever is wrong with a file or an argument.
   """
-  images, labels = _read_folder(folder, split, '')
-  return prepare.make_source(
-      images, labels, 10, name=f'mnist_{split}', licence=_MNIST_LICENCE)
+  return make_source(*_read_folder(folder, split, ''), 10,
+                     name=f'mnist_{split}', licence=_MNIST_LICENCE)
 
 
 def fashion_mnist(*, folder='/usr/share/datasets/fashion-mnist',
-                  split='train') -> Source:
+                  split: _Split = 'train') -> Source:
   """Fashion-MNIST from its four IDX files.
 
   Xiao, Rasul, Vollgraf 2017, https://arxiv.org/abs/1708.07747.
@@ -113,84 +111,156 @@ def fashion_mnist(*, folder='/usr/share/datasets/fashion-mnist',
     folder: where the files are, named as in `mnist`; by default where Debian's
       package dataset-fashion-mnist installs them.
     split: 'train' (60,000), 'test' (10,000), or 'all', train first.
-
-  Raises:
-    DataError: whatever is wrong with a file or an argument.
   """
-  images, labels = _read_folder(
-      folder, split, '; or install the Debian package dataset-fashion-mnist')
-  return prepare.make_source(
-      images, labels, 10, name=f'fashion_mnist_{split}', licence='MIT')
+  fix = '; or install the Debian package dataset-fashion-mnist'
+  return make_source(*_read_folder(folder, split, fix), 10,
+                     name=f'fashion_mnist_{split}', licence='MIT')
 
 
-def _guess_images(path, headers):
-  found = [key for key in headers if key.lower() in _GUESSED]
-  if not found:
-    found = [k for k, header in headers.items() if len(header.shape) > 2]
-  if len(found) != 1:
-    raise DataError(
-        f'{path!r}: {len(found)} arrays may be the images; say which with '
-        f'image_key: it holds {readers.describe(headers)}')
-  return found[0]
+def _npz_headers(path) -> dict[str, tuple]:
+  """{name: (shape, dtype)} of the arrays, read without their data."""
+  with files.one_error(path, 'npz file'):
+    with open(path, 'rb') as raw:
+      head = raw.read(24)
+    if not head.startswith(b'PK\x03\x04'):
+      raise DataError(f'{path!r}: begins with {head[:4].hex(" ")} '
+                      f'({files.looks_like(head)}); an npz is a zip archive of '
+                      f'npy arrays: {_WRITE}')
+    with zipfile.ZipFile(path) as archive:
+      headers = {info.filename[:-4]: _npy_header(path, archive, info)
+                 for info in archive.infolist()
+                 if info.filename.endswith('.npy')}
+  if not headers:
+    raise DataError(f'{path!r}: a zip archive without npy arrays; {_WRITE}')
+  return headers
 
 
-def _guess_labels(path, headers, image_key):
+def _npy_header(path, archive, info) -> tuple:
+  where = f'{path!r}, member {info.filename!r}'
+  with archive.open(info) as stream:
+    version = np.lib.format.read_magic(stream)
+    if version > (2, 0):
+      raise DataError(f'{where}: npy version {version}; 1.0 and 2.0 are read: '
+                      f'save plain arrays of numbers')
+    shape, _, dtype = (np.lib.format.read_array_header_1_0 if version == (1, 0)
+                       else np.lib.format.read_array_header_2_0)(stream)
+    present = info.file_size - stream.tell()
+  # An object array holds a pickle, of any length; it is refused on loading.
+  needed = math.prod(shape) * dtype.itemsize
+  if not dtype.hasobject and (needed != present or min(shape, default=0) < 0):
+    raise DataError(f'{where} is damaged: its header declares {dtype} '
+                    f'{list(shape)} = {needed:,} bytes, it holds {present:,}')
+  return shape, dtype
+
+
+def _npz_array(path, headers, key) -> np.ndarray:
+  """Loads one array of an npz; never runs code from the file."""
+  where = f'{path!r}, array {key!r}'
+  if key not in headers:
+    raise DataError(f'{where}: no such array{lookup.near(key, headers)}')
+  shape, dtype = headers[key]
+  if dtype.hasobject:
+    raise DataError(f'{where}: Python objects are a pickle, which can run code '
+                    f'and is never loaded: save numpy.stack(list_of_images)')
+  files.check_memory(math.prod(shape) * dtype.itemsize, where)
+  with files.one_error(path, 'npz file'), np.load(path) as archive:
+    # With its suffix: a member named as the key itself would come first.
+    return archive[f'{key}.npy']
+
+
+def _describe(headers) -> str:
+  """'images' uint8 [10, 28, 28], 'labels' int64 [10]: for messages."""
+  return ', '.join(f'{key!r} {dtype} {list(shape)}'
+                   for key, (shape, dtype) in headers.items())
+
+
+def _guess(path, headers, image_key, label_key) -> tuple:
+  """Names of images and labels, where they are not given."""
   by_lower = {key.lower(): key for key in headers}
-  partner = by_lower.get(_PARTNERS.get(image_key.lower(), ''))
-  if partner:
-    return partner
-  found = [by_lower[name] for name in _ANY_LABELS if name in by_lower]
-  if len(found) > 1:
-    raise DataError(
-        f"{path!r}: {found} may all be the labels; say which with label_key, "
-        f"or 'none': it holds {readers.describe(headers)}")
-  return found[0] if found else _UNLABELLED
+  images, labels = [image_key], [label_key]
+  if not image_key:
+    images = [key for key in headers if key.lower() in _GUESSED] or [
+        key for key, (shape, _) in headers.items() if len(shape) > 2]
+  if not label_key and len(images) == 1:
+    partner = _PARTNERS.get(images[0].lower())
+    labels = [by_lower[name] for name in (
+        [partner] if partner in by_lower else _ANY_LABELS)
+        if name in by_lower] or [_UNLABELLED]
+  for what, found, argument in (('images', images, 'image_key'),
+                                ('labels', labels, 'label_key')):
+    if len(found) != 1:
+      raise DataError(f'{path!r}: {len(found)} arrays may be the {what}; say '
+                      f'which with {argument}: it holds {_describe(headers)}')
+  return images[0], labels[0]
+
+
+def _read_idx(path) -> np.ndarray:
+  """Reads one IDX file, gzipped or not, with the dtype that it declares."""
+  path = files.check_file(path)
+  with files.one_error(path, 'IDX file'), open(path, 'rb') as raw:
+    zipped = raw.read(2) == b'\x1f\x8b'
+    raw.seek(0)
+    stream = gzip.GzipFile(fileobj=raw) if zipped else raw
+    head = stream.read(4)
+    if (len(head) < 4 or head[:2] != b'\x00\x00' or head[2] not in _IDX_TYPES
+        or not 1 <= head[3] <= 4):
+      raise DataError(
+          f'{path!r}: begins with {head.hex(" ") or "nothing"} '
+          f'({files.looks_like(head + stream.read(20))}); an IDX file, such as '
+          f"MNIST's, has 00 00, a type code 08..0e and 1..4 dimensions there")
+    sizes = stream.read(4 * head[3])
+    if len(sizes) < 4 * head[3]:
+      raise DataError(f'{path!r}: ends within its header; download it again')
+    shape = np.frombuffer(sizes, '>u4').tolist()
+    dtype = np.dtype(_IDX_TYPES[head[2]])
+    needed = math.prod(shape) * dtype.itemsize
+    declared = f'{path!r}: its header declares {shape} = {needed:,} bytes'
+    files.check_memory(needed, declared)
+    # One byte more: also what makes gzip compare its checksum.
+    data = stream.read(needed + 1)
+    if len(data) != needed:
+      found = (f'it holds only {len(data):,}' if len(data) < needed else
+               'more bytes follow')
+      raise DataError(f'{declared}, but {found}: download it again')
+    return np.frombuffer(data, dtype).reshape(shape)
 
 
 def _read_pair(images_path, labels_path):
-  images = prepare.as_images(readers.read_idx(images_path),
-                              repr(str(images_path)))
+  """Images, labels and number of classes of two IDX files."""
+  images = as_images(_read_idx(images_path), repr(str(images_path)))
   if not labels_path:
     return images, (), 0
-  labels = readers.read_idx(labels_path)
-  return images, *prepare.as_labels(labels, len(images),
-                                     repr(str(labels_path)))
+  return images, *as_labels(_read_idx(labels_path), len(images),
+                            repr(str(labels_path)))
 
 
-def _read_folder(folder, split, fix):
+def _read_folder(folder, split, fix) -> list:
   """Images [N, 28, 28, 1] and labels [N] of a folder laid out as MNIST."""
-  if split not in _PREFIXES:
-    raise DataError(f'split={split!r}: must be one of {list(_PREFIXES)}')
-  if not isinstance(folder, str | os.PathLike) or not os.fspath(folder):
-    raise DataError(f'folder={folder!r}: the path of a folder is needed')
-  folder = os.path.expanduser(os.fspath(folder))
+  folder, parts = os.path.expanduser(folder), []
   if not os.path.isdir(folder):
     raise DataError(f'folder={folder!r}: no such folder; give the one that '
                     f'holds train-images-idx3-ubyte.gz and the rest{fix}')
-  pairs = []
   for prefix in _PREFIXES[split]:
     images, labels, num_classes = _read_pair(
-        _find(folder, prefix, 'images', 3, fix),
-        _find(folder, prefix, 'labels', 1, fix))
+        _find(folder, f'{prefix}-images', 'idx3', fix),
+        _find(folder, f'{prefix}-labels', 'idx1', fix))
     if num_classes > 10:
       raise DataError(f'{folder!r}: {prefix} labels up to {num_classes - 1}; '
                       f'this set has classes 0..9: use idx for another set')
-    pairs.append((images, labels))
-  if len({images.shape[1:] for images, _ in pairs}) > 1:
-    raise DataError(f'{folder!r}: images of train {list(pairs[0][0].shape)} '
-                    f'and t10k {list(pairs[1][0].shape)} differ in size; the '
-                    f'files are of two sets: download them again')
-  if len(pairs) == 1:
-    return pairs[0]
-  return tuple(np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    parts.append((images, labels))
+  shapes = [list(images.shape) for images, _ in parts]
+  if shapes[0][1:] != shapes[-1][1:]:
+    raise DataError(f'{folder!r}: images of train {shapes[0]} and t10k '
+                    f'{shapes[1]} differ in size: download them again')
+  return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
 
-def _find(folder, prefix, kind, rank, fix):
-  names = [f'{prefix}-{kind}{dash}idx{rank}-ubyte{suffix}'
-           for dash in '-.' for suffix in ('', '.gz')]
+def _find(folder, stem, kind, fix) -> str:
+  names = [f'{stem}{mark}{kind}-ubyte{suffix}'
+           for mark in '-.' for suffix in ('', '.gz')]
   for name in names:
     if os.path.isfile(os.path.join(folder, name)):
       return os.path.join(folder, name)
-  raise DataError(f'{folder!r}: no {prefix} {kind}; one of {names} is needed, '
-                  f'it holds {files.list_folder(folder)[:8]}: give another '
-                  f'folder{fix}')
+  raise DataError(f'{folder!r}: no {stem.replace("-", " ")}; one of {names} is '
+                  f'needed, it holds {files.list_folder(folder)[:8]}: give '
+                  f'another folder{fix}')

@@ -1,22 +1,33 @@
-"""Images of any kind in a directory tree."""
+"""Images of any kind in a directory tree, with labels from names or a file."""
 
+import collections
+import csv
 import json
-import numbers
 import os
+import re
+import stat
 import time
+import unicodedata
+from functools import partial
 from typing import Literal
 
-from gan_jax.base.errors import DataError
-from gan_jax.base.files import try_write_file
-from gan_jax.data import cache, decode, folder_labels, ingest, prepare, scan
-from gan_jax.data.geometry import Geometry
-from gan_jax.data.prepare import Source
+import numpy as np
 
+from gan_jax.base.errors import DataError
+from gan_jax.data import collection
+from gan_jax.data.files import check_file, one_error, printable, reason, some
+from gan_jax.data.images import Geometry
+from gan_jax.data.prepare import Source, as_labels
+
+SUFFIXES = ('.png', '.apng', '.jpg', '.jpeg', '.jpe', '.jfif', '.webp', '.gif',
+            '.bmp', '.dib', '.tif', '.tiff', '.ppm', '.pgm', '.pbm', '.pnm')
 _AS_THEY_ARE = Geometry()
-_LISTED = 20  # bad files in one message
-# A file written within this time of being read might change once more without
-# a new date, where clocks are coarse; git calls it racy.
-_SETTLED = 2 * 10 ** 9  # nanoseconds
+_STYLEGAN = 'dataset.json'
+_INTEGER = re.compile(r'\s*([+-]?\d{1,18})(\.0*)?\s*')  # pandas writes 3.0
+_FILE = ('file', 'filename', 'file_name', 'path', 'image')
+_LABEL = ('label', 'class', 'category')
+_FORM = ('{"labels": [["a/b.png", 3], ...]}, one integer or text per file, or '
+         '{"labels": null} is needed')
 
 
 def folder(*, path, labels='folders',
@@ -25,16 +36,16 @@ def folder(*, path, labels='folders',
   """The images in a folder and those under it, in the order of their paths.
 
   PNG, JPEG, WebP, GIF, BMP, TIFF and PPM, told apart by content; which files
-  are meant to be images is told by suffix (`scan.SUFFIXES`). All become 8 bits
-  and one number of channels: grey if all are grey, else RGB (palettes count as
+  are meant to be images is told by suffix (`SUFFIXES`). All become 8 bits and
+  one number of channels: grey if all are grey, else RGB (palettes count as
   colour), unless `channels` says. Alpha is composited on `background`. EXIF
   rotation is applied, colour profiles are not. Of 16-bit grey, v / 257. Of
   animations, the first frame. Refused from the header: over 100 million
   pixels, under 2 on a side, longer than 20:1, floating point.
 
-  Decoded once, into the cache (`data.cache`). The next start compares names,
-  sizes and dates, and reads no image; where dates changed, files are read, and
-  decoded only if a content changed too.
+  Decoded once, into the cache. The next start compares names, sizes and dates,
+  and reads no image; after a change, files are read, and decoded only if their
+  contents changed too.
 
   Args:
     path: the folder.
@@ -55,97 +66,227 @@ def folder(*, path, labels='folders',
     DataError: no images, bad images (all of them in one message), images of
       several sizes where nothing resizes them, bad labels or arguments.
   """
-  root = _checked(path, on_bad_image, max_bad)
-  started = time.time_ns()
-  tree = scan.walk(root)
-  if not tree.files:
-    raise DataError(scan.none_found(root, tree))
-
-  def judge(refused):
-    _judge(root, refused, len(tree.files), on_bad_image, max_bad)
-
-  entry = _entry(root, tree.files, geometry.checked(), judge, started)
-  judge(entry.notes['refused'])  # it may have been made under another rule
-  manifest = os.path.join(entry.folder, 'manifest')
-  refused = entry.notes['refused']
-  classes_of, num_classes, class_names, notices = folder_labels.of_images(
-      root, labels, list(scan.read_manifest(manifest)),
-      [path for path, _ in refused])
-  return prepare.make_source(
-      entry.images, classes_of, num_classes, class_names=class_names,
-      name=os.path.basename(root) or 'folder', fingerprint=entry.fingerprint,
-      report={
-          'sizes': entry.notes['sizes'], 'manifest': manifest,
-          'refused': [f'{scan.printable(p)}: {why}' for p, why in refused],
-          'notices': [*entry.notes['notices'], *tree.notices,
-                      *map(scan.printable, notices)]})
-
-
-def _checked(path, on_bad_image, max_bad) -> str:
   if not isinstance(path, str | os.PathLike) or not os.fspath(path):
     raise DataError(f'path={path!r}: the path of a folder is needed')
-  if on_bad_image not in ('refuse', 'skip'):
-    raise DataError(f"on_bad_image={on_bad_image!r}: must be 'refuse' or "
-                    f"'skip'")
-  if not isinstance(max_bad, numbers.Real) or not 0 <= max_bad < 1:
+  if not 0 <= max_bad < 1:
     raise DataError(f'max_bad={max_bad!r}: must be a share in [0, 1)')
   root = os.path.abspath(os.path.expanduser(os.fspath(path)))
-  if os.path.isfile(root):
-    raise DataError(f'path={path!r} is a file; a folder of images is needed: '
-                    f'unpack an archive first, or use the set npz')
   if not os.path.isdir(root):
-    raise DataError(f'path={path!r}: no such folder: check the path')
-  return root
+    what = ('is a file; a folder of images is needed: unpack an archive first, '
+            'or use the set npz' if os.path.isfile(root) else
+            ': no such folder: check the path')
+    raise DataError(f'path={path!r} {what}')
+
+  def read(name):
+    with open(os.path.join(root, name), 'rb') as file:
+      return file.read()
+
+  listed_at = time.time_ns()
+  files, others, notices = _find(root)
+  if not files:
+    shown = ', '.join(f'{count} of {printable(suffix)!r}'
+                      for suffix, count in others.most_common(5))
+    raise DataError(
+        f'{printable(root)!r}: no image among {others.total()} files {shown}; '
+        f'the suffixes of images are {" ".join(SUFFIXES)}: check the path')
+  return collection.load(
+      root, sorted(files), read, partial(_labels, root, labels),
+      listed_at=listed_at, skip_bad=on_bad_image == 'skip', max_bad=max_bad,
+      geometry=geometry, notices=notices)
 
 
-def _judge(root, refused, total, on_bad_image, max_bad):
-  """Raises where the bad files are more than are allowed."""
-  skip = on_bad_image == 'skip' and len(refused) < total
-  if not refused or (skip and len(refused) <= max_bad * total):
-    return
-  listed = '; '.join(f"'{scan.printable(path)}' {why}"
-                     for path, why in refused[:_LISTED])
-  more = (f'; and {len(refused) - _LISTED:,} more'
-          if len(refused) > _LISTED else '')
-  rule = (f'more than max_bad={max_bad:g} allows' if on_bad_image == 'skip'
-          else "repair or remove them, or on_bad_image='skip'")
-  raise DataError(f'{scan.printable(root)!r}: {len(refused):,} of {total:,} '
-                  f'files are no usable images: {listed}{more}; {rule}')
+def _find(root) -> tuple:
+  """Files with the suffix of an image, suffixes of other files, notices.
 
-
-def _entry(root, files, geometry, judge, started) -> cache.Entry:
-  index = os.path.join(cache.root(), 'folders', cache.key_of(
-      decode.VERSION, os.path.realpath(root), tuple(geometry)) + '.json')
-  state = scan.state_of(files)
-  entry = _indexed(index, state)
-  if entry:
-    return entry
-  records = ingest.examine(root, files)
-  if not any(record.header for record in records):
-    judge(ingest.bad(records))
-  key = ingest.key(records, geometry)
-  entry = _read(key) or ingest.write(root, records, geometry, judge)
-  settled = started - max(file.mtime for file in files) > _SETTLED
-  unreadable = any(not record.digest and not file.problem
-                   for record, file in zip(records, files, strict=True))
-  # What could not be read today may be there tomorrow, with the same date.
-  if settled and not unreadable:
-    # Without it the next start reads the files once more.
-    try_write_file(index, json.dumps({'state': state, 'key': key}).encode())
-  return entry
-
-
-def _read(key) -> cache.Entry | None:
-  entry = cache.read(key)
-  listed = entry and os.path.isfile(os.path.join(entry.folder, 'manifest'))
-  return entry if listed else None
-
-
-def _indexed(index, state) -> cache.Entry | None:
-  """The entry for a folder that looks the same as when it was read."""
+  Links are followed, but every folder is read only once, under its own path
+  where that is below `root`, so a loop of links ends.
+  """
+  files, others, notices = [], collections.Counter(), []
+  visited, links = {}, ['']  # real folders first, links to them last
   try:
-    with open(index) as file:
-      known = json.load(file)
-    return _read(known['key']) if known['state'] == state else None
-  except (OSError, ValueError, KeyError, TypeError):
+    while links:
+      link = links.pop(0)
+      for path, folders, names in os.walk(os.path.join(root, link),
+                                          onerror=_fail):
+        inside = os.path.relpath(path, root)
+        status = os.stat(path)
+        first = visited.setdefault((status.st_dev, status.st_ino), inside)
+        if first != inside:
+          if inside == link:
+            notices.append(f'{printable(link)} leads to {printable(first)!r} '
+                           f'again: read once')
+          folders.clear()
+          continue
+        folders[:] = filter(_is_shown, folders)
+        prefix = '' if inside == '.' else f'{inside}/'
+        links += (prefix + name for name in folders
+                  if os.path.islink(os.path.join(path, name)))
+        for name in filter(_is_shown, names):
+          suffix = os.path.splitext(name)[1].lower()
+          if suffix in SUFFIXES:
+            files.append(_file(root, prefix + name))
+          else:
+            others[suffix] += 1
+      links.sort()
+  except OSError as error:
+    raise DataError(f'{printable(error.filename)!r} cannot be read '
+                    f'({reason(error)}); repair or move it') from error
+  return files, others, notices
+
+
+def _fail(error):
+  raise error
+
+
+def _is_shown(name) -> bool:
+  return not name.startswith('.') and name not in ('__MACOSX', 'Thumbs.db')
+
+
+def _file(root, path) -> collection.File:
+  try:
+    status = os.stat(os.path.join(root, path))
+  except OSError as error:  # a link to nowhere or to itself
+    return collection.File(path, 0, 0, 0, f'cannot be read ({reason(error)})')
+  return collection.File(
+      path, status.st_size, status.st_mtime_ns, status.st_ctime_ns,
+      '' if stat.S_ISREG(status.st_mode) else 'not a regular file')
+
+
+def _labels(root, labels, paths, refused) -> tuple:
+  """Labels, number of classes, class names and notices: see `folder`.
+
+  `paths` are those of the images; files that are refused may have labels too.
+  """
+  if labels == 'none':
+    return (), 0, (), []
+  if labels == 'folders':
+    return _of_folders(root, paths, refused)
+  if not isinstance(labels, str | os.PathLike) or not os.fspath(labels):
+    raise DataError(f"labels={labels!r}: 'folders', 'none' or the path of a "
+                    f"CSV file or dataset.json is needed")
+  where = check_file(os.path.join(root, os.path.expanduser(labels)))
+  named = (_of_json if where.lower().endswith('.json') else _of_csv)(where)
+  if named is None:
+    return (), 0, (), [f'{_STYLEGAN} says that there are no labels']
+  found = _matched(where, named, paths, refused)
+  integers = [_INTEGER.fullmatch(label) for label in found]
+  if all(integers):
+    values = np.array([int(match[1]) for match in integers], np.int64)
+    return *as_labels(values, len(values), repr(where)), (), []
+  return *_numbered(found, found), []
+
+
+def _numbered(names, every) -> tuple:
+  """Labels, number of classes and class names: in the sorted order of all."""
+  classes = sorted(set(every))
+  number = {name: i for i, name in enumerate(classes)}
+  return (np.array([number[name] for name in names], np.int32), len(classes),
+          tuple(map(printable, classes)))
+
+
+def _of_folders(root, paths, refused):
+  try:
+    found = _read_json(os.path.join(root, _STYLEGAN))
+    # The folders 00000, 00001... of StyleGAN's tool are no classes.
+    has = 'has labels' if found['labels'] else 'has no labels'
+    return (), 0, (), [
+        f"{_STYLEGAN} {has}, so folder names are not taken for classes: "
+        f"unlabelled; labels='{_STYLEGAN}' would read it"]
+  except (DataError, LookupError, TypeError):
+    pass  # there is no such file, or it is another program's
+  # Refused files count, so that a class keeps its number without them.
+  every = [*paths, *refused]
+  inside = [path for path in every if '/' in path]
+  if not inside:
+    return (), 0, (), []
+  if len(inside) < len(every):
+    loose = [path for path in every if '/' not in path]
+    raise DataError(
+        f'{printable(root)!r}: {len(loose):,} images lie directly in it '
+        f'({some(loose, 3)}), {len(inside):,} in folders ({some(inside, 3)}); '
+        f"move the former into folders of their classes, or use labels='none'")
+  names = [path.split('/', 1)[0] for path in every]
+  if len(set(names)) == 1:
+    return (), 0, (), [f'all images lie in the one folder {names[0]!r}: '
+                       f'unlabelled']
+  return *_numbered(names[:len(paths)], names), []
+
+
+def _read_json(where):
+  with one_error(where, 'JSON file'), open(
+      where, encoding='utf-8-sig', errors='surrogateescape') as file:
+    return json.load(file)
+
+
+def _of_json(where) -> list | None:
+  """[(file, label, place in the JSON file)], None where it has no labels."""
+  found = _read_json(where)
+  named = found.get('labels', '') if isinstance(found, dict) else ''
+  if named is None:
     return None
+  if not isinstance(named, list | dict):
+    raise DataError(f'{where!r}: no list "labels" in it; {_FORM}')
+  named = list(named.items()) if isinstance(named, dict) else named
+  for i, pair in enumerate(named):
+    if not isinstance(pair, list | tuple) or list(map(type, pair)) not in (
+        [str, int], [str, str]):
+      raise DataError(f'{where!r}: entry {i} is {str(pair)[:80]!r}; {_FORM}')
+  return [(name, str(label), f'entry {i}')
+          for i, (name, label) in enumerate(named)]
+
+
+def _of_csv(where) -> list:
+  """[(file, label, place in the CSV file)]."""
+  with one_error(where, 'CSV file'), open(
+      where, encoding='utf-8-sig', errors='surrogateescape',
+      newline='') as file:
+    rows = [(i, row) for i, row in enumerate(csv.reader(file), 1)
+            if any(cell.strip() for cell in row)] or [(1, [])]
+  head = [cell.strip().lower() for cell in rows[0][1]]
+  file, label = ([i for i, cell in enumerate(head) if cell in names]
+                 for names in (_FILE, _LABEL))
+  if file and label:
+    file, label, rows = file[0], label[0], rows[1:]
+  elif len(head) == 2:
+    file, label = 0, 1
+  else:
+    raise DataError(f'{where!r}: begins with {str(rows[0][1])[:120]}; columns '
+                    f'named file and label there, or just two, are needed')
+  for i, row in rows:
+    if max(file, label) >= len(row):
+      raise DataError(f'{where!r}: line {i} has {len(row)} columns, '
+                      f'{max(file, label) + 1} are needed: {str(row)[:80]}')
+  return [(row[file], row[label].strip(), f'line {i}') for i, row in rows]
+
+
+def _matched(where, named, paths, refused) -> list:
+  """The label, as text, of each image."""
+  index = {_plain(path): path for path in paths} | {p: p for p in paths}
+  others = {_plain(path) for path in refused}
+  found, absent = {}, []
+  for name, label, place in named:
+    path = index.get(name) or index.get(_plain(name))
+    if path is None:
+      if _plain(name) not in others:
+        absent.append(name)
+    elif not label:
+      raise DataError(f'{where!r}: {place} has no label for '
+                      f"'{printable(name)}'; give it one")
+    elif found.setdefault(path, label) != label:
+      raise DataError(
+          f"{where!r}: '{printable(name)}' has two labels, "
+          f"'{printable(found[path])}' and, in {place}, '{printable(label)}'")
+  missing = [path for path in paths if path not in found]
+  for names, what in ((absent, 'labels for files that are no images here'),
+                      (missing, 'images without a label')):
+    if names:
+      raise DataError(f'{where!r}: {len(names):,} {what} ({some(names)}); '
+                      f'every image needs one label, by its path from the '
+                      f'folder; images: {some(paths, 3)}')
+  return [found[path] for path in paths]
+
+
+def _plain(path) -> str:
+  # Windows' separators; macOS splits accented letters.
+  path = unicodedata.normalize('NFC', path.strip().replace('\\', '/'))
+  return path.removeprefix('./')

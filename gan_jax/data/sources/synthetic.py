@@ -1,8 +1,6 @@
 """Data sets that are computed: mode coverage, and noise for benchmarks.
 
-The same arguments give the same data for ever: they are made of raw bits, as
-numpy promises the stream of a bit generator, but lets Generator's methods
-change.
+The same arguments give the same data for ever: see `pipeline.random_bits`.
 """
 
 import math
@@ -12,28 +10,21 @@ import numpy as np
 
 from gan_jax.base.errors import DataError
 from gan_jax.data.files import check_memory
+from gan_jax.data.pipeline import random_bits
 from gan_jax.data.prepare import Source, make_source
 from gan_jax.data.sources import arrays
 
-_BLOCK = 2048  # triples made at a time: they stay in the cache
+_BLOCK = 2048  # triples made at a time, which fit into the processor's cache
 
 
 def ring(*, num_examples=50_000, modes=8, radius=1.0, std=0.01,
          seed=0) -> Source:
   """Gaussians on a circle, float32 [N, 2]; the label is the mode.
 
+  Example i is of mode k = i % modes, at the angle 2 pi k / modes; `std` is the
+  standard deviation along each axis (not a variance).
   Metz et al. 2017, https://arxiv.org/abs/1611.02163; these constants are those
   of Srivastava et al. 2017 (VEEGAN, https://arxiv.org/abs/1705.07761), 4.1.
-
-  Args:
-    num_examples: N; example i is of mode i % modes.
-    modes: number of Gaussians; mode k is at the angle 2 pi k / modes.
-    radius: of the circle.
-    std: of each Gaussian, along each axis (not a variance).
-    seed: 0 or more.
-
-  Raises:
-    DataError: an argument out of range.
   """
   _at_least(1, modes=modes)
   # Not linspace(0, 2 pi, modes): its last point is its first.
@@ -46,19 +37,10 @@ def grid(*, num_examples=50_000, side=5, spacing=2.0, std=0.05,
          seed=0) -> Source:
   """Gaussians on a square lattice around 0, float32 [N, 2].
 
+  Example i is of mode k = i % side^2, in column k // side (x) and row k % side
+  (y), both upwards; `std` is along each axis (not a variance).
   Srivastava et al. 2017 (VEEGAN), https://arxiv.org/abs/1705.07761, 4.1: with
   the defaults, means at {-4, -2, 0, 2, 4}^2.
-
-  Args:
-    num_examples: N; example i is of mode i % side^2.
-    side: Gaussians along an axis; mode k is in column k // side (x) and row
-      k % side (y), both upwards.
-    spacing: of neighbours.
-    std: of each Gaussian, along each axis (not a variance).
-    seed: 0 or more.
-
-  Raises:
-    DataError: an argument out of range.
   """
   _at_least(1, side=side)
   line = spacing * (np.arange(side) - (side - 1) / 2)
@@ -71,31 +53,20 @@ def stacked_mnist(*, num_examples=128_000,
                   folder='', seed=0) -> Source:
   """Three random digits as the channels of one image: 1000 modes.
 
-  Metz et al. 2017, https://arxiv.org/abs/1611.02163, section 3.3.2.  Uint8
-  [N, 28, 28, 3]; the label is 100 a + 10 b + c for the digits a, b, c.  Classes
-  are as unequal as the digits' own: a KL of 0.0043 nats to uniform.
-
-  Args:
-    num_examples: N.
-    digits: 'mnist10k', the embedded digits, or 'mnist', the 60,000 training
-      digits in `folder`.
-    folder: as in `mnist`.
-    seed: 0 or more.
-
-  Raises:
-    DataError: an argument out of range, or what is wrong with the folder.
+  Metz et al. 2017, https://arxiv.org/abs/1611.02163, section 3.3.2. Uint8
+  [N, 28, 28, 3]; the label is 100 a + 10 b + c for the digits a, b, c. Classes
+  are as unequal as the digits' own: a KL of 0.0043 nats to uniform. The digits
+  are those embedded, or the 60,000 for training of `mnist` in `folder`.
   """
   _at_least(1, num_examples=num_examples)
   if folder and digits == 'mnist10k':
-    raise DataError(f"folder={folder!r} is read with digits='mnist' only, and "
-                    f"digits={digits!r}")
+    raise DataError(f"folder={folder!r} is read with digits='mnist' only")
   source = arrays.mnist10k() if digits == 'mnist10k' else arrays.mnist(
       folder=folder)
   digit = source.images[..., 0]
   shape = (num_examples, *digit.shape[1:], 3)
   check_memory(math.prod(shape), f'stacked_mnist: images {list(shape)}')
-  chosen = (_bits(num_examples * 3, seed) % np.uint64(len(digit))).astype(
-      np.int64).reshape(-1, 3)
+  chosen = _integers(num_examples * 3, len(digit), seed).reshape(-1, 3)
   images = np.empty(shape, np.uint8)
   for i in range(0, num_examples, _BLOCK):
     images[i:i + _BLOCK] = np.moveaxis(digit[chosen[i:i + _BLOCK]], 1, 3)
@@ -106,16 +77,10 @@ def stacked_mnist(*, num_examples=128_000,
 
 def noise(*, shape=(32, 32, 3), num_examples=2048, num_classes=0,
           seed=0) -> Source:
-  """Noise, to measure speed: uint8 images [N, H, W, C], each byte alike.
+  """Noise, to measure speed, with random labels of `num_classes`, 0 for none.
 
-  Args:
-    shape: (H, W, C), or (D,) for float32 vectors [N, D] of N(0, 1).
-    num_examples: N.
-    num_classes: of random labels; 0 for none.
-    seed: 0 or more.
-
-  Raises:
-    DataError: an argument out of range.
+  shape=(H, W, C): uniform uint8 images [N, H, W, C]; (D,): vectors of N(0, 1),
+  float32 [N, D].
   """
   _at_least(1, num_examples=num_examples)
   _at_least(0, num_classes=num_classes)
@@ -129,10 +94,7 @@ def noise(*, shape=(32, 32, 3), num_examples=2048, num_classes=0,
     values = _bits(-(-size // 8), seed).astype('<u8').view(np.uint8)[:size]
   else:
     values = _normal(size, seed).astype(np.float32)
-  labels = ()
-  if num_classes:
-    labels = (_bits(num_examples, seed, 1) % np.uint64(num_classes)).astype(
-        np.int32)
+  labels = _integers(num_examples, num_classes, seed, 1) if num_classes else ()
   return make_source(values.reshape(num_examples, *shape), labels, num_classes,
                      name='noise_' + 'x'.join(map(str, shape)))
 
@@ -147,16 +109,19 @@ def _gaussians(centres, count, std, seed, name):
 
 
 def _normal(count, seed):
-  """N(0, 1), float64 [count].  Box & Muller 1958."""
+  """N(0, 1), float64 [count]. Box & Muller 1958."""
   # (0, 1], so that the logarithm is finite.
   u = ((_bits(2 * count, seed) >> np.uint64(11)) + 1.0) * 2.0 ** -53
   return np.sqrt(-2.0 * np.log(u[:count])) * np.cos(2 * math.pi * u[count:])
 
 
+def _integers(count, below, seed, stream=0):
+  return (_bits(count, seed, stream) % np.uint64(below)).astype(np.int64)
+
+
 def _bits(count, seed, stream=0):
   _at_least(0, seed=seed)
-  return np.random.PCG64(np.random.SeedSequence(
-      seed, spawn_key=(stream,))).random_raw(count)
+  return random_bits(count, seed, stream)
 
 
 def _at_least(least, **given):

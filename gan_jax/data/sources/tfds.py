@@ -1,38 +1,46 @@
 """Data sets that TensorFlow Datasets prepared as array_record.
 
-Reading needs neither TensorFlow nor a network: the prepared folder is found,
-and described, by its own files; the code that made it is never run. Preparing
-it, once, needs both; the error message of a set that is not prepared says how.
+Reading needs neither TensorFlow nor a network. A prepared folder is found by
+its files; the code that made it is never run. (TFDS looks for an unprepared set
+on its servers, for minutes, and ends with an error about something else.)
 """
 
 import collections
-import io
+import difflib
+import fnmatch
 import itertools
+import json
 import os
+import pathlib
+import re
+import shlex
 
 import numpy as np
-import tqdm
-from PIL import Image
 
 from gan_jax.base.errors import DataError
-from gan_jax.data import cache, decode, files, prepare, tfds_files
-from gan_jax.data.geometry import Geometry
-from gan_jax.data.prepare import Source
+from gan_jax.data import cache, images
+from gan_jax.data.collection import progress
+from gan_jax.data.files import list_folder, one_error, reason
+from gan_jax.data.images import Geometry
+from gan_jax.data.prepare import Source, as_labels, make_source
 
 _UNLABELLED = 'none'
 _AS_IT_IS = Geometry()
-_DECODER = 1  # in the cache's key: to be raised when decoding changes
+_DECODER = 1  # in the cache's key: to be increased when decoding changes
 _BLOCK = 64  # records read at a time
 _PEEK = 1024  # images whose sizes an error message counts
 _SIZES = 100  # of the commonest original sizes, kept for the report
 _MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}
+_INFO = 'dataset_info.json'
+_NAME = re.compile(r'(?P<name>\w+)(/(?P<config>[\w.+-]+))?'
+                   r'(:(?P<version>(\d+|\*)(\.(\d+|\*)){2}))?')
 
 
 def tfds(*, dataset, split='train', image_key='', label_key='', data_dir='',
          geometry=_AS_IT_IS) -> Source:
   """Images, and classes if there are any, of a prepared TFDS data set.
 
-  Decoded once, into the cache, and mapped from there ever after.
+  Decoded once, into the cache, and then mapped from there.
 
   Args:
     dataset: 'cifar10', 'name/config', 'name:3.*.*' or 'name/config:1.0.0' (the
@@ -49,87 +57,168 @@ def tfds(*, dataset, split='train', image_key='', label_key='', data_dir='',
     DataError: tensorflow-datasets is not installed, the set is not prepared as
       array_record, whatever is wrong with its files or an argument.
   """
-  for key, value in dict(dataset=dataset, split=split, image_key=image_key,
-                         label_key=label_key, data_dir=data_dir).items():
-    if not isinstance(value, str) or not (value or key[-3:] in ('key', 'dir')):
-      raise DataError(f'{key}={value!r}: text is needed')
-  library = tfds_files.import_library()
-  path = tfds_files.find(library, dataset, data_dir)
-  builder = tfds_files.open_builder(library, path)
-  features = dict(builder.info.features.items())
-  keys = (_image_key(library, features, image_key, path),
-          _label_key(library, features, label_key, path))
-  entry = _decoded(library, builder, split, keys, path, geometry.checked())
-  labels, num_classes, names = _labels(features, keys[1], entry, path)
-  return prepare.make_source(
-      entry.images, labels, num_classes, class_names=names,
-      name=f'{builder.info.full_name}_{split}',
-      licence=builder.info.as_proto.redistribution_info.license,
-      fingerprint=entry.fingerprint,
-      report={'sizes': entry.notes['sizes']})
-
-
-def _decoded(library, builder, split, keys, path, geometry) -> cache.Entry:
-  """From the cache, else decoded into it."""
-  part = tfds_files.find_split(builder.info, split, path)
-  key = cache.key_of('tfds', _DECODER, builder.info.full_name, split, keys,
+  if not isinstance(dataset, str) or not dataset:
+    raise DataError(f'dataset={dataset!r}: text is needed')
+  geometry, library = geometry.checked(), _import_library()
+  path = _find(library, dataset, data_dir)
+  builder = _open(library, path)
+  info, features = builder.info, dict(builder.info.features.items())
+  keys = _keys(library.features, features, image_key, label_key, path)
+  part = _find_split(info, split, path)
+  key = cache.key_of('tfds', _DECODER, info.full_name, split, keys,
                      tuple(geometry), _content(part, path))
   entry = cache.read(key)
   if entry is None:
     examples = _examples(library, builder, split, keys, path)
     entry = _decode(key, examples, part.num_examples, geometry, path)
-  return entry
+  labels, num_classes, names = (), 0, ()
+  if keys[1] != _UNLABELLED:
+    labels, num_classes = as_labels(
+        np.array(entry.notes['labels'], np.int64), len(entry.images),
+        f"{path!r}, {keys[1]!r} (label_key='none' ignores it)")
+    names = tuple(getattr(features[keys[1]], 'names', None) or ())
+    num_classes = len(names) or num_classes
+    if names == tuple(map(str, range(len(names)))):
+      names = ()
+  return make_source(
+      entry.images, labels, num_classes, class_names=names,
+      name=f'{info.full_name}_{split}',
+      licence=info.as_proto.redistribution_info.license,
+      fingerprint=entry.fingerprint, report={'sizes': entry.notes['sizes']})
 
 
-def _image_key(library, features, key, path) -> str:
+def _import_library():
+  """The module tensorflow_datasets, which does not import TensorFlow."""
+  try:
+    import tensorflow_datasets
+    from array_record.python import array_record_data_source  # noqa: F401 (later)
+    return tensorflow_datasets
+  except ImportError as error:
+    raise DataError(
+        f'tfds cannot be read: {error}; pip install tensorflow-datasets '
+        f'importlib_resources array_record (TensorFlow is not needed)'
+    ) from error
+
+
+def _find(library, dataset, data_dir) -> str:
+  """The folder of the prepared version that `dataset` names."""
+  path = pathlib.Path(dataset).expanduser()
+  if (path / _INFO).is_file():
+    return str(path)
+  if dataset[0] in '/~.':
+    raise DataError(f'dataset={dataset!r}: no {_INFO} in it, but '
+                    f'{list_folder(path)[:8]}; give the folder of a version, '
+                    f'such as {str(path / "1.0.0")!r}')
+  match = _NAME.fullmatch(dataset)
+  if not match:
+    raise DataError(f"dataset={dataset!r}: must be like 'cifar10', "
+                    f"'name/config', 'name/config:1.0.0', or the path of a "
+                    f"prepared version (for sets with another namespace too)")
+  root = os.path.expanduser(data_dir or os.environ.get('TFDS_DATA_DIR') or
+                            '~/tensorflow_datasets')
+  folder = pathlib.Path(root, match['name'])
+  prepared = [info.parent for pattern in (f'*/{_INFO}', f'*/*/{_INFO}')
+              for info in folder.glob(pattern)
+              if re.fullmatch(r'\d+\.\d+\.\d+', info.parent.name)]
+  prepared.sort(key=lambda version: [int(n) for n in version.name.split('.')])
+  folder = folder / (match['config'] or _config(dataset, folder, prepared))
+  versions = [path.name for path in prepared if path.parent == folder]
+  found = fnmatch.filter(versions, match['version'] or '*')
+  if found:
+    return str(folder / found[-1])
+  here, tried = [], f'{root!r}, which does not exist'
+  if os.path.isdir(root):
+    here = list_folder(root)
+    tried = f'{root!r} (versions there: {", ".join(versions) or "none"})'
+  # Without community sets: their list would be fetched from the network.
+  known = {*library.list_builders(with_community_datasets=False), *here}
+  if match['name'] not in known:
+    near = difflib.get_close_matches(match['name'].lower(), sorted(known), n=5)
+    raise DataError(
+        f'dataset={dataset!r}: TFDS has no set of this name, nor is one in '
+        f'{tried}; did you mean {" or ".join(map(repr, near)) or "another"}? '
+        f'Give the path of a folder that a builder of your own prepared')
+  raise DataError(
+      f'dataset={dataset!r} is not prepared in {tried}; give another data_dir, '
+      f'or prepare it once, with a network and after `pip install '
+      f'tensorflow-cpu` (reading needs neither): python -c '
+      f'"import tensorflow_datasets as tfds; tfds.builder({dataset!r}, '
+      f"data_dir={root!r}, file_format='array_record')"
+      f'.download_and_prepare()"')
+
+
+def _config(dataset, folder, prepared) -> str:
+  """The set's default configuration, else its only one; '' without any."""
+  configs = sorted({path.parent.name for path in prepared})
+  if not configs or any(path.parent == folder for path in prepared):
+    return ''
+  try:
+    default = json.loads((folder / '.config' / 'metadata.json').read_bytes())[
+        'default_config_name']
+  except (OSError, ValueError, KeyError, TypeError):
+    default = configs[0] if len(configs) == 1 else ''
+  if default in configs:
+    return default
+  raise DataError(f'dataset={dataset!r}: several configurations, or not the '
+                  f'default one, are prepared in {str(folder)!r}; say which, '
+                  f'like {folder.name}/{configs[0]}: {configs}')
+
+
+def _open(library, path):
+  """The read-only builder of a prepared folder."""
+  try:
+    builder = library.builder_from_directory(path)
+    formats = {f.value for f in builder.info.available_file_formats()}
+    if 'array_record' in formats:
+      # As as_data_source does it; asking for the format of a set that has two,
+      # TFDS raises "File format is already set".
+      builder.info.set_file_format('array_record', override=True,
+                                   override_if_initialized=True)
+      return builder
+  except Exception as error:  # whatever TFDS raises for damaged JSON
+    raise DataError(f'{path!r}: not a folder that TFDS 4 prepared, or damaged '
+                    f'({reason(error)}); prepare it again') from error
+  raise DataError(
+      f'{path!r}: prepared as {" and ".join(sorted(formats))} only, which is '
+      f'not read without TensorFlow; convert it once, after `pip install '
+      f'tensorflow-cpu`: tfds convert_format --dataset_version_dir='
+      f'{shlex.quote(path)} --out_file_format=array_record')
+
+
+def _find_split(info, split, path):
+  """What a split expression stands for: num_examples, file_instructions."""
+  splits, why = sorted(info.splits), 'it has no examples'
+  try:
+    if info.splits[split].num_examples:
+      return info.splits[split]
+  except Exception as error:  # several kinds, with messages of many lines
+    why = reason(error)
+  raise DataError(f"split={split!r} of {path!r}: {why}; it must be made of "
+                  f"{splits}, like '{splits[0]}[:10%]'")
+
+
+def _keys(kinds, features, image_key, label_key, path) -> tuple:
+  """The names of the image and of the class, or 'none'."""
   # LabeledImage, a kind of Image, is a mask of classes.
-  kinds = library.features
-  found = [k for k, f in sorted(features.items())
-           if isinstance(f, kinds.Image)
-           and not isinstance(f, kinds.LabeledImage)]
-  if key and not isinstance(features.get(key), kinds.Image) or not found:
-    raise DataError(f'{path!r}: no image image_key={key!r}; the images are '
-                    f'{found}, all features {sorted(features)}')
-  if not key and len(found) > 1:
-    raise DataError(f'{path!r}: several images; say which with image_key: '
-                    f'{found}')
-  key = key or found[0]
-  if features[key].np_dtype != np.uint8:
-    raise DataError(f'{path!r}: {key!r} is {features[key].np_dtype}; only '
-                    f'images of uint8 are read: use another image_key')
-  return key
-
-
-def _label_key(library, features, key, path) -> str:
-  if key == _UNLABELLED and key not in features:
-    return key
-  found = [k for k, f in sorted(features.items())
-           if isinstance(f, library.features.ClassLabel)]
-  if not key and len(found) > 1:
-    raise DataError(f"{path!r}: several classes; say which with label_key, or "
-                    f"'none': {found}")
-  key = key or (found[0] if found else _UNLABELLED)
-  label = features.get(key)
-  if key != _UNLABELLED and (label is None or label.shape != () or
-                             np.dtype(label.np_dtype).kind not in 'ui'):
-    raise DataError(f"{path!r}: label_key={key!r} is not one integer per "
-                    f"image; classes are {found}; 'none' for unlabelled; all "
-                    f"features {sorted(features)}")
-  return key
-
-
-def _labels(features, key, entry, path) -> tuple:
-  """Labels [N], number of classes, class names."""
-  if key == _UNLABELLED and key not in features:
-    return (), 0, ()
-  labels = np.array(entry.notes['labels'], np.int64)
-  labels, num_classes = prepare.as_labels(
-      labels, len(entry.images),
-      f"{path!r}, {key!r} (label_key='none' ignores it)")
-  names = tuple(getattr(features[key], 'names', None) or ())
-  if names == tuple(map(str, range(len(names)))):
-    return labels, len(names) or num_classes, ()
-  return labels, len(names), names
+  images = [k for k, f in sorted(features.items()) if isinstance(f, kinds.Image)
+            and not isinstance(f, kinds.LabeledImage)]
+  classes = [k for k, f in sorted(features.items())
+             if isinstance(f, kinds.ClassLabel)]
+  keys = (image_key or ' '.join(images),
+          label_key or ' '.join(classes) or _UNLABELLED)
+  image, label = map(features.get, keys)
+  problem = ''
+  if not isinstance(image, kinds.Image) or image.np_dtype != np.uint8:
+    what = getattr(image, 'np_dtype', 'no single feature')
+    problem = f'image_key={image_key!r} names {what}, not an image of uint8'
+  elif keys[1] != _UNLABELLED and (
+      label is None or label.shape or not np.issubdtype(label.np_dtype,
+                                                        np.integer)):
+    problem = f"label_key={label_key!r} is not one integer per image, or 'none'"
+  if problem:
+    raise DataError(f'{path!r}: {problem}: choose among the images {images}, '
+                    f'classes {classes}, all features {sorted(features)}')
+  return keys
 
 
 def _content(part, path) -> tuple:
@@ -159,11 +248,11 @@ def _examples(library, builder, split, keys, path):
   channels = features[image_key].shape[2]
   parse = library.features.FeaturesDict(features).deserialize_example_np
   encoded = {image_key: library.decode.SkipDecoding()}
-  with files.one_error(path, 'prepared data set'):
+  with one_error(path, 'prepared data set'):
     source = builder.as_data_source(
         split, deserialize_method=library.decode.DeserializeMethod.RAW_BYTES)
   for start in range(0, len(source), _BLOCK):
-    with files.one_error(path, 'prepared data set'):
+    with one_error(path, 'prepared data set'):
       rows = range(start, min(start + _BLOCK, len(source)))
       records = [parse(r, decoders=encoded) for r in source.__getitems__(rows)]
       block = [(_pixels(record[image_key], channels), record.get(label_key, 0))
@@ -172,43 +261,40 @@ def _examples(library, builder, split, keys, path):
 
 
 def _pixels(encoded, channels) -> np.ndarray:
-  try:
-    with Image.open(io.BytesIO(encoded), formats=decode.FORMATS) as image:
-      mode = _MODES.get(channels) or (
-          image.mode if image.mode in ('L', 'LA', 'RGB', 'RGBA') else 'RGB')
-      pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-  except Image.DecompressionBombError as e:
-    raise ValueError(str(e)) from e
-  return pixels if pixels.ndim == 3 else pixels[..., None]
+  with images.opened(encoded) as image:
+    mode = _MODES.get(channels) or (
+        image.mode if image.mode in ('L', 'LA', 'RGB', 'RGBA') else 'RGB')
+    return images.as_array(image, mode)
 
 
 def _decode(key, examples, count, geometry, path):
   """One pass over the examples into the cache."""
   sizes, labels = collections.Counter(), []
   first = next(examples)
+  examples = itertools.chain([first], examples)
   shape = geometry.image(first[0]).shape
 
-  def images():
-    rest = itertools.chain([first], examples)
-    for image, label in tqdm.tqdm(
-        rest, desc='decoding, once', total=count, unit='image', disable=None):
+  def shaped():
+    with progress(count, 'decode') as bar:
+      for image, label in examples:
+        sizes['x'.join(map(str, image.shape[:2]))] += 1
+        labels.append(int(label))
+        shaped = geometry.image(image)
+        if shaped.shape != shape:
+          refuse(shaped.shape)
+        yield shaped
+        bar.update()
+
+  def refuse(other):
+    for image, _ in itertools.islice(examples, _PEEK):
       sizes['x'.join(map(str, image.shape[:2]))] += 1
-      labels.append(int(label))
-      shaped = geometry.image(image)
-      if shaped.shape != shape:
-        _refuse_sizes(path, shape, shaped.shape, sizes, rest)
-      yield shaped
+    common = ', '.join(f'{s} ({n})' for s, n in sizes.most_common(5))
+    raise DataError(
+        f'{path!r}: images [H, W, C] of {list(shape)} and of {list(other)}; '
+        f'use resize=(64, 64) for example, and channels=3 where channels '
+        f'differ; the first {sizes.total()} are, height x width: {common}')
 
-  return cache.write(key, (count, *shape), images(), notes=lambda: {
-      'labels': labels, 'sizes': dict(sizes.most_common(_SIZES))})
+  def finish():
+    return {'labels': labels, 'sizes': dict(sizes.most_common(_SIZES))}, b''
 
-
-def _refuse_sizes(path, shape, other, sizes, rest):
-  for image, _ in itertools.islice(rest, _PEEK):
-    sizes['x'.join(map(str, image.shape[:2]))] += 1
-  common = ', '.join(f'{s} ({n})' for s, n in sizes.most_common(5))
-  raise DataError(
-      f'{path!r}: images [H, W, C] of {list(shape)} and of {list(other)}; one '
-      f'size is needed: resize=(64, 64) for example, and channels=3 where '
-      f'channels differ; the commonest H x W of the first {sizes.total()}: '
-      f'{common}')
+  return cache.write(key, (count, *shape), shaped(), finish)

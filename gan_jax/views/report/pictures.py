@@ -11,8 +11,8 @@ from gan_jax.data.pipeline import Batches
 from gan_jax.data.prepare import Source
 from gan_jax.extractors import Extractor, random
 from gan_jax.game import sampling
-from gan_jax.metrics.neighbours import nearest_of_parts
-from gan_jax.metrics.spectrum import power_spectrum
+from gan_jax.metrics.images import power_spectrum
+from gan_jax.metrics.neighbours import nearest
 from gan_jax.views.inspect import class_name
 
 _ALL = 2000  # examples, real and generated, of what shows distributions
@@ -154,7 +154,7 @@ def _nearest(subject, real, fake):
 def _search(queries, real, features, parts, scale=1.0):
   """(index [Q, k], distance [Q, k], median of real images' distances)."""
   every = np.concatenate([queries, real[:_YARDSTICK]])
-  index, distance = nearest_of_parts(features(every), map(features, parts),
+  index, distance = nearest(features(every), map(features, parts),
                                      _NEAR + 1)
   distance = distance / scale
   # The nearest to a real image is itself.

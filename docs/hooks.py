@@ -1,0 +1,126 @@
+"""What mkdocs fills into the pages: tables made from the code, pictures.
+
+A line `<!-- choices: MODULE [KIND] -->` becomes the table of that module's
+choices, `<!-- norms -->` that of the norms, `<!-- keys -->` that of the keys of
+a config, `<!-- findings -->` the list of findings/, and
+`<!-- include: FILE Heading -->` that section of a file.
+"""
+
+import inspect
+import pathlib
+import re
+import sys
+
+from mkdocs.structure.files import File
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+# A year ends the authors; an arXiv number may stand with or without 'arXiv:'.
+_PAPER = re.compile(r'((?:[A-Z][\w\'-]+(?:,| &| and| et al\.)?\s)+\d{4})')
+_ARXIV = re.compile(r'(\d{4}\.\d{4,5})')
+
+
+def on_files(files, config):
+  """Adds the sample grids of the recipes, which lie beside their experiment."""
+  for path in sorted((ROOT / 'experiments' / 'recipes').glob('*.[pg][ni][gf]')):
+    files.append(File.generated(config, f'recipes/{path.name}',
+                                abs_src_path=str(path)))
+  return files
+
+
+def on_page_markdown(markdown, page, config, files):
+  """Fills a page."""
+  if str(ROOT) not in sys.path:  # mkdocs takes back what a hook's head adds.
+    sys.path.insert(0, str(ROOT))
+  return re.sub(r'<!-- (\w+)(?:: (.*?))? -->', _fill, markdown)
+
+
+def _fill(match):
+  kind, rest = match[1], (match[2] or '').split(maxsplit=1)
+  if kind == 'choices':
+    return choices(*rest)
+  if kind == 'include':
+    return section(*rest)
+  return {'norms': norms, 'keys': keys, 'findings': findings}[kind]()
+
+
+def choices(module: str, kind: str = '') -> str:
+  """The table of a module's choices, in their order there."""
+  from gan_jax.base import lookup
+  return table(('name', 'what it is', 'paper'), [
+      (name, *described(lookup.find(module, name, kind)))
+      for name in lookup.names(module, kind)])
+
+
+def described(function) -> tuple[str, str]:
+  """(what it is, its paper or '') by the head of a docstring."""
+  head, _, rest = inspect.getdoc(function).partition('\n\n')
+  what, paper = split(' '.join(head.split()))
+  return what, paper or split(' '.join(rest.split()))[1]
+
+
+def split(text: str) -> tuple[str, str]:
+  """(what stands before the first paper, a link to it)."""
+  paper = _PAPER.search(text)
+  if not paper:
+    return text, ''
+  what = text[:paper.start()].strip(' (;,').rstrip('.')
+  number = _ARXIV.search(text[paper.start():])
+  name = paper[1]
+  return what, (
+      f'[{name}](https://arxiv.org/abs/{number[1]})' if number else name)
+
+
+def norms() -> str:
+  """The table of the norms, from the docstring of the layer that has them."""
+  from gan_jax.models.layers.norms import Norm
+  rows = []
+  for name, text in re.findall(r'^(\w+): (.*?)(?=^\w+: |^\n|\Z)',
+                               inspect.getdoc(Norm), re.M | re.S):
+    rows.append((name, *split(' '.join(text.split()))))
+  return table(('name', 'what it is', 'paper'), rows)
+
+
+def keys() -> str:
+  """The table of the keys of a config."""
+  from gan_jax.config.keys import DURATION, KEYS, Choice, Number
+  rows = []
+  for name, key in KEYS.items():
+    values = key.values
+    if isinstance(values, Choice):
+      kind = 'choices, see below' if values.many else 'a choice, see below'
+      default = key.default['name'] if key.default else 'none'
+    else:
+      kind = ('a number or a schedule' if isinstance(values, Number)
+              else 'a duration' if values is DURATION
+              else values[1].removeprefix('must be '))
+      default = repr(key.default)
+    rows.append((name, key.words, kind, f'`{default}`'))
+  return table(('key', 'what it is', 'values', 'default'), rows)
+
+
+def findings() -> str:
+  """The heads of the scripts in findings/."""
+  parts = []
+  for path in sorted((ROOT / 'findings').glob('*.sh')):
+    lines = path.read_text().splitlines()[1:]
+    head = [line.lstrip('# ') for line in lines[:next(
+        i for i, line in enumerate(lines) if not line.startswith('#'))]]
+    parts.append(f'## {path.stem.replace("-", " ")}\n\n' + '\n'.join(head)
+                 + f'\n\n`bash findings/{path.name}` shows it.')
+  return '\n\n'.join(parts)
+
+
+def section(file: str, heading: str) -> str:
+  """A section of a Markdown file, without its heading."""
+  text = (ROOT / file).read_text()
+  return re.search(rf'^## {heading}\n(.*?)(?=^## |\Z)', text,
+                   re.MULTILINE | re.DOTALL)[1]
+
+
+def table(heads, rows) -> str:
+  """A Markdown table; the first cell of a row is code."""
+  lines = ['| ' + ' | '.join(heads) + ' |', '|---' * len(heads) + '|']
+  lines += [f'| `{name}` | ' + ' | '.join(
+      cell.replace('|', '\\|') for cell in cells) + ' |'
+            for name, *cells in rows]
+  return '\n'.join(lines)

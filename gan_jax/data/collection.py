@@ -1,0 +1,241 @@
+"""Named image files of any kind -> one `Source`: what all such sets share.
+
+A set (a folder; an archive would be alike) lists its `File`s and says how the
+bytes of one are read. `load` does the rest, in two passes. The first reads all
+files and their headers, which decides the cache's key, the number of channels
+and whether a resize is missing; the second decodes straight into the cache.
+"""
+
+import collections
+import hashlib
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from functools import partial
+from typing import NamedTuple
+
+import tqdm
+from PIL import Image
+
+from gan_jax.base.errors import DataError
+from gan_jax.base.files import try_write_file
+from gan_jax.data import cache, images
+from gan_jax.data.files import printable, reason
+from gan_jax.data.prepare import Source, make_source
+
+_LISTED = 20  # bad files in one message
+_LOG_FROM = 10_000  # images; without a terminal, fewer show no progress
+_BLOCK = 128  # files whose images are in memory at a time
+# A file written within this time of being read might change once more without
+# a new date, where clocks are coarse; git calls it racy.
+_SETTLED = 2 * 10 ** 9  # nanoseconds
+_NOTES = {'animated': 'animated or of several pages: first frame used',
+          'rotated': 'turned upright, as EXIF says',
+          'deep': 'of 16-bit colours: upper 8 bits kept',
+          'alpha': 'with transparency'}
+
+
+class File(NamedTuple):
+  """A file that should be an image.
+
+  path: in the set, with `/`; names that are not UTF-8 hold surrogates, as
+    everywhere in Python.
+  size: bytes.
+  mtime, ctime: nanoseconds. The latter also sees a file replaced by one of the
+    same size and date, as `cp -p` and `tar -x` do.
+  problem: why it cannot be read, ''.
+  """
+  path: str
+  size: int
+  mtime: int
+  ctime: int
+  problem: str = ''
+
+
+class _Record(NamedTuple):
+  """A file: sha256 of its content (b'' unreadable), header or problem."""
+  file: File
+  digest: bytes
+  header: images.Header | None
+  problem: str
+
+
+def load(root: str, files: list[File], read: Callable, label: Callable, *,
+         listed_at: int, skip_bad: bool, max_bad: float,
+         geometry: images.Geometry, notices: list) -> Source:
+  """Decodes the images, or finds them in the cache, and labels them.
+
+  Args:
+    root: path of the set.
+    files: in the order of the images, at least one.
+    read: path of a file -> its bytes; may raise OSError.
+    label: (paths of the images, paths of those skipped) -> (labels int32 [N] or
+      (), number of classes, class names, notices).
+    listed_at: nanoseconds since the epoch, before the files were listed.
+    skip_bad: whether unusable files may be skipped, up to the share `max_bad`.
+    max_bad: see above.
+    geometry: what is done to every image.
+    notices: what the reader has to say of the set.
+  """
+  def check(bad):
+    """Raises where more files are bad than may be skipped."""
+    total, count = len(files), len(bad)
+    if not bad or skip_bad and count <= max_bad * total and count < total:
+      return
+    shown = [f"'{printable(path)}' {why}" for path, why in bad[:_LISTED]]
+    if count > _LISTED:
+      shown.append(f'and {count - _LISTED:,} more')
+    rule = (f'more than max_bad={max_bad:g} allows' if skip_bad else
+            "repair or remove them, or on_bad_image='skip'")
+    raise DataError(f'{printable(root)!r}: {count:,} of {total:,} files are no '
+                    f'usable images: {"; ".join(shown)}; {rule}')
+
+  with warnings.catch_warnings(action='ignore'):
+    # Pillow's, of large images and odd metadata: both are dealt with here.
+    entry = _entry(root, files, read, geometry.checked(), check, listed_at)
+  bad = entry.notes['refused']
+  check(bad)  # the entry may have been made under another rule
+  labels, num_classes, class_names, more = label(
+      list(cache.read_manifest(entry.manifest)), [path for path, _ in bad])
+  return make_source(
+      entry.images, labels, num_classes, class_names=class_names,
+      name=os.path.basename(root) or 'folder', fingerprint=entry.fingerprint,
+      report={'sizes': entry.notes['sizes'], 'manifest': entry.manifest,
+              'refused': [f'{printable(path)}: {why}' for path, why in bad],
+              'notices': [*entry.notes['notices'], *notices,
+                          *map(printable, more)]})
+
+
+def _entry(root, files, read, geometry, check, listed_at) -> cache.Entry:
+  """From the cache: by dates alone, else by contents, else decoded into it."""
+  index = os.path.join(cache.root(), 'folders', cache.key_of(
+      images.DECODER, os.path.realpath(root), tuple(geometry)) + '.json')
+  state = _hash(file[:4] for file in files)
+  try:
+    with open(index) as file:
+      known = json.load(file)
+    if known['state'] == state and (entry := cache.read(known['key'], True)):
+      return entry
+  except (OSError, ValueError, KeyError, TypeError):
+    pass  # a new folder, or another geometry
+  records = list(_parallel(partial(_examine, read), files, 'read'))
+  bad = [(r.file.path, r.problem) for r in records if r.problem]
+  if len(bad) == len(files):
+    check(bad)
+  key = cache.key_of('folder', images.DECODER, tuple(geometry),
+                     _hash((r.file.path, r.digest) for r in records))
+  entry = cache.read(key, True) or cache.write(key, *_decoded(
+      root, [r for r in records if r.header], bad, read, geometry, check))
+  settled = listed_at - max(file.mtime for file in files) > _SETTLED
+  # What could not be read today may be there tomorrow, with the same date.
+  if settled and all(r.digest or r.file.problem for r in records):
+    # Without the index the next start only reads the files once more.
+    try_write_file(index, json.dumps({'state': state, 'key': key}).encode())
+  return entry
+
+
+def _hash(items) -> str:
+  digest = hashlib.sha256()
+  for item in items:
+    digest.update(repr(item).encode())
+  return digest.hexdigest()
+
+
+def _examine(read, file) -> _Record:
+  if file.problem:
+    return _Record(file, b'', None, file.problem)
+  if file.size > images.MAX_BYTES:
+    return _Record(file, str(file.size).encode(), None,
+                   f'too large: over {images.MAX_BYTES:,} bytes')
+  digest = b''
+  try:
+    data = read(file.path)
+    digest = hashlib.sha256(data).digest()
+    return _Record(file, digest, images.read_header(data), '')
+  except OSError as error:
+    return _Record(file, b'', None, f'cannot be read ({reason(error)})')
+  except images.BadImageError as error:
+    return _Record(file, digest, None, printable(str(error)))
+
+
+def _decoded(root, good, bad, read, geometry, check):
+  """Shape, images and notes of all good files, as `cache.write` takes them."""
+  geometry, shape = _settle(root, [r.header for r in good], geometry)
+  used, sizes, notes = [], collections.Counter(), collections.Counter()
+
+  def one(record):
+    try:
+      data = read(record.file.path)
+    except OSError:
+      data = b''
+    # What is cached must be what its key says.
+    if hashlib.sha256(data).digest() != record.digest:
+      path = printable(os.path.join(root, record.file.path))
+      raise DataError(f'{path!r} changed while it was read: start again once '
+                      f'nothing writes there')
+    try:
+      image = images.decode(data)
+      if image.shape[:2] != record.header[:2]:
+        raise images.BadImageError('header and pixels are of different sizes')
+      return record, geometry.image(image), ''
+    except (images.BadImageError, DataError) as error:
+      return record, None, printable(str(error))
+
+  def decoded():
+    for record, image, problem in _parallel(one, good, 'decode'):
+      if problem:
+        bad.append((record.file.path, problem))
+        continue
+      used.append((record.file.path, record.digest))
+      sizes[f'{record.header.width}x{record.header.height}'] += 1
+      notes.update(record.header.notes)
+      yield image
+    bad.sort()
+    check(bad)
+
+  def finish():
+    notices = [f'{notes[name]:,} of {len(used):,} images {text}'
+               for name, text in _NOTES.items() if notes[name]]
+    return dict(sizes=dict(sizes.most_common(50)), refused=bad,
+                notices=notices), cache.manifest(used)
+
+  return shape, decoded(), finish
+
+
+def _settle(root, headers, geometry):
+  """The geometry with its number of channels, and the shape of all images."""
+  if not geometry.channels:
+    colour = any(header.colour for header in headers)
+    geometry = geometry._replace(channels=3 if colour else 1)
+  sizes = collections.Counter((h.width, h.height) for h in headers)
+  after = {geometry.size(height, width) for width, height in sizes}
+  if len(after) > 1:
+    shown = ', '.join(f'{w}x{h} ({n:,})' for (w, h), n in sizes.most_common(8))
+    raise DataError(
+        f'{printable(root)!r}: images of {len(sizes):,} sizes (width x height: '
+        f'{shown}); one is needed: resize=(64, 64), or crop or pad')
+  return geometry, (len(headers), *after.pop(), geometry.channels)
+
+
+def _parallel(function, items, verb) -> Iterator:
+  """`map` in threads, as Pillow decodes without the GIL, and shows progress."""
+  Image.init()  # loads the plug-ins before the threads race for it
+  workers = min(16, os.cpu_count() or 1)
+  with (futures.ThreadPoolExecutor(workers) as pool,
+        progress(len(items), verb) as bar):
+    for start in range(0, len(items), _BLOCK):
+      for result in pool.map(function, items[start:start + _BLOCK]):
+        yield result
+        bar.update()
+
+
+def progress(total: int, verb: str) -> tqdm.tqdm:
+  """A bar on a terminal, else a line now and then if there are many images."""
+  terminal = sys.stderr.isatty()
+  return tqdm.tqdm(
+      total=total, desc=f'images: {verb}', unit='image', leave=False,
+      mininterval=0.1 if terminal else 30, ascii=not terminal,
+      disable=not terminal and total < _LOG_FROM)

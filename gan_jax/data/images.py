@@ -1,0 +1,304 @@
+"""From the bytes of an image file to pixels, and from any size to one size.
+
+Colour profiles are not applied. A bit flipped inside a JPEG cannot be seen:
+the format has no checksum.
+"""
+
+import contextlib
+import io
+import math
+import operator
+from typing import Literal, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from gan_jax.base.errors import DataError
+from gan_jax.data.files import check_memory, looks_like, reason
+
+DECODER = 1  # after an increase, cached images are decoded again
+MAX_BYTES = 1 << 29
+_MAX_PIXELS = 100_000_000
+_MIN_SIDE = 2  # 1x1 is what web trackers and failed downloads leave
+_MAX_ASPECT = 20  # a divider or a banner, not a picture
+# Other formats are never tried: EPS, for one, would run Ghostscript.
+_FORMATS = ('PNG', 'JPEG', 'WEBP', 'GIF', 'BMP', 'TIFF', 'PPM')
+_GREY = ('1', 'L', 'LA', 'La', 'I', 'I;16', 'I;16B', 'I;16L', 'I;16N')
+_ORIENTATION = 0x0112  # tag of EXIF
+_TURNS = dict(enumerate(
+    (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180,
+     Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE,
+     Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE,
+     Image.Transpose.ROTATE_90), start=2))
+_CHANNELS = (0, 1, 3, 4)
+
+
+class BadImageError(ValueError):
+  """Why a file is not an image that can be used."""
+
+
+class Header(NamedTuple):
+  """What a file says of itself, before it is decoded."""
+  height: int  # upright
+  width: int
+  colour: bool  # it may hold more than grey; palettes count as colour
+  notes: tuple  # of 'animated', 'rotated', 'deep', 'alpha'
+
+
+@contextlib.contextmanager
+def opened(data: bytes):
+  """A Pillow image of these bytes; whatever goes wrong: BadImageError."""
+  try:
+    if not data:
+      raise BadImageError('empty (0 bytes)')
+    yield Image.open(io.BytesIO(data), formats=_FORMATS)
+  except (BadImageError, MemoryError):
+    raise
+  except Exception as error:  # a damaged file makes Pillow raise anything
+    what = f'damaged or truncated ({reason(error)})'
+    if isinstance(error, Image.DecompressionBombError):
+      what = f'too large: {error}'
+    if isinstance(error, Image.UnidentifiedImageError):
+      what = f'no image of a known format: {looks_like(data)}'
+    raise BadImageError(what) from error
+
+
+def read_header(data: bytes) -> Header:
+  """Reads the header; BadImageError for what must not be decoded."""
+  with opened(data) as image:
+    width, height = image.size
+    what = f'{width}x{height} pixels'
+    if width * height > _MAX_PIXELS:
+      raise BadImageError(f'too large: {what}, over {_MAX_PIXELS:,} in all')
+    if min(width, height) < _MIN_SIDE:
+      raise BadImageError(f'too small: {what}, under {_MIN_SIDE} on a side')
+    if max(width, height) > _MAX_ASPECT * min(width, height):
+      raise BadImageError(f'too long: {what}, over {_MAX_ASPECT}:1')
+    if image.mode == 'F':
+      raise BadImageError('floating-point pixels, whose range is unknown: '
+                          'convert it to 8 or 16 bits')
+    orientation = _orientation(image, data)
+    if orientation > 4 and image.format != 'TIFF':
+      width, height = height, width
+    notes = {'animated': image.format != 'MPO'  # a JPEG and its thumbnails
+             and getattr(image, 'is_animated', False),
+             'rotated': orientation > 1, 'deep': _is_deep(image, data),
+             'alpha': image.has_transparency_data}
+    return Header(height, width, image.mode not in _GREY,
+                  tuple(name for name, given in notes.items() if given))
+
+
+def decode(data: bytes) -> np.ndarray:
+  """Decodes a file whose header passed; BadImageError where it is damaged.
+
+  The first frame, upright. 16-bit grey is divided by 257 and rounded, as 65535
+  is white; of 16-bit colours the upper 8 bits are kept.
+
+  Returns:
+    uint8 [h, w, c], c = 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA.
+  """
+  with opened(data) as image:
+    if image.format == 'PNG':
+      image.verify()  # decoding does not check the checksums
+      image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    orientation = _orientation(image, data)
+    turned = image.format == 'TIFF'  # by Pillow, as it loads
+    image.load()
+    if orientation > 1 and not turned:
+      image = image.transpose(_TURNS[orientation])
+    if image.mode.startswith('I'):
+      return _eight_bits(image)
+    alpha = 'A' * image.has_transparency_data
+    return as_array(image, ('L' if image.mode in _GREY else 'RGB') + alpha)
+
+
+def as_array(image, mode) -> np.ndarray:
+  """A Pillow image, in a mode of 8 bits, as uint8 [h, w, c]."""
+  array = np.asarray(image if image.mode == mode else image.convert(mode))
+  return array if array.ndim == 3 else array[..., None]
+
+
+def _orientation(image, data) -> int:
+  # A PNG may have its EXIF at the end, and Pillow decodes all to get there.
+  if image.format == 'PNG' and not any(
+      mark in data for mark in (b'eXIf', b'type exif', b'adobe.xmp')):
+    return 1
+  try:
+    value = image.getexif().get(_ORIENTATION, 1)
+  except Exception:  # EXIF is damaged more often than images are
+    return 1
+  return value if value in _TURNS else 1
+
+
+def _is_deep(image, data) -> bool:
+  """Whether a colour has more than 8 bits."""
+  if image.format == 'PNG' and not image.mode.startswith('I'):
+    return data[24] == 16  # IHDR: bits per channel
+  return (image.format == 'TIFF' and not image.mode.startswith('I')
+          and max(image.tag_v2.get(258, (8,))) > 8)
+
+
+def _eight_bits(image):
+  values = np.asarray(image).astype(np.int64)
+  low, high = int(values.min()), int(values.max())
+  if low < 0 or high > 65535:
+    raise BadImageError(f'integers {low}..{high}, beyond 16 bits: convert it '
+                        f'to 8 or 16 bits')
+  grey = ((values + 128) // 257).astype(np.uint8)[..., None]
+  clear = image.info.get('transparency')
+  if not isinstance(clear, int):
+    return grey
+  opaque = np.where(values == clear, 0, 255).astype(np.uint8)
+  return np.concatenate([grey, opaque[..., None]], axis=2)
+
+
+class Geometry(NamedTuple):
+  """What is done to every image, in the order of the fields.
+
+  channels: 1 grey (ITU-R 601), 3 RGB, 4 RGBA, 0 as they are. Alpha that is
+    not wanted is composited on the background.
+  crop: (H, W) of the centre that is kept, () for all.
+  resize: (H, W), () to leave.
+  fit: how another aspect ratio becomes that of `resize`: 'stretch', 'crop' the
+    centre, or 'pad' with the background.
+  resample: filter of the resize, antialiased. Bilinear never leaves the range
+    of its inputs, so a black background stays black, where Lanczos rings.
+  pad: (H, W) of a canvas on which the resized image is centred (an odd line
+    goes below or right), () for none.
+  background: grey level, or one value for each of R, G, B, in 0..255.
+  """
+
+  channels: int = 0
+  crop: tuple[int, ...] = ()
+  resize: tuple[int, ...] = ()
+  fit: Literal['stretch', 'crop', 'pad'] = 'stretch'
+  resample: Literal['bilinear', 'bicubic', 'lanczos', 'box',
+                    'nearest'] = 'bilinear'
+  pad: tuple[int, ...] = ()
+  background: tuple[int, ...] = (0,)
+
+  def checked(self) -> 'Geometry':
+    """The same with plain tuples; DataError for a field of a wrong form."""
+    if self.channels not in _CHANNELS:
+      raise DataError(f'channels={self.channels!r}: must be one of {_CHANNELS}')
+    colour = integers('background', self.background)
+    if len(colour) not in (1, 3) or not all(0 <= v <= 255 for v in colour):
+      raise DataError(f'background={self.background!r}: must be one value or '
+                      f'three (R, G, B), each in 0..255')
+    sizes = {}
+    for key in ('crop', 'resize', 'pad'):
+      sizes[key] = size = integers(key, getattr(self, key))
+      if size and (len(size) != 2 or min(size) < 1):
+        raise DataError(f'{key}={size}: (height, width) of at least 1 is '
+                        f'needed, or () to leave the images as they are')
+    return self._replace(background=colour, **sizes)
+
+  def size(self, height, width) -> tuple[int, int]:
+    """(H, W) of what becomes of an image of this height and width."""
+    return self.pad or self.resize or self.crop or (height, width)
+
+  def image(self, image) -> np.ndarray:
+    """Uint8 [h, w, c] -> uint8 [H, W, C].
+
+    Raises:
+      DataError: crop larger or pad smaller than the image, channels that
+        cannot be converted.
+    """
+    image = self._convert(image)
+    if self.crop:
+      if self.crop[0] > image.shape[0] or self.crop[1] > image.shape[1]:
+        raise DataError(f'crop={self.crop} of images {list(image.shape[:2])}; '
+                        f'crop only cuts: use resize or pad')
+      image = _centre(image, self.crop)
+    if self.resize and self.resize != image.shape[:2]:
+      image = self._resized(image)
+    if self.pad and self.pad != image.shape[:2]:
+      if self.pad[0] < image.shape[0] or self.pad[1] < image.shape[1]:
+        raise DataError(f'pad={self.pad} of images {list(image.shape[:2])}; '
+                        f'pad only enlarges: use resize={self.pad}')
+      image = self._padded(image, self.pad)
+    return image
+
+  def images(self, images, where) -> np.ndarray:
+    """Uint8 [N, h, w, c] -> uint8 [N, H, W, C]; `where` begins a message."""
+    _, height, width, channels = images.shape
+    if self.channels in (0, channels) and {
+        self.crop, self.resize, self.pad} <= {(), (height, width)}:
+      return images
+    shape = (len(images), *self.size(height, width), self.channels or channels)
+    check_memory(math.prod(shape), f'{where}: images of {list(shape[1:3])}')
+    out = np.empty(shape, np.uint8)
+    for i, image in enumerate(images):
+      out[i] = self.image(image)
+    return out
+
+  def _convert(self, image):
+    wanted, has = self.channels, image.shape[2]
+    if wanted in (0, has):
+      return image
+    if has > 4:
+      raise DataError(f'channels={wanted} of images with {has} channels; only '
+                      f'grey, RGB and alpha are converted: use channels=0')
+    colour, alpha = image, np.full((*image.shape[:2], 1), 255, np.uint8)
+    if has in (2, 4):
+      colour, alpha = image[..., :-1], image[..., -1:]
+      if wanted != 4:
+        share = alpha.astype(np.float32) / 255.0
+        mixed = share * colour + (1.0 - share) * self._colour(has - 1)
+        colour = np.rint(mixed).astype(np.uint8)
+    if wanted == 1 and colour.shape[2] == 3:
+      return np.asarray(Image.fromarray(colour).convert('L'))[..., None]
+    if wanted != 1 and colour.shape[2] == 1:
+      colour = np.repeat(colour, 3, axis=2)
+    return np.concatenate([colour, alpha], 2) if wanted == 4 else colour
+
+  def _colour(self, channels):
+    """The background for images of so many channels, float32."""
+    colour = np.array(self.background, np.float32)
+    if channels < 3 and len(colour) == 3:
+      colour = np.rint(colour @ np.array([0.299, 0.587, 0.114]))[None]
+    if len(colour) == 1:
+      colour = np.repeat(colour, channels)
+    # Three values leave alpha opaque.
+    return np.append(colour, 255)[:channels].astype(np.float32)
+
+  def _resized(self, image):
+    if self.fit == 'stretch':
+      return self._sampled(image, self.resize)
+    scales = [new / old for new, old in zip(self.resize, image.shape[:2],
+                                            strict=True)]
+    if self.fit == 'crop':
+      kept = [max(1, round(side / max(scales))) for side in self.resize]
+      return self._sampled(_centre(image, kept), self.resize)
+    size = [min(limit, max(1, round(side * min(scales))))
+            for side, limit in zip(image.shape, self.resize, strict=False)]
+    return self._padded(self._sampled(image, size), self.resize)
+
+  def _sampled(self, image, size):
+    method = Image.Resampling[self.resample.upper()]
+    # Channel by channel: Pillow would take a fourth channel for alpha.
+    return np.stack([
+        np.asarray(Image.fromarray(np.ascontiguousarray(image[:, :, c])).resize(
+            tuple(size)[::-1], method)) for c in range(image.shape[2])], axis=2)
+
+  def _padded(self, image, size):
+    out = np.empty((*size, image.shape[2]), np.uint8)
+    out[:] = self._colour(image.shape[2])
+    top, left = ((s - i) // 2 for s, i in zip(size, image.shape, strict=False))
+    out[top:top + image.shape[0], left:left + image.shape[1]] = image
+    return out
+
+
+def integers(argument, value) -> tuple:
+  """A sequence of integers as a tuple; DataError for anything else."""
+  try:
+    return tuple(operator.index(v) for v in value)
+  except TypeError as error:
+    raise DataError(f'{argument}={value!r}: a tuple of integers is needed, for '
+                    f'example {argument}=(32, 32)') from error
+
+
+def _centre(image, size):
+  height, width = (min(s, i) for s, i in zip(size, image.shape, strict=False))
+  top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+  return image[top:top + height, left:left + width]

@@ -1,0 +1,195 @@
+"""The data set of a config: arguments, selections, labels, fingerprints."""
+
+import hashlib
+import inspect
+import os
+import struct
+
+import numpy as np
+import pytest
+from arrays import fails, images, load, npz
+
+from gan_jax.base import lookup
+from gan_jax.data import load as data
+from gan_jax.data import prepare, sources
+
+COUNTS = [1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978]
+
+
+def test_mnist10k_is_the_file_described():
+  source = sources.mnist10k()
+  assert source.images.shape == (10000, 28, 28, 1)
+  assert source.images.dtype == np.uint8 and source.labels.dtype == np.int32
+  assert np.bincount(source.labels).tolist() == COUNTS
+  assert (np.diff(source.labels) >= 0).all()
+  assert source[2:4] == (10, 'mnist10k') and source.licence == 'CC BY-SA 3.0'
+  folder = os.path.dirname(prepare.__file__)
+  with open(os.path.join(folder, 'mnist10k.npz'), 'rb') as file:
+    digest = hashlib.sha256(file.read()).hexdigest()
+  with open(os.path.join(folder, 'LICENSE-mnist10k.md')) as file:
+    licence = file.read()
+  assert digest.startswith('0217e13b') and digest in licence
+  assert 'CC BY-SA 3.0' in licence and 'LeCun' in licence
+
+
+def test_classes_keep_label_values():
+  full, source = sources.mnist10k(), load(name='mnist10k', classes=(7, 1))
+  assert source.num_classes == 10
+  assert np.bincount(source.labels).tolist() == [0, 1127, 0, 0, 0, 0, 0, 1070]
+  assert (source.images == full.images[np.isin(full.labels, (1, 7))]).all()
+
+
+def test_fingerprint_is_of_shape_pixels_and_labels(tmp_path):
+  pixels, labels = images(), np.array([2, 0, 1])
+  def digest(**arrays):
+    return sources.npz(path=npz(tmp_path, **arrays)).fingerprint
+  expected = hashlib.sha256(b'(3, 5, 6, 1)' + pixels.tobytes() + struct.pack(
+      '<3i', 2, 0, 1)).hexdigest()
+  assert digest(images=pixels, labels=labels) == expected
+  assert digest(x=pixels, y=labels) == expected  # of the data, not the file
+  other = pixels.copy()
+  other[2, 4, 5] ^= 1
+  assert len({expected, digest(images=other, labels=labels),
+              digest(images=pixels, labels=labels[::-1]),
+              digest(images=pixels),
+              digest(images=pixels.reshape(3, 6, 5), labels=labels)}) == 5
+
+
+@pytest.mark.parametrize('kwargs, words', [
+    (dict(resize=32), ['resize=32', '(32, 32)']),
+    (dict(resize=(32,)), ['(height, width)']),
+    (dict(resize=(0, 32)), ['at least 1']),
+    (dict(resize=(1.5, 32)), ['tuple of integers']),
+    (dict(pad=(4, 40)), ['[5, 6]', 'use resize']),
+    (dict(pad=(10 ** 8, 10 ** 8)), ['bytes of memory']),
+    (dict(crop=(6, 3)), ['[5, 6]', 'only cuts']),
+    (dict(channels=2), ['channels=2', '(0, 1, 3, 4)']),
+    (dict(background=(300,)), ['0..255']),
+    (dict(holdout=1.5), ['[0, 1)']),
+    (dict(holdout=1e-9), ['hold out 0 of 3']),
+    (dict(labelled=0.0), ['share in (0, 1]']),
+    (dict(labelled=1.5), ['share in (0, 1]']),
+    (dict(classes=(2, 11)), ['[11]', '0, 1, 2']),
+    (dict(classes=(2, 2)), ['occurs twice']),
+    (dict(classes='3'), ['tuple of integers']),
+])
+def test_bad_arguments(tmp_path, kwargs, words):
+  path = npz(tmp_path, images=images(), labels=np.arange(3))
+  fails(*words, call=lambda: load(name='npz', path=path, **kwargs))
+
+
+def test_sets_take_keywords_none_of_which_is_shared():
+  names = lookup.names('gan_jax.data.sources')
+  assert {'mnist10k', 'npz', 'idx', 'mnist', 'fashion_mnist'} <= set(names)
+  for name in names:
+    parameters = inspect.signature(getattr(sources, name)).parameters
+    assert all(p.kind is p.KEYWORD_ONLY for p in parameters.values())
+    assert not set(parameters) & set(data.shared_arguments())
+
+
+def test_check_names_what_all_sets_share():
+  found = data.check(dict(name='mnist10k', resiz=(8, 8), flip=1, fit='zoom'),
+                     'data')
+  assert [p.path for p in found] == ['data.resiz', 'data.fit', 'data.flip']
+  assert 'did you mean "resize"' in str(found[0])
+  assert 'stretch' in str(found[1])
+  assert data.check(dict(name='mnist10k', holdout=0.5), 'data') == []
+
+
+@pytest.fixture(scope='module')
+def many(tmp_path_factory):
+  """Two thousand images of noise in four classes of unequal sizes."""
+  path = str(tmp_path_factory.mktemp('data') / 'many.npz')
+  rng = np.random.default_rng(0)
+  np.savez(path, images=rng.integers(0, 256, (2000, 3, 3), np.uint8),
+           labels=rng.choice(4, 2000, p=(0.4, 0.3, 0.2, 0.1)))
+  return dict(name='npz', path=path)
+
+
+def test_holdout_is_by_content_and_leaves_nothing_out(many):
+  whole, split = load(**many), load(**many, holdout=0.2)
+  held_out = split.held_out
+  assert 320 < len(held_out.images) < 480
+  rows = {image.tobytes() for image in split.images}
+  kept_back = {image.tobytes() for image in held_out.images}
+  assert not rows & kept_back
+  assert rows | kept_back == {image.tobytes() for image in whole.images}
+  # The same images on the same side when others are gone.
+  some = load(**many, holdout=0.2, classes=(1, 3))
+  np.testing.assert_array_equal(
+      some.held_out.images,
+      held_out.images[np.isin(held_out.labels, (1, 3))])
+  assert len({s.fingerprint for s in (whole, split, held_out, some)}) == 4
+
+
+def test_a_users_own_set_is_shaped_and_selected(tmp_path, monkeypatch):
+  (tmp_path / 'my_set.py').write_text(
+      'import numpy as np\n'
+      'from gan_jax.data.prepare import make_source\n'
+      'def dots(*, count=4):\n'
+      '  images = np.full((count, 4, 4, 1), 200, np.uint8)\n'
+      '  return make_source(images, np.arange(count) % 2, 2, name="dots")\n'
+      'def mapped(*, path):\n'
+      '  images = np.load(path, mmap_mode="r")\n'
+      '  return make_source(images, np.arange(6) % 3, 3, name="set",\n'
+      '                     fingerprint="known")\n'
+      'def nothing():\n'
+      '  return None\n')
+  monkeypatch.syspath_prepend(str(tmp_path))
+  source = load(name='my_set:dots', count=6, resize=(2, 3), classes=(1,))
+  assert source.images.shape == (3, 2, 3, 1) and source.images.min() == 200
+  fails('NoneType', 'make_source', call=lambda: load(name='my_set:nothing'))
+  # Rows of a mapped file stay there.
+  pixels = np.arange(6 * 4, dtype=np.uint8).reshape(6, 2, 2, 1)
+  np.save(tmp_path / 'images.npy', pixels)
+  taken = load(name='my_set:mapped', path=str(tmp_path / 'images.npy'),
+               classes=(1,))
+  assert not isinstance(taken.images, np.ndarray)
+  assert taken.images.shape == (2, 2, 2, 1) and taken.images.nbytes == 8
+  assert len(taken.images) == 2 and taken.images.dtype == np.uint8
+  np.testing.assert_array_equal(taken.images[np.array([1])], pixels[[4]])
+  assert taken.labels.tolist() == [1, 1]
+
+
+def test_labels_are_kept_of_a_share_of_each_class(many):
+  whole, some = load(**many), load(**many, labelled=0.02)
+  known = some.labels >= 0
+  np.testing.assert_array_equal(some.labels[known], whole.labels[known])
+  np.testing.assert_array_equal(
+      np.bincount(some.labels[known], minlength=4),
+      [max(1, round(0.02 * n)) for n in np.bincount(whole.labels)])
+  assert some.num_classes == 4 and (some.labels[~known] == -1).all()
+  np.testing.assert_array_equal(some.images, whole.images)
+  # More of them contain the same ones.
+  more, few = load(**many, labelled=0.1), load(**many, labelled=1e-6)
+  assert known[more.labels < 0].sum() == 0 and (more.labels >= 0).sum() > 150
+  assert (few.labels >= 0).sum() == 4
+  assert len({s.fingerprint for s in (whole, some, more, few)}) == 4
+
+
+def test_held_out_examples_keep_their_labels(many):
+  both = dict(holdout=0.5, classes=(1, 2))
+  some, alone = load(**many, labelled=0.1, **both), load(**many, **both)
+  assert (some.held_out.labels >= 0).all()
+  assert some.held_out.fingerprint == alone.held_out.fingerprint
+  assert some.fingerprint != alone.fingerprint
+  assert set(np.unique(some.labels)) == {-1, 1, 2}
+
+
+def test_selections_need_labels(tmp_path):
+  path = npz(tmp_path, images=images())
+  fails('labelled=0.5 of a data set without', call=lambda: load(
+      name='npz', path=path, labelled=0.5))
+  fails('classes=(1,) of a data set without', call=lambda: load(
+      name='npz', path=path, classes=(1,)))
+
+
+def test_fingerprints_are_the_same_for_ever(tmp_path):
+  """Recorded once: a run is refused where its data have another fingerprint."""
+  path = npz(tmp_path, images=images(20), labels=np.arange(20) % 2)
+  source = load(name='npz', path=path, pad=(8, 8), classes=(1,), holdout=0.3,
+                labelled=0.5)
+  assert source.fingerprint == (
+      '259733acbe80b151effd41b55436ee22d8c72b8cece81363127231ee6ed8c2c3')
+  assert source.held_out.fingerprint == (
+      '9037ba912f2da5f7cb6101ba133e68391deae5438ff561218e241c436c976589')

@@ -1,0 +1,92 @@
+"""Intervals: against theory, seeds, biases."""
+
+import math
+
+import numpy as np
+import pytest
+
+from gan_jax.evaluators.measures import bootstrap, jackknife, wilson
+from gan_jax.metrics.frechet import distance_to
+
+
+def mean(fake):
+  return float(fake.mean())
+
+
+def draws(count=400, size=1):
+  draw = np.random.RandomState(0)
+  return draw.randn(50, size), draw.randn(count, size) + 3
+
+
+def test_interval_of_a_mean_is_that_of_theory():
+  _, fake = draws()
+  low, high = bootstrap(mean, fake, seed=0, resamples=1000)
+  error = fake.std() / 20
+  assert low == pytest.approx(mean(fake) - 1.96 * error, abs=0.2 * error)
+  assert high == pytest.approx(mean(fake) + 1.96 * error, abs=0.2 * error)
+
+
+def test_interval_holds_the_truth_about_as_often_as_it_says():
+  draw = np.random.RandomState(0)
+  inside = 0
+  for i in range(100):
+    low, high = bootstrap(mean, draw.randn(60, 1) + 5, seed=i, resamples=100)
+    inside += low < 5 < high
+  assert 88 <= inside <= 99
+
+
+def test_calls_and_seeds():
+  _, fake = draws()
+  seen = []
+
+  def score(part):
+    seen.append(part)
+    return mean(part)
+
+  found = bootstrap(score, fake, seed=3, resamples=20)
+  assert len(seen) == 21
+  np.testing.assert_array_equal(seen[0], fake)
+  for part in seen[1:]:
+    assert len(part) == 400 and set(part[:, 0]) <= set(fake[:, 0])
+    # About 1 - 1 / e of the fakes.
+    assert 0.55 < len(np.unique(part)) / 400 < 0.72
+  assert found == bootstrap(mean, fake, seed=3, resamples=20)
+  assert found != bootstrap(mean, fake, seed=4, resamples=20)
+
+
+def test_the_second_bias_of_a_frechet_distance_is_taken_off():
+  # Of equal Gaussians (d + d (d + 1) / 4) (1 / N + 1 / M), from the means and
+  # the covariances; in a resample the part of the fakes once more.
+  draw = np.random.RandomState(0)
+  real, fake = draw.randn(4000, 8), draw.randn(400, 8)
+  distance, seen = distance_to(real), []
+  low, high = bootstrap(lambda x: seen.append(distance(x)) or seen[-1], fake,
+                        seed=0, resamples=100)
+  value, *resampled = seen
+  assert np.mean(resampled) - value == pytest.approx(26 / 400, rel=0.2)
+  assert np.quantile(resampled, 0.025) > value
+  assert 0 <= low < value < high
+
+
+def test_of_a_collapsed_generator_is_a_point_and_of_nan_is_nan():
+  real, fake = draws(50, 3)
+  same = np.ones_like(fake)
+  value = distance_to(real)(same)
+  assert bootstrap(distance_to(real), same, seed=0, resamples=10) == (
+      pytest.approx((value, value), abs=1e-9))
+  fake[4, 1] = math.nan
+  assert np.isnan(bootstrap(distance_to(real), fake, seed=0, resamples=5)).all()
+
+
+def test_a_jackknife_of_a_mean_is_its_standard_error():
+  # Groups of one: std(ddof=1) / sqrt(n).
+  fake = np.random.RandomState(0).randn(10)
+  assert jackknife(mean, fake) == pytest.approx(fake.std(ddof=1) / np.sqrt(10))
+
+
+@pytest.mark.parametrize('share,count,low,high', [
+    # Wilson's formula by hand: p = 0.5, n = 100.
+    (0.5, 100, 0.4038, 0.5962), (0.0, 10, 0.0, 0.2775), (1.0, 10, 0.7225, 1.0)])
+def test_wilsons_interval(share, count, low, high):
+  assert wilson(share, count) == pytest.approx((low, high), abs=1e-3)
+  assert wilson(math.nan, count) == (None, None)

@@ -1,0 +1,130 @@
+"""What README and docs show is run, not only read."""
+
+import importlib.util
+import pathlib
+import re
+import shlex
+import sys
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+from recipes import parsed
+from shown_code import PAGES, ROOT, commands, example
+
+from gan_jax.base import lookup
+from gan_jax.config import command_line, experiment
+
+pytestmark = tiny.READS_CONFIGS
+
+
+@pytest.mark.parametrize('command', commands())
+def test_a_command_parses_and_its_config_loads(command):
+  line = command_line.parse(shlex.split(command)[2:])
+  if 'my_lab' in command:
+    return  # Run below, with the examples.
+  assert line.problems == []
+  if line.config is None or 'path=' in command:
+    return
+  if 'fashion_mnist' in command and not pathlib.Path(
+      '/usr/share/datasets/fashion-mnist').exists():
+    pytest.skip('needs the Debian package dataset-fashion-mnist')
+  experiment.load(line.config)
+
+
+@pytest.fixture
+def my_lab(tmp_path, monkeypatch):
+  """The examples of the pages in files of one's own."""
+  (tmp_path / 'my_lab').mkdir()
+  for name, texts in {
+      'ideas': ('def exponential', 'def centred', 'def domains', 'class RMS'),
+      'nets': ('class Discriminator',), 'data': ('def stripes',),
+      'scores': ('def brightness',)}.items():
+    (tmp_path / 'my_lab' / f'{name}.py').write_text(
+        '\n'.join(map(example, texts)))
+  monkeypatch.syspath_prepend(tmp_path)
+  for name in [n for n in sys.modules if n.split('.')[0] == 'my_lab']:
+    monkeypatch.delitem(sys.modules, name)
+  return tmp_path
+
+
+def test_the_loss_is_what_it_says(my_lab):
+  assert len(example('def exponential').strip().splitlines()) <= 10
+  loss = lookup.build('gan_jax.losses', dict(
+      name='my_lab.ideas:exponential', scale=2.0))
+  real, fake = jnp.array([0.5, -1.0]), jnp.array([0.0, 1.0])
+  np.testing.assert_allclose(
+      loss.disc(real, fake), np.exp([-1.0, 2.0]) + np.exp([0.0, 2.0]),
+      rtol=1e-6)
+
+
+def test_own_loss_networks_data_and_metric_train(my_lab, cli):
+  status, _, said = cli(
+      '--config=configs/original_gan.py:generator=my_lab.nets:Generator,'
+      'discriminator=my_lab.nets:Discriminator,data=my_lab.data:stripes,'
+      'evaluator=my_lab.scores:brightness,quick',
+      '--config.loss.name=my_lab.ideas:exponential',
+      '--config.evaluators[0].num_samples=8', f'--workdir={my_lab / "run"}')
+  assert status == 0, said
+  assert (my_lab / 'run' / 'samples' / 'step_00000004.png').exists()
+  path = my_lab / 'run' / 'scores.jsonl'
+  assert path.exists() and 'brightness_8' in path.read_text(), said
+
+
+def test_own_terms_and_norm_train(my_lab, cli):
+  status, _, said = cli(
+      '--config=configs/cgan.py:penalty=my_lab.ideas:centred'
+      '+my_lab.ideas:domains,quick',
+      '--config.discriminator.norm=my_lab.ideas:RMS',
+      f'--workdir={my_lab / "run"}')
+  assert status == 0, said
+  row = tiny.rows(my_lab / 'run')[-1]
+  assert {k for k in row if k.startswith('penalty/')} == {
+      'penalty/my_lab.ideas:centred', 'penalty/my_lab.ideas:domains',
+      'penalty/my_lab.ideas:domains_gen'}
+
+
+# --- the pages -------------------------------------------------------------
+
+
+def test_the_readme_is_short():
+  assert len((ROOT / 'README.md').read_text().splitlines()) <= 160
+
+
+def test_every_file_that_a_page_names_is_there():
+  for page in PAGES:
+    for path in re.findall(
+        r'`((?:gan_jax|configs|experiments|tests|docs|game|run|config|data|ops'
+        r'|losses|penalties|base|augment)/[\w./-]*)', page.read_text()):
+      places = ROOT / path, ROOT / 'gan_jax' / path
+      assert any(place.exists() for place in places), (page.name, path)
+
+
+def _hooks():
+  spec = importlib.util.spec_from_file_location('hooks', ROOT / 'docs/hooks.py')
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module
+
+
+@pytest.mark.parametrize('room, kind', [
+    ('gan_jax.losses', ''), ('gan_jax.penalties', ''), ('gan_jax.augment', ''),
+    ('gan_jax.models', 'Generator'), ('gan_jax.models', 'Discriminator'),
+    ('gan_jax.game.latents', ''), ('gan_jax.game.schedules', ''),
+    ('gan_jax.data.sources', ''), ('gan_jax.evaluators', '')])
+def test_every_choice_has_a_line_in_its_table(room, kind):
+  pytest.importorskip('mkdocs')
+  for name in lookup.names(room, kind):
+    what, paper = _hooks().described(lookup.find(room, name, kind))
+    assert 10 < len(what) < 160, (name, what)
+    if room in ('gan_jax.losses', 'gan_jax.penalties', 'gan_jax.augment'):
+      assert paper or name in ('horizontal_flip',), name
+  assert any('arxiv.org' in line
+             for line in _hooks().choices('gan_jax.losses').splitlines())
+
+
+def test_a_command_of_the_pages_can_fail():
+  """The tests above would see a mistake."""
+  with pytest.raises(AssertionError, match='los'):
+    parsed('--config=configs/dcgan.py', '--config.los.name=hinge')
