@@ -112,7 +112,7 @@ class Appender:
 
   def __init__(self, path, limit=16 * 2**20):
     """Opens nothing yet; `limit` is in bytes."""
-    self._path, self._limit = pathlib.Path(path), limit
+    self.path, self._limit = pathlib.Path(path), limit
     self._fd, self._waiting, self._lost, self._failed = None, [], 0, False
 
   def append(self, record: bytes):
@@ -136,18 +136,18 @@ class Appender:
     lost = self._lost + len(self._waiting)
     self._fd, self._waiting, self._lost, self._failed = None, [], 0, False
     if lost:
-      _log.warning('%d records are missing from %s', lost, self._path)
+      _log.warning('%d records are missing from %s', lost, self.path)
 
   def _try(self, action):
     try:
       action()
     except OSError as error:
       if not self._failed:
-        _warn(self._path, error)
+        _warn(self.path, error)
       self._failed = True
       return False
     if self._failed:
-      _log.warning('%s can be written again', self._path)
+      _log.warning('%s can be written again', self.path)
     self._failed = False
     return True
 
@@ -159,8 +159,8 @@ class Appender:
 
   def _write(self):
     if self._fd is None:
-      self._path.parent.mkdir(parents=True, exist_ok=True)
-      self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+      self.path.parent.mkdir(parents=True, exist_ok=True)
+      self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND,
                          0o666)
     start = os.fstat(self._fd).st_size
     data = memoryview(b''.join(self._waiting))

@@ -1,5 +1,6 @@
 """What is looked at while training: sample grids and scores of the average."""
 
+import functools
 from collections.abc import Callable
 from functools import partial
 
@@ -15,8 +16,7 @@ from gan_jax.evaluators.score import Score, short_hash
 from gan_jax.game import sampling
 from gan_jax.run import files
 
-# Folded into the key, so that grid and scores share no latent.
-_GRID, _SCORES = 0, 1
+_GRID, _SCORES = 0, 1  # folded into the key: they share no latent
 _POINTS = 2000  # of a scatter plot, generated and real
 
 
@@ -31,12 +31,10 @@ class Sampler:
   """
 
   def __init__(self, game, image_range):
-    """game: for its generator and prior; image_range: of its images."""
     self._latent = jax.jit(partial(sampling.latents, game.latent),
                            static_argnums=1)
     generate = partial(sampling.generate, game.gen)
-    self._generate = jax.jit(generate)
-    self._share = parallel.spread(generate)
+    self._generate, self._share = jax.jit(generate), parallel.spread(generate)
     self._low, self._high = image_range
 
   def latents(self, key, count: int, start: int = 0):
@@ -94,19 +92,15 @@ class Evaluator:
 
   def __init__(self, experiment: Experiment):
     """Fixes the latents of the grid, for the whole run and all its resumes."""
-    config = experiment.config
-    self._experiment = experiment
+    self._run, config = experiment, experiment.config
     self._sampler = Sampler(experiment.game, config['image_range'])
     self._key = jax.random.fold_in(jax.random.key(config['seed']), 2**31 - 2)
     self._label = grid_labels(experiment)
     self._z = self._sampler.latents(
         jax.random.fold_in(self._key, _GRID), len(self._label))
-    self._real = self._order = None
-    if len(experiment.info.image_shape) == 1:
-      source = experiment.source
-      count = min(_POINTS, len(source.images))
-      order = Batches(len(source.images), count, 0)(0, 1)[0]
-      self._real = np.asarray(source.images[order])
+    # Some real examples in a fixed order, for points and for labels.
+    count = len(experiment.source.images)
+    self._order = functools.cache(lambda size: Batches(count, size, 0)(0, 1)[0])
 
   def start_grid(self, state):
     """Starts to draw the fixed latents; the state may be given away after."""
@@ -114,33 +108,30 @@ class Evaluator:
 
   def finish_grid(self, started) -> np.ndarray:
     """The picture that was started, uint8 [H', W', C']."""
-    examples = self._sampler.finish(started)
-    if self._real is not None:
-      return pictures.scatter(examples, real=self._real)
-    return pictures.grid(examples, self._experiment.config['sample_grid'][1])
-
-  def _labels(self, start, stop):
-    """As often as in the data; in turn where the data are balanced."""
-    run, places = self._experiment, np.arange(start, stop)
-    if run.config['data'].get('balanced') or not run.info.classes:
-      classes = np.array(run.info.classes or (0,), np.int32)
-      return classes[places % len(classes)]
-    labels = run.source.labels
-    if self._order is None:
-      self._order = Batches(len(labels), len(labels), 0)(0, 1)[0]
-    return labels[self._order[places % len(labels)]]
+    examples, real = self._sampler.finish(started), self._run.source.images
+    if examples.ndim > 2:
+      return pictures.grid(examples, self._run.config['sample_grid'][1])
+    return pictures.scatter(examples, real=np.asarray(
+        real[self._order(min(_POINTS, len(real)))]))
 
   def draw(self, average, start: int, stop: int):
     """(examples, labels or None) of the places from start on, to be scored.
 
+    Classes are as often as in the data; in turn where the data are balanced.
     All devices on which the average lies share the work.
     """
     z = self._sampler.latents(jax.random.fold_in(self._key, _SCORES),
                               stop - start, start)
-    label = self._labels(start, stop)
-    conditional = models.is_conditional(self._experiment.config['generator'])
-    return (self._sampler.images(average, z, label),
-            label if conditional else None)
+    run, places = self._run, np.arange(start, stop)
+    if run.config['data'].get('balanced') or not run.info.classes:
+      classes = np.array(run.info.classes or (0,), np.int32)
+      label = classes[places % len(classes)]
+    else:
+      labels = run.source.labels
+      label = labels[self._order(len(labels))[places % len(labels)]]
+    images = self._sampler.images(average, z, label)
+    conditional = models.is_conditional(run.config['generator'])
+    return images, label if conditional else None
 
   def scores(self, state, draw: Callable | None = None, *,
              forgiving: bool = False) -> list[Score]:
@@ -154,8 +145,8 @@ class Evaluator:
         the reason, and costs the others nothing.
     """
     draw = draw or partial(self.draw, state.ema)
-    how, run, found = self.protocol | {'step': int(state.step)}, (
-        self._experiment), []
+    how, run = self.protocol | {'step': int(state.step)}, self._run
+    found = []
     for spec, evaluate in zip(run.config['evaluators'], run.evaluators,
                               strict=True):
       try:
@@ -171,7 +162,7 @@ class Evaluator:
   @property
   def protocol(self) -> dict:
     """What all scores of this run have in common, whatever the checkpoint."""
-    config = self._experiment.config
+    config = self._run.config
     game = {k: v for k, v in config.items() if k not in files.RESUMABLE}
     return {'weights': 'ema' if config['ema_decay'] else 'last',
             'batch_norm': 'running statistics',

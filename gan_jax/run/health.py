@@ -272,24 +272,30 @@ class Watchdog:
   """
 
   def __init__(self, levels: Mapping[str, float], train_steps: int, *,
-               since: int = 0, highest: Mapping[str, float] = ()):
-    """See `History` for levels, highest; since: the rows are of later steps."""
-    self.since, self.holding, self.highest = since, {}, dict(highest)
-    self._levels, self._steps = levels, train_steps
-    self._rows, self._scores, self._absent = deque(maxlen=LONG), {}, {}
+               restored=()):
+    """levels: as in `History`; restored: steps that a run was rolled back to.
+
+    A look back does not reach beyond them: it would find the same again.
+    """
+    self._levels, self._steps, self._restored = levels, train_steps, restored
+    self.holding, self._highest, self._since = {}, {}, -1
 
   def see(self, row: Mapping) -> list[Finding]:
     """What is found in a row, with 'step', that did not hold before it."""
+    since = max((s for s in self._restored if s < row['step']), default=0)
+    if since != self._since:
+      self._since, self.holding, self._absent = since, {}, {}
+      self._rows, self._scores = deque(maxlen=LONG), {}
     self._rows.append(row)
     for name in [name for name in row if name.startswith('eval/')]:
       self._scores.pop(name, None)
       if row[name] is not None and np.isfinite(row[name]):
         self._scores[name] = row[name]
-    history = History(list(self._rows), self._levels, self.highest,
+    history = History(list(self._rows), self._levels, self._highest,
                       row['step'] / self._steps, self._scores)
     for name, value in [*history.scores_of(*COUNTED),
                         *((k, history.median(k)) for k in TRACKED)]:
-      self.highest[name] = np.fmax(value, self.highest.get(name, np.nan))
+      self._highest[name] = np.fmax(value, self._highest.get(name, np.nan))
     ready = history.progress > WARM_UP and len(self._rows) >= WINDOW
     new = []
     for name, detector in DETECTORS.items():
@@ -344,7 +350,9 @@ class Guard:
 
   def look(self, step: int, row) -> None:
     """Looks at a logged row; raises RollBack where the policy is to go back."""
-    found = self._see({'step': step, **row})
+    self._rows.append({'step': step, **row})
+    found = self._watchdog.see(self._rows[-1])
+    self._found += found
     for finding in found:
       _LOG.warning('watchdog: step %d: %s. %s', step, finding.text,
                    finding.advice)
@@ -442,22 +450,11 @@ class Guard:
 
   def _replay(self, rows):
     """Findings are a function of the rows and of the record alone."""
-    self._rows, self._found = [], []
-    self._watchdog = Watchdog(self._levels, self._run.train_steps)
-    for row in rows:
-      self._see(row)
-
-  def _see(self, row):
-    # A look back must not reach beyond a rollback: it would find it again.
-    since = max([entry['restored'] for entry in self._record
-                 if entry['restored'] < row['step']], default=0)
-    if since != self._watchdog.since:
-      self._watchdog = Watchdog(self._levels, self._run.train_steps,
-                                since=since, highest=self._watchdog.highest)
-    self._rows.append(row)
-    found = self._watchdog.see(row)
-    self._found += found
-    return found
+    self._rows = list(rows)
+    self._watchdog = Watchdog(
+        self._levels, self._run.train_steps,
+        restored=[entry['restored'] for entry in self._record])
+    self._found = [found for row in rows for found in self._watchdog.see(row)]
 
   def _path(self, name):
     return os.path.join(self._folder, name)
@@ -495,7 +492,8 @@ def report(found, record, last: int) -> str:
   if not found and not record:
     return '\n'.join([*lines, f'Nothing, up to step {last:,}.', ''])
   lines += [f'Up to step {last:,}. A row says when something began to hold.',
-            '', '| step | finding | numbers | what to try |', '|---|---|---|---|']
+            '', '| step | finding | numbers | what to try |',
+            '|---|---|---|---|']
   rows = [(f.step, f.name, f.text, f.advice) for f in found]
   rows += [(e['step'], f'{e["name"]}: rolled back to step {e["restored"]:,}, '
             f'attempt {e["attempt"]}', e['text'], e['advice']) for e in record]

@@ -11,7 +11,6 @@ import os
 import signal
 import time
 from functools import partial
-from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -32,8 +31,6 @@ from gan_jax.run.signals import StopRequest
 
 _LOG = logging.getLogger(__name__)
 _ALONE = ProcessGroup()  # one process
-
-
 
 
 def train(experiment: Experiment, folder: str, *,
@@ -63,8 +60,10 @@ def train(experiment: Experiment, folder: str, *,
   group.wait_for_all(_fingerprint(experiment))
   try:
     with files.hold(folder):
-      return _lead(experiment, folder, group, strict, dict(
-          allow_changed_data=allow_changed_data, allow_changed=allow_changed))
+      changed = files.check_same_run(
+          folder, experiment, allow_changed_data=allow_changed_data,
+          allow_changed=allow_changed)
+      return _lead(experiment, folder, group, strict, changed)
   except OSError as e:
     if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
       raise
@@ -74,7 +73,7 @@ def train(experiment: Experiment, folder: str, *,
         'from the newest checkpoint') from e
 
 
-def _fingerprint(experiment: Experiment) -> str:
+def _fingerprint(experiment):
   """Of what must be the same in all processes: the config and the data."""
   info = experiment.info._asdict()
   del info['manifest']  # It names a folder of one machine.
@@ -88,11 +87,11 @@ def _runner(experiment, mesh):
       image_range=config['image_range'], deterministic=config['deterministic'])
 
 
-def _follow(experiment: Experiment, group: ProcessGroup) -> int:
+def _follow(experiment, group):
   """Carries out the leader's orders; returns the leader's exit status."""
   mesh = parallel.make_mesh()
   runner, evaluator = _runner(experiment, mesh), Evaluator(experiment)
-  state, shapes = None, jax.eval_shape(experiment.init)
+  shapes = jax.eval_shape(experiment.init)
   group.ready(_fingerprint(experiment))
   with StopRequest() as stop:
     while True:
@@ -113,9 +112,8 @@ def _follow(experiment: Experiment, group: ProcessGroup) -> int:
           return order['status']
 
 
-def _lead(experiment, folder, group, strict, allowed) -> int:
+def _lead(experiment, folder, group, strict, changed):
   """The one process of a run that writes."""
-  changed = files.check_same_run(folder, experiment, **allowed)
   for each in (folder, os.path.join(folder, 'samples')):
     remove_torn(each)
   checkpoints = Checkpoints(
@@ -147,32 +145,14 @@ def _lead(experiment, folder, group, strict, allowed) -> int:
   return stop.exit_status
 
 
-class _Call(NamedTuple):
-  """A call that has been given to the device, and what was started after it.
-
-  start, stop: its steps.
-  scalars: {name: [K]}.
-  measured: of the diagnoser, None where no row is due.
-  grid: a picture, None where none is due.
-  """
-
-  start: int
-  stop: int
-  scalars: dict
-  measured: dict | None
-  grid: Any
-
-
 class _Loop:
   """The calls of a run, from a checkpoint or from the start to its end."""
 
   def __init__(self, experiment, folder, checkpoints, results, group):
     self.experiment, self.checkpoints = experiment, checkpoints
-    self.results, self.group = results, group
-    self.mesh = parallel.make_mesh()
+    self.results, self.group, self.draw_error = results, group, None
+    self.evaluator, self.mesh = results.evaluator, parallel.make_mesh()
     self.runner = _runner(experiment, self.mesh)
-    self.evaluator = results.evaluator
-    self.draw_error = None
     self.diagnoser = Diagnoser(experiment, parallel.own_mesh())
     self.guard = Guard(experiment, folder, results.levels, results.rows(),
                        checkpoints.latest())
@@ -189,35 +169,36 @@ class _Loop:
 
   def _play(self, stop):
     config, seed = self.experiment.config, self.guard.seed
-    experiment = reseeded(self.experiment, seed)
+    run = reseeded(self.experiment, seed)
     self.clock = Clock(config['batch_size'] * config['disc_steps'])
-    state, step = self._first_state()
-    data, calls = load(experiment, self.mesh, step)
+    state, step = self._first_state(seed)
+    data, calls = load(run, self.mesh, step)
     if step == 0:
       self.results.sample(0, self.evaluator.start_grid(parallel.own(state)))
     last = None
-    for start, count in plan(experiment, step):
-      if self._signal(stop) or self.guard.verdict:
+    for start, count in plan(run, step):
+      if not stop.signum and (signum := self.group.signal()):
+        stop.signum = signum  # Only then: its own thread may write meanwhile.
+      if stop.signum or self.guard.verdict:
         break
       call = next(calls)
       self.group.order('call')
-      idle = last and all(x.is_ready() for x in last.scalars.values())
-      with self.clock.dispatching(count, bool(idle)):
+      idle = not last or all(x.is_ready() for x in last[2].values())
+      with self.clock.dispatching(count, idle):
         state, scalars = self.runner(state, data, call, seed)
       if last:
-        self._write(last)
+        self._write(*last)
       step, mine = start + count, parallel.own(state)
       due = self._due(step)
       # Measured, drawn and written while the next call runs.
-      last = _Call(start, step, scalars,
-                   self.diagnoser.start(mine, step, seed)
-                   if step % experiment.log_every == 0 else None,
-                   self.evaluator.start_grid(mine) if 'sample' in due else None)
+      last = (start, step, scalars, self.diagnoser.start(mine, step, seed)
+              if step % run.log_every == 0 else None,
+              self.evaluator.start_grid(mine) if 'sample' in due else None)
       if due & {'eval', 'checkpoint'}:  # They need the state itself.
-        self._write(last, state)
+        self._write(*last, state)
         last = None
     if last:
-      self._write(last)
+      self._write(*last)
     if step > self.checkpoints.latest():
       self._save(step, parallel.own(state))
     self.checkpoints.wait()
@@ -232,26 +213,17 @@ class _Loop:
     except Exception as e:  # A picture must not hide how the run ended.
       _LOG.warning('no curves or GIF: %s: %s', type(e).__name__, e)
 
-  def _first_state(self):
+  def _first_state(self, seed):
     """(state, its step), restored or fresh, on the mesh."""
-    init = self.experiment.init
-    step = self.checkpoints.latest()
-    if step:
-      state = self.checkpoints.restore(parallel.abstract(
-          jax.eval_shape(init), parallel.own_mesh()), step, verified=True)
-    else:
-      state = init()
-    self.group.order('start', step=step, seed=self.guard.seed)
+    init, step = self.experiment.init, self.checkpoints.latest()
+    state = self.checkpoints.restore(parallel.abstract(
+        jax.eval_shape(init), parallel.own_mesh()), step,
+        verified=True) if step else init()
+    self.group.order('start', step=step, seed=seed)
     # Orbax's arrays alias its buffers: donation wants arrays of our own.
     return parallel.copy(parallel.share(state, self.mesh)), step
 
-  def _signal(self, stop):
-    """The signal that some process of the run has received, 0 for none."""
-    if not stop.signum and (signum := self.group.signal()):
-      stop.signum = signum  # Only then: its own thread may write meanwhile.
-    return stop.signum
-
-  def _due(self, step) -> set[str]:
+  def _due(self, step):
     """What is due after a step; all of it, where it is wanted, at the end."""
     run, end = self.experiment, step == self.experiment.train_steps
     due = {name for name in ('sample', 'eval', 'checkpoint')
@@ -259,32 +231,30 @@ class _Loop:
            and (end or step % every == 0)}
     return due | {'sample', 'checkpoint'} if end else due
 
-  def _write(self, call, state=None):
-    """A row of scalars and a picture; with the state, all that is due."""
-    scalars = {k: np.asarray(v) for k, v in call.scalars.items()}
-    self.clock.finished(len(next(iter(scalars.values()))))
-    bad = {k: v for k, v in scalars.items() if not np.isfinite(v).all()}
-    if bad:
-      self.guard.refuse(call.start, bad, self.checkpoints.latest())
+  def _write(self, start, step, scalars, measured, grid, state=None):
+    """Waits for a call; its row and picture, and with the state all else."""
+    scalars = {k: np.asarray(v) for k, v in scalars.items()}
+    self.clock.finished(step - start)
+    if bad := {k: v for k, v in scalars.items() if not np.isfinite(v).all()}:
+      self.guard.refuse(start, bad, self.checkpoints.latest())
     row = {}
-    if call.measured is not None:
+    if measured is not None:
       # The mean over one call: the same number whether or not a run was cut.
       row = {k: float(v.mean(dtype=np.float64)) for k, v in scalars.items()}
-      row |= {k: float(v) for k, v in call.measured.items()}
-      row |= self.clock.read()
-    if call.grid is not None:
-      self.results.sample(call.stop, call.grid)
-    due = () if state is None else self._due(call.stop)
+      row |= {k: float(v) for k, v in measured.items()} | self.clock.read()
+    if grid is not None:
+      self.results.sample(step, grid)
+    due = () if state is None else self._due(step)
     if 'eval' in due:
-      row |= self.results.score(call.stop, parallel.own(state),
+      row |= self.results.score(step, parallel.own(state),
                                 partial(self._draw, state.ema))
       self._check_draw()
     if row:
-      self.results.write(call.stop, row)
-      self.guard.look(call.stop, row)
+      self.results.write(step, row)
+      self.guard.look(step, row)
     # Last: a run that is killed here and resumed does not come back for them.
     if 'checkpoint' in due:
-      self._save(call.stop, parallel.own(state))
+      self._save(step, parallel.own(state))
 
   def _draw(self, average, start: int, stop: int):
     """`Evaluator.draw` in all processes, of an average on all devices."""
@@ -326,31 +296,26 @@ class Clock:
   """
 
   def __init__(self, images_per_step: int):
-    self._images_per_step = images_per_step
-    self._in_flight, self._lengths, self._warm = 0, set(), False
+    self._images_per_step, self._lengths = images_per_step, set()
     self._restart()
 
   @contextlib.contextmanager
   def dispatching(self, steps: int, idle: bool):
-    """While a call is given to the device; idle: it had none left to do."""
+    """While a call is given to the device; idle: it had nothing left to do."""
     now = time.perf_counter()
     yield
     if steps not in self._lengths:
-      self._lengths.add(steps)
       compiled = time.perf_counter() - now
       self._start, self._last = self._start + compiled, self._last + compiled
-    if idle or not self._in_flight:
+    if idle:
       self._idle += time.perf_counter() - self._last
-    self._in_flight += 1
 
   def finished(self, steps: int) -> None:
     """A call has been waited for."""
-    self._in_flight -= 1
-    self._steps += steps
-    self._last = time.perf_counter()
-    if not self._warm:
-      self._warm = True
+    self._steps, self._last = self._steps + steps, time.perf_counter()
+    if not self._lengths:  # The first call of all.
       self._restart()
+    self._lengths.add(steps)
 
   def read(self) -> dict[str, float]:
     """Scalars since the last reading; {} before there are any."""

@@ -9,7 +9,6 @@ import datetime
 import json
 import math
 import os
-import pathlib
 import struct
 import sys
 import time
@@ -82,7 +81,7 @@ def _short(value):
   return f'{value:,.0f}' if 1e4 <= abs(value) < 1e9 else f'{value:.4g}'
 
 
-class RowFile(contextlib.AbstractContextManager):
+class RowFile(Appender, contextlib.AbstractContextManager):
   """A file of JSON rows, each with its 'step'.
 
   A row is in the file, where a kill -9 cannot reach it, when it is appended;
@@ -98,33 +97,24 @@ class RowFile(contextlib.AbstractContextManager):
     Raises:
       OSError: the old rows cannot be read or rewritten.
     """
-    self._path = pathlib.Path(path)
-    self._file = Appender(self._path)
+    super().__init__(path)
     if resume_step is not None:
       self.rewind(resume_step)
 
-  def append(self, rows: list[dict]) -> None:
+  def append_rows(self, rows: list[dict]) -> None:
     """Appends rows at once: a kill leaves all of them or none."""
     if rows:
-      self._file.append(''.join(json.dumps(row, allow_nan=False) + '\n'
-                                for row in rows).encode())
+      self.append(''.join(json.dumps(row, allow_nan=False) + '\n'
+                          for row in rows).encode())
 
   def rewind(self, step: int) -> None:
     """Drops the rows of steps after `step`."""
-    self._file.close()
-    drop_rows(self._path, step)
+    Appender.close(self)  # opens again with the next row
+    drop_rows(self.path, step)
 
   def read(self) -> list[dict]:
     """All rows of the file."""
-    return [row for _, row in read_rows(self._path) if row is not None]
-
-  def flush(self) -> None:
-    """Returns when everything written is on the disk."""
-    self._file.flush()
-
-  def close(self) -> None:
-    """Flushes and closes the file; may be called twice."""
-    self._file.close()
+    return [row for _, row in read_rows(self.path) if row is not None]
 
   def __exit__(self, *_):
     self.close()
@@ -140,8 +130,8 @@ class ScoreWriter(RowFile):
   def write(self, step: int, scores) -> None:
     """Appends `Score`s; all their numbers are finite or None."""
     now = time.strftime('%Y-%m-%dT%H:%M:%S%z')
-    self.append([{'step': step, **score._asdict(), 'time': now}
-                 for score in scores])
+    self.append_rows([{'step': step, **score._asdict(), 'time': now}
+                      for score in scores])
 
 
 class ScalarWriter(RowFile):
@@ -184,7 +174,7 @@ class ScalarWriter(RowFile):
       row[name] = number if math.isfinite(number) else None
       if value is not None:
         values.append(Summary.Value(tag=name, simple_value=number))
-    self.append([row])
+    self.append_rows([row])
     self._event(step=int(step), summary=Summary(value=values))
 
   def images(self, step: int, name: str, image) -> None:
