@@ -6,7 +6,6 @@ Orbax writes the arrays; a manifest beside them (`run.manifest`) finds damage.
 import concurrent.futures
 import contextlib
 import functools
-import hashlib
 import itertools
 import logging
 import os
@@ -49,8 +48,7 @@ class Checkpoints(contextlib.AbstractContextManager):
     self._folder = os.path.abspath(os.path.join(workdir, 'checkpoints'))
     self._keep, self._strict = keep, strict
     self._thread = concurrent.futures.ThreadPoolExecutor(1)
-    self._saving = None  # (step, future)
-    self._newest = None  # once it has been looked for
+    self._saving = self._newest = None  # (step, future); once looked for
     if keep:
       with self._writing():
         os.makedirs(self._folder, exist_ok=True)
@@ -140,10 +138,8 @@ class Checkpoints(contextlib.AbstractContextManager):
                             f'{self._folder}; there are {self.steps()}')
     if not verified:
       self.digest(step)
-    try:
+    with self._reading(step):
       return self._orbax.metadata(self._path(step)).item_metadata.tree
-    except Exception as e:
-      raise self._unreadable(step, e) from e
 
   def restore(self, abstract, step: int = 0, *, verified: bool = False):
     """The state of a step (0: the newest) in the form of `parallel.abstract`.
@@ -166,12 +162,10 @@ class Checkpoints(contextlib.AbstractContextManager):
       raise CheckpointError(
           f'the checkpoint {self._path(step)} is of another model:\n  '
           + '\n  '.join(lines[:10]) + more)
-    try:
+    with self._reading(step):
       return self._orbax.restore(
           self._path(step),
           args=ocp.args.StandardRestore(_of_one_process(abstract)))
-    except Exception as e:  # Orbax raises a dozen kinds for damaged files.
-      raise self._unreadable(step, e) from e
 
   def publish(self, step: int) -> None:
     """Makes `.saving-STEP` a checkpoint, then deletes the oldest ones."""
@@ -206,7 +200,6 @@ class Checkpoints(contextlib.AbstractContextManager):
         multiprocessing_options=alone)
 
   def _path(self, name):
-    """Of a step, or of another name in the folder."""
     return os.path.join(self._folder, str(name))
 
   def _find_newest(self):
@@ -214,13 +207,12 @@ class Checkpoints(contextlib.AbstractContextManager):
     for step in reversed(self.steps()):
       try:
         manifest.verify(self._path(step), step)
+        valid = step
+        break
       except manifest.Damage as e:
         if not os.path.lexists(self._path(step)):  # A living run deletes it.
           return self._find_newest()
         damaged[step] = e
-      else:
-        valid = step
-        break
     if not damaged:
       return valid
     said = '; '.join(f'{self._path(step)}: {e}' for step, e in damaged.items())
@@ -251,29 +243,23 @@ class Checkpoints(contextlib.AbstractContextManager):
         self._sweep()
       raise CheckpointError(
           f'cannot save a checkpoint in {self._folder}'
-          f'{free_space(self._folder, e)}: '
-          f'{first_line(e)}; the last finished checkpoint is intact') from e
+          f'{free_space(self._folder, e)}: {first_line(e)}; the last finished '
+          'checkpoint is intact') from e
 
   def _sweep(self):
     for name in os.listdir(self._folder):
       if name.startswith(('.saving-', '.deleting-')):
         shutil.rmtree(self._path(name), ignore_errors=True)
 
-  def _unreadable(self, step, error):
-    return CheckpointError(
-        f'cannot read {self._path(step)}, though its files are as they '
-        f'were saved: {first_line(error)}; move the folder away to go on from '
-        'the checkpoint before it')
-
-
-def digest(state) -> str:
-  """sha256 over names, dtypes, shapes and bytes of all arrays of a state."""
-  sha = hashlib.sha256()
-  for path, leaf in jax.tree_util.tree_leaves_with_path(state):
-    array = np.asarray(leaf)
-    head = f'{jax.tree_util.keystr(path)} {array.dtype} {array.shape};'
-    sha.update(head.encode() + array.tobytes())
-  return sha.hexdigest()
+  @contextlib.contextmanager
+  def _reading(self, step):
+    try:
+      yield
+    except Exception as e:  # Orbax raises a dozen kinds for damaged files.
+      raise CheckpointError(
+          f'cannot read {self._path(step)}, though its files are as they were '
+          f'saved: {first_line(e)}; move the folder away to go on from the '
+          'checkpoint before it') from e
 
 
 @jax.jit

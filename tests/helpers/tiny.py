@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments.reliability.soak import digest
 from gan_jax import parallel
 from gan_jax.config import experiment, recipe
 from gan_jax.run import checkpoint
@@ -60,7 +61,7 @@ def saved(run, folder, step=0):
 
 def saved_digest(run, folder, step=0):
   """Its sha256."""
-  return checkpoint.digest(saved(run, folder, step))
+  return digest(saved(run, folder, step))
 
 
 def with_a_bad_average(run):

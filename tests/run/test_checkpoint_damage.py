@@ -12,9 +12,10 @@ import jax
 import pytest
 from saved_states import UNREAD, abstract, filled, opened
 
+from experiments.reliability.soak import digest
 from gan_jax.base.errors import CheckpointError
 from gan_jax.run import manifest
-from gan_jax.run.checkpoint import Checkpoints, digest
+from gan_jax.run.checkpoint import Checkpoints
 
 pytestmark = UNREAD
 
