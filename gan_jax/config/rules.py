@@ -142,6 +142,18 @@ def of_labels(config: Mapping, name: str) -> Iterator[Problem]:
                     f'needs labels, and the data {name!r} have none; use {fix}')
 
 
+def of_best(config: Mapping, evaluators) -> Iterator[Problem]:
+  """The best state is kept by a score that the evaluators will have.
+
+  Their attribute `names` lists their scores; without it nobody knows.
+  """
+  names = [getattr(evaluate, 'names', None) for evaluate in evaluators]
+  wanted = config.get('best_metric')
+  if wanted and names and all(names) and wanted not in sum(names, []):
+    yield Problem('best_metric', wanted, 'no such score'
+                  + lookup.near(wanted, sum(names, [])))
+
+
 def of_game(config: Mapping, disc: Any, loss: Any, penalties,
             unlabelled: int = 0) -> list[Problem]:
   """Combinations of built parts that have no meaning.
