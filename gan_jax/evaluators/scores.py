@@ -125,9 +125,9 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
     return found
 
   if spec['name'] in ('classifier', 'points', 'random'):  # as they name theirs
-    evaluate.names = [
-        f'{name}_{_tail(metric, spec["name"], num_samples, num_real, reference)}'
-        for metric in metrics for name in NAMES.get(metric, (metric,))]
+    how = spec['name'], num_samples, num_real, reference
+    evaluate.names = [f'{name}_{_tail(metric, *how)}' for metric in metrics
+                      for name in NAMES.get(metric, (metric,))]
   return evaluate
 
 
