@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 
 # Before JAX starts: with fewer threads than devices, collectives on CPU can
 # dead-lock.
@@ -102,9 +103,15 @@ def sweep(tmp_path):
     yield start
 
 
-@pytest.fixture
-def saved(tmp_path):
-  """A folder with checkpoints 1 and 2, finished and closed."""
+@pytest.fixture(scope='session')
+def saved_once(tmp_path_factory):
   import saved_states
-  saved_states.save_two(tmp_path)
-  return tmp_path
+  folder = tmp_path_factory.mktemp('saved')
+  saved_states.save_two(folder)
+  return folder
+
+
+@pytest.fixture
+def saved(saved_once, tmp_path):
+  """A folder with checkpoints 1 and 2, finished and closed."""
+  return shutil.copytree(saved_once, tmp_path, dirs_exist_ok=True)

@@ -6,22 +6,27 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
 import types
 
-import numpy
+import numpy as np
 import pytest
 import tiny
 from written import warnings_of
 
 import gan_jax
-from gan_jax import parallel
+from gan_jax import extractors, parallel
 from gan_jax.base.errors import WorkdirError
+from gan_jax.config import experiment
 from gan_jax.config.experiment import DataInfo
-from gan_jax.run import files
+from gan_jax.data import sources
+from gan_jax.evaluators.scores import features_of_data
+from gan_jax.run import files, train
 
 HOLDER = """
 import os, sys, time
@@ -163,7 +168,7 @@ def test_provenance_is_json_and_names_the_versions():
   assert json.loads(json.dumps(got, allow_nan=False)) == got
   assert got['argv'] == sys.argv and got['host'] and got['started']
   assert got['python'] == '.'.join(map(str, sys.version_info[:3]))
-  assert got['versions']['numpy'] == numpy.__version__
+  assert got['versions']['numpy'] == np.__version__
   # Where it is not installed, too; the package is built with the same number.
   assert got['versions']['gan_jax'] == gan_jax.__version__ != ''
   pyproject = pathlib.Path(tiny.ROOT, 'pyproject.toml').read_text()
@@ -240,3 +245,26 @@ def test_a_launch_on_other_cores_says_so(tmp_path, monkeypatch, caplog):
     files.write_launch(tmp_path, run, 2)
   said, = warnings_of(caplog)
   assert said.startswith('on 3 cores, before on 2: ')
+
+
+def test_all_files_follow_the_umask(images, run, pictures, tmp_path):
+  """Those of the cache too, which others may be let read."""
+  shutil.copytree(pictures, tmp_path / 'set')
+  for path in (tmp_path / 'set').iterdir():
+    os.utime(path, (1e9, 1e9))  # Of files just written no index is kept.
+  before = os.umask(0o027)
+  try:
+    experiment.load(tiny.config(images))  # Writes to the cache.
+    assert train.train(run, tmp_path / 'run') == 0
+    source = sources.folder(path=tmp_path / 'set')
+    features_of_data(extractors.random(), source, np.arange(4))
+  finally:
+    os.umask(before)
+  seen = []
+  for folder in ('run', 'cache'):
+    for path in (tmp_path / folder).rglob('*'):
+      wanted = (0o777 if path.is_dir() else 0o666) & ~0o027
+      assert stat.S_IMODE(path.stat().st_mode) == wanted, path
+      seen.append(str(path.relative_to(tmp_path)))
+  assert len(seen) > 38
+  assert {'data', 'extractors', 'folders'} <= {n.split('/')[1] for n in seen}

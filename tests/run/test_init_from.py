@@ -98,7 +98,8 @@ def test_the_source_and_its_digest_are_recorded_and_a_resumed_run_ignores_it(
     images, source, tmp_path):
   there = tmp_path / 'there'
   shutil.copytree(source[1], there)
-  run = experiment.load(_config(images, seed=5, init_from=str(there)))
+  run = source[0]._replace(
+      config=source[0].config | {'init_from': str(there)})
   assert train.train(run._replace(train_steps=2), tmp_path / 'run') == 0
   shutil.rmtree(there)  # Its own checkpoint wins: the source may be gone.
   assert train.train(run, tmp_path / 'run') == 0
@@ -114,7 +115,7 @@ def test_the_source_and_its_digest_are_recorded_and_a_resumed_run_ignores_it(
   assert tiny.finished(tmp_path / 'run') == [2, 4]
   # It is a fact of the run, not a setting that may change.
   with pytest.raises(WorkdirError, match='init_from: '):
-    train.train(experiment.load(_config(images, seed=5)), tmp_path / 'run')
+    train.train(source[0], tmp_path / 'run')
 
 
 def test_layers_that_are_frozen_stay_as_they_were_taken(

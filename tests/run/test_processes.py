@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import sys
 import time
 
 import jax
@@ -77,20 +78,39 @@ def same(run, one, other, step):
     np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
-def test_two_processes_are_one_and_go_on_from_each_other(images, tmp_path):
+_SCORING = """
+import time
+from gan_jax.evaluators.score import Score
+
+def mean(*, num_samples=21, seconds=0.0, source):  # Not divisible by four.
+  def score(sample):
+    time.sleep(seconds)
+    images = sample(0, num_samples)[0]
+    return [Score('mean', float(images.mean()))]
+  return score
+"""
+
+
+@pytest.fixture
+def scoring(tmp_path, monkeypatch):
+  """An evaluator of a user's own, for this process and others."""
+  (tmp_path / 'scoring.py').write_text(_SCORING)
+  monkeypatch.setenv('PYTHONPATH', str(tmp_path))
+  monkeypatch.syspath_prepend(tmp_path)
+  yield ',evaluator=scoring:mean'
+  sys.modules.pop('scoring', None)
+
+
+def test_two_processes_are_one_and_go_on_from_each_other(
+    images, tmp_path, scoring):
   """10 steps are calls of 4, 4 and 2."""
-  args = command(images, tmp_path / 'two', ',evaluator=scores', eval_every=8)
-  args += ['--config.evaluators[0].num_samples=21',  # Not divisible by four.
-           '--config.evaluators[0].num_real=19',
-           "--config.evaluators[0].metrics=('prdc',)",
-           '--config.evaluators[0].extractor.name=random']
+  args = command(images, tmp_path / 'two', scoring, eval_every=8)
   ends = Processes(args).ends()
   assert [status for status, _ in ends] == [0, 0], ends
   run = alone(args, tmp_path / 'one')
   same(run, tmp_path / 'two', tmp_path / 'one', 10)
-  scored = [row['step'] for row in tiny.rows(tmp_path / 'two')
-            if row.get('eval/density_random_21_train_r19') is not None]
-  assert scored == [8, 10]
+  rows = tiny.rows(tmp_path / 'two')
+  assert [row['step'] for row in rows if row.get('eval/mean')] == [8, 10]
   # One goes on where two were.
   longer = run._replace(train_steps=16)
   for folder in ('two', 'one'):
@@ -166,25 +186,11 @@ def test_a_mistake_ends_all_with_its_status(images, tmp_path):
   assert 'hinge' in ends[0][1]
 
 
-_SLOW = """
-import time
-
-def slow(*, num_samples=0, seconds=20.0, source):
-  def score(sample):
-    time.sleep(seconds)
-    return []
-  return score
-"""
-
-
 @pytest.mark.slow
-def test_four_processes_wait_for_their_leader(images, tmp_path, monkeypatch):
+def test_four_processes_wait_for_their_leader(images, tmp_path, scoring):
   """Of another number than before, through a pause longer than heartbeats."""
-  (tmp_path / 'scoring.py').write_text(_SLOW)
-  monkeypatch.setenv('PYTHONPATH', str(tmp_path))
-  monkeypatch.syspath_prepend(tmp_path)
   slow, quick = (command(images, tmp_path / folder, train_steps=20,
-                         arg=',evaluator=scoring:slow', eval_every=10) +
+                         arg=scoring, eval_every=10) +
                  [f'--config.evaluators[0].seconds={seconds}']
                  for folder, seconds in (('many', 20.0), ('one', 0.0)))
   ends = Processes([*slow, '--config.train_steps=10'], devices=1).ends()

@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 
 import jax
@@ -14,23 +16,23 @@ from recipes import parsed
 
 from experiments.reliability import soak
 from gan_jax import parallel
-from gan_jax.base.errors import CheckpointError
+from gan_jax.base.errors import CheckpointError, WorkdirError
 from gan_jax.config import experiment
 from gan_jax.run import checkpoint
 from gan_jax.run.train import train
 
-STEPS = 7
+STEPS = 6
 
 pytestmark = tiny.READS_CONFIGS
 
 
 @pytest.fixture(scope='module')
 def rich(images):
-  """All that a state may hold; calls end at 2, 3, 4, 6, 7."""
+  """A run with all that a state may hold."""
   net = dict(widths=(8,), norm='batch', conditioning='onehot')
   return experiment.load(tiny.config(
       images, seed=3, steps_per_call=2, train_steps=STEPS, log_every=2,
-      sample_every=4, checkpoint_every=3, keep_checkpoints=9,
+      sample_every=4, checkpoint_every=2, keep_checkpoints=9,
       generator=dict(name='mlp.Generator', **net),
       discriminator=dict(name='mlp.Discriminator', **net),
       gen_optimizer=dict(name='adam', learning_rate=1e-2, b1=0.5),
@@ -71,28 +73,39 @@ def test_every_split_point_gives_the_same_run_bit_for_bit(
   monkeypatch.setattr(time, 'time', clock)
   # Cut after every call: each state is that of the uninterrupted run, so each
   # of them is a split point from which the rest comes out equal.
-  wanted = {step: tiny.saved_digest(rich, whole, step) for step in (3, 6, 7)}
+  wanted = {step: tiny.saved_digest(rich, whole, step) for step in (2, 4, 6)}
   assert len(set(wanted.values())) == len(wanted)
-  for step in (2, 3, 4, 6, 7):
+  for step in (2, 4, 6):
     assert train(rich._replace(train_steps=step), tmp_path) == 0
     assert tiny.finished(tmp_path)[-1] == step
-    if step in wanted:
-      assert tiny.saved_digest(rich, tmp_path, step) == wanted[step], step
+    assert tiny.saved_digest(rich, tmp_path, step) == wanted[step], step
   assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6]
   assert tiny.rows(tmp_path) == tiny.rows(whole)
   assert {'loss/disc', 'loss/gen', 'penalty/r1', 'memory/augment/apa/p',
           'memory/path_length_gen/length'} <= set(tiny.rows(tmp_path)[0])
-  assert _files(whole) == [f'step_{step:08}.png' for step in (0, 4, 7)]
+  assert _files(whole) == [f'step_{step:08}.png' for step in (0, 4, 6)]
   for name in _files(whole):
     assert _picture(tmp_path, name) == _picture(whole, name)
   with open(tmp_path / 'launches.jsonl') as file:
-    assert [json.loads(line)['step'] for line in file] == [0, 2, 3, 4, 6]
+    assert [json.loads(line)['step'] for line in file] == [0, 2, 4]
   # A finished run that is started again changes nothing.
   with caplog.at_level('INFO', logger='gan_jax'):
     assert train(rich, tmp_path) == 0
   assert f'is finished, at step {STEPS}' in caplog.text
   assert tiny.rows(tmp_path) == tiny.rows(whole)
-  assert tiny.saved_digest(rich, tmp_path) == wanted[7]
+  assert tiny.saved_digest(rich, tmp_path) == wanted[6]
+
+
+def test_calls_of_other_lengths_are_cut_and_resumed_alike(run, tmp_path):
+  """The calls end at 2, 3, 4, 6, 7, 8."""
+  odd = run._replace(train_steps=8, log_every=3, checkpoint_every=7,
+                     sample_every=0, eval_every=4)
+  for folder, steps in (('whole', (8,)), ('cut', (3, 7, 8))):
+    for step in steps:
+      assert train(odd._replace(train_steps=step), tmp_path / folder) == 0
+  assert tiny.saved_digest(run, tmp_path / 'cut') == tiny.saved_digest(
+      run, tmp_path / 'whole')
+  assert tiny.rows(tmp_path / 'cut') == tiny.rows(tmp_path / 'whole')
 
 
 def test_a_run_that_dies_while_it_saves_has_lost_no_row(
@@ -102,7 +115,7 @@ def test_a_run_that_dies_while_it_saves_has_lost_no_row(
 
   def save_and_die(self, step, state):
     save(self, step, state)
-    if step == 6:
+    if step == 4:
       self.wait()
       raise KeyboardInterrupt  # As near to a kill as one process allows.
 
@@ -110,8 +123,8 @@ def test_a_run_that_dies_while_it_saves_has_lost_no_row(
     patch.setattr(checkpoint.Checkpoints, 'save', save_and_die)
     with pytest.raises(KeyboardInterrupt):
       train(rich, tmp_path)
-  assert tiny.finished(tmp_path) == [3, 6]
-  assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6]
+  assert tiny.finished(tmp_path) == [2, 4]
+  assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4]
   assert _files(tmp_path)[-1] == 'step_00000004.png'
   assert train(rich, tmp_path) == 0
   assert tiny.rows(tmp_path) == tiny.rows(whole)
@@ -125,21 +138,21 @@ def test_a_run_that_dies_while_it_saves_has_lost_no_row(
 def damaged(whole, tmp_path):
   """A copy of the run with one bit of a weight of its newest state flipped."""
   folder = shutil.copytree(whole, tmp_path / 'run')
-  path, = (folder / 'checkpoints' / '7' / 'd').iterdir()
+  path, = (folder / 'checkpoints' / '6' / 'd').iterdir()
   data = bytearray(path.read_bytes())
   data[len(data) // 2] ^= 1
   path.write_bytes(data)
-  return folder, f'checkpoints/7: d/{path.name}: its sha256 has changed'
+  return folder, f'checkpoints/6: d/{path.name}: its sha256 has changed'
 
 
 def test_the_run_goes_on_from_the_one_before_to_the_same_end(
     rich, whole, damaged, caplog):
   folder, words = damaged
   assert train(rich, folder) == 0
-  assert words in caplog.text and 'step 6 takes its place' in caplog.text
-  assert 'moved' in caplog.text and 'to damaged-7' in caplog.text
+  assert words in caplog.text and 'step 4 takes its place' in caplog.text
+  assert 'moved' in caplog.text and 'to damaged-6' in caplog.text
   assert sorted(os.listdir(folder / 'checkpoints')) == [
-      '3', '6', '7', 'damaged-7']
+      '2', '4', '6', 'damaged-6']
   assert tiny.saved_digest(rich, folder) == tiny.saved_digest(rich, whole)
   assert tiny.rows(folder) == tiny.rows(whole)
 
@@ -164,8 +177,8 @@ def test_strict_is_status_4_and_changes_nothing(damaged, recipe, mode, cli):
   status, _, said = cli(*args, f'--workdir={folder}', f'--mode={mode}',
                         '--strict')
   assert status == 4
-  assert words in said and 'Without --strict, step 6' in said
-  assert sorted(os.listdir(folder / 'checkpoints')) == ['3', '6', '7']
+  assert words in said and 'Without --strict, step 4' in said
+  assert sorted(os.listdir(folder / 'checkpoints')) == ['2', '4', '6']
   assert not (folder / 'samples.png').exists()
 
 
@@ -175,17 +188,17 @@ def test_samples_are_of_the_newest_valid_step(damaged, tmp_path, cli):
   status, printed, said = cli('--mode=sample', f'--workdir={folder}',
                               '--num_samples=3', f'--out={out}')
   assert status == 0
-  assert '3 images of step 6' in printed and words in said
+  assert '3 images of step 4' in printed and words in said
   assert np.load(out)['images'].shape == (3, 8, 8, 1)
-  assert sorted(os.listdir(folder / 'checkpoints')) == ['3', '6', '7']
+  assert sorted(os.listdir(folder / 'checkpoints')) == ['2', '4', '6']
 
 
 def test_all_damaged_is_an_error_and_no_row_is_lost(rich, damaged):
   folder, _ = damaged
-  for step in '36':
+  for step in '24':
     os.remove(folder / 'checkpoints' / step / '_METADATA')
   before = (folder / 'scalars.jsonl').read_bytes()
-  with pytest.raises(CheckpointError, match='/3: _METADATA: is missing'):
+  with pytest.raises(CheckpointError, match='/2: _METADATA: is missing'):
     train(rich, folder)
   assert (folder / 'scalars.jsonl').read_bytes() == before
 
@@ -211,43 +224,95 @@ def test_on_another_number_of_devices_it_is_the_same_run_but_for_rounding(
     np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6)
 
 
-# --- kills -----------------------------------------------------------------
+# --- kills and signals, of processes of their own ---------------------------
 
 
-def test_the_same_command_after_a_kill_9_ends_the_same(images, tmp_path):
-  steps, folder = 80, tmp_path / 'killed'
-  args = ['--config=configs/keras_mlp.py:data=npz,quick',
-          f'--config.data.path={images}', f'--config.train_steps={steps}',
-          '--config.log_every=10', '--config.checkpoint_every=20',
-          '--config.steps_per_call=10', '--config.sample_every=40',
-          '--config.eval_every=0']
-  command = [*args, f'--workdir={folder}']
-  victim = tiny.start(*command)
+def _wait_until(happened, process):
+  limit = time.time() + 200
+  while not happened():
+    assert process.poll() is None, process.communicate()
+    assert time.time() < limit
+    time.sleep(0.002)
+
+
+@pytest.fixture(scope='module')
+def killed(images, tmp_path_factory):
+  """A run in a home of its own: killed by -9, resumed, ended by SIGTERM.
+
+  (experiment, its folder, steps at both ends, what the second process said).
+  """
+  home = tmp_path_factory.mktemp('home')
+  for name in ('here', 'tmp'):
+    (home / name).mkdir()
+  # What is compiled already, in the place where it is kept by default.
+  compiled = home / '.cache' / 'gan_jax' / 'xla'
+  compiled.parent.mkdir(parents=True)
+  compiled.symlink_to(jax.config.jax_compilation_cache_dir)
+  env = tiny.environment() | {
+      'HOME': str(home), 'TMPDIR': str(home / 'tmp'), 'PYTHONPATH': tiny.ROOT,
+      'PYTHONDONTWRITEBYTECODE': '1'}
+  for name in ('GAN_JAX_CACHE', 'JAX_COMPILATION_CACHE_DIR', 'XDG_CACHE_HOME'):
+    env.pop(name, None)
+  args = ['--config=keras_mlp:data=npz,quick,evaluator=scores',
+          f'--config.data.path={images}', '--config.train_steps=240',
+          '--config.log_every=20', '--config.checkpoint_every=40',
+          '--config.steps_per_call=10', '--config.sample_every=80',
+          '--config.eval_every=40', "--config.evaluators[0].metrics=('prdc',)"]
+  folder, run = home / 'here' / 'runs' / 'x', experiment.load(parsed(*args))
+
+  def start():
+    return subprocess.Popen(
+        [sys.executable, '-m', 'gan_jax.main', *args, '--workdir=runs/x'],
+        cwd=home / 'here', env=env, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE)
+
+  victim = start()
   try:
-    limit = time.time() + 200
-    while not tiny.finished(folder):
-      assert victim.poll() is None, victim.communicate()
-      assert time.time() < limit
-      time.sleep(0.002)
+    _wait_until(lambda: tiny.finished(folder), victim)
   finally:
     victim.kill()
     victim.communicate()
   assert victim.returncode == -signal.SIGKILL
-  assert 0 < tiny.finished(folder)[-1] < steps
-  again = tiny.start(*command)
+  ends = [tiny.finished(folder)[-1]]
+  again = start()
   try:
-    _, said = again.communicate(timeout=200)
+    _wait_until(lambda: tiny.finished(folder)[-1] > ends[0], again)
+    # A second run in the meantime is refused, naming the first.
+    with pytest.raises(WorkdirError, match=f'pid {again.pid} on host'):
+      train(run, folder)
+    again.send_signal(signal.SIGTERM)
+    _, said = again.communicate(timeout=100)
   finally:
     again.kill()
-  assert again.returncode == 0 and 'resuming' in said, said
-  run = experiment.load(parsed(*args))
-  assert train(run, tmp_path / 'whole') == 0
-  assert tiny.saved_digest(run, folder) == tiny.saved_digest(
-      run, tmp_path / 'whole')
+  assert again.returncode == 143, said
+  ends.append(tiny.finished(folder)[-1])
+  return run, folder, ends, said
+
+
+def test_nothing_is_written_outside_the_workdir_and_the_cache(killed):
+  home = killed[1].parents[2]
+  assert sorted(os.listdir(home)) == ['.cache', 'here', 'tmp']
+  assert os.listdir(home / 'here') == ['runs']
+  assert os.listdir(home / 'here' / 'runs') == ['x']
+  assert os.listdir(home / 'tmp') == []
+  assert os.listdir(home / '.cache') == ['gan_jax']
+  # What was written there shows that it was looked for there.
+  assert 'extractors' in os.listdir(home / '.cache' / 'gan_jax')
+
+
+def test_the_same_command_after_kill_9_and_after_143_ends_the_same(
+    killed, tmp_path):
+  run, folder, ends, said = killed
+  assert 0 < ends[0] < ends[1] < 240
+  assert f'resuming runs/x at step {ends[0]}' in said
+  assert 'SIGTERM: saving after this call' in said
+  for each in (folder, tmp_path):
+    assert train(run, each) == 0
+  assert tiny.saved_digest(run, folder) == tiny.saved_digest(run, tmp_path)
   found = tiny.rows(folder)
-  assert [row['step'] for row in found] == list(range(10, steps + 1, 10))
-  assert found == tiny.rows(tmp_path / 'whole')
-  assert _files(folder) == _files(tmp_path / 'whole')
+  assert [row['step'] for row in found] == list(range(20, 241, 20))
+  assert found == tiny.rows(tmp_path)
+  assert _files(folder) == _files(tmp_path)
   assert (folder / 'training.gif').exists()
 
 

@@ -8,10 +8,7 @@ import time
 
 import pytest
 import tiny
-from recipes import parsed
 
-from gan_jax.base.errors import WorkdirError
-from gan_jax.config import experiment
 from gan_jax.run import signals, train, writers
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.signals import StopRequest
@@ -45,29 +42,6 @@ def test_a_signal_ends_the_run_after_the_call_with_a_checkpoint(
   assert caplog.messages[-1].startswith(
       f'stopped by {signum.name}, the same command goes on: {tmp_path} is at '
       'step 12 of 400, after ')
-
-
-def test_the_process_exits_143_and_the_same_command_goes_on(images, tmp_path):
-  args = ('--config=configs/critic_mlp.py:data=npz,quick',
-          f'--config.data.path={images}', '--config.train_steps=2000000',
-          '--config.checkpoint_every=0', '--config.sample_every=0',
-          '--config.eval_every=0', '--config.log_every=100',
-          '--config.steps_per_call=20', f'--workdir={tmp_path}')
-  process = tiny.start(*args)
-  rows = tmp_path / 'scalars.jsonl'
-  limit = time.time() + 120
-  while not (rows.exists() and rows.stat().st_size):
-    assert process.poll() is None and time.time() < limit
-    time.sleep(0.05)
-  # A second run in the meantime is refused, naming the first.
-  with pytest.raises(WorkdirError, match=f'pid {process.pid} on host'):
-    train.train(experiment.load(parsed(*args)), tmp_path)
-  process.send_signal(signal.SIGTERM)
-  _, said = process.communicate(timeout=60)
-  assert process.returncode == 143, said
-  step, = tiny.finished(tmp_path)
-  assert step % 20 == 0 and 0 < step < 2_000_000
-  assert tiny.rows(tmp_path)[-1]['step'] == step // 100 * 100
 
 
 @pytest.mark.parametrize('signum, status', [(signal.SIGINT, -signal.SIGINT),
