@@ -8,8 +8,8 @@ from absl import logging as absl_logging
 
 from gan_jax.base.errors import (
     ConfigError,
+    ProcessGroupError,
     RequestError,
-    TeamError,
     UserError,
 )
 from gan_jax.config import command_line
@@ -45,25 +45,25 @@ def main(argv: list[str]) -> int:
   # Imported here: --help and a mistyped flag need no JAX.
   from gan_jax.run import processes
   try:
-    team = processes.join(line.flags.coordinator, line.flags.num_processes,
-                          line.flags.process_id)
-  except TeamError as e:
+    group = processes.join(line.flags.coordinator, line.flags.num_processes,
+                           line.flags.process_id)
+  except ProcessGroupError as e:
     return _fail(ConfigError.status, [str(e)])
   try:
-    status = _act(line, team)
-  except TeamError as e:
+    status = _act(line, group)
+  except ProcessGroupError as e:
     status = _fail(e.status, [str(e)])
-    team.end(status, lost=isinstance(e, processes.LostError))
+    group.leave(status, lost=isinstance(e, processes.LostProcessError))
     return status
   except Exception as e:
-    team.broken(e)
+    group.abort(e)
     raise
-  team.end(status)
+  group.leave(status)
   return status
 
 
-def _act(line, team=None) -> int:
-  """Does it; the exit status. What a team must hear of is raised."""
+def _act(line, group=None) -> int:
+  """Does it; the exit status. What other processes must hear of is raised."""
   from gan_jax import parallel
   parallel.use_compilation_cache()
   views = {'sample': _sample, 'evaluate': _evaluate, 'report': _report,
@@ -73,14 +73,14 @@ def _act(line, team=None) -> int:
       if not line.problems:
         print(view(line))
       return _fail(ConfigError.status, line.problems) if line.problems else 0
-    return _train(line, team)
-  except TeamError:
+    return _train(line, group)
+  except ProcessGroupError:
     raise
   except UserError as e:
     return _fail(e.status, [*line.problems, str(e)])
 
 
-def _train(line, team):
+def _train(line, group):
   from gan_jax.config import experiment
   from gan_jax.run import train
   if line.config is None:
@@ -94,7 +94,8 @@ def _train(line, team):
     return 0
   return train.train(run, line.flags.workdir or os.path.join('runs', line.name),
                      allow_changed_data=line.flags.allow_changed_data,
-                     strict=line.flags.strict, team=team)
+                     allow_changed=line.flags.allow_changed,
+                     strict=line.flags.strict, group=group)
 
 
 def _sample(line):

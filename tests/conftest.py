@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 
 # Before JAX starts: with fewer threads than devices, collectives on CPU can
 # dead-lock.
@@ -10,6 +11,8 @@ os.environ.setdefault('NPROC', '16')
 # longer than all the tests.
 os.environ.setdefault('XLA_FLAGS', '--xla_backend_optimization_level=0 '
                       '--xla_llvm_disable_expensive_passes=true')
+# Kept on the disk however short their compilation: to read one is shorter yet.
+os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
 
 import jax  # noqa: E402  (after the line above)
 import numpy as np  # noqa: E402
@@ -21,7 +24,6 @@ jax.config.update('jax_num_cpu_devices', 4)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_compilation_cache_dir', os.path.join(
     os.path.expanduser('~'), '.cache', 'gan_jax', 'xla-tests'))
-jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
 
 
 @pytest.fixture(autouse=True)
@@ -101,9 +103,15 @@ def sweep(tmp_path):
     yield start
 
 
-@pytest.fixture
-def saved(tmp_path):
-  """A folder with checkpoints 1 and 2, finished and closed."""
+@pytest.fixture(scope='session')
+def saved_once(tmp_path_factory):
   import saved_states
-  saved_states.save_two(tmp_path)
-  return tmp_path
+  folder = tmp_path_factory.mktemp('saved')
+  saved_states.save_two(folder)
+  return folder
+
+
+@pytest.fixture
+def saved(saved_once, tmp_path):
+  """A folder with checkpoints 1 and 2, finished and closed."""
+  return shutil.copytree(saved_once, tmp_path, dirs_exist_ok=True)

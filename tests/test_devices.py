@@ -1,7 +1,6 @@
 """Devices: what a runner hands out, how work is spread, 1 to 8 of them."""
 
 import os
-import types
 from functools import partial
 
 import jax
@@ -12,8 +11,6 @@ import tiny
 from jax import lax
 
 from gan_jax import parallel
-from gan_jax.config.experiment import DataInfo
-from gan_jax.run import files
 
 RANGE = (-1.0, 1.0)
 
@@ -37,34 +34,6 @@ def test_deterministic_is_said_to_the_compiler(monkeypatch):
             np.zeros((3, 1, 2), np.int32))
     assert state == 3
   assert options == [None, {'xla_gpu_deterministic_ops': True}]
-
-
-@pytest.mark.parametrize('changes, words', [
-    ({}, 'but not the same bits'),
-    ({'discriminator': {'norm': 'virtual_batch', 'minibatch': 'std'}},
-     'not the same game: with discriminator.norm=virtual_batch, discriminator.'
-     'minibatch=std each device looks at its own part of the batch')])
-def test_a_launch_on_other_devices_says_what_is_not_the_same(
-    tmp_path, monkeypatch, caplog, changes, words):
-  run = types.SimpleNamespace(
-      info=DataInfo('x', (2, 2, 1), 4, 0, (), '', ''), train_steps=4,
-      config={'discriminator': dict(norm='batch', minibatch='none')} | changes)
-  for count in (2, 3):
-    monkeypatch.setattr(parallel, 'device_names', lambda n=count: ['cpu'] * n)
-    files.write_launch(tmp_path, run, 2, {})
-  assert caplog.messages[-1].startswith('on 3 devices, before on 2: ')
-  assert caplog.messages[-1].endswith(words)
-
-
-def test_a_launch_on_other_cores_says_so(tmp_path, monkeypatch, caplog):
-  run = types.SimpleNamespace(
-      info=DataInfo('x', (2, 2, 1), 4, 0, (), '', ''), train_steps=4, config={})
-  for count in (2, 2, 0, 2, 3):  # 0 is an accelerator.
-    monkeypatch.setattr(parallel, 'cores', lambda n=count: n)
-    files.write_launch(tmp_path, run, 2, {})
-  said = [files.getMessage() for record in caplog.records
-          if files.levelname == 'WARNING']
-  assert len(said) == 1 and said[0].startswith('on 3 cores, before on 2: ')
 
 
 def test_cores_are_those_that_xla_counts(monkeypatch):

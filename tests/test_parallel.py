@@ -78,9 +78,9 @@ def test_four_steps_in_one_call_are_two_calls_of_two():
   half = state
   twice, second = runner(state, data, play.indices[2:])
   for a, b in zip(jax.tree.leaves(once), jax.tree.leaves(twice), strict=True):
-    np.testing.assert_arrayequal(a, b)
+    np.testing.assert_array_equal(a, b)
   for name, values in all_scalars.items():
-    np.testing.assert_arrayequal(
+    np.testing.assert_array_equal(
         values, np.concatenate([first[name], second[name]]))
   # Donated: two states at once would be twice the memory.
   assert all(leaf.is_deleted() for leaf in jax.tree.leaves(half))

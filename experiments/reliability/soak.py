@@ -11,6 +11,7 @@ of the run that was left alone. A line of JSON per death, one for the end.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -25,10 +26,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
 sys.path.insert(0, ROOT)
 
 import jax  # noqa: E402  (after the line above)
+import numpy as np  # noqa: E402
 
 from gan_jax import parallel  # noqa: E402
 from gan_jax.config import command_line, experiment  # noqa: E402
-from gan_jax.run.checkpoint import Checkpoints, digest  # noqa: E402
+from gan_jax.run.checkpoint import Checkpoints  # noqa: E402
 
 STATUS = {'KILL': -9, 'TERM': 143, 'INT': 130, 'USR1': 85}
 # What is waited for before the signal, beside some milliseconds.
@@ -93,6 +95,16 @@ def wait_for(moment, folder, process, rng):
     time.sleep(0.0005)
   time.sleep({'start': rng.uniform(0, 8), 'train': rng.uniform(0, 1),
               'save': rng.uniform(0, 0.2)}.get(moment, rng.uniform(0, 0.02)))
+
+
+def digest(state) -> str:
+  """sha256 over names, dtypes, shapes and bytes of all arrays of a state."""
+  sha = hashlib.sha256()
+  for path, leaf in jax.tree_util.tree_leaves_with_path(state):
+    array = np.asarray(leaf)
+    head = f'{jax.tree_util.keystr(path)} {array.dtype} {array.shape};'
+    sha.update(head.encode() + array.tobytes())
+  return sha.hexdigest()
 
 
 def valid(folder) -> int:

@@ -74,5 +74,11 @@ class StoppedError(UserError, RuntimeError):
   """The watchdog has ended the run."""
 
 
-class TeamError(UserError, RuntimeError):
+class ProcessGroupError(UserError, RuntimeError):
   """The processes of a run do not find each other, or are not of one run."""
+
+
+def first_line(error: BaseException) -> str:
+  """An error of another program in one line: its type and what it says."""
+  first = str(error).partition('\n')[0]
+  return f'{type(error).__name__}: {first[:300]}'

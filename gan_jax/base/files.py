@@ -1,6 +1,7 @@
 """Files that are whole or absent, and that never end a run."""
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -9,6 +10,7 @@ import re
 import shutil
 
 _log = logging.getLogger(__name__)
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 _failing = set()  # folders whose last try_write_file failed
 
 
@@ -33,12 +35,34 @@ def write_file(path, data: bytes):
   except BaseException:
     temporary.unlink(missing_ok=True)
     raise
-  # The rename itself is on the disk only when the folder is.
-  folder = os.open(path.parent, os.O_RDONLY)
+  sync_folder(path.parent)  # Only then is the rename itself on the disk.
+
+
+def sync_folder(path):
+  """Brings the names in a folder to the disk."""
+  fd = os.open(path, os.O_RDONLY)
   try:
-    os.fsync(folder)
+    os.fsync(fd)
   finally:
-    os.close(folder)
+    os.close(fd)
+
+
+def free_space(path, error: Exception) -> str:
+  """' (1,234 bytes free)' if an error comes of the disk of a path, else ''.
+
+  Of the disk: it is full, over quota, read-only or broken.
+  """
+  # Tensorstore has the words of the system in errors of other kinds.
+  if getattr(error, 'errno', None) not in _DISK and not any(
+      os.strerror(code) in str(error) for code in _DISK):
+    return ''
+  folder = pathlib.Path(path).absolute()
+  while not folder.is_dir() and folder != folder.parent:
+    folder = folder.parent
+  try:
+    return f' ({shutil.disk_usage(folder).free:,} bytes free)'
+  except OSError:
+    return ' (free space unknown)'
 
 
 def remove_torn(folder):
@@ -73,17 +97,9 @@ def try_write_file(path, data: bytes) -> bool:
 
 
 def _warn(path, error):
-  """Warns that `path` could not be written."""
-  folder = pathlib.Path(path).absolute()
-  while not folder.is_dir():
-    folder = folder.parent
-  try:
-    free = f'{shutil.disk_usage(folder).free:,} bytes are free there'
-  except OSError as unknown:
-    free = f'its free space is unknown ({unknown.strerror})'
-  _log.warning('cannot write %s: %s; %s; the run goes on without it, and later '
-               'writes are tried again: free some space or end the run', path,
-               error.strerror or error, free)
+  _log.warning('cannot write %s: %s%s; the run goes on without it, and later '
+               'writes are tried again', path, error.strerror or error,
+               free_space(path, error))
 
 
 class Appender:
@@ -96,7 +112,7 @@ class Appender:
 
   def __init__(self, path, limit=16 * 2**20):
     """Opens nothing yet; `limit` is in bytes."""
-    self._path, self._limit = pathlib.Path(path), limit
+    self.path, self._limit = pathlib.Path(path), limit
     self._fd, self._waiting, self._lost, self._failed = None, [], 0, False
 
   def append(self, record: bytes):
@@ -120,18 +136,18 @@ class Appender:
     lost = self._lost + len(self._waiting)
     self._fd, self._waiting, self._lost, self._failed = None, [], 0, False
     if lost:
-      _log.warning('%d records are missing from %s', lost, self._path)
+      _log.warning('%d records are missing from %s', lost, self.path)
 
   def _try(self, action):
     try:
       action()
     except OSError as error:
       if not self._failed:
-        _warn(self._path, error)
+        _warn(self.path, error)
       self._failed = True
       return False
     if self._failed:
-      _log.warning('%s can be written again', self._path)
+      _log.warning('%s can be written again', self.path)
     self._failed = False
     return True
 
@@ -143,8 +159,8 @@ class Appender:
 
   def _write(self):
     if self._fd is None:
-      self._path.parent.mkdir(parents=True, exist_ok=True)
-      self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+      self.path.parent.mkdir(parents=True, exist_ok=True)
+      self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND,
                          0o666)
     start = os.fstat(self._fd).st_size
     data = memoryview(b''.join(self._waiting))

@@ -91,6 +91,7 @@ def load(config: Any) -> Experiment:
       problems += rules.of_labels(config, info.name)
     if 'evaluators' not in bad:
       evaluators = _collect(problems, _evaluators, config, source)
+      problems += rules.of_best(config, evaluators or ())
     if not bad & _GAME:
       game = _collect(problems, make_game, config, info,
                       times.get('train_steps', 1))

@@ -60,6 +60,19 @@ def of_labels(config: Mapping, name: str) -> list[Problem]:
       if (path := models.conditioned_by(config[key]))))
 
 
+def of_best(config: Mapping, evaluators) -> list[Problem]:
+  """The best state is kept by a score that the evaluators will have.
+
+  Their attribute `names` lists their scores; without it nobody knows.
+  """
+  names = [getattr(evaluate, 'names', None) for evaluate in evaluators]
+  wanted = config.get('best_metric')
+  if not wanted or not names or not all(names) or wanted in sum(names, []):
+    return []
+  return _problems(config, [('best_metric', 'no such score'
+                             + lookup.near(wanted, sum(names, [])))])
+
+
 def of_game(config: Mapping, disc: Any, loss: Any, terms,
             unlabelled: int = 0) -> list[Problem]:
   """Combinations of built parts that have no meaning.

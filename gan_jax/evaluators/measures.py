@@ -145,6 +145,9 @@ MEASURES = {
     'inception_score': _inception_score, 'classes': _classes,
     'class_accuracy': _class_accuracy, 'ms_ssim': _ms_ssim,
 }
+# The scores of a measure, where they have other names than it.
+NAMES = {'prdc': ('precision', 'recall', 'density', 'coverage'),
+         'inception_score': ('is',), 'classes': ('classes', 'class_kl')}
 # Fields of `Features` that may be None and are needed.
 NEEDS = {'inception_score': ('logits',), 'classes': ('logits',),
          'class_accuracy': ('logits', 'labels')}

@@ -39,6 +39,7 @@ def mode_coverage(*, num_samples: int = 2500, source: Any):
   if num_samples < 1:
     raise ValueError(f'num_samples={num_samples}: must be 1 or more')
   centres, std = source.report['centres'], float(source.report['std'])
+  names = [f'{name}_{short(num_samples)}' for name in ('modes', 'high_quality')]
 
   def evaluate(sample):
     found = modes_captured(sample(0, num_samples)[0], centres, std)
@@ -46,11 +47,11 @@ def mode_coverage(*, num_samples: int = 2500, source: Any):
               modes_captured(source.images[:num_samples], centres, std))
     how = {'num_fake': num_samples, 'data': source.name, 'std': std,
            'data_fingerprint': source.fingerprint}
-    return [Score(f'{name}_{short(num_samples)}', float(value), floor=floor,
-                  protocol=how | {'metric': name})
-            for name, value, floor in zip(('modes', 'high_quality'), found,
-                                          floors, strict=True)]
+    return [Score(name, float(value), floor=floor, protocol=how | {
+        'metric': name.rpartition('_')[0]})
+            for name, value, floor in zip(names, found, floors, strict=True)]
 
+  evaluate.names = names
   return evaluate
 
 
@@ -114,6 +115,8 @@ def stacked_coverage(*, num_samples: int = 26000, digits: str = 'mnist10k',
                   floor=floors().get(name), protocol=how | {'metric': name})
             for name, value in count(lambda a, b: sample(a, b)[0]).items()]
 
+  evaluate.names = [f'{name}_{short(num_samples)}' for name in (
+      'hit', 'hit_five', 'divergence', 'effective')]
   return evaluate
 
 
@@ -189,10 +192,12 @@ def parzen(*, num_samples: int = 10000, num_test: int = 1000,
             order(len(source.images), seed))[:num_samples]
     return None if len(rest) < num_samples else score(source.images[rest])[0]
 
+  name = f'parzen_{short(num_samples)}_{side}'
+
   def evaluate(sample):
     mean, error, sigma = score(sample(0, num_samples)[0])
     return [Score(
-        f'parzen_{short(num_samples)}_{side}', mean, floor=floor(),
+        name, mean, floor=floor(),
         low=mean - 1.96 * error, high=mean + 1.96 * error,
         found={'sigma': sigma}, protocol={
             'metric': 'parzen', 'num_fake': num_samples, 'num_test': num_test,
@@ -200,6 +205,7 @@ def parzen(*, num_samples: int = 10000, num_test: int = 1000,
             'data': source.name, 'seed': seed,
             'data_fingerprint': real.fingerprint})]
 
+  evaluate.names = [name]
   return evaluate
 
 
@@ -284,4 +290,5 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
                   protocol=how | {'real_accuracy': real_accuracy()},
                   found={'trained_sha256': network.sha256})]
 
+  evaluate.names = [name]
   return evaluate

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax.base import lookup
-from gan_jax.evaluators.measures import MEASURES, NEEDS, WHOLE
+from gan_jax.evaluators.measures import MEASURES, NAMES, NEEDS, WHOLE
 from gan_jax.evaluators.score import Score, order, short
 from gan_jax.extractors import base
 
@@ -124,7 +124,19 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
           'metric': metric})
     return found
 
+  if spec['name'] in ('classifier', 'points', 'random'):  # as they name theirs
+    how = spec['name'], num_samples, num_real, reference
+    evaluate.names = [f'{name}_{_tail(metric, *how)}' for metric in metrics
+                      for name in NAMES.get(metric, (metric,))]
   return evaluate
+
+
+def _tail(metric, extractor, num_fake, num_real, reference) -> str:
+  """What a score's name says of how it was computed."""
+  if metric in WHOLE:
+    num_real, reference = num_fake, 'train'
+  return f'{extractor}_{short(num_fake)}_{reference}' + (
+      f'_r{short(num_real)}' if num_real != num_fake else '')
 
 
 def _suiting(source) -> str:
@@ -137,10 +149,8 @@ def _suiting(source) -> str:
 def _scores(metric, fake, real, other, seed, protocol) -> list[Score]:
   """The scores of one metric, or one without a value and with the reason."""
   measure, whole = MEASURES[metric], metric in WHOLE
-  tail = (f'{protocol["extractor"]}_{short(protocol["num_fake"])}_'
-          f'{protocol["reference"]}')
-  if protocol['num_real'] != protocol['num_fake'] and not whole:
-    tail += f'_r{short(protocol["num_real"])}'
+  tail = _tail(metric, *(protocol[key] for key in (
+      'extractor', 'num_fake', 'num_real', 'reference')))
   if any(getattr(side, need) is None for need in NEEDS.get(metric, ())
          for side in (real, fake)):
     return []

@@ -1,5 +1,6 @@
 """What is looked at while training: sample grids and scores of the average."""
 
+import functools
 from collections.abc import Callable
 from functools import partial
 
@@ -8,14 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import models, parallel, pictures
+from gan_jax.base import lookup
 from gan_jax.config.experiment import Experiment
 from gan_jax.data.pipeline import Batches
 from gan_jax.evaluators.score import Score, short_hash
 from gan_jax.game import sampling
 from gan_jax.run import files
 
-# Examples are drawn from here on, so that grid and scores share no latent.
-_GRID, _SCORES = 0, 1
+_GRID, _SCORES = 0, 1  # folded into the key: they share no latent
 _POINTS = 2000  # of a scatter plot, generated and real
 
 
@@ -24,18 +25,16 @@ class SamplesError(ValueError):
 
 
 class Sampler:
-  """Examples of the averaged generator, by a compiled function.
+  """Examples of the averaged generator, by compiled functions.
 
   Images are uint8 [B, H, W, C]; vectors stay float32 [B, D].
   """
 
   def __init__(self, game, image_range):
-    """game: for its generator and prior; image_range: of its images."""
     self._latent = jax.jit(partial(sampling.latents, game.latent),
                            static_argnums=1)
     generate = partial(sampling.generate, game.gen)
-    self._generate = jax.jit(generate)
-    self._share = parallel.spread(generate)
+    self._generate, self._share = jax.jit(generate), parallel.spread(generate)
     self._low, self._high = image_range
 
   def latents(self, key, count: int, start: int = 0):
@@ -48,7 +47,7 @@ class Sampler:
     All devices on which the average lies share them: see `parallel.spread`.
 
     Raises:
-      SamplesError: some are not finite, of which bytes would not tell.
+      SamplesError: some are not finite, which bytes would not show.
     """
     chunk *= parallel.copies(average)
     label, found = np.asarray(label, np.int32), []
@@ -68,8 +67,7 @@ class Sampler:
     x = np.asarray(images)
     if x.ndim == 2:
       return x.astype(np.float32)
-    # media speaks of [-1, 1].
-    return pictures.to_uint8(
+    return pictures.to_uint8(  # which takes images in [-1, 1]
         (x - self._low) * (2.0 / (self._high - self._low)) - 1.0)
 
 
@@ -79,41 +77,30 @@ def grid_labels(experiment: Experiment) -> np.ndarray:
   Of vectors, the labels of many points, the classes in turn.
   """
   rows, columns = experiment.config['sample_grid']
-  if _is_vectors(experiment):
-    classes = experiment.info.classes
-    if not models.is_conditional(experiment.config['generator']):
-      classes = ()
-    return np.resize(np.array(classes or (0,), np.int32), _POINTS)
-  if not models.is_conditional(experiment.config['generator']):
-    return np.zeros(rows * columns, np.int32)
   classes = experiment.info.classes
+  conditional = models.is_conditional(experiment.config['generator'])
+  if len(experiment.info.image_shape) == 1:
+    classes = classes if conditional else ()
+    return np.resize(np.array(classes or (0,), np.int32), _POINTS)
+  if not conditional:
+    return np.zeros(rows * columns, np.int32)
   return np.repeat(np.array(classes[:max(rows, 20)], np.int32), columns)
 
 
-def _is_vectors(experiment: Experiment) -> bool:
-  return len(experiment.info.image_shape) == 1
-
-
 class Evaluator:
-  """Looks at a state: its sample grid (of vectors: points), its scores."""
+  """Sample grids (of vectors: points) and scores of a state."""
 
   def __init__(self, experiment: Experiment):
     """Fixes the latents of the grid, for the whole run and all its resumes."""
-    config = experiment.config
-    self._experiment = experiment
+    self._run, config = experiment, experiment.config
     self._sampler = Sampler(experiment.game, config['image_range'])
-    key = jax.random.key(config['seed'])
-    self._key = jax.random.fold_in(key, 2**31 - 2)
+    self._key = jax.random.fold_in(jax.random.key(config['seed']), 2**31 - 2)
     self._label = grid_labels(experiment)
-    self._conditional = models.is_conditional(config['generator'])
     self._z = self._sampler.latents(
         jax.random.fold_in(self._key, _GRID), len(self._label))
-    self._real = self._order = None
-    if _is_vectors(experiment):
-      source = experiment.source
-      count = min(_POINTS, len(source.images))
-      order = Batches(len(source.images), count, 0)(0, 1)[0]
-      self._real = np.asarray(source.images[order])
+    # Some real examples in a fixed order, for points and for labels.
+    count = len(experiment.source.images)
+    self._order = functools.cache(lambda size: Batches(count, size, 0)(0, 1)[0])
 
   def start_grid(self, state):
     """Starts to draw the fixed latents; the state may be given away after."""
@@ -121,32 +108,30 @@ class Evaluator:
 
   def finish_grid(self, started) -> np.ndarray:
     """The picture that was started, uint8 [H', W', C']."""
-    examples = self._sampler.finish(started)
-    if self._real is not None:
-      return pictures.scatter(examples, real=self._real)
-    return pictures.grid(examples, self._experiment.config['sample_grid'][1])
-
-  def _labels(self, start, stop):
-    """As often as in the data; in turn where the data are balanced."""
-    run, places = self._experiment, np.arange(start, stop)
-    if run.config['data'].get('balanced') or not run.info.classes:
-      classes = np.array(run.info.classes or (0,), np.int32)
-      return classes[places % len(classes)]
-    labels = run.source.labels
-    if self._order is None:
-      self._order = Batches(len(labels), len(labels), 0)(0, 1)[0]
-    return labels[self._order[places % len(labels)]]
+    examples, real = self._sampler.finish(started), self._run.source.images
+    if examples.ndim > 2:
+      return pictures.grid(examples, self._run.config['sample_grid'][1])
+    return pictures.scatter(examples, real=np.asarray(
+        real[self._order(min(_POINTS, len(real)))]))
 
   def draw(self, average, start: int, stop: int):
     """(examples, labels or None) of the places from start on, to be scored.
 
+    Classes are as often as in the data; in turn where the data are balanced.
     All devices on which the average lies share the work.
     """
-    key = jax.random.fold_in(self._key, _SCORES)
-    z = self._sampler.latents(key, stop - start, start)
-    label = self._labels(start, stop)
-    return self._sampler.images(average, z, label), (
-        label if self._conditional else None)
+    z = self._sampler.latents(jax.random.fold_in(self._key, _SCORES),
+                              stop - start, start)
+    run, places = self._run, np.arange(start, stop)
+    if run.config['data'].get('balanced') or not run.info.classes:
+      classes = np.array(run.info.classes or (0,), np.int32)
+      label = classes[places % len(classes)]
+    else:
+      labels = run.source.labels
+      label = labels[self._order(len(labels))[places % len(labels)]]
+    images = self._sampler.images(average, z, label)
+    conditional = models.is_conditional(run.config['generator'])
+    return images, label if conditional else None
 
   def scores(self, state, draw: Callable | None = None, *,
              forgiving: bool = False) -> list[Score]:
@@ -159,17 +144,17 @@ class Evaluator:
       forgiving: an evaluator that fails gives a score without a value, with
         the reason, and costs the others nothing.
     """
-    sample = draw or partial(self.draw, state.ema)
-    how, run, found = self.protocol | {'step': int(state.step)}, (
-        self._experiment), []
+    draw = draw or partial(self.draw, state.ema)
+    how, run = self.protocol | {'step': int(state.step)}, self._run
+    found = []
     for spec, evaluate in zip(run.config['evaluators'], run.evaluators,
                               strict=True):
       try:
-        scores = evaluate(sample)
+        scores = evaluate(draw)
       except Exception as e:
         if not (forgiving or isinstance(e, SamplesError)):
           raise
-        scores = [Score(spec['name'], reason=f'{type(e).__name__}: {e}')]
+        scores = [Score(spec['name'], reason=lookup.failure(e))]
       found += [score._replace(protocol=score.protocol | how).checked()
                 for score in scores]
     return found
@@ -177,7 +162,7 @@ class Evaluator:
   @property
   def protocol(self) -> dict:
     """What all scores of this run have in common, whatever the checkpoint."""
-    config = self._experiment.config
+    config = self._run.config
     game = {k: v for k, v in config.items() if k not in files.RESUMABLE}
     return {'weights': 'ema' if config['ema_decay'] else 'last',
             'batch_norm': 'running statistics',
@@ -187,7 +172,7 @@ class Evaluator:
 
 
 def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:
-  """What the losses and D's answers are where the players have drawn.
+  """Values of the losses and of D's answers at the equilibrium.
 
   There real and generated images look the same, so D answers one number c to
   both: the one with the lowest loss.disc(c, c). Where a range of c is lowest
@@ -195,7 +180,8 @@ def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:
 
   Returns:
     {'loss/disc': ..., 'loss/gen': ..., 'auc': 1/2, 'prob/*': ..., 'sign/*':
-    0 where c is}; * is real, fake and held_out, but for sign/fake.
+    0 where c is}; * is real, fake and held_out, but for sign/fake. {} for a
+    loss that does not read logits, or is finite nowhere.
   """
   if loss.inputs != 'logits' or loss.needs:
     return {}
@@ -214,6 +200,8 @@ def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:
   c = jnp.linspace(-5.0, 5.0, 10001)
   disc, gen = jax.lax.map(both, c, batch_size=128)
   lowest = jnp.flatnonzero(disc <= disc.min() + 1e-5)
+  if not len(lowest):  # NaN is not the lowest of anything
+    return {}
   middle = lowest[len(lowest) // 2]
   found = {'loss/disc': float(disc.min()), 'auc': 0.5}
   if float(jnp.ptp(gen[lowest])) < 0.05:

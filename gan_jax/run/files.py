@@ -1,46 +1,51 @@
-"""The folder of a run: its lock, where its results come from, its config."""
+"""The folder of a run: its lock, its config, what was launched there."""
 
 import contextlib
 import datetime
 import fcntl
 import importlib.metadata
+import importlib.util
 import json
 import logging
 import os
 import pathlib
 import platform
 import re
-import shutil
+import site
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 
+import gan_jax
 from gan_jax import parallel
 from gan_jax.base.errors import WorkdirError
-from gan_jax.base.files import write_file
+from gan_jax.base.files import free_space, read_rows, write_file
 from gan_jax.config import durations, fields, keys
 from gan_jax.config.experiment import DataInfo, plain
 from gan_jax.data import cache
-from gan_jax.run import trust
 
-_log = logging.getLogger(__name__)
-_PACKAGES = ('gan_jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint',
-             'numpy')
+_LOG = logging.getLogger(__name__)
+_PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
+# What may change when a run is resumed; all else would make it another run.
+RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
+             'evaluators', 'best_metric', 'checkpoint_every',
+             'keep_checkpoints', 'steps_per_call', 'sample_grid', 'watchdog')
+# Where schedules may stand.
+_SCHEDULED = ('gen_optimizer', 'disc_optimizer', 'penalties', 'augment',
+              'ema_decay')
+# Where the data lie and how they are read; the fingerprint says what they are.
+_ELSEWHERE = tuple(f'data.{key}' for key in (
+    'resident_limit', 'path', 'folder', 'data_dir', 'on_bad_image', 'max_bad'))
+# Fields of DataInfo that networks and readers depend on.
+_SHAPES = ('image_shape', 'num_classes', 'classes')
 
 # A forked worker inherits the open lock; outliving a killed run it would hold
-# the workdir for nobody.  Closing its copy does not release the run's lock.
+# the workdir for nobody. Closing its copy does not release the run's lock.
 _held = set()
-
-
-def _close_inherited():
-  for fd in _held:
-    os.close(fd)
-  _held.clear()
-
-
-os.register_at_fork(after_in_child=_close_inherited)
-
+os.register_at_fork(after_in_child=lambda: (
+    [os.close(fd) for fd in _held], _held.clear()))
 
 
 @contextlib.contextmanager
@@ -49,42 +54,40 @@ def hold(workdir):
 
   The lock is an exclusive flock on workdir/lock, which the kernel frees when
   the process ends, however it ends; the file holds pid, host and start time
-  as JSON for whoever is refused.  A lock that nobody holds any more is taken
-  over with a notice.  In a job of several processes only the first calls this.
-
-  Yields:
-    pathlib.Path, absolute.
+  as JSON for whoever is refused.
 
   Raises:
     WorkdirError: the folder cannot be made or written, or a second run.
   """
   workdir = pathlib.Path(workdir).absolute()
-  _probe(workdir)
-  path = workdir / 'lock'
-  try:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-  except OSError as error:
-    raise WorkdirError(_unwritable(workdir, path, error)) from error
-  _held.add(fd)
-  try:
-    _lock(fd, workdir, path)
+  with contextlib.ExitStack() as stack:
+    try:
+      workdir.mkdir(parents=True, exist_ok=True)
+      # Permission bits would say too little: they do not bind root, and a
+      # read-only or full file system does not show in them.
+      probe = workdir / f'.probe.{os.getpid()}'
+      write_file(probe, b'\0' * 4096)
+      probe.unlink()
+      fd = os.open(workdir / 'lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
+                   0o666)
+      _held.add(fd)
+      stack.callback(lambda: (_held.discard(fd), os.close(fd)))
+      _lock(fd, workdir)
+    except OSError as error:
+      raise WorkdirError(_unwritable(workdir, error)) from error
     try:
       yield workdir
     finally:
-      # Empty means that the run ended by itself.  The file stays: to remove
-      # it would let a run that has just opened it hold a lock that the next
-      # one does not see.
+      # Empty: the run ended by itself. To remove the file would let a run that
+      # has just opened it hold a lock that the next one does not see.
       with contextlib.suppress(OSError):
         os.ftruncate(fd, 0)
-  finally:
-    _held.discard(fd)
-    os.close(fd)
 
 
 def is_held(workdir) -> bool:
   """Whether a run is writing the folder at this moment."""
   try:
-    with open(pathlib.Path(workdir) / 'lock') as file:
+    with open(os.path.join(workdir, 'lock')) as file:
       fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
   except BlockingIOError:
     return True
@@ -93,82 +96,37 @@ def is_held(workdir) -> bool:
   return False
 
 
-def _probe(workdir):
-  """Makes the folder and writes into it.
-
-  Permission bits would say too little: they do not bind root, and a read-only
-  or full file system does not show in them.
-  """
-  probe = workdir / f'.probe.{os.getpid()}'
-  path = workdir
-  try:
-    workdir.mkdir(parents=True, exist_ok=True)
-    path = probe
-    probe.write_bytes(b'\0' * 4096)
-    probe.unlink()
-  except OSError as error:
-    with contextlib.suppress(OSError):
-      probe.unlink()
-    raise WorkdirError(_unwritable(workdir, path, error)) from error
-
-
-def _unwritable(workdir, path, error):
-  """The message of an OSError on `path`."""
-  folder = workdir
-  while not folder.is_dir() and folder != folder.parent:
-    folder = folder.parent
-  way = next((p for p in (workdir, *workdir.parents)
-              if os.path.lexists(p) and not p.is_dir()), None)
-  if way:
-    return (f'workdir {workdir}: {way} is in the way and is no folder; the '
-            'workdir must be a folder; move it or give another --workdir')
-  return (f'workdir {workdir}: cannot write {path}: {error.strerror} '
-          f'({shutil.disk_usage(folder).free:,} bytes free); a run must be '
-          'able to write there; make it writable or give another --workdir')
-
-
-def _lock(fd, workdir, path):
+def _lock(fd, workdir):
   """Locks the open file and writes who we are into it."""
-  try:
-    _seize(fd)
-  except BlockingIOError:
-    raise WorkdirError(
-        f'workdir {workdir} is held by another run: {_holder(fd)}; one run '
-        'writes a workdir at a time; end that run or give another --workdir'
-        ) from None
-  except OSError as error:
-    raise WorkdirError(
-        f'workdir {workdir}: its file system cannot lock {path} '
-        f'({error.strerror}); without a lock two runs could overwrite each '
-        'other; use a file system with flock, e.g. a local disk') from error
+  # `is_held` and sweep.sh hold a shared lock for an instant: only who is
+  # refused for a second meets another run.
+  limit, locked = time.monotonic() + 1, False
+  while not locked:
+    try:
+      fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      locked = True
+    except BlockingIOError:
+      if time.monotonic() > limit:
+        raise WorkdirError(
+            f'workdir {workdir} is held by another run: {_holder(fd)}; one run '
+            'writes a workdir at a time; end that run or give another '
+            '--workdir') from None
+      time.sleep(0.05)
+    except OSError as error:
+      raise WorkdirError(
+          f'workdir {workdir}: its file system cannot lock a file '
+          f'({error.strerror}); without a lock two runs could overwrite each '
+          'other; use a file system with flock, e.g. a local disk') from error
   if os.fstat(fd).st_size:
-    _log.warning('took over workdir %s from a run that was killed: %s',
+    _LOG.warning('took over workdir %s from a run that was killed: %s',
                  workdir, _holder(fd))
   me = {'pid': os.getpid(), 'host': socket.gethostname(), 'started': _now()}
-  try:
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, json.dumps(me).encode() + b'\n', 0)
-    os.fsync(fd)
-  except OSError as error:
-    raise WorkdirError(_unwritable(workdir, path, error)) from error
-
-
-def _seize(fd):
-  """Locks the open file, or raises BlockingIOError after a second.
-
-  Whoever only asks, `is_held` and sweep.sh, has the lock shared for an instant:
-  to be refused once does not mean that there is a run.
-  """
-  for _ in range(20):
-    with contextlib.suppress(BlockingIOError):
-      fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-      return
-    time.sleep(0.05)
-  fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  os.ftruncate(fd, 0)
+  os.pwrite(fd, json.dumps(me).encode() + b'\n', 0)
+  os.fsync(fd)
 
 
 def _holder(fd):
-  """'pid 12 on host a, started ...' from the content of the lock."""
   try:
     holder = json.loads(os.pread(fd, 4096, 0))
     return (f'pid {holder["pid"]} on host {holder["host"]}, started '
@@ -177,12 +135,23 @@ def _holder(fd):
     return 'pid, host and start time are not (yet) written'
 
 
+def _unwritable(workdir, error):
+  way = next((p for p in (workdir, *workdir.parents)
+              if os.path.lexists(p) and not p.is_dir()), None)
+  if way:
+    return (f'workdir {workdir}: {way} is in the way and is no folder; the '
+            'workdir must be a folder; move it or give another --workdir')
+  return (f'workdir {workdir}: cannot write {error.filename or workdir}: '
+          f'{error.strerror}{free_space(workdir, error)}; a run must be able '
+          'to write there; make it writable or give another --workdir')
+
+
 def _now():
   return datetime.datetime.now().astimezone().isoformat(timespec='seconds')
 
 
 def provenance() -> dict:
-  """Says what ran, where and when, for the workdir.  Never raises.
+  """What runs, where and when. Never raises.
 
   Returns:
     {'started': ISO time, 'host', 'argv': [...], 'python', 'platform',
@@ -190,16 +159,14 @@ def provenance() -> dict:
     'git': {'commit': of the repository that this code is in, '' if none,
             'dirty': True if any of its Python files is new or changed}}
   """
-  versions = {}
+  versions = {'gan_jax': gan_jax.__version__} | dict.fromkeys(_PACKAGES, '')
   for name in _PACKAGES:
-    try:
+    with contextlib.suppress(Exception):  # not installed, damaged metadata
       versions[name] = importlib.metadata.version(name)
-    except Exception:  # not installed, or damaged metadata: unknown
-      versions[name] = ''
   return {'started': _now(), 'host': socket.gethostname(),
           'argv': list(sys.argv), 'python': platform.python_version(),
           'platform': platform.platform(), 'versions': versions,
-          'git': _git_state(pathlib.Path(__file__).parent)}
+          'git': _git_state(pathlib.Path(gan_jax.__file__).parent)}
 
 
 def _git_state(folder):
@@ -207,10 +174,9 @@ def _git_state(folder):
   # A package installed below somebody's repository is not part of it.
   if not _git(folder, 'ls-files', '__init__.py'):
     return {'commit': '', 'dirty': False}
-  changes = _git(folder, 'status', '--porcelain', '--untracked-files=all', '--',
-                 ':/*.py')
   return {'commit': _git(folder, 'rev-parse', '--verify', 'HEAD'),
-          'dirty': bool(changes)}
+          'dirty': bool(_git(folder, 'status', '--porcelain',
+                             '--untracked-files=all', '--', ':/*.py'))}
 
 
 def _git(folder, *arguments):
@@ -226,57 +192,54 @@ def _git(folder, *arguments):
     return ''
 
 
-_LOG = logging.getLogger(__name__)
-
-# What may change when a run is resumed; all else would make it another run.
-RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
-             'evaluators', 'best_metric', 'checkpoint_every',
-             'keep_checkpoints', 'steps_per_call', 'sample_grid', 'watchdog')
-# Where schedules may stand.
-_SCHEDULED = ('gen_optimizer', 'disc_optimizer', 'penalties', 'augment',
-              'ema_decay')
-# Where the data lie and how they are read; the fingerprint says what they are.
-_ELSEWHERE = tuple(f'data.{key}' for key in (
-    'resident_limit', 'path', 'folder', 'data_dir', 'on_bad_image', 'max_bad'))
-# DataInfo of the data that networks and readers depend on.
-_SHAPES = ('image_shape', 'num_classes', 'classes')
-
-
-def check_same_run(folder, experiment, *, allow_changed_data=False):
-  """A folder belongs to one run: its config and its data.
+def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
+                   allow_changed=()) -> list[str]:
+  """Refuses a folder that belongs to a run of another config or other data.
 
   Args:
     folder: the working directory.
     experiment: what is to run there.
     allow_changed_data: only warn where the examples are others than before;
       their shape and classes must be the same all the same.
+    allow_changed: paths in the config, 'gen_optimizer.learning_rate', that may
+      differ, with all below them.
+
+  Returns:
+    The changes that were allowed, 'path: before (checkpoint) -> now (now)'.
 
   Raises:
     WorkdirError: with the fields that differ.
   """
-  config = experiment.config
-  lines = [line for line in _differences(folder, 'config.json', config)
-           if re.split(r'[.:[]', line)[0] not in _resumable(config)
-           and line.split(':')[0] not in _ELSEWHERE]
-  changed = _changed_data(folder, experiment.info)
-  if changed and allow_changed_data and not any(
-      line.startswith(_SHAPES) for line in changed):
-    _LOG.warning('the data have changed since the last launch:\n  %s',
-                 '\n  '.join(changed))
-    changed = []
-  if lines or changed:
-    fix = ('; or --allow_changed_data to go on with the data as they are'
-           if changed and not lines else '')
+  changed = [line for line in _differences(folder, 'config.json',
+                                           experiment.config)
+             if not _may_change(line.split(':')[0], experiment.config)]
+  allowed = [line for line in changed if any(
+      re.match(rf'{re.escape(path)}[.:[]', line) for path in allow_changed)]
+  data = _changed_data(folder, experiment.info)
+  if allow_changed_data and not any(line.startswith(_SHAPES) for line in data):
+    allowed += data
+  lines = [line for line in changed + data if line not in allowed]
+  if lines:
+    flags = []
+    if paths := [line.split(':')[0] for line in changed]:
+      flags.append(f'--allow_changed={",".join(paths)}')
+    if data:
+      flags.append('--allow_changed_data')
     raise WorkdirError(
-        f'{folder} holds another run; use another --workdir, or remove it'
-        f'{fix}:\n  ' + '\n  '.join([*lines, *changed]))
+        f'{folder} holds another run; use another --workdir, or remove it; or '
+        f'go on with what has changed by {" ".join(flags)}:\n  '
+        + '\n  '.join(lines))
+  if allowed:
+    _LOG.warning('changed since the last launch:\n  %s', '\n  '.join(allowed))
+  return allowed
 
 
 def read_run(folder: str):
   """(config, info) of a run, as it left them.
 
   Raises:
-    WorkdirError: no run there, or one of another version.
+    WorkdirError: no run there, one of another version, or a config that names
+      code which is not the user's own.
   """
   found = []
   for name in ('config.json', 'data.json'):
@@ -284,73 +247,126 @@ def read_run(folder: str):
     if not os.path.exists(path):
       raise WorkdirError(f'{path} does not exist: {folder!r} is not the '
                          'working directory of a run; give one with --workdir')
-    try:
-      with open(path) as file:
-        found.append(plain(json.load(file)))
-    except ValueError as e:
-      raise WorkdirError(f'{path} is damaged: {e}') from e
-  trust.check(folder, found[0])
+    found.append(plain(read_json(folder, name)))
+  _refuse_foreign_code(folder, found[0])
   try:
     return keys.filled(found[0]), DataInfo(**found[1])
   except TypeError as e:
     raise WorkdirError(f'{folder}/data.json is of another version: {e}') from e
 
 
-def _differences(folder, name, now):
+def read_json(folder, name: str) -> dict:
+  """A file of a run folder, {} where it does not exist.
+
+  Raises:
+    WorkdirError: it is damaged.
+  """
   path = os.path.join(folder, name)
-  if not os.path.exists(path):
-    return []
-  with open(path) as file:
+  try:
+    with open(path) as file:
+      return json.load(file)
+  except FileNotFoundError:
+    return {}
+  except ValueError as e:
+    raise WorkdirError(f'{path} is damaged: {e}; bring it back from a copy, '
+                       'or use another --workdir') from e
+
+
+def _refuse_foreign_code(folder, config):
+  """Refuses a config that names code which is not the user's own.
+
+  A 'module:function' is imported and called, and a run folder may come from
+  anybody. Of Python's library and of installed packages the function could be
+  anything, subprocess:run for one, and what lies in a folder of runs came with
+  it. Modules on PYTHONPATH or in the folder one starts from are the user's.
+  """
+  for name in fields.flat(config).values():
+    if not isinstance(name, str) or ':' not in name:
+      continue
+    root, *parts = name.partition(':')[0].split('.')
     try:
-      before = json.load(file)
-    except ValueError as e:
-      raise WorkdirError(f'{path} is damaged: {e}; bring it back from a copy, '
-                         'or use another --workdir') from e
-  return fields.diff(before, now)
+      spec = None if root == 'gan_jax' else importlib.util.find_spec(root)
+    except ValueError:  # '__main__', ''
+      continue
+    if spec is None:
+      continue
+    places = [spec.origin or '', *(spec.submodule_search_locations or ())]
+    # All that Python would import on the way, packages without a file too.
+    way = [os.path.join(place, *parts[:i]) for i in range(len(parts) + 1)
+           for place in places if place]
+    if root in sys.stdlib_module_names or any(
+        _within(place, home) for place in places for home in _installed()):
+      why = 'of an installed package'
+    elif any(_of_a_run(place, folder) for place in way):
+      why = 'of a folder of runs'
+    else:
+      continue
+    raise WorkdirError(
+        f'{os.path.join(folder, "config.json")} names {name!r}, {why}, which '
+        'could do anything: a run may name modules on PYTHONPATH or in the '
+        'folder you start from, outside of runs')
+
+
+def _of_a_run(place, folder):
+  """Whether it is in a run folder, or a folder without code around this one."""
+  around = not os.path.exists(os.path.join(place, '__init__.py'))
+  return around and _within(folder, place) or _within(place, folder) or any(
+      (parent / 'config.json').exists() and (parent / 'data.json').exists()
+      for parent in pathlib.Path(os.path.abspath(place)).parents)
+
+
+def _installed():
+  names = 'stdlib', 'platstdlib', 'purelib', 'platlib'
+  return [*map(sysconfig.get_path, names), *site.getsitepackages(),
+          site.getusersitepackages()]
+
+
+def _within(place, folder):
+  """Whether a place is in a folder, as both are named or as links lead."""
+  return bool(place) and any(
+      pathlib.Path(resolve(place)).is_relative_to(resolve(folder))
+      for resolve in (os.path.abspath, os.path.realpath))
+
+
+def _differences(folder, name, now):
+  before = read_json(folder, name)
+  return fields.diff(before, now) if before else []
 
 
 def _changed_data(folder, info):
   """What is not as it was when the folder was last written, in words."""
-  now = info._asdict()
-  lines = [line for line in _differences(folder, 'data.json', now)
+  lines = [line for line in _differences(folder, 'data.json', info._asdict())
            if not line.startswith('manifest')]
-  if any(line.startswith('fingerprint') for line in lines):
-    with open(os.path.join(folder, 'data.json')) as file:
-      before = json.load(file).get('manifest', '')
-    if os.path.exists(before) and os.path.exists(info.manifest):
-      lines += cache.changes(before, info.manifest)
+  before = read_json(folder, 'data.json').get('manifest', '')
+  if any(line.startswith('fingerprint') for line in lines) and all(
+      map(os.path.exists, (before, info.manifest))):
+    lines += cache.changes(before, info.manifest)
   return lines
 
 
-def _resumable(config):
-  """Keys that may change; not the length if a schedule is a share of it.
+def _may_change(path, config):
+  """Whether a field may change; not the length if a schedule is a share of it.
 
   A duration in words is rounded to whole calls: their length counts as well.
   """
-  if any(_has_share(config.get(key)) for key in _SCHEDULED):
-    fixed = {'train_steps'} | ({'steps_per_call'} if durations.is_text(
-        config['train_steps']) else set())
-    return [key for key in RESUMABLE if key not in fixed]
-  return RESUMABLE
+  key = re.split(r'[.[]', path)[0]
+  shares = any(durations.is_text(leaf) and '%' in leaf
+               for name in _SCHEDULED if name in config
+               for leaf in fields.flat({'': config[name]}).values())
+  if shares and (key == 'train_steps' or key == 'steps_per_call'
+                 and durations.is_text(config['train_steps'])):
+    return False
+  return key in RESUMABLE or path in _ELSEWHERE
 
 
-def _has_share(value):
-  """Whether a percentage stands anywhere in a part of a config."""
-  if isinstance(value, dict):
-    value = tuple(value.values())
-  if isinstance(value, (list, tuple)):
-    return any(map(_has_share, value))
-  return durations.is_text(value) and '%' in value
-
-
-def write_launch(folder, experiment, start, origin):
-  """config.json and data.json of the run, a line per launch in launches.
+def write_launch(folder, experiment, start: int, **facts) -> None:
+  """config.json and data.json of the run, a line in launches.jsonl.
 
   Args:
     folder: the working directory.
     experiment: what runs there.
     start: step that it starts from.
-    origin: {}, or whose weights it starts with, of `init_from.start_from`.
+    **facts: more of this launch; empty ones are left out.
   """
   for name, value in (('config.json', experiment.config),
                       ('data.json', experiment.info._asdict())):
@@ -359,37 +375,25 @@ def write_launch(folder, experiment, start, origin):
   launch = provenance() | {
       'step': start, 'train_steps': experiment.train_steps,
       'devices': parallel.device_names(), 'cores': parallel.cores()}
-  if origin:
-    launch['init_from'] = origin
-  before = _last_launch(folder) if start else {}
-  with open(os.path.join(folder, 'launches.jsonl'), 'a') as file:
+  launch |= {name: value for name, value in facts.items() if value}
+  path = os.path.join(folder, 'launches.jsonl')
+  before = [{}, *(row for _, row in read_rows(path) if row)][-1]
+  with open(path, 'a') as file:
     file.write(json.dumps(launch) + '\n')
-  if start:
-    _LOG.info('resuming %s at step %d', folder, start)
+  if not start:
+    return
+  _LOG.info('resuming %s at step %d', folder, start)
   now, then = len(launch['devices']), len(before.get('devices', ()))
   if then and now != then:
+    parts = [f'{key}={value}'
+             for key, value in fields.flat(experiment.config).items()
+             if value == 'virtual_batch'
+             or key.endswith('.minibatch') and value != 'none']
     _LOG.warning('on %d devices, before on %d: the same batches and noise, but '
-                 'not the same bits%s', now, then,
-                 _another_game(experiment.config))
+                 'not the same bits%s', now, then, parts and (
+                     f'; and not the same game: with {", ".join(parts)} each '
+                     'device looks at its own part of the batch') or '')
   now, then = launch['cores'], before.get('cores', 0)
   if now and then and now != then:
     _LOG.warning('on %d cores, before on %d: a CPU sums in another order, so '
                  'that it is the same run, but not the same bits', now, then)
-
-
-def _another_game(config):
-  """What the number of devices changes beside rounding, in words."""
-  found = [f'{key}={value}' for key, value in fields.flat(config).items()
-           if value == 'virtual_batch'
-           or key.endswith('.minibatch') and value != 'none']
-  return (f'; and not the same game: with {", ".join(found)} each device looks '
-          'at its own part of the batch') if found else ''
-
-
-def _last_launch(folder) -> dict:
-  """The launch before this one."""
-  try:
-    with open(os.path.join(folder, 'launches.jsonl')) as file:
-      return json.loads(file.readlines()[-1])
-  except (OSError, ValueError, LookupError):
-    return {}

@@ -1,7 +1,9 @@
-"""What a watchdog looks for: one function for each illness of a game.
+"""The health of a run: what is measured, what is found, what is done about it.
 
-A detector takes a `View` of the logged rows and returns (what it sees, what to
-try) or None. The thresholds were tried in experiments/watchdog.
+Once per logged row `Diagnoser` measures the state. Detectors look at the rows
+for the ways in which GANs fail, `Watchdog` remembers what they find, and
+`Guard` does what the config wants done: warn, stop or roll back. The thresholds
+were tried in experiments/watchdog.
 """
 
 import contextlib
@@ -11,22 +13,73 @@ import math
 import os
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from gan_jax import parallel
 from gan_jax.base.errors import NonFiniteError
-from gan_jax.base.files import try_write_file, write_file
+from gan_jax.base.files import read_rows, try_write_file, write_file
 from gan_jax.config.experiment import Experiment
 from gan_jax.data.pipeline import Batches
 from gan_jax.game.diagnosis import Examples, diagnose
-from gan_jax.run.loader import indices
+from gan_jax.game.step import train_step
+from gan_jax.run.loader import examples, indices, reseeded
+
+_LOG = logging.getLogger(__name__)
+_MOST = 64  # packs that the diagnoser looks at
+# Apart from the keys of init and evaluators, and from the seeds of epochs.
+_KEY, _ATTEMPT = 2**31 - 3, 2**31 - 4
+
+
+class Diagnoser:
+  """Measures the game without waiting for it, once per logged row.
+
+  Row `step` looks at a batch that (seed, step) chooses, of the training set
+  and of the held-out examples: a resumed run logs the same.
+  """
+
+  def __init__(self, experiment: Experiment, mesh):
+    config = experiment.config
+    self._game, self._range = experiment.game, config['image_range']
+    # On every device: no more than memory surely has room for.
+    batch = min(config['batch_size'], _MOST * config['packing'])
+    self._sources = []
+    for source in filter(None, (experiment.source, experiment.source.held_out)):
+      count = len(source.images)
+      self._sources.append((source, Batches(count, batch, config['seed'],
+                                            repeat=-(-batch // count))))
+    self._measure = parallel.everywhere(self._pure, mesh)
+
+  def start(self, state, step: int, seed: int):
+    """Starts to compute {name: float32 []} of a state, see `game.diagnosis`."""
+    parts = []
+    for source, batches in self._sources:
+      rows = batches(step, 1)[0]
+      parts.append(Examples(np.asarray(source.images[rows]),
+                            source.labels[rows]))
+    return self._measure(state, parts, np.uint32(seed), np.uint32(step))
+
+  def _pure(self, state, parts, seed, step):
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), _KEY),
+                             step)
+    real, held_out = (*(part._replace(
+        image=parallel.scale(part.image, self._range),
+        label=part.label.astype(jnp.int32)) for part in parts), None)[:2]
+    return diagnose(self._game, state, real, held_out, key,
+                    image_range=self._range)
+
 
 # Rows that a detector looks at, by medians or means: one row is one batch.
 WINDOW = 10
+# Share of train_steps before which nothing is reported, as all games look ill:
+# generators start with one grey for all z, and discriminators tell that from
+# digits without an error.
+WARM_UP = 0.1
 # Of the generator's gradient, to the highest median of the run. In healthy
 # games it stays within a factor of 30; below 1/1000 the game stands still. A
 # gradient that was gone from the first row on has no high to fall from: so it
@@ -44,10 +97,9 @@ SATURATED, UNBELIEVED, LOW_LOSS = 0.999, 0.02, 0.05
 OVERFITTED = 0.5
 # Mean distance within a generated batch, to that within a real one. Young
 # perceptrons that do well later are at a third for a thousand steps, and one
-# class alone would still be at 0.7: this sees a total collapse only. Of lost
-# classes the scores tell.
-# Those start low, too: what has not fallen to half of its highest is given
-# until a share YOUNG of the steps.
+# class alone would still be at 0.7: this sees a total collapse only; the scores
+# tell of lost classes. What has not FALLEN to half of its highest is given time
+# until a share YOUNG of the steps, as young generators start low, too.
 COLLAPSED, FALLEN, YOUNG = 0.25, 0.5, 0.3
 # A score that counts classes or modes: to its highest so far, and after YOUNG
 # to that of real examples.
@@ -58,9 +110,11 @@ COPIED, UNSEEN = 0.5, 0.7
 # Oscillation: how often, in LONG rows, D's AUC goes from above WINNING to
 # below LOSING or back. Its noise in a batch of 32 is 0.07.
 LONG, SWINGS, WINNING, LOSING = 40, 6, 0.9, 0.6
+COUNTED = ('classes', 'modes', 'hit', 'effective')  # scores
+TRACKED = ('grad_norm/gen', 'pairwise/fake')
 
 
-class View(NamedTuple):
+class History(NamedTuple):
   """What a detector may look at.
 
   rows: the newest, at most `LONG`, the last one is new.
@@ -80,9 +134,8 @@ class View(NamedTuple):
 
   def values(self, name: str, count: int = WINDOW) -> np.ndarray:
     """The finite values of a scalar in the last `count` rows, float64."""
-    found = [row[name] for row in self.rows[-count:]
-             if row.get(name) is not None]
-    found = np.asarray(found, np.float64)
+    found = np.asarray([row[name] for row in self.rows[-count:]
+                        if row.get(name) is not None], np.float64)
     return found[np.isfinite(found)]
 
   def median(self, name: str) -> float:
@@ -90,133 +143,116 @@ class View(NamedTuple):
     found = self.values(name)
     return float(np.median(found)) if 2 * len(found) >= WINDOW else np.nan
 
+  def scores_of(self, *metrics: str) -> list[tuple[str, float]]:
+    """(name, newest value) of the scores of these metrics."""
+    return [(k, v) for k, v in self.scores.items()
+            if k.startswith(tuple(f'eval/{metric}_' for metric in metrics))
+            and not k.endswith('_floor')]
 
-def vanishing(view: View):
+
+# Detectors: of a history (what is seen, what to try), or None.
+
+
+def vanishing(history: History):
   """The generator's gradient has all but gone."""
-  now, highest = view.median('grad_norm/gen'), view.highest.get(
-      'grad_norm/gen', np.nan)
-  ratio = view.median('update_ratio/gen')
-  if not (now <= VANISHED * highest
-          or now <= FADED * highest and ratio <= STILL):
-    return None
-  return (f'generator gradient vanishing: its norm is {now:.3g}, the highest '
-          f'was {highest:.3g}, update to weight {ratio:.3g}',
-          'Try loss non_saturating or wasserstein, fewer disc_steps, or a '
-          'smaller learning rate for D')
+  now = history.median('grad_norm/gen')
+  highest = history.highest.get('grad_norm/gen', np.nan)
+  ratio = history.median('update_ratio/gen')
+  if now <= VANISHED * highest or now <= FADED * highest and ratio <= STILL:
+    return (f'generator gradient vanishing: its norm is {now:.3g}, the highest '
+            f'was {highest:.3g}, update to weight {ratio:.3g}',
+            'Try loss non_saturating or wasserstein, fewer disc_steps, or a '
+            'smaller learning rate for D')
 
 
-def saturated(view: View):
+def saturated(history: History):
   """D makes no mistakes; a critic's loss has no bound, and may be right."""
-  auc, level = view.median('auc'), view.levels.get('loss/disc', 0.0)
-  if not (level > 0.0 and auc >= SATURATED and (
-      view.median('prob/fake') < UNBELIEVED
-      or view.median('loss/disc') < LOW_LOSS * level)):
-    return None
-  return (f'discriminator saturated: it ranks {100 * auc:.2f} % of the pairs '
-          f'of a real and a generated image rightly, D(x) '
-          f'{view.median("prob/real"):.3g}, D(G(z)) '
-          f'{view.median("prob/fake"):.3g}',
-          'Try fewer disc_steps, a smaller learning rate for D, a penalty (r1) '
-          'or augment instance_noise')
+  auc, level = history.median('auc'), history.levels.get('loss/disc', 0.0)
+  real, fake = history.median('prob/real'), history.median('prob/fake')
+  if level > 0.0 and auc >= SATURATED and (
+      fake < UNBELIEVED or history.median('loss/disc') < LOW_LOSS * level):
+    return (f'discriminator saturated: it ranks {100 * auc:.2f} % of the pairs '
+            f'of a real and a generated image rightly, D(x) {real:.3g}, '
+            f'D(G(z)) {fake:.3g}',
+            'Try fewer disc_steps, a smaller learning rate for D, a penalty '
+            '(r1) or augment instance_noise')
 
 
-def overfitting(view: View):
+def overfitting(history: History):
   """D knows its training examples by heart."""
-  gap, held, fake = (view.values(name) for name in (
+  gap, held, fake = map(history.values, (
       'gap/logits', 'logits/held_out', 'logits/fake'))
   if min(map(len, (gap, held, fake))) < WINDOW:
     return None
   whole = gap.mean() + held.mean() - fake.mean()
   noise = gap.std(ddof=1) / np.sqrt(len(gap))
   share = gap.mean() / whole if whole > 0 else 0.0
-  if not (share >= OVERFITTED and gap.mean() > 3.0 * noise):
-    return None
-  return (f'discriminator overfitting: held-out images lie {100 * share:.0f} % '
-          f'of the way from the training images to the generated ones, D is '
-          f'{gap.mean():.3g} lower on them',
-          'Try more data, augment ada or diffaugment, a smaller D, or end '
-          'training here')
+  if share >= OVERFITTED and gap.mean() > 3.0 * noise:
+    return (f'discriminator overfitting: held-out images lie {100 * share:.0f} '
+            f'% of the way from the training images to the generated ones, D '
+            f'is {gap.mean():.3g} lower on them',
+            'Try more data, augment ada or diffaugment, a smaller D, or end '
+            'training here')
 
 
-def collapse(view: View):
+def collapse(history: History):
   """Generated examples are too much alike."""
-  fake, real = view.median('pairwise/fake'), view.median('pairwise/real')
-  fallen = fake < FALLEN * view.highest.get('pairwise/fake', np.nan)
-  if fake < COLLAPSED * real and (fallen or view.progress > YOUNG):
+  advice = ('Try a smaller learning rate, minibatch std, packing, '
+            'unrolled_steps, or loss relativistic with r1+r2')
+  fake, real = history.median('pairwise/fake'), history.median('pairwise/real')
+  fallen = fake < FALLEN * history.highest.get('pairwise/fake', np.nan)
+  if fake < COLLAPSED * real and (fallen or history.progress > YOUNG):
     return (f'mode collapse: two images of a generated batch are {fake:.3g} '
-            f'apart, of a real one {real:.3g}', _DIVERSITY)
-  for name, value in scores(view, *COUNTED):
-    real = view.scores.get(f'{name}_floor', math.nan)
-    if value < LOST * view.highest[name] or (
-        view.progress > YOUNG and value < LOST * real):
+            f'apart, of a real one {real:.3g}', advice)
+  for name, value in history.scores_of(*COUNTED):
+    real = history.scores.get(f'{name}_floor', math.nan)
+    if value < LOST * history.highest[name] or (
+        history.progress > YOUNG and value < LOST * real):
       floor = '' if math.isnan(real) else f', of real examples {real:.3g}'
       return (f'mode collapse: {name} is {value:.3g}, the highest was '
-              f'{view.highest[name]:.3g}{floor}', _DIVERSITY)
-  return None
+              f'{history.highest[name]:.3g}{floor}', advice)
 
 
-_DIVERSITY = ('Try a smaller learning rate, minibatch std, packing, '
-              'unrolled_steps, or loss relativistic with r1+r2')
-
-
-def memorisation(view: View):
+def memorisation(history: History):
   """Samples are copies of training examples, by a score."""
-  for name, value in scores(view, 'authenticity'):
-    unseen = view.scores.get(f'{name}_floor') or UNSEEN
+  for name, value in history.scores_of('authenticity'):
+    unseen = history.scores.get(f'{name}_floor') or UNSEEN
     if value < COPIED * unseen:
       return (f'memorisation: {name} is {value:.3g}, of unseen real images '
               f'{unseen:.3g}: the other samples are near copies of training '
               'images',
               'Try more data, augment ada, or a checkpoint from before')
-  return None
 
 
-def oscillation(view: View):
+def oscillation(history: History):
   """D wins and loses in turn."""
-  swings, last = 0, None
-  for value in view.values('auc', LONG):
+  swings, last, aucs = 0, None, history.values('auc', LONG)
+  for value in aucs:
     now = 'won' if value > WINNING else 'lost' if value < LOSING else last
     swings += last is not None and now != last
     last = now
-  if swings < SWINGS:
-    return None
-  return (f'oscillation: D went {swings} times between ranking '
-          f'{100 * WINNING:.0f} % and {100 * LOSING:.0f} % of the pairs '
-          f'rightly in {len(view.values("auc", LONG))} rows',
-          'Try a smaller learning rate, b1=0 in Adam, a penalty (r1), or '
-          'samples from averaged weights (ema_decay)')
+  if swings >= SWINGS:
+    return (f'oscillation: D went {swings} times between ranking '
+            f'{100 * WINNING:.0f} % and {100 * LOSING:.0f} % of the pairs '
+            f'rightly in {len(aucs)} rows',
+            'Try a smaller learning rate, b1=0 in Adam, a penalty (r1), or '
+            'samples from averaged weights (ema_decay)')
 
 
-def non_finite(view: View):
-  """Rows hold None for what is no number; a score may lack for a reason."""
-  bad = sorted(k for k, v in view.rows[-1].items()
+def non_finite(history: History):
+  """Rows hold None for what is no number; scores may lack for a reason."""
+  bad = sorted(k for k, v in history.rows[-1].items()
                if not k.startswith('eval/')
                and (v is None or not np.isfinite(v)))
-  if not bad:
-    return None
-  return (f'non-finite: {", ".join(bad)}',
-          'Try a lower learning rate, max_grad_norm=1 or a penalty')
+  if bad:
+    return (f'non-finite: {", ".join(bad)}',
+            'Try a lower learning rate, max_grad_norm=1 or a penalty')
 
 
-def scores(view, *metrics):
-  """[(name, newest value)] of the scores of these metrics."""
-  return [(k, v) for k, v in view.scores.items()
-          if k.startswith(tuple(f'eval/{metric}_' for metric in metrics))
-          and not k.endswith('_floor')]
-
-
-COUNTED = ('classes', 'modes', 'hit', 'effective')  # scores
-TRACKED = ('grad_norm/gen', 'pairwise/fake')
 DETECTORS = {
     'vanishing': vanishing, 'saturated': saturated, 'overfitting': overfitting,
     'collapse': collapse, 'memorisation': memorisation,
     'oscillation': oscillation, 'non-finite': non_finite}
-
-
-
-# Of train_steps: before, all games look ill. Generators start with one grey
-# for all z, and discriminators tell that from digits without an error.
-WARM_UP = 0.1
 
 
 class Finding(NamedTuple):
@@ -229,37 +265,41 @@ class Finding(NamedTuple):
 
 
 class Watchdog:
-  """Sees row after row.
+  """Runs the detectors on row after row.
 
   holding: {name: Finding} of what was found and has not been absent from
     WINDOW rows in a row since.
-  highest: as in `View`.
   """
 
   def __init__(self, levels: Mapping[str, float], train_steps: int, *,
-               since: int = 0, highest: Mapping[str, float] | None = None):
-    """See `View` for levels and highest; since: the rows are of later steps."""
-    self.since, self.holding = since, {}
-    self._levels, self._steps = levels, train_steps
-    self._rows, self._absent = deque(maxlen=LONG), {}
-    self._scores = {}
-    self.highest = dict(highest or {})
+               restored=()):
+    """levels: as in `History`; restored: steps that a run was rolled back to.
 
-  def see(self, row: Mapping[str, Any]) -> list[Finding]:
+    A look back does not reach beyond them: it would find the same again.
+    """
+    self._levels, self._steps, self._restored = levels, train_steps, restored
+    self.holding, self._highest, self._since = {}, {}, -1
+
+  def see(self, row: Mapping) -> list[Finding]:
     """What is found in a row, with 'step', that did not hold before it."""
+    since = max((s for s in self._restored if s < row['step']), default=0)
+    if since != self._since:
+      self._since, self.holding, self._absent = since, {}, {}
+      self._rows, self._scores = deque(maxlen=LONG), {}
     self._rows.append(row)
-    for name, value in row.items():
-      if name.startswith('eval/'):
-        self._scores.pop(name, None)
-        if value is not None and np.isfinite(value):
-          self._scores[name] = value
-    view = View(list(self._rows), self._levels, self.highest,
-                row['step'] / self._steps, self._scores)
-    self._remember(view)
-    ready = view.progress > WARM_UP and len(self._rows) >= WINDOW
+    for name in [name for name in row if name.startswith('eval/')]:
+      self._scores.pop(name, None)
+      if row[name] is not None and np.isfinite(row[name]):
+        self._scores[name] = row[name]
+    history = History(list(self._rows), self._levels, self._highest,
+                      row['step'] / self._steps, self._scores)
+    for name, value in [*history.scores_of(*COUNTED),
+                        *((k, history.median(k)) for k in TRACKED)]:
+      self._highest[name] = np.fmax(value, self._highest.get(name, np.nan))
+    ready = history.progress > WARM_UP and len(self._rows) >= WINDOW
     new = []
     for name, detector in DETECTORS.items():
-      said = detector(view) if ready or name == 'non-finite' else None
+      said = detector(history) if ready or name == 'non-finite' else None
       if said and name not in self.holding:
         new.append(Finding(name, row['step'], *said))
         self.holding[name] = new[-1]
@@ -268,133 +308,51 @@ class Watchdog:
         self.holding.pop(name, None)
     return new
 
-  def _remember(self, view):
-    values = dict(scores(view, *COUNTED)) | {k: view.median(k) for k in TRACKED}
-    for name, value in values.items():
-      self.highest[name] = np.fmax(value, self.highest.get(name, np.nan))
-
-
-
-_MOST = 64  # packs that are looked at
-_KEY = 2**31 - 3  # of this use, beside those of init and evaluators
-
-
-class Diagnoser:
-  """Looks into the game without waiting for it, once per logged row.
-
-  Row `step` looks at a batch that (seed, step) chooses, of the training set
-  and of the held-out examples: a resumed run logs the same.
-  """
-
-  def __init__(self, experiment: Experiment, mesh):
-    """Compiles nothing yet."""
-    config = experiment.config
-    self._game = experiment.game
-    self._range = config['image_range']
-    sources = experiment.source, experiment.source.held_out
-    self._sources = [source for source in sources if source]
-    # On every device: no more than memory surely has room for.
-    batch = min(config['batch_size'], _MOST * config['packing'])
-    self._draws = []
-    for source in self._sources:
-      count = len(source.images)
-      self._draws.append(Batches(count, batch, config['seed'],
-                                 repeat=-(-batch // count)))
-    self._look = parallel.everywhere(self._pure, mesh)
-
-  def start(self, state, step: int, seed: int):
-    """Starts to look; the state may be given away after."""
-    examples = []
-    for source, draw in zip(self._sources, self._draws, strict=True):
-      rows = draw(step, 1)[0]
-      examples.append(Examples(np.asarray(source.images[rows]),
-                               source.labels[rows]))
-    return self._look(state, examples, np.uint32(seed), np.uint32(step))
-
-  def finish(self, started) -> dict[str, float]:
-    """Waits for the scalars of a look."""
-    return {name: float(value) for name, value in started.items()}
-
-  def _pure(self, state, examples, seed, step):
-    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), _KEY),
-                             step)
-    examples = [part._replace(image=parallel.scale(part.image, self._range),
-                              label=part.label.astype(jnp.int32))
-                for part in examples]
-    real, held_out = (*examples, None)[:2]
-    return diagnose(self._game, state, real, held_out, key,
-                    image_range=self._range)
-
-
-_LOG = logging.getLogger(__name__)
-_ATTEMPT = 2**31 - 4  # keeps the seeds of attempts apart from those of epochs
-
-
-
 
 class RollBack(Exception):
-  """The run goes on from its newest checkpoint."""
-
-  def __init__(self, finding: Finding):
-    super().__init__(finding.text)
-    self.finding = finding
+  """The run goes on from its newest checkpoint, for the `Finding` in args."""
 
 
 class Guard:
-  """The watchdog of one run, and what the config wants done.
+  """Watches one run, and does what the config's watchdog.policy says.
 
-  attempt: rollbacks so far, 0 in a run that has had none.
   verdict: why the run must stop, '' while it need not.
   """
 
-  def __init__(self, experiment: Experiment, folder, levels, rows, start):
+  def __init__(self, experiment: Experiment, folder, levels, rows, start: int):
     """Goes on from what the folder says of the run before step `start`.
 
-    Args:
-      experiment: what is run.
-      folder: the working directory.
-      levels: of `evaluator.equilibrium`.
-      rows: of scalars.jsonl, up to `start`.
-      start: step of the checkpoint that the run goes on from.
+    levels: of `evaluator.equilibrium`; rows: of scalars.jsonl, up to `start`.
     """
     self._run, self._folder, self._levels = experiment, folder, levels
-    self._policy = experiment.config['watchdog']
-    self._record = self._read()
-    if self._forget(start):
-      self._write_record()
-    self.verdict, self._rows = '', []
+    self._policy, self.verdict = experiment.config['watchdog'], ''
+    self._record = [row for _, row in read_rows(self._path('rollbacks.jsonl'))
+                    if row]
+    # A run that falls back to before a rollback forgets it.
+    self._keep([e for e in self._record if e['restored'] <= start])
     self._replay(rows)
     if self._held() and not self._may_go_back():
       self._stop(start)
 
   @property
-  def attempt(self) -> int:
-    """Rollbacks so far."""
-    return len(self._record)
-
-  @property
   def seed(self) -> int:
-    """Of everything random from here on."""
-    seed = self._run.config['seed']
-    if not self.attempt:
-      return seed
-    return int(np.random.SeedSequence(
-        seed, spawn_key=(_ATTEMPT, self.attempt)).generate_state(1)[0])
+    """Of everything random from here on, another one after each rollback."""
+    seed, attempt = self._run.config['seed'], len(self._record)
+    return int(np.random.SeedSequence(seed, spawn_key=(
+        _ATTEMPT, attempt)).generate_state(1)[0]) if attempt else seed
 
   @property
-  def experiment(self) -> Experiment:
-    """What is run, with the batches of this attempt."""
-    if not self.attempt:
-      return self._run
-    return self._run._replace(batches=self._run.batches.reseeded(self.seed))
+  def findings(self) -> str:
+    """What was found so far, in a few words."""
+    found = [f'{f.name} (step {f.step:,})' for f in self._found] + [
+        f'rolled back to step {entry["restored"]:,}' for entry in self._record]
+    return ', '.join(found) + ', see report.md' if found else 'no findings'
 
   def look(self, step: int, row) -> None:
-    """Looks at a logged row.
-
-    Raises:
-      RollBack: the policy is to go back, and it may once more.
-    """
-    found = self._see({'step': step, **row})
+    """Looks at a logged row; raises RollBack where the policy is to go back."""
+    self._rows.append({'step': step, **row})
+    found = self._watchdog.see(self._rows[-1])
+    self._found += found
     for finding in found:
       _LOG.warning('watchdog: step %d: %s. %s', step, finding.text,
                    finding.advice)
@@ -405,27 +363,29 @@ class Guard:
         raise RollBack(self._held()[0])
       self._stop(step)
 
-  def refuse(self, step: int, bad, newest: int) -> None:
-    """Ends the run, or goes back, at scalars {name: [K]} that are not finite.
+  def refuse(self, start: int, bad, newest: int) -> None:
+    """Ends the run, or goes back, at scalars that are not finite.
 
     Args:
-      step: that the call ended at.
-      bad: the scalars.
+      start: first step of their call.
+      bad: {name: [K]}.
       newest: step of the newest checkpoint.
 
     Raises:
       NonFiniteError, RollBack: always one of them.
     """
     first = min(int(np.flatnonzero(~np.isfinite(v))[0]) for v in bad.values())
-    at = step - self._run.config['steps_per_call'] + first
+    at = start + first
     found = sorted(k for k, v in bad.items() if not np.isfinite(v[first]))
+    advice = at == 0 and _origin(reseeded(self._run, self.seed)) or (
+        'Try, in a new --workdir, a lower learning rate, max_grad_norm=1, a '
+        "penalty, or dtype='float32'")
     finding = Finding('non-finite', at, f'{", ".join(found)} not finite',
-                      'Try, in a new --workdir, a lower learning rate, '
-                      "max_grad_norm=1, a penalty, or dtype='float32'")
+                      advice)
     path = self._go_back(finding, at, found)
     raise NonFiniteError(
-        f'step {at}: {finding.text}. {finding.advice}. The batch is named in '
-        f'{path}. The newest checkpoint is of step {newest}')
+        f'step {at}: {finding.text}. {advice}. The batch is named in {path}. '
+        f'The newest checkpoint is of step {newest}')
 
   def refuse_state(self, step: int, error: Exception) -> None:
     """As `refuse`, at the state after `step`; raises RollBack or the error."""
@@ -434,17 +394,15 @@ class Guard:
                   ['state'])
     raise error
 
-  def roll_back(self, fault: RollBack, restored: int) -> None:
+  def roll_back(self, finding: Finding, restored: int) -> None:
     """Enters a rollback to step `restored` in the record of the run."""
-    finding = fault.finding
-    self._forget(restored)
-    self._record.append({'attempt': self.attempt + 1, 'restored': restored,
-                         **finding._asdict()})
-    self._write_record()
+    before = [e for e in self._record if e['restored'] <= restored]
+    self._keep([*before, {'attempt': len(before) + 1, 'restored': restored,
+                          **finding._asdict()}])
     with contextlib.suppress(FileNotFoundError):
       os.remove(self._path('nonfinite.json'))  # It is overcome.
     _LOG.warning('watchdog: step %d: %s; back to step %d, attempt %d of %d',
-                 finding.step, finding.text, restored, self.attempt,
+                 finding.step, finding.text, restored, len(self._record),
                  self._policy['max_rollbacks'])
     self._replay([row for row in self._rows if row['step'] <= restored])
     self.write_report()
@@ -457,9 +415,12 @@ class Guard:
 
   def _held(self):
     """What holds now, and the policy is to do something about."""
-    if self._policy['policy'] == 'warn':
-      return []
-    return list(self._watchdog.holding.values())
+    return [] if self._policy['policy'] == 'warn' else list(
+        self._watchdog.holding.values())
+
+  def _may_go_back(self):
+    return (self._policy['policy'] == 'rollback'
+            and len(self._record) < self._policy['max_rollbacks'])
 
   def _stop(self, step):
     self.verdict = (
@@ -468,74 +429,65 @@ class Guard:
         + f'. See {self._path("report.md")}; '
         f'--config.watchdog.policy=warn --workdir={self._folder} goes on')
 
-  def _forget(self, start):
-    """Forgets rollbacks to after `start`, to before which the run fell back."""
-    count = len(self._record)
-    self._record = [e for e in self._record if e['restored'] <= start]
-    return len(self._record) < count
-
-  def _write_record(self):
-    write_file(self._path('rollbacks.jsonl'), ''.join(
-        json.dumps(entry) + '\n' for entry in self._record).encode())
-
   def _go_back(self, finding, at, names):
     """Goes back, or returns the file that names step and batch."""
     path = self._path('nonfinite.json')
+    batch = indices(reseeded(self._run, self.seed), at, 1)[0]
     try_write_file(path, json.dumps({
         'step': at, 'seed': self.seed, 'scalars': names,
-        'batch_indices': indices(self.experiment, at)[0].tolist()},
-        indent=1).encode())
+        'batch_indices': batch.tolist()}, indent=1).encode())
     self._found.append(finding)
     self.write_report()
     if self._may_go_back():
       raise RollBack(finding)
     return path
 
-  def _may_go_back(self):
-    return (self._policy['policy'] == 'rollback'
-            and self.attempt < self._policy['max_rollbacks'])
+  def _keep(self, record):
+    if record != self._record:
+      self._record = record
+      write_file(self._path('rollbacks.jsonl'), ''.join(
+          json.dumps(entry) + '\n' for entry in record).encode())
 
   def _replay(self, rows):
     """Findings are a function of the rows and of the record alone."""
-    self._rows, self._found = [], []
-    self._watchdog = self._fresh(0, {})
-    for row in rows:
-      self._see(row)
-
-  def _see(self, row):
-    # A look back must not reach beyond a rollback: it would find it again.
-    since = max([entry['restored'] for entry in self._record
-                 if entry['restored'] < row['step']], default=0)
-    if since != self._watchdog.since:
-      self._watchdog = self._fresh(since, self._watchdog.highest)
-    self._rows.append(row)
-    found = self._watchdog.see(row)
-    self._found += found
-    return found
-
-  def _fresh(self, since, highest):
-    return Watchdog(self._levels, self._run.train_steps, since=since,
-                    highest=highest)
-
-  def _read(self):
-    try:
-      with open(self._path('rollbacks.jsonl')) as file:
-        return [json.loads(line) for line in file]
-    except FileNotFoundError:
-      return []
+    self._rows = list(rows)
+    self._watchdog = Watchdog(
+        self._levels, self._run.train_steps,
+        restored=[entry['restored'] for entry in self._record])
+    self._found = [found for row in rows for found in self._watchdog.see(row)]
 
   def _path(self, name):
     return os.path.join(self._folder, name)
 
 
-def report(found, record, last: int) -> str:
-  """A page for people.
+def _origin(experiment) -> str:
+  """What is not finite in the first step without its updates, '' if all is."""
+  config, zero = experiment.config, optax.set_to_zero()
+  game = experiment.game._replace(gen_optimizer=zero, disc_optimizer=zero)
+  state, mesh = experiment.init(), parallel.own_mesh()
+  state = state.replace(gen=state.gen.replace(opt_state=zero.init(None)),
+                        disc=state.disc.replace(opt_state=zero.init(None)))
+  runner = parallel.make_runner(
+      partial(train_step, game=game), mesh, seed=config['seed'],
+      image_range=config['image_range'])
+  _, scalars = runner(parallel.copy(parallel.replicate(state, mesh)), None,
+                      examples(experiment.source, indices(experiment, 0, 1)))
+  places = {  # In the order in which they are computed.
+      'logits/real': f'discriminator {config["discriminator"]["name"]}',
+      'logits/fake': f'the images of generator {config["generator"]["name"]}',
+      'loss/': f'loss {config["loss"]["name"]}, of finite logits',
+      'penalty/': 'a penalty', 'grad_norm/': 'a gradient of finite losses'}
+  for place, words in places.items():
+    for name, value in scalars.items():
+      if name.startswith(place) and not np.isfinite(value).all():
+        return ('It is so before any update, so that the learning rate is not '
+                f'the reason. Look at {words}: of what is computed in a step, '
+                f'{name} is the first that is not finite')
+  return ''
 
-  Args:
-    found: the findings, in their order.
-    record: rollbacks, dicts of a finding and of attempt and restored.
-    last: step of the last row.
-  """
+
+def report(found, record, last: int) -> str:
+  """A page for people, of findings and rollbacks up to the step `last`."""
   lines = ['# What the watchdog found', '']
   if not found and not record:
     return '\n'.join([*lines, f'Nothing, up to step {last:,}.', ''])
@@ -545,7 +497,6 @@ def report(found, record, last: int) -> str:
   rows = [(f.step, f.name, f.text, f.advice) for f in found]
   rows += [(e['step'], f'{e["name"]}: rolled back to step {e["restored"]:,}, '
             f'attempt {e["attempt"]}', e['text'], e['advice']) for e in record]
-  lines += [f'| {step:,} | {name} | {text.partition(": ")[2] or text} | '
-            f'{advice} |'
-            for step, name, text, advice in sorted(rows, key=lambda r: r[0])]
-  return '\n'.join([*lines, ''])
+  return '\n'.join([*lines, *(
+      f'| {step:,} | {name} | {text.partition(": ")[2] or text} | {advice} |'
+      for step, name, text, advice in sorted(rows, key=lambda r: r[0])), ''])

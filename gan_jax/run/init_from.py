@@ -1,91 +1,137 @@
 """A new run that starts from the weights of another one."""
 
 import logging
+import math
 import os
+import re
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
 from gan_jax import parallel
+from gan_jax.base import lookup
 from gan_jax.base.errors import CheckpointError
+from gan_jax.config import fields
+from gan_jax.config.keys import CHOICES
+from gan_jax.models import dcgan
+from gan_jax.run import files
 from gan_jax.run.checkpoint import Checkpoints, arrays, name_of
 
 _LOG = logging.getLogger(__name__)
-_NETS = ('gen', 'disc', 'ema')
-_PARTS = ('params', 'stats')  # Not the optimiser's memory, nor the step.
+_LITTLE = 0.1  # of a player's weights
+# {config key: what belongs to the player in a state}; not taken are the
+# optimiser's memory and the step.
+_PLAYERS = {'generator': ('gen/params/', 'gen/stats/', 'ema/'),
+            'discriminator': ('disc/params/', 'disc/stats/')}
 
 
-def begin(experiment, start: int, *, strict: bool):
-  """(experiment, record): with init_from's weights, if the run is a new one."""
-  if start or not experiment.config['init_from']:
-    return experiment, {}
-  init, record = start_from(experiment.config['init_from'], experiment.init,
-                            strict=strict)
-  return experiment._replace(init=init), record
+def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
+  """Puts the newest valid weights of config['init_from'] into a fresh state.
 
-
-def start_from(workdir: str, init: Callable, *,
-               strict: bool = False) -> tuple[Callable, dict]:
-  """Puts another run's newest valid weights into a fresh state.
-
-  Of generator, discriminator and average, each array whose path, shape and
-  dtype are the same there and here is taken; a log line names each that is not.
-
-  Args:
-    workdir: of the other run.
-    init: () -> TrainState before the first step.
-    strict: do not fall back to an older checkpoint of that run.
+  Of generator, discriminator and average, each array that has the same path,
+  shape and dtype there and here is taken. Where both are DCGANs, for images of
+  different sizes, their layers are matched by resolution: counted from the
+  image or from the base, whichever takes more weights. The log names what is
+  taken and what is not, and warns of a player of which next to nothing is.
+  `strict` does not fall back to an older checkpoint of that run.
 
   Returns:
-    (init with the weights, {'workdir', 'step', 'sha256', 'taken', 'left'} for
-    the record of the launch).
+    (() -> the state before the first step, {'workdir', 'step', 'sha256',
+    'taken', 'left'} for the record of the launch).
 
   Raises:
-    CheckpointError: nothing there, or nothing that fits.
+    CheckpointError: nothing there, nothing that fits, or weights that mean
+      something else: of another prior, range or number of channels.
   """
-  workdir = os.path.abspath(os.path.expanduser(workdir))
-  checkpoints = Checkpoints(workdir, strict=strict)
-  try:
+  workdir = os.path.abspath(os.path.expanduser(experiment.config['init_from']))
+  with Checkpoints(workdir, strict=strict) as checkpoints:
     step = checkpoints.latest()
-    there = _weights(checkpoints.shapes(step))
-    here = _weights(jax.eval_shape(init))
-    taken = [name for name in here if there.get(name) == here[name]]
-    left = [f'{name}: {there.get(name, "absent")} (there) -> '
-            f'{here.get(name, "absent")} (here)'
-            for name in sorted(here | there)
-            if there.get(name) != here.get(name)]
-    if not taken:
-      raise CheckpointError(
-          f'init_from={workdir}: none of its arrays fits this run; use the '
-          'same networks, or no init_from:\n  ' + '\n  '.join(left[:10]))
-    values = _restore(checkpoints, step)
+    shapes = checkpoints.shapes(step, verified=True)
+    config, info = (files.read_json(workdir, f'{name}.json')
+                    for name in ('config', 'data'))
+    if config and info:
+      _check_meaning(workdir, config, info, experiment)
+    values = {name_of(path): leaf for path, leaf in
+              jax.tree_util.tree_leaves_with_path(checkpoints.restore(
+                  parallel.abstract(shapes, parallel.make_mesh(1)), step,
+                  verified=True))}
     digest = checkpoints.digest(step)
-  finally:
-    checkpoints.close()
+  here, there = arrays(jax.eval_shape(experiment.init)), arrays(shapes)
+  source, names = {}, []  # {name here: name there}
+  for key, parts in _PLAYERS.items():
+    mine = {name: here[name] for name in here if name.startswith(parts)}
+    theirs = {name: there[name] for name in there if name.startswith(parts)}
+    found = _match(theirs, mine, _levels(key, config, info, experiment))
+    share = _size(found, here) / max(_size(mine, here), 1)
+    _LOG.log(logging.WARNING if share < _LITTLE else logging.INFO,
+             'init_from %s: %.0f %% of the weights of the %s are taken',
+             workdir, 100 * share, key)
+    source |= found
+    names += sorted(mine | theirs)
+  left = [f'{name}: {there.get(name, "absent")} (there) -> '
+          f'{here.get(name, "absent")} (here)' for name in names
+          if name not in source and (
+              name in here or name not in source.values())]
+  if not source:
+    raise CheckpointError(
+        f'init_from={workdir}: none of its arrays fits this run; use the same '
+        'networks, or no init_from:\n  ' + '\n  '.join(left[:10]))
   _LOG.info('init_from %s, step %d: took %d arrays\n  %s\nleft %d\n  %s',
-            workdir, step, len(taken), '\n  '.join(taken), len(left),
-            '\n  '.join(left) or 'none')
+            workdir, step, len(source), '\n  '.join(
+                a if a == b else f'{a}, there {b}' for a, b in source.items()),
+            len(left), '\n  '.join(left) or 'none')
 
-  def init_with_weights():
+  def init():
     return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: (jnp.array(values[name], copy=True) if (
-            name := name_of(path)) in taken else leaf), init())
+        lambda path, leaf: (jnp.array(values[source[name]], copy=True) if (
+            name := name_of(path)) in source else leaf), experiment.init())
 
-  return init_with_weights, {'workdir': workdir, 'step': step,
-                             'sha256': digest, 'taken': taken, 'left': left}
-
-
-def _restore(checkpoints, step):
-  """{name: array} of all that a step holds."""
-  abstract = parallel.abstract(checkpoints.shapes(step), parallel.make_mesh(1))
-  return {name_of(path): leaf
-          for path, leaf in jax.tree_util.tree_leaves_with_path(
-              checkpoints.restore(abstract, step))}
+  return init, {'workdir': workdir, 'step': step, 'sha256': digest,
+                'taken': list(source), 'left': left}
 
 
-def _weights(tree) -> dict[str, str]:
-  """Of the arrays of a state, those that are taken where they fit."""
-  return {name: kind for name, kind in arrays(tree).items()
-          if name.startswith(tuple(f'{net}/{part}/' for net in _NETS
-                                   for part in _PARTS))}
+def _check_meaning(workdir, config, info, experiment):
+  """Raises a CheckpointError where the same arrays would mean another thing."""
+  def meaning(config, shape):
+    latent = config['latent']
+    if latent['name'] == experiment.config['latent']['name']:
+      latent = lookup.defaults(CHOICES['latent'].module,
+                               latent['name']) | latent
+    return {'image_range': config['image_range'], 'latent': latent,
+            'channels': shape[-1]}
+
+  lines = fields.diff(meaning(config, info['image_shape']), meaning(
+      experiment.config, experiment.info.image_shape))
+  if lines:
+    raise CheckpointError(
+        f'init_from={workdir}: its weights mean something else; use what is '
+        'used there, or no init_from:\n  ' + '\n  '.join(lines))
+
+
+def _levels(key, config, info, experiment):
+  """How many layers more a DCGAN has here than there."""
+  names = {run.get(key, {}).get('name') for run in (config, experiment.config)}
+  if names != {f'dcgan.{key.capitalize()}'} or not info:
+    return 0
+  there, here = (len(dcgan.sizes(*shape[:2])) for shape in (
+      info['image_shape'], experiment.info.image_shape))
+  return here - there
+
+
+def _match(there, here, levels):
+  """{name here: name there} of the arrays of a player that fit."""
+  def moved(name, by):  # DCGANs number their layers from the input on.
+    return re.sub(r'\b(Conv|ConvTranspose|Norm)_(\d+)',
+                  lambda m: f'{m[1]}_{int(m[2]) + by}', name)
+
+  ways = [{moved(name, by): name for name in there} for by in (0, levels)]
+  return max(({name: way[name] for name in here
+               if name in way and there[way[name]] == here[name]}
+              for way in ways), key=lambda found: _size(found, here))
+
+
+def _size(names, kinds):
+  """Numbers in some arrays; the kind of one is 'float32[100, 8]'."""
+  return sum(math.prod(map(int, re.findall(r'\d+', kinds[name].partition(
+      '[')[2]))) for name in names)

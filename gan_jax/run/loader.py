@@ -1,53 +1,101 @@
-"""The way of examples to the step: from the device, or from the host."""
+"""Which steps a call plays, and how their examples get to the device."""
 
+import collections
+import concurrent.futures
 import itertools
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from gan_jax import parallel
 from gan_jax.config.experiment import Experiment
-from gan_jax.data.stream import Reader, stream
 
 
-def indices(experiment: Experiment, step: int) -> np.ndarray:
-  """Of the examples of the call after `step`: int32 [K, disc_steps, B]."""
-  config = experiment.config
-  count = config['steps_per_call'], config['disc_steps']
-  flat = experiment.batches(step * count[1], count[0] * count[1])
-  return flat.reshape(*count, config['batch_size'])
+def plan(experiment: Experiment, step: int) -> Iterator[tuple[int, int]]:
+  """(first step, number of steps) of each call, from `step` to the end.
+
+  A call plays steps_per_call steps, or fewer where a row, a picture, a score, a
+  checkpoint or the end of the run is due before.
+  """
+  every = [n for n in (experiment.log_every, experiment.sample_every,
+                       experiment.eval_every, experiment.checkpoint_every) if n]
+  while step < experiment.train_steps:
+    count = min(experiment.config['steps_per_call'],
+                experiment.train_steps - step, *(n - step % n for n in every))
+    yield step, count
+    step += count
 
 
-def feed(experiment: Experiment, mesh, step: int):
-  """Where examples come from: the device, or the host if they do not fit.
+def indices(experiment: Experiment, step: int, count: int) -> np.ndarray:
+  """Examples of `count` steps from `step` on: int32 [K, disc_steps, B]."""
+  updates = experiment.config['disc_steps']
+  flat = experiment.batches(step * updates, count * updates)
+  return flat.reshape(count, updates, experiment.config['batch_size'])
+
+
+def reseeded(experiment: Experiment, seed: int) -> Experiment:
+  """The experiment with the batches of a seed, another one after a rollback."""
+  return experiment if seed == experiment.config['seed'] else (
+      experiment._replace(batches=experiment.batches.reseeded(seed)))
+
+
+def load(experiment: Experiment, mesh, step: int):
+  """Examples from `step` on, resident on the devices or read by threads.
 
   Returns:
-    (data, iterator of calls), both as a runner takes them, from `step` on.
+    (data, iterator with the examples of each call of `plan`), both as
+    `parallel.make_runner` takes them.
   """
-  source, config = experiment.source, experiment.config
-  per_call = config['steps_per_call']
+  source, calls = experiment.source, plan(experiment, step)
+  process, count = parallel.processes()
+  size = experiment.config['batch_size'] // count
+  part = slice(process * size, (process + 1) * size)  # of each batch
   if experiment.resident:
     images = np.ascontiguousarray(source.images[:])
     data = parallel.replicate(parallel.Data(images, source.labels), mesh)
-    part = _part(config['batch_size'])
-    return data, (indices(experiment, at)[..., part]
-                  for at in itertools.count(step, per_call))
-  reader = Reader(source, experiment.batches, (per_call, config['disc_steps']),
-                  parallel.processes())
-  return None, _ahead(stream(reader, step // per_call), mesh)
+    return data, (indices(experiment, *call)[..., part] for call in calls)
+
+  def read(step, count):
+    return examples(source, indices(experiment, step, count)[..., part])
+
+  moved = (parallel.put_call(call, mesh) for call in read_ahead(read, calls))
+  # Each call moves to the device while the one before it is being played.
+  pairs = itertools.pairwise(itertools.chain(moved, [None]))
+  return None, (call for call, _ in pairs)
 
 
-def _part(batch_size):
-  """This process's slice of a batch."""
-  index, count = parallel.processes()
-  size = batch_size // count
-  return slice(index * size, (index + 1) * size)
+def examples(source, index: np.ndarray) -> parallel.Data:
+  """The examples [K, disc_steps, B, ...] of a call; ~i is i mirrored.
+
+  They are those that the device gathers from resident data: a run does not
+  change when its data stop fitting.
+  """
+  mirrored = index.ravel() < 0
+  index = np.where(index < 0, ~index, index)
+  image = source.images[index.ravel()]
+  if mirrored.any():
+    image[mirrored] = image[mirrored][:, :, ::-1]
+  return parallel.Data(image.reshape(*index.shape, *image.shape[1:]),
+                       source.labels[index])
 
 
-def _ahead(calls, mesh):
-  """Moves each call to the device while the one before it is being played."""
-  waiting = None
-  for call in calls:
-    moved = parallel.put_call(parallel.Data(*call), mesh)
-    if waiting is not None:
-      yield waiting
-    waiting = moved
+def read_ahead(read: Callable, jobs: Iterable[tuple], *, threads: int = 4,
+               ahead: int = 4) -> Iterator:
+  """Yields read(*job) of each job in order; `ahead` more are being read.
+
+  Threads and not processes: numpy releases the lock while it gathers from
+  mapped memory, and what processes read they would have to send. An error is
+  raised where its result would have come.
+  """
+  waiting = collections.deque()
+  with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+    try:
+      for job in jobs:
+        waiting.append(pool.submit(read, *job))
+        if len(waiting) > ahead:
+          yield waiting.popleft().result()
+      while waiting:
+        yield waiting.popleft().result()
+    finally:
+      for future in waiting:
+        future.cancel()

@@ -1,8 +1,8 @@
-"""The manifest of a checkpoint: sha256 of every file, so that damage is found.
+"""The manifest of a checkpoint: size and sha256 of every file.
 
-Orbax restores a flipped bit as a wrong weight without a word. A manifest is
-`manifest.json` in the folder that it describes; it holds its format, the step,
-[bytes, sha256] of each file by its path, and the sha256 of all this.
+Orbax restores a flipped bit as a wrong weight without a word; a manifest finds
+it. It is `manifest.json` in the folder of the checkpoint and holds its format,
+the step, {path: [bytes, sha256]} of the files, and the sha256 of all this.
 """
 
 import hashlib
@@ -10,38 +10,24 @@ import json
 import os
 import stat
 
-from gan_jax.base.files import write_file
+from gan_jax.base.errors import CheckpointError
+from gan_jax.base.files import sync_folder, write_file
 
 NAME = 'manifest.json'
 FORMAT = 1
-_LIMIT = 64 * 2**20  # bytes; a larger manifest is none of ours
+_LIMIT = 64 * 2**20  # bytes; a larger file was not written by `write`
 
 
 class Damage(ValueError):
-  """A folder is not as it was saved: one line for each file."""
-
-  def __init__(self, lines: list[str]):
-    """`lines`: 'file: what is wrong with it', at least one."""
-    self.lines = lines
-    more = [f'and {len(lines) - 10} more'] if len(lines) > 10 else []
-    super().__init__('; '.join([*lines[:10], *more]))
-
-
-class FormatError(ValueError):
-  """A folder that another version of this program wrote."""
+  """A folder is not as it was saved; it says which files."""
 
 
 def write(folder: str, step: int) -> None:
-  """Brings all files of a folder to the disk, and their digests with them.
-
-  Raises:
-    OSError: a file cannot be read or written.
-  """
+  """Brings all files of a folder to the disk, then a manifest of them."""
   files = {}
   for name in _names(folder):
     with open(os.path.join(folder, name), 'rb') as file:
-      # Orbax leaves some of its files to the page cache, which a power cut
-      # empties.
+      # Orbax leaves some files in the page cache, which a power cut empties.
       os.fsync(file.fileno())
       files[name] = [os.fstat(file.fileno()).st_size, _sha256(file)]
   for path, _, _ in os.walk(folder):
@@ -51,19 +37,19 @@ def write(folder: str, step: int) -> None:
 
 
 def verify(folder: str, step: int) -> str:
-  """Compares a folder with its manifest, by content alone.
+  """Compares the content of a folder with its manifest.
 
   Returns:
     The manifest's sha256, which stands for every byte of the folder.
 
   Raises:
     Damage: a file was changed, cut, removed or added, or is of another step.
-    FormatError: written by another version.
+    CheckpointError: written by another version.
   """
   body = _read(os.path.join(folder, NAME))
   if body['format'] != FORMAT:
     age = 'a newer' if body['format'] > FORMAT else 'an older'
-    raise FormatError(
+    raise CheckpointError(
         f'{folder} has format {body["format"]}, which {age} version of gan_jax '
         f'wrote; this one reads format {FORMAT}: use the version that wrote it '
         '(launches.jsonl names it)')
@@ -79,27 +65,17 @@ def verify(folder: str, step: int) -> str:
     elif wrong := _compare(os.path.join(folder, name), *wanted[name]):
       lines.append(f'{name}: {wrong}')
   if lines:
-    raise Damage(lines)
+    more = [f'and {len(lines) - 10} more'] if len(lines) > 10 else []
+    raise Damage('; '.join([*lines[:10], *more]))
   return _digest(body)
 
 
-def sync_folder(path: str) -> None:
-  """Brings the names in a folder to the disk."""
-  fd = os.open(path, os.O_RDONLY)
-  try:
-    os.fsync(fd)
-  finally:
-    os.close(fd)
-
-
 def _names(folder):
-  """Paths in a folder, but of folders and its manifest; links stand alone."""
-  names = []
-  for path, folders, files in os.walk(folder):
-    links = [name for name in folders
-             if os.path.islink(os.path.join(path, name))]
-    names += [os.path.relpath(os.path.join(path, name), folder)
-              for name in files + links]
+  """Paths of the files in a folder but its manifest; links are not followed."""
+  names = [os.path.relpath(os.path.join(path, name), folder)
+           for path, folders, files in os.walk(folder)
+           for name in [*files, *(name for name in folders if os.path.islink(
+               os.path.join(path, name)))]]
   return sorted({*names} - {NAME})
 
 
@@ -107,7 +83,7 @@ def _compare(path, size, sha256) -> str:
   """What is wrong with a file, '' if nothing is."""
   try:
     status = os.lstat(path)
-    if not stat.S_ISREG(status.st_mode):  # To open a pipe could take for ever.
+    if not stat.S_ISREG(status.st_mode):  # to open a pipe could take for ever
       return 'is no longer a regular file'
     if status.st_size != size:
       return f'has {status.st_size} bytes instead of {size}'
@@ -122,26 +98,25 @@ def _read(path) -> dict:
   try:
     status = os.lstat(path)
     if not stat.S_ISREG(status.st_mode) or status.st_size > _LIMIT:
-      raise Damage([f'{NAME}: is not a manifest'])
+      raise Damage(f'{NAME}: is not a manifest')
     with open(path, 'rb') as file:
       data = file.read()
-  except FileNotFoundError:
-    raise Damage([f'{NAME}: is missing']) from None
-  except OSError as error:
-    raise Damage([f'{NAME}: cannot be read: {error.strerror}']) from error
-  try:
     body = json.loads(data)
     del body['sha256']
-    files = body['files'].values()
-    whole = _encode(body) == data and all(
-        isinstance(size, int) and isinstance(sha256, str)
-        for size, sha256 in files) and isinstance(body['format'], int)
-    body['step']
+    if _encode(body) == data and isinstance(body['format'], int) and (
+        'step' in body and all(
+            isinstance(size, int) and isinstance(sha256, str)
+            for size, sha256 in body['files'].values())):
+      return body
+  except FileNotFoundError:
+    raise Damage(f'{NAME}: is missing') from None
+  except OSError as error:
+    raise Damage(f'{NAME}: cannot be read: {error.strerror}') from error
+  except Damage:
+    raise
   except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-    whole = False
-  if not whole:
-    raise Damage([f'{NAME}: does not fit its own sha256'])
-  return body
+    pass
+  raise Damage(f'{NAME}: does not fit its own sha256')
 
 
 def _encode(body) -> bytes:

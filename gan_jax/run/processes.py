@@ -1,4 +1,8 @@
-"""How the processes of a run find each other, before JAX looks for devices."""
+"""How several processes share a run: a leader gives orders, the others follow.
+
+They talk through the key-value store of JAX's coordinator: a collective needs
+all processes at once, and cannot tell why one of them is missing.
+"""
 
 import contextlib
 import json
@@ -13,14 +17,18 @@ import traceback
 import jax
 from jax.experimental import multihost_utils
 
-from gan_jax.base.errors import TeamError
+from gan_jax.base.errors import ProcessGroupError, first_line
 
 _LOG = logging.getLogger(__name__)
 _CONNECT = 300  # seconds in which all processes must have started
-AUTO = 'auto'
+# Seconds without a sign of life after which a process counts as dead; all the
+# others have ended `HEARTBEAT + GRACE` after it.
+HEARTBEAT, GRACE = 10, 5
+_BLOCK = 64  # orders that are deleted together
 
 
-def join(coordinator: str = '', count: int = 0, index: int = -1) -> 'Team':
+def join(coordinator: str = '', count: int = 0,
+         index: int = -1) -> 'ProcessGroup':
   """Finds the other processes of the run, before JAX looks for devices.
 
   Args:
@@ -31,37 +39,35 @@ def join(coordinator: str = '', count: int = 0, index: int = -1) -> 'Team':
     index: of this one, -1 to find out.
 
   Raises:
-    TeamError: they are not all given, or do not find each other.
+    ProcessGroupError: they are not all given, or do not find each other.
   """
-  if count == 1 and index <= 0:
-    return Team()
+  address = '' if coordinator == 'auto' else coordinator
   given = [bool(coordinator), count > 0, index >= 0]
-  if not any(given) and not several(os.environ):
-    return Team()
-  if coordinator not in ('', AUTO) and not all(given):
-    raise TeamError('--coordinator=HOST:PORT needs --num_processes=N and '
-                    '--process_id=I too')
-  if coordinator in ('', AUTO) and any(given[1:]):
-    raise TeamError('--num_processes and --process_id need '
-                    '--coordinator=HOST:PORT')
+  if count == 1 and index <= 0 or not any(given) and not several(os.environ):
+    return ProcessGroup()
+  if address and not all(given):
+    raise ProcessGroupError('--coordinator=HOST:PORT needs --num_processes=N '
+                            'and --process_id=I too')
+  if not address and any(given[1:]):
+    raise ProcessGroupError('--num_processes and --process_id need '
+                            '--coordinator=HOST:PORT')
   if count and index >= count:
-    raise TeamError(f'--process_id={index} is not below '
-                    f'--num_processes={count}')
+    raise ProcessGroupError(f'--process_id={index} is not below '
+                            f'--num_processes={count}')
   # Its service would swallow SIGTERM; `signals` listens for it.
   jax.config.update('jax_enable_preemption_service', False)
   jax.config.update('jax_cpu_collectives_implementation', 'gloo')
   try:
     jax.distributed.initialize(
-        coordinator if coordinator != AUTO and coordinator else None,
-        count or None, index if index >= 0 else None,
+        address or None, count or None, index if index >= 0 else None,
         heartbeat_timeout_seconds=HEARTBEAT, initialization_timeout=_CONNECT,
         shutdown_timeout_seconds=30)
   except (ValueError, RuntimeError) as e:
-    raise TeamError(f'the processes of this run do not find each other: '
-                    f'{first_line(e)}') from e
-  team = Team(jax.process_index(), jax.process_count())
-  _LOG.info('process %d of %d', team.index, team.count)
-  return team
+    raise ProcessGroupError('the processes of this run do not find each other: '
+                            f'{first_line(e)}') from e
+  group = ProcessGroup(jax.process_index(), jax.process_count())
+  _LOG.info('process %d of %d', group.index, group.count)
+  return group
 
 
 def several(environ) -> bool:
@@ -77,57 +83,38 @@ def several(environ) -> bool:
   return ',' in environ.get('TPU_WORKER_HOSTNAMES', '')
 
 
-# Seconds without a sign of life after which a process counts as dead; all the
-# others have ended `HEARTBEAT + GRACE` after it.
-HEARTBEAT, GRACE = 10, 5
-_BLOCK = 64  # orders that are forgotten together
-# How XLA says that a collective, or the way to another process, has ended.
-_OF_A_PEER = re.compile(r'[A-Z_]+: .*\b(Gloo|NCCL)\b'
-                        '|(UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED): ')
+class LostProcessError(ProcessGroupError):
+  """A process of the run has failed and is gone."""
 
 
-
-class LostError(TeamError):
-  """One of them has failed and is gone."""
-
-
-class Team:
-  """The processes of a run; of one process too, which then leads nobody."""
+class ProcessGroup:
+  """The processes of a run: this one, `index`, of `count`; 0 is the leader."""
 
   def __init__(self, index: int = 0, count: int = 1):
-    """The place of this process among `count`, which are connected."""
     self.index, self.count = index, count
-    self._orders, self._told, self._ready, self._ended = 0, 0, False, False
+    self._orders, self._signum, self._ready, self._ended = 0, 0, False, False
     self._looked = 0.0
 
-  @property
-  def leads(self) -> bool:
-    """Whether this is the process that decides and writes."""
-    return self.index == 0
+  # Of the leader.
 
-  # What the leader does.
-
-  def muster(self, what: str) -> None:
-    """Waits until all are ready for the same.
-
-    Args:
-      what: that stands for the config and the data of this process.
+  def wait_for_all(self, fingerprint: str) -> None:
+    """Waits until all are ready for the same config and data.
 
     Raises:
-      TeamError: one has failed, or is ready for something else.
+      ProcessGroupError: one has failed, or is ready for something else.
     """
     for index in range(1, self.count):
-      found = json.loads(self._wait(f'ready/{index}'))
+      found = json.loads(_get(f'ready/{index}'))
       if 'failed' in found:
-        raise TeamError(_failure(index, found))
-      if found['what'] != what:
-        raise TeamError(
+        raise ProcessGroupError(_failure(index, found))
+      if found['fingerprint'] != fingerprint:
+        raise ProcessGroupError(
             f'process {index} on {found["host"]} has another config or other '
             'data than process 0: start all with one command line, and let '
             'them read the same files')
 
   def order(self, what: str, **details) -> None:
-    """Tells all the others what to do next."""
+    """Tells all followers what to do next."""
     if self.count == 1 or self._ended:
       return
     # First: with a number but no order, the others would wait for ever.
@@ -135,15 +122,15 @@ class Team:
     self._ended = what == 'end'
     block, place = divmod(self._orders, _BLOCK)
     self._orders += 1
-    _client().key_value_set(_order(block, place), text)
+    _client().key_value_set(f'order/{block}/{place}', text)
     if place == 0 and block > 1:  # Long since carried out.
       _client().key_value_delete(f'order/{block - 2}/')
 
-  def asked(self) -> int:
-    """The signal that one of the others was sent; 0 for none.
+  def signal(self) -> int:
+    """The signal that a follower was sent, 0 for none.
 
     Raises:
-      LostError: one of them has failed.
+      LostProcessError: one of them has failed.
     """
     now = time.monotonic()
     if self.count == 1 or now < self._looked + 0.1:  # It costs 1 ms.
@@ -151,45 +138,44 @@ class Team:
     self._looked = now
     return max((found.get('signal', 0) for found in self._said()), default=0)
 
-  # What the others do.
+  # Of the followers.
 
-  def ready(self, what: str) -> None:
-    """Answers `muster`."""
+  def ready(self, fingerprint: str) -> None:
+    """Answers `wait_for_all`."""
     self._ready = True
-    self._say(f'ready/{self.index}', what=what)
+    self._say('ready', fingerprint=fingerprint)
 
-  def next(self, stop) -> dict:
-    """Waits for the next order {'what': ..., ...} of the leader.
+  def next_order(self, stop) -> dict:
+    """Waits for the leader's next order {'what': ..., ...}.
 
-    Args:
-      stop: of `StopRequest`; what it has received is told to the leader.
+    Meanwhile the leader is told what signal `stop`, a StopRequest, received.
     """
     def tell():
-      if stop.signum and not self._told:
-        self._told = stop.signum
-        self._say(f'said/{self.index}', signal=stop.signum)
+      if stop.signum and not self._signum:
+        self._signum = stop.signum
+        self._say('said', signal=stop.signum)
 
     block, place = divmod(self._orders, _BLOCK)
     self._orders += 1
-    order = json.loads(self._wait(_order(block, place), tell))
+    order = json.loads(_get(f'order/{block}/{place}', tell))
     self._ended = order['what'] == 'end'
     return order
 
-  # What all do.
+  # Of all.
 
-  def end(self, status: int, *, lost: bool = False) -> None:
-    """Leaves, with the exit status of this process.
+  def leave(self, status: int, *, lost: bool = False) -> None:
+    """Ends the part of this process, with its exit status.
 
-    It waits for the others to leave too, but not if one of them is lost, or if
-    this one leaves a run that goes on.
+    Waits for the others to leave too, but not where one of them is lost, nor
+    where this one leaves a run that goes on.
     """
     if self.count == 1:
       return
-    if self.leads:
+    if not self.index:
       self.order('end', status=status)
     elif not self._ended:
       for key in ('ready', 'said'):
-        self._say(f'{key}/{self.index}', failed=f'status {status}, see its log')
+        self._say(key, failed=f'status {status}, see its log')
       if self._ready:  # The others may be in a call, without this one.
         quit_now(status)
     if lost:
@@ -200,7 +186,7 @@ class Team:
     except jax.errors.JaxRuntimeError as e:
       quit_now(status or 1, f'not all processes have ended: {first_line(e)}')
 
-  def broken(self, error: Exception) -> None:
+  def abort(self, error: Exception) -> None:
     """Ends a process that cannot go on, and with it all the others.
 
     A call that one process has left cannot be finished by the others. Where a
@@ -208,20 +194,19 @@ class Team:
     """
     if self.count == 1:
       return
-    if not _of_a_peer(error):
+    if not _is_of_a_peer(error):
       traceback.print_exception(error)
       with contextlib.suppress(jax.errors.JaxRuntimeError):
-        self._say(f'said/{self.index}',
-                  failed=f'{type(error).__name__}: {first_line(error)}')
+        self._say('said', failed=first_line(error))
       quit_now(1)
-    _error(f'process {self.index} of {self.count}: {first_line(error)}\n'
+    _print(f'process {self.index} of {self.count}: {first_line(error)}\n'
            'A process of this run has died or does not answer; all others end '
            f'within {HEARTBEAT + GRACE} s, and the heartbeats say which tasks '
            'are unhealthy. The newest checkpoint is whole: the same command '
            'goes on from it')
     try:
       self._said()
-    except LostError as e:
+    except LostProcessError as e:
       quit_now(4, str(e))
     except jax.errors.JaxRuntimeError:
       pass
@@ -235,57 +220,54 @@ class Team:
     found.pop(self.index, None)
     for index, answer in found.items():
       if 'failed' in answer:
-        raise LostError(_failure(index, answer))
+        raise LostProcessError(_failure(index, answer))
     return list(found.values())
 
   def _say(self, key, **what):
     host = f'{socket.gethostname()} (pid {os.getpid()})'
-    _client().key_value_set(key, json.dumps({'host': host, **what}),
-                            allow_overwrite=True)
-
-  def _wait(self, key, meanwhile=lambda: None):
-    while True:
-      meanwhile()
-      try:
-        return _client().blocking_key_value_get(key, 1000)  # milliseconds
-      except jax.errors.JaxRuntimeError as e:
-        if 'DEADLINE_EXCEEDED' not in str(e):
-          raise
-
-
-def quit_now(status: int, why: str = '') -> None:
-  """Ends this process without waiting for any other."""
-  if why:
-    _error(why)
-  sys.stdout.flush()
-  sys.stderr.flush()
-  os._exit(status)
-
-
-def _of_a_peer(error):
-  """Whether an error may come of the death of another process."""
-  # Small programs raise a ValueError where others raise a JaxRuntimeError.
-  return (isinstance(error, jax.errors.JaxRuntimeError)
-          or _OF_A_PEER.match(str(error)) is not None)
+    _client().key_value_set(f'{key}/{self.index}', json.dumps(
+        {'host': host, **what}), allow_overwrite=True)
 
 
 def _failure(index, answer):
   return f'process {index} on {answer["host"]} has failed: {answer["failed"]}'
 
 
-def _order(block, place):
-  return f'order/{block}/{place}'
+def quit_now(status: int, why: str = '') -> None:
+  """Ends this process without waiting for any other."""
+  if why:
+    _print(why)
+  sys.stdout.flush()
+  sys.stderr.flush()
+  os._exit(status)
 
 
-def _client():
-  # What multihost_utils itself uses; jax has no public name for it.
-  return multihost_utils.distributed.global_state.client
-
-
-def _error(text):
+def _print(text):
   print(f'gan_jax: {text}', file=sys.stderr, flush=True)
 
 
-def first_line(error: Exception) -> str:
-  """What an error says, short."""
-  return str(error).partition('\n')[0][:300]
+# What JAX has no public interface for: its key-value store, and which of its
+# errors come of another process. To be looked at with each new version of JAX.
+
+
+def _client():
+  return multihost_utils.distributed.global_state.client
+
+
+def _get(key, meanwhile=lambda: None):
+  """Waits for a key, and calls `meanwhile` once a second."""
+  while True:
+    meanwhile()
+    try:
+      return _client().blocking_key_value_get(key, 1000)  # milliseconds
+    except jax.errors.JaxRuntimeError as e:
+      if 'DEADLINE_EXCEEDED' not in str(e):
+        raise
+
+
+def _is_of_a_peer(error):
+  """Whether an error may come of the death of another process."""
+  # Small programs raise a ValueError where others raise a JaxRuntimeError.
+  return isinstance(error, jax.errors.JaxRuntimeError) or re.match(
+      r'[A-Z_]+: .*\b(Gloo|NCCL)\b'
+      '|(UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED): ', str(error))

@@ -1,14 +1,17 @@
 """What a run leaves beside its checkpoints: rows, pictures, scores, best."""
 
+import contextlib
 import glob
 import json
 import logging
 import os
+import shlex
 import shutil
 
 import numpy as np
 
 from gan_jax import pictures
+from gan_jax.base import lookup
 from gan_jax.base.files import try_write_file, write_file
 from gan_jax.config.experiment import Experiment
 from gan_jax.evaluators.score import short_hash, table
@@ -21,27 +24,27 @@ _LOG = logging.getLogger(__name__)
 _FRAMES = 200  # of a GIF; of a longer run evenly spaced ones
 
 
-class Diary:
-  """The files of a working directory that tell how its run goes."""
+class Results(contextlib.AbstractContextManager):
+  """The files of a working directory that show how its run goes."""
 
   def __init__(self, experiment: Experiment, folder: str, start: int):
     """Opens the files, without what was written after step `start`."""
     self._experiment, self._folder = experiment, folder
-    self.levels = _levels(experiment)
-    self.evaluator = Evaluator(experiment)
+    self.evaluator, self.levels = Evaluator(experiment), {}
+    try:
+      self.levels = equilibrium(experiment.game.loss,
+                                experiment.config['batch_size'])
+    except Exception as e:  # of a loss of the user's own
+      _LOG.warning('the curves will not show the equilibrium of the loss: %s',
+                   lookup.failure(e))
     self._best = Best(folder, experiment.config['best_metric'])
     self._rows = ScalarWriter(folder, resume_step=start)
     self._scores = ScoreWriter(folder, resume_step=start)
     self._bar = ProgressBar(experiment.train_steps, initial=start)
 
-  def __enter__(self):
-    """Returns itself."""
-    return self
-
   def __exit__(self, *_):
-    """Closes the files."""
     for part in (self._bar, self._scores, self._rows):
-      part.__exit__(None, None, None)
+      part.close()
 
   def rows(self) -> list[dict]:
     """All rows of scalars so far."""
@@ -60,21 +63,21 @@ class Diary:
     self._rows.images(step, 'samples', grid)
 
   def score(self, step: int, state, draw) -> dict[str, float | None]:
-    """The scores of a state, for its row; {} where that fails.
+    """The scores of a state by draw(start, stop), for its row.
 
-    Its examples come from draw(start, stop).
+    {} where that fails: a score must not cost the run.
     """
     try:
       scores = self.evaluator.scores(state, draw, forgiving=True)
       self._scores.write(step, scores)
-    except Exception as e:  # A score must not cost the run.
+    except Exception as e:
       _LOG.warning('no scores: %s: %s', type(e).__name__, e)
       return {}
     if scores:
       _LOG.info('%s', table([(step, score) for score in scores]))
     try:
       self._best.offer(step, scores, state)
-    except Exception as e:  # Nor must the best of them.
+    except Exception as e:
       _LOG.warning('the best state is not kept: %s: %s', type(e).__name__, e)
     return {f'eval/{name}': value for score in scores
             for name, value in score.scalars().items()}
@@ -92,55 +95,62 @@ class Diary:
   def draw(self) -> None:
     """Curves and GIF of all that the folder holds."""
     title = os.path.basename(os.path.abspath(self._folder))
-    rows, frames = self.rows(), _frames(self._folder)
-    if rows:
+    if rows := self.rows():
       try_write_file(os.path.join(self._folder, 'curves.png'),
                      pictures.curves(rows, levels=self.levels, title=title))
-    if frames:
+    if frames := _frames(self._folder):
       try_write_file(os.path.join(self._folder, 'training.gif'),
                      pictures.gif(frames))
 
+  def summary(self, step: int, findings: str, how: str) -> str:
+    """The last lines of a run: where it is, its score, what to do next."""
+    command = 'python -m gan_jax.main --mode={} --workdir=' + shlex.quote(
+        str(self._folder))
+    return '\n'.join([
+        f'{how}: {self._folder} is at step {step:,} of '
+        f'{self._experiment.train_steps:,}, after {self._bar.elapsed}',
+        *self._scored(), f'  watchdog: {findings}',
+        f'  next: {command.format("report")}',
+        f'        {command.format("sample")}'])
 
-def _levels(experiment):
-  try:
-    return equilibrium(experiment.game.loss, experiment.config['batch_size'])
-  except Exception as e:  # Of a loss of one's own: a run can do without.
-    _LOG.warning('no equilibrium: %s: %s', type(e).__name__, e)
-    return {}
+  def _scored(self):
+    """The line of the score that matters: best_metric, or the first one."""
+    rows = [row for row in self._scores.read() if row.get('value') is not None]
+    wanted = self._experiment.config['best_metric'] or (
+        rows[0]['name'] if rows else '')
+    rows = [row for row in rows if row['name'] == wanted]
+    if not rows:
+      return []
+    pick, last = min if low_is_better(wanted) else max, rows[-1]
+    best, floor = pick(rows, key=lambda row: row['value']), last.get('floor')
+    return [f'  {wanted}: {last["value"]:.4g} at step {last["step"]:,}, best '
+            f'{best["value"]:.4g} at step {best["step"]:,}'
+            + (f'; of real examples {floor:.4g}' if floor is not None else '')]
 
 
 def _frames(folder):
   """The sample grids of a folder in the order of their steps, of one size."""
-  samples = os.path.join(folder, 'samples')
-  if not os.path.isdir(samples):
-    return []
-  names = sorted(n for n in os.listdir(samples) if n.endswith('.png'))
+  names = sorted(glob.glob(os.path.join(glob.escape(str(folder)), 'samples',
+                                        '*.png')))
   # All of them are in memory at once.
   some = np.linspace(0, len(names) - 1, min(len(names), _FRAMES)).round()
-  names, frames = [names[int(i)] for i in some], []
-  for name in names:
-    with open(os.path.join(samples, name), 'rb') as file:
+  frames = []
+  for i in some:
+    with open(names[int(i)], 'rb') as file:
       frames.append(pictures.read_png(file.read()))
   return [frame for frame in frames if frame.shape == frames[-1].shape]
 
 
-_LOG = logging.getLogger(__name__)
-
-
 class Best:
-  """WORKDIR/best, itself a working directory to sample from."""
+  """The best state by a score, in WORKDIR/best: a workdir to sample from."""
 
   def __init__(self, folder: str, name: str, *, own: bool = False):
-    """The best by a score.
+    """By the score `name`; '' keeps nothing.
 
-    Args:
-      folder: the working directory.
-      name: of the score; '' keeps nothing.
-      own: in WORKDIR/best-NAME, beside that of a run that may be going on.
+    own: in WORKDIR/best-NAME, beside that of a run that may be going on.
     """
     self._from, self._name = folder, name
     self._folder = os.path.join(folder, f'best-{name}' if own else 'best')
-    self._path = os.path.join(self._folder, 'best.json')
     old = f'{self._folder}.old'
     if name and os.path.isdir(old) and not os.path.isdir(self._folder):
       os.rename(old, self._folder)  # Killed between two renames.
@@ -149,12 +159,12 @@ class Best:
         shutil.rmtree(left, ignore_errors=True)
 
   def read(self, protocol: str = '') -> dict:
-    """{'name', 'step', 'value', 'protocol'} of what is kept; {} for nothing.
+    """{'name', 'step', 'value', 'protocol'} of what is kept.
 
-    Of another score, or by another protocol, is nothing.
+    {} for nothing, another score, or one by another protocol.
     """
     try:
-      with open(self._path) as file:
+      with open(os.path.join(self._folder, 'best.json')) as file:
         found = json.load(file)
       return found if found['name'] == self._name and protocol in (
           '', found['protocol']) else {}
@@ -166,19 +176,13 @@ class Best:
     if not self._name or score.name != self._name or score.value is None:
       return False
     before = self.read(_protocol(score))
-    return not before or _better(self._name, score.value, before['value'])
+    sign = -1 if low_is_better(self._name) else 1
+    return not before or sign * score.value > sign * before['value']
 
   def offer(self, step: int, scores, state) -> bool:
-    """Keeps the state if its score is better than that of the one there.
+    """Keeps the state of a step if the chosen one of its `scores` is better.
 
-    Args:
-      step: of the state.
-      scores: `Score`s of it; without the chosen one, or with None for its
-        value, nothing is kept.
-      state: to be saved.
-
-    Returns:
-      Whether it is the best now.
+    Returns whether it is the best now.
 
     Raises:
       CheckpointError: it could not be written.
@@ -190,34 +194,25 @@ class Best:
     if score is None or not self.wants(score):
       return False
     # The old one stays until the new one is whole.
-    aside = f'{self._folder}.{os.getpid()}.new'
+    new, old = f'{self._folder}.{os.getpid()}.new', f'{self._folder}.old'
     try:
-      self._save(aside, step, score, state)
+      shutil.rmtree(new, ignore_errors=True)
+      with Checkpoints(new, keep=1) as checkpoints:
+        checkpoints.save(step, state)
+      for name in ('config.json', 'data.json'):
+        shutil.copy(os.path.join(self._from, name), new)
+      write_file(os.path.join(new, 'best.json'), (json.dumps(
+          {'name': self._name, 'step': step, 'value': score.value,
+           'protocol': _protocol(score)}) + '\n').encode())
+      shutil.rmtree(old, ignore_errors=True)
+      if os.path.isdir(self._folder):
+        os.rename(self._folder, old)
+      os.rename(new, self._folder)
+      shutil.rmtree(old, ignore_errors=True)
     finally:
-      shutil.rmtree(aside, ignore_errors=True)
+      shutil.rmtree(new, ignore_errors=True)
     return True
-
-  def _save(self, aside, step, score, state):
-    shutil.rmtree(aside, ignore_errors=True)
-    checkpoints = Checkpoints(aside, keep=1)
-    checkpoints.save(step, state)
-    checkpoints.close()
-    for name in ('config.json', 'data.json'):
-      shutil.copy(os.path.join(self._from, name), aside)
-    write_file(os.path.join(aside, 'best.json'), (json.dumps(
-        {'name': self._name, 'step': step, 'value': score.value,
-         'protocol': _protocol(score)}) + '\n').encode())
-    old = f'{self._folder}.old'
-    shutil.rmtree(old, ignore_errors=True)
-    if os.path.isdir(self._folder):
-      os.rename(self._folder, old)
-    os.rename(aside, self._folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _protocol(score) -> str:
   return short_hash({k: v for k, v in score.protocol.items() if k != 'step'})
-
-
-def _better(name, value, than) -> bool:
-  return value < than if low_is_better(name) else value > than

@@ -1,21 +1,22 @@
-"""SIGTERM, Ctrl-C, SIGUSR1: end after the call in flight, with a checkpoint."""
+"""SIGTERM, Ctrl-C and SIGUSR1 end a run after its call, with a checkpoint."""
 
 import contextlib
 import os
 import signal
 import threading
 
-# As shells have it, 128 + the number; but SIGUSR1, the warning of a batch
-# system that the time is nearly over, asks to be started again: 85 is ERESTART,
-# and the status for which HTCondor does so by itself.
+# Exit status: as in shells 128 + number. SIGUSR1 is the warning of a batch
+# system that the time is nearly over: 85 is ERESTART, for which HTCondor starts
+# the run again.
 STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR1: 85}
 
 
 def before_the_run() -> None:
-  """While there is nothing to save, these signals end the process at once.
+  """Makes these signals end the process at once: there is nothing to save yet.
 
   Libraries lose a KeyboardInterrupt that comes while they are imported; the
-  default action of SIGINT cannot be lost.
+  default action of SIGINT cannot be lost. Where the shell ignores SIGINT, as
+  for jobs in the background of a script, it stays ignored.
   """
   if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -25,15 +26,14 @@ def before_the_run() -> None:
 class StopRequest:
   """Remembers the first of these signals; the second one quits at once.
 
-  `with StopRequest() as stop:` and ask `stop.signum` between calls.
+  `with StopRequest() as stop:` and look at `stop.signum` between calls.
 
-  A Python handler would run only after the main thread has come back from the
-  device, when two signals may have become one. So a thread reads the bytes that
-  the interpreter's own handler writes for every signal, at once.
+  A handler in Python runs only when the main thread is back from the device;
+  until then two signals may have become one. So a thread reads the bytes that
+  the interpreter writes to its wakeup descriptor for every signal, at once.
   """
 
   def __init__(self):
-    """Nothing has been asked for yet."""
     self.signum = 0
 
   def __enter__(self):
@@ -50,17 +50,17 @@ class StopRequest:
     for signum, handler in self._old.items():
       signal.signal(signum, handler)
     signal.set_wakeup_fd(self._old_fd)
-    os.close(self._write)  # Ends the thread.
+    os.close(self._write)  # ends the thread
     self._thread.join()
 
   @property
   def exit_status(self) -> int:
-    """Of `STATUS`, 0 if no signal came."""
+    """0 if no signal came."""
     return STATUS[self.signum] if self.signum else 0
 
   def _watch(self, read):
     while received := os.read(read, 64):
-      for signum in received:
+      for signum in received:  # a byte each, in their order
         if signum in STATUS:
           self._note(signum)
     os.close(read)
@@ -70,6 +70,6 @@ class StopRequest:
       os._exit(STATUS[signum])
     self.signum = signum
     name = signal.Signals(signum).name
-    with contextlib.suppress(OSError):  # Who reads it may be gone.
+    with contextlib.suppress(OSError):  # standard error may be closed
       os.write(2, f'\n{name}: saving after this call; once more to quit at '
                'once\n'.encode())

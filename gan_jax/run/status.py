@@ -1,4 +1,4 @@
-"""How far a run has come, by the files of its folder: reading it takes no JAX.
+"""How far a run has come, by the files of its folder: needs no JAX.
 
   python -m gan_jax.run.status FOLDER --config=configs/dcgan.py --workdir=FOLDER
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Progress(NamedTuple):
-  """What the last launch of a run was asked for, and how far it came.
+  """The newest checkpoint of a run, and what its last launch asked for.
 
   step: of the newest checkpoint, 0 without one.
   train_steps: of the last launch; 0 if there was none.
@@ -25,27 +25,21 @@ class Progress(NamedTuple):
 
   @property
   def finished(self) -> bool:
-    """Whether the last step that was asked for is saved.
-
-    Scalars would not do: a run may end between two rows of them.
-    """
+    """Whether the last step is saved; the last row may be of a step before."""
     return 0 < self.train_steps <= self.step
 
 
 def read(folder: str) -> Progress:
   """The progress of a run, whatever state its folder is in."""
+  step = 0
   try:
-    steps = [int(name) for name in os.listdir(
-        os.path.join(folder, 'checkpoints')) if name.isdecimal()]
-  except OSError:
-    steps = []
-  try:
+    step = max((int(name) for name in os.listdir(os.path.join(
+        folder, 'checkpoints')) if name.isdecimal()), default=0)
     with open(os.path.join(folder, 'launches.jsonl')) as file:
       launch = json.loads(file.readlines()[-1])
-    return Progress(max(steps, default=0), launch['train_steps'],
-                    launch['argv'][1:])
+    return Progress(step, launch['train_steps'], launch['argv'][1:])
   except (OSError, ValueError, LookupError):
-    return Progress(max(steps, default=0), 0, [])
+    return Progress(step, 0, [])
 
 
 if __name__ == '__main__':

@@ -1,14 +1,14 @@
-"""The loop: batches -> steps -> scalars, pictures, scores, checkpoints.
+"""The training loop: calls of the step, and what is due between them.
 
-The first process leads: it decides, and it alone writes the folder of the run.
-Others follow: they play the calls that it orders.
+Of several processes the first one leads: it decides what comes next, and it
+alone writes the folder of the run. The others follow its orders.
 """
 
 import contextlib
 import errno
 import logging
 import os
-import shutil
+import signal
 import time
 from functools import partial
 
@@ -16,130 +16,92 @@ import jax
 import numpy as np
 
 from gan_jax import parallel
-from gan_jax.base.errors import NonFiniteError, StoppedError, WorkdirError
-from gan_jax.base.files import remove_torn
+from gan_jax.base.errors import StoppedError, WorkdirError
+from gan_jax.base.files import free_space, remove_torn
 from gan_jax.config.experiment import Experiment
 from gan_jax.evaluators.score import short_hash
 from gan_jax.run import files, init_from
 from gan_jax.run.checkpoint import Checkpoints, NonFiniteStateError
 from gan_jax.run.evaluator import Evaluator, SamplesError
 from gan_jax.run.health import Diagnoser, Guard, RollBack
-from gan_jax.run.loader import feed
-from gan_jax.run.processes import Team
-from gan_jax.run.results import Diary
+from gan_jax.run.loader import load, plan, reseeded
+from gan_jax.run.processes import ProcessGroup
+from gan_jax.run.results import Results
 from gan_jax.run.signals import StopRequest
 
+_LOG = logging.getLogger(__name__)
+_ALONE = ProcessGroup()  # one process
 
-class Clock:
-  """Images per second, and the share of time that no call was in flight.
 
-  The share is an upper bound: where a call was found finished before the next
-  was given out, all the time since the one before it counts.
+def train(experiment: Experiment, folder: str, *,
+          allow_changed_data: bool = False, allow_changed=(),
+          strict: bool = False, group: ProcessGroup = _ALONE) -> int:
+  """Trains, or goes on, until train_steps, a signal or the watchdog.
+
+  Args:
+    experiment: of `experiment.load`.
+    folder: the working directory; checkpoints in it are resumed.
+    allow_changed_data: resume on other examples than before, with a warning.
+    allow_changed: fields of the config that may differ from those of the run
+      that is resumed, 'gen_optimizer.learning_rate' for example.
+    strict: refuse to go on from an older checkpoint where the newest is
+      damaged.
+    group: the processes that share the run.
+
+  Returns:
+    The exit status: 0, or 143 / 130 / 85 after SIGTERM / SIGINT / SIGUSR1.
+
+  Raises:
+    WorkdirError, CheckpointError, NonFiniteError, StoppedError: with what to
+      do.
   """
-
-  def __init__(self, images_per_step: int):
-    self._images_per_step = images_per_step
-    self._in_flight = 0
-    self._warm = False
-    self._start = self._last = time.perf_counter()
-    self._idle, self._calls = 0.0, 0
-
-  def dispatched(self, late: bool = False) -> None:
-    """A call was given to the device; late: it had none left to do."""
-    now = time.perf_counter()
-    if late or not self._in_flight:
-      self._idle += now - self._last
-    self._in_flight += 1
-
-  def finished(self) -> None:
-    """A call has been waited for."""
-    self._in_flight -= 1
-    self._calls += 1
-    self._last = time.perf_counter()
-    if not self._warm:  # The first call compiled.
-      self._warm = True
-      self._restart()
-
-  def read(self, steps_per_call: int) -> dict[str, float]:
-    """Scalars since the last reading; {} before there are any."""
-    seconds = time.perf_counter() - self._start
-    if not self._calls or seconds <= 0:
-      return {}
-    images = self._calls * steps_per_call * self._images_per_step
-    out = {'perf/images_per_second': images / seconds,
-           'perf/seconds_per_1000_images': 1000 * seconds / images,
-           'perf/host_share': min(1.0, self._idle / seconds)}
-    self._restart()
-    return out
-
-  def _restart(self):
-    self._start = self._last = time.perf_counter()
-    self._idle, self._calls = 0.0, 0
+  if group.index:
+    return _follow(experiment, group)
+  group.wait_for_all(_fingerprint(experiment))
+  try:
+    with files.hold(folder):
+      changed = files.check_same_run(
+          folder, experiment, allow_changed_data=allow_changed_data,
+          allow_changed=allow_changed)
+      return _lead(experiment, folder, group, strict, changed)
+  except OSError as e:
+    if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+      raise
+    raise WorkdirError(
+        f'cannot write to {e.filename or folder}: {e.strerror}'
+        f'{free_space(folder, e)}: free some room; the same command goes on '
+        'from the newest checkpoint') from e
 
 
-def identity(experiment: Experiment) -> str:
-  """What must be the same in all processes: the config and the data."""
+def _fingerprint(experiment):
+  """Of what must be the same in all processes: the config and the data."""
   info = experiment.info._asdict()
   del info['manifest']  # It names a folder of one machine.
   return short_hash({'config': experiment.config, 'info': info})
 
 
-class Drawing:
-  """The leader's side of the order 'draw': all processes draw for a score."""
-
-  def __init__(self, evaluator: Evaluator, team: Team):
-    """A leader's evaluator and its team."""
-    self._evaluator, self._team, self._lost = evaluator, team, None
-
-  def __call__(self, average, start: int, stop: int):
-    """What `Evaluator.draw` gives, of an average that lies on all devices."""
-    start, stop = int(start), int(stop)
-    self.check()
-    if not 0 <= start < stop:
-      raise ValueError(f'sample({start}, {stop}): no examples')
-    self._team.order('draw', start=start, stop=stop)
-    try:
-      return self._evaluator.draw(average, start, stop)
-    except SamplesError:  # All processes have found the same.
-      raise
-    except Exception as e:
-      self._lost = e if self._team.count > 1 else None
-      raise
-
-  def check(self) -> None:
-    """Raises what a draw has failed by, though the score has forgiven it.
-
-    The others may still wait in it: such a run cannot go on.
-    """
-    if self._lost:
-      raise self._lost
-
-
-def follow(experiment: Experiment, team: Team) -> int:
-  """Carries out the leader's orders, to the end.
-
-  Returns:
-    The exit status, which is the leader's.
-  """
-  mesh = parallel.make_mesh()
+def _runner(experiment, mesh):
   config = experiment.config
-  runner = parallel.make_runner(experiment.step, mesh, seed=config['seed'],
-                                image_range=config['image_range'],
-                                deterministic=config['deterministic'])
-  evaluator = Evaluator(experiment)
-  state, shapes = None, jax.eval_shape(experiment.init)
-  team.ready(identity(experiment))
+  return parallel.make_runner(
+      experiment.step, mesh, seed=config['seed'],
+      image_range=config['image_range'], deterministic=config['deterministic'])
+
+
+def _follow(experiment, group):
+  """Carries out the leader's orders; returns the leader's exit status."""
+  mesh = parallel.make_mesh()
+  runner, evaluator = _runner(experiment, mesh), Evaluator(experiment)
+  shapes = jax.eval_shape(experiment.init)
+  group.ready(_fingerprint(experiment))
   with StopRequest() as stop:
     while True:
-      order = team.next(stop)
+      order = group.next_order(stop)
       match order['what']:
         case 'start':
           state = parallel.share(jax.tree.map(
               lambda x: np.zeros(x.shape, x.dtype), shapes), mesh)
-          seed, run = order['seed'], experiment
-          if seed != config['seed']:  # After a rollback.
-            run = run._replace(batches=run.batches.reseeded(seed))
-          data, calls = feed(run, mesh, order['step'])
+          seed = order['seed']
+          data, calls = load(reseeded(experiment, seed), mesh, order['step'])
         case 'call':
           state, _ = runner(state, data, next(calls), seed)
         case 'draw':
@@ -150,97 +112,49 @@ def follow(experiment: Experiment, team: Team) -> int:
           return order['status']
 
 
-_LOG = logging.getLogger(__name__)
-_ALONE = Team()  # one process
-
-__all__ = ['NonFiniteError', 'StoppedError', 'train']
-
-
-def train(experiment: Experiment, folder: str, *,
-          allow_changed_data: bool = False, strict: bool = False,
-          team: Team = _ALONE) -> int:
-  """Trains, or goes on, until train_steps, a signal or the watchdog.
-
-  Args:
-    experiment: of `experiment.load`.
-    folder: the working directory; checkpoints in it are resumed.
-    allow_changed_data: resume on other examples than before, with a warning.
-    strict: refuse to go on from an older checkpoint where the newest is
-      damaged.
-    team: the processes that share the run.
-
-  Returns:
-    The exit status: 0, or 143 / 130 / 85 after SIGTERM / SIGINT / SIGUSR1.
-
-  Raises:
-    WorkdirError, CheckpointError, NonFiniteError, StoppedError: with what to
-      do.
-  """
-  if not team.leads:
-    return follow(experiment, team)
-  team.muster(identity(experiment))
-  try:
-    return _lead(experiment, folder, allow_changed_data, strict, team)
-  except OSError as e:
-    if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-      raise
-    raise WorkdirError(
-        f'cannot write to {e.filename or folder} ({e.strerror}, '
-        f'{shutil.disk_usage(folder).free:,} bytes free): free some room; the '
-        'same command goes on from the newest checkpoint') from e
-
-
-def _lead(experiment, folder, allow_changed_data, strict, team) -> int:
+def _lead(experiment, folder, group, strict, changed):
   """The one process of a run that writes."""
-  with files.hold(folder):
-    files.check_same_run(folder, experiment,
-                          allow_changed_data=allow_changed_data)
-    for each in (folder, os.path.join(folder, 'samples')):
-      remove_torn(each)
-    checkpoints = Checkpoints(
-        folder, keep=experiment.config['keep_checkpoints'], strict=strict)
-    start = checkpoints.latest()
-    per_call = experiment.config['steps_per_call']
-    if start > experiment.train_steps:
-      raise WorkdirError(f'{folder} is at step {start}, beyond train_steps = '
-                         f'{experiment.train_steps}; raise train_steps, with '
-                         f'--workdir={folder}')
-    if start == experiment.train_steps:
-      _LOG.info('%s is finished, at step %d: raise train_steps with --workdir'
-                '=%s to go on', folder, start, folder)
-    if start % per_call:  # Intervals and the end would be stepped over.
-      raise WorkdirError(
-          f'{folder} is at step {start}, which is not a multiple of '
-          f'steps_per_call={per_call}; resume with a divisor of {start} '
-          f'and --workdir={folder}')
-    experiment, origin = init_from.begin(experiment, start, strict=strict)
-    files.write_launch(folder, experiment, start, origin)
-    with StopRequest() as stop, Diary(experiment, folder, start) as diary:
-      loop = _Loop(experiment, folder, checkpoints, diary, team)
-      try:
-        loop.run(stop)
-      finally:
-        loop.draw()
-        checkpoints.close()
-    return stop.exit_status
+  for each in (folder, os.path.join(folder, 'samples')):
+    remove_torn(each)
+  checkpoints = Checkpoints(
+      folder, keep=experiment.config['keep_checkpoints'], strict=strict)
+  start, origin = checkpoints.latest(), {}
+  if start > experiment.train_steps:
+    raise WorkdirError(f'{folder} is at step {start}, beyond train_steps = '
+                       f'{experiment.train_steps}; raise train_steps, with '
+                       f'--workdir={folder}')
+  if start == experiment.train_steps:
+    _LOG.info('%s is finished, at step %d: raise train_steps with --workdir'
+              '=%s to go on', folder, start, folder)
+  if not start and experiment.config['init_from']:
+    init, origin = init_from.start_from(experiment, strict=strict)
+    experiment = experiment._replace(init=init)
+  files.write_launch(folder, experiment, start, init_from=origin,
+                     changed=changed)
+  with StopRequest() as stop, Results(experiment, folder, start) as results:
+    loop = _Loop(experiment, folder, checkpoints, results, group)
+    try:
+      loop.run(stop)
+    finally:
+      loop.draw()
+      checkpoints.close()
+    _LOG.info('%s', results.summary(
+        checkpoints.latest(), loop.guard.findings,
+        f'stopped by {signal.Signals(stop.signum).name}, the same command goes '
+        'on' if stop.signum else 'finished'))
+  return stop.exit_status
 
 
 class _Loop:
-  """One stretch of a run, from a checkpoint or from the start to its end."""
+  """The calls of a run, from a checkpoint or from the start to its end."""
 
-  def __init__(self, experiment, folder, checkpoints, diary, team):
+  def __init__(self, experiment, folder, checkpoints, results, group):
     self.experiment, self.checkpoints = experiment, checkpoints
-    self.diary, self.team = diary, team
-    self.config = config = experiment.config
-    self.mesh = parallel.make_mesh()
-    self.runner = parallel.make_runner(
-        experiment.step, self.mesh, seed=config['seed'],
-        image_range=config['image_range'],
-        deterministic=config['deterministic'])
-    self.evaluator = diary.evaluator
-    self.drawing = Drawing(self.evaluator, team)
+    self.results, self.group, self.draw_error = results, group, None
+    self.evaluator, self.mesh = results.evaluator, parallel.make_mesh()
+    self.runner = _runner(experiment, self.mesh)
     self.diagnoser = Diagnoser(experiment, parallel.own_mesh())
-    self.guard = Guard(experiment, folder, diary.levels, diary.rows(),
+    self.guard = Guard(experiment, folder, results.levels, results.rows(),
                        checkpoints.latest())
 
   def run(self, stop):
@@ -250,117 +164,171 @@ class _Loop:
         return self._play(stop)
       except RollBack as fault:
         step = self.checkpoints.latest(anew=True)
-        self.guard.roll_back(fault, step)
-        self.diary.rewind(step)
+        self.guard.roll_back(fault.args[0], step)
+        self.results.rewind(step)
 
   def _play(self, stop):
-    experiment, per_call = self.guard.experiment, self.config['steps_per_call']
-    seed = self.guard.seed
-    self.clock = Clock(self.config['batch_size'] * self.config['disc_steps'])
-    state, step = self._first_state()
-    data, calls = feed(experiment, self.mesh, step)
+    config, seed = self.experiment.config, self.guard.seed
+    run = reseeded(self.experiment, seed)
+    self.clock = Clock(config['batch_size'] * config['disc_steps'])
+    state, step = self._first_state(seed)
+    data, calls = load(run, self.mesh, step)
     if step == 0:
-      self.diary.sample(0, self.evaluator.start_grid(parallel.own(state)))
-    pending = None
-    while (step < experiment.train_steps and not self._asked(stop)
-           and not self.guard.verdict):
+      self.results.sample(0, self.evaluator.start_grid(parallel.own(state)))
+    last = None
+    for start, count in plan(run, step):
+      if not stop.signum and (signum := self.group.signal()):
+        stop.signum = signum  # Only then: its own thread may write meanwhile.
+      if stop.signum or self.guard.verdict:
+        break
       call = next(calls)
-      self.team.order('call')
-      late = pending and all(x.is_ready() for x in pending[1].values())
-      state, scalars = self.runner(state, data, call, seed)
-      self.clock.dispatched(bool(late))
-      if pending:
-        self._write(*pending)
-      step += per_call
+      self.group.order('call')
+      idle = not last or all(x.is_ready() for x in last[2].values())
+      with self.clock.dispatching(count, idle):
+        state, scalars = self.runner(state, data, call, seed)
+      if last:
+        self._write(*last)
+      step, mine = start + count, parallel.own(state)
       due = self._due(step)
-      # Drawn, diagnosed and written while the next call runs.
-      mine = parallel.own(state)
-      look = None if step % experiment.log_every else self.diagnoser.start(
-          mine, step, seed)
-      grid = self.evaluator.start_grid(mine) if 'sample' in due else None
-      pending = step, scalars, look, grid
-      if 'eval' in due or 'checkpoint' in due:  # They need the state itself.
-        self._write(*pending, state)
-        pending = None
-    if pending:
-      self._write(*pending)
-    self._finish(parallel.own(state), step)
+      # Measured, drawn and written while the next call runs.
+      last = (start, step, scalars, self.diagnoser.start(mine, step, seed)
+              if step % run.log_every == 0 else None,
+              self.evaluator.start_grid(mine) if 'sample' in due else None)
+      if due & {'eval', 'checkpoint'}:  # They need the state itself.
+        self._write(*last, state)
+        last = None
+    if last:
+      self._write(*last)
+    if step > self.checkpoints.latest():
+      self._save(step, parallel.own(state))
+    self.checkpoints.wait()
     if self.guard.verdict:
       raise StoppedError(self.guard.verdict)
 
   def draw(self):
-    """Curves and GIF of all that the folder holds; never the end of a run."""
+    """Report, curves and GIF of all that the folder holds."""
     try:
       self.guard.write_report()
-      self.diary.draw()
+      self.results.draw()
     except Exception as e:  # A picture must not hide how the run ended.
       _LOG.warning('no curves or GIF: %s: %s', type(e).__name__, e)
 
-  def _first_state(self):
+  def _first_state(self, seed):
     """(state, its step), restored or fresh, on the mesh."""
-    init = self.experiment.init
-    step = self.checkpoints.latest()
-    if step:
-      state = self.checkpoints.restore(parallel.abstract(
-          jax.eval_shape(init), parallel.own_mesh()), step)
-    else:
-      state = init()
-    self.team.order('start', step=step, seed=self.guard.seed)
+    init, step = self.experiment.init, self.checkpoints.latest()
+    state = self.checkpoints.restore(parallel.abstract(
+        jax.eval_shape(init), parallel.own_mesh()), step,
+        verified=True) if step else init()
+    self.group.order('start', step=step, seed=seed)
     # Orbax's arrays alias its buffers: donation wants arrays of our own.
     return parallel.copy(parallel.share(state, self.mesh)), step
 
-  def _asked(self, stop):
-    """The signal that some process of the run has received, 0 for none."""
-    if not stop.signum and (signum := self.team.asked()):
-      stop.signum = signum  # Only then: its own thread may write meanwhile.
-    return stop.signum
-
   def _due(self, step):
-    every = self.experiment
-    return [name for name in ('sample', 'eval', 'checkpoint')
-            if (n := getattr(every, f'{name}_every')) and step % n == 0]
+    """What is due after a step; all of it, where it is wanted, at the end."""
+    run, end = self.experiment, step == self.experiment.train_steps
+    due = {name for name in ('sample', 'eval', 'checkpoint')
+           if (every := getattr(run, f'{name}_every'))
+           and (end or step % every == 0)}
+    return due | {'sample', 'checkpoint'} if end else due
 
-  def _write(self, step, scalars, look, grid, state=None):
-    """A row of scalars and a picture; with the state, all that is due."""
-    row = self._read(step, scalars, look)
+  def _write(self, start, step, scalars, measured, grid, state=None):
+    """Waits for a call; its row and picture, and with the state all else."""
+    scalars = {k: np.asarray(v) for k, v in scalars.items()}
+    self.clock.finished(step - start)
+    if bad := {k: v for k, v in scalars.items() if not np.isfinite(v).all()}:
+      self.guard.refuse(start, bad, self.checkpoints.latest())
+    row = {}
+    if measured is not None:
+      # The mean over one call: the same number whether or not a run was cut.
+      row = {k: float(v.mean(dtype=np.float64)) for k, v in scalars.items()}
+      row |= {k: float(v) for k, v in measured.items()} | self.clock.read()
     if grid is not None:
-      self.diary.sample(step, grid)
+      self.results.sample(step, grid)
     due = () if state is None else self._due(step)
     if 'eval' in due:
-      row |= self.diary.score(step, parallel.own(state),
-                              partial(self.drawing, state.ema))
-      self.drawing.check()
+      row |= self.results.score(step, parallel.own(state),
+                                partial(self._draw, state.ema))
+      self._check_draw()
     if row:
-      self.diary.write(step, row)
+      self.results.write(step, row)
       self.guard.look(step, row)
     # Last: a run that is killed here and resumed does not come back for them.
     if 'checkpoint' in due:
       self._save(step, parallel.own(state))
 
-  def _read(self, step, scalars, look) -> dict[str, float]:
-    """Waits for a call; its row if one is due, {} otherwise."""
-    scalars = {k: np.asarray(v) for k, v in scalars.items()}
-    self.clock.finished()
-    bad = {k: v for k, v in scalars.items() if not np.isfinite(v).all()}
-    if bad:
-      self.guard.refuse(step, bad, self.checkpoints.latest())
-    if look is None:
-      return {}
-    # The mean over one call: the same number whether or not a run was cut.
-    row = {k: float(v.mean(dtype=np.float64)) for k, v in scalars.items()}
-    return (row | self.diagnoser.finish(look)
-            | self.clock.read(self.config['steps_per_call']))
+  def _draw(self, average, start: int, stop: int):
+    """`Evaluator.draw` in all processes, of an average on all devices."""
+    start, stop = int(start), int(stop)
+    self._check_draw()
+    if not 0 <= start < stop:
+      raise ValueError(f'sample({start}, {stop}): no examples')
+    self.group.order('draw', start=start, stop=stop)
+    try:
+      return self.evaluator.draw(average, start, stop)
+    except SamplesError:  # All processes have found the same.
+      raise
+    except Exception as e:
+      self.draw_error = e if self.group.count > 1 else None
+      raise
+
+  def _check_draw(self):
+    """Raises what a draw has failed by, though the score has forgiven it.
+
+    The others may still wait in it: such a run cannot go on.
+    """
+    if self.draw_error:
+      raise self.draw_error
 
   def _save(self, step, state):
-    self.diary.flush()
+    self.results.flush()
     try:
       self.checkpoints.save(step, state)
     except NonFiniteStateError as e:
       self.guard.refuse_state(step, e)
 
-  def _finish(self, state, step):
-    if step > self.checkpoints.latest():
-      self._save(step, state)
-      self.checkpoints.wait()
-    if step == self.experiment.train_steps:
-      self.diary.sample(step, self.evaluator.start_grid(state))
+
+class Clock:
+  """Images per second, and the share of time that no call was in flight.
+
+  The share is an upper bound: where a call was found finished before the next
+  was given out, all the time since the one before it counts. What compiles, the
+  first call of each length, does not count.
+  """
+
+  def __init__(self, images_per_step: int):
+    self._images_per_step, self._lengths = images_per_step, set()
+    self._restart()
+
+  @contextlib.contextmanager
+  def dispatching(self, steps: int, idle: bool):
+    """While a call is given to the device; idle: it had nothing left to do."""
+    now = time.perf_counter()
+    yield
+    if steps not in self._lengths:
+      compiled = time.perf_counter() - now
+      self._start, self._last = self._start + compiled, self._last + compiled
+    if idle:
+      self._idle += time.perf_counter() - self._last
+
+  def finished(self, steps: int) -> None:
+    """A call has been waited for."""
+    self._steps, self._last = self._steps + steps, time.perf_counter()
+    if not self._lengths:  # The first call of all.
+      self._restart()
+    self._lengths.add(steps)
+
+  def read(self) -> dict[str, float]:
+    """Scalars since the last reading; {} before there are any."""
+    seconds = time.perf_counter() - self._start
+    images = self._steps * self._images_per_step
+    if not images or seconds <= 0:
+      return {}
+    found = {'perf/images_per_second': images / seconds,
+             'perf/seconds_per_1000_images': 1000 * seconds / images,
+             'perf/host_share': min(1.0, self._idle / seconds)}
+    self._restart()
+    return found
+
+  def _restart(self):
+    self._start = self._last = time.perf_counter()
+    self._idle, self._steps = 0.0, 0

@@ -1,21 +1,22 @@
 """What a run writes while it trains: scalars, scores, a progress bar.
 
-A log must never end a run: where the disk is full or a write fails, there is
-one warning with the path and the free bytes, and the run goes on.
+A log must never end a run: where a write fails, there is one warning, and the
+run goes on.
 """
 
+import contextlib
+import datetime
 import json
 import math
 import os
-import pathlib
 import struct
 import sys
 import time
 
 import tqdm
-from tensorboardX.crc32c import crc32c
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
+from tensorboardX.record_writer import masked_crc32c
 
 from gan_jax import pictures
 from gan_jax.base.files import Appender, drop_rows, read_rows
@@ -27,48 +28,49 @@ _SHOWN = (('loss/disc', 'loss/disc'), ('loss/gen', 'loss/gen'),
 class ProgressBar:
   """Shows how far a run is: a bar on a terminal, else one line per update."""
 
-  def __init__(self, total, *, initial=0, file=None, show=_SHOWN):
-    """Starts the bar.
-
-    Args:
-      total: steps of the whole run.
-      initial: step that it starts from.
-      file: text stream, standard error by default.
-      show: (name, label) of the scalars to show; missing ones are skipped.
-    """
+  def __init__(self, total: int, *, initial: int = 0, file=None):
+    """For `total` steps from `initial` on; on standard error by default."""
     self._file = sys.stderr if file is None else file
-    self._total, self._show, self._bar = total, show, None
+    self._total, self._bar, self._compiled = total, None, False
+    self._begin = time.monotonic()
+    self._from = self._begin, initial  # what the speed is measured from
     if self._file.isatty():
       self._bar = tqdm.tqdm(total=total, initial=initial, file=self._file,
                             dynamic_ncols=True, unit='step')
 
-  def update(self, step, scalars):
+  @property
+  def elapsed(self) -> str:
+    """Time since the start, '1:23' or '10:01:23'."""
+    return _duration(time.monotonic() - self._begin)
+
+  def update(self, step: int, scalars) -> None:
     """Moves to `step` and shows some of `scalars` {name: number or None}."""
-    shown = {label: _short(scalars[name]) for name, label in self._show
+    shown = {label: _short(scalars[name]) for name, label in _SHOWN
              if name in scalars}
-    try:
-      if self._bar is None:
-        parts = [f'step {step}/{self._total}']
-        parts += [f'{label} {value}' for label, value in shown.items()]
-        print('  '.join(parts), file=self._file, flush=True)
-      else:
+    seconds, steps = time.monotonic() - self._from[0], step - self._from[1]
+    left = f', {_duration(seconds * (self._total - step) / steps)} left' if (
+        steps > 0) else ''
+    if not self._compiled or steps < 0:  # the first time, or rolled back
+      self._from, self._compiled = (time.monotonic(), step), True
+    with contextlib.suppress(OSError):  # a full disk, a closed pipe
+      if self._bar is not None:
         self._bar.set_postfix(shown, refresh=False)
         self._bar.update(step - self._bar.n)
-    except OSError:
-      pass  # a log on a full disk, a closed pipe: no reason to end the run
+      else:
+        print(f'step {step}/{self._total}', *(
+            f'{label} {value}' for label, value in shown.items()),
+            f'{self.elapsed} elapsed{left}', sep='  ', file=self._file,
+            flush=True)
 
-  def close(self):
+  def close(self) -> None:
     """Leaves the bar as it stands."""
     if self._bar is not None:
       self._bar.close()
 
-  def __enter__(self):
-    """Returns itself."""
-    return self
 
-  def __exit__(self, *_):
-    """Closes it."""
-    self.close()
+def _duration(seconds):
+  text = str(datetime.timedelta(seconds=round(seconds)))
+  return text.removeprefix('0:').removeprefix('0')
 
 
 def _short(value):
@@ -79,41 +81,80 @@ def _short(value):
   return f'{value:,.0f}' if 1e4 <= abs(value) < 1e9 else f'{value:.4g}'
 
 
-class ScalarWriter:
-  """Writes scalars.jsonl and TensorBoard files into a workdir.
+class RowFile(Appender, contextlib.AbstractContextManager):
+  """A file of JSON rows, each with its 'step'.
 
-  A row is in the file, where a kill -9 cannot reach it, when `write` returns;
-  call `flush` before a checkpoint is saved to be safe from a power cut too.
-
-  tensorboardX's own SummaryWriter is not used, only its messages: when the
-  disk is full its thread dies and the eleventh event blocks the run for ever;
-  and two runs within a second write to the same file.
+  A row is in the file, where a kill -9 cannot reach it, when it is appended;
+  `flush` before a checkpoint is saved makes it safe from a power cut too.
   """
 
-  def __init__(self, workdir, *, resume_step):
-    """Removes what a run that is being resumed logged after its checkpoint.
+  def __init__(self, path, *, resume_step: int | None = None):
+    """Opens the file and drops what is later than the restored step.
 
-    Args:
-      workdir: folder; made if missing.
-      resume_step: step of the restored checkpoint; rows of later steps, and
-        lines that are no rows, such as the torn last line that a kill leaves,
-        are dropped atomically.  0 is a fresh run: every row is dropped.
+    With it go lines that are no rows, such as the torn last line that a kill
+    leaves. 0, of a fresh run, drops all; None keeps all.
 
     Raises:
       OSError: the old rows cannot be read or rewritten.
     """
-    self._path = pathlib.Path(workdir) / 'scalars.jsonl'
-    self._events = Appender(
-        pathlib.Path(workdir) / 'tensorboard' /
-        f'events.out.tfevents.{time.time():.6f}.{os.getpid()}')
-    self._event(file_version='brain.Event:2')
-    self._begin(resume_step)
+    super().__init__(path)
+    if resume_step is not None:
+      self.rewind(resume_step)
 
-  def write(self, step, scalars):
-    """Appends one row; NaN, Inf and None become null in scalars.jsonl.
+  def append_rows(self, rows: list[dict]) -> None:
+    """Appends rows at once: a kill leaves all of them or none."""
+    if rows:
+      self.append(''.join(json.dumps(row, allow_nan=False) + '\n'
+                          for row in rows).encode())
+
+  def rewind(self, step: int) -> None:
+    """Drops the rows of steps after `step`."""
+    Appender.close(self)  # opens again with the next row
+    drop_rows(self.path, step)
+
+  def read(self) -> list[dict]:
+    """All rows of the file."""
+    return [row for _, row in read_rows(self.path) if row is not None]
+
+  def __exit__(self, *_):
+    self.close()
+
+
+class ScoreWriter(RowFile):
+  """WORKDIR/scores.jsonl, a row for each score."""
+
+  def __init__(self, workdir, *, resume_step: int | None = None):
+    super().__init__(os.path.join(workdir, 'scores.jsonl'),
+                     resume_step=resume_step)
+
+  def write(self, step: int, scores) -> None:
+    """Appends `Score`s; all their numbers are finite or None."""
+    now = time.strftime('%Y-%m-%dT%H:%M:%S%z')
+    self.append_rows([{'step': step, **score._asdict(), 'time': now}
+                      for score in scores])
+
+
+class ScalarWriter(RowFile):
+  """WORKDIR/scalars.jsonl, a row for each logged step, and TensorBoard files.
+
+  Of tensorboardX only the messages are used: when the disk is full the thread
+  of its SummaryWriter dies and the eleventh event blocks the run for ever; and
+  two runs within a second write to the same file.
+  """
+
+  def __init__(self, workdir, *, resume_step: int):
+    self._events = Appender(os.path.join(
+        workdir, 'tensorboard',
+        f'events.out.tfevents.{time.time():.6f}.{os.getpid()}'))
+    self._event(file_version='brain.Event:2')
+    super().__init__(os.path.join(workdir, 'scalars.jsonl'),
+                     resume_step=resume_step)
+
+  def write(self, step: int, scalars) -> None:
+    """Appends the row of a step; NaN, Inf and None become null in it.
 
     Args:
-      step: int; one row a step, so merge the scores of a step into its row.
+      step: one row a step, so merge the scores of a step into its row.
       scalars: {name: number, numpy or JAX scalar of shape [], or None}.
 
     Raises:
@@ -133,10 +174,10 @@ class ScalarWriter:
       row[name] = number if math.isfinite(number) else None
       if value is not None:
         values.append(Summary.Value(tag=name, simple_value=number))
-    self._rows.append(json.dumps(row, allow_nan=False).encode() + b'\n')
+    self.append_rows([row])
     self._event(step=int(step), summary=Summary(value=values))
 
-  def images(self, step, name, image):
+  def images(self, step: int, name: str, image) -> None:
     """Adds a picture, uint8 [H, W, C] with C in (1, 3, 4), to TensorBoard."""
     height, width, channels = image.shape
     picture = Summary.Image(height=height, width=width, colorspace=channels,
@@ -144,110 +185,26 @@ class ScalarWriter:
     self._event(step=int(step), summary=Summary(
         value=[Summary.Value(tag=name, image=picture)]))
 
-  def rewind(self, step):
-    """Goes back: removes what was logged after `step`, as at the start.
-
-    Raises:
-      OSError: the old rows cannot be read or rewritten.
-    """
-    self._rows.close()
-    self._begin(step)
-
-  def read(self):
-    """Returns the rows of scalars.jsonl, a list of dicts with 'step'."""
-    return [row for _, row in read_rows(self._path) if row is not None]
-
-  def flush(self):
-    """Returns when everything written is on the disk."""
-    self._rows.flush()
-    self._events.flush()
-
-  def close(self):
-    """Flushes and closes the files; may be called twice."""
-    self._rows.close()
-    self._events.close()
-
-  def __enter__(self):
-    """Returns itself."""
-    return self
-
-  def __exit__(self, *_):
-    """Closes it."""
-    self.close()
-
-  def _begin(self, step):
-    drop_rows(self._path, step)
-    self._rows = Appender(self._path)
+  def rewind(self, step: int) -> None:
+    """As that of `RowFile`, in the TensorBoard files too."""
+    super().rewind(step)
     # TensorBoard hides the events from this step on that it has seen before.
     self._event(step=step + 1 if step else 0,
                 session_log=SessionLog(status=SessionLog.START))
 
-  def _event(self, **fields):
-    data = Event(wall_time=time.time(), **fields).SerializeToString()
-    size = struct.pack('<Q', len(data))
-    self._events.append(size + _checksum(size) + data + _checksum(data))
-
-
-def _checksum(data):
-  """The masked CRC of TensorFlow's record format, 4 bytes."""
-  crc = crc32c(data)
-  return struct.pack(
-      '<I', ((crc >> 15 | crc << 17) + 0xa282ead8) & 0xffffffff)
-
-
-class ScoreWriter:
-  """Appends the scores of a run to WORKDIR/scores.jsonl, a line for each."""
-
-  def __init__(self, workdir, *, resume_step: int | None = None):
-    """Opens the file.
-
-    Args:
-      workdir: folder; made if missing.
-      resume_step: drops the scores of later steps, as a run does that goes on
-        from there; None keeps all.
-
-    Raises:
-      OSError: the old lines cannot be read or rewritten.
-    """
-    self._path = pathlib.Path(workdir) / 'scores.jsonl'
-    if resume_step is not None:
-      drop_rows(self._path, resume_step)
-    self._rows = Appender(self._path)
-
-  def write(self, step: int, scores) -> None:
-    """Appends `Score`s; all their numbers are finite or None."""
-    time_ = time.strftime('%Y-%m-%dT%H:%M:%S%z')
-    rows = [json.dumps({'step': step, **score._asdict(), 'time': time_},
-                       allow_nan=False) for score in scores]
-    if rows:  # At once: a kill leaves all of them or none.
-      self._rows.append('\n'.join(rows).encode() + b'\n')
-
-  def rewind(self, step: int) -> None:
-    """Drops the scores of steps after `step`.
-
-    Raises:
-      OSError: the old lines cannot be read or rewritten.
-    """
-    self._rows.close()
-    drop_rows(self._path, step)
-    self._rows = Appender(self._path)
-
-  def read(self) -> list[dict]:
-    """All rows of the file."""
-    return [row for _, row in read_rows(self._path) if row is not None]
-
   def flush(self) -> None:
     """Returns when everything written is on the disk."""
-    self._rows.flush()
+    super().flush()
+    self._events.flush()
 
   def close(self) -> None:
-    """Flushes and closes the file."""
-    self._rows.close()
+    """Flushes and closes the files; may be called twice."""
+    super().close()
+    self._events.close()
 
-  def __enter__(self):
-    """Returns itself."""
-    return self
-
-  def __exit__(self, *_):
-    """Closes it."""
-    self.close()
+  def _event(self, **fields):
+    """Appends a record in TensorFlow's format: length, data, checksums."""
+    data = Event(wall_time=time.time(), **fields).SerializeToString()
+    size = struct.pack('<Q', len(data))
+    self._events.append(b''.join(
+        part + struct.pack('<I', masked_crc32c(part)) for part in (size, data)))

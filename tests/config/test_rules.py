@@ -250,3 +250,21 @@ def test_four_devices_play_as_one(name, monkeypatch):
   same_game.equal(play.mapped(), wanted)
   assert np.isfinite(np.concatenate(
       [np.ravel(x) for x in wanted[1].values()])).all()
+
+
+def test_the_best_metric_is_a_score_that_there_will_be(tmp_path):
+  path = tiny.write_images(tmp_path / 'x.npz')
+  scores = dict(name='scores', extractor=dict(name='random'), num_samples=20)
+  config = tiny.config(path, evaluators=(scores,))
+  experiment.load(config | {'best_metric': 'fd_random_20_train'})
+  with pytest.raises(ConfigError, match='fd_random_2k_train.: no such score; '
+                     'did you mean "fd_random_20_train"'):
+    experiment.load(config | {'best_metric': 'fd_random_2k_train'})
+  # An evaluator of a user's own does not say what it will find.
+  own = dict(name=f'{__name__}:own_score')
+  found = experiment.load(config | {'best_metric': 'x', 'evaluators': (own,)})
+  assert found.config['best_metric'] == 'x'
+
+
+def own_score(*, source):
+  return lambda sample: []

@@ -95,6 +95,8 @@ def test_stacked_digits_are_told_channel_by_channel(monkeypatch):
   assert found['divergence_5k'].value == pytest.approx(np.log(500))
   assert found['hit_5k'].floor == found['hit_five_5k'].floor == 1000
   assert found['divergence_5k'].floor == pytest.approx(0.0, abs=1e-9)
+  assert evaluate.names == [
+      f'{name}_5k' for name in ('hit', 'hit_five', 'divergence', 'effective')]
 
 
 def test_stacked_by_hand():

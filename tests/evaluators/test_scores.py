@@ -112,3 +112,16 @@ def test_damaged_features_are_made_again():
   again = evaluator(source)(sample)
   assert len(CALLS) == 4 and [s.value for s in first] == [
       s.value for s in again]
+
+
+@pytest.mark.parametrize('num_real', [40, 30])
+def test_their_names_are_known_before(num_real):
+  source, other = make(100), make(40, seed=1)
+  evaluate = evaluator(source, extractor=dict(name='random'), num_real=num_real)
+  found = [score.name for score in evaluate(
+      lambda a, b: (other.images[a:b], None))]
+  # Without the logits of a classifier there are no classes.
+  assert found == [name for name in evaluate.names if 'class' not in name]
+  assert len(found) == 6 and len(evaluate.names) == 8
+  # Of a user's extractor nobody knows what it calls itself.
+  assert not hasattr(evaluator(source), 'names')

@@ -221,7 +221,8 @@ def test_a_look_is_a_function_of_step_and_seed(run):
   assert len(run.source.held_out.images) < run.config['batch_size']
   first, second = (health.Diagnoser(run, parallel.make_mesh(n))
                    for n in (1, 4))
-  seen = [d.finish(d.start(parallel.replicate(run.init(), mesh), *at))
+  seen = [{k: float(v) for k, v in d.start(
+      parallel.replicate(run.init(), mesh), *at).items()}
           for d, mesh in ((first, parallel.make_mesh(1)),
                           (second, parallel.make_mesh(4)))
           for at in ((2, 0), (2, 0), (4, 0), (2, 1))]

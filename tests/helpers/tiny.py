@@ -1,5 +1,6 @@
 """What the integration tests share: tiny data, configs, command lines."""
 
+import functools
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments.reliability.soak import digest
 from gan_jax import parallel
 from gan_jax.config import experiment, recipe
 from gan_jax.run import checkpoint
@@ -60,20 +62,23 @@ def saved(run, folder, step=0):
 
 def saved_digest(run, folder, step=0):
   """Its sha256."""
-  return checkpoint.digest(saved(run, folder, step))
+  return digest(saved(run, folder, step))
 
 
 def with_a_bad_average(run):
   """The run with an average that is not finite from step 4 on."""
-  good = run.step
+  return run._replace(step=_bad_average(run.step))
 
+
+@functools.cache  # One function is compiled once.
+def _bad_average(good):
   def step(state, batch, key, *, pmean):
     state, scalars = good(state, batch, key, pmean=pmean)
     bad = jnp.where(state.step >= 4, jnp.inf, 1.0)
     ema = jax.tree.map(lambda x: x * bad, state.ema)
     return state.replace(ema=ema), scalars
 
-  return run._replace(step=step)
+  return step
 
 
 def rows(folder):

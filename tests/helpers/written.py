@@ -4,8 +4,7 @@ import logging
 import struct
 
 from tensorboardX.proto.event_pb2 import Event
-
-from gan_jax.run import writers as scalars_module
+from tensorboardX.record_writer import masked_crc32c
 
 
 def warnings_of(caplog):
@@ -21,8 +20,9 @@ def events_of(workdir):
     while data:
       size, = struct.unpack('<Q', data[:8])
       record, data = data[:size + 16], data[size + 16:]
-      assert record[8:12] == scalars_module._checksum(record[:8])
-      assert record[-4:] == scalars_module._checksum(record[12:-4])
+      assert struct.unpack('<I', record[8:12]) == (masked_crc32c(record[:8]),)
+      assert struct.unpack('<I', record[-4:]) == (
+          masked_crc32c(record[12:-4]),)
       events.append(Event.FromString(record[12:-4]))
   return events
 

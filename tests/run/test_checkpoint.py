@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from saved_states import UNREAD, abstract, filled, opened
 
+from experiments.reliability.soak import digest
 from gan_jax.base.errors import CheckpointError
-from gan_jax.run.checkpoint import digest
 
 pytestmark = UNREAD
 

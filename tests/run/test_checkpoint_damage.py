@@ -1,6 +1,7 @@
 """Checkpoints that are damaged, hostile, cut off or too large for the disk."""
 
 import contextlib
+import errno
 import glob
 import os
 import pickle
@@ -11,8 +12,10 @@ import jax
 import pytest
 from saved_states import UNREAD, abstract, filled, opened
 
+from experiments.reliability.soak import digest
 from gan_jax.base.errors import CheckpointError
-from gan_jax.run.checkpoint import Checkpoints, digest, manifest
+from gan_jax.run import manifest
+from gan_jax.run.checkpoint import Checkpoints
 
 pytestmark = UNREAD
 
@@ -160,18 +163,49 @@ def _small_disk(limit):
     resource.setrlimit(resource.RLIMIT_FSIZE, old)
 
 
-def test_a_full_disk_names_path_and_free_bytes(saved):
-  big = {'w': jax.random.normal(jax.random.key(0), (2**18,))}  # 1 MB, random
-  with pytest.raises(CheckpointError) as error:
-    with _small_disk(100_000), opened(saved) as checkpoints:
-      checkpoints.save(3, big)
-      checkpoints.wait()
-  message = str(error.value)
-  assert f'cannot write to {saved}/checkpoints' in message
-  free = int(message.partition('(')[2].partition(' bytes free')[0])
-  assert free > 0
-  assert 'the last finished checkpoint is intact' in message
-  assert sorted(os.listdir(f'{saved}/checkpoints')) == ['1', '2']  # No debris.
-  with opened(saved) as checkpoints:
+def _refused(folder, state) -> str:
+  with pytest.raises(CheckpointError) as error, opened(folder) as checkpoints:
+    checkpoints.save(3, state)
+    checkpoints.wait()
+  assert 'the last finished checkpoint is intact' in str(error.value)
+  assert sorted(os.listdir(f'{folder}/checkpoints')) == ['1', '2']  # No debris.
+  with opened(folder) as checkpoints:
     assert checkpoints.latest() == 2
     assert digest(checkpoints.restore(abstract(filled()))) == digest(filled(2))
+  return str(error.value)
+
+
+def test_a_full_disk_names_path_and_free_bytes(saved, monkeypatch):
+  big = {'w': jax.random.normal(jax.random.key(0), (2**18,))}  # 1 MB, random
+  with _small_disk(100_000):
+    said = [_refused(saved, big)]
+
+  def full(path, data):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+  monkeypatch.setattr(manifest, 'write_file', full)
+  said.append(_refused(saved, filled(3)))
+  assert 'No space left on device' in said[1]
+  for message in said:
+    assert f'cannot save a checkpoint in {saved}/checkpoints' in message
+    free = message.partition('(')[2].partition(' bytes free')[0]
+    assert int(free.replace(',', '')) > 0
+
+
+@pytest.mark.parametrize('error', [
+    PermissionError(errno.EACCES, 'Permission denied'),
+    ValueError('NOT_FOUND: no such driver')])
+def test_an_error_of_another_kind_does_not_speak_of_the_disk(
+    saved, monkeypatch, error):
+  def refuse(path, data):
+    raise error
+
+  monkeypatch.setattr(manifest, 'write_file', refuse)
+  said = _refused(saved, filled(3))
+  assert f'{type(error).__name__}: {error}' in said and 'free' not in said
+
+
+def test_arrays_without_a_number_are_refused_as_what_they_are(saved):
+  """Orbax cannot save them; the disk has nothing to do with it."""
+  said = _refused(saved, {'w': jax.numpy.zeros((0, 3))})
+  assert 'ValueError' in said and 'free' not in said

@@ -1,44 +1,29 @@
-"""Rollbacks: a run goes back from a bad number, and not for ever."""
+"""What a run does about findings: it warns, stops, or goes back, not for ever.
+"""
 
 import json
 
-import jax.numpy as jnp
 import pytest
 import tiny
-import watched_runs
-from jax import random
-from watched_runs import load, read, record
+from watched_runs import broken, fading, read, record, watched
 
-from gan_jax.base.errors import CheckpointError, NonFiniteError
-from gan_jax.run import health, train, writers
+from gan_jax.base.errors import CheckpointError, NonFiniteError, StoppedError
+from gan_jax.run import health, results, train
 from gan_jax.views import compare
 
 pytestmark = tiny.READS_CONFIGS
 
 
 @pytest.fixture(autouse=True)
-def _quickly(monkeypatch):
-  watched_runs.quickly(monkeypatch)
+def _no_collapse(monkeypatch):
+  """Games of noise are no subject for the detector."""
+  monkeypatch.setattr(health, 'COLLAPSED', 0.0)
 
 
-def broken(run, at, *, always=False):
-  """Its step gives NaN at step `at`: in the first attempt, or in all."""
-  good, seed = run.step, run.config['seed']
-
-  def step(state, batch, key, *, pmean):
-    state, scalars = good(state, batch, key, pmean=pmean)
-    first = jnp.all(random.key_data(key) == random.key_data(random.key(seed)))
-    bad = (state.step == at) & (first | always)
-    return state, scalars | {
-        'loss/disc': jnp.where(bad, jnp.nan, scalars['loss/disc'])}
-
-  return run._replace(step=step)
-
-
-def test_a_number_that_is_bad_once_costs_one_rollback(images, tmp_path, caplog):
-  run = load(images, 'rollback')
-  assert train.train(run, tmp_path / 'well') == 0
-  assert train.train(broken(run, 7), tmp_path / 'ill') == 0
+def test_a_number_that_is_bad_once_costs_one_rollback(run, tmp_path, caplog):
+  well = watched(run, 'rollback')
+  assert train.train(well, tmp_path / 'well') == 0
+  assert train.train(broken(well, 7), tmp_path / 'ill') == 0
   entry, = record(tmp_path / 'ill')
   assert [entry[k] for k in ('attempt', 'restored', 'step', 'name')] == [
       1, 6, 6, 'non-finite']
@@ -53,13 +38,12 @@ def test_a_number_that_is_bad_once_costs_one_rollback(images, tmp_path, caplog):
   assert ill[3]['logits/real'] != well[3]['logits/real']
 
 
-@pytest.mark.parametrize('cut', [6, 8])
-def test_a_run_resumed_after_a_rollback_ends_the_same(images, tmp_path, cut):
-  run = broken(load(images, 'rollback'), 5)
+def test_a_run_resumed_after_a_rollback_ends_the_same(run, tmp_path):
+  ill = broken(watched(run, 'rollback', train_steps=12), 7)
   whole, parts = tmp_path / 'whole', tmp_path / 'parts'
-  assert train.train(run, whole) == 0
-  assert train.train(run._replace(train_steps=cut), parts) == 0
-  assert train.train(run, parts) == 0
+  assert train.train(ill, whole) == 0
+  for steps in (8, 10, 12):  # 8: right after what was played again.
+    assert train.train(ill._replace(train_steps=steps), parts) == 0
   assert tiny.saved_digest(run, parts) == tiny.saved_digest(run, whole)
   assert tiny.rows(parts) == tiny.rows(whole)
   assert record(parts) == record(whole)
@@ -67,9 +51,9 @@ def test_a_run_resumed_after_a_rollback_ends_the_same(images, tmp_path, cut):
 
 
 def test_a_run_killed_between_the_record_and_its_new_rows_plays_the_same(
-    images, tmp_path, monkeypatch):
-  run = broken(load(images, 'rollback'), 7)
-  assert train.train(run, tmp_path / 'whole') == 0
+    run, tmp_path, monkeypatch):
+  ill = broken(watched(run, 'rollback'), 7)
+  assert train.train(ill, tmp_path / 'whole') == 0
 
   class Killed(BaseException):
     pass
@@ -78,41 +62,41 @@ def test_a_run_killed_between_the_record_and_its_new_rows_plays_the_same(
     raise Killed
 
   with monkeypatch.context() as patch:
-    patch.setattr(writers.ScalarWriter, 'rewind', rewind)  # After the record.
+    patch.setattr(results.Results, 'rewind', rewind)  # After the record.
     with pytest.raises(Killed):
-      train.train(run, tmp_path / 'cut')
-  assert train.train(run, tmp_path / 'cut') == 0
+      train.train(ill, tmp_path / 'cut')
+  assert train.train(ill, tmp_path / 'cut') == 0
   assert tiny.saved_digest(run, tmp_path / 'cut') == tiny.saved_digest(
       run, tmp_path / 'whole')
   assert tiny.rows(tmp_path / 'cut') == tiny.rows(tmp_path / 'whole')
 
 
-def test_without_a_checkpoint_it_goes_back_to_the_start(images, tmp_path):
-  run = broken(load(images, 'rollback', checkpoint_every=0), 3)
-  assert train.train(run, tmp_path) == 0
+def test_without_a_checkpoint_it_goes_back_to_the_start(run, tmp_path):
+  ill = broken(watched(run, 'rollback', checkpoint_every=0), 7)
+  assert train.train(ill, tmp_path) == 0
   assert record(tmp_path)[0]['restored'] == 0
   assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6, 8, 10]
 
 
-def test_rollbacks_come_to_an_end(images, tmp_path):
-  run = broken(load(images, 'rollback'), 7, always=True)
+def test_rollbacks_come_to_an_end(run, tmp_path):
+  ill = broken(watched(run, 'rollback'), 7, always=True)
   with pytest.raises(NonFiniteError, match='step 6: loss/disc not finite'):
-    train.train(run, tmp_path)
+    train.train(ill, tmp_path)
   assert [e['restored'] for e in record(tmp_path)] == [6, 6]
   assert tiny.finished(tmp_path)[-1] == 6
 
 
-def test_weights_that_are_not_finite_are_rolled_back_too(images, tmp_path):
-  run = load(images, 'rollback', max_rollbacks=1)
+def test_weights_that_are_not_finite_are_rolled_back_too(run, tmp_path):
+  well = watched(run, 'rollback', max_rollbacks=1)
   with pytest.raises(CheckpointError, match='after step 4 has values that '):
-    train.train(tiny.with_a_bad_average(run), tmp_path)
+    train.train(tiny.with_a_bad_average(well), tmp_path)
   assert [e['restored'] for e in record(tmp_path)] == [2]
 
 
-def test_weights_that_are_not_finite_are_named_as_losses_are(images, tmp_path):
-  run = load(images, 'warn')
+def test_weights_that_are_not_finite_are_named_as_losses_are(run, tmp_path):
+  well = watched(run, 'warn')
   with pytest.raises(CheckpointError, match='after step 4 has values that '):
-    train.train(tiny.with_a_bad_average(run), tmp_path)
+    train.train(tiny.with_a_bad_average(well), tmp_path)
   assert json.loads(read(tmp_path, 'nonfinite.json')) == {
       'step': 3, 'seed': 0, 'scalars': ['state'],
       'batch_indices': run.batches(3, 1).tolist()}
@@ -120,7 +104,7 @@ def test_weights_that_are_not_finite_are_named_as_losses_are(images, tmp_path):
 
 
 def test_a_checkpoint_altered_in_the_run_is_not_gone_back_to(
-    images, tmp_path, monkeypatch, caplog):
+    run, tmp_path, monkeypatch, caplog):
   """Step 6 was whole when this process saved it, and is not any more."""
   refuse = health.Guard.refuse
 
@@ -130,27 +114,76 @@ def test_a_checkpoint_altered_in_the_run_is_not_gone_back_to(
     refuse(self, step, bad, newest)
 
   monkeypatch.setattr(health.Guard, 'refuse', alter_and_refuse)
-  run = broken(load(images, 'rollback'), 7)
-  assert train.train(run, tmp_path) == 0
+  ill = broken(watched(run, 'rollback'), 7)
+  assert train.train(ill, tmp_path) == 0
   assert 'checkpoints/6: d/' in caplog.text
   assert [e['restored'] for e in record(tmp_path)] == [4]
   assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6, 8, 10]
 
 
 def test_rollbacks_to_after_a_damaged_checkpoint_are_forgotten(
-    images, tmp_path):
-  run = broken(load(images, 'rollback'), 7)
-  assert train.train(run, tmp_path) == 0
+    run, tmp_path):
+  ill = broken(watched(run, 'rollback'), 7)
+  assert train.train(ill, tmp_path) == 0
   assert [e['restored'] for e in record(tmp_path)] == [6]
-  back = health.Guard(run, str(tmp_path), {}, [], 4)
-  assert (back.attempt, back.seed) == (0, run.config['seed'])
+  back = health.Guard(ill, str(tmp_path), {}, [], 4)
+  assert back.seed == run.config['seed']
   assert record(tmp_path) == []  # Or the next resume would have another seed.
 
 
-def test_batches_of_another_seed_leave_the_old_ones_alone(images):
-  batches = load(images, 'warn').batches
-  before = batches(0, 3).tolist()
-  other = batches.reseeded(99)
-  assert other(0, 3).tolist() != before
-  assert batches(0, 3).tolist() == before
-  assert batches.reseeded(batches.seed)(0, 3).tolist() == before
+LONG = dict(train_steps=48, checkpoint_every=16)
+
+
+def test_warn_says_it_and_goes_on(run, tmp_path, caplog):
+  ill = fading(watched(run, 'warn', **LONG), 24)
+  with caplog.at_level('INFO', logger='gan_jax'):
+    assert train.train(ill, tmp_path / 'whole') == 0
+  assert caplog.text.count('watchdog: step 36: generator gradient van') == 1
+  assert '| vanishing |' in read(tmp_path / 'whole')
+  assert 'watchdog: vanishing (step 36), see report.md' in caplog.messages[-1]
+  assert tiny.finished(tmp_path / 'whole')[-1] == 48
+  # The same, cut in the middle of what it remembers.
+  for steps in (30, 48):
+    assert train.train(ill._replace(train_steps=steps), tmp_path / 'cut') == 0
+  assert read(tmp_path / 'cut') == read(tmp_path / 'whole')
+  assert tiny.saved_digest(run, tmp_path / 'cut') == tiny.saved_digest(
+      run, tmp_path / 'whole')
+
+
+def test_stop_saves_and_ends_until_the_policy_is_changed(run, tmp_path):
+  ill = fading(watched(run, 'stop', **LONG), 24)
+  with pytest.raises(StoppedError, match='step 36: the watchdog stopped the '
+                     'run: generator gradient .* See .*report.md; --config'):
+    train.train(ill, tmp_path)
+  # The call that was in flight is saved as well.
+  assert tiny.finished(tmp_path)[-1] == 38
+  # It still holds: the same command plays nothing more.
+  with pytest.raises(StoppedError, match='step 38'):
+    train.train(ill, tmp_path)
+  assert tiny.finished(tmp_path)[-1] == 38
+  assert train.train(fading(watched(run, 'warn', **LONG), 24), tmp_path) == 0
+  assert tiny.finished(tmp_path)[-1] == 48
+
+
+def test_a_finding_is_rolled_back_and_then_stops(run, tmp_path):
+  """Its highest gradient is remembered, the rows since are looked at anew."""
+  ill = fading(watched(run, 'rollback', max_rollbacks=1,
+                       **LONG | dict(train_steps=64)), 24)
+  with pytest.raises(StoppedError, match='generator gradient vanishing'):
+    train.train(ill, tmp_path)
+  entry, = record(tmp_path)
+  assert (entry['restored'], entry['step'], entry['name']) == (
+      32, 36, 'vanishing')
+
+
+def test_stopping_is_status_4(images, tmp_path, monkeypatch, cli):
+  monkeypatch.setattr(health, 'WARM_UP', 0.0)
+  monkeypatch.setitem(health.DETECTORS, 'non-finite', lambda history: (
+      'discriminator saturated', 'Try less'))
+  status, _, said = cli('--config=critic_mlp:data=npz,quick',
+                        f'--config.data.path={images}',
+                        f'--workdir={tmp_path}',
+                        '--config.watchdog.policy=stop')
+  assert status == 4
+  assert 'the watchdog stopped the run: discriminator saturated. Try less' in (
+      said)

@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import sys
 import time
 
 import jax
@@ -17,8 +18,8 @@ pytestmark = tiny.READS_CONFIGS
 
 
 def command(images, folder, arg='', **changes):
-  values = dict(checkpoint_every=10, sample_every=0, eval_every=0,
-                log_every=10, train_steps=20) | changes
+  values = dict(checkpoint_every=8, sample_every=0, eval_every=0, log_every=4,
+                steps_per_call=4, train_steps=10) | changes
   return [f'--config=configs/critic_mlp.py:data=npz,quick{arg}',
           f'--config.data.path={images}', f'--workdir={folder}',
           *(f'--config.{key}={value}' for key, value in values.items())]
@@ -77,38 +78,58 @@ def same(run, one, other, step):
     np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.usefixtures('no_pictures')
-def test_two_processes_are_one_and_go_on_from_each_other(images, tmp_path):
-  args = command(images, tmp_path / 'two', ',evaluator=scores', eval_every=20)
-  args += ['--config.evaluators[0].num_samples=21',  # Not divisible by four.
-           '--config.evaluators[0].num_real=19',
-           "--config.evaluators[0].metrics=('fd','prdc')",
-           '--config.evaluators[0].extractor.name=random']
+_SCORING = """
+import time
+from gan_jax.evaluators.score import Score
+
+def mean(*, num_samples=21, seconds=0.0, source):  # Not divisible by four.
+  def score(sample):
+    time.sleep(seconds)
+    images = sample(0, num_samples)[0]
+    return [Score('mean', float(images.mean()))]
+  return score
+"""
+
+
+@pytest.fixture
+def scoring(tmp_path, monkeypatch):
+  """An evaluator of a user's own, for this process and others."""
+  (tmp_path / 'scoring.py').write_text(_SCORING)
+  monkeypatch.setenv('PYTHONPATH', str(tmp_path))
+  monkeypatch.syspath_prepend(tmp_path)
+  yield ',evaluator=scoring:mean'
+  sys.modules.pop('scoring', None)
+
+
+def test_two_processes_are_one_and_go_on_from_each_other(
+    images, tmp_path, scoring):
+  """10 steps are calls of 4, 4 and 2."""
+  args = command(images, tmp_path / 'two', scoring, eval_every=8)
   ends = Processes(args).ends()
   assert [status for status, _ in ends] == [0, 0], ends
   run = alone(args, tmp_path / 'one')
-  same(run, tmp_path / 'two', tmp_path / 'one', 20)
-  assert tiny.rows(tmp_path / 'two')[-1]['eval/fd_random_21_train_r19']
+  same(run, tmp_path / 'two', tmp_path / 'one', 10)
+  rows = tiny.rows(tmp_path / 'two')
+  assert [row['step'] for row in rows if row.get('eval/mean')] == [8, 10]
   # One goes on where two were.
-  args = command(images, 'unused', train_steps=40)
-  alone(args, tmp_path / 'two')
-  alone(args, tmp_path / 'one')
-  same(run, tmp_path / 'two', tmp_path / 'one', 40)
+  longer = run._replace(train_steps=16)
+  for folder in ('two', 'one'):
+    assert train.train(longer, str(tmp_path / folder)) == 0
+  same(run, tmp_path / 'two', tmp_path / 'one', 16)
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures('no_pictures')
 def test_two_processes_go_on_where_one_was(images, tmp_path):
   """Of half the devices, and their examples stream."""
   for folder in ('one', 'two'):
     alone(command(images, 'unused'), tmp_path / folder)
-  ends = Processes(command(images, tmp_path / 'two', train_steps=40)
+  ends = Processes(command(images, tmp_path / 'two', train_steps=20)
                    + ['--config.data.resident_limit=0'], devices=1).ends()
   assert [status for status, _ in ends] == [0, 0], ends
   assert 'resuming' in ends[0][1] and 'not the same bits' in ends[0][1]
   assert (tmp_path / 'two' / 'samples').is_dir()  # The leader draws.
-  run = alone(command(images, 'unused', train_steps=40), tmp_path / 'one')
-  same(run, tmp_path / 'two', tmp_path / 'one', 40)
+  run = alone(command(images, 'unused', train_steps=20), tmp_path / 'one')
+  same(run, tmp_path / 'two', tmp_path / 'one', 20)
 
 
 @pytest.mark.slow
@@ -165,33 +186,19 @@ def test_a_mistake_ends_all_with_its_status(images, tmp_path):
   assert 'hinge' in ends[0][1]
 
 
-_SLOW = """
-import time
-
-def slow(*, num_samples=0, seconds=20.0, source):
-  def score(sample):
-    time.sleep(seconds)
-    return []
-  return score
-"""
-
-
 @pytest.mark.slow
-def test_four_processes_wait_for_their_leader(images, tmp_path, monkeypatch):
+def test_four_processes_wait_for_their_leader(images, tmp_path, scoring):
   """Of another number than before, through a pause longer than heartbeats."""
-  (tmp_path / 'scoring.py').write_text(_SLOW)
-  monkeypatch.setenv('PYTHONPATH', str(tmp_path))
-  monkeypatch.syspath_prepend(tmp_path)
-  slow, quick = (command(images, tmp_path / folder, train_steps=40,
-                         arg=',evaluator=scoring:slow', eval_every=20) +
+  slow, quick = (command(images, tmp_path / folder, train_steps=20,
+                         arg=scoring, eval_every=10) +
                  [f'--config.evaluators[0].seconds={seconds}']
                  for folder, seconds in (('many', 20.0), ('one', 0.0)))
-  ends = Processes([*slow, '--config.train_steps=20'], devices=1).ends()
+  ends = Processes([*slow, '--config.train_steps=10'], devices=1).ends()
   assert [status for status, _ in ends] == [0] * 2, ends
   ends = Processes(slow, count=4, devices=1).ends()
   assert [status for status, _ in ends] == [0] * 4, ends
   run = alone(quick, tmp_path / 'one')
-  same(run, tmp_path / 'many', tmp_path / 'one', 40)
+  same(run, tmp_path / 'many', tmp_path / 'one', 20)
 
 
 @pytest.mark.slow

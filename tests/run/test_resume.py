@@ -1,47 +1,38 @@
 """A run that is cut anywhere and started again ends as if it had not been."""
 
-import functools
+import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
 
+import jax
+import numpy as np
 import pytest
 import tiny
 from recipes import parsed
 
 from experiments.reliability import soak
 from gan_jax import parallel
-from gan_jax.base.errors import WorkdirError
+from gan_jax.base.errors import CheckpointError, WorkdirError
 from gan_jax.config import experiment
+from gan_jax.run import checkpoint
 from gan_jax.run.train import train
 
 STEPS = 6
 
-# Of ml_collections, when it reads a config file.
-pytestmark = pytest.mark.filterwarnings('ignore:the load_module')
+pytestmark = tiny.READS_CONFIGS
 
 
-@pytest.fixture(autouse=True, scope='module')
-def _compile_once():
-  """Every stretch of a run would compile the same runner anew."""
-  with pytest.MonkeyPatch.context() as patch:
-    make = parallel.make_runner
-    runners = {}
-
-    def make_runner(step, mesh, **kwargs):
-      key = step, mesh, *sorted(kwargs.items())
-      return runners.setdefault(key, make(step, mesh, **kwargs))
-
-    patch.setattr(parallel, 'make_runner', make_runner)
-    yield
-
-
-@functools.cache
-def _experiment(path, per_call):
+@pytest.fixture(scope='module')
+def rich(images):
+  """A run with all that a state may hold."""
   net = dict(widths=(8,), norm='batch', conditioning='onehot')
   return experiment.load(tiny.config(
-      path, seed=3, steps_per_call=per_call, train_steps=STEPS,
-      log_every=2, sample_every=4, checkpoint_every=2, keep_checkpoints=9,
+      images, seed=3, steps_per_call=2, train_steps=STEPS, log_every=2,
+      sample_every=4, checkpoint_every=2, keep_checkpoints=9,
       generator=dict(name='mlp.Generator', **net),
       discriminator=dict(name='mlp.Discriminator', **net),
       gen_optimizer=dict(name='adam', learning_rate=1e-2, b1=0.5),
@@ -53,6 +44,14 @@ def _experiment(path, per_call):
       disc_steps=2, ema_decay=0.9, ema_rampup=0.5))
 
 
+@pytest.fixture(scope='module')
+def whole(rich, tmp_path_factory):
+  """The folder of the run that was not cut."""
+  folder = tmp_path_factory.mktemp('whole')
+  assert train(rich, folder) == 0
+  return folder
+
+
 def _files(folder):
   return sorted(os.listdir(os.path.join(folder, 'samples')))
 
@@ -62,134 +61,258 @@ def _picture(folder, name):
     return file.read()
 
 
-@pytest.mark.parametrize('per_call', [1, 2])
 def test_every_split_point_gives_the_same_run_bit_for_bit(
-    images, tmp_path, per_call):
-  run = _experiment(images, per_call)
-  whole, cut = tmp_path / 'whole', tmp_path / 'cut'
-  assert train(run, whole) == 0
-  wanted = {step: tiny.saved_digest(run, whole, step)
-            for step in range(2, STEPS + 1, 2)}
-  assert len(set(wanted.values())) == len(wanted)
+    rich, whole, tmp_path, monkeypatch, caplog):
+  """By a clock that goes back, which decides nothing."""
+  now = [2e9]
+
+  def clock():
+    now[0] -= 3600.0
+    return now[0]
+
+  monkeypatch.setattr(time, 'time', clock)
   # Cut after every call: each state is that of the uninterrupted run, so each
   # of them is a split point from which the rest comes out equal.
-  for step in range(per_call, STEPS + 1, per_call):
-    assert train(run._replace(train_steps=step), cut) == 0
-    assert tiny.finished(cut)[-1] == step
-    if step in wanted:
-      assert tiny.saved_digest(run, cut, step) == wanted[step], step
-  assert [row['step'] for row in tiny.rows(cut)] == [2, 4, 6]
-  assert tiny.rows(cut) == tiny.rows(whole)
+  wanted = {step: tiny.saved_digest(rich, whole, step) for step in (2, 4, 6)}
+  assert len(set(wanted.values())) == len(wanted)
+  for step in (2, 4, 6):
+    assert train(rich._replace(train_steps=step), tmp_path) == 0
+    assert tiny.finished(tmp_path)[-1] == step
+    assert tiny.saved_digest(rich, tmp_path, step) == wanted[step], step
+  assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6]
+  assert tiny.rows(tmp_path) == tiny.rows(whole)
   assert {'loss/disc', 'loss/gen', 'penalty/r1', 'memory/augment/apa/p',
-          'memory/path_length_gen/length'} <= set(tiny.rows(cut)[0])
+          'memory/path_length_gen/length'} <= set(tiny.rows(tmp_path)[0])
   assert _files(whole) == [f'step_{step:08}.png' for step in (0, 4, 6)]
   for name in _files(whole):
-    assert _picture(cut, name) == _picture(whole, name)
-  assert (cut / 'training.gif').read_bytes()[:6] in (b'GIF87a', b'GIF89a')
-  assert (cut / 'curves.png').stat().st_size > 1000
-  with open(cut / 'launches.jsonl') as file:
-    assert len(file.readlines()) == STEPS // per_call
-
-
-def test_calls_of_one_and_two_steps_may_take_turns(images, tmp_path):
-  """steps_per_call may change in a run, where it divides the step."""
-  run = _experiment(images, 2)
-  assert train(run._replace(train_steps=2), tmp_path) == 0
-  other = _experiment(images, 1)
-  assert train(other._replace(train_steps=3), tmp_path) == 0
-  with pytest.raises(WorkdirError, match='is at step 3, which is not a multiple'
-                     ' of steps_per_call=2'):
-    train(run, tmp_path)
-  assert train(other._replace(train_steps=4), tmp_path) == 0
-  assert train(run, tmp_path) == 0
-  assert tiny.finished(tmp_path)[-1] == STEPS
-  assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6]
-
-
-def test_a_finished_run_that_is_started_again_changes_nothing(
-    images, tmp_path, caplog):
-  run = _experiment(images, 2)
-  assert train(run, tmp_path) == 0
-  before = tiny.rows(tmp_path), tiny.saved_digest(run, tmp_path)
+    assert _picture(tmp_path, name) == _picture(whole, name)
+  with open(tmp_path / 'launches.jsonl') as file:
+    assert [json.loads(line)['step'] for line in file] == [0, 2, 4]
+  # A finished run that is started again changes nothing.
   with caplog.at_level('INFO', logger='gan_jax'):
-    assert train(run, tmp_path) == 0
+    assert train(rich, tmp_path) == 0
   assert f'is finished, at step {STEPS}' in caplog.text
-  assert (tiny.rows(tmp_path), tiny.saved_digest(run, tmp_path)) == before
+  assert tiny.rows(tmp_path) == tiny.rows(whole)
+  assert tiny.saved_digest(rich, tmp_path) == wanted[6]
+
+
+def test_calls_of_other_lengths_are_cut_and_resumed_alike(run, tmp_path):
+  """The calls end at 2, 3, 4, 6, 7, 8."""
+  odd = run._replace(train_steps=8, log_every=3, checkpoint_every=7,
+                     sample_every=0, eval_every=4)
+  for folder, steps in (('whole', (8,)), ('cut', (3, 7, 8))):
+    for step in steps:
+      assert train(odd._replace(train_steps=step), tmp_path / folder) == 0
+  assert tiny.saved_digest(run, tmp_path / 'cut') == tiny.saved_digest(
+      run, tmp_path / 'whole')
+  assert tiny.rows(tmp_path / 'cut') == tiny.rows(tmp_path / 'whole')
 
 
 def test_a_run_that_dies_while_it_saves_has_lost_no_row(
-    images, tmp_path, monkeypatch):
+    rich, whole, tmp_path, monkeypatch):
   """The row and the picture of a step are there before its checkpoint is."""
-  run = _experiment(images, 2)
-  save = train.__globals__['Checkpoints'].save
-  died = []
+  save = checkpoint.Checkpoints.save
 
   def save_and_die(self, step, state):
     save(self, step, state)
-    if step == 4 and not died:
-      died.append(step)
+    if step == 4:
       self.wait()
       raise KeyboardInterrupt  # As near to a kill as one process allows.
 
-  monkeypatch.setattr(train.__globals__['Checkpoints'], 'save', save_and_die)
-  with pytest.raises(KeyboardInterrupt):
-    train(run, tmp_path)
-  assert tiny.finished(tmp_path)[-1] == 4
+  with monkeypatch.context() as patch:
+    patch.setattr(checkpoint.Checkpoints, 'save', save_and_die)
+    with pytest.raises(KeyboardInterrupt):
+      train(rich, tmp_path)
+  assert tiny.finished(tmp_path) == [2, 4]
   assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4]
   assert _files(tmp_path)[-1] == 'step_00000004.png'
-  assert train(run, tmp_path) == 0
-  assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6]
+  assert train(rich, tmp_path) == 0
+  assert tiny.rows(tmp_path) == tiny.rows(whole)
+  assert tiny.saved_digest(rich, tmp_path) == tiny.saved_digest(rich, whole)
 
 
-def _long(images, steps):
-  return ['--config=configs/keras_mlp.py:data=npz,quick',
-          f'--config.data.path={images}', f'--config.train_steps={steps}',
-          '--config.log_every=10', '--config.checkpoint_every=20',
-          '--config.sample_every=100', '--config.eval_every=0']
+# --- damage ----------------------------------------------------------------
 
 
-def _kill_and_resume(images, steps, folder, after):
-  """Kills a run once `after(folder)`, resumes it by the same command."""
-  command = [*_long(images, steps), f'--workdir={folder}']
-  victim = tiny.start(*command)
+@pytest.fixture
+def damaged(whole, tmp_path):
+  """A copy of the run with one bit of a weight of its newest state flipped."""
+  folder = shutil.copytree(whole, tmp_path / 'run')
+  path, = (folder / 'checkpoints' / '6' / 'd').iterdir()
+  data = bytearray(path.read_bytes())
+  data[len(data) // 2] ^= 1
+  path.write_bytes(data)
+  return folder, f'checkpoints/6: d/{path.name}: its sha256 has changed'
+
+
+def test_the_run_goes_on_from_the_one_before_to_the_same_end(
+    rich, whole, damaged, caplog):
+  folder, words = damaged
+  assert train(rich, folder) == 0
+  assert words in caplog.text and 'step 4 takes its place' in caplog.text
+  assert 'moved' in caplog.text and 'to damaged-6' in caplog.text
+  assert sorted(os.listdir(folder / 'checkpoints')) == [
+      '2', '4', '6', 'damaged-6']
+  assert tiny.saved_digest(rich, folder) == tiny.saved_digest(rich, whole)
+  assert tiny.rows(folder) == tiny.rows(whole)
+
+
+@pytest.fixture
+def recipe(whole, tmp_path):
+  """The run of that folder as a file for --config."""
+  path = tmp_path / 'recipe.py'
+  path.write_text(
+      'import json\nfrom gan_jax.config.fields import plain\n'
+      'from ml_collections import ConfigDict\n'
+      'def get_config(arg=None):\n'
+      f'  with open({str(whole / "config.json")!r}) as file:\n'
+      '    return ConfigDict(plain(json.load(file)))\n')
+  return path
+
+
+@pytest.mark.parametrize('mode', ['train', 'sample'])
+def test_strict_is_status_4_and_changes_nothing(damaged, recipe, mode, cli):
+  folder, words = damaged
+  args = [f'--config={recipe}'] if mode == 'train' else []
+  status, _, said = cli(*args, f'--workdir={folder}', f'--mode={mode}',
+                        '--strict')
+  assert status == 4
+  assert words in said and 'Without --strict, step 4' in said
+  assert sorted(os.listdir(folder / 'checkpoints')) == ['2', '4', '6']
+  assert not (folder / 'samples.png').exists()
+
+
+def test_samples_are_of_the_newest_valid_step(damaged, tmp_path, cli):
+  folder, words = damaged
+  out = tmp_path / 'fakes.npz'
+  status, printed, said = cli('--mode=sample', f'--workdir={folder}',
+                              '--num_samples=3', f'--out={out}')
+  assert status == 0
+  assert '3 images of step 4' in printed and words in said
+  assert np.load(out)['images'].shape == (3, 8, 8, 1)
+  assert sorted(os.listdir(folder / 'checkpoints')) == ['2', '4', '6']
+
+
+def test_all_damaged_is_an_error_and_no_row_is_lost(rich, damaged):
+  folder, _ = damaged
+  for step in '24':
+    os.remove(folder / 'checkpoints' / step / '_METADATA')
+  before = (folder / 'scalars.jsonl').read_bytes()
+  with pytest.raises(CheckpointError, match='/2: _METADATA: is missing'):
+    train(rich, folder)
+  assert (folder / 'scalars.jsonl').read_bytes() == before
+
+
+# --- another machine -------------------------------------------------------
+
+
+def test_on_another_number_of_devices_it_is_the_same_run_but_for_rounding(
+    run, tmp_path, monkeypatch, caplog):
+  whole, folder = tmp_path / 'whole', tmp_path / 'run'
+  assert train(run, whole) == 0
+  assert train(run._replace(train_steps=2), folder) == 0
+  make_mesh = parallel.make_mesh
+  monkeypatch.setattr(parallel, 'make_mesh', lambda count=0: make_mesh(1))
+  monkeypatch.setattr(parallel, 'own_mesh', lambda: make_mesh(1))
+  monkeypatch.setattr(parallel, 'device_names', lambda: ['one'])
+  assert train(run, folder) == 0
+  assert ('on 1 devices, before on 4: the same batches and noise, but not the '
+          'same bits') in caplog.text
+  pairs = zip(*(jax.tree.leaves(tiny.saved(run, f))
+                for f in (whole, folder)), strict=True)
+  for wanted, got in pairs:
+    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6)
+
+
+# --- kills and signals, of processes of their own ---------------------------
+
+
+def _wait_until(happened, process):
+  limit = time.time() + 200
+  while not happened():
+    assert process.poll() is None, process.communicate()
+    assert time.time() < limit
+    time.sleep(0.002)
+
+
+@pytest.fixture(scope='module')
+def killed(images, tmp_path_factory):
+  """A run in a home of its own: killed by -9, resumed, ended by SIGTERM.
+
+  (experiment, its folder, steps at both ends, what the second process said).
+  """
+  home = tmp_path_factory.mktemp('home')
+  for name in ('here', 'tmp'):
+    (home / name).mkdir()
+  # What is compiled already, in the place where it is kept by default.
+  compiled = home / '.cache' / 'gan_jax' / 'xla'
+  compiled.parent.mkdir(parents=True)
+  compiled.symlink_to(jax.config.jax_compilation_cache_dir)
+  env = tiny.environment() | {
+      'HOME': str(home), 'TMPDIR': str(home / 'tmp'), 'PYTHONPATH': tiny.ROOT,
+      'PYTHONDONTWRITEBYTECODE': '1'}
+  for name in ('GAN_JAX_CACHE', 'JAX_COMPILATION_CACHE_DIR', 'XDG_CACHE_HOME'):
+    env.pop(name, None)
+  args = ['--config=keras_mlp:data=npz,quick,evaluator=scores',
+          f'--config.data.path={images}', '--config.train_steps=240',
+          '--config.log_every=20', '--config.checkpoint_every=40',
+          '--config.steps_per_call=10', '--config.sample_every=80',
+          '--config.eval_every=40', "--config.evaluators[0].metrics=('prdc',)"]
+  folder, run = home / 'here' / 'runs' / 'x', experiment.load(parsed(*args))
+
+  def start():
+    return subprocess.Popen(
+        [sys.executable, '-m', 'gan_jax.main', *args, '--workdir=runs/x'],
+        cwd=home / 'here', env=env, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE)
+
+  victim = start()
   try:
-    limit = time.time() + 200
-    while not after(folder):
-      assert victim.poll() is None, victim.communicate()
-      assert time.time() < limit
-      time.sleep(0.002)
+    _wait_until(lambda: tiny.finished(folder), victim)
   finally:
     victim.kill()
     victim.communicate()
   assert victim.returncode == -signal.SIGKILL
-  reached = (tiny.finished(folder) or [0])[-1]
-  assert reached < steps
-  again = tiny.start(*command)
+  ends = [tiny.finished(folder)[-1]]
+  again = start()
   try:
-    _, said = again.communicate(timeout=200)
+    _wait_until(lambda: tiny.finished(folder)[-1] > ends[0], again)
+    # A second run in the meantime is refused, naming the first.
+    with pytest.raises(WorkdirError, match=f'pid {again.pid} on host'):
+      train(run, folder)
+    again.send_signal(signal.SIGTERM)
+    _, said = again.communicate(timeout=100)
   finally:
     again.kill()
-  assert again.returncode == 0, said
-  assert ('resuming' in said) == (reached > 0)
+  assert again.returncode == 143, said
+  ends.append(tiny.finished(folder)[-1])
+  return run, folder, ends, said
 
 
-def _reference(images, steps, folder):
-  run = experiment.load(parsed(*_long(images, steps)))
-  assert train(run, folder) == 0
-  return run
+def test_nothing_is_written_outside_the_workdir_and_the_cache(killed):
+  home = killed[1].parents[2]
+  assert sorted(os.listdir(home)) == ['.cache', 'here', 'tmp']
+  assert os.listdir(home / 'here') == ['runs']
+  assert os.listdir(home / 'here' / 'runs') == ['x']
+  assert os.listdir(home / 'tmp') == []
+  assert os.listdir(home / '.cache') == ['gan_jax']
+  # What was written there shows that it was looked for there.
+  assert 'extractors' in os.listdir(home / '.cache' / 'gan_jax')
 
 
-def test_the_same_command_after_a_kill_9_ends_the_same(images, tmp_path):
-  steps = 200
-  folder = tmp_path / 'killed'
-  _kill_and_resume(images, steps, folder, lambda f: len(tiny.finished(f)) > 1)
-  run = _reference(images, steps, tmp_path / 'whole')
-  assert tiny.saved_digest(run, folder) == tiny.saved_digest(
-      run, tmp_path / 'whole')
+def test_the_same_command_after_kill_9_and_after_143_ends_the_same(
+    killed, tmp_path):
+  run, folder, ends, said = killed
+  assert 0 < ends[0] < ends[1] < 240
+  assert f'resuming runs/x at step {ends[0]}' in said
+  assert 'SIGTERM: saving after this call' in said
+  for each in (folder, tmp_path):
+    assert train(run, each) == 0
+  assert tiny.saved_digest(run, folder) == tiny.saved_digest(run, tmp_path)
   found = tiny.rows(folder)
-  assert [row['step'] for row in found] == list(range(10, steps + 1, 10))
-  assert found == tiny.rows(tmp_path / 'whole')
-  assert _files(folder) == _files(tmp_path / 'whole')
+  assert [row['step'] for row in found] == list(range(20, 241, 20))
+  assert found == tiny.rows(tmp_path)
+  assert _files(folder) == _files(tmp_path)
   assert (folder / 'training.gif').exists()
 
 

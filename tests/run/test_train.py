@@ -1,97 +1,151 @@
-"""How runs end: by numbers, by refusals, by a full disk."""
+"""How runs go and end: by steps, by numbers, by refusals, by a full disk."""
 
 import errno
 import json
 import os
+import shutil
+import sys
 
 import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 import tiny
+from recipes import parsed
 
-from gan_jax import main
 from gan_jax.base.errors import CheckpointError, NonFiniteError, WorkdirError
 from gan_jax.config import experiment
-from gan_jax.run import train, writers
-from gan_jax.run.checkpoint import Checkpoints
+from gan_jax.evaluators.score import Score
+from gan_jax.run import files, health, train, writers
 
-pytestmark = [tiny.READS_CONFIGS, pytest.mark.usefixtures('no_pictures')]
+pytestmark = tiny.READS_CONFIGS
 
 
-@pytest.fixture(scope='module')
-def finished(images, tmp_path_factory):
-  """A run of four steps, and its folder."""
-  run = experiment.load(tiny.config(images))
+@pytest.fixture(scope='session')
+def whole(run, tmp_path_factory):
+  """The folder of a run of four steps."""
   folder = tmp_path_factory.mktemp('run')
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(train._Loop, 'draw', lambda self: None)
-    assert train.train(run, folder) == 0
-  return run, folder
+  assert train.train(run, folder) == 0
+  return folder
 
 
-def test_a_run_that_quits_leaves_the_checkpoints_before(
-    images, tmp_path, finished):
-  run = experiment.load(tiny.config(images, train_steps=40))
-  quits = []
+@pytest.fixture
+def finished(whole, tmp_path):
+  """A copy of that folder."""
+  return shutil.copytree(whole, tmp_path / 'finished')
 
+
+def with_step(run, change):
+  """The run whose step returns change(state, scalars)."""
+  good = run.step
+
+  def step(state, batch, key, *, pmean):
+    return change(*good(state, batch, key, pmean=pmean))
+
+  return run._replace(step=step)
+
+
+def test_a_run_that_quits_leaves_the_checkpoints_before(run, tmp_path, whole):
   class Quit(BaseException):
     pass
 
   def write(self, step, row):
     if step == 6:
-      quits.append(step)
       raise Quit
 
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(writers.ScalarWriter, 'write', write)
     with pytest.raises(Quit):
-      train.train(run, tmp_path)
-  assert quits == [6]
+      train.train(run._replace(train_steps=40), tmp_path)
   assert tiny.finished(tmp_path) == [2, 4]
-  assert tiny.saved_digest(run, tmp_path, 4) == tiny.saved_digest(*finished, 4)
+  assert tiny.saved_digest(run, tmp_path, 4) == tiny.saved_digest(
+      run, whole, 4)
+
+
+# --- steps -----------------------------------------------------------------
+
+
+def test_any_number_of_steps_and_intervals(run, tmp_path, caplog, capfd):
+  """Calls are cut short; a row is the mean of its call; the end is scored."""
+  scored = []
+
+  def evaluate(sample):
+    scored.append(sample(0, 3)[0].shape)
+    return [Score('fd_x', 9.0 - len(scored), floor=0.5)]
+
+  counting = with_step(run, lambda state, scalars: (state, scalars | {
+      'count': state.step.astype(jnp.float32)}))
+  counting = counting._replace(
+      train_steps=7, log_every=3, sample_every=0, eval_every=4,
+      checkpoint_every=5, evaluators=[evaluate],
+      config=run.config | {'evaluators': ({'name': 'x'},)})
+  with caplog.at_level('INFO', logger='gan_jax'):
+    assert train.train(counting, tmp_path) == 0
+  # Calls of 2 steps end at 2, 3, 4, 5, 6, 7.
+  rows = {row['step']: row for row in tiny.rows(tmp_path)}
+  assert {step: row.get('count') for step, row in rows.items()} == {
+      3: 3.0, 4: None, 6: 6.0, 7: None}
+  assert {step: row.get('eval/fd_x') for step, row in rows.items()} == {
+      3: None, 4: 8.0, 6: None, 7: 7.0}
+  assert scored == [(3, 8, 8, 1)] * 2
+  assert tiny.finished(tmp_path) == [5, 7]
+  assert sorted(os.listdir(tmp_path / 'samples')) == [
+      'step_00000000.png', 'step_00000007.png']
+  # What a user sees: times on each line, and what to do next.
+  line = capfd.readouterr().err.splitlines()[-1]
+  assert line.startswith('step 7/7  ') and line.endswith(', 0:00 left')
+  said = caplog.messages[-1].splitlines()
+  assert said[0].startswith(f'finished: {tmp_path} is at step 7 of 7, after 0:')
+  assert said[1:] == [
+      '  fd_x: 7 at step 7, best 7 at step 7; of real examples 0.5',
+      '  watchdog: no findings',
+      f'  next: python -m gan_jax.main --mode=report --workdir={tmp_path}',
+      f'        python -m gan_jax.main --mode=sample --workdir={tmp_path}']
+
+
+def test_a_run_of_no_evaluators_or_intervals_saves_its_end(run, tmp_path):
+  never = dict.fromkeys(('sample_every', 'eval_every', 'checkpoint_every'), 0)
+  assert train.train(run._replace(train_steps=3, **never), tmp_path) == 0
+  assert tiny.finished(tmp_path) == [3]
+  assert [row['step'] for row in tiny.rows(tmp_path)] == [2]
 
 
 # --- numbers ---------------------------------------------------------------
 
 
-def test_a_number_that_is_not_finite_stops_the_run(images, tmp_path):
-  sgd = dict(name='sgd', learning_rate=1e25)
-  run = experiment.load(tiny.config(
-      images, seed=11, gen_optimizer=sgd, disc_optimizer=sgd, train_steps=40,
-      loss=dict(name='least_squares')))
-  with pytest.raises(NonFiniteError) as error:
-    train.train(run, tmp_path)
+def test_a_number_that_is_not_finite_stops_the_run_with_status_4(
+    images, tmp_path, cli):
+  args = ['--config=critic_mlp:data=npz,loss=least_squares,quick',
+          f'--config.data.path={images}', '--config.seed=11',
+          '--config.gen_optimizer.learning_rate=1e30',
+          '--config.disc_optimizer.learning_rate=1e30',
+          '--config.disc_weight_clip=0.0', '--config.train_steps=40']
+  status, _, said = cli(*args, f'--workdir={tmp_path}')
+  assert status == 4
   with open(tmp_path / 'nonfinite.json') as file:
     found = json.load(file)
-  message = str(error.value)
-  assert message.startswith(f'step {found["step"]}: ')
-  for words in ('not finite', 'lower learning rate', 'max_grad_norm',
+  for words in (f'gan_jax: step {found["step"]}: ', 'not finite',
+                'lower learning rate', 'max_grad_norm',
                 str(tmp_path / 'nonfinite.json'), *found['scalars']):
-    assert words in message
+    assert words in said
   assert found['seed'] == 11
   # The batch of that step, which is a function of seed and step.
-  assert found['batch_indices'] == run.batches(found['step'], 1).tolist()
-  assert found['step'] < 10
-  assert all(step <= found['step'] for step in tiny.finished(tmp_path))
+  batches = experiment.load(parsed(*args)).batches
+  assert found['batch_indices'] == batches(found['step'], 1).tolist()
+  assert all(step <= found['step'] < 10 for step in tiny.finished(tmp_path))
 
 
 def test_the_newest_checkpoint_is_from_before_the_bad_number(
-    images, tmp_path, finished):
+    run, tmp_path, whole):
   """The data turn bad half-way: what was saved before stays the newest."""
-  run = experiment.load(tiny.config(images, train_steps=40))
-  good = run.step
-
-  def step(state, batch, key, *, pmean):
-    state, scalars = good(state, batch, key, pmean=pmean)
-    bad = state.step == 8  # Of the fourth call, its second step.
-    return state, scalars | {
-        'loss/disc': jnp.where(bad, jnp.nan, scalars['loss/disc'])}
-
+  bad = with_step(run, lambda state, scalars: (state, scalars | {
+      # Of the fourth call, its second step.
+      'loss/disc': jnp.where(state.step == 8, jnp.nan, scalars['loss/disc'])}))
   with pytest.raises(NonFiniteError, match='^step 7: loss/disc not f') as error:
-    train.train(run._replace(step=step), tmp_path)
+    train.train(bad._replace(train_steps=40), tmp_path)
   assert str(error.value).endswith('The newest checkpoint is of step 6')
   assert tiny.finished(tmp_path) == [2, 4, 6]
-  assert tiny.saved_digest(run, tmp_path, 4) == tiny.saved_digest(*finished, 4)
+  assert tiny.saved_digest(run, tmp_path, 4) == tiny.saved_digest(run, whole, 4)
   assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6]
   with open(tmp_path / 'nonfinite.json') as file:
     found = json.load(file)
@@ -99,122 +153,214 @@ def test_the_newest_checkpoint_is_from_before_the_bad_number(
                    'batch_indices': run.batches(7, 1).tolist()}
 
 
-def test_weights_that_are_not_finite_are_not_saved(images, tmp_path):
+_OWN = """
+import jax.numpy as jnp
+from flax import linen as nn
+from gan_jax.losses import Loss
+from gan_jax.models import Critique
+
+def loss():
+  return Loss(lambda real, fake: jnp.sqrt(-1.0 - real ** 2) + fake,
+              lambda real, fake: -fake)
+
+class Generator(nn.Module):
+  image_shape: tuple
+
+  @nn.compact
+  def __call__(self, z, label, *, train):
+    x = nn.Dense(64)(z)
+    return jnp.sqrt(-1.0 - x ** 2).reshape(-1, *self.image_shape)
+
+class Discriminator(nn.Module):
+  @nn.compact
+  def __call__(self, images, label, *, train):
+    x = nn.Dense(1)(images.reshape(images.shape[0], -1))[:, 0]
+    return Critique(jnp.sqrt(-1.0 - x ** 2), x[:, None], {})
+
+def penalty():
+  return lambda real: jnp.sqrt(-1.0 - real[:, 0, 0, 0] ** 2)
+
+def gradient():  # of sqrt at 0, times 0
+  return lambda critic, real: 0.0 * jnp.sqrt(0.0 * critic(real))
+"""
+
+
+@pytest.mark.parametrize('key, name, first, where', [
+    ('loss', 'loss', 'loss/disc', 'loss never:loss, of finite logits'),
+    ('generator', 'Generator', 'logits/fake',
+     'the images of generator never:Generator'),
+    ('discriminator', 'Discriminator', 'logits/real',
+     'discriminator never:Discriminator'),
+    ('penalties', 'penalty', 'penalty/never:penalty', 'a penalty'),
+    ('penalties', 'gradient', 'grad_norm/disc',
+     'a gradient of finite losses')])
+def test_what_is_never_finite_is_named_and_not_the_learning_rate(
+    images, tmp_path, monkeypatch, caplog, key, name, first, where):
+  (tmp_path / 'never.py').write_text(_OWN)
+  monkeypatch.syspath_prepend(tmp_path)
+  spec = dict(name=f'never:{name}')
+  if key == 'penalties':
+    spec = (spec | dict(weight=1.0),)
+  run = experiment.load(tiny.config(images, **{key: spec}))
+  monkeypatch.delitem(sys.modules, 'never')
+  with pytest.raises(NonFiniteError) as error:
+    if key == 'loss':  # The whole run, which says nothing else.
+      train.train(run, tmp_path)
+    else:
+      health.Guard(run, tmp_path, {}, [], 0).refuse(
+          0, {'loss/gen': np.array([np.nan])}, 0)
+  said = str(error.value)
+  assert said.startswith('step 0: ')
+  assert 'so that the learning rate is not the reason. Look at ' + where in said
+  assert f'{first} is the first that is not finite' in said
+  assert 'lower learning rate' not in said
+  assert not caplog.messages
+
+
+def test_weights_that_are_not_finite_are_not_saved(run, tmp_path):
   """The scalars of a step are of before its update: the save looks as well."""
-  run = experiment.load(tiny.config(images))
   with pytest.raises(CheckpointError, match='after step 4 has values that are '
                      'not finite.* lower learning rate'):
     train.train(tiny.with_a_bad_average(run), tmp_path)
   assert tiny.finished(tmp_path) == [2]
 
 
-def test_through_the_command_line_it_is_status_4(images, tmp_path, capsys):
-  arg = 'data=npz,loss=least_squares,quick'
-  status = main.main([
-      'main', f'--config=configs/critic_mlp.py:{arg}',
-      f'--config.data.path={images}', f'--workdir={tmp_path}',
-      '--config.gen_optimizer.learning_rate=1e30',
-      '--config.disc_optimizer.learning_rate=1e30',
-      '--config.disc_weight_clip=0.0', '--config.train_steps=40'])
-  assert status == 4
-  assert 'lower learning rate' in capsys.readouterr().err
-
-
-def test_a_row_is_the_mean_over_its_call(images, tmp_path):
-  run = experiment.load(tiny.config(images))
-  good = run.step
-
-  def step(state, batch, key, *, pmean):
-    state, scalars = good(state, batch, key, pmean=pmean)
-    return state, scalars | {'count': state.step.astype(jnp.float32)}
-
-  assert train.train(run._replace(step=step), tmp_path) == 0
-  assert [(row['step'], row['count']) for row in tiny.rows(tmp_path)] == [
-      (2, 1.5), (4, 3.5)]
-
-
 # --- refusals --------------------------------------------------------------
 
 
-def test_another_config_in_the_folder_is_refused_with_its_fields(
-    images, finished):
-  run, folder = finished
+def test_another_config_is_refused_with_its_fields_unless_they_are_allowed(
+    images, run, finished, tmp_path, cli, monkeypatch):
   other = experiment.load(tiny.config(
       images, seed=1, loss=dict(name='non_saturating', label_smoothing=0.1),
       gen_optimizer=dict(name='sgd', learning_rate=0.1),
-      penalties=(dict(name='r1', weight=1.0),)))
-  before = (folder / 'config.json').read_bytes()
+      penalties=(dict(name='r1', weight=1.0),), train_steps=6))
+  before = (finished / 'config.json').read_bytes()
   with pytest.raises(WorkdirError, match='holds another run') as error:
-    train.train(other, folder)
-  lines = [line.strip() for line in str(error.value).splitlines()[1:]]
-  assert sorted(lines) == sorted([
-      'seed: 0 (checkpoint) -> 1 (now)',
-      'loss.label_smoothing: absent (checkpoint) -> 0.1 (now)',
-      "penalties[0].name: absent (checkpoint) -> 'r1' (now)",
-      'penalties[0].weight: absent (checkpoint) -> 1.0 (now)',
-      'gen_optimizer.learning_rate: 0.05 (checkpoint) -> 0.1 (now)'])
-  assert (folder / 'config.json').read_bytes() == before
+    train.train(other, finished)
+  first, *lines = str(error.value).splitlines()
+  wanted = {
+      'seed': '0 (checkpoint) -> 1 (now)',
+      'loss.label_smoothing': 'absent (checkpoint) -> 0.1 (now)',
+      'penalties[0].name': "absent (checkpoint) -> 'r1' (now)",
+      'penalties[0].weight': 'absent (checkpoint) -> 1.0 (now)',
+      'gen_optimizer.learning_rate': '0.05 (checkpoint) -> 0.1 (now)'}
+  assert sorted(line.strip() for line in lines) == sorted(
+      f'{path}: {said}' for path, said in wanted.items())
+  assert (finished / 'config.json').read_bytes() == before
+  # The message names the flag, which lets them be.
+  flag = first.partition('--allow_changed=')[2].rstrip(':')
+  assert sorted(flag.split(',')) == sorted(wanted)
+  allowed = [path for path in flag.split(',') if path != 'seed']
+  with pytest.raises(WorkdirError, match=r'\n  seed: 0 [^\n]*\Z'):
+    train.train(other, finished, allow_changed=allowed)
 
 
-def test_what_may_change_may_change(images, tmp_path):
-  run = experiment.load(tiny.config(images))
-  assert train.train(run, tmp_path) == 0
+def test_a_run_goes_on_with_another_rate_and_batch(
+    images, finished, monkeypatch, caplog):
+  changed = experiment.load(tiny.config(
+      images, batch_size=4, train_steps=6,
+      gen_optimizer=dict(name='sgd', learning_rate=0.1)))
+  allowed = ('gen_optimizer', 'batch_size')  # all of the optimiser
+  with pytest.raises(WorkdirError, match='batch_size: 8 .*'):
+    train.train(changed, finished, allow_changed=allowed[:1])
+  assert train.train(changed, finished, allow_changed=allowed) == 0
+  assert 'gen_optimizer.learning_rate: 0.05 (checkpoint) -> 0.1 (now)' in (
+      caplog.text)
+  assert [row['step'] for row in tiny.rows(finished)] == [2, 4, 6]
+  assert tiny.finished(finished)[-1] == 6
+  with open(finished / 'launches.jsonl') as file:
+    first, second = map(json.loads, file)
+  assert 'changed' not in first
+  assert sorted(second['changed']) == [
+      'batch_size: 8 (checkpoint) -> 4 (now)',
+      'gen_optimizer.learning_rate: 0.05 (checkpoint) -> 0.1 (now)']
+  # It is the run's own config from now on, with the flag or without.
+  for flags in ({}, dict(allow_changed=allowed)):
+    assert train.train(changed._replace(train_steps=7), finished, **flags) == 0
+
+
+def test_what_changes_arrays_is_refused_though_it_is_allowed(images, finished):
+  wide = experiment.load(tiny.config(
+      images, train_steps=8,
+      discriminator=dict(name='mlp.Discriminator', widths=(9,))))
+  with pytest.raises(CheckpointError, match=r'disc/params/Dense_0/kernel: '
+                     r'float32\[64, 8\] .* float32\[64, 9\]'):
+    train.train(wide, finished, allow_changed=('discriminator',))
+
+
+def test_the_flag_allows_it(finished, tmp_path, cli):
+  recipe = tmp_path / 'recipe.py'
+  recipe.write_text(
+      'import json\nfrom gan_jax.config.fields import plain\n'
+      'from ml_collections import ConfigDict\n'
+      'def get_config(arg=None):\n'
+      f'  with open({str(finished / "config.json")!r}) as file:\n'
+      '    return ConfigDict(plain(json.load(file)))\n')
+  command = (f'--config={recipe}', f'--workdir={finished}',
+             '--config.train_steps=5', '--config.gen_optimizer.learning_rate=1')
+  status, _, said = cli(*command)
+  assert status == 4 and '--allow_changed=gen_optimizer.learning_rate' in said
+  assert cli(*command, '--allow_changed=gen_optimizer.learning_rate')[0] == 0
+  assert tiny.finished(finished)[-1] == 5
+
+
+def test_what_may_change_may_change(images, finished):
   longer = experiment.load(tiny.config(
       images, train_steps=6, log_every=6, sample_every=0, sample_grid=(1, 3),
-      checkpoint_every=0, keep_checkpoints=1))
-  assert train.train(longer, tmp_path) == 0
-  assert tiny.finished(tmp_path) == [6]
-  assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6]
-  with open(tmp_path / 'config.json') as file:
+      checkpoint_every=0, keep_checkpoints=1, steps_per_call=3))
+  assert train.train(longer, finished) == 0
+  assert tiny.finished(finished) == [6]
+  assert [row['step'] for row in tiny.rows(finished)] == [2, 4, 6]
+  with open(finished / 'config.json') as file:
     assert json.load(file)['train_steps'] == 6
 
 
-def test_changed_data_are_refused(tmp_path):
-  path = tiny.write_images(tmp_path / 'noise.npz')
-  run = experiment.load(tiny.config(path))
-  folder = tmp_path / 'run'
-  assert train.train(run._replace(train_steps=2), folder) == 0
-  tiny.write_images(path, seed=1)
-  with pytest.raises(WorkdirError, match='fingerprint: ') as error:
-    train.train(experiment.load(tiny.config(path)), folder)
-  assert run.info.fingerprint in str(error.value)
-  tiny.write_images(path)  # The old data again.
-  assert train.train(experiment.load(tiny.config(path)), folder) == 0
-  assert tiny.finished(folder)[-1] == 4
+def test_a_run_beyond_the_end_is_refused(run, finished):
+  with pytest.raises(WorkdirError, match='at step 4, beyond train_steps = 2'):
+    train.train(run._replace(train_steps=2), finished)
+
+
+def test_changed_data_are_refused(run, finished, tmp_path, caplog):
+  other = experiment.load(tiny.config(
+      tiny.write_images(tmp_path / 'other.npz', seed=1)))
+  with pytest.raises(WorkdirError, match='by --allow_changed_data:') as error:
+    train.train(other, finished)
+  assert f"fingerprint: '{run.info.fingerprint}'" in str(error.value)
+  # What is allowed is data of the same shape.
+  small = other._replace(info=other.info._replace(image_shape=(4, 4, 1)))
+  with pytest.raises(WorkdirError, match='image_shape: '):
+    train.train(small, finished, allow_changed_data=True)
+  assert train.train(other, finished, allow_changed_data=True) == 0
+  assert 'changed since the last launch:\n  name: ' in caplog.text
+  # The old data elsewhere.
+  again = experiment.load(tiny.config(
+      tiny.write_images(tmp_path / 'copy.npz')))
+  with pytest.raises(WorkdirError, match='fingerprint'):
+    train.train(again, finished)
+  assert again.info.fingerprint == run.info.fingerprint
 
 
 @pytest.mark.parametrize('name', ['config.json', 'data.json'])
-def test_a_damaged_record_is_refused(images, tmp_path, name):
-  run = experiment.load(tiny.config(images))
-  assert train.train(run, tmp_path) == 0
-  (tmp_path / name).write_text('{"seed": 1')
+def test_a_damaged_record_is_refused(run, finished, name):
+  (finished / name).write_text('{"seed": 1')
   with pytest.raises(WorkdirError, match=f'{name} is damaged'):
-    train.train(run, tmp_path)
-
-
-def test_a_checkpoint_of_other_arrays_is_refused(images, tmp_path):
-  run = experiment.load(tiny.config(images))
-  assert train.train(run, tmp_path) == 0
-  for name in ('config.json', 'data.json'):  # As if somebody had edited them.
-    os.remove(tmp_path / name)
-  wide = dict(name='mlp.Discriminator', widths=(9,))
-  with pytest.raises(CheckpointError, match=r'disc/params/Dense_0/kernel: '
-                     r'float32\[64, 8\] .* float32\[64, 9\]'):
-    train.train(experiment.load(tiny.config(
-        images, discriminator=wide, train_steps=8)), tmp_path)
+    train.train(run, finished)
 
 
 def test_a_folder_that_cannot_be_made_is_refused_before_anything_compiles(
-    images, tmp_path, monkeypatch):
-  run = experiment.load(tiny.config(images))
+    run, tmp_path, not_compiled):
   (tmp_path / 'file').write_text('')
-  monkeypatch.setattr(train.parallel, 'make_runner', None)
   with pytest.raises(WorkdirError, match='is in the way and is no folder'):
-    train.train(run, tmp_path / 'file' / 'run')
+    _TRAIN(run, tmp_path / 'file' / 'run')
+
+
+_TRAIN = train.train  # which `not_compiled` replaces
+
+# --- full disks ------------------------------------------------------------
 
 
 def test_a_full_disk_at_a_checkpoint_ends_the_run_with_status_4(
-    images, tmp_path, monkeypatch, capsys):
+    images, tmp_path, monkeypatch, cli):
   def full(self, path, *args, **kwargs):
     if path.endswith('4'):
       raise OSError(28, 'No space left on device')
@@ -222,31 +368,37 @@ def test_a_full_disk_at_a_checkpoint_ends_the_run_with_status_4(
 
   save = ocp.AsyncCheckpointer.save
   monkeypatch.setattr(ocp.AsyncCheckpointer, 'save', full)
-  assert main.main([
-      'main', '--config=configs/critic_mlp.py:data=npz,quick',
-      f'--config.data.path={images}', f'--workdir={tmp_path}']) == 4
-  said = capsys.readouterr().err
-  assert f'cannot write to {tmp_path}/checkpoints (' in said
+  status, _, said = cli('--config=critic_mlp:data=npz,quick',
+                        f'--config.data.path={images}',
+                        f'--workdir={tmp_path}')
+  assert status == 4
+  assert f'cannot save a checkpoint in {tmp_path}/checkpoints (' in said
   assert 'bytes free' in said and 'No space left on device' in said
-  checkpoints = Checkpoints(tmp_path)
-  assert checkpoints.steps() == [2]
-  checkpoints.close()
+  assert tiny.finished(tmp_path) == [2]
 
 
-def test_a_full_disk_at_the_record_of_a_launch(images, tmp_path, monkeypatch):
-  def write_launch(folder, *_):
-    raise OSError(errno.ENOSPC, 'No space left on device',
-                  os.path.join(folder, 'launches.jsonl'))
+def test_a_full_disk_at_the_record_of_a_launch(run, tmp_path, monkeypatch):
+  def write_file(path, data):
+    raise OSError(errno.ENOSPC, 'No space left on device', path)
 
-  monkeypatch.setattr(train.record, 'write_launch', write_launch)
-  with pytest.raises(WorkdirError, match=r'launches.jsonl \(No space left on '
-                     r'device, [\d,]+ bytes free\): free some room'):
-    train.train(experiment.load(tiny.config(images)), tmp_path)
+  with files.hold(tmp_path):
+    pass
+  monkeypatch.setattr(files, 'write_file', write_file)
+  with pytest.raises(WorkdirError, match=r'.probe.*: No space left on device '
+                     r'\([\d,]+ bytes free\)'):
+    train.train(run, tmp_path)
+
+  def write_launch(folder, *_, **__):
+    write_file(os.path.join(folder, 'launches.jsonl'), b'')
+
+  monkeypatch.undo()
+  monkeypatch.setattr(files, 'write_launch', write_launch)
+  with pytest.raises(WorkdirError, match=r'launches.jsonl: No space left on '
+                     r'device \([\d,]+ bytes free\): free some room'):
+    train.train(run, tmp_path)
 
 
-def test_a_full_disk_at_a_picture_does_not_end_the_run(
-    images, tmp_path, monkeypatch, caplog):
-  run = experiment.load(tiny.config(images))
+def test_a_full_disk_at_a_picture_does_not_end_the_run(run, tmp_path, caplog):
   (tmp_path / 'samples').write_text('in the way of the folder')
   assert train.train(run, tmp_path) == 0
   assert 'cannot write' in caplog.text

@@ -48,6 +48,7 @@ def test_a_run_draws_points(run):
   assert (frames[0] == frames[2]).all(-1).mean() > 0.8
   with Image.open(folder / 'training.gif') as film:
     assert film.n_frames == 3 and film.size == (600, 600)
+  assert pictures.read_png((folder / 'curves.png').read_bytes()).std() > 10
 
 
 def test_the_generator_went_to_the_ring(run, tmp_path):
@@ -104,7 +105,7 @@ def test_what_needs_images_says_so(changes, words):
 
 
 def test_resizing_vectors_is_refused():
-  with pytest.raises(ValueError, match='resize, crop, pad and channels are'):
+  with pytest.raises(ValueError, match='no resize, crop, pad'):
     experiment.load(config(data=RING | dict(resize=(8, 8))))
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import os
+import time
 
 import numpy as np
 import pytest
@@ -127,15 +128,25 @@ def test_tensorboard_purges_what_came_after_the_checkpoint(tmp_path):
   assert starts == [0, 8]  # events of step 7 are the checkpoint's and stay
 
 
-def test_progress_prints_lines_when_not_on_a_terminal():
-  file = io.StringIO()
-  with writers.ProgressBar(2000, initial=500, file=file) as bar:
-    bar.update(1000, {'loss/gen': 0.69314, 'loss/disc': np.float32(1.386294),
-                      'logits/real': 0.1, 'perf/images_per_second': 51234.5})
-    bar.update(1500, {'loss/disc': None})
-  assert file.getvalue() == (
-      'step 1000/2000  loss/disc 1.386  loss/gen 0.6931  images/s 51,234\n'
-      'step 1500/2000  loss/disc null\n')
+def test_progress_prints_lines_when_not_on_a_terminal(monkeypatch):
+  file, now = io.StringIO(), [1000.0]
+  monkeypatch.setattr(time, 'monotonic', lambda: now[0])
+  bar = writers.ProgressBar(20000, initial=500, file=file)
+  for seconds, step, scalars in (
+      (83, 1000, {'loss/gen': 0.69314, 'loss/disc': np.float32(1.386294),
+                  'logits/real': 0.1, 'perf/images_per_second': 51234.5}),
+      (100, 2000, {'loss/disc': None}),
+      (10, 1000, {}),  # Rolled back.
+      (3500, 20000, {})):
+    now[0] += seconds
+    bar.update(step, scalars)
+  assert file.getvalue().splitlines() == [
+      'step 1000/20000  loss/disc 1.386  loss/gen 0.6931  images/s 51,234  '
+      '1:23 elapsed, 52:34 left',
+      # What compiled is no longer counted: 0.1 s a step.
+      'step 2000/20000  loss/disc null  3:03 elapsed, 30:00 left',
+      'step 1000/20000  3:13 elapsed',
+      'step 20000/20000  1:01:33 elapsed, 0:00 left']
 
 
 def test_progress_is_a_bar_on_a_terminal():
@@ -144,8 +155,9 @@ def test_progress_is_a_bar_on_a_terminal():
       return True
 
   file = Terminal()
-  with writers.ProgressBar(2000, initial=500, file=file) as bar:
-    bar.update(2000, {'loss/disc': 1.25})
+  bar = writers.ProgressBar(2000, initial=500, file=file)
+  bar.update(2000, {'loss/disc': 1.25})
+  bar.close()
   last = file.getvalue().split('\r')[-1]
   assert '2000/2000' in last and 'loss/disc=1.25' in last and '100%' in last
 
@@ -155,8 +167,7 @@ def test_progress_survives_a_closed_pipe():
     def write(self, text):
       raise BrokenPipeError
 
-  with writers.ProgressBar(10, file=Pipe()) as bar:
-    bar.update(5, {})
+  writers.ProgressBar(10, file=Pipe()).update(5, {})
 
 
 def test_what_a_kill_left_half_written_is_removed_and_nothing_else(tmp_path):

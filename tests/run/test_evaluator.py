@@ -1,9 +1,10 @@
 """The equilibrium that is drawn into the curves; the grid of samples."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import parallel
+from gan_jax import losses, parallel
 from gan_jax.base import lookup
 from gan_jax.run import evaluator
 
@@ -53,3 +54,9 @@ def test_every_loss_has_finite_levels(name):
   assert ('loss/disc' in found) == (
       loss.inputs == 'logits' and not loss.needs)
   assert np.isfinite(list(found.values())).all()
+
+
+def test_a_loss_that_is_never_finite_has_no_equilibrium():
+  never = losses.Loss(lambda real, fake: jnp.sqrt(-1.0 - real ** 2),
+                      lambda real, fake: -fake)
+  assert evaluator.equilibrium(never) == {}

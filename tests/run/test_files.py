@@ -1,53 +1,41 @@
-"""The lock across real processes, provenance, and differences of configs."""
+"""The lock across real processes, provenance, launches on other machines."""
 
 import errno
 import fcntl
 import json
-import logging
 import os
 import pathlib
 import re
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
+import types
 
-import numpy
+import numpy as np
 import pytest
+import tiny
+from written import warnings_of
 
+import gan_jax
+from gan_jax import extractors, parallel
 from gan_jax.base.errors import WorkdirError
-from gan_jax.run import files
+from gan_jax.config import experiment
+from gan_jax.config.experiment import DataInfo
+from gan_jax.data import sources
+from gan_jax.evaluators.scores import features_of_data
+from gan_jax.run import files, train
 
 HOLDER = """
 import os, sys, time
 from gan_jax.run import files
 with files.hold(sys.argv[1]):
-  if 'fork' in sys.argv and os.fork() == 0:
+  if os.fork() == 0:  # As a data set's worker does.
     print(os.getpid(), flush=True)
-    time.sleep(60)
-  if 'fork' not in sys.argv:
-    print('held', flush=True)
   time.sleep(60)
 """
-
-
-def _start(folder, *args):
-  """Starts a process that holds the folder; returns it and its first line."""
-  process = subprocess.Popen(
-      [sys.executable, '-c', HOLDER, str(folder), *args], text=True,
-      stdout=subprocess.PIPE, cwd=pathlib.Path(__file__).parents[2])
-  return process, process.stdout.readline().strip()
-
-
-def _end(process):
-  process.kill()
-  process.wait()
-  process.stdout.close()
-
-
-def _warnings(caplog):
-  return [r.getMessage() for r in caplog.records
-          if r.levelno >= logging.WARNING]
 
 
 def test_hold_makes_the_folder_and_says_who_holds_it(tmp_path, caplog):
@@ -59,7 +47,7 @@ def test_hold_makes_the_folder_and_says_who_holds_it(tmp_path, caplog):
     assert [p.name for p in folder.iterdir()] == ['lock']
   with files.hold(folder):  # free again, and without a notice
     pass
-  assert not _warnings(caplog)
+  assert not warnings_of(caplog)
 
 
 def test_second_hold_in_the_same_process_is_refused(tmp_path):
@@ -91,42 +79,36 @@ def test_an_error_inside_passes_and_frees_the_lock(tmp_path, caplog):
       raise KeyError
   with files.hold(tmp_path):
     pass
-  assert not _warnings(caplog)
+  assert not warnings_of(caplog)
 
 
-def test_second_process_is_refused_until_the_first_is_killed(tmp_path, caplog):
-  process, _ = _start(tmp_path)
+def test_a_second_process_is_refused_until_the_first_is_killed(
+    tmp_path, caplog):
+  process = subprocess.Popen(
+      [sys.executable, '-c', HOLDER, str(tmp_path)], text=True,
+      stdout=subprocess.PIPE, cwd=pathlib.Path(__file__).parents[2])
+  worker = int(process.stdout.readline())
   try:
     holder = json.loads((tmp_path / 'lock').read_text())
     assert holder['pid'] == process.pid
+    # Nor does the worker free the lock of a living run.
     with pytest.raises(WorkdirError) as error:
       with files.hold(tmp_path):
         pass
     for part in (str(tmp_path), f'pid {process.pid}', holder['host'],
                  holder['started'], 'give another --workdir'):
       assert part in str(error.value)
-  finally:
-    _end(process)  # kill -9
-  with files.hold(tmp_path):
-    message, = _warnings(caplog)
-    assert f'pid {process.pid} on host {holder["host"]}' in message
-    assert json.loads((tmp_path / 'lock').read_text())['pid'] == os.getpid()
-
-
-def test_a_forked_worker_does_not_keep_the_lock_of_a_killed_run(tmp_path):
-  process, worker = _start(tmp_path, 'fork')
-  try:
-    # Nor does the worker free the lock of a living run.
-    with pytest.raises(WorkdirError, match=f'pid {process.pid} '):
-      with files.hold(tmp_path):
-        pass
-    _end(process)
-    os.kill(int(worker), 0)  # the worker is still alive
+    process.kill()
+    process.wait()
+    os.kill(worker, 0)  # It is still alive, and does not keep the lock.
     with files.hold(tmp_path):
-      pass
+      message, = warnings_of(caplog)
+      assert f'pid {process.pid} on host {holder["host"]}' in message
+      assert json.loads((tmp_path / 'lock').read_text())['pid'] == os.getpid()
   finally:
-    os.kill(int(worker), signal.SIGKILL)
-    _end(process)
+    os.kill(worker, signal.SIGKILL)
+    process.kill()
+    process.communicate()
 
 
 @pytest.mark.parametrize('content', [b'{"pid": 1', b'[]', b'\xff\0', b'{}'])
@@ -134,7 +116,7 @@ def test_a_damaged_lock_is_taken_over(tmp_path, content, caplog):
   (tmp_path / 'lock').write_bytes(content)
   with files.hold(tmp_path):
     pass
-  assert 'not (yet) written' in _warnings(caplog)[0]
+  assert 'not (yet) written' in warnings_of(caplog)[0]
 
 
 def test_something_in_the_way_is_refused(tmp_path):
@@ -155,17 +137,30 @@ def test_something_in_the_way_is_refused(tmp_path):
       pass
 
 
-@pytest.mark.parametrize('code', [errno.EROFS, errno.EACCES, errno.ENOSPC])
-def test_an_unwritable_folder_is_refused(tmp_path, monkeypatch, code):
-  def write_bytes(self, data):
+@pytest.mark.parametrize('code, disk', [
+    (errno.EROFS, True), (errno.EACCES, False), (errno.ENOSPC, True)])
+def test_an_unwritable_folder_is_refused(tmp_path, monkeypatch, code, disk):
+  def replace(*_):
     raise OSError(code, os.strerror(code))
-  monkeypatch.setattr(pathlib.Path, 'write_bytes', write_bytes)
+
+  monkeypatch.setattr(os, 'replace', replace)
   with pytest.raises(WorkdirError) as error:
     with files.hold(tmp_path):
       pass
   assert os.strerror(code) in str(error.value)
-  assert 'bytes free' in str(error.value)
+  assert ('bytes free' in str(error.value)) == disk
   assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
+  def flock(*_):
+    raise OSError(errno.ENOLCK, 'No locks available')
+
+  monkeypatch.setattr(fcntl, 'flock', flock)
+  with pytest.raises(WorkdirError, match='cannot lock .*No locks available.*'
+                     'local disk'):
+    with files.hold(tmp_path):
+      pass
 
 
 def test_provenance_is_json_and_names_the_versions():
@@ -173,7 +168,11 @@ def test_provenance_is_json_and_names_the_versions():
   assert json.loads(json.dumps(got, allow_nan=False)) == got
   assert got['argv'] == sys.argv and got['host'] and got['started']
   assert got['python'] == '.'.join(map(str, sys.version_info[:3]))
-  assert got['versions']['numpy'] == numpy.__version__
+  assert got['versions']['numpy'] == np.__version__
+  # Where it is not installed, too; the package is built with the same number.
+  assert got['versions']['gan_jax'] == gan_jax.__version__ != ''
+  pyproject = pathlib.Path(tiny.ROOT, 'pyproject.toml').read_text()
+  assert 'attr = "gan_jax.__version__"' in pyproject
   assert set(got['versions']) >= {'jax', 'jaxlib', 'flax', 'optax',
                                   'orbax-checkpoint'}
   assert set(got['git']) == {'commit', 'dirty'}
@@ -219,3 +218,53 @@ def test_git_state_of_code_that_no_repository_tracks(tmp_path, monkeypatch):
   assert files._git_state(tmp_path) == none
   monkeypatch.setenv('PATH', str(tmp_path))  # no git at all
   assert files._git_state(package) == none
+
+
+@pytest.mark.parametrize('changes, words', [
+    ({}, 'but not the same bits'),
+    ({'discriminator': {'norm': 'virtual_batch', 'minibatch': 'std'}},
+     'not the same game: with discriminator.norm=virtual_batch, discriminator.'
+     'minibatch=std each device looks at its own part of the batch')])
+def test_a_launch_on_other_devices_says_what_is_not_the_same(
+    tmp_path, monkeypatch, caplog, changes, words):
+  run = types.SimpleNamespace(
+      info=DataInfo('x', (2, 2, 1), 4, 0, (), '', ''), train_steps=4,
+      config={'discriminator': dict(norm='batch', minibatch='none')} | changes)
+  for count in (2, 3):
+    monkeypatch.setattr(parallel, 'device_names', lambda n=count: ['cpu'] * n)
+    files.write_launch(tmp_path, run, 2)
+  assert caplog.messages[-1].startswith('on 3 devices, before on 2: ')
+  assert caplog.messages[-1].endswith(words)
+
+
+def test_a_launch_on_other_cores_says_so(tmp_path, monkeypatch, caplog):
+  run = types.SimpleNamespace(
+      info=DataInfo('x', (2, 2, 1), 4, 0, (), '', ''), train_steps=4, config={})
+  for count in (2, 2, 0, 2, 3):  # 0 is an accelerator.
+    monkeypatch.setattr(parallel, 'cores', lambda n=count: n)
+    files.write_launch(tmp_path, run, 2)
+  said, = warnings_of(caplog)
+  assert said.startswith('on 3 cores, before on 2: ')
+
+
+def test_all_files_follow_the_umask(images, run, pictures, tmp_path):
+  """Those of the cache too, which others may be let read."""
+  shutil.copytree(pictures, tmp_path / 'set')
+  for path in (tmp_path / 'set').iterdir():
+    os.utime(path, (1e9, 1e9))  # Of files just written no index is kept.
+  before = os.umask(0o027)
+  try:
+    experiment.load(tiny.config(images))  # Writes to the cache.
+    assert train.train(run, tmp_path / 'run') == 0
+    source = sources.folder(path=tmp_path / 'set')
+    features_of_data(extractors.random(), source, np.arange(4))
+  finally:
+    os.umask(before)
+  seen = []
+  for folder in ('run', 'cache'):
+    for path in (tmp_path / folder).rglob('*'):
+      wanted = (0o777 if path.is_dir() else 0o666) & ~0o027
+      assert stat.S_IMODE(path.stat().st_mode) == wanted, path
+      seen.append(str(path.relative_to(tmp_path)))
+  assert len(seen) > 38
+  assert {'data', 'extractors', 'folders'} <= {n.split('/')[1] for n in seen}

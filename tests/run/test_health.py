@@ -2,6 +2,7 @@
 
 import pytest
 
+from gan_jax.config import keys
 from gan_jax.run import health
 from gan_jax.run.health import LONG, WINDOW, Watchdog
 
@@ -215,7 +216,19 @@ def test_the_report_of_a_healthy_run():
                                            'watchdog.policy']),
     ('stop', ['watchdog'])])
 def test_all_that_is_wrong_with_the_config_is_named(spec, paths):
-  assert [p.path for p in health.check(spec)] == paths
+  config = keys.filled({'watchdog': spec})
+  assert [p.path for p in keys.check(config)] == paths
+
+
+def test_a_mistyped_policy_is_refused_with_all_the_rest(tmp_path, cli):
+  status, _, said = cli(
+      '--config=critic_mlp:quick', f'--workdir={tmp_path}',
+      '--config.watchdog.policy=halt', '--config.watchdog.max_rolback=1',
+      '--config.batch_size=0')
+  assert status == 2
+  for words in ("config.watchdog.policy = 'halt'", 'did you mean '
+                '"max_rollbacks"', 'config.batch_size = 0'):
+    assert words in said
 
 
 def test_few_classes_from_the_start_are_a_collapse_after_youth():

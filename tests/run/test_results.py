@@ -15,11 +15,14 @@ def test_the_better_score_is_kept_whichever_way_is_up(tmp_path, monkeypatch):
     def __init__(self, folder, keep):
       os.makedirs(folder)
 
+    def __enter__(self):
+      return self
+
+    def __exit__(self, *_):
+      pass
+
     def save(self, step, state):
       saved.append((step, state))
-
-    def close(self):
-      pass
 
   monkeypatch.setattr('gan_jax.run.results.Checkpoints', Fake)
   for name in ('config.json', 'data.json'):

@@ -5,9 +5,9 @@ import json
 import jax
 import pytest
 
-from gan_jax.base.errors import TeamError
+from gan_jax.base.errors import ProcessGroupError
 from gan_jax.run import processes
-from gan_jax.run.processes import LostError, Team
+from gan_jax.run.processes import LostProcessError, ProcessGroup
 
 
 class Store:
@@ -58,95 +58,99 @@ def quits(monkeypatch):
 
 
 def test_one_process_leads_nobody():
-  alone = Team()  # No store: whatever it did with one would raise.
-  alone.muster('x')
+  alone = ProcessGroup()  # No store: whatever it did with one would raise.
+  alone.wait_for_all('x')
   alone.order('call')
-  alone.end(4)
-  alone.broken(ValueError())
-  assert alone.leads and alone.asked() == 0
+  alone.leave(4)
+  alone.abort(ValueError())
+  assert alone.index == 0 and alone.signal() == 0
 
 
 def test_orders_arrive_in_their_order_and_old_ones_are_forgotten(store):
-  leader, follower = Team(0, 2), Team(1, 2)
+  leader, follower = ProcessGroup(0, 2), ProcessGroup(1, 2)
   for step in range(1000):
     leader.order('start', step=step)
-    assert follower.next(Stop()) == {'what': 'start', 'step': step}
+    assert follower.next_order(Stop()) == {'what': 'start', 'step': step}
     assert len(store.values) <= 2 * 64 + 1
   leader.order('end', status=143)
   leader.order('end', status=4)  # They have been told.
-  assert follower.next(Stop()) == {'what': 'end', 'status': 143}
+  assert follower.next_order(Stop()) == {'what': 'end', 'status': 143}
   assert not any(json.loads(v).get('status') == 4
                  for v in store.values.values())
 
 
 def test_an_order_that_cannot_be_written_leaves_no_hole(store):
-  leader, follower = Team(0, 2), Team(1, 2)
+  leader, follower = ProcessGroup(0, 2), ProcessGroup(1, 2)
   with pytest.raises(TypeError, match='not JSON serializable'):
     leader.order('end', status=object())
   leader.order('call')
-  assert follower.next(Stop()) == {'what': 'call'}
+  assert follower.next_order(Stop()) == {'what': 'call'}
 
 
 def test_a_signal_at_one_reaches_the_leader(store):
-  leader, follower, stop = Team(0, 3), Team(2, 3), Stop()
+  leader, follower, stop = ProcessGroup(0, 3), ProcessGroup(2, 3), Stop()
   leader.order('call')
-  follower.next(stop)
-  assert leader.asked() == 0
+  follower.next_order(stop)
+  assert leader.signal() == 0
   stop.signum = 15
   leader.order('call')
-  follower.next(stop)
+  follower.next_order(stop)
   leader._looked = 0.0  # It looks ten times a second.
-  assert leader.asked() == 15
+  assert leader.signal() == 15
 
 
 def test_a_failure_in_the_run_is_raised_at_the_leader(store, quits):
-  leader, follower = Team(0, 3), Team(2, 3)
+  leader, follower = ProcessGroup(0, 3), ProcessGroup(2, 3)
   follower.ready('run a')
   with pytest.raises(SystemExit):
-    follower.end(3)
+    follower.leave(3)
   assert quits == [(3, '')]
-  with pytest.raises(LostError, match='process 2 on .*pid.* failed: status 3'):
-    leader.asked()
+  with pytest.raises(LostProcessError,
+                     match='process 2 on .*pid.* failed: status 3'):
+    leader.signal()
 
 
 def test_before_the_run_all_leave_together(store, quits, monkeypatch):
   left = []
   monkeypatch.setattr(jax.distributed, 'shutdown', lambda: left.append(1))
-  leader, others = Team(0, 3), [Team(1, 3), Team(2, 3)]
+  leader, others = ProcessGroup(0, 3), [ProcessGroup(1, 3), ProcessGroup(2, 3)]
   others[0].ready('run a')
-  others[1].end(3)
-  with pytest.raises(TeamError, match='process 2 on .* failed: status 3') as e:
-    leader.muster('run a')
-  assert not isinstance(e.value, LostError)
-  leader.end(4)
-  assert others[0].next(Stop()) == {'what': 'end', 'status': 4}
-  others[0].end(4)
+  others[1].leave(3)
+  with pytest.raises(ProcessGroupError,
+                     match='process 2 on .* failed: status 3') as e:
+    leader.wait_for_all('run a')
+  assert not isinstance(e.value, LostProcessError)
+  leader.leave(4)
+  assert others[0].next_order(Stop()) == {'what': 'end', 'status': 4}
+  others[0].leave(4)
   assert left == [1, 1, 1] and not quits
 
 
-def test_muster_compares(store):
-  leader = Team(0, 3)
+def test_all_must_be_ready_for_the_same_run(store):
+  leader = ProcessGroup(0, 3)
   for index in (1, 2):
-    Team(index, 3).ready('run a')
-  leader.muster('run a')
-  with pytest.raises(TeamError, match='process 1 on .* another config'):
-    leader.muster('run b')
+    ProcessGroup(index, 3).ready('run a')
+  leader.wait_for_all('run a')
+  with pytest.raises(ProcessGroupError, match='process 1 on .* another config'):
+    leader.wait_for_all('run b')
 
 
 def test_an_error_of_its_own_is_said_and_ends_the_process(store, quits, capsys):
   with pytest.raises(SystemExit):
-    Team(1, 2).broken(OSError('no such disk'))
+    ProcessGroup(1, 2).abort(OSError('no such disk'))
   assert quits == [(1, '')]
   assert 'no such disk' in capsys.readouterr().err
-  with pytest.raises(LostError, match='process 1 .*OSError: no such disk'):
-    Team(0, 2).asked()
+  with pytest.raises(LostProcessError,
+                     match='process 1 .*OSError: no such disk'):
+    ProcessGroup(0, 2).signal()
 
 
 def test_a_broken_collective_names_who_has_said_that_it_failed(
     store, quits, capsys):
-  Team(1, 2)._say('said/1', failed='OSError: no such disk')
+  ProcessGroup(1, 2)._say('said', failed='OSError: no such disk')
   with pytest.raises(SystemExit):
-    Team(0, 2).broken(jax.errors.JaxRuntimeError('Gloo all-reduce failed'))
+    ProcessGroup(0, 2).abort(
+        jax.errors.JaxRuntimeError('Gloo all-reduce failed'))
   (status, why), = quits
   assert status == 4 and 'process 1 on' in why and 'no such disk' in why
   said = capsys.readouterr().err
@@ -163,7 +167,7 @@ def test_the_death_of_a_peer_is_not_said_as_a_failure_of_its_own(
   """It may come as a ValueError; a third would take the survivor for dead."""
   monkeypatch.setattr(processes.time, 'sleep', lambda seconds: None)
   with pytest.raises(SystemExit):
-    Team(1, 3).broken(ValueError(text))
+    ProcessGroup(1, 3).abort(ValueError(text))
   assert quits == [(4, '')] and not store.values
 
 
@@ -171,7 +175,7 @@ def test_the_death_of_a_peer_is_not_said_as_a_failure_of_its_own(
     'UNKNOWN: no such column', 'the log says UNAVAILABLE: x', 'Gloo'])
 def test_other_words_are_a_failure_of_its_own(store, quits, capsys, text):
   with pytest.raises(SystemExit):
-    Team(1, 3).broken(ValueError(text))
+    ProcessGroup(1, 3).abort(ValueError(text))
   assert quits == [(1, '')] and 'said/1' in store.values
 
 
@@ -181,7 +185,7 @@ def test_other_errors_of_the_store_are_not_waited_out(store, monkeypatch):
 
   monkeypatch.setattr(store, 'blocking_key_value_get', gone)
   with pytest.raises(jax.errors.JaxRuntimeError, match='UNAVAILABLE'):
-    Team(1, 2).next(Stop())
+    ProcessGroup(1, 2).next_order(Stop())
 
 
 @pytest.mark.parametrize('args, words', [
@@ -192,7 +196,7 @@ def test_other_errors_of_the_store_are_not_waited_out(store, monkeypatch):
     (('host:1', 2, 2), '--process_id=2 is not below --num_processes=2')])
 def test_flags_that_do_not_fit_are_refused(args, words, monkeypatch):
   monkeypatch.setattr(jax.distributed, 'initialize', None)
-  with pytest.raises(TeamError, match=words):
+  with pytest.raises(ProcessGroupError, match=words):
     processes.join(*args)
 
 

@@ -1,0 +1,48 @@
+"""Runs of seconds: one tiny experiment for all, compiled once."""
+
+import pytest
+import tiny
+
+from gan_jax import parallel
+from gan_jax.config import experiment
+from gan_jax.run import results
+
+_MADE = {}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+  """No curves, which take a second each; the same is compiled once."""
+  monkeypatch.setattr(results.pictures, 'curves', lambda *_, **__: b'')
+  monkeypatch.setattr(results.pictures, 'gif', lambda *_: b'')
+
+  def once(module, name, key_of):
+    make = getattr(module, name)
+
+    def made(*args, **kwargs):
+      key = name, *key_of(*args), *sorted(kwargs.items())
+      if key not in _MADE:
+        _MADE[key] = args, make(*args, **kwargs)  # Keeps the ids of args, too.
+      return _MADE[key][1]
+
+    monkeypatch.setattr(module, name, made)
+
+  once(parallel, 'make_runner', lambda step, mesh: (step, mesh))
+  once(results, 'equilibrium', lambda loss, size: (id(loss), size))
+  # Of the Diagnoser, which measures one game like another of the same rules.
+  once(parallel, 'everywhere', lambda function, mesh: (
+      id(function.__self__._game), mesh))
+
+
+@pytest.fixture(scope='session')
+def images(tmp_path_factory):
+  """An npz of noise images, the same for all."""
+  return tiny.write_images(tmp_path_factory.mktemp('data') / 'noise.npz')
+
+
+@pytest.fixture(scope='session')
+def run(images):
+  """The experiment of `tiny.config`, four steps."""
+  found = experiment.load(tiny.config(images))
+  state = found.init()  # To trace it again in each run takes a while.
+  return found._replace(init=lambda: state)

@@ -1,0 +1,191 @@
+"""Which steps a call plays, and examples that stream as if they were resident.
+"""
+
+import itertools
+import json
+import os
+import threading
+import time
+import types
+
+import jax
+import numpy as np
+import pytest
+import tiny
+
+from gan_jax import parallel
+from gan_jax.config import experiment
+from gan_jax.data.pipeline import Batches
+from gan_jax.data.prepare import make_source
+from gan_jax.run import train
+from gan_jax.run.loader import examples, indices, plan, read_ahead, reseeded
+
+
+def planned(step=0, *, per_call=20, end=250, log=20, sample=100, score=1000,
+            checkpoint=500):
+  return list(plan(types.SimpleNamespace(
+      config={'steps_per_call': per_call}, train_steps=end, log_every=log,
+      sample_every=sample, eval_every=score, checkpoint_every=checkpoint),
+      step))
+
+
+def test_a_call_ends_where_something_is_due():
+  # The end falls into the last call.
+  assert planned() == [(at, 20) for at in range(0, 240, 20)] + [(240, 10)]
+  # Rows at 3, 6, 9; pictures at 4, 8; the end at 10. No scores (0).
+  assert planned(per_call=5, end=10, log=3, sample=4, score=0,
+                 checkpoint=0) == [(0, 3), (3, 1), (4, 2), (6, 2), (8, 1),
+                                   (9, 1)]
+  # Where all intervals are whole calls, so are all calls.
+  assert {count for _, count in planned(end=3000)} == {20}
+  assert planned(step=250) == []
+
+
+def test_a_resumed_run_plays_the_calls_of_the_whole_run():
+  whole = planned(per_call=5, end=60, log=7, sample=11, score=13, checkpoint=17)
+  for i, (step, _) in enumerate(whole):
+    assert planned(step, per_call=5, end=60, log=7, sample=11, score=13,
+                   checkpoint=17) == whole[i:]
+
+
+def source(count=23, shape=(4, 5, 1)):
+  rng = np.random.default_rng(0)
+  images = rng.integers(0, 256, (count, *shape)).astype(np.uint8)
+  return make_source(images, np.arange(count) % 3, 3, name='noise')
+
+
+def test_reads_what_the_indices_name():
+  data = source()
+  index = Batches(23, 4, 1, flip=True)(30, 6).reshape(3, 2, 4)
+  images, labels = examples(data, index)
+  assert images.shape == (3, 2, 4, 4, 5, 1) and labels.shape == (3, 2, 4)
+  flat = index.ravel()
+  assert (flat < 0).any() and (flat >= 0).any()
+  for at, image, label in zip(flat, images.reshape(-1, 4, 5, 1),
+                              labels.ravel(), strict=True):
+    expected = data.images[at if at >= 0 else ~at]
+    np.testing.assert_array_equal(image, expected[:, ::-1] if at < 0
+                                  else expected)
+    assert label == data.labels[at if at >= 0 else ~at]
+
+
+def test_calls_are_consecutive_steps_of_the_batches(run):
+  updates = run._replace(config=run.config | {'disc_steps': 2})
+  whole = indices(updates, 0, 6)
+  assert whole.shape == (6, 2, 8) and whole.dtype == np.int32
+  assert (whole == run.batches(0, 12).reshape(6, 2, 8)).all()
+  assert (np.concatenate([indices(updates, 0, 4), indices(updates, 4, 2)])
+          == whole).all()
+
+
+def test_batches_of_another_seed_leave_the_old_ones_alone(run):
+  before = run.batches(0, 3).tolist()
+  other = reseeded(run, 99)
+  assert other.batches(0, 3).tolist() != before
+  assert run.batches(0, 3).tolist() == before
+  assert reseeded(run, run.config['seed']).batches(0, 3).tolist() == before
+
+
+def test_jobs_are_read_ahead_in_their_order_by_threads():
+  begun, may = [], threading.Event()
+
+  def read(i):
+    begun.append(i)
+    if i == 0:
+      may.wait(60)  # The others are read meanwhile.
+    return i
+
+  results = read_ahead(read, ((i,) for i in itertools.count()), ahead=4)
+  first = threading.Thread(target=lambda: begun.append(f'got {next(results)}'))
+  first.start()
+  limit = time.time() + 60
+  while len(begun) < 4 and time.time() < limit:
+    time.sleep(0.001)
+  may.set()
+  first.join()
+  assert begun.index('got 0') >= 4 and set(begun[:4]) == {0, 1, 2, 3}
+  assert [next(results) for _ in range(5)] == [1, 2, 3, 4, 5]
+  results.close()
+  assert max(i for i in begun if isinstance(i, int)) <= 10  # Not for ever.
+  assert list(read_ahead(lambda i: i, [(1,), (2,)])) == [1, 2]
+
+
+def test_an_error_comes_in_the_place_of_its_call():
+  def read(i):
+    if i == 2:
+      raise OSError('bad sector')
+    return i
+
+  results = read_ahead(read, ((i,) for i in range(9)))
+  assert [next(results), next(results)] == [0, 1]
+  with pytest.raises(OSError, match='bad sector'):
+    next(results)
+
+
+@pytest.fixture(scope='module')
+def flipped(images):
+  """Experiments with mirrored images, {MiB that may be resident: ...}."""
+  return {limit: experiment.load(tiny.config(images, train_steps=7, data=dict(
+      name='npz', path=images, flip=True, resident_limit=limit)))
+          for limit in (4096, 0)}
+
+
+def test_a_streamed_run_is_the_resident_run(tmp_path, flipped):
+  """Also where it goes on because its data no longer fit; 7 is no call."""
+  assert [run.resident for run in flipped.values()] == [True, False]
+  for folder, limits in (('resident', (4096, 4096)), ('streamed', (0, 0)),
+                         ('both', (4096, 0))):
+    for limit, steps in zip(limits, (4, 7), strict=True):
+      assert train.train(flipped[limit]._replace(train_steps=steps),
+                         tmp_path / folder) == 0
+  run = flipped[0]
+  want = tiny.saved_digest(run, tmp_path / 'resident')
+  for folder in ('streamed', 'both'):
+    assert tiny.saved_digest(run, tmp_path / folder) == want
+    assert tiny.rows(tmp_path / folder) == tiny.rows(tmp_path / 'resident')
+  assert [row['step'] for row in tiny.rows(tmp_path / 'both')] == [2, 4, 6]
+
+
+def test_flip_mirrors_on_the_device():
+  images = np.arange(2 * 2 * 3, dtype=np.uint8).reshape(2, 2, 3, 1)
+  mesh = parallel.make_mesh(1)
+
+  def step(state, batch, key, *, pmean):
+    return state, {'image': batch.image}
+
+  runner = parallel.make_runner(step, mesh, seed=0, image_range=(0.0, 255.0))
+  data = parallel.replicate(parallel.Data(images, np.zeros(2, np.int32)), mesh)
+  _, out = runner(jax.numpy.zeros(()), data, np.array([[[0, ~1]]], np.int32))
+  seen = np.asarray(out['image'])[0, 0]
+  np.testing.assert_array_equal(seen[0], images[0])
+  np.testing.assert_array_equal(seen[1], images[1][:, ::-1])
+
+
+def test_dry_run_says_that_data_stream(flipped):
+  assert 'streamed from the host' in experiment.describe(flipped[0])
+
+
+def test_host_share_counts_waiting_for_data(tmp_path, flipped):
+  class Slow:
+    """Images on a slow disk, which reads for one at a time."""
+
+    def __init__(self, images):
+      self.images, self.lock = images, threading.Lock()
+      self.shape, self.dtype = images.shape, images.dtype
+
+    def __len__(self):
+      return len(self.images)
+
+    def __getitem__(self, rows):
+      if threading.current_thread() is not threading.main_thread():
+        with self.lock:  # The main thread measures the state.
+          time.sleep(0.3)
+      return self.images[rows]
+
+  run = flipped[0]
+  source = run.source._replace(images=Slow(run.source.images))
+  run = run._replace(source=source, train_steps=24, log_every=12)
+  train.train(run, tmp_path)
+  with open(os.path.join(tmp_path, 'scalars.jsonl')) as file:
+    share = [json.loads(line).get('perf/host_share') for line in file][-1]
+  assert share > 0.8
