@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tiny
 from recipes import parsed
-from shown_code import PAGES, ROOT, commands, example
+from shown_code import EXPERIMENTS, PAGES, ROOT, commands, example
 
 from gan_jax.base import lookup
 from gan_jax.config import command_line, experiment
@@ -99,6 +99,27 @@ def test_every_file_that_a_page_names_is_there():
         r'|losses|penalties|base|augment)/[\w./-]*)', page.read_text()):
       places = ROOT / path, ROOT / 'gan_jax' / path
       assert any(place.exists() for place in places), (page.name, path)
+  for page in [*PAGES, *EXPERIMENTS]:
+    for path in re.findall(r'\b(?:gan_jax|configs|experiments|tests)/[\w/-]+'
+                           r'\.(?:py|sh|sbatch|yaml)', page.read_text()):
+      assert (ROOT / path).exists(), (page, path)
+
+
+def test_every_test_that_an_experiment_names_is_there():
+  """`file::name`, `::name` of the file before it, or a file alone."""
+  names = 0
+  for page in EXPERIMENTS:
+    for file, name, another in re.findall(
+        r'((?:\w+/)*test_\w+)(?:\.py|::(\w+))?|::(\w+)', page.read_text()):
+      if file:
+        found = list((ROOT / 'tests').rglob(
+            f'{file.removeprefix("tests/")}.py'))
+        assert len(found) == 1, (page, file)
+      name = name or another
+      if name:
+        names += 1
+        assert f'\ndef {name}(' in found[0].read_text(), (page, file, name)
+  assert names > 70
 
 
 def _hooks():

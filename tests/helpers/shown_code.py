@@ -5,6 +5,7 @@ import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+EXPERIMENTS = sorted((ROOT / 'experiments').glob('*/README.md'))
 
 
 def blocks(language):
