@@ -9,9 +9,10 @@ import sys
 
 import numpy as np
 
-from gan_jax.base import lookup
-from gan_jax.run.evaluator import equilibrium
-from gan_jax.run.health import Watchdog
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
+from gan_jax.base import lookup  # noqa: E402  (after the line above)
+from gan_jax.run.evaluator import equilibrium  # noqa: E402
+from gan_jax.run.health import Watchdog  # noqa: E402
 
 _SHOWN = ('loss/disc', 'loss/gen', 'prob/real', 'prob/fake', 'auc',
           'grad_norm/gen', 'update_ratio/gen', 'gap/logits', 'gap/sign',
