@@ -108,7 +108,7 @@ def score(run, sampler, average, seed: int) -> dict:
     labels = np.zeros(stop - start, np.int32)
     return sampler.images(average, z, labels, chunk=_CHUNK), None
 
-  evaluate, = run.evaluator
+  evaluate, = run.evaluators
   return {found.protocol['metric']: found for found in evaluate(sample)}
 
 
