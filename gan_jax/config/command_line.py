@@ -33,10 +33,10 @@ _FLAGS = (
     (_INT, 'process_id', -1, 'Which of them this is, from 0.'),
     (_INT, 'num_samples', None, 'Images to sample, 64 by default, or to '
      'score.'),
-    (_INT, 'label', -1, 'Class to sample, -1 for all.'),
+    (_INT, 'label', None, 'Class to sample, by default all in turn.'),
     (_INT, 'seed', 0, 'Seed of the samples.'),
-    (flags.DEFINE_float, 'truncation', 0.0, 'Redraw latents beyond this size; '
-     '0 for never.'),
+    (flags.DEFINE_float, 'truncation', None, 'Redraw latents beyond this '
+     'size.'),
     (_INT, 'interpolate', 0, 'Points of a path between two latents per '
      'sample; 0 for none.'),
     (_TEXT, 'out', '', 'F.png, F.gif, F.npz or a folder; by default '
