@@ -51,8 +51,11 @@ class _Run(Trained):
   """A checkpoint of a run and what it is compared with."""
 
   def __init__(self, folder, step, seed, extractor):
-    check_seed(seed)
     super().__init__(folder, step=step)
+    try:
+      check_seed(seed)
+    except RequestError as e:
+      raise RequestError(f'--{e}') from e
     self.source, self.seed = load_data(self.config['data']), seed
     if self.source.fingerprint != self.info.fingerprint:
       raise WorkdirError(
