@@ -86,7 +86,8 @@ def test_every_room_of_the_table_is_there():
 
 def test_no_circles():
   sources = modules()
-  graph = {module: imports(source, sources)[0] - {module}
+  # gan_jax itself has the version, and imports the rest when it is asked.
+  graph = {module: imports(source, sources)[0] - {module, ''}
            for module, source in sources.items()}
   assert cycle(graph) == []
 
