@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import sys
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from absl import flags
@@ -33,10 +34,10 @@ _FLAGS = (
     (_INT, 'process_id', -1, 'Which of them this is, from 0.'),
     (_INT, 'num_samples', None, 'Images to sample, 64 by default, or to '
      'score.'),
-    (_INT, 'label', -1, 'Class to sample, -1 for all.'),
+    (_INT, 'label', None, 'Class to sample, by default all in turn.'),
     (_INT, 'seed', 0, 'Seed of the samples.'),
-    (flags.DEFINE_float, 'truncation', 0.0, 'Redraw latents beyond this size; '
-     '0 for never.'),
+    (flags.DEFINE_float, 'truncation', None, 'Redraw latents beyond this '
+     'size.'),
     (_INT, 'interpolate', 0, 'Points of a path between two latents per '
      'sample; 0 for none.'),
     (_TEXT, 'out', '', 'F.png, F.gif, F.npz or a folder; by default '
@@ -160,11 +161,7 @@ def _read_config(name, overrides):
       read |= _override(config, arg)
     except Exception as e:  # config_flags raises whatever its parsers raise.
       problems.append(f'cannot read {arg}: {_reason(config, arg, e)}')
-  path, _, argument = name.partition(':')
-  parts = [os.path.splitext(os.path.basename(path))[0],
-           *filter(None, argument.split(',')),
-           *(f'{key}={value}' for key, value in sorted(read.items()))]
-  return config, _file_name('-'.join(parts)), problems
+  return config, run_name(name, read), problems
 
 
 def _override(config, arg) -> dict:
@@ -200,8 +197,18 @@ def _reason(config, arg, error) -> str:
   return text.splitlines()[-1] if text else type(error).__name__
 
 
-def _file_name(text) -> str:
-  """A text as the name of a folder, at most 200 bytes long."""
+def run_name(name: str, overrides: Mapping) -> str:
+  """dcgan-loss=hinge-seed=1: a folder's name, at most 200 bytes long.
+
+  Args:
+    name: of the config, with its argument.
+    overrides: {key: value}.
+  """
+  path, _, argument = name.partition(':')
+  text = '-'.join([os.path.splitext(os.path.basename(path))[0],
+                   *filter(None, argument.split(',')),
+                   *(f'{key}={value}'
+                     for key, value in sorted(overrides.items()))])
   name = re.sub(r'[^\w.,=+\[\]%-]+', '_', text)
   if len(name.encode()) <= 200:  # File systems take 255.
     return name

@@ -41,10 +41,12 @@ class Sampler:
     """The latents [count, Z] from place `start` on."""
     return self._latent(key, count, start)
 
-  def images(self, average, z, label, *, chunk: int = 256) -> np.ndarray:
+  def images(self, average, z, label, *, chunk: int = 256,
+             floats: bool = False) -> np.ndarray:
     """The examples of z [B, Z] and label [B], `chunk` at a time on a device.
 
     All devices on which the average lies share them: see `parallel.spread`.
+    `floats` leaves images in the generator's range, float32.
 
     Raises:
       SamplesError: some are not finite, which bytes would not show.
@@ -55,7 +57,7 @@ class Sampler:
       x = self._share(average, z[i:i + chunk], label[i:i + chunk])
       if not np.isfinite(x).all():
         raise SamplesError('generated examples are not finite')
-      found.append(self.finish(x))
+      found.append(np.asarray(x) if floats else self.finish(x))
     return np.concatenate(found)
 
   def start(self, average, z, label):

@@ -5,26 +5,22 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
-from gan_jax import models, pictures
+from gan_jax import pictures
 from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError, WorkdirError
 from gan_jax.base.files import read_rows, write_file
 from gan_jax.config import fields
-from gan_jax.config.experiment import game_of_run
 from gan_jax.data.pipeline import Batches
 from gan_jax.extractors import random
 from gan_jax.game import sampling
 from gan_jax.metrics import low_is_better
 from gan_jax.metrics.images import power_spectrum
 from gan_jax.metrics.neighbours import nearest
-from gan_jax.run import files
-from gan_jax.run.evaluator import Sampler
 from gan_jax.views.inspect import class_name, load_data
-from gan_jax.views.sample import check_seed, restored
 from gan_jax.views.templates import fill
+from gan_jax.views.trained import Trained, check_seed
 
 _ALL = 2000  # examples, real and generated, of what shows distributions
 _BYTES = 2**28  # that they may take
@@ -51,15 +47,16 @@ class Picture(NamedTuple):
   note: str = ''  # what is particular to this run
 
 
-class _Run:
+class _Run(Trained):
   """A checkpoint of a run and what it is compared with."""
 
   def __init__(self, folder, step, seed, extractor):
-    check_seed(seed)
-    self.config, self.info = files.read_run(folder)
-    game = game_of_run(self.config, self.info)
-    state = restored(folder, game, self.config, self.info, step)
-    self.source = load_data(self.config['data'])
+    super().__init__(folder, step=step)
+    try:
+      check_seed(seed)
+    except RequestError as e:
+      raise RequestError(f'--{e}') from e
+    self.source, self.seed = load_data(self.config['data']), seed
     if self.source.fingerprint != self.info.fingerprint:
       raise WorkdirError(
           f'{folder} was trained on other examples than those that its config '
@@ -70,24 +67,15 @@ class _Run:
           'gan_jax.extractors', extractor, source=self.source)
     except ValueError as e:
       raise RequestError(f'--extractor: {e}') from e
-    self.step, self.seed, self.latent = int(state.step), seed, game.latent
-    self.conditional = models.is_conditional(self.config['generator'])
-    self._sampler = Sampler(game, self.config['image_range'])
-    self._average = state.ema
 
-  def key(self, stream: int):
-    return jax.random.fold_in(jax.random.key(self.seed), stream)
-
-  def latents(self, stream: int, count: int):
-    return self._sampler.latents(self.key(stream), count)
+  def drawn(self, stream: int, count: int, truncation=None) -> np.ndarray:
+    """Latents of the seed of this page."""
+    return self.latents(count, seed=self.seed, stream=stream,
+                        truncation=truncation)
 
   def images(self, z, label) -> np.ndarray:
-    return self._sampler.images(self._average, z, label)
-
-  def classes(self, count: int) -> np.ndarray:
-    """Labels [count], the classes in turn."""
-    known = np.unique(self.source.labels) if self.conditional else [0]
-    return np.resize(np.array(known, np.int32), count)
+    """Generated images; the labels of a run that has no use for them go."""
+    return self.generator(z, label if self.conditional else None)
 
   def sheet(self, file: str, z, labels, names) -> Picture:
     """The images of latents [N, Z] as a contact sheet, a row for each name."""
@@ -145,7 +133,7 @@ def _draw(run: _Run) -> Iterator[Picture]:
   rows = Batches(len(source.images), count, run.seed)(0, 1)[0]
   real = np.asarray(source.images[rows])
   # A class as often as among the real ones, and in the same places.
-  fake = run.images(run.latents(_FAKES, count), source.labels[rows])
+  fake = run.images(run.drawn(_FAKES, count), source.labels[rows])
   if real.ndim == 2:
     yield Picture(
         'real_and_fake.png', pictures.scatter(fake, real=real),
@@ -165,8 +153,7 @@ def _draw(run: _Run) -> Iterator[Picture]:
   if run.config['latent']['name'] != 'infogan':  # It would erase the codes.
     yield _truncation(run)
   if run.conditional:
-    known = np.unique(source.labels)[:_CLASSES]
-    z = np.asarray(run.latents(_CLASS, _POINTS))
+    known, z = run.info.classes[:_CLASSES], run.drawn(_CLASS, _POINTS)
     yield run.sheet('classes.png', np.tile(z, (len(known), 1)),
                     np.repeat(known, _POINTS),
                     [class_name(source, c) for c in known])
@@ -219,9 +206,9 @@ def _nearest(run, real, queries) -> Iterator[Picture]:
 
 
 def _interpolations(run):
-  paths = sampling.interpolate(run.latents(_STARTS, _ROWS),
-                               run.latents(_ENDS, _ROWS), _POINTS)
-  labels = run.classes(_ROWS)
+  paths = np.asarray(sampling.interpolate(
+      run.drawn(_STARTS, _ROWS), run.drawn(_ENDS, _ROWS), _POINTS))
+  labels = run.labels(_ROWS)
   return run.sheet(
       'interpolations.png', paths.reshape(-1, paths.shape[-1]),
       np.repeat(labels, _POINTS), [
@@ -230,14 +217,13 @@ def _interpolations(run):
 
 
 def _truncation(run):
-  sizes = np.abs(np.asarray(run.latents(_FAKES, 1000)))
+  sizes = np.abs(run.drawn(_FAKES, 1000))
   # Smaller bounds than 0.05 are refused.
   bounds = sorted({max(0.05, round(float(b), 2)) for b in
                    np.quantile(sizes, _KEPT)}, reverse=True)
-  z = [run.latents(_SWEEP, _POINTS),
-       *(sampling.truncated(run.latent, run.key(_SWEEP), _POINTS, bound)
-         for bound in bounds)]
+  z = [run.drawn(_SWEEP, _POINTS),
+       *(run.drawn(_SWEEP, _POINTS, bound) for bound in bounds)]
   return run.sheet(
       'truncation.png', np.concatenate(z),
-      np.tile(run.classes(_POINTS), len(z)),
+      np.tile(run.labels(_POINTS), len(z)),
       ['all', *(f'|z|<{bound:g}' for bound in bounds)])

@@ -1,0 +1,222 @@
+"""A trained run in Python: its networks as functions, its records as frames."""
+
+import os
+from functools import cached_property, partial
+
+import jax
+import numpy as np
+import pandas as pd
+
+from gan_jax import models, parallel
+from gan_jax.base.errors import RequestError
+from gan_jax.base.files import read_rows
+from gan_jax.config.experiment import game_of_run, initial_state
+from gan_jax.game import sampling
+from gan_jax.game.state import TrainState, pack
+from gan_jax.run import files
+from gan_jax.run.checkpoint import Checkpoints
+from gan_jax.run.evaluator import Sampler, SamplesError
+
+
+class Trained:
+  """A checkpoint of a run.
+
+  folder: the working directory of the run.
+  config: dict, as in config.json.
+  info: of the data: image_shape, classes, ..., see `config.build.DataInfo`.
+  game: the networks, losses and optimisers.
+  conditional: whether the generator looks at the label.
+  """
+
+  def __init__(self, folder: str, *, step: int = 0, strict: bool = False):
+    """Reads what the run is; its checkpoint is read when it is needed.
+
+    Args:
+      folder: the working directory of the run.
+      step: of the checkpoint, 0 for the newest valid one.
+      strict: an error where the newest is damaged, instead of an older one.
+
+    Raises:
+      WorkdirError: no run there.
+    """
+    self.folder = os.fspath(folder)
+    self.config, self.info = files.read_run(self.folder)
+    self.game = game_of_run(self.config, self.info)
+    self.conditional = models.is_conditional(self.config['generator'])
+    self._wanted = step, strict
+
+  @cached_property
+  def state(self) -> TrainState:
+    """The whole state; raises CheckpointError where there is none."""
+    step, strict = self._wanted
+    shapes = jax.eval_shape(lambda: initial_state(
+        self.game, self.info.image_shape, self.config['seed']))
+    checkpoints = Checkpoints(self.folder, strict=strict)
+    try:
+      return checkpoints.restore(
+          parallel.abstract(shapes, parallel.own_mesh()), step)
+    finally:
+      checkpoints.close()
+
+  def __repr__(self):
+    return f'<run {self.folder} at step {self.step:,}>'
+
+  @property
+  def step(self) -> int:
+    """Steps that were trained."""
+    return int(self.state.step)
+
+  @property
+  def params(self) -> dict:
+    """Parameters of the averaged generator and of the discriminator."""
+    return {'generator': self.state.ema.params,
+            'discriminator': self.state.disc.params}
+
+  def generator(self, z, label=None, *, dtype: str = 'uint8') -> np.ndarray:
+    """Generates images of given latents, by the averaged weights.
+
+    Args:
+      z: [N, Z].
+      label: class of all images, or [N]; by default the classes in turn.
+      dtype: 'uint8', or 'float32' for images in config['image_range'].
+
+    Returns:
+      [N, H, W, C]; of 2-D data float32 [N, D].
+
+    Raises:
+      RequestError: z of another size, no such class, values that are not
+        finite.
+    """
+    z, size = np.asarray(z, np.float32), self.latents(1).shape[1:]
+    if z.ndim != 2 or z.shape[1:] != size or not len(z):
+      raise RequestError(f'z has the shape {list(z.shape)}; this generator '
+                         f'takes [N, {size[0]}], N 1 or more')
+    if dtype not in ('uint8', 'float32'):
+      raise RequestError(f'dtype={dtype!r} must be uint8 or float32')
+    try:
+      return self._sampler.images(self.state.ema, z,
+                                  self.labels(len(z), label),
+                                  floats=dtype == 'float32')
+    except SamplesError as e:
+      raise RequestError(f'{self.folder}: {e}') from e
+
+  def sample(self, count: int = 64, *, label=None, seed: int = 0,
+             truncation: float | None = None) -> np.ndarray:
+    """Images [count, H, W, C] uint8 of fresh latents, see `generator`.
+
+    Args:
+      count: of images; more of them do not change the first ones.
+      label: class of all images, or [count]; by default the classes in turn.
+      seed: of the latents.
+      truncation: largest |z_i| (see `game.sampling.truncated`).
+
+    Raises:
+      RequestError: what cannot be had.
+    """
+    return self.generator(self.latents(count, seed=seed, truncation=truncation),
+                          label)
+
+  def latents(self, count: int, *, seed: int = 0, truncation=None,
+              stream: int = 0) -> np.ndarray:
+    """Latents [count, Z] float32 of the prior, see `sample`.
+
+    Another `stream` of a seed has other latents.
+
+    Raises:
+      RequestError: a count below 1, a seed that is none, or a truncation that
+        is too small, or of codes.
+    """
+    if count < 1:
+      raise RequestError(f'{count} images asked for; must be 1 or more')
+    check_seed(seed)
+    key = jax.random.fold_in(jax.random.key(seed), stream)
+    if not truncation:
+      return np.asarray(self._sampler.latents(key, count))
+    if self.config['latent']['name'] == 'infogan':
+      raise RequestError(f'truncation={truncation} would erase the codes of '
+                         'infogan')
+    try:
+      return np.asarray(sampling.truncated(self.game.latent, key, count,
+                                           truncation))
+    except ValueError as e:
+      raise RequestError(str(e)) from e
+
+  def labels(self, count: int, label=None) -> np.ndarray:
+    """Labels [count] int32: of one class, as given, or all classes in turn.
+
+    Raises:
+      RequestError: no such class, or a run without classes.
+    """
+    known = self.info.classes if self.conditional else (0,)
+    if label is None:
+      return np.resize(np.array(known or (0,), np.int32), count)
+    if not self.conditional:
+      raise RequestError(
+          f'label={label}: this run is not conditional; train one with '
+          'configs/cgan.py or with --config.generator.conditioning=onehot '
+          '--config.discriminator.conditioning=onehot')
+    label = np.asarray(label)
+    if label.shape not in ((), (count,)):
+      raise RequestError(f'labels of shape {list(label.shape)} for {count} '
+                         'images; give one, or one for each')
+    if wrong := sorted(set(label.ravel().tolist()) - set(known)):
+      raise RequestError(f'label={wrong[0]} is not one of the classes {known} '
+                         f'of {self.info.name}')
+    return np.broadcast_to(label, (count,)).astype(np.int32)
+
+  def discriminator(self, images, label=None) -> np.ndarray:
+    """Logits [N] of the discriminator, by its running statistics.
+
+    With packing, a logit for each pack of neighbours.
+
+    Args:
+      images: uint8 [N, H, W, C], or floats in config['image_range'].
+      label: as in `generator`.
+
+    Raises:
+      RequestError: images of another shape, or no such class.
+    """
+    images, packing = np.asarray(images), self.config['packing']
+    shape = tuple(self.info.image_shape)
+    if images.shape[1:] != shape or not len(images) or len(images) % packing:
+      several = f', N a multiple of {packing}' if packing > 1 else ''
+      raise RequestError(f'images have the shape {list(images.shape)}; this '
+                         f'discriminator takes [N, {str(list(shape))[1:]}'
+                         f'{several}')
+    return np.asarray(self._judge(
+        self.state.disc.params, self.state.disc.stats, images,
+        self.labels(len(images), label)[::packing]))
+
+  def scalars(self) -> pd.DataFrame:
+    """What was logged, a row for each logged step, a column for each scalar."""
+    frame = pd.DataFrame(self._rows('scalars.jsonl'))
+    return frame.set_index('step') if len(frame) else frame
+
+  def scores(self) -> pd.DataFrame:
+    """All scores: step, name, value, low, high, floor, evaluation settings."""
+    return pd.DataFrame(self._rows('scores.jsonl'))
+
+  def _rows(self, name):
+    return [row for _, row in read_rows(os.path.join(self.folder, name)) if row]
+
+  @cached_property
+  def _sampler(self):
+    return Sampler(self.game, self.config['image_range'])
+
+  @cached_property
+  def _judge(self):
+    apply = partial(self.game.disc.apply, train=False)
+
+    @jax.jit
+    def judge(params, stats, images, label):
+      images = parallel.scale(images, self.config['image_range'])
+      out, _ = apply(params, stats, pack(images, self.config['packing']), label)
+      return out.logits
+
+    return judge
+
+
+def check_seed(seed: int) -> None:
+  """Raises RequestError for what is no seed of latents."""
+  if not 0 <= seed < 2**32:
+    raise RequestError(f'seed={seed} must be from 0 to 2**32 - 1')
