@@ -88,7 +88,8 @@ def keys() -> str:
     values = key.values
     if isinstance(values, Choice):
       kind = 'choices, see below' if values.many else 'a choice, see below'
-      default = key.default['name'] if key.default else 'none'
+      default = '+'.join(spec['name'] for spec in (
+          key.default if values.many else [key.default])) or 'none'
     else:
       kind = ('a number or a schedule' if isinstance(values, Number)
               else 'a duration' if values is DURATION

@@ -157,6 +157,9 @@ KEYS = {
     'eval_every': Key(1000, 'between scores, 0 for none', DURATION),
     'evaluators': Key((), 'what is scored', Choice(
         'gan_jax.evaluators', supplied=('source', 'seed'), many=True)),
+    'loggers': Key(({'name': 'tensorboard'},), 'who is told the scalars, '
+                   'beside scalars.jsonl', Choice('gan_jax.loggers',
+                                                  many=True)),
     'best_metric': Key('', 'the score by which WORKDIR/best is kept',
                        _text('the name of a score')),
     'checkpoint_every': Key(500, 'between checkpoints, 0 for none', DURATION),

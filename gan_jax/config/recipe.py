@@ -37,7 +37,7 @@ _WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
             'bcr': 10.0, 'zcr': 5.0, 'icr': 10.0, 'orthogonal': 1e-4,
             'path_length': 2.0, 'pulling_away': 0.1}
 _MANY = {'penalty': 'penalties', 'augment': 'augment',
-         'evaluator': 'evaluators'}
+         'evaluator': 'evaluators', 'logger': 'loggers'}
 
 
 def names() -> list[str]:
@@ -102,6 +102,8 @@ def base() -> ConfigDict:
     value = key.default
     if name == 'data':
       value = choice('data', value['name'])
+    elif name in CHOICES and CHOICES[name].many:
+      value = tuple(term(name, spec['name']) for spec in value)
     elif name in DURATIONS or name in NUMBERS:
       value = rate(value)
     elif name.endswith('_optimizer'):

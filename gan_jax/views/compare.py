@@ -19,7 +19,8 @@ from gan_jax.views.templates import fill
 # at and by whom, as evaluators see a copy of the average only. A watchdog that
 # goes back or stops does change it.
 _ASIDE = ('seed', 'log_every', 'sample_every', 'sample_grid', 'eval_every',
-          'evaluators', 'best_metric', 'checkpoint_every', 'keep_checkpoints')
+          'evaluators', 'loggers', 'best_metric', 'checkpoint_every',
+          'keep_checkpoints')
 _LONG = 100  # characters of a point's name
 _COLUMNS = ('point', 'folder', 'seed', 'status', 'last_step', 'score', 'step',
             'value', 'floor')
