@@ -41,7 +41,8 @@ _FLAGS = (
     (_INT, 'interpolate', 0, 'Points of a path between two latents per '
      'sample; 0 for none.'),
     (_TEXT, 'out', '', 'F.png, F.gif, F.npz or a folder; by default '
-     'WORKDIR/samples.png. Of inspect, a folder; of compare, F.md or F.csv; '
+     'WORKDIR/samples.png. Of inspect, a folder; of report with several runs, '
+     'too; of compare, F.md or F.csv; '
      'of evaluate, with --images, F.jsonl.'),
     (_TEXT, 'extractor', '', 'What features are compared, by evaluate and '
      'report, for example inception.'),
@@ -51,14 +52,17 @@ _FLAGS = (
     (_LIST, 'metrics', '', 'Of evaluate: fd,kd,prdc ...'),
     (_TEXT, 'best', '', 'Of evaluate: the score by which WORKDIR/best-NAME is '
      'kept.'),
-    (_SWITCH, 'follow', False, 'Of evaluate: go on while the run is being '
-     'trained.'),
+    (_SWITCH, 'follow', False, 'Go on while the run is being trained: of '
+     'evaluate, which scores what comes, and of report, which serves the page.'
+     ),
+    (_INT, 'port', 0, 'Of report --follow, on this machine alone; 0 for a free '
+     'one.'),
     (_TEXT, 'images', '', 'Of evaluate: a folder or .npz of images to score '
      'beside those of --reference.'),
     (_TEXT, 'reference', '', 'See --images.'),
     (_LIST, 'resize', '', 'H,W that both are brought to.'),
     (_TEXT, 'sort', '', "Of compare, whose arguments are the folders of runs, "
-     "or patterns such as 'runs/sweep/*': a score."),
+     "or patterns such as 'runs/sweep/*', as those of report may be: a score."),
     (_SWITCH, 'help', False, 'Print this.'),
 )
 _SWITCHES = [name for kind, name, *_ in _FLAGS if kind is _SWITCH]
@@ -101,7 +105,7 @@ def parse(argv: list[str]) -> CommandLine:
       except flags.Error as e:
         problems.append(f'cannot read {arg}: {e}')
   values([argv[0]])
-  if values.mode != 'compare':
+  if values.mode not in ('compare', 'report'):
     problems += [f'cannot read {arg}: not a flag{_hint(arg)}'
                  for arg in folders]
   if not config:

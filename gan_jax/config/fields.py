@@ -53,7 +53,13 @@ def diff(old: dict, new: dict) -> list[str]:
     One line for each value that differs, in the order of the keys; a value on
     one side only is 'absent' on the other.
   """
-  return [f'{path.lstrip(".")}: {before} (checkpoint) -> {now} (now)'
+  return [f'{path}: {before} (checkpoint) -> {now} (now)'
+          for path, before, now in differences(old, new)]
+
+
+def differences(old: dict, new: dict) -> list[tuple[str, str, str]]:
+  """(path, old value, new value) of what differs, as texts; see `diff`."""
+  return [(path.lstrip('.'), before, now)
           for path, before, now in _differences('', old, new)]
 
 

@@ -95,6 +95,18 @@ def get_config(name: str) -> ConfigDict:
         Problem('', None, f'{shown}: {lookup.failure(e)}')]) from e
 
 
+def shipped(name: str) -> ConfigDict:
+  """The config of a recipe that comes with the program, and of no other file.
+
+  Raises:
+    ConfigError: there is none of that name.
+  """
+  if name not in names():
+    raise ConfigError([Problem('', None, f'no recipe {name}'
+                               + lookup.near(name, names()))])
+  return get_config(os.path.join(_RECIPES, f'{name}.py'))
+
+
 def base() -> ConfigDict:
   """All keys, with values that suit a small data set."""
   config = ConfigDict()

@@ -1,7 +1,6 @@
 """--mode=compare: the leaderboard of runs, with means over seeds."""
 
 import glob
-import json
 import os
 
 import pandas as pd
@@ -86,22 +85,21 @@ def load(patterns) -> pd.DataFrame:
   Raises:
     WorkdirError: no run there.
   """
-  # A folder may be named penalties[0].weight=1, which is a pattern too.
-  found = sorted(path for pattern in patterns for path in (
-      [pattern] if os.path.isdir(pattern) else glob.glob(pattern)))
   configs, rows = {}, []
-  for folder in dict.fromkeys(found):
+  for folder in found(patterns):
     try:
-      with open(os.path.join(folder, 'config.json')) as file:
-        configs[folder] = fields.flat(json.load(file))
-    except OSError:
+      configs[folder] = fields.flat(files.read_json(folder, 'config.json'))
+    except NotADirectoryError:
+      continue
+    if not configs[folder]:
+      del configs[folder]
       # log.txt alone: a sweep started a run there, which got no further.
       if os.path.exists(os.path.join(folder, 'log.txt')):
         rows.append({'folder': folder, 'status': 'never started'})
       continue
     progress = status.read(folder)
     rows += [{'folder': folder, 'seed': configs[folder].get('seed'),
-              'status': _status(folder, progress), 'last_step': progress.step,
+              'status': state(folder, progress), 'last_step': progress.step,
               **score} for score in _scores(folder) or [{}]]
   if not rows:
     raise WorkdirError(f'no run in {", ".join(patterns) or "no folder"}: give '
@@ -115,7 +113,15 @@ def load(patterns) -> pd.DataFrame:
   return frame.assign(repeats=frame.folder.isin(again))
 
 
-def _status(folder, progress):
+def found(patterns) -> list[str]:
+  """All that the patterns match, once, in the order of their names."""
+  # A folder may be named penalties[0].weight=1, which is a pattern too.
+  return list(dict.fromkeys(sorted(path for pattern in patterns for path in (
+      [pattern] if os.path.isdir(pattern) else glob.glob(pattern)))))
+
+
+def state(folder: str, progress: status.Progress) -> str:
+  """Whether a run is running, finished, stopped ..., in words; see `load`."""
   if files.is_held(folder):
     return 'running'
   if progress.finished:  # A number that was not finite has been overcome.
