@@ -150,12 +150,16 @@ class Page:
   def _leaderboard(self):
     """The names of scores, and (name, row, {score: value}) of each run."""
     frame = compare.load([record.folder for record in self.records])
-    heads = sorted(frame.score.dropna().unique())
+    # A score's name has a hash where one name stands for two.
+    frame['name'] = frame.score.str.partition(' (')[0]
+    several = frame.groupby('name').score.transform('nunique') > 1
+    frame['name'] = frame.name.mask(several, frame.score)
+    heads = sorted(frame.name.dropna().unique())
     rows = []
     for name, record in zip(self._names(), self.records, strict=True):
       own = frame[frame.folder == record.folder]
       rows.append((name, next(own.itertuples()),
-                   dict(zip(own.score, own.value, strict=True))))
+                   dict(zip(own.name, own.value, strict=True))))
     return heads, rows
 
 

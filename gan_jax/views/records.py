@@ -14,6 +14,7 @@ from gan_jax.base.files import read_rows
 from gan_jax.config import fields, recipe
 from gan_jax.run import files, health, status
 
+_NUMBERS = float, int, type(None)
 _CONFIG = re.compile(r'--?config(?:=(.*))?$')
 
 
@@ -61,11 +62,12 @@ class Record:
       except (ValueError, TypeError, AttributeError, KeyError):
         continue  # Torn by a kill; a resume drops it.
       for name, value in row.items():
-        if value is None or isinstance(value, int | float):
-          steps, values = self.curves.setdefault(
-              name, (array.array('q'), array.array('d')))
-          steps.append(step)
-          values.append(math.nan if value is None else value)
+        if type(value) in _NUMBERS:  # isinstance takes twice as long.
+          curve = self.curves.get(name)
+          if curve is None:
+            curve = self.curves[name] = array.array('q'), array.array('d')
+          curve[0].append(step)
+          curve[1].append(math.nan if value is None else value)
 
   @property
   def version(self) -> str:

@@ -8,7 +8,7 @@ import threading
 import urllib.parse
 from collections.abc import Iterator
 
-from gan_jax.base.errors import RequestError
+from gan_jax.base.errors import RequestError, UserError
 from gan_jax.views.page import ASSETS, Page
 
 _HOST = '127.0.0.1'
@@ -88,9 +88,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
   def _data(self):
     """What is new; 304 for a page that has it all."""
     with self.lock:
-      version = self.page.version
-      if version != self.known[0]:
-        type(self).known = version, self.page.data(following=True)
+      try:
+        version = self.page.version
+        if version != self.known[0]:
+          type(self).known = version, self.page.data(following=True)
+      except (UserError, OSError):  # A folder has been moved or damaged.
+        return self._nothing()
       version, data = self.known
     tag = f'"{hash(version):x}"'
     if self.headers.get('If-None-Match') == tag:
@@ -130,7 +133,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     self.send_response(status)
     headers |= {'Content-Length': str(len(data)), 'Cache-Control': 'no-cache',
                 'X-Content-Type-Options': 'nosniff',
-                'Content-Security-Policy': "default-src 'self' 'unsafe-inline'",
+                'Content-Security-Policy': "default-src 'self'; "
+                "img-src 'self' data:",
                 'Cross-Origin-Resource-Policy': 'same-origin'}
     for name, value in headers.items():
       self.send_header(name, value)

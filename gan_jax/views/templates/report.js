@@ -83,7 +83,7 @@ function drawn(panel) {
                                     fill: one.colour + '33'});
     series.push({label: one.name, stroke: one.colour + (pale ? '40' : ''),
                  width: pale ? 1 : width, dash: one.dash, spanGaps: !!one.dash,
-                 class: pale ? 'pale' : '', points: {show: one.points
+                 class: pale ? 'pale' : null, points: {show: one.points
                    || one.x.length < 3}, value: (_, v) => short(v)});
     tables.push([one.x, one.y]);
     if (pale) {
@@ -252,8 +252,8 @@ async function refresh() {
     }
     $('connection').hidden = true;
   } catch {
-    $('connection').textContent = 'No answer from --follow: this is what the '
-      + 'run looked like when it ended.';
+    $('connection').textContent = 'No answer from --follow: this is how the '
+      + 'run was seen last.';
     $('connection').hidden = false;
   }
   setTimeout(refresh, PAUSE);
