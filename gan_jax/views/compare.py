@@ -86,17 +86,17 @@ def load(patterns) -> pd.DataFrame:
     WorkdirError: no run there.
   """
   configs, rows = {}, []
-  for folder in found(patterns):
+  for folder in find(patterns):
     try:
-      configs[folder] = fields.flat(files.read_json(folder, 'config.json'))
-    except NotADirectoryError:
-      continue
-    if not configs[folder]:
-      del configs[folder]
+      config = files.read_json(folder, 'config.json')
+    except OSError:
+      config = {}
+    if not config:
       # log.txt alone: a sweep started a run there, which got no further.
       if os.path.exists(os.path.join(folder, 'log.txt')):
         rows.append({'folder': folder, 'status': 'never started'})
       continue
+    configs[folder] = fields.flat(config)
     progress = status.read(folder)
     rows += [{'folder': folder, 'seed': configs[folder].get('seed'),
               'status': state(folder, progress), 'last_step': progress.step,
@@ -113,7 +113,7 @@ def load(patterns) -> pd.DataFrame:
   return frame.assign(repeats=frame.folder.isin(again))
 
 
-def found(patterns) -> list[str]:
+def find(patterns) -> list[str]:
   """All that the patterns match, once, in the order of their names."""
   # A folder may be named penalties[0].weight=1, which is a pattern too.
   return list(dict.fromkeys(sorted(path for pattern in patterns for path in (

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax import pictures
-from gan_jax.base.errors import RequestError, WorkdirError
+from gan_jax.base.errors import WorkdirError
 from gan_jax.base.files import write_file
 from gan_jax.config import fields
 from gan_jax.metrics import low_is_better
@@ -47,13 +47,8 @@ class Page:
 
     Raises:
       WorkdirError: a folder that is no run, or cannot be read.
-      RequestError: `out` holds a page of somebody else's.
     """
     self.records, self.out = [Record(folder) for folder in folders], out
-    if os.path.exists(os.path.join(out, 'index.html')) and not os.path.exists(
-        os.path.join(out, 'data.js')) and len(folders) > 1:
-      raise RequestError(f'{out} holds a page of something else; give another '
-                         'folder with --out')
 
   @property
   def version(self) -> str:
@@ -110,20 +105,20 @@ class Page:
       shown, step = self._drawn_before()
     training = [self._seen(one.folder, name) for name in _TRAINING
                 if one and os.path.exists(os.path.join(one.folder, name))]
-    files = {picture.file: pictures.png(picture.pixels) for picture in drawn}
-    files |= {name: asset(name) for name in ASSETS}
-    files['pictures.json'] = json.dumps([step, shown]).encode()
-    files['data.js'] = self.data()
-    files['index.html'] = fill(
-        'report.html', one=one, names=self._names(), tables=self.tables(),
-        pictures=shown, step=step, training=training, flat=_flat,
-        changes=one and one.changes(), recipe=one and one.recipe()).encode()
     try:
+      files = {picture.file: pictures.png(picture.pixels) for picture in drawn}
+      files |= {name: asset(name) for name in ASSETS}
+      files['pictures.json'] = json.dumps([step, shown]).encode()
+      files['data.js'] = self.data()
+      files['index.html'] = fill(
+          'report.html', one=one, names=self._names(), tables=self.tables(),
+          pictures=shown, step=step, training=training, flat=_flat,
+          changes=one and one.changes(), recipe=one and one.recipe()).encode()
       for name, content in files.items():
         write_file(os.path.join(self.out, name), content)
     except OSError as e:
-      raise WorkdirError(
-          f'{self.out}: cannot write it: {e.strerror}') from e
+      raise WorkdirError(f'{self.out}: cannot write it: {e.strerror}: '
+                         f'{e.filename}') from e
 
   def _drawn_before(self):
     """The pictures of the last time, and their step."""

@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 
-from gan_jax.base.errors import ConfigError
+from gan_jax.base.errors import ConfigError, WorkdirError
 from gan_jax.base.files import read_rows
 from gan_jax.config import fields, recipe
 from gan_jax.run import files, health, status
@@ -52,15 +52,19 @@ class Record:
         data = file.read()
     except FileNotFoundError:
       return self._forget()
+    except OSError as e:
+      raise WorkdirError(f'{self._rows}: cannot read it: {e.strerror}') from e
     end = data.rfind(b'\n') + 1  # A line that is being written waits.
     self._at += end
     for line in data[:end].splitlines():
       try:
         row = json.loads(line)
         step = row.pop('step')
-        self.step = max(self.step, int(step))
       except (ValueError, TypeError, AttributeError, KeyError):
         continue  # Torn by a kill; a resume drops it.
+      if type(step) is not int or not 0 <= step < 2**53:
+        continue
+      self.step = max(self.step, step)
       for name, value in row.items():
         if type(value) in _NUMBERS:  # isinstance takes twice as long.
           curve = self.curves.get(name)
@@ -126,11 +130,10 @@ class Record:
     """
     name = os.path.basename(self.recipe().partition(':')[0]).removesuffix('.py')
     try:
-      return name, list(fields.differences(
-          fields.plain(recipe.shipped(name)), self.config))
+      there = recipe.shipped(name)
     except ConfigError:
-      return '', list(fields.differences(fields.plain(recipe.base()),
-                                         self.config))
+      name, there = '', recipe.base()
+    return name, sorted(fields.differences(fields.plain(there), self.config))
 
   def _forget(self):
     self.curves, self.step, self._at, self._file = {}, 0, 0, 0

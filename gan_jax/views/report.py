@@ -94,9 +94,8 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
       what to do.
   """
   run = _Run(folder, step, seed, extractor)
-  drawn = list(_draw(run))
   page = _page([folder], out)
-  page.write(drawn, run.step)
+  page.write(list(_draw(run)), run.step)
   return f'step {run.step} in {os.path.join(page.out, "index.html")}'
 
 
@@ -130,7 +129,6 @@ def follow(folders: Sequence[str], *, out: str = '', port: int = 0) -> str:
     WorkdirError, RequestError: with what to do.
   """
   page = _page(folders, out)
-  page.write()
   with serve.serving(page, port) as url:
     print(f'{url}  shows it while it goes on; Ctrl-C ends this, not the run',
           flush=True)
@@ -139,7 +137,6 @@ def follow(folders: Sequence[str], *, out: str = '', port: int = 0) -> str:
     with contextlib.suppress(KeyboardInterrupt):
       while True:
         time.sleep(1)
-  page.write()
   return f'as it was last: {os.path.join(page.out, "index.html")}'
 
 
@@ -149,7 +146,7 @@ def runs(patterns: Sequence[str]) -> list[str]:
   Raises:
     WorkdirError: there is none.
   """
-  found = [folder for folder in compare.found(patterns)
+  found = [folder for folder in compare.find(patterns)
            if os.path.exists(os.path.join(folder, 'config.json'))]
   if not found:
     raise WorkdirError(f'no run in {", ".join(patterns)}: give the folders of '
@@ -158,6 +155,9 @@ def runs(patterns: Sequence[str]) -> list[str]:
 
 
 def _page(folders, out):
+  if out and not os.path.exists(os.path.join(out, 'data.js')) and (
+      os.path.exists(os.path.join(out, 'index.html'))):
+    raise RequestError(f'--out={out}: holds a page of something else')
   beside = folders[0] if len(folders) == 1 else os.path.commonpath([
       os.path.dirname(os.path.abspath(folder)) for folder in folders])
   return Page(folders, out or os.path.join(beside, 'report'))

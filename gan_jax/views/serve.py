@@ -19,7 +19,7 @@ _TYPES = {'.html': 'text/html; charset=utf-8', '.js': 'text/javascript',
 
 @contextlib.contextmanager
 def serving(page: Page, port: int = 0) -> Iterator[str]:
-  """Serves a page that is written; yields its URL.
+  """Serves a page, and writes it, at the beginning and at the end; its URL.
 
   The folders are seen as they lie, from the one that holds them all, but only
   the files of the page and the pictures of its runs are there.
@@ -29,7 +29,8 @@ def serving(page: Page, port: int = 0) -> Iterator[str]:
     port: 0 for a free one.
 
   Raises:
-    RequestError: the port cannot be had.
+    RequestError: the port cannot be had; nothing is written.
+    WorkdirError: the folder cannot be written.
   """
   home = os.path.commonpath([os.path.realpath(path) for path in (
       page.out, *(record.folder for record in page.records))])
@@ -49,6 +50,7 @@ def serving(page: Page, port: int = 0) -> Iterator[str]:
   port = server.server_address[1]
   Handler.hosts = {f'{_HOST}:{port}', f'localhost:{port}'}
   with server:
+    page.write()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -56,6 +58,7 @@ def serving(page: Page, port: int = 0) -> Iterator[str]:
     finally:
       server.shutdown()
       thread.join()
+  page.write()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
