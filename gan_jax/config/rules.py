@@ -12,14 +12,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax import models
+from gan_jax import models, parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
 from gan_jax.config import fields
 from gan_jax.config.keys import CHOICES
 from gan_jax.game.rules import Game
 from gan_jax.losses import Loss
-from gan_jax.parallel import AXIS, Batch
+from gan_jax.parallel import Batch
 from gan_jax.penalties.term import names
 
 _CODES = dict(categories=(10,), continuous=2)  # as latents.infogan has them
@@ -356,12 +356,11 @@ def trace(game: Game, step: Callable, init: Callable, image_shape,
   float32, int32 = (partial(jax.ShapeDtypeStruct, dtype=t)
                     for t in (jnp.float32, jnp.int32))
   few = 2 * game.packing
-  batch = Batch(float32((1, game.disc_steps, few, *image_shape)),
-                int32((1, game.disc_steps, few)), int32((1, few)))
-
-  def on_one_device(state, batch):
-    return jax.vmap(lambda batch: step(state, batch, jax.random.key(0))[0],
-                    axis_name=AXIS)(batch)
+  batch = Batch(float32((game.disc_steps, few, *image_shape)),
+                int32((game.disc_steps, few)), int32((few,)))
+  on_one_device = parallel.everywhere(
+      lambda state, batch: step(state, batch, jax.random.key(0))[0],
+      parallel.own_mesh())
 
   try:
     state = jax.eval_shape(init)
@@ -377,7 +376,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape,
       raise ValueError(f'the generator makes images {image.shape[1:]}, the '
                        f'data are {image_shape}')
     after = jax.eval_shape(on_one_device, state, batch)
-    if jax.tree.map(lambda x: (x.shape[1:], x.dtype), after) != jax.tree.map(
+    if jax.tree.map(lambda x: (x.shape, x.dtype), after) != jax.tree.map(
         lambda x: (x.shape, x.dtype), state):
       raise ValueError('a step changes the shapes or types of the state')
     if any(jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
