@@ -1,8 +1,8 @@
 """A mkdocs hook that fills tables made from the code into the pages.
 
 A line `<!-- choices: MODULE [KIND] -->` becomes the table of that module's
-components, `<!-- norms -->` that of the norms, `<!-- keys -->` that of the keys of
-a config, `<!-- findings -->` the list of findings/, and
+components, `<!-- norms -->` that of the norms, `<!-- keys -->` that of the keys
+of a config, `<!-- findings -->` the list of findings/, and
 `<!-- include: FILE Heading -->` that section of a file.
 """
 

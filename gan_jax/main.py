@@ -17,15 +17,12 @@ from gan_jax.run import signals
 
 
 def main(argv: list[str]) -> int:
-  """Does what the command line says.
-
-  Args:
-    argv: program name and arguments.
+  """Runs the command line `argv`: program name and arguments.
 
   Returns:
-    The exit status: 0; 2 for a mistake in the command line or config, 3 in the
+    The exit status: 0; 2 for an error in the command line or config, 3 in the
     data, 4 in the run; 143, 130 or 85 after SIGTERM, SIGINT or SIGUSR1, with a
-    checkpoint: the same command goes on.
+    checkpoint: rerun the command to resume.
   """
   # Where matplotlib keeps its fonts: configs import it already.
   os.environ.setdefault('MPLCONFIGDIR', os.path.expanduser(
@@ -63,7 +60,7 @@ def main(argv: list[str]) -> int:
 
 
 def _act(line, group=None) -> int:
-  """Does it; the exit status. What other processes must hear of is raised."""
+  """Runs the mode; returns the exit status; raises ProcessGroupError."""
   from gan_jax import parallel
   parallel.use_compilation_cache()
   views = {'sample': _sample, 'evaluate': _evaluate, 'report': _report,
@@ -131,7 +128,7 @@ def _evaluate(line):
 
 
 def _size(texts) -> tuple[int, ...]:
-  """(H, W) of a flag, () where it is not given."""
+  """(H, W) of a flag, () if not given."""
   if not all(text.isdigit() for text in texts) or len(texts) not in (0, 2):
     raise RequestError(f'--resize={",".join(texts)}: must be H,W, as 64,64')
   return tuple(map(int, texts))

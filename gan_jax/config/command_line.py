@@ -1,4 +1,4 @@
-"""The command line: which flags there are, and reading all that can be."""
+"""Command-line flags and their parsing."""
 
 import hashlib
 import os
@@ -64,13 +64,13 @@ _SWITCHES = [name for kind, name, *_ in _FLAGS if kind is _SWITCH]
 
 
 class CommandLine(NamedTuple):
-  """What was asked for.
+  """A parsed command line.
 
   flags: all but those of the config.
   config: of --config and its overrides, None without one.
-  name: of the run: <config>-<argument>-<overrides>, made fit for a file.
-  folders: the arguments that are no flags.
-  problems: what cannot be read, each with the reason.
+  name: of the run, '<config>-<argument>-<overrides>', valid as a file name.
+  folders: positional arguments.
+  problems: error messages.
   """
 
   flags: flags.FlagValues
@@ -81,11 +81,7 @@ class CommandLine(NamedTuple):
 
 
 def parse(argv: list[str]) -> CommandLine:
-  """Reads what can be read, in any order of flags.
-
-  Args:
-    argv: program name and arguments.
-  """
+  """Parses argv (program name and arguments); collects errors."""
   values, problems, folders, overrides, config = _define(), [], [], [], ''
   for arg in _joined(argv[1:]):
     if not arg.startswith('-'):
@@ -111,12 +107,12 @@ def parse(argv: list[str]) -> CommandLine:
 
 
 def usage(values) -> str:
-  """All flags with what they are for."""
+  """The text of --help."""
   return values.module_help(sys.modules[__name__])
 
 
 def _joined(args):
-  """`--flag value` as `--flag=value`, so that each argument stands alone."""
+  """`--flag value` as `--flag=value`."""
   out = []
   for arg in args:
     if (out and out[-1].startswith('-') and '=' not in out[-1]
@@ -129,7 +125,7 @@ def _joined(args):
 
 
 def _hint(arg):
-  """What an argument without a flag may have been meant for."""
+  """A suggestion for an unexpected positional argument."""
   if arg in MODES:
     return f'; did you mean --mode={arg}?'
   if arg.partition(':')[0].endswith('.py'):
@@ -147,7 +143,7 @@ def _define():
 
 
 def _read_config(name, overrides):
-  """(config or None, name of the run, what cannot be read)."""
+  """(config or None, name of the run, error messages)."""
   from gan_jax.base.errors import ConfigError
   from gan_jax.config import recipe
   try:
@@ -168,7 +164,7 @@ def _read_config(name, overrides):
 
 
 def _override(config, arg) -> dict:
-  """Sets one field; {its path: its value}."""
+  """Sets one field; returns {path: value}."""
   values = flags.FlagValues()
   # New fields are let through here and judged with all the rest by
   # experiment.load, so that every mistake in a config is named at once.
@@ -180,7 +176,7 @@ def _override(config, arg) -> dict:
 
 
 def _reason(config, arg, error) -> str:
-  """Why an override cannot be read, in words."""
+  """Why an override is invalid."""
   path = re.sub(r'^--?(no)?config\.', '', arg.partition('=')[0])
   if (index := re.match(r'(.*)\[(\d+)\]', path)) and isinstance(
       error, (IndexError, TypeError)):
@@ -201,7 +197,7 @@ def _reason(config, arg, error) -> str:
 
 
 def _file_name(text) -> str:
-  """A text as the name of a folder, at most 200 bytes long."""
+  """A string as a folder name of at most 200 bytes."""
   name = re.sub(r'[^\w.,=+\[\]%-]+', '_', text)
   if len(name.encode()) <= 200:  # File systems take 255.
     return name

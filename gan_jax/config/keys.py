@@ -1,8 +1,7 @@
-"""Every key of a config: its default, the values it takes, what it is for.
+"""Table of config keys: default, allowed values, description.
 
-`KEYS` is the one table. `recipe.get_config` takes the defaults from it, `check`
-the rules, the docs their words. Rules that look at several keys, the data or
-the networks are in `rules.py`.
+`recipe.base` reads the defaults, `check` the allowed values, the docs the
+descriptions. Rules about several keys, data or networks are in `rules.py`.
 """
 
 from collections.abc import Mapping
@@ -15,12 +14,12 @@ from gan_jax.data import load as data
 
 
 class Choice(NamedTuple):
-  """Where `dict(name=..., **kwargs)` of a key is looked up.
+  """The component of a key, `dict(name=..., **kwargs)`.
 
   module, kind: as in `lookup.names`.
-  supplied: arguments that the program gives, and not the config.
+  supplied: arguments that the program gives.
   many: whether the key holds a tuple of such dicts.
-  extra: further keys of each, which belong to the game.
+  extra: further keys of each, read by the game.
   """
 
   module: str
@@ -40,9 +39,9 @@ class Number(NamedTuple):
 class Key(NamedTuple):
   """One key of a config.
 
-  default: of `recipe.get_config`; a run folder that lacks the key has it too.
-  words: what it is for, one line.
-  values: a `Choice`, a `Number`, DURATION, or (rule, what must hold in words).
+  default: in `recipe.base`, and of a run folder whose config lacks the key.
+  words: description, one line.
+  values: a `Choice`, a `Number`, DURATION, or (predicate, constraint in words).
   """
 
   default: Any
@@ -176,16 +175,12 @@ NUMBERS = {k: key.values for k, key in KEYS.items()
 
 
 def filled(config: Mapping[str, Any]) -> dict[str, Any]:
-  """A config with the defaults of the keys that it lacks, of an older run."""
+  """Adds the defaults of missing keys to the config of an older run."""
   return {k: key.default for k, key in KEYS.items()} | dict(config)
 
 
 def check(config: Mapping[str, Any]) -> list[Problem]:
-  """What is wrong with each key by itself.
-
-  Args:
-    config: plain dict, tuples for sequences.
-  """
+  """Returns the problems of each key by itself; `config` is a plain dict."""
   problems = [Problem(key, value, 'no such key' + lookup.near(key, KEYS))
               for key, value in config.items() if key not in KEYS]
   problems += [Problem(key, 'absent', 'is missing; start from '
@@ -205,7 +200,7 @@ def check(config: Mapping[str, Any]) -> list[Problem]:
 
 
 def _check_keys(path, spec, rules) -> list[Problem]:
-  """A dict with exactly the keys of `rules`."""
+  """Checks a dict that must have exactly the keys of `rules`."""
   problems = [Problem(f'{path}.{key}', value, 'no such key' + lookup.near(
       key, rules)) for key, value in spec.items() if key not in rules]
   for key, (holds, rule) in rules.items():
@@ -237,7 +232,7 @@ def _check_choice(key, value, choice) -> list[Problem]:
 
 
 def _check_term(path, spec) -> list[Problem]:
-  """Weight and interval, which belong to the game and not to the penalty."""
+  """Validates `weight` and `every`."""
   holds, rule = _whole(1)
   problems = [] if holds(every := spec.get('every', 1)) else [
       Problem(f'{path}.every', every, rule)]
@@ -247,7 +242,7 @@ def _check_term(path, spec) -> list[Problem]:
 
 
 def _without_schedules(path, spec, choice) -> tuple[Any, list[Problem]]:
-  """A spec with 0.0 for its schedules, and what is wrong with those."""
+  """A spec with 0.0 in place of schedules, and the problems of those."""
   try:
     names = durations.scheduled_arguments(choice, spec)
   except (KeyError, TypeError, ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""The folder of a run: its lock, its config, what was launched there."""
+"""Run folder: lock, config, launch record."""
 
 import contextlib
 import datetime
@@ -50,14 +50,13 @@ os.register_at_fork(after_in_child=lambda: (
 
 @contextlib.contextmanager
 def hold(workdir):
-  """Makes the workdir and keeps every other run out of it until the exit.
+  """Creates and locks the run folder until the exit.
 
-  The lock is an exclusive flock on workdir/lock, which the kernel frees when
-  the process ends, however it ends; the file holds pid, host and start time
-  as JSON for whoever is refused.
+  The lock is an exclusive flock on workdir/lock, freed by the kernel when the
+  process ends; the file holds pid, host and start time as JSON.
 
   Raises:
-    WorkdirError: the folder cannot be made or written, or a second run.
+    WorkdirError: the folder cannot be created or written, or is locked.
   """
   workdir = pathlib.Path(workdir).absolute()
   with contextlib.ExitStack() as stack:
@@ -85,7 +84,7 @@ def hold(workdir):
 
 
 def is_held(workdir) -> bool:
-  """Whether a run is writing the folder at this moment."""
+  """Whether a run holds the lock of the folder now."""
   try:
     with open(os.path.join(workdir, 'lock')) as file:
       fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -97,7 +96,7 @@ def is_held(workdir) -> bool:
 
 
 def _lock(fd, workdir):
-  """Locks the open file and writes who we are into it."""
+  """Locks the open file and writes pid, host and start time."""
   # `is_held` and sweep.sh hold a shared lock for an instant: only who is
   # refused for a second meets another run.
   limit, locked = time.monotonic() + 1, False
@@ -151,7 +150,7 @@ def _now():
 
 
 def provenance() -> dict:
-  """What runs, where and when. Never raises.
+  """Versions, host, command and git state; never raises.
 
   Returns:
     {'started': ISO time, 'host', 'argv': [...], 'python', 'platform',
@@ -180,7 +179,7 @@ def _git_state(folder):
 
 
 def _git(folder, *arguments):
-  """The output of a git command, '' if it fails."""
+  """Output of a git command, '' if it fails."""
   # Inside a git hook GIT_DIR names another repository.
   env = {k: v for k, v in os.environ.items() if not k.startswith('GIT_')}
   env['GIT_OPTIONAL_LOCKS'] = '0'  # runs that start together must not collide
@@ -194,18 +193,18 @@ def _git(folder, *arguments):
 
 def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
                    allow_changed=()) -> list[str]:
-  """Refuses a folder that belongs to a run of another config or other data.
+  """Raises an error for a folder of a run with another config or other data.
 
   Args:
-    folder: the working directory.
+    folder: the run folder.
     experiment: what is to run there.
-    allow_changed_data: only warn where the examples are others than before;
-      their shape and classes must be the same all the same.
-    allow_changed: paths in the config, 'gen_optimizer.learning_rate', that may
+    allow_changed_data: only warn of other examples; shape and classes must
+      agree.
+    allow_changed: config paths, such as 'gen_optimizer.learning_rate', that may
       differ, with all below them.
 
   Returns:
-    The changes that were allowed, 'path: before (checkpoint) -> now (now)'.
+    The allowed changes, 'path: before (checkpoint) -> now (now)'.
 
   Raises:
     WorkdirError: with the fields that differ.
@@ -235,11 +234,11 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
 
 
 def read_run(folder: str):
-  """(config, info) of a run, as it left them.
+  """Reads (config, info) of a run.
 
   Raises:
     WorkdirError: no run there, one of another version, or a config that names
-      code which is not the user's own.
+      foreign code.
   """
   found = []
   for name in ('config.json', 'data.json'):
@@ -256,7 +255,7 @@ def read_run(folder: str):
 
 
 def read_json(folder, name: str) -> dict:
-  """A file of a run folder, {} where it does not exist.
+  """Reads a JSON file of a run folder, {} if absent.
 
   Raises:
     WorkdirError: it is damaged.
@@ -273,12 +272,12 @@ def read_json(folder, name: str) -> dict:
 
 
 def _refuse_foreign_code(folder, config):
-  """Refuses a config that names code which is not the user's own.
+  """Rejects configs naming installed or run-folder modules.
 
-  A 'module:function' is imported and called, and a run folder may come from
-  anybody. Of Python's library and of installed packages the function could be
-  anything, subprocess:run for one, and what lies in a folder of runs came with
-  it. Modules on PYTHONPATH or in the folder one starts from are the user's.
+  A 'module:function' is imported and called, and a run folder may be untrusted:
+  a function of the standard library or an installed package could do anything
+  (subprocess:run), and modules in a folder of runs may have come with it.
+  Modules on PYTHONPATH or in the current folder are the user's.
   """
   for name in fields.flat(config).values():
     if not isinstance(name, str) or ':' not in name:
@@ -308,7 +307,7 @@ def _refuse_foreign_code(folder, config):
 
 
 def _of_a_run(place, folder):
-  """Whether it is in a run folder, or a folder without code around this one."""
+  """Whether it is in a run folder, or a folder without code around one."""
   around = not os.path.exists(os.path.join(place, '__init__.py'))
   return around and _within(folder, place) or _within(place, folder) or any(
       (parent / 'config.json').exists() and (parent / 'data.json').exists()
@@ -322,7 +321,7 @@ def _installed():
 
 
 def _within(place, folder):
-  """Whether a place is in a folder, as both are named or as links lead."""
+  """Path containment, with symlinks resolved."""
   return bool(place) and any(
       pathlib.Path(resolve(place)).is_relative_to(resolve(folder))
       for resolve in (os.path.abspath, os.path.realpath))
@@ -334,7 +333,7 @@ def _differences(folder, name, now):
 
 
 def _changed_data(folder, info):
-  """What is not as it was when the folder was last written, in words."""
+  """Differences from the data of the last launch."""
   lines = [line for line in _differences(folder, 'data.json', info._asdict())
            if not line.startswith('manifest')]
   before = read_json(folder, 'data.json').get('manifest', '')
@@ -345,9 +344,10 @@ def _changed_data(folder, info):
 
 
 def _may_change(path, config):
-  """Whether a field may change; not the length if a schedule is a share of it.
+  """Whether a field may change on resume.
 
-  A duration in words is rounded to whole calls: their length counts as well.
+  Not the length, if a schedule is a share of it; nor steps_per_call if the
+  length is a string, which is rounded to whole calls.
   """
   key = re.split(r'[.[]', path)[0]
   shares = any(durations.is_text(leaf) and '%' in leaf
@@ -360,13 +360,13 @@ def _may_change(path, config):
 
 
 def write_launch(folder, experiment, start: int, **facts) -> None:
-  """config.json and data.json of the run, a line in launches.jsonl.
+  """Writes config.json and data.json, and appends to launches.jsonl.
 
   Args:
-    folder: the working directory.
+    folder: the run folder.
     experiment: what runs there.
-    start: step that it starts from.
-    **facts: more of this launch; empty ones are left out.
+    start: first step.
+    **facts: further fields; empty ones are left out.
   """
   for name, value in (('config.json', experiment.config),
                       ('data.json', experiment.info._asdict())):

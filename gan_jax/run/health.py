@@ -1,9 +1,9 @@
-"""The health of a run: what is measured, what is found, what is done about it.
+"""Monitoring: diagnostics, failure detectors, policy.
 
-Once per logged row `Diagnoser` measures the state. Detectors look at the rows
-for the ways in which GANs fail, `Watchdog` remembers what they find, and
-`Guard` does what the config wants done: warn, stop or roll back. The thresholds
-were tried in experiments/watchdog.
+`Diagnoser` measures the state once per logged row, detectors look at the rows
+for failures of GANs, `Watchdog` tracks what they find, and `Guard` applies the
+policy of the config: warn, stop or roll back. The thresholds come from
+experiments/watchdog.
 """
 
 import contextlib
@@ -37,10 +37,10 @@ _KEY, _ATTEMPT = 2**31 - 3, 2**31 - 4
 
 
 class Diagnoser:
-  """Measures the game without waiting for it, once per logged row.
+  """Computes diagnostics once per logged row, asynchronously.
 
-  Row `step` looks at a batch that (seed, step) chooses, of the training set
-  and of the held-out examples: a resumed run logs the same.
+  Each step uses a batch of training and of held-out examples that is chosen by
+  (seed, step): a resumed run logs the same.
   """
 
   def __init__(self, experiment: Experiment, mesh):
@@ -56,7 +56,7 @@ class Diagnoser:
     self._measure = parallel.everywhere(self._pure, mesh)
 
   def start(self, state, step: int, seed: int):
-    """Starts to compute {name: float32 []} of a state, see `game.diagnosis`."""
+    """Dispatches `game.diagnosis` of a state: {name: float32 []}."""
     parts = []
     for source, batches in self._sources:
       rows = batches(step, 1)[0]
@@ -115,15 +115,14 @@ TRACKED = ('grad_norm/gen', 'pairwise/fake')
 
 
 class History(NamedTuple):
-  """What a detector may look at.
+  """Input of a detector.
 
-  rows: the newest, at most `LONG`, the last one is new.
+  rows: the newest, at most `LONG`; the last one is new.
   levels: at the equilibrium, of `evaluator.equilibrium`.
-  highest: {scalar: the highest that it has been}, of the scores COUNTED and
-    of the medians over WINDOW rows of those in TRACKED.
-  progress: share of train_steps that has been made.
-  scores: {'eval/...': the newest value}, floors too; a finding by a score holds
-    until another score.
+  highest: {scalar: maximum so far}, of the scores COUNTED and of the medians
+    over WINDOW rows of TRACKED.
+  progress: share of train_steps done.
+  scores: {'eval/...': newest value}, floors too.
   """
 
   rows: list
@@ -133,13 +132,13 @@ class History(NamedTuple):
   scores: Mapping[str, float]
 
   def values(self, name: str, count: int = WINDOW) -> np.ndarray:
-    """The finite values of a scalar in the last `count` rows, float64."""
+    """Finite values of a scalar in the last `count` rows, float64."""
     found = np.asarray([row[name] for row in self.rows[-count:]
                         if row.get(name) is not None], np.float64)
     return found[np.isfinite(found)]
 
   def median(self, name: str) -> float:
-    """Over the last WINDOW rows, NaN if fewer than half of them have it."""
+    """Median over the last WINDOW rows, NaN if fewer than half have it."""
     found = self.values(name)
     return float(np.median(found)) if 2 * len(found) >= WINDOW else np.nan
 
@@ -154,7 +153,7 @@ class History(NamedTuple):
 
 
 def vanishing(history: History):
-  """The generator's gradient has all but gone."""
+  """The generator's gradient is near zero."""
   now = history.median('grad_norm/gen')
   highest = history.highest.get('grad_norm/gen', np.nan)
   ratio = history.median('update_ratio/gen')
@@ -166,7 +165,7 @@ def vanishing(history: History):
 
 
 def saturated(history: History):
-  """D makes no mistakes; a critic's loss has no bound, and may be right."""
+  """D makes no mistakes; not for critics, whose loss has no bound."""
   auc, level = history.median('auc'), history.levels.get('loss/disc', 0.0)
   real, fake = history.median('prob/real'), history.median('prob/fake')
   if level > 0.0 and auc >= SATURATED and (
@@ -179,7 +178,7 @@ def saturated(history: History):
 
 
 def overfitting(history: History):
-  """D knows its training examples by heart."""
+  """D is much higher on training images than on held-out ones."""
   gap, held, fake = map(history.values, (
       'gap/logits', 'logits/held_out', 'logits/fake'))
   if min(map(len, (gap, held, fake))) < WINDOW:
@@ -196,7 +195,7 @@ def overfitting(history: History):
 
 
 def collapse(history: History):
-  """Generated examples are too much alike."""
+  """Generated examples are too similar."""
   advice = ('Try a smaller learning rate, minibatch std, packing, '
             'unrolled_steps, or loss relativistic with r1+r2')
   fake, real = history.median('pairwise/fake'), history.median('pairwise/real')
@@ -214,7 +213,7 @@ def collapse(history: History):
 
 
 def memorisation(history: History):
-  """Samples are copies of training examples, by a score."""
+  """Samples are near copies of training examples, by `authenticity`."""
   for name, value in history.scores_of('authenticity'):
     unseen = history.scores.get(f'{name}_floor') or UNSEEN
     if value < COPIED * unseen:
@@ -225,7 +224,7 @@ def memorisation(history: History):
 
 
 def oscillation(history: History):
-  """D wins and loses in turn."""
+  """D's AUC oscillates."""
   swings, last, aucs = 0, None, history.values('auc', LONG)
   for value in aucs:
     now = 'won' if value > WINNING else 'lost' if value < LOSING else last
@@ -240,7 +239,7 @@ def oscillation(history: History):
 
 
 def non_finite(history: History):
-  """Rows hold None for what is no number; scores may lack for a reason."""
+  """A scalar is NaN or infinite (None in rows); scores may be absent."""
   bad = sorted(k for k, v in history.rows[-1].items()
                if not k.startswith('eval/')
                and (v is None or not np.isfinite(v)))
@@ -256,7 +255,7 @@ DETECTORS = {
 
 
 class Finding(NamedTuple):
-  """What holds since `step`: its name, what was seen, what to try."""
+  """A finding: detector, first step, what was seen, what to try."""
 
   name: str
   step: int
@@ -265,23 +264,23 @@ class Finding(NamedTuple):
 
 
 class Watchdog:
-  """Runs the detectors on row after row.
+  """Runs the detectors on each row.
 
-  holding: {name: Finding} of what was found and has not been absent from
-    WINDOW rows in a row since.
+  holding: {name: Finding}, until absent from WINDOW rows in a row.
   """
 
   def __init__(self, levels: Mapping[str, float], train_steps: int, *,
                restored=()):
-    """levels: as in `History`; restored: steps that a run was rolled back to.
+    """Sets up; `levels` as in `History`.
 
-    A look back does not reach beyond them: it would find the same again.
+    `restored`: steps that a run was rolled back to; windows do not reach beyond
+    them.
     """
     self._levels, self._steps, self._restored = levels, train_steps, restored
     self.holding, self._highest, self._since = {}, {}, -1
 
   def see(self, row: Mapping) -> list[Finding]:
-    """What is found in a row, with 'step', that did not hold before it."""
+    """Returns the new findings of a row with 'step'."""
     since = max((s for s in self._restored if s < row['step']), default=0)
     if since != self._since:
       self._since, self.holding, self._absent = since, {}, {}
@@ -310,17 +309,17 @@ class Watchdog:
 
 
 class RollBack(Exception):
-  """The run goes on from its newest checkpoint, for the `Finding` in args."""
+  """Raised to resume from the newest checkpoint; args: the `Finding`."""
 
 
 class Guard:
-  """Watches one run, and does what the config's watchdog.policy says.
+  """Watches one run and applies the config's watchdog.policy.
 
-  verdict: why the run must stop, '' while it need not.
+  verdict: why the run must stop, '' if it need not.
   """
 
   def __init__(self, experiment: Experiment, folder, levels, rows, start: int):
-    """Goes on from what the folder says of the run before step `start`.
+    """Restores the findings before step `start` from the run folder.
 
     levels: of `evaluator.equilibrium`; rows: of scalars.jsonl, up to `start`.
     """
@@ -336,20 +335,20 @@ class Guard:
 
   @property
   def seed(self) -> int:
-    """Of everything random from here on, another one after each rollback."""
+    """Current seed, changed by each rollback."""
     seed, attempt = self._run.config['seed'], len(self._record)
     return int(np.random.SeedSequence(seed, spawn_key=(
         _ATTEMPT, attempt)).generate_state(1)[0]) if attempt else seed
 
   @property
   def findings(self) -> str:
-    """What was found so far, in a few words."""
+    """The findings so far, in a few words."""
     found = [f'{f.name} (step {f.step:,})' for f in self._found] + [
         f'rolled back to step {entry["restored"]:,}' for entry in self._record]
     return ', '.join(found) + ', see report.md' if found else 'no findings'
 
   def look(self, step: int, row) -> None:
-    """Looks at a logged row; raises RollBack where the policy is to go back."""
+    """Checks a logged row; raises RollBack if the policy says so."""
     self._rows.append({'step': step, **row})
     found = self._watchdog.see(self._rows[-1])
     self._found += found
@@ -364,7 +363,7 @@ class Guard:
       self._stop(step)
 
   def refuse(self, start: int, bad, newest: int) -> None:
-    """Ends the run, or goes back, at scalars that are not finite.
+    """Stops or rolls back on non-finite scalars.
 
     Args:
       start: first step of their call.
@@ -388,14 +387,14 @@ class Guard:
         f'The newest checkpoint is of step {newest}')
 
   def refuse_state(self, step: int, error: Exception) -> None:
-    """As `refuse`, at the state after `step`; raises RollBack or the error."""
+    """As `refuse`, for the state after `step`; raises RollBack or the error."""
     # Losses are of before their update: it is the last step that did it.
     self._go_back(Finding('non-finite', step, str(error), ''), step - 1,
                   ['state'])
     raise error
 
   def roll_back(self, finding: Finding, restored: int) -> None:
-    """Enters a rollback to step `restored` in the record of the run."""
+    """Records a rollback to step `restored`."""
     before = [e for e in self._record if e['restored'] <= restored]
     self._keep([*before, {'attempt': len(before) + 1, 'restored': restored,
                           **finding._asdict()}])
@@ -408,13 +407,13 @@ class Guard:
     self.write_report()
 
   def write_report(self) -> None:
-    """report.md: what was found so far."""
+    """Writes report.md."""
     last = self._rows[-1]['step'] if self._rows else 0
     try_write_file(self._path('report.md'), report(
         self._found, self._record, last).encode())
 
   def _held(self):
-    """What holds now, and the policy is to do something about."""
+    """Findings that hold now, if the policy acts on them."""
     return [] if self._policy['policy'] == 'warn' else list(
         self._watchdog.holding.values())
 
@@ -430,7 +429,7 @@ class Guard:
         f'--config.watchdog.policy=warn --workdir={self._folder} goes on')
 
   def _go_back(self, finding, at, names):
-    """Goes back, or returns the file that names step and batch."""
+    """Rolls back, or returns the file that names step and batch."""
     path = self._path('nonfinite.json')
     batch = indices(reseeded(self._run, self.seed), at, 1)[0]
     try_write_file(path, json.dumps({
@@ -449,7 +448,7 @@ class Guard:
           json.dumps(entry) + '\n' for entry in record).encode())
 
   def _replay(self, rows):
-    """Findings are a function of the rows and of the record alone."""
+    """Recomputes the findings from the rows and the rollbacks."""
     self._rows = list(rows)
     self._watchdog = Watchdog(
         self._levels, self._run.train_steps,
@@ -461,7 +460,7 @@ class Guard:
 
 
 def _origin(experiment) -> str:
-  """What is not finite in the first step without its updates, '' if all is."""
+  """Finds the first non-finite quantity at step 0; '' if there is none."""
   config, zero = experiment.config, optax.set_to_zero()
   game = experiment.game._replace(gen_optimizer=zero, disc_optimizer=zero)
   state, mesh = experiment.init(), parallel.own_mesh()
@@ -487,7 +486,7 @@ def _origin(experiment) -> str:
 
 
 def report(found, record, last: int) -> str:
-  """A page for people, of findings and rollbacks up to the step `last`."""
+  """Markdown report of findings and rollbacks up to the step `last`."""
   lines = ['# What the watchdog found', '']
   if not found and not record:
     return '\n'.join([*lines, f'Nothing, up to step {last:,}.', ''])

@@ -1,7 +1,7 @@
-"""The training loop: calls of the step, and what is due between them.
+"""Training loop: runs compiled chunks; logs, evaluates and saves between them.
 
-Of several processes the first one leads: it decides what comes next, and it
-alone writes the folder of the run. The others follow its orders.
+A chunk is one call of the compiled runner. With several processes the first one
+leads and alone writes the run folder; the others follow its orders.
 """
 
 import contextlib
@@ -36,24 +36,22 @@ _ALONE = ProcessGroup()  # one process
 def train(experiment: Experiment, folder: str, *,
           allow_changed_data: bool = False, allow_changed=(),
           strict: bool = False, group: ProcessGroup = _ALONE) -> int:
-  """Trains, or goes on, until train_steps, a signal or the watchdog.
+  """Trains or resumes a run until train_steps, a signal or the watchdog.
 
   Args:
     experiment: of `experiment.load`.
-    folder: the working directory; checkpoints in it are resumed.
-    allow_changed_data: resume on other examples than before, with a warning.
-    allow_changed: fields of the config that may differ from those of the run
-      that is resumed, 'gen_optimizer.learning_rate' for example.
-    strict: refuse to go on from an older checkpoint where the newest is
-      damaged.
+    folder: the run folder.
+    allow_changed_data: resume on other examples, with a warning.
+    allow_changed: config fields that may differ from those of the resumed run,
+      such as 'gen_optimizer.learning_rate'.
+    strict: fail instead of using an older checkpoint if the newest is damaged.
     group: the processes that share the run.
 
   Returns:
     The exit status: 0, or 143 / 130 / 85 after SIGTERM / SIGINT / SIGUSR1.
 
   Raises:
-    WorkdirError, CheckpointError, NonFiniteError, StoppedError: with what to
-      do.
+    WorkdirError, CheckpointError, NonFiniteError, StoppedError: with a fix.
   """
   if group.index:
     return _follow(experiment, group)
@@ -74,7 +72,7 @@ def train(experiment: Experiment, folder: str, *,
 
 
 def _fingerprint(experiment):
-  """Of what must be the same in all processes: the config and the data."""
+  """Hash of config and data, which must agree in all processes."""
   info = experiment.info._asdict()
   del info['manifest']  # It names a folder of one machine.
   return short_hash({'config': experiment.config, 'info': info})
@@ -88,7 +86,7 @@ def _runner(experiment, mesh):
 
 
 def _follow(experiment, group):
-  """Carries out the leader's orders; returns the leader's exit status."""
+  """Training on the other processes; returns the leader's exit status."""
   mesh = parallel.make_mesh()
   runner, evaluator = _runner(experiment, mesh), Evaluator(experiment)
   shapes = jax.eval_shape(experiment.init)
@@ -113,7 +111,7 @@ def _follow(experiment, group):
 
 
 def _lead(experiment, folder, group, strict, changed):
-  """The one process of a run that writes."""
+  """Training on process 0."""
   for each in (folder, os.path.join(folder, 'samples')):
     remove_torn(each)
   checkpoints = Checkpoints(
@@ -146,7 +144,7 @@ def _lead(experiment, folder, group, strict, changed):
 
 
 class _Loop:
-  """The calls of a run, from a checkpoint or from the start to its end."""
+  """The loop over compiled chunks."""
 
   def __init__(self, experiment, folder, checkpoints, results, group):
     self.experiment, self.checkpoints = experiment, checkpoints
@@ -158,7 +156,7 @@ class _Loop:
                        checkpoints.latest())
 
   def run(self, stop):
-    """To the end; from the newest checkpoint again where the guard says so."""
+    """Trains to the end, restarting after rollbacks."""
     while True:
       try:
         return self._play(stop)
@@ -206,7 +204,7 @@ class _Loop:
       raise StoppedError(self.guard.verdict)
 
   def draw(self):
-    """Report, curves and GIF of all that the folder holds."""
+    """Writes report, curves and GIF."""
     try:
       self.guard.write_report()
       self.results.draw()
@@ -224,7 +222,7 @@ class _Loop:
     return parallel.copy(parallel.share(state, self.mesh)), step
 
   def _due(self, step):
-    """What is due after a step; all of it, where it is wanted, at the end."""
+    """Which outputs are due after a step."""
     run, end = self.experiment, step == self.experiment.train_steps
     due = {name for name in ('sample', 'eval', 'checkpoint')
            if (every := getattr(run, f'{name}_every'))
@@ -232,7 +230,7 @@ class _Loop:
     return due | {'sample', 'checkpoint'} if end else due
 
   def _write(self, start, step, scalars, measured, grid, state=None):
-    """Waits for a call; its row and picture, and with the state all else."""
+    """Waits for a chunk; writes its outputs."""
     scalars = {k: np.asarray(v) for k, v in scalars.items()}
     self.clock.finished(step - start)
     if bad := {k: v for k, v in scalars.items() if not np.isfinite(v).all()}:
@@ -257,7 +255,7 @@ class _Loop:
       self._save(step, parallel.own(state))
 
   def _draw(self, average, start: int, stop: int):
-    """`Evaluator.draw` in all processes, of an average on all devices."""
+    """`Evaluator.draw` in all processes, with a replicated average."""
     start, stop = int(start), int(stop)
     self._check_draw()
     if not 0 <= start < stop:
@@ -272,9 +270,10 @@ class _Loop:
       raise
 
   def _check_draw(self):
-    """Raises what a draw has failed by, though the score has forgiven it.
+    """Re-raises an error from distributed sampling.
 
-    The others may still wait in it: such a run cannot go on.
+    The scores tolerate it, but other processes may still wait in the
+    collective.
     """
     if self.draw_error:
       raise self.draw_error
@@ -288,11 +287,11 @@ class _Loop:
 
 
 class Clock:
-  """Images per second, and the share of time that no call was in flight.
+  """Images per second, and the share of time with no call in flight.
 
-  The share is an upper bound: where a call was found finished before the next
-  was given out, all the time since the one before it counts. What compiles, the
-  first call of each length, does not count.
+  The share is an upper bound: if a call had finished before the next was
+  dispatched, all time since the one before it counts. Compilation, the first
+  call of each length, does not count.
   """
 
   def __init__(self, images_per_step: int):
@@ -301,7 +300,7 @@ class Clock:
 
   @contextlib.contextmanager
   def dispatching(self, steps: int, idle: bool):
-    """While a call is given to the device; idle: it had nothing left to do."""
+    """Context of a dispatch; `idle`: the device has no work left."""
     now = time.perf_counter()
     yield
     if steps not in self._lengths:
@@ -311,14 +310,14 @@ class Clock:
       self._idle += time.perf_counter() - self._last
 
   def finished(self, steps: int) -> None:
-    """A call has been waited for."""
+    """Counts a finished call."""
     self._steps, self._last = self._steps + steps, time.perf_counter()
     if not self._lengths:  # The first call of all.
       self._restart()
     self._lengths.add(steps)
 
   def read(self) -> dict[str, float]:
-    """Scalars since the last reading; {} before there are any."""
+    """Scalars since the last reading; {} at first."""
     seconds = time.perf_counter() - self._start
     images = self._steps * self._images_per_step
     if not images or seconds <= 0:

@@ -1,4 +1,4 @@
-"""--mode=compare: the leaderboard of runs, with means over seeds."""
+"""--mode=compare: leaderboard of runs, with means over seeds."""
 
 import glob
 import json
@@ -26,23 +26,22 @@ _COLUMNS = ('point', 'folder', 'seed', 'status', 'last_step', 'score', 'step',
 
 
 def compare(patterns, *, sort: str = '', out: str = '') -> str:
-  """The leaderboard of all runs that the patterns match, in Markdown.
+  """Makes the leaderboard of all runs that match the patterns, in Markdown.
 
-  A point is all runs whose configs differ in their seed only. A score is that
-  of the last scored step, its mean that of the finished runs, one for each
-  seed, with a 95 % interval over seeds (Student's t), which says nothing of
-  the sample of one run. Points are ordered by `sort`, or by their first score,
-  and where they are equal by the other scores. Runs that are not finished are
-  named below the table.
+  A point (configuration) is all runs whose configs differ only in the seed. Its
+  score is the mean over finished runs at their last scored step, with a 95 %
+  interval over seeds (Student's t), which excludes sampling error. Points are
+  ordered by `sort`, or by their first score; ties by the other scores.
+  Unfinished runs are named below the table.
 
   Args:
-    patterns: folders, or patterns of them such as 'runs/sweep/*'.
+    patterns: folders, or patterns such as 'runs/sweep/*'.
     sort: name of a score.
-    out: F.md or F.csv to write, beside what is returned.
+    out: F.md or F.csv to write as well.
 
   Raises:
     WorkdirError: no run there.
-    RequestError: no such score, or no such kind of file.
+    RequestError: no such score, or another suffix.
   """
   if os.path.splitext(out)[1] not in ('', '.md', '.csv'):
     raise RequestError(f'--out={out}: must end in .md or .csv')
@@ -70,10 +69,10 @@ def compare(patterns, *, sort: str = '', out: str = '') -> str:
 
 
 def load(patterns) -> pd.DataFrame:
-  """What the folders of runs hold, a row for each run and score.
+  """Reads run folders: a row for each run and score.
 
   Returns:
-    point: what its config differs in from the others, '' for no config.
+    point: in which config values it differs from the others, '' without config.
     folder, seed: of the run.
     repeats: whether there is a run of this point and seed already.
     status: 'finished', 'running', 'stopped at step 300 of 1000', 'not finite',
@@ -127,9 +126,9 @@ def _status(folder, progress):
 
 
 def _scores(folder) -> list[dict]:
-  """The scores of the last scored step.
+  """Scores of the last scored step.
 
-  Scores of one name whose extractors or data differ get columns of their own.
+  Equal names with different extractors or data get columns of their own.
   """
   rows = [row for _, row in read_rows(os.path.join(folder, 'scores.jsonl'))
           if row]
@@ -146,7 +145,7 @@ def _scores(folder) -> list[dict]:
 
 
 def _points(configs) -> dict[str, str]:
-  """{folder: name of its point}, the settings in which points differ."""
+  """{folder: name of its point}, the config values in which points differ."""
   kinds = {folder: {key: value for key, value in config.items()
                     if key.split('.')[0].split('[')[0] not in _ASIDE}
            for folder, config in configs.items()}
@@ -167,7 +166,7 @@ def _points(configs) -> dict[str, str]:
 
 
 def _shared_folder(folders):
-  """The name of the folder that the seeds of a point share."""
+  """Name of the folder that the seeds of a point share."""
   path = os.path.commonpath(list(map(os.path.abspath, folders)))
   if os.path.basename(path).startswith('seed='):
     path = os.path.dirname(path)
@@ -175,7 +174,7 @@ def _shared_folder(folders):
 
 
 def _means(frame) -> pd.DataFrame:
-  """By (point, score): mean, half of its interval, and what they are of.
+  """Mean, half interval and runs by (point, score); of finished runs only.
 
   Only of runs that are finished: others would be of another length.
   """
@@ -191,7 +190,7 @@ def _means(frame) -> pd.DataFrame:
 
 
 def _markdown(frame, points, columns, means) -> str:
-  """A line for each point and one for real examples, and who is missing."""
+  """Table of points and real examples, and the unfinished runs."""
   names = [column.partition(' (')[0] for column in columns]
   # With a hash only where one name stands for two.
   heads = [name if names.count(name) == 1 else column
@@ -236,10 +235,10 @@ def _markdown(frame, points, columns, means) -> str:
 
 
 def _csv(frame, points, columns, means) -> str:
-  """A line for each point and score, without values too, and who failed.
+  """CSV with a line per point and score, including missing values and failures.
 
-  `folders` and `steps` are those of the runs that the values are of, in their
-  order; `failures` are 'folder: status' of runs that are not finished.
+  `folders` and `steps` are those of the runs of the values, in their order;
+  `failures` are 'folder: status' of unfinished runs.
   """
   failed = frame[frame.status != 'finished'].drop_duplicates('folder')
   failed = (failed.folder + ': ' + failed.status).groupby(failed.point).agg(

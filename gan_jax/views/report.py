@@ -1,4 +1,4 @@
-"""--mode=report: a page of pictures of what a trained run draws."""
+"""--mode=report: an HTML page comparing samples with training images."""
 
 import json
 import os
@@ -44,7 +44,7 @@ _TRAINING = ('../curves.png', '../training.gif')
 
 
 class Picture(NamedTuple):
-  """A picture on the page; report.html has the words that never change."""
+  """A picture on the page; its fixed text is in report.html."""
 
   file: str  # as seen from the page
   pixels: np.ndarray | None = None  # uint8; None for a file that is there
@@ -52,7 +52,7 @@ class Picture(NamedTuple):
 
 
 class _Run:
-  """A checkpoint of a run and what it is compared with."""
+  """A checkpoint of a run and its data."""
 
   def __init__(self, folder, step, seed, extractor):
     check_seed(seed)
@@ -85,12 +85,12 @@ class _Run:
     return self._sampler.images(self._average, z, label)
 
   def classes(self, count: int) -> np.ndarray:
-    """Labels [count], the classes in turn."""
+    """Labels [count], cycling through the classes."""
     known = np.unique(self.source.labels) if self.conditional else [0]
     return np.resize(np.array(known, np.int32), count)
 
   def sheet(self, file: str, z, labels, names) -> Picture:
-    """The images of latents [N, Z] as a contact sheet, a row for each name."""
+    """Contact sheet of latents [N, Z], a row for each name."""
     images = self.images(z, labels)
     rows = images.reshape(len(names), -1, *images.shape[1:])
     return Picture(file, pictures.contact_sheet(list(rows), names,
@@ -99,21 +99,21 @@ class _Run:
 
 def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
            seed: int = 0) -> str:
-  """Draws a checkpoint of a run beside its data.
+  """Writes the report of a checkpoint to WORKDIR/report/.
 
-  Writes WORKDIR/report/: pictures, and index.html, which shows them with the
-  config and the newest of WORKDIR/scores.jsonl. Says what was written.
+  It has pictures, and index.html with these, the config and the newest scores.
+  Returns what was written.
 
   Args:
-    folder: the working directory of the run.
+    folder: the run folder.
     step: of the checkpoint, 0 for the newest.
     extractor: dict(name=...) of `gan_jax.extractors`, None for the fixed random
       network.
-    seed: of the latents, and of which real examples are shown.
+    seed: of the latents and the choice of real examples.
 
   Raises:
-    WorkdirError, CheckpointError, ConfigError, DataError, RequestError: with
-      what to do.
+    WorkdirError, CheckpointError, ConfigError, DataError, RequestError: with a
+      fix.
   """
   run = _Run(folder, step, seed, extractor)
   drawn, out, scores = list(_draw(run)), os.path.join(folder, 'report'), {}
@@ -138,7 +138,7 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
 
 
 def _draw(run: _Run) -> Iterator[Picture]:
-  """All pictures; of vectors only the points."""
+  """All pictures; for vectors only scatter plots."""
   source = run.source
   each = max(1, source.images.nbytes // len(source.images))
   count = min(len(source.images), _ALL, max(_GRID, _BYTES // each))
@@ -183,7 +183,7 @@ def _draw(run: _Run) -> Iterator[Picture]:
 
 
 def _nearest(run, real, queries) -> Iterator[Picture]:
-  """By pixels among all, and by an extractor's features among many."""
+  """Nearest training images: by pixels (all), by features (a sample)."""
   source, total = run.source, len(run.source.images)
   ways = [('nearest.png', 'root mean square differences of grey levels',
            lambda images: np.asarray(images).reshape(len(images), -1),

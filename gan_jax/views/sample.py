@@ -1,4 +1,4 @@
-"""--mode=sample: images of a trained run, from its averaged weights."""
+"""--mode=sample: samples from a trained run, by its EMA generator."""
 
 import io
 import os
@@ -19,22 +19,22 @@ from gan_jax.run.evaluator import Sampler, SamplesError
 def sample(folder: str, out: str, *, count: int = 64, label: int = -1,
            seed: int = 0, truncation: float = 0.0, interpolate: int = 0,
            strict: bool = False) -> str:
-  """Writes samples of the newest checkpoint of a run; says what was written.
+  """Writes samples of the newest checkpoint of a run; returns what was written.
 
   Args:
-    folder: the working directory of the run.
+    folder: the run folder.
     out: F.png (one grid), F.gif (frames), F.npz (images uint8 [N, H, W, C] and
-      labels [N]), or a folder, where every image becomes a PNG. Of vectors,
-      F.png (points) or F.npz (images float32 [N, D] and labels).
+      labels [N]), or a folder for one PNG per image. For vectors, F.png
+      (scatter) or F.npz (images float32 [N, D] and labels).
     count: images, or paths when interpolating.
-    label: class of all images, -1 for all classes in turn.
+    label: class of all images, -1 to cycle through all classes.
     seed: of the latents.
-    truncation: largest |z_i|, 0 for the prior as it is.
+    truncation: largest |z_i|, 0 for none.
     interpolate: points of each path between two latents, 0 for none.
-    strict: refuse an older checkpoint where the newest is damaged.
+    strict: fail instead of using an older checkpoint if the newest is damaged.
 
   Raises:
-    WorkdirError, CheckpointError, RequestError: with what to do.
+    WorkdirError, CheckpointError, RequestError: with a fix.
   """
   config, info = files.read_run(folder)
   check_seed(seed)
@@ -68,13 +68,13 @@ def sample(folder: str, out: str, *, count: int = 64, label: int = -1,
 
 
 def check_seed(seed: int) -> None:
-  """Raises RequestError for what is no seed of latents."""
+  """Raises RequestError for an invalid seed."""
   if not 0 <= seed < 2**32:
     raise RequestError(f'--seed={seed} must be from 0 to 2**32 - 1')
 
 
 def restored(folder, game, config, info, step: int = 0, strict: bool = False):
-  """The state in the newest checkpoint of a run, or in that of a step."""
+  """Restores the newest checkpoint of a run, or that of a step."""
   shapes = jax.eval_shape(
       lambda: initial_state(game, info.image_shape, config['seed']))
   checkpoints = Checkpoints(folder, strict=strict)
@@ -86,7 +86,7 @@ def restored(folder, game, config, info, step: int = 0, strict: bool = False):
 
 
 def _check(config, info, out, count, label, truncation, interpolate):
-  """Raises RequestError, before anything is computed."""
+  """Raises RequestError for invalid arguments."""
   suffix = os.path.splitext(out)[1].lower()
   for wrong, text in (
       (count < 1, f'--num_samples={count} must be 1 or more'),
