@@ -1,11 +1,10 @@
-"""What `scores` can measure: real beside generated examples, with intervals.
+"""Metrics of the evaluator `scores`, with intervals.
 
 A measure is a function (real, fake, seed, interval) -> [Score] of two
-`scores.Features`. Names are without extractor and numbers, and the protocol has
-only what is the measure's own. An interval that takes time is computed only if
-`interval` is true. It is of 95 %, for the generated examples being a sample;
-where a score is a mean over real ones (recall, coverage), for those. ValueError
-is raised for examples of which the score cannot be computed.
+`scores.Features`. Extractor and numbers are added to names and protocol by the
+caller. A slow interval is computed only if `interval` is true. Intervals are of
+95 %, for the sampling error of generated examples; for means over real ones
+(recall, coverage), of those. ValueError: the score cannot be computed.
 """
 
 import math
@@ -127,7 +126,7 @@ def _labels(fake):
 
 
 def _class_accuracy(real, fake, seed, interval):
-  """Share of examples that the classifier takes for the class asked for."""
+  """Share of examples classified as the class asked for."""
   value = float(np.mean(_labels(fake) == fake.labels))
   return [_score('class_accuracy', value, wilson(value, len(fake.labels)))]
 
@@ -158,11 +157,11 @@ WHOLE = ('authenticity',)
 def bootstrap(score, fake, *, seed: int, resamples: int):
   """Percentile interval (low, high) of score(fake), 0 or more; NaN of NaN.
 
-  Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13. M of
-  the M fakes are drawn with replacement for each resample. Scores that are
-  biased for finite M, such as the Frechet distance, have that bias twice in a
-  resample, so the mean of the resamples is shifted onto the score. 1000
-  resamples are usual for the ends of the interval, 200 for its rough width.
+  Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
+  Resamples draw M of the M fakes with replacement. The bias of a score for
+  finite M, such as the Frechet distance, is doubled in a resample, so the mean
+  of the resamples is shifted onto the score. 1000 resamples are usual for the
+  ends, 200 for the width.
   """
   total, value = len(fake), score(fake)
   found = np.array([
@@ -178,7 +177,7 @@ def bootstrap(score, fake, *, seed: int, resamples: int):
 def jackknife(score, fake) -> float:
   """Standard error of score(fake), leaving out a tenth of the fakes each time.
 
-  For scores of pairs, in which the copies of a bootstrap would stand out.
+  For scores of pairs, which a bootstrap's copies would bias.
   """
   groups = np.arange(len(fake)) % _GROUPS
   without = [score(fake[groups != group]) for group in range(_GROUPS)]

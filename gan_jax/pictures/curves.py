@@ -21,7 +21,7 @@ _SCORES = ('eval/', 'fid', 'fd', 'kid')  # beginnings of the names of scores
 
 
 class _Panel(NamedTuple):
-  """Curves that share axes, and in few words what they are in a good run."""
+  """Curves that share axes, with a note on healthy values."""
 
   name: str
   keys: tuple
@@ -60,16 +60,16 @@ def curves(scalars, *, levels, title) -> bytes:
   """Draws losses, D's outputs, gradients, penalties and scores as a PNG.
 
   There is one panel for each of `_PANELS`, one for penalty/*, and one for each
-  score with its floor (eval/*_floor) dashed; those without data are left out.
-  A long curve is drawn twice: as logged, pale, and smoothed, strong; the axis
-  shows all of the smoothed one and 98 % of the raw one. Null values, which
-  stand for NaN and Inf, are red crosses on the axis.
+  score with its floor (eval/*_floor) dashed; those without data are left out. A
+  long curve is drawn twice: raw, pale, and smoothed, strong; the axis shows all
+  of the smoothed one and 98 % of the raw one. Nulls (NaN and Inf) are red
+  crosses on the axis.
 
   Args:
-    scalars: list of dicts with 'step', the rows of scalars.jsonl; a key may be
-      missing from any row, and its value may be None.
-    levels: {key: value}, drawn dashed where the key is drawn: the value at the
-      game's equilibrium, as {'loss/disc': 1.386, 'loss/gen': 0.693}.
+    scalars: list of dicts with 'step', the rows of scalars.jsonl; keys may be
+      missing, values may be None.
+    levels: {key: value at the equilibrium}, drawn dashed, such as {'loss/disc':
+      1.386, 'loss/gen': 0.693}.
     title: the line above the panels.
   """
   panels = _panels(scalars)
@@ -188,7 +188,7 @@ def _curve(axes, steps, values, *, log, color, label, marker):
 
 
 def _draw_levels(axes, name, levels):
-  """Dashed lines, whose values the legend has."""
+  """Dashed lines, with their values in the legend."""
   texts = {}
   for key, value in levels.items():
     text = '1/2' if value == 0.5 else f'{value:.4g}'
@@ -200,7 +200,7 @@ def _draw_levels(axes, name, levels):
 
 
 def _limits(panel, shown):
-  """(low, high) of the vertical axis; (None, None) where nothing is shown."""
+  """(low, high) of the vertical axis; (None, None) without data."""
   if panel.name == 'P(real)':
     return -0.02, 1.02
   if not shown:
