@@ -56,7 +56,6 @@ def apa(*, target: float = 0.6, kimg: float = 500.0, p: float = 0.0,
 
 
 def _adapted(target, kimg, p, batch_size, batch_mean, apply, mix=None):
-  """An augmentation whose p adapts as in `ada`."""
   _check_probability(p)
   if not -1.0 <= target <= 1.0:
     raise ValueError(f'target {target} is not in [-1, 1]')
@@ -114,7 +113,6 @@ def _check_probability(p):
 
 
 def _operations(name, noise, cutout):
-  """(images, keys, p) -> images."""
   def one(image, key, p):
     numbers, of_noise = random.split(key)
     done, u, n = _draw(numbers, p)

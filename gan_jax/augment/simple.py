@@ -92,7 +92,6 @@ def cutout(*, ratio: float = 0.5) -> Callable:
 
 
 def _window(rows, cols):
-  """[H], [W] bool -> [H, W, 1]."""
   return (rows[:, None] & cols[None, :])[..., None]
 
 

@@ -39,7 +39,6 @@ def near(word: str, known: Iterable[str]) -> str:
 
 
 def _initials(name):
-  """Initials: 'lr' of 'learning_rate'."""
   return ''.join(part[:1] for part in name.split('_'))
 
 

@@ -125,7 +125,6 @@ class _Builder:
     return loss
 
   def terms(self):
-    """The penalties with their weights and intervals."""
     specs = self.config['penalties']
     terms = tuple(
         Term(name, fn, self.number(f'penalties[{i}].weight', spec['weight']),
@@ -138,7 +137,6 @@ class _Builder:
     return terms
 
   def augment(self):
-    """All augmentations, composed."""
     names = _distinct(self.config['augment'])
     return compose({name: part for name, part in zip(
         names, self.many('augment'), strict=True) if part})
@@ -166,7 +164,6 @@ class _Builder:
             for i, spec in enumerate(self.config[key])]
 
   def one(self, key):
-    """The component of a key."""
     return self._build(key, self.config[key], key)
 
   def _build(self, key, spec, path):
@@ -192,7 +189,6 @@ class _Builder:
 
 
 def _distinct(specs) -> list[str]:
-  """Names of specs, numbered if repeated."""
   names = [spec['name'] for spec in specs]
   return [name if names.count(name) == 1 else f'{name}_{i}'
           for i, name in enumerate(names)]

@@ -112,7 +112,6 @@ def usage(values) -> str:
 
 
 def _joined(args):
-  """`--flag value` as `--flag=value`."""
   out = []
   for arg in args:
     if (out and out[-1].startswith('-') and '=' not in out[-1]
@@ -125,7 +124,6 @@ def _joined(args):
 
 
 def _hint(arg):
-  """A suggestion for an unexpected positional argument."""
   if arg in MODES:
     return f'; did you mean --mode={arg}?'
   if arg.partition(':')[0].endswith('.py'):
@@ -176,7 +174,6 @@ def _override(config, arg) -> dict:
 
 
 def _reason(config, arg, error) -> str:
-  """Why an override is invalid."""
   path = re.sub(r'^--?(no)?config\.', '', arg.partition('=')[0])
   if (index := re.match(r'(.*)\[(\d+)\]', path)) and isinstance(
       error, (IndexError, TypeError)):

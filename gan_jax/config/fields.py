@@ -86,7 +86,6 @@ def _text(value):
 
 
 def _lists(value):
-  """Tuples as lists, like JSON."""
   if isinstance(value, (list, tuple)):
     return [_lists(v) for v in value]
   if isinstance(value, dict):

@@ -232,7 +232,6 @@ def _check_choice(key, value, choice) -> list[Problem]:
 
 
 def _check_term(path, spec) -> list[Problem]:
-  """Validates `weight` and `every`."""
   holds, rule = _whole(1)
   problems = [] if holds(every := spec.get('every', 1)) else [
       Problem(f'{path}.every', every, rule)]

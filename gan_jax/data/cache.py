@@ -103,7 +103,6 @@ def write(key: str, shape, images: Iterable, finish: Callable) -> Entry:
 
 
 def _remove_abandoned(parent):
-  """Removes unfinished entries of killed processes."""
   for work in parent.glob('.*-*'):
     with contextlib.suppress(OSError):  # another process is removing it
       last = max(path.stat().st_mtime for path in (work, *work.iterdir()))

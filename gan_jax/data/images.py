@@ -131,7 +131,6 @@ def _orientation(image, data) -> int:
 
 
 def _is_deep(image, data) -> bool:
-  """Whether a colour has more than 8 bits."""
   if image.format == 'PNG' and not image.mode.startswith('I'):
     return data[24] == 16  # IHDR: bits per channel
   return (image.format == 'TIFF' and not image.mode.startswith('I')
@@ -253,7 +252,6 @@ class Geometry(NamedTuple):
     return np.concatenate([colour, alpha], 2) if wanted == 4 else colour
 
   def _colour(self, channels):
-    """The background for a number of channels, float32."""
     colour = np.array(self.background, np.float32)
     if channels < 3 and len(colour) == 3:
       colour = np.rint(colour @ np.array([0.299, 0.587, 0.114]))[None]

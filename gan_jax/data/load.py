@@ -115,7 +115,6 @@ def _shaped(source, geometry):
 
 
 def _split(source, selection):
-  """Splits into training and held-out examples."""
   classes, share = integers('classes', selection.classes), selection.holdout
   rows = np.arange(len(source.images))
   if classes:

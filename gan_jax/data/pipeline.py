@@ -79,7 +79,6 @@ class Batches:
     return other
 
   def _epoch(self, epoch):
-    """The order of one epoch, int32 [N * repeat]."""
     # A local reference: another thread may replace the entries meanwhile.
     epochs = self._epochs
     if epoch not in epochs:

@@ -54,7 +54,6 @@ def _fd_infinity(real, fake, seed, interval):
 
 
 def _kernel_interval(real, fake, value, interval):
-  """(ends, protocol) of a kernel distance."""
   error = jackknife(lambda some: kernel.full_kernel_distance(
       real.features, some), fake.features) if interval else 0.0
   return _around(value, error), {'kernel': '(x.y/d + 1)^3',
@@ -126,7 +125,6 @@ def _labels(fake):
 
 
 def _class_accuracy(real, fake, seed, interval):
-  """Share of examples classified as the class asked for."""
   value = float(np.mean(_labels(fake) == fake.labels))
   return [_score('class_accuracy', value, wilson(value, len(fake.labels)))]
 

@@ -95,7 +95,7 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
 
   @functools.cache
   def sides(whole):
-    """Features of the reference, and of as many others for the floor, or None."""
+    """Features of the reference, and of as many others for the floor."""
     if whole:
       every = np.arange(len(source.images))
       return (features_of_data(network(), source, every),
@@ -132,7 +132,6 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
 
 
 def _tail(metric, extractor, num_fake, num_real, reference) -> str:
-  """The settings in a score's name."""
   if metric in WHOLE:
     num_real, reference = num_fake, 'train'
   return f'{extractor}_{short(num_fake)}_{reference}' + (

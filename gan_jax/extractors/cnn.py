@@ -117,7 +117,6 @@ def _check(source):
 
 
 def _extractor(flat, notes, source):
-  """The extractor of trained weights {'a/b': array}."""
   mesh, shape = parallel.own_mesh(), tuple(source.images.shape[1:])
   apply = parallel.spread(partial(_apply, source.num_classes))
   weights = parallel.replicate(traverse_util.unflatten_dict(flat, sep='/'),
@@ -136,7 +135,6 @@ def _extractor(flat, notes, source):
 
 
 def _apply(classes, weights, images):
-  """Features and logits of images uint8 [B, H, W, C]."""
   params = dict(weights)
   mean, std, scale = (params.pop(name) for name in ('mean', 'std', 'scale'))
   features, logits = Network(classes).apply({'params': params},
@@ -219,7 +217,6 @@ def _batches(count, number):
 
 
 def _distort(images, key):
-  """Rotates, scales and shifts each image."""
   def one(image, key):
     angle, rows, cols, *shift = jax.random.uniform(key, (5,), minval=-1.0)
     rows, cols = jnp.exp(_SCALE * rows), jnp.exp(_SCALE * cols)

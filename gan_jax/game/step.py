@@ -229,7 +229,6 @@ def _unrolled(state, inputs, game, pmean):
 
 
 def _update_disc(disc: Net, grads, stats, game: Game) -> Net:
-  """Updates the discriminator and clips its weights."""
   disc = _update(disc, grads, stats, game.disc_optimizer)
   if not game.disc_weight_clip:
     return disc

@@ -15,7 +15,6 @@ from gan_jax.losses.independent import Loss
 
 
 def _one_device(x):
-  """`batch_all` of one device."""
   return x
 
 

@@ -65,7 +65,6 @@ def _distance(x, y):
 
 
 def _sum(x, y, *, same):
-  """Sum of the kernel over all pairs; of two different rows if `same`."""
   total = np.float64(0)
   with jax.enable_x64(True):
     for a, rows in blocks(x, ROWS):

@@ -108,7 +108,7 @@ class AnyDiscriminator(Network, kw_only=True):
   autoencoder = False
 
   def enter(self, images, label):
-    """Returns images with the label's code; ValueError for a generator's norm."""
+    """Returns images with the label's code; ValueError for G's norms."""
     if norms.conditional(self.norm):
       raise ValueError(f'norm {self.norm!r} is for generators: ' + (
           'a discriminator takes the label by '

@@ -85,7 +85,6 @@ class Weighted(nn.Module):
     return y + bias.astype(self.dtype).reshape((1,) * (y.ndim - 1) + (-1,))
 
   def _kernel(self, shape):
-    """The reparametrised kernel of a shape [..., I, O]."""
     one_of(self.weight_norm, WeightNormName, 'weight_norm')
     init = (nn.initializers.normal(1.0) if self.weight_norm == 'equalized'
             else self.kernel_init)

@@ -97,7 +97,6 @@ class Norm(nn.Module):
     return y.astype(self.dtype)
 
   def _standardise(self, name, x):
-    """Zero mean and unit variance, then learnt scale and shift."""
     def around_one(key, shape, dtype=jnp.float32):  # DCGAN's start of scales.
       return 1.0 + self.scale_std * random.normal(key, shape, dtype)
 

@@ -181,7 +181,6 @@ def _patches(x, geometry):
 
 
 def _kernel_matrix(k, geometry):
-  """The kernel k as [m m s s I, O]."""
   return _split_kernel(k, geometry).reshape(-1, k.shape[3])
 
 
@@ -194,7 +193,6 @@ def _kernel_matrix(k, geometry):
 
 
 def _tile_counts(geometry):
-  """Rows and columns of tiles, rounded up."""
   return tuple(-(-n // 2) for n in geometry.out)
 
 

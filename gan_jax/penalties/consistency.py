@@ -37,7 +37,7 @@ def bcr(*, shift: float = 0.125, flip: bool = False) -> Callable:
 
 
 def zcr(*, std: float = 0.03, gen_weight: float = 0.1) -> Regulariser:
-  """Consistency of D on close latents (zCR).  Zhao et al. 2020, 2002.04724, 3.2.
+  """Consistency of D on close latents (zCR).  Zhao et al. 2020, 2002.04724.
 
   (D(G(z)) - D(G(z + d)))^2, d ~ N(0, std^2). G maximises the mean squared
   distance of the two images, times gen_weight, which multiplies the penalty's
@@ -86,7 +86,6 @@ def icr(*, shift: float = 0.125, flip: bool = False, std: float = 0.03,
 
 
 def _change(images, keys, shift, flip):
-  """Images shifted by up to a share of their size, perhaps flipped."""
   check_images(images, 'a consistency term')
   keys = jax.vmap(random.split)(keys)
   most = [int(n * shift) for n in images.shape[1:3]]

@@ -91,7 +91,6 @@ def _between(real, fake, keys):
 
 
 def _uniform(keys, shape):
-  """U(0, 1) of `shape` for each key: [B, *shape]."""
   return jax.vmap(lambda key: random.uniform(key, shape))(keys)
 
 

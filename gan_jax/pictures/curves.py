@@ -111,7 +111,6 @@ def _panels(scalars):
 
 
 def _draw(axes, panel, scalars, levels):
-  """Draws the curves of a panel, and its {key: level} dashed."""
   shown, bad, note = [], set(), panel.good
   for i, key in enumerate(panel.keys):
     steps, values = np.array(sorted(
@@ -188,7 +187,6 @@ def _curve(axes, steps, values, *, log, color, label, marker):
 
 
 def _draw_levels(axes, name, levels):
-  """Dashed lines, with their values in the legend."""
   texts = {}
   for key, value in levels.items():
     text = '1/2' if value == 0.5 else f'{value:.4g}'

@@ -119,7 +119,6 @@ def contact_sheet(rows, names, *, columns, title=''):
 
 
 def _reduced(images):
-  """Uint8 [N, H, W, 1, 3 or 4], reduced to the size of a contact sheet."""
   found = []
   for image in map(pillow, drawable(images)):
     image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BOX)
@@ -128,14 +127,12 @@ def _reduced(images):
 
 
 def _font(size, bold=False):
-  """Matplotlib's font."""
   return ImageFont.truetype(os.path.join(
       matplotlib.get_data_path(), 'fonts', 'ttf',
       f'DejaVuSans{"-Bold" * bold}.ttf'), size)
 
 
 def _cut(text, font, width):
-  """Truncates a text to a width in pixels."""
   text = text.replace('\n', ' ')
   if font.getlength(text) <= width:
     return text

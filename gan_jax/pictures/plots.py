@@ -160,7 +160,7 @@ def plane(real, fake):
 
 
 def spectrum(frequency, real, fake):
-  """Power [N, R], [M, R] by frequency [R], cycles per pixel: median, 80 % band."""
+  """Power [N, R], [M, R] by frequency [R], cycles per pixel: median, 80 %."""
   drawn = figure(720, 500)
   axes = drawn.add_subplot(yscale='log')
   low, middle, high = np.quantile(np.maximum(real, _DARKEST), (0.1, 0.5, 0.9),
@@ -216,7 +216,6 @@ def statistics(*, classes, sizes, histograms, edges, title):
 
 
 def _bars(axes, counted, one, many, label, colour):
-  """Horizontal bars from top to bottom, with their counts."""
   least, most = min(counted.values()), max(counted.values())
   title = (f'{len(counted):,} {one if len(counted) == 1 else many}, '
            + f'{least:,} to ' * (least < most) + f'{most:,} each')

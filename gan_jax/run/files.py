@@ -96,7 +96,6 @@ def is_held(workdir) -> bool:
 
 
 def _lock(fd, workdir):
-  """Locks the open file and writes pid, host and start time."""
   # `is_held` and sweep.sh hold a shared lock for an instant: only who is
   # refused for a second meets another run.
   limit, locked = time.monotonic() + 1, False
@@ -179,7 +178,6 @@ def _git_state(folder):
 
 
 def _git(folder, *arguments):
-  """Output of a git command, '' if it fails."""
   # Inside a git hook GIT_DIR names another repository.
   env = {k: v for k, v in os.environ.items() if not k.startswith('GIT_')}
   env['GIT_OPTIONAL_LOCKS'] = '0'  # runs that start together must not collide

@@ -413,7 +413,6 @@ class Guard:
         self._found, self._record, last).encode())
 
   def _held(self):
-    """Findings that hold now, if the policy acts on them."""
     return [] if self._policy['policy'] == 'warn' else list(
         self._watchdog.holding.values())
 

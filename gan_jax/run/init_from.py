@@ -131,6 +131,5 @@ def _match(there, here, levels):
 
 
 def _size(names, kinds):
-  """Total size of some arrays, given as 'float32[100, 8]'."""
   return sum(math.prod(map(int, re.findall(r'\d+', kinds[name].partition(
       '[')[2]))) for name in names)

@@ -77,7 +77,6 @@ def _names(folder):
 
 
 def _compare(path, size, sha256) -> str:
-  """What is wrong with a file, '' if nothing."""
   try:
     status = os.lstat(path)
     if not stat.S_ISREG(status.st_mode):  # to open a pipe could take for ever

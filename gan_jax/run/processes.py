@@ -256,7 +256,6 @@ def _client():
 
 
 def _get(key, meanwhile=lambda: None):
-  """Waits for a key, calling `meanwhile` once a second."""
   while True:
     meanwhile()
     try:

@@ -129,7 +129,6 @@ class Results(contextlib.AbstractContextManager):
 
 
 def _frames(folder):
-  """Sample grids of a folder in the order of their steps, of one size."""
   names = sorted(glob.glob(os.path.join(glob.escape(str(folder)), 'samples',
                                         '*.png')))
   # All of them are in memory at once.

@@ -72,7 +72,6 @@ def train(experiment: Experiment, folder: str, *,
 
 
 def _fingerprint(experiment):
-  """Hash of config and data, which must agree in all processes."""
   info = experiment.info._asdict()
   del info['manifest']  # It names a folder of one machine.
   return short_hash({'config': experiment.config, 'info': info})
@@ -222,7 +221,6 @@ class _Loop:
     return parallel.copy(parallel.share(state, self.mesh)), step
 
   def _due(self, step):
-    """Which outputs are due after a step."""
     run, end = self.experiment, step == self.experiment.train_steps
     due = {name for name in ('sample', 'eval', 'checkpoint')
            if (every := getattr(run, f'{name}_every'))

@@ -166,7 +166,6 @@ def _points(configs) -> dict[str, str]:
 
 
 def _shared_folder(folders):
-  """Name of the folder that the seeds of a point share."""
   path = os.path.commonpath(list(map(os.path.abspath, folders)))
   if os.path.basename(path).startswith('seed='):
     path = os.path.dirname(path)
@@ -190,7 +189,6 @@ def _means(frame) -> pd.DataFrame:
 
 
 def _markdown(frame, points, columns, means) -> str:
-  """Table of points and real examples, and the unfinished runs."""
   names = [column.partition(' (')[0] for column in columns]
   # With a hash only where one name stands for two.
   heads = [name if names.count(name) == 1 else column

@@ -112,7 +112,6 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
 
 
 def _made(folder, step) -> int:
-  """Modification time of a checkpoint in ns, 0 if gone."""
   try:
     return os.stat(os.path.join(folder, 'checkpoints', str(step))).st_mtime_ns
   except OSError:
@@ -120,7 +119,6 @@ def _made(folder, step) -> int:
 
 
 def _recorded(folder, evaluator) -> dict[int, list[Score]]:
-  """{step: scores} of scores.jsonl by these evaluators."""
   found = {}
   for _, row in read_rows(os.path.join(folder, 'scores.jsonl')):
     if row and evaluator.protocol.items() <= row.get('protocol', {}).items():

@@ -146,7 +146,6 @@ def _sample(total, count) -> np.ndarray:
 
 
 def _chunks(images, rows):
-  """Yields the examples of these rows, some at a time."""
   size = max(1, _CHUNK // max(1, images.nbytes // len(images)))
   for i in range(0, len(rows), size):
     yield images[rows[i:i + size]]

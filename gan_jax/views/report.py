@@ -138,7 +138,6 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
 
 
 def _draw(run: _Run) -> Iterator[Picture]:
-  """All pictures; for vectors only scatter plots."""
   source = run.source
   each = max(1, source.images.nbytes // len(source.images))
   count = min(len(source.images), _ALL, max(_GRID, _BYTES // each))

@@ -86,7 +86,6 @@ def restored(folder, game, config, info, step: int = 0, strict: bool = False):
 
 
 def _check(config, info, out, count, label, truncation, interpolate):
-  """Raises RequestError for invalid arguments."""
   suffix = os.path.splitext(out)[1].lower()
   for wrong, text in (
       (count < 1, f'--num_samples={count} must be 1 or more'),

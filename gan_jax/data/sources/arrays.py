@@ -167,13 +167,11 @@ def _npz_array(path, headers, key) -> np.ndarray:
 
 
 def _describe(headers) -> str:
-  """'images' uint8 [10, 28, 28], 'labels' int64 [10]: for messages."""
   return ', '.join(f'{key!r} {dtype} {list(shape)}'
                    for key, (shape, dtype) in headers.items())
 
 
 def _guess(path, headers, image_key, label_key) -> tuple:
-  """Names of images and labels, guessed if not given."""
   by_lower = {key.lower(): key for key in headers}
   images, labels = [image_key], [label_key]
   if not image_key:
@@ -224,7 +222,6 @@ def _read_idx(path) -> np.ndarray:
 
 
 def _read_pair(images_path, labels_path):
-  """Images, labels and number of classes of two IDX files."""
   images = as_images(_read_idx(images_path), repr(str(images_path)))
   if not labels_path:
     return images, (), 0

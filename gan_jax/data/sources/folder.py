@@ -233,7 +233,6 @@ def _of_json(where) -> list | None:
 
 
 def _of_csv(where) -> list:
-  """[(file, label, place in the CSV file)]."""
   with one_error(where, 'CSV file'), open(
       where, encoding='utf-8-sig', errors='surrogateescape',
       newline='') as file:
@@ -257,7 +256,6 @@ def _of_csv(where) -> list:
 
 
 def _matched(where, named, paths, refused) -> list:
-  """The label, as text, of each image."""
   index = {_plain(path): path for path in paths} | {p: p for p in paths}
   others = {_plain(path) for path in refused}
   found, absent = {}, []

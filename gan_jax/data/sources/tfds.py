@@ -101,7 +101,6 @@ def _import_library():
 
 
 def _find(library, dataset, data_dir) -> str:
-  """The folder of the prepared version of `dataset`."""
   path = pathlib.Path(dataset).expanduser()
   if (path / _INFO).is_file():
     return str(path)
@@ -165,7 +164,6 @@ def _config(dataset, folder, prepared) -> str:
 
 
 def _open(library, path):
-  """The read-only builder of a prepared folder."""
   try:
     builder = library.builder_from_directory(path)
     formats = {f.value for f in builder.info.available_file_formats()}
@@ -198,7 +196,6 @@ def _find_split(info, split, path):
 
 
 def _keys(kinds, features, image_key, label_key, path) -> tuple:
-  """The names of the image and of the class, or 'none'."""
   # LabeledImage, a kind of Image, is a mask of classes.
   images = [k for k, f in sorted(features.items()) if isinstance(f, kinds.Image)
             and not isinstance(f, kinds.LabeledImage)]
@@ -267,7 +264,6 @@ def _pixels(encoded, channels) -> np.ndarray:
 
 
 def _decode(key, examples, count, geometry, path):
-  """Decodes the examples into the cache in one pass."""
   sizes, labels = collections.Counter(), []
   first = next(examples)
   examples = itertools.chain([first], examples)
