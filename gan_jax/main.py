@@ -117,7 +117,7 @@ def _evaluate(line):
     if not (flags.images and flags.reference):
       raise RequestError('give both --images and --reference')
     if flags.best or flags.follow:
-      raise RequestError('--best and --follow are of a --workdir')
+      raise RequestError('--best and --follow need --workdir')
     return evaluate.folders(flags.images, flags.reference, out=flags.out,
                             resize=_size(flags.resize), **asked)
   if not flags.workdir:

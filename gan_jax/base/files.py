@@ -85,8 +85,8 @@ def try_write_file(path, data: bytes) -> bool:
 
 
 def _warn(path, error):
-  _log.warning('cannot write %s: %s%s; the run goes on without it, and later '
-               'writes are tried again', path, error.strerror or error,
+  _log.warning('cannot write %s: %s%s; the run continues without it, and '
+               'retries later writes', path, error.strerror or error,
                free_space(path, error))
 
 

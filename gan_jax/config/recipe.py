@@ -220,8 +220,8 @@ def _replace(config, key, name):
 
 def _quick(config):
   """Smoke-test settings: two calls of two steps on tiny networks."""
-  _LOG.info('quick: tiny networks and 4 steps, to see whether it runs; its '
-            'pictures show nothing')
+  _LOG.info('quick: a smoke test with tiny networks and 4 steps; its pictures '
+            'are noise')
   config.train_steps = 4
   config.steps_per_call = 2
   config.batch_size = 8

@@ -105,8 +105,8 @@ def _problems(config, rule) -> list[Problem]:
 
 def _best(config, devices):
   if config['best_metric'] and not config['evaluators']:
-    yield 'best_metric', ('nothing is scored: add an evaluator, as '
-                          'configs/dcgan.py:evaluator=scores does')
+    yield 'best_metric', ('needs an evaluator; use for example '
+                          'configs/dcgan.py:evaluator=scores')
 
 
 def _batch(config, devices):
@@ -161,8 +161,8 @@ def _unrolled(config, devices):
 def _simultaneous(config, devices):
   if config['updates'] == 'simultaneous' and (
       config['disc_steps'], config['gen_steps']) != (1, 1):
-    yield 'updates', ('is one update of each player; use disc_steps=1 and '
-                      'gen_steps=1, or alternating')
+    yield 'updates', ('simultaneous makes one update of each network; use '
+                      'disc_steps=1 and gen_steps=1, or alternating')
 
 
 def _codes(config, devices):
@@ -176,7 +176,7 @@ def _codes(config, devices):
         latent['name'] != 'infogan' or term != prior):
       yield f'penalties[{i}]', (
           f'needs latent=dict(name="infogan", categories={term["categories"]}, '
-          f'continuous={term["continuous"]}), whose codes it finds again')
+          f'continuous={term["continuous"]}), whose codes it recovers')
 
 
 # Rules of the data.
@@ -210,8 +210,8 @@ def _players_move(config):
   """Constraints of updates, unrolled_steps and accumulate_steps."""
   parts = config['accumulate_steps']
   if config['unrolled_steps'] and parts > 1:
-    yield 'unrolled_steps', ('looks ahead by updates that accumulate_steps '
-                             'holds back; use accumulate_steps=1')
+    yield 'unrolled_steps', ('does not work with accumulated updates; use '
+                             'accumulate_steps=1')
   if config['unrolled_steps'] and config['max_grad_norm']:
     yield 'max_grad_norm', (
         "divides by the norm of the discriminator's gradient, through which "
@@ -233,9 +233,9 @@ def _augment(config):
 
 def _packs(config, terms):
   """Packing excludes class-conditional discriminators and terms."""
-  told = ['the discriminator is told'] * models.is_conditional(
+  told = ['the discriminator is conditioned on'] * models.is_conditional(
       config['discriminator']) + [
-          f'{term.name} asks for' for _, term in terms if term.parts.heads]
+          f'{term.name} needs' for _, term in terms if term.parts.heads]
   for who in told if config['packing'] > 1 else ():
     yield 'packing', (f'a pack holds images of several classes, but {who} one; '
                       'use packing=1, or leave the classes out')
@@ -250,8 +250,7 @@ def _classes(config, terms):
     fix += ', or conditional = True in a network of your own'
   for path, term in terms:
     if names(term.parts.gen, 'label'):
-      yield f'{path}.name', ('asks the generator for classes, which it does '
-                             f'not know; {fix}')
+      yield f'{path}.name', f'needs a conditional generator; {fix}'
     elif names(term.parts.disc, 'label') and 'apa' in _augments(config):
       yield 'augment', (
           'apa would give the labels of real images to generated ones, and '
@@ -302,8 +301,8 @@ def _logits(config, loss, terms):
     yield 'penalties', (f'{", ".join(judges)} each say what the logits of the '
                         'discriminator are; leave one of them')
   if loss.relative and adaptive:
-    yield 'augment', (f'adapts by the sign of D(real), which {name} leaves '
-                      'open; use bgc, which has a fixed p')
+    yield 'augment', (f'adapts to the sign of D(real), which is arbitrary with '
+                      f'{name}; use bgc, which has a fixed p')
   for path, term in terms if loss.inputs == 'features' else ():
     if any(names(side, critic) for side in (term.parts.disc, term.parts.gen)
            for critic in ('critic', 'fake_critic')):
@@ -387,10 +386,11 @@ def trace(game: Game, step: Callable, init: Callable, image_shape,
   except Exception as e:  # Whatever the user's parts raise is the problem.
     if sizes := _problems(config, _sizes_below_one(config)):
       raise ConfigError(sizes) from e
-    hint = ('a term needs a head that the discriminator has not: '
+    hint = ('a penalty needs a head that the discriminator does not have: '
             if isinstance(e, KeyError) else '')
     raise ConfigError([Problem(
-        '', None, f'the game cannot be played: {hint}{lookup.failure(e)}'
+        '', None,
+        f'the components do not fit together: {hint}{lookup.failure(e)}'
     )]) from e
 
 

@@ -217,11 +217,11 @@ class Checkpoints(contextlib.AbstractContextManager):
     if not valid:
       raise CheckpointError(
           f'damaged checkpoint {said}. No older one is valid: bring the files '
-          'back from a copy, or begin anew in another --workdir')
+          'back from a copy, or start in another --workdir')
     if self._strict:
       raise CheckpointError(f'damaged checkpoint {said}. Without --strict, '
-                            f'step {valid} would take its place')
-    _LOG.warning('DAMAGED CHECKPOINT %s; step %d takes its place', said, valid)
+                            f'step {valid} would be used instead')
+    _LOG.warning('DAMAGED CHECKPOINT %s; using step %d instead', said, valid)
     for step in damaged if self._keep else ():
       names = (f'damaged-{step}' + (f'.{i}' if i else '')
                for i in itertools.count())
@@ -256,8 +256,8 @@ class Checkpoints(contextlib.AbstractContextManager):
     except Exception as e:  # Orbax raises a dozen kinds for damaged files.
       raise CheckpointError(
           f'cannot read {self._path(step)}, though its files are as they were '
-          f'saved: {first_line(e)}; move the folder away to go on from the '
-          'checkpoint before it') from e
+          f'saved: {first_line(e)}; move the folder away to resume from '
+          'the checkpoint before it') from e
 
 
 @jax.jit

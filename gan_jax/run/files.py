@@ -106,9 +106,8 @@ def _lock(fd, workdir):
     except BlockingIOError:
       if time.monotonic() > limit:
         raise WorkdirError(
-            f'workdir {workdir} is held by another run: {_holder(fd)}; one run '
-            'writes a workdir at a time; end that run or give another '
-            '--workdir') from None
+            f'workdir {workdir} is locked by another run: {_holder(fd)}; '
+            'end that run or give another --workdir') from None
       time.sleep(0.05)
     except OSError as error:
       raise WorkdirError(
@@ -224,7 +223,7 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
       flags.append('--allow_changed_data')
     raise WorkdirError(
         f'{folder} holds another run; use another --workdir, or remove it; or '
-        f'go on with what has changed by {" ".join(flags)}:\n  '
+        f'resume with the changes by {" ".join(flags)}:\n  '
         + '\n  '.join(lines))
   if allowed:
     _LOG.warning('changed since the last launch:\n  %s', '\n  '.join(allowed))
@@ -389,9 +388,9 @@ def write_launch(folder, experiment, start: int, **facts) -> None:
              or key.endswith('.minibatch') and value != 'none']
     _LOG.warning('on %d devices, before on %d: the same batches and noise, but '
                  'not the same bits%s', now, then, parts and (
-                     f'; and not the same game: with {", ".join(parts)} each '
-                     'device looks at its own part of the batch') or '')
+                     f'; with {", ".join(parts)} each device uses its own part '
+                     'of the batch, so that training differs') or '')
   now, then = launch['cores'], before.get('cores', 0)
   if now and then and now != then:
-    _LOG.warning('on %d cores, before on %d: a CPU sums in another order, so '
-                 'that it is the same run, but not the same bits', now, then)
+    _LOG.warning('on %d cores, before on %d: the same run, but not the same '
+                 'bits, as the summation order differs', now, then)

@@ -425,7 +425,7 @@ class Guard:
         f'step {step}: the watchdog stopped the run: '
         + '; '.join(f'{f.text}. {f.advice}' for f in self._held())
         + f'. See {self._path("report.md")}; '
-        f'--config.watchdog.policy=warn --workdir={self._folder} goes on')
+        f'to continue: --config.watchdog.policy=warn --workdir={self._folder}')
 
   def _go_back(self, finding, at, names):
     """Rolls back, or returns the file that names step and batch."""
@@ -478,8 +478,8 @@ def _origin(experiment) -> str:
   for place, words in places.items():
     for name, value in scalars.items():
       if name.startswith(place) and not np.isfinite(value).all():
-        return ('It is so before any update, so that the learning rate is not '
-                f'the reason. Look at {words}: of what is computed in a step, '
+        return ('This happens before any update, so the learning rate is not '
+                f'the cause. Look at {words}: of all values of the step, '
                 f'{name} is the first that is not finite')
   return ''
 
@@ -489,7 +489,7 @@ def report(found, record, last: int) -> str:
   lines = ['# What the watchdog found', '']
   if not found and not record:
     return '\n'.join([*lines, f'Nothing, up to step {last:,}.', ''])
-  lines += [f'Up to step {last:,}. A row says when something began to hold.',
+  lines += [f'Up to step {last:,}. Each row gives the first step of a finding.',
             '', '| step | finding | numbers | what to try |',
             '|---|---|---|---|']
   rows = [(f.step, f.name, f.text, f.advice) for f in found]

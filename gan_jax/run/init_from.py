@@ -104,8 +104,8 @@ def _check_meaning(workdir, config, info, experiment):
       experiment.config, experiment.info.image_shape))
   if lines:
     raise CheckpointError(
-        f'init_from={workdir}: its weights mean something else; use what is '
-        'used there, or no init_from:\n  ' + '\n  '.join(lines))
+        f'init_from={workdir}: its weights mean something else; use the '
+        'same values, or no init_from:\n  ' + '\n  '.join(lines))
 
 
 def _levels(key, config, info, experiment):

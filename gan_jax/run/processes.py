@@ -63,7 +63,7 @@ def join(coordinator: str = '', count: int = 0,
         heartbeat_timeout_seconds=HEARTBEAT, initialization_timeout=_CONNECT,
         shutdown_timeout_seconds=30)
   except (ValueError, RuntimeError) as e:
-    raise ProcessGroupError('the processes of this run do not find each other: '
+    raise ProcessGroupError('cannot connect to the other processes of the run: '
                             f'{first_line(e)}') from e
   group = ProcessGroup(jax.process_index(), jax.process_count())
   _LOG.info('process %d of %d', group.index, group.count)
@@ -203,8 +203,8 @@ class ProcessGroup:
     _print(f'process {self.index} of {self.count}: {first_line(error)}\n'
            'A process of this run has died or does not answer; all others end '
            f'within {HEARTBEAT + GRACE} s, and the heartbeats say which tasks '
-           'are unhealthy. The newest checkpoint is whole: the same command '
-           'goes on from it')
+           'are unhealthy. Rerun the command to resume from the newest '
+           'checkpoint')
     try:
       self._said()
     except LostProcessError as e:

@@ -125,7 +125,7 @@ class Results(contextlib.AbstractContextManager):
     best, floor = pick(rows, key=lambda row: row['value']), last.get('floor')
     return [f'  {wanted}: {last["value"]:.4g} at step {last["step"]:,}, best '
             f'{best["value"]:.4g} at step {best["step"]:,}'
-            + (f'; of real examples {floor:.4g}' if floor is not None else '')]
+            + (f'; of real images {floor:.4g}' if floor is not None else '')]
 
 
 def _frames(folder):
@@ -186,7 +186,7 @@ class Best:
     """
     score = next((s for s in scores if s.name == self._name), None)
     if self._name and score is None:
-      _LOG.warning('no best state is kept: no score %s, there are %s',
+      _LOG.warning('best_metric: no score %s; there are %s',
                    self._name, ', '.join(s.name for s in scores) or 'none')
     if score is None or not self.wants(score):
       return False

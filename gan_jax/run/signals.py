@@ -69,5 +69,5 @@ class StopRequest:
     self.signum = signum
     name = signal.Signals(signum).name
     with contextlib.suppress(OSError):  # standard error may be closed
-      os.write(2, f'\n{name}: saving after this call; once more to quit at '
-               'once\n'.encode())
+      os.write(2, f'\n{name}: saving after the current chunk; a second '
+               'signal quits at once\n'.encode())

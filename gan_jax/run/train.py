@@ -67,8 +67,8 @@ def train(experiment: Experiment, folder: str, *,
       raise
     raise WorkdirError(
         f'cannot write to {e.filename or folder}: {e.strerror}'
-        f'{free_space(folder, e)}: free some room; the same command goes on '
-        'from the newest checkpoint') from e
+        f'{free_space(folder, e)}: free some space, then rerun the command to '
+        'resume from the newest checkpoint') from e
 
 
 def _fingerprint(experiment):
@@ -121,8 +121,8 @@ def _lead(experiment, folder, group, strict, changed):
                        f'{experiment.train_steps}; raise train_steps, with '
                        f'--workdir={folder}')
   if start == experiment.train_steps:
-    _LOG.info('%s is finished, at step %d: raise train_steps with --workdir'
-              '=%s to go on', folder, start, folder)
+    _LOG.info('%s is finished, at step %d: to train longer, raise '
+              'train_steps, with --workdir=%s', folder, start, folder)
   if not start and experiment.config['init_from']:
     init, origin = init_from.start_from(experiment, strict=strict)
     experiment = experiment._replace(init=init)
@@ -137,8 +137,8 @@ def _lead(experiment, folder, group, strict, changed):
       checkpoints.close()
     _LOG.info('%s', results.summary(
         checkpoints.latest(), loop.guard.findings,
-        f'stopped by {signal.Signals(stop.signum).name}, the same command goes '
-        'on' if stop.signum else 'finished'))
+        f'stopped by {signal.Signals(stop.signum).name}, the same command '
+        'resumes' if stop.signum else 'finished'))
   return stop.exit_status
 
 

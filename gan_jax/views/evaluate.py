@@ -63,7 +63,7 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
   run = experiment.load(config | {'evaluators': specs})
   if run.info.fingerprint != info.fingerprint:
     raise WorkdirError(f'{folder} was trained on other data than those that '
-                       'its config names now: scores would not be of this run')
+                       'its config names now; restore the data')
   evaluator = Evaluator(run)
   abstract = parallel.abstract(jax.eval_shape(run.init), parallel.own_mesh())
   keeper, saved = Best(folder, best, own=True), Checkpoints(folder)

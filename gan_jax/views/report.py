@@ -63,8 +63,8 @@ class _Run:
     if self.source.fingerprint != self.info.fingerprint:
       raise WorkdirError(
           f'{folder} was trained on other examples than those that its config '
-          'names now: beside these its images would mean nothing; bring back '
-          'the data, or go on training with --allow_changed_data')
+          'names now; restore the data, or train further with '
+          '--allow_changed_data')
     try:
       self.extractor = extractor and lookup.build(
           'gan_jax.extractors', extractor, source=self.source)

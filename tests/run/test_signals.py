@@ -38,9 +38,10 @@ def test_a_signal_ends_the_run_after_the_call_with_a_checkpoint(
   # Step 10 is written while the call to 12 is in flight; no other was begun.
   assert tiny.finished(tmp_path) == [12]
   assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6, 8, 10, 12]
-  assert f'{signum.name}: saving after this call' in capfd.readouterr().err
+  said = capfd.readouterr().err
+  assert f'{signum.name}: saving after the current chunk' in said
   assert caplog.messages[-1].startswith(
-      f'stopped by {signum.name}, the same command goes on: {tmp_path} is at '
+      f'stopped by {signum.name}, the same command resumes: {tmp_path} is at '
       'step 12 of 400, after ')
 
 
