@@ -24,14 +24,14 @@ def main(argv: list[str]) -> int:
     data, 4 in the run; 143, 130 or 85 after SIGTERM, SIGINT or SIGUSR1, with a
     checkpoint: rerun the command to resume.
   """
-  # Where matplotlib keeps its fonts: configs import it already.
+  # Matplotlib's cache; importing a config may import Matplotlib.
   os.environ.setdefault('MPLCONFIGDIR', os.path.expanduser(
       '~/.cache/gan_jax/matplotlib'))
   if os.environ.get('JAX_NUM_CPU_DEVICES', '1') != '1':
     # With fewer threads than devices, collectives on CPU can dead-lock.
     os.environ.setdefault('NPROC', '16')
   logging.basicConfig(format='%(message)s', force=True)
-  absl_logging.set_verbosity('warning')  # Orbax tells its life story.
+  absl_logging.set_verbosity('warning')  # Orbax is verbose.
   logging.getLogger('gan_jax').setLevel(logging.INFO)
   line = command_line.parse(argv)
   if line.flags.help:
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     return 0
   if line.flags.mode != 'train' or line.flags.dry_run:
     return _act(line)
-  # Imported here: --help and a mistyped flag need no JAX.
+  # Imported late: --help and flag errors need no JAX.
   from gan_jax.run import processes
   try:
     group = processes.join(line.flags.coordinator, line.flags.num_processes,

@@ -38,8 +38,9 @@ class Data(NamedTuple):
 class Batch(NamedTuple):
   """Examples of a step: image [S, B, H, W, C], label [S, B], position [B].
 
-  S is disc_steps. Positions are those in the global batch: all randomness of an
-  example derives from its position, so that N devices train as one does.
+  S is disc_steps; label and position are int32. Positions are those in the
+  global
+  batch: all randomness of an example derives from it: N devices train as one.
   """
 
   image: Any
@@ -129,7 +130,7 @@ def replicate(tree, mesh):
   sharding = NamedSharding(mesh, P())
   if jax.process_count() == 1:
     return jax.device_put(tree, sharding)
-  # device_put would gather what all processes have, and compare.
+  # device_put would compare the values of all processes.
   return jax.tree.map(lambda x: jax.make_array_from_callback(
       x.shape, sharding, np.asarray(x).__getitem__), tree)
 
@@ -138,7 +139,7 @@ def share(tree, mesh):
   """Replicates process 0's tree on the mesh; elsewhere only shapes are read."""
   if jax.process_count() == 1:
     return replicate(tree, mesh)
-  # As integers: a sum of floats with zeros would lose the sign of -0.
+  # As integers, to keep the sign of -0 in the sum.
   bits = jax.tree.map(lambda x: np.asarray(x).view(f'u{x.dtype.itemsize}'),
                       tree)
   bits = multihost_utils.broadcast_one_to_all(bits)
@@ -187,7 +188,7 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range,
     state is donated. B must be divisible by the number of devices. A fourth
     argument replaces the seed.
   """
-  # XLA:CPU copies what a single device all-reduces: 10 % of an MLP's step.
+  # An all-reduce of one device is a copy on XLA:CPU: 10 % of an MLP's step.
   average = pmean if mesh.size > 1 else lambda tree: tree
 
   def run(state, data, call, seed):
@@ -211,7 +212,7 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range,
   sharding = NamedSharding(mesh, split)
 
   def runner(state, data, call, seed=seed):
-    # The seed is an argument: runs that differ in it share one compilation.
+    # As an argument, so that seeds share one compilation.
     return compiled(state, data, _put(call, sharding), np.uint32(seed))
 
   return runner
@@ -253,7 +254,7 @@ def spread(function: Callable) -> Callable:
     size, count = sharding.mesh.size, len(arrays[0])
     parts = NamedSharding(sharding.mesh, P(AXIS))
 
-    def put(x):  # Filled up to what divides; all processes have all of it.
+    def put(x):  # Padded to a multiple of the devices.
       x = np.asarray(x)
       x = x[np.minimum(np.arange(count + -count % size), count - 1)]
       return jax.make_array_from_callback(x.shape, parts, x.__getitem__)

@@ -133,7 +133,7 @@ def _draw(key, p):
   """(operations applied [15], U(-1, 1) [10], N(0, 1) [8]), drawn at once."""
   uniforms, normals = random.split(key)
   u = random.uniform(uniforms, (25,))
-  # The two rotations are to be none with probability 1 - p together.
+  # Neither rotation happens with probability 1 - p.
   half = 1.0 - jnp.sqrt(1.0 - p)
   chance = jnp.stack([half if i in (4, 6) else p for i in range(15)])
   return u[:15] < chance, 2.0 * u[15:] - 1.0, random.normal(normals, (8,))
@@ -143,7 +143,7 @@ def _geometry(image, done, u, n):
   size = jnp.array(image.shape[:2], jnp.float32)
   flip = jnp.where(done[0] & (u[0] < 0.0), -1.0, 1.0)
   quarter = jnp.where(done[1], jnp.floor(2.0 * u[1] + 2.0), 0.0)
-  # As exact numbers: the pixels are to be copied.
+  # Exact numbers, so that pixels are copied.
   cos, sin = (jnp.array(v)[quarter.astype(jnp.int32)] for v in
               ([1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]))
   whole = jnp.where(done[2], jnp.round(0.125 * u[2:4] * size), 0.0)
@@ -168,8 +168,8 @@ def _colour(image, done, u, n):
   image = contrast * (image + brightness)
   if image.shape[-1] != 3:
     return flip * image
-  # Colours are a luma along the grey axis and a chroma across it. Not done is
-  # the image itself, free of rounding.
+  # Luma along the grey axis, chroma across it. Images without an operation
+  # are returned unrounded.
   angle, saturation = jnp.pi * u[1], jnp.exp2(n[2])
   luma = jnp.mean(image, axis=-1, keepdims=True)
   chroma = image - luma

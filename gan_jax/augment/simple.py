@@ -40,7 +40,7 @@ def translation(*, ratio: float = 0.125) -> Callable:
   """
   def one(image, key):
     height, width = image.shape[:2]
-    # As the authors round: 2.5 pixels are 3, not the even number next to it.
+    # Rounded half up, as by the authors.
     limits = jnp.array([int(n * ratio + 0.5) for n in (height, width)])
     shift = random.randint(key, (2,), -limits, limits + 1)
     rows, cols = jnp.arange(height) - shift[0], jnp.arange(width) - shift[1]
@@ -80,7 +80,7 @@ def cutout(*, ratio: float = 0.5) -> Callable:
   """
   def one(image, key):
     size = jnp.array([int(n * ratio + 0.5) for n in image.shape[:2]])
-    # An even window is centred between pixels, where there is one place more.
+    # The centre of an even window lies between pixels: one more position.
     places = jnp.array(image.shape[:2]) + 1 - size % 2
     start = random.randint(key, (2,), 0, places) - size // 2
     stop = start + size

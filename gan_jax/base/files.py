@@ -32,7 +32,7 @@ def write_file(path, data: bytes):
   except BaseException:
     temporary.unlink(missing_ok=True)
     raise
-  sync_folder(path.parent)  # Only then is the rename itself on the disk.
+  sync_folder(path.parent)  # Makes the rename durable.
 
 
 def sync_folder(path):
@@ -46,7 +46,7 @@ def sync_folder(path):
 
 def free_space(path, error: Exception) -> str:
   """' (1,234 bytes free)' if the error is of a full or broken disk, else ''."""
-  # Tensorstore has the words of the system in errors of other kinds.
+  # Tensorstore raises other errors with the system's message.
   if getattr(error, 'errno', None) not in _DISK and not any(
       os.strerror(code) in str(error) for code in _DISK):
     return ''
@@ -118,7 +118,7 @@ class Appender:
     """Flushes; warns of lost records."""
     self.flush()
     if self._fd is not None:
-      with contextlib.suppress(OSError):  # the flush has said what is wrong
+      with contextlib.suppress(OSError):  # the flush has warned
         os.close(self._fd)
     lost = self._lost + len(self._waiting)
     self._fd, self._waiting, self._lost, self._failed = None, [], 0, False

@@ -18,8 +18,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from gan_jax.base.errors import Problem
 
-# Annotation of an argument that may be a schedule: a number, or a function of
-# the step.
+# Annotation of an argument that may be a schedule (a function of the step).
 Number = float | Callable
 
 
@@ -195,7 +194,7 @@ def defaults(room: str, name: str, kind: str = '', *,
 def parameters(function) -> dict[str, inspect.Parameter]:
   """Parameters of a component, without those that flax adds."""
   found = dict(inspect.signature(function).parameters)
-  # Every flax module has these two; they are not choices.
+  # Of every flax module; not settings.
   if isinstance(function, type):
     found.pop('parent', None)
     found.pop('name', None)

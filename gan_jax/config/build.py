@@ -19,7 +19,7 @@ from gan_jax.game.rules import Game
 from gan_jax.losses import Loss
 from gan_jax.penalties import Term
 
-# Keys of a config that the game takes over under the same name.
+# Config keys that are fields of `Game`.
 _SAME = ('disc_steps', 'gen_steps', 'reuse_fakes', 'disc_weight_clip',
          'ema_rampup', 'gradient_normalization', 'packing',
          'unrolled_steps')
@@ -131,7 +131,7 @@ class _Builder:
              spec.get('every', 1))
         for i, (name, spec, fn) in enumerate(zip(
             _distinct(specs), specs, self.many('penalties'), strict=True)))
-    # The discriminator that is built after them must have their heads.
+    # The discriminator, built later, must have their heads.
     self.supplied['heads'] = tuple(dict.fromkeys(
         head for term in terms if term.fn for head in term.parts.heads))
     return terms
@@ -182,7 +182,7 @@ class _Builder:
   def _try(self, build, path, value: Any = None):
     try:
       return build()
-    except Exception as e:  # Whatever a choice raises is what is wrong.
+    except Exception as e:  # Components may raise anything.
       if value is None:
         value = self.config.get(path.split('[')[0])
       self.problems.append(Problem(path, value, lookup.failure(e)))

@@ -163,8 +163,7 @@ def _read_config(name, overrides):
 def _override(config, arg) -> dict:
   """Sets one field; returns {path: value}."""
   values = flags.FlagValues()
-  # New fields are let through here and judged with all the rest by
-  # experiment.load, so that every mistake in a config is named at once.
+  # Unknown fields pass here; experiment.load reports all errors together.
   config_flags.DEFINE_config_dict(
       'config', config, lock_config=False, accept_new_attributes=True,
       flag_values=values, sys_argv=['', arg])
@@ -195,7 +194,7 @@ def _reason(config, arg, error) -> str:
 def _file_name(text) -> str:
   """A string as a folder name of at most 200 bytes."""
   name = re.sub(r'[^\w.,=+\[\]%-]+', '_', text)
-  if len(name.encode()) <= 200:  # File systems take 255.
+  if len(name.encode()) <= 200:  # File systems allow 255.
     return name
   digest = hashlib.sha256(name.encode()).hexdigest()[:12]
   return f'{name.encode()[:180].decode(errors="ignore")}-{digest}'

@@ -58,7 +58,7 @@ def steps(value: Any, units: Units) -> int:
            'e': units.num_examples / units.examples_per_step}
   if unit.startswith('example'):
     worth['e'] = 1 / units.examples_per_step
-  # The small slack keeps 0.1 * 30 from becoming 4.
+  # The tolerance keeps 0.1 * 30 from becoming 4.
   calls = math.ceil(number * worth[unit[0]] / units.multiple - 1e-9)
   return calls * units.multiple
 
@@ -84,7 +84,7 @@ def check_number(value: Any, path: str, low: float = 0.0,
     if isinstance(name, str) and name not in known and ':' not in name:
       return [Problem(f'{path}.name', name,
                       f'no such schedule{lookup.near(name, known)}')]
-    # Durations written as texts stand for the number of steps.
+    # Strings are durations; their value does not matter here.
     wrong = [Problem(f'{path}.{k}', v, RULE)
              for k, v in value.items() if k != 'name' and isinstance(v, str)
              and not is_text(v)]

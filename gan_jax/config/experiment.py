@@ -26,7 +26,7 @@ from gan_jax.game.rules import Game
 from gan_jax.game.state import init_state, pack
 from gan_jax.game.step import simultaneous_step, train_step
 
-# Keys without which no game can be built.
+# Keys that must be valid to build a `Game`.
 _GAME = {'generator', 'discriminator', 'latent', 'loss', 'penalties', 'augment',
          'gen_optimizer', 'disc_optimizer', 'batch_size', 'disc_steps',
          'gen_steps', 'steps_per_call', 'dtype', 'image_range',
@@ -114,7 +114,7 @@ def game_of_run(config: Mapping, info: DataInfo) -> Game:
 
 def initial_state(game: Game, image_shape, seed: int):
   """The state before the first step, from the seed alone."""
-  few = 2 * game.packing  # The networks look at shapes only.
+  few = 2 * game.packing  # Only shapes matter.
   image = jnp.zeros((few, *image_shape))
   label = jnp.zeros((few,), jnp.int32)
   key = jax.random.fold_in(jax.random.key(seed), 2**31 - 1)
@@ -139,7 +139,7 @@ def _source(config, problems):
     if not problems:
       raise
     problems.append(Problem('data', config['data'], str(e)))
-  except Exception as e:  # Of a set of the user's own.
+  except Exception as e:  # A user's data set may raise anything.
     problems.append(Problem('data', config['data'], lookup.failure(e)))
 
 
@@ -148,7 +148,7 @@ def _times(config, info):
   times, problems = {}, []
   if any(not isinstance(n := config.get(key), int) or n < 1
          for key in ('batch_size', 'disc_steps', 'steps_per_call')):
-    return times  # Nothing can be counted in these units.
+    return times  # The units are undefined.
   units = units_of(config, info, 0)
   for key in sorted(keys.DURATIONS, key=lambda key: key != 'train_steps'):
     if key not in config:
@@ -172,7 +172,7 @@ def _evaluators(config, source):
     try:
       found.append(lookup.build(keys.CHOICES['evaluators'].module, spec,
                                 source=source, seed=config['seed']))
-    except Exception as e:  # Whatever a choice raises is what is wrong.
+    except Exception as e:  # Components may raise anything.
       problems.append(Problem(f'evaluators[{i}]', spec, lookup.failure(e)))
   if problems:
     raise ConfigError(problems)

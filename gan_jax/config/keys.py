@@ -78,7 +78,7 @@ _BATCH = ('batch_mean', 'batch_all')
 
 KEYS = {
     'seed': Key(0, 'seed of everything random', (
-        # JAX's keys take 32 bits of a seed: more would alias.
+        # JAX's keys use 32 bits of a seed.
         lambda v: _is_int(v) and 0 <= v < 2**32,
         'must be an int from 0 to 2**32 - 1')),
     'dtype': Key('float32', "data type of the networks' arithmetic",
@@ -141,7 +141,7 @@ KEYS = {
                        "D's last one: one forward pass less", _SWITCH),
     'ema_decay': Key(0.999, 'decay of the averaged generator (EMA), per step; '
                      '0 for no average',
-                     Number(0.0, 0.9999999)),  # 1 in float32 never moves.
+                     Number(0.0, 0.9999999)),  # Rounds to 1 above.
     'ema_rampup': Key(0.05, 'bound of the half-life of the EMA, as a share of '
                       'the steps so far; 0 for none', _real(0.0)),
     'train_steps': Key(3000, 'length of the run', DURATION),

@@ -26,11 +26,11 @@ from gan_jax.data import load as data
 
 _LOG = logging.getLogger(__name__)
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# Of an installed package, and of a checkout.
+# Recipes of an installed package, and of a checkout.
 _FOLDERS = (os.path.join(_PACKAGE, 'configs'),
             os.path.join(os.path.dirname(_PACKAGE), 'configs'))
-# Weights of the papers; 1 for a penalty that is not here. r1 and r2 have one
-# gamma (Mescheder et al. 2018, arXiv:1801.04406, section 4.1; R3GAN).
+# Weights of the papers, 1 for other penalties. r1 and r2 share one gamma
+# (Mescheder et al. 2018, arXiv:1801.04406, section 4.1; R3GAN).
 _WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
             'wgan_div': 2.0, 'drift': 0.001, 'lecam': 0.3, 'cr': 10.0,
             'bcr': 10.0, 'zcr': 5.0, 'icr': 10.0, 'orthogonal': 1e-4,
@@ -159,7 +159,7 @@ def choice(key: str, name: str) -> dict:
   spec = dict(name=name)
   for argument, value in lookup.defaults(home.module, name, home.kind).items():
     if argument not in home.supplied:
-      # A float field would refuse the schedule that may stand there.
+      # A float field would reject a schedule.
       scheduled = lookup.may_be_schedule(found[argument]) or (
           home.module == 'optax' and isinstance(value, float))
       spec[argument] = rate(value) if scheduled else value
@@ -188,8 +188,7 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
     ValueError: an unknown argument.
   """
   parts = [part.partition('=') for part in (arg or '').split(',') if part]
-  # Whatever the order: choices replace, the recipe's own arguments change them,
-  # and the size of a quick run is set last.
+  # In this order: replace components, apply the recipe's own arguments, quick.
   for key, _, value in sorted(
       parts, key=lambda part: (part[0] == 'quick', part[0] in own)):
     if key in own:
@@ -211,7 +210,7 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
 def _replace(config, key, name):
   spec = choice(key, name)
   old = config[key]
-  for kept in ('learning_rate', 'conditioning'):  # Not the method's own.
+  for kept in ('learning_rate', 'conditioning'):  # Kept on replacement.
     if kept in old and (kept in spec or kept == 'learning_rate'):
       spec[kept] = old[kept]
   del config[key]

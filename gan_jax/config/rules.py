@@ -100,7 +100,7 @@ def _problems(config, rule) -> list[Problem]:
   return [Problem(path, fields.at(config, path), text) for path, text in rule]
 
 
-# Rules of a config alone.
+# Rules that need the config alone.
 
 
 def _best(config, devices):
@@ -149,7 +149,7 @@ def _unrolled(config, devices):
   if not config['unrolled_steps'] or ':' in spec['name']:
     return
   known = lookup.defaults('optax', spec['name'], plain=False)
-  if spec['name'] in ('adafactor', 'radam'):  # NaN, in radam once it rectifies.
+  if spec['name'] in ('adafactor', 'radam'):  # Gradient NaN; in radam later.
     yield 'disc_optimizer.name', ('gives no gradient through its update, which '
                                   'unrolled_steps needs; use adam')
   elif 'eps_root' in known and not (known | spec)['eps_root']:
@@ -179,7 +179,7 @@ def _codes(config, devices):
           f'continuous={term["continuous"]}), whose codes it recovers')
 
 
-# Rules of the data.
+# Rules that need the data.
 
 
 def _data(config, source):
@@ -203,7 +203,7 @@ def _data(config, source):
                         'vectors')
 
 
-# Rules of the built parts.
+# Rules that need the built components.
 
 
 def _players_move(config):
@@ -364,7 +364,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape,
 
   try:
     state = jax.eval_shape(init)
-    # They would train, and could not be saved.
+    # Arrays of size 0 cannot be saved.
     if empty := [jax.tree_util.keystr(path) for path, leaf in
                  jax.tree_util.tree_leaves_with_path(state)
                  if not all(leaf.shape)]:
@@ -383,7 +383,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape,
            for x in jax.tree.leaves(state)):
       raise ValueError('an optimiser keeps a random key in its state, which '
                        'cannot be checkpointed')
-  except Exception as e:  # Whatever the user's parts raise is the problem.
+  except Exception as e:  # User components may raise anything.
     if sizes := _problems(config, _sizes_below_one(config)):
       raise ConfigError(sizes) from e
     hint = ('a penalty needs a head that the discriminator does not have: '

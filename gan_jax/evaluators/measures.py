@@ -45,7 +45,7 @@ def _fd(real, fake, seed, interval):
 
 
 def _fd_infinity(real, fake, seed, interval):
-  # 5,000 in the paper, of 50,000.
+  # The paper: 5,000 of 50,000.
   smallest = min(5000, len(fake.features) // 2)
   value, slope = frechet.frechet_infinity(real.features, fake.features,
                                           seed=seed, smallest=smallest)
@@ -111,7 +111,7 @@ def _classes(real, fake, seed, interval):
 
   try:
     value, ends = divergence(labels), _NONE
-  except ValueError as e:  # Infinite; how many classes there are is known.
+  except ValueError as e:  # Infinite; the number of classes is valid.
     return [*found, Score('class_kl', reason=str(e), protocol=how)]
   if interval:
     ends = bootstrap(divergence, labels, seed=seed, resamples=_RESAMPLES)
@@ -142,13 +142,13 @@ MEASURES = {
     'inception_score': _inception_score, 'classes': _classes,
     'class_accuracy': _class_accuracy, 'ms_ssim': _ms_ssim,
 }
-# The scores of a measure, where they have other names than it.
+# Names of the scores of a measure, if not its own.
 NAMES = {'prdc': ('precision', 'recall', 'density', 'coverage'),
          'inception_score': ('is',), 'classes': ('classes', 'class_kl')}
-# Fields of `Features` that may be None and are needed.
+# Optional fields of `Features` that a measure needs.
 NEEDS = {'inception_score': ('logits',), 'classes': ('logits',),
          'class_accuracy': ('logits', 'labels')}
-# Compared with ALL training examples, and for the floor with held-out ones.
+# Use ALL training examples, and held-out ones for the floor.
 WHOLE = ('authenticity',)
 
 

@@ -124,7 +124,7 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
           'metric': metric})
     return found
 
-  if spec['name'] in ('classifier', 'points', 'random'):  # as they name theirs
+  if spec['name'] in ('classifier', 'points', 'random'):  # known names
     how = spec['name'], num_samples, num_real, reference
     evaluate.names = [f'{name}_{_tail(metric, *how)}' for metric in metrics
                       for name in NAMES.get(metric, (metric,))]

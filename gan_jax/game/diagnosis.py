@@ -92,7 +92,7 @@ def largest_sigma(stats):
   As estimated in the last training forward pass. The generator's explodes when
   training collapses: Brock et al. 2019, arXiv:1809.11096, section 4.1.
   """
-  # A network of the user's own may keep anything there.
+  # A user's network may have any stats.
   kept = stats.get('spectral') if isinstance(stats, Mapping) else None
   sigmas = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(kept)
             if path[-1] == jax.tree_util.DictKey('sigma')]
@@ -107,7 +107,7 @@ def auc(high, low):
 def pairwise_distance(examples):
   """Mean Euclidean distance of two different examples of a batch [B, ...]."""
   x = examples.reshape(examples.shape[0], -1)
-  x -= jnp.mean(x, axis=0, keepdims=True)  # Distances stay, digits are gained.
+  x -= jnp.mean(x, axis=0, keepdims=True)  # Reduces rounding errors.
   square = jnp.sum(x ** 2, axis=1)
   product = jnp.matmul(x, x.T, precision='highest')
   distance = jnp.sqrt(jnp.maximum(

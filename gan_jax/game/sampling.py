@@ -71,7 +71,7 @@ def interpolate(start, end, steps: int):
   angle = jnp.arccos(jnp.clip(cosine, -1.0, 1.0))[:, None, None]
   t = jnp.linspace(0.0, 1.0, steps)[None, :, None]
   sine = jnp.sin(angle)
-  # Parallel latents have no circle through them: a straight line is its limit.
+  # Parallel latents: the limit is a straight line.
   flat = sine < 1e-6
   sine = jnp.where(flat, 1.0, sine)
   weights = (jnp.where(flat, 1.0 - t, jnp.sin((1.0 - t) * angle) / sine),

@@ -79,7 +79,7 @@ def simultaneous_step(state: TrainState, batch, key, *, game: Game,
   gen_keys = terms.per_example(random.fold_in(gen_key, 0), batch.position)
   moved, gen_scalars = gen_step(state, real, label, fakes, gen_keys, game=game,
                                 pmean=pmean)
-  # The discriminator does not look at what the generator's update remembers.
+  # D's update does not read the memories of G's penalties.
   after, scalars = disc_step(state.replace(aux=moved.aux), real, label, fakes,
                              keys, state.step, game=game, pmean=pmean)
   return (finish(after.replace(gen=moved.gen), game),
@@ -134,7 +134,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     fake_out, stats = ask(stats, inputs.fake, 'augment fake')
     loss = terms.adversarial(game, 'disc', state.aux, real_out, fake_out)
 
-    # Gradients are taken by the images before the augmentation, through it.
+    # Gradients go through the augmentation to the images before it.
     def critique(images, purpose='augment real'):
       return ask(state.disc.stats, images, purpose)[0]
 
@@ -190,11 +190,11 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
       return pack(game.gen.apply(params, state.gen.stats, z, label,
                                  train=True)[0], game.packing)
 
-    # XLA drops the real half where nothing looks at it.
+    # XLA removes the real half if it is unused.
     real_out, fake_out = critique(inputs.real, 'augment real'), critique(
         inputs.fake)
     loss = terms.adversarial(game, 'gen', state.aux, real_out, fake_out)
-    # A lazy term acts in all the generator's updates of a step, or in none.
+    # Lazy penalties of G count steps, not updates.
     extra, scalars, aux = terms.regularise(
         game, 'gen', inputs, state.aux, state.step, params=params,
         critique=critique, critic=lambda images: critique(images).logits,

@@ -62,7 +62,7 @@ def inception_score(logits, *, seed: int | None,
   if seed is not None:
     x = x[permutation(len(x), seed, _STREAM)]
   found, edges = [], [i * len(x) // splits for i in range(splits + 1)]
-  # A difference of logits may be -inf, a share 0.
+  # Log-probabilities may be -inf.
   with np.errstate(over='ignore', divide='ignore', invalid='ignore'):
     p = np.exp(x - x.max(1, keepdims=True))
     p /= p.sum(1, keepdims=True)

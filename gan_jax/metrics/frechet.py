@@ -47,7 +47,7 @@ def distance_to(real) -> Callable:
 
 def moments(features) -> tuple[np.ndarray, np.ndarray]:
   """Mean [F] and covariance [F, F] (ddof=1) of [N, F], in float64."""
-  # Two passes, as sums of squares would cancel where the mean is large.
+  # Two passes: sums of squares would cancel for a large mean.
   x = matrix(features, 2, 'real features')
   with np.errstate(over='ignore', invalid='ignore'):
     mean = x.mean(0, dtype=np.float64)

@@ -76,10 +76,7 @@ def as_model(network) -> Model:
 
 
 def _layer_table(module: nn.Module, x, label) -> str:
-  """A line per layer with parameters: path, output shape, number.
-
-  In the order of the forward pass, which is traced and not computed.
-  """
+  """A line per layer with parameters, by tracing: path, output shape, number."""
   shapes, counts = {}, collections.Counter()
 
   def watch(call, args, kwargs, context):

@@ -121,8 +121,7 @@ def _geometry(x, kernel, size, stride, padding):
   return geometry
 
 
-# The three primitives. Further leading axes, the same on both operands, are
-# members of a population; `vmap` makes them.
+# The three primitives. `vmap` adds leading axes, the same on both operands.
 
 
 def _bind(primitive, a, b, geometry):
@@ -195,7 +194,7 @@ kernel_p = _primitive(
     'conv_kernel', lambda x, y, g: (*g.kernel, x[3], y[3]), _plain_kernel,
     cpu_conv.kernel)
 
-# The cotangent first, then the operands, of which one is to be found.
+# Arguments: the cotangent, then the operands without the one to find.
 ad.defbilinear(conv_p, lambda y, x, k, **g: image_p.bind(y, k, **g),
                lambda y, x, k, **g: kernel_p.bind(x, y, **g))
 ad.defbilinear(image_p, lambda x, y, k, **g: conv_p.bind(x, k, **g),

@@ -31,7 +31,7 @@ import jax.numpy as jnp
 from jax import lax
 
 DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
-_CHUNK_BYTES = 10_000_000  # of Winograd tiles at a time: they stay in the cache
+_CHUNK_BYTES = 10_000_000  # of Winograd tiles at a time, to fit the CPU cache
 
 
 def conv(x, k, geometry):
@@ -174,7 +174,7 @@ def _patches(x, geometry):
   (h, w), (mh, mw) = geometry.out, geometry.taps
   x = _cut(x, geometry, h + mh - 1, w + mw - 1).swapaxes(2, 3)
   x = x.reshape(*x.shape[:3], -1)
-  # From the last to the first, so that the transpose adds the first first.
+  # In reverse, so that the transpose sums from the first to the last.
   x = [x[:, a:a + h, b:b + w] for a in reversed(range(mh))
        for b in reversed(range(mw))]
   return jnp.concatenate(x[::-1], -1).reshape(len(x[0]) * h * w, -1)

@@ -47,8 +47,8 @@ def diagonal(rows, cols):
 def chain(*moves):
   """Composes movements, each a matrix [2, 2] or an offset [2], into a warp."""
   total, origin = jnp.eye(2), jnp.zeros(2)
-  # From the result of each movement back to what it was done to. Products are
-  # written out: a matrix product may be rounded to fewer bits.
+  # From result to source. Products are written out, as matrix products may be
+  # rounded to fewer bits.
   for move in moves:
     if move.ndim == 1:
       origin = origin - jnp.sum(total * move[None, :], axis=1)

@@ -191,7 +191,7 @@ def semi_supervised(*, num_classes: int,
     logits = real_out.heads['semi_supervised'][:, :num_classes]
     values = optax.losses.softmax_cross_entropy_with_integer_labels(
         logits.astype(jnp.float32), jnp.maximum(label, 0))
-    # Where none has a label all values are 0.
+    # Without any label all values are 0.
     return values * known / jnp.maximum(batch_mean(known), 1e-9)
 
   size = num_classes + (form == 'k_plus_1')

@@ -39,10 +39,10 @@ def bcr(*, shift: float = 0.125, flip: bool = False) -> Callable:
 def zcr(*, std: float = 0.03, gen_weight: float = 0.1) -> Regulariser:
   """Consistency of D on close latents (zCR).  Zhao et al. 2020, 2002.04724.
 
-  (D(G(z)) - D(G(z + d)))^2, d ~ N(0, std^2). G maximises the mean squared
-  distance of the two images, times gen_weight, which multiplies the penalty's
-  weight. The paper's weights are 5 for D and 0.5 for G: gen_weight 0.1;
-  StudioGAN's BigGAN has 20, 0.5 and the std 0.05.
+  Section 3.2.  (D(G(z)) - D(G(z + d)))^2, d ~ N(0, std^2). G maximises the mean
+  squared distance of the two images, times gen_weight, which multiplies the
+  penalty's weight. The paper's weights are 5 for D and 0.5 for G: gen_weight
+  0.1; StudioGAN's BigGAN has 20, 0.5 and the std 0.05.
   """
   def near(z, keys):
     # With packing there is a key for several latents.

@@ -100,8 +100,8 @@ def _overlap(kernel):
   columns = kernel.reshape(-1, kernel.shape[-1])
   rows, count = columns.shape
   if 2 * rows <= count:
-    # |W^T W| = |W W^T|, which is smaller: the first layer of a generator may
-    # have thousands of columns. So many overlap, and no digits cancel.
+    # |W^T W| = |W W^T|, which is smaller for thousands of columns; without
+    # cancellation there.
     squares = jnp.sum(columns ** 2, axis=0)
     return jnp.sum((columns @ columns.T) ** 2) - jnp.sum(squares ** 2)
   gram = columns.T @ columns

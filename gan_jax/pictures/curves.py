@@ -11,7 +11,7 @@ from gan_jax.metrics import low_is_better
 from gan_jax.pictures import plots
 from gan_jax.pictures.images import png
 
-# A part keeps its colour in every panel.
+# One colour per part, in every panel.
 _COLOURS = dict(zip(('disc', 'gen', 'real', 'fake', 'held_out'), plots.COLOURS,
                     strict=False))
 _LABELS = {'prob/real': 'D(x)', 'prob/fake': 'D(G(z))', 'held_out': 'held-out',
@@ -31,7 +31,7 @@ class _Panel(NamedTuple):
 
 
 _PANELS = (
-    # Of loss/* only the two players' have an equilibrium, not their parts.
+    # Only loss/disc and loss/gen have an equilibrium.
     _Panel('loss', ('loss/disc', 'loss/gen'),
            'good: settles; neither runs away from the other'),
     _Panel('P(real)', ('prob/real', 'prob/held_out', 'prob/fake'),
@@ -73,7 +73,7 @@ def curves(scalars, *, levels, title) -> bytes:
     title: the line above the panels.
   """
   panels = _panels(scalars)
-  # Of an odd number the first is as wide as two: no place stays empty.
+  # For an odd number the first panel has double width.
   wide = len(panels) % 2
   rows = (len(panels) + wide) // 2 or 1
   height = 70 + 260 * rows
@@ -169,13 +169,13 @@ def _curve(axes, steps, values, *, log, color, label, marker):
     axes.plot(steps, values, color=color, label=label, linewidth=1.6, zorder=3,
               marker='o' if marker or count < 20 else '', markersize=3.5)
     return [values.min(), values.max()]
-  # From the lowest to the highest value of each part: no spike is lost.
+  # Minimum and maximum of each bin, so that no spike is lost.
   starts = np.linspace(0, count, min(400, count // 3), endpoint=False,
                        dtype=int)
   axes.fill_between(steps[starts], np.minimum.reduceat(values, starts),
                     np.maximum.reduceat(values, starts), color=color,
                     alpha=0.25, linewidth=0.5, zorder=1.5)
-  # A mean over 1/30 of the curve, twice: bumps instead of boxes.
+  # A moving average over 1/30 of the curve, twice.
   smooth, size = np.log(values) if log else values, 2 * (count // 60) + 1
   smooth = uniform_filter1d(uniform_filter1d(smooth, size), size)
   smooth = np.exp(smooth) if log else smooth

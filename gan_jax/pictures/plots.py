@@ -13,7 +13,7 @@ INK, FAINT, _PALE = '#333333', '#999999', '#E6E6E6'
 _REAL, _FAKE, _, _, _, _SKY = COLOURS
 _CHANNELS = (('R', '#D32F2F'), ('G', '#2E8B57'), ('B', '#1F5FBF'), ('A', FAINT))
 _FONT = 14  # points at 100 dpi; a plot 720 pixels wide is read on a phone too
-_MARGIN = 1.25  # of the real points' range, so that what misses is seen
+_MARGIN = 1.25  # of the real points' range, to show outliers
 _DARKEST = 1e-9  # power below this is rounding, or an image of one colour
 _BARS = 40  # that can be told apart and named
 

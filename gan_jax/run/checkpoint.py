@@ -170,7 +170,7 @@ class Checkpoints(contextlib.AbstractContextManager):
     manifest.write(self._path(f'.saving-{step}'), step)
     os.rename(self._path(f'.saving-{step}'), self._path(step))
     sync_folder(self._folder)
-    self.digest(step)  # Has the disk kept what was written?
+    self.digest(step)  # Verifies what was written.
     for old in self.steps()[:-self._keep]:
       os.rename(self._path(old), self._path(f'.deleting-{old}'))
     self._sweep()
@@ -189,7 +189,7 @@ class Checkpoints(contextlib.AbstractContextManager):
 
   @functools.cached_property
   def _orbax(self):
-    # Where several share a run, one reads and writes: none waits for another.
+    # Process 0 alone reads and writes, so that none waits for another.
     index, count = parallel.processes()
     alone = ocp.options.MultiprocessingOptions(
         primary_host=index, active_processes={index} if count > 1 else None)
@@ -208,7 +208,7 @@ class Checkpoints(contextlib.AbstractContextManager):
         valid = step
         break
       except manifest.Damage as e:
-        if not os.path.lexists(self._path(step)):  # A living run deletes it.
+        if not os.path.lexists(self._path(step)):  # Deleted by the run.
           return self._find_newest()
         damaged[step] = e
     if not damaged:

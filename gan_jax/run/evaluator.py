@@ -44,8 +44,7 @@ class Sampler:
   def images(self, average, z, label, *, chunk: int = 256) -> np.ndarray:
     """Generates examples of z [B, Z], label [B], `chunk` at a time per device.
 
-    All devices that hold a replica of `average` take part, see
-    `parallel.spread`.
+    All devices that hold `average` share them, see `parallel.spread`.
 
     Raises:
       SamplesError: some are not finite, which uint8 would hide.
@@ -193,14 +192,14 @@ def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:
       return (jnp.mean(loss.disc(x, x, *memory)),
               jnp.mean(loss.gen(x, x, *memory)))
 
-    # A loss may ask for the mean over devices: here is one.
+    # A loss may use batch_mean: one device here.
     disc, gen = jax.vmap(one, axis_name=parallel.AXIS)(c[None])
     return disc[0], gen[0]
 
   c = jnp.linspace(-5.0, 5.0, 10001)
   disc, gen = jax.lax.map(both, c, batch_size=128)
   lowest = jnp.flatnonzero(disc <= disc.min() + 1e-5)
-  if not len(lowest):  # NaN is not the lowest of anything
+  if not len(lowest):  # all NaN
     return {}
   middle = lowest[len(lowest) // 2]
   found = {'loss/disc': float(disc.min()), 'auc': 0.5}

@@ -28,14 +28,14 @@ from gan_jax.data import cache
 
 _LOG = logging.getLogger(__name__)
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
-# What may change when a run is resumed; all else would make it another run.
+# Keys that may change when a run is resumed.
 RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
              'evaluators', 'best_metric', 'checkpoint_every',
              'keep_checkpoints', 'steps_per_call', 'sample_grid', 'watchdog')
-# Where schedules may stand.
+# Keys that may hold schedules.
 _SCHEDULED = ('gen_optimizer', 'disc_optimizer', 'penalties', 'augment',
               'ema_decay')
-# Where the data lie and how they are read; the fingerprint says what they are.
+# Location and reading of the data, which the fingerprint identifies.
 _ELSEWHERE = tuple(f'data.{key}' for key in (
     'resident_limit', 'path', 'folder', 'data_dir', 'on_bad_image', 'max_bad'))
 # Fields of DataInfo that networks and readers depend on.
@@ -62,8 +62,7 @@ def hold(workdir):
   with contextlib.ExitStack() as stack:
     try:
       workdir.mkdir(parents=True, exist_ok=True)
-      # Permission bits would say too little: they do not bind root, and a
-      # read-only or full file system does not show in them.
+      # Permission bits do not show root, or a read-only or full file system.
       probe = workdir / f'.probe.{os.getpid()}'
       write_file(probe, b'\0' * 4096)
       probe.unlink()
@@ -77,8 +76,8 @@ def hold(workdir):
     try:
       yield workdir
     finally:
-      # Empty: the run ended by itself. To remove the file would let a run that
-      # has just opened it hold a lock that the next one does not see.
+      # Emptied, not removed: a process that has just opened it would lock a
+      # file that the next one does not see.
       with contextlib.suppress(OSError):
         os.ftruncate(fd, 0)
 
@@ -96,8 +95,7 @@ def is_held(workdir) -> bool:
 
 
 def _lock(fd, workdir):
-  # `is_held` and sweep.sh hold a shared lock for an instant: only who is
-  # refused for a second meets another run.
+  # `is_held` and sweep.sh take a shared lock briefly, so retry for a second.
   limit, locked = time.monotonic() + 1, False
   while not locked:
     try:
@@ -168,7 +166,7 @@ def provenance() -> dict:
 
 def _git_state(folder):
   """{'commit', 'dirty'} of the repository that tracks `folder`'s package."""
-  # A package installed below somebody's repository is not part of it.
+  # Ignores a package that is installed below another repository.
   if not _git(folder, 'ls-files', '__init__.py'):
     return {'commit': '', 'dirty': False}
   return {'commit': _git(folder, 'rev-parse', '--verify', 'HEAD'),
@@ -287,7 +285,7 @@ def _refuse_foreign_code(folder, config):
     if spec is None:
       continue
     places = [spec.origin or '', *(spec.submodule_search_locations or ())]
-    # All that Python would import on the way, packages without a file too.
+    # Parent packages too, including namespace packages.
     way = [os.path.join(place, *parts[:i]) for i in range(len(parts) + 1)
            for place in places if place]
     if root in sys.stdlib_module_names or any(

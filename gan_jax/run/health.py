@@ -31,8 +31,8 @@ from gan_jax.game.step import train_step
 from gan_jax.run.loader import examples, indices, reseeded
 
 _LOG = logging.getLogger(__name__)
-_MOST = 64  # packs that the diagnoser looks at
-# Apart from the keys of init and evaluators, and from the seeds of epochs.
+_MOST = 64  # packs in a batch of diagnostics
+# Random streams, distinct from init, evaluators and epochs.
 _KEY, _ATTEMPT = 2**31 - 3, 2**31 - 4
 
 
@@ -46,7 +46,7 @@ class Diagnoser:
   def __init__(self, experiment: Experiment, mesh):
     config = experiment.config
     self._game, self._range = experiment.game, config['image_range']
-    # On every device: no more than memory surely has room for.
+    # Replicated on every device, so kept small.
     batch = min(config['batch_size'], _MOST * config['packing'])
     self._sources = []
     for source in filter(None, (experiment.source, experiment.source.held_out)):
@@ -74,38 +74,31 @@ class Diagnoser:
                     image_range=self._range)
 
 
-# Rows that a detector looks at, by medians or means: one row is one batch.
+# Rows that detectors average over.
 WINDOW = 10
-# Share of train_steps before which nothing is reported, as all games look ill:
-# generators start with one grey for all z, and discriminators tell that from
-# digits without an error.
+# Share of train_steps before which nothing is reported: at first G makes one
+# grey image, and D makes no mistakes.
 WARM_UP = 0.1
-# Of the generator's gradient, to the highest median of the run. In healthy
-# games it stays within a factor of 30; below 1/1000 the game stands still. A
-# gradient that was gone from the first row on has no high to fall from: so it
-# also counts if it is FADED and the weights all but STILL (update to weight; a
-# rate that a schedule brings to 0 leaves the gradient as it is).
+# G's gradient norm relative to the highest median of the run: above 1/30 in
+# healthy runs; below VANISHED training stalls. For a gradient that was small
+# from the start: below FADED, and the update ratio below STILL.
 VANISHED, FADED, STILL = 1e-3, 0.1, 1e-5
-# D makes less than one mistake among a thousand pairs. A young generator
-# learns from such a D while its answers are not extreme, for hundreds of steps;
-# so beside it D(G(z)) is below UNBELIEVED, or D's loss a small part LOW_LOSS
-# of what it is at the equilibrium.
+# AUC above SATURATED, and D(G(z)) below UNBELIEVED or D's loss below LOW_LOSS
+# of its equilibrium: early in training G learns from a D of high AUC.
 SATURATED, UNBELIEVED, LOW_LOSS = 0.999, 0.02, 0.05
-# (D(x) - D(held-out)) / (D(x) - D(G(z))): 0 where D knows no example by
-# heart, 1 where unseen real images are fakes to it (r_v of Karras et al. 2020,
+# (D(x) - D(held-out)) / (D(x) - D(G(z))): 0 without overfitting, 1 if D scores
+# held-out images like generated ones (r_v of Karras et al. 2020,
 # arXiv:2006.06676, eq. 1).
 OVERFITTED = 0.5
-# Mean distance within a generated batch, to that within a real one. Young
-# perceptrons that do well later are at a third for a thousand steps, and one
-# class alone would still be at 0.7: this sees a total collapse only; the scores
-# tell of lost classes. What has not FALLEN to half of its highest is given time
-# until a share YOUNG of the steps, as young generators start low, too.
+# Mean distance within a generated batch relative to a real one. One class alone
+# has 0.7: only a total collapse is detected, the scores tell of lost classes.
+# MLPs start at a third: before the share YOUNG of the steps, it must also have
+# FALLEN below half of its highest.
 COLLAPSED, FALLEN, YOUNG = 0.25, 0.5, 0.3
-# A score that counts classes or modes: to its highest so far, and after YOUNG
-# to that of real examples.
+# A score that counts classes or modes, relative to its highest so far, and
+# after YOUNG to real examples.
 LOST = 0.5
-# Share of samples that are no near copies, to that of unseen real examples: the
-# score's floor, or about 0.7 where it has none.
+# Authenticity relative to that of held-out real examples: its floor, or UNSEEN.
 COPIED, UNSEEN = 0.5, 0.7
 # Oscillation: how often, in LONG rows, D's AUC goes from above WINNING to
 # below LOSING or back. Its noise in a batch of 32 is 0.07.
@@ -149,7 +142,7 @@ class History(NamedTuple):
             and not k.endswith('_floor')]
 
 
-# Detectors: of a history (what is seen, what to try), or None.
+# Detectors: History -> (what was seen, what to try), or None.
 
 
 def vanishing(history: History):
@@ -327,7 +320,7 @@ class Guard:
     self._policy, self.verdict = experiment.config['watchdog'], ''
     self._record = [row for _, row in read_rows(self._path('rollbacks.jsonl'))
                     if row]
-    # A run that falls back to before a rollback forgets it.
+    # Drops rollbacks after the restored step.
     self._keep([e for e in self._record if e['restored'] <= start])
     self._replay(rows)
     if self._held() and not self._may_go_back():
@@ -388,7 +381,7 @@ class Guard:
 
   def refuse_state(self, step: int, error: Exception) -> None:
     """As `refuse`, for the state after `step`; raises RollBack or the error."""
-    # Losses are of before their update: it is the last step that did it.
+    # Losses precede the update: the last step is the cause.
     self._go_back(Finding('non-finite', step, str(error), ''), step - 1,
                   ['state'])
     raise error
@@ -399,7 +392,7 @@ class Guard:
     self._keep([*before, {'attempt': len(before) + 1, 'restored': restored,
                           **finding._asdict()}])
     with contextlib.suppress(FileNotFoundError):
-      os.remove(self._path('nonfinite.json'))  # It is overcome.
+      os.remove(self._path('nonfinite.json'))  # Obsolete.
     _LOG.warning('watchdog: step %d: %s; back to step %d, attempt %d of %d',
                  finding.step, finding.text, restored, len(self._record),
                  self._policy['max_rollbacks'])

@@ -19,9 +19,8 @@ from gan_jax.run import files
 from gan_jax.run.checkpoint import Checkpoints, arrays, name_of
 
 _LOG = logging.getLogger(__name__)
-_LITTLE = 0.1  # of a player's weights
-# {config key: what belongs to the player in a state}; not taken are the
-# optimiser's memory and the step.
+_LITTLE = 0.1  # share of a network's weights that triggers a warning
+# {config key: parts of the state to copy}, without optimiser state and step.
 _PLAYERS = {'generator': ('gen/params/', 'gen/stats/', 'ema/'),
             'discriminator': ('disc/params/', 'disc/stats/')}
 
@@ -120,7 +119,7 @@ def _levels(key, config, info, experiment):
 
 def _match(there, here, levels):
   """{name here: name there} of the matching arrays of a network."""
-  def moved(name, by):  # DCGANs number their layers from the input on.
+  def moved(name, by):  # DCGAN layers are numbered from the input.
     return re.sub(r'\b(Conv|ConvTranspose|Norm)_(\d+)',
                   lambda m: f'{m[1]}_{int(m[2]) + by}', name)
 

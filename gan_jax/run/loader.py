@@ -59,7 +59,7 @@ def load(experiment: Experiment, mesh, step: int):
     return examples(source, indices(experiment, step, count)[..., part])
 
   moved = (parallel.put_call(call, mesh) for call in read_ahead(read, calls))
-  # Each call moves to the device while the one before it is being played.
+  # Transfers a call's examples while the previous call runs.
   pairs = itertools.pairwise(itertools.chain(moved, [None]))
   return None, (call for call, _ in pairs)
 

@@ -27,7 +27,7 @@ def write(folder: str, step: int) -> None:
   files = {}
   for name in _names(folder):
     with open(os.path.join(folder, name), 'rb') as file:
-      # Orbax leaves some files in the page cache, which a power cut empties.
+      # Orbax does not fsync all files.
       os.fsync(file.fileno())
       files[name] = [os.fstat(file.fileno()).st_size, _sha256(file)]
   for path, _, _ in os.walk(folder):
@@ -79,7 +79,7 @@ def _names(folder):
 def _compare(path, size, sha256) -> str:
   try:
     status = os.lstat(path)
-    if not stat.S_ISREG(status.st_mode):  # to open a pipe could take for ever
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe may block
       return 'is no longer a regular file'
     if status.st_size != size:
       return f'has {status.st_size} bytes instead of {size}'

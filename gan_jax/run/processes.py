@@ -21,8 +21,8 @@ from gan_jax.base.errors import ProcessGroupError, first_line
 
 _LOG = logging.getLogger(__name__)
 _CONNECT = 300  # seconds in which all processes must have started
-# Seconds without a sign of life after which a process counts as dead; all the
-# others have ended `HEARTBEAT + GRACE` after it.
+# Seconds without a heartbeat after which a process counts as dead; all others
+# end within HEARTBEAT + GRACE.
 HEARTBEAT, GRACE = 10, 5
 _BLOCK = 64  # orders that are deleted together
 
@@ -54,7 +54,7 @@ def join(coordinator: str = '', count: int = 0,
   if count and index >= count:
     raise ProcessGroupError(f'--process_id={index} is not below '
                             f'--num_processes={count}')
-  # Its service would swallow SIGTERM; `signals` listens for it.
+  # This service would swallow SIGTERM, which `signals` handles.
   jax.config.update('jax_enable_preemption_service', False)
   jax.config.update('jax_cpu_collectives_implementation', 'gloo')
   try:
@@ -96,7 +96,7 @@ class ProcessGroup:
     self._orders, self._signum, self._ready, self._ended = 0, 0, False, False
     self._looked = 0.0
 
-  # Of the leader.
+  # Called by the leader.
 
   def wait_for_all(self, fingerprint: str) -> None:
     """Waits until all followers are ready.
@@ -118,13 +118,13 @@ class ProcessGroup:
     """Sends the next order to all followers."""
     if self.count == 1 or self._ended:
       return
-    # First: with a number but no order, the others would wait for ever.
+    # Serialised first: an error must not leave a gap in the numbering.
     text = json.dumps({'what': what, **details})
     self._ended = what == 'end'
     block, place = divmod(self._orders, _BLOCK)
     self._orders += 1
     _client().key_value_set(f'order/{block}/{place}', text)
-    if place == 0 and block > 1:  # Long since carried out.
+    if place == 0 and block > 1:  # Old orders.
       _client().key_value_delete(f'order/{block - 2}/')
 
   def signal(self) -> int:
@@ -139,7 +139,7 @@ class ProcessGroup:
     self._looked = now
     return max((found.get('signal', 0) for found in self._said()), default=0)
 
-  # Of the followers.
+  # Called by the followers.
 
   def ready(self, fingerprint: str) -> None:
     """Answers `wait_for_all`."""
@@ -147,10 +147,7 @@ class ProcessGroup:
     self._say('ready', fingerprint=fingerprint)
 
   def next_order(self, stop) -> dict:
-    """Waits for the next order {'what': ..., ...}; reports signals of `stop`.
-
-    Meanwhile the leader is told what signal `stop`, a StopRequest, received.
-    """
+    """Waits for an order {'what': ..., ...}; reports signals of `stop`."""
     def tell():
       if stop.signum and not self._signum:
         self._signum = stop.signum
@@ -162,7 +159,7 @@ class ProcessGroup:
     self._ended = order['what'] == 'end'
     return order
 
-  # Of all.
+  # Called by all.
 
   def leave(self, status: int, *, lost: bool = False) -> None:
     """Leaves the group with an exit status.
@@ -180,7 +177,7 @@ class ProcessGroup:
       if self._ready:  # The others may be in a call, without this one.
         quit_now(status)
     if lost:
-      time.sleep(2)  # Those that listen still can hear the order.
+      time.sleep(2)  # So that the others receive the order.
       quit_now(status)
     try:
       jax.distributed.shutdown()
@@ -211,7 +208,7 @@ class ProcessGroup:
       quit_now(4, str(e))
     except jax.errors.JaxRuntimeError:
       pass
-    time.sleep(HEARTBEAT + GRACE)  # Until the heartbeats say which.
+    time.sleep(HEARTBEAT + GRACE)  # Until the heartbeats name it.
     quit_now(4)
 
   def _said(self):
@@ -247,8 +244,8 @@ def _print(text):
   print(f'gan_jax: {text}', file=sys.stderr, flush=True)
 
 
-# What JAX has no public interface for: its key-value store, and which of its
-# errors come of another process. To be looked at with each new version of JAX.
+# Private parts of JAX: key-value store and errors caused by other processes.
+# To be checked with each new version of JAX.
 
 
 def _client():

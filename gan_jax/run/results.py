@@ -21,7 +21,7 @@ from gan_jax.run.evaluator import Evaluator, equilibrium
 from gan_jax.run.writers import ProgressBar, ScalarWriter, ScoreWriter
 
 _LOG = logging.getLogger(__name__)
-_FRAMES = 200  # of a GIF; of a longer run evenly spaced ones
+_FRAMES = 200  # of a GIF at most, evenly spaced
 
 
 class Results(contextlib.AbstractContextManager):
@@ -34,7 +34,7 @@ class Results(contextlib.AbstractContextManager):
     try:
       self.levels = equilibrium(experiment.game.loss,
                                 experiment.config['batch_size'])
-    except Exception as e:  # of a loss of the user's own
+    except Exception as e:  # from a user's loss
       _LOG.warning('the curves will not show the equilibrium of the loss: %s',
                    lookup.failure(e))
     self._best = Best(folder, experiment.config['best_metric'])
@@ -153,7 +153,7 @@ class Best:
     old = f'{self._folder}.old'
     if name and os.path.isdir(old) and not os.path.isdir(self._folder):
       os.rename(old, self._folder)  # Killed between two renames.
-    if name and not own:  # Killed while it saved; nobody else does here.
+    if name and not own:  # Left by a killed run.
       for left in glob.glob(f'{glob.escape(self._folder)}.*.new'):
         shutil.rmtree(left, ignore_errors=True)
 

@@ -5,9 +5,8 @@ import os
 import signal
 import threading
 
-# Exit status: as in shells 128 + number. SIGUSR1 is the warning of a batch
-# system that the time is nearly over: 85 is ERESTART, for which HTCondor starts
-# the run again.
+# Exit status: 128 + number as in shells. Batch systems send SIGUSR1 before the
+# time limit: 85 (ERESTART) requests a restart.
 STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR1: 85}
 
 

@@ -73,7 +73,7 @@ def train(experiment: Experiment, folder: str, *,
 
 def _fingerprint(experiment):
   info = experiment.info._asdict()
-  del info['manifest']  # It names a folder of one machine.
+  del info['manifest']  # A path of one machine.
   return short_hash({'config': experiment.config, 'info': info})
 
 
@@ -102,7 +102,7 @@ def _follow(experiment, group):
         case 'call':
           state, _ = runner(state, data, next(calls), seed)
         case 'draw':
-          with contextlib.suppress(SamplesError):  # The leader says so.
+          with contextlib.suppress(SamplesError):  # The leader reports it.
             evaluator.draw(state.ema, order['start'], order['stop'])
         case 'end':
           jax.block_until_ready(state)
@@ -175,7 +175,7 @@ class _Loop:
     last = None
     for start, count in plan(run, step):
       if not stop.signum and (signum := self.group.signal()):
-        stop.signum = signum  # Only then: its own thread may write meanwhile.
+        stop.signum = signum  # Its own thread may set it, too.
       if stop.signum or self.guard.verdict:
         break
       call = next(calls)
@@ -187,11 +187,11 @@ class _Loop:
         self._write(*last)
       step, mine = start + count, parallel.own(state)
       due = self._due(step)
-      # Measured, drawn and written while the next call runs.
+      # Written while the next call runs.
       last = (start, step, scalars, self.diagnoser.start(mine, step, seed)
               if step % run.log_every == 0 else None,
               self.evaluator.start_grid(mine) if 'sample' in due else None)
-      if due & {'eval', 'checkpoint'}:  # They need the state itself.
+      if due & {'eval', 'checkpoint'}:  # These need the state.
         self._write(*last, state)
         last = None
     if last:
@@ -207,7 +207,7 @@ class _Loop:
     try:
       self.guard.write_report()
       self.results.draw()
-    except Exception as e:  # A picture must not hide how the run ended.
+    except Exception as e:  # Must not hide the cause of the end.
       _LOG.warning('no curves or GIF: %s: %s', type(e).__name__, e)
 
   def _first_state(self, seed):
@@ -217,7 +217,7 @@ class _Loop:
         jax.eval_shape(init), parallel.own_mesh()), step,
         verified=True) if step else init()
     self.group.order('start', step=step, seed=seed)
-    # Orbax's arrays alias its buffers: donation wants arrays of our own.
+    # Orbax's arrays alias its buffers; donation needs copies.
     return parallel.copy(parallel.share(state, self.mesh)), step
 
   def _due(self, step):
@@ -235,7 +235,7 @@ class _Loop:
       self.guard.refuse(start, bad, self.checkpoints.latest())
     row = {}
     if measured is not None:
-      # The mean over one call: the same number whether or not a run was cut.
+      # Over one call: independent of where a run was resumed.
       row = {k: float(v.mean(dtype=np.float64)) for k, v in scalars.items()}
       row |= {k: float(v) for k, v in measured.items()} | self.clock.read()
     if grid is not None:
@@ -248,7 +248,7 @@ class _Loop:
     if row:
       self.results.write(step, row)
       self.guard.look(step, row)
-    # Last: a run that is killed here and resumed does not come back for them.
+    # Last: a resumed run does not repeat outputs before its checkpoint.
     if 'checkpoint' in due:
       self._save(step, parallel.own(state))
 
@@ -261,7 +261,7 @@ class _Loop:
     self.group.order('draw', start=start, stop=stop)
     try:
       return self.evaluator.draw(average, start, stop)
-    except SamplesError:  # All processes have found the same.
+    except SamplesError:  # Raised in all processes.
       raise
     except Exception as e:
       self.draw_error = e if self.group.count > 1 else None
@@ -310,7 +310,7 @@ class Clock:
   def finished(self, steps: int) -> None:
     """Counts a finished call."""
     self._steps, self._last = self._steps + steps, time.perf_counter()
-    if not self._lengths:  # The first call of all.
+    if not self._lengths:  # The first call.
       self._restart()
     self._lengths.add(steps)
 

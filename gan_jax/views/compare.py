@@ -15,9 +15,8 @@ from gan_jax.metrics import low_is_better
 from gan_jax.run import files, status
 from gan_jax.views.templates import fill
 
-# What cannot change the game makes no other point of a run: when it is looked
-# at and by whom, as evaluators see a copy of the average only. A watchdog that
-# goes back or stops does change it.
+# Keys that do not affect training, and so make no other point. The watchdog is
+# not among them: it may roll back or stop.
 _ASIDE = ('seed', 'log_every', 'sample_every', 'sample_grid', 'eval_every',
           'evaluators', 'best_metric', 'checkpoint_every', 'keep_checkpoints')
 _LONG = 100  # characters of a point's name
@@ -47,7 +46,7 @@ def compare(patterns, *, sort: str = '', out: str = '') -> str:
     raise RequestError(f'--out={out}: must end in .md or .csv')
   frame = load(patterns)
   columns = frame.score.dropna().unique().tolist()
-  # The hash of what made a score may be left out where there is only one.
+  # The name may be given without the hash, if unique.
   known = [c for c in columns if sort in (c, c.partition(' (')[0])]
   sort = known[0] if len(known) == 1 else sort
   if sort and sort not in columns:
@@ -55,7 +54,7 @@ def compare(patterns, *, sort: str = '', out: str = '') -> str:
                        f'{", ".join(columns) or "none"}')
   columns.sort(key=lambda column: column != sort)
   means = _means(frame)
-  # Lower is better, and what looks the same in the table is the same.
+  # Sorts ascending; numbers that print alike are ties.
   ranks = means['mean'].map('{:.4g}'.format).astype(float).unstack().reindex(
       index=frame.point[frame.point != ''].unique(), columns=columns) * [
           1 if low_is_better(column) else -1 for column in columns]
@@ -93,7 +92,7 @@ def load(patterns) -> pd.DataFrame:
       with open(os.path.join(folder, 'config.json')) as file:
         configs[folder] = fields.flat(json.load(file))
     except OSError:
-      # log.txt alone: a sweep started a run there, which got no further.
+      # Only log.txt: a run of a sweep that failed at its start.
       if os.path.exists(os.path.join(folder, 'log.txt')):
         rows.append({'folder': folder, 'status': 'never started'})
       continue
@@ -116,7 +115,7 @@ def load(patterns) -> pd.DataFrame:
 def _status(folder, progress):
   if files.is_held(folder):
     return 'running'
-  if progress.finished:  # A number that was not finite has been overcome.
+  if progress.finished:  # nonfinite.json may be left from before.
     return 'finished'
   if os.path.exists(os.path.join(folder, 'nonfinite.json')):
     return 'not finite'
@@ -157,7 +156,7 @@ def _points(configs) -> dict[str, str]:
                               if key in kind)
     groups.setdefault(names[folder], []).append(folder)
   places = {name: _shared_folder(folders) for name, folders in groups.items()}
-  # Recipes that differ in too much to be named by it; or in nothing.
+  # Too many differences for a name, or none.
   if max(map(len, groups), default=0) > _LONG and (
       len(set(places.values())) == len(places)):
     return {folder: places[name] for folder, name in names.items()}
@@ -173,10 +172,7 @@ def _shared_folder(folders):
 
 
 def _means(frame) -> pd.DataFrame:
-  """Mean, half interval and runs by (point, score); of finished runs only.
-
-  Only of runs that are finished: others would be of another length.
-  """
+  """Mean, half interval and runs by (point, score), of finished runs only."""
   counted = frame[~frame.repeats & (frame.status == 'finished')
                   & frame.value.notna()]
   means = counted.groupby(['point', 'score'], sort=False).agg(
@@ -190,14 +186,14 @@ def _means(frame) -> pd.DataFrame:
 
 def _markdown(frame, points, columns, means) -> str:
   names = [column.partition(' (')[0] for column in columns]
-  # With a hash only where one name stands for two.
+  # A hash only if a name is ambiguous.
   heads = [name if names.count(name) == 1 else column
            for name, column in zip(names, columns, strict=True)]
   runs = frame.drop_duplicates('folder')
   kept = runs[~runs.repeats & (runs.point != '')]
   seeds = kept.groupby('point').size()
   last = kept[kept.status == 'finished'].groupby('point').last_step.max()
-  # Points that these seeds do not tell from the best one.
+  # Points that do not differ significantly from the best one.
   first = means[means.index.isin(columns[:1], 'score')].droplevel('score')
   best = first.reindex(points)[:1].squeeze()
   like = set(first.index[(first['mean'] - best['mean']).abs()
@@ -242,7 +238,7 @@ def _csv(frame, points, columns, means) -> str:
   failed = (failed.folder + ': ' + failed.status).groupby(failed.point).agg(
       failed='size', failures='; '.join)
   index = [(point, column) for point in points for column in columns or ['']]
-  if '' in failed.index:  # Of no point: they have no config.
+  if '' in failed.index:  # Runs without a config.
     index.append(('', ''))
   table = means.reindex(pd.MultiIndex.from_tuples(
       index, names=['point', 'score'])).reset_index().join(failed, on='point')

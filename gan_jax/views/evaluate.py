@@ -23,7 +23,7 @@ from gan_jax.run.results import Best
 from gan_jax.run.writers import ScoreWriter
 
 _LOG = logging.getLogger(__name__)
-_PAUSE = 5.0  # seconds between two looks at a job that is followed
+_PAUSE = 5.0  # seconds between polls with --follow
 
 
 def scores_spec(*, extractor: str = '', weights: str = '', resizer: str = '',
@@ -74,7 +74,7 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
       recorded = _recorded(folder, evaluator)
       for step in saved.steps():
         scores = recorded.get(step, [])
-        # After a rollback the job saves another state under the number.
+        # After a rollback a step may be saved again.
         made = _made(folder, step)
         if tried.get(step) == made or (
             scores and not any(map(keeper.wants, scores))):

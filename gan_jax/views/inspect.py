@@ -17,12 +17,12 @@ from gan_jax.data import load as data
 from gan_jax.data.pipeline import Batches
 from gan_jax.views.templates import fill
 
-_LOOKED_AT = 20_000  # examples of which every value is read
+_LOOKED_AT = 20_000  # examples for statistics of values
 _BINS = 200  # of the values of vectors
-_LINES = 6  # coordinates of vectors with a histogram; more could not be read
+_LINES = 6  # histograms of coordinates at most
 _CHUNK = 2**24  # bytes read at a time
-_PAIRS = 5  # duplicates that are named
-_ALL = 2**32  # bytes up to which duplicates are looked for in the whole set
+_PAIRS = 5  # duplicates listed
+_ALL = 2**32  # bytes; duplicates are searched in a sample of larger sets
 _COLUMNS, _ROWS = 10, 20  # of the contact sheet, a row per class
 _POINTS = 4000  # of vectors
 
@@ -108,7 +108,7 @@ def values_of(images) -> tuple[dict, np.ndarray, np.ndarray]:
   if not np.isfinite([low, high]).all():
     raise DataError(f'vectors with values {low}..{high}; they must be finite: '
                     'remove or repair these examples')
-  margin = 0.0 if high > low else 0.5  # A constant has a bin, too.
+  margin = 0.0 if high > low else 0.5  # Widens the range of a constant.
   edges = np.linspace(low - margin, high + margin, _BINS + 1)
   return {'examples_looked_at': len(rows), 'per': 'coordinate',
           'mean': vectors.mean(0, np.float64),

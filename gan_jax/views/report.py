@@ -26,29 +26,29 @@ from gan_jax.views.inspect import class_name, load_data
 from gan_jax.views.sample import check_seed, restored
 from gan_jax.views.templates import fill
 
-_ALL = 2000  # examples, real and generated, of what shows distributions
-_BYTES = 2**28  # that they may take
+_ALL = 2000  # real and generated examples in plots of distributions
+_BYTES = 2**28  # of memory for them at most
 _GRID, _COLUMNS = 64, 8
 _ROWS, _POINTS = 8, 10  # of paths, of bounds and of classes
 _CLASSES = 20
 _QUERIES, _NEAR = 8, 5
-_YARDSTICK = 100  # real images whose own neighbours are searched
+_YARDSTICK = 100  # real images for reference distances
 _SEARCHED = 10_000  # examples of which an extractor makes features
 _PART = 2**22  # bytes of the data that are compared at a time
-# Of the prior's entries, the share that a bound leaves as they are.
+# Truncation bounds, as the share of z's entries that they keep.
 _KEPT = (0.9, 0.7, 0.5, 0.3, 0.1)
-# Each kind of picture has latents of its own.
+# Random streams of the kinds of pictures.
 _FAKES, _STARTS, _ENDS, _SWEEP, _CLASS = range(5)
-# What training has drawn, in the folder above.
+# Written by training, in the folder above.
 _TRAINING = ('../curves.png', '../training.gif')
 
 
 class Picture(NamedTuple):
   """A picture on the page; its fixed text is in report.html."""
 
-  file: str  # as seen from the page
-  pixels: np.ndarray | None = None  # uint8; None for a file that is there
-  note: str = ''  # what is particular to this run
+  file: str  # relative to the page
+  pixels: np.ndarray | None = None  # uint8; None for an existing file
+  note: str = ''  # on this run
 
 
 class _Run:
@@ -143,7 +143,7 @@ def _draw(run: _Run) -> Iterator[Picture]:
   count = min(len(source.images), _ALL, max(_GRID, _BYTES // each))
   rows = Batches(len(source.images), count, run.seed)(0, 1)[0]
   real = np.asarray(source.images[rows])
-  # A class as often as among the real ones, and in the same places.
+  # The labels of the real images.
   fake = run.images(run.latents(_FAKES, count), source.labels[rows])
   if real.ndim == 2:
     yield Picture(

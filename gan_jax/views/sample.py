@@ -116,7 +116,7 @@ def _write(out, images, labels, interpolate):
         pictures.scatter(images) if images.ndim == 2
         else pictures.grid(images, interpolate)))
   elif suffix == '.gif':
-    # Every path is a cell of the film; without paths every image is a frame.
+    # With paths, one tile per path; without, one frame per image.
     frames = images.reshape(-1, interpolate or len(images), *images.shape[1:])
     write_file(out, pictures.gif(map(pictures.grid, frames.swapaxes(0, 1))))
   elif suffix == '.npz':

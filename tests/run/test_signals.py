@@ -107,7 +107,7 @@ def test_a_second_signal_in_a_call_and_a_save_quits_at_once(tmp_path):
       timeout=100, capture_output=True, text=True,
       env={**os.environ, 'JAX_PLATFORMS': 'cpu'})
   assert process.returncode == 85, process.stderr
-  assert 'once more to quit at once' in process.stderr
+  assert 'a second signal quits at once' in process.stderr
   assert time.time() - begin < 90
   with Checkpoints(tmp_path, strict=True) as checkpoints:
     assert checkpoints.latest() in (1, 2)  # The save may have been faster.

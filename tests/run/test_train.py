@@ -211,7 +211,7 @@ def test_what_is_never_finite_is_named_and_not_the_learning_rate(
           0, {'loss/gen': np.array([np.nan])}, 0)
   said = str(error.value)
   assert said.startswith('step 0: ')
-  assert 'so that the learning rate is not the reason. Look at ' + where in said
+  assert 'so the learning rate is not the cause. Look at ' + where in said
   assert f'{first} is the first that is not finite' in said
   assert 'lower learning rate' not in said
   assert not caplog.messages
