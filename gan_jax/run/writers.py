@@ -1,7 +1,6 @@
-"""What a run writes while it trains: scalars, scores, a progress bar.
+"""Writers for scalars, scores, progress.
 
-A log must never end a run: where a write fails, there is one warning, and the
-run goes on.
+A failing log must not end a run: it warns once and the run continues.
 """
 
 import contextlib
@@ -26,10 +25,10 @@ _SHOWN = (('loss/disc', 'loss/disc'), ('loss/gen', 'loss/gen'),
 
 
 class ProgressBar:
-  """Shows progress: a bar on a terminal or in a notebook, else lines."""
+  """A progress bar on a terminal or in a notebook, else lines."""
 
   def __init__(self, total: int, *, initial: int = 0, file=None):
-    """For `total` steps from `initial` on; on standard error by default."""
+    """Counts `total` steps from `initial` on; `file` is stderr by default."""
     self._file = sys.stderr if file is None else file
     self._total, self._bar, self._compiled = total, None, False
     self._begin = time.monotonic()
@@ -63,7 +62,7 @@ class ProgressBar:
             flush=True)
 
   def close(self) -> None:
-    """Leaves the bar as it stands."""
+    """Leaves the bar as it is."""
     if self._bar is not None:
       self._bar.close()
 
@@ -84,15 +83,13 @@ def _short(value):
 class RowFile(Appender, contextlib.AbstractContextManager):
   """A file of JSON rows, each with its 'step'.
 
-  A row is in the file, where a kill -9 cannot reach it, when it is appended;
-  `flush` before a checkpoint is saved makes it safe from a power cut too.
+  An appended row survives a kill -9; after `flush`, also a power cut.
   """
 
   def __init__(self, path, *, resume_step: int | None = None):
-    """Opens the file and drops what is later than the restored step.
+    """Opens the file and drops rows after the restored step, and broken lines.
 
-    With it go lines that are no rows, such as the torn last line that a kill
-    leaves. 0, of a fresh run, drops all; None keeps all.
+    `resume_step` 0 (a fresh run) drops all; None keeps all.
 
     Raises:
       OSError: the old rows cannot be read or rewritten.
@@ -102,7 +99,7 @@ class RowFile(Appender, contextlib.AbstractContextManager):
       self.rewind(resume_step)
 
   def append_rows(self, rows: list[dict]) -> None:
-    """Appends rows at once: a kill leaves all of them or none."""
+    """Appends rows atomically."""
     if rows:
       self.append(''.join(json.dumps(row, allow_nan=False) + '\n'
                           for row in rows).encode())
@@ -121,7 +118,7 @@ class RowFile(Appender, contextlib.AbstractContextManager):
 
 
 class ScoreWriter(RowFile):
-  """WORKDIR/scores.jsonl, a row for each score."""
+  """Writes WORKDIR/scores.jsonl, a row for each score."""
 
   def __init__(self, workdir, *, resume_step: int | None = None):
     super().__init__(os.path.join(workdir, 'scores.jsonl'),
@@ -135,11 +132,11 @@ class ScoreWriter(RowFile):
 
 
 class ScalarWriter(RowFile):
-  """WORKDIR/scalars.jsonl, a row for each logged step, and TensorBoard files.
+  """Writes WORKDIR/scalars.jsonl and TensorBoard files, a row per logged step.
 
-  Of tensorboardX only the messages are used: when the disk is full the thread
-  of its SummaryWriter dies and the eleventh event blocks the run for ever; and
-  two runs within a second write to the same file.
+  Only the messages of tensorboardX are used: on a full disk the thread of its
+  SummaryWriter dies and the eleventh event blocks for ever, and two runs within
+  a second write to the same file.
   """
 
   def __init__(self, workdir, *, resume_step: int):
@@ -151,14 +148,14 @@ class ScalarWriter(RowFile):
                      resume_step=resume_step)
 
   def write(self, step: int, scalars) -> None:
-    """Appends the row of a step; NaN, Inf and None become null in it.
+    """Appends the row of a step; NaN, Inf and None become null.
 
     Args:
-      step: one row a step, so merge the scores of a step into its row.
+      step: at most one row each.
       scalars: {name: number, numpy or JAX scalar of shape [], or None}.
 
     Raises:
-      ValueError: a scalar is named 'step' or is no single number.
+      ValueError: a scalar is named 'step' or is not a single number.
     """
     if 'step' in scalars:
       raise ValueError("a scalar is named 'step', which is the row's own key; "
@@ -178,7 +175,7 @@ class ScalarWriter(RowFile):
     self._event(step=int(step), summary=Summary(value=values))
 
   def images(self, step: int, name: str, image) -> None:
-    """Adds a picture, uint8 [H, W, C] with C in (1, 3, 4), to TensorBoard."""
+    """Adds an image, uint8 [H, W, C] with C in (1, 3, 4), to TensorBoard."""
     height, width, channels = image.shape
     picture = Summary.Image(height=height, width=width, colorspace=channels,
                             encoded_image_string=pictures.png(image))
@@ -186,19 +183,19 @@ class ScalarWriter(RowFile):
         value=[Summary.Value(tag=name, image=picture)]))
 
   def rewind(self, step: int) -> None:
-    """As that of `RowFile`, in the TensorBoard files too."""
+    """As `RowFile.rewind`, in the TensorBoard files too."""
     super().rewind(step)
     # TensorBoard hides the events from this step on that it has seen before.
     self._event(step=step + 1 if step else 0,
                 session_log=SessionLog(status=SessionLog.START))
 
   def flush(self) -> None:
-    """Returns when everything written is on the disk."""
+    """Fsyncs everything written."""
     super().flush()
     self._events.flush()
 
   def close(self) -> None:
-    """Flushes and closes the files; may be called twice."""
+    """Flushes and closes the files; idempotent."""
     super().close()
     self._events.close()
 
