@@ -11,11 +11,12 @@ from gan_jax.pictures.images import (
   contact_sheet,
   gif,
   grid,
+  pillow,
   png,
   read_png,
   to_uint8,
 )
 from gan_jax.pictures.plots import plane, scatter, spectrum, statistics
 
-__all__ = ['contact_sheet', 'curves', 'gif', 'grid', 'plane', 'png', 'read_png',
-           'scatter', 'spectrum', 'statistics', 'to_uint8']
+__all__ = ['contact_sheet', 'curves', 'gif', 'grid', 'pillow', 'plane', 'png',
+           'read_png', 'scatter', 'spectrum', 'statistics', 'to_uint8']

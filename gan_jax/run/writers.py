@@ -12,7 +12,7 @@ import struct
 import sys
 import time
 
-import tqdm.auto
+import tqdm
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import masked_crc32c
@@ -34,7 +34,7 @@ class ProgressBar:
     self._begin = time.monotonic()
     self._from = self._begin, initial  # what the speed is measured from
     if 'ipykernel' in sys.modules or self._file.isatty():
-      self._bar = tqdm.auto.tqdm(total=total, initial=initial, file=self._file,
+      self._bar = tqdm.tqdm(total=total, initial=initial, file=self._file,
                             dynamic_ncols=True, unit='step')
 
   @property
