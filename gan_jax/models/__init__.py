@@ -76,7 +76,7 @@ def as_model(network) -> Model:
 
 
 def _layer_table(module: nn.Module, x, label) -> str:
-  """A line per layer with parameters, by tracing: path, shape, number."""
+  """A line per layer with parameters: path, output shape, their number."""
   shapes, counts = {}, collections.Counter()
 
   def watch(call, args, kwargs, context):
