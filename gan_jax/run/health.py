@@ -418,7 +418,7 @@ class Guard:
         f'step {step}: the watchdog stopped the run: '
         + '; '.join(f'{f.text}. {f.advice}' for f in self._held())
         + f'. See {self._path("report.md")}; '
-        f'to continue: --config.watchdog.policy=warn --workdir={self._folder}')
+        f'--config.watchdog.policy=warn --workdir={self._folder} continues')
 
   def _go_back(self, finding, at, names):
     """Rolls back, or returns the file that names step and batch."""
