@@ -1,8 +1,8 @@
-"""What mkdocs fills into the pages: tables made from the code, pictures.
+"""A mkdocs hook that fills tables made from the code into the pages.
 
 A line `<!-- choices: MODULE [KIND] -->` becomes the table of that module's
-choices, `<!-- norms -->` that of the norms, `<!-- keys -->` that of the keys of
-a config, `<!-- findings -->` the list of findings/, and
+components, `<!-- norms -->` that of the norms, `<!-- keys -->` that of the keys
+of a config, `<!-- findings -->` the list of findings/, and
 `<!-- include: FILE Heading -->` that section of a file.
 """
 
@@ -28,7 +28,7 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-  """Fills a page."""
+  """Replaces the comments of a page by what they name."""
   if str(ROOT) not in sys.path:  # mkdocs takes back what a hook's head adds.
     sys.path.insert(0, str(ROOT))
   return re.sub(r'<!-- (\w+)(?:: (.*?))? -->', _fill, markdown)
@@ -44,7 +44,7 @@ def _fill(match):
 
 
 def choices(module: str, kind: str = '') -> str:
-  """The table of a module's choices, in their order there."""
+  """The table of a module's components, in their order there."""
   from gan_jax.base import lookup
   return table(('name', 'what it is', 'paper'), [
       (name, *described(lookup.find(module, name, kind)))
@@ -52,7 +52,7 @@ def choices(module: str, kind: str = '') -> str:
 
 
 def described(function) -> tuple[str, str]:
-  """(what it is, its paper or '') by the head of a docstring."""
+  """(what it is, its paper or '') from the first paragraph of a docstring."""
   head, _, rest = inspect.getdoc(function).partition('\n\n')
   what, paper = split(' '.join(head.split()))
   return what, paper or split(' '.join(rest.split()))[1]
@@ -87,7 +87,8 @@ def keys() -> str:
   for name, key in KEYS.items():
     values = key.values
     if isinstance(values, Choice):
-      kind = 'choices, see below' if values.many else 'a choice, see below'
+      kind = ('several components, see below' if values.many
+              else 'a component, see below')
       default = '+'.join(spec['name'] for spec in (
           key.default if values.many else [key.default])) or 'none'
     else:
@@ -100,7 +101,7 @@ def keys() -> str:
 
 
 def findings() -> str:
-  """The heads of the scripts in findings/."""
+  """The opening comments of the scripts in findings/."""
   parts = []
   for path in sorted((ROOT / 'findings').glob('*.sh')):
     lines = path.read_text().splitlines()[1:]

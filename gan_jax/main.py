@@ -17,24 +17,21 @@ from gan_jax.run import signals
 
 
 def main(argv: list[str]) -> int:
-  """Does what the command line says.
-
-  Args:
-    argv: program name and arguments.
+  """Runs the command line `argv`: program name and arguments.
 
   Returns:
-    The exit status: 0; 2 for a mistake in the command line or config, 3 in the
+    The exit status: 0; 2 for an error in the command line or config, 3 in the
     data, 4 in the run; 143, 130 or 85 after SIGTERM, SIGINT or SIGUSR1, with a
-    checkpoint: the same command goes on.
+    checkpoint: rerun the command to resume.
   """
-  # Where matplotlib keeps its fonts: configs import it already.
+  # Matplotlib's cache; importing a config may import Matplotlib.
   os.environ.setdefault('MPLCONFIGDIR', os.path.expanduser(
       '~/.cache/gan_jax/matplotlib'))
   if os.environ.get('JAX_NUM_CPU_DEVICES', '1') != '1':
     # With fewer threads than devices, collectives on CPU can dead-lock.
     os.environ.setdefault('NPROC', '16')
   logging.basicConfig(format='%(message)s', force=True)
-  absl_logging.set_verbosity('warning')  # Orbax tells its life story.
+  absl_logging.set_verbosity('warning')  # Orbax is verbose.
   logging.getLogger('gan_jax').setLevel(logging.INFO)
   line = command_line.parse(argv)
   if line.flags.help:
@@ -42,7 +39,7 @@ def main(argv: list[str]) -> int:
     return 0
   if line.flags.mode != 'train' or line.flags.dry_run:
     return _act(line)
-  # Imported here: --help and a mistyped flag need no JAX.
+  # Imported late: --help and flag errors need no JAX.
   from gan_jax.run import processes
   try:
     group = processes.join(line.flags.coordinator, line.flags.num_processes,
@@ -63,7 +60,7 @@ def main(argv: list[str]) -> int:
 
 
 def _act(line, group=None) -> int:
-  """Does it; the exit status. What other processes must hear of is raised."""
+  """Runs the mode; returns the exit status; raises ProcessGroupError."""
   from gan_jax import parallel
   parallel.use_compilation_cache()
   views = {'sample': _sample, 'evaluate': _evaluate, 'report': _report,
@@ -121,7 +118,7 @@ def _evaluate(line):
     if not (flags.images and flags.reference):
       raise RequestError('give both --images and --reference')
     if flags.best or flags.follow:
-      raise RequestError('--best and --follow are of a --workdir')
+      raise RequestError('--best and --follow need --workdir')
     return table(evaluate.folders(
         flags.images, flags.reference, out=flags.out,
         resize=_size(flags.resize), **asked))
@@ -133,7 +130,7 @@ def _evaluate(line):
 
 
 def _size(texts) -> tuple[int, ...]:
-  """(H, W) of a flag, () where it is not given."""
+  """(H, W) of a flag, () if not given."""
   if not all(text.isdigit() for text in texts) or len(texts) not in (0, 2):
     raise RequestError(f'--resize={",".join(texts)}: must be H,W, as 64,64')
   return tuple(map(int, texts))

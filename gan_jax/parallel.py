@@ -1,11 +1,11 @@
-"""Devices: the only file that names one.
+"""Device placement and data parallelism (mesh, sharding, pmean).
 
 The step runs under `jit(shard_map(scan(step)))`, on a mesh of one device too:
 state replicated and donated, the batch split over the axis 'data'.
-`check_vma=False` is what `jax.pmap` used: `pmean(grad(local loss))` is the
-gradient of the global loss, and a pmean inside the forward pass (synchronised
-batch norm) transposes to a pmean. With the default, `pmean(grad)` of replicated
-parameters would be the SUM over devices, silently.
+With `check_vma=False`, as in `jax.pmap`, `pmean(grad(local loss))` is the
+gradient of the global loss, and a pmean in the forward pass (synchronised batch
+norm) transposes to a pmean. With the default, `pmean(grad)` of replicated
+parameters would silently be the SUM over devices.
 """
 
 import functools
@@ -28,7 +28,7 @@ class Data(NamedTuple):
   """Examples: image uint8 [..., H, W, C] or float32 [..., D], label [...].
 
   The whole data set [N] on every device, or the examples [K, disc_steps, B] of
-  a call where they stream.
+  a call if they stream.
   """
 
   image: Any
@@ -36,11 +36,11 @@ class Data(NamedTuple):
 
 
 class Batch(NamedTuple):
-  """image [S, B, H, W, C], label [S, B] int32, position [B] int32.
+  """Examples of a step: image [S, B, H, W, C], label [S, B], position [B].
 
-  S is disc_steps. The position is that of an example in the global batch: all
-  that is random for an example derives from it, so that N devices play the
-  same game as one.
+  S is disc_steps; label and position are int32. Positions are those in the
+  global
+  batch: all randomness of an example derives from it: N devices train as one.
   """
 
   image: Any
@@ -49,11 +49,10 @@ class Batch(NamedTuple):
 
 
 def use_compilation_cache() -> None:
-  """Keeps compiled programs across runs, in ~/.cache/gan_jax/xla.
+  """Caches compiled programs in ~/.cache/gan_jax/xla.
 
-  JAX_COMPILATION_CACHE_DIR names another folder, and
-  JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS what is kept instead of all that
-  takes 0.5 s.
+  Environment: JAX_COMPILATION_CACHE_DIR changes the folder,
+  JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS the threshold of 0.5 s.
   """
   if not jax.config.jax_compilation_cache_dir:
     jax.config.update('jax_compilation_cache_dir',
@@ -63,16 +62,13 @@ def use_compilation_cache() -> None:
 
 
 def make_mesh(count: int = 0):
-  """A mesh of the first `count` devices, of all of them for 0.
-
-  In the order of the processes, as each feeds its slice of a batch.
-  """
+  """Mesh of the first `count` devices, 0 for all, in the order of processes."""
   devices = sorted(jax.devices(), key=lambda d: (d.process_index, d.id))
   return _mesh(devices[:count or None])
 
 
 def own_mesh():
-  """A mesh of the devices of this process."""
+  """Mesh of this process's devices."""
   return _mesh(jax.local_devices())
 
 
@@ -81,29 +77,29 @@ def _mesh(devices):
 
 
 def device_count() -> int:
-  """Devices that a batch is divided by."""
+  """Number of devices that share a batch."""
   return jax.device_count()
 
 
 def on_cpu():
-  """A context in which a CPU computes, whatever else there is."""
+  """Context in which computations run on a CPU."""
   return jax.default_device(jax.local_devices(backend='cpu')[0])
 
 
 def processes() -> tuple[int, int]:
-  """(index of this process, their number)."""
+  """(index of this process, number of processes)."""
   return jax.process_index(), jax.process_count()
 
 
 def device_names() -> list[str]:
-  """The devices of a run, for its record."""
+  """Names of all devices."""
   return [str(device) for device in jax.devices()]
 
 
 def cores() -> int:
-  """Among how many threads a CPU shares its sums, 0 on accelerators.
+  """Number of CPU threads XLA uses; 0 on accelerators.
 
-  Another number is another order of the sums. XLA reads NPROC as here.
+  It determines the summation order. XLA reads NPROC in the same way.
   """
   if jax.default_backend() != 'cpu':
     return 0
@@ -115,38 +111,35 @@ def cores() -> int:
 
 
 def pmean(tree):
-  """Average over the devices of the mesh."""
+  """Mean over the devices of the mesh."""
   return lax.pmean(tree, AXIS)
 
 
 def batch_mean(x):
-  """Mean over the examples of all devices, for losses that ask for it."""
+  """Mean over the examples of all devices."""
   return lax.pmean(jnp.mean(x), AXIS)
 
 
 def batch_all(x):
-  """The examples of all devices: [b, ...] -> [B, ...]."""
+  """Gathers the examples of all devices: [b, ...] -> [B, ...]."""
   return lax.all_gather(x, AXIS, tiled=True)
 
 
 def replicate(tree, mesh):
-  """Puts a tree, the same in all processes, on every device of the mesh."""
+  """Replicates a tree, equal in all processes, on the devices of the mesh."""
   sharding = NamedSharding(mesh, P())
   if jax.process_count() == 1:
     return jax.device_put(tree, sharding)
-  # device_put would gather what all processes have, and compare.
+  # device_put would compare the values of all processes.
   return jax.tree.map(lambda x: jax.make_array_from_callback(
       x.shape, sharding, np.asarray(x).__getitem__), tree)
 
 
 def share(tree, mesh):
-  """Puts the first process's tree on every device of the mesh.
-
-  Of the tree in another process only the shapes and dtypes count.
-  """
+  """Replicates process 0's tree on the mesh; elsewhere only shapes are read."""
   if jax.process_count() == 1:
     return replicate(tree, mesh)
-  # As integers: a sum of floats with zeros would lose the sign of -0.
+  # As integers, to keep the sign of -0 in the sum.
   bits = jax.tree.map(lambda x: np.asarray(x).view(f'u{x.dtype.itemsize}'),
                       tree)
   bits = multihost_utils.broadcast_one_to_all(bits)
@@ -155,12 +148,12 @@ def share(tree, mesh):
 
 
 def copy(tree):
-  """Arrays of our own, which may be donated."""
+  """Copies arrays so they can be donated."""
   return jax.jit(lambda t: jax.tree.map(jnp.copy, t))(tree)
 
 
 def own(tree):
-  """This process's view of what is replicated, on its own devices alone."""
+  """This process's local replica."""
   if jax.process_count() == 1:
     return tree
   sharding = NamedSharding(own_mesh(), P())
@@ -169,7 +162,7 @@ def own(tree):
 
 
 def abstract(tree, mesh):
-  """The tree's shapes and dtypes, replicated: what to restore into."""
+  """Shapes and dtypes of a tree, replicated, as a target to restore into."""
   sharding = NamedSharding(mesh, P())
   return jax.tree.map(
       lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
@@ -177,27 +170,25 @@ def abstract(tree, mesh):
 
 def make_runner(train_step: Callable, mesh, *, seed: int, image_range,
                 deterministic: bool = False):
-  """Compiles K steps of a game into one call.
+  """Makes a function that runs a chunk of K steps in one compiled call.
 
   Args:
     train_step: (state, batch, key, *, pmean) -> (state, scalars).
     mesh: of `make_mesh`.
-    seed: of the run; all randomness inside derives from it and state.step.
+    seed: of the run; all randomness derives from it and state.step.
     image_range: (lo, hi) that the pixels 0 and 255 are scaled to; vectors are
-      left as they are.
-    deterministic: the same bits from each start of the program on one kind of
-      GPU, by kernels without atomic sums and no timed choice among kernels;
-      CPUs need none of it.
+      not scaled.
+    deterministic: same bits in each start on one kind of GPU, by kernels
+      without atomic sums and without autotuning; not needed on CPUs.
 
   Returns:
-    (state, data, call) -> (state, scalars {name: [K]}), where the data are a
-    `Data` of the whole set and the call int32 indices [K, disc_steps, B] into
-    it, ~i for the mirrored example i; or the data are None and the call is a
-    `Data` of its examples. The state is donated. The axis B is split over the
-    devices, so it must be divisible by their number. A fourth argument is
-    another seed from that call on.
+    (state, data, call) -> (state, scalars {name: [K]}). Either data is a `Data`
+    of the whole set and call int32 indices [K, disc_steps, B], ~i for the
+    mirrored example i; or data is None and call a `Data` of its examples. The
+    state is donated. B must be divisible by the number of devices. A fourth
+    argument replaces the seed.
   """
-  # XLA:CPU copies what a single device all-reduces: 10 % of an MLP's step.
+  # An all-reduce of one device is a copy on XLA:CPU: 10 % of an MLP's step.
   average = pmean if mesh.size > 1 else lambda tree: tree
 
   def run(state, data, call, seed):
@@ -221,32 +212,29 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range,
   sharding = NamedSharding(mesh, split)
 
   def runner(state, data, call, seed=seed):
-    # The seed is an argument: runs that differ in it share one compilation.
+    # As an argument, so that seeds share one compilation.
     return compiled(state, data, _put(call, sharding), np.uint32(seed))
 
   return runner
 
 
 def everywhere(function: Callable, mesh):
-  """Compiles a function of whole arrays that every device computes alike.
-
-  Averages over the devices inside, as of batch norm, are those of equals.
-  """
+  """Compiles a function that runs replicated on all devices of the mesh."""
   return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=P(),
                                out_specs=P(), check_vma=False))
 
 
 def copies(tree) -> int:
-  """On how many devices a tree lies, whole."""
+  """Number of devices holding a full replica."""
   return len(jax.tree.leaves(tree)[0].sharding.device_set)
 
 
 def spread(function: Callable) -> Callable:
-  """Compiles (tree, *arrays [B, ...]) -> arrays [B, ...], example by example.
+  """Compiles a per-example function, sharding examples over devices.
 
-  The devices on which the tree lies replicated share the examples, and those
-  of all processes where it lies on all: then every process must call it, with
-  the same arrays, and each is given the whole.
+  (tree, *arrays [B, ...]) -> arrays [B, ...], on the devices that hold a
+  replica of the tree. If those are of several processes, all must call it with
+  the same arrays, and all get the whole result.
   """
   alone = jax.jit(function)
 
@@ -266,7 +254,7 @@ def spread(function: Callable) -> Callable:
     size, count = sharding.mesh.size, len(arrays[0])
     parts = NamedSharding(sharding.mesh, P(AXIS))
 
-    def put(x):  # Filled up to what divides; all processes have all of it.
+    def put(x):  # Padded to a multiple of the devices.
       x = np.asarray(x)
       x = x[np.minimum(np.arange(count + -count % size), count - 1)]
       return jax.make_array_from_callback(x.shape, parts, x.__getitem__)
@@ -278,12 +266,12 @@ def spread(function: Callable) -> Callable:
 
 
 def put_call(call, mesh):
-  """Starts to move a call's examples to the devices they are split over."""
+  """Starts the transfer of a call's examples to the devices."""
   return _put(call, NamedSharding(mesh, P(None, None, AXIS)))
 
 
 def _put(call, sharding):
-  """This process's part [K, disc_steps, B / processes] of a call."""
+  """Shards this process's part [K, disc_steps, B / processes] of a call."""
   def put(part):
     if isinstance(part, jax.Array):
       return part
@@ -293,7 +281,7 @@ def _put(call, sharding):
 
 
 def _gather(data: Data) -> Callable:
-  """Reads examples by index from the whole set."""
+  """Makes a function that gathers examples by index."""
   count, *shape = data.image.shape
   rows = data.image.reshape(count, -1)
 
@@ -311,7 +299,7 @@ def _gather(data: Data) -> Callable:
 
 
 def scale(image, image_range):
-  """Bytes to [lo, hi]; floats are what they are."""
+  """Scales uint8 to [lo, hi]; floats unchanged."""
   if image.dtype != jnp.uint8:
     return image
   low, high = image_range

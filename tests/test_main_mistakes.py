@@ -51,7 +51,7 @@ def _problems(said):
     ('ema_decay=1.0', 'ema_decay', '1.0', 'must be a float in [0.0, '),
     ('disc_steps=0', 'disc_steps', '0', 'must be an int >= 1'),
     ('seed=-1', 'seed', '-1', 'must be an int from 0 to'),
-    ('best_metric=fd_x', 'best_metric', "'fd_x'", 'nothing is scored'),
+    ('best_metric=fd_x', 'best_metric', "'fd_x'", 'needs an evaluator'),
     ('data.name=mnist10', 'data.name', "'mnist10'", 'did you mean "mnist10k"'),
     ('data.clases=(1,)', 'data.clases', '(1,)', 'did you mean "classes"'),
 ])

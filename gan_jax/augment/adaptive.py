@@ -1,4 +1,4 @@
-"""Augmentations of a probability p, which may adapt to the discriminator."""
+"""Augmentations with a probability p, which may adapt to the discriminator."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,10 +22,10 @@ def ada(*, target: float = 0.6, kimg: float = 500.0, p: float = 0.0,
 
     p += sign(r_t - target) * batch_size / (1000 kimg), r_t = E sign(D(real)),
 
-  kept in [0, 1], from the given p on; D(real) are the logits of the augmented
-  real images (eq. 1), batch_size the images of an update on all devices, and
-  kimg > 0 the thousands of images in which p may go from 0 to 1. Departures: p
-  is adapted at each update instead of every fourth, and has an upper bound.
+  clipped to [0, 1]; D(real) are the logits of the augmented real images (eq.
+  1), batch_size is global, and kimg > 0 the thousands of images in which p may
+  go from 0 to 1. Departures: p is adapted at each update instead of every
+  fourth, and has an upper bound.
   """
   operations = _operations('ada', noise, cutout)
   return _adapted(
@@ -37,15 +37,14 @@ def apa(*, target: float = 0.6, kimg: float = 500.0, p: float = 0.0,
         batch_size: int = 0, batch_mean: Callable = jnp.mean) -> Augmentation:
   """Adaptive pseudo augmentation (APA).  Jiang et al. 2021, arXiv:2111.06849.
 
-  In each update of the discriminator a real image is replaced by a generated
-  one of the same label with probability p, for the loss and for all terms. p is
-  adapted as in `ada`, by E sign D(real) of the mixed batch (the paper's
-  lambda_r), with the same target and speed.
+  In each update of D a real image is replaced by a generated one of the same
+  label with probability p, for the loss and all penalties. p is adapted as in
+  `ada`, by E sign D(real) of the mixed batch (the paper's lambda_r).
 
   Departures from the authors' code: the generated images are those of the
-  update itself and not of the generator's last one, so that a replaced image
-  stands on both sides; p is adapted at each update instead of every fourth and
-  has an upper bound.
+  update itself and not of G's last one, so that a replaced image is on both
+  sides; p is adapted at each update instead of every fourth and has an upper
+  bound.
   """
   def mix(real, fake, keys, memory):
     chosen = jax.vmap(random.uniform)(keys) < memory['p']
@@ -57,7 +56,6 @@ def apa(*, target: float = 0.6, kimg: float = 500.0, p: float = 0.0,
 
 
 def _adapted(target, kimg, p, batch_size, batch_mean, apply, mix=None):
-  """An augmentation whose p adapts as `ada` says."""
   _check_probability(p)
   if not -1.0 <= target <= 1.0:
     raise ValueError(f'target {target} is not in [-1, 1]')
@@ -78,7 +76,7 @@ def bgc(*, p: Number = 0.2, noise: bool = False,
         cutout: bool = False) -> Augmentation:
   """What `ada` does, with a given p.  Karras et al. 2020, arXiv:2006.06676, B.
 
-  Every operation is done to each image with probability p: the paper's best
+  Every operation is applied to each image with probability p: the paper's best
   set (pixel blitting, geometry, colour) in its order and strengths,
 
     mirroring, rotation by multiples of 90 degrees, translation by whole pixels
@@ -87,14 +85,13 @@ def bgc(*, p: Number = 0.2, noise: bool = False,
     size; brightness N(0, 0.2^2), contrast 2^N(0, 0.5^2), luma flip, hue
     rotation, saturation 2^N(0, 1).
 
-  Departures: the orthogonal low-pass filter (sym6) at twice the resolution
-  around the geometry is replaced by bilinear interpolation, without filter;
-  image-space filtering is left out. Beyond the border images are continued as
-  mirror images. Hue and saturation need three channels; elsewhere luma flip
-  changes the sign.
+  Departures: bilinear interpolation instead of the low-pass filter (sym6) at
+  twice the resolution; no image-space filtering. Images are mirrored at the
+  border. Hue and saturation need three channels; elsewhere luma flip changes
+  the sign.
 
   Args:
-    p: in [0, 1], or a schedule, kept there (R3GAN's rises, Huang et al. 2024,
+    p: in [0, 1], or a schedule, clipped (R3GAN's rises, Huang et al. 2024,
       arXiv:2501.05441).
     noise: adds N(0, s^2) with s half-normal of 0.1, as a further operation.
     cutout: sets a window of half the size to 0, as a further operation.
@@ -116,7 +113,6 @@ def _check_probability(p):
 
 
 def _operations(name, noise, cutout):
-  """(images, keys, p) -> images."""
   def one(image, key, p):
     numbers, of_noise = random.split(key)
     done, u, n = _draw(numbers, p)
@@ -134,13 +130,10 @@ def _operations(name, noise, cutout):
 
 
 def _draw(key, p):
-  """(which operations are done [15], U(-1, 1) [10], N(0, 1) [8]).
-
-  All at once: many small draws take long to compile.
-  """
+  """(operations applied [15], U(-1, 1) [10], N(0, 1) [8]), drawn at once."""
   uniforms, normals = random.split(key)
   u = random.uniform(uniforms, (25,))
-  # The two rotations are to be none with probability 1 - p together.
+  # Neither rotation happens with probability 1 - p.
   half = 1.0 - jnp.sqrt(1.0 - p)
   chance = jnp.stack([half if i in (4, 6) else p for i in range(15)])
   return u[:15] < chance, 2.0 * u[15:] - 1.0, random.normal(normals, (8,))
@@ -150,7 +143,7 @@ def _geometry(image, done, u, n):
   size = jnp.array(image.shape[:2], jnp.float32)
   flip = jnp.where(done[0] & (u[0] < 0.0), -1.0, 1.0)
   quarter = jnp.where(done[1], jnp.floor(2.0 * u[1] + 2.0), 0.0)
-  # As exact numbers: the pixels are to be copied.
+  # Exact numbers, so that pixels are copied.
   cos, sin = (jnp.array(v)[quarter.astype(jnp.int32)] for v in
               ([1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]))
   whole = jnp.where(done[2], jnp.round(0.125 * u[2:4] * size), 0.0)
@@ -175,8 +168,8 @@ def _colour(image, done, u, n):
   image = contrast * (image + brightness)
   if image.shape[-1] != 3:
     return flip * image
-  # Colours are a luma along the grey axis and a chroma across it. Not done is
-  # the image itself, free of rounding.
+  # Luma along the grey axis, chroma across it. Images without an operation
+  # are returned unrounded.
   angle, saturation = jnp.pi * u[1], jnp.exp2(n[2])
   luma = jnp.mean(image, axis=-1, keepdims=True)
   chroma = image - luma
@@ -190,7 +183,7 @@ def _colour(image, done, u, n):
 
 
 def _cutout(image, done, u):
-  """Hides half the height and width around (1 + u) / 2 of the size."""
+  """Zeroes half the height and width around (1 + u) / 2 of the size."""
   near = [jnp.abs((jnp.arange(n) + 0.5) / n - 0.5 * (1.0 + u[i])) < 0.25
           for i, n in enumerate(image.shape[:2])]
   window = near[0][:, None] & near[1][None, :] & done

@@ -1,4 +1,4 @@
-"""What an augmentation is, and several of them in turn."""
+"""`Augmentation`, and the composition of several."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,19 +8,16 @@ from jax import random
 
 
 class Augmentation(NamedTuple):
-  """An augmentation that changes in the course of training.
+  """An augmentation with a memory, a schedule, or mixing.
 
-  apply: (images [B, H, W, C], keys [B], memory) -> images, where memory also
-    has 'step', the steps done so far, for what follows a schedule.
-  memory: initial float32 scalars that it keeps from update to update; part of
-    the state of a run.
-  remember: (memory, real_logits [B], step) -> memory, after each update of the
-    discriminator: its logits of the augmented real images, and the steps that
-    were done before. Its numbers must come from `batch_mean`, so that devices
-    agree.
-  mix: (real, fake, keys [B], memory) -> real images of an update of the
-    discriminator, before all else that looks at them: some may be replaced by
-    generated ones. None to leave them.
+  apply: (images [B, H, W, C], keys [B], memory) -> images; memory also has
+    'step', the steps done so far.
+  memory: initial float32 scalars, kept from update to update in the state.
+  remember: (memory, real_logits [B], step) -> memory, after each update of D:
+    its logits of the augmented real images, and the steps done before. Must use
+    `batch_mean`, so that devices agree.
+  mix: (real, fake, keys [B], memory) -> real images of an update of D, some
+    replaced by generated ones. None for no mixing.
   """
 
   apply: Callable
@@ -30,7 +27,7 @@ class Augmentation(NamedTuple):
 
 
 def compose(parts: dict) -> Augmentation:
-  """{name: augmentation} in turn; the memory of each is under `name/key`."""
+  """Composes {name: augmentation}; the memory of each is under `name/key`."""
   parts = [(name, part if isinstance(part, Augmentation) else Augmentation(
       lambda images, keys, memory, part=part: part(images, keys)))
            for name, part in parts.items()]

@@ -1,4 +1,4 @@
-"""Mirroring, noise, and DiffAugment; each is drawn anew for every image."""
+"""Mirroring, noise, and DiffAugment; independent for every image."""
 
 from collections.abc import Callable
 
@@ -23,8 +23,7 @@ def horizontal_flip() -> Callable:
 def instance_noise(*, std: Number = 0.1) -> Augmentation:
   """Adds N(0, std^2) to every value.  Sonderby et al. 2017, 1610.04490, 3.2.
 
-  A schedule of std, in units of the images, that falls to 0 is the paper's
-  annealing.
+  A schedule of std that falls to 0 is the paper's annealing.
   """
   def apply(images, keys, memory):
     size = std(memory['step']) if callable(std) else std
@@ -37,11 +36,11 @@ def instance_noise(*, std: Number = 0.1) -> Augmentation:
 def translation(*, ratio: float = 0.125) -> Callable:
   """Shifts, filled with 0 (DiffAugment).  Zhao et al. 2020, arXiv:2006.10738.
 
-  By up to ratio * size; 1/8 is their value.
+  By up to ratio * size; the paper has 1/8.
   """
   def one(image, key):
     height, width = image.shape[:2]
-    # As the authors round: 2.5 pixels are 3, not the even number next to it.
+    # Rounded half up, as by the authors.
     limits = jnp.array([int(n * ratio + 0.5) for n in (height, width)])
     shift = random.randint(key, (2,), -limits, limits + 1)
     rows, cols = jnp.arange(height) - shift[0], jnp.arange(width) - shift[1]
@@ -56,10 +55,9 @@ def translation(*, ratio: float = 0.125) -> Callable:
 def colour() -> Callable:
   """Changes of colour (DiffAugment).  Zhao et al. 2020, arXiv:2006.10738.
 
-  Brightness, saturation and contrast for images in [-1, 1]: x + U(-0.5, 0.5);
-  distance to the mean over channels times U(0, 2), which leaves grey images as
-  they are; distance to the mean over all of the image times U(0.5, 1.5). Values
-  may leave the range: nothing is cut.
+  For images in [-1, 1]: x + U(-0.5, 0.5); distance to the mean over channels
+  times U(0, 2); distance to the mean over the image times U(0.5, 1.5). Not
+  clipped.
   """
   def one(image, key):
     brightness, saturation, contrast = random.uniform(
@@ -77,12 +75,12 @@ def colour() -> Callable:
 def cutout(*, ratio: float = 0.5) -> Callable:
   """Sets a window to 0 (DiffAugment).  Zhao et al. 2020, arXiv:2006.10738.
 
-  Its sides are ratio * size. The centre is anywhere in the image, so that the
-  border may cut the window.
+  Its sides are ratio * size; its centre is anywhere, so that the border may cut
+  it.
   """
   def one(image, key):
     size = jnp.array([int(n * ratio + 0.5) for n in image.shape[:2]])
-    # An even window is centred between pixels, where there is one place more.
+    # The centre of an even window lies between pixels: one more position.
     places = jnp.array(image.shape[:2]) + 1 - size % 2
     start = random.randint(key, (2,), 0, places) - size // 2
     stop = start + size
@@ -94,7 +92,6 @@ def cutout(*, ratio: float = 0.5) -> Callable:
 
 
 def _window(rows, cols):
-  """[H], [W] bool -> [H, W, 1]."""
   return (rows[:, None] & cols[None, :])[..., None]
 
 
@@ -105,7 +102,7 @@ def diffaugment(*, policy: tuple = ('color', 'translation',
                                     'cutout')) -> Callable:
   """Several of DiffAugment in turn.  Zhao et al. 2020, arXiv:2006.10738.
 
-  The policy says what is done, in this order, with the paper's strength.
+  `policy` lists them in this order, with the paper's strengths.
   """
   unknown = [name for name in policy if name not in _POLICIES]
   if unknown or not policy:

@@ -1,6 +1,6 @@
-"""What every room uses, and none of it knows of GANs or devices.
+"""Names, files and errors: shared by all packages; no GANs, no devices.
 
-`lookup`: names in a config -> functions, the one plug-in rule. `files`: files
-that are whole or absent, lines of JSON. `errors`: what a user can mend, with
-the exit status of the program. Add a new kind of error to `errors`.
+`lookup` finds the function that a config names, `files` writes files atomically
+and reads JSON lines, `errors` has the errors a user can fix, with exit
+statuses.
 """

@@ -1,6 +1,6 @@
-"""Errors that are the user's to mend: a message for him, and an exit status.
+"""Errors that the user can fix, with a message and an exit status.
 
-Each message gives what was found, the rule, and what to do. `main` prints it
+Each message says what was found, the constraint, and a fix. `main` prints it
 without a traceback and exits with `status`.
 """
 
@@ -8,20 +8,16 @@ from typing import Any, NamedTuple
 
 
 class UserError(Exception):
-  """What the user can mend.
+  """An error that the user can fix.
 
-  status: exit status of the program: 2 for the command line and config, 3 for
-    the data, 4 for the run.
+  status: exit status: 2 for command line and config, 3 for data, 4 for the run.
   """
 
   status = 4
 
 
 class Problem(NamedTuple):
-  """One thing wrong with a config: where, what, and what would be right.
-
-  path: of the key, '' for what is no single key's.
-  """
+  """One problem of a config: the key's path ('' for none), its value, a fix."""
 
   path: str
   value: Any
@@ -33,12 +29,12 @@ class Problem(NamedTuple):
 
 
 class ConfigError(UserError, ValueError):
-  """Everything that is wrong with a config."""
+  """All problems of a config."""
 
   status = 2
 
   def __init__(self, problems: list[Problem]):
-    """`problems`: at least one."""
+    """Takes one problem or more."""
     self.problems = problems
     count = 'one problem' if len(problems) == 1 else f'{len(problems)} problems'
     super().__init__('\n'.join([f'{count} in the config:',
@@ -47,23 +43,23 @@ class ConfigError(UserError, ValueError):
 
 
 class RequestError(UserError, ValueError):
-  """A command line that asks for what cannot be had."""
+  """A command line that asks for something impossible."""
 
   status = 2
 
 
 class DataError(UserError, ValueError):
-  """A problem with a user's data: what was found, the rule and the fix."""
+  """A problem with the user's data."""
 
   status = 3
 
 
 class WorkdirError(UserError, RuntimeError):
-  """The folder of a run cannot be written, is held, or is another run's."""
+  """The run folder cannot be written, is locked, or belongs to another run."""
 
 
 class CheckpointError(UserError, RuntimeError):
-  """A checkpoint that cannot be written, read or believed."""
+  """A checkpoint that cannot be written or read, or is damaged."""
 
 
 class NonFiniteError(UserError, RuntimeError):
@@ -71,14 +67,14 @@ class NonFiniteError(UserError, RuntimeError):
 
 
 class StoppedError(UserError, RuntimeError):
-  """The watchdog has ended the run."""
+  """The watchdog has stopped the run."""
 
 
 class ProcessGroupError(UserError, RuntimeError):
-  """The processes of a run do not find each other, or are not of one run."""
+  """The processes of a run cannot connect, or differ in config or data."""
 
 
 def first_line(error: BaseException) -> str:
-  """An error of another program in one line: its type and what it says."""
+  """Type and first line of the message of an exception."""
   first = str(error).partition('\n')[0]
   return f'{type(error).__name__}: {first[:300]}'

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and that never end a run."""
+"""Atomic file writes, and appended records that survive a full disk."""
 
 import contextlib
 import errno
@@ -15,13 +15,10 @@ _failing = set()  # folders whose last try_write_file failed
 
 
 def write_file(path, data: bytes):
-  """Writes a file so that a reader, or a kill, sees all of it or none.
+  """Writes a file atomically: temporary file, fsync, rename.
 
-  A temporary file in the same folder is written, fsynced and renamed; missing
-  folders are made; the mode follows the umask.
-
-  Raises:
-    OSError: the old file, if any, is as it was.
+  Missing folders are made; the mode follows the umask. Raises OSError, with the
+  old file, if any, unchanged.
   """
   path = pathlib.Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,11 +32,11 @@ def write_file(path, data: bytes):
   except BaseException:
     temporary.unlink(missing_ok=True)
     raise
-  sync_folder(path.parent)  # Only then is the rename itself on the disk.
+  sync_folder(path.parent)  # Makes the rename durable.
 
 
 def sync_folder(path):
-  """Brings the names in a folder to the disk."""
+  """Fsyncs a folder, so that the names in it are on disk."""
   fd = os.open(path, os.O_RDONLY)
   try:
     os.fsync(fd)
@@ -48,11 +45,8 @@ def sync_folder(path):
 
 
 def free_space(path, error: Exception) -> str:
-  """' (1,234 bytes free)' if an error comes of the disk of a path, else ''.
-
-  Of the disk: it is full, over quota, read-only or broken.
-  """
-  # Tensorstore has the words of the system in errors of other kinds.
+  """' (1,234 bytes free)' if the error is of a full or broken disk, else ''."""
+  # Tensorstore raises other errors with the system's message.
   if getattr(error, 'errno', None) not in _DISK and not any(
       os.strerror(code) in str(error) for code in _DISK):
     return ''
@@ -66,10 +60,7 @@ def free_space(path, error: Exception) -> str:
 
 
 def remove_torn(folder):
-  """Removes what `write_file` left in a folder when the run was killed.
-
-  Only who holds the folder may do so.
-  """
+  """Removes temporary files of a killed `write_file`; needs the run's lock."""
   for path in pathlib.Path(folder).glob('.*.tmp'):
     if re.fullmatch(r'\..+\.\d+\.tmp', path.name):
       with contextlib.suppress(OSError):  # It is only in the way.
@@ -77,12 +68,9 @@ def remove_torn(folder):
 
 
 def try_write_file(path, data: bytes) -> bool:
-  """`write_file` for what a run can do without, such as sample pictures.
+  """Like `write_file`, but failures only warn; returns whether it succeeded.
 
-  A failure is a warning, one for each folder until a write there succeeds.
-
-  Returns:
-    True if the file was written.
+  There is one warning for each folder until a write there succeeds.
   """
   folder = str(pathlib.Path(path).parent)
   try:
@@ -97,17 +85,16 @@ def try_write_file(path, data: bytes) -> bool:
 
 
 def _warn(path, error):
-  _log.warning('cannot write %s: %s%s; the run goes on without it, and later '
-               'writes are tried again', path, error.strerror or error,
+  _log.warning('cannot write %s: %s%s; the run continues without it, and '
+               'retries later writes', path, error.strerror or error,
                free_space(path, error))
 
 
 class Appender:
-  """A file that grows by whole records only, and never raises OSError.
+  """A file of appended records whose methods never raise OSError.
 
-  A record that does not fit is cut off again and kept in memory (up to
-  `limit` bytes) until the next one, so that a disk that was full for a while
-  leaves no gap.
+  A record that cannot be written is truncated away and kept in memory (up to
+  `limit` bytes) until the next one: a temporarily full disk leaves no gap.
   """
 
   def __init__(self, path, limit=16 * 2**20):
@@ -116,7 +103,7 @@ class Appender:
     self._fd, self._waiting, self._lost, self._failed = None, [], 0, False
 
   def append(self, record: bytes):
-    """Appends the records that wait and this one."""
+    """Appends the pending records and this one."""
     self._waiting.append(record)
     if (not self._try(self._write)
         and sum(map(len, self._waiting)) > self._limit):
@@ -124,14 +111,14 @@ class Appender:
       self._lost += 1
 
   def flush(self):
-    """Waits until everything is on the disk."""
+    """Fsyncs the file."""
     self._try(self._sync)
 
   def close(self):
-    """Flushes; warns of records that were lost."""
+    """Flushes; warns of lost records."""
     self.flush()
     if self._fd is not None:
-      with contextlib.suppress(OSError):  # the flush has said what is wrong
+      with contextlib.suppress(OSError):  # the flush has warned
         os.close(self._fd)
     lost = self._lost + len(self._waiting)
     self._fd, self._waiting, self._lost, self._failed = None, [], 0, False
@@ -174,7 +161,7 @@ class Appender:
 
 
 def read_rows(path):
-  """[(line, row or None if the line is no row)]; [] if there is no file."""
+  """[(line, row or None if it is not JSON)]; [] if there is no file."""
   try:
     lines = pathlib.Path(path).read_bytes().split(b'\n')
   except FileNotFoundError:
@@ -192,7 +179,7 @@ def read_rows(path):
 
 
 def drop_rows(path, resume_step):
-  """Rewrites the file without rows after `resume_step` and broken lines."""
+  """Rewrites the file without broken lines and rows after `resume_step`."""
   rows = read_rows(path)
   keep = [line for line, row in rows
           if resume_step and row and row['step'] <= resume_step]

@@ -1,9 +1,9 @@
-"""The one plug-in rule: a choice is `dict(name=..., **kwargs)`.
+"""Looks up the components of a config: `dict(name=..., **kwargs)`.
 
 `build('gan_jax.losses', dict(name='hinge'))` calls the public function `hinge`
-of that module with the remaining keys. There is no registry: writing the
-function is all that it takes. `name='my_lab.ideas:my_loss'` imports a function
-from anywhere, `name='dcgan.Generator'` looks into a module of a package.
+of that module with the remaining keys; there is no registry.
+`name='my_lab.ideas:my_loss'` imports a function from anywhere,
+`name='dcgan.Generator'` looks into a module of a package.
 """
 
 import difflib
@@ -18,17 +18,16 @@ from typing import Any, Literal, get_args, get_origin
 
 from gan_jax.base.errors import Problem
 
-# Annotation of an argument that may be a schedule: a number, or a function of
-# the step.
+# Annotation of an argument that may be a schedule (a function of the step).
 Number = float | Callable
 
 
 class PlugIn(str):
-  """Annotation, beside a Literal, of a name that may be 'module:function'."""
+  """Annotation of a string argument that may also be 'module:function'."""
 
 
 def near(word: str, known: Iterable[str]) -> str:
-  """'; did you mean "x"? Known: ...'; a long list gives way to the hint."""
+  """A hint for a mistyped word: '; did you mean "x"? Known: ...'."""
   known, word = sorted(known), str(word)
   match = difflib.get_close_matches(word, known, n=1) or [
       name for name in known if word == _initials(name)][:1]
@@ -39,12 +38,11 @@ def near(word: str, known: Iterable[str]) -> str:
 
 
 def _initials(name):
-  """'lr' of 'learning_rate'."""
   return ''.join(part[:1] for part in name.split('_'))
 
 
 def failure(error: BaseException) -> str:
-  """What an error says, and where in the user's own files it was raised."""
+  """Message of an exception, with the lines of the user's own files in it."""
   frames = [frame for frame in traceback.extract_tb(error.__traceback__)
             if _is_own(frame.filename)]
   said = str(error) or type(error).__name__
@@ -56,7 +54,7 @@ def failure(error: BaseException) -> str:
 
 
 def _is_own(path: str) -> bool:
-  """Whether a file is neither the program's, nor Python's or a package's."""
+  """Whether a file is the user's: not of gan_jax, Python or a package."""
   homes = (os.path.dirname(os.path.dirname(__file__)),
            *(sysconfig.get_path(name) for name in (
                'stdlib', 'platstdlib', 'purelib', 'platlib')))
@@ -65,10 +63,10 @@ def _is_own(path: str) -> bool:
 
 
 def names(room: str, kind: str = '') -> list[str]:
-  """Public callables defined in `room`.
+  """Names of the public callables of module `room`.
 
-  With a kind, as in names('gan_jax.models', 'Generator'), the room is a package
-  and the names are 'module.Generator' for those of its modules that have one.
+  With a kind, as in names('gan_jax.models', 'Generator'), `room` is a package
+  and the names are 'module.Generator' of each module that has one.
   """
   module = importlib.import_module(room)
   if not kind:
@@ -89,11 +87,11 @@ def _is_choice(module, name: str) -> bool:
 
 
 def find(room: str, name: str, kind: str = '') -> Callable:
-  """The callable behind a name; room and kind as in `names`.
+  """Returns the callable of a name; room and kind as in `names`.
 
   Raises:
-    ValueError: no such name (near names are listed), or 'module:function' that
-      cannot be imported.
+    ValueError: no such name (with near names), or 'module:function' that cannot
+      be imported.
   """
   if ':' in name:
     home, _, function = name.partition(':')
@@ -129,14 +127,13 @@ def package(name: str):
 
 def check(room: str, spec: Any, path: str, available: Iterable[str] = (),
           kind: str = '', also: Iterable[str] = ()) -> list[Problem]:
-  """All that is wrong with a spec, without building it.
+  """Returns all problems of a spec, without building it.
 
   Args:
-    room: module or package that the name is looked up in; with `kind` as in
-      `names`.
+    room: module or package that has the component; with `kind` as in `names`.
     spec: the mapping from the config.
-    path: where it stands in the config, for the messages.
-    available: keyword arguments that the program supplies itself.
+    path: its place in the config, for the messages.
+    available: keyword arguments that the program supplies.
     kind: see room.
     also: further arguments that the spec may have, for near names.
   """
@@ -153,7 +150,7 @@ def check(room: str, spec: Any, path: str, available: Iterable[str] = (),
 def check_arguments(function: Callable, arguments: Mapping, path: str,
                     available: Iterable[str] = (), name: str = '',
                     also: Iterable[str] = ()) -> list[Problem]:
-  """All that is wrong with the keyword arguments of a function, as `check`."""
+  """Returns all problems of the keyword arguments of a function, as `check`."""
   found = parameters(function)
   if any(p.kind is p.VAR_KEYWORD for p in found.values()):
     return []
@@ -183,12 +180,11 @@ def check_arguments(function: Callable, arguments: Mapping, path: str,
 def build(room: str, spec: Mapping, *, kind: str = '', **available):
   """Calls the function that `spec` names, in `room` and `kind` as in `names`.
 
-  It receives the rest of the spec, and of what is `available` (image_shape,
-  axis_name, ...) that which it names as parameters.
+  It gets the rest of the spec, and those of `available` (image_shape,
+  axis_name, ...) that are among its parameters.
 
   Raises:
-    ValueError: unknown name or argument, wrong type, or what the function
-      itself refuses.
+    ValueError: unknown name or argument, wrong type, or raised by the function.
   """
   problems = check(room, spec, spec.get('name', '?'), available, kind)
   if problems:
@@ -202,16 +198,16 @@ def build(room: str, spec: Mapping, *, kind: str = '', **available):
 
 def defaults(room: str, name: str, kind: str = '', *,
              plain: bool = True) -> dict:
-  """{argument: default} of a choice; only those of plain types if `plain`."""
+  """{argument: default} of a component; if `plain`, only of plain types."""
   types = (bool, int, float, str, tuple, dict)
   return {k: p.default for k, p in parameters(find(room, name, kind)).items()
           if not plain or isinstance(p.default, types)}
 
 
 def parameters(function) -> dict[str, inspect.Parameter]:
-  """The parameters of a choice, without those that flax adds."""
+  """Parameters of a component, without those that flax adds."""
   found = dict(inspect.signature(function).parameters)
-  # Every flax module has these two; they are not choices.
+  # Of every flax module; not settings.
   if isinstance(function, type):
     found.pop('parent', None)
     found.pop('name', None)
@@ -219,12 +215,12 @@ def parameters(function) -> dict[str, inspect.Parameter]:
 
 
 def may_be_schedule(parameter: inspect.Parameter) -> bool:
-  """Whether an argument is annotated as a number or a function of the step."""
+  """Whether an argument is annotated as `Number`."""
   return get_args(parameter.annotation) == (float, Callable)
 
 
 def _wrong_choice(value, annotation) -> str:
-  """Why a value is none of an annotation's Literal, '' if it is or has none."""
+  """Why a value is not in its annotation's Literal; '' if it is, or none."""
   parts = (annotation, *get_args(annotation))
   known = [name for part in parts if get_origin(part) is Literal
            for name in get_args(part)]
@@ -240,7 +236,7 @@ def _wrong_choice(value, annotation) -> str:
 
 
 def _fits(value, default) -> bool:
-  """Whether a value may stand where the default is: int for float, but not."""
+  """Whether a value has the type of the default; int may stand for float."""
   if isinstance(default, bool):
     return isinstance(value, bool)
   if isinstance(default, int):

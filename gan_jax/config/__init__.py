@@ -1,8 +1,8 @@
-"""From a config to what runs.
+"""Parses, validates and builds a config.
 
-`experiment.load(config)` -> all that a run needs, or every mistake at once.
-`keys.py` is the table of keys, `rules.py` what fits together, `build.py` makes
-the game, `durations.py` reads '20 epochs' and schedules, `recipe.py` is what
-the files in configs/ start from, `command_line.py` reads flags. To add a key,
-enter it in `keys.KEYS` and read it where it is used.
+`experiment.load(config)` returns an `Experiment` or raises all errors.
+`keys.py` is the table of keys, `rules.py` has cross-key validation, `build.py`
+makes the `Game`, `durations.py` parses '20 epochs' and schedules, `recipe.py`
+has helpers for configs/, `command_line.py` parses flags. To add a key, enter it
+in `keys.KEYS` and read it where it is used.
 """

@@ -1,4 +1,4 @@
-"""From the names in a config to the rules of the game."""
+"""Builds the components of a config into a `Game`."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -19,19 +19,19 @@ from gan_jax.game.rules import Game
 from gan_jax.losses import Loss
 from gan_jax.penalties import Term
 
-# Keys of a config that the game takes over under the same name.
+# Config keys that are fields of `Game`.
 _SAME = ('disc_steps', 'gen_steps', 'reuse_fakes', 'disc_weight_clip',
          'ema_rampup', 'gradient_normalization', 'packing',
          'unrolled_steps')
 
 
 class DataInfo(NamedTuple):
-  """What networks, schedules and readers must know of a data set.
+  """Properties of a data set that networks, schedules and readers need.
 
   image_shape: (H, W, C), or (D,) for vectors.
   classes: the label values that occur, () for data without labels.
-  manifest: path of a list of the files that the data were read from, or ''.
-  unlabelled: examples without a label, among others that have one.
+  manifest: path of the list of the data's files, or ''.
+  unlabelled: number of examples without a label in a labelled set.
   """
 
   name: str
@@ -46,7 +46,7 @@ class DataInfo(NamedTuple):
 
 
 def info_of(source: Source) -> DataInfo:
-  """What is to be known of a data set in memory."""
+  """`DataInfo` of a source."""
   known = source.labels[source.labels >= 0]
   classes = np.unique(known).tolist() if source.num_classes else ()
   return DataInfo(
@@ -56,7 +56,7 @@ def info_of(source: Source) -> DataInfo:
 
 
 def units_of(config: Mapping, info: DataInfo, train_steps: int):
-  """What examples, epochs and percentages are worth in steps."""
+  """Conversion of examples, epochs and percentages to steps."""
   return durations.Units(config['batch_size'] * config['disc_steps'],
                          info.num_examples, train_steps,
                          config['steps_per_call'])
@@ -64,16 +64,16 @@ def units_of(config: Mapping, info: DataInfo, train_steps: int):
 
 def make_game(config: Mapping, info: DataInfo, train_steps: int, *,
               axis_name: str | None = parallel.AXIS) -> Game:
-  """The rules of the game.
+  """Builds the `Game`.
 
   Args:
-    config: plain and checked.
+    config: plain dict, validated.
     info: of the data.
     train_steps: what '100%' means in a schedule.
-    axis_name: the device axis that the step runs under, None for none.
+    axis_name: device axis of the step, None for none.
 
   Raises:
-    ConfigError: with every part that refuses its arguments.
+    ConfigError: with the error of every component that cannot be built.
   """
   build = _Builder(config, info, axis_name,
                    units_of(config, info, train_steps)._replace(multiple=1))
@@ -102,7 +102,7 @@ def latent_shape(game: Game) -> tuple[int, ...]:
 
 
 class _Builder:
-  """Builds what the keys of a config name, and collects what refuses."""
+  """Builds components and collects their errors."""
 
   def __init__(self, config, info, axis_name, units):
     self.config, self.units, self.problems = config, units, []
@@ -125,26 +125,24 @@ class _Builder:
     return loss
 
   def terms(self):
-    """The penalties with their weights and intervals."""
     specs = self.config['penalties']
     terms = tuple(
         Term(name, fn, self.number(f'penalties[{i}].weight', spec['weight']),
              spec.get('every', 1))
         for i, (name, spec, fn) in enumerate(zip(
             _distinct(specs), specs, self.many('penalties'), strict=True)))
-    # The discriminator that is built after them must have their heads.
+    # The discriminator, built later, must have their heads.
     self.supplied['heads'] = tuple(dict.fromkeys(
         head for term in terms if term.fn for head in term.parts.heads))
     return terms
 
   def augment(self):
-    """All augmentations, one after the other, as one."""
     names = _distinct(self.config['augment'])
     return compose({name: part for name, part in zip(
         names, self.many('augment'), strict=True) if part})
 
   def optimizer(self, player, terms):
-    """Of 'gen' or 'disc'."""
+    """The optimiser of 'gen' or 'disc'."""
     key = f'{player}_optimizer'
     own = [term for term in terms if term.fn and getattr(term.parts, player)]
     spec = self._with_schedules(key, self.config[key], key,
@@ -154,19 +152,18 @@ class _Builder:
         lambda: make_optimizer(key, spec, self.config, own), key)
 
   def number(self, path, value, *bounds, **counting):
-    """A number, or the function of the step that its schedule is."""
+    """A number, or a schedule as a function of the step."""
     return self._try(lambda: durations.number(
         value, self.units, *bounds, **counting), path, value)
 
   def many(self, key):
-    """What a tuple of specs names."""
+    """The components of a key that holds a tuple."""
     extra = CHOICES[key].extra
     return [self._build(key, {k: v for k, v in spec.items() if k not in extra},
                         f'{key}[{i}]')
             for i, spec in enumerate(self.config[key])]
 
   def one(self, key):
-    """What a spec names."""
     return self._build(key, self.config[key], key)
 
   def _build(self, key, spec, path):
@@ -177,7 +174,7 @@ class _Builder:
         choice.module, spec, kind=choice.kind, **supplied), path)
 
   def _with_schedules(self, key, spec, path, **counting):
-    """A spec with functions of the step for its schedules, or None."""
+    """A spec with its schedules built, or None if one fails."""
     numbers = {k: self.number(f'{path}.{k}', spec[k], **counting)
                for k in durations.scheduled_arguments(CHOICES[key], spec)}
     return None if None in numbers.values() else {**spec, **numbers}
@@ -185,14 +182,13 @@ class _Builder:
   def _try(self, build, path, value: Any = None):
     try:
       return build()
-    except Exception as e:  # Whatever a choice raises is what is wrong.
+    except Exception as e:  # Components may raise anything.
       if value is None:
         value = self.config.get(path.split('[')[0])
       self.problems.append(Problem(path, value, lookup.failure(e)))
 
 
 def _distinct(specs) -> list[str]:
-  """The names of specs, numbered where one occurs twice."""
   names = [spec['name'] for spec in specs]
   return [name if names.count(name) == 1 else f'{name}_{i}'
           for i, name in enumerate(names)]

@@ -1,4 +1,4 @@
-"""The command line: which flags there are, and reading all that can be."""
+"""Command-line flags and their parsing."""
 
 import hashlib
 import os
@@ -17,65 +17,64 @@ _TEXT, _SWITCH, _INT, _LIST = (flags.DEFINE_string, flags.DEFINE_bool,
 _FLAGS = (
     (_TEXT, 'config', '', 'A recipe, dcgan or dcgan:loss=hinge,quick, or a '
      'file with get_config(arg); --config.key=value overrides.'),
-    (_TEXT, 'workdir', '', 'Where the run is kept; by default runs/<config> '
-     'and the overrides.'),
-    (_SWITCH, 'dry_run', False, 'Print networks, durations and memory, and '
+    (_TEXT, 'workdir', '', 'Folder of the run; by default runs/<config> '
+     'with the overrides.'),
+    (_SWITCH, 'dry_run', False, 'Print layers, durations and memory, and '
      'exit.'),
-    (_SWITCH, 'allow_changed_data', False, 'Resume although the examples are '
-     'not those of the last launch.'),
-    (_LIST, 'allow_changed', '', 'Keys of the config with which a run may be '
-     'resumed though they have changed: gen_optimizer.learning_rate.'),
-    (_SWITCH, 'strict', False, 'Where the newest checkpoint is damaged, stop '
-     'instead of falling back to the one before.'),
-    (_TEXT, 'coordinator', '', 'HOST:PORT of process 0, where several '
-     'processes share a run; auto for what JAX finds out. Slurm, Open MPI and '
-     'TPU pods need no flag.'),
-    (_INT, 'num_processes', 0, 'How many share it.'),
-    (_INT, 'process_id', -1, 'Which of them this is, from 0.'),
+    (_SWITCH, 'allow_changed_data', False, 'Resume with different data than '
+     'in the last launch.'),
+    (_LIST, 'allow_changed', '', 'Config keys that may differ on resume, as '
+     'gen_optimizer.learning_rate.'),
+    (_SWITCH, 'strict', False, 'Fail instead of using an older checkpoint if '
+     'the newest is damaged.'),
+    (_TEXT, 'coordinator', '', 'HOST:PORT of process 0, if several '
+     'processes share a run; auto for auto-detection by JAX. Slurm, Open MPI '
+     'and TPU pods need no flag.'),
+    (_INT, 'num_processes', 0, 'Number of processes of the run.'),
+    (_INT, 'process_id', -1, 'Index of this process, from 0.'),
     (_INT, 'num_samples', None, 'Images to sample, 64 by default, or to '
      'score.'),
     (_INT, 'label', None, 'Class to sample, by default all in turn.'),
-    (_INT, 'seed', 0, 'Seed of the samples.'),
-    (flags.DEFINE_float, 'truncation', None, 'Redraw latents beyond this '
-     'size.'),
-    (_INT, 'interpolate', 0, 'Points of a path between two latents per '
-     'sample; 0 for none.'),
+    (_INT, 'seed', 0, 'Random seed for the latents.'),
+    (flags.DEFINE_float, 'truncation', None, 'Resample entries of z beyond '
+     'this size.'),
+    (_INT, 'interpolate', 0, 'Points of a spherical path between two latents, '
+     'per sample; 0 for none.'),
     (_TEXT, 'out', '', 'F.png, F.gif, F.npz or a folder; by default '
-     'WORKDIR/samples.png. Of inspect, a folder; of report with several runs, '
-     'too; of compare, F.md or F.csv; '
-     'of evaluate, with --images, F.jsonl.'),
-    (_TEXT, 'extractor', '', 'What features are compared, by evaluate and '
-     'report, for example inception.'),
-    (_TEXT, 'weights', '', 'Of evaluate: file of its weights.'),
-    (_TEXT, 'resizer', '', 'Of evaluate: how the extractor inception resizes, '
+     'WORKDIR/samples.png. For inspect and report, a folder; for '
+     'compare, F.md or F.csv; '
+     'for evaluate with --images, F.jsonl.'),
+    (_TEXT, 'extractor', '', 'Feature network of evaluate and report, such as '
+     'inception.'),
+    (_TEXT, 'weights', '', 'For evaluate: file of its weights.'),
+    (_TEXT, 'resizer', '', 'For evaluate: how the extractor inception resizes, '
      'tf1, pytorch or clean.'),
-    (_LIST, 'metrics', '', 'Of evaluate: fd,kd,prdc ...'),
-    (_TEXT, 'best', '', 'Of evaluate: the score by which WORKDIR/best-NAME is '
-     'kept.'),
-    (_SWITCH, 'follow', False, 'Go on while the run is being trained: of '
-     'evaluate, which scores what comes, and of report, which serves the page.'
-     ),
-    (_INT, 'port', 0, 'Of report --follow, on this machine alone; 0 for a free '
+    (_LIST, 'metrics', '', 'For evaluate: fd,kd,prdc ...'),
+    (_TEXT, 'best', '', 'For evaluate: score by which the best checkpoint is '
+     'kept in WORKDIR/best-NAME.'),
+    (_SWITCH, 'follow', False, 'For evaluate: continue while the run does. For '
+     'report: serve the page and update it.'),
+    (_INT, 'port', 0, 'For report --follow: port on 127.0.0.1; 0 for a free '
      'one.'),
-    (_TEXT, 'images', '', 'Of evaluate: a folder or .npz of images to score '
-     'beside those of --reference.'),
+    (_TEXT, 'images', '', 'For evaluate: a folder or .npz of images to score '
+     'against those of --reference.'),
     (_TEXT, 'reference', '', 'See --images.'),
-    (_LIST, 'resize', '', 'H,W that both are brought to.'),
-    (_TEXT, 'sort', '', "Of compare, whose arguments are the folders of runs, "
-     "or patterns such as 'runs/sweep/*', as those of report may be: a score."),
+    (_LIST, 'resize', '', 'H,W to resize both to.'),
+    (_TEXT, 'sort', '', "For compare, whose arguments (as those of report) "
+     "are run folders or patterns such as 'runs/sweep/*': score to sort by."),
     (_SWITCH, 'help', False, 'Print this.'),
 )
 _SWITCHES = [name for kind, name, *_ in _FLAGS if kind is _SWITCH]
 
 
 class CommandLine(NamedTuple):
-  """What was asked for.
+  """A parsed command line.
 
   flags: all but those of the config.
   config: of --config and its overrides, None without one.
-  name: of the run: <config>-<argument>-<overrides>, made fit for a file.
-  folders: the arguments that are no flags.
-  problems: what cannot be read, each with the reason.
+  name: of the run, '<config>-<argument>-<overrides>', valid as a file name.
+  folders: positional arguments.
+  problems: error messages.
   """
 
   flags: flags.FlagValues
@@ -86,11 +85,7 @@ class CommandLine(NamedTuple):
 
 
 def parse(argv: list[str]) -> CommandLine:
-  """Reads what can be read, in any order of flags.
-
-  Args:
-    argv: program name and arguments.
-  """
+  """Parses argv (program name and arguments); collects errors."""
   values, problems, folders, overrides, config = _define(), [], [], [], ''
   for arg in _joined(argv[1:]):
     if not arg.startswith('-'):
@@ -116,12 +111,11 @@ def parse(argv: list[str]) -> CommandLine:
 
 
 def usage(values) -> str:
-  """All flags with what they are for."""
+  """The text of --help."""
   return values.module_help(sys.modules[__name__])
 
 
 def _joined(args):
-  """`--flag value` as `--flag=value`, so that each argument stands alone."""
   out = []
   for arg in args:
     if (out and out[-1].startswith('-') and '=' not in out[-1]
@@ -134,7 +128,6 @@ def _joined(args):
 
 
 def _hint(arg):
-  """What an argument without a flag may have been meant for."""
   if arg in MODES:
     return f'; did you mean --mode={arg}?'
   if arg.partition(':')[0].endswith('.py'):
@@ -146,13 +139,13 @@ def _define():
   values = flags.FlagValues()
   for kind, name, default, text in _FLAGS:
     kind(name, default, text, flag_values=values)
-  flags.DEFINE_enum('mode', 'train', MODES, 'What to do with the run.',
+  flags.DEFINE_enum('mode', 'train', MODES, 'What to do.',
                     flag_values=values)
   return values
 
 
 def _read_config(name, overrides):
-  """(config or None, name of the run, what cannot be read)."""
+  """(config or None, name of the run, error messages)."""
   from gan_jax.base.errors import ConfigError
   from gan_jax.config import recipe
   try:
@@ -169,10 +162,9 @@ def _read_config(name, overrides):
 
 
 def _override(config, arg) -> dict:
-  """Sets one field; {its path: its value}."""
+  """Sets one field; returns {path: value}."""
   values = flags.FlagValues()
-  # New fields are let through here and judged with all the rest by
-  # experiment.load, so that every mistake in a config is named at once.
+  # Unknown fields pass here; experiment.load reports all errors together.
   config_flags.DEFINE_config_dict(
       'config', config, lock_config=False, accept_new_attributes=True,
       flag_values=values, sys_argv=['', arg])
@@ -181,7 +173,6 @@ def _override(config, arg) -> dict:
 
 
 def _reason(config, arg, error) -> str:
-  """Why an override cannot be read, in words."""
   path = re.sub(r'^--?(no)?config\.', '', arg.partition('=')[0])
   if (index := re.match(r'(.*)\[(\d+)\]', path)) and isinstance(
       error, (IndexError, TypeError)):
@@ -189,8 +180,8 @@ def _reason(config, arg, error) -> str:
     return (f'config.{index[1]} has {have or "no"} '
             f'{"entry" if have == 1 else "entries"}'
             + (f', [0] to [{have - 1}]' if have > 1 else '')
-            + '; put others in its place behind the colon, as '
-            'dcgan:penalty=r1+r2 does')
+            + '; replace them after the colon, as in '
+            'dcgan:penalty=r1+r2')
   if isinstance(error, flags.Error):
     try:
       kind = type(config_path.get_value(path, config)).__name__
@@ -214,7 +205,7 @@ def run_name(name: str, overrides: Mapping) -> str:
                    *(f'{key}={value}'
                      for key, value in sorted(overrides.items()))])
   name = re.sub(r'[^\w.,=+\[\]%-]+', '_', text)
-  if len(name.encode()) <= 200:  # File systems take 255.
+  if len(name.encode()) <= 200:  # File systems allow 255.
     return name
   digest = hashlib.sha256(name.encode()).hexdigest()[:12]
   return f'{name.encode()[:180].decode(errors="ignore")}-{digest}'

@@ -9,22 +9,22 @@ from gan_jax.base import lookup
 from gan_jax.base.errors import Problem
 
 _FORM = re.compile(r'\s*(\d+(?:\.\d+)?)\s*(steps?|examples?|epochs?|%)\s*\Z')
-RULE = ("must be a number of steps, or a text such as '20 epochs', "
+RULE = ("must be a number of steps, or a string such as '20 epochs', "
         "'64000 examples', '500 steps' or '10%' (of train_steps)")
 
 
 def is_text(value: Any) -> bool:
-  """Whether a value is a duration written as a text."""
+  """Whether a value is a duration written as a string."""
   return isinstance(value, str) and bool(_FORM.match(value))
 
 
 class Units(NamedTuple):
-  """What a unit is worth in steps.
+  """Conversion of units to steps.
 
   examples_per_step: real images that the discriminator sees in one step.
-  num_examples: images of the data set, one epoch.
-  train_steps: the whole run, for percentages; 0 where they make no sense.
-  multiple: steps per call; other units than steps are rounded up to it.
+  num_examples: size of the data set, one epoch.
+  train_steps: the whole run, for percentages; 0 if they are invalid.
+  multiple: steps per call; units other than steps are rounded up to it.
   """
 
   examples_per_step: int
@@ -34,7 +34,7 @@ class Units(NamedTuple):
 
 
 def steps(value: Any, units: Units) -> int:
-  """A duration in steps; 0 means never.
+  """Converts a duration to steps; 0 means never.
 
   Raises:
     ValueError: not a duration, negative, or a percentage of nothing.
@@ -58,7 +58,7 @@ def steps(value: Any, units: Units) -> int:
            'e': units.num_examples / units.examples_per_step}
   if unit.startswith('example'):
     worth['e'] = 1 / units.examples_per_step
-  # The small slack keeps 0.1 * 30 from becoming 4.
+  # The tolerance keeps 0.1 * 30 from becoming 4.
   calls = math.ceil(number * worth[unit[0]] / units.multiple - 1e-9)
   return calls * units.multiple
 
@@ -68,19 +68,15 @@ _OR_SCHEDULE = ', or a schedule dict(name=..., **kwargs)'
 
 
 def schedule_room(name: Any) -> str:
-  """Where a schedule of that name is looked up: ours first, then optax."""
+  """Module of a schedule: gan_jax's own first, then optax."""
   return _OWN if name in lookup.names(_OWN) else _OPTAX
 
 
 def check_number(value: Any, path: str, low: float = 0.0,
           high: float = math.inf) -> list[Problem]:
-  """Problems of a number in [low, high), or of a schedule for one.
+  """Returns the problems of a number in [low, high), or of a schedule.
 
-  Args:
-    value: from the config.
-    path: where it stands.
-    low: the smallest number.
-    high: the bound that no number reaches.
+  `path` is its place in the config.
   """
   if isinstance(value, Mapping):
     name = value.get('name')
@@ -88,7 +84,7 @@ def check_number(value: Any, path: str, low: float = 0.0,
     if isinstance(name, str) and name not in known and ':' not in name:
       return [Problem(f'{path}.name', name,
                       f'no such schedule{lookup.near(name, known)}')]
-    # Durations written as texts stand for the number of steps.
+    # Strings are durations; their value does not matter here.
     wrong = [Problem(f'{path}.{k}', v, RULE)
              for k, v in value.items() if k != 'name' and isinstance(v, str)
              and not is_text(v)]
@@ -103,10 +99,10 @@ def check_number(value: Any, path: str, low: float = 0.0,
 
 
 def scheduled_arguments(home, spec: Mapping) -> list[str]:
-  """The arguments of a spec from the room `home` that are schedules.
+  """Arguments of a spec of `home` that are schedules.
 
-  Those annotated as `lookup.Number`; of optax's those that are no int, bool
-  or text by default.
+  Only those annotated as `lookup.Number`; for optax, those whose default is not
+  an int, bool or string.
   """
   found = lookup.parameters(lookup.find(home.module, spec['name'], home.kind))
 
@@ -122,19 +118,18 @@ def scheduled_arguments(home, spec: Mapping) -> list[str]:
 def number(value: Any, units: Units, low: float = 0.0,
           high: float = math.inf, *, updates: int = 1,
           every: int = 1) -> float | Callable:
-  """The number itself, or the schedule that a spec names.
+  """Builds a number or a schedule.
 
   Args:
-    value: a number, or a spec in which durations may be texts.
-    units: what they are worth in steps.
-    low: as in `check`.
-    high: as in `check`.
-    updates: by which a schedule counts, in a step.
-    every: of which it counts one.
+    value: a number, or a spec in which durations may be strings.
+    units: conversion to steps.
+    low: as in `check_number`.
+    high: as in `check_number`.
+    updates: counts of the schedule per step.
+    every: counts only each n-th of them.
 
   Raises:
-    ValueError: not a schedule, or one that leaves its bounds at either end of
-      the training.
+    ValueError: not a schedule, or out of bounds at either end of training.
   """
   if not isinstance(value, Mapping):
     return value

@@ -1,4 +1,4 @@
-"""From a config to all that a run needs, or to all that is wrong with it."""
+"""Builds an `Experiment` from a config, or reports all config errors."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -26,7 +26,7 @@ from gan_jax.game.rules import Game
 from gan_jax.game.state import init_state, pack
 from gan_jax.game.step import simultaneous_step, train_step
 
-# Keys without which no game can be built.
+# Keys that must be valid to build a `Game`.
 _GAME = {'generator', 'discriminator', 'latent', 'loss', 'penalties', 'augment',
          'gen_optimizer', 'disc_optimizer', 'batch_size', 'disc_steps',
          'gen_steps', 'steps_per_call', 'dtype', 'image_range',
@@ -40,12 +40,9 @@ class Experiment(NamedTuple):
   """Everything static of a run.
 
   config: plain dict, as written in config.json.
-  info: of the data.
-  source: the data.
-  batches: the stream of their indices.
-  resident: whether all data lie on the device.
-  game: the rules.
-  step: train_step of these rules, (state, batch, key, *, pmean).
+  batches: index batches of the data.
+  resident: whether all data fit on the device.
+  step: train_step of the game, (state, batch, key, *, pmean).
   init: () -> TrainState before the first step.
   train_steps, log_every, sample_every, eval_every, checkpoint_every: in steps.
   evaluators: each evaluate(sample) -> [Score], see `gan_jax.evaluators`.
@@ -70,14 +67,14 @@ class Experiment(NamedTuple):
 
 
 def load(config: Any) -> Experiment:
-  """Builds all that a config names; nothing is compiled.
+  """Builds all components of a config, without compiling.
 
   Args:
     config: ConfigDict or mapping with the keys of `config.keys`.
 
   Raises:
-    ConfigError: with every problem that was found.
-    DataError: the config is right, the data are not.
+    ConfigError: with all problems.
+    DataError: the config is valid, the data are not.
   """
   config = plain(config)
   problems = keys.check(config)
@@ -116,13 +113,13 @@ def load(config: Any) -> Experiment:
 
 
 def game_of_run(config: Mapping, info: DataInfo) -> Game:
-  """The game of a run that has been checked, without its data."""
+  """The `Game` of a run with a validated config, without its data."""
   return make_game(config, info, _times(config, info)['train_steps'])
 
 
 def initial_state(game: Game, image_shape, seed: int):
   """The state before the first step, from the seed alone."""
-  few = 2 * game.packing  # The networks look at shapes only.
+  few = 2 * game.packing  # Only shapes matter.
   image = jnp.zeros((few, *image_shape))
   label = jnp.zeros((few,), jnp.int32)
   key = jax.random.fold_in(jax.random.key(seed), 2**31 - 1)
@@ -130,7 +127,7 @@ def initial_state(game: Game, image_shape, seed: int):
 
 
 def _collect(problems, build, *args, **kwargs):
-  """What `build` returns, or None with its problems added."""
+  """Result of `build`, or None with its problems added."""
   try:
     return build(*args, **kwargs)
   except ConfigError as e:
@@ -138,11 +135,7 @@ def _collect(problems, build, *args, **kwargs):
 
 
 def _source(config, problems):
-  """The data, or None with the problem added.
-
-  Raises:
-    DataError: with the data, and nothing else, being wrong.
-  """
+  """The data, or None with the problem added; DataError if it is alone."""
   try:
     source = data.load(config['data'])
     problems += rules.of_data(config, source)
@@ -151,16 +144,16 @@ def _source(config, problems):
     if not problems:
       raise
     problems.append(Problem('data', config['data'], str(e)))
-  except Exception as e:  # Of a set of the user's own.
+  except Exception as e:  # A user's data set may raise anything.
     problems.append(Problem('data', config['data'], lookup.failure(e)))
 
 
 def _times(config, info):
-  """{key: steps} of train_steps and of all intervals."""
+  """{key: steps} of all durations."""
   times, problems = {}, []
   if any(not isinstance(n := config.get(key), int) or n < 1
          for key in ('batch_size', 'disc_steps', 'steps_per_call')):
-    return times  # Nothing can be counted in these units.
+    return times  # The units are undefined.
   units = units_of(config, info, 0)
   for key in sorted(keys.DURATIONS, key=lambda key: key != 'train_steps'):
     if key not in config:
@@ -184,7 +177,7 @@ def _choices(config, key, **available):
   for i, spec in enumerate(config[key]):
     try:
       found.append(lookup.build(keys.CHOICES[key].module, spec, **available))
-    except Exception as e:  # Whatever a choice raises is what is wrong.
+    except Exception as e:  # Components may raise anything.
       problems.append(Problem(f'{key}[{i}]', spec, lookup.failure(e)))
   if problems:
     raise ConfigError(problems)
@@ -192,7 +185,7 @@ def _choices(config, key, **available):
 
 
 def describe(experiment: Experiment) -> str:
-  """--dry_run: networks layer by layer, durations, memory."""
+  """Text of --dry_run: layers, durations, memory."""
   config, info, game = experiment.config, experiment.info, experiment.game
   batch = config['batch_size']
   z = jnp.zeros((batch, *latent_shape(game)))

@@ -1,4 +1,4 @@
-"""Configs as plain dicts, their fields by path, and what differs in two."""
+"""Flattens configs, looks up fields by path, and diffs configs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ _ABSENT = object()
 
 
 def plain(config: Any) -> Any:
-  """ConfigDicts as dicts, sequences as tuples, all the way down."""
+  """Converts ConfigDicts to dicts and sequences to tuples, recursively."""
   if hasattr(config, 'to_dict'):
     config = config.to_dict()
   if isinstance(config, Mapping):
@@ -18,7 +18,7 @@ def plain(config: Any) -> Any:
 
 
 def flat(config: dict) -> dict:
-  """{'generator.width': 64, 'penalties[0].weight': 10.0} of nested dicts."""
+  """Flattens a config: {'generator.width': 64, 'penalties[0].weight': 10.0}."""
   return {path.lstrip('.'): value for path, value in _leaves('', config)}
 
 
@@ -32,7 +32,7 @@ def _leaves(path, value):
 
 
 def at(config: dict, path: str) -> Any:
-  """The value at 'penalties[0].weight', None where there is none."""
+  """The value at a path such as 'penalties[0].weight', None if absent."""
   for key in path.replace('[', '.').replace(']', '').split('.'):
     try:
       config = config[int(key) if key.isdigit() else key]
@@ -42,16 +42,15 @@ def at(config: dict, path: str) -> Any:
 
 
 def diff(old: dict, new: dict) -> list[str]:
-  """Compares two configs, as 'generator.width: 64 (checkpoint) -> 32 (now)'.
+  """Differences of two configs: 'generator.width: 64 (checkpoint) -> 32 (now)'.
 
   Args:
-    old: nested dicts of the checkpoint's config; from JSON, so that a tuple
-      is equal to a list.
-    new: those of the present config (`to_dict()` of a ConfigDict).
+    old: nested dicts from the checkpoint's JSON: tuples equal lists.
+    new: nested dicts of the present config.
 
   Returns:
-    One line for each value that differs, in the order of the keys; a value on
-    one side only is 'absent' on the other.
+    One line per value that differs, in the order of the keys; missing values
+    are 'absent'.
   """
   return [f'{path}: {before} (checkpoint) -> {now} (now)'
           for path, before, now in differences(old, new)]
@@ -93,7 +92,6 @@ def _text(value):
 
 
 def _lists(value):
-  """Sequences as JSON writes them."""
   if isinstance(value, (list, tuple)):
     return [_lists(v) for v in value]
   if isinstance(value, dict):

@@ -1,8 +1,7 @@
-"""Every key of a config: its default, the values it takes, what it is for.
+"""Table of config keys: default, allowed values, description.
 
-`KEYS` is the one table. `recipe.get_config` takes the defaults from it, `check`
-the rules, the docs their words. Rules that look at several keys, the data or
-the networks are in `rules.py`.
+`recipe.base` reads the defaults, `check` the allowed values, the docs the
+descriptions. Rules about several keys, data or networks are in `rules.py`.
 """
 
 from collections.abc import Mapping
@@ -15,12 +14,12 @@ from gan_jax.data import load as data
 
 
 class Choice(NamedTuple):
-  """Where `dict(name=..., **kwargs)` of a key is looked up.
+  """The component of a key, `dict(name=..., **kwargs)`.
 
   module, kind: as in `lookup.names`.
-  supplied: arguments that the program gives, and not the config.
+  supplied: arguments that the program gives.
   many: whether the key holds a tuple of such dicts.
-  extra: further keys of each, which belong to the game.
+  extra: further keys of each, read by the game.
   """
 
   module: str
@@ -40,9 +39,9 @@ class Number(NamedTuple):
 class Key(NamedTuple):
   """One key of a config.
 
-  default: of `recipe.get_config`; a run folder that lacks the key has it too.
-  words: what it is for, one line.
-  values: a `Choice`, a `Number`, DURATION, or (rule, what must hold in words).
+  default: in `recipe.base`, and of a run folder whose config lacks the key.
+  words: description, one line.
+  values: a `Choice`, a `Number`, DURATION, or (predicate, constraint in words).
   """
 
   default: Any
@@ -79,21 +78,21 @@ _BATCH = ('batch_mean', 'batch_all')
 
 KEYS = {
     'seed': Key(0, 'seed of everything random', (
-        # JAX's keys take 32 bits of a seed: more would alias.
+        # JAX's keys use 32 bits of a seed.
         lambda v: _is_int(v) and 0 <= v < 2**32,
         'must be an int from 0 to 2**32 - 1')),
-    'dtype': Key('float32', "of the networks' arithmetic",
+    'dtype': Key('float32', "data type of the networks' arithmetic",
                  _one_of('float32', 'bfloat16')),
-    'deterministic': Key(False, 'on GPUs: the same bits in each start',
+    'deterministic': Key(False, 'on GPUs: bit-identical in each start',
                          _SWITCH),
     'data': Key({'name': 'mnist10k'}, 'the data set and how it is read',
                 Choice(data.ROOM, supplied=('geometry',))),
-    'image_range': Key((-1.0, 1.0), 'of the images that networks see; with '
-                       '(0., 1.) generators end in a sigmoid instead of tanh',
+    'image_range': Key((-1.0, 1.0), 'range of the images that networks see; '
+                       'with (0., 1.) generators end in a sigmoid, not tanh',
                        _one_of((-1.0, 1.0), (0.0, 1.0))),
-    'batch_size': Key(64, 'real images of an update, over all devices',
+    'batch_size': Key(64, 'real images per update, over all devices',
                       _whole(1)),
-    'augment': Key((), 'of real and generated images alike', Choice(
+    'augment': Key((), 'augmentations of real and generated images', Choice(
         'gan_jax.augment', supplied=('batch_mean', 'batch_size'), many=True)),
     'latent': Key({'name': 'normal', 'size': 100}, 'the prior of z',
                   Choice('gan_jax.game.latents')),
@@ -109,7 +108,7 @@ KEYS = {
     'penalties': Key((), 'terms added to the loss, each with a weight', Choice(
         'gan_jax.penalties', supplied=(*_BATCH, 'num_classes'), many=True,
         extra=('weight', 'every'))),
-    'disc_weight_clip': Key(0.0, 'bound of all weights of D after its update '
+    'disc_weight_clip': Key(0.0, "bound of D's weights after its update "
                             '(WGAN), 0 for none', _real(0.0)),
     'max_grad_norm': Key(0.0, 'gradients of a larger global norm are scaled '
                          'down to it, 0 for none', _real(0.0)),
@@ -119,53 +118,52 @@ KEYS = {
     'packing': Key(1, 'images that D judges together (PacGAN)', _whole(1)),
     'unrolled_steps': Key(0, 'updates of D that G looks ahead (unrolled GAN)',
                           _whole(0)),
-    'updates': Key('alternating', 'whether the players move in turn or from '
+    'updates': Key('alternating', 'updates of G and D: in turn, or from '
                    'the same state', _one_of('alternating', 'simultaneous')),
     'gen_optimizer': Key({'name': 'adam', 'learning_rate': 2e-4, 'b1': 0.5,
-                          'b2': 0.999}, 'of the generator', Choice('optax')),
+                          'b2': 0.999}, 'optimiser of G', Choice('optax')),
     'disc_optimizer': Key({'name': 'adam', 'learning_rate': 2e-4, 'b1': 0.5,
-                           'b2': 0.999}, 'of the discriminator',
+                           'b2': 0.999}, 'optimiser of D',
                           Choice('optax')),
-    'accumulate_steps': Key(1, 'gradients averaged before an update',
+    'accumulate_steps': Key(1, 'gradients averaged for an update',
                             _whole(1)),
     'lazy_correction': Key(False, "StyleGAN2's correction of rate and betas "
                            'for penalties with every > 1', _SWITCH),
-    'disc_frozen': Key((), 'layers of D that stay as they start (FreezeD)', (
+    'disc_frozen': Key((), 'layers of D that are not trained (FreezeD)', (
         lambda v: isinstance(v, tuple) and all(
             isinstance(name, str) for name in v),
         'must be a tuple of names of layers')),
-    'init_from': Key('', 'folder of the run whose weights a new run starts '
-                     'from', _text('the workdir of another run')),
+    'init_from': Key('', 'run folder whose weights a new run starts from'
+                     , _text('the workdir of another run')),
     'disc_steps': Key(1, 'updates of D in a step', _whole(1)),
     'gen_steps': Key(1, 'updates of G in a step', _whole(1)),
-    'reuse_fakes': Key(True, "whether G's first update takes the images of "
+    'reuse_fakes': Key(True, "whether G's first update reuses the images of "
                        "D's last one: one forward pass less", _SWITCH),
-    'ema_decay': Key(0.999, 'of the averaged generator, per step; 0 keeps the '
-                     'last weights',
-                     Number(0.0, 0.9999999)),  # 1 in float32 never moves.
-    'ema_rampup': Key(0.05, "bound of the average's half-life, as a share of "
+    'ema_decay': Key(0.999, 'decay of the averaged generator (EMA), per step; '
+                     '0 for no average',
+                     Number(0.0, 0.9999999)),  # Rounds to 1 above.
+    'ema_rampup': Key(0.05, 'bound of the half-life of the EMA, as a share of '
                       'the steps so far; 0 for none', _real(0.0)),
     'train_steps': Key(3000, 'length of the run', DURATION),
-    'steps_per_call': Key(20, 'steps that are compiled into one call',
+    'steps_per_call': Key(20, 'steps of a compiled chunk (one call)',
                           _whole(1)),
-    'log_every': Key(20, 'between rows of scalars', DURATION),
-    'sample_every': Key(100, 'between sample grids, 0 for none', DURATION),
+    'log_every': Key(20, 'interval of logged rows', DURATION),
+    'sample_every': Key(100, 'interval of sample grids; 0: none', DURATION),
     'sample_grid': Key((8, 8), '(rows, columns); a row per class if labelled', (
         lambda v: isinstance(v, tuple) and len(v) == 2
         and all(_is_int(n) and n > 0 for n in v),
         'must be (rows, columns), each 1 or more')),
-    'eval_every': Key(1000, 'between scores, 0 for none', DURATION),
-    'evaluators': Key((), 'what is scored', Choice(
+    'eval_every': Key(1000, 'interval of scores; 0: none', DURATION),
+    'evaluators': Key((), 'scores to compute', Choice(
         'gan_jax.evaluators', supplied=('source', 'seed'), many=True)),
-    'loggers': Key(({'name': 'tensorboard'},), 'who is told the scalars, '
-                   'beside scalars.jsonl', Choice('gan_jax.loggers',
-                                                  many=True)),
-    'best_metric': Key('', 'the score by which WORKDIR/best is kept',
+    'loggers': Key(({'name': 'tensorboard'},), 'outputs of scalars besides '
+                   'scalars.jsonl', Choice('gan_jax.loggers', many=True)),
+    'best_metric': Key('', 'score by which WORKDIR/best is chosen',
                        _text('the name of a score')),
-    'checkpoint_every': Key(500, 'between checkpoints, 0 for none', DURATION),
-    'keep_checkpoints': Key(3, 'the newest ones that are kept', _whole(1)),
-    'watchdog': Key({'policy': 'warn', 'max_rollbacks': 3}, 'what is done '
-                    'about an ill run: warn, stop or rollback', (
+    'checkpoint_every': Key(500, 'interval of checkpoints; 0: none', DURATION),
+    'keep_checkpoints': Key(3, 'how many of the newest are kept', _whole(1)),
+    'watchdog': Key({'policy': 'warn', 'max_rollbacks': 3}, 'reaction to '
+                    'findings: warn, stop or rollback', (
         lambda v: isinstance(v, Mapping), 'must be dict(policy=, '
         'max_rollbacks=)')),
 }
@@ -179,20 +177,16 @@ NUMBERS = {k: key.values for k, key in KEYS.items()
 
 
 def filled(config: Mapping[str, Any]) -> dict[str, Any]:
-  """A config with the defaults of the keys that it lacks, of an older run."""
+  """Adds the defaults of missing keys to the config of an older run."""
   return {k: key.default for k, key in KEYS.items()} | dict(config)
 
 
 def check(config: Mapping[str, Any]) -> list[Problem]:
-  """What is wrong with each key by itself.
-
-  Args:
-    config: plain dict, tuples for sequences.
-  """
+  """Returns the problems of each key by itself; `config` is a plain dict."""
   problems = [Problem(key, value, 'no such key' + lookup.near(key, KEYS))
               for key, value in config.items() if key not in KEYS]
   problems += [Problem(key, 'absent', 'is missing; start from '
-                       'gan_jax.config.recipe.get_config()')
+                       'gan_jax.config.recipe.base()')
                for key in KEYS if key not in config]
   for key, value in config.items():
     values = KEYS[key].values if key in KEYS else DURATION
@@ -208,7 +202,7 @@ def check(config: Mapping[str, Any]) -> list[Problem]:
 
 
 def _check_keys(path, spec, rules) -> list[Problem]:
-  """A dict with exactly the keys of `rules`."""
+  """Checks a dict that must have exactly the keys of `rules`."""
   problems = [Problem(f'{path}.{key}', value, 'no such key' + lookup.near(
       key, rules)) for key, value in spec.items() if key not in rules]
   for key, (holds, rule) in rules.items():
@@ -240,7 +234,6 @@ def _check_choice(key, value, choice) -> list[Problem]:
 
 
 def _check_term(path, spec) -> list[Problem]:
-  """Weight and interval, which belong to the game and not to the penalty."""
   holds, rule = _whole(1)
   problems = [] if holds(every := spec.get('every', 1)) else [
       Problem(f'{path}.every', every, rule)]
@@ -250,7 +243,7 @@ def _check_term(path, spec) -> list[Problem]:
 
 
 def _without_schedules(path, spec, choice) -> tuple[Any, list[Problem]]:
-  """A spec with 0.0 for its schedules, and what is wrong with those."""
+  """A spec with 0.0 in place of schedules, and the problems of those."""
   try:
     names = durations.scheduled_arguments(choice, spec)
   except (KeyError, TypeError, ValueError, AttributeError):

@@ -1,14 +1,14 @@
-"""Recipes: configs by name, what they start from, and the argument after `:`.
+"""Loads recipes and applies the :key=name arguments.
 
 A recipe is a file with get_config(arg). It starts from `base()`, or from
 another recipe by `get_config('dcgan')`, sets what its paper sets, and ends with
-`finish(config, arg)`, so that all of them understand
+`finish(config, arg)`, which handles
 
   --config=dcgan:loss=hinge,data=fashion_mnist,quick
 
-where `key=name` puts another choice in its place, its arguments spelled out so
-that flags can reach them. Durations are steps, or texts such as '20 epochs',
-'64000 examples' or '10%' (of train_steps).
+where `key=name` replaces a component, with its arguments at their defaults so
+that flags can override them. Durations are steps, or strings such as
+'20 epochs', '64000 examples' or '10%' (of train_steps).
 """
 
 import glob
@@ -26,12 +26,12 @@ from gan_jax.data import load as data
 
 _LOG = logging.getLogger(__name__)
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# Of an installed package, or of a checkout.
+# Recipes of an installed package, or of a checkout.
 _RECIPES = next(filter(os.path.isdir, (
     os.path.join(_PACKAGE, 'configs'),
     os.path.join(os.path.dirname(_PACKAGE), 'configs'))))
-# Weights of the papers; 1 for a penalty that is not here. r1 and r2 have one
-# gamma (Mescheder et al. 2018, arXiv:1801.04406, section 4.1; R3GAN).
+# Weights of the papers, 1 for other penalties. r1 and r2 share one gamma
+# (Mescheder et al. 2018, arXiv:1801.04406, section 4.1; R3GAN).
 _WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
             'wgan_div': 2.0, 'drift': 0.001, 'lecam': 0.3, 'cr': 10.0,
             'bcr': 10.0, 'zcr': 5.0, 'icr': 10.0, 'orthogonal': 1e-4,
@@ -41,16 +41,16 @@ _MANY = {'penalty': 'penalties', 'augment': 'augment',
 
 
 def names() -> list[str]:
-  """The recipes that come with the program."""
+  """Names of the built-in recipes."""
   return sorted(os.path.basename(path)[:-3]
                 for path in glob.glob(os.path.join(_RECIPES, '[a-z]*.py')))
 
 
 def path_of(name: str) -> str:
-  """The file of a recipe: a path, or a name such as 'dcgan' from anywhere.
+  """Path of a recipe: a path, or a name such as 'dcgan'.
 
   Raises:
-    ConfigError: there is none.
+    ConfigError: not found.
   """
   file = name if name.endswith('.py') else f'{name}.py'
   folders = ['', *([''] if os.path.dirname(file) else ['configs']), *(
@@ -65,7 +65,7 @@ def path_of(name: str) -> str:
 
 
 def module(name: str):
-  """A recipe as a module, for functions that other recipes share."""
+  """Imports a recipe as a module, for functions that recipes share."""
   path = path_of(name)
   spec = importlib.util.spec_from_file_location(
       f'gan_jax_recipe_{os.path.basename(path)[:-3]}', path)
@@ -75,10 +75,10 @@ def module(name: str):
 
 
 def get_config(name: str) -> ConfigDict:
-  """The config of 'dcgan', 'dcgan:loss=hinge,quick' or 'my/own.py:argument'.
+  """Loads the config of 'dcgan', 'dcgan:loss=hinge,quick' or 'my/own.py:arg'.
 
   Raises:
-    ConfigError: no such recipe, or what it raises, with the place in its file.
+    ConfigError: no such recipe, or an error in it, with its file and line.
   """
   name, _, arg = name.partition(':')
   path = path_of(name)
@@ -108,7 +108,7 @@ def shipped(name: str) -> ConfigDict:
 
 
 def base() -> ConfigDict:
-  """All keys, with values that suit a small data set."""
+  """A config of all keys, with defaults for a small data set."""
   config = ConfigDict()
   for name, key in KEYS.items():
     value = key.default
@@ -125,46 +125,46 @@ def base() -> ConfigDict:
 
 
 def duration(value):
-  """A field that takes an int or a text, from flags too."""
+  """A field that takes an int or a string, from flags too."""
   field = placeholder(object)
   field.set(value)
   return field
 
 
 def rate(value):
-  """A number that may be a schedule dict(name=, ...) instead.
+  """A number that may also be a schedule dict(name=, ...), from flags too.
 
-  So may all numbers of optimisers, weights of penalties, ema_decay, p of bgc
-  and std of instance_noise.
+  For the numbers of optimisers, weights of penalties, ema_decay, bgc.p and
+  instance_noise.std.
   """
   return duration(value)
 
 
 def adam(learning_rate: float, *, b1: float = 0.9, b2: float = 0.999) -> dict:
-  """Adam, or with 0 for b1 what the Wasserstein and hinge papers use."""
+  """Adam; the Wasserstein and hinge papers use b1=0."""
   return dict(name='adam', learning_rate=rate(learning_rate), b1=rate(b1),
               b2=rate(b2))
 
 
 def rmsprop(learning_rate: float) -> dict:
-  """RMSprop with the decay of 0.9 of TensorFlow's."""
+  """RMSprop with TensorFlow's default decay of 0.9."""
   return dict(name='rmsprop', learning_rate=rate(learning_rate), decay=0.9)
 
 
 def cosine(start, end, name: str = 'cosine') -> ConfigDict:
-  """A number, or `half_life`, from one value to another over the whole run."""
+  """A `cosine` or `half_life` schedule over the whole run."""
   return ConfigDict(dict(name=name, init_value=rate(start), end_value=rate(end),
                          transition_steps=duration('100%')))
 
 
 def linear(start: float) -> ConfigDict:
-  """A rate that falls to 0 in the last step."""
+  """A linear schedule that falls to 0 in the last step."""
   return ConfigDict(dict(name='linear_schedule', init_value=start,
                          end_value=0.0, transition_steps=duration('100%')))
 
 
 def choice(key: str, name: str) -> dict:
-  """A choice for a key with its arguments and their defaults spelled out.
+  """A component with all its arguments at their defaults.
 
   Raises:
     ValueError: no such name.
@@ -174,7 +174,7 @@ def choice(key: str, name: str) -> dict:
   spec = dict(name=name)
   for argument, value in lookup.defaults(home.module, name, home.kind).items():
     if argument not in home.supplied:
-      # A float field would refuse the schedule that may stand there.
+      # A float field would reject a schedule.
       scheduled = lookup.may_be_schedule(found[argument]) or (
           home.module == 'optax' and isinstance(value, float))
       spec[argument] = rate(value) if scheduled else value
@@ -184,7 +184,7 @@ def choice(key: str, name: str) -> dict:
 
 
 def term(key: str, name: str) -> ConfigDict:
-  """A choice for one of the keys that hold several, 'augment' for example."""
+  """A component of a key that holds several, such as 'augment'."""
   spec = choice(key, name)
   if key == 'penalties':
     spec |= dict(weight=rate(_WEIGHTS.get(name, 1.0)), every=1)
@@ -192,20 +192,18 @@ def term(key: str, name: str) -> ConfigDict:
 
 
 def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
-  """Applies what stands behind the colon.
+  """Applies the arguments after the colon.
 
   Args:
     config: of the recipe.
     arg: 'key=name,key=name,flag'.
-    **own: what the recipe understands beside the common ones, {name: function
-      of the value}; a function that takes a config and a text.
+    **own: the recipe's own arguments, {name: function(config, value)}.
 
   Raises:
-    ValueError: an argument that is not understood.
+    ValueError: an unknown argument.
   """
   parts = [part.partition('=') for part in (arg or '').split(',') if part]
-  # Whatever the order: choices replace, the recipe's own arguments change them,
-  # and the size of a quick run is set last.
+  # In this order: replace components, apply the recipe's own arguments, quick.
   for key, _, value in sorted(
       parts, key=lambda part: (part[0] == 'quick', part[0] in own)):
     if key in own:
@@ -227,7 +225,7 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
 def _replace(config, key, name):
   spec = choice(key, name)
   old = config[key]
-  for kept in ('learning_rate', 'conditioning'):  # Not the method's own.
+  for kept in ('learning_rate', 'conditioning'):  # Kept on replacement.
     if kept in old and (kept in spec or kept == 'learning_rate'):
       spec[kept] = old[kept]
   del config[key]
@@ -235,9 +233,9 @@ def _replace(config, key, name):
 
 
 def _quick(config):
-  """Two calls of two steps on tiny networks: does it run at all?"""
-  _LOG.info('quick: tiny networks and 4 steps, to see whether it runs; its '
-            'pictures show nothing')
+  """Smoke-test settings: two calls of two steps on tiny networks."""
+  _LOG.info('quick: a smoke test with tiny networks and 4 steps; its pictures '
+            'are noise')
   config.train_steps = 4
   config.steps_per_call = 2
   config.batch_size = 8

@@ -1,8 +1,8 @@
-"""Which choices of a config fit together, said before anything is compiled.
+"""Cross-key validation before compilation.
 
-A rule is a generator of (path of the key, what is wrong with it and what would
-fit). `of_config` needs the config alone, `of_data` the data too, `of_game` the
-parts that the config names; `trace` plays one step on shapes.
+A rule is a generator of (path of the key, problem and fix). `of_config` needs
+the config alone, `of_data` the data too, `of_game` the built components;
+`trace` traces one step.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,14 +12,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax import models
+from gan_jax import models, parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
 from gan_jax.config import fields
 from gan_jax.config.keys import CHOICES
 from gan_jax.game.rules import Game
 from gan_jax.losses import Loss
-from gan_jax.parallel import AXIS, Batch
+from gan_jax.parallel import Batch
 from gan_jax.penalties.term import names
 
 _CODES = dict(categories=(10,), continuous=2)  # as latents.infogan has them
@@ -27,12 +27,12 @@ _CODES = dict(categories=(10,), continuous=2)  # as latents.infogan has them
 
 def of_config(config: Mapping, devices: int,
               known: list[Problem]) -> list[Problem]:
-  """Rules that need neither data nor networks.
+  """Applies the rules that need neither data nor networks.
 
   Args:
-    config: plain.
-    devices: that a batch is divided by.
-    known: what is wrong already; keys named there are not looked at.
+    config: plain dict.
+    devices: number of devices that share a batch.
+    known: problems found so far; rules skip their keys.
   """
   bad = {p.path.split('.')[0].split('[')[0] for p in known}
   rules = {_best: ('evaluators', 'best_metric'), _batch: ('batch_size',),
@@ -47,12 +47,12 @@ def of_config(config: Mapping, devices: int,
 
 
 def of_data(config: Mapping, source) -> list[Problem]:
-  """Batches, labels and flips that the data must be able to give."""
+  """Checks batch size, labels and flips against the data."""
   return _problems(config, _data(config, source))
 
 
 def of_labels(config: Mapping, name: str) -> list[Problem]:
-  """Networks that look at labels, where the data `name` have none."""
+  """Rejects conditional networks if the data `name` have no labels."""
   return _problems(config, (
       (f'{key}.{path}', f'needs labels, and the data {name!r} have none; use '
        + ('another network' if path == 'name' else '"none"'))
@@ -61,9 +61,9 @@ def of_labels(config: Mapping, name: str) -> list[Problem]:
 
 
 def of_best(config: Mapping, evaluators) -> list[Problem]:
-  """The best state is kept by a score that the evaluators will have.
+  """Checks that best_metric is a score of the evaluators.
 
-  Their attribute `names` lists their scores; without it nobody knows.
+  Their attribute `names` lists their scores; without it nothing is checked.
   """
   names = [getattr(evaluate, 'names', None) for evaluate in evaluators]
   wanted = config.get('best_metric')
@@ -75,14 +75,14 @@ def of_best(config: Mapping, evaluators) -> list[Problem]:
 
 def of_game(config: Mapping, disc: Any, loss: Any, terms,
             unlabelled: int = 0) -> list[Problem]:
-  """Combinations of built parts that have no meaning.
+  """Checks the built components against each other.
 
   Args:
-    config: plain and checked.
-    disc: what its discriminator names, None if that could not be built.
-    loss: what its loss names, or None.
-    terms: its penalties; their functions may be None.
-    unlabelled: examples without a label, among others that have one.
+    config: plain dict, validated.
+    disc: the discriminator, None if it could not be built.
+    loss: the loss, or None.
+    terms: the penalties; their functions may be None.
+    unlabelled: number of examples without a label in a labelled set.
   """
   loss = loss if isinstance(loss, Loss) else None
   terms = [(f'penalties[{i}]', term) for i, term in enumerate(terms) if term.fn]
@@ -100,13 +100,13 @@ def _problems(config, rule) -> list[Problem]:
   return [Problem(path, fields.at(config, path), text) for path, text in rule]
 
 
-# Rules of a config alone.
+# Rules that need the config alone.
 
 
 def _best(config, devices):
   if config['best_metric'] and not config['evaluators']:
-    yield 'best_metric', ('nothing is scored: add an evaluator, as '
-                          'configs/dcgan.py:evaluator=scores does')
+    yield 'best_metric', ('needs an evaluator; use for example '
+                          'configs/dcgan.py:evaluator=scores')
 
 
 def _batch(config, devices):
@@ -125,7 +125,7 @@ def _packs_divide(config, devices):
 
 
 def _compared(config, devices):
-  """Minibatch layers compare the examples, or packs, of one device."""
+  """Minibatch layers need several examples, or packs, per device."""
   kind = config['discriminator'].get('minibatch', 'none')
   least, batch = devices * config['packing'], config['batch_size']
   if kind == 'none' or batch % least:
@@ -144,12 +144,12 @@ def _compared(config, devices):
 
 
 def _unrolled(config, devices):
-  """The generator's gradient goes through D's optimiser, roots and all."""
+  """Constraints of unrolled_steps: D's optimiser must be differentiable."""
   spec = config['disc_optimizer']
   if not config['unrolled_steps'] or ':' in spec['name']:
     return
   known = lookup.defaults('optax', spec['name'], plain=False)
-  if spec['name'] in ('adafactor', 'radam'):  # NaN, in radam once it rectifies.
+  if spec['name'] in ('adafactor', 'radam'):  # Gradient NaN; in radam later.
     yield 'disc_optimizer.name', ('gives no gradient through its update, which '
                                   'unrolled_steps needs; use adam')
   elif 'eps_root' in known and not (known | spec)['eps_root']:
@@ -161,12 +161,12 @@ def _unrolled(config, devices):
 def _simultaneous(config, devices):
   if config['updates'] == 'simultaneous' and (
       config['disc_steps'], config['gen_steps']) != (1, 1):
-    yield 'updates', ('is one update of each player; use disc_steps=1 and '
-                      'gen_steps=1, or alternating')
+    yield 'updates', ('simultaneous makes one update of each network; use '
+                      'disc_steps=1 and gen_steps=1, or alternating')
 
 
 def _codes(config, devices):
-  """InfoGAN's term must know where its codes stand in z."""
+  """The infogan penalty needs the infogan latent with the same codes."""
   latent = config['latent']
   for i, spec in enumerate(config['penalties']):
     term, prior = (fields.plain({key: part.get(key, default)
@@ -176,10 +176,10 @@ def _codes(config, devices):
         latent['name'] != 'infogan' or term != prior):
       yield f'penalties[{i}]', (
           f'needs latent=dict(name="infogan", categories={term["categories"]}, '
-          f'continuous={term["continuous"]}), whose codes it finds again')
+          f'continuous={term["continuous"]}), whose codes it recovers')
 
 
-# Rules of the data.
+# Rules that need the data.
 
 
 def _data(config, source):
@@ -203,15 +203,15 @@ def _data(config, source):
                         'vectors')
 
 
-# Rules of the built parts.
+# Rules that need the built components.
 
 
 def _players_move(config):
-  """How the players move, and what excludes each other there."""
+  """Constraints of updates, unrolled_steps and accumulate_steps."""
   parts = config['accumulate_steps']
   if config['unrolled_steps'] and parts > 1:
-    yield 'unrolled_steps', ('looks ahead by updates that accumulate_steps '
-                             'holds back; use accumulate_steps=1')
+    yield 'unrolled_steps', ('does not work with accumulated updates; use '
+                             'accumulate_steps=1')
   if config['unrolled_steps'] and config['max_grad_norm']:
     yield 'max_grad_norm', (
         "divides by the norm of the discriminator's gradient, through which "
@@ -232,17 +232,17 @@ def _augment(config):
 
 
 def _packs(config, terms):
-  """A pack holds images of several classes and codes."""
-  told = ['the discriminator is told'] * models.is_conditional(
+  """Packing excludes class-conditional discriminators and terms."""
+  told = ['the discriminator is conditioned on'] * models.is_conditional(
       config['discriminator']) + [
-          f'{term.name} asks for' for _, term in terms if term.parts.heads]
+          f'{term.name} needs' for _, term in terms if term.parts.heads]
   for who in told if config['packing'] > 1 else ():
     yield 'packing', (f'a pack holds images of several classes, but {who} one; '
                       'use packing=1, or leave the classes out')
 
 
 def _classes(config, terms):
-  """A generator that is asked for classes must know them."""
+  """Class terms of the generator need a conditional generator."""
   if models.is_conditional(config['generator']):
     return
   fix = "use generator.conditioning='onehot'"
@@ -250,8 +250,7 @@ def _classes(config, terms):
     fix += ', or conditional = True in a network of your own'
   for path, term in terms:
     if names(term.parts.gen, 'label'):
-      yield f'{path}.name', ('asks the generator for classes, which it does '
-                             f'not know; {fix}')
+      yield f'{path}.name', f'needs a conditional generator; {fix}'
     elif names(term.parts.disc, 'label') and 'apa' in _augments(config):
       yield 'augment', (
           'apa would give the labels of real images to generated ones, and '
@@ -259,7 +258,7 @@ def _classes(config, terms):
 
 
 def _heads(config, terms):
-  """Terms share the heads that they name alike, which have one size."""
+  """Terms that share a head must agree on its size."""
   first = {}
   for path, term in terms:
     name = fields.at(config, path)['name']
@@ -276,7 +275,7 @@ def _heads(config, terms):
 
 
 def _autoencoder(disc, loss):
-  """A loss of reconstructions belongs to a discriminator that makes them."""
+  """Reconstruction losses need an autoencoder, and conversely."""
   wants, has = loss.needs == 'autoencoder', getattr(disc, 'autoencoder', False)
   if wants and not has:
     yield 'loss.name', ('judges by reconstruction errors; use '
@@ -287,7 +286,7 @@ def _autoencoder(disc, loss):
 
 
 def _logits(config, loss, terms):
-  """What reads logits must find logits, which the loss trains."""
+  """What reads logits needs a loss that trains them."""
   name, adaptive = config['loss']['name'], {'ada', 'apa'} & _augments(config)
   judges = [term.name for _, term in terms if term.parts.judge]
   if loss.needs or loss.inputs != 'logits':
@@ -302,8 +301,8 @@ def _logits(config, loss, terms):
     yield 'penalties', (f'{", ".join(judges)} each say what the logits of the '
                         'discriminator are; leave one of them')
   if loss.relative and adaptive:
-    yield 'augment', (f'adapts by the sign of D(real), which {name} leaves '
-                      'open; use bgc, which has a fixed p')
+    yield 'augment', (f'adapts to the sign of D(real), which is arbitrary with '
+                      f'{name}; use bgc, which has a fixed p')
   for path, term in terms if loss.inputs == 'features' else ():
     if any(names(side, critic) for side in (term.parts.disc, term.parts.gen)
            for critic in ('critic', 'fake_critic')):
@@ -321,7 +320,7 @@ def _each_image_alone(config, disc):
 
 
 def _missing_labels(config, terms):
-  """What looks at every label must find one."""
+  """What needs every label excludes data with missing ones."""
   rule = 'needs the label of every example, and some of the data have none; '
   for key in ('generator', 'discriminator'):
     if path := models.conditioned_by(config[key]):
@@ -339,33 +338,32 @@ def _augments(config) -> set[str]:
 
 def trace(game: Game, step: Callable, init: Callable, image_shape,
           latent_shape, config: Mapping) -> None:
-  """Networks, losses and optimisers fit together: traced, not compiled.
+  """Traces one step, to find mismatched networks, losses and optimisers.
 
   Args:
-    game: what is played.
-    step: (state, batch, key) -> (state, scalars), under the axis of devices.
+    game: the built components.
+    step: (state, batch, key) -> (state, scalars), under the device axis.
     init: () -> TrainState.
     image_shape: of an example of the data.
     latent_shape: of a z.
-    config: that names the parts.
+    config: that names the components.
 
   Raises:
-    ConfigError: whatever the trace raises, a size of 0, or a state that a step
-      changes in shape.
+    ConfigError: an error of the trace, an array of size 0, or a step that
+      changes the shapes of the state.
   """
   float32, int32 = (partial(jax.ShapeDtypeStruct, dtype=t)
                     for t in (jnp.float32, jnp.int32))
   few = 2 * game.packing
-  batch = Batch(float32((1, game.disc_steps, few, *image_shape)),
-                int32((1, game.disc_steps, few)), int32((1, few)))
-
-  def on_one_device(state, batch):
-    return jax.vmap(lambda batch: step(state, batch, jax.random.key(0))[0],
-                    axis_name=AXIS)(batch)
+  batch = Batch(float32((game.disc_steps, few, *image_shape)),
+                int32((game.disc_steps, few)), int32((few,)))
+  on_one_device = parallel.everywhere(
+      lambda state, batch: step(state, batch, jax.random.key(0))[0],
+      parallel.own_mesh())
 
   try:
     state = jax.eval_shape(init)
-    # They would train, and could not be saved.
+    # Arrays of size 0 cannot be saved.
     if empty := [jax.tree_util.keystr(path) for path, leaf in
                  jax.tree_util.tree_leaves_with_path(state)
                  if not all(leaf.shape)]:
@@ -377,20 +375,21 @@ def trace(game: Game, step: Callable, init: Callable, image_shape,
       raise ValueError(f'the generator makes images {image.shape[1:]}, the '
                        f'data are {image_shape}')
     after = jax.eval_shape(on_one_device, state, batch)
-    if jax.tree.map(lambda x: (x.shape[1:], x.dtype), after) != jax.tree.map(
+    if jax.tree.map(lambda x: (x.shape, x.dtype), after) != jax.tree.map(
         lambda x: (x.shape, x.dtype), state):
       raise ValueError('a step changes the shapes or types of the state')
     if any(jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
            for x in jax.tree.leaves(state)):
       raise ValueError('an optimiser keeps a random key in its state, which '
                        'cannot be checkpointed')
-  except Exception as e:  # Whatever the user's parts raise is the problem.
+  except Exception as e:  # User components may raise anything.
     if sizes := _problems(config, _sizes_below_one(config)):
       raise ConfigError(sizes) from e
-    hint = ('a term needs a head that the discriminator has not: '
+    hint = ('a penalty needs a head that the discriminator does not have: '
             if isinstance(e, KeyError) else '')
     raise ConfigError([Problem(
-        '', None, f'the game cannot be played: {hint}{lookup.failure(e)}'
+        '', None,
+        f'the components do not fit together: {hint}{lookup.failure(e)}'
     )]) from e
 
 

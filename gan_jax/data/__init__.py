@@ -1,8 +1,8 @@
-"""Data sets, from files to batches of indices.
+"""Data sets, from files to index batches.
 
-`load.load(spec)` makes the `prepare.Source` that a config names: a function of
-`sources` reads it, `geometry` brings its images to one size. `pipeline.Batches`
-draws from it, and `stream` reads what does not fit on the device. Other rooms
-may import these, `cache`, and `files` for checks of a user's files. A new
-format is a new function in `sources`; image files by name share `collection`.
+`load.load(spec)` makes the `prepare.Source` of a config: a function of
+`sources` reads it, `images.Geometry` brings its images to one size, and
+`pipeline.Batches` draws batches of indices. Other packages may import these,
+`cache`, and `files` (checks of files). To add a format, write a function in
+`sources`; sets of image files share `collection`.
 """

@@ -1,10 +1,9 @@
-"""Decoded images on disk, written once and then mapped into memory.
+"""Cache of decoded images on disk, memory-mapped.
 
 An entry is a folder named by its key: `images.npy` (uint8 [N, H, W, C]),
-`entry.json` (the fingerprint, and notes of the reader) and perhaps `manifest`,
-the list of the files. It is renamed when it is complete. The key is a hash of
-all that determines the images, so an entry is never out of date. The folder may
-be deleted at any time.
+`entry.json` (fingerprint and notes) and perhaps `manifest`, the list of the
+files. It is renamed when complete. The key is a hash of all that determines the
+images, so entries never go stale; they may be deleted at any time.
 """
 
 import contextlib
@@ -28,7 +27,7 @@ _ABANDONED = 3600.0  # seconds without a write; then nobody is at work there
 
 
 class Entry(NamedTuple):
-  """Mapped images uint8 [N, H, W, C], their sha256, notes, manifest's path."""
+  """Mapped images uint8 [N, H, W, C], their sha256, notes, manifest path."""
   images: np.ndarray
   fingerprint: str
   notes: dict
@@ -36,18 +35,18 @@ class Entry(NamedTuple):
 
 
 def root() -> str:
-  """The folder of the cache: GAN_JAX_CACHE, or ~/.cache/gan_jax."""
+  """The cache folder: GAN_JAX_CACHE, or ~/.cache/gan_jax."""
   return os.environ.get('GAN_JAX_CACHE') or os.path.expanduser(
       '~/.cache/gan_jax')
 
 
 def key_of(*parts) -> str:
-  """A file name from whatever determines an entry (anything with a repr)."""
+  """File name from all that determines an entry (anything with a repr)."""
   return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
 def read(key: str, with_manifest=False) -> Entry | None:
-  """The entry of a key, None where there is none that is complete."""
+  """The entry of a key, None if there is none."""
   folder = pathlib.Path(root(), 'data', key)
   try:
     entry = json.loads((folder / 'entry.json').read_bytes())
@@ -62,12 +61,12 @@ def read(key: str, with_manifest=False) -> Entry | None:
 
 
 def write(key: str, shape, images: Iterable, finish: Callable) -> Entry:
-  """Writes images uint8 [H, W, C], at most N, and returns them mapped.
+  """Writes at most N images uint8 [H, W, C]; returns the entry.
 
   Args:
     key: of `key_of`.
     shape: (N, H, W, C).
-    images: the images.
+    images: iterable.
     finish: called after the last one; returns (plain values for entry.json,
       bytes of the manifest, b'' for none).
 
@@ -104,7 +103,6 @@ def write(key: str, shape, images: Iterable, finish: Callable) -> Entry:
 
 
 def _remove_abandoned(parent):
-  """Removes what processes left that were killed while they wrote."""
   for work in parent.glob('.*-*'):
     with contextlib.suppress(OSError):  # another process is removing it
       last = max(path.stat().st_mtime for path in (work, *work.iterdir()))
@@ -138,7 +136,7 @@ def _write_header(file, shape):
 
 
 def manifest(files: Iterable) -> bytes:
-  """A line for each (path, sha256): 16 digits of it, and the path as JSON."""
+  """Manifest of (path, sha256): lines of 16 hex digits and the JSON path."""
   return ''.join(f'{digest[:8].hex()} {json.dumps(path)}\n'
                  for path, digest in files).encode()
 
@@ -155,7 +153,7 @@ def read_manifest(path) -> dict:
 
 
 def changes(old, new) -> list:
-  """What changed between two manifests, given by their paths, in words.
+  """Differences of two manifests, given by their paths, in words.
 
   For example ["2 files added: 'a.png', 'b.png'", "1 file changed: 'c.png'"].
   """

@@ -1,9 +1,10 @@
-"""Named image files of any kind -> one `Source`: what all such sets share.
+"""Makes a `Source` of named image files.
 
-A set (a folder; an archive would be alike) lists its `File`s and says how the
-bytes of one are read. `load` does the rest, in two passes. The first reads all
-files and their headers, which decides the cache's key, the number of channels
-and whether a resize is missing; the second decodes straight into the cache.
+A set (such as a folder) lists its `File`s and says how to read one. `load`
+makes
+two passes: the first reads all files and headers, which give the cache key, the
+number of channels and whether a resize is missing; the second decodes into the
+cache.
 """
 
 import collections
@@ -41,11 +42,10 @@ _NOTES = {'animated': 'animated or of several pages: first frame used',
 class File(NamedTuple):
   """A file that should be an image.
 
-  path: in the set, with `/`; names that are not UTF-8 hold surrogates, as
-    everywhere in Python.
+  path: in the set, with `/`; names that are not UTF-8 hold surrogates.
   size: bytes.
-  mtime, ctime: nanoseconds. The latter also sees a file replaced by one of the
-    same size and date, as `cp -p` and `tar -x` do.
+  mtime, ctime: nanoseconds. ctime also changes for a replaced file of the same
+    size and date (`cp -p`, `tar -x`).
   problem: why it cannot be read, ''.
   """
   path: str
@@ -56,7 +56,7 @@ class File(NamedTuple):
 
 
 class _Record(NamedTuple):
-  """A file: sha256 of its content (b'' unreadable), header or problem."""
+  """A file: sha256 of its content (b'' if unreadable), header or problem."""
   file: File
   digest: bytes
   header: images.Header | None
@@ -77,11 +77,11 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
     listed_at: nanoseconds since the epoch, before the files were listed.
     skip_bad: whether unusable files may be skipped, up to the share `max_bad`.
     max_bad: see above.
-    geometry: what is done to every image.
-    notices: what the reader has to say of the set.
+    geometry: applied to every image.
+    notices: of the reader.
   """
   def check(bad):
-    """Raises where more files are bad than may be skipped."""
+    """Raises DataError if more files are bad than may be skipped."""
     total, count = len(files), len(bad)
     if not bad or skip_bad and count <= max_bad * total and count < total:
       return
@@ -110,7 +110,7 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
 
 
 def _entry(root, files, read, geometry, check, listed_at) -> cache.Entry:
-  """From the cache: by dates alone, else by contents, else decoded into it."""
+  """Finds the cache entry by dates, else by contents, else decodes."""
   index = os.path.join(cache.root(), 'folders', cache.key_of(
       images.DECODER, os.path.realpath(root), tuple(geometry)) + '.json')
   state = _hash(file[:4] for file in files)
@@ -162,7 +162,7 @@ def _examine(read, file) -> _Record:
 
 
 def _decoded(root, good, bad, read, geometry, check):
-  """Shape, images and notes of all good files, as `cache.write` takes them."""
+  """Shape, images and notes of all valid files, for `cache.write`."""
   geometry, shape = _settle(root, [r.header for r in good], geometry)
   used, sizes, notes = [], collections.Counter(), collections.Counter()
 
@@ -206,7 +206,7 @@ def _decoded(root, good, bad, read, geometry, check):
 
 
 def _settle(root, headers, geometry):
-  """The geometry with its number of channels, and the shape of all images."""
+  """Geometry with its number of channels, and the shape of all images."""
   if not geometry.channels:
     colour = any(header.colour for header in headers)
     geometry = geometry._replace(channels=3 if colour else 1)
@@ -221,7 +221,7 @@ def _settle(root, headers, geometry):
 
 
 def _parallel(function, items, verb) -> Iterator:
-  """`map` in threads, as Pillow decodes without the GIL, and shows progress."""
+  """`map` in threads with a progress bar; Pillow releases the GIL."""
   Image.init()  # loads the plug-ins before the threads race for it
   workers = min(16, os.cpu_count() or 1)
   with (futures.ThreadPoolExecutor(workers) as pool,
@@ -233,7 +233,7 @@ def _parallel(function, items, verb) -> Iterator:
 
 
 def progress(total: int, verb: str) -> tqdm.tqdm:
-  """A bar on a terminal, else a line now and then if there are many images."""
+  """Shows a bar on a terminal, else occasional lines for many images."""
   terminal = sys.stderr.isatty()
   return tqdm.tqdm(
       total=total, desc=f'images: {verb}', unit='image', leave=False,

@@ -1,4 +1,4 @@
-"""Checks of the files that a user names, and words for what is wrong."""
+"""Checks of files that a user names, and their error messages."""
 
 import contextlib
 import csv
@@ -28,7 +28,7 @@ _CONTENTS = {
 
 
 def check_memory(num_bytes, where):
-  """Raises DataError for an array larger than the memory of this machine."""
+  """Raises DataError for an array larger than the machine's memory."""
   limit = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
   if num_bytes > limit:
     raise DataError(f'{where}: an array of {num_bytes:,} bytes, but this '
@@ -40,8 +40,7 @@ def check_file(path) -> str:
   """Expands `~` and returns the path of a regular, non-empty file.
 
   Raises:
-    DataError: no such file (similar names are listed), a directory, a device
-      or pipe, an empty file.
+    DataError: no such file (with similar names), not a regular file, or empty.
   """
   if not isinstance(path, str | os.PathLike) or not os.fspath(path):
     raise DataError(f'path {path!r}: a non-empty string is needed')
@@ -82,7 +81,7 @@ def list_folder(path) -> list:
 
 
 def printable(text) -> str:
-  """Text on one line, whatever bytes a file name consists of."""
+  """A file name, of any bytes, on one line."""
   return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
@@ -94,13 +93,13 @@ def some(names, limit=5) -> str:
 
 
 def looks_like(head) -> str:
-  """Names the format to which the first bytes of a file belong."""
+  """Names the format of a file's first bytes."""
   return next((what for magic, what in _CONTENTS.items()
                if head.startswith(magic)), 'an unknown format')
 
 
 def reason(error: BaseException) -> str:
-  """What a library's error says, on one line, without its Python class."""
+  """Message of an exception on one line."""
   if isinstance(error, (SyntaxError, tokenize.TokenError)):
     return 'its header cannot be parsed'
   if isinstance(error, zlib.error):
@@ -113,7 +112,7 @@ def reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def one_error(path, kind):
-  """Turns whatever reading a damaged file can raise into a DataError."""
+  """Context that turns any error of reading a damaged file into DataError."""
   try:
     yield
   except DataError:

@@ -1,7 +1,7 @@
-"""From the bytes of an image file to pixels, and from any size to one size.
+"""Decodes image files, and brings images to one size.
 
-Colour profiles are not applied. A bit flipped inside a JPEG cannot be seen:
-the format has no checksum.
+Colour profiles are not applied. A flipped bit in a JPEG goes unnoticed: the
+format has no checksum.
 """
 
 import contextlib
@@ -34,11 +34,11 @@ _CHANNELS = (0, 1, 3, 4)
 
 
 class BadImageError(ValueError):
-  """Why a file is not an image that can be used."""
+  """An image file that cannot be used, with the reason."""
 
 
 class Header(NamedTuple):
-  """What a file says of itself, before it is decoded."""
+  """Header of an image file."""
   height: int  # upright
   width: int
   colour: bool  # it may hold more than grey; palettes count as colour
@@ -47,7 +47,7 @@ class Header(NamedTuple):
 
 @contextlib.contextmanager
 def opened(data: bytes):
-  """A Pillow image of these bytes; whatever goes wrong: BadImageError."""
+  """Opens bytes with Pillow; any error becomes a BadImageError."""
   try:
     if not data:
       raise BadImageError('empty (0 bytes)')
@@ -64,7 +64,7 @@ def opened(data: bytes):
 
 
 def read_header(data: bytes) -> Header:
-  """Reads the header; BadImageError for what must not be decoded."""
+  """Reads the header; BadImageError if the image must not be decoded."""
   with opened(data) as image:
     width, height = image.size
     what = f'{width}x{height} pixels'
@@ -89,7 +89,7 @@ def read_header(data: bytes) -> Header:
 
 
 def decode(data: bytes) -> np.ndarray:
-  """Decodes a file whose header passed; BadImageError where it is damaged.
+  """Decodes a file whose header was accepted; BadImageError if it is damaged.
 
   The first frame, upright. 16-bit grey is divided by 257 and rounded, as 65535
   is white; of 16-bit colours the upper 8 bits are kept.
@@ -113,7 +113,7 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def as_array(image, mode) -> np.ndarray:
-  """A Pillow image, in a mode of 8 bits, as uint8 [h, w, c]."""
+  """Converts an 8-bit Pillow image to uint8 [h, w, c]."""
   array = np.asarray(image if image.mode == mode else image.convert(mode))
   return array if array.ndim == 3 else array[..., None]
 
@@ -131,7 +131,6 @@ def _orientation(image, data) -> int:
 
 
 def _is_deep(image, data) -> bool:
-  """Whether a colour has more than 8 bits."""
   if image.format == 'PNG' and not image.mode.startswith('I'):
     return data[24] == 16  # IHDR: bits per channel
   return (image.format == 'TIFF' and not image.mode.startswith('I')
@@ -153,18 +152,18 @@ def _eight_bits(image):
 
 
 class Geometry(NamedTuple):
-  """What is done to every image, in the order of the fields.
+  """Transformations of every image, in the order of the fields.
 
-  channels: 1 grey (ITU-R 601), 3 RGB, 4 RGBA, 0 as they are. Alpha that is
-    not wanted is composited on the background.
-  crop: (H, W) of the centre that is kept, () for all.
-  resize: (H, W), () to leave.
-  fit: how another aspect ratio becomes that of `resize`: 'stretch', 'crop' the
-    centre, or 'pad' with the background.
-  resample: filter of the resize, antialiased. Bilinear never leaves the range
-    of its inputs, so a black background stays black, where Lanczos rings.
-  pad: (H, W) of a canvas on which the resized image is centred (an odd line
-    goes below or right), () for none.
+  channels: 1 grey (ITU-R 601), 3 RGB, 4 RGBA, 0 unchanged. Alpha is composited
+    on the background if not wanted.
+  crop: (H, W) of the centre crop, () for none.
+  resize: (H, W), () for none.
+  fit: adapts the aspect ratio to `resize`: 'stretch', 'crop' (the centre), or
+    'pad' with the background.
+  resample: antialiased filter of the resize. Bilinear never leaves the range of
+    its inputs: a black background stays black, where Lanczos rings.
+  pad: (H, W) of a canvas for the centred result (an odd line goes below or
+    right), () for none.
   background: grey level, or one value for each of R, G, B, in 0..255.
   """
 
@@ -178,7 +177,7 @@ class Geometry(NamedTuple):
   background: tuple[int, ...] = (0,)
 
   def checked(self) -> 'Geometry':
-    """The same with plain tuples; DataError for a field of a wrong form."""
+    """The same with plain tuples; DataError for an invalid field."""
     if self.channels not in _CHANNELS:
       raise DataError(f'channels={self.channels!r}: must be one of {_CHANNELS}')
     colour = integers('background', self.background)
@@ -194,14 +193,14 @@ class Geometry(NamedTuple):
     return self._replace(background=colour, **sizes)
 
   def size(self, height, width) -> tuple[int, int]:
-    """(H, W) of what becomes of an image of this height and width."""
+    """(H, W) of the result for an image of this height and width."""
     return self.pad or self.resize or self.crop or (height, width)
 
   def image(self, image) -> np.ndarray:
-    """Uint8 [h, w, c] -> uint8 [H, W, C].
+    """Transforms uint8 [h, w, c] to uint8 [H, W, C].
 
     Raises:
-      DataError: crop larger or pad smaller than the image, channels that
+      DataError: crop larger or pad smaller than the image, or channels that
         cannot be converted.
     """
     image = self._convert(image)
@@ -220,7 +219,7 @@ class Geometry(NamedTuple):
     return image
 
   def images(self, images, where) -> np.ndarray:
-    """Uint8 [N, h, w, c] -> uint8 [N, H, W, C]; `where` begins a message."""
+    """Transforms uint8 [N, h, w, c]; `where` begins an error message."""
     _, height, width, channels = images.shape
     if self.channels in (0, channels) and {
         self.crop, self.resize, self.pad} <= {(), (height, width)}:
@@ -253,7 +252,6 @@ class Geometry(NamedTuple):
     return np.concatenate([colour, alpha], 2) if wanted == 4 else colour
 
   def _colour(self, channels):
-    """The background for images of so many channels, float32."""
     colour = np.array(self.background, np.float32)
     if channels < 3 and len(colour) == 3:
       colour = np.rint(colour @ np.array([0.299, 0.587, 0.114]))[None]

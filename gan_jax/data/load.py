@@ -1,8 +1,8 @@
-"""`load(spec)`: the data set that a config names, ready for training.
+"""`load(spec)`: loads the data set of a config.
 
-`config.data = dict(name=..., **kwargs)` holds the arguments of the set itself
-(`data.sources`) beside those that all sets share: the fields of
-`images.Geometry`, `Selection` and `pipeline.Sampling`.
+`config.data = dict(name=..., **kwargs)` holds the arguments of the set
+(`data.sources`) and those that all sets share: the fields of `images.Geometry`,
+`Selection` and `pipeline.Sampling`.
 """
 
 import hashlib
@@ -23,12 +23,12 @@ ROOM = 'gan_jax.data.sources'
 class Selection(NamedTuple):
   """Which examples are trained on.
 
-  classes: labels to keep, () for all. Label values and num_classes stay as
-    they are, so that `--label=7` means a seven in every subset.
-  holdout: share of the examples kept from training, chosen by a hash of each
-    one's content: an image stays on its side when others come or go.
-  labelled: share of each class of the rest whose labels are kept, one at least,
-    chosen by the same hash; the others get the label -1.
+  classes: labels to keep, () for all. Label values and num_classes stay the
+    same.
+  holdout: share of the examples kept from training, chosen by a hash of their
+    content: an image stays on its side when others come or go.
+  labelled: share of each class whose labels are kept, one at least, chosen by
+    the same hash; the others get the label -1.
   """
   classes: tuple[int, ...] = ()
   holdout: float = 0.0
@@ -39,7 +39,7 @@ SHARED = (Geometry, Selection, Sampling)
 
 
 class Rows:
-  """Rows int [N] of an array [M, ...] that stays on disk, for example."""
+  """Lazy rows int [N] of an array [M, ...], such as a mapped one."""
 
   def __init__(self, array, rows):
     self.array, self.rows, self.dtype = array, rows, array.dtype
@@ -54,12 +54,12 @@ class Rows:
 
 
 def shared_arguments() -> dict[str, Any]:
-  """{argument: default} of what all data sets understand."""
+  """{argument: default} of the arguments that all data sets share."""
   return {k: v for part in SHARED for k, v in part._field_defaults.items()}
 
 
 def check(spec: Any, path: str) -> list[Problem]:
-  """All that is wrong with the form of a spec, without reading a file."""
+  """Returns the problems of a spec, without reading a file."""
   if not isinstance(spec, Mapping):
     return lookup.check(ROOM, spec, path)
   problems = lookup.check(ROOM, _own(spec), path, ('geometry',),
@@ -70,7 +70,7 @@ def check(spec: Any, path: str) -> list[Problem]:
 
 
 def sampling_of(spec: Mapping) -> Sampling:
-  """How a spec wants its batches drawn."""
+  """The `Sampling` of a spec."""
   return Sampling(**_of(Sampling, spec))
 
 
@@ -83,11 +83,11 @@ def _own(spec):
 
 
 def load(spec: Mapping) -> Source:
-  """The data set of a spec that has been checked, with geometry and selection.
+  """Loads the data set of a validated spec.
 
   Raises:
-    DataError: whatever is wrong with the files or the arguments.
-    ValueError: an unknown name, or what a user's own function refuses.
+    DataError: a problem of files or arguments.
+    ValueError: an unknown name, or an error of the user's own function.
   """
   geometry = Geometry(**_of(Geometry, spec)).checked()
   source = lookup.build(ROOM, _own(spec), geometry=geometry)
@@ -115,7 +115,6 @@ def _shaped(source, geometry):
 
 
 def _split(source, selection):
-  """The examples for training, with those held out."""
   classes, share = integers('classes', selection.classes), selection.holdout
   rows = np.arange(len(source.images))
   if classes:
@@ -166,7 +165,7 @@ def _need_labels(source, argument):
 
 
 def _hashes(images, rows):
-  """32 bits of each example's content: int64 [N]."""
+  """32-bit hash of each example's content: int64 [N]."""
   return np.array([
       int(hashlib.sha256(np.ascontiguousarray(images[row]).data).hexdigest()[:8],
           16) for row in rows], np.int64)

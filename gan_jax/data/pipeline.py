@@ -1,8 +1,7 @@
-"""Batches of indices: batch i is a pure function of (seed, i).
+"""Index batches: batch i depends on (seed, i) only, so resuming is stateless.
 
-So resuming needs no iterator state. Where the images are on the device, the
-host sends only these indices; where they are too many, `data.stream` reads
-these rows and sends them.
+The indices select rows of resident data on the device (`parallel._gather`), or
+of streamed data on the host (`run.loader.load`).
 """
 
 import copy
@@ -17,9 +16,8 @@ class Sampling(NamedTuple):
   """How batches are drawn from a data set.
 
   flip: mirror each image left to right with probability 1/2.
-  balanced: all classes equally often, whatever their sizes.
-  repeat: times that the set is taken in a row, so that a batch may be larger
-    than a tiny set.
+  balanced: sample all classes equally often.
+  repeat: repeats the data set, for one smaller than a batch.
   resident_limit: MiB of images that may lie on each device; a larger set
     streams from the host.
   """
@@ -30,26 +28,24 @@ class Sampling(NamedTuple):
 
 
 class Batches:
-  """Indices of shuffled batches; batch i is a pure function of (seed, i).
+  """Shuffled index batches; batch i depends on the seed and i only.
 
-  The stream of indices is one epoch after the other, each a fresh permutation
-  of the whole set drawn from (seed, epoch). Batch i is its positions
-  i * batch_size .. (i + 1) * batch_size - 1. Batches run over the border of
-  two epochs, so no example is ever dropped (and one may occur twice in the
-  batch on a border). With `flip`, example n stands as -1 - n (`~n`) where it is
-  to be mirrored.
+  The indices are a stream of epochs, each a permutation of the whole set drawn
+  from (seed, epoch). Batch i has positions i * batch_size .. (i + 1) *
+  batch_size - 1: batches may cross epochs, no example is dropped, and one may
+  occur twice in such a batch. With `flip`, -1 - n (`~n`) stands for example n
+  mirrored.
   """
 
   def __init__(self, num_examples: int, batch_size: int, seed: int, *,
                flip=False, repeat=1, labels=None):
     """Checks the sizes; `flip` and `repeat` are as in `Sampling`.
 
-    `num_examples` is N, an epoch N * repeat places. `batch_size` is the global
-    batch B, of all devices and hosts. With `labels`, int [N], all classes are
-    drawn equally often.
+    `num_examples` is N, an epoch N * repeat positions. `batch_size` is the
+    global batch B. With `labels`, int [N], classes are balanced.
 
     Raises:
-      DataError: an epoch smaller than a batch, or larger than int32 can index.
+      DataError: an epoch smaller than a batch, or larger than int32.
     """
     self.num_examples, self.batch_size = num_examples, batch_size
     self.seed, self._flip, self._places = seed, flip, num_examples * repeat
@@ -83,7 +79,6 @@ class Batches:
     return other
 
   def _epoch(self, epoch):
-    """The order of one epoch, int32 [N * repeat]."""
     # A local reference: another thread may replace the entries meanwhile.
     epochs = self._epochs
     if epoch not in epochs:
@@ -99,7 +94,7 @@ class Batches:
     return epochs[epoch]
 
   def _balanced(self, epoch):
-    """As many of each class: indices [N * repeat], class by class."""
+    """Equally many of each class: indices [N * repeat], class by class."""
     share, rest = divmod(self._places, len(self._members))
     # The classes that get one more differ from epoch to epoch.
     larger = self._order(len(self._members), epoch, 2)[:rest]
@@ -116,10 +111,10 @@ class Batches:
 
 
 def random_bits(count: int, seed: int, *place: int) -> np.ndarray:
-  """Raw bits uint64 [count] of a seed and a place: the same for ever.
+  """Raw bits uint64 [count] of a seed and a place, stable across versions.
 
-  numpy promises the stream of a bit generator, but lets the methods of
-  Generator change; a resumed run must see the same data after an update.
+  numpy keeps the stream of a bit generator, but may change the methods of
+  Generator; a resumed run must see the same data after an update.
   """
   return np.random.PCG64(np.random.SeedSequence(
       seed, spawn_key=place)).random_raw(count)

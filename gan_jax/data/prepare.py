@@ -1,4 +1,4 @@
-"""From arrays to a `Source`: checks of images and labels, the fingerprint."""
+"""Makes a `Source` of arrays: checks images and labels, fingerprints them."""
 
 import hashlib
 import math
@@ -15,18 +15,17 @@ _CLIP = 1e-3  # tolerance of float ranges; half a grey level is 2e-3
 
 
 class Source(NamedTuple):
-  """A data set that is read by index.
+  """A data set with random access.
 
   images: uint8 [N, H, W, C] or float32 vectors [N, D]; a numpy array, perhaps
-    mapped from a file, or anything with shape, dtype, nbytes, images[indices].
-  labels: int32 [N] in 0..num_classes - 1, -1 where a label is withheld; zeros
-    when unlabelled.
-  num_classes: 0 when unlabelled.
-  name: letters, digits, `.`, `_` and `-` only, so that it can name a file.
+    memory-mapped, or anything with shape, dtype, nbytes, images[indices].
+  labels: int32 [N] in 0..num_classes - 1, -1 if withheld; zeros if unlabelled.
+  num_classes: 0 if unlabelled.
+  name: letters, digits, `.`, `_` and `-` only.
   fingerprint: sha256 in hex of images and labels, AFTER preprocessing.
-  licence: '' when unknown.
-  class_names: () when the classes are only numbers.
-  report: what the reader found, all optional: {'sizes': {'64x64': 12},
+  licence: '' if unknown.
+  class_names: () if the classes are only numbers.
+  report: notes of the reader, all optional: {'sizes': {'64x64': 12},
     'refused': ['a.png: truncated'], 'notices': [...], 'manifest': its path}.
   held_out: examples kept from training, a `Source`, or None.
   """
@@ -45,9 +44,9 @@ def as_images(array, where) -> np.ndarray:
   """Checks an array of images and converts it to uint8 [N, H, W, C].
 
   Accepts [N, H, W] and [N, H, W, C] of uint8; other integers within 0..255;
-  bool (0 and 255); floats that are clearly in [0, 1] (maximum at least 0.5;
-  round(255 x)) or in [-1, 1] (minimum at most -0.5, maximum at least 0;
-  round(127.5 (x + 1))). Floats may exceed these bounds by 1e-3.
+  bool (0 and 255); floats clearly in [0, 1] (maximum at least 0.5; round(255
+  x)) or in [-1, 1] (minimum at most -0.5, maximum at least 0; round(127.5 (x +
+  1))). Floats may exceed these bounds by 1e-3.
 
   Raises:
     DataError: begins with `where`; another dtype, shape or range, NaN or Inf.
@@ -151,12 +150,12 @@ def as_labels(array, num_images, where) -> tuple:
 
 def make_source(images, labels, num_classes, *, name, licence='',
                 fingerprint='', **more) -> Source:
-  """A `Source` with its fingerprint.
+  """Makes a `Source` with its fingerprint.
 
-  Of images uint8 [N, H, W, C] or vectors float32 [N, D], and labels int32 [N],
-  or () with num_classes=0 when unlabelled. Characters of the name other than
-  letters, digits, `._-` become `_`. `fingerprint` is that of the images, if it
-  is known, so that they need not be read. `more` are other fields of `Source`.
+  images: uint8 [N, H, W, C] or vectors float32 [N, D]; labels: int32 [N], or ()
+  with num_classes=0. Invalid characters of the name become `_`. `fingerprint`
+  is that of the images, if known, so that they need not be read. `more` are
+  other fields of `Source`.
   """
   labels = (np.asarray(labels, np.int32) if num_classes
             else np.zeros(len(images), np.int32))

@@ -1,11 +1,10 @@
-"""What `scores` can measure: real beside generated examples, with intervals.
+"""Metrics of the evaluator `scores`, with intervals.
 
 A measure is a function (real, fake, seed, interval) -> [Score] of two
-`scores.Features`. Names are without extractor and numbers, and the protocol has
-only what is the measure's own. An interval that takes time is computed only if
-`interval` is true. It is of 95 %, for the generated examples being a sample;
-where a score is a mean over real ones (recall, coverage), for those. ValueError
-is raised for examples of which the score cannot be computed.
+`scores.Features`. Extractor and numbers are added to names and protocol by the
+caller. A slow interval is computed only if `interval` is true. Intervals are of
+95 %, for the sampling error of generated examples; for means over real ones
+(recall, coverage), of those. ValueError: the score cannot be computed.
 """
 
 import math
@@ -46,7 +45,7 @@ def _fd(real, fake, seed, interval):
 
 
 def _fd_infinity(real, fake, seed, interval):
-  # 5,000 in the paper, of 50,000.
+  # The paper: 5,000 of 50,000.
   smallest = min(5000, len(fake.features) // 2)
   value, slope = frechet.frechet_infinity(real.features, fake.features,
                                           seed=seed, smallest=smallest)
@@ -55,7 +54,6 @@ def _fd_infinity(real, fake, seed, interval):
 
 
 def _kernel_interval(real, fake, value, interval):
-  """(ends, protocol) of a kernel distance."""
   error = jackknife(lambda some: kernel.full_kernel_distance(
       real.features, some), fake.features) if interval else 0.0
   return _around(value, error), {'kernel': '(x.y/d + 1)^3',
@@ -113,7 +111,7 @@ def _classes(real, fake, seed, interval):
 
   try:
     value, ends = divergence(labels), _NONE
-  except ValueError as e:  # Infinite; how many classes there are is known.
+  except ValueError as e:  # Infinite; the number of classes is valid.
     return [*found, Score('class_kl', reason=str(e), protocol=how)]
   if interval:
     ends = bootstrap(divergence, labels, seed=seed, resamples=_RESAMPLES)
@@ -127,7 +125,6 @@ def _labels(fake):
 
 
 def _class_accuracy(real, fake, seed, interval):
-  """Share of examples that the classifier takes for the class asked for."""
   value = float(np.mean(_labels(fake) == fake.labels))
   return [_score('class_accuracy', value, wilson(value, len(fake.labels)))]
 
@@ -145,24 +142,24 @@ MEASURES = {
     'inception_score': _inception_score, 'classes': _classes,
     'class_accuracy': _class_accuracy, 'ms_ssim': _ms_ssim,
 }
-# The scores of a measure, where they have other names than it.
+# Names of the scores of a measure, if not its own.
 NAMES = {'prdc': ('precision', 'recall', 'density', 'coverage'),
          'inception_score': ('is',), 'classes': ('classes', 'class_kl')}
-# Fields of `Features` that may be None and are needed.
+# Optional fields of `Features` that a measure needs.
 NEEDS = {'inception_score': ('logits',), 'classes': ('logits',),
          'class_accuracy': ('logits', 'labels')}
-# Compared with ALL training examples, and for the floor with held-out ones.
+# Use ALL training examples, and held-out ones for the floor.
 WHOLE = ('authenticity',)
 
 
 def bootstrap(score, fake, *, seed: int, resamples: int):
   """Percentile interval (low, high) of score(fake), 0 or more; NaN of NaN.
 
-  Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13. M of
-  the M fakes are drawn with replacement for each resample. Scores that are
-  biased for finite M, such as the Frechet distance, have that bias twice in a
-  resample, so the mean of the resamples is shifted onto the score. 1000
-  resamples are usual for the ends of the interval, 200 for its rough width.
+  Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
+  Resamples draw M of the M fakes with replacement. The bias of a score for
+  finite M, such as the Frechet distance, is doubled in a resample, so the mean
+  of the resamples is shifted onto the score. 1000 resamples are usual for the
+  ends, 200 for the width.
   """
   total, value = len(fake), score(fake)
   found = np.array([
@@ -178,7 +175,7 @@ def bootstrap(score, fake, *, seed: int, resamples: int):
 def jackknife(score, fake) -> float:
   """Standard error of score(fake), leaving out a tenth of the fakes each time.
 
-  For scores of pairs, in which the copies of a bootstrap would stand out.
+  For scores of pairs, which a bootstrap's copies would bias.
   """
   groups = np.arange(len(fake)) % _GROUPS
   without = [score(fake[groups != group]) for group in range(_GROUPS)]

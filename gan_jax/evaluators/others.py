@@ -1,4 +1,4 @@
-"""The other evaluators: modes, likelihood, classification accuracy."""
+"""Evaluators of modes, likelihood and classification accuracy."""
 
 import functools
 from typing import Any
@@ -58,9 +58,8 @@ def mode_coverage(*, num_samples: int = 2500, source: Any):
 def modes_captured(points, centres, std: float) -> tuple[int, float]:
   """(modes captured, 0..K; share of high quality) of [N, D], centres [K, D].
 
-  A sample is of high quality within 3 std of the nearest centre; a mode is
-  captured by one such sample. Of the mixture itself 98.889 % are (in 2-D,
-  1 - exp(-9 / 2)); points that are not finite are not.
+  A sample within 3 std of the nearest centre is of high quality; one captures a
+  mode. Of the mixture itself 98.889 % are (in 2-D, 1 - exp(-9 / 2)).
   """
   points, centres = np.asarray(points, np.float64), np.asarray(centres)
   distance = np.linalg.norm(points[:, None] - centres[None], axis=-1)
@@ -74,7 +73,7 @@ def stacked_coverage(*, num_samples: int = 26000, digits: str = 'mnist10k',
   """Modes of stacked digits, 1,000 triples, as a classifier sees them.
 
   Metz et al. 2017, https://arxiv.org/abs/1611.02163; Srivastava et al. 2017.
-  The floors are those of real triples. See `stacked_modes` for what to look at.
+  The floors are those of real triples. See `stacked_modes`.
 
   Args:
     num_samples: images; 26,000 in the literature.
@@ -123,11 +122,11 @@ def stacked_coverage(*, num_samples: int = 26000, digits: str = 'mnist10k',
 def stacked_modes(labels, *, classes: int = 10) -> dict[str, float]:
   """Modes of stacked digits: one class in each channel, all combinations.
 
-  Two traps. A mode that is hit need not have been generated: 10 modes through a
-  classifier of 99 % accuracy per channel count as 236, so look at `hit_five`
-  and `effective`, and at the same scores of real images. And the divergence
-  does not reach 0: of 26,000 uniform samples it is 0.0194 +- 0.0009,
-  (K ** C - 1) / 2 N for K classes and labels [N, C].
+  A mode that is hit need not have been generated: 10 modes through a classifier
+  of 99 % accuracy per channel count as 236, so look at `hit_five` and
+  `effective`, and at real images. The divergence does not reach 0: of 26,000
+  uniform samples it is 0.0194 +- 0.0009, (K ** C - 1) / 2 N for K classes and
+  labels [N, C].
 
   Returns:
     {'hit': modes with an example, 'hit_five': with 5 or more, 'divergence':
@@ -152,11 +151,10 @@ def parzen(*, num_samples: int = 10000, num_test: int = 1000,
     log p(x) = logsumexp_j(-|x - s_j|^2 / 2 sigma^2) - log M
                - D log(sigma sqrt(2 pi)),
 
-  with the sigma that is best for validation images. It ranks models badly
-  (Theis et al. 2016, https://arxiv.org/abs/1511.01844) and depends on the scale
-  of the pixels: bytes are brought to [0, 1], as theirs. They have M = 10,000.
-
-  Test and validation examples are held-out ones if there are any.
+  with the best sigma for validation images. It ranks models badly (Theis et al.
+  2016, https://arxiv.org/abs/1511.01844) and depends on the scale of the
+  pixels, [0, 1] as theirs. They have M = 10,000. Test and validation examples
+  are held-out ones if there are any.
 
   Args:
     num_samples: generated examples.
@@ -170,7 +168,7 @@ def parzen(*, num_samples: int = 10000, num_test: int = 1000,
     floor that of as many training examples in place of the generated ones.
 
   Raises:
-    ValueError: fewer real examples than are asked for.
+    ValueError: fewer real examples than requested.
   """
   real = source.held_out or source
   side = 'held_out' if source.held_out else 'train'
@@ -214,7 +212,7 @@ def mean_likelihood(test, validation, samples) -> tuple[float, float, float]:
 
   Of [N, ...] under samples [M, ...], with the best sigma for validation images
   [V, ...]. The error is std (ddof=0) / sqrt(N), as in the paper's program. NaN
-  where a pixel is not finite.
+  for non-finite pixels.
   """
   test, validation, samples = (
       np.reshape(x, (len(x), -1)) / (255.0 if x.dtype == np.uint8 else 1.0)
@@ -250,17 +248,17 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
   """Accuracy on real images of a classifier trained on generated ones.
 
   Ravuri & Vinyals 2019, https://arxiv.org/abs/1905.10887. The network is the
-  classifier of the extractors, trained anew for each score: minutes. It is
-  tested on the held-out images if there are any, else on those of training.
+  extractor `classifier`, trained anew for each score: minutes. It is tested on
+  the held-out images if there are any, else on the training images.
 
   Args:
     num_samples: generated images.
     source: a data set with labels.
 
   Returns:
-    evaluate(sample) -> [classification_accuracy], without a floor; that of the
-    network trained on nine tenths of the real images, on the last tenth, is in
-    its protocol as 'real_accuracy'.
+    evaluate(sample) -> [classification_accuracy], without a floor; the protocol
+    has the 'real_accuracy' of the network trained on nine tenths of the real
+    images, on the last tenth.
 
   Raises:
     ValueError: data without labels.

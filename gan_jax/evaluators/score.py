@@ -1,4 +1,4 @@
-"""What a score is: a number with everything that it depends on."""
+"""`Score`: a number with its evaluation settings."""
 
 import hashlib
 import json
@@ -20,14 +20,14 @@ class Score(NamedTuple):
 
   name: metric, extractor, number of samples and reference, so that two scores
     of one name compare: 'fd_classifier_2k_train'.
-  value: None where it cannot be computed.
+  value: None if it cannot be computed.
   reason: why there is no value.
-  floor: the same score of as many real images instead of generated ones; a
-    generator that is as good as the data gets this.
-  low, high: a 95 % interval for the generated examples being a sample; it does
-    not tell how other training seeds would score.
-  protocol: all that the number depends on: scores compare where it agrees.
-  found: what was measured with it, such as standard deviations and counts.
+  floor: the same score of as many real images instead of generated ones: the
+    best attainable value.
+  low, high: a 95 % interval for the sampling error of the generated examples;
+    not over training seeds.
+  protocol: all evaluation settings: scores compare only if these are identical.
+  found: further results, such as standard deviations and counts.
   """
 
   name: str
@@ -40,7 +40,7 @@ class Score(NamedTuple):
   found: dict = {}
 
   def checked(self) -> 'Score':
-    """The same as plain JSON: None, and a reason, for what is not finite."""
+    """The same as plain JSON: None, and a reason, for non-finite numbers."""
     value, floor, low, high = (
         None if number is None or not math.isfinite(number) else float(number)
         for number in (self.value, self.floor, self.low, self.high))
@@ -59,7 +59,7 @@ class Score(NamedTuple):
 
 
 def table(rows) -> str:
-  """(step, Score)s as text."""
+  """Formats (step, Score)s as a table."""
   line = '{:>8}  {:40} {:>10} {:>21} {:>10}'.format
   lines = [line('step', 'score', 'value', '95 % interval', 'floor')]
   for step, s in rows:
@@ -72,7 +72,7 @@ def table(rows) -> str:
 
 
 def _plain(value):
-  """As JSON: None for what is not finite, text for unknown types."""
+  """As JSON: None for non-finite numbers, text for unknown types."""
   if isinstance(value, Mapping):
     return {str(key): _plain(part) for key, part in value.items()}
   if isinstance(value, np.ndarray | np.generic):
@@ -90,11 +90,11 @@ def short(count: int) -> str:
 
 
 def short_hash(value: Any) -> str:
-  """16 hex digits of the sha256 of anything that is plain JSON."""
+  """16 hex digits of the sha256 of plain JSON."""
   text = json.dumps(value, sort_keys=True, default=str)
   return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def order(total: int, seed: int) -> np.ndarray:
-  """A permutation of real examples, the first of which are a reference."""
+  """A seeded permutation of real examples; the first are the reference."""
   return permutation(total, seed, _STREAM)

@@ -18,10 +18,10 @@ _CHUNK = 1000  # images at a time; the first are kept for scores of pixels
 
 
 class Features(NamedTuple):
-  """What the measures compare: N real or generated examples.
+  """Input of the measures: N real or generated examples.
 
-  images: uint8 [M, H, W, C] or float32 [M, D], the first of them, M <= 1000.
-  labels: int32 [N] that they have, or were generated for; None without any.
+  images: uint8 [M, H, W, C] or float32 [M, D], the first M <= 1000.
+  labels: int32 [N], or None.
   features: float32 [N, F].
   logits: float32 [N, K] of classes, or None.
   """
@@ -40,19 +40,19 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
   The floor is the same score of as many real examples in place of the generated
   ones, none of them in the reference: read a score as a multiple of its floor.
   Scores compare for one number of samples, one extractor and one reference
-  only, so all three are in their names, and the number of real examples where
-  it differs. 'authenticity' looks at all training examples; its floor is of
-  held-out ones.
+  only, so these are in their names, and the number of real examples if it
+  differs. 'authenticity' uses all training examples, and held-out ones for its
+  floor.
 
   Args:
     extractor: dict(name=...) of `gan_jax.extractors`; 'auto' is classifier for
       data with labels, random without, points for vectors.
-    metrics: of `measures.MEASURES`; those that need classes or labels are left
-      out where there are none.
+    metrics: of `measures.MEASURES`; left out if they need classes or labels and
+      there are none.
     num_samples: generated examples.
     num_real: real examples, 0 for as many.
-    reference: 'train' or 'held_out': which real examples. A generator that
-      repeats its training examples reaches the floor of 'train'.
+    reference: real examples of 'train' or 'held_out'. A generator that repeats
+      its training examples reaches the floor of 'train'.
     source: a `data.prepare.Source`.
     seed: of the draws.
 
@@ -87,7 +87,7 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
     return lookup.build(_EXTRACTORS, spec, source=source)
 
   def draw(examples, start, count):
-    """Features of some shuffled examples; None where there are too few."""
+    """Features of some shuffled examples; None if there are too few."""
     if examples is None or len(examples.images) < start + count:
       return None
     rows = order(len(examples.images), seed)[start:start + count]
@@ -95,7 +95,7 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
 
   @functools.cache
   def sides(whole):
-    """The reference, and as many other examples as are scored, or None."""
+    """Features of the reference, and of as many others for the floor."""
     if whole:
       every = np.arange(len(source.images))
       return (features_of_data(network(), source, every),
@@ -124,7 +124,7 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
           'metric': metric})
     return found
 
-  if spec['name'] in ('classifier', 'points', 'random'):  # as they name theirs
+  if spec['name'] in ('classifier', 'points', 'random'):  # known names
     how = spec['name'], num_samples, num_real, reference
     evaluate.names = [f'{name}_{_tail(metric, *how)}' for metric in metrics
                       for name in NAMES.get(metric, (metric,))]
@@ -132,7 +132,6 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
 
 
 def _tail(metric, extractor, num_fake, num_real, reference) -> str:
-  """What a score's name says of how it was computed."""
   if metric in WHOLE:
     num_real, reference = num_fake, 'train'
   return f'{extractor}_{short(num_fake)}_{reference}' + (
@@ -172,7 +171,7 @@ def _scores(metric, fake, real, other, seed, protocol) -> list[Score]:
 
 
 def features_of(extractor: Any, read: Callable, count: int) -> Features:
-  """Features of the examples 0 .. count - 1, chunk by chunk to save memory.
+  """Features of the examples 0 .. count - 1, in chunks.
 
   `read(start, stop)` gives (images [stop - start, ...], labels or None).
   """
@@ -187,10 +186,7 @@ def features_of(extractor: Any, read: Callable, count: int) -> Features:
 
 
 def features_of_data(extractor: Any, source: Any, rows) -> Features:
-  """`features_of` rows of a data set, kept in the cache under their content.
-
-  That is the data set's fingerprint, the rows and the extractor's hash.
-  """
+  """`features_of` rows of a data set, cached by data, rows and extractor."""
   path = base.cache_path('features', source.fingerprint, extractor.sha256,
                          rows.tobytes())
   images = np.asarray(source.images[rows[:_CHUNK]])

@@ -1,9 +1,10 @@
-"""Extractors: the networks in whose features scores are computed.
+"""Extractors: feature networks for scores.
 
 A factory takes its settings as keyword arguments, and `source`, the data set,
-if it names it; it returns an `Extractor`. To add one, write it and import it
-here; import nothing else, as a config can name whatever this file imports.
-Scores by two extractors must not be compared: their sha256 tells them apart.
+if declared; it returns an `Extractor`. To add one, import it here, and nothing
+else, as a config can name all that is imported here. Scores of two extractors
+do
+not compare: their sha256 differs.
 """
 
 from gan_jax.extractors.base import Extractor

@@ -1,8 +1,7 @@
-"""What an extractor is, how images pass through it, and its files on disk.
+"""`Extractor`, chunked evaluation, and the cache of weights and features.
 
-Weights and features that took long to compute are kept in the cache as
-safetensors, which hold no code, with a hash of their own arrays: a file that
-was cut or changed is not used. They may be deleted at any time.
+The cache holds safetensors, which contain no code, with a hash of their arrays:
+a damaged file is not used. It may be deleted at any time.
 """
 
 import hashlib
@@ -27,14 +26,13 @@ _log = logging.getLogger(__name__)
 
 
 class Extractor(NamedTuple):
-  """Fixed features of images, in which scores are computed.
+  """A fixed feature network.
 
   name: part of the names of scores: 'random', 'classifier', 'inception'.
-  sha256: of the weights and of the network's definition, in hex: features
-    compare only where it is the same.
+  sha256: of the weights and of the network's definition, in hex.
   extract: uint8 [N, H, W, C] (`points`: float32 [N, D]), an array or anything
-    with shape, dtype and slices -> (features float32 [N, F], logits float32
-    [N, K] or None). The features of an image do not depend on the others.
+    with shape, dtype and slices -> (features float32 [N, F], logits float32 [N,
+    K] or None). The features of an image do not depend on the others.
   notes: plain JSON values for the record: resizer, accuracy, classes ...
   """
 
@@ -45,7 +43,7 @@ class Extractor(NamedTuple):
 
 
 def hash_arrays(definition: str, tensors: Mapping) -> str:
-  """sha256 in hex of a definition and of arrays {name: array} in any order."""
+  """sha256 in hex of a definition and of {name: array} in any order."""
   found = hashlib.sha256(definition.encode())
   for name in sorted(tensors):
     array = np.asarray(tensors[name])
@@ -56,7 +54,7 @@ def hash_arrays(definition: str, tensors: Mapping) -> str:
 
 
 def check_images(images, who: str):
-  """Raises ValueError unless images are uint8 [N, H, W, C], each 1 or more."""
+  """Raises ValueError unless images are uint8 [N, H, W, C], not empty."""
   shape, dtype = getattr(images, 'shape', ()), getattr(images, 'dtype', None)
   if dtype != np.uint8 or len(shape) != 4 or 0 in shape:
     found = type(images).__name__ if dtype is None else f'{dtype} {list(shape)}'
@@ -66,11 +64,11 @@ def check_images(images, who: str):
 
 
 def in_chunks(function: Callable, images, size: int) -> tuple:
-  """Outputs, float32 [N, ...], of a function for all images [N, H, W, C].
+  """Applies a function to all images [N, H, W, C]: float32 [N, ...].
 
-  It gets uint8 [n, H, W, C], n of `size` or fewer where images are large. The
-  last chunk is filled up with black images: only one shape is compiled, and an
-  image goes through the same program wherever it stands.
+  It gets uint8 [n, H, W, C], n of `size` or fewer if images are large. The last
+  chunk is padded with black images: only one shape is compiled, and a result
+  does not depend on the position.
   """
   shape = images.shape[1:]
   size = max(1, min(size, _PIXELS // math.prod(shape[:2])))
@@ -86,13 +84,13 @@ def in_chunks(function: Callable, images, size: int) -> tuple:
 
 
 def cache_path(name: str, *parts) -> str:
-  """The cached file of arrays that `parts` (anything with a repr) determine."""
+  """Cache file of arrays that `parts` (anything with a repr) determine."""
   return os.path.join(cache.root(), 'extractors',
                       f'{name}-{cache.key_of(*parts)}.safetensors')
 
 
 def read_cache(path: str) -> tuple[dict, dict] | None:
-  """(arrays, notes) of a file; None, with a warning, where it is damaged."""
+  """(arrays, notes) of a file; None, with a warning, if it is damaged."""
   if not os.path.exists(path):
     return None
   try:
@@ -108,7 +106,7 @@ def read_cache(path: str) -> tuple[dict, dict] | None:
 
 
 def write_cache(path: str, arrays: Mapping, notes: Mapping):
-  """Keeps arrays and plain notes; a full disk is only a warning."""
+  """Caches arrays and plain notes; a full disk only warns."""
   notes = json.loads(json.dumps(dict(notes)))
   arrays = {name: np.ascontiguousarray(x) for name, x in arrays.items()}
   # One text: the order of several would not be fixed.

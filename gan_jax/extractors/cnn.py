@@ -1,4 +1,4 @@
-"""A small classifier of a data set's own labels, as an extractor."""
+"""A small classifier trained on the data set's own labels, as an extractor."""
 
 import logging
 import math
@@ -38,8 +38,8 @@ class Network(nn.Module):
 
   Convolution 4x4 of stride 2, 32 channels; until no side exceeds 7, convolution
   3x3 and convolution 4x4 of stride 2, of 64, 128, 128 ... channels; layer norm
-  and ReLU after each. Dense 128, ReLU: the features; dense K. There is no batch
-  norm: it would make an image depend on the others.
+  and ReLU after each. Dense 128, ReLU: the features; dense K. No batch norm,
+  which would mix images.
   """
 
   classes: int  # K
@@ -63,20 +63,18 @@ class Network(nn.Module):
 def classifier(*, source) -> base.Extractor:
   """A small CNN trained on the labels of the data set itself.
 
-  It is trained once, on a CPU, from fixed seeds, and kept in the cache. On one
-  machine the same data give the same network, bit by bit; another, or another
-  number of cores, may round differently, and its network then has another
-  sha256. 10,000 digits of 28 x 28 took 150 s on 2 busy cores, with accuracy
-  0.989. A tenth of the images is not trained on; notes['accuracy'] is the share
-  of them that is classified correctly.
+  Trained once, on a CPU, from fixed seeds, and cached. Bit-identical on one
+  machine; elsewhere, or with another number of cores, its sha256 may differ.
+  10,000 digits of 28 x 28 took 150 s on 2 busy cores, with accuracy 0.989. A
+  tenth of the images is held out; notes['accuracy'] is the accuracy on them.
 
-  Features: the last hidden layer, [N, 128], with a mean square of 1 on the
-  images held out, so that distances and kernels are of a usual size; logits
-  [N, num_classes]. Images with sides above 64 pixels are resized to 64.
+  Features: the last hidden layer, [N, 128], scaled to a mean square of 1 on the
+  held-out images; logits [N, num_classes]. Images with sides above 64 pixels
+  are resized to 64.
 
   Raises:
-    DataError: vectors, no labels or one class, sides below 8 pixels, fewer
-      than 10 images.
+    DataError: vectors, no labels or one class, sides below 8 pixels, fewer than
+      10 images.
   """
   _check(source)
   path = base.cache_path('classifier', _definition(source), source.fingerprint)
@@ -89,7 +87,7 @@ def classifier(*, source) -> base.Extractor:
 
 
 def trained(source) -> base.Extractor:
-  """The same network, trained on these examples now and not kept."""
+  """The same network, trained on these examples now and not cached."""
   _check(source)
   return _extractor(*_train(source), source)
 
@@ -119,7 +117,6 @@ def _check(source):
 
 
 def _extractor(flat, notes, source):
-  """The extractor of trained weights {'a/b': array}."""
   mesh, shape = parallel.own_mesh(), tuple(source.images.shape[1:])
   apply = parallel.spread(partial(_apply, source.num_classes))
   weights = parallel.replicate(traverse_util.unflatten_dict(flat, sep='/'),
@@ -138,7 +135,6 @@ def _extractor(flat, notes, source):
 
 
 def _apply(classes, weights, images):
-  """Features and logits of images uint8 [B, H, W, C]."""
   params = dict(weights)
   mean, std, scale = (params.pop(name) for name in ('mean', 'std', 'scale'))
   features, logits = Network(classes).apply({'params': params},
@@ -221,7 +217,6 @@ def _batches(count, number):
 
 
 def _distort(images, key):
-  """Rotates, scales and shifts each image."""
   def one(image, key):
     angle, rows, cols, *shift = jax.random.uniform(key, (5,), minval=-1.0)
     rows, cols = jnp.exp(_SCALE * rows), jnp.exp(_SCALE * cols)

@@ -4,8 +4,8 @@ The first TensorFlow release differs from later ones: 1008 classes, mean pooling
 that does not count the padding, and max pooling where the last block of the
 paper has mean pooling.
 
-Images are resized to 299 x 299 first. The way is part of a score's name, as
-Parmar et al. 2022, https://arxiv.org/abs/2104.11222, find that it matters:
+Images are resized to 299 x 299 first, in a way that is part of a score's name
+(Parmar et al. 2022, https://arxiv.org/abs/2104.11222):
 
   tf1      bilinear as in TensorFlow 1: pixel i of the result is at i * H / 299,
            without the shift of half a pixel and without a low-pass filter; then
@@ -56,17 +56,17 @@ def inception(*, weights: str, resizer: Resizer = 'tf1') -> base.Extractor:
   Szegedy et al. 2016, https://arxiv.org/abs/1512.00567; Heusel et al. 2017,
   https://arxiv.org/abs/1706.08500. Features [N, 2048] are the output of the
   last pooling; logits [N, 1008] have no bias. Grey images become three equal
-  channels. Weights once read are kept in the cache, under their sha256.
+  channels. Weights are cached under their sha256.
 
   Args:
-    weights: a file of yours: TensorFlow's classify_image_graph_def.pb (from
+    weights: your own file: TensorFlow's classify_image_graph_def.pb (from
       inception-2015-12-05.tgz), or pytorch-fid's
       pt_inception-2015-12-05-6726825d.pth. No code in either is run.
-    resizer: 'tf1', 'pytorch' or 'clean', see the module; scores of different
-      ones do not compare.
+    resizer: 'tf1', 'pytorch' or 'clean', see the module; their scores do not
+      compare.
 
   Raises:
-    DataError: no such file, another kind of file, other weights in it.
+    DataError: no such file, or other weights in it.
   """
   path = check_file(weights)
   with one_error(path, 'file of weights'), open(path, 'rb') as file:
@@ -229,7 +229,7 @@ _MIXED = {
 
 
 def _branch(block, graph, line):
-  """The steps of a line: a pooling's name, or layers that share an input."""
+  """Steps of a line: a pooling's name, or layers that share an input."""
   name, tower, *steps = line.split()
   numbered = sum(':' in step for step in steps) > 1
   found, number = [], 0

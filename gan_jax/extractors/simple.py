@@ -14,11 +14,8 @@ Weights are u * sqrt(g / fan_in), u uniform in [-1, 1), with g = 6 for the
 convolutions (He et al. 2015, https://arxiv.org/abs/1502.01852) and g = 3 for
 the linear layer; fan_in is the product of all axes but the last. Layer i draws
 u = 2 random_sample(shape) - 1 from RandomState([200209797, i]), i = 0 .. 3, in
-float64, rounded to float32: numpy keeps this stream for ever, and no step of it
-depends on the machine. Kernels are [4, 4, in, out].
-
-After a change of any of this the network needs another name: scores of
-different networks, or image sizes or channels, must not be compared.
+float64, rounded to float32: a stream that numpy never changes. Kernels are [4,
+4, in, out]. After a change of any of this the network needs another name.
 """
 
 import math
@@ -39,9 +36,8 @@ _CHUNK = 256  # images at a time
 def random() -> base.Extractor:
   """A fixed random network with 64 features and no logits; see the module.
 
-  Naeem et al. 2020, https://arxiv.org/abs/2002.09797: where images are unlike
-  those that a trained network has seen, such as digits. We depart from their
-  VGG-16 by a smaller network.
+  For images unlike those of trained networks, such as digits: Naeem et al.
+  2020, https://arxiv.org/abs/2002.09797, who have VGG-16.
   """
   def extract(images):
     base.check_images(images, 'random')
@@ -56,7 +52,7 @@ def random() -> base.Extractor:
 
 
 def points() -> base.Extractor:
-  """Vectors as they are: float32 [N, D] -> the same, without logits."""
+  """Vectors unchanged: float32 [N, D] -> the same, without logits."""
   def extract(vectors):
     shape, dtype = getattr(vectors, 'shape', ()), getattr(vectors, 'dtype', '?')
     if dtype != np.float32 or len(shape) != 2 or 0 in shape:

@@ -1,11 +1,10 @@
-"""Weights from files of other frameworks, which are not needed and not run.
+"""Reads weights of other frameworks without running code.
 
-A file of torch holds a pickle, and loading a pickle runs whatever it says. Here
-it is not loaded: its instructions are read one by one (`pickletools.genops`, a
-parser), the few that a state dict of tensors consists of are followed on plain
-values, and anything else is refused. No name in it is ever looked up. There are
-two forms: a zip archive (torch 1.6 and later), and before it pickles one after
-the other, followed by the numbers.
+Loading a file of torch, a pickle, may run any code. Here its instructions are
+parsed (`pickletools.genops`), the few that a state dict of tensors needs are
+followed on plain values, and anything else is an error; no name in it is looked
+up. There are two forms: a zip archive (torch 1.6 and later), and before it
+pickles one after the other, followed by the numbers.
 
 A TensorFlow graph is a protocol buffer, GraphDef, which is only data.
 """
@@ -32,11 +31,7 @@ _MARK = object()
 
 
 def graph_constants(data: bytes) -> dict[str, np.ndarray]:
-  """{name: array} of the float32 constants of a TensorFlow GraphDef.
-
-  Raises:
-    ValueError: it is cut short, or no GraphDef.
-  """
+  """Reads {name: array}, the float32 constants of a GraphDef; or ValueError."""
   try:
     graph = GraphDef.FromString(data)
   except DecodeError as error:
@@ -158,7 +153,7 @@ def _array(value, storages):
 
 
 def _follow(file):
-  """The value of the pickle that starts here, of the few allowed kinds."""
+  """Evaluates the pickle that starts here, of the few allowed kinds."""
   stack, memo = [], {}
 
   def from_mark():

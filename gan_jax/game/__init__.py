@@ -1,7 +1,8 @@
-"""The game, pure: functions of arrays that know no device, disk, flag or clock.
+"""Training step as pure functions (no I/O, flags or device code).
 
-Read `step.py` first. `terms.py` has the parts of an update, `rules.py` what a
-game is made of, `state.py` what is trained, `diagnosis.py` what is measured
-once per logged row, `sampling.py` how images are drawn. To add a prior or a
-schedule, write a function in `latents.py` or `schedules.py`.
+A *game* is networks, losses and optimisers; its *players* are the two networks.
+Read `step.py` first. `terms.py` has the parts of an update, `rules.py` the
+`Game`, `state.py` the `TrainState`, `diagnosis.py` diagnostics of a logged
+step, `sampling.py` the sampling. To add a prior or a schedule, write a function
+in `latents.py` or `schedules.py`.
 """

@@ -1,7 +1,6 @@
-"""What a state tells of the game beside its losses.
+"""Diagnostics computed once per logged step.
 
-It is computed once per logged row and not in every step; what a step computes
-anyway is among its own scalars (`terms.disc_scalars`, `terms.update_scalars`).
+Scalars that a step computes anyway are in `terms`.
 """
 
 from collections.abc import Mapping
@@ -23,28 +22,27 @@ class Examples(NamedTuple):
 
 def diagnose(game, state: TrainState, real: Examples,
              held_out: Examples | None, key, *, image_range):
-  """Looks at a state through one batch of each kind of example.
+  """Computes diagnostics of a state on one batch of each kind of examples.
 
-  The discriminator is asked as in training: batch statistics of the batch that
-  it sees, augmentations on. Neither player is changed.
+  The discriminator runs as in training: batch statistics of the batch,
+  augmentations on. The state is not changed.
 
   Args:
-    game: the rules.
+    game: the `Game`.
     state: after a step.
-    real: of the training set.
-    held_out: as many that are kept from training, None where there are none.
+    real: training examples.
+    held_out: as many held-out examples, or None.
     key: of latents and augmentations.
     image_range: (lo, hi) of images.
 
   Returns:
-    {name: float32 []}. auc: how well D ranks real above generated examples,
-    1/2 if it cannot; grad_x/*: mean |dD/dx|; pairwise/*: mean distance of two
-    examples of a batch; saturation/* (images): share of values within
-    0.5 % of the range from one of its ends; and of the held-out examples the
-    means of D, sigmoid(D) and sign(D), and how much larger those of D and
-    sign(D) are on `real`: the overfitting of the discriminator (Karras et al.
-    2020, arXiv:2006.06676, section 3). D is `terms.realness`. sigma/* (players
-    with spectral norm): the largest of `largest_sigma`.
+    {name: float32 []}. auc: how well D ranks real above generated examples;
+    grad_x/*: mean |dD/dx|; pairwise/*: mean distance of two examples of a
+    batch; saturation/* (images): share of values within 0.5 % of the range from
+    its ends; for held-out examples the means of D, sigmoid(D) and sign(D), and
+    how much larger those of D and sign(D) are on `real`: overfitting (Karras et
+    al. 2020, arXiv:2006.06676, section 3). D is `terms.realness`. sigma/* (with
+    spectral norm): `largest_sigma`.
   """
   keys = terms.per_example(key, jnp.arange(real.image.shape[0]))
   z = game.latent(terms.keys_for(keys, 'latent'))
@@ -91,11 +89,10 @@ def diagnose(game, state: TrainState, real: Examples,
 def largest_sigma(stats):
   """Largest singular value of a network's kernels, None without spectral norm.
 
-  Of each kernel W the one that its layer divides by, as its last training
-  forward pass found it. Those of the generator explode where training
-  collapses: Brock et al. 2019, arXiv:1809.11096, section 4.1.
+  As estimated in the last training forward pass. The generator's explodes when
+  training collapses: Brock et al. 2019, arXiv:1809.11096, section 4.1.
   """
-  # A network of the user's own may keep anything there.
+  # A user's network may have any stats.
   kept = stats.get('spectral') if isinstance(stats, Mapping) else None
   sigmas = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(kept)
             if path[-1] == jax.tree_util.DictKey('sigma')]
@@ -103,14 +100,14 @@ def largest_sigma(stats):
 
 
 def auc(high, low):
-  """P(high > low) of two batches of numbers [B], ties counting half."""
+  """P(high > low) of two batches of numbers [B]; ties count half."""
   return 0.5 + 0.5 * jnp.mean(jnp.sign(high[:, None] - low[None, :]))
 
 
 def pairwise_distance(examples):
   """Mean Euclidean distance of two different examples of a batch [B, ...]."""
   x = examples.reshape(examples.shape[0], -1)
-  x -= jnp.mean(x, axis=0, keepdims=True)  # Distances stay, digits are gained.
+  x -= jnp.mean(x, axis=0, keepdims=True)  # Reduces rounding errors.
   square = jnp.sum(x ** 2, axis=1)
   product = jnp.matmul(x, x.T, precision='highest')
   distance = jnp.sqrt(jnp.maximum(

@@ -1,7 +1,6 @@
-"""Priors of the latent vector: one factory each.
+"""Priors of the latent vector: factories of `latent(keys [B]) -> z [B, size]`.
 
-Every factory returns `latent(keys [B]) -> z [B, size]`, with one random key for
-each example, so that a batch does not depend on the number of devices.
+One random key per example: a batch does not depend on the number of devices.
 """
 
 from collections.abc import Callable
@@ -45,7 +44,7 @@ def sphere(*, size: int = 100) -> Callable:
 
 def infogan(*, categories: tuple[int, ...] = (10,), continuous: int = 2,
             noise: int = 62) -> Callable:
-  """Codes that InfoGAN's term finds again, and noise.
+  """Codes to be recovered by InfoGAN's penalty, and noise.
 
   Chen et al. 2016, arXiv:1606.03657, C.1. z is one-hot for each of the
   categories, then continuous ~ U(-1, 1), then noise ~ N(0, 1).

@@ -1,4 +1,4 @@
-"""Optimisers of optax, with their schedules and what goes around them."""
+"""Builds optax optimisers (schedules, clipping, freezing, accumulation)."""
 
 import jax
 import optax
@@ -7,20 +7,19 @@ from gan_jax.base import lookup
 
 
 def make_optimizer(key, spec, config, terms):
-  """An optimiser with gradient clipping, frozen layers and accumulation.
+  """Builds an optimiser with clipping, frozen layers and accumulation.
 
-  With `accumulate_steps` both players wait for their gradients together: except
-  for the last, the parts of the generator's mean are of the discriminator
-  before its update.
+  With `accumulate_steps` both networks accumulate together: G's accumulated
+  gradients, except the last, use D before its update.
 
   Args:
     key: gen_optimizer or disc_optimizer.
-    spec: what the config has there, its schedules built.
-    config: plain and checked.
-    terms: of this player, for `lazy_correction`.
+    spec: of the config, its schedules built.
+    config: plain dict, validated.
+    terms: penalties of this network, for `lazy_correction`.
 
   Raises:
-    ValueError: not an optimiser, or one without an argument that is needed.
+    ValueError: not an optimiser, or an argument is missing.
   """
   name = spec['name']
   if ':' not in name and 'learning_rate' not in lookup.defaults(
@@ -45,7 +44,7 @@ def make_optimizer(key, spec, config, terms):
 
 
 def _build(spec):
-  """The optimiser; learning_rate may be a function anyway, others not."""
+  """Builds the optimiser; arguments other than learning_rate are injected."""
   moving = {k for k, v in spec.items()
             if callable(v) and k != 'learning_rate'}
   if not moving:
@@ -57,12 +56,12 @@ def _build(spec):
 
 
 def _corrected(spec, terms) -> dict:
-  """Rate and betas for lazy terms.  Karras et al. 2020, 1912.04958, B.
+  """Learning rate and betas for lazy terms.  Karras et al. 2020, 1912.04958, B.
 
-  With c = every / (every + 1): learning_rate c, b1^c, b2^c, so that the steps
-  with the term and those without it move as far as if they were separate. In
-  StyleGAN2 they are: its term is an update of its own. Here it is added to the
-  update of the loss, so that this only lowers rate and betas as there.
+  With c = every / (every + 1): learning_rate c, b1^c, b2^c, so that the updates
+  with and without the term move as far as separate ones would. In StyleGAN2
+  they are separate; here the term is added to the loss, so that this only
+  lowers the learning rate and betas as there.
   """
   intervals = sorted({term.every for term in terms if term.every > 1})
   if not intervals:
@@ -88,7 +87,7 @@ def _corrected(spec, terms) -> dict:
 
 
 def _freeze(names) -> optax.GradientTransformation:
-  """Keeps the layers of these names as they start (FreezeD, 2002.10964)."""
+  """Freezes the layers of these names (FreezeD, 2002.10964)."""
   def frozen(params):
     if absent := set(names) - set(params):
       raise ValueError(f'disc_frozen names {sorted(absent)}; the layers of the '

@@ -1,4 +1,4 @@
-"""What a game is made of: its rules, the examples of a step."""
+"""`Game`: networks, losses, optimisers of a run."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,24 +12,23 @@ from gan_jax.penalties import Term
 
 
 class Game(NamedTuple):
-  """The rules, static: networks, losses, optimisers, numbers of the config.
+  """Networks, losses, optimisers and constants of a run; static.
 
   latent: keys [B] -> z [B, Z].
   augment: for real and generated images alike.
-  reuse_fakes: the first generator update takes the images of the last
-    discriminator update, and their forward pass, instead of fresh ones.
-  disc_weight_clip: bound on every parameter of the discriminator after its
-    update (Arjovsky et al. 2017), 0 for none.
-  gradient_normalization: the discriminator's logits f become f / (|df/dx| +
-    |f|) (Wu et al. 2021, arXiv:2109.02235).
-  packing: images that the discriminator judges together (PacGAN).
-  unrolled_steps: updates of the discriminator that the generator looks ahead
-    by the adversarial loss (Metz et al. 2017, arXiv:1611.02163), through which
-    its gradient goes.
+  reuse_fakes: G's first update reuses the images and the forward pass of D's
+    last update.
+  disc_weight_clip: bound on D's parameters after its update (Arjovsky et al.
+    2017), 0 for none.
+  gradient_normalization: logits f become f / (|df/dx| + |f|) (Wu et al. 2021,
+    arXiv:2109.02235).
+  packing: images that D judges together (PacGAN).
+  unrolled_steps: updates of D that G looks ahead by the adversarial loss, and
+    differentiates through (Metz et al. 2017, arXiv:1611.02163).
   ema_decay: of the averaged generator, per step, or a function of the step; 0
-    keeps the last weights.
-  ema_rampup: the average's half-life is at most this share of the steps so far
-    (Karras et al. 2020, arXiv:2006.06676), 0 for a constant decay.
+    for no average.
+  ema_rampup: bound of the average's half-life as a share of the steps so far
+    (Karras et al. 2020, arXiv:2006.06676), 0 for none.
   """
 
   gen: Model
@@ -51,7 +50,7 @@ class Game(NamedTuple):
   unrolled_steps: int = 0
 
   def memory(self, gen_params, disc_params) -> dict:
-    """What losses, augmentations and terms remember, before the first step.
+    """Initial memories of losses, augmentations and terms.
 
     That of a term is under its name, or `name_gen` for the generator's.
     """
@@ -66,7 +65,7 @@ class Game(NamedTuple):
 
 
 class Fakes(NamedTuple):
-  """Generated images, their latents, new stats, and the way back to params."""
+  """Generated images, latents, new stats, VJP to params."""
 
   image: Any
   z: Any

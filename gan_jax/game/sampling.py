@@ -1,4 +1,4 @@
-"""Latents in, images out: what is looked at and scored."""
+"""Sampling from a generator."""
 
 import jax
 import jax.numpy as jnp
@@ -9,26 +9,25 @@ from gan_jax.models import Model
 
 
 def generate(gen: Model, average: Average, z, label):
-  """Images [B, H, W, C] of z [B, Z] and label [B], by running statistics."""
+  """Generates images [B, H, W, C] of z [B, Z] and label [B], in eval mode."""
   images, _ = gen.apply(average.params, average.stats, z, label, train=False)
   return images
 
 
 def latents(latent, key, count: int, start=0):
-  """The latents [count, Z] of a prior from place `start` on.
+  """Latents [count, Z] of a prior at positions start, start + 1, ...
 
-  Each depends on its place only: not on count, nor on where a part starts.
+  Each depends on its position only.
   """
   keys = jax.vmap(lambda i: random.fold_in(key, i))(start + jnp.arange(count))
   return latent(keys)
 
 
 def truncated(latent, key, count: int, bound: float):
-  """Latents [count, Z] whose entries beyond `bound` are drawn again.
+  """Latents [count, Z], entries beyond `bound` resampled (truncation trick).
 
-  A prior that never falls inside the bound is clipped to it in the end.
-
-  The truncation trick of Brock et al. 2019 (arXiv:1809.11096, section 3.1).
+  Brock et al. 2019, arXiv:1809.11096, section 3.1. A prior that never falls
+  within the bound is clipped in the end.
 
   Args:
     latent: the prior.
@@ -37,7 +36,7 @@ def truncated(latent, key, count: int, bound: float):
     bound: largest |z_i|, 0.05 or more.
 
   Raises:
-    ValueError: a smaller bound, for which redrawing would take very long.
+    ValueError: a smaller bound, for which resampling would take very long.
   """
   if not bound >= 0.05:  # NaN too.
     raise ValueError(f'truncation {bound} is not 0.05 or more')
@@ -57,7 +56,7 @@ def truncated(latent, key, count: int, bound: float):
 
 
 def interpolate(start, end, steps: int):
-  """Great-circle paths between latents.  White 2016, arXiv:1609.04468.
+  """Interpolates spherically between latents.  White 2016, arXiv:1609.04468.
 
   Args:
     start: [B, Z].
@@ -72,7 +71,7 @@ def interpolate(start, end, steps: int):
   angle = jnp.arccos(jnp.clip(cosine, -1.0, 1.0))[:, None, None]
   t = jnp.linspace(0.0, 1.0, steps)[None, :, None]
   sine = jnp.sin(angle)
-  # Parallel latents have no circle through them: a straight line is its limit.
+  # Parallel latents: the limit is a straight line.
   flat = sine < 1e-6
   sine = jnp.where(flat, 1.0, sine)
   weights = (jnp.where(flat, 1.0 - t, jnp.sin((1.0 - t) * angle) / sine),

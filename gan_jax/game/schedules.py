@@ -1,7 +1,4 @@
-"""Schedules beside those of optax: step int32 [] -> float32 [].
-
-Wherever a config may hold a schedule, `name` is one of these or of optax.
-"""
+"""Schedules beside those of optax: step int32 [] -> float32 []."""
 
 from collections.abc import Callable
 
@@ -14,10 +11,7 @@ def cosine(*, init_value: float, end_value: float,
 
   init_value + (end_value - init_value) (1 - cos(pi t / transition_steps)) / 2,
   and end_value from t = transition_steps on: R3GAN's (Huang et al. 2024,
-  arXiv:2501.05441) for all that it schedules.
-
-  Raises:
-    ValueError: no steps.
+  arXiv:2501.05441). Raises ValueError for no steps.
   """
   if not transition_steps > 0:
     raise ValueError(f'transition_steps {transition_steps} must be above 0')
@@ -32,11 +26,10 @@ def cosine(*, init_value: float, end_value: float,
 
 def half_life(*, init_value: float, end_value: float,
               transition_steps: int) -> Callable:
-  """Decay 0.5^(1/h) of an average, whose half-life h follows a `cosine`.
+  """EMA decay 0.5^(1/h) whose half-life h follows a `cosine`.
 
-  For `ema_decay`, as StyleGAN2 (Karras et al. 2020, arXiv:1912.04958) and R3GAN
-  have it. Written as a text, '10000 examples', a half-life is in images; equal
-  values are a constant one.
+  For `ema_decay`, as in StyleGAN2 (Karras et al. 2020, arXiv:1912.04958) and
+  R3GAN. As a string, '10000 examples', a half-life is in images.
 
   Raises:
     ValueError: no steps, or a negative half-life.

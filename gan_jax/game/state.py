@@ -1,4 +1,4 @@
-"""What training changes, and nothing else: exactly what is checkpointed."""
+"""Training state: everything that is checkpointed."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from flax import struct
 
 
 class Net(struct.PyTreeNode):
-  """One player: parameters, running statistics, state of its optimiser."""
+  """A network: parameters, running statistics, optimiser state."""
 
   params: Any
   stats: Any
@@ -16,18 +16,18 @@ class Net(struct.PyTreeNode):
 
 
 class Average(struct.PyTreeNode):
-  """The averaged generator: parameters and running statistics."""
+  """The EMA generator: parameters and running statistics."""
 
   params: Any
   stats: Any
 
 
 class TrainState(struct.PyTreeNode):
-  """The whole state of a run after `step` steps.
+  """State of a run after `step` steps.
 
-  It holds no key, no function and no optimiser: keys derive from the seed and
-  the step, the rest from the config. `aux` is for what methods remember beside
-  the networks (adaptive augmentation, averages of logits, ...).
+  It holds no key, function or optimiser: keys derive from the seed and the
+  step, the rest from the config. `aux` holds the memories of losses,
+  augmentations and terms (adaptive augmentation, averages of logits, ...).
   """
 
   step: jax.Array
@@ -38,12 +38,12 @@ class TrainState(struct.PyTreeNode):
 
 
 def init_state(game, key, image, label) -> TrainState:
-  """The state before the first step.
+  """Makes the state before the first step.
 
   Args:
-    game: the `game.Game` to be played.
+    game: a `game.rules.Game`.
     key: PRNG key.
-    image: real images [B, H, W, C], for their shape only.
+    image: [B, H, W, C], for its shape only.
     label: [B] int32.
   """
   gen_key, disc_key, z_key = jax.random.split(key, 3)
@@ -64,7 +64,7 @@ def init_state(game, key, image, label) -> TrainState:
 
 
 def pack(images, packing: int):
-  """Joins neighbours as channels, for PacGAN: [B, H, W, C] -> [B/m, H, W, mC].
+  """Joins neighbours as channels (PacGAN): [B, H, W, C] -> [B/m, H, W, mC].
 
   Lin et al. 2018, arXiv:1712.04086. Vectors [B, D] become [B/m, mD].
   """
@@ -77,7 +77,7 @@ def pack(images, packing: int):
 
 
 def unpack(images, packing: int):
-  """The inverse of `pack`."""
+  """Inverse of `pack`."""
   if packing == 1:
     return images
   batch, *space, channels = images.shape

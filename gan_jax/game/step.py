@@ -1,9 +1,9 @@
-"""The game, one step of it: read this file to know what is trained how.
+"""One training step: D updates, G updates, EMA.
 
-`train_step` plays `disc_steps` updates of the discriminator, then `gen_steps`
+`train_step` makes `disc_steps` updates of the discriminator, then `gen_steps`
 of the generator, then averages the generator; `simultaneous_step` updates both
-from the same state. They are pure, and know nothing of devices: `pmean` is
-called on what must be averaged over them, and is the identity by default.
+from the same state. `pmean` averages over devices, and is the identity by
+default.
 """
 
 import math
@@ -21,15 +21,15 @@ from gan_jax.game.state import Average, Net, TrainState, pack
 
 def train_step(state: TrainState, batch, key, *, game: Game,
                pmean: Callable = lambda tree: tree):
-  """One step of the game: the players move in turn.
+  """One training step with alternating updates.
 
   Args:
     state: before the step.
     batch: real images in the generator's range, a batch for each update of the
-      discriminator; the generator's updates see the last one again.
-    key: PRNG key of the run; the step folds in state.step.
-    game: the rules.
-    pmean: average over devices, applied to gradients, statistics and scalars.
+      discriminator; the generator's updates reuse the last one.
+    key: PRNG key of the run; state.step is folded in.
+    game: the `Game`.
+    pmean: mean over devices, of gradients, statistics and scalars.
 
   Returns:
     (state after the step, {name: float32 []}).
@@ -71,10 +71,7 @@ def train_step(state: TrainState, batch, key, *, game: Game,
 
 def simultaneous_step(state: TrainState, batch, key, *, game: Game,
                       pmean: Callable = lambda tree: tree):
-  """One step of the game: both players move from the same state.
-
-  As `train_step`, with one update of each.
-  """
+  """One training step, with one update of each network from the same state."""
   disc_key, gen_key = random.split(random.fold_in(key, state.step))
   real, label = batch.image[-1], batch.label[-1]
   keys = terms.per_example(random.fold_in(disc_key, 0), batch.position)
@@ -82,7 +79,7 @@ def simultaneous_step(state: TrainState, batch, key, *, game: Game,
   gen_keys = terms.per_example(random.fold_in(gen_key, 0), batch.position)
   moved, gen_scalars = gen_step(state, real, label, fakes, gen_keys, game=game,
                                 pmean=pmean)
-  # The discriminator does not look at what the generator's update remembers.
+  # D's update does not read the memories of G's penalties.
   after, scalars = disc_step(state.replace(aux=moved.aux), real, label, fakes,
                              keys, state.step, game=game, pmean=pmean)
   return (finish(after.replace(gen=moved.gen), game),
@@ -90,13 +87,13 @@ def simultaneous_step(state: TrainState, batch, key, *, game: Game,
 
 
 def finish(state: TrainState, game: Game) -> TrainState:
-  """Averages the generator and counts the step."""
+  """Updates the EMA and the step counter."""
   ema = _average(state.ema, state.gen, state.step, game)
   return state.replace(step=state.step + 1, ema=ema)
 
 
 def generate(gen: Net, label, keys, *, game: Game) -> Fakes:
-  """Images of one latent for each key; keys [B], label [B]."""
+  """Generates one image per PRNG key, keeping the VJP; keys, label [B]."""
   z = game.latent(terms.keys_for(keys, 'latent'))
 
   def forward(params):
@@ -108,21 +105,21 @@ def generate(gen: Net, label, keys, *, game: Game) -> Fakes:
 
 def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
               game: Game, pmean: Callable = lambda tree: tree):
-  """One update of the discriminator; the generator is left as it is.
+  """One update of the discriminator.
 
   Args:
     state: before the update.
     real: [B, H, W, C].
     label: [B] int32, of the real images and of the generated ones.
-    fakes: taken as constants.
+    fakes: constants here.
     keys: [B].
-    count: updates of the discriminator so far, for the lazy penalties.
-    game: the rules.
-    pmean: average over devices.
+    count: updates of the discriminator so far, for lazy penalties.
+    game: the `Game`.
+    pmean: mean over devices.
 
   Returns:
-    (state, scalars). loss/disc is without penalties; penalty/* is without its
-    weight, and times its interval, so that its mean over steps is its mean.
+    (state, scalars). loss/disc excludes penalties; penalty/* is without its
+    weight and times its interval, so that its mean over steps is its value.
   """
   fake = lax.stop_gradient(fakes.image)
   real = terms.mixed(game, state.aux, real, fake, keys)
@@ -137,7 +134,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     fake_out, stats = ask(stats, inputs.fake, 'augment fake')
     loss = terms.adversarial(game, 'disc', state.aux, real_out, fake_out)
 
-    # Gradients are taken by the images before the augmentation, through it.
+    # Gradients go through the augmentation to the images before it.
     def critique(images, purpose='augment real'):
       return ask(state.disc.stats, images, purpose)[0]
 
@@ -166,16 +163,16 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
 
 def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
              game: Game, pmean: Callable = lambda tree: tree):
-  """One update of the generator; the discriminator is left as it is.
+  """One update of the generator.
 
   Args:
     state: before the update.
-    real: [B, H, W, C], for the losses that compare with real images.
+    real: [B, H, W, C], for losses that compare with real images.
     label: [B] int32.
     fakes: of the generator in `state`.
     keys: [B].
-    game: the rules.
-    pmean: average over devices.
+    game: the `Game`.
+    pmean: mean over devices.
 
   Returns:
     (state, scalars).
@@ -193,11 +190,11 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
       return pack(game.gen.apply(params, state.gen.stats, z, label,
                                  train=True)[0], game.packing)
 
-    # XLA drops the real half where nothing looks at it.
+    # XLA removes the real half if it is unused.
     real_out, fake_out = critique(inputs.real, 'augment real'), critique(
         inputs.fake)
     loss = terms.adversarial(game, 'gen', state.aux, real_out, fake_out)
-    # A lazy term acts in all the generator's updates of a step, or in none.
+    # Lazy penalties of G count steps, not updates.
     extra, scalars, aux = terms.regularise(
         game, 'gen', inputs, state.aux, state.step, params=params,
         critique=critique, critic=lambda images: critique(images).logits,
@@ -216,7 +213,7 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
 
 
 def _unrolled(state, inputs, game, pmean):
-  """The discriminator after `unrolled_steps` more updates on this batch."""
+  """D's parameters after `unrolled_steps` more updates on this batch."""
   def objective(params):
     real, fake = (terms.critique(
         game, params, state.disc.stats, state.aux, images, inputs, purpose)[0]
@@ -232,7 +229,6 @@ def _unrolled(state, inputs, game, pmean):
 
 
 def _update_disc(disc: Net, grads, stats, game: Game) -> Net:
-  """An update of the discriminator, and its clipping."""
   disc = _update(disc, grads, stats, game.disc_optimizer)
   if not game.disc_weight_clip:
     return disc
@@ -247,7 +243,7 @@ def _update(net: Net, grads, stats, optimizer) -> Net:
 
 
 def _average(ema: Average, gen: Net, step, game: Game) -> Average:
-  """Exponential average with the half-life limited by a share of the steps."""
+  """EMA update with half-life ramp-up."""
   new = Average(gen.params, gen.stats)
   if not game.ema_decay:
     return new

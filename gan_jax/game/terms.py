@@ -1,7 +1,4 @@
-"""The parts of an update: D's answer, the loss, the penalties, the scalars.
-
-`step.py` says in which order they are used.
-"""
+"""Parts of an update: D forward pass, loss, penalties, logged scalars."""
 
 import inspect
 import zlib
@@ -21,12 +18,10 @@ _ROWS = 16
 
 
 class Inputs(NamedTuple):
-  """The examples of one update, as the discriminator sees them.
+  """Examples of one update; penalties may declare each field as an argument.
 
-  With packing, images, labels and keys are those of packs, B of them. A term
-  may name each of these fields as an argument.
-
-  step: int32 [], steps done so far.
+  With packing, images, labels and keys are those of packs. step: int32 [],
+  steps done so far.
   """
 
   real: Any
@@ -38,16 +33,16 @@ class Inputs(NamedTuple):
 
 
 def inputs_of(game, real, fake, label, keys, z, step) -> Inputs:
-  """Packs the examples of an update, if the game does."""
+  """Inputs of an update, packed if packing > 1."""
   m = game.packing
   return Inputs(pack(real, m), pack(fake, m), label[::m], keys[::m], z, step)
 
 
 def critique(game, params, stats, aux, images, inputs: Inputs, purpose: str):
-  """The discriminator's answer to augmented images, and its new statistics.
+  """Runs the discriminator on augmented images.
 
   Args:
-    game: the rules.
+    game: the `Game`.
     params: of the discriminator.
     stats: of the discriminator.
     aux: memories of the state, for adaptive augmentations.
@@ -59,7 +54,7 @@ def critique(game, params, stats, aux, images, inputs: Inputs, purpose: str):
     (Critique, stats).
 
   Raises:
-    ValueError: logits of another shape than [B].
+    ValueError: logits are not [B].
   """
   def answer(images):
     out, new = game.disc.apply(params, stats, images, inputs.label, train=True)
@@ -91,7 +86,7 @@ def _augmented(game, memory, images, keys):
 
 
 def mixed(game, aux, real, fake, keys):
-  """Real images, some replaced by generated ones where an augmentation asks."""
+  """Real images, some replaced by generated ones if an augmentation mixes."""
   if game.augment.mix is None:
     return real
   return game.augment.mix(real, fake, keys_for(keys, 'mix'),
@@ -99,7 +94,7 @@ def mixed(game, aux, real, fake, keys):
 
 
 def adversarial(game, player: str, aux, real_out, fake_out):
-  """The loss of one player, 'disc' or 'gen': float32 []."""
+  """Adversarial loss of 'disc' or 'gen': float32 []."""
   loss = game.loss
   memory = (aux['loss'],) if loss.memory else ()
   real, fake = (getattr(out, loss.inputs) for out in (real_out, fake_out))
@@ -108,27 +103,27 @@ def adversarial(game, player: str, aux, real_out, fake_out):
 
 
 def realness(game, out):
-  """[B], higher where it looks more real: an energy is low there."""
+  """Score [B], higher = more real (negates energies)."""
   return -out.logits if game.loss.needs == 'autoencoder' else out.logits
 
 
 def regularise(game, player: str, inputs: Inputs, aux, count, **available):
-  """All terms of one player.
+  """Sums the penalties of one player.
 
   A scalar 'penalty/name' is without its weight and times its interval, so that
-  its mean over steps is its mean; it is 0 in the steps between. 'weight/name'
-  is a weight that is a schedule.
+  its mean over steps is its value; it is 0 in the steps between. 'weight/name'
+  is a weight that follows a schedule.
 
   Args:
-    game: the rules.
+    game: the `Game`.
     player: 'disc' or 'gen'.
     inputs: of the update.
     aux: memories of the state.
-    count: updates so far, for the lazy terms.
-    **available: what terms may name beside the inputs.
+    count: updates so far, for lazy terms.
+    **available: further arguments of penalties.
 
   Returns:
-    (their weighted sum, scalars, {name: memory after the update}).
+    (weighted sum, scalars, {name: memory after the update}).
   """
   total, scalars, memories = jnp.zeros(()), {}, {}
   for index, term in enumerate(game.penalties):
@@ -151,7 +146,7 @@ def regularise(game, player: str, inputs: Inputs, aux, count, **available):
 
 
 def _lazily(term, count, memory, function, images):
-  """(value, memory) of an update; a memory of None stays None."""
+  """Evaluates a penalty every n-th update; returns (value, memory or None)."""
   def act():
     values, after = function() if memory is not None else (function(), None)
     after = jax.tree.map(lambda old, new: jnp.asarray(new, old.dtype), memory,
@@ -165,7 +160,7 @@ def _lazily(term, count, memory, function, images):
 
 
 def call(function: Callable, **available):
-  """Calls a function with those of the arguments that it names."""
+  """Calls a function with the arguments that it declares."""
   found = inspect.signature(function).parameters
   absent = [name for name, p in found.items() if name not in available
             and p.default is p.empty and p.kind is not p.VAR_KEYWORD]
@@ -177,7 +172,7 @@ def call(function: Callable, **available):
 
 
 def remember(game, aux, real_out, fake_out, step):
-  """Memories of loss and augmentation after an update of the discriminator."""
+  """Memories of loss and augmentation after an update of D."""
   after = {}
   if game.loss.memory:
     after['loss'] = game.loss.remember(
@@ -190,7 +185,7 @@ def remember(game, aux, real_out, fake_out, step):
 
 
 def disc_scalars(game, loss, real_out, fake_out):
-  """How the discriminator judges real and generated images."""
+  """Logged scalars of the discriminator's outputs."""
   real, fake = (realness(game, out) for out in (real_out, fake_out))
   return {
       'loss/disc': loss,
@@ -205,8 +200,8 @@ def disc_scalars(game, loss, real_out, fake_out):
 def update_scalars(player: str, before, after, grads):
   """|grads|, and |change of params| / |params|, of an update.
 
-  The ratio is that of every 16th row of the kernels, whose weights are alike:
-  a perceptron's step on a CPU is mostly the reading of its weights.
+  The ratio is of every 16th row of the kernels: reading all weights takes most
+  of an MLP's step on a CPU.
   """
   def some(tree):
     return [x if x.ndim < 2 else x.reshape(-1, x.shape[-1])[::_ROWS]
@@ -220,31 +215,31 @@ def update_scalars(player: str, before, after, grads):
 
 
 def memory_scalars(memories) -> dict:
-  """Those memories that are single numbers; others are whole trees."""
+  """Scalar entries of the memories, for logging."""
   return {f'memory/{name}/{key}': value for name, memory in memories.items()
           for key, value in memory.items()
           if getattr(value, 'shape', None) == ()}
 
 
 def step_scalars(disc, gen):
-  """The scalars of both players, and the ratio of their gradients."""
+  """Scalars of both players, and the ratio of their gradient norms."""
   return disc | gen | {'grad_ratio': gen['grad_norm/gen'] / jnp.maximum(
       disc['grad_norm/disc'], _TINY)}
 
 
 def per_example(key, position):
-  """A key for each example, by its place in the global batch: [B]."""
+  """One key per example, by its position in the global batch: [B]."""
   return jax.vmap(lambda index: random.fold_in(key, index))(position)
 
 
 def keys_for(keys, purpose: str):
-  """Fresh keys [B] for one use, so that no key serves twice."""
+  """Keys [B] for one purpose, so that no key is used twice."""
   code = zlib.crc32(purpose.encode()) & 0x7fffffff
   return jax.vmap(lambda key: random.fold_in(key, code))(keys)
 
 
 def mean(values, images, what):
-  """Mean of [B]; [B] minus [B, 1] would be [B, B], silently."""
+  """Batch mean; checks shape [B] to catch broadcasting errors."""
   if values.shape != images.shape[:1]:
     raise ValueError(f'{what} gave values of shape {values.shape}, not [B] = '
                      f'{images.shape[:1]}')

@@ -1,10 +1,9 @@
-"""Adversarial losses: functions that return a `Loss`, named by a config.
+"""Adversarial losses: factories that return a `Loss`.
 
-`independent.py` has those whose value for an example depends on that example
-(or pair) only, `coupled.py` those that look at the whole batch. To add one,
-write a function there: every public one can be named and imported from here.
-It may ask for `batch_mean`, the mean over the examples of all devices, and for
-`batch_all`, which maps x [b, ...] of a device to [B, ...] of all of them.
+`independent.py` has losses of single examples or pairs, `coupled.py` those of
+the whole batch. To add one, write a public function there. It may declare
+`batch_mean`, the mean over the examples of all devices, and `batch_all`, which
+gathers [b, ...] of all devices to [B, ...].
 """
 
 from gan_jax.losses.coupled import *  # noqa: F403 - new losses need no entry

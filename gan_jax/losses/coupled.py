@@ -1,4 +1,4 @@
-"""Losses in which the whole batch, of all devices, takes part.
+"""Losses of the whole batch, over all devices.
 
 sp is softplus, E the batch mean.
 """
@@ -15,7 +15,6 @@ from gan_jax.losses.independent import Loss
 
 
 def _one_device(x):
-  """`batch_all` where there is one device."""
   return x
 
 
@@ -23,7 +22,7 @@ def relativistic_average(*, batch_mean: Callable = jnp.mean) -> Loss:
   """Relativistic average loss (RaGAN).  Jolicoeur-Martineau 2018, 1807.00734.
 
   Section 4.2.  disc: 1/2 [sp(-(real - E fake)) + sp(fake - E real)];
-  gen: mirrored. The paper's sum is halved, as in its code, to have the scale of
+  gen: mirrored. Halved as in the authors' code, to have the scale of
   `relativistic`.
   """
   return _average(lambda above: nn.softplus(-above), batch_mean)
@@ -49,7 +48,7 @@ def relativistic_average_hinge(*, batch_mean: Callable = jnp.mean) -> Loss:
 
 
 def _average(cost, batch_mean):
-  """1/2 [cost(real - E fake) + cost(E real - fake)] and its mirror image."""
+  """1/2 [cost(real - E fake) + cost(E real - fake)], and mirrored."""
   def disc(real, fake):
     return 0.5 * (cost(real - batch_mean(fake)) + cost(batch_mean(real) - fake))
 
@@ -60,9 +59,8 @@ def softmax_gan(*, batch_all: Callable = _one_device) -> Loss:
   """Softmax over the batch (Softmax GAN).  Lin 2017, arXiv:1704.06191, sec. 3.
 
   disc: log Z - real;  gen: log Z - 1/2 (real + fake), where Z is the sum of
-  exp(logit) over all real and generated examples. The discriminator gives all
-  probability to the real ones, the generator wants it even over all. The logits
-  are the negative of the paper's energies mu.
+  exp(logit) over all real and generated examples. The logits are the negative
+  of the paper's energies mu.
   """
   def log_partition(real, fake):
     return nn.logsumexp(batch_all(jnp.concatenate([real, fake])))
@@ -78,8 +76,8 @@ def dual_contrastive(*, batch_all: Callable = _one_device) -> Loss:
   """Dual contrastive loss.  Yu et al. 2021, arXiv:2103.16748, section 3.
 
   disc: log(1 + sum_j exp(fake_j - real_i)) + log(1 + sum_j exp(fake_i -
-  real_j)): each real example against all generated ones, and conversely;
-  gen: -disc, as the paper's min-max has it.
+    real_j));
+  gen: -disc, as in the paper's min-max.
   """
   def disc(real, fake):
     against_fakes = nn.softplus(nn.logsumexp(batch_all(fake)) - real)
@@ -98,18 +96,17 @@ def mmd(*, bandwidths: tuple = (1.0, 2.0, 4.0, 8.0, 16.0),
 
     1/(B-1) sum_{j != i} [k(x_i, x_j) + k(y_i, y_j)] - 2/B sum_j k(x_i, y_j),
 
-  k(x, y) = sum_s exp(-|x - y|^2 / (2 s^2)). gen minimises it, disc minimises
-  its negative. Left out of the paper: the autoencoder that keeps the features
-  injective, and the feasible set reduction; the authors' code takes the root of
-  the biased estimate. Weight clipping (theirs is to 0.01) must bound the
-  features' scale: gradient penalties act on the logits, which nothing trains.
+  k(x, y) = sum_s exp(-|x - y|^2 / (2 s^2)), s > 0 the `bandwidths`. gen
+  minimises it, disc its negative. Departures: no autoencoder that keeps the
+  features injective, no feasible set reduction; the authors' code takes the
+  root of the biased estimate. Bound the features by weight clipping (theirs is
+  to 0.01): gradient penalties act on the logits, which this loss does not
+  train.
 
-  Differences of all pairs are taken one by one ([B, B, F] operations), which is
-  exact where features are large; meant for F up to some hundreds. `bandwidths`
-  are the s > 0, in units of the features.
+  Needs [B, B, F] operations, for exact differences: F up to some hundreds.
 
   Raises:
-    ValueError: bandwidths that are none; at a call, a batch of one example.
+    ValueError: invalid bandwidths; at a call, a batch of one example.
   """
   if not bandwidths or not all(s > 0.0 for s in bandwidths):
     raise ValueError(f'bandwidths {bandwidths} must be one or more, positive')
@@ -140,14 +137,14 @@ def top_k(*, base: Literal['non_saturating', 'hinge', 'wasserstein', 'minimax',
                            'least_squares'] = 'non_saturating',
           fraction: float = 0.5, decay: float = 0.99, decay_every: int = 1000,
           batch_all: Callable = _one_device) -> Loss:
-  """G learns from its best images only (top-k).  Sinha et al. 2020, 2002.06224.
+  """Trains G on its best images only (top-k).  Sinha et al. 2020, 2002.06224.
 
   Section 3.  disc: that of `base`;  gen: that of `base` over the k generated
   examples of the highest logits, times B / k, and 0 over the others, so that
   the batch mean is the mean over the chosen. k = floor(B max(decay^n,
-  fraction)), at least 1, n = updates of the discriminator // decay_every (the
-  paper decays once an epoch). Decay and fraction, the paper's gamma and nu, are
-  in (0, 1]. Equal logits at the border are all chosen.
+  fraction)), at least 1, n = updates of D // decay_every (the paper: once an
+  epoch). decay and fraction, the paper's gamma and nu, are in (0, 1]. All ties
+  are chosen.
   """
   for name, value in {'fraction': fraction, 'decay': decay}.items():
     if not 0.0 < value <= 1.0:

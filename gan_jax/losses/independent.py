@@ -1,8 +1,7 @@
-"""Losses of one example, or of one pair of a real and a generated example.
+"""Losses of single examples, or of pairs of a real and a generated one.
 
-sp is softplus. `ebgan` and `began` are for discriminators that are
-autoencoders: what stands for their logits are reconstruction errors [B] >= 0,
-small where an image looks real.
+sp is softplus. `ebgan` and `began` need an autoencoder as discriminator, whose
+logits are reconstruction errors [B] >= 0, small for real-looking images.
 """
 
 from collections.abc import Callable
@@ -16,20 +15,17 @@ _LOG2 = 0.6931471805599453
 
 
 class Loss(NamedTuple):
-  """What each player minimises, before the mean over the batch.
+  """A loss of both players, before the mean over the batch.
 
   disc, gen: (real [B], fake [B]) -> [B], of logits of real and of generated
     examples; with a memory (real, fake, memory) -> [B].
-  memory: initial float32 scalars that the loss keeps from update to update, in
-    the state of a run.
-  remember: (memory, real, fake) -> memory, after the discriminator's update, of
-    what disc was given. Its numbers must come from `batch_mean` or `batch_all`,
-    so that devices agree.
+  memory: initial float32 scalars, kept from update to update in the state.
+  remember: (memory, real, fake) -> memory, after D's update. Must use
+    `batch_mean` or `batch_all`, so that devices agree.
   inputs: 'logits' (real and fake are [B]) or 'features' ([B, F]).
-  needs: 'autoencoder' where the logits are reconstruction errors >= 0, so that
-    the discriminator must be an autoencoder.
-  relative: whether a number added to all logits leaves disc as it is, so that
-    the sign of a logit says nothing.
+  needs: 'autoencoder' if the logits are reconstruction errors.
+  relative: whether disc ignores a constant added to all logits, so that their
+    sign means nothing.
   """
 
   disc: Callable
@@ -44,8 +40,8 @@ class Loss(NamedTuple):
 def minimax() -> Loss:
   """Saturating GAN loss.  Goodfellow et al. 2014, arXiv:1406.2661, eq. 1.
 
-  disc: sp(-real) + sp(fake);  gen: -sp(fake), i.e. log(1 - D(G(z))).
-  Its generator gradient vanishes where the discriminator wins.
+  disc: sp(-real) + sp(fake);  gen: -sp(fake), i.e. log(1 - D(G(z))), whose
+  gradient vanishes when the discriminator wins.
   """
   return Loss(disc=non_saturating().disc,
               gen=lambda real, fake: -nn.softplus(fake))
@@ -55,8 +51,8 @@ def non_saturating(*, label_smoothing: float = 0.0) -> Loss:
   """Non-saturating GAN loss.  Goodfellow et al. 2014, arXiv:1406.2661, sec. 3.
 
   disc: (1-s) sp(-real) + s sp(real) + sp(fake);  gen: sp(-fake). With
-  `label_smoothing` s in [0, 1) the target for real images is 1 - s, that for
-  generated ones stays 0 (Salimans et al. 2016, arXiv:1606.03498, 3.4).
+  `label_smoothing` s in [0, 1) the target of real images is 1 - s (one-sided:
+  Salimans et al. 2016, arXiv:1606.03498, 3.4).
   """
   if not 0.0 <= label_smoothing < 1.0:
     raise ValueError(f'label_smoothing {label_smoothing} is not in [0, 1)')
@@ -71,8 +67,8 @@ def non_saturating(*, label_smoothing: float = 0.0) -> Loss:
 def wasserstein() -> Loss:
   """Wasserstein loss (WGAN).  Arjovsky et al. 2017, arXiv:1701.07875, eq. 3.
 
-  disc: fake - real;  gen: -fake.  The critic must be made Lipschitz by
-  `disc_weight_clip` (after the update, as in the paper) or by a penalty.
+  disc: fake - real;  gen: -fake.  Needs `disc_weight_clip` (as in the paper) or
+  a penalty, to make the critic Lipschitz.
   """
   return Loss(disc=lambda real, fake: fake - real,
               gen=lambda real, fake: -fake, relative=True)
@@ -82,9 +78,8 @@ def least_squares(*, real_target: float = 1.0, fake_target: float = 0.0,
                   gen_target: float = 1.0) -> Loss:
   """Least squares on logits (LSGAN).  Mao et al. 2017, arXiv:1611.04076, eq. 2.
 
-  disc: 1/2 (real - b)^2 + 1/2 (fake - a)^2;  gen: 1/2 (fake - c)^2, with b, a
-  and c in the order of the arguments. b - c = 1, b - a = 2 minimises Pearson
-  chi^2.
+  disc: 1/2 (real - b)^2 + 1/2 (fake - a)^2;  gen: 1/2 (fake - c)^2, with b, a,
+  c in the order of the arguments. b - c = 1, b - a = 2 minimises Pearson chi^2.
   """
   def disc(real, fake):
     return 0.5 * ((real - real_target) ** 2 + (fake - fake_target) ** 2)
@@ -153,10 +148,9 @@ def fgan(*, divergence: Literal['kl', 'reverse_kl', 'jensen_shannon', 'pearson',
 def ebgan(*, margin: float = 10.0) -> Loss:
   """Energy-based loss (EBGAN).  Zhao et al. 2016, arXiv:1609.03126, eq. 1-2.
 
-  disc: real + relu(margin - fake);  gen: fake, of reconstruction errors [B]. A
-  generated image with an error above the margin > 0, in units of that error (10
-  on MNIST in the paper), adds nothing to disc. The paper's pulling-away term is
-  a penalty: `pulling_away`.
+  disc: real + relu(margin - fake);  gen: fake, of reconstruction errors [B].
+  The margin > 0 is in units of that error (10 on MNIST in the paper). The
+  paper's pulling-away term is the penalty `pulling_away`.
   """
   if not margin > 0.0:
     raise ValueError(f'margin {margin} is not positive')
@@ -169,11 +163,10 @@ def began(*, gamma: float = 0.5, lambda_k: float = 0.001,
   """Boundary equilibrium loss (BEGAN).  Berthelot et al. 2017, 1703.10717.
 
   Section 3.4.  disc: real - k fake;  gen: fake, of reconstruction errors [B].
-  After each update of the discriminator k += lambda_k (gamma E real - E fake),
-  kept in [0, 1], from k = 0; lambda_k is 0 or more. The diversity ratio gamma
-  in [0, 1] is E fake / E real at the equilibrium. The paper's fake errors in
-  that rule are those of the generator's update, here they are those of the
-  discriminator's.
+  After each update of D k += lambda_k (gamma E real - E fake), clipped to [0,
+  1], from k = 0; lambda_k >= 0. gamma in [0, 1] is E fake / E real at the
+  equilibrium. The paper takes the fake errors of G's update in that rule, here
+  they are D's.
   """
   if not 0.0 <= gamma <= 1.0:
     raise ValueError(f'gamma {gamma} is not in [0, 1]')

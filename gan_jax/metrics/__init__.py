@@ -1,8 +1,7 @@
-"""Scores: functions of features, logits, labels or pixels, in numpy and JAX.
+"""Metrics: functions of features, logits, labels or pixels, in numpy and JAX.
 
-Features are arrays [N, F], one row per example; real ones come first, generated
-ones ("fakes") second. Each module is one family of scores: import the functions
-from there. To add a score, write a function here and enter it in
+Features are [N, F]; real ones come first, generated ones ("fakes") second. Each
+module is one family. To add one, write a function here and enter it in
 `evaluators.measures.MEASURES`.
 """
 

@@ -1,4 +1,4 @@
-"""Shared by the scores: checks of features, seeded draws, chunks of rows."""
+"""Shared by the metrics: checks of features, seeded draws, chunks of rows."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ def matrix(features, least: int, what: str) -> np.ndarray:
   """Features [N, F] as a float array, in their own precision.
 
   Raises:
-    ValueError: no real numbers, another shape, or N < least; `what` names the
+    ValueError: not real numbers, another shape, or N < least; `what` names the
       rows.
   """
   x = np.asarray(features)

@@ -13,20 +13,19 @@ _STREAM = 160603498
 
 
 def spread(counts, reference) -> tuple[int, float, float]:
-  """How examples are distributed over K classes: (hit, divergence, effective).
+  """Distribution of examples over K classes: (hit, divergence, effective).
 
   hit: classes with an example.
-  divergence: KL(counts || reference) in nats; of N samples of the reference
+  divergence: KL(counts || reference) in nats; for N samples of the reference
     itself about (K - 1) / (2 N), not 0.
-  effective: exp(entropy), 1..K, as of so many equally frequent classes.
+  effective: exp(entropy), 1..K, the number of equally frequent classes.
 
   Args:
     counts: examples of each class, [K], not all 0.
     reference: counts or shares in the data, [K]; ones for uniform.
 
   Raises:
-    ValueError: an example of a class that the data do not have: the divergence
-      is infinite.
+    ValueError: infinite divergence: a class that the data do not have.
   """
   p, q = (np.asarray(v, np.float64) / np.sum(v) for v in (counts, reference))
   if unknown := np.flatnonzero((p > 0) & (q == 0)).tolist():
@@ -44,15 +43,15 @@ def inception_score(logits, *, seed: int | None,
   """Mean, 1..K, and std (ddof=0) of the scores of `splits` parts; or NaN.
 
   Salimans et al. 2016, https://arxiv.org/abs/1606.03498, section 4:
-  exp(mean_x KL(p(y | x) || p(y))), here of any classifier's logits. It looks at
-  fakes only: a generator of one perfect image per class has the best score.
+  exp(mean_x KL(p(y | x) || p(y))), of any classifier's logits. It looks at
+  fakes
+  only: one perfect image per class has the best score.
 
   Args:
     logits: [N, K], before softmax.
-    seed: of the order in which examples are split, 0 or more; None leaves them
-      as they are, which is right only if neighbours are independent.
-    splits: 10 in the literature; parts are equal but for one example. The
-      score grows with N / splits: compare at one of these.
+    seed: of the order in which examples are split, 0 or more; None keeps the
+      order, valid only if neighbours are independent.
+    splits: 10 in the literature; the score grows with N / splits.
 
   Raises:
     ValueError: another shape, fewer examples than splits.
@@ -63,7 +62,7 @@ def inception_score(logits, *, seed: int | None,
   if seed is not None:
     x = x[permutation(len(x), seed, _STREAM)]
   found, edges = [], [i * len(x) // splits for i in range(splits + 1)]
-  # A difference of logits may be -inf, a share 0.
+  # Log-probabilities may be -inf.
   with np.errstate(over='ignore', divide='ignore', invalid='ignore'):
     p = np.exp(x - x.max(1, keepdims=True))
     p /= p.sum(1, keepdims=True)

@@ -20,12 +20,12 @@ _SIZES = 15  # of subsets, as in the paper
 def distance_to(real) -> Callable:
   """The distance to real features [N, F], as a function of fakes [M, F].
 
-  What depends on the real ones is computed once. The last term is computed as
-  Tr (sqrt(C1) C2 sqrt(C1))^(1/2), which has the same eigenvalues and is
-  symmetric: `eigh` is faster than a matrix square root, never complex, and
-  copes with singular covariances, as of fewer examples than features.
+  The last term is computed as Tr (sqrt(C1) C2 sqrt(C1))^(1/2), which has the
+  same
+  eigenvalues and is symmetric: `eigh` is faster than a matrix square root,
+  never complex, and handles singular covariances.
 
-  It gives 0 or more, NaN where a feature is not finite. Both functions raise
+  Returns 0 or more, NaN for non-finite features. Both functions raise
   ValueError for other shapes, N or M < 2.
   """
   mean1, cov1 = moments(real)
@@ -47,7 +47,7 @@ def distance_to(real) -> Callable:
 
 def moments(features) -> tuple[np.ndarray, np.ndarray]:
   """Mean [F] and covariance [F, F] (ddof=1) of [N, F], in float64."""
-  # Two passes, as sums of squares would cancel where the mean is large.
+  # Two passes: sums of squares would cancel for a large mean.
   x = matrix(features, 2, 'real features')
   with np.errstate(over='ignore', invalid='ignore'):
     mean = x.mean(0, dtype=np.float64)
@@ -64,12 +64,12 @@ def frechet_infinity(real, fake, *, seed: int,
   distance of N fakes is about a / N, and a depends on the generator, so that
   distances at a fixed N can rank generators wrongly. Distances of 15 random
   subsets of the M fakes (50,000 in the paper), of sizes from `smallest` to M,
-  are extrapolated; `smallest` exceeds F, as the bias of fewer is not a / N. All
-  real features are used each time: the bias of their number stays.
+  are extrapolated; `smallest` must exceed F. The bias of the number of real
+  features stays.
 
   Returns:
     (value, slope) of FD_N = value + slope / N by least squares; the value may
-    be below 0 where the distance is small. NaN where a feature is not finite.
+    be below 0. NaN for non-finite features.
 
   Raises:
     ValueError: shapes that do not match, too few fakes.

@@ -1,4 +1,4 @@
-"""Scores of pixels: MS-SSIM, which shows a collapse, and power spectra."""
+"""Metrics of pixels: MS-SSIM, which reveals a collapse, and power spectra."""
 
 import math
 
@@ -21,8 +21,8 @@ def ms_ssim_diversity(images, *, pairs: int, seed: int) -> tuple[float, float]:
   """Mean and std of the MS-SSIM of random pairs of different images.
 
   Odena et al. 2017, https://arxiv.org/abs/1610.09585, section 4.2: 1 for a
-  collapsed generator; they take 100 pairs of each class. It does not look at
-  real images; compare with the same score of those.
+  collapsed generator; they take 100 pairs of each class. Compare with the same
+  score of real images.
 
   Raises:
     ValueError: images that are not [N, H, W, C], or smaller than 11 pixels.
@@ -44,10 +44,8 @@ def ms_ssim_diversity(images, *, pairs: int, seed: int) -> tuple[float, float]:
 def scales(height: int, width: int) -> int:
   """Scales of MS-SSIM: 1 from 11 pixels, 2 from 22, 3 from 44, ... 5 from 176.
 
-  Each halves the image, and the window of 11 x 11 pixels must fit.
-
   Raises:
-    ValueError: H or W below 11.
+    ValueError: H or W below 11, the side of the window.
   """
   size = min(height, width)
   if size < _TAPS:
@@ -72,8 +70,8 @@ def ms_ssim(first, second) -> jax.Array:
   Channels are scored separately and averaged; negative means count as 0.
 
   Departure: images below 176 pixels have fewer than 5 scales (see `scales`),
-  whose weights are the first J over their sum. Others shrink the window
-  instead. Scores of different sizes do not compare.
+  with the first J weights over their sum. Scores of different sizes do not
+  compare.
 
   Two times uint8 [N, H, W, C] -> float32 [N], 0..1, 1 for equal images.
 
@@ -121,12 +119,12 @@ def power_spectrum(images) -> tuple[np.ndarray, np.ndarray]:
   """Radially averaged power spectra.
 
   Durall et al. 2020, https://arxiv.org/abs/2003.01826, eq. 2-3: the squared
-  magnitude of the discrete Fourier transform, averaged over all directions. We
-  divide by the number of pixels, so that white noise of variance v has power v
-  at all frequencies, and average the channels' spectra instead of converting
-  colours to grey. Ring r holds the frequencies that round to r cycles per
-  shorter side. Ring 0, the mean brightness, is left out; the corners beyond 1/2
-  cycle per pixel, where checkerboards are, are not.
+  magnitude of the discrete Fourier transform, averaged over all directions.
+  Divided by the number of pixels, so that white noise of variance v has power v
+  at all frequencies; the channels' spectra are averaged. Ring r holds the
+  frequencies that round to r cycles per shorter side. Ring 0, the mean
+  brightness, is left out; the corners beyond 1/2 cycle per pixel, where
+  checkerboards are, are not.
 
   Args:
     images: uint8 [N, H, W, C]; 255 is 1.

@@ -25,9 +25,9 @@ def kernel_distance(real, fake, *, seed: int, subsets: int = 100,
                     size: int = 1000) -> tuple[float, float]:
   """Mean and std (ddof=0) of the kernel distances of random subsets.
 
-  Of real [N, F] and generated [M, F] features; NaN where one is not finite. The
-  std is not the standard error of the mean. 100 subsets of 1000 examples of
-  either set, drawn without replacement, are usual.
+  Of real [N, F] and generated [M, F] features; NaN if one is not finite. The
+  std is not the standard error. Usual: 100 subsets of 1000, without
+  replacement.
 
   Raises:
     ValueError: shapes that do not match, fewer examples than `size`.
@@ -65,7 +65,6 @@ def _distance(x, y):
 
 
 def _sum(x, y, *, same):
-  """Sum of the kernel over all pairs; of two different rows if `same`."""
   total = np.float64(0)
   with jax.enable_x64(True):
     for a, rows in blocks(x, ROWS):

@@ -1,11 +1,10 @@
-"""Nearest neighbours, and the scores that are defined by them.
+"""Nearest neighbours, and the metrics that use them.
 
 Distances of all pairs are computed on the device in float64, in blocks of at
 most [1024, 4096]: 200 MB beside features of F = 64, 350 MB for F = 2048.
-Squares are |x|^2 + |y|^2 - 2 x.y after subtracting the mean of one set, which
-keeps the terms small. Their rounding error is at most `slack` =
-4 (F + 4) eps (|x|^2 + |y|^2), 1e-12 relative for F = 2048; where two squares
-are compared, the difference must exceed it, so that copies tie.
+Squares are |x|^2 + |y|^2 - 2 x.y after subtracting the mean of one set. Their
+rounding error is at most `slack` = 4 (F + 4) eps (|x|^2 + |y|^2), 1e-12
+relative for F = 2048; compared squares must differ by more, so that copies tie.
 """
 
 import math
@@ -56,7 +55,7 @@ def nearest(queries, examples: Iterable, k: int, *, same: bool = False
 
   Returns:
     (index int64 [Q, k] into all examples, distance float64 [Q, k]), nearest
-    first; fewer than k where there are fewer examples. Copies are at exactly 0.
+    first; fewer than k if there are fewer examples. Copies are at exactly 0.
   """
   index = np.zeros((len(queries), 0), np.int64)
   distance = np.zeros((len(queries), 0))
@@ -74,7 +73,7 @@ def nearest(queries, examples: Iterable, k: int, *, same: bool = False
 
 
 def _nearest_of_block(queries, block, columns, k, same):
-  """(index, distance) of the k nearest of a block, in no certain order."""
+  """(index, distance) of the k nearest of a block, unordered."""
   chosen, k = [], min(k, len(block))
   with jax.enable_x64(True):
     centre = centre_of(block)
@@ -98,18 +97,18 @@ def _nearest_of_block(queries, block, columns, k, same):
 def manifold(real, fake, *, k: int = 5) -> dict[str, float]:
   """Precision, recall, density and coverage of features [N, F], fakes [M, F].
 
-  A ball around each example has the distance to the k-th nearest other one as
-  its radius (5 in the second paper, 3 in the first). Precision: share of fakes
-  in a ball of a real; recall: share of reals in a ball of a fake (Kynkaanniemi
-  et al. 2019, https://arxiv.org/abs/1904.06991). Density: number of balls of
-  reals that a fake is in, mean over fakes, / k; coverage: share of reals with a
-  fake in their ball (Naeem et al. 2020, https://arxiv.org/abs/2002.09797). "In
-  a ball" is strictly nearer than its radius, by more than the slack, as in the
-  program of the second paper; in the first, the edge belongs to the ball. All
-  depend on the number of examples: compare at one N.
+  The ball of an example has the distance to its k-th nearest other one as
+  radius (5 in the second paper, 3 in the first). Precision: share of fakes in a
+  ball of a real; recall: share of reals in a ball of a fake (Kynkaanniemi et
+  al. 2019, https://arxiv.org/abs/1904.06991). Density: mean number of balls of
+  reals that a fake is in, / k; coverage: share of reals with a fake in their
+  ball (Naeem et al. 2020, https://arxiv.org/abs/2002.09797). Balls are open, by
+  more than the slack, as in the program of the second paper; in the first they
+  are closed. All depend
+  on the number of examples: compare at one N.
 
   Returns:
-    {name: 0..1, density 0 or more}; NaN where a feature is not finite.
+    {name: 0..1, density 0 or more}; NaN for non-finite features.
 
   Raises:
     ValueError: shapes that do not match, N or M < k + 1.
@@ -144,14 +143,13 @@ def _inside(x, y, centre, real_radii, fake_radii):
 
 
 def authenticity(train, fake) -> float:
-  """Share of fakes [M, F] that are no near copies of training examples [N, F].
+  """Share of fakes [M, F] that are not near copies of training examples [N, F].
 
   Alaa et al. 2022, https://arxiv.org/abs/2102.08921: a fake is authentic if it
-  is farther from its nearest training example than that example is from its
-  own nearest other training example. (The authors' program indexes the other
-  way round; this is the definition in their text.) New samples of the true
-  distribution get well below 1, 0.7 in 16 dimensions: compare with the same
-  score of held-out reals. NaN where a feature is not finite.
+  is farther from its nearest training example than that example is from its own
+  nearest other training example. (Their text; their program indexes the other
+  way round.) New samples of the true distribution get well below 1, 0.7 in 16
+  dimensions: compare with held-out reals. NaN for non-finite features.
 
   Raises:
     ValueError: shapes that do not match, N < 2.

@@ -1,14 +1,12 @@
 """Networks: flax modules, one file per architecture.
 
-`layers.py` and `norms.py` are what they are made of, `base.py` has the fields
-that all of them share. To add one, write a file with a class `Generator` or
-`Discriminator`: `file.Generator` is its name in a config. Its constructor
-receives, of these, what it names: `image_shape` (H, W, C), `image_range`
-(lo, hi), `num_classes`, `dtype`, `axis_name`, the device axis over which batch
-statistics are averaged, and, discriminators, `heads`, the further outputs that
-a loss asks for. A network that looks at the label has a field `conditioning`,
-which says how, or says so itself with a class attribute (of a function: an
-attribute) `conditional = True`.
+`layers.py` and `norms.py` have their parts, `base.py` the shared fields. To add
+one, write a file with a class `Generator` or `Discriminator`, named
+`file.Generator` in a config. Its constructor may declare `image_shape` (H, W,
+C), `image_range` (lo, hi), `num_classes`, `dtype`, `axis_name` (the device axis
+of batch statistics) and, for discriminators, `heads`, the further outputs that
+penalties need. A network that uses the label has a field `conditioning`, or an
+attribute `conditional = True`.
 """
 
 import collections
@@ -24,15 +22,15 @@ from gan_jax.base import lookup
 
 
 class Model(NamedTuple):
-  """A network as pure functions of its parameters; all that the game knows.
+  """A network as pure functions.
 
   init: (key, x, label) -> (params, stats)
   apply: (params, stats, x, label, *, train) -> (out, stats)
   describe: (x, label) -> a table of its layers as text.
 
   A generator maps z [B, Z] and label [B] int32 to images [B, H, W, C] in
-  `image_range`, a discriminator images and label to a `Critique`. `stats` are
-  what changes without a gradient, such as batch norm's running averages.
+  `image_range`, a discriminator images and label to a `Critique`. `stats`
+  change without a gradient, such as batch norm's running averages.
   """
 
   init: Callable
@@ -49,9 +47,9 @@ class Critique(NamedTuple):
 
 
 def as_model(network) -> Model:
-  """A `Model` of a linen module, or of anything with init and apply.
+  """Makes a `Model` of a linen module, or of anything with init and apply.
 
-  The call of a module is `(x, label, *, train)`.
+  A module is called as `(x, label, *, train)`.
 
   Raises:
     ValueError: neither of the two.
@@ -78,10 +76,7 @@ def as_model(network) -> Model:
 
 
 def _layer_table(module: nn.Module, x, label) -> str:
-  """A line per layer with parameters: path, shape of its output, their number.
-
-  In the order of the forward pass, which is traced and not computed.
-  """
+  """A line per layer with parameters: path, output shape, their number."""
   shapes, counts = {}, collections.Counter()
 
   def watch(call, args, kwargs, context):
@@ -105,15 +100,14 @@ def _layer_table(module: nn.Module, x, label) -> str:
 
 
 def is_conditional(spec: Mapping) -> bool:
-  """Whether the network of a spec from the config looks at the label."""
+  """Whether the network of a spec uses the label."""
   return bool(conditioned_by(spec))
 
 
 def conditioned_by(spec: Mapping) -> str:
-  """The key of a spec that makes its network look at the label, '' for none.
+  """The key of a spec that makes its network use the label, '' for none.
 
-  'conditioning', 'norm', or 'name' of a network that says so itself. Arguments
-  that the spec leaves out have the network's defaults.
+  'conditioning', 'norm', or 'name' of a network with `conditional = True`.
 
   Raises:
     ValueError: no such network.

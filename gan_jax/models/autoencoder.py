@@ -16,15 +16,15 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
 
   And Zhao et al. 2017, https://arxiv.org/abs/1609.03126.  Images [B, H, W, C]
   -> code [B, code] -> images -> Critique. The logits [B] are each image's mean
-  error of reconstruction, 0 or more and small for what looks real: the energy
-  of a loss for such networks. The features are the code; there are no heads and
-  no comparisons in the batch. Encoder and decoder go through the sizes of
-  `dcgan` by strided convolutions (BEGAN resizes); the last layer is linear.
+  reconstruction error >= 0, small for real-looking images; the features are the
+  code; there are no heads and no minibatch layers. Encoder and decoder have the
+  sizes of `dcgan`, by strided convolutions (BEGAN resizes); the last layer is
+  linear.
 
   Further fields: `base.AnyDiscriminator`.
 
   width, kernel: as of `dcgan.Discriminator`.
-  code: numbers between encoder and decoder.
+  code: size of the code.
   error: 'l1' (BEGAN) or 'mse' (EBGAN).
   norm: after every layer but the first and the last.
   """

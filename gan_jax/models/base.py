@@ -1,4 +1,4 @@
-"""What the networks have in common: fields, and the ways in and out."""
+"""Fields, inputs and outputs that the networks share."""
 
 from functools import partial
 from typing import Any
@@ -19,7 +19,7 @@ class Network(nn.Module, kw_only=True):
   weight_norm: reparametrisation of all kernels, see `layers.Weighted`.
   conditioning: how the label enters: 'none', 'onehot' or 'embedding' (of
     `embed_dim`) joined to the input, 'projection' at a discriminator's end.
-  axis_name: the device axis that batch norm averages over.
+  axis_name: device axis of batch norm.
   dtype: of the arithmetic.
   """
 
@@ -35,11 +35,11 @@ class Network(nn.Module, kw_only=True):
   dtype: Any = jnp.float32
 
   def arithmetic(self) -> dict:
-    """The arguments that all layers with a kernel take from the network."""
+    """Arguments of all layers with a kernel."""
     return dict(weight_norm=self.weight_norm, dtype=self.dtype)
 
   def norms(self, train: bool, **kwargs):
-    """Makes a norm from a name, with the settings of the network."""
+    """Makes a norm by name, with the settings of the network."""
     return partial(norms.Norm, train=train, momentum=self.norm_momentum,
                    axis_name=self.axis_name, **self.arithmetic(), **kwargs)
 
@@ -48,7 +48,7 @@ class Network(nn.Module, kw_only=True):
     return layers.activation(self.activation, self.leak)(x)
 
   def check_images(self, shape):
-    """Raises a ValueError where examples of `shape` are not images."""
+    """Raises ValueError if examples of `shape` are not images."""
     if len(shape) != 3:
       player = type(self).__name__
       module = type(self).__module__.rpartition('.')[2]
@@ -57,7 +57,7 @@ class Network(nn.Module, kw_only=True):
           f'{list(shape)}; use {player.lower()}=mlp.{player}')
 
   def join_label(self, x, label):
-    """The input with the label's code, if that is how the label enters."""
+    """Joins the label's code to the input, if `conditioning` says so."""
     return layers.LabelCode(self.conditioning, self.num_classes,
                             self.embed_dim)(x.astype(self.dtype), label)
 
@@ -66,16 +66,16 @@ class AnyGenerator(Network, kw_only=True):
   """Fields of every generator.
 
   image_shape, image_range: of the data.
-  norm: may be a conditional one: 'conditional_batch' is conditioned on the
-    label; 'self_modulation', 'adain' and a user's own that names `cond` on z,
-    with the label's code by `conditioning`.
+  norm: may be conditional: 'conditional_batch' uses the label;
+    'self_modulation', 'adain' and a user's norm with `cond` use z, with the
+    label's code.
   """
 
   image_shape: tuple[int, ...]
   image_range: tuple[float, float]
 
   def enter(self, z, label):
-    """The input (z with the label's code), and what norms are conditioned on.
+    """Returns the input (z with the label's code), and the input of the norms.
 
     Raises:
       ValueError: a conditioning of discriminators, or no labels.
@@ -96,10 +96,11 @@ class AnyGenerator(Network, kw_only=True):
 class AnyDiscriminator(Network, kw_only=True):
   """Fields of every discriminator.
 
-  minibatch: 'std' or 'discrimination', comparison of the last layer's features
-    within the batch, see `layers.minibatch_std`.
-  heads: (name, size) of further outputs, see `layers.Heads`; from the loss.
-  autoencoder: whether the logits are errors of reconstruction.
+  minibatch: 'std' or 'discrimination', on the last layer's features, see
+    `layers.minibatch_std`.
+  heads: (name, size) of further outputs, see `layers.Heads`; from the
+    penalties.
+  autoencoder: whether the logits are reconstruction errors.
   """
 
   minibatch: layers.MinibatchName = 'none'
@@ -107,11 +108,7 @@ class AnyDiscriminator(Network, kw_only=True):
   autoencoder = False
 
   def enter(self, images, label):
-    """The images with the label's code.
-
-    Raises:
-      ValueError: a norm of generators.
-    """
+    """Returns images with the label's code; ValueError for G's norms."""
     if norms.conditional(self.norm):
       raise ValueError(f'norm {self.norm!r} is for generators: ' + (
           'a discriminator takes the label by '
@@ -122,10 +119,7 @@ class AnyDiscriminator(Network, kw_only=True):
     return self.join_label(images, label)
 
   def judge(self, x, label, **kwargs):
-    """The end: hidden layers' output [B, ...] -> Critique.
-
-    `kwargs` go to the last layers.
-    """
+    """The last layers: [B, ...] -> Critique; `kwargs` go to them."""
     x = layers.Minibatch(self.minibatch, **self.arithmetic())(x)
     return layers.Heads(
         num_classes=self.num_classes, conditioning=self.conditioning,

@@ -14,8 +14,8 @@ class Generator(resnet.Generator, kw_only=True):
   """Residual network with z in pieces (BigGAN).  Brock et al. 2019, 1809.11096.
 
   Appendix B. z [B, Z] in n + 1 pieces: one for the first layer, and one for the
-  norms of each of the n blocks, beside the embedding of the label that they
-  share with norm='conditional_batch'. The last norm is batch norm then. Fields:
+  norms of each of the n blocks, beside the shared embedding of the label with
+  norm='conditional_batch'; the last norm is then batch norm. Fields:
   `resnet.Generator`.
   """
 
@@ -47,7 +47,7 @@ class Generator(resnet.Generator, kw_only=True):
     return x, pieces
 
   def last_norm(self, norm, x, conds):
-    """Batch norm, where the blocks' norms are conditioned."""
+    """Batch norm, if the blocks' norms are conditional."""
     return norm('batch' if norms.conditional(self.norm) else self.norm)(x)
 
 

@@ -1,8 +1,7 @@
 """DCGAN, for any height and width from 8 px up and any number of channels.
 
-A size is halved (rounding up) until its smaller side is 4 or less, which gives
-64 -> 32 -> 16 -> 8 -> 4 as in the paper and 28 -> 14 -> 7 -> 4; the generator
-goes through the same sizes upwards.
+A size is halved (rounding up) until its smaller side is 4 or less: 64 -> 32 ->
+16 -> 8 -> 4 as in the paper, 28 -> 14 -> 7 -> 4; the generator mirrors this.
 """
 
 from functools import partial
@@ -13,11 +12,7 @@ from gan_jax.models import base, layers, norms
 
 
 def sizes(height: int, width: int) -> list[tuple[int, int]]:
-  """The sizes of the feature maps, from the image down to the base.
-
-  Raises:
-    ValueError: a side below 8 px.
-  """
+  """Sizes of the feature maps, from the image down; ValueError below 8 px."""
   if min(height, width) < 8:
     raise ValueError(f'DCGAN needs images of 8 px or more, not {height}x{width}'
                      '; enlarge them with data.resize or data.pad')
@@ -37,8 +32,8 @@ class Generator(base.AnyGenerator, kw_only=True):
   width: channels before the last layer, doubling towards the base.
   kernel: side of the kernels, stride 2.
   norm, activation: after every layer but the last.
-  weight_std: weights start from normal(0, weight_std), the scales of the
-    normalisation from normal(1, weight_std).
+  weight_std: weights start from normal(0, weight_std), scales of the norms from
+    normal(1, weight_std).
   """
 
   width: int = 64
@@ -72,10 +67,9 @@ class Generator(base.AnyGenerator, kw_only=True):
 class Discriminator(base.AnyDiscriminator, kw_only=True):
   """Strided convolutions (DCGAN).  Radford et al. 2016, arXiv:1511.06434.
 
-  Images [B, H, W, C] -> n halvings, width * 2^i channels -> Critique. The
-  fields are those of the generator and of `base.AnyDiscriminator`; the
-  normalisation spares the first layer, and the label joins the image as further
-  channels.
+  Images [B, H, W, C] -> n halvings, width * 2^i channels -> Critique. Fields:
+  of the generator and of `base.AnyDiscriminator`. No norm in the first layer;
+  the label joins the image as further channels.
   """
 
   width: int = 64

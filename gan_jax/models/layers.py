@@ -1,7 +1,4 @@
-"""Layers of the networks: kernels, activations, pools, attention, ends.
-
-Norms are in `norms.py`.
-"""
+"""Layers of the networks: kernels, activations, pooling, attention, outputs."""
 
 import math
 from collections.abc import Callable
@@ -26,7 +23,7 @@ DownName = Literal['average', 'blur']
 
 
 def one_of(value: str, known: Any, what: str) -> str:
-  """Returns `value`, or raises a ValueError that lists the Literal `known`."""
+  """Returns `value`, or raises ValueError if it is not in the Literal."""
   if value not in get_args(known):
     raise ValueError(
         f'{what} {value!r} is not one of {", ".join(get_args(known))}')
@@ -34,14 +31,14 @@ def one_of(value: str, known: Any, what: str) -> str:
 
 
 def check_labels(num_classes: int, who: str, instead: str) -> None:
-  """Raises a ValueError where `who` needs labels and the data have none."""
+  """Raises ValueError if `who` needs labels and the data have none."""
   if num_classes < 1:
     raise ValueError(f'{who} needs labels, and the data have none; use '
                      f'{instead} or data with labels')
 
 
 def activation(name: str, leak: float) -> Callable:
-  """The activation of a name; `leak` is the slope of leaky_relu below 0."""
+  """An activation by name; `leak` is the slope of leaky_relu below 0."""
   one_of(name, ActivationName, 'activation')
   if name == 'leaky_relu':
     return lambda x: nn.leaky_relu(x, leak)
@@ -49,7 +46,7 @@ def activation(name: str, leak: float) -> Callable:
 
 
 def squash(x, image_range):
-  """Maps the last layer to images: tanh for (-1, 1), sigmoid for (0, 1)."""
+  """Output activation: tanh for (-1, 1), sigmoid for (0, 1)."""
   x = x.astype(jnp.float32)
   return jnp.tanh(x) if tuple(image_range) == (-1.0, 1.0) else nn.sigmoid(x)
 
@@ -60,15 +57,13 @@ def squash(x, image_range):
 class Weighted(nn.Module):
   """A layer with a kernel [..., I, O] and a bias [O].
 
-  weight_norm: what the layer multiplies by, with W the kernel as a matrix
-    [..I, O]:
+  weight_norm: reparametrisation of the kernel, a matrix W [..I, O]:
     none: W.
     spectral: W / sigma, sigma its largest singular value, by one step of the
       power iteration per training forward pass. Miyato et al. 2018,
       https://arxiv.org/abs/1802.05957, algorithm 1.
     weight: g W / |W|, norms and the learnt g by output. Salimans & Kingma 2016,
-      https://arxiv.org/abs/1602.07868, eq. 2; g starts as |W|, so that the
-      layer starts as without, and not from a batch of data.
+      https://arxiv.org/abs/1602.07868, eq. 2; g starts as |W|, not from data.
     equalized: W sqrt(2 / fan_in), W from normal(0, 1) whatever `kernel_init`.
       Karras et al. 2018, https://arxiv.org/abs/1710.10196, section 4.1; in the
       last layer too, where they leave out the 2.
@@ -90,7 +85,6 @@ class Weighted(nn.Module):
     return y + bias.astype(self.dtype).reshape((1,) * (y.ndim - 1) + (-1,))
 
   def _kernel(self, shape):
-    """The kernel of a shape [..., I, O], reparametrised."""
     one_of(self.weight_norm, WeightNormName, 'weight_norm')
     init = (nn.initializers.normal(1.0) if self.weight_norm == 'equalized'
             else self.kernel_init)
@@ -108,10 +102,9 @@ class Weighted(nn.Module):
   def _sigma(self, matrix):
     """Largest singular value, |W u| with u [O] close to the singular vector.
 
-    Both are kept in the collection 'spectral', where sigma can be logged. They
-    move where the collection may change: in `Model.apply` with train=True.
-    The kernel is the same on all devices, hence u too. An average of several u
-    serves as well as one, since only its direction counts.
+    Both are in the collection 'spectral', updated in `Model.apply` with
+    train=True. The kernel is the same on all devices, hence u too. An average
+    of several u is as good as one, since only its direction counts.
     """
     features = matrix.shape[-1]
     u = self.variable('spectral', 'u', lambda: jax.random.normal(
@@ -127,7 +120,7 @@ class Weighted(nn.Module):
 
 
 def _norm(x, axis=None):
-  """Euclidean norm, with a gradient at 0."""
+  """Euclidean norm with a finite gradient at 0."""
   return jnp.sqrt(jnp.sum(x ** 2, axis) + 1e-24)
 
 
@@ -140,10 +133,7 @@ class Dense(Weighted):
 
 
 class Conv(Weighted):
-  """Convolution, [B, H, W, I] -> [B, ceil(H / stride), ceil(W / stride), O].
-
-  size: side of the kernel.
-  """
+  """Convolution, [B, H, W, I] -> [B, ceil(H / stride), ceil(W / stride), O]."""
 
   size: int = 3
   stride: int = 1
@@ -173,10 +163,9 @@ class ConvTranspose(Weighted):
 def max_pool(x):
   """2x2 maximum, [B, H, W, C] -> [B, H // 2, W // 2, C].
 
-  Written as comparisons: the gradient of XLA's reduce_window is a
-  select_and_scatter, slow on CPU and without a second derivative, and that of a
-  reduction divides by the number of inputs that equal the maximum, which is 0
-  where the compiler computes an input twice, with two roundings.
+  By comparisons: the gradient of XLA's reduce_window is slow on CPUs and has no
+  second derivative, and that of a reduction divides by the number of inputs
+  that equal the maximum, which may be 0 if an input is computed twice.
   """
   def larger(a, b):
     return jnp.where(a >= b, a, b)
@@ -198,7 +187,7 @@ def _blocks(x):
 
 
 def upsample(x):
-  """Each pixel as 2x2, [B, H, W, C] -> [B, 2 H, 2 W, C]."""
+  """Repeats each pixel 2x2, [B, H, W, C] -> [B, 2 H, 2 W, C]."""
   batch, height, width, channels = x.shape
   x = jnp.broadcast_to(x[:, :, None, :, None],
                        (batch, height, 2, width, 2, channels))
@@ -206,11 +195,10 @@ def upsample(x):
 
 
 def blur_pool(x, taps: tuple[int, ...] = (1, 2, 1)):
-  """Low-pass filter, then every second pixel: [B, H, W, C] -> halves.
+  """Low-pass filter, then every second pixel: [B, H, W, C] -> halves (ceil).
 
   Zhang 2019, https://arxiv.org/abs/1904.11486. The filter is the outer product
-  of `taps` with itself, divided by its sum, on the image mirrored at its edge.
-  The height and width come out rounded up.
+  of `taps` with itself over its sum, on the image mirrored at its edge.
   """
   before = (len(taps) - 1) // 2
   for axis in (1, 2):
@@ -225,7 +213,7 @@ def blur_pool(x, taps: tuple[int, ...] = (1, 2, 1)):
 
 
 def downsampling(name: str) -> Callable:
-  """The halving of a name: [B, H, W, C] -> [B, H / 2, W / 2, C]."""
+  """A halving by name: [B, H, W, C] -> [B, H / 2, W / 2, C]."""
   return {'average': average_pool, 'blur': blur_pool}[
       one_of(name, DownName, 'down')]
 
@@ -234,7 +222,7 @@ class SelfAttention(nn.Module):
   """x + gamma attention(x), [B, H, W, C] -> the same; gamma starts at 0.
 
   Zhang et al. 2019 (SAGAN), https://arxiv.org/abs/1805.08318, eq. 1-3: queries
-  and keys of C / 8 channels, values of C / 2, all by 1x1 convolutions. Keys and
+  and keys of C / 8 channels, values of C / 2, by 1x1 convolutions; keys and
   values are max-pooled by 2x2, as in its published code and in BigGAN's.
   """
 
@@ -270,16 +258,15 @@ class SelfAttention(nn.Module):
 
 
 def minibatch_std(x, group: int = 4):
-  """Appends a group's standard deviation as one more channel.
+  """Appends a group's standard deviation: [B, ..., C] -> [B, ..., C + 1].
 
   Karras et al. 2018, https://arxiv.org/abs/1710.10196, section 3: the deviation
-  over the group's examples of each feature at each place, averaged to one
-  number. [B, ..., C] -> [B, ..., C + 1]. The groups, strided (i, i + n, ...),
-  are of min(group, B) examples, as in StyleGAN2-ADA (Karras et al. 2020,
-  arXiv:2006.06676), or of the largest divisor of B below.
+  over the group's examples of each feature at each place, averaged. Groups,
+  strided (i, i + n, ...), are of min(group, B) examples, as in StyleGAN2-ADA
+  (Karras et al. 2020, arXiv:2006.06676), or of the largest divisor of B below.
 
   Raises:
-    ValueError: there is none but 1, as of 5: the channel would be constant.
+    ValueError: the only divisor is 1: the channel would be constant.
   """
   batch, *rest = x.shape
   size = max(n for n in range(1, min(group, batch) + 1) if not batch % n)
@@ -298,8 +285,8 @@ class MinibatchDiscrimination(nn.Module):
   """Appends each example's closeness to its batch: [B, F] -> [B, F + kernels].
 
   Salimans et al. 2016, https://arxiv.org/abs/1606.03498, section 3.2: with M_i
-  [kernels, dim] linear in the features, sum_j exp(-|M_i - M_j|_1), j = i
-  included.
+  [kernels, dim] linear in the features, sum_j exp(-|M_i - M_j|_1), including j
+  = i.
   """
 
   kernels: int = 100
@@ -319,7 +306,7 @@ class MinibatchDiscrimination(nn.Module):
 
 
 class Minibatch(nn.Module):
-  """One of the two by name, or none."""
+  """A minibatch layer by name, or none."""
 
   name_of: str
   weight_norm: WeightNormName = 'none'
@@ -341,7 +328,7 @@ class LabelCode(nn.Module):
   """Joins labels [B] to vectors [B, D] or images [B, H, W, C], as channels.
 
   Mirza & Osindero 2014, arXiv:1411.1784: [B, num_classes] one-hot, or
-  [B, embed_dim] learnt. 'projection' enters at the other end, in `Heads`.
+  [B, embed_dim] learnt. For 'projection' see `Heads`.
   """
 
   conditioning: Conditioning
@@ -363,16 +350,14 @@ class LabelCode(nn.Module):
 
 
 class Heads(nn.Module):
-  """Features [B, F] and labels [B] -> Critique, the end of a discriminator.
+  """Last layers of a discriminator: features [B, F], labels [B] -> Critique.
 
   logits = <w, features> + b; with the conditioning 'projection' also
   + <e_label, features>, e [num_classes, F] learnt. Miyato & Koyama 2018,
-  https://arxiv.org/abs/1802.05637, eq. 3. All of it is float32, whatever the
-  dtype of the features.
+  https://arxiv.org/abs/1802.05637, eq. 3. In float32.
 
-  heads: (name, size) of what a loss asks for beside the logits: linear layers
-    of the features, {name: [B, size]}. ('proxies', size) is a learnt vector per
-    class instead, [num_classes, size].
+  heads: (name, size) of further linear layers, {name: [B, size]}; ('proxies',
+    size) is a learnt vector per class instead, [num_classes, size].
   """
 
   num_classes: int = 0

@@ -1,4 +1,4 @@
-"""Normalisations by name."""
+"""Normalisation layers by name."""
 
 from typing import Any, Literal
 
@@ -20,12 +20,12 @@ _EPSILON = 1e-5
 
 
 def shiftless(name: str) -> bool:
-  """Whether a layer keeps its bias beside a norm, which may have no shift."""
+  """Whether a layer keeps its bias, as its norm may have no shift."""
   return name in ('none', 'pixel') or ':' in name
 
 
 def conditional(name: str) -> bool:
-  """Whether a norm takes a second input; a user's own names it `cond`."""
+  """Whether a norm has a second input; a user's own declares `cond`."""
   if ':' in name:
     return 'cond' in lookup.parameters(lookup.find(__name__, name))
   return name in CONDITIONAL_NORMS
@@ -35,7 +35,7 @@ class Norm(nn.Module):
   """Normalisation by name, of images [B, H, W, C] or vectors [B, C].
 
   batch: over batch and space, of the whole batch across devices; the running
-    averages keep `momentum` of their past (Ioffe & Szegedy 2015, 1502.03167).
+    averages have the decay `momentum` (Ioffe & Szegedy 2015, 1502.03167).
   layer: over all of an example but the batch (Ba et al. 2016, 1607.06450).
   instance: over space (Ulyanov et al. 2016, 1607.08022); over the features of a
     vector, which has no space.
@@ -49,18 +49,18 @@ class Norm(nn.Module):
   The following take `cond` [B, E]; scale = 1 + a linear function of it, shift =
   another:
   conditional_batch: batch norm (Dumoulin et al. 2017, 1610.07629); cond is the
-    one-hot label, which makes the linear functions tables of the classes, or a
-    shared embedding beside a piece of z (Brock et al. 2019, 1809.11096).
+    one-hot label, or in biggan a shared embedding and a piece of z (Brock et
+    al. 2019, 1809.11096).
   self_modulation: batch norm, cond is z behind a hidden layer of 32 units (Chen
     et al. 2019, 1810.01365, eq. 2-3).
   adain: instance norm, cond is z (Huang & Belongie 2017, 1703.06868; Karras et
     al. 2019, 1812.04948, eq. 1).
 
-  'module:function' names a norm of the user's own: what the function returns,
-  or the flax module that it is, is called with x and returns its like. It
-  receives those of train, dtype, axis_name, momentum and cond that it names;
-  cond is z (in biggan a piece of it), with the label's code by the generator's
-  `conditioning`. Scales start with a deviation of `scale_std` around 1.
+  'module:function' names a user's norm: a flax module, or a function that
+  returns one, called with x. It gets those of train, dtype, axis_name, momentum
+  and cond that it declares; cond is z (in biggan a piece of it), with the
+  label's code by the generator's `conditioning`. Scales start from normal(1,
+  `scale_std`).
   """
 
   name_of: str
@@ -97,7 +97,6 @@ class Norm(nn.Module):
     return y.astype(self.dtype)
 
   def _standardise(self, name, x):
-    """Zero mean and unit variance, then what is learnt by channel."""
     def around_one(key, shape, dtype=jnp.float32):  # DCGAN's start of scales.
       return 1.0 + self.scale_std * random.normal(key, shape, dtype)
 
@@ -139,16 +138,14 @@ class VirtualBatchNorm(nn.Module):
   """Virtual batch norm.  Salimans et al. 2016, 1606.03498, section 3.4.
 
   An example is normalised by the moments of a reference batch of B examples,
-  joined by its own with the weight 1 / (B + 1), so that no example depends on
-  another of its batch. The reference is the first training batch. We depart
-  from the paper, which sends the reference images through the changing network
-  in every step: here the moments stay those of the first step. On several
-  devices that step refers to the device's part of the batch, all later ones to
-  the average of the parts.
+  the first training batch, joined by its own with the weight 1 / (B + 1).
+  Departures: the moments stay those of the first step, where the paper runs the
+  reference through the network in every step. On several devices that step uses
+  the device's part of the batch, all later ones the average of the parts.
 
   The collection 'reference' holds `taken` (0 before the first training batch, 1
-  after), and mean, square and weight times `taken`: divided by it, they remain
-  right when an exponential average is taken of them.
+  after), and mean, square and weight times `taken`, so that they stay right
+  under an exponential average.
   """
 
   train: bool

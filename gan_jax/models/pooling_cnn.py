@@ -1,4 +1,4 @@
-"""A discriminator of the classical kind: convolution, ReLU, max-pooling."""
+"""A classical discriminator: convolution, ReLU, max-pooling."""
 
 from flax import linen as nn
 
@@ -12,8 +12,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
 
   Further fields: `base.AnyDiscriminator`.
 
-  widths: channels of the convolutions.
-  kernel: side of their kernels, stride 1.
+  widths, kernel: channels and side of the convolutions, stride 1.
   activation, leak: 'relu' or 'leaky_relu' with a slope of 0.01.
   dense: units of the hidden dense layer.
   norm: after every convolution but the first.

@@ -17,13 +17,13 @@ from gan_jax.models import base, layers, norms
 
 
 def sizes(height: int, width: int, to: int = 4) -> list[tuple[int, int]]:
-  """The sizes of the feature maps, from the image down to the base.
+  """Sizes of the feature maps, from the image down.
 
-  A size is halved until its smaller side is `to` or less, or a side is odd:
-  32 -> 16 -> 8 -> 4, 28 -> 14 -> 7.
+  Halved until the smaller side is `to` or less, or a side is odd: 32 -> 16 -> 8
+  -> 4, 28 -> 14 -> 7.
 
   Raises:
-    ValueError: a base whose smaller side is above 8 px (or `to`), as of 50x30.
+    ValueError: the smallest side is above 8 px (or `to`), as of 50x30.
   """
   found = [(height, width)]
   while min(found[-1]) > to and not any(side % 2 for side in found[-1]):
@@ -56,9 +56,9 @@ class Up(nn.Module):
 class Down(nn.Module):
   """norm, act, conv, norm, act, conv, halve; plus a halved 1x1 shortcut.
 
-  first: the block that sees the image, without what comes before a conv.
-  halve: None for a block that keeps the size, and its shortcut the input where
-    the channels allow it.
+  first: the block that sees the image; without norm and activation before.
+  halve: None to keep the size; the shortcut is then the input if the channels
+    allow it.
   """
 
   features: int
@@ -88,7 +88,7 @@ class Generator(base.AnyGenerator, kw_only=True):
   Further fields: `base.AnyGenerator`.
 
   width, max_width: channels at the image, and at most.
-  attention: height of the feature maps that self-attention follows, 0 for none.
+  attention: height of the feature maps before self-attention, 0 for none.
   """
 
   width: int = 256
@@ -118,7 +118,7 @@ class Generator(base.AnyGenerator, kw_only=True):
     return layers.squash(conv(self.image_shape[2])(x), self.image_range)
 
   def inputs(self, z, label, blocks):
-    """The input of the first layer, and of each block's norms."""
+    """Input of the first layer, and of each block's norms."""
     x, cond = self.enter(z, label)
     return x, [cond] * blocks
 
@@ -137,7 +137,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
   width, max_width: channels of the first block, and at most.
   to: side down to which images are halved.
   flat_blocks: blocks at that size.
-  attention: height of the feature maps that self-attention follows, 0 for none.
+  attention: height of the feature maps before self-attention, 0 for none.
   down: halving by 'average' of 2x2 pixels or 'blur' (`layers.BlurPool`).
   """
 
@@ -172,7 +172,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
 
 
 def check_attention(height: int, sizes: list[tuple[int, int]]) -> None:
-  """Raises a ValueError where no feature map has the height that is not 0."""
+  """Raises ValueError if no feature map has this height, unless it is 0."""
   known = [size[0] for size in sizes]
   if height and height not in known:
     raise ValueError(f'attention={height} is the height of no feature map; '

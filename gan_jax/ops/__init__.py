@@ -1,5 +1,5 @@
-"""Numerical operations that networks, losses and metrics share; pure.
+"""Pure numerical operations that networks, losses and metrics share.
 
-`conv.py`: convolutions with fast derivatives of any order (`cpu_conv.py` is how
-they are computed on CPU); `images.py`: flips and warps of images.
+`conv.py`: convolutions with fast derivatives of any order (`cpu_conv.py`: their
+forms for CPUs); `images.py`: flips and warps.
 """

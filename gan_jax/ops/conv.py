@@ -1,12 +1,12 @@
-"""Convolutions whose every derivative is fast, on CPU too.
+"""Convolutions with fast derivatives of any order, also on CPUs.
 
 Convolution, its transpose in the image and its transpose in the kernel come
 from one trilinear form <conv(x, k), y> = <x, image(y, k)> = <k, kernel(x, y)>.
 Each derivative of one is another of the three, so three primitives are closed
-under differentiation, of any order and in both modes, and under `vmap`.
+under differentiation, in both modes, and under `vmap`.
 
-What a primitive computes is decided where it is lowered: on CPU the forms of
-`cpu_conv`, elsewhere the plain convolutions that cuDNN and its like know.
+On CPUs a primitive is lowered to a form of `cpu_conv`, elsewhere to the plain
+convolution.
 """
 
 from functools import partial
@@ -22,7 +22,7 @@ from gan_jax.ops import cpu_conv
 
 
 class Geometry(NamedTuple):
-  """The static side of a convolution; every field is a (height, width) pair."""
+  """Static arguments of a convolution; each field is a (height, width) pair."""
 
   size: tuple  # of the image
   kernel: tuple
@@ -31,7 +31,7 @@ class Geometry(NamedTuple):
 
   @property
   def out(self):
-    """Size of the convolution's output."""
+    """Size of the output."""
     return tuple((n + sum(p) - k) // s + 1
                  for n, k, s, p in zip(*self, strict=True))
 
@@ -43,7 +43,7 @@ class Geometry(NamedTuple):
 
   @property
   def taps(self):
-    """Size of the kernel, counted in blocks."""
+    """Size of the kernel in blocks."""
     return tuple(-(-k // s)
                  for k, s in zip(self.kernel, self.blocks, strict=True))
 
@@ -121,8 +121,7 @@ def _geometry(x, kernel, size, stride, padding):
   return geometry
 
 
-# The three primitives. Further leading axes, the same on both operands, are
-# members of a population; `vmap` makes them.
+# The three primitives. `vmap` adds leading axes, the same on both operands.
 
 
 def _bind(primitive, a, b, geometry):
@@ -136,7 +135,7 @@ def _bind(primitive, a, b, geometry):
 
 
 def _primitive(name, shape, plain, fast):
-  """A primitive of two operands, `fast` on CPU and `plain` elsewhere."""
+  """Makes a primitive of two operands, `fast` on CPU and `plain` elsewhere."""
   primitive = Primitive(name)
 
   def abstract(a, b, *, geometry):
@@ -195,7 +194,7 @@ kernel_p = _primitive(
     'conv_kernel', lambda x, y, g: (*g.kernel, x[3], y[3]), _plain_kernel,
     cpu_conv.kernel)
 
-# The cotangent first, then the operands, of which one is to be found.
+# Arguments: the cotangent, then the operands without the one to find.
 ad.defbilinear(conv_p, lambda y, x, k, **g: image_p.bind(y, k, **g),
                lambda y, x, k, **g: kernel_p.bind(x, y, **g))
 ad.defbilinear(image_p, lambda x, y, k, **g: conv_p.bind(x, k, **g),

@@ -1,15 +1,15 @@
-"""The three maps of `conv` in the forms that XLA:CPU runs fast.
+"""Convolution and its transposes in forms that are fast in XLA:CPU.
 
-Inside a `lax.scan` XLA:CPU runs a convolution fast only where its dimension
-numbers are ('NHWC', 'HWIO', 'NHWC') as written: the kernel's gradient in any
-other order runs at 1 to 3 GFLOP/s. Dilated operands run at half speed or less.
+Inside a `lax.scan` XLA:CPU runs a convolution fast only with the dimension
+numbers ('NHWC', 'HWIO', 'NHWC'): the kernel's gradient in any other order runs
+at 1 to 3 GFLOP/s. Dilated operands run at half speed or less.
 
 A convolution of stride s is one of stride 1 between images cut into s x s
 blocks that count as channels; a kernel of side k then has m = ceil(k / s) taps
 each way. On such blocks there are three forms; in GFLOP/s of the plain
 convolution (conv, image, kernel), float32, batch 64, in a scan, the product and
 the first row by wall time on 2 idle cores, the rest by CPU time on 2 busy ones,
-so that differences below 20 % mean little:
+with an error of about 20 %:
 
   stride 2, kernel 4       direct         product        Winograd
   64x64x3 -> 64            115  82  30    147 103  68     56  59  38
@@ -18,8 +18,8 @@ so that differences below 20 % mean little:
   8x8x256 -> 512           171 150 180    215 169 180    250 291 272
   14x14x64 -> 128          185 180 174    155 165 122    166 220 115
 
-Winograd reads and writes more than the direct form: where other programs take
-the memory's bandwidth, its gain over a whole step of DCGAN 64 shrinks to none.
+Winograd needs more memory bandwidth than the direct form: if other programs
+take it, nothing is gained over a whole step of DCGAN 64.
 
 Shapes below: x [B, H, W, I], kernel k [kh, kw, I, O], y [B, h, w, O].
 """
@@ -31,11 +31,11 @@ import jax.numpy as jnp
 from jax import lax
 
 DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
-_CHUNK_BYTES = 10_000_000  # of Winograd tiles at a time: they stay in the cache
+_CHUNK_BYTES = 10_000_000  # of Winograd tiles at a time, to fit the CPU cache
 
 
 def conv(x, k, geometry):
-  """The convolution y of x with k."""
+  """Convolves x with k; returns y."""
   form = _form(geometry, x.dtype, *k.shape[2:], geometry.out)
   if form == 'direct':
     return lax.conv_general_dilated(x, k, geometry.stride, geometry.pads,
@@ -54,7 +54,7 @@ def conv(x, k, geometry):
 
 
 def image(y, k, geometry):
-  """The transpose of `conv` in x: x from y and k."""
+  """Transpose of `conv` in x: (y, k) -> x."""
   shape = len(y), *geometry.size, k.shape[2]
   # The direct form computes the blocks around the border too.
   counts = [n + m - 1 for n, m in zip(geometry.out, geometry.taps, strict=True)]
@@ -75,7 +75,7 @@ def image(y, k, geometry):
 
 
 def kernel(x, y, geometry):
-  """The transpose of `conv` in k: k from x and y."""
+  """Transpose of `conv` in k: (x, y) -> k."""
   shape = *geometry.kernel, x.shape[3], y.shape[3]
   form = _form(geometry, x.dtype, *shape[2:], geometry.out)
   if form == 'direct':
@@ -96,19 +96,18 @@ def kernel(x, y, geometry):
 
 
 def transpose(linear, y, *shapes):
-  """The transpose of a linear map of arrays of some shapes, applied to y."""
+  """Applies the transpose of a linear map of arrays of given shapes to y."""
   like = jax.typeof(jax.tree.leaves(y)[0])
   return jax.linear_transpose(linear, *map(like.update, shapes))(y)
 
 
 def _form(geometry, dtype, inputs, outputs, counts):
-  """Which form: 'direct', 'product' or 'winograd'; see the table above.
+  """Chooses 'direct', 'product' or 'winograd'; see the table above.
 
-  A product where there is nothing to slide, or too few channels for the direct
-  form's inner loop. Winograd where it saves 40 % of the multiplications that
-  the direct form spends on `counts` positions, which an odd size may not, and
-  the matrices are large enough to pay for the sums; in bfloat16 the sums would
-  lose digits.
+  A product if nothing slides, or there are too few channels for the direct
+  form. Winograd if it saves 40 % of the direct form's multiplications at
+  `counts` positions (an odd size may not) and the matrices are large enough to
+  pay for the sums; not in bfloat16, whose sums would lose digits.
   """
   channels = inputs * math.prod(geometry.blocks)
   if geometry.taps == (1, 1) or channels < 32:
@@ -157,7 +156,7 @@ def _image_by_phases(y, k, geometry):
 
 
 def _direct_kernel(x, y, geometry):
-  """Examples in the place of channels and channels in that of examples."""
+  """Swaps examples and channels."""
   pads = [(p[0], k + (n - 1) * s - size - p[0]) for p, k, n, s, size in zip(
       geometry.pads, geometry.kernel, geometry.out, geometry.stride,
       geometry.size, strict=True)]
@@ -175,14 +174,13 @@ def _patches(x, geometry):
   (h, w), (mh, mw) = geometry.out, geometry.taps
   x = _cut(x, geometry, h + mh - 1, w + mw - 1).swapaxes(2, 3)
   x = x.reshape(*x.shape[:3], -1)
-  # From the last to the first, so that the transpose adds the first first.
+  # In reverse, so that the transpose sums from the first to the last.
   x = [x[:, a:a + h, b:b + w] for a in reversed(range(mh))
        for b in reversed(range(mw))]
   return jnp.concatenate(x[::-1], -1).reshape(len(x[0]) * h * w, -1)
 
 
 def _kernel_matrix(k, geometry):
-  """The kernel k as [m m s s I, O]."""
   return _split_kernel(k, geometry).reshape(-1, k.shape[3])
 
 
@@ -195,12 +193,11 @@ def _kernel_matrix(k, geometry):
 
 
 def _tile_counts(geometry):
-  """Rows and columns of tiles, the last ones whole."""
   return tuple(-(-n // 2) for n in geometry.out)
 
 
 def _map_chunks(function, channels, geometry, *arrays):
-  """Maps over groups of examples; the results are stacked, [groups, ...]."""
+  """Maps over chunks of examples; stacks the results, [chunks, ...]."""
   batch = len(arrays[0])
   tile_bytes = 4 * 9 * channels * math.prod(
       (batch, *_tile_counts(geometry), *geometry.blocks))
@@ -222,7 +219,7 @@ def _tiles(x, geometry):
 
 
 def _differences(x, axis):
-  """Of pairs along an axis, x2 being the first of the next pair."""
+  """Differences of the pairs along an axis; x2 is the next pair's first."""
   # Splitting has a fast transpose, and x2 - x1 comes first for its order.
   even, x1 = (v.squeeze(axis + 1) for v in lax.split(x, (1, 1), axis + 1))
   x0, x2 = (lax.slice_in_dim(even, i, i + x.shape[axis] - 1, axis=axis)

@@ -1,8 +1,7 @@
-"""What augmentations, consistency terms and classifiers do to images.
+"""Flips and warps of images, for augmentations, penalties and classifiers.
 
-A warp (matrix [2, 2], offset [2]) says where the pixel at `point` of the result
-comes from: matrix @ point + offset. Points are (row, column) in pixels from the
-image's centre.
+A warp (matrix [2, 2], offset [2]) maps a point of the result to its source:
+matrix @ point + offset. Points are (row, column) in pixels from the centre.
 """
 
 import jax
@@ -11,16 +10,16 @@ from jax import random
 
 
 def check_images(images, name):
-  """Raises a ValueError for vectors [B, D], where pixels are to be moved."""
+  """Raises ValueError for vectors [B, D]."""
   if images.ndim != 4:
     raise ValueError(f'{name} moves pixels of images [H, W, C], the data are '
                      f'vectors {list(images.shape[1:])}; leave it out')
 
 
 def each_image(function, name):
-  """(images [B, H, W, C], keys [B]) -> images, from one (image, key) -> image.
+  """Maps (image, key) -> image over images [B, H, W, C] and keys [B].
 
-  Vectors are refused in the name of what uses it.
+  `who` is named in the error for vectors.
   """
   def apply(images, keys):
     check_images(images, name)
@@ -36,23 +35,20 @@ def random_flip(images, keys):
 
 
 def rotation(cos, sin):
-  """The matrix of a rotation about the centre."""
+  """Matrix of a rotation about the centre."""
   return jnp.stack([jnp.stack([cos, -sin]), jnp.stack([sin, cos])])
 
 
 def diagonal(rows, cols):
-  """The matrix that magnifies rows and columns."""
+  """Matrix that scales rows and columns."""
   return jnp.diag(jnp.stack([jnp.float32(rows), jnp.float32(cols)]))
 
 
 def chain(*moves):
-  """The warp of movements that are done one after the other.
-
-  Each is a matrix [2, 2] or an offset [2]: what happens to a point.
-  """
+  """Composes movements, each a matrix [2, 2] or an offset [2], into a warp."""
   total, origin = jnp.eye(2), jnp.zeros(2)
-  # From the result of each movement back to what it was done to. Products are
-  # written out: a matrix product may be rounded to fewer bits.
+  # From result to source. Products are written out, as matrix products may be
+  # rounded to fewer bits.
   for move in moves:
     if move.ndim == 1:
       origin = origin - jnp.sum(total * move[None, :], axis=1)
@@ -65,10 +61,7 @@ def chain(*moves):
 
 
 def warp(image, matrix, offset):
-  """The warped image [H, W, C], bilinear, mirrored beyond the border.
-
-  Differentiable by the image.
-  """
+  """Warps an image [H, W, C]: bilinear, mirrored at the border."""
   height, width = image.shape[:2]
   middle = jnp.array([(height - 1) / 2, (width - 1) / 2])
   points = jnp.stack(jnp.meshgrid(
@@ -89,7 +82,7 @@ def warp(image, matrix, offset):
 
 
 def _mirror(index, size):
-  """..., 2, 1, 0, 1, 2, ..., n - 2, n - 1, n - 2, ...: the border once."""
+  """Reflects indices: ..., 2, 1, 0, 1, 2, ..., n - 2, n - 1, n - 2, ..."""
   if size == 1:
     return jnp.zeros_like(index, jnp.int32)
   period = 2 * (size - 1)

@@ -1,8 +1,7 @@
-"""Penalties: all terms that are added to the adversarial loss.
+"""Penalties: terms that are added to the adversarial loss.
 
-A function that returns a term, `r1` for example, is named by a config; every
-public one of the files below can be imported from here, and to add one is to
-write it there. `term.py` says what a term is, and which arguments it may name.
+To add one, write a public function that returns it in a file of this package.
+`term.py` says what a penalty is, and which arguments it may declare.
 """
 
 from gan_jax.penalties.classes import *  # noqa: F403 - no entry for a new one

@@ -1,7 +1,7 @@
-"""Terms of classes and codes, on heads of the discriminator.
+"""Penalties on classes and codes, by heads of the discriminator.
 
-Each names the heads that it needs; the discriminator is built with them.
-CE is the cross-entropy of a head's logits with a class.
+Each names the heads (further outputs) that it needs; the discriminator is built
+with them. CE is the cross-entropy of a head's logits with a class.
 """
 
 from collections.abc import Callable
@@ -30,10 +30,10 @@ def acgan(*, num_classes: int) -> Regulariser:
 def tac_gan(*, num_classes: int) -> Regulariser:
   """Twin auxiliary classifiers (TAC-GAN).  Gong et al. 2019, arXiv:1907.02690.
 
-  The twin, trained on generated images only, tells the generator how easily its
-  classes are told apart, which `acgan` alone overdoes.
   disc: CE(real) + CE_twin(fake);  gen: CE(fake) - CE_twin(fake), as in the
-  authors' code: unlike in `acgan`, the classifier learns from real images only.
+    authors'
+  code: the classifier learns from real images only, the twin from generated
+    ones.
   """
   _check_classes('tac_gan', num_classes)
   return Regulariser(
@@ -75,12 +75,12 @@ def _check_classes(name, num_classes):
 def infogan(*, categories: tuple[int, ...] = (10,),
             continuous: int = 2, categorical_weight: float = 1.0,
             continuous_weight: float = 1.0) -> Regulariser:
-  """Codes that the images must reveal (InfoGAN).  Chen et al. 2016, 1606.03657.
+  """Recovers codes of z from images (InfoGAN).  Chen et al. 2016, 1606.03657.
 
   Both players minimise -log q(code | image), up to constants: CE for each
   categorical code, half the squared error (a Gaussian of variance 1) for each
-  continuous one, with a weight for each kind. The codes come first in z: see
-  `latents.infogan`, which takes the same categories and continuous.
+  continuous one, with a weight for each kind. Needs `latents.infogan` with the
+  same categories and continuous.
   """
   def negative_log_likelihood(fake_out, z):
     head, total, start = fake_out.heads['code'], 0.0, 0
@@ -139,8 +139,7 @@ def reacgan(*, num_classes: int, size: int = 128, temperature: float = 0.5,
 def _contrastive(name, ratio, num_classes, size, batch_all):
   """Mean of -log ratio(x, proxy, label) over all devices, for both players.
 
-  x [B, size] are the embeddings of images, proxy [B, size] those of their
-  classes, all of length 1.
+  x, proxy [B, size]: embeddings of images and of their classes, of length 1.
   """
   _check_classes(name, num_classes)
 
@@ -166,17 +165,17 @@ def semi_supervised(*, num_classes: int,
                     batch_mean: Callable = jnp.mean) -> Regulariser:
   """Classifier for data of few labels.  Salimans et al. 2016, arXiv:1606.03498.
 
-  Section 5. The discriminator classifies; its logit for every adversarial loss
-  follows from its class logits l, and the logit of its own is not used:
+  Section 5. D's logit for every adversarial loss follows from its class logits
+  l:
 
     k_plus_1: K + 1 classes, the last one is 'generated':
       logit = logsumexp(l_1 .. l_K) - l_{K+1};
     k: the same with l_{K+1} = 0: logit = logsumexp(l_1 .. l_K).
 
-  disc: CE of l_1 .. l_K with the class, a mean over the real examples of the
-  batch (of all devices) that have a label, 0 where none has; the others have
-  the label -1. The paper trains the generator by `feature_matching` alone;
-  beside it the adversarial loss goes on.
+  disc: CE of l_1 .. l_K with the class, a mean over the labelled real examples
+  of the batch (of all devices), 0 without any; unlabelled ones have the label
+  -1. The paper trains the generator by `feature_matching` alone; here the
+  adversarial loss stays.
   """
   _check_classes('semi_supervised', num_classes)
   if form not in ('k', 'k_plus_1'):
@@ -192,7 +191,7 @@ def semi_supervised(*, num_classes: int,
     logits = real_out.heads['semi_supervised'][:, :num_classes]
     values = optax.losses.softmax_cross_entropy_with_integer_labels(
         logits.astype(jnp.float32), jnp.maximum(label, 0))
-    # Where none has a label all values are 0.
+    # Without any label all values are 0.
     return values * known / jnp.maximum(batch_mean(known), 1e-9)
 
   size = num_classes + (form == 'k_plus_1')

@@ -1,4 +1,4 @@
-"""Consistency: small changes of an image must not change D's answer."""
+"""Consistency: small changes of an image must not change D's output."""
 
 from collections.abc import Callable
 
@@ -11,12 +11,11 @@ from gan_jax.penalties.term import Regulariser
 
 
 def cr(*, shift: float = 0.125, flip: bool = False) -> Callable:
-  """One answer to moved real images (CR).  Zhang et al. 2020, arXiv:1910.12027.
+  """Consistency of D on real images (CR).  Zhang et al. 2020, arXiv:1910.12027.
 
-  (D(x) - D(T(x)))^2 on real images. T shifts by up to `shift` of the size, what
-  comes in being the mirror image at the border as in StudioGAN, and mirrors if
-  `flip` is on (the paper does both; digits must not be mirrored). The paper's
-  weight is 10.
+  (D(x) - D(T(x)))^2 on real images. T shifts by up to `shift` of the size,
+  mirrored at the border as in StudioGAN, and flips if `flip` is on (the paper
+  does both; digits must not be flipped). The paper's weight is 10.
   """
   return lambda critic, real, real_out, keys: (
       real_out.logits - critic(_change(real, keys, shift, flip))) ** 2
@@ -38,12 +37,12 @@ def bcr(*, shift: float = 0.125, flip: bool = False) -> Callable:
 
 
 def zcr(*, std: float = 0.03, gen_weight: float = 0.1) -> Regulariser:
-  """One answer to latents close by (zCR).  Zhao et al. 2020, 2002.04724, 3.2.
+  """Consistency of D on close latents (zCR).  Zhao et al. 2020, 2002.04724.
 
-  (D(G(z)) - D(G(z + d)))^2, d ~ N(0, std^2). The generator maximises the mean
-  squared distance of the two images, times gen_weight. The paper's weight is 5
-  for D and 0.5 for G, so that gen_weight, which multiplies the term's weight,
-  is 0.1; StudioGAN's BigGAN has 20, 0.5 and the std 0.05.
+  Section 3.2.  (D(G(z)) - D(G(z + d)))^2, d ~ N(0, std^2). G maximises the mean
+  squared distance of the two images, times gen_weight, which multiplies the
+  penalty's weight. The paper's weights are 5 for D and 0.5 for G: gen_weight
+  0.1; StudioGAN's BigGAN has 20, 0.5 and the std 0.05.
   """
   def near(z, keys):
     # With packing there is a key for several latents.
@@ -87,7 +86,6 @@ def icr(*, shift: float = 0.125, flip: bool = False, std: float = 0.03,
 
 
 def _change(images, keys, shift, flip):
-  """Images shifted by up to a share of their size, perhaps mirrored."""
   check_images(images, 'a consistency term')
   keys = jax.vmap(random.split)(keys)
   most = [int(n * shift) for n in images.shape[1:3]]

@@ -14,11 +14,10 @@ def wgan_gp(*, target: float = 1.0, eps: float = 1e-10,
             one_sided: bool = False) -> Callable:
   """Gradient penalty between real and fake.  Gulrajani et al. 2017, 1704.00028.
 
-  Eq. 3: (|grad D(x)| - target)^2 at x = a real + (1 - a) fake, a ~ U(0, 1) for
-  each example, the norm taken over all of an image; `one_sided` penalises norms
-  above the target only (WGAN-LP, Petzka et al. 2018, arXiv:1709.08894, eq. 8).
-  `eps` stands under the square root, whose derivative is infinite at 0. The
-  paper's weight is 10.
+  Eq. 3: (|grad D(x)| - target)^2 at x = a real + (1 - a) fake, a ~ U(0, 1) per
+  example, the norm over all of an image; `one_sided` penalises norms above the
+  target only (WGAN-LP, Petzka et al. 2018, arXiv:1709.08894, eq. 8). `eps` is
+  added under the square root. The paper's weight is 10.
   """
   return lambda critic, real, fake, keys: _norm_penalty(
       critic, _between(real, fake, keys), target, eps, one_sided)
@@ -28,9 +27,9 @@ def dragan(*, scale: float = 0.5, target: float = 1.0, eps: float = 1e-10,
            batch_mean: Callable = jnp.mean) -> Callable:
   """Gradient penalty around real images.  Kodali et al. 2017, arXiv:1705.07215.
 
-  Like wgan_gp at x + a * scale * std(x) * u, with u ~ U(0, 1) for each pixel
-  and a ~ U(0, 1) for each example, std over the whole batch, as in the
-  authors' code. The paper's weight is 10.
+  Like wgan_gp at x + a * scale * std(x) * u, with u ~ U(0, 1) per pixel, a ~
+  U(0, 1) per example, std over the whole batch, as in the authors' code. The
+  paper's weight is 10.
   """
   def penalty(critic, real, keys):
     pairs = jax.vmap(random.split)(keys)
@@ -86,21 +85,20 @@ def r2() -> Callable:
 
 
 def _between(real, fake, keys):
-  """Points a real + (1 - a) fake, with one a ~ U(0, 1) for each example."""
+  """Points a real + (1 - a) fake, with one a ~ U(0, 1) per example."""
   alpha = _uniform(keys, (1,) * (real.ndim - 1))
   return alpha * real + (1.0 - alpha) * fake
 
 
 def _uniform(keys, shape):
-  """U(0, 1) of `shape` for each key: [B, *shape]."""
   return jax.vmap(lambda key: random.uniform(key, shape))(keys)
 
 
 def _squared_gradient(critic, images):
   """Squared norm of each logit's gradient by its own image, [B] float32.
 
-  It is that of the sum of logits: the same, unless batch norm in the critic
-  mixes the images. Use norm='none' or 'layer' there (Gulrajani et al., sec. 4).
+  Differentiates the sum of logits, which is wrong if batch norm in the critic
+  mixes images. Use norm='none' or 'layer' there (Gulrajani et al., sec. 4).
   """
   grad = jax.grad(lambda x: jnp.sum(critic(x)))(images).astype(jnp.float32)
   return jnp.sum(grad ** 2, axis=tuple(range(1, grad.ndim)))
@@ -115,16 +113,16 @@ def path_length(*, decay: float = 0.01, eps: float = 1e-10,
                 batch_mean: Callable = jnp.mean) -> Regulariser:
   """Path length of the generator.  Karras et al. 2020, arXiv:1912.04958, eq. 4.
 
-  (|J^T y| - a)^2, J the derivative of the image by z and y ~ N(0, 1), for each
-  example a draw; a is an exponential average of |J^T y|, in the state, from 0
-  on. As in the authors' code y is divided by sqrt(H W), and a has seen the
-  batch already; here no gradient goes through a. The paper's weight is 2, every
-  4 updates.
+  (|J^T y| - a)^2, J the derivative of the image by z and y ~ N(0, 1) per
+  example; a is an exponential average of |J^T y|, from 0 on. As in the authors'
+  code y is divided by sqrt(H W), and a includes this batch; here no gradient
+  goes through a. The paper's weight is 2, every 4 updates.
 
-  The paper's J is by the style; generators here have none, so that it is by z,
-  whose scale it depends on. Batch norm in the generator couples the examples:
-  J^T y is then of the whole batch's images by one z. `decay` is the share of a
-  batch in a; `eps` stands under the root of |J^T y|.
+  Departure: J is by z, as there is no style space; it depends on the scale of
+    z.
+  Batch norm in the generator mixes examples: J^T y is then of the whole batch's
+  images by one z. `decay` is the share of a batch in a; `eps` is added under
+  the root of |J^T y|.
   """
   def gen(generate, z, keys, memory):
     images, slope = jax.vjp(generate, z)

@@ -24,12 +24,12 @@ def lecam(*, decay: float = 0.99, start: int = 1000,
           batch_mean: Callable = jnp.mean) -> Regulariser:
   """Logits near the other side's average.  Tseng et al. 2021, arXiv:2104.03310.
 
-  relu(real - average of fake)^2 + relu(average of real - fake)^2,
-  with exponential averages of the logits, in the state. As in the authors' code
-  for BigGAN it acts from update `start` on, and until then the averages are the
-  last batch's; theirs include this batch, and decay by 0.9 there, by 0.99 for
-  StyleGAN2. With a lazy interval only the updates in which it acts are
-  averaged, and counted. The paper's weight is 0.3.
+  relu(real - average of fake)^2 + relu(average of real - fake)^2, with
+  exponential averages of the logits. As in the authors' code for BigGAN it acts
+  from update `start` on, until when the averages are the last batch's; theirs
+  include this batch, and decay by 0.9 there, by 0.99 for StyleGAN2. With a lazy
+  interval only the updates in which it acts are averaged and counted. The
+  paper's weight is 0.3.
   """
   def penalty(real_out, fake_out, memory):
     value = (nn.relu(real_out.logits - memory['fake']) ** 2
@@ -66,9 +66,8 @@ def pulling_away(*, batch_all: Callable = lambda x: x) -> Regulariser:
   """Features of fakes that differ (EBGAN-PT).  Zhao et al. 2017, 1609.03126.
 
   Eq. 4: 1 / (N (N - 1)) sum over i and j != i of cos(f(x_i), f(x_j))^2, for the
-  generator, over the N generated images of all devices; f are the features of
-  the discriminator: the code of an autoencoder, as in the paper (section 2.4),
-  whose weight is 0.1.
+  generator, over the N generated images of all devices; f are D's features: the
+  code of an autoencoder in the paper (section 2.4), whose weight is 0.1.
   """
   def gen(fake_out):
     features = batch_all(fake_out.features.astype(jnp.float32))
@@ -85,9 +84,8 @@ def pulling_away(*, batch_all: Callable = lambda x: x) -> Regulariser:
 def orthogonal(*, player: Player = 'both') -> Regulariser:
   """Orthogonal columns of all kernels.  Brock et al. 2019, arXiv:1809.11096.
 
-  Eq. 3, |W^T W * (1 - I)|_F^2: the columns of each kernel, one for each output
-  channel, become orthogonal and keep their norms. As in the authors' code,
-  tables of embeddings do not count. The paper's weight is 1e-4, for G.
+  Eq. 3, |W^T W * (1 - I)|_F^2, for all kernels but embeddings, as in the
+  authors' code; norms are free. The paper's weight is 1e-4, for G.
   """
   def penalty(params, keys):
     total = sum(_overlap(leaf) for path, leaf in
@@ -102,8 +100,8 @@ def _overlap(kernel):
   columns = kernel.reshape(-1, kernel.shape[-1])
   rows, count = columns.shape
   if 2 * rows <= count:
-    # |W^T W| = |W W^T|, which is smaller: the first layer of a generator may
-    # have thousands of columns. So many overlap, and no digits cancel.
+    # |W^T W| = |W W^T|, which is smaller for thousands of columns; without
+    # cancellation there.
     squares = jnp.sum(columns ** 2, axis=0)
     return jnp.sum((columns @ columns.T) ** 2) - jnp.sum(squares ** 2)
   gram = columns.T @ columns
@@ -113,9 +111,8 @@ def _overlap(kernel):
 def historical_averaging(*, player: Player = 'both') -> Regulariser:
   """Weights near their mean over time.  Salimans et al. 2016, 1606.03498, 3.3.
 
-  |params - mean|^2. The mean is of the parameters before all earlier updates, 0
-  is the value in the first; with a lazy interval, of the updates in which it
-  acts. The paper gives no weight.
+  |params - mean|^2, the mean over all earlier updates, 0 in the first; with a
+  lazy interval, over those in which it acts. The paper gives no weight.
   """
   def memory(params):
     return {'mean': jax.tree.map(jnp.zeros_like, params), 'updates': 0.0}

@@ -1,30 +1,30 @@
-"""What a term is, and what it may name as arguments.
+"""What a penalty is, and the arguments that it may declare.
 
-The simplest term is a function for the discriminator. It is called with those
-of the following that it NAMES as arguments, and returns a value per example,
-`penalty(critic, real, fake, keys) -> [B]` for example, of which the step takes
-the mean, times the weight in the config.
+The simplest penalty is a function for the discriminator, called with those of
+the following that it declares as arguments. It returns a value per example,
+such as `penalty(critic, real, fake, keys) -> [B]`, of which the step takes the
+mean, times the weight in the config.
 
   real, fake: images [B, H, W, C]
-  real_out, fake_out: what the discriminator says of them, as `Critique`
+  real_out, fake_out: discriminator outputs, as `Critique`
   label: [B] int32, of both
   z: latents [B, Z] of the generated images
   keys: [B], a random key for each example
-  critic: images -> logits [B], to ask the discriminator once more, with the
-    labels and the augmentation of the real images
+  critic: images -> logits [B], the discriminator with the labels and the
+    augmentation of the real images
   fake_critic: the same with the augmentation of the generated images
   critique: as critic, images -> Critique
-  generate: latents -> images; in a term of the generator the gradient goes
-    through its parameters too
+  generate: latents -> images; for the generator, differentiable by its
+    parameters
   params: of the player that is updated
   step: steps done so far
-  memory: what the term keeps from update to update, see `Regulariser`; then it
+  memory: kept from update to update, see `Regulariser`; the function then
     returns ([B], the memory after the update)
 
-A term of the generator, or one that has a memory or needs a head of the
-discriminator, is a `Regulariser`. The function that makes a term may ask for
-`num_classes`, `batch_mean`, the mean over the examples of all devices, and
-`batch_all`, which maps x [b, ...] of this device to [B, ...] of all devices.
+A penalty of the generator, or one with a memory or a head of the discriminator,
+is a `Regulariser`. A factory may declare `num_classes`, `batch_mean`, the mean
+over the examples of all devices, and `batch_all`, which gathers [b, ...] of all
+devices to [B, ...].
 """
 
 import inspect
@@ -33,18 +33,16 @@ from typing import NamedTuple
 
 
 class Regulariser(NamedTuple):
-  """Terms for one player or both.
+  """Penalties of one player or both.
 
-  disc, gen: functions of what they name -> [B], None for no term.
-  memory: where the memory of each function that names it starts,
-    {name: float}, or (params of its player) -> {name: tree}. It is float32,
-    part of the state of a run, and each player has its own. Its numbers must
-    come from parameters, `batch_mean` or `batch_all`, so that devices agree.
+  disc, gen: functions -> [B], or None.
+  memory: initial memory of each function that declares it, {name: float}, or
+    (params of its player) -> {name: tree}. It is float32, part of the state,
+    and separate for each player. It must be computed from parameters,
+    `batch_mean` or `batch_all`, so that devices agree.
   heads: ((name, size), ...) that the discriminator must have.
-  judge: Critique -> logits [B], which take the place of the discriminator's
-    own, for every loss and term.
-  missing_labels: whether the functions know that a label may be -1, of an
-    example without one.
+  judge: Critique -> logits [B] that replace the discriminator's own.
+  missing_labels: whether labels may be -1, of an example without one.
   """
 
   disc: Callable | None = None
@@ -60,10 +58,10 @@ class Regulariser(NamedTuple):
 
 
 class Term(NamedTuple):
-  """A penalty in the game: added every `every` updates, `every` times as big.
+  """A penalty of a run: applied every `every` updates, scaled by `every`.
 
-  This lazy interval is that of Karras et al. 2020, arXiv:1912.04958, B. In the
-  updates between, a memory stays as it is.
+  Lazy regularisation: Karras et al. 2020, arXiv:1912.04958, B. Memories do not
+  change in between.
 
   fn: a function for the discriminator, or a `Regulariser`.
   weight: a number, or a function of the step.
@@ -80,11 +78,11 @@ class Term(NamedTuple):
 
   @property
   def parts(self) -> Regulariser:
-    """The term as a `Regulariser`."""
+    """The penalty as a `Regulariser`."""
     return self.fn if isinstance(self.fn, Regulariser) else Regulariser(self.fn)
 
 
 def names(function: Callable | None, argument: str) -> bool:
-  """Whether a function, if there is one, names an argument."""
+  """Whether a function, if not None, declares an argument."""
   return function is not None and argument in inspect.signature(
       function).parameters

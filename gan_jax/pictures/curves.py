@@ -11,7 +11,7 @@ from gan_jax.metrics import low_is_better
 from gan_jax.pictures import plots
 from gan_jax.pictures.images import png
 
-# A part keeps its colour in every panel.
+# One colour per part, in every panel.
 _COLOURS = dict(zip(('disc', 'gen', 'real', 'fake', 'held_out'), plots.COLOURS,
                     strict=False))
 _LABELS = {'prob/real': 'D(x)', 'prob/fake': 'D(G(z))', 'held_out': 'held-out',
@@ -21,7 +21,7 @@ _SCORES = ('eval/', 'fid', 'fd', 'kid')  # beginnings of the names of scores
 
 
 class _Panel(NamedTuple):
-  """Curves that share axes, and in few words what they are in a good run."""
+  """Curves that share axes, with a note on healthy values."""
 
   name: str
   keys: tuple
@@ -31,7 +31,7 @@ class _Panel(NamedTuple):
 
 
 _PANELS = (
-    # Of loss/* only the two players' have an equilibrium, not their parts.
+    # Only loss/disc and loss/gen have an equilibrium.
     _Panel('loss', ('loss/disc', 'loss/gen'),
            'good: settles; neither runs away from the other'),
     _Panel('P(real)', ('prob/real', 'prob/held_out', 'prob/fake'),
@@ -60,20 +60,20 @@ def curves(scalars, *, levels, title) -> bytes:
   """Draws losses, D's outputs, gradients, penalties and scores as a PNG.
 
   There is one panel for each of `_PANELS`, one for penalty/*, and one for each
-  score with its floor (eval/*_floor) dashed; those without data are left out.
-  A long curve is drawn twice: as logged, pale, and smoothed, strong; the axis
-  shows all of the smoothed one and 98 % of the raw one. Null values, which
-  stand for NaN and Inf, are red crosses on the axis.
+  score with its floor (eval/*_floor) dashed; those without data are left out. A
+  long curve is drawn twice: raw, pale, and smoothed, strong; the axis shows all
+  of the smoothed one and 98 % of the raw one. Nulls (NaN and Inf) are red
+  crosses on the axis.
 
   Args:
-    scalars: list of dicts with 'step', the rows of scalars.jsonl; a key may be
-      missing from any row, and its value may be None.
-    levels: {key: value}, drawn dashed where the key is drawn: the value at the
-      game's equilibrium, as {'loss/disc': 1.386, 'loss/gen': 0.693}.
+    scalars: list of dicts with 'step', the rows of scalars.jsonl; keys may be
+      missing, values may be None.
+    levels: {key: value at the equilibrium}, drawn dashed, such as {'loss/disc':
+      1.386, 'loss/gen': 0.693}.
     title: the line above the panels.
   """
   panels = _panels(scalars)
-  # Of an odd number the first is as wide as two: no place stays empty.
+  # For an odd number the first panel has double width.
   wide = len(panels) % 2
   rows = (len(panels) + wide) // 2 or 1
   height = 70 + 260 * rows
@@ -111,7 +111,6 @@ def _panels(scalars):
 
 
 def _draw(axes, panel, scalars, levels):
-  """Draws the curves of a panel, and its {key: level} dashed."""
   shown, bad, note = [], set(), panel.good
   for i, key in enumerate(panel.keys):
     steps, values = np.array(sorted(
@@ -170,13 +169,13 @@ def _curve(axes, steps, values, *, log, color, label, marker):
     axes.plot(steps, values, color=color, label=label, linewidth=1.6, zorder=3,
               marker='o' if marker or count < 20 else '', markersize=3.5)
     return [values.min(), values.max()]
-  # From the lowest to the highest value of each part: no spike is lost.
+  # Minimum and maximum of each bin, so that no spike is lost.
   starts = np.linspace(0, count, min(400, count // 3), endpoint=False,
                        dtype=int)
   axes.fill_between(steps[starts], np.minimum.reduceat(values, starts),
                     np.maximum.reduceat(values, starts), color=color,
                     alpha=0.25, linewidth=0.5, zorder=1.5)
-  # A mean over 1/30 of the curve, twice: bumps instead of boxes.
+  # A moving average over 1/30 of the curve, twice.
   smooth, size = np.log(values) if log else values, 2 * (count // 60) + 1
   smooth = uniform_filter1d(uniform_filter1d(smooth, size), size)
   smooth = np.exp(smooth) if log else smooth
@@ -188,7 +187,6 @@ def _curve(axes, steps, values, *, log, color, label, marker):
 
 
 def _draw_levels(axes, name, levels):
-  """Dashed lines, whose values the legend has."""
   texts = {}
   for key, value in levels.items():
     text = '1/2' if value == 0.5 else f'{value:.4g}'
@@ -200,7 +198,7 @@ def _draw_levels(axes, name, levels):
 
 
 def _limits(panel, shown):
-  """(low, high) of the vertical axis; (None, None) where nothing is shown."""
+  """(low, high) of the vertical axis; (None, None) without data."""
   if panel.name == 'P(real)':
     return -0.02, 1.02
   if not shown:

@@ -1,7 +1,7 @@
-"""Images as bytes: in a grid, with words beside them, as PNG and as GIF.
+"""Images as bytes: grids, contact sheets, PNG and GIF.
 
-The letters grow with the picture, so that they can be read on a phone too,
-where a page shows all pictures 360 pixels wide.
+Letters scale with the picture, to be legible on a page that shows all pictures
+360 pixels wide.
 """
 
 import io
@@ -19,11 +19,11 @@ _LARGEST = 128  # pixels of an example
 
 
 def to_uint8(images):
-  """Images of a generator, floats in [-1, 1], as uint8 of the same shape.
+  """Converts generated images, floats in [-1, 1], to uint8 of the same shape.
 
-  The rule, which is part of every score's protocol: clip(round((x + 1) *
-  127.5), 0, 255) in float32, halves rounded to even. -1 gives 0, 0 gives 128,
-  1 gives 255, and NaN gives 0.
+  clip(round((x + 1) * 127.5), 0, 255) in float32, halves rounded to even: -1
+  gives 0, 0 gives 128, 1 gives 255, and NaN gives 0. Part of every score's
+  protocol.
 
   Raises:
     ValueError: images are integers or booleans.
@@ -37,7 +37,7 @@ def to_uint8(images):
 
 
 def grid(images, columns=0, *, padding=2, side=600):
-  """Lays images out row by row, on white, enlarged so that all can be seen.
+  """Arranges images row by row, on white, enlarged.
 
   1, 3 and 4 channels are kept; of 2 channels the first is shown in grey, of
   more than 4 the first three as RGB.
@@ -47,8 +47,8 @@ def grid(images, columns=0, *, padding=2, side=600):
     columns: images per row, of fewer images all in one row; 0 for about as many
       as rows, with few places empty: 10 images are 5 + 5, not 4 + 4 + 2.
     padding: pixels between and around the images, never enlarged.
-    side: pixels of the longer side of the grid, to which the whole number that
-      enlarges the images brings it nearest; 1 never enlarges.
+    side: target pixels of the longer side, for the integer scale of the images;
+      1 never enlarges.
 
   Returns:
     uint8 [H', W', C'], C' in (1, 3, 4).
@@ -92,8 +92,8 @@ def drawable(images):
 def contact_sheet(rows, names, *, columns, title=''):
   """Rows of examples, each with its name (or '') on the left.
 
-  `rows` is a list of uint8 [n, H, W, C], n from 1 to `columns`; large images
-  are reduced. Returns uint8 [H', W', 3].
+  `rows`: list of uint8 [n, H, W, C], n from 1 to `columns`; large images are
+  reduced. Returns uint8 [H', W', 3].
   """
   rows = [_reduced(row) for row in rows]
   # White images behind the others fill each row.
@@ -119,7 +119,6 @@ def contact_sheet(rows, names, *, columns, title=''):
 
 
 def _reduced(images):
-  """Uint8 [N, H, W, 1, 3 or 4], no larger than what is shown of an example."""
   found = []
   for image in map(pillow, drawable(images)):
     image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BOX)
@@ -128,14 +127,12 @@ def _reduced(images):
 
 
 def _font(size, bold=False):
-  """The font of the plots, which Matplotlib brings along."""
   return ImageFont.truetype(os.path.join(
       matplotlib.get_data_path(), 'fonts', 'ttf',
       f'DejaVuSans{"-Bold" * bold}.ttf'), size)
 
 
 def _cut(text, font, width):
-  """The text in one line, cut off behind so many pixels."""
   text = text.replace('\n', ' ')
   if font.getlength(text) <= width:
     return text
@@ -180,11 +177,11 @@ def read_png(data: bytes):
 
 
 def gif(frames) -> bytes:
-  """Encodes frames, uint8 [H, W, C] of one shape, as a GIF that never ends.
+  """Encodes frames, uint8 [H, W, C] of one shape, as an endless GIF.
 
-  Grey is without loss. Colours share one palette of 256, taken from up to 16
-  frames, without dithering, which would flicker; alpha is composited on white.
-  Equal neighbouring frames are stored as one that is shown longer.
+  Grey is lossless. Colours share one palette of 256, of up to 16 frames,
+  without dithering, which would flicker; alpha is composited on white. Equal
+  neighbouring frames are merged.
 
   Raises:
     ValueError: no frame, a wrong dtype or unequal shapes.

@@ -13,18 +13,18 @@ INK, FAINT, _PALE = '#333333', '#999999', '#E6E6E6'
 _REAL, _FAKE, _, _, _, _SKY = COLOURS
 _CHANNELS = (('R', '#D32F2F'), ('G', '#2E8B57'), ('B', '#1F5FBF'), ('A', FAINT))
 _FONT = 14  # points at 100 dpi; a plot 720 pixels wide is read on a phone too
-_MARGIN = 1.25  # of the real points' range, so that what misses is seen
+_MARGIN = 1.25  # of the real points' range, to show outliers
 _DARKEST = 1e-9  # power below this is rounding, or an image of one colour
 _BARS = 40  # that can be told apart and named
 
 
 def figure(width, height, layout='constrained') -> Figure:
-  """An empty figure of so many pixels. Without pyplot nothing is global."""
+  """An empty figure of a size in pixels, without pyplot's global state."""
   return Figure((width / 100, height / 100), dpi=100, layout=layout)
 
 
 def dress(axes, *, title='', pad=None, size=_FONT, grid='', **texts):
-  """Sets title, labels and limits, and gives all axes one look."""
+  """Sets title, labels, limits and style of axes."""
   axes.set(**texts)
   axes.set_title(title, loc='left', fontsize=size + 1, color=INK, pad=pad,
                  parse_math=False)
@@ -50,7 +50,7 @@ def dress(axes, *, title='', pad=None, size=_FONT, grid='', **texts):
 
 
 def legend(axes, *, size=_FONT, **how):
-  """Names the curves."""
+  """Adds a legend."""
   axes.legend(**{'loc': 'upper right', 'fontsize': size, 'framealpha': 0.85,
                  'edgecolor': 'none', 'labelcolor': INK, **how})
 
@@ -66,10 +66,10 @@ def pixels(drawn: Figure) -> np.ndarray:
 
 
 def scatter(points, *, real=None, labels=None, side=600, title=''):
-  """Vectors as dots by their first two coordinates, over paler real ones.
+  """Scatter plot of the first two coordinates, over paler real ones.
 
-  The axes depend on `real` alone, so that the frames of a film do not jump;
-  without it, on the points. What lies outside of them is counted in a corner.
+  The axes depend on `real` alone, so that frames of an animation do not jump;
+  or on the points without it. Points outside are counted in a corner.
 
   Args:
     points: float [N, D]; of D = 1 the other coordinate is 0.
@@ -122,10 +122,9 @@ def _in_a_plane(points, name):
 
 
 def principal_axes(real) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-  """The plane in which real features [N, F] vary most.
+  """The PCA plane of real features [N, F], by singular values.
 
-  Principal components by singular values. The sign of an axis, which is free,
-  makes its largest entry positive.
+  The largest entry of an axis is positive.
 
   Returns:
     (mean [F], axes [2, F], share [2] of the variance), float64; zeros for axes
@@ -143,10 +142,7 @@ def principal_axes(real) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def plane(real, fake):
-  """Features [N, F], [M, F] in the plane of the real ones' main axes.
-
-  Generated ones that are not finite are left out.
-  """
+  """PCA plot of finite features [N, F], [M, F], by the real ones' axes."""
   mean, directions, share = principal_axes(real)
   drawn = figure(720, 660)
   axes = drawn.add_subplot()
@@ -164,10 +160,7 @@ def plane(real, fake):
 
 
 def spectrum(frequency, real, fake):
-  """Power [N, R], [M, R]: medians, and where 80 % of the real images are.
-
-  At each frequency [R], in cycles per pixel.
-  """
+  """Power [N, R], [M, R] by frequency [R], cycles per pixel: median, 80 %."""
   drawn = figure(720, 500)
   axes = drawn.add_subplot(yscale='log')
   low, middle, high = np.quantile(np.maximum(real, _DARKEST), (0.1, 0.5, 0.9),
@@ -191,8 +184,8 @@ def spectrum(frequency, real, fake):
 def statistics(*, classes, sizes, histograms, edges, title):
   """Classes {name: count}, sizes {'64x48': count} and values, side by side.
 
-  Without classes or sizes there is a panel less. `histograms` [C, bins] are
-  counts of the values of each channel, `edges` [bins + 1] those of the bins.
+  `histograms` [C, bins] are counts of the values of each channel, `edges` [bins
+  + 1]. Panels without data are left out.
   """
   panels = [panel for panel in (
       (classes, 'class', 'classes', '', COLOURS[0]),
@@ -223,7 +216,6 @@ def statistics(*, classes, sizes, histograms, edges, title):
 
 
 def _bars(axes, counted, one, many, label, colour):
-  """Horizontal bars from top to bottom, with their counts."""
   least, most = min(counted.values()), max(counted.values())
   title = (f'{len(counted):,} {one if len(counted) == 1 else many}, '
            + f'{least:,} to ' * (least < most) + f'{most:,} each')

@@ -1,6 +1,7 @@
-"""The life of a run: its loop, health, folder, checkpoints and processes.
+"""Training loop, monitoring, files, checkpoints, multi-process.
 
-`train.train` is the way in; views also use `files`, `Checkpoints`, `Sampler`,
-`Evaluator`, `Best` and `ScoreWriter`. A new detector is a function in `health`,
-entered in DETECTORS; what is due at some steps is added to `train._Loop._due`.
+`train.train` is the entry point; views also use `files`, `Checkpoints`,
+`Sampler`, `Evaluator`, `Best` and `ScoreWriter`. A new detector is a function
+in `health`, entered in DETECTORS; a new periodic output goes into
+`train._Loop._due`.
 """

@@ -1,6 +1,6 @@
-"""The checkpoints of a run: published whole, verified, never half gone.
+"""Atomic, verified checkpoints.
 
-Orbax writes the arrays; a manifest beside them (`run.manifest`) finds damage.
+Orbax writes the arrays; a manifest (`run.manifest`) detects damage.
 """
 
 import concurrent.futures
@@ -26,24 +26,23 @@ _LOG = logging.getLogger(__name__)
 
 
 class NonFiniteStateError(CheckpointError):
-  """A state with a value that is infinite or not a number."""
+  """A state with a value that is infinite or NaN."""
 
 
 class Checkpoints(contextlib.AbstractContextManager):
-  """The folder WORKDIR/checkpoints, which holds a folder for each step.
+  """The folder WORKDIR/checkpoints, with a folder for each step.
 
-  What is saved is written to `.saving-STEP`, gets its manifest, and is renamed
-  to STEP; only then older ones are renamed and deleted. So a folder with a
-  number for its name was whole, and a kill at any moment leaves a valid one,
-  with keep=1 too. File times and clocks decide nothing.
+  A checkpoint is written to `.saving-STEP`, gets its manifest, and is renamed
+  to STEP; after that older ones are renamed and deleted. So a kill at any
+  moment leaves a valid one, with keep=1 too. File times are never used.
   """
 
   def __init__(self, workdir, *, keep: int = 0, strict: bool = False):
     """Opens the folder of a run.
 
-    With `keep`, how many of the newest stay, as the run that writes; with 0 as
-    a reader, who leaves alone what is half written: the run may be alive. With
-    `strict` a damaged checkpoint is an error and is not passed over.
+    `keep`: how many of the newest to keep; 0 for a reader, who leaves
+    unfinished checkpoints alone. `strict`: a damaged one is an error instead of
+    skipped.
     """
     self._folder = os.path.abspath(os.path.join(workdir, 'checkpoints'))
     self._keep, self._strict = keep, strict
@@ -64,13 +63,13 @@ class Checkpoints(contextlib.AbstractContextManager):
   def latest(self, *, anew: bool = False) -> int:
     """Step of the newest valid checkpoint, 0 if there is none.
 
-    Waits for a save in flight. A warning names what is wrong with newer ones;
-    the run (not a reader) moves them aside, so that it can save them again.
-    `anew` verifies again what was valid before.
+    Waits for a running save. Warns of damaged newer ones; the run (not a
+    reader) moves them aside, so that it can save them again. `anew` verifies
+    again what was valid before.
 
     Raises:
       CheckpointError: none is valid; or `strict` and the newest is damaged; or
-        the save in flight could not be written.
+        the running save failed.
     """
     self.wait()
     if self._newest is None or anew:
@@ -78,7 +77,7 @@ class Checkpoints(contextlib.AbstractContextManager):
     return self._newest
 
   def digest(self, step: int) -> str:
-    """Verifies a checkpoint: the sha256 that stands for each of its bytes.
+    """Verifies a checkpoint; returns the manifest hash.
 
     Raises:
       CheckpointError: with the files that are damaged.
@@ -93,11 +92,11 @@ class Checkpoints(contextlib.AbstractContextManager):
       raise CheckpointError(f'the checkpoint {path} is damaged: {e}') from e
 
   def save(self, step: int, state) -> None:
-    """Starts to save; the previous save has ended when this returns.
+    """Starts to save, after the previous save.
 
     Raises:
-      CheckpointError: the state is not finite (the last good one stays the
-        newest), or the folder cannot be written.
+      CheckpointError: the state is not finite (the last valid checkpoint stays
+        the newest), or the folder cannot be written.
     """
     if not bool(_all_finite(state)):
       raise NonFiniteStateError(
@@ -117,7 +116,7 @@ class Checkpoints(contextlib.AbstractContextManager):
         self._orbax.wait_until_finished(), self.publish(step)))
 
   def wait(self) -> None:
-    """Waits until what was begun is on disk, as `save` does; raises as it."""
+    """Waits until the running save is on disk; raises as `save`."""
     if self._saving:
       (step, future), self._saving = self._saving, None
       with self._writing():
@@ -127,8 +126,7 @@ class Checkpoints(contextlib.AbstractContextManager):
   def shapes(self, step: int, *, verified: bool = False):
     """The tree {name: {name: ...}} of a step; leaves have shape and dtype.
 
-    Its files are read and verified first, but where `latest` or `digest` has
-    just done so.
+    Verifies its files, unless `verified` by `latest` or `digest` just before.
 
     Raises:
       CheckpointError: none there, damaged or unreadable.
@@ -142,11 +140,11 @@ class Checkpoints(contextlib.AbstractContextManager):
       return self._orbax.metadata(self._path(step)).item_metadata.tree
 
   def restore(self, abstract, step: int = 0, *, verified: bool = False):
-    """The state of a step (0: the newest) in the form of `parallel.abstract`.
+    """Restores a step (0: the newest) into the form of `parallel.abstract`.
 
     Raises:
-      CheckpointError: as `shapes`, or of other arrays than those of `abstract`
-        (names, shapes or dtypes).
+      CheckpointError: as `shapes`, or names, shapes or dtypes that differ from
+        those of `abstract`.
     """
     if not step:
       step, verified = self.latest(anew=True), True
@@ -168,11 +166,11 @@ class Checkpoints(contextlib.AbstractContextManager):
           args=ocp.args.StandardRestore(_of_one_process(abstract)))
 
   def publish(self, step: int) -> None:
-    """Makes `.saving-STEP` a checkpoint, then deletes the oldest ones."""
+    """Renames `.saving-STEP` to STEP, then deletes the oldest checkpoints."""
     manifest.write(self._path(f'.saving-{step}'), step)
     os.rename(self._path(f'.saving-{step}'), self._path(step))
     sync_folder(self._folder)
-    self.digest(step)  # Has the disk kept what was written?
+    self.digest(step)  # Verifies what was written.
     for old in self.steps()[:-self._keep]:
       os.rename(self._path(old), self._path(f'.deleting-{old}'))
     self._sweep()
@@ -191,7 +189,7 @@ class Checkpoints(contextlib.AbstractContextManager):
 
   @functools.cached_property
   def _orbax(self):
-    # Where several share a run, one reads and writes: none waits for another.
+    # Process 0 alone reads and writes, so that none waits for another.
     index, count = parallel.processes()
     alone = ocp.options.MultiprocessingOptions(
         primary_host=index, active_processes={index} if count > 1 else None)
@@ -210,7 +208,7 @@ class Checkpoints(contextlib.AbstractContextManager):
         valid = step
         break
       except manifest.Damage as e:
-        if not os.path.lexists(self._path(step)):  # A living run deletes it.
+        if not os.path.lexists(self._path(step)):  # Deleted by the run.
           return self._find_newest()
         damaged[step] = e
     if not damaged:
@@ -219,11 +217,11 @@ class Checkpoints(contextlib.AbstractContextManager):
     if not valid:
       raise CheckpointError(
           f'damaged checkpoint {said}. No older one is valid: bring the files '
-          'back from a copy, or begin anew in another --workdir')
+          'back from a copy, or start in another --workdir')
     if self._strict:
       raise CheckpointError(f'damaged checkpoint {said}. Without --strict, '
-                            f'step {valid} would take its place')
-    _LOG.warning('DAMAGED CHECKPOINT %s; step %d takes its place', said, valid)
+                            f'step {valid} would be used instead')
+    _LOG.warning('DAMAGED CHECKPOINT %s; using step %d instead', said, valid)
     for step in damaged if self._keep else ():
       names = (f'damaged-{step}' + (f'.{i}' if i else '')
                for i in itertools.count())
@@ -235,7 +233,7 @@ class Checkpoints(contextlib.AbstractContextManager):
 
   @contextlib.contextmanager
   def _writing(self):
-    """Of a save that fails: frees its room, and says why."""
+    """Cleans up and reports failed saves."""
     try:
       yield
     except (OSError, ValueError) as e:  # ValueError: of tensorstore
@@ -258,8 +256,8 @@ class Checkpoints(contextlib.AbstractContextManager):
     except Exception as e:  # Orbax raises a dozen kinds for damaged files.
       raise CheckpointError(
           f'cannot read {self._path(step)}, though its files are as they were '
-          f'saved: {first_line(e)}; move the folder away to go on from the '
-          'checkpoint before it') from e
+          f'saved: {first_line(e)}; move the folder away to resume from '
+          'the checkpoint before it') from e
 
 
 @jax.jit
@@ -270,7 +268,7 @@ def _all_finite(state):
 
 
 def _of_one_process(tree):
-  """Without devices, which Orbax takes for those of all processes."""
+  """Strips sharding so Orbax treats arrays as process-local."""
   if parallel.processes()[1] == 1:
     return tree
   return jax.tree.map(
@@ -286,5 +284,5 @@ def arrays(tree) -> dict[str, str]:
 
 
 def name_of(path) -> str:
-  """'gen/params/...', the same for a state and for the dicts that Orbax has."""
+  """'gen/params/...' of a path, the same for a state and for Orbax's dicts."""
   return jax.tree_util.keystr(path, simple=True, separator='/')

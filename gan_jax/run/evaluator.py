@@ -1,4 +1,4 @@
-"""What is looked at while training: sample grids and scores of the average."""
+"""Sample grids and scores during training."""
 
 import functools
 from collections.abc import Callable
@@ -21,11 +21,11 @@ _POINTS = 2000  # of a scatter plot, generated and real
 
 
 class SamplesError(ValueError):
-  """Generated examples are not finite: there is nothing to score or to show."""
+  """Generated examples are not finite."""
 
 
 class Sampler:
-  """Examples of the averaged generator, by compiled functions.
+  """Compiled sampling from the EMA generator.
 
   Images are uint8 [B, H, W, C]; vectors stay float32 [B, D].
   """
@@ -38,18 +38,18 @@ class Sampler:
     self._low, self._high = image_range
 
   def latents(self, key, count: int, start: int = 0):
-    """The latents [count, Z] from place `start` on."""
+    """Latents [count, Z] from position `start` on."""
     return self._latent(key, count, start)
 
   def images(self, average, z, label, *, chunk: int = 256,
              floats: bool = False) -> np.ndarray:
-    """The examples of z [B, Z] and label [B], `chunk` at a time on a device.
+    """Generates examples of z [B, Z], label [B], `chunk` at a time per device.
 
-    All devices on which the average lies share them: see `parallel.spread`.
-    `floats` leaves images in the generator's range, float32.
+    All devices that hold `average` share them, see `parallel.spread`. `floats`
+    leaves images in the generator's range, float32.
 
     Raises:
-      SamplesError: some are not finite, which bytes would not show.
+      SamplesError: some are not finite, which uint8 would hide.
     """
     chunk *= parallel.copies(average)
     label, found = np.asarray(label, np.int32), []
@@ -61,11 +61,11 @@ class Sampler:
     return np.concatenate(found)
 
   def start(self, average, z, label):
-    """Gives the work to the device and does not wait for it."""
+    """Dispatches the generation without waiting."""
     return self._generate(average, z, jnp.asarray(label, jnp.int32))
 
   def finish(self, images) -> np.ndarray:
-    """Waits for what was started."""
+    """Waits for `start`; converts to uint8."""
     x = np.asarray(images)
     if x.ndim == 2:
       return x.astype(np.float32)
@@ -74,9 +74,9 @@ class Sampler:
 
 
 def grid_labels(experiment: Experiment) -> np.ndarray:
-  """Labels [rows * columns] of the sample grid: a row per class if any.
+  """Labels [rows * columns] of the sample grid, a row per class if conditional.
 
-  Of vectors, the labels of many points, the classes in turn.
+  For vectors, labels of many points, cycling through the classes.
   """
   rows, columns = experiment.config['sample_grid']
   classes = experiment.info.classes
@@ -90,10 +90,10 @@ def grid_labels(experiment: Experiment) -> np.ndarray:
 
 
 class Evaluator:
-  """Sample grids (of vectors: points) and scores of a state."""
+  """Sample grids (scatter plots for vectors) and scores of a state."""
 
   def __init__(self, experiment: Experiment):
-    """Fixes the latents of the grid, for the whole run and all its resumes."""
+    """Draws the latents of the grid, fixed for the run and all its resumes."""
     self._run, config = experiment, experiment.config
     self._sampler = Sampler(experiment.game, config['image_range'])
     self._key = jax.random.fold_in(jax.random.key(config['seed']), 2**31 - 2)
@@ -105,11 +105,11 @@ class Evaluator:
     self._order = functools.cache(lambda size: Batches(count, size, 0)(0, 1)[0])
 
   def start_grid(self, state):
-    """Starts to draw the fixed latents; the state may be given away after."""
+    """Dispatches the sample grid; the state may be donated afterwards."""
     return self._sampler.start(state.ema, self._z, self._label)
 
   def finish_grid(self, started) -> np.ndarray:
-    """The picture that was started, uint8 [H', W', C']."""
+    """Waits for `start_grid`; returns the image, uint8 [H', W', C']."""
     examples, real = self._sampler.finish(started), self._run.source.images
     if examples.ndim > 2:
       return pictures.grid(examples, self._run.config['sample_grid'][1])
@@ -117,10 +117,10 @@ class Evaluator:
         real[self._order(min(_POINTS, len(real)))]))
 
   def draw(self, average, start: int, stop: int):
-    """(examples, labels or None) of the places from start on, to be scored.
+    """Generates (examples, labels or None) of positions start to stop - 1.
 
-    Classes are as often as in the data; in turn where the data are balanced.
-    All devices on which the average lies share the work.
+    Classes are as frequent as in the data; equally if `balanced`. All devices
+    that hold a replica of `average` take part.
     """
     z = self._sampler.latents(jax.random.fold_in(self._key, _SCORES),
                               stop - start, start)
@@ -137,14 +137,13 @@ class Evaluator:
 
   def scores(self, state, draw: Callable | None = None, *,
              forgiving: bool = False) -> list[Score]:
-    """All configured scores of a state.
+    """Computes all configured scores of a state.
 
     Args:
-      state: whose average generates.
-      draw: (start, stop) -> what `self.draw` gives of its average, for
-        processes that do so together.
-      forgiving: an evaluator that fails gives a score without a value, with
-        the reason, and costs the others nothing.
+      state: its EMA generator is scored.
+      draw: (start, stop) -> as `self.draw`, for several processes.
+      forgiving: a failing evaluator gives a score without a value, with the
+        reason.
     """
     draw = draw or partial(self.draw, state.ema)
     how, run = self.protocol | {'step': int(state.step)}, self._run
@@ -163,7 +162,7 @@ class Evaluator:
 
   @property
   def protocol(self) -> dict:
-    """What all scores of this run have in common, whatever the checkpoint."""
+    """Evaluation settings that all scores of this run share."""
     config = self._run.config
     game = {k: v for k, v in config.items() if k not in files.RESUMABLE}
     return {'weights': 'ema' if config['ema_decay'] else 'last',
@@ -174,16 +173,16 @@ class Evaluator:
 
 
 def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:
-  """Values of the losses and of D's answers at the equilibrium.
+  """Losses and discriminator outputs at the theoretical equilibrium.
 
-  There real and generated images look the same, so D answers one number c to
-  both: the one with the lowest loss.disc(c, c). Where a range of c is lowest
-  (a critic's offset is free), what depends on c has no level and is left out.
+  There real and generated images look the same, so D outputs one number c for
+  both: the one with the lowest loss.disc(c, c). If several c are lowest (a
+  critic's offset is free), values that depend on c are left out.
 
   Returns:
-    {'loss/disc': ..., 'loss/gen': ..., 'auc': 1/2, 'prob/*': ..., 'sign/*':
-    0 where c is}; * is real, fake and held_out, but for sign/fake. {} for a
-    loss that does not read logits, or is finite nowhere.
+    {'loss/disc': ..., 'loss/gen': ..., 'auc': 1/2, 'prob/*': ..., 'sign/*': 0
+    where c is}; * is real, fake and held_out, but for sign/fake. {} for a loss
+    that does not read logits, or is finite nowhere.
   """
   if loss.inputs != 'logits' or loss.needs:
     return {}
@@ -195,14 +194,14 @@ def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:
       return (jnp.mean(loss.disc(x, x, *memory)),
               jnp.mean(loss.gen(x, x, *memory)))
 
-    # A loss may ask for the mean over devices: here is one.
+    # A loss may use batch_mean: one device here.
     disc, gen = jax.vmap(one, axis_name=parallel.AXIS)(c[None])
     return disc[0], gen[0]
 
   c = jnp.linspace(-5.0, 5.0, 10001)
   disc, gen = jax.lax.map(both, c, batch_size=128)
   lowest = jnp.flatnonzero(disc <= disc.min() + 1e-5)
-  if not len(lowest):  # NaN is not the lowest of anything
+  if not len(lowest):  # all NaN
     return {}
   middle = lowest[len(lowest) // 2]
   found = {'loss/disc': float(disc.min()), 'auc': 0.5}

@@ -1,4 +1,4 @@
-"""The folder of a run: its lock, its config, what was launched there."""
+"""Run folder: lock, config, launch record."""
 
 import contextlib
 import datetime
@@ -28,14 +28,14 @@ from gan_jax.data import cache
 
 _LOG = logging.getLogger(__name__)
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
-# What may change when a run is resumed; all else would make it another run.
+# Keys that may change when a run is resumed.
 RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
              'evaluators', 'loggers', 'best_metric', 'checkpoint_every',
              'keep_checkpoints', 'steps_per_call', 'sample_grid', 'watchdog')
-# Where schedules may stand.
+# Keys that may hold schedules.
 _SCHEDULED = ('gen_optimizer', 'disc_optimizer', 'penalties', 'augment',
               'ema_decay')
-# Where the data lie and how they are read; the fingerprint says what they are.
+# Location and reading of the data, which the fingerprint identifies.
 _ELSEWHERE = tuple(f'data.{key}' for key in (
     'resident_limit', 'path', 'folder', 'data_dir', 'on_bad_image', 'max_bad'))
 # Fields of DataInfo that networks and readers depend on.
@@ -50,21 +50,19 @@ os.register_at_fork(after_in_child=lambda: (
 
 @contextlib.contextmanager
 def hold(workdir):
-  """Makes the workdir and keeps every other run out of it until the exit.
+  """Creates and locks the run folder until the exit.
 
-  The lock is an exclusive flock on workdir/lock, which the kernel frees when
-  the process ends, however it ends; the file holds pid, host and start time
-  as JSON for whoever is refused.
+  The lock is an exclusive flock on workdir/lock, freed by the kernel when the
+  process ends; the file holds pid, host and start time as JSON.
 
   Raises:
-    WorkdirError: the folder cannot be made or written, or a second run.
+    WorkdirError: the folder cannot be created or written, or is locked.
   """
   workdir = pathlib.Path(workdir).absolute()
   with contextlib.ExitStack() as stack:
     try:
       workdir.mkdir(parents=True, exist_ok=True)
-      # Permission bits would say too little: they do not bind root, and a
-      # read-only or full file system does not show in them.
+      # Permission bits do not show root, or a read-only or full file system.
       probe = workdir / f'.probe.{os.getpid()}'
       write_file(probe, b'\0' * 4096)
       probe.unlink()
@@ -78,14 +76,14 @@ def hold(workdir):
     try:
       yield workdir
     finally:
-      # Empty: the run ended by itself. To remove the file would let a run that
-      # has just opened it hold a lock that the next one does not see.
+      # Emptied, not removed: a process that has just opened it would lock a
+      # file that the next one does not see.
       with contextlib.suppress(OSError):
         os.ftruncate(fd, 0)
 
 
 def is_held(workdir) -> bool:
-  """Whether a run is writing the folder at this moment."""
+  """Whether a run holds the lock of the folder now."""
   try:
     with open(os.path.join(workdir, 'lock')) as file:
       fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -97,9 +95,7 @@ def is_held(workdir) -> bool:
 
 
 def _lock(fd, workdir):
-  """Locks the open file and writes who we are into it."""
-  # `is_held` and sweep.sh hold a shared lock for an instant: only who is
-  # refused for a second meets another run.
+  # `is_held` and sweep.sh take a shared lock briefly, so retry for a second.
   limit, locked = time.monotonic() + 1, False
   while not locked:
     try:
@@ -108,9 +104,8 @@ def _lock(fd, workdir):
     except BlockingIOError:
       if time.monotonic() > limit:
         raise WorkdirError(
-            f'workdir {workdir} is held by another run: {_holder(fd)}; one run '
-            'writes a workdir at a time; end that run or give another '
-            '--workdir') from None
+            f'workdir {workdir} is locked by another run: {_holder(fd)}; '
+            'end that run or give another --workdir') from None
       time.sleep(0.05)
     except OSError as error:
       raise WorkdirError(
@@ -151,7 +146,7 @@ def _now():
 
 
 def provenance() -> dict:
-  """What runs, where and when. Never raises.
+  """Versions, host, command and git state; never raises.
 
   Returns:
     {'started': ISO time, 'host', 'argv': [...], 'python', 'platform',
@@ -171,7 +166,7 @@ def provenance() -> dict:
 
 def _git_state(folder):
   """{'commit', 'dirty'} of the repository that tracks `folder`'s package."""
-  # A package installed below somebody's repository is not part of it.
+  # Ignores a package that is installed below another repository.
   if not _git(folder, 'ls-files', '__init__.py'):
     return {'commit': '', 'dirty': False}
   return {'commit': _git(folder, 'rev-parse', '--verify', 'HEAD'),
@@ -180,7 +175,6 @@ def _git_state(folder):
 
 
 def _git(folder, *arguments):
-  """The output of a git command, '' if it fails."""
   # Inside a git hook GIT_DIR names another repository.
   env = {k: v for k, v in os.environ.items() if not k.startswith('GIT_')}
   env['GIT_OPTIONAL_LOCKS'] = '0'  # runs that start together must not collide
@@ -194,18 +188,18 @@ def _git(folder, *arguments):
 
 def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
                    allow_changed=()) -> list[str]:
-  """Refuses a folder that belongs to a run of another config or other data.
+  """Raises an error for a folder of a run with another config or other data.
 
   Args:
-    folder: the working directory.
+    folder: the run folder.
     experiment: what is to run there.
-    allow_changed_data: only warn where the examples are others than before;
-      their shape and classes must be the same all the same.
-    allow_changed: paths in the config, 'gen_optimizer.learning_rate', that may
+    allow_changed_data: only warn of other examples; shape and classes must
+      agree.
+    allow_changed: config paths, such as 'gen_optimizer.learning_rate', that may
       differ, with all below them.
 
   Returns:
-    The changes that were allowed, 'path: before (checkpoint) -> now (now)'.
+    The allowed changes, 'path: before (checkpoint) -> now (now)'.
 
   Raises:
     WorkdirError: with the fields that differ.
@@ -227,7 +221,7 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
       flags.append('--allow_changed_data')
     raise WorkdirError(
         f'{folder} holds another run; use another --workdir, or remove it; or '
-        f'go on with what has changed by {" ".join(flags)}:\n  '
+        f'resume with the changes by {" ".join(flags)}:\n  '
         + '\n  '.join(lines))
   if allowed:
     _LOG.warning('changed since the last launch:\n  %s', '\n  '.join(allowed))
@@ -235,11 +229,11 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
 
 
 def read_run(folder: str):
-  """(config, info) of a run, as it left them.
+  """Reads (config, info) of a run.
 
   Raises:
     WorkdirError: no run there, one of another version, or a config that names
-      code which is not the user's own.
+      foreign code.
   """
   found = []
   for name in ('config.json', 'data.json'):
@@ -256,7 +250,7 @@ def read_run(folder: str):
 
 
 def read_json(folder, name: str) -> dict:
-  """A file of a run folder, {} where it does not exist.
+  """Reads a JSON file of a run folder, {} if absent.
 
   Raises:
     WorkdirError: it is damaged.
@@ -273,12 +267,12 @@ def read_json(folder, name: str) -> dict:
 
 
 def _refuse_foreign_code(folder, config):
-  """Refuses a config that names code which is not the user's own.
+  """Rejects configs naming installed or run-folder modules.
 
-  A 'module:function' is imported and called, and a run folder may come from
-  anybody. Of Python's library and of installed packages the function could be
-  anything, subprocess:run for one, and what lies in a folder of runs came with
-  it. Modules on PYTHONPATH or in the folder one starts from are the user's.
+  A 'module:function' is imported and called, and a run folder may be untrusted:
+  a function of the standard library or an installed package could do anything
+  (subprocess:run), and modules in a folder of runs may have come with it.
+  Modules on PYTHONPATH or in the current folder are the user's.
   """
   for name in fields.flat(config).values():
     if not isinstance(name, str) or ':' not in name:
@@ -291,7 +285,7 @@ def _refuse_foreign_code(folder, config):
     if spec is None:
       continue
     places = [spec.origin or '', *(spec.submodule_search_locations or ())]
-    # All that Python would import on the way, packages without a file too.
+    # Parent packages too, including namespace packages.
     way = [os.path.join(place, *parts[:i]) for i in range(len(parts) + 1)
            for place in places if place]
     if root in sys.stdlib_module_names or any(
@@ -308,7 +302,7 @@ def _refuse_foreign_code(folder, config):
 
 
 def _of_a_run(place, folder):
-  """Whether it is in a run folder, or a folder without code around this one."""
+  """Whether it is in a run folder, or a folder without code around one."""
   around = not os.path.exists(os.path.join(place, '__init__.py'))
   return around and _within(folder, place) or _within(place, folder) or any(
       (parent / 'config.json').exists() and (parent / 'data.json').exists()
@@ -322,7 +316,7 @@ def _installed():
 
 
 def _within(place, folder):
-  """Whether a place is in a folder, as both are named or as links lead."""
+  """Path containment, with symlinks resolved."""
   return bool(place) and any(
       pathlib.Path(resolve(place)).is_relative_to(resolve(folder))
       for resolve in (os.path.abspath, os.path.realpath))
@@ -334,7 +328,7 @@ def _differences(folder, name, now):
 
 
 def _changed_data(folder, info):
-  """What is not as it was when the folder was last written, in words."""
+  """Differences from the data of the last launch."""
   lines = [line for line in _differences(folder, 'data.json', info._asdict())
            if not line.startswith('manifest')]
   before = read_json(folder, 'data.json').get('manifest', '')
@@ -345,9 +339,10 @@ def _changed_data(folder, info):
 
 
 def _may_change(path, config):
-  """Whether a field may change; not the length if a schedule is a share of it.
+  """Whether a field may change on resume.
 
-  A duration in words is rounded to whole calls: their length counts as well.
+  Not the length, if a schedule is a share of it; nor steps_per_call if the
+  length is a string, which is rounded to whole calls.
   """
   key = re.split(r'[.[]', path)[0]
   shares = any(durations.is_text(leaf) and '%' in leaf
@@ -360,13 +355,13 @@ def _may_change(path, config):
 
 
 def write_launch(folder, experiment, start: int, **facts) -> None:
-  """config.json and data.json of the run, a line in launches.jsonl.
+  """Writes config.json and data.json, and appends to launches.jsonl.
 
   Args:
-    folder: the working directory.
+    folder: the run folder.
     experiment: what runs there.
-    start: step that it starts from.
-    **facts: more of this launch; empty ones are left out.
+    start: first step.
+    **facts: further fields; empty ones are left out.
   """
   for name, value in (('config.json', experiment.config),
                       ('data.json', experiment.info._asdict())):
@@ -391,9 +386,9 @@ def write_launch(folder, experiment, start: int, **facts) -> None:
              or key.endswith('.minibatch') and value != 'none']
     _LOG.warning('on %d devices, before on %d: the same batches and noise, but '
                  'not the same bits%s', now, then, parts and (
-                     f'; and not the same game: with {", ".join(parts)} each '
-                     'device looks at its own part of the batch') or '')
+                     f'; with {", ".join(parts)} each device uses its own part '
+                     'of the batch, so that training differs') or '')
   now, then = launch['cores'], before.get('cores', 0)
   if now and then and now != then:
-    _LOG.warning('on %d cores, before on %d: a CPU sums in another order, so '
-                 'that it is the same run, but not the same bits', now, then)
+    _LOG.warning('on %d cores, before on %d: the same run, but not the same '
+                 'bits, as the summation order differs', now, then)

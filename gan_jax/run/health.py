@@ -1,9 +1,9 @@
-"""The health of a run: what is measured, what is found, what is done about it.
+"""Monitoring: diagnostics, failure detectors, policy.
 
-Once per logged row `Diagnoser` measures the state. Detectors look at the rows
-for the ways in which GANs fail, `Watchdog` remembers what they find, and
-`Guard` does what the config wants done: warn, stop or roll back. The thresholds
-were tried in experiments/watchdog.
+`Diagnoser` measures the state once per logged row, detectors look at the rows
+for failures of GANs, `Watchdog` tracks what they find, and `Guard` applies the
+policy of the config: warn, stop or roll back. The thresholds come from
+experiments/watchdog.
 """
 
 import contextlib
@@ -32,22 +32,22 @@ from gan_jax.game.step import train_step
 from gan_jax.run.loader import examples, indices, reseeded
 
 _LOG = logging.getLogger(__name__)
-_MOST = 64  # packs that the diagnoser looks at
-# Apart from the keys of init and evaluators, and from the seeds of epochs.
+_MOST = 64  # packs in a batch of diagnostics
+# Random streams, distinct from init, evaluators and epochs.
 _KEY, _ATTEMPT = 2**31 - 3, 2**31 - 4
 
 
 class Diagnoser:
-  """Measures the game without waiting for it, once per logged row.
+  """Computes diagnostics once per logged row, asynchronously.
 
-  Row `step` looks at a batch that (seed, step) chooses, of the training set
-  and of the held-out examples: a resumed run logs the same.
+  Each step uses a batch of training and of held-out examples that is chosen by
+  (seed, step): a resumed run logs the same.
   """
 
   def __init__(self, experiment: Experiment, mesh):
     config = experiment.config
     self._game, self._range = experiment.game, config['image_range']
-    # On every device: no more than memory surely has room for.
+    # Replicated on every device, so kept small.
     batch = min(config['batch_size'], _MOST * config['packing'])
     self._sources = []
     for source in filter(None, (experiment.source, experiment.source.held_out)):
@@ -57,7 +57,7 @@ class Diagnoser:
     self._measure = parallel.everywhere(self._pure, mesh)
 
   def start(self, state, step: int, seed: int):
-    """Starts to compute {name: float32 []} of a state, see `game.diagnosis`."""
+    """Dispatches `game.diagnosis` of a state: {name: float32 []}."""
     parts = []
     for source, batches in self._sources:
       rows = batches(step, 1)[0]
@@ -75,38 +75,31 @@ class Diagnoser:
                     image_range=self._range)
 
 
-# Rows that a detector looks at, by medians or means: one row is one batch.
+# Rows that detectors average over.
 WINDOW = 10
-# Share of train_steps before which nothing is reported, as all games look ill:
-# generators start with one grey for all z, and discriminators tell that from
-# digits without an error.
+# Share of train_steps before which nothing is reported: at first G makes one
+# grey image, and D makes no mistakes.
 WARM_UP = 0.1
-# Of the generator's gradient, to the highest median of the run. In healthy
-# games it stays within a factor of 30; below 1/1000 the game stands still. A
-# gradient that was gone from the first row on has no high to fall from: so it
-# also counts if it is FADED and the weights all but STILL (update to weight; a
-# rate that a schedule brings to 0 leaves the gradient as it is).
+# G's gradient norm relative to the highest median of the run: above 1/30 in
+# healthy runs; below VANISHED training stalls. For a gradient that was small
+# from the start: below FADED, and the update ratio below STILL.
 VANISHED, FADED, STILL = 1e-3, 0.1, 1e-5
-# D makes less than one mistake among a thousand pairs. A young generator
-# learns from such a D while its answers are not extreme, for hundreds of steps;
-# so beside it D(G(z)) is below UNBELIEVED, or D's loss a small part LOW_LOSS
-# of what it is at the equilibrium.
+# AUC above SATURATED, and D(G(z)) below UNBELIEVED or D's loss below LOW_LOSS
+# of its equilibrium: early in training G learns from a D of high AUC.
 SATURATED, UNBELIEVED, LOW_LOSS = 0.999, 0.02, 0.05
-# (D(x) - D(held-out)) / (D(x) - D(G(z))): 0 where D knows no example by
-# heart, 1 where unseen real images are fakes to it (r_v of Karras et al. 2020,
+# (D(x) - D(held-out)) / (D(x) - D(G(z))): 0 without overfitting, 1 if D scores
+# held-out images like generated ones (r_v of Karras et al. 2020,
 # arXiv:2006.06676, eq. 1).
 OVERFITTED = 0.5
-# Mean distance within a generated batch, to that within a real one. Young
-# perceptrons that do well later are at a third for a thousand steps, and one
-# class alone would still be at 0.7: this sees a total collapse only; the scores
-# tell of lost classes. What has not FALLEN to half of its highest is given time
-# until a share YOUNG of the steps, as young generators start low, too.
+# Mean distance within a generated batch relative to a real one. One class alone
+# has 0.7: only a total collapse is detected, the scores tell of lost classes.
+# MLPs start at a third: before the share YOUNG of the steps, it must also have
+# FALLEN below half of its highest.
 COLLAPSED, FALLEN, YOUNG = 0.25, 0.5, 0.3
-# A score that counts classes or modes: to its highest so far, and after YOUNG
-# to that of real examples.
+# A score that counts classes or modes, relative to its highest so far, and
+# after YOUNG to real examples.
 LOST = 0.5
-# Share of samples that are no near copies, to that of unseen real examples: the
-# score's floor, or about 0.7 where it has none.
+# Authenticity relative to that of held-out real examples: its floor, or UNSEEN.
 COPIED, UNSEEN = 0.5, 0.7
 # Oscillation: how often, in LONG rows, D's AUC goes from above WINNING to
 # below LOSING or back. Its noise in a batch of 32 is 0.07.
@@ -116,15 +109,14 @@ TRACKED = ('grad_norm/gen', 'pairwise/fake')
 
 
 class History(NamedTuple):
-  """What a detector may look at.
+  """Input of a detector.
 
-  rows: the newest, at most `LONG`, the last one is new.
+  rows: the newest, at most `LONG`; the last one is new.
   levels: at the equilibrium, of `evaluator.equilibrium`.
-  highest: {scalar: the highest that it has been}, of the scores COUNTED and
-    of the medians over WINDOW rows of those in TRACKED.
-  progress: share of train_steps that has been made.
-  scores: {'eval/...': the newest value}, floors too; a finding by a score holds
-    until another score.
+  highest: {scalar: maximum so far}, of the scores COUNTED and of the medians
+    over WINDOW rows of TRACKED.
+  progress: share of train_steps done.
+  scores: {'eval/...': newest value}, floors too.
   """
 
   rows: list
@@ -134,13 +126,13 @@ class History(NamedTuple):
   scores: Mapping[str, float]
 
   def values(self, name: str, count: int = WINDOW) -> np.ndarray:
-    """The finite values of a scalar in the last `count` rows, float64."""
+    """Finite values of a scalar in the last `count` rows, float64."""
     found = np.asarray([row[name] for row in self.rows[-count:]
                         if row.get(name) is not None], np.float64)
     return found[np.isfinite(found)]
 
   def median(self, name: str) -> float:
-    """Over the last WINDOW rows, NaN if fewer than half of them have it."""
+    """Median over the last WINDOW rows, NaN if fewer than half have it."""
     found = self.values(name)
     return float(np.median(found)) if 2 * len(found) >= WINDOW else np.nan
 
@@ -151,11 +143,11 @@ class History(NamedTuple):
             and not k.endswith('_floor')]
 
 
-# Detectors: of a history (what is seen, what to try), or None.
+# Detectors: History -> (what was seen, what to try), or None.
 
 
 def vanishing(history: History):
-  """The generator's gradient has all but gone."""
+  """The generator's gradient is near zero."""
   now = history.median('grad_norm/gen')
   highest = history.highest.get('grad_norm/gen', np.nan)
   ratio = history.median('update_ratio/gen')
@@ -167,7 +159,7 @@ def vanishing(history: History):
 
 
 def saturated(history: History):
-  """D makes no mistakes; a critic's loss has no bound, and may be right."""
+  """D makes no mistakes; not for critics, whose loss has no bound."""
   auc, level = history.median('auc'), history.levels.get('loss/disc', 0.0)
   real, fake = history.median('prob/real'), history.median('prob/fake')
   if level > 0.0 and auc >= SATURATED and (
@@ -180,7 +172,7 @@ def saturated(history: History):
 
 
 def overfitting(history: History):
-  """D knows its training examples by heart."""
+  """D is much higher on training images than on held-out ones."""
   gap, held, fake = map(history.values, (
       'gap/logits', 'logits/held_out', 'logits/fake'))
   if min(map(len, (gap, held, fake))) < WINDOW:
@@ -197,7 +189,7 @@ def overfitting(history: History):
 
 
 def collapse(history: History):
-  """Generated examples are too much alike."""
+  """Generated examples are too similar."""
   advice = ('Try a smaller learning rate, minibatch std, packing, '
             'unrolled_steps, or loss relativistic with r1+r2')
   fake, real = history.median('pairwise/fake'), history.median('pairwise/real')
@@ -215,7 +207,7 @@ def collapse(history: History):
 
 
 def memorisation(history: History):
-  """Samples are copies of training examples, by a score."""
+  """Samples are near copies of training examples, by `authenticity`."""
   for name, value in history.scores_of('authenticity'):
     unseen = history.scores.get(f'{name}_floor') or UNSEEN
     if value < COPIED * unseen:
@@ -226,7 +218,7 @@ def memorisation(history: History):
 
 
 def oscillation(history: History):
-  """D wins and loses in turn."""
+  """D's AUC oscillates."""
   swings, last, aucs = 0, None, history.values('auc', LONG)
   for value in aucs:
     now = 'won' if value > WINNING else 'lost' if value < LOSING else last
@@ -241,7 +233,7 @@ def oscillation(history: History):
 
 
 def non_finite(history: History):
-  """Rows hold None for what is no number; scores may lack for a reason."""
+  """A scalar is NaN or infinite (None in rows); scores may be absent."""
   bad = sorted(k for k, v in history.rows[-1].items()
                if not k.startswith('eval/')
                and (v is None or not np.isfinite(v)))
@@ -257,7 +249,7 @@ DETECTORS = {
 
 
 class Finding(NamedTuple):
-  """What holds since `step`: its name, what was seen, what to try."""
+  """A finding: detector, first step, what was seen, what to try."""
 
   name: str
   step: int
@@ -266,23 +258,23 @@ class Finding(NamedTuple):
 
 
 class Watchdog:
-  """Runs the detectors on row after row.
+  """Runs the detectors on each row.
 
-  holding: {name: Finding} of what was found and has not been absent from
-    WINDOW rows in a row since.
+  holding: {name: Finding}, until absent from WINDOW rows in a row.
   """
 
   def __init__(self, levels: Mapping[str, float], train_steps: int, *,
                restored=()):
-    """levels: as in `History`; restored: steps that a run was rolled back to.
+    """Sets up; `levels` as in `History`.
 
-    A look back does not reach beyond them: it would find the same again.
+    `restored`: steps that a run was rolled back to; windows do not reach beyond
+    them.
     """
     self._levels, self._steps, self._restored = levels, train_steps, restored
     self.holding, self._highest, self._since = {}, {}, -1
 
   def see(self, row: Mapping) -> list[Finding]:
-    """What is found in a row, with 'step', that did not hold before it."""
+    """Returns the new findings of a row with 'step'."""
     since = max((s for s in self._restored if s < row['step']), default=0)
     if since != self._since:
       self._since, self.holding, self._absent = since, {}, {}
@@ -311,17 +303,17 @@ class Watchdog:
 
 
 class RollBack(Exception):
-  """The run goes on from its newest checkpoint, for the `Finding` in args."""
+  """Raised to resume from the newest checkpoint; args: the `Finding`."""
 
 
 class Guard:
-  """Watches one run, and does what the config's watchdog.policy says.
+  """Watches one run and applies the config's watchdog.policy.
 
-  verdict: why the run must stop, '' while it need not.
+  verdict: why the run must stop, '' if it need not.
   """
 
   def __init__(self, experiment: Experiment, folder, levels, rows, start: int):
-    """Goes on from what the folder says of the run before step `start`.
+    """Restores the findings before step `start` from the run folder.
 
     levels: of `evaluator.equilibrium`; rows: of scalars.jsonl, up to `start`.
     """
@@ -329,7 +321,7 @@ class Guard:
     self._policy, self.verdict = experiment.config['watchdog'], ''
     self._record = [row for _, row in read_rows(self._path('rollbacks.jsonl'))
                     if row]
-    # A run that falls back to before a rollback forgets it.
+    # Drops rollbacks after the restored step.
     self._keep([e for e in self._record if e['restored'] <= start])
     self._replay(rows)
     if self._held() and not self._may_go_back():
@@ -337,20 +329,20 @@ class Guard:
 
   @property
   def seed(self) -> int:
-    """Of everything random from here on, another one after each rollback."""
+    """Current seed, changed by each rollback."""
     seed, attempt = self._run.config['seed'], len(self._record)
     return int(np.random.SeedSequence(seed, spawn_key=(
         _ATTEMPT, attempt)).generate_state(1)[0]) if attempt else seed
 
   @property
   def findings(self) -> str:
-    """What was found so far, in a few words."""
+    """The findings so far, in a few words."""
     found = [f'{f.name} (step {f.step:,})' for f in self._found] + [
         f'rolled back to step {entry["restored"]:,}' for entry in self._record]
     return ', '.join(found) + ', see report.md' if found else 'no findings'
 
   def look(self, step: int, row) -> None:
-    """Looks at a logged row; raises RollBack where the policy is to go back."""
+    """Checks a logged row; raises RollBack if the policy says so."""
     self._rows.append({'step': step, **row})
     found = self._watchdog.see(self._rows[-1])
     self._found += found
@@ -365,7 +357,7 @@ class Guard:
       self._stop(step)
 
   def refuse(self, start: int, bad, newest: int) -> None:
-    """Ends the run, or goes back, at scalars that are not finite.
+    """Stops or rolls back on non-finite scalars.
 
     Args:
       start: first step of their call.
@@ -389,19 +381,19 @@ class Guard:
         f'The newest checkpoint is of step {newest}')
 
   def refuse_state(self, step: int, error: Exception) -> None:
-    """As `refuse`, at the state after `step`; raises RollBack or the error."""
-    # Losses are of before their update: it is the last step that did it.
+    """As `refuse`, for the state after `step`; raises RollBack or the error."""
+    # Losses precede the update: the last step is the cause.
     self._go_back(Finding('non-finite', step, str(error), ''), step - 1,
                   ['state'])
     raise error
 
   def roll_back(self, finding: Finding, restored: int) -> None:
-    """Enters a rollback to step `restored` in the record of the run."""
+    """Records a rollback to step `restored`."""
     before = [e for e in self._record if e['restored'] <= restored]
     self._keep([*before, {'attempt': len(before) + 1, 'restored': restored,
                           **finding._asdict()}])
     with contextlib.suppress(FileNotFoundError):
-      os.remove(self._path('nonfinite.json'))  # It is overcome.
+      os.remove(self._path('nonfinite.json'))  # Obsolete.
     _LOG.warning('watchdog: step %d: %s; back to step %d, attempt %d of %d',
                  finding.step, finding.text, restored, len(self._record),
                  self._policy['max_rollbacks'])
@@ -409,13 +401,12 @@ class Guard:
     self.write_report()
 
   def write_report(self) -> None:
-    """report.md: what was found so far."""
+    """Writes report.md."""
     last = self._rows[-1]['step'] if self._rows else 0
     try_write_file(self._path('report.md'), report(
         self._found, self._record, last).encode())
 
   def _held(self):
-    """What holds now, and the policy is to do something about."""
     return [] if self._policy['policy'] == 'warn' else list(
         self._watchdog.holding.values())
 
@@ -428,10 +419,10 @@ class Guard:
         f'step {step}: the watchdog stopped the run: '
         + '; '.join(f'{f.text}. {f.advice}' for f in self._held())
         + f'. See {self._path("report.md")}; '
-        f'--config.watchdog.policy=warn --workdir={self._folder} goes on')
+        f'--config.watchdog.policy=warn --workdir={self._folder} continues')
 
   def _go_back(self, finding, at, names):
-    """Goes back, or returns the file that names step and batch."""
+    """Rolls back, or returns the file that names step and batch."""
     path = self._path('nonfinite.json')
     batch = indices(reseeded(self._run, self.seed), at, 1)[0]
     try_write_file(path, json.dumps({
@@ -450,7 +441,7 @@ class Guard:
           json.dumps(entry) + '\n' for entry in record).encode())
 
   def _replay(self, rows):
-    """Findings are a function of the rows and of the record alone."""
+    """Recomputes the findings from the rows and the rollbacks."""
     self._rows = list(rows)
     self._watchdog = Watchdog(
         self._levels, self._run.train_steps,
@@ -462,7 +453,7 @@ class Guard:
 
 
 def _origin(experiment) -> str:
-  """What is not finite in the first step without its updates, '' if all is."""
+  """Finds the first non-finite quantity at step 0; '' if there is none."""
   config, zero = experiment.config, optax.set_to_zero()
   game = experiment.game._replace(gen_optimizer=zero, disc_optimizer=zero)
   state, mesh = experiment.init(), parallel.own_mesh()
@@ -481,18 +472,18 @@ def _origin(experiment) -> str:
   for place, words in places.items():
     for name, value in scalars.items():
       if name.startswith(place) and not np.isfinite(value).all():
-        return ('It is so before any update, so that the learning rate is not '
-                f'the reason. Look at {words}: of what is computed in a step, '
+        return ('This happens before any update, so the learning rate is not '
+                f'the cause. Look at {words}: of all values of the step, '
                 f'{name} is the first that is not finite')
   return ''
 
 
 def report(found, record, last: int) -> str:
-  """A page for people, of findings and rollbacks up to the step `last`."""
+  """Markdown report of findings and rollbacks up to the step `last`."""
   lines = ['# What the watchdog found', '']
   if not found and not record:
     return '\n'.join([*lines, f'Nothing, up to step {last:,}.', ''])
-  lines += [f'Up to step {last:,}. A row says when something began to hold.',
+  lines += [f'Up to step {last:,}. Each row gives the first step of a finding.',
             '', '| step | finding | numbers | what to try |',
             '|---|---|---|---|']
   rows = [(f.step, f.name, f.text, f.advice) for f in found]

@@ -1,4 +1,4 @@
-"""A new run that starts from the weights of another one."""
+"""Starts a new run from the weights of another one."""
 
 import logging
 import math
@@ -19,30 +19,28 @@ from gan_jax.run import files
 from gan_jax.run.checkpoint import Checkpoints, arrays, name_of
 
 _LOG = logging.getLogger(__name__)
-_LITTLE = 0.1  # of a player's weights
-# {config key: what belongs to the player in a state}; not taken are the
-# optimiser's memory and the step.
+_LITTLE = 0.1  # share of a network's weights that triggers a warning
+# {config key: parts of the state to copy}, without optimiser state and step.
 _PLAYERS = {'generator': ('gen/params/', 'gen/stats/', 'ema/'),
             'discriminator': ('disc/params/', 'disc/stats/')}
 
 
 def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
-  """Puts the newest valid weights of config['init_from'] into a fresh state.
+  """Copies the newest valid weights of config['init_from'] into a fresh state.
 
-  Of generator, discriminator and average, each array that has the same path,
-  shape and dtype there and here is taken. Where both are DCGANs, for images of
-  different sizes, their layers are matched by resolution: counted from the
-  image or from the base, whichever takes more weights. The log names what is
-  taken and what is not, and warns of a player of which next to nothing is.
-  `strict` does not fall back to an older checkpoint of that run.
+  Arrays of generator, discriminator and EMA with the same path, shape and dtype
+  are copied. Layers of two DCGANs for different image sizes are matched by
+  resolution, counted from the image or from the base, whichever copies more.
+  The log lists what is copied and what is not, and warns if few of a network's
+  weights match. `strict` does not fall back to an older checkpoint.
 
   Returns:
     (() -> the state before the first step, {'workdir', 'step', 'sha256',
-    'taken', 'left'} for the record of the launch).
+    'taken', 'left'} for the launch record).
 
   Raises:
-    CheckpointError: nothing there, nothing that fits, or weights that mean
-      something else: of another prior, range or number of channels.
+    CheckpointError: no checkpoint, no match, or another prior, image range or
+      number of channels.
   """
   workdir = os.path.abspath(os.path.expanduser(experiment.config['init_from']))
   with Checkpoints(workdir, strict=strict) as checkpoints:
@@ -92,7 +90,7 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
 
 
 def _check_meaning(workdir, config, info, experiment):
-  """Raises a CheckpointError where the same arrays would mean another thing."""
+  """Raises CheckpointError if prior, image range or channels differ."""
   def meaning(config, shape):
     latent = config['latent']
     if latent['name'] == experiment.config['latent']['name']:
@@ -105,12 +103,12 @@ def _check_meaning(workdir, config, info, experiment):
       experiment.config, experiment.info.image_shape))
   if lines:
     raise CheckpointError(
-        f'init_from={workdir}: its weights mean something else; use what is '
-        'used there, or no init_from:\n  ' + '\n  '.join(lines))
+        f'init_from={workdir}: its weights mean something else; use the '
+        'same values, or no init_from:\n  ' + '\n  '.join(lines))
 
 
 def _levels(key, config, info, experiment):
-  """How many layers more a DCGAN has here than there."""
+  """How many more layers a DCGAN has here than there."""
   names = {run.get(key, {}).get('name') for run in (config, experiment.config)}
   if names != {f'dcgan.{key.capitalize()}'} or not info:
     return 0
@@ -120,8 +118,8 @@ def _levels(key, config, info, experiment):
 
 
 def _match(there, here, levels):
-  """{name here: name there} of the arrays of a player that fit."""
-  def moved(name, by):  # DCGANs number their layers from the input on.
+  """{name here: name there} of the matching arrays of a network."""
+  def moved(name, by):  # DCGAN layers are numbered from the input.
     return re.sub(r'\b(Conv|ConvTranspose|Norm)_(\d+)',
                   lambda m: f'{m[1]}_{int(m[2]) + by}', name)
 
@@ -132,6 +130,5 @@ def _match(there, here, levels):
 
 
 def _size(names, kinds):
-  """Numbers in some arrays; the kind of one is 'float32[100, 8]'."""
   return sum(math.prod(map(int, re.findall(r'\d+', kinds[name].partition(
       '[')[2]))) for name in names)

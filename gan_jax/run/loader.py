@@ -1,4 +1,4 @@
-"""Which steps a call plays, and how their examples get to the device."""
+"""Plans chunks (calls of the compiled runner) and loads their batches."""
 
 import collections
 import concurrent.futures
@@ -12,9 +12,9 @@ from gan_jax.config.experiment import Experiment
 
 
 def plan(experiment: Experiment, step: int) -> Iterator[tuple[int, int]]:
-  """(first step, number of steps) of each call, from `step` to the end.
+  """Yields (first step, number of steps) of each call, from `step` to the end.
 
-  A call plays steps_per_call steps, or fewer where a row, a picture, a score, a
+  A call has steps_per_call steps, or fewer if a row, a picture, a score, a
   checkpoint or the end of the run is due before.
   """
   every = [n for n in (experiment.log_every, experiment.sample_every,
@@ -27,24 +27,24 @@ def plan(experiment: Experiment, step: int) -> Iterator[tuple[int, int]]:
 
 
 def indices(experiment: Experiment, step: int, count: int) -> np.ndarray:
-  """Examples of `count` steps from `step` on: int32 [K, disc_steps, B]."""
+  """Indices of the examples of `count` steps: int32 [K, disc_steps, B]."""
   updates = experiment.config['disc_steps']
   flat = experiment.batches(step * updates, count * updates)
   return flat.reshape(count, updates, experiment.config['batch_size'])
 
 
 def reseeded(experiment: Experiment, seed: int) -> Experiment:
-  """The experiment with the batches of a seed, another one after a rollback."""
+  """The experiment with the batches of another seed, after a rollback."""
   return experiment if seed == experiment.config['seed'] else (
       experiment._replace(batches=experiment.batches.reseeded(seed)))
 
 
 def load(experiment: Experiment, mesh, step: int):
-  """Examples from `step` on, resident on the devices or read by threads.
+  """Loads examples from `step` on: resident on the devices, or streamed.
 
   Returns:
-    (data, iterator with the examples of each call of `plan`), both as
-    `parallel.make_runner` takes them.
+    (data, iterator over the examples of each call of `plan`), as arguments of
+    the runner of `parallel.make_runner`.
   """
   source, calls = experiment.source, plan(experiment, step)
   process, count = parallel.processes()
@@ -59,16 +59,15 @@ def load(experiment: Experiment, mesh, step: int):
     return examples(source, indices(experiment, step, count)[..., part])
 
   moved = (parallel.put_call(call, mesh) for call in read_ahead(read, calls))
-  # Each call moves to the device while the one before it is being played.
+  # Transfers a call's examples while the previous call runs.
   pairs = itertools.pairwise(itertools.chain(moved, [None]))
   return None, (call for call, _ in pairs)
 
 
 def examples(source, index: np.ndarray) -> parallel.Data:
-  """The examples [K, disc_steps, B, ...] of a call; ~i is i mirrored.
+  """Reads the examples [K, disc_steps, B, ...] of a call; ~i is i mirrored.
 
-  They are those that the device gathers from resident data: a run does not
-  change when its data stop fitting.
+  The same as those gathered on the device from resident data.
   """
   mirrored = index.ravel() < 0
   index = np.where(index < 0, ~index, index)
@@ -81,11 +80,10 @@ def examples(source, index: np.ndarray) -> parallel.Data:
 
 def read_ahead(read: Callable, jobs: Iterable[tuple], *, threads: int = 4,
                ahead: int = 4) -> Iterator:
-  """Yields read(*job) of each job in order; `ahead` more are being read.
+  """Yields read(*job) of each job in order, reading `ahead` more in threads.
 
-  Threads and not processes: numpy releases the lock while it gathers from
-  mapped memory, and what processes read they would have to send. An error is
-  raised where its result would have come.
+  Threads suffice: numpy releases the GIL while it gathers. An error is raised
+  at the place of its result.
   """
   waiting = collections.deque()
   with concurrent.futures.ThreadPoolExecutor(threads) as pool:

@@ -1,8 +1,8 @@
 """The manifest of a checkpoint: size and sha256 of every file.
 
-Orbax restores a flipped bit as a wrong weight without a word; a manifest finds
-it. It is `manifest.json` in the folder of the checkpoint and holds its format,
-the step, {path: [bytes, sha256]} of the files, and the sha256 of all this.
+Orbax silently restores a flipped bit as a wrong weight. `manifest.json` holds
+its format, the step, {path: [bytes, sha256]} of the files, and the sha256 of
+all this.
 """
 
 import hashlib
@@ -19,15 +19,15 @@ _LIMIT = 64 * 2**20  # bytes; a larger file was not written by `write`
 
 
 class Damage(ValueError):
-  """A folder is not as it was saved; it says which files."""
+  """A folder that differs from its manifest, with the files."""
 
 
 def write(folder: str, step: int) -> None:
-  """Brings all files of a folder to the disk, then a manifest of them."""
+  """Fsyncs all files of a folder, then writes their manifest."""
   files = {}
   for name in _names(folder):
     with open(os.path.join(folder, name), 'rb') as file:
-      # Orbax leaves some files in the page cache, which a power cut empties.
+      # Orbax does not fsync all files.
       os.fsync(file.fileno())
       files[name] = [os.fstat(file.fileno()).st_size, _sha256(file)]
   for path, _, _ in os.walk(folder):
@@ -37,10 +37,7 @@ def write(folder: str, step: int) -> None:
 
 
 def verify(folder: str, step: int) -> str:
-  """Compares the content of a folder with its manifest.
-
-  Returns:
-    The manifest's sha256, which stands for every byte of the folder.
+  """Verifies a folder; returns the sha256 of its manifest.
 
   Raises:
     Damage: a file was changed, cut, removed or added, or is of another step.
@@ -71,7 +68,7 @@ def verify(folder: str, step: int) -> str:
 
 
 def _names(folder):
-  """Paths of the files in a folder but its manifest; links are not followed."""
+  """Paths of the files in a folder but its manifest; ignores links."""
   names = [os.path.relpath(os.path.join(path, name), folder)
            for path, folders, files in os.walk(folder)
            for name in [*files, *(name for name in folders if os.path.islink(
@@ -80,10 +77,9 @@ def _names(folder):
 
 
 def _compare(path, size, sha256) -> str:
-  """What is wrong with a file, '' if nothing is."""
   try:
     status = os.lstat(path)
-    if not stat.S_ISREG(status.st_mode):  # to open a pipe could take for ever
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe may block
       return 'is no longer a regular file'
     if status.st_size != size:
       return f'has {status.st_size} bytes instead of {size}'
@@ -94,7 +90,6 @@ def _compare(path, size, sha256) -> str:
 
 
 def _read(path) -> dict:
-  """The body of a manifest that was written by `write`."""
   try:
     status = os.lstat(path)
     if not stat.S_ISREG(status.st_mode) or status.st_size > _LIMIT:

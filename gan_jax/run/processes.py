@@ -1,7 +1,7 @@
-"""How several processes share a run: a leader gives orders, the others follow.
+"""Multi-process coordination (leader/followers).
 
-They talk through the key-value store of JAX's coordinator: a collective needs
-all processes at once, and cannot tell why one of them is missing.
+They use the key-value store of JAX's coordinator: a collective would need all
+processes at once, and cannot tell why one is missing.
 """
 
 import contextlib
@@ -21,25 +21,25 @@ from gan_jax.base.errors import ProcessGroupError, first_line
 
 _LOG = logging.getLogger(__name__)
 _CONNECT = 300  # seconds in which all processes must have started
-# Seconds without a sign of life after which a process counts as dead; all the
-# others have ended `HEARTBEAT + GRACE` after it.
+# Seconds without a heartbeat after which a process counts as dead; all others
+# end within HEARTBEAT + GRACE.
 HEARTBEAT, GRACE = 10, 5
 _BLOCK = 64  # orders that are deleted together
 
 
 def join(coordinator: str = '', count: int = 0,
          index: int = -1) -> 'ProcessGroup':
-  """Finds the other processes of the run, before JAX looks for devices.
+  """Connects to the other processes of the run, before JAX finds devices.
 
   Args:
-    coordinator: HOST:PORT of process 0; 'auto' for what JAX finds out by
-      itself; '' for the same where Slurm, Open MPI or a TPU pod has started
-      more than one process, and otherwise for a run of one.
-    count: of processes, 0 to find out.
-    index: of this one, -1 to find out.
+    coordinator: HOST:PORT of process 0; 'auto' for JAX's auto-detection; '' for
+      auto-detection if Slurm, Open MPI or a TPU pod has started more than one
+      process, else a single process.
+    count: of processes, 0 to detect.
+    index: of this one, -1 to detect.
 
   Raises:
-    ProcessGroupError: they are not all given, or do not find each other.
+    ProcessGroupError: missing arguments, or no connection.
   """
   address = '' if coordinator == 'auto' else coordinator
   given = [bool(coordinator), count > 0, index >= 0]
@@ -54,7 +54,7 @@ def join(coordinator: str = '', count: int = 0,
   if count and index >= count:
     raise ProcessGroupError(f'--process_id={index} is not below '
                             f'--num_processes={count}')
-  # Its service would swallow SIGTERM; `signals` listens for it.
+  # This service would swallow SIGTERM, which `signals` handles.
   jax.config.update('jax_enable_preemption_service', False)
   jax.config.update('jax_cpu_collectives_implementation', 'gloo')
   try:
@@ -63,7 +63,7 @@ def join(coordinator: str = '', count: int = 0,
         heartbeat_timeout_seconds=HEARTBEAT, initialization_timeout=_CONNECT,
         shutdown_timeout_seconds=30)
   except (ValueError, RuntimeError) as e:
-    raise ProcessGroupError('the processes of this run do not find each other: '
+    raise ProcessGroupError('cannot connect to the other processes of the run: '
                             f'{first_line(e)}') from e
   group = ProcessGroup(jax.process_index(), jax.process_count())
   _LOG.info('process %d of %d', group.index, group.count)
@@ -71,10 +71,11 @@ def join(coordinator: str = '', count: int = 0,
 
 
 def several(environ) -> bool:
-  """Whether a cluster has started this program more than once, for one run.
+  """Whether a cluster has started several processes for one run.
 
-  Not so in Kubernetes, where the pods of an indexed Job may as well be the
-  runs of a sweep: there --coordinator=auto says that they are one.
+  Not detected in Kubernetes, where the pods of an indexed Job may be the runs
+  of
+  a sweep: use --coordinator=auto there.
   """
   if 'SLURM_STEP_NODELIST' in environ:  # Not in a batch script itself.
     return int(environ.get('SLURM_NTASKS', 1)) > 1
@@ -84,24 +85,24 @@ def several(environ) -> bool:
 
 
 class LostProcessError(ProcessGroupError):
-  """A process of the run has failed and is gone."""
+  """Another process of the run has failed."""
 
 
 class ProcessGroup:
-  """The processes of a run: this one, `index`, of `count`; 0 is the leader."""
+  """The processes of a run: this one is `index` of `count`; 0 leads."""
 
   def __init__(self, index: int = 0, count: int = 1):
     self.index, self.count = index, count
     self._orders, self._signum, self._ready, self._ended = 0, 0, False, False
     self._looked = 0.0
 
-  # Of the leader.
+  # Called by the leader.
 
   def wait_for_all(self, fingerprint: str) -> None:
-    """Waits until all are ready for the same config and data.
+    """Waits until all followers are ready.
 
     Raises:
-      ProcessGroupError: one has failed, or is ready for something else.
+      ProcessGroupError: one has failed, or has another config or other data.
     """
     for index in range(1, self.count):
       found = json.loads(_get(f'ready/{index}'))
@@ -114,20 +115,20 @@ class ProcessGroup:
             'them read the same files')
 
   def order(self, what: str, **details) -> None:
-    """Tells all followers what to do next."""
+    """Sends the next order to all followers."""
     if self.count == 1 or self._ended:
       return
-    # First: with a number but no order, the others would wait for ever.
+    # Serialised first: an error must not leave a gap in the numbering.
     text = json.dumps({'what': what, **details})
     self._ended = what == 'end'
     block, place = divmod(self._orders, _BLOCK)
     self._orders += 1
     _client().key_value_set(f'order/{block}/{place}', text)
-    if place == 0 and block > 1:  # Long since carried out.
+    if place == 0 and block > 1:  # Old orders.
       _client().key_value_delete(f'order/{block - 2}/')
 
   def signal(self) -> int:
-    """The signal that a follower was sent, 0 for none.
+    """Returns the signal that a follower received, 0 for none.
 
     Raises:
       LostProcessError: one of them has failed.
@@ -138,7 +139,7 @@ class ProcessGroup:
     self._looked = now
     return max((found.get('signal', 0) for found in self._said()), default=0)
 
-  # Of the followers.
+  # Called by the followers.
 
   def ready(self, fingerprint: str) -> None:
     """Answers `wait_for_all`."""
@@ -146,10 +147,7 @@ class ProcessGroup:
     self._say('ready', fingerprint=fingerprint)
 
   def next_order(self, stop) -> dict:
-    """Waits for the leader's next order {'what': ..., ...}.
-
-    Meanwhile the leader is told what signal `stop`, a StopRequest, received.
-    """
+    """Waits for an order {'what': ..., ...}; reports signals of `stop`."""
     def tell():
       if stop.signum and not self._signum:
         self._signum = stop.signum
@@ -161,13 +159,13 @@ class ProcessGroup:
     self._ended = order['what'] == 'end'
     return order
 
-  # Of all.
+  # Called by all.
 
   def leave(self, status: int, *, lost: bool = False) -> None:
-    """Ends the part of this process, with its exit status.
+    """Leaves the group with an exit status.
 
-    Waits for the others to leave too, but not where one of them is lost, nor
-    where this one leaves a run that goes on.
+    Waits for the others, unless one of them is lost or the run continues
+    without this one.
     """
     if self.count == 1:
       return
@@ -179,7 +177,7 @@ class ProcessGroup:
       if self._ready:  # The others may be in a call, without this one.
         quit_now(status)
     if lost:
-      time.sleep(2)  # Those that listen still can hear the order.
+      time.sleep(2)  # So that the others receive the order.
       quit_now(status)
     try:
       jax.distributed.shutdown()
@@ -187,10 +185,10 @@ class ProcessGroup:
       quit_now(status or 1, f'not all processes have ended: {first_line(e)}')
 
   def abort(self, error: Exception) -> None:
-    """Ends a process that cannot go on, and with it all the others.
+    """Ends this process after an error, and with it all others.
 
-    A call that one process has left cannot be finished by the others. Where a
-    process has died, the heartbeats name it within seconds, and end this one.
+    The others cannot finish a call that one has left. If a process has died,
+    the heartbeats name it within seconds and end this one.
     """
     if self.count == 1:
       return
@@ -202,19 +200,19 @@ class ProcessGroup:
     _print(f'process {self.index} of {self.count}: {first_line(error)}\n'
            'A process of this run has died or does not answer; all others end '
            f'within {HEARTBEAT + GRACE} s, and the heartbeats say which tasks '
-           'are unhealthy. The newest checkpoint is whole: the same command '
-           'goes on from it')
+           'are unhealthy. Rerun the command to resume from the newest '
+           'checkpoint')
     try:
       self._said()
     except LostProcessError as e:
       quit_now(4, str(e))
     except jax.errors.JaxRuntimeError:
       pass
-    time.sleep(HEARTBEAT + GRACE)  # Until the heartbeats say which.
+    time.sleep(HEARTBEAT + GRACE)  # Until the heartbeats name it.
     quit_now(4)
 
   def _said(self):
-    """What the others have said; the first failure among it is raised."""
+    """Messages of the others; raises the first failure among them."""
     found = {int(key.rpartition('/')[2]): json.loads(value) for key, value
              in _client().key_value_dir_get('said/')}
     found.pop(self.index, None)
@@ -234,7 +232,7 @@ def _failure(index, answer):
 
 
 def quit_now(status: int, why: str = '') -> None:
-  """Ends this process without waiting for any other."""
+  """Exits without waiting for other processes."""
   if why:
     _print(why)
   sys.stdout.flush()
@@ -246,8 +244,8 @@ def _print(text):
   print(f'gan_jax: {text}', file=sys.stderr, flush=True)
 
 
-# What JAX has no public interface for: its key-value store, and which of its
-# errors come of another process. To be looked at with each new version of JAX.
+# Private parts of JAX: key-value store and errors caused by other processes.
+# To be checked with each new version of JAX.
 
 
 def _client():
@@ -255,7 +253,6 @@ def _client():
 
 
 def _get(key, meanwhile=lambda: None):
-  """Waits for a key, and calls `meanwhile` once a second."""
   while True:
     meanwhile()
     try:
@@ -266,7 +263,7 @@ def _get(key, meanwhile=lambda: None):
 
 
 def _is_of_a_peer(error):
-  """Whether an error may come of the death of another process."""
+  """Whether an error may be due to the death of another process."""
   # Small programs raise a ValueError where others raise a JaxRuntimeError.
   return isinstance(error, jax.errors.JaxRuntimeError) or re.match(
       r'[A-Z_]+: .*\b(Gloo|NCCL)\b'

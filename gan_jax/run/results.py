@@ -1,4 +1,4 @@
-"""What a run leaves beside its checkpoints: rows, pictures, scores, best."""
+"""Output files (scalars, images, scores, best)."""
 
 import contextlib
 import glob
@@ -21,20 +21,20 @@ from gan_jax.run.evaluator import Evaluator, equilibrium
 from gan_jax.run.writers import ProgressBar, ScalarWriter, ScoreWriter
 
 _LOG = logging.getLogger(__name__)
-_FRAMES = 200  # of a GIF; of a longer run evenly spaced ones
+_FRAMES = 200  # of a GIF at most, evenly spaced
 
 
 class Results(contextlib.AbstractContextManager):
-  """The files of a working directory that show how its run goes."""
+  """The output files of a run folder."""
 
   def __init__(self, experiment: Experiment, folder: str, start: int):
-    """Opens the files, without what was written after step `start`."""
+    """Opens the files and drops what was written after step `start`."""
     self._experiment, self._folder = experiment, folder
     self.evaluator, self.levels = Evaluator(experiment), {}
     try:
       self.levels = equilibrium(experiment.game.loss,
                                 experiment.config['batch_size'])
-    except Exception as e:  # of a loss of the user's own
+    except Exception as e:  # from a user's loss
       _LOG.warning('the curves will not show the equilibrium of the loss: %s',
                    lookup.failure(e))
     self._best = Best(folder, experiment.config['best_metric'])
@@ -53,21 +53,21 @@ class Results(contextlib.AbstractContextManager):
     return self._rows.read()
 
   def write(self, step: int, row: dict) -> None:
-    """A row of scalars."""
+    """Writes a row of scalars."""
     self._rows.write(step, row)
     self._bar.update(step, row)
 
   def sample(self, step: int, started) -> None:
-    """The picture that `evaluator.start_grid` has started."""
+    """Writes the image of `evaluator.start_grid`."""
     grid = self.evaluator.finish_grid(started)
     path = os.path.join(self._folder, 'samples', f'step_{step:08d}.png')
     try_write_file(path, pictures.png(grid))
     self._rows.image(step, 'samples', grid)
 
   def score(self, step: int, state, draw) -> dict[str, float | None]:
-    """The scores of a state by draw(start, stop), for its row.
+    """Scores a state by draw(start, stop); returns scalars for its row.
 
-    {} where that fails: a score must not cost the run.
+    {} on failure: a score must not end the run.
     """
     try:
       scores = self.evaluator.scores(state, draw, forgiving=True)
@@ -85,7 +85,7 @@ class Results(contextlib.AbstractContextManager):
             for name, value in score.scalars().items()}
 
   def flush(self) -> None:
-    """Returns when everything written is on the disk."""
+    """Fsyncs everything written."""
     self._rows.flush()
     self._scores.flush()
 
@@ -95,7 +95,7 @@ class Results(contextlib.AbstractContextManager):
     self._scores.rewind(step)
 
   def draw(self) -> None:
-    """Curves and GIF of all that the folder holds."""
+    """Writes curves.png and training.gif."""
     title = os.path.basename(os.path.abspath(self._folder))
     if rows := self.rows():
       try_write_file(os.path.join(self._folder, 'curves.png'),
@@ -105,7 +105,7 @@ class Results(contextlib.AbstractContextManager):
                      pictures.gif(frames))
 
   def summary(self, step: int, findings: str, how: str) -> str:
-    """The last lines of a run: where it is, its score, what to do next."""
+    """The last log lines of a run: step, score, findings, next commands."""
     command = 'python -m gan_jax.main --mode={} --workdir=' + shlex.quote(
         str(self._folder))
     return '\n'.join([
@@ -116,7 +116,7 @@ class Results(contextlib.AbstractContextManager):
         f'        {command.format("sample")}'])
 
   def _scored(self):
-    """The line of the score that matters: best_metric, or the first one."""
+    """The line of the score `best_metric`, or of the first one."""
     rows = [row for row in self._scores.read() if row.get('value') is not None]
     wanted = self._experiment.config['best_metric'] or (
         rows[0]['name'] if rows else '')
@@ -127,11 +127,10 @@ class Results(contextlib.AbstractContextManager):
     best, floor = pick(rows, key=lambda row: row['value']), last.get('floor')
     return [f'  {wanted}: {last["value"]:.4g} at step {last["step"]:,}, best '
             f'{best["value"]:.4g} at step {best["step"]:,}'
-            + (f'; of real examples {floor:.4g}' if floor is not None else '')]
+            + (f'; of real images {floor:.4g}' if floor is not None else '')]
 
 
 def _frames(folder):
-  """The sample grids of a folder in the order of their steps, of one size."""
   names = sorted(glob.glob(os.path.join(glob.escape(str(folder)), 'samples',
                                         '*.png')))
   # All of them are in memory at once.
@@ -144,26 +143,26 @@ def _frames(folder):
 
 
 class Best:
-  """The best state by a score, in WORKDIR/best: a workdir to sample from."""
+  """The best state by a score, in WORKDIR/best, itself a run folder."""
 
   def __init__(self, folder: str, name: str, *, own: bool = False):
-    """By the score `name`; '' keeps nothing.
+    """Takes the name of the score; '' keeps nothing.
 
-    own: in WORKDIR/best-NAME, beside that of a run that may be going on.
+    own: in WORKDIR/best-NAME, for a process beside the run.
     """
     self._from, self._name = folder, name
     self._folder = os.path.join(folder, f'best-{name}' if own else 'best')
     old = f'{self._folder}.old'
     if name and os.path.isdir(old) and not os.path.isdir(self._folder):
       os.rename(old, self._folder)  # Killed between two renames.
-    if name and not own:  # Killed while it saved; nobody else does here.
+    if name and not own:  # Left by a killed run.
       for left in glob.glob(f'{glob.escape(self._folder)}.*.new'):
         shutil.rmtree(left, ignore_errors=True)
 
   def read(self, protocol: str = '') -> dict:
-    """{'name', 'step', 'value', 'protocol'} of what is kept.
+    """Reads {'name', 'step', 'value', 'protocol'} of the best state.
 
-    {} for nothing, another score, or one by another protocol.
+    {} if there is none, or of another score or protocol.
     """
     try:
       with open(os.path.join(self._folder, 'best.json')) as file:
@@ -174,7 +173,7 @@ class Best:
       return {}
 
   def wants(self, score) -> bool:
-    """Whether a `Score` is the chosen one, and better than what is kept."""
+    """Whether a score improves on the best."""
     if not self._name or score.name != self._name or score.value is None:
       return False
     before = self.read(_protocol(score))
@@ -182,16 +181,14 @@ class Best:
     return not before or sign * score.value > sign * before['value']
 
   def offer(self, step: int, scores, state) -> bool:
-    """Keeps the state of a step if the chosen one of its `scores` is better.
-
-    Returns whether it is the best now.
+    """Saves the state if its score improves on the best; returns whether so.
 
     Raises:
       CheckpointError: it could not be written.
     """
     score = next((s for s in scores if s.name == self._name), None)
     if self._name and score is None:
-      _LOG.warning('no best state is kept: no score %s, there are %s',
+      _LOG.warning('best_metric: no score %s; there are %s',
                    self._name, ', '.join(s.name for s in scores) or 'none')
     if score is None or not self.wants(score):
       return False

@@ -1,4 +1,4 @@
-"""SIGTERM, Ctrl-C and SIGUSR1 end a run after its call, with a checkpoint."""
+"""Stops after the current chunk on SIGINT/SIGTERM/SIGUSR1."""
 
 import contextlib
 import os
@@ -6,18 +6,17 @@ import signal
 import sys
 import threading
 
-# Exit status: as in shells 128 + number. SIGUSR1 is the warning of a batch
-# system that the time is nearly over: 85 is ERESTART, for which HTCondor starts
-# the run again.
+# Exit status: 128 + number as in shells. Batch systems send SIGUSR1 before the
+# time limit: 85 (ERESTART) requests a restart.
 STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR1: 85}
 
 
 def before_the_run() -> None:
-  """Makes these signals end the process at once: there is nothing to save yet.
+  """Lets these signals end the process at once, as there is nothing to save.
 
-  Libraries lose a KeyboardInterrupt that comes while they are imported; the
-  default action of SIGINT cannot be lost. Where the shell ignores SIGINT, as
-  for jobs in the background of a script, it stays ignored.
+  A KeyboardInterrupt may get lost while libraries are imported; the default
+  action of SIGINT cannot. If the shell ignores SIGINT (background jobs), it
+  stays ignored.
   """
   if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -25,15 +24,13 @@ def before_the_run() -> None:
 
 
 class StopRequest:
-  """Remembers the first of these signals; the second one quits at once.
+  """Notes the first of these signals in `signum`; exits on the second.
 
-  But for Ctrl-C in an interpreter or notebook, which never quits.
+  In an interpreter or notebook a second Ctrl-C is ignored.
 
-  `with StopRequest() as stop:` and look at `stop.signum` between calls.
-
-  A handler in Python runs only when the main thread is back from the device;
-  until then two signals may have become one. So a thread reads the bytes that
-  the interpreter writes to its wakeup descriptor for every signal, at once.
+  A Python handler runs only when the main thread returns from the device, by
+  when two signals may have become one. So a thread reads the bytes that the
+  interpreter writes to its wakeup descriptor for every signal.
   """
 
   def __init__(self):
@@ -58,7 +55,7 @@ class StopRequest:
 
   @property
   def exit_status(self) -> int:
-    """0 if no signal came."""
+    """Exit status, 0 without a signal."""
     return STATUS[self.signum] if self.signum else 0
 
   def _watch(self, read):
@@ -76,5 +73,5 @@ class StopRequest:
     self.signum = signum
     name = signal.Signals(signum).name
     with contextlib.suppress(OSError):  # standard error may be closed
-      os.write(2, f'\n{name}: saving after this call; once more to quit at '
-               'once\n'.encode())
+      os.write(2, f'\n{name}: saving after the current chunk; a second '
+               'signal quits at once\n'.encode())

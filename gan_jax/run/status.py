@@ -1,8 +1,8 @@
-"""How far a run has come, by the files of its folder: needs no JAX.
+"""Progress of a run, read from its files (no JAX).
 
   python -m gan_jax.run.status FOLDER --config=configs/dcgan.py --workdir=FOLDER
 
-exits with 0 if this very command line has finished the run, with 1 if not.
+exits with 0 if this command line has finished the run, else with 1.
 """
 
 import json
@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 
 class Progress(NamedTuple):
-  """The newest checkpoint of a run, and what its last launch asked for.
+  """Progress of a run.
 
   step: of the newest checkpoint, 0 without one.
-  train_steps: of the last launch; 0 if there was none.
-  arguments: its command line, without the program.
+  train_steps: of the last launch, 0 without one.
+  arguments: of the last launch, without the program.
   """
 
   step: int
@@ -25,12 +25,12 @@ class Progress(NamedTuple):
 
   @property
   def finished(self) -> bool:
-    """Whether the last step is saved; the last row may be of a step before."""
+    """Whether the last step is saved."""
     return 0 < self.train_steps <= self.step
 
 
 def read(folder: str) -> Progress:
-  """The progress of a run, whatever state its folder is in."""
+  """Reads the progress of a run, whatever the state of its folder."""
   step = 0
   try:
     step = max((int(name) for name in os.listdir(os.path.join(

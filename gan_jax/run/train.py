@@ -1,7 +1,7 @@
-"""The training loop: calls of the step, and what is due between them.
+"""Training loop: runs compiled chunks; logs, evaluates and saves between them.
 
-Of several processes the first one leads: it decides what comes next, and it
-alone writes the folder of the run. The others follow its orders.
+A chunk is one call of the compiled runner. With several processes the first one
+leads and alone writes the run folder; the others follow its orders.
 """
 
 import contextlib
@@ -36,24 +36,22 @@ _ALONE = ProcessGroup()  # one process
 def train(experiment: Experiment, folder: str, *,
           allow_changed_data: bool = False, allow_changed=(),
           strict: bool = False, group: ProcessGroup = _ALONE) -> int:
-  """Trains, or goes on, until train_steps, a signal or the watchdog.
+  """Trains or resumes a run until train_steps, a signal or the watchdog.
 
   Args:
     experiment: of `experiment.load`.
-    folder: the working directory; checkpoints in it are resumed.
-    allow_changed_data: resume on other examples than before, with a warning.
-    allow_changed: fields of the config that may differ from those of the run
-      that is resumed, 'gen_optimizer.learning_rate' for example.
-    strict: refuse to go on from an older checkpoint where the newest is
-      damaged.
+    folder: the run folder.
+    allow_changed_data: resume on other examples, with a warning.
+    allow_changed: config fields that may differ from those of the resumed run,
+      such as 'gen_optimizer.learning_rate'.
+    strict: fail instead of using an older checkpoint if the newest is damaged.
     group: the processes that share the run.
 
   Returns:
     The exit status: 0, or 143 / 130 / 85 after SIGTERM / SIGINT / SIGUSR1.
 
   Raises:
-    WorkdirError, CheckpointError, NonFiniteError, StoppedError: with what to
-      do.
+    WorkdirError, CheckpointError, NonFiniteError, StoppedError: with a fix.
   """
   if group.index:
     return _follow(experiment, group)
@@ -69,14 +67,13 @@ def train(experiment: Experiment, folder: str, *,
       raise
     raise WorkdirError(
         f'cannot write to {e.filename or folder}: {e.strerror}'
-        f'{free_space(folder, e)}: free some room; the same command goes on '
-        'from the newest checkpoint') from e
+        f'{free_space(folder, e)}: free some space, then rerun the command to '
+        'resume from the newest checkpoint') from e
 
 
 def _fingerprint(experiment):
-  """Of what must be the same in all processes: the config and the data."""
   info = experiment.info._asdict()
-  del info['manifest']  # It names a folder of one machine.
+  del info['manifest']  # A path of one machine.
   return short_hash({'config': experiment.config, 'info': info})
 
 
@@ -88,7 +85,7 @@ def _runner(experiment, mesh):
 
 
 def _follow(experiment, group):
-  """Carries out the leader's orders; returns the leader's exit status."""
+  """Training on the other processes; returns the leader's exit status."""
   mesh = parallel.make_mesh()
   runner, evaluator = _runner(experiment, mesh), Evaluator(experiment)
   shapes = jax.eval_shape(experiment.init)
@@ -105,7 +102,7 @@ def _follow(experiment, group):
         case 'call':
           state, _ = runner(state, data, next(calls), seed)
         case 'draw':
-          with contextlib.suppress(SamplesError):  # The leader says so.
+          with contextlib.suppress(SamplesError):  # The leader reports it.
             evaluator.draw(state.ema, order['start'], order['stop'])
         case 'end':
           jax.block_until_ready(state)
@@ -113,7 +110,7 @@ def _follow(experiment, group):
 
 
 def _lead(experiment, folder, group, strict, changed):
-  """The one process of a run that writes."""
+  """Training on process 0."""
   for each in (folder, os.path.join(folder, 'samples')):
     remove_torn(each)
   checkpoints = Checkpoints(
@@ -124,8 +121,8 @@ def _lead(experiment, folder, group, strict, changed):
                        f'{experiment.train_steps}; raise train_steps, with '
                        f'--workdir={folder}')
   if start == experiment.train_steps:
-    _LOG.info('%s is finished, at step %d: raise train_steps with --workdir'
-              '=%s to go on', folder, start, folder)
+    _LOG.info('%s is finished, at step %d: to train longer, raise '
+              'train_steps, with --workdir=%s', folder, start, folder)
   if not start and experiment.config['init_from']:
     init, origin = init_from.start_from(experiment, strict=strict)
     experiment = experiment._replace(init=init)
@@ -140,13 +137,13 @@ def _lead(experiment, folder, group, strict, changed):
       checkpoints.close()
     _LOG.info('%s', results.summary(
         checkpoints.latest(), loop.guard.findings,
-        f'stopped by {signal.Signals(stop.signum).name}, the same command goes '
-        'on' if stop.signum else 'finished'))
+        f'stopped by {signal.Signals(stop.signum).name}, the same command '
+        'resumes' if stop.signum else 'finished'))
   return stop.exit_status
 
 
 class _Loop:
-  """The calls of a run, from a checkpoint or from the start to its end."""
+  """The loop over compiled chunks."""
 
   def __init__(self, experiment, folder, checkpoints, results, group):
     self.experiment, self.checkpoints = experiment, checkpoints
@@ -158,7 +155,7 @@ class _Loop:
                        checkpoints.latest())
 
   def run(self, stop):
-    """To the end; from the newest checkpoint again where the guard says so."""
+    """Trains to the end, restarting after rollbacks."""
     while True:
       try:
         return self._play(stop)
@@ -178,7 +175,7 @@ class _Loop:
     last = None
     for start, count in plan(run, step):
       if not stop.signum and (signum := self.group.signal()):
-        stop.signum = signum  # Only then: its own thread may write meanwhile.
+        stop.signum = signum  # Its own thread may set it, too.
       if stop.signum or self.guard.verdict:
         break
       call = next(calls)
@@ -190,11 +187,11 @@ class _Loop:
         self._write(*last)
       step, mine = start + count, parallel.own(state)
       due = self._due(step)
-      # Measured, drawn and written while the next call runs.
+      # Written while the next call runs.
       last = (start, step, scalars, self.diagnoser.start(mine, step, seed)
               if step % run.log_every == 0 else None,
               self.evaluator.start_grid(mine) if 'sample' in due else None)
-      if due & {'eval', 'checkpoint'}:  # They need the state itself.
+      if due & {'eval', 'checkpoint'}:  # These need the state.
         self._write(*last, state)
         last = None
     if last:
@@ -206,11 +203,11 @@ class _Loop:
       raise StoppedError(self.guard.verdict)
 
   def draw(self):
-    """Report, curves and GIF of all that the folder holds."""
+    """Writes report, curves and GIF."""
     try:
       self.guard.write_report()
       self.results.draw()
-    except Exception as e:  # A picture must not hide how the run ended.
+    except Exception as e:  # Must not hide the cause of the end.
       _LOG.warning('no curves or GIF: %s: %s', type(e).__name__, e)
 
   def _first_state(self, seed):
@@ -220,11 +217,10 @@ class _Loop:
         jax.eval_shape(init), parallel.own_mesh()), step,
         verified=True) if step else init()
     self.group.order('start', step=step, seed=seed)
-    # Orbax's arrays alias its buffers: donation wants arrays of our own.
+    # Orbax's arrays alias its buffers; donation needs copies.
     return parallel.copy(parallel.share(state, self.mesh)), step
 
   def _due(self, step):
-    """What is due after a step; all of it, where it is wanted, at the end."""
     run, end = self.experiment, step == self.experiment.train_steps
     due = {name for name in ('sample', 'eval', 'checkpoint')
            if (every := getattr(run, f'{name}_every'))
@@ -232,14 +228,14 @@ class _Loop:
     return due | {'sample', 'checkpoint'} if end else due
 
   def _write(self, start, step, scalars, measured, grid, state=None):
-    """Waits for a call; its row and picture, and with the state all else."""
+    """Waits for a chunk; writes its outputs."""
     scalars = {k: np.asarray(v) for k, v in scalars.items()}
     self.clock.finished(step - start)
     if bad := {k: v for k, v in scalars.items() if not np.isfinite(v).all()}:
       self.guard.refuse(start, bad, self.checkpoints.latest())
     row = {}
     if measured is not None:
-      # The mean over one call: the same number whether or not a run was cut.
+      # Over one call: independent of where a run was resumed.
       row = {k: float(v.mean(dtype=np.float64)) for k, v in scalars.items()}
       row |= {k: float(v) for k, v in measured.items()} | self.clock.read()
     if grid is not None:
@@ -252,12 +248,12 @@ class _Loop:
     if row:
       self.results.write(step, row)
       self.guard.look(step, row)
-    # Last: a run that is killed here and resumed does not come back for them.
+    # Last: a resumed run does not repeat outputs before its checkpoint.
     if 'checkpoint' in due:
       self._save(step, parallel.own(state))
 
   def _draw(self, average, start: int, stop: int):
-    """`Evaluator.draw` in all processes, of an average on all devices."""
+    """`Evaluator.draw` in all processes, with a replicated average."""
     start, stop = int(start), int(stop)
     self._check_draw()
     if not 0 <= start < stop:
@@ -265,16 +261,17 @@ class _Loop:
     self.group.order('draw', start=start, stop=stop)
     try:
       return self.evaluator.draw(average, start, stop)
-    except SamplesError:  # All processes have found the same.
+    except SamplesError:  # Raised in all processes.
       raise
     except Exception as e:
       self.draw_error = e if self.group.count > 1 else None
       raise
 
   def _check_draw(self):
-    """Raises what a draw has failed by, though the score has forgiven it.
+    """Re-raises an error from distributed sampling.
 
-    The others may still wait in it: such a run cannot go on.
+    The scores tolerate it, but other processes may still wait in the
+    collective.
     """
     if self.draw_error:
       raise self.draw_error
@@ -288,11 +285,11 @@ class _Loop:
 
 
 class Clock:
-  """Images per second, and the share of time that no call was in flight.
+  """Images per second, and the share of time with no call in flight.
 
-  The share is an upper bound: where a call was found finished before the next
-  was given out, all the time since the one before it counts. What compiles, the
-  first call of each length, does not count.
+  The share is an upper bound: if a call had finished before the next was
+  dispatched, all time since the one before it counts. Compilation, the first
+  call of each length, does not count.
   """
 
   def __init__(self, images_per_step: int):
@@ -301,7 +298,7 @@ class Clock:
 
   @contextlib.contextmanager
   def dispatching(self, steps: int, idle: bool):
-    """While a call is given to the device; idle: it had nothing left to do."""
+    """Context of a dispatch; `idle`: the device has no work left."""
     now = time.perf_counter()
     yield
     if steps not in self._lengths:
@@ -311,14 +308,14 @@ class Clock:
       self._idle += time.perf_counter() - self._last
 
   def finished(self, steps: int) -> None:
-    """A call has been waited for."""
+    """Counts a finished call."""
     self._steps, self._last = self._steps + steps, time.perf_counter()
-    if not self._lengths:  # The first call of all.
+    if not self._lengths:  # The first call.
       self._restart()
     self._lengths.add(steps)
 
   def read(self) -> dict[str, float]:
-    """Scalars since the last reading; {} before there are any."""
+    """Scalars since the last reading; {} at first."""
     seconds = time.perf_counter() - self._start
     images = self._steps * self._images_per_step
     if not images or seconds <= 0:

@@ -1,7 +1,6 @@
-"""What a run writes while it trains: scalars, scores, a progress bar.
+"""Writers for scalars, scores, progress.
 
-A log must never end a run: where a write fails, there is one warning, and the
-run goes on.
+A failing log must not end a run: it warns once and the run continues.
 """
 
 import contextlib
@@ -13,7 +12,7 @@ import os
 import sys
 import time
 
-import tqdm.auto
+import tqdm
 
 from gan_jax.base import lookup
 from gan_jax.base.files import Appender, drop_rows, read_rows
@@ -24,16 +23,16 @@ _SHOWN = (('loss/disc', 'loss/disc'), ('loss/gen', 'loss/gen'),
 
 
 class ProgressBar:
-  """Shows progress: a bar on a terminal or in a notebook, else lines."""
+  """A progress bar on a terminal or in a notebook, else lines."""
 
   def __init__(self, total: int, *, initial: int = 0, file=None):
-    """For `total` steps from `initial` on; on standard error by default."""
+    """Counts `total` steps from `initial` on; `file` is stderr by default."""
     self._file = sys.stderr if file is None else file
     self._total, self._bar, self._compiled = total, None, False
     self._begin = time.monotonic()
     self._from = self._begin, initial  # what the speed is measured from
     if 'ipykernel' in sys.modules or self._file.isatty():
-      self._bar = tqdm.auto.tqdm(total=total, initial=initial, file=self._file,
+      self._bar = tqdm.tqdm(total=total, initial=initial, file=self._file,
                             dynamic_ncols=True, unit='step')
 
   @property
@@ -61,7 +60,7 @@ class ProgressBar:
             flush=True)
 
   def close(self) -> None:
-    """Leaves the bar as it stands."""
+    """Leaves the bar as it is."""
     if self._bar is not None:
       self._bar.close()
 
@@ -82,15 +81,13 @@ def _short(value):
 class RowFile(Appender, contextlib.AbstractContextManager):
   """A file of JSON rows, each with its 'step'.
 
-  A row is in the file, where a kill -9 cannot reach it, when it is appended;
-  `flush` before a checkpoint is saved makes it safe from a power cut too.
+  An appended row survives a kill -9; after `flush`, also a power cut.
   """
 
   def __init__(self, path, *, resume_step: int | None = None):
-    """Opens the file and drops what is later than the restored step.
+    """Opens the file and drops rows after the restored step, and broken lines.
 
-    With it go lines that are no rows, such as the torn last line that a kill
-    leaves. 0, of a fresh run, drops all; None keeps all.
+    `resume_step` 0 (a fresh run) drops all; None keeps all.
 
     Raises:
       OSError: the old rows cannot be read or rewritten.
@@ -100,7 +97,7 @@ class RowFile(Appender, contextlib.AbstractContextManager):
       self.rewind(resume_step)
 
   def append_rows(self, rows: list[dict]) -> None:
-    """Appends rows at once: a kill leaves all of them or none."""
+    """Appends rows atomically."""
     if rows:
       self.append(''.join(json.dumps(row, allow_nan=False) + '\n'
                           for row in rows).encode())
@@ -119,7 +116,7 @@ class RowFile(Appender, contextlib.AbstractContextManager):
 
 
 class ScoreWriter(RowFile):
-  """WORKDIR/scores.jsonl, a row for each score."""
+  """Writes WORKDIR/scores.jsonl, a row for each score."""
 
   def __init__(self, workdir, *, resume_step: int | None = None):
     super().__init__(os.path.join(workdir, 'scores.jsonl'),
@@ -133,24 +130,24 @@ class ScoreWriter(RowFile):
 
 
 class ScalarWriter(RowFile):
-  """WORKDIR/scalars.jsonl, a row for each logged step, and the loggers."""
+  """Writes WORKDIR/scalars.jsonl, a row per logged step, and to the loggers."""
 
   def __init__(self, workdir, *, resume_step: int, loggers=(), config=None):
-    """Opens the file and the `gan_jax.loggers`, which are told the config."""
+    """Opens the file and the `gan_jax.loggers`, which are given the config."""
     self._loggers = list(loggers)
     self._tell('open', workdir, resume_step, config or {})
     super().__init__(os.path.join(workdir, 'scalars.jsonl'),
                      resume_step=resume_step)
 
   def write(self, step: int, scalars) -> None:
-    """Appends the row of a step; NaN, Inf and None become null in it.
+    """Appends the row of a step; NaN, Inf and None become null.
 
     Args:
-      step: one row a step, so merge the scores of a step into its row.
+      step: at most one row each.
       scalars: {name: number, numpy or JAX scalar of shape [], or None}.
 
     Raises:
-      ValueError: a scalar is named 'step' or is no single number.
+      ValueError: a scalar is named 'step' or is not a single number.
     """
     if 'step' in scalars:
       raise ValueError("a scalar is named 'step', which is the row's own key; "
@@ -170,21 +167,21 @@ class ScalarWriter(RowFile):
     self._tell('write', int(step), values)
 
   def image(self, step: int, name: str, image) -> None:
-    """Shows the loggers a picture, uint8 [H, W, C] with C in (1, 3, 4)."""
+    """Sends an image, uint8 [H, W, C] with C in (1, 3, 4), to the loggers."""
     self._tell('image', int(step), name, image)
 
   def rewind(self, step: int) -> None:
-    """As that of `RowFile`, for the loggers too."""
+    """As `RowFile.rewind`, and tells the loggers."""
     super().rewind(step)
     self._tell('rewind', step)
 
   def flush(self) -> None:
-    """Returns when everything written is on the disk."""
+    """Fsyncs everything written."""
     super().flush()
     self._tell('flush')
 
   def close(self) -> None:
-    """Flushes and closes the files; may be called twice."""
+    """Flushes and closes the files; idempotent."""
     super().close()
     self._tell('close')
 

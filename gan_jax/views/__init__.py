@@ -1,7 +1,7 @@
-"""What is made of a finished run, or of data before one: a module a --mode.
+"""The modes other than training, one module each.
 
 `sample`, `evaluate`, `report`, `compare` and `inspect` each have a function
 that takes folders and keyword arguments, writes files, and returns the text
-that `gan_jax.main` prints. What cannot be had is a `RequestError`. To add a
-view, write its module and its line in `main`.
+that `gan_jax.main` prints; impossible requests raise `RequestError`. To add
+one, write its module and its line in `main`.
 """

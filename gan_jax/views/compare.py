@@ -1,4 +1,4 @@
-"""--mode=compare: the leaderboard of runs, with means over seeds."""
+"""--mode=compare: leaderboard of runs, with means over seeds."""
 
 import glob
 import os
@@ -14,9 +14,8 @@ from gan_jax.metrics import low_is_better
 from gan_jax.run import files, status
 from gan_jax.views.templates import fill
 
-# What cannot change the game makes no other point of a run: when it is looked
-# at and by whom, as evaluators see a copy of the average only. A watchdog that
-# goes back or stops does change it.
+# Keys that do not affect training, and so make no other point. The watchdog is
+# not among them: it may roll back or stop.
 _ASIDE = ('seed', 'log_every', 'sample_every', 'sample_grid', 'eval_every',
           'evaluators', 'loggers', 'best_metric', 'checkpoint_every',
           'keep_checkpoints')
@@ -26,29 +25,28 @@ _COLUMNS = ('point', 'folder', 'seed', 'status', 'last_step', 'score', 'step',
 
 
 def compare(patterns, *, sort: str = '', out: str = '') -> str:
-  """The leaderboard of all runs that the patterns match, in Markdown.
+  """Makes the leaderboard of all runs that match the patterns, in Markdown.
 
-  A point is all runs whose configs differ in their seed only. A score is that
-  of the last scored step, its mean that of the finished runs, one for each
-  seed, with a 95 % interval over seeds (Student's t), which says nothing of
-  the sample of one run. Points are ordered by `sort`, or by their first score,
-  and where they are equal by the other scores. Runs that are not finished are
-  named below the table.
+  A point (configuration) is all runs whose configs differ only in the seed. Its
+  score is the mean over finished runs at their last scored step, with a 95 %
+  interval over seeds (Student's t), which excludes sampling error. Points are
+  ordered by `sort`, or by their first score; ties by the other scores.
+  Unfinished runs are named below the table.
 
   Args:
-    patterns: folders, or patterns of them such as 'runs/sweep/*'.
+    patterns: folders, or patterns such as 'runs/sweep/*'.
     sort: name of a score.
-    out: F.md or F.csv to write, beside what is returned.
+    out: F.md or F.csv to write as well.
 
   Raises:
     WorkdirError: no run there.
-    RequestError: no such score, or no such kind of file.
+    RequestError: no such score, or another suffix.
   """
   if os.path.splitext(out)[1] not in ('', '.md', '.csv'):
     raise RequestError(f'--out={out}: must end in .md or .csv')
   frame = load(patterns)
   columns = frame.score.dropna().unique().tolist()
-  # The hash of what made a score may be left out where there is only one.
+  # The name may be given without the hash, if unique.
   known = [c for c in columns if sort in (c, c.partition(' (')[0])]
   sort = known[0] if len(known) == 1 else sort
   if sort and sort not in columns:
@@ -56,7 +54,7 @@ def compare(patterns, *, sort: str = '', out: str = '') -> str:
                        f'{", ".join(columns) or "none"}')
   columns.sort(key=lambda column: column != sort)
   means = _means(frame)
-  # Lower is better, and what looks the same in the table is the same.
+  # Sorts ascending; numbers that print alike are ties.
   ranks = means['mean'].map('{:.4g}'.format).astype(float).unstack().reindex(
       index=frame.point[frame.point != ''].unique(), columns=columns) * [
           1 if low_is_better(column) else -1 for column in columns]
@@ -70,10 +68,10 @@ def compare(patterns, *, sort: str = '', out: str = '') -> str:
 
 
 def load(patterns) -> pd.DataFrame:
-  """What the folders of runs hold, a row for each run and score.
+  """Reads run folders: a row for each run and score.
 
   Returns:
-    point: what its config differs in from the others, '' for no config.
+    point: in which config values it differs from the others, '' without config.
     folder, seed: of the run.
     repeats: whether there is a run of this point and seed already.
     status: 'finished', 'running', 'stopped at step 300 of 1000', 'not finite',
@@ -92,7 +90,7 @@ def load(patterns) -> pd.DataFrame:
     except OSError:
       config = {}
     if not config:
-      # log.txt alone: a sweep started a run there, which got no further.
+      # Only log.txt: a run of a sweep that failed at its start.
       if os.path.exists(os.path.join(folder, 'log.txt')):
         rows.append({'folder': folder, 'status': 'never started'})
       continue
@@ -124,7 +122,7 @@ def state(folder: str, progress: status.Progress) -> str:
   """Whether a run is running, finished, stopped ..., in words; see `load`."""
   if files.is_held(folder):
     return 'running'
-  if progress.finished:  # A number that was not finite has been overcome.
+  if progress.finished:  # nonfinite.json may be left from before.
     return 'finished'
   if os.path.exists(os.path.join(folder, 'nonfinite.json')):
     return 'not finite'
@@ -134,9 +132,9 @@ def state(folder: str, progress: status.Progress) -> str:
 
 
 def _scores(folder) -> list[dict]:
-  """The scores of the last scored step.
+  """Scores of the last scored step.
 
-  Scores of one name whose extractors or data differ get columns of their own.
+  Equal names with different extractors or data get columns of their own.
   """
   rows = [row for _, row in read_rows(os.path.join(folder, 'scores.jsonl'))
           if row]
@@ -153,7 +151,7 @@ def _scores(folder) -> list[dict]:
 
 
 def _points(configs) -> dict[str, str]:
-  """{folder: name of its point}, the settings in which points differ."""
+  """{folder: name of its point}, the config values in which points differ."""
   kinds = {folder: {key: value for key, value in config.items()
                     if key.split('.')[0].split('[')[0] not in _ASIDE}
            for folder, config in configs.items()}
@@ -165,7 +163,7 @@ def _points(configs) -> dict[str, str]:
                               if key in kind)
     groups.setdefault(names[folder], []).append(folder)
   places = {name: _shared_folder(folders) for name, folders in groups.items()}
-  # Recipes that differ in too much to be named by it; or in nothing.
+  # Too many differences for a name, or none.
   if max(map(len, groups), default=0) > _LONG and (
       len(set(places.values())) == len(places)):
     return {folder: places[name] for folder, name in names.items()}
@@ -174,7 +172,6 @@ def _points(configs) -> dict[str, str]:
 
 
 def _shared_folder(folders):
-  """The name of the folder that the seeds of a point share."""
   path = os.path.commonpath(list(map(os.path.abspath, folders)))
   if os.path.basename(path).startswith('seed='):
     path = os.path.dirname(path)
@@ -182,10 +179,7 @@ def _shared_folder(folders):
 
 
 def _means(frame) -> pd.DataFrame:
-  """By (point, score): mean, half of its interval, and what they are of.
-
-  Only of runs that are finished: others would be of another length.
-  """
+  """Mean, half interval and runs by (point, score), of finished runs only."""
   counted = frame[~frame.repeats & (frame.status == 'finished')
                   & frame.value.notna()]
   means = counted.groupby(['point', 'score'], sort=False).agg(
@@ -198,16 +192,15 @@ def _means(frame) -> pd.DataFrame:
 
 
 def _markdown(frame, points, columns, means) -> str:
-  """A line for each point and one for real examples, and who is missing."""
   names = [column.partition(' (')[0] for column in columns]
-  # With a hash only where one name stands for two.
+  # A hash only if a name is ambiguous.
   heads = [name if names.count(name) == 1 else column
            for name, column in zip(names, columns, strict=True)]
   runs = frame.drop_duplicates('folder')
   kept = runs[~runs.repeats & (runs.point != '')]
   seeds = kept.groupby('point').size()
   last = kept[kept.status == 'finished'].groupby('point').last_step.max()
-  # Points that these seeds do not tell from the best one.
+  # Points that do not differ significantly from the best one.
   first = means[means.index.isin(columns[:1], 'score')].droplevel('score')
   best = first.reindex(points)[:1].squeeze()
   like = set(first.index[(first['mean'] - best['mean']).abs()
@@ -243,16 +236,16 @@ def _markdown(frame, points, columns, means) -> str:
 
 
 def _csv(frame, points, columns, means) -> str:
-  """A line for each point and score, without values too, and who failed.
+  """CSV with a line per point and score, including missing values and failures.
 
-  `folders` and `steps` are those of the runs that the values are of, in their
-  order; `failures` are 'folder: status' of runs that are not finished.
+  `folders` and `steps` are those of the runs of the values, in their order;
+  `failures` are 'folder: status' of unfinished runs.
   """
   failed = frame[frame.status != 'finished'].drop_duplicates('folder')
   failed = (failed.folder + ': ' + failed.status).groupby(failed.point).agg(
       failed='size', failures='; '.join)
   index = [(point, column) for point in points for column in columns or ['']]
-  if '' in failed.index:  # Of no point: they have no config.
+  if '' in failed.index:  # Runs without a config.
     index.append(('', ''))
   table = means.reindex(pd.MultiIndex.from_tuples(
       index, names=['point', 'score'])).reset_index().join(failed, on='point')

@@ -1,4 +1,4 @@
-"""--mode=evaluate: scores of the checkpoints of a run, or of two folders."""
+"""--mode=evaluate: scores the checkpoints of a run, or two folders."""
 
 import json
 import logging
@@ -23,16 +23,15 @@ from gan_jax.run.results import Best
 from gan_jax.run.writers import ScoreWriter
 
 _LOG = logging.getLogger(__name__)
-_PAUSE = 5.0  # seconds between two looks at a job that is followed
+_PAUSE = 5.0  # seconds between polls with --follow
 
 
 def scores_spec(*, extractor: str = '', weights: str = '', resizer: str = '',
                 metrics: tuple[str, ...] = (), num_samples: int = 0) -> dict:
-  """The evaluator `scores` with what is asked for, {} for nothing.
+  """Spec of the evaluator `scores`, {} if nothing is given.
 
-  An extractor by its name in `gan_jax.extractors`, the file of its weights and
-  how it resizes images; metrics of `gan_jax.evaluators.measures`; the number
-  of generated examples.
+  extractor, weights, resizer: of `gan_jax.extractors`; metrics: of
+  `gan_jax.evaluators.measures`; num_samples: generated examples.
   """
   network = {'name': extractor, 'weights': weights, 'resizer': resizer}
   network = {key: value for key, value in network.items() if value}
@@ -44,22 +43,22 @@ def scores_spec(*, extractor: str = '', weights: str = '', resizer: str = '',
 
 def checkpoints(folder: str, *, best: str = '', follow: bool = False,
                 **asked) -> list[tuple[int, Score]]:
-  """Scores every checkpoint of a run that has no such scores yet.
+  """Scores every checkpoint not yet scored with these settings.
 
-  They are appended to WORKDIR/scores.jsonl.
+  Appends to WORKDIR/scores.jsonl.
 
   Args:
-    folder: the working directory of the run.
-    best: the score by which the best checkpoint is kept, '' for none.
-    follow: goes on as long as the job runs.
-    **asked: of `scores_spec`; without any, the evaluators of the run.
+    folder: the run folder.
+    best: score by which the best checkpoint is kept, '' for none.
+    follow: continue as long as the run does.
+    **asked: of `scores_spec`; by default the evaluators of the run.
 
   Returns:
     [(step, Score)] of all checkpoints that are scored, earlier ones too.
 
   Raises:
-    WorkdirError, CheckpointError, ConfigError, DataError, RequestError: with
-      what to do.
+    WorkdirError, CheckpointError, ConfigError, DataError, RequestError: with a
+      fix.
   """
   config, info = files.read_run(folder)
   asked = scores_spec(**asked)
@@ -67,7 +66,7 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
   run = experiment.load(config | {'evaluators': specs, 'loggers': ()})
   if run.info.fingerprint != info.fingerprint:
     raise WorkdirError(f'{folder} was trained on other data than those that '
-                       'its config names now: scores would not be of this run')
+                       'its config names now; restore the data')
   evaluator = Evaluator(run)
   abstract = parallel.abstract(jax.eval_shape(run.init), parallel.own_mesh())
   keeper, saved = Best(folder, best, own=True), Checkpoints(folder)
@@ -78,7 +77,7 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
       recorded = _recorded(folder, evaluator)
       for step in saved.steps():
         scores = recorded.get(step, [])
-        # After a rollback the job saves another state under the number.
+        # After a rollback a step may be saved again.
         made = _made(folder, step)
         if tried.get(step) == made or (
             scores and not any(map(keeper.wants, scores))):
@@ -116,7 +115,6 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
 
 
 def _made(folder, step) -> int:
-  """When a checkpoint was put there, in ns; 0 where it is gone."""
   try:
     return os.stat(os.path.join(folder, 'checkpoints', str(step))).st_mtime_ns
   except OSError:
@@ -124,7 +122,6 @@ def _made(folder, step) -> int:
 
 
 def _recorded(folder, evaluator) -> dict[int, list[Score]]:
-  """{step: scores} of scores.jsonl by these evaluators."""
   found = {}
   for _, row in read_rows(os.path.join(folder, 'scores.jsonl')):
     if row and evaluator.protocol.items() <= row.get('protocol', {}).items():
@@ -135,17 +132,17 @@ def _recorded(folder, evaluator) -> dict[int, list[Score]]:
 
 def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
             out: str = '', **asked) -> list[tuple[int, Score]]:
-  """Scores the images of one folder (or .npz) against those of another.
+  """Scores the images of one folder (or .npz) against another.
 
   Args:
     images: what is scored.
-    reference: the real ones.
-    resize: (H, W) that all images are brought to; () for none.
-    out: F.jsonl, for the scores with their protocol, a line each.
+    reference: real images.
+    resize: (H, W) of all images; () for none.
+    out: F.jsonl for the scores with their settings.
     **asked: of `scores_spec`.
 
   Raises:
-    DataError, RequestError: with what to do.
+    DataError, RequestError: with a fix.
   """
   if out and not out.endswith('.jsonl'):
     raise RequestError(f'--out={out}: must be F.jsonl')
@@ -179,7 +176,7 @@ def _load(path, resize):
 
 
 def _count(real, fake, asked, images, reference) -> int:
-  """As many as there are, with a floor where half of the reference suffices."""
+  """The smaller count; with a floor if half of the reference suffices."""
   if fake.images.shape[1:] != real.images.shape[1:]:
     raise RequestError(
         f'{images} holds images {list(fake.images.shape[1:])}, {reference} '

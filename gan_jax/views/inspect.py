@@ -1,4 +1,4 @@
-"""--mode=inspect: what a data set looks like, before anything is trained."""
+"""--mode=inspect: describes a data set before training."""
 
 import collections
 import hashlib
@@ -17,12 +17,12 @@ from gan_jax.data import load as data
 from gan_jax.data.pipeline import Batches
 from gan_jax.views.templates import fill
 
-_LOOKED_AT = 20_000  # examples of which every value is read
+_LOOKED_AT = 20_000  # examples for statistics of values
 _BINS = 200  # of the values of vectors
-_LINES = 6  # coordinates of vectors with a histogram; more could not be read
+_LINES = 6  # histograms of coordinates at most
 _CHUNK = 2**24  # bytes read at a time
-_PAIRS = 5  # duplicates that are named
-_ALL = 2**32  # bytes up to which duplicates are looked for in the whole set
+_PAIRS = 5  # duplicates listed
+_ALL = 2**32  # bytes; duplicates are searched in a sample of larger sets
 _COLUMNS, _ROWS = 10, 20  # of the contact sheet, a row per class
 _POINTS = 4000  # of vectors
 
@@ -31,12 +31,12 @@ def inspect(config: Any, out: str) -> str:
   """Describes the data of a config in about fifteen lines and in pictures.
 
   Args:
-    config: ConfigDict or mapping; only its `data` are looked at.
+    config: ConfigDict or mapping; only its `data` are read.
     out: a folder for contact_sheet.png, statistics.png and report.json.
 
   Raises:
-    ConfigError: with every problem of `config.data`.
-    DataError: the config is right, the data are not, or `out` cannot be
+    ConfigError: with all problems of `config.data`.
+    DataError: the config is valid, the data are not, or `out` cannot be
       written.
   """
   source = load_data(plain(config).get('data'))
@@ -62,11 +62,11 @@ def inspect(config: Any, out: str) -> str:
 
 
 def load_data(spec):
-  """The data of a spec.
+  """Loads the data of a spec.
 
   Raises:
-    ConfigError: with every problem of the spec.
-    DataError: the spec is right, the data are not.
+    ConfigError: with all problems of the spec.
+    DataError: the spec is valid, the data are not.
   """
   if problems := data.check(spec, 'data'):
     raise ConfigError(problems)
@@ -79,7 +79,7 @@ def load_data(spec):
 
 
 def values_of(images) -> tuple[dict, np.ndarray, np.ndarray]:
-  """Statistics of the values of at most 20,000 examples drawn at random.
+  """Statistics of the values of at most 20,000 random examples.
 
   Returns:
     ({'mean', 'std', 'min', 'max': [C]} and of images the shares of bytes
@@ -108,7 +108,7 @@ def values_of(images) -> tuple[dict, np.ndarray, np.ndarray]:
   if not np.isfinite([low, high]).all():
     raise DataError(f'vectors with values {low}..{high}; they must be finite: '
                     'remove or repair these examples')
-  margin = 0.0 if high > low else 0.5  # A constant has a bin, too.
+  margin = 0.0 if high > low else 0.5  # Widens the range of a constant.
   edges = np.linspace(low - margin, high + margin, _BINS + 1)
   return {'examples_looked_at': len(rows), 'per': 'coordinate',
           'mean': vectors.mean(0, np.float64),
@@ -119,12 +119,11 @@ def values_of(images) -> tuple[dict, np.ndarray, np.ndarray]:
 
 
 def duplicates(images) -> dict:
-  """Examples that repeat another one, value by value.
+  """Counts examples that equal an earlier one.
 
   Returns:
-    {'count': examples that repeat an earlier one, 'looked_at': examples that
-    were compared (all, unless the set is very large), 'first': some of them
-    as [earlier, later] indices}.
+    {'count': duplicates, 'looked_at': examples that were compared (all, unless
+    the set is very large), 'first': some of them as [earlier, later] indices}.
   """
   rows = (np.arange(len(images)) if images.nbytes <= _ALL
           else _sample(len(images), _LOOKED_AT))
@@ -142,19 +141,18 @@ def duplicates(images) -> dict:
 
 
 def _sample(total, count) -> np.ndarray:
-  """Indices of `count` examples, or of all: random, but the same each time."""
+  """Indices of `count` random examples, or of all; deterministic."""
   return np.sort(Batches(total, min(total, count), 0)(0, 1)[0])
 
 
 def _chunks(images, rows):
-  """The examples of these rows, some at a time."""
   size = max(1, _CHUNK // max(1, images.nbytes // len(images)))
   for i in range(0, len(rows), size):
     yield images[rows[i:i + size]]
 
 
 def contact_sheet(source, title: str) -> np.ndarray:
-  """Examples, a row of each of up to twenty classes; of vectors the points."""
+  """Examples, a row for each of up to twenty classes; a scatter for vectors."""
   if len(source.images.shape) == 2:
     rows = _sample(len(source.images), _POINTS)
     labels = source.labels[rows]
@@ -179,7 +177,7 @@ def contact_sheet(source, title: str) -> np.ndarray:
 
 
 def class_name(source, label) -> str:
-  """'3', or '3 trees' where the classes have names."""
+  """'3', or '3 trees' if the classes have names."""
   if label < 0:
     return 'no label'
   if label < len(source.class_names):
@@ -188,7 +186,7 @@ def class_name(source, label) -> str:
 
 
 def describe(source, values: Mapping) -> dict:
-  """All that report.json holds."""
+  """The content of report.json."""
   shape = list(source.images.shape[1:])
   known = source.labels[source.labels >= 0]
   counts = np.bincount(known, minlength=source.num_classes).tolist()

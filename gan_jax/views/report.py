@@ -1,4 +1,4 @@
-"""--mode=report: a page of runs, with pictures of what a trained one draws."""
+"""--mode=report: an HTML page of a run, with samples beside training images."""
 
 import contextlib
 import os
@@ -21,23 +21,23 @@ from gan_jax.views.inspect import class_name, load_data
 from gan_jax.views.page import Page, Picture
 from gan_jax.views.trained import Trained, check_seed
 
-_ALL = 2000  # examples, real and generated, of what shows distributions
-_BYTES = 2**28  # that they may take
+_ALL = 2000  # real and generated examples in plots of distributions
+_BYTES = 2**28  # of memory for them at most
 _GRID, _COLUMNS = 64, 8
 _ROWS, _POINTS = 8, 10  # of paths, of bounds and of classes
 _CLASSES = 20
 _QUERIES, _NEAR = 8, 5
-_YARDSTICK = 100  # real images whose own neighbours are searched
+_YARDSTICK = 100  # real images for reference distances
 _SEARCHED = 10_000  # examples of which an extractor makes features
 _PART = 2**22  # bytes of the data that are compared at a time
-# Of the prior's entries, the share that a bound leaves as they are.
+# Truncation bounds, as the share of z's entries that they keep.
 _KEPT = (0.9, 0.7, 0.5, 0.3, 0.1)
-# Each kind of picture has latents of its own.
+# Random streams of the kinds of pictures.
 _FAKES, _STARTS, _ENDS, _SWEEP, _CLASS = range(5)
 
 
 class _Run(Trained):
-  """A checkpoint of a run and what it is compared with."""
+  """A checkpoint of a run and its data."""
 
   def __init__(self, folder, step, seed, extractor):
     super().__init__(folder, step=step)
@@ -49,8 +49,8 @@ class _Run(Trained):
     if self.source.fingerprint != self.info.fingerprint:
       raise WorkdirError(
           f'{folder} was trained on other examples than those that its config '
-          'names now: beside these its images would mean nothing; bring back '
-          'the data, or go on training with --allow_changed_data')
+          'names now; restore the data, or train further with '
+          '--allow_changed_data')
     try:
       self.extractor = extractor and lookup.build(
           'gan_jax.extractors', extractor, source=self.source)
@@ -63,11 +63,11 @@ class _Run(Trained):
                         truncation=truncation)
 
   def images(self, z, label) -> np.ndarray:
-    """Generated images; the labels of a run that has no use for them go."""
+    """Generated images; labels of an unconditional run are ignored."""
     return self.generator(z, label if self.conditional else None)
 
   def sheet(self, file: str, z, labels, names) -> Picture:
-    """The images of latents [N, Z] as a contact sheet, a row for each name."""
+    """Contact sheet of latents [N, Z], a row for each name."""
     images = self.images(z, labels)
     rows = images.reshape(len(names), -1, *images.shape[1:])
     return Picture(file, pictures.contact_sheet(list(rows), names,
@@ -76,22 +76,22 @@ class _Run(Trained):
 
 def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
            seed: int = 0, out: str = '') -> str:
-  """Draws a checkpoint of a run beside its data.
+  """Writes the report of a checkpoint to WORKDIR/report/.
 
-  Writes WORKDIR/report/: pictures, and index.html, which shows them with
-  curves, samples over time, scores, findings and config. Says what was written.
+  It has pictures, and index.html with these, curves, sample grids over time,
+  scores, findings and config. Returns what was written.
 
   Args:
-    folder: the working directory of the run.
+    folder: the run folder.
     step: of the checkpoint, 0 for the newest.
     extractor: dict(name=...) of `gan_jax.extractors`, None for the fixed random
       network.
-    seed: of the latents, and of which real examples are shown.
+    seed: of the latents and the choice of real examples.
     out: another folder for the page.
 
   Raises:
-    WorkdirError, CheckpointError, ConfigError, DataError, RequestError: with
-      what to do.
+    WorkdirError, CheckpointError, ConfigError, DataError, RequestError: with a
+      fix.
   """
   run = _Run(folder, step, seed, extractor)
   page = _page([folder], out)
@@ -164,13 +164,12 @@ def _page(folders, out):
 
 
 def _draw(run: _Run) -> Iterator[Picture]:
-  """All pictures; of vectors only the points."""
   source = run.source
   each = max(1, source.images.nbytes // len(source.images))
   count = min(len(source.images), _ALL, max(_GRID, _BYTES // each))
   rows = Batches(len(source.images), count, run.seed)(0, 1)[0]
   real = np.asarray(source.images[rows])
-  # A class as often as among the real ones, and in the same places.
+  # The labels of the real images.
   fake = run.images(run.drawn(_FAKES, count), source.labels[rows])
   if real.ndim == 2:
     yield Picture(
@@ -208,7 +207,7 @@ def _draw(run: _Run) -> Iterator[Picture]:
 
 
 def _nearest(run, real, queries) -> Iterator[Picture]:
-  """By pixels among all, and by an extractor's features among many."""
+  """Nearest training images: by pixels (all), by features (a sample)."""
   source, total = run.source, len(run.source.images)
   ways = [('nearest.png', 'root mean square differences of grey levels',
            lambda images: np.asarray(images).reshape(len(images), -1),

@@ -1,4 +1,4 @@
-"""--mode=sample: images of a trained run, from its averaged weights."""
+"""--mode=sample: samples from a trained run, by its EMA generator."""
 
 import io
 import os
@@ -16,22 +16,22 @@ from gan_jax.views.trained import Trained
 def sample(folder: str, out: str, *, count: int = 64, label: int | None = None,
            seed: int = 0, truncation: float | None = None, interpolate: int = 0,
            strict: bool = False) -> str:
-  """Writes samples of the newest checkpoint of a run; says what was written.
+  """Writes samples of the newest checkpoint of a run; returns what was written.
 
   Args:
-    folder: the working directory of the run.
+    folder: the run folder.
     out: F.png (one grid), F.gif (frames), F.npz (images uint8 [N, H, W, C] and
-      labels [N]), or a folder, where every image becomes a PNG. Of vectors,
-      F.png (points) or F.npz (images float32 [N, D] and labels).
+      labels [N]), or a folder for one PNG per image. For vectors, F.png
+      (scatter) or F.npz (images float32 [N, D] and labels).
     count: images, or paths when interpolating.
     label: class of all images; by default all classes in turn.
     seed: of the latents.
     truncation: largest |z_i|; by default the prior as it is.
     interpolate: points of each path between two latents, 0 for none.
-    strict: refuse an older checkpoint where the newest is damaged.
+    strict: fail instead of using an older checkpoint if the newest is damaged.
 
   Raises:
-    WorkdirError, CheckpointError, RequestError: with what to do.
+    WorkdirError, CheckpointError, RequestError: with a fix.
   """
   _, info = files.read_run(folder)
   _check(info, out, count, interpolate)
@@ -77,7 +77,7 @@ def _write(out, images, labels, interpolate):
         pictures.scatter(images) if images.ndim == 2
         else pictures.grid(images, interpolate)))
   elif suffix == '.gif':
-    # Every path is a cell of the film; without paths every image is a frame.
+    # With paths, one tile per path; without, one frame per image.
     frames = images.reshape(-1, interpolate or len(images), *images.shape[1:])
     write_file(out, pictures.gif(map(pictures.grid, frames.swapaxes(0, 1))))
   elif suffix == '.npz':

@@ -150,7 +150,7 @@ def test_every_augmentation():
     ('dcgan', 'loss=relativistic,augment=ada', (), 'augment', 'use bgc'),
     ('wgan', 'augment=apa', (), 'augment', 'the sign of D(real)'),
     ('dcgan', 'loss=top_k,augment=ada', ('--config.loss.base=wasserstein',),
-     'augment', 'which top_k leaves open'),
+     'augment', 'which is arbitrary with top_k'),
     ('unrolled', '', ('--config.accumulate_steps=2',), 'unrolled_steps',
      'accumulate_steps=1'),
     ('wgan', '', ('--config.accumulate_steps=2',), 'accumulate_steps',

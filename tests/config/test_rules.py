@@ -148,9 +148,9 @@ def test_the_discriminator_has_the_heads_that_terms_name():
     (dict(packing=3), 'packs do not divide batch_size=8 on 4 devices; a '
                       'multiple of 12 does'),
     (dict(updates='simultaneous', disc_steps=2),
-     'is one update of each player; use disc_steps=1 and gen_steps=1'),
+     'makes one update of each network; use disc_steps=1 and gen_steps=1'),
     (dict(updates='simultaneous', gen_steps=2),
-     'is one update of each player; use disc_steps=1 and gen_steps=1'),
+     'makes one update of each network; use disc_steps=1 and gen_steps=1'),
     (dict(updates='at once'), "must be one of ('alternating', "),
     (dict(packing=0), 'must be an int >= 1')])
 def test_rules_that_exclude_each_other_are_problems(changes, message):

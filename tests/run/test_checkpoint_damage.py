@@ -55,7 +55,7 @@ def test_damage_to_any_file_is_named_and_the_one_before_is_restored(
       got = checkpoints.restore(abstract(filled()))
       assert digest(got) == digest(filled(1)), name
       assert f'{name}: ' in caplog.text
-      assert 'step 1 takes its place' in caplog.text
+      assert 'using step 1 instead' in caplog.text
     shutil.rmtree(copy)
 
 
@@ -76,7 +76,7 @@ def test_damage_after_publishing_is_found_by_who_has_published(
       checkpoints.restore(abstract(filled()), 2)
     got = checkpoints.restore(abstract(filled()))
     assert digest(got) == digest(filled(1))
-    assert 'step 1 takes its place' in caplog.text
+    assert 'using step 1 instead' in caplog.text
     assert checkpoints.latest() == 1
     checkpoints.close()
 

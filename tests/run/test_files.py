@@ -223,8 +223,8 @@ def test_git_state_of_code_that_no_repository_tracks(tmp_path, monkeypatch):
 @pytest.mark.parametrize('changes, words', [
     ({}, 'but not the same bits'),
     ({'discriminator': {'norm': 'virtual_batch', 'minibatch': 'std'}},
-     'not the same game: with discriminator.norm=virtual_batch, discriminator.'
-     'minibatch=std each device looks at its own part of the batch')])
+     'with discriminator.norm=virtual_batch, discriminator.minibatch=std each '
+     'device uses its own part of the batch, so that training differs')])
 def test_a_launch_on_other_devices_says_what_is_not_the_same(
     tmp_path, monkeypatch, caplog, changes, words):
   run = types.SimpleNamespace(

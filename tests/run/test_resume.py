@@ -149,7 +149,7 @@ def test_the_run_goes_on_from_the_one_before_to_the_same_end(
     rich, whole, damaged, caplog):
   folder, words = damaged
   assert train(rich, folder) == 0
-  assert words in caplog.text and 'step 4 takes its place' in caplog.text
+  assert words in caplog.text and 'using step 4 instead' in caplog.text
   assert 'moved' in caplog.text and 'to damaged-6' in caplog.text
   assert sorted(os.listdir(folder / 'checkpoints')) == [
       '2', '4', '6', 'damaged-6']
@@ -308,7 +308,7 @@ def test_the_same_command_after_kill_9_and_after_143_ends_the_same(
   run, folder, ends, said = killed
   assert 0 < ends[0] < ends[1] < run.train_steps
   assert f'resuming runs/x at step {ends[0]}' in said
-  assert 'SIGTERM: saving after this call' in said
+  assert 'SIGTERM: saving after the current chunk' in said
   for each in (folder, tmp_path):
     assert train(run, each) == 0
   assert tiny.saved_digest(run, folder) == tiny.saved_digest(run, tmp_path)

@@ -38,9 +38,10 @@ def test_a_signal_ends_the_run_after_the_call_with_a_checkpoint(
   # Step 10 is written while the call to 12 is in flight; no other was begun.
   assert tiny.finished(tmp_path) == [12]
   assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6, 8, 10, 12]
-  assert f'{signum.name}: saving after this call' in capfd.readouterr().err
+  said = capfd.readouterr().err
+  assert f'{signum.name}: saving after the current chunk' in said
   assert caplog.messages[-1].startswith(
-      f'stopped by {signum.name}, the same command goes on: {tmp_path} is at '
+      f'stopped by {signum.name}, the same command resumes: {tmp_path} is at '
       'step 12 of 400, after ')
 
 
@@ -109,7 +110,7 @@ def test_a_second_signal_in_a_call_and_a_save_quits_at_once(tmp_path):
       timeout=100, capture_output=True, text=True,
       env={**os.environ, 'JAX_PLATFORMS': 'cpu'})
   assert process.returncode == 85, process.stderr
-  assert 'once more to quit at once' in process.stderr
+  assert 'a second signal quits at once' in process.stderr
   assert time.time() - begin < 90
   found = os.listdir(tmp_path / 'checkpoints')
   assert len(found) == 2 and any(n.startswith('.saving-2') for n in found)

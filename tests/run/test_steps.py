@@ -74,8 +74,8 @@ def test_fall_back_is_loud_and_moves_the_damaged_ones_aside(folder, caplog):
   assert sorted(os.listdir(folder)) == ['1', '2', '3']
   said, = _warnings(caplog)
   assert said == (f'DAMAGED CHECKPOINT {folder}/3: d/1: its sha256 has '
-                  f'changed; {folder}/2: manifest.json: is missing; step 1 '
-                  'takes its place')
+                  f'changed; {folder}/2: manifest.json: is missing; using '
+                  'step 1 instead')
   caplog.clear()
   steps = _open(folder, keep=5)
   assert steps.latest() == 1
@@ -96,7 +96,7 @@ def test_a_link_to_a_disk_that_is_not_there_is_damage(folder, caplog):
   (folder / '5').write_text('no folder')
   assert _open(folder).latest() == 3
   said, = _warnings(caplog)
-  assert 'step 3 takes its place' in said
+  assert 'using step 3 instead' in said
   assert str(folder / '4') in said
 
 
@@ -104,7 +104,7 @@ def test_strict_refuses_and_moves_nothing(folder):
   _make(folder)
   _flip(folder / '3' / 'd' / '1')
   with pytest.raises(CheckpointError, match=r'/3: d/1: its sha256 has changed. '
-                     'Without --strict, step 2 would take its place'):
+                     'Without --strict, step 2 would be used instead'):
     _open(folder, keep=5, strict=True).latest()
   assert sorted(os.listdir(folder)) == ['1', '2', '3']
   # Older ones are not asked for.

@@ -97,7 +97,7 @@ def test_any_number_of_steps_and_intervals(run, tmp_path, caplog, capfd):
   said = caplog.messages[-1].splitlines()
   assert said[0].startswith(f'finished: {tmp_path} is at step 7 of 7, after 0:')
   assert said[1:] == [
-      '  fd_x: 7 at step 7, best 7 at step 7; of real examples 0.5',
+      '  fd_x: 7 at step 7, best 7 at step 7; of real images 0.5',
       '  watchdog: no findings',
       f'  next: python -m gan_jax.main --mode=report --workdir={tmp_path}',
       f'        python -m gan_jax.main --mode=sample --workdir={tmp_path}']
@@ -211,7 +211,7 @@ def test_what_is_never_finite_is_named_and_not_the_learning_rate(
           0, {'loss/gen': np.array([np.nan])}, 0)
   said = str(error.value)
   assert said.startswith('step 0: ')
-  assert 'so that the learning rate is not the reason. Look at ' + where in said
+  assert 'so the learning rate is not the cause. Look at ' + where in said
   assert f'{first} is the first that is not finite' in said
   assert 'lower learning rate' not in said
   assert not caplog.messages
@@ -394,7 +394,7 @@ def test_a_full_disk_at_the_record_of_a_launch(run, tmp_path, monkeypatch):
   monkeypatch.undo()
   monkeypatch.setattr(files, 'write_launch', write_launch)
   with pytest.raises(WorkdirError, match=r'launches.jsonl: No space left on '
-                     r'device \([\d,]+ bytes free\): free some room'):
+                     r'device \([\d,]+ bytes free\): free some space'):
     train.train(run, tmp_path)
 
 

@@ -230,7 +230,7 @@ def test_how_inception_resizes_is_asked_for():
      'give 2 to 40'),
     (['--workdir={run}', '--extractor=random', '--num_samples=12',
       '--metrics=fd,prdc', '--best=fid'], 'there are coverage_random_12_train'),
-    (['--images=a.npz', '--reference=b.npz', '--best=fd'], 'of a --workdir'),
+    (['--images=a.npz', '--reference=b.npz', '--best=fd'], 'need --workdir'),
     (['--images=a.npz', '--reference=b.npz', '--out=x.csv'], 'F.jsonl'),
     (['--images={run}/none.npz', '--reference={run}/none.npz'], 'none.npz'),
     (['--images={real}', '--reference={real}', '--metrics=fid'],

@@ -1,12 +1,12 @@
 """Data sets: one factory per set, arguments -> `Source`.
 
-To add a set, write one public function that returns a `Source`, here or in a
-file of your own; a config names it: `data=dict(name='npz', path='x.npz')`.
-`prepare.make_source` makes a `Source` of arrays, `collection.load` of named
-image files. All raise DataError for whatever is wrong with files or arguments.
-`data.load` does resizing, classes, held-out part and flips to whatever a set
-returns, except that one with a parameter `geometry` applies it to each image
-that it reads, as sizes may differ. Images keep the order of their files.
+To add one, write a public function that returns a `Source` and import it here,
+or in a file of your own; a config names it: `data=dict(name='npz', path=...)`.
+`prepare.make_source` makes a `Source` of arrays, `collection.load` of image
+files. Errors of files or arguments are DataErrors. `data.load` applies
+resizing, classes, held-out part and flips; a function with a parameter
+`geometry` resizes by itself, as sizes may differ. Images keep the order of
+their files.
 """
 
 from gan_jax.data.sources.arrays import fashion_mnist, idx, mnist, mnist10k, npz

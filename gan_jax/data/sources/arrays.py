@@ -1,7 +1,7 @@
-"""Data sets that are arrays in files: IDX and npz. No pickle is ever loaded.
+"""Data sets in array files: IDX and npz. No pickle is ever loaded.
 
-Sizes are taken from the header and checked before anything is allocated, and
-the content decides the format, never the extension.
+Sizes in headers are checked before anything is allocated; the content decides
+the format, not the suffix.
 """
 
 import gzip
@@ -50,11 +50,10 @@ def npz(*, path, image_key='', label_key='') -> Source:
   """Images, and labels if there are any, of one npz file.
 
   Args:
-    path: the file; read without pickle, so no code in it ever runs.
-    image_key: name of the images, '' to guess: images, image, x, data,
-      x_train, train_images or arr_0 in any case, or the only array of three
-      or more axes. Two candidates are an error. What images may look like:
-      `prepare.as_images`.
+    path: the file; read without pickle.
+    image_key: name of the images, '' to guess: images, image, x, data, x_train,
+      train_images or arr_0 in any case, or the only array of three or more
+      axes. Two candidates are an error. Valid images: `prepare.as_images`.
     label_key: name of the labels, '' to guess: the partner of the images
       (x_test: y_test), else labels, label, y or targets, else unlabelled.
       'none' for unlabelled. Integers [N] or one-hot [N, K].
@@ -77,16 +76,15 @@ def idx(*, images, labels='') -> Source:
   """Images of an IDX file, and labels of another.
 
   Args:
-    images: path of an IDX file [N, H, W] or [N, H, W, C], gzipped or not,
-      whatever its extension.
-    labels: path of an IDX file [N], '' when unlabelled.
+    images: path of an IDX file [N, H, W] or [N, H, W, C], gzipped or not.
+    labels: path of an IDX file [N], '' if unlabelled.
   """
   return make_source(*_read_pair(images, labels),
                      name=os.path.basename(images).split('.')[0])
 
 
 def mnist(*, folder, split: _Split = 'train') -> Source:
-  """MNIST from its own four IDX files.
+  """MNIST from its four IDX files.
 
   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to
   document recognition.
@@ -118,7 +116,7 @@ def fashion_mnist(*, folder='/usr/share/datasets/fashion-mnist',
 
 
 def _npz_headers(path) -> dict[str, tuple]:
-  """{name: (shape, dtype)} of the arrays, read without their data."""
+  """{name: (shape, dtype)} of the arrays, without loading them."""
   with files.one_error(path, 'npz file'):
     with open(path, 'rb') as raw:
       head = raw.read(24)
@@ -154,7 +152,7 @@ def _npy_header(path, archive, info) -> tuple:
 
 
 def _npz_array(path, headers, key) -> np.ndarray:
-  """Loads one array of an npz; never runs code from the file."""
+  """Loads one array of an npz, never running code from it."""
   where = f'{path!r}, array {key!r}'
   if key not in headers:
     raise DataError(f'{where}: no such array{lookup.near(key, headers)}')
@@ -169,13 +167,11 @@ def _npz_array(path, headers, key) -> np.ndarray:
 
 
 def _describe(headers) -> str:
-  """'images' uint8 [10, 28, 28], 'labels' int64 [10]: for messages."""
   return ', '.join(f'{key!r} {dtype} {list(shape)}'
                    for key, (shape, dtype) in headers.items())
 
 
 def _guess(path, headers, image_key, label_key) -> tuple:
-  """Names of images and labels, where they are not given."""
   by_lower = {key.lower(): key for key in headers}
   images, labels = [image_key], [label_key]
   if not image_key:
@@ -195,7 +191,7 @@ def _guess(path, headers, image_key, label_key) -> tuple:
 
 
 def _read_idx(path) -> np.ndarray:
-  """Reads one IDX file, gzipped or not, with the dtype that it declares."""
+  """Reads one IDX file, gzipped or not, with its declared dtype."""
   path = files.check_file(path)
   with files.one_error(path, 'IDX file'), open(path, 'rb') as raw:
     zipped = raw.read(2) == b'\x1f\x8b'
@@ -226,7 +222,6 @@ def _read_idx(path) -> np.ndarray:
 
 
 def _read_pair(images_path, labels_path):
-  """Images, labels and number of classes of two IDX files."""
   images = as_images(_read_idx(images_path), repr(str(images_path)))
   if not labels_path:
     return images, (), 0
@@ -235,7 +230,7 @@ def _read_pair(images_path, labels_path):
 
 
 def _read_folder(folder, split, fix) -> list:
-  """Images [N, 28, 28, 1] and labels [N] of a folder laid out as MNIST."""
+  """Images [N, 28, 28, 1] and labels [N] of a folder laid out like MNIST."""
   folder, parts = os.path.expanduser(folder), []
   if not os.path.isdir(folder):
     raise DataError(f'folder={folder!r}: no such folder; give the one that '

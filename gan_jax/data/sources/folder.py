@@ -1,4 +1,4 @@
-"""Images of any kind in a directory tree, with labels from names or a file."""
+"""Images of any kind in a directory tree, with labels of folders or a file."""
 
 import collections
 import csv
@@ -33,38 +33,35 @@ _FORM = ('{"labels": [["a/b.png", 3], ...]}, one integer or text per file, or '
 def folder(*, path, labels='folders',
            on_bad_image: Literal['refuse', 'skip'] = 'refuse', max_bad=0.01,
            geometry=_AS_THEY_ARE) -> Source:
-  """The images in a folder and those under it, in the order of their paths.
+  """The images below a folder, in the order of their paths.
 
-  PNG, JPEG, WebP, GIF, BMP, TIFF and PPM, told apart by content; which files
-  are meant to be images is told by suffix (`SUFFIXES`). All become 8 bits and
-  one number of channels: grey if all are grey, else RGB (palettes count as
-  colour), unless `channels` says. Alpha is composited on `background`. EXIF
-  rotation is applied, colour profiles are not. Of 16-bit grey, v / 257. Of
-  animations, the first frame. Refused from the header: over 100 million
-  pixels, under 2 on a side, longer than 20:1, floating point.
+  Found by suffix (`SUFFIXES`), decoded by content: PNG, JPEG, WebP, GIF, BMP,
+  TIFF and PPM. All become 8 bits and one number of channels: grey if all are
+  grey, else RGB (palettes count as colour), unless `channels` is set. Alpha is
+  composited on `background`. EXIF rotation is applied, colour profiles are not.
+  16-bit grey becomes v / 257. Of animations, the first frame. Invalid: over 100
+  million pixels, under 2 on a side, longer than 20:1, floating point.
 
-  Decoded once, into the cache. The next start compares names, sizes and dates,
-  and reads no image; after a change, files are read, and decoded only if their
-  contents changed too.
+  Decoded once, into the cache. The next start compares names, sizes and dates
+  only; after a change, files are read, and decoded if their contents changed.
 
   Args:
     path: the folder.
-    labels: 'folders': if all images lie in folders, the first of them on the
-      way is the class, numbered in the order of their sorted names; if none
-      does, or there is only one folder, unlabelled. A folder with StyleGAN's
-      dataset.json is unlabelled too, as its folders are parts of a set, until
-      labels='dataset.json'.  'none': unlabelled.  Else the path, from the
-      folder or absolute, of a dataset.json, {"labels": [["a/b.png", 3], ...]},
-      or of a CSV file with columns `file` and `label`, or just two columns.
-      Integers stay as they are, text is numbered in sorted order.
-    on_bad_image: 'refuse' or 'skip' files that are no usable images; `report`
-      of the source lists those skipped.
-    max_bad: the share of the files that may be skipped, in [0, 1).
-    geometry: what is done to every image.
+    labels: 'folders': if all images lie in folders, the first folder of their
+      path is the class, numbered in sorted order; if none does, or there is
+      only one folder, unlabelled. A folder with StyleGAN's dataset.json is
+      unlabelled too, unless labels='dataset.json'. 'none': unlabelled. Else the
+      path, from the folder or absolute, of a dataset.json, {"labels":
+      [["a/b.png", 3], ...]}, or of a CSV file with columns `file` and `label`,
+      or just two columns. Integers are kept, text is numbered in sorted order.
+    on_bad_image: 'refuse' or 'skip' unusable files; `report` of the source
+      lists those skipped.
+    max_bad: share of the files that may be skipped, in [0, 1).
+    geometry: applied to every image.
 
   Raises:
-    DataError: no images, bad images (all of them in one message), images of
-      several sizes where nothing resizes them, bad labels or arguments.
+    DataError: no images, bad images (all in one message), several sizes without
+      a resize, bad labels or arguments.
   """
   if not isinstance(path, str | os.PathLike) or not os.fspath(path):
     raise DataError(f'path={path!r}: the path of a folder is needed')
@@ -96,10 +93,10 @@ def folder(*, path, labels='folders',
 
 
 def _find(root) -> tuple:
-  """Files with the suffix of an image, suffixes of other files, notices.
+  """Image files, suffixes of other files, notices.
 
-  Links are followed, but every folder is read only once, under its own path
-  where that is below `root`, so a loop of links ends.
+  Links are followed, but every folder is read only once, under its own path if
+  that is below `root`, so a loop of links ends.
   """
   files, others, notices = [], collections.Counter(), []
   visited, links = {}, ['']  # real folders first, links to them last
@@ -155,7 +152,7 @@ def _file(root, path) -> collection.File:
 def _labels(root, labels, paths, refused) -> tuple:
   """Labels, number of classes, class names and notices: see `folder`.
 
-  `paths` are those of the images; files that are refused may have labels too.
+  `paths` are those of the images; `refused` files may have labels too.
   """
   if labels == 'none':
     return (), 0, (), []
@@ -177,7 +174,7 @@ def _labels(root, labels, paths, refused) -> tuple:
 
 
 def _numbered(names, every) -> tuple:
-  """Labels, number of classes and class names: in the sorted order of all."""
+  """Labels, number of classes and class names, in sorted order."""
   classes = sorted(set(every))
   number = {name: i for i, name in enumerate(classes)}
   return (np.array([number[name] for name in names], np.int32), len(classes),
@@ -219,7 +216,7 @@ def _read_json(where):
 
 
 def _of_json(where) -> list | None:
-  """[(file, label, place in the JSON file)], None where it has no labels."""
+  """[(file, label, place in the JSON file)], None if it has no labels."""
   found = _read_json(where)
   named = found.get('labels', '') if isinstance(found, dict) else ''
   if named is None:
@@ -236,7 +233,6 @@ def _of_json(where) -> list | None:
 
 
 def _of_csv(where) -> list:
-  """[(file, label, place in the CSV file)]."""
   with one_error(where, 'CSV file'), open(
       where, encoding='utf-8-sig', errors='surrogateescape',
       newline='') as file:
@@ -260,7 +256,6 @@ def _of_csv(where) -> list:
 
 
 def _matched(where, named, paths, refused) -> list:
-  """The label, as text, of each image."""
   index = {_plain(path): path for path in paths} | {p: p for p in paths}
   others = {_plain(path) for path in refused}
   found, absent = {}, []

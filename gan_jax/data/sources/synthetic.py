@@ -1,6 +1,6 @@
-"""Data sets that are computed: mode coverage, and noise for benchmarks.
+"""Computed data sets, for mode coverage and benchmarks.
 
-The same arguments give the same data for ever: see `pipeline.random_bits`.
+The same arguments give the same data in all versions: `pipeline.random_bits`.
 """
 
 import math
@@ -21,9 +21,8 @@ def ring(*, num_examples=50_000, modes=8, radius=1.0, std=0.01,
          seed=0) -> Source:
   """Gaussians on a circle, float32 [N, 2]; the label is the mode.
 
-  Example i is of mode k = i % modes, at the angle 2 pi k / modes; `std` is the
-  standard deviation along each axis (not a variance).
-  Metz et al. 2017, https://arxiv.org/abs/1611.02163; these constants are those
+  Example i is of mode k = i % modes, at the angle 2 pi k / modes; `std` is per
+  axis. Metz et al. 2017, https://arxiv.org/abs/1611.02163, with the constants
   of Srivastava et al. 2017 (VEEGAN, https://arxiv.org/abs/1705.07761), 4.1.
   """
   _at_least(1, modes=modes)
@@ -38,9 +37,8 @@ def grid(*, num_examples=50_000, side=5, spacing=2.0, std=0.05,
   """Gaussians on a square lattice around 0, float32 [N, 2].
 
   Example i is of mode k = i % side^2, in column k // side (x) and row k % side
-  (y), both upwards; `std` is along each axis (not a variance).
-  Srivastava et al. 2017 (VEEGAN), https://arxiv.org/abs/1705.07761, 4.1: with
-  the defaults, means at {-4, -2, 0, 2, 4}^2.
+  (y), both upwards; `std` is per axis. Srivastava et al. 2017 (VEEGAN),
+  https://arxiv.org/abs/1705.07761, 4.1: means at {-4, -2, 0, 2, 4}^2.
   """
   _at_least(1, side=side)
   line = spacing * (np.arange(side) - (side - 1) / 2)
@@ -55,8 +53,9 @@ def stacked_mnist(*, num_examples=128_000,
 
   Metz et al. 2017, https://arxiv.org/abs/1611.02163, section 3.3.2. Uint8
   [N, 28, 28, 3]; the label is 100 a + 10 b + c for the digits a, b, c. Classes
-  are as unequal as the digits' own: a KL of 0.0043 nats to uniform. The digits
-  are those embedded, or the 60,000 for training of `mnist` in `folder`.
+  are
+  as unequal as the digits: a KL of 0.0043 nats to uniform. The digits are those
+  embedded, or the 60,000 for training of `mnist` in `folder`.
   """
   _at_least(1, num_examples=num_examples)
   if folder and digits == 'mnist10k':

@@ -1,8 +1,8 @@
 """Data sets that TensorFlow Datasets prepared as array_record.
 
 Reading needs neither TensorFlow nor a network. A prepared folder is found by
-its files; the code that made it is never run. (TFDS looks for an unprepared set
-on its servers, for minutes, and ends with an error about something else.)
+its files; the code that made it never runs. (TFDS itself would look for an
+unprepared set on its servers for minutes.)
 """
 
 import collections
@@ -40,22 +40,22 @@ def tfds(*, dataset, split='train', image_key='', label_key='', data_dir='',
          geometry=_AS_IT_IS) -> Source:
   """Images, and classes if there are any, of a prepared TFDS data set.
 
-  Decoded once, into the cache, and then mapped from there.
+  Decoded once, into the cache.
 
   Args:
     dataset: 'cifar10', 'name/config', 'name:3.*.*' or 'name/config:1.0.0' (the
       highest version that matches), or the folder of a prepared version.
-    split: whatever TFDS understands: 'train', 'train[:10%]', 'train+test'.
-    image_key: the feature that is the image, '' for the only one.
-    label_key: the feature that is the class, '' for the only ClassLabel if
-      there is one, 'none' for unlabelled.
+    split: of TFDS: 'train', 'train[:10%]', 'train+test'.
+    image_key: feature of the image, '' for the only one.
+    label_key: feature of the class, '' for the only ClassLabel if there is one,
+      'none' for unlabelled.
     data_dir: where prepared sets are, '' for the environment's TFDS_DATA_DIR or
       ~/tensorflow_datasets.
-    geometry: applied to every image; needed where sizes differ.
+    geometry: applied to every image; needed if sizes differ.
 
   Raises:
     DataError: tensorflow-datasets is not installed, the set is not prepared as
-      array_record, whatever is wrong with its files or an argument.
+      array_record, or a problem of its files or an argument.
   """
   if not isinstance(dataset, str) or not dataset:
     raise DataError(f'dataset={dataset!r}: text is needed')
@@ -88,7 +88,7 @@ def tfds(*, dataset, split='train', image_key='', label_key='', data_dir='',
 
 
 def _import_library():
-  """The module tensorflow_datasets, which does not import TensorFlow."""
+  """Imports tensorflow_datasets, which does not import TensorFlow."""
   try:
     import tensorflow_datasets
     from array_record.python import array_record_data_source  # noqa: F401 (later)
@@ -101,7 +101,6 @@ def _import_library():
 
 
 def _find(library, dataset, data_dir) -> str:
-  """The folder of the prepared version that `dataset` names."""
   path = pathlib.Path(dataset).expanduser()
   if (path / _INFO).is_file():
     return str(path)
@@ -165,7 +164,6 @@ def _config(dataset, folder, prepared) -> str:
 
 
 def _open(library, path):
-  """The read-only builder of a prepared folder."""
   try:
     builder = library.builder_from_directory(path)
     formats = {f.value for f in builder.info.available_file_formats()}
@@ -186,7 +184,7 @@ def _open(library, path):
 
 
 def _find_split(info, split, path):
-  """What a split expression stands for: num_examples, file_instructions."""
+  """num_examples and file_instructions of a split expression."""
   splits, why = sorted(info.splits), 'it has no examples'
   try:
     if info.splits[split].num_examples:
@@ -198,7 +196,6 @@ def _find_split(info, split, path):
 
 
 def _keys(kinds, features, image_key, label_key, path) -> tuple:
-  """The names of the image and of the class, or 'none'."""
   # LabeledImage, a kind of Image, is a mask of classes.
   images = [k for k, f in sorted(features.items()) if isinstance(f, kinds.Image)
             and not isinstance(f, kinds.LabeledImage)]
@@ -222,7 +219,7 @@ def _keys(kinds, features, image_key, label_key, path) -> tuple:
 
 
 def _content(part, path) -> tuple:
-  """What tells one preparation from another: its files and their dates."""
+  """Identity of a preparation: its files and their dates."""
   try:
     found = []
     for piece in part.file_instructions:
@@ -239,9 +236,8 @@ def _content(part, path) -> tuple:
 def _examples(library, builder, split, keys, path):
   """Yields (image uint8 [h, w, c], label or 0) of a split, in its order.
 
-  Images are decoded here, by Pillow: TFDS takes OpenCV where it is installed,
-  whose JPEGs differ, and leaves a grey or CMYK file of a set of colours as it
-  is. Of the other features nothing is decoded.
+  Decoded by Pillow: TFDS may use OpenCV, whose JPEGs differ, and leaves a grey
+  or CMYK file of a colour set unchanged. Other features are not decoded.
   """
   features = {k: f for k, f in builder.info.features.items() if k in keys}
   image_key, label_key = keys
@@ -268,7 +264,6 @@ def _pixels(encoded, channels) -> np.ndarray:
 
 
 def _decode(key, examples, count, geometry, path):
-  """One pass over the examples into the cache."""
   sizes, labels = collections.Counter(), []
   first = next(examples)
   examples = itertools.chain([first], examples)

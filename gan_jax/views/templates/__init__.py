@@ -1,4 +1,4 @@
-"""The texts of the views, which Jinja fills in: {{ count | n }} has commas."""
+"""Jinja templates of the views; {{ count | n }} adds commas."""
 
 import pathlib
 
@@ -12,10 +12,10 @@ _TEXTS.filters.update(n='{:,}'.format, g='{:.4g}'.format)
 
 
 def fill(name: str, /, **values) -> str:
-  """A file of this folder, filled in; what goes into HTML is escaped."""
+  """Renders a template of this folder; HTML is escaped."""
   return _TEXTS.get_template(name).render(values).strip()
 
 
 def asset(name: str) -> bytes:
-  """A file of this folder as it is."""
+  """Reads a file of this folder."""
   return (_FOLDER / name).read_bytes()
