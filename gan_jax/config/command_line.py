@@ -10,7 +10,8 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags import config_path
 
-MODES = ('train', 'sample', 'evaluate', 'report', 'inspect', 'compare')
+MODES = ('train', 'sample', 'evaluate', 'report', 'inspect', 'compare',
+         'export')
 _TEXT, _SWITCH, _INT, _LIST = (flags.DEFINE_string, flags.DEFINE_bool,
                                flags.DEFINE_integer, flags.DEFINE_list)
 _FLAGS = (
@@ -41,7 +42,8 @@ _FLAGS = (
      'sample; 0 for none.'),
     (_TEXT, 'out', '', 'F.png, F.gif, F.npz or a folder; by default '
      'WORKDIR/samples.png. Of inspect, a folder; of compare, F.md or F.csv; '
-     'of evaluate, with --images, F.jsonl.'),
+     'of evaluate, with --images, F.jsonl; of export, F.stablehlo, F.onnx, '
+     'F.safetensors or a new folder for a model hub.'),
     (_TEXT, 'extractor', '', 'What features are compared, by evaluate and '
      'report, for example inception.'),
     (_TEXT, 'weights', '', 'Of evaluate: file of its weights.'),

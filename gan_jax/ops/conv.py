@@ -7,8 +7,11 @@ under differentiation, of any order and in both modes, and under `vmap`.
 
 What a primitive computes is decided where it is lowered: on CPU the forms of
 `cpu_conv`, elsewhere the plain convolutions that cuDNN and its like know.
+Within `plain()` there are no primitives but those of `jax.lax`.
 """
 
+import contextlib
+import contextvars
 from functools import partial
 from typing import NamedTuple
 
@@ -59,7 +62,7 @@ def conv(x, kernel, *, stride=1, padding='SAME'):
     ValueError: shapes that do not match, an unknown padding, no output left.
   """
   geometry = _geometry(x, kernel, x.shape[1:3], _pair(stride), padding)
-  return _bind(conv_p, x, kernel, geometry)
+  return _bind(conv_p, _plain_conv, x, kernel, geometry)
 
 
 def conv_transpose(x, kernel, *, stride=2, padding='SAME', size=None):
@@ -84,7 +87,27 @@ def conv_transpose(x, kernel, *, stride=2, padding='SAME', size=None):
         f'{x.shape[1:3]}: with kernel {geometry.kernel}, stride {stride} and '
         f'padding {padding!r} an image of that size gives {geometry.out}; pass '
         'another size or padding')
-  return _bind(image_p, x, jnp.swapaxes(kernel, 2, 3), geometry)
+  return _bind(image_p, cpu_conv.image_by_phases, x,
+               jnp.swapaxes(kernel, 2, 3), geometry)
+
+
+@contextlib.contextmanager
+def plain():
+  """Traces `lax.conv_general_dilated`, which programs that read JAX's know.
+
+  A transposed convolution is one with a channel for each place in a block, which
+  become pixels: jax2onnx 0.13 converts dilated images wrongly. The values are
+  the same up to rounding, derivatives are JAX's own, and the number of examples
+  may be a symbol.
+  """
+  token = _PLAIN.set(True)
+  try:
+    yield
+  finally:
+    _PLAIN.reset(token)
+
+
+_PLAIN = contextvars.ContextVar('plain', default=False)
 
 
 def _pair(stride):
@@ -125,13 +148,15 @@ def _geometry(x, kernel, size, stride, padding):
 # members of a population; `vmap` makes them.
 
 
-def _bind(primitive, a, b, geometry):
+def _bind(primitive, plain, a, b, geometry):
   dtype = jnp.promote_types(a.dtype, b.dtype)
   a, b = a.astype(dtype), b.astype(dtype)
   # Under shard_map(check_vma=True) both must vary over the same mesh axes.
   axes = [jax.typeof(v).manual_axis_type.varying for v in (a, b)]
   a = lax.pcast(a, tuple(axes[1] - axes[0]), to='varying')
   b = lax.pcast(b, tuple(axes[0] - axes[1]), to='varying')
+  if _PLAIN.get():
+    return plain(a, b, geometry)
   return primitive.bind(a, b, geometry=geometry)
 
 
