@@ -10,8 +10,6 @@ What a primitive computes is decided where it is lowered: on CPU the forms of
 Within `plain()` there are no primitives but those of `jax.lax`.
 """
 
-import contextlib
-import contextvars
 from functools import partial
 from typing import NamedTuple
 
@@ -91,23 +89,20 @@ def conv_transpose(x, kernel, *, stride=2, padding='SAME', size=None):
                jnp.swapaxes(kernel, 2, 3), geometry)
 
 
-@contextlib.contextmanager
 def plain():
-  """Traces `lax.conv_general_dilated`, which programs that read JAX's know.
+  """A context in which `lax.conv_general_dilated` is traced.
 
-  A transposed convolution is one with a channel for each place in a block, which
-  become pixels: jax2onnx 0.13 converts dilated images wrongly. The values are
-  the same up to rounding, derivatives are JAX's own, and the number of examples
-  may be a symbol.
+  For programs that read JAX's and know its operations only. A transposed
+  convolution is one with a channel for each place in a block, which become
+  pixels: jax2onnx 0.13 converts dilated images wrongly. The values are the same
+  up to rounding, derivatives are JAX's own, and the number of examples may be a
+  symbol.
   """
-  token = _PLAIN.set(True)
-  try:
-    yield
-  finally:
-    _PLAIN.reset(token)
+  return _PLAIN(True)
 
 
-_PLAIN = contextvars.ContextVar('plain', default=False)
+# One that JAX knows of: what is traced in it is cached apart.
+_PLAIN = jax.make_user_context(False)
 
 
 def _pair(stride):
@@ -155,7 +150,7 @@ def _bind(primitive, plain, a, b, geometry):
   axes = [jax.typeof(v).manual_axis_type.varying for v in (a, b)]
   a = lax.pcast(a, tuple(axes[1] - axes[0]), to='varying')
   b = lax.pcast(b, tuple(axes[0] - axes[1]), to='varying')
-  if _PLAIN.get():
+  if _PLAIN.value:
     return plain(a, b, geometry)
   return primitive.bind(a, b, geometry=geometry)
 

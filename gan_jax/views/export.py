@@ -113,8 +113,8 @@ def _stablehlo(run):
         'cpu', 'cuda'))(*_inputs(run, batch))
     data = bytes(exported.serialize())
   return data, (f'{_signature(run, True)}:\n'
-                "images = jax.export.deserialize(open({out}, 'rb').read())"
-                '.call(z, label)')
+                'images = jax.export.deserialize(pathlib.Path({out})'
+                '.read_bytes()).call(z, label)')
 
 
 def _onnx(run):
