@@ -10,7 +10,7 @@ import numpy as np
 from gan_jax import pictures
 from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError, WorkdirError
-from gan_jax.base.files import read_rows, write_file
+from gan_jax.base.files import write_file
 from gan_jax.config import fields
 from gan_jax.data.pipeline import Batches
 from gan_jax.extractors import random
@@ -104,11 +104,7 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
       fix.
   """
   run = _Run(folder, step, seed, extractor)
-  drawn, out, scores = list(_draw(run)), os.path.join(folder, 'report'), {}
-  for _, row in read_rows(os.path.join(folder, 'scores.jsonl')):
-    if row and 'name' in row and (row['step'] >= scores.get(
-        row['name'], row)['step']):
-      scores[row['name']] = row  # The newest of each.
+  drawn, out = list(_draw(run)), os.path.join(folder, 'report')
   try:
     for picture in drawn:
       write_file(os.path.join(out, picture.file), pictures.png(picture.pixels))
@@ -116,7 +112,7 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
               if os.path.exists(os.path.join(out, file))]
     write_file(os.path.join(out, 'index.html'), fill(
         'report.html', name=os.path.basename(os.path.abspath(folder)), run=run,
-        pictures=drawn, scores=list(scores.values()),
+        pictures=drawn, scores=run.last_scores(),
         low_is_better=low_is_better, flat=lambda value: [
             (key, json.dumps(part)) for key, part
             in fields.flat(value).items()]).encode())
