@@ -64,7 +64,7 @@ def _act(line, group=None) -> int:
   from gan_jax import parallel
   parallel.use_compilation_cache()
   views = {'sample': _sample, 'evaluate': _evaluate, 'report': _report,
-           'compare': _compare, 'inspect': _inspect}
+           'compare': _compare, 'inspect': _inspect, 'export': _export}
   try:
     if view := views.get(line.flags.mode):
       if not line.problems:
@@ -170,6 +170,14 @@ def _inspect(line):
                        '--config.data.path=FOLDER')
   out = line.flags.out or os.path.join('runs', f'inspect-{line.name}')
   return inspect.inspect(line.config, out)
+
+
+def _export(line):
+  from gan_jax.views import export
+  flags = line.flags
+  if not (flags.workdir and flags.out):
+    raise RequestError('give the --workdir of the run to export, and --out')
+  return export.export(flags.workdir, flags.out, strict=flags.strict)
 
 
 def _fail(status: int, messages) -> int:

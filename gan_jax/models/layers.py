@@ -41,7 +41,7 @@ def activation(name: str, leak: float) -> Callable:
   """An activation by name; `leak` is the slope of leaky_relu below 0."""
   one_of(name, ActivationName, 'activation')
   if name == 'leaky_relu':
-    return lambda x: nn.leaky_relu(x, leak)
+    return lambda x: nn.leaky_relu(x, negative_slope=leak)
   return getattr(nn, name)
 
 

@@ -160,7 +160,8 @@ class VirtualBatchNorm(nn.Module):
                                 ('mean', channels), ('square', channels))]
     y = x.astype(jnp.float32)
     space = tuple(range(1, x.ndim - 1))
-    own = [jnp.mean(v, space, keepdims=True) for v in (y, y ** 2)]
+    own = [jnp.mean(v, space, keepdims=True) if space else v  # of images
+           for v in (y, y ** 2)]
     refs = [variable.value for variable in kept]
     if self.train:
       first = [jnp.ones(()), jnp.float32(1.0 / (len(x) + 1)),

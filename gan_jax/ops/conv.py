@@ -6,7 +6,7 @@ Each derivative of one is another of the three, so three primitives are closed
 under differentiation, in both modes, and under `vmap`.
 
 On CPUs a primitive is lowered to a form of `cpu_conv`, elsewhere to the plain
-convolution.
+convolution. Within `plain()` there are no primitives but those of `jax.lax`.
 """
 
 from functools import partial
@@ -59,7 +59,7 @@ def conv(x, kernel, *, stride=1, padding='SAME'):
     ValueError: shapes that do not match, an unknown padding, no output left.
   """
   geometry = _geometry(x, kernel, x.shape[1:3], _pair(stride), padding)
-  return _bind(conv_p, x, kernel, geometry)
+  return _bind(conv_p, _plain_conv, x, kernel, geometry)
 
 
 def conv_transpose(x, kernel, *, stride=2, padding='SAME', size=None):
@@ -84,7 +84,24 @@ def conv_transpose(x, kernel, *, stride=2, padding='SAME', size=None):
         f'{x.shape[1:3]}: with kernel {geometry.kernel}, stride {stride} and '
         f'padding {padding!r} an image of that size gives {geometry.out}; pass '
         'another size or padding')
-  return _bind(image_p, x, jnp.swapaxes(kernel, 2, 3), geometry)
+  return _bind(image_p, cpu_conv.image_by_phases, x,
+               jnp.swapaxes(kernel, 2, 3), geometry)
+
+
+def plain():
+  """A context in which `lax.conv_general_dilated` is traced.
+
+  For programs that read JAX's and know its operations only. A transposed
+  convolution is one with a channel for each place in a block, which become
+  pixels: jax2onnx 0.13 converts dilated images wrongly. The values are the same
+  up to rounding, derivatives are JAX's own, and the number of examples may be a
+  symbol.
+  """
+  return _PLAIN(True)
+
+
+# One that JAX knows of: what is traced in it is cached apart.
+_PLAIN = jax.make_user_context(False)
 
 
 def _pair(stride):
@@ -124,13 +141,15 @@ def _geometry(x, kernel, size, stride, padding):
 # The three primitives. `vmap` adds leading axes, the same on both operands.
 
 
-def _bind(primitive, a, b, geometry):
+def _bind(primitive, plain, a, b, geometry):
   dtype = jnp.promote_types(a.dtype, b.dtype)
   a, b = a.astype(dtype), b.astype(dtype)
   # Under shard_map(check_vma=True) both must vary over the same mesh axes.
   axes = [jax.typeof(v).manual_axis_type.varying for v in (a, b)]
   a = lax.pcast(a, tuple(axes[1] - axes[0]), to='varying')
   b = lax.pcast(b, tuple(axes[0] - axes[1]), to='varying')
+  if _PLAIN.value:
+    return plain(a, b, geometry)
   return primitive.bind(a, b, geometry=geometry)
 
 

@@ -60,7 +60,7 @@ def image(y, k, geometry):
   counts = [n + m - 1 for n, m in zip(geometry.out, geometry.taps, strict=True)]
   form = _form(geometry, y.dtype, *k.shape[2:], counts)
   if form == 'direct':
-    return _image_by_phases(y, k, geometry)
+    return image_by_phases(y, k, geometry)
   if form == 'product':
     patches = y.reshape(-1, y.shape[3]) @ _kernel_matrix(k, geometry).T
     return transpose(lambda x: _patches(x, geometry), patches, shape)[0]
@@ -142,7 +142,7 @@ def _split_kernel(k, geometry):
 # The direct form
 
 
-def _image_by_phases(y, k, geometry):
+def image_by_phases(y, k, geometry):
   """All s x s phases of the image by one convolution, then interleaved."""
   (mh, mw), (sh, sw) = geometry.taps, geometry.blocks
   inputs, outputs = k.shape[2:]
@@ -150,9 +150,18 @@ def _image_by_phases(y, k, geometry):
   x = lax.conv_general_dilated(
       y, k.reshape(mh, mw, outputs, -1), (1, 1),
       [(mh - 1, mh - 1), (mw - 1, mw - 1)], dimension_numbers=DIMENSIONS)
+  rows, columns = x.shape[1] * sh, x.shape[2] * sw
   x = x.reshape(*x.shape[:3], sh, sw * inputs).swapaxes(2, 3)
-  return transpose(lambda image: _cut(image, geometry, x.shape[1], x.shape[3]),
-                   x, (len(y), *geometry.size, inputs))[0]
+  x = x.reshape(-1, rows, columns, inputs)
+  # The transpose of `_cut`: its padding goes, and what it cropped is 0.
+  before = [max(p[0], 0) for p in geometry.pads]
+  x = x[:, before[0]:geometry.pads[0][0] + geometry.size[0],
+        before[1]:geometry.pads[1][0] + geometry.size[1]]
+  missing = [(max(-p[0], 0), n - x_n - max(-p[0], 0)) for p, n, x_n in zip(
+      geometry.pads, geometry.size, x.shape[1:3], strict=True)]
+  if any(map(any, missing)):
+    x = jnp.pad(x, ((0, 0), *missing, (0, 0)))
+  return x
 
 
 def _direct_kernel(x, y, geometry):

@@ -1,6 +1,7 @@
 """A trained run in Python: its networks as functions, its records as frames."""
 
 import os
+from collections.abc import Callable
 from functools import cached_property, partial
 
 import jax
@@ -13,6 +14,7 @@ from gan_jax.base.files import read_rows
 from gan_jax.config.experiment import game_of_run, initial_state
 from gan_jax.game import sampling
 from gan_jax.game.state import TrainState, pack
+from gan_jax.ops import conv
 from gan_jax.run import files
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.evaluator import Sampler, SamplesError
@@ -99,6 +101,24 @@ class Trained:
                                   floats=dtype == 'float32')
     except SamplesError as e:
       raise RequestError(f'{self.folder}: {e}') from e
+
+  @cached_property
+  def function(self) -> Callable:
+    """(z [B, Z] float32, label [B] int32) -> images float32, a pure function.
+
+    The averaged generator with its weights inside, of operations of `jax.lax`
+    only and for any B, a symbol too: for `jax.export`, converters and whatever
+    else reads JAX's programs. Images are in config['image_range']; of 2-D data
+    [B, D]. It calculates in float32, where a config says bfloat16 too.
+    """
+    gen = game_of_run({**self.config, 'dtype': 'float32'}, self.info).gen
+    average = jax.tree.map(np.asarray, self.state.ema)
+
+    def images(z, label):
+      with conv.plain():
+        return sampling.generate(gen, average, z, label)
+
+    return images
 
   def sample(self, count: int = 64, *, label=None, seed: int = 0,
              truncation: float | None = None) -> np.ndarray:
@@ -195,6 +215,14 @@ class Trained:
   def scores(self) -> pd.DataFrame:
     """All scores: step, name, value, low, high, floor, evaluation settings."""
     return pd.DataFrame(self._rows('scores.jsonl'))
+
+  def last_scores(self) -> list[dict]:
+    """The newest row of each score in scores.jsonl."""
+    found = {}
+    for row in self._rows('scores.jsonl'):
+      if 'name' in row and row['step'] >= found.get(row['name'], row)['step']:
+        found[row['name']] = row
+    return list(found.values())
 
   def _rows(self, name):
     return [row for _, row in read_rows(os.path.join(self.folder, name)) if row]

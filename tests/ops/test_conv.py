@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from plain_conv import assert_close, normal, plain, plain_transpose
 
+from gan_jax.ops import conv as ops
 from gan_jax.ops.conv import conv, conv_transpose
 
 # (H, W), I, O, kernel, stride, padding: each CPU form at an odd and even size
@@ -44,6 +45,44 @@ def test_conv_and_its_transpose_equal_lax(size, i, o, window, stride, padding):
   want = both(lambda x, k: plain(x, k, stride, padding),
               lambda y, k: plain_transpose(y, k, size, stride, padding))
   assert_close(got, want)
+
+
+@pytest.mark.parametrize('size,i,o,window,stride,padding', CASES)
+def test_plain_ones_are_of_lax_and_have_the_same_values(
+    size, i, o, window, stride, padding):
+  x = normal(0, 3, *size, i)
+  kernel = normal(1, *window, i, o) / np.float32(np.sqrt(i * np.prod(window)))
+  for function, plainly, x, args in (
+      (conv, plain(x, kernel, stride, padding), x, {}),
+      (conv_transpose, plain_transpose(
+          y := normal(2, *plain(x, kernel, stride, padding).shape),
+          swapped := kernel.swapaxes(2, 3), size, stride, padding),
+       y, dict(size=size))):
+    k = kernel if function is conv else swapped
+
+    def within(x, function=function, k=k, args=args):
+      with ops.plain():
+        return function(x, k, stride=stride, padding=padding, **args)
+
+    assert_close(jax.jit(within)(x), plainly, 1e-6)
+    batch, = jax.export.symbolic_shape('batch')
+    struct = jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype)
+    exported = jax.export.export(jax.jit(within))(struct)
+    assert exported.out_avals[0].shape == (batch, *plainly.shape[1:])
+    names = {e.primitive.name for e in jax.make_jaxpr(within)(x).eqns}
+    assert 'conv_general_dilated' in names
+    assert not names & {'conv', 'conv_image'}
+
+
+def test_plain_ends_with_its_block():
+  def names():
+    return {e.primitive.name for e in jax.make_jaxpr(conv)(
+        jnp.ones((1, 4, 4, 2)), jnp.ones((3, 3, 2, 1))).eqns}
+
+  with pytest.raises(KeyError), ops.plain():
+    assert 'conv' not in names()
+    raise KeyError
+  assert 'conv' in names()
 
 
 def _to_second_order(function, x, kernel):

@@ -1,0 +1,252 @@
+"""--mode=export: the averaged generator of a run, for other programs."""
+
+import contextlib
+import json
+import logging
+import os
+import re
+import shlex
+import shutil
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import safetensors.numpy
+from jax import export as jax_export
+
+import gan_jax
+from gan_jax import pictures
+from gan_jax.base import lookup
+from gan_jax.base.errors import RequestError, first_line
+from gan_jax.base.files import read_rows, write_file
+from gan_jax.views.templates import fill
+from gan_jax.views.trained import Trained
+
+_CHECKED, _TOLERANCE = 64, 1e-4
+# How numpy draws n latents of `gan_jax.game.latents`; braces hold its arguments.
+PRIORS = {
+    'normal': 'z = rng.normal(size=(n, {size}))',
+    'uniform': 'z = rng.uniform(-1, 1, (n, {size}))',
+    'truncated_normal': (
+        'z = rng.normal(size=(n, {size}))\n'
+        'while (far := np.abs(z) > {bound}).any():\n'
+        '  z[far] = rng.normal(size=far.sum())'),
+    'sphere': (
+        'z = rng.normal(size=(n, {size}))\n'
+        'z /= np.sqrt(np.mean(z ** 2, axis=1, keepdims=True) + 1e-8)'),
+    'infogan': (
+        'codes = [np.eye(k)[rng.integers(k, size=n)] for k in {categories}]\n'
+        'z = np.concatenate([*codes, rng.uniform(-1, 1, (n, {continuous})), '
+        'rng.normal(size=(n, {noise}))], 1)')}
+
+
+def export(folder: str, out: str, *, step: int = 0,
+           strict: bool = False) -> str:
+  """Writes the averaged generator of a run; says what was written.
+
+  Args:
+    folder: the working directory of the run.
+    out: F.stablehlo (`jax.export`), F.onnx, F.safetensors (the weights), or a
+      new folder for a model hub, which has the last two, a model card and a
+      program that draws with them. A file or folder that exists is refused.
+    step: of the checkpoint, 0 for the newest valid one.
+    strict: refuse an older checkpoint where the newest is damaged.
+
+  Raises:
+    WorkdirError, CheckpointError, RequestError: with what to do; nothing is
+      written then.
+  """
+  suffix = os.path.splitext(out.rstrip('/'))[1].lower()
+  kinds = {'.stablehlo': _stablehlo, '.onnx': _onnx,
+           '.safetensors': _safetensors, '': _folder}
+  if suffix not in kinds:
+    raise RequestError(f'--out={out}: must end in .stablehlo, .onnx or '
+                       '.safetensors, or be a new folder (without a suffix)')
+  if os.path.lexists(out):
+    raise RequestError(f'--out={out} exists; remove it, or give another name')
+  if suffix in ('.onnx', ''):
+    _converter()
+  run = Trained(folder, step=step, strict=strict)
+  found, said = kinds[suffix](run)
+  try:
+    _write(out.rstrip('/'), found)
+  except OSError as e:
+    raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
+  return (f'generator of step {run.step} in {out}\n'
+          + said.format(out=repr(out)))
+
+
+def _write(out, found):
+  """Writes bytes, or a folder {name: bytes}, whole or not at all."""
+  if isinstance(found, bytes):
+    return write_file(out, found)
+  parent, name = os.path.split(os.path.abspath(out))
+  temporary = os.path.join(parent, f'.{name[:50]}.{os.getpid()}.tmp')
+  try:
+    for file, data in found.items():
+      write_file(os.path.join(temporary, file), data)
+    os.rename(temporary, out)
+  finally:
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _signature(run, label: bool) -> str:
+  """What the generator makes of what, in words."""
+  shape = ', '.join(map(str, run.info.image_shape))
+  low, high = run.config['image_range']
+  made = (f'points [N, {shape}] float32' if len(run.info.image_shape) == 1 else
+          f'images [N, {shape}] float32 in [{low:g}, {high:g}]')
+  return (f'{made} of z [N, {_latent(run)["size"]}] float32'
+          + ' and label [N] int32' * label)
+
+
+def _inputs(run, batch):
+  return (jax.ShapeDtypeStruct((batch, _latent(run)['size']), jnp.float32),
+          jax.ShapeDtypeStruct((batch,), jnp.int32))
+
+
+def _stablehlo(run):
+  function, (batch,) = run.function, jax_export.symbolic_shape('batch')
+  with _refused(run, 'jax.export'):
+    exported = jax_export.export(jax.jit(function), platforms=(
+        'cpu', 'cuda'))(*_inputs(run, batch))
+    data = bytes(exported.serialize())
+  return data, (f'{_signature(run, True)}:\n'
+                'images = jax.export.deserialize(pathlib.Path({out})'
+                '.read_bytes()).call(z, label)')
+
+
+def _onnx(run):
+  """(bytes, words), once its images are those of `run.function`."""
+  jax2onnx, onnx, onnxruntime = _converter()
+  # All that traces comes before the converter, which patches JAX meanwhile.
+  function, inputs = run.function, _inputs(run, 'batch')
+  given = run.latents(_CHECKED), run.labels(_CHECKED)
+  names, used = ('z', 'label'), 2 if run.conditional else 1
+
+  def without_label(z):
+    return function(z, jnp.zeros(z.shape[:1], jnp.int32))
+
+  with _refused(run, 'jax2onnx'), warnings.catch_warnings(action='ignore'):
+    model = jax2onnx.to_onnx(
+        function if run.conditional else without_label, inputs[:used],
+        input_names=names[:used], output_names=['images'])
+    # Shapes in between, which it guesses, and wrongly for convolutions.
+    del model.graph.value_info[:]
+    onnx.helper.set_model_props(model, {
+        'recipe': _recipe(run)[0], 'step': str(run.step),
+        'classes': json.dumps(run.info.classes if run.conditional else []),
+        'image_range': json.dumps(run.config['image_range']),
+        'latent': json.dumps(_latent(run))})
+    data = model.SerializeToString()
+    session = onnxruntime.InferenceSession(
+        data, providers=['CPUExecutionProvider'])
+    theirs, = session.run(None, dict(zip(names[:used], given, strict=False)))
+  with jax.default_matmul_precision('highest'):  # A GPU would round.
+    ours = np.asarray(jax.jit(function)(*given))
+  worst = (np.abs(theirs - ours).max() if theirs.shape == ours.shape
+           else np.inf)
+  if not worst <= _TOLERANCE * max(1.0, np.abs(ours).max()):  # NaN too.
+    raise RequestError(
+        f'{run.folder}: as ONNX this generator would draw other examples: they '
+        f'differ by {worst:.2g}, above {_TOLERANCE:g}; jax2onnx converts one '
+        'of its operations wrongly, or its weights are not finite; '
+        'F.stablehlo holds it as it is')
+  return data, (f'{_signature(run, run.conditional)}; on {_CHECKED} latents the '
+                f'largest difference from ours is {worst:.2g}')
+
+
+def _converter():
+  """(jax2onnx, onnx, onnxruntime).
+
+  Raises:
+    RequestError: one is not installed.
+  """
+  # It logs the traceback of each of its parts that an installed library lacks.
+  for name in ('jax2onnx', 'onnx_ir'):
+    logging.getLogger(name).setLevel(logging.CRITICAL)
+  try:
+    with warnings.catch_warnings(action='ignore'):
+      import jax2onnx
+      import onnx
+      import onnxruntime
+  except ImportError as e:
+    raise RequestError(
+        f'ONNX needs {e.name}, which is not installed: pip install jax2onnx '
+        'onnxruntime "orbax-checkpoint>=0.12"') from e
+  return jax2onnx, onnx, onnxruntime
+
+
+@contextlib.contextmanager
+def _refused(run, program):
+  """What `program` raises, as a RequestError."""
+  try:
+    yield
+  except Exception as e:  # It has no error of its own.
+    name = run.config['generator']['name']
+    raise RequestError(
+        f'{run.folder}: {program} cannot convert the generator {name}: '
+        f'{first_line(e)}; write that part of it in other operations, or '
+        'export F.safetensors') from e
+
+
+def _safetensors(run):
+  """Weights and statistics by name, 'generator/params/Dense_0/kernel'."""
+  arrays = {}
+  for kind in ('params', 'stats'):
+    leaves = jax.tree_util.tree_leaves_with_path(getattr(run.state.ema, kind))
+    for path, leaf in leaves:
+      name = jax.tree_util.keystr(path, simple=True, separator='/')
+      arrays[f'generator/{kind}/{name}'] = np.array(leaf)
+  data = safetensors.numpy.save(arrays, {
+      'config': json.dumps(run.config), 'data': json.dumps(run.info._asdict()),
+      'step': str(run.step), 'version': gan_jax.__version__})
+  return data, f'{len(arrays)} arrays, weights and statistics'
+
+
+def _folder(run):
+  latent, shape = _latent(run), run.info.image_shape
+  if latent['name'] not in PRIORS:
+    raise RequestError(
+        f'{run.folder}: a folder has a program that draws latents with numpy, '
+        f'and of the prior {latent["name"]} is not known how; export F.onnx')
+  recipe, command = _recipe(run)
+  low, high = run.config['image_range']
+  values = dict(
+      run=run, name=os.path.basename(os.path.abspath(run.folder)), low=low,
+      high=high, latent=latent, prior=PRIORS[latent['name']].format(**latent),
+      channels=shape[2] if len(shape) == 3 else 0, recipe=recipe,
+      command=command, scores=run.last_scores(), version=gan_jax.__version__)
+  onnx, said = _onnx(run)
+  images = run.sample(64)
+  return {
+      'README.md': fill('model_card.md', **values).encode() + b'\n',
+      'config.json': json.dumps(run.config, indent=1).encode() + b'\n',
+      'generator.onnx': onnx, 'weights.safetensors': _safetensors(run)[0],
+      'sample.py': fill('sample.txt', **values).encode() + b'\n',
+      'samples.png': pictures.png(
+          pictures.scatter(images) if images.ndim == 2
+          else pictures.grid(images, 8))}, said
+
+
+def _latent(run) -> dict:
+  """The prior with all its arguments, and the size of z."""
+  spec = run.config['latent']
+  return {**lookup.defaults('gan_jax.game.latents', spec['name']), **spec,
+          'size': run.latents(1).shape[1]}
+
+
+def _recipe(run) -> tuple[str, str]:
+  """The --config that started the run, and the command, '' if unknown."""
+  rows = read_rows(os.path.join(run.folder, 'launches.jsonl'))
+  argv = [*(row for _, row in rows if row), {}][0].get('argv', [])
+  # `--flag value` as `--flag=value`, and without where it was run.
+  flags = re.findall(r'--?([^\0=]+)(?:[=\0](?!-)([^\0]*))?',
+                     '\0'.join(argv[1:]))
+  config = dict(flags).get('config')
+  if not config:
+    return os.path.basename(os.path.abspath(run.folder)), ''
+  return config, ' '.join(['python -m gan_jax.main', *(
+      shlex.quote(f'--{key}={value}') for key, value in flags
+      if key.startswith('config'))])

@@ -1,0 +1,405 @@
+"""--mode=export: what other programs make of the generator, and refusals."""
+
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import safetensors
+import small_models
+import tiny
+from flax.traverse_util import unflatten_dict
+from PIL import Image
+
+from gan_jax.base import lookup
+from gan_jax.base.errors import CheckpointError, RequestError
+from gan_jax.game import sampling
+from gan_jax.game.state import Average
+from gan_jax.views.export import PRIORS, export
+from gan_jax.views.trained import Trained
+
+needs_onnx = pytest.mark.skipif(not importlib.util.find_spec('jax2onnx'),
+                                reason='jax2onnx is not installed')
+
+
+def session(data):
+  import onnxruntime
+  return onnxruntime.InferenceSession(
+      os.fspath(data), providers=['CPUExecutionProvider'])
+
+
+def primitives(jaxpr):
+  """Those that compute, with the module that defines each."""
+  found = set()
+  for equation in jaxpr.eqns:
+    inner = [getattr(value, 'jaxpr', value) for value in equation.params.values()
+             if hasattr(value, 'jaxpr') or hasattr(value, 'eqns')]
+    found |= set().union(*map(primitives, inner)) if inner else {
+        equation.primitive}
+  return found
+
+
+# Every network.
+
+
+def some_average(gen, size):
+  """Weights of the usual sizes, and statistics, none of them trivial."""
+  rng = np.random.default_rng(0)
+
+  def value(path, leaf):
+    name, x = path[-1].key, rng.normal(size=leaf.shape)
+    if name in ('kernel', 'embedding'):
+      return np.float32(1.4 * x / np.sqrt(np.prod(leaf.shape[:-1])))
+    if name == 'u':
+      return np.float32(x)
+    one = name in ('scale', 'var', 'square', 'taken', 'gamma')
+    return np.float32((0.3 if name == 'weight' else float(one)) + 0.1 * x)
+
+  shapes = jax.eval_shape(gen.init, jax.random.key(0), jnp.zeros((2, size)),
+                          jnp.zeros(2, jnp.int32))
+  return Average(*jax.device_put(
+      jax.tree_util.tree_map_with_path(value, shapes)))
+
+
+MLP, DCGAN, RESNET, BIGGAN = (f'{name}.Generator' for name in (
+    'mlp', 'dcgan', 'resnet', 'biggan'))
+ODD = (9, 11, 3)
+NETWORKS = [
+    (MLP, (2,), dict(norm='virtual_batch')),
+    (MLP, (8, 8, 1), dict(norm='layer', conditioning='embedding')),
+    (MLP, (8, 8, 1), dict(norm='conditional_batch', weight_norm='weight',
+                          activation='sigmoid')),
+    (DCGAN, (8, 8, 1), dict(norm='batch', conditioning='onehot')),
+    (DCGAN, ODD, dict(norm='none', kernel=5, activation='leaky_relu')),
+    (DCGAN, ODD, dict(norm='conditional_batch', weight_norm='spectral',
+                      kernel=3, activation='elu')),
+    (DCGAN, ODD, dict(norm='self_modulation', weight_norm='weight', kernel=2,
+                      activation='silu')),
+    (DCGAN, (8, 8, 1), dict(norm='virtual_batch', activation='tanh')),
+    (RESNET, (8, 8, 3), dict(norm='adain', weight_norm='equalized',
+                             attention=8)),
+    (RESNET, (8, 8, 3), dict(norm='group', width=8, conditioning='embedding')),
+    (RESNET, (8, 8, 3), dict(norm='instance', activation='gelu')),
+    (RESNET, (8, 8, 1), dict(norm='pixel', weight_norm='spectral')),
+    (BIGGAN, (8, 8, 3), dict(attention=8)),
+    (BIGGAN, (8, 8, 3), dict(norm='layer', dtype='bfloat16')),
+]
+
+
+def test_the_list_has_every_network_and_setting():
+  from gan_jax.models import layers, norms
+  assert {name for name, *_ in NETWORKS} == set(small_models.GENERATORS)
+  for key, known, default in (
+      ('norm', norms.NormName, 'none'),
+      ('activation', layers.ActivationName, 'relu'),
+      ('weight_norm', layers.WeightNormName, 'none'),
+      ('conditioning', layers.Conditioning, 'none')):
+    assert {default, *(settings.get(key) for *_, settings in NETWORKS)} >= set(
+        get_args(known)) - {'projection'}, key  # It is of discriminators.
+
+
+@needs_onnx
+@pytest.mark.parametrize('name, shape, settings', NETWORKS)
+def test_a_network_is_plain_and_draws_the_same_as_onnx(
+    name, shape, settings, tmp_path, monkeypatch):
+  settings = dict(settings)
+  config = tiny.config('', dtype=settings.pop('dtype', 'float32'), generator=(
+      {'name': name} | small_models.TINY[name.split('.')[0]] | settings))
+  info = dict(name='noise', image_shape=shape, num_examples=9, num_classes=3,
+              classes=(0, 1, 2), fingerprint='', licence='')
+  for file, value in (('config', config), ('data', info)):
+    (tmp_path / f'{file}.json').write_text(json.dumps(value))
+  run = Trained(tmp_path)
+  average = some_average(run.game.gen, 4)
+  monkeypatch.setattr(Trained, 'state', SimpleNamespace(ema=average, step=4))
+  inputs = np.zeros((2, 4), np.float32), np.zeros(2, np.int32)
+  names = {p.name for p in primitives(
+      jax.make_jaxpr(run.function)(*inputs).jaxpr)}
+  assert names and all(hasattr(jax.lax, f'{name}_p') for name in names), names
+  said = export(tmp_path, str(tmp_path / 'a.onnx'))
+  assert float(said.rpartition(' is ')[2]) < 1e-4, said
+  model = session(tmp_path / 'a.onnx')
+  z, label = run.latents(64, seed=1), run.labels(64)
+  ours = run.generator(z, label if run.conditional else None, dtype='float32')
+  assert ours.std() > 0.02  # Not all black.
+  given = {'z': z, 'label': label} if run.conditional else {'z': z}
+  for count in (1, 3, 64):
+    theirs, = model.run(['images'], {k: v[:count] for k, v in given.items()})
+    assert theirs.shape == (count, *shape) and theirs.dtype == np.float32
+    np.testing.assert_allclose(theirs, ours[:count], rtol=0, atol=(
+        1e-4 if config['dtype'] == 'float32' else 0.2))
+
+
+# The files.
+
+
+def test_stablehlo_is_a_function_of_any_batch_on_cpu_and_cuda(
+    made_run, tmp_path, cli):
+  out = tmp_path / 'cgan.stablehlo'
+  status, said, _ = cli('--mode=export', f'--workdir={made_run("cgan")}',
+                        f'--out={out}')
+  assert status == 0 and 'generator of step 4 in' in said
+  scope = {'jax': jax, 'pathlib': pathlib, 'z': np.ones((3, 4), np.float32),
+           'label': np.array([0, 1, 2], np.int32)}
+  exec(said.splitlines()[-1], scope)  # What it says loads and calls it.
+  ours = Trained(made_run('cgan')).generator(scope['z'], scope['label'],
+                                             dtype='float32')
+  np.testing.assert_allclose(scope['images'], ours, rtol=0, atol=1e-5)
+  loaded = jax.export.deserialize(out.read_bytes())
+  assert loaded.platforms == ('cpu', 'cuda')
+  np.testing.assert_allclose(
+      loaded.call(scope['z'][:1], scope['label'][:1]), ours[:1], atol=1e-5)
+
+
+@needs_onnx
+def test_onnx_has_names_a_free_batch_and_what_the_run_is(made_run, tmp_path):
+  out = str(tmp_path / 'a.onnx')
+  said = export(made_run('cgan'), out)
+  assert 'images [N, 8, 8, 1] float32 in [-1, 1] of z [N, 4] float32 and' in said
+  model = session(out)
+  assert [(i.name, i.type, i.shape[1:]) for i in model.get_inputs()] == [
+      ('z', 'tensor(float)', [4]), ('label', 'tensor(int32)', [])]
+  assert isinstance(model.get_inputs()[0].shape[0], str)
+  assert [o.name for o in model.get_outputs()] == ['images']
+  found = model.get_modelmeta().custom_metadata_map
+  assert (found['recipe'], found['step'], found['classes']) == (
+      'cgan', '4', '[0, 1, 2]')
+  assert json.loads(found['image_range']) == [-1, 1]
+  assert json.loads(found['latent']) == {'name': 'normal', 'size': 4}
+
+
+@needs_onnx
+def test_of_points_and_without_labels_z_is_the_only_input(made_run, tmp_path):
+  out = str(tmp_path / 'a.onnx')
+  assert 'points [N, 2] float32 of z' in export(made_run('ring'), out)
+  model, run = session(out), Trained(made_run('ring'))
+  assert [i.name for i in model.get_inputs()] == ['z']
+  z = run.latents(5)
+  np.testing.assert_allclose(model.run(None, {'z': z})[0], run.generator(z),
+                             atol=1e-4)
+
+
+@needs_onnx
+def test_images_that_differ_are_refused_and_nothing_is_written(
+    made_run, tmp_path, monkeypatch):
+  import jax2onnx
+  convert = jax2onnx.to_onnx
+  monkeypatch.setattr(jax2onnx, 'to_onnx', lambda f, *args, **kwargs: convert(
+      lambda *x: f(*x) + 2e-4, *args, **kwargs))
+  with pytest.raises(RequestError, match='differ by 0.0002, above 0.0001'):
+    export(made_run('plain'), str(tmp_path / 'a.onnx'))
+  assert os.listdir(tmp_path) == []
+
+
+def test_safetensors_hold_the_average_by_name(made_run, tmp_path):
+  out = str(tmp_path / 'a.safetensors')
+  export(made_run('cgan'), out)
+  run = Trained(made_run('cgan'))
+  with safetensors.safe_open(out, 'np') as file:
+    names, meta = file.keys(), file.metadata()
+    arrays = {name: file.get_tensor(name) for name in names}
+  assert set(arrays) == {f'generator/params/Dense_{i}/{name}'
+                         for i in range(2) for name in ('kernel', 'bias')}
+  assert json.loads(meta['config'])['generator']['conditioning'] == 'onehot'
+  assert meta['step'] == '4' and meta['version']
+  params = unflatten_dict(arrays, sep='/')['generator']['params']
+  z, label = run.latents(3), run.labels(3)
+  np.testing.assert_allclose(
+      sampling.generate(run.game.gen, Average(params, {}), z, label),
+      run.generator(z, dtype='float32'), atol=1e-5)
+
+
+# The folder for a model hub.
+
+
+@pytest.fixture(scope='module')
+def hub(made_run, tmp_path_factory):
+  """hub(name) -> the folder that was exported of a run."""
+  pytest.importorskip('jax2onnx')
+  base = tmp_path_factory.mktemp('hub')
+
+  def exported(name):
+    if not (base / name).exists():
+      export(made_run(name), str(base / name))
+    return base / name
+
+  return exported
+
+
+def drawn(folder, *args):
+  """The picture that sample.py draws, in a process without JAX."""
+  subprocess.run([sys.executable, '-P', folder / 'sample.py', '--out=grid.png',
+                  *args], check=True, cwd=folder.parent)
+  with Image.open(folder.parent / 'grid.png') as image:
+    return np.asarray(image)
+
+
+def test_the_folder_is_whole(hub):
+  assert sorted(os.listdir(hub('cgan'))) == [
+      'README.md', 'config.json', 'generator.onnx', 'sample.py', 'samples.png',
+      'weights.safetensors']
+  assert os.listdir(hub('cgan').parent).count('cgan') == 1
+  assert not any('.tmp' in name for name in os.listdir(hub('cgan').parent))
+  assert 'jax' not in (hub('cgan') / 'sample.py').read_text()
+
+
+def test_sample_py_draws_the_class_that_it_is_asked_for(hub, made_run):
+  picture = drawn(hub('cgan'), '--label=1', '--seed=3')
+  z = np.random.default_rng(3).normal(size=(64, 4))
+  images = Trained(made_run('cgan')).generator(z, 1)
+  want = images.reshape(8, 8, 8, 8).swapaxes(1, 2).reshape(64, 64)
+  assert np.abs(picture.astype(int) - want).max() <= 1
+  assert picture.std() > 1
+  assert (drawn(hub('cgan'), '--seed=3') != picture).any()
+
+
+def test_sample_py_plots_points(hub, made_run):
+  picture = drawn(hub('ring'))
+  assert picture.shape == (400, 400)
+  assert 10 < (picture == 0).sum() <= 64
+  # The box around the points is the picture.
+  assert all(np.flatnonzero((picture == 0).any(axis))[[0, -1]].tolist()
+             == [0, 399] for axis in (0, 1))
+
+
+@needs_onnx
+def test_the_card_says_how_it_was_made_and_how_good_it_is(
+    copied_run, tmp_path):
+  run = copied_run('cgan')
+  (run / 'launches.jsonl').write_text(json.dumps({'step': 0, 'argv': [
+      '/home/me/main.py', '--config', 'configs/cgan.py', '--workdir=/home/me/x',
+      '--config.loss.name=hinge', '--strict']}) + '\n')
+  row = dict(name='fd_random_2k_train', value=0.25, low=0.2, high=0.3, step=4,
+             floor=0.0625)
+  (run / 'scores.jsonl').write_text(
+      json.dumps(row | dict(step=2, value=9.0)) + '\n' + json.dumps(row) + '\n')
+  data = json.loads((run / 'data.json').read_text())
+  (run / 'data.json').write_text(json.dumps(data | dict(licence='CC0-1.0')))
+  export(run, str(tmp_path / 'hub/'))
+  card = (tmp_path / 'hub' / 'README.md').read_text()
+  for words in (
+      '\npython -m gan_jax.main --config=configs/cgan.py '
+      '--config.loss.name=hinge\n', 'licence CC0-1.0.', 'classes 0, 1, 2',
+      '| fd_random_2k_train | 0.25 | 0.2 to 0.3 | 0.0625 | 4 |',
+      '8 x 8 x 1 images', '## Limits', 'python sample.py --seed=1 --label=2'):
+    assert words in card, card
+  assert '/home/me' not in card and '| 9 |' not in card
+
+
+@pytest.mark.parametrize('name', lookup.names('gan_jax.game.latents'))
+def test_numpy_draws_the_same_prior(name):
+  latent = lookup.build('gan_jax.game.latents', dict(name=name))
+  ours = np.asarray(sampling.latents(latent, jax.random.key(0), 4000))
+  scope = {'np': np, 'rng': np.random.default_rng(0), 'n': 4000}
+  exec(PRIORS[name].format(**{'size': 100} | lookup.defaults(
+      'gan_jax.game.latents', name)), scope)
+  theirs = scope['z']
+  assert theirs.shape == ours.shape
+  for statistic, tolerance in ((np.mean, 0.08), (np.std, 0.08)):
+    np.testing.assert_allclose(statistic(theirs, 0), statistic(ours, 0),
+                               atol=tolerance)
+  np.testing.assert_allclose(
+      np.std(np.linalg.norm(theirs, axis=1)),
+      np.std(np.linalg.norm(ours, axis=1)), atol=0.05)
+  np.testing.assert_allclose(np.quantile(theirs, [.01, .2, .8, .99]),
+                             np.quantile(ours, [.01, .2, .8, .99]), atol=0.05)
+
+
+# What cannot be had.
+
+
+@pytest.mark.parametrize('out, words', [
+    ('a.pb', '.stablehlo, .onnx or .safetensors'),
+    ('there.onnx', 'there.onnx exists; remove it'),
+    ('there/', 'there/ exists; remove it'),
+    ('there.onnx/a.safetensors', 'cannot write it'),
+])
+def test_what_cannot_be_written_is_status_2(cli, made_run, tmp_path, out, words):
+  (tmp_path / 'there.onnx').write_text('mine')
+  (tmp_path / 'there').mkdir()
+  status, _, said = cli('--mode=export', f'--workdir={made_run("plain")}',
+                        f'--out={tmp_path}/{out}')
+  assert status == 2 and words in said, said
+  assert sorted(os.listdir(tmp_path)) == ['there', 'there.onnx']
+  assert (tmp_path / 'there.onnx').read_text() == 'mine'
+
+
+def test_without_a_run_a_checkpoint_or_a_name(cli, copied_run, tmp_path):
+  status, _, said = cli('--mode=export', f'--workdir={tmp_path}')
+  assert status == 2 and '--out' in said
+  out = f'--out={tmp_path / "a.stablehlo"}'
+  status, _, said = cli('--mode=export', f'--workdir={tmp_path / "no"}', out)
+  assert status == 4 and 'config.json does not exist' in said
+  run = copied_run('plain')
+  array = next((run / 'checkpoints' / '4').rglob('d/*'))
+  array.write_bytes(b'x' * array.stat().st_size)
+  with pytest.raises(CheckpointError, match='damaged'):
+    export(run, str(tmp_path / 'a.stablehlo'), strict=True)
+  assert 'step 2' in export(run, str(tmp_path / 'a.safetensors'))
+  for step in (2, 4):
+    os.rename(run / 'checkpoints' / str(step), tmp_path / f'gone{step}')
+  status, _, said = cli('--mode=export', f'--workdir={run}', out)
+  assert status == 4 and 'no checkpoint' in said
+  assert not (tmp_path / 'a.stablehlo').exists()
+
+
+@pytest.mark.parametrize('module', ['jax2onnx', 'onnxruntime'])
+@pytest.mark.parametrize('out', ['a.onnx', 'folder'])
+def test_a_converter_that_is_not_installed(
+    made_run, tmp_path, monkeypatch, module, out):
+  monkeypatch.setitem(sys.modules, module, None)
+  with pytest.raises(RequestError, match='pip install jax2onnx onnxruntime'):
+    export(made_run('plain'), str(tmp_path / out))
+  assert os.listdir(tmp_path) == []
+
+
+OWN = '''
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+
+class Generator(nn.Module):
+  image_shape: tuple
+
+  @nn.compact
+  def __call__(self, z, label, *, train):
+    x = nn.Dense(64)(z)
+    x = jax.pure_callback(lambda x: x, jax.ShapeDtypeStruct(x.shape, x.dtype), x)
+    return jnp.tanh(x).reshape(-1, *self.image_shape)
+
+
+def prior(size=4):
+  return jax.vmap(lambda key: jax.random.laplace(key, (size,)))
+'''
+
+
+@needs_onnx
+def test_operations_and_priors_that_others_lack(
+    made_run, copied_run, tmp_path, monkeypatch):
+  (tmp_path / 'code').mkdir()
+  (tmp_path / 'code' / 'export_nets.py').write_text(OWN)
+  monkeypatch.syspath_prepend(tmp_path / 'code')
+  run = copied_run('plain')
+  config = json.loads((run / 'config.json').read_text())
+  prior = config | dict(latent=dict(name='export_nets:prior', size=4))
+  (run / 'config.json').write_text(json.dumps(prior))
+  with pytest.raises(RequestError, match='export_nets:prior is not known how'):
+    export(run, str(tmp_path / 'hub'))
+  config['generator'] = {'name': 'export_nets:Generator'}
+  (run / 'config.json').write_text(json.dumps(config))
+  average = some_average(Trained(run).game.gen, 4)
+  monkeypatch.setattr(Trained, 'state', SimpleNamespace(ema=average, step=4))
+  for out, program in (('a.onnx', 'jax2onnx'), ('a.stablehlo', 'jax.export')):
+    with pytest.raises(RequestError, match=(
+        f'{program} cannot convert .* export_nets:Generator: .*allback')):
+      export(run, str(tmp_path / out))
+  assert sorted(os.listdir(tmp_path)) == ['code', 'run']
