@@ -57,6 +57,7 @@ function panels() {
       }
     }
   });
+  for (const {series} of found.values()) series.sort((a, b) => !!a.dash - !!b.dash);
   const rank = group => (FIRST.indexOf(group) + 1 || 99);
   return [...found.values()].sort((a, b) => rank(a.group) - rank(b.group));
 }
