@@ -89,7 +89,8 @@ def keys() -> str:
     if isinstance(values, Choice):
       kind = ('several components, see below' if values.many
               else 'a component, see below')
-      default = key.default['name'] if key.default else 'none'
+      default = '+'.join(spec['name'] for spec in (
+          key.default if values.many else [key.default])) or 'none'
     else:
       kind = ('a number or a schedule' if isinstance(values, Number)
               else 'a duration' if values is DURATION

@@ -139,11 +139,20 @@ def _size(texts) -> tuple[int, ...]:
 def _report(line):
   from gan_jax.views import report
   flags = line.flags
-  if not flags.workdir:
-    raise RequestError('give the --workdir of the run to report on')
+  if bool(flags.workdir) == bool(line.folders):
+    raise RequestError('give the --workdir of the run to report on, or folders '
+                       "of runs, for example 'runs/sweep/*'")
+  if flags.port and not flags.follow:
+    raise RequestError('--port is of --follow')
+  folders = [flags.workdir] if flags.workdir else report.runs(line.folders)
+  if flags.follow:
+    return report.follow(folders, out=flags.out, port=flags.port)
+  if len(folders) > 1:
+    return report.overlay(folders, out=flags.out)
   extractor = {'name': flags.extractor, 'weights': flags.weights}
   extractor = {key: value for key, value in extractor.items() if value}
-  return report.report(flags.workdir, extractor=extractor, seed=flags.seed)
+  return report.report(folders[0], extractor=extractor, seed=flags.seed,
+                       out=flags.out)
 
 
 def _compare(line):

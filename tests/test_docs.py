@@ -41,7 +41,7 @@ def my_lab(tmp_path, monkeypatch):
   for name, texts in {
       'ideas': ('def exponential', 'def centred', 'def domains', 'class RMS'),
       'nets': ('class Discriminator',), 'data': ('def stripes',),
-      'scores': ('def brightness',)}.items():
+      'scores': ('def brightness',), 'logs': ('class CSV',)}.items():
     (tmp_path / 'my_lab' / f'{name}.py').write_text(
         '\n'.join(map(example, texts)))
   monkeypatch.syspath_prepend(tmp_path)
@@ -60,15 +60,16 @@ def test_the_loss_is_what_it_says(my_lab):
       rtol=1e-6)
 
 
-def test_own_loss_networks_data_and_metric_train(my_lab, cli):
+def test_own_loss_networks_data_metric_and_logger_train(my_lab, cli):
   status, _, said = cli(
       '--config=configs/original_gan.py:generator=my_lab.nets:Generator,'
       'discriminator=my_lab.nets:Discriminator,data=my_lab.data:stripes,'
-      'evaluator=my_lab.scores:brightness,quick',
+      'evaluator=my_lab.scores:brightness,logger=my_lab.logs:CSV,quick',
       '--config.loss.name=my_lab.ideas:exponential',
       '--config.evaluators[0].num_samples=8', f'--workdir={my_lab / "run"}')
   assert status == 0, said
   assert (my_lab / 'run' / 'samples' / 'step_00000004.png').exists()
+  assert (my_lab / 'run' / 'loss.csv').read_text().startswith('2,')
   path = my_lab / 'run' / 'scores.jsonl'
   assert path.exists() and 'brightness_8' in path.read_text(), said
 
@@ -134,7 +135,8 @@ def _hooks():
     ('gan_jax.losses', ''), ('gan_jax.penalties', ''), ('gan_jax.augment', ''),
     ('gan_jax.models', 'Generator'), ('gan_jax.models', 'Discriminator'),
     ('gan_jax.game.latents', ''), ('gan_jax.game.schedules', ''),
-    ('gan_jax.data.sources', ''), ('gan_jax.evaluators', '')])
+    ('gan_jax.data.sources', ''), ('gan_jax.evaluators', ''),
+    ('gan_jax.loggers', '')])
 def test_every_choice_has_a_line_in_its_table(room, kind):
   pytest.importorskip('mkdocs')
   for name in lookup.names(room, kind):

@@ -13,7 +13,7 @@ FLOORS = (
     ('base', 'ops', 'parallel'),
     ('losses', 'penalties', 'augment', 'models', 'metrics', 'data'),
     ('game', 'extractors', 'pictures'),
-    ('config', 'evaluators'),
+    ('config', 'evaluators', 'loggers'),
     ('run',),
     ('views',),
     ('main', ''),  # '' is gan_jax/__init__.py

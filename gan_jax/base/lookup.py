@@ -112,6 +112,19 @@ def find(room: str, name: str, kind: str = '') -> Callable:
   return getattr(importlib.import_module('.'.join([room, *parents])), last)
 
 
+def package(name: str):
+  """A package that only some choices need.
+
+  Raises:
+    ValueError: it is not installed.
+  """
+  try:
+    return importlib.import_module(name)
+  except ImportError as e:
+    raise ValueError(f'needs the package {name}, which cannot be imported '
+                     f'({e}): pip install {name}') from e
+
+
 def check(room: str, spec: Any, path: str, available: Iterable[str] = (),
           kind: str = '', also: Iterable[str] = ()) -> list[Problem]:
   """Returns all problems of a spec, without building it.

@@ -42,9 +42,9 @@ _FLAGS = (
     (_INT, 'interpolate', 0, 'Points of a spherical path between two latents, '
      'per sample; 0 for none.'),
     (_TEXT, 'out', '', 'F.png, F.gif, F.npz or a folder; by default '
-     'WORKDIR/samples.png. For inspect, a folder; for compare, F.md or F.csv; '
-     'for evaluate with --images, F.jsonl; for export, F.stablehlo, F.onnx, '
-     'F.safetensors or a new folder.'),
+     'WORKDIR/samples.png. For inspect and report, a folder; for compare, F.md '
+     'or F.csv; for evaluate with --images, F.jsonl; for export, F.stablehlo, '
+     'F.onnx, F.safetensors or a new folder.'),
     (_TEXT, 'extractor', '', 'Feature network of evaluate and report, such as '
      'inception.'),
     (_TEXT, 'weights', '', 'For evaluate: file of its weights.'),
@@ -53,13 +53,16 @@ _FLAGS = (
     (_LIST, 'metrics', '', 'For evaluate: fd,kd,prdc ...'),
     (_TEXT, 'best', '', 'For evaluate: score by which the best checkpoint is '
      'kept in WORKDIR/best-NAME.'),
-    (_SWITCH, 'follow', False, 'For evaluate: continue while the run does.'),
+    (_SWITCH, 'follow', False, 'For evaluate: continue while the run does. For '
+     'report: serve the page and update it.'),
+    (_INT, 'port', 0, 'For report --follow: port on 127.0.0.1; 0 for a free '
+     'one.'),
     (_TEXT, 'images', '', 'For evaluate: a folder or .npz of images to score '
      'against those of --reference.'),
     (_TEXT, 'reference', '', 'See --images.'),
     (_LIST, 'resize', '', 'H,W to resize both to.'),
-    (_TEXT, 'sort', '', "For compare, whose arguments are run folders or "
-     "patterns such as 'runs/sweep/*': score to sort by."),
+    (_TEXT, 'sort', '', "For compare, whose arguments (as those of report) "
+     "are run folders or patterns such as 'runs/sweep/*': score to sort by."),
     (_SWITCH, 'help', False, 'Print this.'),
 )
 _SWITCHES = [name for kind, name, *_ in _FLAGS if kind is _SWITCH]
@@ -98,7 +101,7 @@ def parse(argv: list[str]) -> CommandLine:
       except flags.Error as e:
         problems.append(f'cannot read {arg}: {e}')
   values([argv[0]])
-  if values.mode != 'compare':
+  if values.mode not in ('compare', 'report'):
     problems += [f'cannot read {arg}: not a flag{_hint(arg)}'
                  for arg in folders]
   if not config:

@@ -46,6 +46,7 @@ class Experiment(NamedTuple):
   init: () -> TrainState before the first step.
   train_steps, log_every, sample_every, eval_every, checkpoint_every: in steps.
   evaluators: each evaluate(sample) -> [Score], see `gan_jax.evaluators`.
+  loggers: see `gan_jax.loggers`.
   """
 
   config: dict
@@ -62,6 +63,7 @@ class Experiment(NamedTuple):
   eval_every: int
   checkpoint_every: int
   evaluators: list[Callable]
+  loggers: list
 
 
 def load(config: Any) -> Experiment:
@@ -79,7 +81,9 @@ def load(config: Any) -> Experiment:
   problems += rules.of_config(config, parallel.device_count(), problems)
   bad = {p.path.split('.')[0].split('[')[0] for p in problems}
   source = None if 'data' in bad else _source(config, problems)
-  times, game, evaluators = {}, None, []
+  times, game, evaluators, loggers = {}, None, [], []
+  if 'loggers' not in bad:
+    loggers = _collect(problems, _choices, config, 'loggers')
   if source:
     info = info_of(source)
     times = _collect(problems, _times, config, info) or {}
@@ -87,7 +91,8 @@ def load(config: Any) -> Experiment:
                                            'penalties'}:
       problems += rules.of_labels(config, info.name)
     if 'evaluators' not in bad:
-      evaluators = _collect(problems, _evaluators, config, source)
+      evaluators = _collect(problems, _choices, config, 'evaluators',
+                            source=source, seed=config['seed'])
       problems += rules.of_best(config, evaluators or ())
     if not bad & _GAME:
       game = _collect(problems, make_game, config, info,
@@ -104,7 +109,7 @@ def load(config: Any) -> Experiment:
       labels=source.labels if sampling.balanced else None)
   resident = source.images.nbytes <= sampling.resident_limit * 2 ** 20
   return Experiment(config, info, source, batches, resident, game, step, init,
-                    evaluators=evaluators, **times)
+                    evaluators=evaluators, loggers=loggers, **times)
 
 
 def game_of_run(config: Mapping, info: DataInfo) -> Game:
@@ -121,10 +126,10 @@ def initial_state(game: Game, image_shape, seed: int):
   return jax.jit(partial(init_state, game))(key, image, label)
 
 
-def _collect(problems, build, *args):
+def _collect(problems, build, *args, **kwargs):
   """Result of `build`, or None with its problems added."""
   try:
-    return build(*args)
+    return build(*args, **kwargs)
   except ConfigError as e:
     problems += e.problems
 
@@ -166,14 +171,14 @@ def _times(config, info):
   return times
 
 
-def _evaluators(config, source):
+def _choices(config, key, **available):
+  """What a key that holds several choices names."""
   found, problems = [], []
-  for i, spec in enumerate(config['evaluators']):
+  for i, spec in enumerate(config[key]):
     try:
-      found.append(lookup.build(keys.CHOICES['evaluators'].module, spec,
-                                source=source, seed=config['seed']))
+      found.append(lookup.build(keys.CHOICES[key].module, spec, **available))
     except Exception as e:  # Components may raise anything.
-      problems.append(Problem(f'evaluators[{i}]', spec, lookup.failure(e)))
+      problems.append(Problem(f'{key}[{i}]', spec, lookup.failure(e)))
   if problems:
     raise ConfigError(problems)
   return found

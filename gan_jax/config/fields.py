@@ -52,7 +52,13 @@ def diff(old: dict, new: dict) -> list[str]:
     One line per value that differs, in the order of the keys; missing values
     are 'absent'.
   """
-  return [f'{path.lstrip(".")}: {before} (checkpoint) -> {now} (now)'
+  return [f'{path}: {before} (checkpoint) -> {now} (now)'
+          for path, before, now in differences(old, new)]
+
+
+def differences(old: dict, new: dict) -> list[tuple[str, str, str]]:
+  """(path, old value, new value) of what differs, as texts; see `diff`."""
+  return [(path.lstrip('.'), before, now)
           for path, before, now in _differences('', old, new)]
 
 

@@ -156,6 +156,8 @@ KEYS = {
     'eval_every': Key(1000, 'interval of scores; 0: none', DURATION),
     'evaluators': Key((), 'scores to compute', Choice(
         'gan_jax.evaluators', supplied=('source', 'seed'), many=True)),
+    'loggers': Key(({'name': 'tensorboard'},), 'outputs of scalars besides '
+                   'scalars.jsonl', Choice('gan_jax.loggers', many=True)),
     'best_metric': Key('', 'score by which WORKDIR/best is chosen',
                        _text('the name of a score')),
     'checkpoint_every': Key(500, 'interval of checkpoints; 0: none', DURATION),

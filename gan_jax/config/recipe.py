@@ -37,7 +37,7 @@ _WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
             'bcr': 10.0, 'zcr': 5.0, 'icr': 10.0, 'orthogonal': 1e-4,
             'path_length': 2.0, 'pulling_away': 0.1}
 _MANY = {'penalty': 'penalties', 'augment': 'augment',
-         'evaluator': 'evaluators'}
+         'evaluator': 'evaluators', 'logger': 'loggers'}
 
 
 def names() -> list[str]:
@@ -95,6 +95,18 @@ def get_config(name: str) -> ConfigDict:
         Problem('', None, f'{shown}: {lookup.failure(e)}')]) from e
 
 
+def shipped(name: str) -> ConfigDict:
+  """The config of a recipe that comes with the program, and of no other file.
+
+  Raises:
+    ConfigError: there is none of that name.
+  """
+  if name not in names():
+    raise ConfigError([Problem('', None, f'no recipe {name}'
+                               + lookup.near(name, names()))])
+  return get_config(os.path.join(_RECIPES, f'{name}.py'))
+
+
 def base() -> ConfigDict:
   """A config of all keys, with defaults for a small data set."""
   config = ConfigDict()
@@ -102,6 +114,8 @@ def base() -> ConfigDict:
     value = key.default
     if name == 'data':
       value = choice('data', value['name'])
+    elif name in CHOICES and CHOICES[name].many:
+      value = tuple(term(name, spec['name']) for spec in value)
     elif name in DURATIONS or name in NUMBERS:
       value = rate(value)
     elif name.endswith('_optimizer'):

@@ -30,7 +30,7 @@ _LOG = logging.getLogger(__name__)
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
 # Keys that may change when a run is resumed.
 RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
-             'evaluators', 'best_metric', 'checkpoint_every',
+             'evaluators', 'loggers', 'best_metric', 'checkpoint_every',
              'keep_checkpoints', 'steps_per_call', 'sample_grid', 'watchdog')
 # Keys that may hold schedules.
 _SCHEDULED = ('gen_optimizer', 'disc_optimizer', 'penalties', 'augment',

@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import re
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
@@ -491,3 +492,16 @@ def report(found, record, last: int) -> str:
   return '\n'.join([*lines, *(
       f'| {step:,} | {name} | {text.partition(": ")[2] or text} | {advice} |'
       for step, name, text, advice in sorted(rows, key=lambda r: r[0])), ''])
+
+
+def read_report(path) -> list[tuple[str, str, str, str]]:
+  """(step, finding, numbers, what to try) of the rows of a `report`."""
+  try:
+    with open(path, encoding='utf-8', errors='replace') as file:
+      lines = file.read().splitlines()
+  except OSError:
+    return []
+  rows = [line[2:-2].split(' | ') for line in lines
+          if re.match(r'\| [\d,]+ \| ', line)]
+  return [(row[0], row[1], ' | '.join(row[2:-1]), row[-1])
+          for row in rows if len(row) > 3]

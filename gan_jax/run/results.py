@@ -38,7 +38,9 @@ class Results(contextlib.AbstractContextManager):
       _LOG.warning('the curves will not show the equilibrium of the loss: %s',
                    lookup.failure(e))
     self._best = Best(folder, experiment.config['best_metric'])
-    self._rows = ScalarWriter(folder, resume_step=start)
+    self._rows = ScalarWriter(folder, resume_step=start,
+                              loggers=experiment.loggers,
+                              config=experiment.config)
     self._scores = ScoreWriter(folder, resume_step=start)
     self._bar = ProgressBar(experiment.train_steps, initial=start)
 
@@ -60,7 +62,7 @@ class Results(contextlib.AbstractContextManager):
     grid = self.evaluator.finish_grid(started)
     path = os.path.join(self._folder, 'samples', f'step_{step:08d}.png')
     try_write_file(path, pictures.png(grid))
-    self._rows.images(step, 'samples', grid)
+    self._rows.image(step, 'samples', grid)
 
   def score(self, step: int, state, draw) -> dict[str, float | None]:
     """Scores a state by draw(start, stop); returns scalars for its row.

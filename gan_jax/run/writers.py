@@ -6,20 +6,18 @@ A failing log must not end a run: it warns once and the run continues.
 import contextlib
 import datetime
 import json
+import logging
 import math
 import os
-import struct
 import sys
 import time
 
 import tqdm
-from tensorboardX.proto.event_pb2 import Event, SessionLog
-from tensorboardX.proto.summary_pb2 import Summary
-from tensorboardX.record_writer import masked_crc32c
 
-from gan_jax import pictures
+from gan_jax.base import lookup
 from gan_jax.base.files import Appender, drop_rows, read_rows
 
+_LOG = logging.getLogger(__name__)
 _SHOWN = (('loss/disc', 'loss/disc'), ('loss/gen', 'loss/gen'),
           ('perf/images_per_second', 'images/s'))
 
@@ -132,18 +130,12 @@ class ScoreWriter(RowFile):
 
 
 class ScalarWriter(RowFile):
-  """Writes WORKDIR/scalars.jsonl and TensorBoard files, a row per logged step.
+  """Writes WORKDIR/scalars.jsonl, a row per logged step, and to the loggers."""
 
-  Only the messages of tensorboardX are used: on a full disk the thread of its
-  SummaryWriter dies and the eleventh event blocks for ever, and two runs within
-  a second write to the same file.
-  """
-
-  def __init__(self, workdir, *, resume_step: int):
-    self._events = Appender(os.path.join(
-        workdir, 'tensorboard',
-        f'events.out.tfevents.{time.time():.6f}.{os.getpid()}'))
-    self._event(file_version='brain.Event:2')
+  def __init__(self, workdir, *, resume_step: int, loggers=(), config=None):
+    """Opens the file and the `gan_jax.loggers`, which are given the config."""
+    self._loggers = list(loggers)
+    self._tell('open', workdir, resume_step, config or {})
     super().__init__(os.path.join(workdir, 'scalars.jsonl'),
                      resume_step=resume_step)
 
@@ -160,7 +152,7 @@ class ScalarWriter(RowFile):
     if 'step' in scalars:
       raise ValueError("a scalar is named 'step', which is the row's own key; "
                        'rename the scalar')
-    row, values = {'step': int(step)}, []
+    row, values = {'step': int(step)}, {}
     for name, value in scalars.items():
       try:
         number = math.nan if value is None else float(value)
@@ -170,38 +162,35 @@ class ScalarWriter(RowFile):
                          ) from error
       row[name] = number if math.isfinite(number) else None
       if value is not None:
-        values.append(Summary.Value(tag=name, simple_value=number))
+        values[name] = number
     self.append_rows([row])
-    self._event(step=int(step), summary=Summary(value=values))
+    self._tell('write', int(step), values)
 
-  def images(self, step: int, name: str, image) -> None:
-    """Adds an image, uint8 [H, W, C] with C in (1, 3, 4), to TensorBoard."""
-    height, width, channels = image.shape
-    picture = Summary.Image(height=height, width=width, colorspace=channels,
-                            encoded_image_string=pictures.png(image))
-    self._event(step=int(step), summary=Summary(
-        value=[Summary.Value(tag=name, image=picture)]))
+  def image(self, step: int, name: str, image) -> None:
+    """Sends an image, uint8 [H, W, C] with C in (1, 3, 4), to the loggers."""
+    self._tell('image', int(step), name, image)
 
   def rewind(self, step: int) -> None:
-    """As `RowFile.rewind`, in the TensorBoard files too."""
+    """As `RowFile.rewind`, and tells the loggers."""
     super().rewind(step)
-    # TensorBoard hides the events from this step on that it has seen before.
-    self._event(step=step + 1 if step else 0,
-                session_log=SessionLog(status=SessionLog.START))
+    self._tell('rewind', step)
 
   def flush(self) -> None:
     """Fsyncs everything written."""
     super().flush()
-    self._events.flush()
+    self._tell('flush')
 
   def close(self) -> None:
     """Flushes and closes the files; idempotent."""
     super().close()
-    self._events.close()
+    self._tell('close')
 
-  def _event(self, **fields):
-    """Appends a record in TensorFlow's format: length, data, checksums."""
-    data = Event(wall_time=time.time(), **fields).SerializeToString()
-    size = struct.pack('<Q', len(data))
-    self._events.append(b''.join(
-        part + struct.pack('<I', masked_crc32c(part)) for part in (size, data)))
+  def _tell(self, what, *args):
+    """Calls a method of each logger; one that fails is left out from now on."""
+    for logger in tuple(self._loggers):
+      try:
+        getattr(logger, what)(*args)
+      except Exception as e:
+        self._loggers.remove(logger)
+        _LOG.warning('the logger %s is left out from here on: %s',
+                     type(logger).__name__, lookup.failure(e))

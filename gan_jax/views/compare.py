@@ -1,7 +1,6 @@
 """--mode=compare: leaderboard of runs, with means over seeds."""
 
 import glob
-import json
 import os
 
 import pandas as pd
@@ -18,7 +17,8 @@ from gan_jax.views.templates import fill
 # Keys that do not affect training, and so make no other point. The watchdog is
 # not among them: it may roll back or stop.
 _ASIDE = ('seed', 'log_every', 'sample_every', 'sample_grid', 'eval_every',
-          'evaluators', 'best_metric', 'checkpoint_every', 'keep_checkpoints')
+          'evaluators', 'loggers', 'best_metric', 'checkpoint_every',
+          'keep_checkpoints')
 _LONG = 100  # characters of a point's name
 _COLUMNS = ('point', 'folder', 'seed', 'status', 'last_step', 'score', 'step',
             'value', 'floor')
@@ -83,22 +83,21 @@ def load(patterns) -> pd.DataFrame:
   Raises:
     WorkdirError: no run there.
   """
-  # A folder may be named penalties[0].weight=1, which is a pattern too.
-  found = sorted(path for pattern in patterns for path in (
-      [pattern] if os.path.isdir(pattern) else glob.glob(pattern)))
   configs, rows = {}, []
-  for folder in dict.fromkeys(found):
+  for folder in find(patterns):
     try:
-      with open(os.path.join(folder, 'config.json')) as file:
-        configs[folder] = fields.flat(json.load(file))
+      config = files.read_json(folder, 'config.json')
     except OSError:
+      config = {}
+    if not config:
       # Only log.txt: a run of a sweep that failed at its start.
       if os.path.exists(os.path.join(folder, 'log.txt')):
         rows.append({'folder': folder, 'status': 'never started'})
       continue
+    configs[folder] = fields.flat(config)
     progress = status.read(folder)
     rows += [{'folder': folder, 'seed': configs[folder].get('seed'),
-              'status': _status(folder, progress), 'last_step': progress.step,
+              'status': state(folder, progress), 'last_step': progress.step,
               **score} for score in _scores(folder) or [{}]]
   if not rows:
     raise WorkdirError(f'no run in {", ".join(patterns) or "no folder"}: give '
@@ -112,7 +111,15 @@ def load(patterns) -> pd.DataFrame:
   return frame.assign(repeats=frame.folder.isin(again))
 
 
-def _status(folder, progress):
+def find(patterns) -> list[str]:
+  """All that the patterns match, once, in the order of their names."""
+  # A folder may be named penalties[0].weight=1, which is a pattern too.
+  return list(dict.fromkeys(sorted(path for pattern in patterns for path in (
+      [pattern] if os.path.isdir(pattern) else glob.glob(pattern)))))
+
+
+def state(folder: str, progress: status.Progress) -> str:
+  """Whether a run is running, finished, stopped ..., in words; see `load`."""
   if files.is_held(folder):
     return 'running'
   if progress.finished:  # nonfinite.json may be left from before.

@@ -63,7 +63,7 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
   config, info = files.read_run(folder)
   asked = scores_spec(**asked)
   specs = (asked,) if asked else config['evaluators'] or ({'name': 'scores'},)
-  run = experiment.load(config | {'evaluators': specs})
+  run = experiment.load(config | {'evaluators': specs, 'loggers': ()})
   if run.info.fingerprint != info.fingerprint:
     raise WorkdirError(f'{folder} was trained on other data than those that '
                        'its config names now; restore the data')

@@ -1,25 +1,24 @@
-"""--mode=report: an HTML page comparing samples with training images."""
+"""--mode=report: an HTML page of a run, with samples beside training images."""
 
-import json
+import contextlib
 import os
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from gan_jax import pictures
 from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError, WorkdirError
-from gan_jax.base.files import write_file
-from gan_jax.config import fields
 from gan_jax.data.pipeline import Batches
 from gan_jax.extractors import random
 from gan_jax.game import sampling
-from gan_jax.metrics import low_is_better
 from gan_jax.metrics.images import power_spectrum
 from gan_jax.metrics.neighbours import nearest
+from gan_jax.views import compare, serve
 from gan_jax.views.inspect import class_name, load_data
-from gan_jax.views.templates import fill
+from gan_jax.views.page import Page, Picture
 from gan_jax.views.trained import Trained, check_seed
 
 _ALL = 2000  # real and generated examples in plots of distributions
@@ -35,16 +34,6 @@ _PART = 2**22  # bytes of the data that are compared at a time
 _KEPT = (0.9, 0.7, 0.5, 0.3, 0.1)
 # Random streams of the kinds of pictures.
 _FAKES, _STARTS, _ENDS, _SWEEP, _CLASS = range(5)
-# Written by training, in the folder above.
-_TRAINING = ('../curves.png', '../training.gif')
-
-
-class Picture(NamedTuple):
-  """A picture on the page; its fixed text is in report.html."""
-
-  file: str  # relative to the page
-  pixels: np.ndarray | None = None  # uint8; None for an existing file
-  note: str = ''  # on this run
 
 
 class _Run(Trained):
@@ -86,11 +75,11 @@ class _Run(Trained):
 
 
 def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
-           seed: int = 0) -> str:
+           seed: int = 0, out: str = '') -> str:
   """Writes the report of a checkpoint to WORKDIR/report/.
 
-  It has pictures, and index.html with these, the config and the newest scores.
-  Returns what was written.
+  It has pictures, and index.html with these, curves, sample grids over time,
+  scores, findings and config. Returns what was written.
 
   Args:
     folder: the run folder.
@@ -98,27 +87,80 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
     extractor: dict(name=...) of `gan_jax.extractors`, None for the fixed random
       network.
     seed: of the latents and the choice of real examples.
+    out: another folder for the page.
 
   Raises:
     WorkdirError, CheckpointError, ConfigError, DataError, RequestError: with a
       fix.
   """
   run = _Run(folder, step, seed, extractor)
-  drawn, out = list(_draw(run)), os.path.join(folder, 'report')
-  try:
-    for picture in drawn:
-      write_file(os.path.join(out, picture.file), pictures.png(picture.pixels))
-    drawn += [Picture(file) for file in _TRAINING
-              if os.path.exists(os.path.join(out, file))]
-    write_file(os.path.join(out, 'index.html'), fill(
-        'report.html', name=os.path.basename(os.path.abspath(folder)), run=run,
-        pictures=drawn, scores=run.last_scores(),
-        low_is_better=low_is_better, flat=lambda value: [
-            (key, json.dumps(part)) for key, part
-            in fields.flat(value).items()]).encode())
-  except OSError as e:
-    raise WorkdirError(f'{out}: cannot write it: {e.strerror}') from e
-  return f'step {run.step} in {os.path.join(out, "index.html")}'
+  page = _page([folder], out)
+  page.write(list(_draw(run)), run.step)
+  return f'step {run.step} in {os.path.join(page.out, "index.html")}'
+
+
+def overlay(folders: Sequence[str], *, out: str = '') -> str:
+  """Lays the curves of several runs over each other; says what was written.
+
+  Args:
+    folders: the working directories of the runs.
+    out: folder of the page, by default `report` beside them.
+
+  Raises:
+    WorkdirError, RequestError: with what to do.
+  """
+  page = _page(folders, out)
+  page.write()
+  return (f'{len(page.records)} runs in '
+          + os.path.join(page.out, 'index.html'))
+
+
+def follow(folders: Sequence[str], *, out: str = '', port: int = 0) -> str:
+  """Serves the page of runs that go on, until Ctrl-C.
+
+  Nothing is drawn from checkpoints, as the run may need all of its device.
+
+  Args:
+    folders: of one run, or of several that are laid over each other.
+    out: folder of the page, by default `report` in or beside them.
+    port: on this machine alone; 0 for a free one, which is printed.
+
+  Raises:
+    WorkdirError, RequestError: with what to do.
+  """
+  page = _page(folders, out)
+  with serve.serving(page, port) as url:
+    print(f'{url}  shows it while it goes on; Ctrl-C ends this, not the run',
+          flush=True)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+      signal.signal(signal.SIGINT, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+      while True:
+        time.sleep(1)
+  return f'as it was last: {os.path.join(page.out, "index.html")}'
+
+
+def runs(patterns: Sequence[str]) -> list[str]:
+  """The folders of runs that the patterns match, as 'runs/sweep/*' does.
+
+  Raises:
+    WorkdirError: there is none.
+  """
+  found = [folder for folder in compare.find(patterns)
+           if os.path.exists(os.path.join(folder, 'config.json'))]
+  if not found:
+    raise WorkdirError(f'no run in {", ".join(patterns)}: give the folders of '
+                       "runs, for example 'runs/sweep/*'")
+  return found
+
+
+def _page(folders, out):
+  if out and not os.path.exists(os.path.join(out, 'data.js')) and (
+      os.path.exists(os.path.join(out, 'index.html'))):
+    raise RequestError(f'--out={out}: holds a page of something else')
+  beside = folders[0] if len(folders) == 1 else os.path.commonpath([
+      os.path.dirname(os.path.abspath(folder)) for folder in folders])
+  return Page(folders, out or os.path.join(beside, 'report'))
 
 
 def _draw(run: _Run) -> Iterator[Picture]:

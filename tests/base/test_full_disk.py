@@ -9,6 +9,7 @@ import pytest
 from written import ROWS, events_of, warnings_of
 
 from gan_jax.base import files
+from gan_jax.loggers import tensorboard
 from gan_jax.run import writers
 
 
@@ -71,12 +72,13 @@ def test_resume_that_cannot_rewrite_leaves_the_rows(tmp_path, full_disk):
 
 
 def test_full_disk_warns_once_and_leaves_no_gap(tmp_path, full_disk, caplog):
-  with writers.ScalarWriter(tmp_path, resume_step=0) as writer:
+  with writers.ScalarWriter(tmp_path, resume_step=0,
+                            loggers=[tensorboard()]) as writer:
     writer.write(1, {'a': 1.0})
     full_disk.update({'is': True, 'part': 9})  # 9 bytes of row 2 still fit
     for step in (2, 3, 4):
       writer.write(step, {'a': float(step)})
-      writer.images(step, 'x', np.zeros((2, 2, 1), np.uint8))
+      writer.image(step, 'x', np.zeros((2, 2, 1), np.uint8))
     writer.flush()
     # Cut off again: no torn row, now or later.
     assert [row['step'] for row in writer.read()] == [1]
@@ -107,7 +109,8 @@ def test_rows_that_are_lost_are_counted(tmp_path, full_disk, caplog):
 def test_a_full_disk_at_the_start_does_not_end_the_run(tmp_path, full_disk,
                                                        caplog):
   full_disk['is'] = True
-  with writers.ScalarWriter(tmp_path, resume_step=0) as writer:
+  with writers.ScalarWriter(tmp_path, resume_step=0,
+                            loggers=[tensorboard()]) as writer:
     writer.write(1, {'a': 1.0})
     full_disk['is'] = False
   assert [row['step'] for row in writer.read()] == [1]

@@ -13,6 +13,7 @@ from tensorboardX.proto.event_pb2 import SessionLog
 from written import ROWS, events_of, warnings_of
 
 from gan_jax.base import files
+from gan_jax.loggers import tensorboard
 from gan_jax.run import writers
 
 
@@ -96,11 +97,12 @@ def test_resume_drops_later_rows_and_torn_lines(tmp_path, content,
 
 def test_tensorboard_holds_scalars_and_images(tmp_path):
   image = np.random.RandomState(0).randint(0, 256, (4, 6, 3), np.uint8)
-  with writers.ScalarWriter(tmp_path, resume_step=0) as writer:
+  with writers.ScalarWriter(tmp_path, resume_step=0,
+                            loggers=[tensorboard()]) as writer:
     writer.write(10, {'loss/disc': 1.5, 'bad': math.nan, 'none': None,
                       'huge': 1e300})
-    writer.images(20, 'samples', image)
-    writer.images(20, 'grey', image[..., :1])
+    writer.image(20, 'samples', image)
+    writer.image(20, 'grey', image[..., :1])
   version, start, scalar, picture, grey = events_of(tmp_path)
   assert version.file_version == 'brain.Event:2'
   assert start.session_log.status == SessionLog.START and start.step == 0
@@ -117,10 +119,12 @@ def test_tensorboard_holds_scalars_and_images(tmp_path):
 
 
 def test_tensorboard_purges_what_came_after_the_checkpoint(tmp_path):
-  with writers.ScalarWriter(tmp_path, resume_step=0) as writer:
+  with writers.ScalarWriter(tmp_path, resume_step=0,
+                            loggers=[tensorboard()]) as writer:
     writer.write(10, {'a': 1.0})
   # Within the same second: the first file must not be written over.
-  with writers.ScalarWriter(tmp_path, resume_step=7):
+  with writers.ScalarWriter(tmp_path, resume_step=7,
+                            loggers=[tensorboard()]):
     pass
   assert len(list((tmp_path / 'tensorboard').iterdir())) == 2
   starts = [e.step for e in events_of(tmp_path)

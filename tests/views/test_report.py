@@ -17,11 +17,13 @@ from gan_jax.base.errors import (
   RequestError,
   WorkdirError,
 )
+from gan_jax.views.page import ASSETS
 from gan_jax.views.report import report
 
 ALWAYS = ['real.png', 'generated.png', 'nearest.png', 'interpolations.png',
           'truncation.png']
 AFTER = ['features.png', 'spectrum.png']
+BESIDE = {*ASSETS, 'data.js', 'index.html', 'pictures.json'}
 
 
 class _Reader(html.parser.HTMLParser):
@@ -93,7 +95,7 @@ def copy(copied_run):
 def test_the_page_shows_every_picture(made_run, first, name, names):
   said, found = first[name]
   assert said == f'step 4 in {made_run(name)}/report/index.html\n'
-  assert set(found) == {*names, 'index.html'}
+  assert set(found) == {*names, *BESIDE}
   shown = _Reader(found['index.html'].decode())
   assert shown.pictures == names
   for picture in names:
@@ -120,13 +122,13 @@ def test_scores_and_training_are_shown_and_values_are_escaped(copy):
   report(str(folder))
   text = (folder / 'report' / 'index.html').read_text()
   shown = _Reader(text)
-  assert shown.pictures == ['real_and_fake.png', '../curves.png']
+  assert shown.pictures == ['../curves.png', 'real_and_fake.png']
   for words in ('1.5', '1.25 to 1.75', '0.25', 'extractor.name: "<random>"',
-                'none: too few <images>', '<u>, step 4', '<em>', '<i>&',
-                '"<q>"'):
+                'none: too few <images>', '<u>', 'Pictures of step 4', '<em>',
+                '<i>&', '"<q>"'):
     assert words in shown.text, words
   assert '7.125' not in shown.text
-  assert not {'script', 'link', 'images', 'random', 'em', 'i', 'u', 'q'} & set(
+  assert not {'images', 'random', 'em', 'i', 'u', 'q'} & set(
       shown.tags)
   assert 'width="600" height="600"' in text
   assert 'http' not in text
@@ -139,7 +141,8 @@ def test_an_extractor_is_used_for_neighbours_too(copy, first, monkeypatch):
   report(str(folder), extractor=dict(name='random'))
   # It is what features are drawn with where none is given.
   assert {name for name, data in _bytes(folder).items()
-          if data != before.get(name)} == {'nearest_features.png', 'index.html'}
+          if data != before.get(name)} == {
+              'nearest_features.png', 'index.html', 'pictures.json'}
   text = _read(folder).text
   assert 'the nearest of 40 training images' in text
   assert "distances by features of 'random'" in text
@@ -195,7 +198,7 @@ def test_a_folder_that_cannot_be_written(copy):
 def test_another_step_or_seed(copy, first):
   folder = copy('ring')
   assert 'step 2' in report(str(folder), step=2)
-  assert 'run, step 2' in _read(folder).text
+  assert 'Pictures of step 2' in _read(folder).text
   with pytest.raises(CheckpointError, match='no checkpoint of step 3'):
     report(str(folder), step=3)
   report(str(folder), seed=1)

@@ -4,12 +4,18 @@ import pathlib
 
 import jinja2
 
+_FOLDER = pathlib.Path(__file__).parent
 _TEXTS = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+    loader=jinja2.FileSystemLoader(_FOLDER),
     autoescape=jinja2.select_autoescape(), trim_blocks=True, lstrip_blocks=True)
 _TEXTS.filters.update(n='{:,}'.format, g='{:.4g}'.format)
 
 
 def fill(name: str, /, **values) -> str:
   """Renders a template of this folder; HTML is escaped."""
-  return _TEXTS.get_template(name).render(values).rstrip()
+  return _TEXTS.get_template(name).render(values).strip()
+
+
+def asset(name: str) -> bytes:
+  """Reads a file of this folder."""
+  return (_FOLDER / name).read_bytes()

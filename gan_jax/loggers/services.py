@@ -1,0 +1,92 @@
+"""Weights & Biases and MLflow, where they are installed."""
+
+import math
+import os
+import time
+from typing import Literal
+
+from gan_jax.base import lookup
+from gan_jax.loggers.base import Logger, kept_id
+
+
+class wandb(Logger):
+  """Weights & Biases, offline in WORKDIR/wandb until `wandb sync` sends it.
+
+  A resumed run goes on under its id. The axis of the curves is the scalar
+  `step`, as W&B's own steps cannot go back to a checkpoint.
+  """
+
+  def __init__(self, *, project: str = 'gan_jax',
+               mode: Literal['offline', 'online'] = 'offline'):
+    self._package, self._run = lookup.package('wandb'), None
+    self._project, self._mode = project, mode
+
+  def open(self, folder, step, config):
+    """Starts the run, or goes on."""
+    name = kept_id(os.path.join(folder, 'wandb', 'run_id'), step)
+    self._run = self._package.init(
+        dir=folder, project=self._project, mode=self._mode, id=name,
+        name=os.path.basename(os.path.abspath(folder)), config=dict(config),
+        resume='allow' if self._mode == 'online' else None)
+    self._run.define_metric('*', step_metric='step')
+
+  def write(self, step, scalars):
+    """The row."""
+    self._run.log({'step': step, **scalars})
+
+  def image(self, step, name, image):
+    """The picture."""
+    self._run.log({'step': step, name: self._package.Image(image)})
+
+  def close(self):
+    """Ends it, if it has not ended."""
+    if self._run:
+      self._run.finish()
+    self._run = None
+
+
+class mlflow(Logger):
+  """MLflow, in WORKDIR/mlflow.db unless `uri` names a server.
+
+  A resumed run goes on under its id; numbers that are not finite are left out.
+  """
+
+  def __init__(self, *, experiment: str = 'gan_jax', uri: str = ''):
+    self._package, self._client = lookup.package('mlflow'), None
+    self._experiment, self._uri = experiment, uri
+
+  def open(self, folder, step, config):
+    """Starts the run, or goes on."""
+    folder = os.path.abspath(folder)
+    client = self._package.MlflowClient(
+        self._uri or f'sqlite:///{folder}/mlflow.db')
+    found = client.get_experiment_by_name(self._experiment)
+    home = found.experiment_id if found else client.create_experiment(
+        self._experiment, **({} if self._uri else {
+            'artifact_location': f'file://{folder}/mlflow'}))
+    mark = kept_id(os.path.join(folder, 'mlflow', 'run_id'), step)
+    self._client, runs = client, client.search_runs(
+        [home], f"tags.gan_jax = '{mark}'")
+    self._id = (runs[0] if runs else client.create_run(
+        home, run_name=os.path.basename(folder), tags={'gan_jax': mark}
+    )).info.run_id
+    client.set_terminated(self._id, 'RUNNING')
+    client.log_dict(self._id, dict(config), 'config.json')
+
+  def write(self, step, scalars):
+    """The row."""
+    now = int(1000 * time.time())
+    self._client.log_batch(self._id, [
+        self._package.entities.Metric(name, number, now, step)
+        for name, number in scalars.items() if math.isfinite(number)])
+
+  def image(self, step, name, image):
+    """The picture."""
+    self._client.log_image(self._id, image, f'{name}/step_{step:08d}.png')
+
+  def close(self):
+    """Ends it, if it has not ended."""
+    if self._client:
+      self._client.set_terminated(self._id)
+    self._client = None
+

@@ -1,0 +1,198 @@
+"""What the files of a run's folder say of it, for the page that shows runs."""
+
+import array
+import glob
+import json
+import math
+import os
+import re
+
+import numpy as np
+
+from gan_jax.base.errors import ConfigError, WorkdirError
+from gan_jax.base.files import read_rows
+from gan_jax.config import fields, recipe
+from gan_jax.run import files, health, status
+
+_NUMBERS = float, int, type(None)
+_CONFIG = re.compile(r'--?config(?:=(.*))?$')
+
+
+class Record:
+  """A run's folder, read again and again while the run goes on.
+
+  folder, name: of the run.
+  config: dict, as in config.json.
+  curves: {scalar: (steps, values)}, arrays that grow; NaN for null.
+  step: of the newest row, 0 without one.
+  """
+
+  def __init__(self, folder: str):
+    """Reads what is there.
+
+    Raises:
+      WorkdirError: no run there, or one that cannot be read.
+    """
+    self.folder = os.fspath(folder)
+    self.name = os.path.basename(os.path.abspath(folder))
+    self.config, self.info = files.read_run(self.folder)
+    self._rows = self._path('scalars.jsonl')
+    self._forget()
+    self.read()
+
+  def read(self) -> None:
+    """Reads the rows that are new; all of them after a rollback or resume."""
+    try:
+      with open(self._rows, 'rb') as file:
+        found = os.fstat(file.fileno())
+        if found.st_ino != self._file or found.st_size < self._at:
+          self._forget()
+        self._file = found.st_ino
+        file.seek(self._at)
+        data = file.read()
+    except FileNotFoundError:
+      return self._forget()
+    except OSError as e:
+      raise WorkdirError(f'{self._rows}: cannot read it: {e.strerror}') from e
+    end = data.rfind(b'\n') + 1  # A line that is being written waits.
+    self._at += end
+    for line in data[:end].splitlines():
+      try:
+        row = json.loads(line)
+        step = row.pop('step')
+      except (ValueError, TypeError, AttributeError, KeyError):
+        continue  # Torn by a kill; a resume drops it.
+      if type(step) is not int or not 0 <= step < 2**53:
+        continue
+      self.step = max(self.step, step)
+      for name, value in row.items():
+        if type(value) in _NUMBERS:  # isinstance takes twice as long.
+          curve = self.curves.get(name)
+          if curve is None:
+            curve = self.curves[name] = array.array('q'), array.array('d')
+          curve[0].append(step)
+          curve[1].append(math.nan if value is None else value)
+
+  @property
+  def version(self) -> str:
+    """Another text wherever something of the run is new."""
+    names = ('scalars.jsonl', 'scores.jsonl', 'report.md', 'samples',
+             'checkpoints', 'launches.jsonl', 'nonfinite.json')
+    return f'{self.running}' + ''.join(
+        f' {found.st_size},{found.st_mtime_ns}' for name in names
+        if (found := _stat(self._path(name))))
+
+  @property
+  def running(self) -> bool:
+    """Whether somebody is writing the folder."""
+    return files.is_held(self.folder)
+
+  def progress(self) -> status.Progress:
+    """How far it is, see `status`."""
+    return status.read(self.folder)
+
+  def scores(self) -> dict[str, list[dict]]:
+    """{name: its rows by the protocol of the newest one, by their steps}."""
+    found = {}
+    for _, row in read_rows(self._path('scores.jsonl')):
+      if row and isinstance(row.get('name'), str):
+        found.setdefault(row['name'], {})[row['step']] = row
+    return {name: [row for _, row in sorted(rows.items())
+                   if _kind(row) == _kind(rows[max(rows)])]
+            for name, rows in found.items()}
+
+  def grids(self) -> list[int]:
+    """The steps that have a grid of samples, `samples/step_00000100.png`."""
+    names = glob.glob(os.path.join(glob.escape(self.folder), 'samples',
+                                   'step_*.png'))
+    return sorted(int(found[1]) for name in names if (found := re.search(
+        r'step_(\d{8,})\.png$', name)))
+
+  def findings(self) -> list[tuple[str, str, str, str]]:
+    """(step, finding, numbers, what to try) of the watchdog."""
+    return health.read_report(self._path('report.md'))
+
+  def recipe(self) -> str:
+    """The --config of the first launch, '' if it is not known."""
+    rows = read_rows(self._path('launches.jsonl'))
+    argv = rows[0][1].get('argv', []) if rows and rows[0][1] else []
+    for i, argument in enumerate(argv):
+      if isinstance(argument, str) and (found := _CONFIG.match(argument)):
+        return found[1] if found[1] is not None else next(
+            iter(argv[i + 1:]), '')
+    return ''
+
+  def changes(self) -> tuple[str, list[tuple[str, str, str]]]:
+    """What the config was compared with, and (key, there, here) that differ.
+
+    Of the recipes only those that come with the program are opened: a run, and
+    the file that it names, may come from anybody.
+    """
+    name = os.path.basename(self.recipe().partition(':')[0]).removesuffix('.py')
+    try:
+      there = recipe.shipped(name)
+    except ConfigError:
+      name, there = '', recipe.base()
+    return name, sorted(fields.differences(fields.plain(there), self.config))
+
+  def _forget(self):
+    self.curves, self.step, self._at, self._file = {}, 0, 0, 0
+
+  def _path(self, name):
+    return os.path.join(self.folder, name)
+
+
+def _kind(row):
+  """What must be the same for two scores to be of one curve."""
+  how = row.get('protocol') or {}
+  return [how.get(key) for key in (
+      'extractor_sha256', 'data_fingerprint', 'num_real', 'weights')]
+
+
+def _stat(path):
+  try:
+    return os.stat(path)
+  except OSError:
+    return None
+
+
+def thin(steps, values, most: int) -> tuple[list, list, list]:
+  """At most `most` points of a curve, from which no spike is missing.
+
+  A longer curve is cut into parts of equally many points, of which the lowest
+  and the highest stay, where they were, and one that is not finite if there
+  is any.
+
+  Args:
+    steps: [N].
+    values: [N].
+    most: points that are left, at least 6.
+
+  Returns:
+    steps; values, None for what is not finite; the means of the parts for
+    smoothing, [] for a curve that is left as it is.
+  """
+  steps, values = np.asarray(steps), np.asarray(values, np.float64)
+  if len(values) <= most:
+    return steps.tolist(), [_short(value) for value in values], []
+  size = -(-len(values) // (most // 3))
+  parts = np.pad(values, (0, -len(values) % size),
+                 constant_values=np.nan).reshape(-1, size)
+  padding = np.arange(parts.size).reshape(parts.shape) >= len(values)
+  finite = np.isfinite(parts)
+  bad = ~finite & ~padding
+  some, starts = finite.any(axis=1), size * np.arange(len(parts))
+  kept = np.unique(np.concatenate([
+      (starts + np.where(finite, parts, np.inf).argmin(axis=1))[some],
+      (starts + np.where(finite, parts, -np.inf).argmax(axis=1))[some],
+      (starts + bad.argmax(axis=1))[bad.any(axis=1)]]))
+  means = np.where(finite, parts, 0).sum(axis=1) / np.maximum(
+      finite.sum(axis=1), 1)
+  means[~some] = np.nan
+  return (steps[kept].tolist(), [_short(value) for value in values[kept]],
+          [_short(value) for value in means[kept // size]])
+
+
+def _short(value):
+  """Six digits: what a screen can show, and a third of the bytes."""
+  return float(f'{value:.6g}') if math.isfinite(value) else None
