@@ -13,6 +13,7 @@ import tiny
 from recipes import parsed
 from shown_code import EXPERIMENTS, PAGES, ROOT, commands, example
 
+import gan_jax
 from gan_jax.base import lookup
 from gan_jax.config import command_line, experiment
 
@@ -145,6 +146,16 @@ def test_every_choice_has_a_line_in_its_table(room, kind):
       assert paper or name in ('horizontal_flip',), name
   assert any('arxiv.org' in line
              for line in _hooks().choices('gan_jax.losses').splitlines())
+
+
+def test_the_program_from_python(tmp_path, monkeypatch, capsys):
+  monkeypatch.chdir(tmp_path)
+  exec(example('config = gan_jax.get_config'), {'gan_jax': gan_jax})
+  assert 'loss/disc' in capsys.readouterr().out
+  shown = {'gan_jax': gan_jax}
+  exec(example("gan_jax.load('runs/dcgan')").replace('dcgan', 'first'), shown)
+  assert shown['images'].shape == (64, 28, 28, 1)
+  assert shown['run'].config['loss']['name'] == 'hinge'
 
 
 def test_a_command_of_the_pages_can_fail():
