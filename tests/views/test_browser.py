@@ -1,6 +1,7 @@
 """The page of a run in a browser: its script draws the curves."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -28,7 +29,9 @@ def test_chromium_draws_curves_and_grids(copied_run, tmp_path):
       [browser, '--headless', '--no-sandbox', '--disable-gpu',
        f'--user-data-dir={tmp_path / "profile"}', '--virtual-time-budget=3000',
        '--dump-dom', f'file://{folder}/report/index.html'],
-      capture_output=True, text=True, timeout=120, check=True)
+      # Its sockets lie in TMPDIR, and their paths must be short.
+      env={**os.environ, 'TMPDIR': '/tmp'}, capture_output=True, text=True,
+      timeout=120, check=True)
   # Only a script that has come to its end says so.
   assert re.search(r'<body data-drawn="\d+"', done.stdout)
   assert re.findall(r'<h3>(.*?)</h3>', done.stdout)[:3] == [
