@@ -111,6 +111,7 @@ def _sample(line):
 
 
 def _evaluate(line):
+  from gan_jax.evaluators.score import table
   from gan_jax.views import evaluate
   flags = line.flags
   asked = {'extractor': flags.extractor, 'weights': flags.weights,
@@ -121,13 +122,14 @@ def _evaluate(line):
       raise RequestError('give both --images and --reference')
     if flags.best or flags.follow:
       raise RequestError('--best and --follow are of a --workdir')
-    return evaluate.folders(flags.images, flags.reference, out=flags.out,
-                            resize=_size(flags.resize), **asked)
+    return table(evaluate.folders(
+        flags.images, flags.reference, out=flags.out,
+        resize=_size(flags.resize), **asked))
   if not flags.workdir:
     raise RequestError('give the --workdir of a run, or --images and '
                        '--reference')
-  return evaluate.checkpoints(flags.workdir, best=flags.best,
-                              follow=flags.follow, **asked)
+  return table(evaluate.checkpoints(flags.workdir, best=flags.best,
+                                    follow=flags.follow, **asked))
 
 
 def _size(texts) -> tuple[int, ...]:
@@ -177,6 +179,11 @@ def _fail(status: int, messages) -> int:
   return status
 
 
-if __name__ == '__main__':
+def console() -> None:
+  """The command gan-jax."""
   signals.before_the_run()
   sys.exit(main(sys.argv))
+
+
+if __name__ == '__main__':
+  console()

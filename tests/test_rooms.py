@@ -16,7 +16,7 @@ FLOORS = (
     ('config', 'evaluators'),
     ('run',),
     ('views',),
-    ('main',),
+    ('main', ''),  # '' is gan_jax/__init__.py
 )
 # What the rooms of the game may not know of: flags, disks, clocks, logs.
 PURE = ('ops', 'losses', 'penalties', 'augment', 'models', 'metrics', 'game')
@@ -80,13 +80,14 @@ def test_imports_go_downwards():
 
 
 def test_every_room_of_the_table_is_there():
-  rooms = {room_of(module) for module in modules()} - {''}
+  rooms = {room_of(module) for module in modules()}
   assert {name for names in FLOORS for name in names} == rooms
 
 
 def test_no_circles():
   sources = modules()
-  graph = {module: imports(source, sources)[0] - {module}
+  # gan_jax itself has the version, and imports the rest when it is asked.
+  graph = {module: imports(source, sources)[0] - {module, ''}
            for module, source in sources.items()}
   assert cycle(graph) == []
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import sys
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from absl import flags
@@ -162,11 +163,7 @@ def _read_config(name, overrides):
       read |= _override(config, arg)
     except Exception as e:  # config_flags raises whatever its parsers raise.
       problems.append(f'cannot read {arg}: {_reason(config, arg, e)}')
-  path, _, argument = name.partition(':')
-  parts = [os.path.splitext(os.path.basename(path))[0],
-           *filter(None, argument.split(',')),
-           *(f'{key}={value}' for key, value in sorted(read.items()))]
-  return config, _file_name('-'.join(parts)), problems
+  return config, run_name(name, read), problems
 
 
 def _override(config, arg) -> dict:
@@ -202,8 +199,18 @@ def _reason(config, arg, error) -> str:
   return text.splitlines()[-1] if text else type(error).__name__
 
 
-def _file_name(text) -> str:
-  """A text as the name of a folder, at most 200 bytes long."""
+def run_name(name: str, overrides: Mapping) -> str:
+  """dcgan-loss=hinge-seed=1: a folder's name, at most 200 bytes long.
+
+  Args:
+    name: of the config, with its argument.
+    overrides: {key: value}.
+  """
+  path, _, argument = name.partition(':')
+  text = '-'.join([os.path.splitext(os.path.basename(path))[0],
+                   *filter(None, argument.split(',')),
+                   *(f'{key}={value}'
+                     for key, value in sorted(overrides.items()))])
   name = re.sub(r'[^\w.,=+\[\]%-]+', '_', text)
   if len(name.encode()) <= 200:  # File systems take 255.
     return name

@@ -26,9 +26,10 @@ from gan_jax.data import load as data
 
 _LOG = logging.getLogger(__name__)
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# Of an installed package, and of a checkout.
-_FOLDERS = (os.path.join(_PACKAGE, 'configs'),
-            os.path.join(os.path.dirname(_PACKAGE), 'configs'))
+# Of an installed package, or of a checkout.
+_RECIPES = next(filter(os.path.isdir, (
+    os.path.join(_PACKAGE, 'configs'),
+    os.path.join(os.path.dirname(_PACKAGE), 'configs'))))
 # Weights of the papers; 1 for a penalty that is not here. r1 and r2 have one
 # gamma (Mescheder et al. 2018, arXiv:1801.04406, section 4.1; R3GAN).
 _WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
@@ -41,8 +42,8 @@ _MANY = {'penalty': 'penalties', 'augment': 'augment',
 
 def names() -> list[str]:
   """The recipes that come with the program."""
-  return sorted(os.path.basename(path)[:-3] for folder in _FOLDERS
-                for path in glob.glob(os.path.join(folder, '[a-z]*.py')))
+  return sorted(os.path.basename(path)[:-3]
+                for path in glob.glob(os.path.join(_RECIPES, '[a-z]*.py')))
 
 
 def path_of(name: str) -> str:
@@ -53,7 +54,7 @@ def path_of(name: str) -> str:
   """
   file = name if name.endswith('.py') else f'{name}.py'
   folders = ['', *([''] if os.path.dirname(file) else ['configs']), *(
-      _FOLDERS if os.path.dirname(file) in ('', 'configs') else ())]
+      [_RECIPES] if os.path.dirname(file) in ('', 'configs') else [])]
   for folder in folders:
     path = os.path.join(folder, os.path.basename(file) if folder else file)
     if os.path.isfile(path):

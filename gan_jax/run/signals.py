@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 
 # Exit status: as in shells 128 + number. SIGUSR1 is the warning of a batch
@@ -25,6 +26,8 @@ def before_the_run() -> None:
 
 class StopRequest:
   """Remembers the first of these signals; the second one quits at once.
+
+  But for Ctrl-C in an interpreter or notebook, which never quits.
 
   `with StopRequest() as stop:` and look at `stop.signum` between calls.
 
@@ -66,6 +69,8 @@ class StopRequest:
     os.close(read)
 
   def _note(self, signum):
+    if self.signum and signum == signal.SIGINT and hasattr(sys, 'ps1'):
+      return  # To quit would take along all that an interpreter holds.
     if self.signum:
       os._exit(STATUS[signum])
     self.signum = signum

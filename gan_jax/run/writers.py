@@ -13,7 +13,7 @@ import struct
 import sys
 import time
 
-import tqdm
+import tqdm.auto
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import masked_crc32c
@@ -26,7 +26,7 @@ _SHOWN = (('loss/disc', 'loss/disc'), ('loss/gen', 'loss/gen'),
 
 
 class ProgressBar:
-  """Shows how far a run is: a bar on a terminal, else one line per update."""
+  """Shows progress: a bar on a terminal or in a notebook, else lines."""
 
   def __init__(self, total: int, *, initial: int = 0, file=None):
     """For `total` steps from `initial` on; on standard error by default."""
@@ -34,8 +34,8 @@ class ProgressBar:
     self._total, self._bar, self._compiled = total, None, False
     self._begin = time.monotonic()
     self._from = self._begin, initial  # what the speed is measured from
-    if self._file.isatty():
-      self._bar = tqdm.tqdm(total=total, initial=initial, file=self._file,
+    if 'ipykernel' in sys.modules or self._file.isatty():
+      self._bar = tqdm.auto.tqdm(total=total, initial=initial, file=self._file,
                             dynamic_ncols=True, unit='step')
 
   @property

@@ -15,7 +15,7 @@ from gan_jax.base.files import read_rows, write_file
 from gan_jax.config import experiment
 from gan_jax.config.keys import CHOICES
 from gan_jax.data import load as data
-from gan_jax.evaluators.score import Score, order, table
+from gan_jax.evaluators.score import Score, order
 from gan_jax.run import files
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.evaluator import Evaluator
@@ -43,16 +43,19 @@ def scores_spec(*, extractor: str = '', weights: str = '', resizer: str = '',
 
 
 def checkpoints(folder: str, *, best: str = '', follow: bool = False,
-                **asked) -> str:
+                **asked) -> list[tuple[int, Score]]:
   """Scores every checkpoint of a run that has no such scores yet.
 
-  They are appended to WORKDIR/scores.jsonl, and returned as a table.
+  They are appended to WORKDIR/scores.jsonl.
 
   Args:
     folder: the working directory of the run.
     best: the score by which the best checkpoint is kept, '' for none.
     follow: goes on as long as the job runs.
     **asked: of `scores_spec`; without any, the evaluators of the run.
+
+  Returns:
+    [(step, Score)] of all checkpoints that are scored, earlier ones too.
 
   Raises:
     WorkdirError, CheckpointError, ConfigError, DataError, RequestError: with
@@ -68,7 +71,7 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
   evaluator = Evaluator(run)
   abstract = parallel.abstract(jax.eval_shape(run.init), parallel.own_mesh())
   keeper, saved = Best(folder, best, own=True), Checkpoints(folder)
-  shown, tried, failed = [], {}, None
+  tried, failed = {}, None
   try:
     while True:
       running = follow and files.is_held(folder)
@@ -91,25 +94,25 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
           scores = evaluator.scores(state)
           with ScoreWriter(folder) as writer:
             writer.write(step, scores)
-          shown += [(step, score) for score in scores]
           _LOG.info('step %d is scored', step)
         keeper.offer(step, scores, state)
       if not running:
         break
       time.sleep(_PAUSE)
-    names = {score.name for scores in _recorded(folder, evaluator).values()
-             for score in scores}
-    if failed and not names:
+    found = [(step, score)
+             for step, scores in sorted(_recorded(folder, evaluator).items())
+             for score in scores]
+    if failed and not found:
       raise failed
     if not saved.latest(anew=True):
       raise WorkdirError(f'{folder} has no checkpoint yet')
   finally:
     saved.close()
+  names = sorted({score.name for _, score in found})
   if best and best not in names:
     raise RequestError(f'--best={best}: no such score; there are '
-                       f'{", ".join(sorted(names))}')
-  return table(shown) if shown else (
-      f'all checkpoints of {folder} are scored: see scores.jsonl')
+                       f'{", ".join(names)}')
+  return found
 
 
 def _made(folder, step) -> int:
@@ -131,8 +134,8 @@ def _recorded(folder, evaluator) -> dict[int, list[Score]]:
 
 
 def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
-            out: str = '', **asked) -> str:
-  """A table of scores of the images of one folder (or .npz) against another.
+            out: str = '', **asked) -> list[tuple[int, Score]]:
+  """Scores the images of one folder (or .npz) against those of another.
 
   Args:
     images: what is scored.
@@ -165,7 +168,7 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
   if out:
     write_file(out, ''.join(json.dumps(score._asdict()) + '\n'
                             for score in scores).encode())
-  return table([(0, score) for score in scores])
+  return [(0, score) for score in scores]
 
 
 def _load(path, resize):

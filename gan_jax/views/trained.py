@@ -20,21 +20,6 @@ from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.evaluator import Sampler, SamplesError
 
 
-def load(folder: str, *, step: int = 0) -> 'Trained':
-  """A checkpoint of a run, read and ready: `gan_jax.load('runs/dcgan')`.
-
-  Args:
-    folder: the working directory of the run.
-    step: of the checkpoint, 0 for the newest valid one.
-
-  Raises:
-    WorkdirError, CheckpointError: with what to do.
-  """
-  run = Trained(folder, step=step)
-  _ = run.state
-  return run
-
-
 class Trained:
   """A checkpoint of a run.
 

@@ -63,8 +63,10 @@ def test_every_checkpoint_is_scored_once(run, copy):
   for row in rows:
     assert row['value'] is not None and row['floor'] is not None
     assert row['protocol']['step'] == row['step']
-    assert row['name'] in run[1]
-  assert 'are scored' in evaluate.checkpoints(copy, **ASKED, num_samples=12)
+  shown = [(step, score.name, score.value) for step, score in run[1]]
+  assert shown == [(r['step'], r['name'], r['value']) for r in rows]
+  # All are scored: none is scored again, and they are shown all the same.
+  assert evaluate.checkpoints(copy, **ASKED, num_samples=12) == run[1]
   assert scores_of(copy) == rows
   # Another protocol is another score.
   evaluate.checkpoints(copy, **ASKED, num_samples=10)
@@ -104,7 +106,8 @@ def test_a_damaged_checkpoint_does_not_hide_the_others(copy, caplog):
         with open(path, 'r+b') as file:
           file.seek(-1, os.SEEK_END)
           file.write(b'?')
-  assert BEST in evaluate.checkpoints(copy, **ASKED, num_samples=12, best=BEST)
+  assert BEST in {score.name for _, score in evaluate.checkpoints(
+      copy, **ASKED, num_samples=12, best=BEST)}
   assert {row['step'] for row in scores_of(copy)} == {4}
   assert 'damaged' in caplog.text and kept(copy)['step'] == 4
   evaluate.checkpoints(copy, **ASKED, num_samples=12)  # 2 is still not scored.
@@ -139,7 +142,7 @@ def test_a_job_is_followed_by_one_reader_which_is_closed(copy, monkeypatch):
         row['step'] for row in scores_of(copy)})
     assert follower.is_alive()
   follower.join(100)
-  assert BEST in said[0]
+  assert BEST in {score.name for _, score in said[0]}
   steps = [row['step'] for row in scores_of(copy) if row['name'] == BEST]
   assert sorted(steps) == [2, 4, 6]
   assert len(opened) == len(closed) == 1
@@ -183,10 +186,11 @@ def real(tmp_path_factory):
 
 def test_a_copy_of_the_reference_has_distance_0(real, tmp_path, caplog):
   with caplog.at_level('INFO', logger='gan_jax'):
-    table = evaluate.folders(real, real, extractor='random', metrics=('fd',),
-                             out=str(tmp_path / 'scores.jsonl'))
+    (_, score), = evaluate.folders(
+        real, real, extractor='random', metrics=('fd',),
+        out=str(tmp_path / 'scores.jsonl'))
   assert 'there are 24; --num_samples=12 has one' in caplog.text
-  assert abs(float(table.splitlines()[1].split()[2])) < 1e-6
+  assert abs(score.value) < 1e-6
   # The scores are kept with their protocol.
   row, = scores_of(tmp_path)
   assert row['name'] == 'fd_random_24_train'

@@ -1,0 +1,107 @@
+"""The program from Python: what `import gan_jax` offers."""
+
+import os
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from ml_collections import ConfigDict
+from ml_collections.config_flags import config_path
+
+from gan_jax import parallel
+from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.config import command_line, experiment, recipe
+from gan_jax.run import signals
+from gan_jax.run import train as training
+from gan_jax.views import evaluate
+from gan_jax.views.compare import load as _frame_of_runs
+from gan_jax.views.trained import Trained
+
+get_config = recipe.get_config
+
+
+def load(folder: str, *, step: int = 0) -> Trained:
+  """A checkpoint of a run: `gan_jax.load('runs/dcgan').sample(64)`.
+
+  Args:
+    folder: the working directory of the run.
+    step: of the checkpoint, 0 for the newest valid one.
+
+  Raises:
+    WorkdirError, CheckpointError: with what to do.
+  """
+  parallel.use_compilation_cache()
+  run = Trained(folder, step=step)
+  _ = run.state
+  return run
+
+
+def train(config: str | Mapping, workdir: str = '', **overrides) -> Trained:
+  """Trains, or resumes, a run and returns it: `gan_jax.train('dcgan:quick')`.
+
+  Call it in the main thread. Ctrl-C, or a notebook's stop button, saves first.
+
+  Args:
+    config: a recipe's name or file, with its argument ('dcgan:loss=hinge'), or
+      a config.
+    workdir: folder of the run; by default runs/NAME as on the command line,
+      where the config has a name.
+    **overrides: keys of the config, also as `**{'loss.name': 'hinge'}`.
+
+  Raises:
+    ConfigError, DataError, WorkdirError, CheckpointError, NonFiniteError,
+      StoppedError: with what to do.
+    KeyboardInterrupt: it was interrupted; the state is saved, and the same call
+      resumes.
+  """
+  parallel.use_compilation_cache()
+  name = config if isinstance(config, str) else ''
+  config = get_config(name) if name else ConfigDict(config)
+  for path, value in overrides.items():
+    try:
+      config_path.set_value(path, config, value, accept_new_attributes=True)
+    except (LookupError, TypeError, ValueError) as e:
+      raise ConfigError([Problem(path, value, f'cannot be set: {e}')]) from e
+  if not name and not workdir:
+    raise ConfigError([Problem('', None, 'give a workdir for the run')])
+  workdir = os.fspath(workdir) or os.path.join(
+      'runs', command_line.run_name(name, overrides))
+  status = training.train(experiment.load(config), workdir)
+  if status == signals.STATUS[signal.SIGINT]:
+    raise KeyboardInterrupt(f'{workdir} is saved; the same call resumes')
+  return load(workdir)
+
+
+def score(images: str, reference: str = '', **asked: Any) -> pd.DataFrame:
+  """Scores the checkpoints of a run, or a folder of images against another.
+
+  Args:
+    images: the working directory of a run; with `reference`, a folder or .npz
+      of images.
+    reference: a folder or .npz of real images.
+    **asked: metrics, extractor, ..., see `evaluate.scores_spec`, and the
+      arguments of `evaluate.checkpoints` or `evaluate.folders`.
+
+  Returns:
+    A row for each score: step, name, value, floor (the score of real images),
+    low and high (95 % interval), reason (why there is no value), and how it was
+    measured.
+  """
+  parallel.use_compilation_cache()
+  images, reference = os.fspath(images), os.fspath(reference)
+  rows = (evaluate.folders(images, reference, **asked) if reference
+          else evaluate.checkpoints(images, **asked))
+  return pd.DataFrame([{'step': step, **score._asdict()}
+                       for step, score in rows])
+
+
+def compare(folders: Any) -> pd.DataFrame:
+  """Runs and their scores as a frame, see `gan_jax.views.compare.load`.
+
+  Args:
+    folders: one or several, or patterns such as 'runs/sweep/*'.
+  """
+  one = isinstance(folders, str | os.PathLike)
+  return _frame_of_runs(
+      [os.fspath(folder) for folder in ([folders] if one else folders)])

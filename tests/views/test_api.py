@@ -1,0 +1,96 @@
+"""`import gan_jax`: what a notebook calls is what the command line does."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tiny
+
+import gan_jax
+from gan_jax.base.errors import ConfigError, WorkdirError
+
+
+def test_the_import_is_light():
+  code = ('import sys, gan_jax; assert "load" in dir(gan_jax) or gan_jax.load; '
+          'print(gan_jax.__version__)')
+  light = ('import sys, gan_jax; print(sorted({"jax", "numpy", "pandas", '
+           '"tensorflow_datasets"} & set(sys.modules)))')
+  done = [subprocess.run([sys.executable, '-c', c], cwd=tiny.ROOT, text=True,
+                         capture_output=True) for c in (light, code)]
+  assert done[0].stdout == '[]\n', done[0].stderr
+  assert done[1].stdout == f'{gan_jax.__version__}\n', done[1].stderr
+  with pytest.raises(AttributeError, match='nothing'):
+    _ = gan_jax.nothing
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('api')
+  images = tiny.write_images(folder / 'a.npz')
+  config = tiny.config(images, checkpoint_every=2, log_every=2)
+  return folder, config, gan_jax.train(config, str(folder / 'run'),
+                                       train_steps=4)
+
+
+def test_a_run_trains_goes_on_and_is_scored(trained):
+  folder, config, run = trained
+  assert run.step == 4 and run.sample(3).shape == (3, 8, 8, 1)
+  assert run.scalars().index.tolist() == [2, 4]
+  # The same call finds it finished, a longer one goes on.
+  again = gan_jax.train(config, folder / 'run', train_steps=4)
+  np.testing.assert_array_equal(again.sample(3), run.sample(3))
+  longer = gan_jax.train(config, folder / 'run', train_steps=6)
+  assert longer.step == 6
+  frame = gan_jax.score(folder / 'run', metrics=('fd',), extractor='random',
+                        num_samples=12)
+  assert set(frame.step) == set(longer.scores().step) <= {2, 4, 6}
+  assert set(frame.name) == {'fd_random_12_train'} and (frame.value > 0).all()
+  runs = gan_jax.compare(str(folder / 'run'))
+  assert runs.value.tolist() == frame.value[frame.step == 6].tolist()
+  assert len(gan_jax.compare([folder / 'run', str(folder / 'ru*')])) == 1
+
+
+def test_folders_of_images_are_scored(trained):
+  images = str(trained[0] / 'a.npz')
+  frame = gan_jax.score(images, images, metrics=('fd',), extractor='random')
+  assert abs(frame.value[0]) < 1e-6
+
+
+def test_overrides_reach_into_the_config(trained, monkeypatch):
+  folder, config, _ = trained
+  run = gan_jax.train(config, folder / 'other', train_steps=2, **{
+      'loss.name': 'hinge', 'penalties': [dict(name='r1', weight=1.0)]})
+  assert run.config['loss']['name'] == 'hinge'
+  assert run.config['penalties'][0]['weight'] == 1.0
+  monkeypatch.chdir(folder)
+  recipe = folder / 'mine.py'
+  recipe.write_text(
+      'from ml_collections import ConfigDict\n'
+      'def get_config(arg=""):\n'
+      f'  return ConfigDict({config | dict(train_steps=2)!r})\n')
+  assert gan_jax.get_config(str(recipe)).train_steps == 2
+  run = gan_jax.train(str(recipe), seed=3)
+  assert os.path.abspath(run.folder) == str(folder / 'runs' / 'mine-seed=3')
+
+
+def test_mistakes(trained, tmp_path):
+  _, config, _ = trained
+  with pytest.raises(ConfigError, match='did you mean'):
+    gan_jax.train(config, tmp_path / 'a', train_stepz=4)
+  with pytest.raises(ConfigError, match='give a workdir'):
+    gan_jax.train(config)
+  with pytest.raises(ConfigError, match='dcgan'):
+    gan_jax.get_config('dcgna')
+  with pytest.raises(WorkdirError):
+    gan_jax.load(tmp_path / 'none')
+  with pytest.raises(WorkdirError):
+    gan_jax.compare(str(tmp_path / '*'))
+
+
+def test_a_stop_button_saves_and_interrupts(trained, tmp_path, monkeypatch):
+  from gan_jax.views import api
+  monkeypatch.setattr(api.training, 'train', lambda *_: 130)
+  with pytest.raises(KeyboardInterrupt, match='the same call resumes'):
+    gan_jax.train(trained[1], tmp_path / 'a')

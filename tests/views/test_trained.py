@@ -1,0 +1,160 @@
+"""A trained run in Python: its functions, its frames, and what it refuses."""
+
+import json
+import pickle
+
+import jax
+import numpy as np
+import pytest
+import tiny
+
+from gan_jax import pictures
+from gan_jax.base.errors import CheckpointError, RequestError, WorkdirError
+from gan_jax.config import experiment
+from gan_jax.game.state import pack
+from gan_jax.views.trained import Trained
+
+
+@pytest.fixture(scope='module')
+def cgan(made_run):
+  return Trained(str(made_run('cgan')))
+
+
+@pytest.fixture(scope='module')
+def plain(made_run):
+  return Trained(str(made_run('plain')))
+
+
+def test_images_are_those_of_the_averaged_weights(plain, made_run):
+  run = experiment.load(plain.config)
+  state = tiny.saved(run, made_run('plain'), 4)
+  z = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+  wanted, _ = run.game.gen.apply(state.ema.params, state.ema.stats, z,
+                                 np.zeros(5, np.int32), train=False)
+  found = plain.generator(z, dtype='float32')
+  assert found.dtype == np.float32
+  np.testing.assert_allclose(found, wanted, atol=1e-6)
+  images = plain.generator(z)
+  assert (images.shape, images.dtype) == ((5, 8, 8, 1), np.uint8)
+  np.testing.assert_array_equal(images, pictures.to_uint8(found))
+  assert plain.step == 4
+  params = plain.params
+  jax.tree.map(np.testing.assert_array_equal, params['generator'],
+               jax.device_get(state.ema.params))
+  jax.tree.map(np.testing.assert_array_equal, params['discriminator'],
+               jax.device_get(state.disc.params))
+
+
+def test_samples_by_seed_class_and_truncation(cgan, plain):
+  images = cgan.sample(5)
+  np.testing.assert_array_equal(images, cgan.sample(9)[:5])
+  np.testing.assert_array_equal(
+      images, cgan.generator(cgan.latents(5), [0, 1, 2, 0, 1]))
+  twos = cgan.sample(3, label=2)
+  np.testing.assert_array_equal(twos[2], images[2])
+  assert (twos[0] != images[0]).any()
+  assert (cgan.sample(5, seed=1) != images).any()
+  assert np.abs(plain.latents(50, truncation=0.3)).max() <= 0.3
+  assert np.abs(plain.latents(50)).max() > 1
+  assert (plain.latents(2) != plain.latents(2, stream=1)).all()
+
+
+def test_logits_of_bytes_and_of_floats(cgan):
+  images = cgan.sample(4)
+  logits = cgan.discriminator(images, [0, 1, 2, 0])
+  disc = cgan.state.disc
+  wanted, _ = cgan.game.disc.apply(
+      disc.params, disc.stats, images / np.float32(127.5) - 1,
+      np.array([0, 1, 2, 0], np.int32), train=False)
+  assert logits.shape == (4,)
+  np.testing.assert_allclose(logits, wanted.logits, atol=1e-5)
+  np.testing.assert_allclose(logits, cgan.discriminator(
+      images / np.float32(127.5) - 1, [0, 1, 2, 0]), atol=1e-5)
+  assert (logits != cgan.discriminator(images, 1)).any()
+
+
+def test_packs_are_judged_as_packs(made_run, monkeypatch):
+  run = Trained(str(made_run('plain')))
+  monkeypatch.setitem(run.config, 'packing', 2)
+  seen = []
+
+  def judge(params, stats, images, label, *, train):
+    seen.append((images.shape, label.shape))
+    return type('Critique', (), {'logits': images.sum((1, 2, 3))})(), stats
+
+  run.game = run.game._replace(disc=run.game.disc._replace(apply=judge))
+  images = np.random.default_rng(0).normal(size=(6, 8, 8, 1)).astype(np.float32)
+  found = run.discriminator(images)
+  assert seen == [((3, 8, 8, 2), (3,))]
+  np.testing.assert_allclose(found, pack(images, 2).sum((1, 2, 3)), rtol=1e-4)
+  with pytest.raises(RequestError, match='N a multiple of 2'):
+    run.discriminator(images[:3])
+
+
+def test_points(made_run):
+  run = Trained(str(made_run('ring')))
+  points = run.sample(7)
+  assert (points.shape, points.dtype) == ((7, 2), np.float32)
+  assert run.discriminator(points).shape == (7,)
+
+
+def test_what_was_written_as_frames(copied_run):
+  folder = copied_run('plain')
+  run = Trained(str(folder))
+  assert not len(run.scalars()) and not len(run.scores())
+  (folder / 'scalars.jsonl').write_text(
+      '{"step": 2, "loss/gen": 1.5}\n{"step": 4, "loss/gen": null}\n{"st')
+  (folder / 'scores.jsonl').write_text(json.dumps(
+      {'step': 4, 'name': 'fd_random_2k_train', 'value': 2.5, 'floor': 0.1}))
+  scalars = run.scalars()
+  assert scalars.index.tolist() == [2, 4]
+  assert scalars['loss/gen'][2] == 1.5 and np.isnan(scalars['loss/gen'][4])
+  assert run.scores().to_dict('records') == [
+      {'step': 4, 'name': 'fd_random_2k_train', 'value': 2.5, 'floor': 0.1}]
+
+
+def test_a_checkpoint_by_its_step(made_run):
+  early = Trained(str(made_run('plain')), step=2)
+  late = Trained(str(made_run('plain')))
+  assert (early.step, late.step) == (2, 4)
+  assert (early.sample(4) != late.sample(4)).any()
+  assert repr(early).endswith('plain at step 2>')
+
+
+def ask(name, *args, **kwargs):
+  return lambda run: getattr(run, name)(*args, **kwargs)
+
+
+@pytest.mark.parametrize('request_, words', [
+    (ask('generator', np.zeros((3, 5))), r'\[3, 5\]; .* takes \[N, 4\]'),
+    (ask('generator', np.zeros(4)), r'\[4\]; .* takes \[N, 4\]'),
+    (ask('generator', np.zeros((0, 4))), 'N 1 or more'),
+    (ask('generator', np.zeros((2, 4)), dtype='int8'), "dtype='int8'"),
+    (ask('generator', np.zeros((2, 4)), label=[0, 1, 2]), 'one for each'),
+    (ask('generator', np.zeros((2, 4)), label=[0, 7]), r'7 .* \(0, 1, 2\)'),
+    (ask('sample', 0), '0 images'), (ask('sample', seed=-1), r'2\*\*32'),
+    (ask('sample', truncation=0.01), '0.05'),
+    (ask('sample', label=3), 'not one of the classes'),
+    (ask('discriminator', np.zeros((2, 9, 9, 1))), r'takes \[N, 8, 8, 1\]'),
+])
+def test_what_a_run_cannot_be_asked_for(cgan, request_, words):
+  with pytest.raises(RequestError, match=words):
+    request_(cgan)
+
+
+def test_a_class_of_a_run_without_classes(plain):
+  with pytest.raises(RequestError, match='not conditional'):
+    plain.sample(4, label=0)
+
+
+def test_no_run_no_checkpoint_no_such_step(copied_run, tmp_path):
+  with pytest.raises(WorkdirError):
+    Trained(str(tmp_path / 'none'))
+  with pytest.raises(CheckpointError, match='3'):
+    _ = Trained(str(copied_run('plain')), step=3).state
+  folder = copied_run('plain', 'other')
+  for path in (folder / 'checkpoints').rglob('*'):
+    if path.is_file():
+      path.write_bytes(pickle.dumps(0))
+  with pytest.raises(CheckpointError):
+    _ = Trained(str(folder)).state
