@@ -6,6 +6,7 @@
 """
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from gan_jax.data.images import Geometry, integers
 from gan_jax.data.pipeline import Sampling
 from gan_jax.data.prepare import Source
 
+_LOG = logging.getLogger(__name__)
 ROOM = 'gan_jax.data.sources'
 
 
@@ -97,6 +99,8 @@ def load(spec: Mapping) -> Source:
   # A set with an argument `geometry` has applied it to each image it read.
   if 'geometry' not in lookup.parameters(lookup.find(ROOM, spec['name'])):
     source = _shaped(source, geometry)
+  for notice in source.report.get('notices', ()):
+    _LOG.info('%s: %s', source.name, notice)
   selection = Selection(**_of(Selection, spec))
   return _labelled(_split(source, selection), selection.labelled)
 

@@ -15,7 +15,13 @@ import numpy as np
 from gan_jax.base import lookup
 from gan_jax.base.errors import DataError
 from gan_jax.data import files
-from gan_jax.data.prepare import Source, as_images, as_labels, make_source
+from gan_jax.data.prepare import (
+  Source,
+  as_images,
+  as_labels,
+  make_source,
+  scaled_images,
+)
 
 _MNIST_LICENCE = 'CC BY-SA 3.0'
 _UNLABELLED = 'none'
@@ -46,7 +52,8 @@ def mnist10k() -> Source:
       licence=_MNIST_LICENCE)
 
 
-def npz(*, path, image_key='', label_key='') -> Source:
+def npz(*, path, image_key='', label_key='', label_index=-1,
+        value_range: str | tuple = 'auto', slices='') -> Source:
   """Images, and labels if there are any, of one npz file.
 
   Args:
@@ -57,19 +64,31 @@ def npz(*, path, image_key='', label_key='') -> Source:
     label_key: name of the labels, '' to guess: the partner of the images
       (x_test: y_test), else labels, label, y or targets, else unlabelled.
       'none' for unlabelled. Integers [N] or one-hot [N, K].
+    label_index: of several labels per image [N, K], the column that is the
+      class.
+    value_range: numbers that become black and white, such as (0, 4095); 'data'
+      for the smallest and largest; 'auto' for (0, 255) of integers, (0, 1) or
+      (-1, 1) of floats.
+    slices: 'axial', 'coronal' or 'sagittal' slices of volumes [N, D, H, W] as
+      images; 'none' if what looks like volumes are images of many channels.
   """
   path = files.check_file(path)
   headers = _npz_headers(path)
   image_key, label_key = _guess(path, headers, image_key, label_key)
-  images = as_images(_npz_array(path, headers, image_key),
-                     f'{path!r}, array {image_key!r}')
+  array = _npz_array(path, headers, image_key)
+  images, notices = scaled_images(
+      array, f'{path!r}, array {image_key!r}', value_range=value_range,
+      slices=slices)
   labels, num_classes = (), 0
   if label_key != _UNLABELLED:
     labels, num_classes = as_labels(
-        _npz_array(path, headers, label_key), len(images),
-        f"{path!r}, array {label_key!r} (label_key='none' ignores it)")
+        _npz_array(path, headers, label_key), len(array),
+        f"{path!r}, array {label_key!r} (label_key='none' ignores it)",
+        label_index)
+    labels = np.repeat(labels, len(images) // len(array))
   name = os.path.splitext(os.path.basename(path))[0]
-  return make_source(images, labels, num_classes, name=name)
+  return make_source(images, labels, num_classes, name=name,
+                     report={'notices': notices} if notices else {})
 
 
 def idx(*, images, labels='') -> Source:

@@ -32,15 +32,15 @@ _FORM = ('{"labels": [["a/b.png", 3], ...]}, one integer or text per file, or '
 
 def folder(*, path, labels='folders',
            on_bad_image: Literal['refuse', 'skip'] = 'refuse', max_bad=0.01,
-           geometry=_AS_THEY_ARE) -> Source:
+           value_range: str | tuple = 'auto', geometry=_AS_THEY_ARE) -> Source:
   """The images below a folder, in the order of their paths.
 
   Found by suffix (`SUFFIXES`), decoded by content: PNG, JPEG, WebP, GIF, BMP,
   TIFF and PPM. All become 8 bits and one number of channels: grey if all are
   grey, else RGB (palettes count as colour), unless `channels` is set. Alpha is
   composited on `background`. EXIF rotation is applied, colour profiles are not.
-  16-bit grey becomes v / 257. Of animations, the first frame. Invalid: over 100
-  million pixels, under 2 on a side, longer than 20:1, floating point.
+  Of animations, the first frame. Invalid: over 100 million pixels, under 2 on a
+  side, longer than 20:1.
 
   Decoded once, into the cache. The next start compares names, sizes and dates
   only; after a change, files are read, and decoded if their contents changed.
@@ -57,6 +57,10 @@ def folder(*, path, labels='folders',
     on_bad_image: 'refuse' or 'skip' unusable files; `report` of the source
       lists those skipped.
     max_bad: share of the files that may be skipped, in [0, 1).
+    value_range: stored numbers that become black and white: (0, 4095), 'data'
+      for the smallest and largest of the set, or 'auto': 255 is white in 8
+      bits, of 16-bit grey the largest number of the bits that the set uses, so
+      65535, or 4095 of 12 bits; floating point is refused.
     geometry: applied to every image.
 
   Raises:
@@ -89,7 +93,7 @@ def folder(*, path, labels='folders',
   return collection.load(
       root, sorted(files), read, partial(_labels, root, labels),
       listed_at=listed_at, skip_bad=on_bad_image == 'skip', max_bad=max_bad,
-      geometry=geometry, notices=notices)
+      geometry=geometry, notices=notices, value_range=value_range)
 
 
 def _find(root) -> tuple:
