@@ -9,10 +9,11 @@ resizing, classes, held-out part and flips; a function with a parameter
 their files.
 """
 
+from gan_jax.data.sources.archives import webdataset, zip
 from gan_jax.data.sources.arrays import fashion_mnist, idx, mnist, mnist10k, npz
 from gan_jax.data.sources.folder import folder
 from gan_jax.data.sources.synthetic import grid, noise, ring, stacked_mnist
 from gan_jax.data.sources.tfds import tfds
 
 __all__ = ['fashion_mnist', 'folder', 'grid', 'idx', 'mnist', 'mnist10k',
-           'noise', 'npz', 'ring', 'stacked_mnist', 'tfds']
+           'noise', 'npz', 'ring', 'stacked_mnist', 'tfds', 'webdataset', 'zip']
