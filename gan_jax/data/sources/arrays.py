@@ -24,13 +24,13 @@ from gan_jax.data.prepare import (
 )
 
 _MNIST_LICENCE = 'CC BY-SA 3.0'
-_UNLABELLED = 'none'
+UNLABELLED = 'none'
 _WRITE = 'write one with numpy.savez_compressed(path, images=..., labels=...)'
 # Names of images and labels that belong together. Training arrays are guessed;
 # the rest only say which labels belong to a given image_key.
-_GUESSED = {'images': 'labels', 'image': 'label', 'x': 'y', 'data': 'targets',
-            'x_train': 'y_train', 'train_images': 'train_labels',
-            'arr_0': 'arr_1'}
+_GUESSED = {'images': 'labels', 'imgs': 'labels', 'image': 'label', 'x': 'y',
+            'data': 'targets', 'x_train': 'y_train',
+            'train_images': 'train_labels', 'arr_0': 'arr_1'}
 _PARTNERS = _GUESSED | {
     'x_test': 'y_test', 'x_val': 'y_val', 'test_images': 'test_labels',
     'val_images': 'val_labels'}
@@ -74,13 +74,13 @@ def npz(*, path, image_key='', label_key='', label_index=-1,
   """
   path = files.check_file(path)
   headers = _npz_headers(path)
-  image_key, label_key = _guess(path, headers, image_key, label_key)
+  image_key, label_key = guess(path, headers, image_key, label_key)
   array = _npz_array(path, headers, image_key)
   images, notices = scaled_images(
       array, f'{path!r}, array {image_key!r}', value_range=value_range,
       slices=slices)
   labels, num_classes = (), 0
-  if label_key != _UNLABELLED:
+  if label_key != UNLABELLED:
     labels, num_classes = as_labels(
         _npz_array(path, headers, label_key), len(array),
         f"{path!r}, array {label_key!r} (label_key='none' ignores it)",
@@ -190,7 +190,8 @@ def _describe(headers) -> str:
                    for key, (shape, dtype) in headers.items())
 
 
-def _guess(path, headers, image_key, label_key) -> tuple:
+def guess(path, headers, image_key, label_key) -> tuple:
+  """Names of images and labels among headers {name: (shape, dtype)}."""
   by_lower = {key.lower(): key for key in headers}
   images, labels = [image_key], [label_key]
   if not image_key:
@@ -200,7 +201,7 @@ def _guess(path, headers, image_key, label_key) -> tuple:
     partner = _PARTNERS.get(images[0].lower())
     labels = [by_lower[name] for name in (
         [partner] if partner in by_lower else _ANY_LABELS)
-        if name in by_lower] or [_UNLABELLED]
+        if name in by_lower] or [UNLABELLED]
   for what, found, argument in (('images', images, 'image_key'),
                                 ('labels', labels, 'label_key')):
     if len(found) != 1:

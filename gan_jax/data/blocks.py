@@ -1,0 +1,39 @@
+"""What the readers of tables share: blocks in memory, optional packages."""
+
+import collections
+import importlib
+import threading
+from collections.abc import Callable, Sequence
+
+from gan_jax.base.errors import DataError
+
+_KEPT = 4  # blocks; threads are at most that far apart
+
+
+class Blocks:
+  """Items of a file that is read block by block; the last ones are kept."""
+
+  def __init__(self, size: int, read: Callable[[int, int], Sequence]):
+    self._size, self._read = size, read
+    self._kept, self._lock = collections.OrderedDict(), threading.Lock()
+
+  def __getitem__(self, index: int):
+    block, place = divmod(index, self._size)
+    with self._lock:  # the libraries of these formats have one of their own
+      if block not in self._kept:
+        start = block * self._size
+        self._kept[block] = self._read(start, start + self._size)
+        while len(self._kept) > _KEPT:
+          self._kept.popitem(last=False)
+      return self._kept[block][place]
+
+
+def package(name: str, extra: str):
+  """Imports an optional package; DataError with the extra that brings it."""
+  try:
+    return importlib.import_module(name)
+  except ImportError as error:
+    raise DataError(f"data={extra} needs the package {name.partition('.')[0]}, "
+                    f"which cannot be imported ({error}): pip install "
+                    f"'gan_jax[{extra}]', or pip install '.[{extra}]' in its "
+                    f'folder') from error
