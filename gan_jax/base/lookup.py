@@ -113,8 +113,8 @@ def find(room: str, name: str, kind: str = '') -> Callable:
   return getattr(importlib.import_module('.'.join([room, *parents])), last)
 
 
-def package(name: str):
-  """Imports an optional package.
+def package(name: str, where: str = ''):
+  """Imports an optional package; `where` pip finds it, if not by its name.
 
   Raises:
     ValueError: it is not installed.
@@ -123,7 +123,7 @@ def package(name: str):
     return importlib.import_module(name)
   except ImportError as e:
     raise ValueError(f'needs the package {name}, which cannot be imported '
-                     f'({e}): pip install {name}') from e
+                     f'({e}): pip install {where or name}') from e
 
 
 def check(room: str, spec: Any, path: str, available: Iterable[str] = (),

@@ -1,10 +1,10 @@
 """What the readers of tables share: blocks in memory, optional packages."""
 
 import collections
-import importlib
 import threading
 from collections.abc import Callable, Sequence
 
+from gan_jax.base import lookup
 from gan_jax.base.errors import DataError
 
 _KEPT = 4  # blocks; threads are at most that far apart
@@ -31,9 +31,7 @@ class Blocks:
 def package(name: str, extra: str):
   """Imports an optional package; DataError with the extra that brings it."""
   try:
-    return importlib.import_module(name)
-  except ImportError as error:
-    raise DataError(f"data={extra} needs the package {name.partition('.')[0]}, "
-                    f"which cannot be imported ({error}): pip install "
-                    f"'gan_jax[{extra}]', or pip install '.[{extra}]' in its "
-                    f'folder') from error
+    return lookup.package(name, f"'gan_jax[{extra}]', or '.[{extra}]' in the "
+                          f'folder of the code')
+  except ValueError as error:
+    raise DataError(f'data={extra} {error}') from error

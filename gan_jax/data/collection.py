@@ -37,7 +37,7 @@ _RANGES = 1  # to be increased when `values` decides otherwise
 _NOTES = {'animated': 'animated or of several pages: first frame used',
           'rotated': 'turned upright, as EXIF says',
           'deep': 'of 16-bit colours: upper 8 bits kept',
-          'inverted': 'stored with 0 as white (MONOCHROME1): turned upright',
+          'inverted': 'stored with 0 as white (MONOCHROME1): inverted',
           'alpha': 'with transparency'}
 
 

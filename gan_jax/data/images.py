@@ -44,7 +44,7 @@ class Header(NamedTuple):
   height: int  # upright
   width: int
   colour: bool  # it may hold more than grey; palettes count as colour
-  notes: tuple  # of 'animated', 'rotated', 'deep', 'alpha'
+  notes: tuple  # of 'animated', 'rotated', 'deep', 'alpha', 'inverted'
   kind: str = 'bytes'  # of its numbers: see `values.Span`
   channels: int = 0  # where neither grey, RGB nor RGBA is meant
 
@@ -79,6 +79,7 @@ def read_header(data: bytes) -> Header:
              and getattr(image, 'is_animated', False),
              'rotated': orientation > 1, 'deep': _is_deep(image, data),
              'alpha': image.has_transparency_data}
+    notes['inverted'] = _kind(image) != 'bytes' and _is_inverted(image)
     return Header(height, width, image.mode not in _GREY,
                   tuple(name for name, given in notes.items() if given),
                   _kind(image))
@@ -111,6 +112,10 @@ def span_of(kind, array, *stored) -> values.Span:
     return values.span(kind, array, *stored)
   except DataError as error:
     raise BadImageError(str(error)) from error
+
+
+def _is_inverted(image) -> bool:
+  return image.format == 'TIFF' and image.tag_v2.get(_PHOTOMETRIC) == 0
 
 
 def _kind(image) -> str:
@@ -149,7 +154,7 @@ def _loaded(data):
     orientation = _orientation(image, data)
     turned = image.format == 'TIFF'  # by Pillow, as it loads
     image.load()
-    inverted = image.format == 'TIFF' and image.tag_v2.get(_PHOTOMETRIC) == 0
+    inverted = _is_inverted(image)
     if orientation > 1 and not turned:
       image = image.transpose(_TURNS[orientation])
     image.info['inverted'] = inverted

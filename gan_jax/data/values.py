@@ -84,8 +84,13 @@ def choose(found: Span, value_range) -> tuple[float, float, str]:
                     f"{_likely(low, high)}) or 'data' says it")
   if kind == 'stored':
     black, white = found[3:]
-    return black, white, f'{seen}, of {black:g}..{white:g} that the files ' + (
-        'state' + _dark(found, black, white))
+    if low < high < low + (white - black) / 4:
+      return low, high, (
+          f'{seen}, black and white as they are less than a quarter of what '
+          f'the files have bits for; value_range=({black:g}, {white:g}) says '
+          f'otherwise')
+    return black, white, (f'{seen}; the bits of the files say that {black:g} '
+                          f'is black, {white:g} white')
   if low < 0 or high > 65535:
     raise DataError(f'{seen}, beyond 16 bits: value_range=('
                     f"{_likely(low, high)}) or 'data' says what is white")

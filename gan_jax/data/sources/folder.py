@@ -77,16 +77,15 @@ def folder(*, path, labels='folders', split='',
               value_range=value_range)
 
 
-def check_folder(path, max_bad) -> str:
+def check_folder(path, max_bad, kind='folder') -> str:
   """Absolute path of a folder; DataError for anything else."""
   if not isinstance(path, str | os.PathLike) or not os.fspath(path):
     raise DataError(f'path={path!r}: the path of a folder is needed')
   check_share(max_bad)
   root = os.path.abspath(os.path.expanduser(os.fspath(path)))
   if os.path.isfile(root):
-    sniff.refuse(root, 'folder')
-    raise DataError(f'path={path!r} is a file; a folder of images is needed: '
-                    f'unpack an archive first')
+    sniff.refuse(root, kind)
+    raise DataError(f'path={path!r} is a file; a folder of images is needed')
   if not os.path.isdir(root):
     raise DataError(f'path={path!r}: no such folder: check the path')
   return root
