@@ -98,14 +98,15 @@ def load(spec: Mapping) -> Source:
                     f'set is a Source: see gan_jax.data.prepare.make_source')
   # A set with an argument `geometry` has applied it to each image it read.
   if 'geometry' not in lookup.parameters(lookup.find(ROOM, spec['name'])):
-    source = _shaped(source, geometry)
+    source = shaped(source, geometry)
   for notice in source.report.get('notices', ()):
     _LOG.info('%s: %s', source.name, notice)
   selection = Selection(**_of(Selection, spec))
   return _labelled(_split(source, selection), selection.labelled)
 
 
-def _shaped(source, geometry):
+def shaped(source: Source, geometry: Geometry) -> Source:
+  """Applies a geometry to a set that did not do it as it read its images."""
   images = source.images
   if len(images.shape) == 4:
     images = geometry.images(images, source.name)

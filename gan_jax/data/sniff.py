@@ -85,6 +85,12 @@ def _of_folder(path) -> str:
                if kind in found), '')
 
 
+def hint(path) -> str:
+  """Which set reads a path, for a message: '; data=npy reads it', or ''."""
+  found = kind_of(path)
+  return f'; data={found} reads it' if found else ''
+
+
 def refuse(path, kind):
   """DataError if a path holds another data set than `kind` reads."""
   found = kind_of(path)

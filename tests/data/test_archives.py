@@ -1,28 +1,20 @@
 """Images in zip and tar files: pixels, labels, and what is refused."""
 
-import io
 import json
 import os
 import pickle
-import tarfile
 import zipfile
 
 import numpy as np
 import pytest
 from arrays import fails, load
 from image_files import GREY, encoded
+from set_files import tarred, zipped
 
 from gan_jax.data import sources
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8)
 NAMES = [f'00000/img{i:08d}.png' for i in range(6)]
-
-
-def zipped(path, members, compression=zipfile.ZIP_STORED):
-  with zipfile.ZipFile(path, 'w', compression) as archive:
-    for name, content in members.items():
-      archive.writestr(name, content)
-  return str(path)
 
 
 def stylegan(path, labels):
@@ -114,15 +106,6 @@ def test_damaged_archives(tmp_path):
 
 
 # WebDataset.
-
-
-def tarred(path, members, form=''):
-  with tarfile.open(path, f'w{form}') as archive:
-    for name, content in members.items():
-      member = tarfile.TarInfo(name)
-      member.size = len(content)
-      archive.addfile(member, io.BytesIO(content))
-  return str(path)
 
 
 class Canary:

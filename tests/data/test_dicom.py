@@ -4,39 +4,13 @@ import numpy as np
 import pytest
 from arrays import fails, load
 from image_files import GREY, encoded, put
+from set_files import dicom as write
 
 from gan_jax.data import sources
 
-pydicom = pytest.importorskip('pydicom')
+pytest.importorskip('pydicom')
 
 DEEP = GREY.astype(np.uint16) * 16
-
-
-def write(path, pixels, **tags):
-  """A file of 12 bits in 16, unless `tags` say otherwise."""
-  found = pydicom.Dataset()
-  found.file_meta = pydicom.dataset.FileMetaDataset()
-  found.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-  found.SOPClassUID = '1.2.840.10008.5.1.4.1.1.1.1'
-  found.SOPInstanceUID = pydicom.uid.generate_uid()
-  found.file_meta.MediaStorageSOPClassUID = found.SOPClassUID
-  found.file_meta.MediaStorageSOPInstanceUID = found.SOPInstanceUID
-  found.Rows, found.Columns = pixels.shape[:2]
-  found.SamplesPerPixel = 1 if pixels.ndim == 2 else 3
-  if pixels.ndim == 3:
-    found.PlanarConfiguration = 0
-  found.PixelRepresentation = int(pixels.dtype.kind == 'i')
-  found.BitsAllocated = 8 * pixels.dtype.itemsize
-  found.BitsStored, found.HighBit = 12, 11
-  found.PhotometricInterpretation = 'MONOCHROME2'
-  found.PixelData = pixels.tobytes()
-  for name, value in tags.items():
-    if value is None:
-      delattr(found, name)
-    else:
-      setattr(found, name, value)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  found.save_as(path, enforce_file_format=True)
 
 
 def read(root, **options):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from arrays import fails, load
+from set_files import hdf5
 
 from gan_jax.data import sources
 
@@ -10,15 +11,6 @@ h5py = pytest.importorskip('h5py')
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3), np.uint8)
 LABELS = np.arange(300) % 3
-
-
-def hdf5(path, chunks=None, **arrays):
-  with h5py.File(path, 'w') as file:
-    for name, array in arrays.items():
-      more = dict(compression='gzip', chunks=(chunks, *array.shape[1:])) if (
-          chunks) else {}
-      file.create_dataset(name, data=array, **more)
-  return str(path)
 
 
 @pytest.mark.parametrize('chunks', [None, 7, 200])

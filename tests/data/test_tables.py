@@ -1,6 +1,5 @@
 """Images in parquet and LMDB: pixels, labels, and what is refused."""
 
-import json
 import pickle
 import sys
 
@@ -8,12 +7,13 @@ import numpy as np
 import pytest
 from arrays import fails, load
 from image_files import encoded
+from set_files import lmdb as database
+from set_files import parquet as write
 
 from gan_jax.data import sources
 
-pa = pytest.importorskip('pyarrow')
-library = pytest.importorskip('lmdb')
-pq = pytest.importorskip('pyarrow.parquet')
+pytest.importorskip('lmdb')
+pytest.importorskip('pyarrow')
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (300, 4, 4, 3), np.uint8)
 FEATURES = {'image': {'_type': 'Image'},
@@ -22,15 +22,6 @@ FEATURES = {'image': {'_type': 'Image'},
 
 def images(pixels=PIXELS):
   return [{'bytes': encoded(image), 'path': None} for image in pixels]
-
-
-def write(path, columns, features=None, **options):
-  table = pa.table(columns)
-  if features:
-    table = table.replace_schema_metadata({'huggingface': json.dumps(
-        {'info': {'features': features}})})
-  pq.write_table(table, path, **options)
-  return str(path)
 
 
 def test_hugging_faces_parquet(tmp_path):
@@ -100,14 +91,6 @@ def test_the_error_names_the_extra(tmp_path, monkeypatch):
   path = write(tmp_path / 'a.parquet', {'image': images(PIXELS[:2])})
   monkeypatch.setitem(sys.modules, 'pyarrow.parquet', None)
   fails('pyarrow', 'gan_jax[parquet]', call=lambda: sources.parquet(path=path))
-
-
-def database(path, values):
-  with library.open(str(path), map_size=1 << 24) as env:
-    with env.begin(write=True) as transaction:
-      for key, value in values.items():
-        transaction.put(key, value)
-  return path
 
 
 def test_lmdb_of_lsun(tmp_path):

@@ -14,7 +14,7 @@ import numpy as np
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import DataError
-from gan_jax.data import files
+from gan_jax.data import files, sniff
 from gan_jax.data.prepare import (
   Source,
   as_images,
@@ -72,6 +72,8 @@ def npz(*, path, image_key='', label_key='', label_index=-1,
     slices: 'axial', 'coronal' or 'sagittal' slices of volumes [N, D, H, W] as
       images; 'none' if what looks like volumes are images of many channels.
   """
+  if isinstance(path, str | os.PathLike) and os.path.isdir(path):
+    sniff.refuse(path, 'npz')
   path = files.check_file(path)
   headers = _npz_headers(path)
   image_key, label_key = guess(path, headers, image_key, label_key)
@@ -141,14 +143,15 @@ def _npz_headers(path) -> dict[str, tuple]:
       head = raw.read(24)
     if not head.startswith(b'PK\x03\x04'):
       raise DataError(f'{path!r}: begins with {head[:4].hex(" ")} '
-                      f'({files.looks_like(head)}); an npz is a zip archive of '
-                      f'npy arrays: {_WRITE}')
+                      f'({files.looks_like(head)}){sniff.hint(path)}; an npz '
+                      f'is a zip archive of npy arrays: {_WRITE}')
     with zipfile.ZipFile(path) as archive:
       headers = {info.filename[:-4]: _npy_header(path, archive, info)
                  for info in archive.infolist()
                  if info.filename.endswith('.npy')}
   if not headers:
-    raise DataError(f'{path!r}: a zip archive without npy arrays; {_WRITE}')
+    raise DataError(f'{path!r}: a zip archive without npy arrays'
+                    f'{sniff.hint(path)}; {_WRITE}')
   return headers
 
 

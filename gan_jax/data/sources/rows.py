@@ -48,11 +48,14 @@ class _Codec(NamedTuple):
 
   def read_header(self, data):
     height, width, channels = self.pixels(data).shape
-    kind = 'bytes' if self.dtype == np.uint8 else 'array'
-    return images.Header(height, width, channels == 3, (), kind, channels)
+    return images.Header(height, width, channels == 3, (), self.kind(),
+                         channels)
+
+  def kind(self):
+    return 'bytes' if self.dtype == np.uint8 else 'array'
 
   def span(self, data):
-    return images.span_of('array', self.pixels(data))
+    return images.span_of(self.kind(), self.pixels(data))
 
   def decode(self, data, black=0, white=255):
     return values.as_bytes(self.pixels(data), black, white)
