@@ -1,6 +1,7 @@
 """What the readers of tables share: blocks in memory, optional packages."""
 
 import collections
+import os
 import threading
 from collections.abc import Callable, Sequence
 
@@ -26,6 +27,14 @@ class Blocks:
         while len(self._kept) > _KEPT:
           self._kept.popitem(last=False)
       return self._kept[block][place]
+
+
+def check_declared(declared: int, path: str):
+  """DataError where a header declares more bytes than any file unpacks to."""
+  stored = os.path.getsize(path)
+  if declared > (1 << 26) + 2000 * stored:  # gzip shrinks by 1030 at most
+    raise DataError(f'{path!r}: declares {declared:,} bytes, but has only '
+                    f'{stored:,}: damaged, or a decompression bomb')
 
 
 def package(name: str, extra: str):

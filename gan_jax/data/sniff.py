@@ -69,8 +69,9 @@ def _of_zip(path) -> str:
 
 def _of_folder(path) -> str:
   names = list_folder(path)
-  if 'data.mdb' in names:
-    return 'lmdb'
+  for name, kind in (('data.mdb', 'lmdb'), ('dataset_info.json', 'tfds')):
+    if name in names:
+      return kind
   found = []
   for place, _, files in os.walk(path):
     for name in sorted(files)[:_LOOKED_AT - len(found)]:

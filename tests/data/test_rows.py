@@ -83,6 +83,13 @@ def test_bad_hdf5(tmp_path):
   fails('0 arrays', call=call())
 
 
+def test_a_bomb_is_told_by_its_header(tmp_path):
+  path = tmp_path / 'a.h5'
+  with h5py.File(path, 'w') as file:
+    file.create_dataset('imgs', (10 ** 9, 64, 64), 'u1', chunks=(1, 64, 64))
+  fails('4,096,000,000,000 bytes', 'bomb', call=lambda: sources.hdf5(path=path))
+
+
 def test_a_damaged_chunk_and_nan_are_named(tmp_path):
   path = hdf5(tmp_path / 'a.h5', 100, imgs=PIXELS)
   with h5py.File(path) as file:

@@ -87,6 +87,12 @@ def test_bad_parquet(tmp_path):
   fails('use data=npy', call=call())
 
 
+def test_a_bomb_is_told_by_its_header(tmp_path):
+  path = write(tmp_path / 'a.parquet', {'image': [bytes(10 ** 8)]},
+               compression='zstd')
+  fails('declares 100,', 'bomb', call=lambda: sources.parquet(path=path))
+
+
 def test_the_error_names_the_extra(tmp_path, monkeypatch):
   path = write(tmp_path / 'a.parquet', {'image': images(PIXELS[:2])})
   monkeypatch.setitem(sys.modules, 'pyarrow.parquet', None)

@@ -21,7 +21,7 @@ def auto(*, path, image_key='', label_key='', label_index=-1, labels='',
   """The set that a file or folder holds: its content decides, not its suffix.
 
   One of `folder`, `zip`, `webdataset`, `hdf5`, `parquet`, `lmdb`, `dicom`,
-  `npy`, `npz` and `idx`, with those of the arguments that are given.
+  `npy`, `npz`, `idx` and `tfds`, with those of the arguments that are given.
 
   Args:
     path: a file or folder.
@@ -56,7 +56,7 @@ def auto(*, path, image_key='', label_key='', label_index=-1, labels='',
     raise DataError(f'{path!r} is read by data={name}, which has no '
                     f'{" or ".join(sorted(unknown))}; it has '
                     f'{", ".join(sorted(known))}')
-  where = 'images' if name == 'idx' else 'path'
+  where = {'idx': 'images', 'tfds': 'dataset'}.get(name, 'path')
   source = lookup.build(ROOM, {'name': name, where: path, **options},
                         geometry=geometry)
   if 'geometry' not in known:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import collection, images, sniff, values
-from gan_jax.data.blocks import Blocks, package
+from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.files import check_file, one_error, printable
 from gan_jax.data.images import Geometry
 from gan_jax.data.labels import numbered
@@ -138,6 +138,8 @@ def hdf5(*, path, image_key='', label_key='', label_index=-1, slices='',
       if key in found and (found[key].external or found[key].is_virtual):
         raise DataError(f'{path!r}, array {key!r}: its data are in other '
                         f'files, which are not read: copy them into this one')
+      if key in found:
+        check_declared(found[key].size * found[key].dtype.itemsize, path)
     data, labels = found[keys[0]], None
     if keys[1] != UNLABELLED:
       with one_error(path, 'HDF5 file'):

@@ -11,7 +11,7 @@ import numpy as np
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import collection, sniff
-from gan_jax.data.blocks import Blocks, package
+from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.files import check_file, list_folder, one_error, printable
 from gan_jax.data.images import Geometry
 from gan_jax.data.labels import numbered
@@ -61,7 +61,10 @@ def parquet(*, path, split='', image_key='', label_key='',
         sniff.refuse(shard, 'parquet')
       with one_error(shard, 'parquet file'):
         table = stack.enter_context(pq.ParquetFile(shard))
-        schema = table.schema_arrow
+        schema, meta = table.schema_arrow, table.metadata
+        check_declared(sum(meta.row_group(i).total_byte_size
+                           for i in range(meta.num_row_groups)), shard)
+        check_declared(meta.num_rows * 1000, shard)
         keys = keys or _columns(root, schema, image_key, label_key)
         for key in keys:
           if key not in schema.names and key != UNLABELLED:
@@ -71,7 +74,7 @@ def parquet(*, path, split='', image_key='', label_key='',
           labels += table.read(columns=[keys[1]])[keys[1]].to_pylist()
       status, base = os.stat(shard), os.path.basename(shard)
       rows = _Column(table, keys[0])
-      for i in range(table.metadata.num_rows):
+      for i in range(meta.num_rows):
         name = f'{base} row {i}'
         found[name] = rows, i, len(files)
         files.append(collection.File(name, 0, status.st_mtime_ns,
