@@ -1,5 +1,6 @@
 """Arrays of images on a disk, read row by row: HDF5 and npy."""
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -80,7 +81,15 @@ def npy(*, path, labels='', label_index=-1, slices='',
   path = check_file(path)
   array = _open_npy(path)
   found = _open_npy(check_file(labels)) if labels else None
-  rows = _Rows(array.shape, array.dtype, array.__getitem__)
+  row = array.__getitem__
+  if array.ndim and array.flags.c_contiguous:
+    # Not mapped: its pages would count as memory of the process.
+    each = max(1, math.prod(array.shape[1:]))
+    row = Blocks(_block_of(each * array.itemsize), lambda start, stop: (
+        np.fromfile(path, array.dtype, (stop - start) * each,
+                    offset=array.offset + start * each * array.itemsize)
+        .reshape(-1, *array.shape[1:]))).__getitem__
+  rows = _Rows(array.shape, array.dtype, row)
   return _load(path, rows, path, found, labels or '', label_index, slices,
                on_bad_image, max_bad, value_range, geometry)
 
@@ -91,6 +100,11 @@ def _open_npy(path):
       sniff.refuse(path, 'npy')
     # Compares the size that the header declares with that of the file.
     return np.load(path, mmap_mode='r', allow_pickle=False)
+
+
+def _block_of(row, chunk=1) -> int:
+  """Rows of a block: whole chunks, each decompressed for one row of it."""
+  return chunk * max(1, min(_ROWS, _BYTES // max(1, row)) // chunk)
 
 
 def hdf5(*, path, image_key='', label_key='', label_index=-1, slices='',
@@ -150,10 +164,8 @@ def hdf5(*, path, image_key='', label_key='', label_index=-1, slices='',
     first = (len(shape) == 4 and shape[1] in (1, 3, 4) and min(shape[2:]) > 4
              and not slices)
     row = data.dtype.itemsize * max(1, int(np.prod(shape[1:])))
-    chunk = data.chunks[0] if data.chunks else 1
-    # Whole chunks: each is decompressed for one row of it.
-    size = chunk * max(1, min(_ROWS, _BYTES // row) // chunk)
-    blocks = Blocks(size, lambda start, stop: data[start:stop])
+    blocks = Blocks(_block_of(row, data.chunks[0] if data.chunks else 1),
+                    lambda start, stop: data[start:stop])
     rows = _Rows(shape, data.dtype, blocks.__getitem__, first)
     return _load(path, rows, f'{path!r}, array {keys[0]!r}', labels, keys[1],
                  label_index, slices, on_bad_image, max_bad, value_range,

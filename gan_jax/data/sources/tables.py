@@ -60,7 +60,9 @@ def parquet(*, path, split='', image_key='', label_key='',
       if sniff.head(shard, 4) != b'PAR1':
         sniff.refuse(shard, 'parquet')
       with one_error(shard, 'parquet file'):
-        table = stack.enter_context(pq.ParquetFile(shard))
+        # With a buffer, pages are read, not whole groups of rows.
+        table = stack.enter_context(pq.ParquetFile(
+            shard, buffer_size=1 << 20))
         schema, meta = table.schema_arrow, table.metadata
         check_declared(sum(meta.row_group(i).total_byte_size
                            for i in range(meta.num_row_groups)), shard)
