@@ -1,7 +1,10 @@
 """Tells by content which data set a path holds."""
 
+import contextlib
+import gzip
 import os
 import zipfile
+import zlib
 
 from gan_jax.base.errors import DataError
 from gan_jax.data.files import list_folder, printable
@@ -43,6 +46,10 @@ def kind_of(path) -> str:
   if os.path.isdir(path):
     return _of_folder(path)
   start = head(path)
+  if start[:2] == b'\x1f\x8b':
+    with contextlib.suppress(OSError, EOFError, zlib.error):
+      with gzip.open(path) as file:
+        start = file.read(3)
   for magic, kind in ((b'\x89HDF\r\n\x1a\n', 'hdf5'), (b'PAR1', 'parquet'),
                       (b'\x93NUMPY', 'npy')):
     if start.startswith(magic):
@@ -53,7 +60,7 @@ def kind_of(path) -> str:
     return 'webdataset'
   if start[:2] == b'\0\0' and start[2:3] and 8 <= start[2] <= 14:
     return 'idx'
-  if os.path.basename(path) == 'data.mdb':
+  if start[16:20] == b'\xde\xc0\xef\xbe':
     return 'lmdb'
   return 'dicom' if start[128:132] == b'DICM' else ''
 

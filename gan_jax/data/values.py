@@ -145,11 +145,12 @@ def _dark(found, black, white):
   """A warning where no pixel is a quarter as bright as white."""
   if found.high - black >= (white - black) / 4:
     return ''
-  likely = (f' (0, {2 ** max(1, int(found.high).bit_length()) - 1}),'
-            if found.low >= 0 and found.high == int(found.high) else '')
+  likely = "value_range='data'"
+  if found.low >= 0 and found.high == int(found.high):
+    bits = max(1, int(found.high).bit_length())
+    likely = f"{bits} bits, value_range=(0, {2 ** bits - 1}), or 'data'"
   return (f'; nearly black: the largest value is {found.high:g}, white is '
-          f"{white:g}; value_range={likely.strip(' ,') or 'data'} or 'data' "
-          f'would be brighter')
+          f'{white:g}; {likely} would be brighter')
 
 
 def as_bytes(array, black, white) -> np.ndarray:

@@ -1,5 +1,7 @@
 """data=auto finds the set of a path; the others name it where it is another."""
 
+import gzip
+
 import numpy as np
 import pytest
 from arrays import fails, idx_bytes, load
@@ -65,6 +67,14 @@ def test_options_are_those_of_the_set_found(tmp_path):
   assert source.images.max() == 128
   assert load(name='auto', path=str(make('folder', tmp_path / 'x')),
               labels='none').num_classes == 0
+
+
+def test_a_gzipped_idx_and_the_file_of_an_lmdb(tmp_path):
+  path = tmp_path / 'a.gz'
+  path.write_bytes(gzip.compress(idx_bytes(PIXELS)))
+  for where in (path, make('lmdb', tmp_path) / 'data.mdb'):
+    source = load(name='auto', path=str(where))
+    np.testing.assert_array_equal(source.images[..., 0], PIXELS)
 
 
 def test_paths_that_hold_nothing(tmp_path):

@@ -62,6 +62,7 @@ def test_floating_point_files_need_a_range(root):
     images, _ = read(root, value_range=value_range)
     np.testing.assert_array_equal(images[0], GREY)
     assert images[1].max() == 128
+    assert folder(path=root, value_range=value_range).images.shape[3] == 1
   spec = dict(name='folder', path=str(root), value_range=(0.0, 2.0))
   assert load(**spec).images.max() == 128
   write(root, [np.full((2, 3), np.nan, np.float32)], 'TIFF')

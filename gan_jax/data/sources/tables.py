@@ -90,7 +90,7 @@ def parquet(*, path, split='', image_key='', label_key='',
         value = rows.blocks[i]
       value = value.get('bytes') if isinstance(value, dict) else value
       if value is None:
-        raise OSError(0, 'no image in this row, but null')
+        raise OSError(0, 'no image in this row, but null or a path')
       return value
 
     names = _class_names(schema, keys[1])
