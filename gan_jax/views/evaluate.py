@@ -169,8 +169,9 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
 
 
 def _load(path, resize):
-  kind = ({'name': 'npz'} if path.endswith('.npz')
-          else {'name': 'folder', 'labels': 'none'})
+  kind = ({'name': 'npz'} if path.endswith('.npz') else
+          {'name': 'auto'} if os.path.isfile(path) else
+          {'name': 'folder', 'labels': 'none'})
   return data.load(kind | {'path': path} | (
       {'resize': resize} if resize else {}))
 

@@ -1,6 +1,7 @@
 """data=auto finds the set of a path; the others name it where it is another."""
 
 import gzip
+import os
 
 import numpy as np
 import pytest
@@ -67,6 +68,31 @@ def test_options_are_those_of_the_set_found(tmp_path):
   assert source.images.max() == 128
   assert load(name='auto', path=str(make('folder', tmp_path / 'x')),
               labels='none').num_classes == 0
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('damage', ['truncated', 'empty'])
+def test_damaged_files_end_with_status_3_and_nothing_written(
+    cli, tmp_path, kind, damage):
+  path = make(kind, tmp_path)
+  file = {'folder': path / '1.png', 'lmdb': path / 'data.mdb',
+          'dicom': path / '1'}.get(kind, path)
+  data = file.read_bytes()
+  if kind == 'webdataset':
+    data = data[:4096]  # its half ends between two members
+  file.write_bytes(data[:len(data) // 2 if damage == 'truncated' else 0])
+  where = 'images' if kind == 'idx' else 'path'
+  status, _, said = cli(
+      '--mode=inspect', f'--config=dcgan:data={kind}', f'--out={tmp_path}/out',
+      f'--config.data.{where}={path}')
+  # A file of DICOM without a suffix and without content is none.
+  if (kind, damage) == ('dicom', 'empty'):
+    assert status == 0 and os.path.exists(tmp_path / 'out')
+    return
+  assert status == 3 and str(file if kind == 'lmdb' else path) in said, said
+  assert len(said.strip().splitlines()) == 1 and 'Traceback' not in said
+  assert not os.path.exists(tmp_path / 'out')
+  assert not list((tmp_path / 'cache').rglob('images.npy'))
 
 
 def test_a_gzipped_idx_and_the_file_of_an_lmdb(tmp_path):

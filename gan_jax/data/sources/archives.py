@@ -173,8 +173,10 @@ def _list_shard(shard, label_key, places, files, texts):
     except tarfile.ReadError:
       sniff.refuse(shard, 'webdataset')
       raise
+    end = 0
     with archive:
       for member in archive:
+        end = member.offset_data + member.size
         if not member.isfile():
           continue
         if _leaves(member.name):
@@ -197,6 +199,9 @@ def _list_shard(shard, label_key, places, files, texts):
               found, dict) else None
           if isinstance(value, int | str):
             texts.setdefault(_key(name), str(value))
+  if -end // 512 * -512 >= status.st_size:  # a block of zeros should follow
+    raise DataError(f'{shard!r}: truncated, as its end is not marked: download '
+                    f'or write it again')
 
 
 def _key(name) -> str:
