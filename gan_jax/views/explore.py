@@ -145,7 +145,7 @@ def principal(features, z) -> tuple[np.ndarray, np.ndarray]:
 
 def _layers(run, z, label):
   """{path: output} of the layers with a kernel, in order, and '': images."""
-  seen = {}
+  seen, function = {}, run.function  # Before the watch: it reads the weights.
 
   def watch(call, args, kwargs, context):
     out = call(*args, **kwargs)
@@ -155,7 +155,7 @@ def _layers(run, z, label):
     return out
 
   with nn.intercept_methods(watch):
-    images = run.function(z, label)
+    images = function(z, label)
   return {**seen, '': images}
 
 
