@@ -113,7 +113,7 @@ def find(room: str, name: str, kind: str = '') -> Callable:
 
 
 def package(name: str):
-  """A package that only some choices need.
+  """Imports an optional package.
 
   Raises:
     ValueError: it is not installed.

@@ -172,7 +172,7 @@ def _times(config, info):
 
 
 def _choices(config, key, **available):
-  """What a key that holds several choices names."""
+  """Builds the components of a key."""
   found, problems = [], []
   for i, spec in enumerate(config[key]):
     try:

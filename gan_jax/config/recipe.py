@@ -96,7 +96,7 @@ def get_config(name: str) -> ConfigDict:
 
 
 def shipped(name: str) -> ConfigDict:
-  """The config of a recipe that comes with the program, and of no other file.
+  """Config of a recipe of this package; never of another file.
 
   Raises:
     ConfigError: there is none of that name.

@@ -1,10 +1,10 @@
-"""Loggers: who else hears what a run logs; each is a choice of `loggers`.
+"""Loggers: outputs of scalars and sample grids, components of `loggers`.
 
-WORKDIR/scalars.jsonl is always written, whatever the config says: resuming,
-reports and comparisons read it. To add a logger, write a class as `Logger` is
-and import it here, or name it 'module:Class' in the config. A package that it
-needs is imported when it is made, so that a missing one is a mistake in the
-config, found before anything is compiled.
+WORKDIR/scalars.jsonl is written whatever the config says, as resuming, reports
+and comparisons read it. To add a logger, subclass `base.Logger` and import it
+here, or name it 'module:Class' in the config. A package that it needs is
+imported by its constructor, so that a missing one is an error in the config,
+before compilation.
 """
 
 from gan_jax.loggers.events import tensorboard

@@ -1,4 +1,4 @@
-"""What a logger is."""
+"""Interface of loggers."""
 
 import os
 import uuid
@@ -10,32 +10,32 @@ from gan_jax.base.files import write_file
 
 
 class Logger:
-  """Hears of a run; a logger overrides what it has a use for.
+  """Base class; subclasses override what they need.
 
-  One that raises is left out for the rest of the run, with one warning.
+  A logger that raises is dropped for the rest of the run, with a warning.
   """
 
   def open(self, folder: str, step: int, config: Mapping) -> None:
-    """The run of a working directory starts, or goes on from `step`."""
+    """Starts logging the run of a folder, or resumes at `step`."""
 
   def write(self, step: int, scalars: Mapping[str, float]) -> None:
-    """A row of finite and other numbers; one row a step."""
+    """Logs a row, at most one per step; values may be NaN or infinite."""
 
   def image(self, step: int, name: str, image: np.ndarray) -> None:
-    """A picture, uint8 [H, W, C] with C in (1, 3, 4)."""
+    """Logs an image, uint8 [H, W, C] with C in (1, 3, 4)."""
 
   def rewind(self, step: int) -> None:
-    """What came after `step` is void, and will come again."""
+    """Discards rows after `step`, which will be logged again."""
 
   def flush(self) -> None:
-    """Returns when everything is on the disk."""
+    """Fsyncs everything written."""
 
   def close(self) -> None:
-    """The run ends, or is stopped."""
+    """Ends logging; idempotent."""
 
 
 def kept_id(path: str, step: int) -> str:
-  """The id in a file, which a run that starts at step 0 writes anew."""
+  """The id in a file; a new one for a run that starts at step 0."""
   if not step or not os.path.exists(path):
     write_file(path, uuid.uuid4().hex.encode())
   with open(path) as file:

@@ -1,4 +1,4 @@
-"""TensorBoard's files."""
+"""TensorBoard event files."""
 
 import os
 import struct
@@ -16,26 +16,26 @@ from gan_jax.loggers.base import Logger
 class tensorboard(Logger):
   """Event files in WORKDIR/tensorboard.
 
-  Of tensorboardX only the messages are used: when the disk is full the thread
-  of its SummaryWriter dies and the eleventh event blocks the run for ever; and
-  two runs within a second write to the same file.
+  Only the messages of tensorboardX are used: on a full disk the thread of its
+  SummaryWriter dies and the eleventh event blocks for ever, and two runs within
+  a second write to the same file.
   """
 
   def open(self, folder, step, config):
-    """Begins a file."""
+    """Starts a file."""
     self._events = Appender(os.path.join(
         folder, 'tensorboard',
         f'events.out.tfevents.{time.time():.6f}.{os.getpid()}'))
     self._event(file_version='brain.Event:2')
 
   def write(self, step, scalars):
-    """An event for the row."""
+    """Adds an event."""
     self._event(step=step, summary=Summary(value=[
         Summary.Value(tag=name, simple_value=number)
         for name, number in scalars.items()]))
 
   def image(self, step, name, image):
-    """An event for the picture."""
+    """Adds an event."""
     height, width, channels = image.shape
     picture = Summary.Image(height=height, width=width, colorspace=channels,
                             encoded_image_string=pictures.png(image))
@@ -43,16 +43,16 @@ class tensorboard(Logger):
         value=[Summary.Value(tag=name, image=picture)]))
 
   def rewind(self, step):
-    """TensorBoard hides the events from this step on that it has seen."""
+    """Makes TensorBoard hide earlier events after `step`."""
     self._event(step=step + 1 if step else 0,
                 session_log=SessionLog(status=SessionLog.START))
 
   def flush(self):
-    """As `Logger` says."""
+    """Fsyncs everything written."""
     self._events.flush()
 
   def close(self):
-    """As `Logger` says; may be called twice."""
+    """Closes the file; idempotent."""
     self._events.close()
 
   def _event(self, **fields):

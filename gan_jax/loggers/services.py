@@ -1,4 +1,4 @@
-"""Weights & Biases and MLflow, where they are installed."""
+"""Weights & Biases and MLflow, if installed."""
 
 import math
 import os
@@ -10,10 +10,10 @@ from gan_jax.loggers.base import Logger, kept_id
 
 
 class wandb(Logger):
-  """Weights & Biases, offline in WORKDIR/wandb until `wandb sync` sends it.
+  """Weights & Biases, offline in WORKDIR/wandb; `wandb sync` uploads it.
 
-  A resumed run goes on under its id. The axis of the curves is the scalar
-  `step`, as W&B's own steps cannot go back to a checkpoint.
+  A resumed run keeps its id. The x axis is the scalar `step`, as steps of W&B
+  cannot decrease when a run resumes from a checkpoint.
   """
 
   def __init__(self, *, project: str = 'gan_jax',
@@ -22,7 +22,7 @@ class wandb(Logger):
     self._project, self._mode = project, mode
 
   def open(self, folder, step, config):
-    """Starts the run, or goes on."""
+    """Starts or resumes the run."""
     name = kept_id(os.path.join(folder, 'wandb', 'run_id'), step)
     self._run = self._package.init(
         dir=folder, project=self._project, mode=self._mode, id=name,
@@ -31,24 +31,24 @@ class wandb(Logger):
     self._run.define_metric('*', step_metric='step')
 
   def write(self, step, scalars):
-    """The row."""
+    """Logs a row."""
     self._run.log({'step': step, **scalars})
 
   def image(self, step, name, image):
-    """The picture."""
+    """Logs an image."""
     self._run.log({'step': step, name: self._package.Image(image)})
 
   def close(self):
-    """Ends it, if it has not ended."""
+    """Ends the run; idempotent."""
     if self._run:
       self._run.finish()
     self._run = None
 
 
 class mlflow(Logger):
-  """MLflow, in WORKDIR/mlflow.db unless `uri` names a server.
+  """MLflow, in WORKDIR/mlflow.db, or on the server at `uri`.
 
-  A resumed run goes on under its id; numbers that are not finite are left out.
+  A resumed run keeps its id. Values that are not finite are not logged.
   """
 
   def __init__(self, *, experiment: str = 'gan_jax', uri: str = ''):
@@ -56,7 +56,7 @@ class mlflow(Logger):
     self._experiment, self._uri = experiment, uri
 
   def open(self, folder, step, config):
-    """Starts the run, or goes on."""
+    """Starts or resumes the run."""
     folder = os.path.abspath(folder)
     client = self._package.MlflowClient(
         self._uri or f'sqlite:///{folder}/mlflow.db')
@@ -74,18 +74,18 @@ class mlflow(Logger):
     client.log_dict(self._id, dict(config), 'config.json')
 
   def write(self, step, scalars):
-    """The row."""
+    """Logs a row."""
     now = int(1000 * time.time())
     self._client.log_batch(self._id, [
         self._package.entities.Metric(name, number, now, step)
         for name, number in scalars.items() if math.isfinite(number)])
 
   def image(self, step, name, image):
-    """The picture."""
+    """Logs an image."""
     self._client.log_image(self._id, image, f'{name}/step_{step:08d}.png')
 
   def close(self):
-    """Ends it, if it has not ended."""
+    """Ends the run; idempotent."""
     if self._client:
       self._client.set_terminated(self._id)
     self._client = None

@@ -495,7 +495,7 @@ def report(found, record, last: int) -> str:
 
 
 def read_report(path) -> list[tuple[str, str, str, str]]:
-  """(step, finding, numbers, what to try) of the rows of a `report`."""
+  """Rows (step, finding, numbers, advice) of a file that `report` wrote."""
   try:
     with open(path, encoding='utf-8', errors='replace') as file:
       lines = file.read().splitlines()

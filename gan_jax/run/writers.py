@@ -186,11 +186,11 @@ class ScalarWriter(RowFile):
     self._tell('close')
 
   def _tell(self, what, *args):
-    """Calls a method of each logger; one that fails is left out from now on."""
+    """Calls a method of each logger, and drops those that fail."""
     for logger in tuple(self._loggers):
       try:
         getattr(logger, what)(*args)
       except Exception as e:
         self._loggers.remove(logger)
-        _LOG.warning('the logger %s is left out from here on: %s',
+        _LOG.warning('logger %s failed and is dropped for this run: %s',
                      type(logger).__name__, lookup.failure(e))

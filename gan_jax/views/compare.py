@@ -112,14 +112,14 @@ def load(patterns) -> pd.DataFrame:
 
 
 def find(patterns) -> list[str]:
-  """All that the patterns match, once, in the order of their names."""
+  """Paths that match the patterns, sorted, each once."""
   # A folder may be named penalties[0].weight=1, which is a pattern too.
   return list(dict.fromkeys(sorted(path for pattern in patterns for path in (
       [pattern] if os.path.isdir(pattern) else glob.glob(pattern)))))
 
 
 def state(folder: str, progress: status.Progress) -> str:
-  """Whether a run is running, finished, stopped ..., in words; see `load`."""
+  """Status of a run in words, see `load`."""
   if files.is_held(folder):
     return 'running'
   if progress.finished:  # nonfinite.json may be left from before.

@@ -1,8 +1,8 @@
-"""The page of runs: a folder that a browser opens, from a disk or a server.
+"""The HTML page of one or several runs, static or served.
 
-`index.html` has the words and tables, `data.js` what changes while a run goes
-on: curves, grids, and the same tables. Beside them lie the program of the page
-and uPlot, which draws the curves, so that nothing is fetched from elsewhere.
+`index.html` has text and tables; `data.js` has what changes during training:
+curves, sample grids, and the tables again. The scripts, uPlot among them, are
+copied beside these, so that the page needs no network.
 """
 
 import json
@@ -24,39 +24,39 @@ from gan_jax.views.templates import asset, fill
 
 ASSETS = ('report.js', 'report.css', 'uPlot.iife.min.js', 'uPlot.min.css',
           'LICENSE-uPlot.txt')
-_POINTS = 3000  # of a curve; of many runs fewer of each
+_POINTS = 3000  # per curve; fewer if there are several runs
 _FEWEST = 300
-# What training has drawn, for browsers that run no program.
+# Written by training; shown for browsers without JavaScript.
 _TRAINING = ('curves.png', 'training.gif')
 
 
 class Picture(NamedTuple):
-  """A picture on the page; report.html has the words that never change."""
+  """A picture on the page; its fixed text is in report.html."""
 
-  file: str  # as seen from the page
-  pixels: np.ndarray | None = None  # uint8; None for a file that is there
-  note: str = ''  # what is particular to this run
+  file: str  # relative to the page
+  pixels: np.ndarray | None = None  # uint8; None for an existing file
+  note: str = ''  # on this run
   size: Sequence[int] = ()  # height and width
 
 
 class Page:
-  """One run, or several over each other, in a folder `out`."""
+  """The page of one run, or of several overlaid, in the folder `out`."""
 
   def __init__(self, folders: Sequence[str], out: str):
     """Reads the runs.
 
     Raises:
-      WorkdirError: a folder that is no run, or cannot be read.
+      WorkdirError: a folder is not a run folder, or cannot be read.
     """
     self.records, self.out = [Record(folder) for folder in folders], out
 
   @property
   def version(self) -> str:
-    """Another text wherever something is new."""
+    """Changes when any file of the runs does."""
     return ' '.join(record.version for record in self.records)
 
   def data(self, *, following: bool = False) -> bytes:
-    """data.js of this moment."""
+    """Contents of data.js, from the current files."""
     for record in self.records:
       record.read()
     most = max(_FEWEST, _POINTS // len(self.records))
@@ -69,7 +69,7 @@ class Page:
     }, allow_nan=False, separators=(',', ':')).encode() + b';\n'
 
   def tables(self) -> dict[str, str]:
-    """{part of the page: its HTML}."""
+    """{section of the page: its HTML}."""
     one = self.records[0] if len(self.records) == 1 else None
     found = {'findings': [
         (name if not one else '', *row) for name, record in zip(
@@ -92,7 +92,7 @@ class Page:
     """Writes the folder, index.html last.
 
     Args:
-      drawn: pictures of a checkpoint; without any, those of the last time stay.
+      drawn: pictures of a checkpoint; if there are none, earlier ones are kept.
       step: of the checkpoint.
 
     Raises:
@@ -121,7 +121,7 @@ class Page:
                          f'{e.filename}') from e
 
   def _drawn_before(self):
-    """The pictures of the last time, and their step."""
+    """Pictures of an earlier report, and their step."""
     try:
       with open(os.path.join(self.out, 'pictures.json')) as file:
         step, found = json.load(file)
@@ -130,7 +130,7 @@ class Page:
       return [], 0
 
   def _names(self):
-    """Of the runs: their folders, as seen from the one that holds them all."""
+    """Names of the runs, relative to their common folder."""
     if len(self.records) == 1:
       return [self.records[0].name]
     paths = [os.path.abspath(record.folder) for record in self.records]
@@ -138,14 +138,14 @@ class Page:
     return [os.path.relpath(path, home) for path in paths]
 
   def _seen(self, folder, name):
-    """A file of a run as a relative URL of the page."""
+    """URL of a file of a run, relative to the page."""
     return pathlib.PurePath(os.path.relpath(
         os.path.join(folder, name), self.out)).as_posix()
 
   def _leaderboard(self):
-    """The names of scores, and (name, row, {score: value}) of each run."""
+    """Names of scores, and (name, row, {score: value}) per run."""
     frame = compare.load([record.folder for record in self.records])
-    # A score's name has a hash where one name stands for two.
+    # With the hash only if a name has several protocols.
     frame['name'] = frame.score.str.partition(' (')[0]
     several = frame.groupby('name').score.transform('nunique') > 1
     frame['name'] = frame.name.mask(several, frame.score)
@@ -163,7 +163,7 @@ def _flat(value):
 
 
 def _curves(record, most):
-  """{scalar: [steps, values, means]}; scores have curves of their own."""
+  """{scalar: [steps, values, means]}, without scores."""
   return {name: thin(*curve, most)
           for name, curve in sorted(record.curves.items())
           if not name.startswith('eval/')}
@@ -181,7 +181,7 @@ def _number(value):
 
 
 def _left(record, progress):
-  """Seconds to the end by the newest speed, 0 where it is not known."""
+  """Seconds to the end at the latest speed, 0 if unknown."""
   _, speed = record.curves.get('perf/images_per_second', ((), ()))
   images = (progress.train_steps - record.step) * record.config[
       'batch_size'] * record.config['disc_steps']

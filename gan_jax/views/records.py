@@ -1,4 +1,4 @@
-"""What the files of a run's folder say of it, for the page that shows runs."""
+"""Reads the files of a run folder, incrementally, for the HTML page."""
 
 import array
 import glob
@@ -19,19 +19,19 @@ _CONFIG = re.compile(r'--?config(?:=(.*))?$')
 
 
 class Record:
-  """A run's folder, read again and again while the run goes on.
+  """A run folder that may still be written.
 
   folder, name: of the run.
   config: dict, as in config.json.
-  curves: {scalar: (steps, values)}, arrays that grow; NaN for null.
-  step: of the newest row, 0 without one.
+  curves: {scalar: (steps, values)}; NaN for null.
+  step: of the newest row, 0 if none.
   """
 
   def __init__(self, folder: str):
     """Reads what is there.
 
     Raises:
-      WorkdirError: no run there, or one that cannot be read.
+      WorkdirError: not a run folder, or unreadable.
     """
     self.folder = os.fspath(folder)
     self.name = os.path.basename(os.path.abspath(folder))
@@ -41,7 +41,7 @@ class Record:
     self.read()
 
   def read(self) -> None:
-    """Reads the rows that are new; all of them after a rollback or resume."""
+    """Reads new rows; all rows again after a rollback or resume."""
     try:
       with open(self._rows, 'rb') as file:
         found = os.fstat(file.fileno())
@@ -54,14 +54,14 @@ class Record:
       return self._forget()
     except OSError as e:
       raise WorkdirError(f'{self._rows}: cannot read it: {e.strerror}') from e
-    end = data.rfind(b'\n') + 1  # A line that is being written waits.
+    end = data.rfind(b'\n') + 1  # The last line may be incomplete.
     self._at += end
     for line in data[:end].splitlines():
       try:
         row = json.loads(line)
         step = row.pop('step')
       except (ValueError, TypeError, AttributeError, KeyError):
-        continue  # Torn by a kill; a resume drops it.
+        continue  # Torn line; resuming drops it.
       if type(step) is not int or not 0 <= step < 2**53:
         continue
       self.step = max(self.step, step)
@@ -75,7 +75,7 @@ class Record:
 
   @property
   def version(self) -> str:
-    """Another text wherever something of the run is new."""
+    """Changes when any file of the run does."""
     names = ('scalars.jsonl', 'scores.jsonl', 'report.md', 'samples',
              'checkpoints', 'launches.jsonl', 'nonfinite.json')
     return f'{self.running}' + ''.join(
@@ -84,15 +84,15 @@ class Record:
 
   @property
   def running(self) -> bool:
-    """Whether somebody is writing the folder."""
+    """Whether a process is writing the folder."""
     return files.is_held(self.folder)
 
   def progress(self) -> status.Progress:
-    """How far it is, see `status`."""
+    """See `run.status`."""
     return status.read(self.folder)
 
   def scores(self) -> dict[str, list[dict]]:
-    """{name: its rows by the protocol of the newest one, by their steps}."""
+    """{name: rows with the protocol of the newest, sorted by step}."""
     found = {}
     for _, row in read_rows(self._path('scores.jsonl')):
       if row and isinstance(row.get('name'), str):
@@ -102,18 +102,18 @@ class Record:
             for name, rows in found.items()}
 
   def grids(self) -> list[int]:
-    """The steps that have a grid of samples, `samples/step_00000100.png`."""
+    """Steps of the sample grids, `samples/step_00000100.png`."""
     names = glob.glob(os.path.join(glob.escape(self.folder), 'samples',
                                    'step_*.png'))
     return sorted(int(found[1]) for name in names if (found := re.search(
         r'step_(\d{8,})\.png$', name)))
 
   def findings(self) -> list[tuple[str, str, str, str]]:
-    """(step, finding, numbers, what to try) of the watchdog."""
+    """(step, finding, numbers, advice) of the watchdog."""
     return health.read_report(self._path('report.md'))
 
   def recipe(self) -> str:
-    """The --config of the first launch, '' if it is not known."""
+    """--config of the first launch, '' if unknown."""
     rows = read_rows(self._path('launches.jsonl'))
     argv = rows[0][1].get('argv', []) if rows and rows[0][1] else []
     for i, argument in enumerate(argv):
@@ -123,10 +123,10 @@ class Record:
     return ''
 
   def changes(self) -> tuple[str, list[tuple[str, str, str]]]:
-    """What the config was compared with, and (key, there, here) that differ.
+    """(name of the recipe, [(key, its value, value here)]).
 
-    Of the recipes only those that come with the program are opened: a run, and
-    the file that it names, may come from anybody.
+    The name is '' for a comparison with the defaults. Only recipes of this
+    package are executed: the run folder may come from an untrusted source.
     """
     name = os.path.basename(self.recipe().partition(':')[0]).removesuffix('.py')
     try:
@@ -143,7 +143,7 @@ class Record:
 
 
 def _kind(row):
-  """What must be the same for two scores to be of one curve."""
+  """Must be equal for scores of one curve."""
   how = row.get('protocol') or {}
   return [how.get(key) for key in (
       'extractor_sha256', 'data_fingerprint', 'num_real', 'weights')]
@@ -157,20 +157,19 @@ def _stat(path):
 
 
 def thin(steps, values, most: int) -> tuple[list, list, list]:
-  """At most `most` points of a curve, from which no spike is missing.
+  """Reduces a curve to at most `most` points and keeps its spikes.
 
-  A longer curve is cut into parts of equally many points, of which the lowest
-  and the highest stay, where they were, and one that is not finite if there
-  is any.
+  A longer curve is split into buckets of equally many points; the minimum, the
+  maximum and the first non-finite point of each are kept.
 
   Args:
     steps: [N].
     values: [N].
-    most: points that are left, at least 6.
+    most: at least 6.
 
   Returns:
-    steps; values, None for what is not finite; the means of the parts for
-    smoothing, [] for a curve that is left as it is.
+    steps; values, None if not finite; means of the buckets, for smoothing, []
+    if the curve is not reduced.
   """
   steps, values = np.asarray(steps), np.asarray(values, np.float64)
   if len(values) <= most:
@@ -194,5 +193,5 @@ def thin(steps, values, most: int) -> tuple[list, list, list]:
 
 
 def _short(value):
-  """Six digits: what a screen can show, and a third of the bytes."""
+  """Six digits, to save bytes; None if not finite."""
   return float(f'{value:.6g}') if math.isfinite(value) else None

@@ -100,14 +100,14 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
 
 
 def overlay(folders: Sequence[str], *, out: str = '') -> str:
-  """Lays the curves of several runs over each other; says what was written.
+  """Writes a page that overlays several runs; returns what was written.
 
   Args:
-    folders: the working directories of the runs.
-    out: folder of the page, by default `report` beside them.
+    folders: the run folders.
+    out: folder of the page; by default `report` beside them.
 
   Raises:
-    WorkdirError, RequestError: with what to do.
+    WorkdirError, RequestError: with a fix.
   """
   page = _page(folders, out)
   page.write()
@@ -116,32 +116,32 @@ def overlay(folders: Sequence[str], *, out: str = '') -> str:
 
 
 def follow(folders: Sequence[str], *, out: str = '', port: int = 0) -> str:
-  """Serves the page of runs that go on, until Ctrl-C.
+  """Serves the page, updated as the runs continue, until Ctrl-C.
 
-  Nothing is drawn from checkpoints, as the run may need all of its device.
+  Draws no pictures, as training may need the whole device.
 
   Args:
-    folders: of one run, or of several that are laid over each other.
-    out: folder of the page, by default `report` in or beside them.
-    port: on this machine alone; 0 for a free one, which is printed.
+    folders: one run folder, or several to overlay.
+    out: folder of the page; by default `report` in the folder or beside them.
+    port: on 127.0.0.1; 0 for a free one.
 
   Raises:
-    WorkdirError, RequestError: with what to do.
+    WorkdirError, RequestError: with a fix.
   """
   page = _page(folders, out)
   with serve.serving(page, port) as url:
-    print(f'{url}  shows it while it goes on; Ctrl-C ends this, not the run',
+    print(f'{url}  (Ctrl-C stops the server, not the run)',
           flush=True)
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
       signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
       while True:
         time.sleep(1)
-  return f'as it was last: {os.path.join(page.out, "index.html")}'
+  return f'the last state is in {os.path.join(page.out, "index.html")}'
 
 
 def runs(patterns: Sequence[str]) -> list[str]:
-  """The folders of runs that the patterns match, as 'runs/sweep/*' does.
+  """Run folders that match patterns such as 'runs/sweep/*'.
 
   Raises:
     WorkdirError: there is none.
@@ -157,7 +157,8 @@ def runs(patterns: Sequence[str]) -> list[str]:
 def _page(folders, out):
   if out and not os.path.exists(os.path.join(out, 'data.js')) and (
       os.path.exists(os.path.join(out, 'index.html'))):
-    raise RequestError(f'--out={out}: holds a page of something else')
+    raise RequestError(f'--out={out}: has an index.html of another program; '
+                       'give another folder')
   beside = folders[0] if len(folders) == 1 else os.path.commonpath([
       os.path.dirname(os.path.abspath(folder)) for folder in folders])
   return Page(folders, out or os.path.join(beside, 'report'))

@@ -1,4 +1,4 @@
-"""Serves a page while its runs go on, to this machine alone."""
+"""Serves a page on 127.0.0.1 during training."""
 
 import contextlib
 import http
@@ -19,17 +19,17 @@ _TYPES = {'.html': 'text/html; charset=utf-8', '.js': 'text/javascript',
 
 @contextlib.contextmanager
 def serving(page: Page, port: int = 0) -> Iterator[str]:
-  """Serves a page, and writes it, at the beginning and at the end; its URL.
+  """Yields the URL of a page; also writes it, at the start and at the end.
 
-  The folders are seen as they lie, from the one that holds them all, but only
-  the files of the page and the pictures of its runs are there.
+  URLs are paths relative to the common folder of the page and its runs, but
+  only files of the page and images of its runs are served.
 
   Args:
-    page: what is served.
+    page: what to serve.
     port: 0 for a free one.
 
   Raises:
-    RequestError: the port cannot be had; nothing is written.
+    RequestError: the port is not available; nothing is written.
     WorkdirError: the folder cannot be written.
   """
   home = os.path.commonpath([os.path.realpath(path) for path in (
@@ -45,7 +45,7 @@ def serving(page: Page, port: int = 0) -> Iterator[str]:
   try:
     server = http.server.ThreadingHTTPServer((_HOST, port), Handler)
   except (OSError, OverflowError) as e:
-    raise RequestError(f'--port={port} of {_HOST} cannot be had: {e}; '
+    raise RequestError(f'--port={port} of {_HOST} is not available: {e}; '
                        '--port=0 takes a free one') from e
   port = server.server_address[1]
   Handler.hosts = {f'{_HOST}:{port}', f'localhost:{port}'}
@@ -62,14 +62,14 @@ def serving(page: Page, port: int = 0) -> Iterator[str]:
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-  """Answers GET; all that it has no business with is 404."""
+  """Answers GET; 404 for everything else than the page and its images."""
 
   protocol_version = 'HTTP/1.1'
 
   def do_GET(self):
-    """Answers."""
+    """Sends a file."""
     path = self.path.partition('?')[0]
-    # A page of another site whose name leads to this machine sends that name.
+    # Against DNS rebinding: a site whose name resolves to 127.0.0.1.
     if self.headers.get('Host') not in self.hosts:
       return self._nothing()
     if path == '/' != self.at:
@@ -86,16 +86,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                **{'Content-Type': _TYPES[os.path.splitext(name)[1]]})
 
   def log_message(self, *_):
-    """Says nothing."""
+    """Logs nothing."""
 
   def _data(self):
-    """What is new; 304 for a page that has it all."""
+    """Sends data.js; 304 if nothing has changed."""
     with self.lock:
       try:
         version = self.page.version
         if version != self.known[0]:
           type(self).known = version, self.page.data(following=True)
-      except (UserError, OSError):  # A folder has been moved or damaged.
+      except (UserError, OSError):  # A folder was moved or damaged.
         return self._nothing()
       version, data = self.known
     tag = f'"{hash(version):x}"'
@@ -105,14 +105,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                **{'Content-Type': _TYPES['.js']})
 
   def _file(self, url) -> str:
-    """The file of a URL, '' for none that may be seen."""
+    """File of a URL, '' if it may not be served."""
     parts = urllib.parse.unquote(url).split('/')[1:]
     if url.endswith('/'):
       parts[-1] = 'index.html'
     name = os.path.join(self.home, *parts)
     if '' in parts or {'.', '..'} & set(parts) or '\0' in url + name:
       return ''
-    # As it lies: what a link leads to would be another name.
+    # No symbolic links.
     known = os.path.realpath(name) == name and self._may_see(*os.path.split(
         name))
     return name if known else ''
@@ -142,5 +142,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     for name, value in headers.items():
       self.send_header(name, value)
     self.end_headers()
-    with contextlib.suppress(OSError):  # The browser has gone.
+    with contextlib.suppress(OSError):  # The browser disconnected.
       self.wfile.write(data)

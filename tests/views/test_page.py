@@ -19,6 +19,7 @@ from gan_jax.views.records import Record, thin
 def run(copied_run):
   """A folder of a run, and a function that logs rows in it."""
   folder = copied_run('ring', 'ring')
+  shutil.rmtree(folder / 'report', ignore_errors=True)
 
   def log(*rows, name='scalars.jsonl'):
     with open(folder / name, 'a') as file:
@@ -198,7 +199,7 @@ def test_several_runs_over_each_other(two, cli):
     (['{two}/*', '--workdir={two}/a'], 'give the --workdir of the run'),
     (['{two}/none*'], 'no run in'),
     (['{two}/*', '--port=80'], '--port is of --follow'),
-    (['{two}/*', '--out={two}/site'], 'holds a page of something else'),
+    (['{two}/*', '--out={two}/site'], 'index.html of another program'),
     (['{two}/*', '--follow', '--port=70000'], 'port=70000'),
     (['{two}/*', '--out={two}/a/config.json'], 'cannot write')])
 def test_what_is_refused(two, cli, args, words):

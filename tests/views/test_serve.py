@@ -153,5 +153,5 @@ def test_ctrl_c_ends_it_with_the_page_as_it_was_last(folder):
     os.kill(process.pid, signal.SIGINT)
     said = process.stdout.read()
     assert process.wait(20) == 0
-  assert said == f'as it was last: {folder}/report/index.html\n'
+  assert said == f'the last state is in {folder}/report/index.html\n'
   assert b'[2,4]' in (folder / 'report' / 'data.js').read_bytes()

@@ -1,11 +1,11 @@
-// The program of the page of --mode=report: curves, samples over time, and,
-// where the page is served while a run goes on, what is new.
+// The page of --mode=report: curves, samples over time, and, if the page is
+// served during training, updates.
 'use strict';
 
-const PAUSE = 3000;  // ms between two looks at a run that goes on
+const PAUSE = 3000;  // ms between updates
 const COLOURS = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00',
                  '#56B4E9', '#7A5195', '#8C6D31', '#666666', '#B22222'];
-const PARTS = ['disc', 'gen', 'real', 'fake', 'held_out'];  // keep their colour
+const PARTS = ['disc', 'gen', 'real', 'fake', 'held_out'];  // have fixed colours
 const FIRST = ['loss', 'scores', 'prob', 'logits', 'grad_norm'];
 const $ = id => document.getElementById(id);
 const make = (tag, text, to) => {
@@ -22,7 +22,7 @@ const short = value => value == null ? '' : Math.abs(value) >= 1e5
 
 let plots = [], shape = '', hidden = null, zoom = null;
 
-// What is drawn.
+// Curves.
 
 /** {title, group, series: [{name, colour, x, y, mean, dash, band}]} of each panel. */
 function panels() {
@@ -34,7 +34,7 @@ function panels() {
   DATA.runs.forEach((run, i) => {
     for (const [name, [x, y, mean]] of Object.entries(run.curves)) {
       const group = prefix(name), part = name.slice(name.indexOf('/') + 1);
-      // Of one run the scalars of a group share a panel, if they are alike.
+      // Scalars of a group share a panel if there is one run.
       const shared = !many() && !['perf', 'others'].includes(group);
       const at = found.get(group)?.series.length ?? 0;
       into(group, shared ? group : name, {
@@ -57,11 +57,12 @@ function panels() {
       }
     }
   });
+  for (const {series} of found.values()) series.sort((a, b) => !!a.dash - !!b.dash);
   const rank = group => (FIRST.indexOf(group) + 1 || 99);
   return [...found.values()].sort((a, b) => rank(a.group) - rank(b.group));
 }
 
-/** Exponential moving average, as if it had begun at the first value. */
+/** Exponential moving average, debiased. */
 function smoothed({x, y, mean}, weight) {
   let sum = 0, total = 0;
   return (mean?.length ? mean : y).map(value => {
@@ -72,7 +73,7 @@ function smoothed({x, y, mean}, weight) {
   });
 }
 
-/** The series of a panel as uPlot wants them, and their joined values. */
+/** Series, bands and data of a panel for uPlot. */
 function drawn(panel) {
   const weight = +$('smooth').value, series = [{label: 'step'}], tables = [];
   const bands = [];
@@ -98,7 +99,7 @@ function drawn(panel) {
 function plot(panel, place) {
   const {series, bands, data} = drawn(panel);
   const values = data.slice(1).flatMap(y => y.filter(v => v != null));
-  // What has values below 0 gets an axis that is linear around it.
+  // Symmetric log (asinh) if some values are not positive.
   const log = $('log').checked && values.length > 0;
   const distr = !log ? 1 : values.some(v => v <= 0) ? 4 : 3;
   const zooms = {setSelect: u => {
@@ -124,7 +125,7 @@ function plot(panel, place) {
 
 const count = v => v >= 1e4 ? `${+(v / 1e3).toPrecision(6)}k` : String(v);
 
-/** The steps of all runs: one range for all panels. */
+/** Range of the steps of all runs. */
 function whole() {
   let low = Infinity, high = -Infinity;
   for (const run of DATA.runs) {
@@ -143,7 +144,7 @@ function show() {
   for (const {chart} of plots) chart.setData(chart.data);
 }
 
-/** All panels, anew; only their values where no curve has come or gone. */
+/** Draws all panels; `again`: only updates their data, if possible. */
 function draw(again) {
   const found = panels();
   const groups = [...new Set(found.map(panel => panel.group))];
@@ -232,7 +233,7 @@ function play() {
   $('play').textContent = playing ? 'pause' : 'play';
 }
 
-// What is new.
+// Updates.
 
 let tag = '';
 async function refresh() {
@@ -252,8 +253,8 @@ async function refresh() {
     }
     $('connection').hidden = true;
   } catch {
-    $('connection').textContent = 'No answer from --follow: this is how the '
-      + 'run was seen last.';
+    $('connection').textContent = 'The server does not answer: this is the last '
+      + 'state that it sent.';
     $('connection').hidden = false;
   }
   setTimeout(refresh, PAUSE);
