@@ -1,11 +1,12 @@
 """--mode=explore: a folder whose page draws a generator's images in a browser.
 
-The page runs the ONNX generator by onnxruntime-web, alone: no server, no network.
+The page runs the ONNX generator by onnxruntime-web: no server, no network.
 """
 
 import base64
 import gzip
 import hashlib
+import http.client
 import io
 import json
 import os
@@ -29,8 +30,9 @@ from gan_jax.views.templates import asset, fill
 from gan_jax.views.trained import Trained
 
 _PACKAGE = 'onnxruntime-web-1.30.0.tgz'
-_SHA512 = ('q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7Qm'
-           'RMDs1SigqR4CXAfKYQ==')  # As npm writes it, `integrity`.
+# As npm has it, under dist.integrity.
+_SHA512 = ('q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02V'
+           'b7QmRMDs1SigqR4CXAfKYQ==')
 _REGISTRY = 'https://registry.npmjs.org/'
 _SLIDERS, _LATENTS, _BYTES, _BATCH = 10, 4096, 2**28, 256
 
@@ -195,12 +197,12 @@ def _package() -> bytes:
   if path.exists() and _is_known(data := path.read_bytes()):
     return data
   url = f'{_registry().rstrip("/")}/onnxruntime-web/-/{_PACKAGE}'
-  fix = (f'; get {_REGISTRY}onnxruntime-web/-/{_PACKAGE} (33 MB) elsewhere, and '
-         f'put it into {path.parent}')
+  fix = (f'; get {_REGISTRY}onnxruntime-web/-/{_PACKAGE} (33 MB) elsewhere, '
+         f'and put it into {path.parent}')
   try:
     with urllib.request.urlopen(url, timeout=60) as answer:
       data = answer.read()
-  except (OSError, ValueError) as e:  # ValueError: not a URL.
+  except (OSError, http.client.HTTPException, ValueError) as e:
     raise RequestError(f'cannot get {url}: {first_line(e)}{fix}') from e
   if not _is_known(data):
     raise RequestError(f'{url} is not the file that is known by its SHA-512'

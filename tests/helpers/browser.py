@@ -72,7 +72,8 @@ class Page:
 
   def _read(self):
     while b'\0' not in self._rest:
-      assert select.select([self._reader], [], [], self._seconds)[0], 'no answer'
+      ready, _, _ = select.select([self._reader], [], [], self._seconds)
+      assert ready, 'no answer'
       self._rest += (read := os.read(self._reader, 2**20))
       assert read, 'the browser has ended'
     message, _, self._rest = self._rest.partition(b'\0')
@@ -89,7 +90,7 @@ class Page:
     """Waits until an expression is true."""
     end = time.monotonic() + self._seconds
     while not (value := self.eval(code)):
-      assert time.monotonic() < end, (code, self.eval('document.body.innerText'))
+      assert time.monotonic() < end, code
       time.sleep(0.02)
     return value
 

@@ -177,7 +177,8 @@ function random() {
   return moved();
 }
 
-function save(end) {
+async function save(end) {
+  await showing;
   saved[end] = structuredClone(now);
   const small = $(`go-${end}`).firstChild;
   [small.width, small.height] = [W, H];
@@ -259,8 +260,8 @@ function activate(slider) {
   active?.parentNode.classList.add('active');
 }
 
-function nudge(slider, change) {
-  slider.value = Number(slider.value) + change;
+function put(slider, value) {
+  slider.value = value;
   return set(slider);
 }
 
@@ -278,12 +279,17 @@ function listen() {
     for (const kind of ['focus', 'pointerdown']) {
       slider.addEventListener(kind, () => activate(slider));
     }
-    slider.addEventListener('dblclick', () => nudge(slider, -slider.value));
+    slider.addEventListener('dblclick', () => put(slider, 0));
   }
-  image.addEventListener('pointerdown', e => image.setPointerCapture(e.pointerId));
-  image.addEventListener('pointermove', e => {
-    if (active && image.hasPointerCapture(e.pointerId)) {
-      nudge(active, e.movementX / image.clientWidth * (active.max - active.min));
+  let from, value;  // where a drag began
+  image.addEventListener('pointerdown', event => {
+    image.setPointerCapture(event.pointerId);
+    [from, value] = [event.clientX, Number(active?.value)];
+  });
+  image.addEventListener('pointermove', event => {
+    if (active && image.hasPointerCapture(event.pointerId)) {
+      put(active, value + (event.clientX - from) / image.clientWidth
+          * (active.max - active.min));
     }
   });
   addEventListener('keydown', key);
@@ -306,7 +312,7 @@ function key(event) {
     const next = sliders.indexOf(active) + step;
     sliders[(next + sliders.length) % sliders.length].focus();
   } else if (change && active && !/radio|range/.test(type)) {
-    nudge(active, change * active.step);
+    put(active, Number(active.value) + change * active.step);
   } else {
     return;
   }
@@ -331,7 +337,7 @@ async function start() {
                                               {executionProviders: ['wasm']});
   for (const end of ['b', 'a']) {
     await random();
-    save(end);
+    await save(end);
   }
   activate(active);
   listen();
