@@ -209,7 +209,9 @@ def explorer(tmp_path_factory):
     out = base / os.path.basename(run)
     if not out.exists():
       try:
-        explore.explore(str(run), str(out))
+        with pytest.MonkeyPatch.context() as patch:
+          patch.setenv('GAN_JAX_CACHE', str(base))  # Got once for all tests.
+          explore.explore(str(run), str(out))
       except RequestError as e:
         if 'cannot get' in str(e):
           pytest.skip(str(e))
@@ -318,6 +320,44 @@ def test_by_clicking(explorer, made_run, tmp_path):
     pixels = page.eval('[...paint.getImageData(0, 0, W, H).data]')
     with Image.open(files[0]) as image:
       assert (np.asarray(image.convert('RGBA')).ravel() == pixels).all()
+
+
+@pytest.mark.slow
+def test_other_priors(explorer, made_run, tmp_path):
+  url, session = explorer(made_run('cgan'))
+  with browser.opened(url, tmp_path) as page:
+    shown(page, session)
+
+    def prior(name, size, **latent):
+      latent |= {'name': name, 'size': size}
+      return np.array(page.eval(
+          f'(Object.assign(latent, {json.dumps(latent)}), '
+          'Array.from({length: 3000}, drawn))'))
+
+    def truncated(bound, z):
+      return np.array(page.eval(
+          f'(document.getElementById("truncation").value = {bound}, '
+          f'truncated({json.dumps(z.tolist())}))'))
+
+    z = prior('normal', 2)
+    assert np.abs([z.mean(0), z.std(0) - 1]).max() < 0.1
+    z = prior('sphere', 2)
+    np.testing.assert_allclose(np.linalg.norm(z, axis=1), np.sqrt(2))
+    np.testing.assert_allclose(page.eval('fitted([3, 4])'),
+                               np.sqrt(2) * np.array([0.6, 0.8]))
+    z = prior('uniform', 2)
+    assert (np.abs(z.std(0) - 1 / np.sqrt(3)) < 0.03).all()
+    assert page.eval('fitted([2, -0.5])') == [1, -0.5]
+    np.testing.assert_allclose(truncated(0.4, z[0]), 0.4 * z[0])
+    z = prior('truncated_normal', 2, bound=1.5)
+    assert 1.3 < np.abs(z).max() <= 1.5
+    assert page.eval('fitted([-2, 0.5])') == [-1.5, 0.5]
+    outer, inner = (norm.cdf([-b, b]) for b in (1.5, 0.5))
+    quantile = (norm.cdf(z[0]) - outer[0]) / np.ptp(outer)
+    np.testing.assert_allclose(
+        truncated(0.5, z[0]), norm.ppf(inner[0] + quantile * np.ptp(inner)),
+        atol=1e-4)
+    assert page.eval('DATA.pool = [[7]], drawn()') == [7]
 
 
 @pytest.mark.slow
