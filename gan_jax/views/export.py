@@ -24,7 +24,7 @@ from gan_jax.views.templates import fill
 from gan_jax.views.trained import Trained
 
 _CHECKED, _TOLERANCE = 64, 1e-4
-# How numpy draws n latents of `gan_jax.game.latents`; braces hold its arguments.
+# How numpy draws n latents of each of `gan_jax.game.latents`.
 PRIORS = {
     'normal': 'z = rng.normal(size=(n, {size}))',
     'uniform': 'z = rng.uniform(-1, 1, (n, {size}))',
@@ -153,8 +153,8 @@ def onnx_of(run):
         f'differ by {worst:.2g}, above {_TOLERANCE:g}; jax2onnx converts one '
         'of its operations wrongly, or its weights are not finite; '
         'F.stablehlo holds it as it is')
-  return data, (f'{_signature(run, run.conditional)}; on {_CHECKED} latents the '
-                f'largest difference from ours is {worst:.2g}')
+  return data, (f'{_signature(run, run.conditional)}; on {_CHECKED} latents '
+                f'the largest difference from ours is {worst:.2g}')
 
 
 def converter():
@@ -244,9 +244,9 @@ def _recipe(run) -> tuple[str, str]:
   # `--flag value` as `--flag=value`, and without where it was run.
   flags = re.findall(r'--?([^\0=]+)(?:[=\0](?!-)([^\0]*))?',
                      '\0'.join(argv[1:]))
-  config = dict(flags).get('config')
-  if not config:
+  flags = [(key, re.sub(r'^/.*/', '', value) if key == 'config' else value)
+           for key, value in flags if key.startswith('config')]
+  if not (config := dict(flags).get('config')):
     return os.path.basename(os.path.abspath(run.folder)), ''
   return config, ' '.join(['python -m gan_jax.main', *(
-      shlex.quote(f'--{key}={value}') for key, value in flags
-      if key.startswith('config'))])
+      shlex.quote(f'--{key}={value}') for key, value in flags)])

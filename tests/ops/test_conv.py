@@ -52,7 +52,7 @@ def test_plain_ones_are_of_lax_and_have_the_same_values(
     size, i, o, window, stride, padding):
   x = normal(0, 3, *size, i)
   kernel = normal(1, *window, i, o) / np.float32(np.sqrt(i * np.prod(window)))
-  for function, plainly, x, args in (
+  for function, plainly, given, args in (
       (conv, plain(x, kernel, stride, padding), x, {}),
       (conv_transpose, plain_transpose(
           y := normal(2, *plain(x, kernel, stride, padding).shape),
@@ -64,12 +64,12 @@ def test_plain_ones_are_of_lax_and_have_the_same_values(
       with ops.plain():
         return function(x, k, stride=stride, padding=padding, **args)
 
-    assert_close(jax.jit(within)(x), plainly, 1e-6)
+    assert_close(jax.jit(within)(given), plainly, 1e-6)
     batch, = jax.export.symbolic_shape('batch')
-    struct = jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype)
+    struct = jax.ShapeDtypeStruct((batch, *given.shape[1:]), given.dtype)
     exported = jax.export.export(jax.jit(within))(struct)
     assert exported.out_avals[0].shape == (batch, *plainly.shape[1:])
-    names = {e.primitive.name for e in jax.make_jaxpr(within)(x).eqns}
+    names = {e.primitive.name for e in jax.make_jaxpr(within)(given).eqns}
     assert 'conv_general_dilated' in names
     assert not names & {'conv', 'conv_image'}
 

@@ -31,7 +31,8 @@ def _quick(monkeypatch):
   once(results, 'equilibrium', lambda loss, size: (id(loss), size))
   # Of the Diagnoser, which measures one game like another of the same rules.
   once(parallel, 'everywhere', lambda function, mesh: (
-      id(function.__self__._game), mesh))
+      id(getattr(getattr(function, '__self__', function), '_game', function)),
+      mesh))
 
 
 @pytest.fixture(scope='session')

@@ -1,9 +1,11 @@
 """The page of a run in a browser: its script draws the curves."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -11,7 +13,7 @@ from gan_jax.views.page import Page
 
 
 @pytest.mark.slow
-def test_chromium_draws_curves_and_grids(copied_run, tmp_path):
+def test_chromium_draws_curves_and_grids(copied_run):
   browser = shutil.which('chromium')
   if not browser:
     pytest.skip('needs chromium')
@@ -24,11 +26,14 @@ def test_chromium_draws_curves_and_grids(copied_run, tmp_path):
   (folder / 'samples').mkdir(exist_ok=True)
   (folder / 'samples' / 'step_00000040.png').write_bytes(b'')
   Page([folder], folder / 'report').write()
-  done = subprocess.run(
-      [browser, '--headless', '--no-sandbox', '--disable-gpu',
-       f'--user-data-dir={tmp_path / "profile"}', '--virtual-time-budget=3000',
-       '--dump-dom', f'file://{folder}/report/index.html'],
-      capture_output=True, text=True, timeout=120, check=True)
+  # The paths of its sockets must be short.
+  with tempfile.TemporaryDirectory(dir='/tmp') as short:
+    done = subprocess.run(
+        [browser, '--headless', '--no-sandbox', '--disable-gpu',
+         f'--user-data-dir={short}/profile', '--virtual-time-budget=3000',
+         '--dump-dom', f'file://{folder}/report/index.html'],
+        env={**os.environ, 'TMPDIR': short}, capture_output=True, text=True,
+        timeout=120, check=True)
   # Only a script that has come to its end says so.
   assert re.search(r'<body data-drawn="\d+"', done.stdout)
   assert re.findall(r'<h3>(.*?)</h3>', done.stdout)[:3] == [
