@@ -19,7 +19,8 @@ import gan_jax
 from gan_jax import pictures
 from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError, first_line
-from gan_jax.base.files import read_rows, write_file
+from gan_jax.base.files import write_file
+from gan_jax.run import files
 from gan_jax.views.templates import fill
 from gan_jax.views.trained import Trained
 
@@ -239,13 +240,8 @@ def latent_of(run) -> dict:
 
 def _recipe(run) -> tuple[str, str]:
   """The --config that started the run, and the command, '' if unknown."""
-  rows = read_rows(os.path.join(run.folder, 'launches.jsonl'))
-  argv = [*(row for _, row in rows if row), {}][0].get('argv', [])
-  # `--flag value` as `--flag=value`, and without where it was run.
-  flags = re.findall(r'--?([^\0=]+)(?:[=\0](?!-)([^\0]*))?',
-                     '\0'.join(argv[1:]))
   flags = [(key, re.sub(r'^/.*/', '', value) if key == 'config' else value)
-           for key, value in flags if key.startswith('config')]
+           for key, value in files.launched(run.folder)]
   if not (config := dict(flags).get('config')):
     return os.path.basename(os.path.abspath(run.folder)), ''
   return config, ' '.join(['python -m gan_jax.main', *(
