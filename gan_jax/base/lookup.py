@@ -14,6 +14,7 @@ import pkgutil
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from gan_jax.base.errors import Problem
@@ -112,8 +113,8 @@ def find(room: str, name: str, kind: str = '') -> Callable:
   return getattr(importlib.import_module('.'.join([room, *parents])), last)
 
 
-def package(name: str):
-  """Imports an optional package.
+def package(name: str, where: str = ''):
+  """Imports an optional package; `where` pip finds it, if not by its name.
 
   Raises:
     ValueError: it is not installed.
@@ -122,7 +123,7 @@ def package(name: str):
     return importlib.import_module(name)
   except ImportError as e:
     raise ValueError(f'needs the package {name}, which cannot be imported '
-                     f'({e}): pip install {name}') from e
+                     f'({e}): pip install {where or name}') from e
 
 
 def check(room: str, spec: Any, path: str, available: Iterable[str] = (),
@@ -164,7 +165,8 @@ def check_arguments(function: Callable, arguments: Mapping, path: str,
     elif rule := _wrong_choice(value, settable[key].annotation):
       problems.append(Problem(f'{path}.{key}', value, rule))
     elif not (_fits(value, settable[key].default)
-              or callable(value) and may_be_schedule(settable[key])):
+              or callable(value) and may_be_schedule(settable[key])
+              or is_choice_of_types(settable[key], value)):
       wanted = type(settable[key].default).__name__
       problems.append(Problem(f'{path}.{key}', value, f'must be a {wanted}'))
   missing = [k for k, p in settable.items()
@@ -217,6 +219,14 @@ def parameters(function) -> dict[str, inspect.Parameter]:
 def may_be_schedule(parameter: inspect.Parameter) -> bool:
   """Whether an argument is annotated as `Number`."""
   return get_args(parameter.annotation) == (float, Callable)
+
+
+def is_choice_of_types(parameter: inspect.Parameter, *values) -> bool:
+  """Whether it is annotated as `str | tuple`, or as such, and values fit."""
+  types = get_args(parameter.annotation)
+  return (isinstance(parameter.annotation, UnionType)
+          and all(isinstance(t, type) and t is not NoneType for t in types)
+          and all(isinstance(value, types) for value in values))
 
 
 def _wrong_choice(value, annotation) -> str:

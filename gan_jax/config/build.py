@@ -32,6 +32,7 @@ class DataInfo(NamedTuple):
   classes: the label values that occur, () for data without labels.
   manifest: path of the list of the data's files, or ''.
   unlabelled: number of examples without a label in a labelled set.
+  notices: what may surprise in how the data were read.
   """
 
   name: str
@@ -43,6 +44,7 @@ class DataInfo(NamedTuple):
   licence: str
   manifest: str = ''
   unlabelled: int = 0
+  notices: tuple[str, ...] = ()
 
 
 def info_of(source: Source) -> DataInfo:
@@ -52,7 +54,8 @@ def info_of(source: Source) -> DataInfo:
   return DataInfo(
       source.name, tuple(source.images.shape[1:]), len(source.images),
       source.num_classes, tuple(classes), source.fingerprint, source.licence,
-      source.report.get('manifest', ''), len(source.labels) - len(known))
+      source.report.get('manifest', ''), len(source.labels) - len(known),
+      tuple(source.report.get('notices', ())))
 
 
 def units_of(config: Mapping, info: DataInfo, train_steps: int):

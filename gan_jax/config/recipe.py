@@ -176,6 +176,7 @@ def choice(key: str, name: str) -> dict:
     if argument not in home.supplied:
       # A float field would reject a schedule.
       scheduled = lookup.may_be_schedule(found[argument]) or (
+          lookup.is_choice_of_types(found[argument])) or (
           home.module == 'optax' and isinstance(value, float))
       spec[argument] = rate(value) if scheduled else value
   if key == 'data':

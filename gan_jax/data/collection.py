@@ -3,8 +3,8 @@
 A set (such as a folder) lists its `File`s and says how to read one. `load`
 makes
 two passes: the first reads all files and headers, which give the cache key, the
-number of channels and whether a resize is missing; the second decodes into the
-cache.
+number of channels, the range of deep pixels and whether a resize is missing;
+the second decodes into the cache.
 """
 
 import collections
@@ -23,7 +23,7 @@ from PIL import Image
 
 from gan_jax.base.errors import DataError
 from gan_jax.base.files import try_write_file
-from gan_jax.data import cache, images
+from gan_jax.data import cache, images, values
 from gan_jax.data.files import printable, reason
 from gan_jax.data.prepare import Source, make_source
 
@@ -33,9 +33,11 @@ _BLOCK = 128  # files whose images are in memory at a time
 # A file written within this time of being read might change once more without
 # a new date, where clocks are coarse; git calls it racy.
 _SETTLED = 2 * 10 ** 9  # nanoseconds
+_RANGES = 1  # to be increased when `values` decides otherwise
 _NOTES = {'animated': 'animated or of several pages: first frame used',
           'rotated': 'turned upright, as EXIF says',
           'deep': 'of 16-bit colours: upper 8 bits kept',
+          'inverted': 'stored with 0 as white (MONOCHROME1): inverted',
           'alpha': 'with transparency'}
 
 
@@ -61,11 +63,13 @@ class _Record(NamedTuple):
   digest: bytes
   header: images.Header | None
   problem: str
+  span: values.Span | None = None  # where the range of the set depends on it
 
 
 def load(root: str, files: list[File], read: Callable, label: Callable, *,
          listed_at: int, skip_bad: bool, max_bad: float,
-         geometry: images.Geometry, notices: list) -> Source:
+         geometry: images.Geometry, notices: list, value_range='auto',
+         codec=images, reading=()) -> Source:
   """Decodes the images, or finds them in the cache, and labels them.
 
   Args:
@@ -79,7 +83,12 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
     max_bad: see above.
     geometry: applied to every image.
     notices: of the reader.
+    value_range: see `values.checked`.
+    codec: has `read_header`, `span` and `decode`, as `images` has.
+    reading: options of the reader that its pixels depend on.
   """
+  value_range = values.checked(value_range)
+
   def check(bad):
     """Raises DataError if more files are bad than may be skipped."""
     total, count = len(files), len(bad)
@@ -95,7 +104,8 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
 
   with warnings.catch_warnings(action='ignore'):
     # Pillow's, of large images and odd metadata: both are dealt with here.
-    entry = _entry(root, files, read, geometry.checked(), check, listed_at)
+    entry = _entry(root, files, read, geometry.checked(), check, listed_at,
+                   value_range, codec, reading)
   bad = entry.notes['refused']
   check(bad)  # the entry may have been made under another rule
   labels, num_classes, class_names, more = label(
@@ -109,10 +119,12 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
                           *map(printable, more)]})
 
 
-def _entry(root, files, read, geometry, check, listed_at) -> cache.Entry:
+def _entry(root, files, read, geometry, check, listed_at, value_range, codec,
+           reading) -> cache.Entry:
   """Finds the cache entry by dates, else by contents, else decodes."""
   index = os.path.join(cache.root(), 'folders', cache.key_of(
-      images.DECODER, os.path.realpath(root), tuple(geometry)) + '.json')
+      images.DECODER, os.path.realpath(root), tuple(geometry), value_range,
+      reading, _RANGES) + '.json')
   state = _hash(file[:4] for file in files)
   try:
     with open(index) as file:
@@ -121,14 +133,19 @@ def _entry(root, files, read, geometry, check, listed_at) -> cache.Entry:
       return entry
   except (OSError, ValueError, KeyError, TypeError):
     pass  # a new folder, or another geometry
-  records = list(_parallel(partial(_examine, read), files, 'read'))
+  examine = partial(_examine, read, codec, value_range)
+  records = list(_parallel(examine, files, 'read'))
   bad = [(r.file.path, r.problem) for r in records if r.problem]
   if len(bad) == len(files):
     check(bad)
-  key = cache.key_of('folder', images.DECODER, tuple(geometry),
-                     _hash((r.file.path, r.digest) for r in records))
+  # Nothing more for 8-bit images, whose entries are as old as the cache.
+  more = ((value_range, reading, _RANGES) if reading or any(
+      r.span for r in records) else ())
+  key = cache.key_of('folder', images.DECODER, tuple(geometry), _hash(
+      (r.file.path, r.digest) for r in records), *more)
   entry = cache.read(key, True) or cache.write(key, *_decoded(
-      root, [r for r in records if r.header], bad, read, geometry, check))
+      root, [r for r in records if r.header], bad, read, geometry, check,
+      value_range, codec))
   settled = listed_at - max(file.mtime for file in files) > _SETTLED
   # What could not be read today may be there tomorrow, with the same date.
   if settled and all(r.digest or r.file.problem for r in records):
@@ -144,7 +161,7 @@ def _hash(items) -> str:
   return digest.hexdigest()
 
 
-def _examine(read, file) -> _Record:
+def _examine(read, codec, value_range, file) -> _Record:
   if file.problem:
     return _Record(file, b'', None, file.problem)
   if file.size > images.MAX_BYTES:
@@ -154,17 +171,25 @@ def _examine(read, file) -> _Record:
   try:
     data = read(file.path)
     digest = hashlib.sha256(data).digest()
-    return _Record(file, digest, images.read_header(data), '')
+    header = codec.read_header(data)
+    if value_range == values.AUTO and header.kind == 'bytes':
+      return _Record(file, digest, header, '')
+    span = codec.span(data)
+    if value_range == values.AUTO and header.kind in ('bits', 'floats'):
+      values.choose(span, value_range)  # each by itself, so that it is skipped
+    return _Record(file, digest, header, '', span)
   except OSError as error:
     return _Record(file, b'', None, f'cannot be read ({reason(error)})')
-  except images.BadImageError as error:
+  except (images.BadImageError, DataError) as error:
     return _Record(file, digest, None, printable(str(error)))
 
 
-def _decoded(root, good, bad, read, geometry, check):
+def _decoded(root, good, bad, read, geometry, check, value_range, codec):
   """Shape, images and notes of all valid files, for `cache.write`."""
   geometry, shape = _settle(root, [r.header for r in good], geometry)
+  ranges, said = _ranges(root, good, value_range)
   used, sizes, notes = [], collections.Counter(), collections.Counter()
+  largest = 0  # of what is stored in bytes
 
   def one(record):
     try:
@@ -177,39 +202,68 @@ def _decoded(root, good, bad, read, geometry, check):
       raise DataError(f'{path!r} changed while it was read: start again once '
                       f'nothing writes there')
     try:
-      image = images.decode(data)
+      image = codec.decode(data, *ranges.get(record.header.kind, (0, 255)))
       if image.shape[:2] != record.header[:2]:
         raise images.BadImageError('header and pixels are of different sizes')
-      return record, geometry.image(image), ''
+      # Without alpha.
+      colours = image[..., :-1] if image.shape[2] in (2, 4) else image
+      return record, geometry.image(image), '', int(colours.max())
     except (images.BadImageError, DataError) as error:
-      return record, None, printable(str(error))
+      return record, None, printable(str(error)), 0
 
   def decoded():
-    for record, image, problem in _parallel(one, good, 'decode'):
+    nonlocal largest
+    for record, image, problem, top in _parallel(one, good, 'decode'):
       if problem:
         bad.append((record.file.path, problem))
         continue
       used.append((record.file.path, record.digest))
       sizes[f'{record.header.width}x{record.header.height}'] += 1
       notes.update(record.header.notes)
+      largest = max(largest, top if record.span is None else 255)
       yield image
     bad.sort()
     check(bad)
 
   def finish():
     notices = [f'{notes[name]:,} of {len(used):,} images {text}'
-               for name, text in _NOTES.items() if notes[name]]
+               for name, text in _NOTES.items() if notes[name]] + said
+    dark = values.choose(values.Span('bytes', 0, largest), values.AUTO)[2]
+    notices += [dark] if dark else []
     return dict(sizes=dict(sizes.most_common(50)), refused=bad,
                 notices=notices), cache.manifest(used)
 
   return shape, decoded(), finish
 
 
+def _ranges(root, records, value_range) -> tuple:
+  """{kind: (black, white)} of the numbers of a set, and what to say of it."""
+  found, counts = {}, collections.Counter()
+  for record in records:
+    if span := record.span:
+      counts[span.kind] += 1
+      found[span.kind] = found.get(span.kind, span) | span
+  ranges, said = {}, []
+  for kind, span in found.items():
+    try:
+      black, white, note = values.choose(span, value_range)
+    except DataError as error:
+      raise DataError(f'{printable(root)!r}: {counts[kind]:,} of '
+                      f'{len(records):,} images with {error}') from error
+    ranges[kind] = black, white
+    if note:
+      part = ('' if counts[kind] == len(records) else
+              f'{counts[kind]:,} of {len(records):,} images: ')
+      said.append(part + note)
+  return ranges, said
+
+
 def _settle(root, headers, geometry):
   """Geometry with its number of channels, and the shape of all images."""
   if not geometry.channels:
     colour = any(header.colour for header in headers)
-    geometry = geometry._replace(channels=3 if colour else 1)
+    most = max(header.channels for header in headers)
+    geometry = geometry._replace(channels=most or (3 if colour else 1))
   sizes = collections.Counter((h.width, h.height) for h in headers)
   after = {geometry.size(height, width) for width, height in sizes}
   if len(after) > 1:

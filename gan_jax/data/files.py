@@ -5,6 +5,7 @@ import csv
 import difflib
 import itertools
 import os
+import tarfile
 import tokenize
 import zipfile
 import zlib
@@ -118,8 +119,9 @@ def one_error(path, kind):
   except DataError:
     raise
   except (OSError, EOFError, ValueError, TypeError, SyntaxError, RuntimeError,
-          MemoryError, OverflowError, zlib.error, zipfile.BadZipFile,
-          tokenize.TokenError, csv.Error) as error:
+          MemoryError, OverflowError, LookupError, zlib.error,
+          zipfile.BadZipFile, tarfile.TarError, tokenize.TokenError,
+          csv.Error) as error:
     raise DataError(
         f'{path!r}: damaged, truncated or unreadable ({reason(error)}); it '
         f'must be a complete {kind}: download or write it again') from error

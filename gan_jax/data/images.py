@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from gan_jax.base.errors import DataError
+from gan_jax.data import values
 from gan_jax.data.files import check_memory, looks_like, reason
 
 DECODER = 1  # after an increase, cached images are decoded again
@@ -23,8 +24,9 @@ _MIN_SIDE = 2  # 1x1 is what web trackers and failed downloads leave
 _MAX_ASPECT = 20  # a divider or a banner, not a picture
 # Other formats are never tried: EPS, for one, would run Ghostscript.
 _FORMATS = ('PNG', 'JPEG', 'WEBP', 'GIF', 'BMP', 'TIFF', 'PPM')
-_GREY = ('1', 'L', 'LA', 'La', 'I', 'I;16', 'I;16B', 'I;16L', 'I;16N')
+_GREY = ('1', 'F', 'L', 'LA', 'La', 'I', 'I;16', 'I;16B', 'I;16L', 'I;16N')
 _ORIENTATION = 0x0112  # tag of EXIF
+_PHOTOMETRIC = 262  # tag of TIFF; 0: white is zero
 _TURNS = dict(enumerate(
     (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180,
      Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE,
@@ -42,7 +44,9 @@ class Header(NamedTuple):
   height: int  # upright
   width: int
   colour: bool  # it may hold more than grey; palettes count as colour
-  notes: tuple  # of 'animated', 'rotated', 'deep', 'alpha'
+  notes: tuple  # of 'animated', 'rotated', 'deep', 'alpha', 'inverted'
+  kind: str = 'bytes'  # of its numbers: see `values.Span`
+  channels: int = 0  # where neither grey, RGB nor RGBA is meant
 
 
 @contextlib.contextmanager
@@ -67,16 +71,7 @@ def read_header(data: bytes) -> Header:
   """Reads the header; BadImageError if the image must not be decoded."""
   with opened(data) as image:
     width, height = image.size
-    what = f'{width}x{height} pixels'
-    if width * height > _MAX_PIXELS:
-      raise BadImageError(f'too large: {what}, over {_MAX_PIXELS:,} in all')
-    if min(width, height) < _MIN_SIDE:
-      raise BadImageError(f'too small: {what}, under {_MIN_SIDE} on a side')
-    if max(width, height) > _MAX_ASPECT * min(width, height):
-      raise BadImageError(f'too long: {what}, over {_MAX_ASPECT}:1')
-    if image.mode == 'F':
-      raise BadImageError('floating-point pixels, whose range is unknown: '
-                          'convert it to 8 or 16 bits')
+    check_size(width, height)
     orientation = _orientation(image, data)
     if orientation > 4 and image.format != 'TIFF':
       width, height = height, width
@@ -84,19 +79,74 @@ def read_header(data: bytes) -> Header:
              and getattr(image, 'is_animated', False),
              'rotated': orientation > 1, 'deep': _is_deep(image, data),
              'alpha': image.has_transparency_data}
+    notes['inverted'] = _kind(image) != 'bytes' and _is_inverted(image)
     return Header(height, width, image.mode not in _GREY,
-                  tuple(name for name, given in notes.items() if given))
+                  tuple(name for name, given in notes.items() if given),
+                  _kind(image))
 
 
-def decode(data: bytes) -> np.ndarray:
+def check_size(width, height):
+  """BadImageError for a size that no picture has."""
+  what = f'{width}x{height} pixels'
+  if width * height > _MAX_PIXELS:
+    raise BadImageError(f'too large: {what}, over {_MAX_PIXELS:,} in all')
+  if min(width, height) < _MIN_SIDE:
+    raise BadImageError(f'too small: {what}, under {_MIN_SIDE} on a side')
+  if max(width, height) > _MAX_ASPECT * min(width, height):
+    raise BadImageError(f'too long: {what}, over {_MAX_ASPECT}:1')
+
+
+def span(data: bytes) -> values.Span:
+  """The numbers of a file whose header was accepted; alpha is none of them."""
+  with _loaded(data) as image:
+    if (kind := _kind(image)) == 'bytes':
+      array = as_array(image, 'L' if image.mode in _GREY else 'RGB')
+    else:
+      array = np.asarray(image)
+    return span_of(kind, array)
+
+
+def span_of(kind, array, *stored) -> values.Span:
+  """`values.span`; BadImageError for NaN or Inf."""
+  try:
+    return values.span(kind, array, *stored)
+  except DataError as error:
+    raise BadImageError(str(error)) from error
+
+
+def _is_inverted(image) -> bool:
+  return image.format == 'TIFF' and image.tag_v2.get(_PHOTOMETRIC) == 0
+
+
+def _kind(image) -> str:
+  return {'F': 'floats', 'I': 'bits'}.get(image.mode[:1], 'bytes')
+
+
+def decode(data: bytes, black=0, white=255) -> np.ndarray:
   """Decodes a file whose header was accepted; BadImageError if it is damaged.
 
-  The first frame, upright. 16-bit grey is divided by 257 and rounded, as 65535
-  is white; of 16-bit colours the upper 8 bits are kept.
+  The first frame, upright. Numbers from black to white become 0..255; of 16-bit
+  colours the upper 8 bits are kept.
 
   Returns:
     uint8 [h, w, c], c = 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA.
   """
+  with _loaded(data) as image:
+    if _kind(image) != 'bytes':
+      return _scaled(image, black, white)
+    alpha = 'A' * image.has_transparency_data
+    array = as_array(image, ('L' if image.mode in _GREY else 'RGB') + alpha)
+    if (black, white) == (0, 255):
+      return array
+    colours = array.shape[2] - len(alpha)
+    return np.concatenate([
+        values.as_bytes(array[..., :colours], black, white),
+        array[..., colours:]], axis=2)
+
+
+@contextlib.contextmanager
+def _loaded(data):
+  """Opens and decodes; upright, and checked as far as its format allows."""
   with opened(data) as image:
     if image.format == 'PNG':
       image.verify()  # decoding does not check the checksums
@@ -104,12 +154,11 @@ def decode(data: bytes) -> np.ndarray:
     orientation = _orientation(image, data)
     turned = image.format == 'TIFF'  # by Pillow, as it loads
     image.load()
+    inverted = _is_inverted(image)
     if orientation > 1 and not turned:
       image = image.transpose(_TURNS[orientation])
-    if image.mode.startswith('I'):
-      return _eight_bits(image)
-    alpha = 'A' * image.has_transparency_data
-    return as_array(image, ('L' if image.mode in _GREY else 'RGB') + alpha)
+    image.info['inverted'] = inverted
+    yield image
 
 
 def as_array(image, mode) -> np.ndarray:
@@ -131,23 +180,22 @@ def _orientation(image, data) -> int:
 
 
 def _is_deep(image, data) -> bool:
-  if image.format == 'PNG' and not image.mode.startswith('I'):
+  if _kind(image) != 'bytes':
+    return False
+  if image.format == 'PNG':
     return data[24] == 16  # IHDR: bits per channel
-  return (image.format == 'TIFF' and not image.mode.startswith('I')
-          and max(image.tag_v2.get(258, (8,))) > 8)
+  return image.format == 'TIFF' and max(image.tag_v2.get(258, (8,))) > 8
 
 
-def _eight_bits(image):
-  values = np.asarray(image).astype(np.int64)
-  low, high = int(values.min()), int(values.max())
-  if low < 0 or high > 65535:
-    raise BadImageError(f'integers {low}..{high}, beyond 16 bits: convert it '
-                        f'to 8 or 16 bits')
-  grey = ((values + 128) // 257).astype(np.uint8)[..., None]
+def _scaled(image, black, white):
+  array = np.asarray(image)
+  grey = values.as_bytes(array, black, white)[..., None]
+  if image.info['inverted']:  # Pillow does it for 8 bits only
+    grey = 255 - grey
   clear = image.info.get('transparency')
   if not isinstance(clear, int):
     return grey
-  opaque = np.where(values == clear, 0, 255).astype(np.uint8)
+  opaque = np.where(array == clear, 0, 255).astype(np.uint8)
   return np.concatenate([grey, opaque[..., None]], axis=2)
 
 

@@ -6,6 +6,7 @@
 """
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from gan_jax.data.images import Geometry, integers
 from gan_jax.data.pipeline import Sampling
 from gan_jax.data.prepare import Source
 
+_LOG = logging.getLogger(__name__)
 ROOM = 'gan_jax.data.sources'
 
 
@@ -96,12 +98,15 @@ def load(spec: Mapping) -> Source:
                     f'set is a Source: see gan_jax.data.prepare.make_source')
   # A set with an argument `geometry` has applied it to each image it read.
   if 'geometry' not in lookup.parameters(lookup.find(ROOM, spec['name'])):
-    source = _shaped(source, geometry)
+    source = shaped(source, geometry)
+  for notice in source.report.get('notices', ()):
+    _LOG.info('%s: %s', source.name, notice)
   selection = Selection(**_of(Selection, spec))
   return _labelled(_split(source, selection), selection.labelled)
 
 
-def _shaped(source, geometry):
+def shaped(source: Source, geometry: Geometry) -> Source:
+  """Applies a geometry to a set that did not do it as it read its images."""
   images = source.images
   if len(images.shape) == 4:
     images = geometry.images(images, source.name)

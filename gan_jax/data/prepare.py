@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax.base.errors import DataError
+from gan_jax.data import values
 
 _BLOCK = 1024  # images converted at a time, so that the float copy stays small
 _MAX_CLASSES = 1_000_000
-_CLIP = 1e-3  # tolerance of float ranges; half a grey level is 2e-3
 
 
 class Source(NamedTuple):
@@ -45,37 +45,78 @@ def as_images(array, where) -> np.ndarray:
 
   Accepts [N, H, W] and [N, H, W, C] of uint8; other integers within 0..255;
   bool (0 and 255); floats clearly in [0, 1] (maximum at least 0.5; round(255
-  x)) or in [-1, 1] (minimum at most -0.5, maximum at least 0; round(127.5 (x +
-  1))). Floats may exceed these bounds by 1e-3.
+  x)) or in [-1, 1] (minimum at most -0.5, one of both beyond 0.5 in size;
+  round(127.5 (x + 1))). Floats may exceed these bounds by 1e-3.
 
   Raises:
     DataError: begins with `where`; another dtype, shape or range, NaN or Inf.
   """
-  _check_layout(array.shape, where)
-  if array.ndim == 3:
-    array = array[..., None]
-  if array.dtype == np.bool_:
-    return array * np.uint8(255)
+  return scaled_images(array, where)[0]
+
+
+def scaled_images(array, where, *, value_range=values.AUTO,
+                  slices='') -> tuple[np.ndarray, list]:
+  """As `as_images`, with what is to be said of it.
+
+  `value_range` as in `values.checked`, `slices` as in `check_layout`.
+  """
+  value_range = values.checked(value_range)
+  check_layout(array.shape, where, slices)
   found = f'{where}: {array.dtype} images'
-  if array.dtype.kind == 'f':
-    return _from_float(array, found)
-  if array.dtype.kind not in 'ui':
+  if array.dtype.kind not in 'buif':
     raise DataError(f'{found}; uint8, bool, integers in 0..255 or floats in '
                     f'[0, 1] or [-1, 1] are needed: convert them to uint8')
-  low, high = int(array.min()), int(array.max())
-  if low < 0 or high > 255:
-    raise DataError(f'{found} with values {low}..{high}, not in 0..255: scale '
-                    f'to uint8 (16-bit images: numpy.rint(images / 257))')
-  if high == 1:
-    raise DataError(f'{found} with maximum 1 would be almost black, as 255 is '
-                    f'white: save them as bool or as float in [0, 1]')
-  return np.ascontiguousarray(array, np.uint8)
+  array = as_slices(array, slices)
+  if array.ndim == 3:
+    array = array[..., None]
+  try:
+    black, white, note = values.choose(
+        values.span('array', array), value_range)
+  except DataError as error:
+    first = next((i for i, x in enumerate(array) if array.dtype.kind == 'f'
+                  and not np.isfinite(x).all()), None)
+    if first is not None:
+      raise DataError(f'{found} with NaN or Inf, first in image {first}; '
+                      f'remove or repair such images') from error
+    raise DataError(f'{found} with {error}') from error
+  notices = [note] if note else []
+  if array.dtype == np.uint8 and (black, white) == (0, 255):
+    return np.ascontiguousarray(array), notices
+  images = np.empty(array.shape, np.uint8)
+  for i in range(0, len(array), _BLOCK):
+    images[i:i + _BLOCK] = values.as_bytes(array[i:i + _BLOCK], black, white)
+  return images, notices
 
 
-def _check_layout(shape, where):
-  problem = ''
+_AXES = {'axial': 1, 'coronal': 2, 'sagittal': 3}
+
+
+def as_slices(array, slices) -> np.ndarray:
+  """Volumes [N, D, H, W] as images [N * slices, ...], one after the other."""
+  if slices not in _AXES:
+    return array
+  array = np.moveaxis(array, _AXES[slices], 1)
+  return array.reshape(-1, *array.shape[2:])
+
+
+def check_layout(shape, where, slices=''):
+  """DataError if a shape is not clearly [N, H, W] or [N, H, W, C].
+
+  slices: '' if volumes are refused, 'axial', 'coronal' or 'sagittal' for the
+    axis (1, 2, 3) of volumes [N, D, H, W] along which they become images,
+    'none' if the last axis holds channels however many.
+  """
+  problem, volumes = '', slices in _AXES
+  if slices not in ('', 'none') and not volumes:
+    raise DataError(f"slices={slices!r}: must be 'axial', 'coronal', "
+                    f"'sagittal' or 'none'")
+  square = len(shape) == 4 and shape[2] == shape[3] > 4
   if 0 in shape:
     problem = ': no pixels in it: check how the file was written'
+  elif volumes and len(shape) != 4:
+    problem = f': slices={slices!r} is for volumes [N, D, H, W]'
+  elif volumes or slices == 'none' and len(shape) == 4:
+    return
   elif len(shape) == 1:
     problem = ': are these the labels?'
   elif len(shape) == 2:
@@ -87,37 +128,26 @@ def _check_layout(shape, where):
   elif len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) > 4:
     problem = (' look like ONE image [H, W, C]: save images[None], or '
                'images[..., None] where they are narrow')
-  elif len(shape) == 4 and shape[1] in (1, 3, 4) and min(shape[2:]) > 4:
+  elif square and shape[1] >= shape[2]:
+    problem = (f" look like volumes [N, D, H, W]: slices='axial' makes each of "
+               f"the {shape[1]} slices an image (or 'coronal', 'sagittal'); "
+               f"slices='none' if these are images of {shape[3]} channels")
+  elif square or len(shape) == 4 and shape[1] in (1, 3, 4) and (
+      min(shape[2:]) > 4):
     problem = (' look like [N, C, H, W], but channels come last: save '
                'images.transpose(0, 2, 3, 1)')
+    if shape[1] > 4:
+      problem += ("; slices='axial' if these are volumes [N, D, H, W], 'none' "
+                  'if images of that many channels')
   if problem:
     raise DataError(f'{where}: images of shape {list(shape)}{problem}; '
                     f'[N, H, W] or [N, H, W, C] is needed')
 
 
-def _from_float(array, found):
-  # min and max propagate NaN and find Inf without a copy of the array.
-  low, high = float(array.min()), float(array.max())
-  if not (math.isfinite(low) and math.isfinite(high)):
-    first = next(i for i, x in enumerate(array) if not np.isfinite(x).all())
-    raise DataError(f'{found} with NaN or Inf, first in image {first}; remove '
-                    f'or repair such images')
-  if -_CLIP <= low and 0.5 <= high <= 1 + _CLIP:
-    scale, shift = 255.0, 0.0
-  elif -1 - _CLIP <= low <= -0.5 and 0 <= high <= 1 + _CLIP:
-    scale, shift = 127.5, 127.5
-  else:
-    raise DataError(f'{found} with values {low:g}..{high:g}, not clearly '
-                    f'[0, 1] or [-1, 1]: scale to 0..255 and save as uint8')
-  images = np.empty(array.shape, np.uint8)
-  for i in range(0, len(array), _BLOCK):
-    block = array[i:i + _BLOCK].astype(np.float64) * scale + shift
-    images[i:i + _BLOCK] = np.rint(block).clip(0, 255)
-  return images
-
-
-def as_labels(array, num_images, where) -> tuple:
+def as_labels(array, num_images, where, label_index=-1) -> tuple:
   """Checks labels: integers [N] or [N, 1], or one-hot [N, K].
+
+  Of several labels per image, [N, K], column `label_index` is the class.
 
   Returns:
     (int32 [N], number of classes): K, or the largest label + 1.
@@ -126,6 +156,12 @@ def as_labels(array, num_images, where) -> tuple:
     DataError: begins with `where`; another dtype or shape, not one for each
       image, negative or huge labels, rows that are not one-hot.
   """
+  if label_index >= 0:
+    if array.ndim != 2 or label_index >= array.shape[1]:
+      raise DataError(f'{where}: label_index={label_index} of labels '
+                      f'{array.dtype} {list(array.shape)}; it chooses a column '
+                      f'of [N, K], from 0 to K - 1')
+    array = array[:, label_index]
   if array.ndim not in (1, 2) or 0 in array.shape:
     problem = '; integers [N] or one-hot [N, K] are needed'
   elif len(array) != num_images:
@@ -134,7 +170,8 @@ def as_labels(array, num_images, where) -> tuple:
     if array.dtype.kind in 'buif' and (
         ((array == 0) | (array == 1)).all() and (array.sum(1) == 1).all()):
       return array.argmax(1).astype(np.int32), array.shape[1]
-    problem = ' are not one-hot: each row needs one 1 and 0 elsewhere'
+    problem = (f' are not one-hot, but several labels per image: choose one '
+               f'as the class with label_index=0 to {array.shape[1] - 1}')
   elif array.dtype.kind not in 'bui':
     problem = '; integers are needed'
   else:

@@ -330,7 +330,7 @@ def _differences(folder, name, now):
 def _changed_data(folder, info):
   """Differences from the data of the last launch."""
   lines = [line for line in _differences(folder, 'data.json', info._asdict())
-           if not line.startswith('manifest')]
+           if not line.startswith(('manifest', 'notices'))]
   before = read_json(folder, 'data.json').get('manifest', '')
   if any(line.startswith('fingerprint') for line in lines) and all(
       map(os.path.exists, (before, info.manifest))):

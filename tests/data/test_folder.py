@@ -223,3 +223,46 @@ def test_labels_from_dataset_json(root):
   path.write_text('{"other": 1}')
   assert folder(path=root).num_classes == 2
   fails('no such file', path=root, labels='absent.csv')
+
+
+def test_splits_are_no_classes(root):
+  """{train,test,val}/{NORMAL,PNEUMONIA}: the classes are the innermost."""
+  for i, split in enumerate(('train', 'test', 'val')):
+    for name in ('NORMAL', 'PNEUMONIA'):
+      put(root / split / name / f'{i}.png', encoded(GREY + np.uint8(i)))
+  source = folder(path=root)
+  assert source.class_names == ('NORMAL', 'PNEUMONIA')
+  assert source.images[:, 0, 0, 0].tolist() == [0, 0]
+  said = ' '.join(source.report['notices'])
+  assert "train of the splits 'test', 'train', 'val': 2 of 6" in said
+  assert "level 2" in said and "'train/NORMAL'" in said
+  source = folder(path=root, split='test')
+  assert source.images[:, 0, 0, 0].tolist() == [1, 1]
+  source = folder(path=root, split='all')
+  assert len(source.images) == 6 and source.num_classes == 2
+  assert len(folder(path=root, labels='none').images) == 2
+  put(root / 'l.csv', b'test/NORMAL/1.png,4\n' + b''.join(
+      b'%s/%s/%d.png,3\n' % (split, name, i) for i, split in enumerate(
+          (b'train', b'test', b'val')) for name in (b'NORMAL', b'PNEUMONIA')
+      if (split, name) != (b'test', b'NORMAL')))
+  source = folder(path=root, split='test', labels='l.csv')
+  assert source.labels.tolist() == [4, 3]
+  fails("split='dev'", "'train'", path=root, split='dev')
+
+
+def test_innermost_folders_of_one_name_are_different_classes(root):
+  for name in ('a/x/1.png', 'b/x/2.png', 'b/y/3.png'):
+    put(root / name, encoded(GREY))
+  source = folder(path=root)
+  assert source.class_names == ('a/x', 'b/x', 'b/y')
+
+
+def test_what_is_left_out_is_counted_and_content_decides(root):
+  put(root / 'a.png', encoded(GREY))
+  put(root / 'scan', encoded(GREY))  # an image without a suffix
+  for i in range(3):
+    put(root / f'{i}.txt', b'words')
+  source = folder(path=root)
+  assert len(source.images) == 2
+  assert source.report['notices'] == ["3 other files are no images: 3 of "
+                                      "'.txt'"]

@@ -109,6 +109,8 @@ def test_keys(pairs_root):
 def test_a_folder_can_be_given(pairs):
   by_name = read(pairs.parent.parent, image_key='sketch')
   by_path = sources.tfds(dataset=str(pairs), image_key='sketch')
+  by_content = sources.auto(path=pairs, image_key='sketch')
+  assert by_content.fingerprint == by_path.fingerprint
   np.testing.assert_array_equal(by_path.images, by_name.images)
   fails('no dataset_info.json', '3.0.1', dataset=str(pairs.parent))
   fails('not a folder', dataset=str(pairs / 'no'))

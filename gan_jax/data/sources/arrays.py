@@ -14,17 +14,23 @@ import numpy as np
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import DataError
-from gan_jax.data import files
-from gan_jax.data.prepare import Source, as_images, as_labels, make_source
+from gan_jax.data import files, sniff
+from gan_jax.data.prepare import (
+  Source,
+  as_images,
+  as_labels,
+  make_source,
+  scaled_images,
+)
 
 _MNIST_LICENCE = 'CC BY-SA 3.0'
-_UNLABELLED = 'none'
+UNLABELLED = 'none'
 _WRITE = 'write one with numpy.savez_compressed(path, images=..., labels=...)'
 # Names of images and labels that belong together. Training arrays are guessed;
 # the rest only say which labels belong to a given image_key.
-_GUESSED = {'images': 'labels', 'image': 'label', 'x': 'y', 'data': 'targets',
-            'x_train': 'y_train', 'train_images': 'train_labels',
-            'arr_0': 'arr_1'}
+_GUESSED = {'images': 'labels', 'imgs': 'labels', 'image': 'label', 'x': 'y',
+            'data': 'targets', 'x_train': 'y_train',
+            'train_images': 'train_labels', 'arr_0': 'arr_1'}
 _PARTNERS = _GUESSED | {
     'x_test': 'y_test', 'x_val': 'y_val', 'test_images': 'test_labels',
     'val_images': 'val_labels'}
@@ -46,7 +52,8 @@ def mnist10k() -> Source:
       licence=_MNIST_LICENCE)
 
 
-def npz(*, path, image_key='', label_key='') -> Source:
+def npz(*, path, image_key='', label_key='', label_index=-1,
+        value_range: str | tuple = 'auto', slices='') -> Source:
   """Images, and labels if there are any, of one npz file.
 
   Args:
@@ -57,19 +64,33 @@ def npz(*, path, image_key='', label_key='') -> Source:
     label_key: name of the labels, '' to guess: the partner of the images
       (x_test: y_test), else labels, label, y or targets, else unlabelled.
       'none' for unlabelled. Integers [N] or one-hot [N, K].
+    label_index: of several labels per image [N, K], the column that is the
+      class.
+    value_range: numbers that become black and white, such as (0, 4095); 'data'
+      for the smallest and largest; 'auto' for (0, 255) of integers, (0, 1) or
+      (-1, 1) of floats.
+    slices: 'axial', 'coronal' or 'sagittal' slices of volumes [N, D, H, W] as
+      images; 'none' if what looks like volumes are images of many channels.
   """
+  if isinstance(path, str | os.PathLike) and os.path.isdir(path):
+    sniff.refuse(path, 'npz')
   path = files.check_file(path)
   headers = _npz_headers(path)
-  image_key, label_key = _guess(path, headers, image_key, label_key)
-  images = as_images(_npz_array(path, headers, image_key),
-                     f'{path!r}, array {image_key!r}')
+  image_key, label_key = guess(path, headers, image_key, label_key)
+  array = _npz_array(path, headers, image_key)
+  images, notices = scaled_images(
+      array, f'{path!r}, array {image_key!r}', value_range=value_range,
+      slices=slices)
   labels, num_classes = (), 0
-  if label_key != _UNLABELLED:
+  if label_key != UNLABELLED:
     labels, num_classes = as_labels(
-        _npz_array(path, headers, label_key), len(images),
-        f"{path!r}, array {label_key!r} (label_key='none' ignores it)")
+        _npz_array(path, headers, label_key), len(array),
+        f"{path!r}, array {label_key!r} (label_key='none' ignores it)",
+        label_index)
+    labels = np.repeat(labels, len(images) // len(array))
   name = os.path.splitext(os.path.basename(path))[0]
-  return make_source(images, labels, num_classes, name=name)
+  return make_source(images, labels, num_classes, name=name,
+                     report={'notices': notices} if notices else {})
 
 
 def idx(*, images, labels='') -> Source:
@@ -122,14 +143,15 @@ def _npz_headers(path) -> dict[str, tuple]:
       head = raw.read(24)
     if not head.startswith(b'PK\x03\x04'):
       raise DataError(f'{path!r}: begins with {head[:4].hex(" ")} '
-                      f'({files.looks_like(head)}); an npz is a zip archive of '
-                      f'npy arrays: {_WRITE}')
+                      f'({files.looks_like(head)}){sniff.hint(path)}; an npz '
+                      f'is a zip archive of npy arrays: {_WRITE}')
     with zipfile.ZipFile(path) as archive:
       headers = {info.filename[:-4]: _npy_header(path, archive, info)
                  for info in archive.infolist()
                  if info.filename.endswith('.npy')}
   if not headers:
-    raise DataError(f'{path!r}: a zip archive without npy arrays; {_WRITE}')
+    raise DataError(f'{path!r}: a zip archive without npy arrays'
+                    f'{sniff.hint(path)}; {_WRITE}')
   return headers
 
 
@@ -171,7 +193,8 @@ def _describe(headers) -> str:
                    for key, (shape, dtype) in headers.items())
 
 
-def _guess(path, headers, image_key, label_key) -> tuple:
+def guess(path, headers, image_key, label_key) -> tuple:
+  """Names of images and labels among headers {name: (shape, dtype)}."""
   by_lower = {key.lower(): key for key in headers}
   images, labels = [image_key], [label_key]
   if not image_key:
@@ -181,7 +204,7 @@ def _guess(path, headers, image_key, label_key) -> tuple:
     partner = _PARTNERS.get(images[0].lower())
     labels = [by_lower[name] for name in (
         [partner] if partner in by_lower else _ANY_LABELS)
-        if name in by_lower] or [_UNLABELLED]
+        if name in by_lower] or [UNLABELLED]
   for what, found, argument in (('images', images, 'image_key'),
                                 ('labels', labels, 'label_key')):
     if len(found) != 1:

@@ -1,0 +1,108 @@
+"""Tells by content which data set a path holds."""
+
+import contextlib
+import gzip
+import os
+import zipfile
+import zlib
+
+from gan_jax.base.errors import DataError
+from gan_jax.data.files import list_folder, printable
+
+SUFFIXES = ('.png', '.apng', '.jpg', '.jpeg', '.jpe', '.jfif', '.webp', '.gif',
+            '.bmp', '.dib', '.tif', '.tiff', '.ppm', '.pgm', '.pbm', '.pnm')
+_IMAGES = (b'\x89PNG\r\n\x1a\n', b'\xff\xd8\xff', b'GIF8', b'II*\0', b'MM\0*')
+_LOOKED_AT = 1000  # files of a folder
+
+
+def head(path, size=512) -> bytes:
+  """First bytes of a file, b'' if it cannot be read."""
+  try:
+    if not os.path.isfile(path):  # a pipe would wait for a writer
+      return b''
+    with open(path, 'rb') as file:
+      return file.read(size)
+  except OSError:
+    return b''
+
+
+def is_image(path, suffix='') -> bool:
+  """Whether a file is named as an image, or is one."""
+  return suffix in SUFFIXES or _is_image(head(path, 16))
+
+
+def _is_image(start) -> bool:
+  return start.startswith(_IMAGES) or (
+      start[:4] == b'RIFF' and start[8:12] == b'WEBP')
+
+
+def is_dicom(path, suffix='') -> bool:
+  """Whether a file is named as DICOM, or is it."""
+  return suffix in ('.dcm', '.dicom') or head(path, 132)[128:] == b'DICM'
+
+
+def kind_of(path) -> str:
+  """Name of the data set that reads a path, '' if none does."""
+  if os.path.isdir(path):
+    return _of_folder(path)
+  start = head(path)
+  if start[:2] == b'\x1f\x8b':
+    with contextlib.suppress(OSError, EOFError, zlib.error):
+      with gzip.open(path) as file:
+        start = file.read(3)
+  for magic, kind in ((b'\x89HDF\r\n\x1a\n', 'hdf5'), (b'PAR1', 'parquet'),
+                      (b'\x93NUMPY', 'npy')):
+    if start.startswith(magic):
+      return kind
+  if start[:2] == b'PK':
+    return _of_zip(path)
+  if start[257:262] == b'ustar':
+    return 'webdataset'
+  if start[:2] == b'\0\0' and start[2:3] and 8 <= start[2] <= 14:
+    return 'idx'
+  if start[16:20] == b'\xde\xc0\xef\xbe':
+    return 'lmdb'
+  return 'dicom' if start[128:132] == b'DICM' else ''
+
+
+def _of_zip(path) -> str:
+  try:
+    with zipfile.ZipFile(path) as archive:
+      names = archive.namelist()
+    return 'npz' if names and all(n.endswith('.npy') for n in names) else 'zip'
+  except (OSError, ValueError, zipfile.BadZipFile):
+    return 'npz' if path.endswith('.npz') else 'zip'
+
+
+def _of_folder(path) -> str:
+  names = list_folder(path)
+  for name, kind in (('data.mdb', 'lmdb'), ('dataset_info.json', 'tfds')):
+    if name in names:
+      return kind
+  found = []
+  for place, _, files in os.walk(path):
+    for name in sorted(files)[:_LOOKED_AT - len(found)]:
+      suffix = os.path.splitext(name)[1].lower()
+      full = os.path.join(place, name)
+      if is_image(full, suffix):
+        return 'folder'
+      found.append('dicom' if is_dicom(full, suffix) else kind_of(full))
+    if len(found) >= _LOOKED_AT:
+      break
+  return next((kind for kind in ('dicom', 'parquet', 'webdataset')
+               if kind in found), '')
+
+
+def hint(path) -> str:
+  """Which set reads a path, for a message: '; data=npy reads it', or ''."""
+  found = kind_of(path)
+  return f'; data={found} reads it' if found else ''
+
+
+def refuse(path, kind):
+  """DataError if a path holds another data set than `kind` reads."""
+  found = kind_of(path)
+  if found not in ('', kind):
+    raise DataError(
+        f'{printable(str(path))!r}: not what data={kind} reads, but what '
+        f'data={found} does: use data={found}, or data=auto')

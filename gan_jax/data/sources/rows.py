@@ -1,0 +1,232 @@
+"""Arrays of images on a disk, read row by row: HDF5 and npy."""
+
+import math
+import os
+import time
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from gan_jax.base.errors import DataError
+from gan_jax.data import collection, images, sniff, values
+from gan_jax.data.blocks import Blocks, check_declared, package
+from gan_jax.data.files import check_file, one_error, printable
+from gan_jax.data.images import Geometry
+from gan_jax.data.labels import numbered
+from gan_jax.data.prepare import (
+  Source,
+  as_labels,
+  as_slices,
+  check_layout,
+)
+from gan_jax.data.sources.arrays import UNLABELLED, guess
+from gan_jax.data.sources.folder import check_share
+
+_AS_THEY_ARE = Geometry()
+_BadImage = Literal['refuse', 'skip']
+_ROWS, _BYTES = 128, 1 << 24  # of a block, at most
+
+
+class _Rows(NamedTuple):
+  """Array [N, H, W] or [N, H, W, C] that is not in memory."""
+  shape: tuple
+  dtype: np.dtype
+  row: Callable  # index -> array [...]
+  channels_first: bool = False
+
+
+class _Codec(NamedTuple):
+  """Bytes of a row <-> pixels; see `collection.load`."""
+  shape: tuple  # of an image as stored
+  dtype: np.dtype
+  channels_first: bool
+
+  def pixels(self, data):
+    array = np.frombuffer(data, self.dtype).reshape(self.shape)
+    array = np.moveaxis(array, 0, -1) if self.channels_first else array
+    return array if array.ndim == 3 else array[..., None]
+
+  def read_header(self, data):
+    height, width, channels = self.pixels(data).shape
+    return images.Header(height, width, channels == 3, (), self.kind(),
+                         channels)
+
+  def kind(self):
+    return 'bytes' if self.dtype == np.uint8 else 'array'
+
+  def span(self, data):
+    return images.span_of(self.kind(), self.pixels(data))
+
+  def decode(self, data, black=0, white=255):
+    return values.as_bytes(self.pixels(data), black, white)
+
+
+def npy(*, path, labels='', label_index=-1, slices='',
+        on_bad_image: _BadImage = 'refuse', max_bad=0.01,
+        value_range: str | tuple = 'auto', geometry=_AS_THEY_ARE) -> Source:
+  """An array of images in a npy file; it may be larger than memory.
+
+  Args:
+    path: the file; read without pickle.
+    labels: path of a npy file of labels, '' for unlabelled.
+    label_index: as of `npz`.
+    slices: as of `npz`.
+    on_bad_image: as of `folder`.
+    max_bad: as of `folder`.
+    value_range: as of `npz`.
+    geometry: applied to every image.
+  """
+  check_share(max_bad)
+  path = check_file(path)
+  array = _open_npy(path)
+  found = _open_npy(check_file(labels)) if labels else None
+  row = array.__getitem__
+  if array.ndim and array.flags.c_contiguous:
+    # Not mapped: its pages would count as memory of the process.
+    each = max(1, math.prod(array.shape[1:]))
+    row = Blocks(_block_of(each * array.itemsize), lambda start, stop: (
+        np.fromfile(path, array.dtype, (stop - start) * each,
+                    offset=array.offset + start * each * array.itemsize)
+        .reshape(-1, *array.shape[1:]))).__getitem__
+  rows = _Rows(array.shape, array.dtype, row)
+  return _load(path, rows, path, found, labels or '', label_index, slices,
+               on_bad_image, max_bad, value_range, geometry)
+
+
+def _open_npy(path):
+  with one_error(path, 'npy file'):
+    if not sniff.head(path).startswith(b'\x93NUMPY'):
+      sniff.refuse(path, 'npy')
+    # Compares the size that the header declares with that of the file.
+    return np.load(path, mmap_mode='r', allow_pickle=False)
+
+
+def _block_of(row, chunk=1) -> int:
+  """Rows of a block: whole chunks, each decompressed for one row of it."""
+  return chunk * max(1, min(_ROWS, _BYTES // max(1, row)) // chunk)
+
+
+def hdf5(*, path, image_key='', label_key='', label_index=-1, slices='',
+         on_bad_image: _BadImage = 'refuse', max_bad=0.01,
+         value_range: str | tuple = 'auto', geometry=_AS_THEY_ARE) -> Source:
+  """Images, and labels if there are any, of an HDF5 file, such as BigGAN's.
+
+  Read block by block. Images [N, C, H, W] of 1, 3 or 4 channels are turned.
+  What lies in other files, by links or as external or virtual data, is refused.
+
+  Args:
+    path: the file.
+    image_key: path of the images in it, '' to guess as `npz` does; imgs too.
+    label_key: path of the labels, '' to guess, 'none' for unlabelled; text is
+      numbered.
+    label_index: as of `npz`.
+    slices: as of `npz`.
+    on_bad_image: as of `folder`.
+    max_bad: as of `folder`.
+    value_range: as of `npz`.
+    geometry: applied to every image.
+
+  Raises:
+    DataError: h5py is not installed, or a problem of the file.
+  """
+  check_share(max_bad)
+  path = check_file(path)
+  h5py = package('h5py', 'hdf5')
+  if not sniff.head(path).startswith(b'\x89HDF'):
+    sniff.refuse(path, 'hdf5')
+  with one_error(path, 'HDF5 file'):
+    file = h5py.File(path, 'r')
+  with file:
+    found = {}
+    with one_error(path, 'HDF5 file'):
+      # Follows no link into another file.
+      file.visititems(lambda name, item: found.update({name: item}) if
+                      isinstance(item, h5py.Dataset) else None)
+    headers = {name: (item.shape or (), item.dtype)
+               for name, item in found.items()}
+    keys = guess(path, headers, image_key, label_key)
+    for key in keys:
+      if key not in found and key != UNLABELLED:
+        raise DataError(f'{path!r}: no array {key!r}; it holds {list(found)}')
+      if key in found and (found[key].external or found[key].is_virtual):
+        raise DataError(f'{path!r}, array {key!r}: its data are in other '
+                        f'files, which are not read: copy them into this one')
+      if key in found:
+        check_declared(found[key].size * found[key].dtype.itemsize, path)
+    data, labels = found[keys[0]], None
+    if keys[1] != UNLABELLED:
+      with one_error(path, 'HDF5 file'):
+        labels = found[keys[1]]
+        labels = (labels.asstr()[:] if h5py.check_string_dtype(labels.dtype)
+                  else labels[:])
+    shape = data.shape
+    first = (len(shape) == 4 and shape[1] in (1, 3, 4) and min(shape[2:]) > 4
+             and not slices)
+    row = data.dtype.itemsize * max(1, int(np.prod(shape[1:])))
+    blocks = Blocks(_block_of(row, data.chunks[0] if data.chunks else 1),
+                    lambda start, stop: data[start:stop])
+    rows = _Rows(shape, data.dtype, blocks.__getitem__, first)
+    return _load(path, rows, f'{path!r}, array {keys[0]!r}', labels, keys[1],
+                 label_index, slices, on_bad_image, max_bad, value_range,
+                 geometry)
+
+
+def _load(path, rows, where, labels, label_key, label_index, slices,
+          on_bad_image, max_bad, value_range, geometry) -> Source:
+  shape, dtype = rows.shape, rows.dtype
+  if rows.channels_first:
+    shape = (shape[0], *shape[2:], shape[1])
+  check_layout(shape, where if where != path else repr(path), slices)
+  if dtype.kind not in 'buif':
+    raise DataError(f'{where}: {dtype}; uint8, bool, integers or floats are '
+                    f'needed, an array [N, H, W] or [N, H, W, C]')
+  each, image = 1, rows.shape[1:]
+  if slices not in ('', 'none'):
+    example = as_slices(np.empty((1, *image), np.bool_), slices)
+    each, image = len(example), example.shape[1:]
+  listed_at, status = time.time_ns(), os.stat(path)
+  total = shape[0] * each
+  files = [collection.File(f'image {i:0{len(str(total))}d}', 0,
+                           status.st_mtime_ns, status.st_ctime_ns)
+           for i in range(total)]
+  numbers, num_classes, names = _labels_of(
+      labels, shape[0], f"{path!r}, {printable(str(label_key))!r}", label_index)
+
+  def read(name):
+    row, part = divmod(int(name.split()[1]), each)
+    with one_error(path, 'file'):
+      array = rows.row(row)
+    if each > 1:
+      array = as_slices(array[None], slices)[part]
+    return np.ascontiguousarray(array).tobytes()
+
+  def contents(name):
+    try:
+      return read(name)
+    except DataError as error:
+      raise OSError(0, 'damaged or truncated') from error
+
+  def label(paths, refused):
+    del refused
+    if not num_classes:
+      return (), 0, (), []
+    rows = [int(name.split()[1]) // each for name in paths]
+    return numbers[rows], num_classes, names, []
+
+  notices = (['channels came first, [N, C, H, W]: turned']
+             if rows.channels_first else [])
+  return collection.load(
+      path, files, contents, label, listed_at=listed_at,
+      skip_bad=on_bad_image == 'skip', max_bad=max_bad, geometry=geometry,
+      notices=notices, value_range=value_range,
+      codec=_Codec(image, dtype, rows.channels_first),
+      reading=(image, dtype.str, rows.channels_first, slices))
+
+
+def _labels_of(labels, count, where, label_index) -> tuple:
+  if labels is None:
+    return (), 0, ()
+  if labels.dtype.kind in 'OU' and labels.ndim == 1 and len(labels) == count:
+    return numbered(labels.tolist(), labels.tolist())
+  return *as_labels(np.asarray(labels), count, where, label_index), ()

@@ -1,0 +1,260 @@
+"""Encoded images in tables: parquet of Hugging Face, LMDB of LSUN."""
+
+import contextlib
+import json
+import os
+import threading
+import time
+from typing import Literal
+
+import numpy as np
+
+from gan_jax.base.errors import DataError
+from gan_jax.data import collection, sniff
+from gan_jax.data.blocks import Blocks, check_declared, package
+from gan_jax.data.files import check_file, list_folder, one_error, printable
+from gan_jax.data.images import Geometry
+from gan_jax.data.labels import numbered
+from gan_jax.data.prepare import Source, as_labels
+from gan_jax.data.sources.arrays import UNLABELLED
+from gan_jax.data.sources.folder import check_share
+
+_AS_THEY_ARE = Geometry()
+_BadImage = Literal['refuse', 'skip']
+_ROWS = 128  # of a parquet file, read at a time
+_LABELS = ('label', 'labels', 'class', 'target')
+# Written beside the images: how many there are.
+_COUNTS = (b'length', b'__len__', b'num-samples', b'num_samples')
+
+
+def parquet(*, path, split='', image_key='', label_key='',
+            on_bad_image: _BadImage = 'refuse', max_bad=0.01,
+            value_range: str | tuple = 'auto', geometry=_AS_THEY_ARE) -> Source:
+  """Images of a parquet file or a folder of such, as Hugging Face has them.
+
+  Args:
+    path: a file, or a folder: of its files those of the split, in order.
+    split: how the names of files begin, such as 'test'; '' for all, or train if
+      there are several of train, validation and test.
+    image_key: column of encoded images, bytes or struct(bytes, path); '' for
+      the only one.
+    label_key: column of labels, integers or text; '' for the only ClassLabel,
+      else label, labels, class or target, else unlabelled; 'none' for
+      unlabelled.
+    on_bad_image: as of `folder`.
+    max_bad: as of `folder`.
+    value_range: as of `folder`.
+    geometry: applied to every image.
+
+  Raises:
+    DataError: pyarrow is not installed, or a problem of the files.
+  """
+  check_share(max_bad)
+  root = os.path.abspath(os.path.expanduser(os.fspath(path)))
+  shards, notices = _shards(root, split)
+  pq = package('pyarrow.parquet', 'parquet')
+  listed_at, files, found, keys = time.time_ns(), [], {}, None
+  labels = []
+  with contextlib.ExitStack() as stack:
+    for shard in shards:
+      if sniff.head(shard, 4) != b'PAR1':
+        sniff.refuse(shard, 'parquet')
+      with one_error(shard, 'parquet file'):
+        # With a buffer, pages are read, not whole groups of rows.
+        table = stack.enter_context(pq.ParquetFile(
+            shard, buffer_size=1 << 20))
+        schema, meta = table.schema_arrow, table.metadata
+        check_declared(sum(meta.row_group(i).total_byte_size
+                           for i in range(meta.num_row_groups)), shard)
+        check_declared(meta.num_rows * 1000, shard)
+        keys = keys or _columns(root, schema, image_key, label_key)
+        for key in keys:
+          if key not in schema.names and key != UNLABELLED:
+            raise DataError(f'{shard!r}: no column {key!r}; it has '
+                            f'{schema.names}')
+        if keys[1] != UNLABELLED:
+          labels += table.read(columns=[keys[1]])[keys[1]].to_pylist()
+      status, base = os.stat(shard), os.path.basename(shard)
+      rows = _Column(table, keys[0])
+      for i in range(meta.num_rows):
+        name = f'{base} row {i}'
+        found[name] = rows, i, len(files)
+        files.append(collection.File(name, 0, status.st_mtime_ns,
+                                     status.st_ctime_ns))
+    if not files:
+      raise DataError(f'{root!r}: no rows')
+
+    def read(name):
+      rows, i, _ = found[name]
+      with _as_os_error(name):
+        value = rows.blocks[i]
+      value = value.get('bytes') if isinstance(value, dict) else value
+      if value is None:
+        raise OSError(0, 'no image in this row, but null or a path')
+      return value
+
+    names = _class_names(schema, keys[1])
+    def label(paths, refused):
+      del refused
+      if keys[1] == UNLABELLED:
+        return (), 0, (), []
+      values = [labels[found[name][2]] for name in paths]
+      where = f"{root!r}, column {keys[1]!r} (label_key='none' ignores it)"
+      missing = sum(value is None for value in values)
+      if missing:
+        raise DataError(f'{where}: {missing:,} images without a label')
+      if isinstance(values[0], str):
+        return *numbered(values, values), []
+      integers, count = as_labels(np.array(values), len(values), where)
+      return integers, max(count, len(names)), names, []
+
+    return collection.load(
+        root, files, read, label, listed_at=listed_at,
+        skip_bad=on_bad_image == 'skip', max_bad=max_bad, geometry=geometry,
+        notices=notices, value_range=value_range)
+
+
+class _Column:
+  """A column, read in order: a group of rows may be larger than memory."""
+
+  def __init__(self, table, key):
+    self._table, self._key, self._next = table, key, None
+    self.blocks = Blocks(_ROWS, self._read)
+
+  def _read(self, start, stop):
+    del stop
+    if self._next is None or start < self._next:
+      self._batches = self._table.iter_batches(_ROWS, columns=[self._key])
+      self._next, self._left = 0, []
+    rows = []
+    while self._next <= start:  # batches end with groups of rows
+      rows = self._left
+      while len(rows) < _ROWS and (batch := next(self._batches, None)):
+        rows += batch.column(0).to_pylist()
+      rows, self._left = rows[:_ROWS], rows[_ROWS:]
+      self._next += _ROWS
+    return rows
+
+
+def _shards(root, split):
+  if not os.path.isdir(root):
+    return [check_file(root)], []
+  names = [os.path.join(place, name) for place, _, names in os.walk(root)
+           for name in names if name.endswith('.parquet')]
+  names.sort()
+  if not names:
+    sniff.refuse(root, 'parquet')
+    raise DataError(f'{root!r}: no .parquet file in this folder, which holds '
+                    f'{list_folder(root)[:8]}')
+  known = {name: os.path.basename(name).split('-')[0].split('.')[0]
+           for name in names}
+  splits, notices = sorted(set(known.values())), []
+  wanted = split
+  if not split and len(splits) > 1 and 'train' in splits:
+    wanted = 'train'
+    notices = [f'split train of {splits}: split=NAME takes another']
+  if not wanted:
+    return names, []
+  taken = [name for name in names if known[name] == wanted]
+  if not taken:
+    raise DataError(f'{root!r}: split={split!r}: the files begin with {splits}')
+  return taken, notices
+
+
+def _features(schema) -> dict:
+  """{column: its description by Hugging Face's datasets}."""
+  try:
+    return json.loads(schema.metadata[b'huggingface'])['info']['features']
+  except (TypeError, LookupError, ValueError):
+    return {}
+
+
+def _class_names(schema, key) -> tuple:
+  try:
+    return tuple(map(printable, _features(schema)[key].get('names') or ()))
+  except (LookupError, TypeError, AttributeError):
+    return ()
+
+
+def _columns(root, schema, image_key, label_key) -> tuple:
+  features = {key: what.get('_type') for key, what in _features(schema).items()
+              if isinstance(what, dict)}
+  found = [key for key in schema.names if features.get(key) == 'Image'] or [
+      field.name for field in schema
+      if str(field.type).startswith(('binary', 'large_binary', 'struct<bytes'))]
+  classes = [key for key in schema.names if features.get(key) == 'ClassLabel']
+  named = [key for key in _LABELS if key in schema.names]
+  if not label_key and len(classes) > 1 and not named:
+    raise DataError(f'{root!r}: several columns are labels: choose one with '
+                    f'label_key among {classes}')
+  if not image_key and len(found) != 1:
+    raise DataError(f'{root!r}: {len(found)} columns may be the images; say '
+                    f'which with image_key: it has {schema.names}')
+  return (image_key or found[0], label_key or (
+      classes[0] if len(classes) == 1 else (named or [UNLABELLED])[0]))
+
+
+@contextlib.contextmanager
+def _as_os_error(name):
+  try:
+    with one_error(name, 'file'):
+      yield
+  except DataError as error:
+    raise OSError(0, 'damaged or truncated') from error
+
+
+def lmdb(*, path, on_bad_image: _BadImage = 'refuse', max_bad=0.01,
+         value_range: str | tuple = 'auto', geometry=_AS_THEY_ARE) -> Source:
+  """The encoded images of an LMDB, such as LSUN's; unlabelled.
+
+  Every value is an image; keys that count them (`length`) are left out. Values
+  that are pickles, as some tools write them, are refused.
+
+  Args:
+    path: the folder with data.mdb, or the file.
+    on_bad_image: as of `folder`.
+    max_bad: as of `folder`.
+    value_range: as of `folder`.
+    geometry: applied to every image.
+
+  Raises:
+    DataError: lmdb is not installed, or a problem of the file.
+  """
+  check_share(max_bad)
+  path = os.path.abspath(os.path.expanduser(os.fspath(path)))
+  inside = os.path.isdir(path)
+  file = os.path.join(path, 'data.mdb') if inside else path
+  if inside and not os.path.exists(file):
+    sniff.refuse(path, 'lmdb')
+  check_file(file)
+  library = package('lmdb', 'lmdb')
+  status, listed_at = os.stat(file), time.time_ns()
+  lock, notices = threading.Lock(), []
+  try:
+    with library.open(file, subdir=False, readonly=True, lock=False,
+                      readahead=False) as database:
+      # LMDB maps the file: what is missing at its end would kill the process.
+      if status.st_size < (database.info()['last_pgno'] + 1) * (
+          database.stat()['psize']):
+        raise DataError(f'{file!r}: truncated; download it again')
+      with database.begin(buffers=True) as transaction:
+        files = [collection.File(
+            bytes(key).decode('utf-8', 'surrogateescape'), len(value),
+            status.st_mtime_ns, status.st_ctime_ns)
+            for key, value in transaction.cursor() if bytes(key) not in _COUNTS]
+        if not files:
+          raise DataError(f'{file!r}: no images in it')
+
+        def read(name):
+          with lock:
+            return bytes(transaction.get(name.encode('utf-8',
+                                                     'surrogateescape')))
+
+        return collection.load(
+            path, files, read, lambda *_: ((), 0, (), []), listed_at=listed_at,
+            skip_bad=on_bad_image == 'skip', max_bad=max_bad,
+            geometry=geometry, notices=notices, value_range=value_range)
+  except library.Error as error:
+    sniff.refuse(file, 'lmdb')
+    raise DataError(f'{file!r}: damaged, or no LMDB ({error}); download or '
+                    f'write it again') from error

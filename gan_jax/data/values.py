@@ -1,0 +1,166 @@
+"""How stored numbers become bytes: the one place that decides black and white.
+
+What the numbers of a set mean is known from its files (bits, DICOM's
+BitsStored) or found from their range over the whole set; `value_range` says
+otherwise.
+"""
+
+import ast
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_jax.base.errors import DataError
+
+_CLIP = 1e-3  # tolerance of float ranges; half a grey level is 2e-3
+AUTO, DATA = 'auto', 'data'  # else (black, white)
+
+
+class Span(NamedTuple):
+  """The numbers of an image, or of a set.
+
+  kind: 'bytes' and 'bits' (8 and more of an image file), 'floats' (of an image
+    file), 'stored' (of a file that says its range) or 'array'.
+  low, high: smallest and largest number.
+  black, white: of kind 'stored'.
+  """
+  kind: str
+  low: float
+  high: float
+  black: float = 0
+  white: float = 0
+
+  def __or__(self, other):
+    return Span(self.kind, min(self.low, other.low), max(self.high, other.high),
+                min(self.black, other.black), max(self.white, other.white))
+
+
+def span(kind, array, *stored) -> Span:
+  """The `Span` of an array; DataError for NaN or Inf."""
+  low, high = array.min(), array.max()  # propagate NaN
+  if not (np.isfinite(low) and np.isfinite(high)):
+    raise DataError('NaN or Inf among its pixels')
+  return Span(kind, low.item(), high.item(), *stored)
+
+
+def checked(value_range) -> str | tuple:
+  """'auto', 'data' or (black, white); DataError for anything else."""
+  value = value_range
+  try:
+    if value not in (AUTO, DATA):
+      value = ast.literal_eval(value) if isinstance(value, str) else value
+      black, white = value = tuple(map(float, value))
+      if not (math.isfinite(white - black) and black < white):
+        raise ValueError
+    return value
+  except (ValueError, TypeError, SyntaxError) as error:
+    raise DataError(f"value_range={value_range!r}: 'auto', 'data' or two "
+                    f'numbers (black, white), the smaller first, are needed, '
+                    f'such as (0, 4095)') from error
+
+
+def choose(found: Span, value_range) -> tuple[float, float, str]:
+  """Black and white of a set, and what is surprising in them, or ''.
+
+  Raises:
+    DataError: the numbers may mean several things; begins with the numbers.
+  """
+  kind, low, high = found[:3]
+  seen = f'values {low:g}..{high:g}'
+  if isinstance(value_range, tuple):
+    black, white = value_range
+    return black, white, f'{seen}: value_range=({black:g}, {white:g})' + (
+        ', clipped' * (low < black or high > white)) + _dark(
+            found, black, white)
+  if value_range == DATA:
+    if low == high:
+      raise DataError(f"{seen}, all the same: value_range='data' needs two")
+    return low, high, f'{seen} are black and white (value_range=data)'
+  if kind == 'array':
+    return *_of_array(found, seen), ''
+  if kind == 'floats':
+    raise DataError(f'floating-point {seen} of unknown range: value_range=('
+                    f"{_likely(low, high)}) or 'data' says it")
+  if kind == 'stored':
+    black, white = found[3:]
+    if low < high < low + (white - black) / 4:
+      return low, high, (
+          f'{seen}, black and white as they are less than a quarter of what '
+          f'the files have bits for; value_range=({black:g}, {white:g}) says '
+          f'otherwise')
+    return black, white, (f'{seen}; the bits of the files say that {black:g} '
+                          f'is black, {white:g} white')
+  if low < 0 or high > 65535:
+    raise DataError(f'{seen}, beyond 16 bits: value_range=('
+                    f"{_likely(low, high)}) or 'data' says what is white")
+  bits = 8 if kind == 'bytes' else max(8, int(high).bit_length())
+  white = 2 ** bits - 1
+  note = _dark(found, 0, white)
+  if kind == 'bits' and bits < 16:
+    note = (f'of 16 bits {bits} are used ({seen}): {white} is white; '
+            f'value_range=(0, 65535) says otherwise{note}')
+  return 0, white, note.removeprefix('; ')
+
+
+def _of_array(found, seen):
+  low, high = found.low, found.high
+  if isinstance(low, bool):
+    return 0, 1
+  if isinstance(low, int):
+    if low < 0 or high > 255:
+      hint = ''
+      if low >= 0 and high <= 65535:
+        white = 2 ** int(high).bit_length() - 1
+        hint = (f'; {white.bit_length()} bits are used: value_range=(0, '
+                f'{white}), or numpy.rint(images / {white / 255:g})')
+      raise DataError(f'{seen}, not in 0..255: scale to uint8, or say '
+                      f"value_range=(black, white) or 'data'{hint}")
+    if high == 1:
+      raise DataError(f'{seen}: maximum 1 would be almost black, as 255 is '
+                      f'white: save them as bool or as float in [0, 1], or '
+                      f'say value_range=(0, 1)')
+    return 0, 255
+  if -_CLIP <= low and 0.5 <= high <= 1 + _CLIP:
+    return 0, 1
+  # image / 255 - 0.5 lies in [-0.5, 0.5], and would have half the contrast.
+  if -1 - _CLIP <= low <= -0.5 and 0 <= high <= 1 + _CLIP and (
+      low < -0.5 - _CLIP or high > 0.5 + _CLIP):
+    return -1, 1
+  raise DataError(f'{seen}, not clearly [0, 1] or [-1, 1]: scale to 0..255 and '
+                  f'save as uint8, or say value_range=({_likely(low, high)}), '
+                  f"or 'data'")
+
+
+def _likely(low, high) -> str:
+  """The smallest usual range that holds the values."""
+  for black, white in ((0, 1), (-0.5, 0.5), (-1, 1), (0, 255), (0, 4095),
+                       (0, 65535), (-1024, 3071)):
+    if black - _CLIP <= low and high <= white + _CLIP:
+      return f'{black:g}, {white:g}'
+  return f'{low:g}, {high:g}'
+
+
+def _dark(found, black, white):
+  """A warning where no pixel is a quarter as bright as white."""
+  if found.high - black >= (white - black) / 4:
+    return ''
+  likely = "value_range='data'"
+  if found.low >= 0 and found.high == int(found.high):
+    bits = max(1, int(found.high).bit_length())
+    likely = f"{bits} bits, value_range=(0, {2 ** bits - 1}), or 'data'"
+  return (f'; nearly black: the largest value is {found.high:g}, white is '
+          f'{white:g}; {likely} would be brighter')
+
+
+def as_bytes(array, black, white) -> np.ndarray:
+  """Scales (black, white) to 0..255, rounded; clips."""
+  if array.dtype == np.uint8 and (black, white) == (0, 255):
+    return array
+  if array.dtype.kind in 'bui' and black == 0 and white == int(white):
+    # In integers, which know no rounding errors.
+    white = int(white)
+    values = np.minimum(array.astype(np.int64), white).clip(0)
+    return ((values * 510 + white) // (2 * white)).astype(np.uint8)
+  scaled = (array.astype(np.float64) - black) * (255 / (white - black))
+  return np.rint(scaled).clip(0, 255).astype(np.uint8)
