@@ -64,7 +64,8 @@ def _act(line, group=None) -> int:
   from gan_jax import parallel
   parallel.use_compilation_cache()
   views = {'sample': _sample, 'evaluate': _evaluate, 'report': _report,
-           'compare': _compare, 'inspect': _inspect, 'export': _export}
+           'compare': _compare, 'inspect': _inspect, 'export': _export,
+           'explore': _explore}
   try:
     if view := views.get(line.flags.mode):
       if not line.problems:
@@ -178,6 +179,16 @@ def _export(line):
   if not (flags.workdir and flags.out):
     raise RequestError('give the --workdir of the run to export, and --out')
   return export.export(flags.workdir, flags.out, strict=flags.strict)
+
+
+def _explore(line):
+  from gan_jax.views import explore
+  flags = line.flags
+  if not flags.workdir:
+    raise RequestError('give the --workdir of the run to explore')
+  return explore.explore(
+      flags.workdir, flags.out or os.path.join(flags.workdir, 'explore'),
+      strict=flags.strict)
 
 
 def _fail(status: int, messages) -> int:

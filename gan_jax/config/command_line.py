@@ -12,7 +12,7 @@ from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags import config_path
 
 MODES = ('train', 'sample', 'evaluate', 'report', 'inspect', 'compare',
-         'export')
+         'export', 'explore')
 _TEXT, _SWITCH, _INT, _LIST = (flags.DEFINE_string, flags.DEFINE_bool,
                                flags.DEFINE_integer, flags.DEFINE_list)
 _FLAGS = (
@@ -44,7 +44,7 @@ _FLAGS = (
     (_TEXT, 'out', '', 'F.png, F.gif, F.npz or a folder; by default '
      'WORKDIR/samples.png. For inspect and report, a folder; for compare, F.md '
      'or F.csv; for evaluate with --images, F.jsonl; for export, F.stablehlo, '
-     'F.onnx, F.safetensors or a new folder.'),
+     'F.onnx, F.safetensors or a new folder; for explore, a new folder.'),
     (_TEXT, 'extractor', '', 'Feature network of evaluate and report, such as '
      'inception.'),
     (_TEXT, 'weights', '', 'For evaluate: file of its weights.'),

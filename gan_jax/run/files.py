@@ -354,6 +354,16 @@ def _may_change(path, config):
   return key in RESUMABLE or path in _ELSEWHERE
 
 
+def launched(folder: str) -> list[tuple[str, str]]:
+  """Flags of --config and --config.KEY of the first launch, [] if unknown."""
+  rows = read_rows(os.path.join(folder, 'launches.jsonl'))
+  argv = [*(row for _, row in rows if row), {}][0].get('argv', [])
+  # `--flag value` as `--flag=value`.
+  found = re.findall(r'--?([^\0=]+)(?:[=\0](?!-)([^\0]*))?',
+                     '\0'.join(map(str, argv[1:])))
+  return [(key, value) for key, value in found if key.startswith('config')]
+
+
 def write_launch(folder, experiment, start: int, **facts) -> None:
   """Writes config.json and data.json, and appends to launches.jsonl.
 

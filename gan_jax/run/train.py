@@ -35,7 +35,8 @@ _ALONE = ProcessGroup()  # one process
 
 def train(experiment: Experiment, folder: str, *,
           allow_changed_data: bool = False, allow_changed=(),
-          strict: bool = False, group: ProcessGroup = _ALONE) -> int:
+          strict: bool = False, group: ProcessGroup = _ALONE,
+          argv: list[str] | None = None) -> int:
   """Trains or resumes a run until train_steps, a signal or the watchdog.
 
   Args:
@@ -46,6 +47,7 @@ def train(experiment: Experiment, folder: str, *,
       such as 'gen_optimizer.learning_rate'.
     strict: fail instead of using an older checkpoint if the newest is damaged.
     group: the processes that share the run.
+    argv: the command line to record, by default that of this process.
 
   Returns:
     The exit status: 0, or 143 / 130 / 85 after SIGTERM / SIGINT / SIGUSR1.
@@ -61,7 +63,7 @@ def train(experiment: Experiment, folder: str, *,
       changed = files.check_same_run(
           folder, experiment, allow_changed_data=allow_changed_data,
           allow_changed=allow_changed)
-      return _lead(experiment, folder, group, strict, changed)
+      return _lead(experiment, folder, group, strict, changed, argv)
   except OSError as e:
     if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
       raise
@@ -109,7 +111,7 @@ def _follow(experiment, group):
           return order['status']
 
 
-def _lead(experiment, folder, group, strict, changed):
+def _lead(experiment, folder, group, strict, changed, argv):
   """Training on process 0."""
   for each in (folder, os.path.join(folder, 'samples')):
     remove_torn(each)
@@ -127,7 +129,7 @@ def _lead(experiment, folder, group, strict, changed):
     init, origin = init_from.start_from(experiment, strict=strict)
     experiment = experiment._replace(init=init)
   files.write_launch(folder, experiment, start, init_from=origin,
-                     changed=changed)
+                     changed=changed, argv=argv)
   with StopRequest() as stop, Results(experiment, folder, start) as results:
     loop = _Loop(experiment, folder, checkpoints, results, group)
     try:

@@ -67,7 +67,11 @@ def train(config: str | Mapping, workdir: str = '', **overrides) -> Trained:
     raise ConfigError([Problem('', None, 'give a workdir for the run')])
   workdir = os.fspath(workdir) or os.path.join(
       'runs', command_line.run_name(name, overrides))
-  status = training.train(experiment.load(config), workdir)
+  flags = {'config': name} | {f'config.{path}': value
+                              for path, value in overrides.items()}
+  status = training.train(experiment.load(config), workdir, argv=[
+      'gan_jax.main', *(f'--{key}={value}'
+                        for key, value in flags.items() if name)])
   if status == signals.STATUS[signal.SIGINT]:
     raise KeyboardInterrupt(f'{workdir} is saved; the same call resumes')
   return load(workdir)

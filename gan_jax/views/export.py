@@ -19,7 +19,8 @@ import gan_jax
 from gan_jax import pictures
 from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError, first_line
-from gan_jax.base.files import read_rows, write_file
+from gan_jax.base.files import write_file
+from gan_jax.run import files
 from gan_jax.views.templates import fill
 from gan_jax.views.trained import Trained
 
@@ -58,7 +59,7 @@ def export(folder: str, out: str, *, step: int = 0,
       written then.
   """
   suffix = os.path.splitext(out.rstrip('/'))[1].lower()
-  kinds = {'.stablehlo': _stablehlo, '.onnx': _onnx,
+  kinds = {'.stablehlo': _stablehlo, '.onnx': onnx_of,
            '.safetensors': _safetensors, '': _folder}
   if suffix not in kinds:
     raise RequestError(f'--out={out}: must end in .stablehlo, .onnx or '
@@ -66,18 +67,18 @@ def export(folder: str, out: str, *, step: int = 0,
   if os.path.lexists(out):
     raise RequestError(f'--out={out} exists; remove it, or give another name')
   if suffix in ('.onnx', ''):
-    _converter()
+    converter()
   run = Trained(folder, step=step, strict=strict)
   found, said = kinds[suffix](run)
   try:
-    _write(out.rstrip('/'), found)
+    write(out.rstrip('/'), found)
   except OSError as e:
     raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
   return (f'generator of step {run.step} in {out}\n'
           + said.format(out=repr(out)))
 
 
-def _write(out, found):
+def write(out, found):
   """Writes bytes, or a folder {name: bytes}, whole or not at all."""
   if isinstance(found, bytes):
     return write_file(out, found)
@@ -97,12 +98,12 @@ def _signature(run, label: bool) -> str:
   low, high = run.config['image_range']
   made = (f'points [N, {shape}] float32' if len(run.info.image_shape) == 1 else
           f'images [N, {shape}] float32 in [{low:g}, {high:g}]')
-  return (f'{made} of z [N, {_latent(run)["size"]}] float32'
+  return (f'{made} of z [N, {latent_of(run)["size"]}] float32'
           + ' and label [N] int32' * label)
 
 
 def _inputs(run, batch):
-  return (jax.ShapeDtypeStruct((batch, _latent(run)['size']), jnp.float32),
+  return (jax.ShapeDtypeStruct((batch, latent_of(run)['size']), jnp.float32),
           jax.ShapeDtypeStruct((batch,), jnp.int32))
 
 
@@ -117,9 +118,9 @@ def _stablehlo(run):
                 '.read_bytes()).call(z, label)')
 
 
-def _onnx(run):
+def onnx_of(run):
   """(bytes, words), once its images are those of `run.function`."""
-  jax2onnx, onnx, onnxruntime = _converter()
+  jax2onnx, onnx, onnxruntime = converter()
   # All that traces comes before the converter, which patches JAX meanwhile.
   function, inputs = run.function, _inputs(run, 'batch')
   given = run.latents(_CHECKED), run.labels(_CHECKED)
@@ -138,7 +139,7 @@ def _onnx(run):
         'recipe': _recipe(run)[0], 'step': str(run.step),
         'classes': json.dumps(run.info.classes if run.conditional else []),
         'image_range': json.dumps(run.config['image_range']),
-        'latent': json.dumps(_latent(run))})
+        'latent': json.dumps(latent_of(run))})
     data = model.SerializeToString()
     session = onnxruntime.InferenceSession(
         data, providers=['CPUExecutionProvider'])
@@ -157,7 +158,7 @@ def _onnx(run):
                 f'the largest difference from ours is {worst:.2g}')
 
 
-def _converter():
+def converter():
   """(jax2onnx, onnx, onnxruntime).
 
   Raises:
@@ -206,7 +207,7 @@ def _safetensors(run):
 
 
 def _folder(run):
-  latent, shape = _latent(run), run.info.image_shape
+  latent, shape = latent_of(run), run.info.image_shape
   if latent['name'] not in PRIORS:
     raise RequestError(
         f'{run.folder}: a folder has a program that draws latents with numpy, '
@@ -218,7 +219,7 @@ def _folder(run):
       high=high, latent=latent, prior=PRIORS[latent['name']].format(**latent),
       channels=shape[2] if len(shape) == 3 else 0, recipe=recipe,
       command=command, scores=run.last_scores(), version=gan_jax.__version__)
-  onnx, said = _onnx(run)
+  onnx, said = onnx_of(run)
   images = run.sample(64)
   return {
       'README.md': fill('model_card.md', **values).encode() + b'\n',
@@ -230,7 +231,7 @@ def _folder(run):
           else pictures.grid(images, 8))}, said
 
 
-def _latent(run) -> dict:
+def latent_of(run) -> dict:
   """The prior with all its arguments, and the size of z."""
   spec = run.config['latent']
   return {**lookup.defaults('gan_jax.game.latents', spec['name']), **spec,
@@ -239,13 +240,8 @@ def _latent(run) -> dict:
 
 def _recipe(run) -> tuple[str, str]:
   """The --config that started the run, and the command, '' if unknown."""
-  rows = read_rows(os.path.join(run.folder, 'launches.jsonl'))
-  argv = [*(row for _, row in rows if row), {}][0].get('argv', [])
-  # `--flag value` as `--flag=value`, and without where it was run.
-  flags = re.findall(r'--?([^\0=]+)(?:[=\0](?!-)([^\0]*))?',
-                     '\0'.join(argv[1:]))
   flags = [(key, re.sub(r'^/.*/', '', value) if key == 'config' else value)
-           for key, value in flags if key.startswith('config')]
+           for key, value in files.launched(run.folder)]
   if not (config := dict(flags).get('config')):
     return os.path.basename(os.path.abspath(run.folder)), ''
   return config, ' '.join(['python -m gan_jax.main', *(

@@ -15,7 +15,6 @@ from gan_jax.config import fields, recipe
 from gan_jax.run import files, health, status
 
 _NUMBERS = float, int, type(None)
-_CONFIG = re.compile(r'--?config(?:=(.*))?$')
 
 
 class Record:
@@ -114,13 +113,7 @@ class Record:
 
   def recipe(self) -> str:
     """--config of the first launch, '' if unknown."""
-    rows = read_rows(self._path('launches.jsonl'))
-    argv = rows[0][1].get('argv', []) if rows and rows[0][1] else []
-    for i, argument in enumerate(argv):
-      if isinstance(argument, str) and (found := _CONFIG.match(argument)):
-        return found[1] if found[1] is not None else next(
-            iter(argv[i + 1:]), '')
-    return ''
+    return dict(files.launched(self.folder)).get('config', '')
 
   def changes(self) -> tuple[str, list[tuple[str, str, str]]]:
     """(name of the recipe, [(key, its value, value here)]).

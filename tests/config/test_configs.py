@@ -68,9 +68,11 @@ def _runs(config):
 
 
 @pytest.mark.parametrize('name, arg', [
-    # The first command of each recipe; all others with -m slow.
-    pytest.param(*case, marks=pytest.mark.slow if case[1] else ())
-    for case in _documented()])
+    # The first command of each recipe; all others with -m slow, and those whose
+    # networks another recipe plays: what is theirs is tested beside it, and
+    # test_every_recipe_loads_as_it_is traces them.
+    pytest.param(*case, marks=pytest.mark.slow if case[1] or case[0] in (
+        'sngan', 'dragan', 'lsgan') else ()) for case in _documented()])
 def test_every_documented_command_runs(name, arg, pictures):
   if 'fashion_mnist' in arg and not os.path.isdir(FASHION):
     pytest.skip('needs the Debian package dataset-fashion-mnist')

@@ -67,4 +67,4 @@ def test_what_a_killed_save_of_the_best_left_is_removed(tmp_path, monkeypatch):
 
 def test_a_score_that_is_not_there_is_told(tmp_path, caplog):
   assert not Best(str(tmp_path), 'fd_y').offer(9, [Score('fd_x', 1.0)], 's')
-  assert 'no score fd_y, there are fd_x' in caplog.text
+  assert 'no score fd_y; there are fd_x' in caplog.text

@@ -10,6 +10,7 @@ import tiny
 
 import gan_jax
 from gan_jax.base.errors import ConfigError, WorkdirError
+from gan_jax.run import files
 
 
 def test_the_import_is_light():
@@ -72,6 +73,9 @@ def test_overrides_reach_into_the_config(trained, monkeypatch):
       f'  return ConfigDict({config | dict(train_steps=2)!r})\n')
   assert gan_jax.get_config(str(recipe)).train_steps == 2
   run = gan_jax.train(str(recipe), seed=3)
+  # Recorded as the command line that it stands for.
+  assert files.launched(run.folder) == [
+      ('config', str(recipe)), ('config.seed', '3')]
   assert os.path.abspath(run.folder) == str(folder / 'runs' / 'mine-seed=3')
 
 
@@ -91,6 +95,6 @@ def test_mistakes(trained, tmp_path):
 
 def test_a_stop_button_saves_and_interrupts(trained, tmp_path, monkeypatch):
   from gan_jax.views import api
-  monkeypatch.setattr(api.training, 'train', lambda *_: 130)
+  monkeypatch.setattr(api.training, 'train', lambda *_, **__: 130)
   with pytest.raises(KeyboardInterrupt, match='the same call resumes'):
     gan_jax.train(trained[1], tmp_path / 'a')

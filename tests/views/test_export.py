@@ -403,4 +403,5 @@ def test_operations_and_priors_that_others_lack(
     with pytest.raises(RequestError, match=(
         f'{program} cannot convert .* export_nets:Generator: .*allback')):
       export(run, str(tmp_path / out))
-  assert sorted(os.listdir(tmp_path)) == ['code', 'run']
+  # ONNX Runtime keeps a file of its own, .ses, where temporary files go.
+  assert {*os.listdir(tmp_path)} - {'.ses'} == {'code', 'run'}

@@ -1,0 +1,231 @@
+"""--mode=explore: a folder whose page draws a generator's images in a browser.
+
+The page runs the ONNX generator by onnxruntime-web: no server, no network.
+"""
+
+import base64
+import gzip
+import hashlib
+import http.client
+import io
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tarfile
+import urllib.request
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from flax import linen as nn
+
+from gan_jax.base.errors import RequestError, UserError, first_line
+from gan_jax.base.files import write_file
+from gan_jax.data import cache
+from gan_jax.views import export
+from gan_jax.views.inspect import class_name, load_data
+from gan_jax.views.templates import asset, fill
+from gan_jax.views.trained import Trained
+
+_PACKAGE = 'onnxruntime-web-1.30.0.tgz'
+# As npm has it, under dist.integrity.
+_SHA512 = ('q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02V'
+           'b7QmRMDs1SigqR4CXAfKYQ==')
+_REGISTRY = 'https://registry.npmjs.org/'
+_SLIDERS, _LATENTS, _BYTES, _BATCH = 10, 4096, 2**28, 256
+
+
+class Directions(NamedTuple):
+  """Where the features of a generator vary most, see `directions`.
+
+  steps: [K, Z], what one standard deviation along each adds to z.
+  shares: [K], of the variance of the features.
+  layer: whose output the features are, '' for the images.
+  """
+
+  steps: np.ndarray
+  shares: np.ndarray
+  layer: str
+
+
+def explore(folder: str, out: str, *, step: int = 0,
+            strict: bool = False) -> str:
+  """Writes a page to explore a run's latent space; says where and how.
+
+  Args:
+    folder: the working directory of the run.
+    out: a new folder.
+    step: of the checkpoint, 0 for the newest valid one.
+    strict: refuse an older checkpoint where the newest is damaged.
+
+  Raises:
+    WorkdirError, CheckpointError, RequestError: with what to do; nothing is
+      written then.
+  """
+  out = out.rstrip('/')
+  if os.path.lexists(out):
+    raise RequestError(f'--out={out} exists; remove it, or give another name')
+  onnxruntime = export.converter()[2]
+  run = Trained(folder, step=step, strict=strict)
+  shape, latent = run.info.image_shape, export.latent_of(run)
+  if len(shape) != 3 or shape[2] not in (1, 3, 4):
+    raise RequestError(
+        f'{folder}: the page shows images of 1, 3 or 4 channels, and examples '
+        f'here are {list(shape)}; --mode=sample draws them')
+  files = _runtime(pathlib.Path(onnxruntime.__file__).parent)
+  model, _ = export.onnx_of(run)
+  found = directions(run)
+  name = os.path.basename(os.path.abspath(folder))
+  data = {
+      'name': name, 'step': run.step, 'shape': shape,
+      'range': run.config['image_range'], 'latent': latent,
+      'classes': run.info.classes if run.conditional else (),
+      'directions': np.round(found.steps, 6).tolist(), 'model': _text(model)}
+  if latent['name'] not in export.PRIORS:  # Which the page cannot draw from.
+    data['pool'] = np.round(run.latents(512), 5).tolist()
+  files |= {
+      'data.js': f'const DATA = {json.dumps(data)};\n'.encode(),
+      'explore.js': asset('explore.js'), 'explore.css': asset('explore.css'),
+      'index.html': fill(
+          'explore.html', name=name, run=run, latent=latent, found=found,
+          names=_class_names(run) if run.conditional else {}).encode() + b'\n'}
+  try:
+    export.write(out, files)
+  except OSError as e:
+    raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
+  return (f'generator of step {run.step} in {os.path.join(out, "index.html")}: '
+          'open it in a browser, also as a file; it needs no server and no '
+          'network')
+
+
+def directions(run: Trained) -> Directions:
+  """GANSpace's.  Haerkoenen et al. 2020, arXiv:2004.02546, section 2.1.
+
+  Principal components of what the first layer that has a kernel and depends on
+  z puts out for many latents, or of the images if a network has none; each is
+  taken back to z by least squares. What the class decides is taken out before,
+  and the codes of InfoGAN stand still: they have buttons of their own.
+  """
+  seen = _layers(run, run.latents(16), run.labels(1).repeat(16))
+  layer = next(name for name, x in seen.items() if not name or (
+      x.shape[:1] == (16,) and np.ptp(x, 0).max() > 1e-6))
+  size = seen[layer][0].size
+  count = max(_BATCH, min(_LATENTS, _BYTES // (4 * size)) // _BATCH * _BATCH)
+  z, label = run.latents(count).copy(), run.labels(count)
+  latent = export.latent_of(run)
+  if latent['name'] == 'infogan':
+    codes = latent['size'] - latent['noise']
+    z[:, :codes] = z[0, :codes]
+  outputs = jax.jit(lambda *inputs: _layers(run, *inputs)[layer])
+  features = np.concatenate([
+      np.asarray(outputs(z[i:i + _BATCH], label[i:i + _BATCH]), np.float32)
+      for i in range(0, count, _BATCH)]).reshape(count, -1)
+  for value in np.unique(label):
+    features[label == value] -= features[label == value].mean(0)
+  return Directions(*principal(features, z), layer)
+
+
+def principal(features, z) -> tuple[np.ndarray, np.ndarray]:
+  """Directions [K, Z] of z and shares [K], of features [N, F] with mean 0.
+
+  With x_k the k-th principal coordinate of the features, divided by its
+  standard deviation, u_k = argmin sum_n |x_nk u_k - z_n|^2 = mean_n x_nk z_n.
+  """
+  from scipy.sparse.linalg import svds  # Slow to import.
+  n, most = len(z), min(*features.shape, _SLIDERS + 1, z.shape[1] + 1) - 1
+  x, sizes, _ = svds(features, max(1, most), v0=np.random.default_rng(0).normal(
+      size=min(features.shape)))
+  shares = sizes[::-1] ** 2 / max(np.square(features).sum(), 1e-12)
+  steps = x.T[::-1] @ (z - z.mean(0)) / np.sqrt(n)
+  # The sign is chance: the largest entry decides.
+  steps *= np.sign(np.take_along_axis(
+      steps, np.abs(steps).argmax(1, keepdims=True), 1))
+  return steps[shares > 1e-6], shares[shares > 1e-6]
+
+
+def _layers(run, z, label):
+  """{path: output} of the layers with a kernel, in order, and '': images."""
+  seen, function = {}, run.function  # Before the watch: it reads the weights.
+
+  def watch(call, args, kwargs, context):
+    out = call(*args, **kwargs)
+    if (context.method_name == '__call__' and context.module.path
+        and context.module.has_variable('params', 'kernel')):
+      seen.setdefault('/'.join(context.module.path), out)
+    return out
+
+  with nn.intercept_methods(watch):
+    images = function(z, label)
+  return {**seen, '': images}
+
+
+def _class_names(run):
+  """{label: its name}, of the data if they are still there."""
+  try:
+    source = load_data(run.config['data'])
+  except UserError:
+    return {label: str(label) for label in run.info.classes}
+  return {label: class_name(source, label) for label in run.info.classes}
+
+
+def _runtime(onnxruntime) -> dict:
+  """The files of onnxruntime-web, with the licence of onnxruntime."""
+  with tarfile.open(fileobj=io.BytesIO(_package())) as tar:
+    script, glue, wasm = (
+        tar.extractfile(f'package/dist/{name}').read() for name in (
+            'ort.wasm.min.js', 'ort-wasm-simd-threaded.mjs',
+            'ort-wasm-simd-threaded.wasm'))
+  # Browsers load no modules and no bytes from file://, but they load scripts.
+  return {
+      'ort.wasm.min.js': script.partition(b'\n//# sourceMappingURL')[0] + b'\n',
+      'runtime.js': (f'const RUNTIME = {{"glue": {json.dumps(glue.decode())},\n'
+                     f'"wasm": "{_text(gzip.compress(wasm, mtime=0))}"}};\n'
+                     ).encode(),
+      **{f'onnxruntime-{name}': (onnxruntime / name).read_bytes()
+         for name in ('LICENSE', 'ThirdPartyNotices.txt')}}
+
+
+def _package() -> bytes:
+  """The npm package, from the cache or the registry.
+
+  Raises:
+    RequestError: there is none, or another than the one that is known.
+  """
+  path = pathlib.Path(cache.root(), _PACKAGE)
+  if path.exists() and _is_known(data := path.read_bytes()):
+    return data
+  url = f'{_registry().rstrip("/")}/onnxruntime-web/-/{_PACKAGE}'
+  fix = (f'; get {_REGISTRY}onnxruntime-web/-/{_PACKAGE} (33 MB) elsewhere, '
+         f'and put it into {path.parent}')
+  try:
+    with urllib.request.urlopen(url, timeout=60) as answer:
+      data = answer.read()
+  except (OSError, http.client.HTTPException, ValueError) as e:
+    raise RequestError(f'cannot get {url}: {first_line(e)}{fix}') from e
+  if not _is_known(data):
+    raise RequestError(f'{url} is not the file that is known by its SHA-512'
+                       + fix)
+  try:
+    write_file(path, data)
+  except OSError:
+    pass  # It is only got again.
+  return data
+
+
+def _is_known(data):
+  return base64.b64encode(hashlib.sha512(data).digest()).decode() == _SHA512
+
+
+def _registry():
+  """npm's: the environment variable, or what npm is configured to."""
+  said = os.environ.get('npm_config_registry')
+  if not said and (npm := shutil.which('npm')):
+    said = subprocess.run([npm, 'config', 'get', 'registry'],
+                          capture_output=True, text=True).stdout.strip()
+  return said or _REGISTRY
+
+
+def _text(data: bytes) -> str:
+  return base64.b64encode(data).decode()
