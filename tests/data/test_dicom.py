@@ -84,3 +84,8 @@ def test_other_sets_are_named(root):
   fails('no DICOM among its 0', call=lambda: sources.dicom(path=root))
   put(root / 'a.png', encoded(GREY))
   fails('use data=folder', call=lambda: sources.dicom(path=root))
+
+
+def test_a_file_that_inflates_as_a_whole_is_refused(root):
+  write(root / 'a.dcm', DEEP, deflated=True)
+  fails("'a.dcm' deflated", call=lambda: sources.dicom(path=root))

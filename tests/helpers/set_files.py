@@ -55,12 +55,14 @@ def lmdb(path, values):
   return path
 
 
-def dicom(path, pixels, **tags):
+def dicom(path, pixels, *, deflated=False, **tags):
   """A file of 12 bits in 16, unless `tags` say otherwise."""
   import pydicom
   found = pydicom.Dataset()
   found.file_meta = pydicom.dataset.FileMetaDataset()
-  found.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+  found.file_meta.TransferSyntaxUID = (
+      pydicom.uid.DeflatedExplicitVRLittleEndian if deflated else
+      pydicom.uid.ExplicitVRLittleEndian)
   found.SOPClassUID = '1.2.840.10008.5.1.4.1.1.1.1'
   found.SOPInstanceUID = pydicom.uid.generate_uid()
   found.file_meta.MediaStorageSOPClassUID = found.SOPClassUID

@@ -16,6 +16,8 @@ from gan_jax.data.prepare import Source
 from gan_jax.data.sources.folder import check_folder, find, load
 
 _AS_THEY_ARE = Geometry()
+# A transfer syntax that inflates to anything before a header can be seen.
+_DEFLATED, _HEAD = b'1.2.840.10008.1.2.1.99', 1000
 
 
 def dicom(*, path, labels='folders', split='',
@@ -85,6 +87,9 @@ class _Codec(NamedTuple):
   def _open(self, data):
     if not data:
       raise BadImageError('empty (0 bytes)')
+    if _DEFLATED in data[:_HEAD]:
+      raise BadImageError('deflated as a whole, so that its size is not known: '
+                          'inflate it (dcmconv +te)')
     try:
       return self.pydicom.dcmread(io.BytesIO(data))
     except Exception as error:  # a damaged file makes it raise anything
