@@ -147,9 +147,10 @@ def share(tree, mesh):
       lambda x, like: np.asarray(x).view(like.dtype), bits, tree), mesh)
 
 
+@jax.jit
 def copy(tree):
   """Copies arrays so they can be donated."""
-  return jax.jit(lambda t: jax.tree.map(jnp.copy, t))(tree)
+  return jax.tree.map(jnp.copy, tree)
 
 
 def own(tree):

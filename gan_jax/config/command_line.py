@@ -88,7 +88,7 @@ class CommandLine(NamedTuple):
 def parse(argv: list[str]) -> CommandLine:
   """Parses argv (program name and arguments); collects errors."""
   values, problems, folders, overrides, config = _define(), [], [], [], ''
-  for arg in _joined(argv[1:]):
+  for arg in joined(argv[1:]):
     if not arg.startswith('-'):
       folders.append(arg)
     elif re.match(r'--?config=', arg):
@@ -116,7 +116,8 @@ def usage(values) -> str:
   return values.module_help(sys.modules[__name__])
 
 
-def _joined(args):
+def joined(args):
+  """`--flag value` as `--flag=value`, so that each argument stands alone."""
   out = []
   for arg in args:
     if (out and out[-1].startswith('-') and '=' not in out[-1]
@@ -205,7 +206,8 @@ def run_name(name: str, overrides: Mapping) -> str:
                    *filter(None, argument.split(',')),
                    *(f'{key}={value}'
                      for key, value in sorted(overrides.items()))])
-  name = re.sub(r'[^\w.,=+\[\]%-]+', '_', text)
+  # No brackets: they are patterns to shells, and to Orbax.
+  name = re.sub(r'[^\w.,=+%-]+', '_', re.sub(r'[][]', '', text))
   if len(name.encode()) <= 200:  # File systems allow 255.
     return name
   digest = hashlib.sha256(name.encode()).hexdigest()[:12]

@@ -162,6 +162,8 @@ def _times(config, info):
       times[key] = durations.steps(config[key], units)
       if key in ('train_steps', 'log_every') and not times[key]:
         raise ValueError('must be above 0')
+      if key == 'log_every':  # A short run has one row, at its end.
+        times[key] = min(times[key], times.get('train_steps', times[key]))
     except ValueError as e:
       problems.append(Problem(key, config[key], str(e)))
     if key == 'train_steps':

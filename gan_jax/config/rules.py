@@ -67,10 +67,11 @@ def of_best(config: Mapping, evaluators) -> list[Problem]:
   """
   names = [getattr(evaluate, 'names', None) for evaluate in evaluators]
   wanted = config.get('best_metric')
-  if not wanted or not names or not all(names) or wanted in sum(names, []):
+  known = [name for part in names for name in part or ()]
+  if not wanted or not names or not all(names) or wanted in known:
     return []
-  return _problems(config, [('best_metric', 'no such score'
-                             + lookup.near(wanted, sum(names, [])))])
+  return _problems(config, [
+      ('best_metric', 'no such score' + lookup.near(wanted, known))])
 
 
 def of_game(config: Mapping, disc: Any, loss: Any, terms,

@@ -190,4 +190,6 @@ def wilson(share: float, count: int):
   middle = (share + z2 / (2 * count)) / (1 + z2 / count)
   half = 1.96 / (1 + z2 / count) * math.sqrt(
       share * (1 - share) / count + z2 / (4 * count ** 2))
-  return max(middle - half, 0.0), min(middle + half, 1.0)
+  # Rounding must not leave a share of 0 or 1 outside.
+  return (min(max(middle - half, 0.0), share),
+          max(min(middle + half, 1.0), share))

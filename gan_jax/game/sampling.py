@@ -1,5 +1,7 @@
 """Sampling from a generator."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import random
@@ -40,6 +42,11 @@ def truncated(latent, key, count: int, bound: float):
   """
   if not bound >= 0.05:  # NaN too.
     raise ValueError(f'truncation {bound} is not 0.05 or more')
+  return _redrawn(latent, key, count, bound)
+
+
+@partial(jax.jit, static_argnums=(0, 2))
+def _redrawn(latent, key, count, bound):
   z = latents(latent, key, count)
 
   def outside(carry):

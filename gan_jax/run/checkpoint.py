@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import shutil
+import tempfile
 
 import jax
 import jax.numpy as jnp
@@ -110,7 +111,7 @@ class Checkpoints(contextlib.AbstractContextManager):
     if step == newest:
       return
     with self._writing():
-      self._orbax.save(self._path(f'.saving-{step}'),
+      self._orbax.save(os.path.join(self._alias, f'.saving-{step}'),
                        args=ocp.args.StandardSave(_of_one_process(state)))
     self._saving = step, self._thread.submit(lambda: (
         self._orbax.wait_until_finished(), self.publish(step)))
@@ -132,12 +133,15 @@ class Checkpoints(contextlib.AbstractContextManager):
       CheckpointError: none there, damaged or unreadable.
     """
     if not step or step not in self.steps():
-      raise CheckpointError(f'no checkpoint of step {step or "any"} in '
-                            f'{self._folder}; there are {self.steps()}')
+      there = ', '.join(map(str, self.steps()))
+      raise CheckpointError(
+          f'{self._folder} has no checkpoint of step {step}; there are {there}'
+          if step and there else f'{self._folder} has no checkpoint yet')
     if not verified:
       self.digest(step)
     with self._reading(step):
-      return self._orbax.metadata(self._path(step)).item_metadata.tree
+      return self._orbax.metadata(
+          os.path.join(self._alias, str(step))).item_metadata.tree
 
   def restore(self, abstract, step: int = 0, *, verified: bool = False):
     """Restores a step (0: the newest) into the form of `parallel.abstract`.
@@ -162,7 +166,7 @@ class Checkpoints(contextlib.AbstractContextManager):
           + '\n  '.join(lines[:10]) + more)
     with self._reading(step):
       return self._orbax.restore(
-          self._path(step),
+          os.path.join(self._alias, str(step)),
           args=ocp.args.StandardRestore(_of_one_process(abstract)))
 
   def publish(self, step: int) -> None:
@@ -183,6 +187,8 @@ class Checkpoints(contextlib.AbstractContextManager):
       self._thread.shutdown()
       if '_orbax' in self.__dict__:
         self._orbax.close()
+      if self.__dict__.get('_alias', self._folder) != self._folder:
+        shutil.rmtree(os.path.dirname(self._alias))
 
   def __exit__(self, *_):
     self.close()
@@ -196,6 +202,19 @@ class Checkpoints(contextlib.AbstractContextManager):
     return ocp.AsyncCheckpointer(
         ocp.StandardCheckpointHandler(multiprocessing_options=alone),
         multiprocessing_options=alone)
+
+  @functools.cached_property
+  def _alias(self):
+    """The folder by a path that Orbax does not take for a pattern.
+
+    It globs below the path that it is given, unescaped: where that has brackets
+    it finds none of its files, and saves what cannot be read.
+    """
+    if not re.search(r'[][*?]', self._folder):
+      return self._folder
+    link = os.path.join(tempfile.mkdtemp(), 'checkpoints')
+    os.symlink(self._folder, link)
+    return link
 
   def _path(self, name):
     return os.path.join(self._folder, str(name))

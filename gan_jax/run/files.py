@@ -22,7 +22,7 @@ import gan_jax
 from gan_jax import parallel
 from gan_jax.base.errors import WorkdirError
 from gan_jax.base.files import free_space, read_rows, write_file
-from gan_jax.config import durations, fields, keys
+from gan_jax.config import command_line, durations, fields, keys
 from gan_jax.config.experiment import DataInfo, plain
 from gan_jax.data import cache
 
@@ -358,9 +358,8 @@ def launched(folder: str) -> list[tuple[str, str]]:
   """Flags of --config and --config.KEY of the first launch, [] if unknown."""
   rows = read_rows(os.path.join(folder, 'launches.jsonl'))
   argv = [*(row for _, row in rows if row), {}][0].get('argv', [])
-  # `--flag value` as `--flag=value`.
-  found = re.findall(r'--?([^\0=]+)(?:[=\0](?!-)([^\0]*))?',
-                     '\0'.join(map(str, argv[1:])))
+  found = [arg.lstrip('-').partition('=')[::2]
+           for arg in command_line.joined(map(str, argv[1:]))]
   return [(key, value) for key, value in found if key.startswith('config')]
 
 

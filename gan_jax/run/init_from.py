@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gan_jax import parallel
 from gan_jax.base import lookup
@@ -79,6 +80,9 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
             workdir, step, len(source), '\n  '.join(
                 a if a == b else f'{a}, there {b}' for a, b in source.items()),
             len(left), '\n  '.join(left) or 'none')
+
+  # On the host, and no more than what is taken: the closure lives long.
+  values = {name: np.asarray(values[name]) for name in set(source.values())}
 
   def init():
     return jax.tree_util.tree_map_with_path(

@@ -192,5 +192,7 @@ class ScalarWriter(RowFile):
         getattr(logger, what)(*args)
       except Exception as e:
         self._loggers.remove(logger)
+        with contextlib.suppress(Exception):
+          logger.close()
         _LOG.warning('logger %s failed and is dropped for this run: %s',
                      type(logger).__name__, lookup.failure(e))

@@ -1,8 +1,10 @@
 """The program from Python: what `import gan_jax` offers."""
 
+import copy
 import os
 import signal
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,7 +12,7 @@ from ml_collections import ConfigDict
 from ml_collections.config_flags import config_path
 
 from gan_jax import parallel
-from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.base.errors import ConfigError, Problem, RequestError
 from gan_jax.config import command_line, experiment, recipe
 from gan_jax.run import signals
 from gan_jax.run import train as training
@@ -37,7 +39,8 @@ def load(folder: str, *, step: int = 0) -> Trained:
   return run
 
 
-def train(config: str | Mapping, workdir: str = '', **overrides) -> Trained:
+def train(config: str | os.PathLike | Mapping, workdir: str = '',
+          allow_changed: Sequence[str] = (), **overrides) -> Trained:
   """Trains, or resumes, a run and returns it: `gan_jax.train('dcgan:quick')`.
 
   Call it in the main thread. Ctrl-C, or a notebook's stop button, saves first.
@@ -47,33 +50,43 @@ def train(config: str | Mapping, workdir: str = '', **overrides) -> Trained:
       a config.
     workdir: folder of the run; by default runs/NAME as on the command line,
       where the config has a name.
+    allow_changed: keys of the config that may differ from those of the run that
+      is resumed, such as ['gen_optimizer.learning_rate'].
     **overrides: keys of the config, also as `**{'loss.name': 'hinge'}`.
 
   Raises:
     ConfigError, DataError, WorkdirError, CheckpointError, NonFiniteError,
       StoppedError: with what to do.
-    KeyboardInterrupt: it was interrupted; the state is saved, and the same call
-      resumes.
+    RequestError: not in the main thread, or no folder.
+    KeyboardInterrupt, SystemExit: after SIGINT; after SIGTERM or SIGUSR1. The
+      state is saved, and the same call resumes.
   """
   parallel.use_compilation_cache()
-  name = config if isinstance(config, str) else ''
-  config = get_config(name) if name else ConfigDict(config)
+  if threading.current_thread() is not threading.main_thread():
+    raise RequestError('gan_jax.train needs the main thread, where signals '
+                       'arrive')
+  name = os.fspath(config) if isinstance(config, str | os.PathLike) else ''
+  # A copy: overrides are for this run only.
+  config = get_config(name) if name else ConfigDict(copy.deepcopy(config))
   for path, value in overrides.items():
     try:
       config_path.set_value(path, config, value, accept_new_attributes=True)
     except (LookupError, TypeError, ValueError) as e:
       raise ConfigError([Problem(path, value, f'cannot be set: {e}')]) from e
   if not name and not workdir:
-    raise ConfigError([Problem('', None, 'give a workdir for the run')])
+    raise RequestError("give a folder for the run: workdir='runs/first'")
   workdir = os.fspath(workdir) or os.path.join(
       'runs', command_line.run_name(name, overrides))
   flags = {'config': name} | {f'config.{path}': value
                               for path, value in overrides.items()}
-  status = training.train(experiment.load(config), workdir, argv=[
-      'gan_jax.main', *(f'--{key}={value}'
-                        for key, value in flags.items() if name)])
+  status = training.train(
+      experiment.load(config), workdir, allow_changed=allow_changed,
+      argv=['gan_jax.main', *(f'--{key}={value}'
+                              for key, value in flags.items() if name)])
   if status == signals.STATUS[signal.SIGINT]:
     raise KeyboardInterrupt(f'{workdir} is saved; the same call resumes')
+  if status:  # SIGTERM and SIGUSR1 end the program.
+    raise SystemExit(status)
   return load(workdir)
 
 

@@ -36,7 +36,8 @@ def scores_spec(*, extractor: str = '', weights: str = '', resizer: str = '',
   network = {'name': extractor, 'weights': weights, 'resizer': resizer}
   network = {key: value for key, value in network.items() if value}
   own = {'extractor': network and {'name': 'auto', **network},
-         'metrics': tuple(metrics), 'num_samples': num_samples}
+         'metrics': tuple(metrics.split(',') if isinstance(metrics, str)
+                          else metrics), 'num_samples': num_samples}
   own = {key: value for key, value in own.items() if value}
   return {'name': 'scores', **own} if own else {}
 

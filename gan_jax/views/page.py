@@ -6,6 +6,7 @@ copied beside these, so that the page needs no network.
 """
 
 import json
+import math
 import os
 import pathlib
 from collections.abc import Sequence
@@ -146,7 +147,8 @@ class Page:
     """Names of scores, and (name, row, {score: value}) per run."""
     frame = compare.load([record.folder for record in self.records])
     # With the hash only if a name has several protocols.
-    frame['name'] = frame.score.str.partition(' (')[0]
+    frame['name'] = frame.score.astype(object).map(
+        lambda score: score.partition(' (')[0], na_action='ignore')
     several = frame.groupby('name').score.transform('nunique') > 1
     frame['name'] = frame.name.mask(several, frame.score)
     heads = sorted(frame.name.dropna().unique())
@@ -177,7 +179,8 @@ def _scores(record):
 
 
 def _number(value):
-  return value if isinstance(value, int | float) else None
+  return value if isinstance(value, int | float) and math.isfinite(
+      value) else None
 
 
 def _left(record, progress):

@@ -12,6 +12,7 @@ from gan_jax import models, parallel
 from gan_jax.base.errors import RequestError
 from gan_jax.base.files import read_rows
 from gan_jax.config.experiment import game_of_run, initial_state
+from gan_jax.evaluators.score import Score
 from gan_jax.game import sampling
 from gan_jax.game.state import TrainState, pack
 from gan_jax.ops import conv
@@ -61,7 +62,8 @@ class Trained:
       checkpoints.close()
 
   def __repr__(self):
-    return f'<run {self.folder} at step {self.step:,}>'
+    at = f' at step {self.step:,}' if 'state' in self.__dict__ else ''
+    return f'<run {self.folder}{at}>'
 
   @property
   def step(self) -> int:
@@ -146,11 +148,11 @@ class Trained:
       RequestError: a count below 1, a seed that is none, or a truncation that
         is too small, or of codes.
     """
-    if count < 1:
+    if not isinstance(count, int | np.integer) or count < 1:
       raise RequestError(f'{count} images asked for; must be 1 or more')
     check_seed(seed)
     key = jax.random.fold_in(jax.random.key(seed), stream)
-    if not truncation:
+    if truncation is None:
       return np.asarray(self._sampler.latents(key, count))
     if self.config['latent']['name'] == 'infogan':
       raise RequestError(f'truncation={truncation} would erase the codes of '
@@ -167,15 +169,18 @@ class Trained:
     Raises:
       RequestError: no such class, or a run without classes.
     """
-    known = self.info.classes if self.conditional else (0,)
     if label is None:
+      known = self.info.classes if self.conditional else ()
       return np.resize(np.array(known or (0,), np.int32), count)
     if not self.conditional:
       raise RequestError(
           f'label={label}: this run is not conditional; train one with '
           'configs/cgan.py or with --config.generator.conditioning=onehot '
           '--config.discriminator.conditioning=onehot')
-    label = np.asarray(label)
+    return self._known(count, label)
+
+  def _known(self, count, label):
+    label, known = np.asarray(label), self.info.classes
     if label.shape not in ((), (count,)):
       raise RequestError(f'labels of shape {list(label.shape)} for {count} '
                          'images; give one, or one for each')
@@ -187,25 +192,44 @@ class Trained:
   def discriminator(self, images, label=None) -> np.ndarray:
     """Logits [N] of the discriminator, by its running statistics.
 
-    With packing, a logit for each pack of neighbours.
+    With packing, a logit for each pack of neighbours. At most 256 packs are
+    judged at a time, but for layers that compare the images of a batch.
 
     Args:
       images: uint8 [N, H, W, C], or floats in config['image_range'].
-      label: as in `generator`.
+      label: class of all images, or [N], for a conditional discriminator.
 
     Raises:
-      RequestError: images of another shape, or no such class.
+      RequestError: images of another shape or type, no such class, or a
+        conditional discriminator without label.
     """
     images, packing = np.asarray(images), self.config['packing']
-    shape = tuple(self.info.image_shape)
+    shape, spec = tuple(self.info.image_shape), self.config['discriminator']
     if images.shape[1:] != shape or not len(images) or len(images) % packing:
       several = f', N a multiple of {packing}' if packing > 1 else ''
       raise RequestError(f'images have the shape {list(images.shape)}; this '
                          f'discriminator takes [N, {str(list(shape))[1:]}'
                          f'{several}')
-    return np.asarray(self._judge(
-        self.state.disc.params, self.state.disc.stats, images,
-        self.labels(len(images), label)[::packing]))
+    if images.dtype != np.uint8 and images.dtype.kind != 'f':
+      raise RequestError(f'images are {images.dtype}; give uint8, or floats in '
+                         f'{tuple(self.config["image_range"])}')
+    low, high = self.config['image_range']
+    if images.dtype.kind == 'f' and images.ndim == 4 and not (
+        low - 0.01 <= images.min() and images.max() <= high + 0.01):
+      raise RequestError(f'images from {images.min():.4g} to '
+                         f'{images.max():.4g}; floats must be in '
+                         f'{(low, high)}')
+    conditional = models.is_conditional(spec)
+    if conditional and label is None:
+      raise RequestError('this discriminator looks at the label: give that of '
+                         'all images, or one for each')
+    label = (self._known(len(images), label) if conditional
+             else np.zeros(len(images), np.int32))
+    whole = spec.get('minibatch', 'none') != 'none'
+    size = len(images) if whole else 256 * packing
+    return np.concatenate([np.asarray(self._judge(
+        self.state.disc.params, self.state.disc.stats, images[i:i + size],
+        label[i:i + size:packing])) for i in range(0, len(images), size)])
 
   def scalars(self) -> pd.DataFrame:
     """What was logged, a row for each logged step, a column for each scalar."""
@@ -214,7 +238,9 @@ class Trained:
 
   def scores(self) -> pd.DataFrame:
     """All scores: step, name, value, low, high, floor, evaluation settings."""
-    return pd.DataFrame(self._rows('scores.jsonl'))
+    rows = self._rows('scores.jsonl')
+    return pd.DataFrame(rows, columns=None if rows else [
+        'step', *Score._fields])
 
   def last_scores(self) -> list[dict]:
     """The newest row of each score in scores.jsonl."""

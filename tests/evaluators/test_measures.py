@@ -90,3 +90,4 @@ def test_a_jackknife_of_a_mean_is_its_standard_error():
 def test_wilsons_interval(share, count, low, high):
   assert wilson(share, count) == pytest.approx((low, high), abs=1e-3)
   assert wilson(math.nan, count) == (None, None)
+  assert wilson(0.0, 2000)[0] == 0.0 and wilson(1.0, 2000)[1] == 1.0

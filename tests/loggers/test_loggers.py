@@ -23,9 +23,14 @@ IMAGE = np.zeros((2, 3, 1), np.uint8)
 class Broken(Logger):
   """Fails at the second row."""
 
+  closed = 0
+
   def write(self, step, scalars):
     if step > 2:
       raise RuntimeError('the server is gone')
+
+  def close(self):
+    Broken.closed += 1
 
 
 class Heard(Logger):
@@ -183,6 +188,7 @@ def test_a_failing_logger_costs_one_warning_and_nothing_else(
   assert rows('both', spec, {'name': 'tensorboard'}) == alone
   warning, = warnings_of(caplog)
   assert 'Broken failed' in warning and 'the server is gone' in warning
+  assert sys.modules[__name__].Broken.closed == 1
   assert [e.step for e in events_of(tmp_path / 'both')
           if e.summary.value and not e.summary.value[0].HasField('image')] == [
               2, 4, 6]

@@ -152,3 +152,16 @@ def test_dtypes_promote_as_the_parameters_of_a_mixed_network_do():
 def test_errors(call, words):
   with pytest.raises(ValueError, match=words):
     call(jnp.zeros((1, 4, 8, 3)), jnp.zeros((3, 3, 3, 2)))
+
+
+def test_pads_of_both_signs_by_numpy():
+  """XLA:CPU of jax 0.10 gets them wrong in a convolution."""
+  x, k = normal(0, 2, 6, 6, 3), normal(1, 4, 4, 3, 2)
+  window = np.pad(np.asarray(x), ((0, 0), (0, 1), (0, 0), (0, 0)))[:, 1:, :-1]
+  wanted = np.stack([np.stack([
+      np.einsum('bhwi,hwio->bo', window[:, r:r + 4, c:c + 4], k)
+      for c in range(2)], 1) for r in range(3)], 1)
+  pads = ((-1, 1), (0, -1))
+  with ops.plain():
+    assert_close(conv(x, k, stride=1, padding=pads), wanted, 1e-5)
+  assert_close(conv(x, k, stride=1, padding=pads), wanted, 1e-5)

@@ -269,3 +269,15 @@ def test_all_files_follow_the_umask(images, run, pictures, tmp_path):
       seen.append(str(path.relative_to(tmp_path)))
   assert len(seen) > 38
   assert {'data', 'extractors', 'folders'} <= {n.split('/')[1] for n in seen}
+
+
+def test_the_command_of_the_first_launch(tmp_path):
+  argv = ['main.py', '--config', 'configs/dcgan.py:quick', '--workdir=x',
+          '--config.loss.fake=-1.0', '--config.seed', '3']
+  (tmp_path / 'launches.jsonl').write_text(
+      json.dumps({'step': 0, 'argv': argv}) + '\n'
+      + json.dumps({'step': 4, 'argv': ['main.py', '--config=other']}) + '\n')
+  assert files.launched(tmp_path) == [
+      ('config', 'configs/dcgan.py:quick'), ('config.loss.fake', '-1.0'),
+      ('config.seed', '3')]
+  assert files.launched(tmp_path / 'none') == []

@@ -3,13 +3,15 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import tiny
+from ml_collections import ConfigDict
 
 import gan_jax
-from gan_jax.base.errors import ConfigError, WorkdirError
+from gan_jax.base.errors import ConfigError, RequestError, WorkdirError
 from gan_jax.run import files
 
 
@@ -79,11 +81,34 @@ def test_overrides_reach_into_the_config(trained, monkeypatch):
   assert os.path.abspath(run.folder) == str(folder / 'runs' / 'mine-seed=3')
 
 
+def test_a_config_is_not_changed_by_a_call(trained, tmp_path):
+  config = ConfigDict(trained[1])
+  gan_jax.train(config, tmp_path / 'a', train_steps=2, **{
+      'loss.name': 'hinge'})
+  assert config.loss.name == 'non_saturating'
+
+
+def test_other_signals_end_the_program(trained, tmp_path, monkeypatch):
+  from gan_jax.views import api
+  monkeypatch.setattr(api.training, 'train', lambda *_, **__: 143)
+  with pytest.raises(SystemExit) as stop:
+    gan_jax.train(trained[1], tmp_path / 'a')
+  assert stop.value.code == 143
+
+
+def test_a_thread_is_told_before_anything_is_written(trained, tmp_path):
+  with ThreadPoolExecutor() as pool:
+    done = pool.submit(gan_jax.train, trained[1], tmp_path / 'a')
+    with pytest.raises(RequestError, match='main thread'):
+      done.result()
+  assert not (tmp_path / 'a').exists()
+
+
 def test_mistakes(trained, tmp_path):
   _, config, _ = trained
   with pytest.raises(ConfigError, match='did you mean'):
     gan_jax.train(config, tmp_path / 'a', train_stepz=4)
-  with pytest.raises(ConfigError, match='give a workdir'):
+  with pytest.raises(RequestError, match='give a folder'):
     gan_jax.train(config)
   with pytest.raises(ConfigError, match='dcgan'):
     gan_jax.get_config('dcgna')

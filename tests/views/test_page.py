@@ -191,7 +191,10 @@ def test_several_runs_over_each_other(two, cli):
   table = data_of(two / 'report')['tables']['runs']
   assert '<th>fd</th>' in table and '0.25' in table and '1.25' in table
   assert table.count('finished') == 2
+  for name in 'ab':  # Without scores too.
+    (two / name / 'scores.jsonl').unlink()
   assert cli('--mode=report', two / '*', f'--out={two / "x"}')[0] == 0
+  assert '<th>fd</th>' not in data_of(two / 'x')['tables']['runs']
   assert data_of(two / 'x')['runs'][1]['samples'] == '../b/samples'
 
 

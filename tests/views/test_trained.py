@@ -71,6 +71,17 @@ def test_logits_of_bytes_and_of_floats(cgan):
   np.testing.assert_allclose(logits, cgan.discriminator(
       images / np.float32(127.5) - 1, [0, 1, 2, 0]), atol=1e-5)
   assert (logits != cgan.discriminator(images, 1)).any()
+  many = cgan.sample(300)  # More than are judged at a time.
+  np.testing.assert_allclose(
+      cgan.discriminator(many, 1)[[0, 299]],
+      cgan.discriminator(many[[0, 299]], 1), atol=1e-5)
+
+
+def test_a_label_for_the_discriminator_alone(made_run, monkeypatch):
+  run = Trained(str(made_run('cgan')))
+  monkeypatch.setattr(run, 'conditional', False)  # of the generator
+  images = np.zeros((2, 8, 8, 1), np.uint8)
+  assert (run.discriminator(images, 0) != run.discriminator(images, 1)).all()
 
 
 def test_packs_are_judged_as_packs(made_run, monkeypatch):
@@ -83,7 +94,8 @@ def test_packs_are_judged_as_packs(made_run, monkeypatch):
     return type('Critique', (), {'logits': images.sum((1, 2, 3))})(), stats
 
   run.game = run.game._replace(disc=run.game.disc._replace(apply=judge))
-  images = np.random.default_rng(0).normal(size=(6, 8, 8, 1)).astype(np.float32)
+  images = np.random.default_rng(0).uniform(
+      -1, 1, (6, 8, 8, 1)).astype(np.float32)
   found = run.discriminator(images)
   assert seen == [((3, 8, 8, 2), (3,))]
   np.testing.assert_allclose(found, pack(images, 2).sum((1, 2, 3)), rtol=1e-4)
@@ -119,6 +131,7 @@ def test_a_checkpoint_by_its_step(made_run):
   assert (early.step, late.step) == (2, 4)
   assert (early.sample(4) != late.sample(4)).any()
   assert repr(early).endswith('plain at step 2>')
+  assert repr(Trained(str(made_run('plain')))).endswith('plain>')
 
 
 def ask(name, *args, **kwargs):
@@ -135,7 +148,13 @@ def ask(name, *args, **kwargs):
     (ask('sample', 0), '0 images'), (ask('sample', seed=-1), r'2\*\*32'),
     (ask('sample', truncation=0.01), '0.05'),
     (ask('sample', label=3), 'not one of the classes'),
+    (ask('sample', truncation=0), '0.05'),
     (ask('discriminator', np.zeros((2, 9, 9, 1))), r'takes \[N, 8, 8, 1\]'),
+    (ask('discriminator', np.zeros((2, 8, 8, 1))), 'looks at the label'),
+    (ask('discriminator', np.full((2, 8, 8, 1), 255.0)), '255; floats must be'),
+    (ask('sample', 2.5), '2.5 images'),
+    (ask('discriminator', np.zeros((2, 8, 8, 1)), label=3), 'not one of'),
+    (ask('discriminator', np.zeros((2, 8, 8, 1), int), label=1), 'int64'),
 ])
 def test_what_a_run_cannot_be_asked_for(cgan, request_, words):
   with pytest.raises(RequestError, match=words):

@@ -120,11 +120,14 @@ let wanted = false, showing = null;
 function show() {
   wanted = true;
   showing ??= (async () => {
-    while (wanted) {
-      wanted = false;
-      await draw();
+    try {
+      while (wanted) {
+        wanted = false;
+        await draw();
+      }
+    } finally {
+      showing = null;
     }
-    showing = null;
   })();
   return showing;
 }
