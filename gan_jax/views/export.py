@@ -201,7 +201,8 @@ def _safetensors(run):
       name = jax.tree_util.keystr(path, simple=True, separator='/')
       arrays[f'generator/{kind}/{name}'] = np.array(leaf)
   data = safetensors.numpy.save(arrays, {
-      'config': json.dumps(run.config), 'data': json.dumps(run.info._asdict()),
+      'config': json.dumps(_shared(run)),
+      'data': json.dumps(run.info._asdict() | {'manifest': ''}),
       'step': str(run.step), 'version': gan_jax.__version__})
   return data, f'{len(arrays)} arrays, weights and statistics'
 
@@ -223,7 +224,7 @@ def _folder(run):
   images = run.sample(64)
   return {
       'README.md': fill('model_card.md', **values).encode() + b'\n',
-      'config.json': json.dumps(run.config, indent=1).encode() + b'\n',
+      'config.json': json.dumps(_shared(run), indent=1).encode() + b'\n',
       'generator.onnx': onnx, 'weights.safetensors': _safetensors(run)[0],
       'sample.py': fill('sample.txt', **values).encode() + b'\n',
       'samples.png': pictures.png(
@@ -238,9 +239,16 @@ def latent_of(run) -> dict:
           'size': run.latents(1).shape[1]}
 
 
+def _shared(run) -> dict:
+  """The config without the folders of this machine."""
+  data = {key: re.sub(r'^/.*/', '', value) if isinstance(value, str) else value
+          for key, value in run.config['data'].items()}
+  return run.config | {'data': data}
+
+
 def _recipe(run) -> tuple[str, str]:
   """The --config that started the run, and the command, '' if unknown."""
-  flags = [(key, re.sub(r'^/.*/', '', value) if key == 'config' else value)
+  flags = [(key, re.sub(r'^/.*/', '', value))
            for key, value in files.launched(run.folder)]
   if not (config := dict(flags).get('config')):
     return os.path.basename(os.path.abspath(run.folder)), ''

@@ -30,6 +30,11 @@ needs_onnx = pytest.mark.skipif(not importlib.util.find_spec('jax2onnx'),
                                 reason='jax2onnx is not installed')
 
 
+def written(folder):
+  """Names, but of the file .ses that ONNX Runtime keeps in TMPDIR."""
+  return sorted({*os.listdir(folder)} - {'.ses'})
+
+
 def session(data):
   import onnxruntime
   return onnxruntime.InferenceSession(
@@ -196,7 +201,7 @@ def test_images_that_differ_are_refused_and_nothing_is_written(
       lambda *x: f(*x) + 2e-4, *args, **kwargs))
   with pytest.raises(RequestError, match='differ by 0.0002, above 0.0001'):
     export(made_run('plain'), str(tmp_path / 'a.onnx'))
-  assert os.listdir(tmp_path) == []
+  assert written(tmp_path) == []
 
 
 def test_safetensors_hold_the_average_by_name(made_run, tmp_path):
@@ -208,7 +213,9 @@ def test_safetensors_hold_the_average_by_name(made_run, tmp_path):
     arrays = {name: file.get_tensor(name) for name in names}
   assert set(arrays) == {f'generator/params/Dense_{i}/{name}'
                          for i in range(2) for name in ('kernel', 'bias')}
-  assert json.loads(meta['config'])['generator']['conditioning'] == 'onehot'
+  config = json.loads(meta['config'])
+  assert config['generator']['conditioning'] == 'onehot'
+  assert config['data']['path'] == 'grey.npz'
   assert meta['step'] == '4' and meta['version']
   params = unflatten_dict(arrays, sep='/')['generator']['params']
   z, label = run.latents(3), run.labels(3)
@@ -276,7 +283,8 @@ def test_the_card_says_how_it_was_made_and_how_good_it_is(
   run = copied_run('cgan')
   (run / 'launches.jsonl').write_text(json.dumps({'step': 0, 'argv': [
       '/home/me/main.py', '--config', '/home/me/configs/cgan.py:quick',
-      '--workdir=/home/me/x', '--config.loss.name=hinge', '--strict']}) + '\n')
+      '--workdir=/home/me/x', '--config.loss.name=hinge', '--strict',
+      '--config.data.path=/home/me/secret/a.npz']}) + '\n')
   row = dict(name='fd_random_2k_train', value=0.25, low=0.2, high=0.3, step=4,
              floor=0.0625)
   (run / 'scores.jsonl').write_text(
@@ -287,11 +295,14 @@ def test_the_card_says_how_it_was_made_and_how_good_it_is(
   card = (tmp_path / 'hub' / 'README.md').read_text()
   for words in (
       '\npython -m gan_jax.main --config=cgan.py:quick '
-      '--config.loss.name=hinge\n', 'licence CC0-1.0.', 'classes 0, 1, 2',
+      '--config.loss.name=hinge --config.data.path=a.npz\n',
+      'licence CC0-1.0.', 'classes 0, 1, 2',
       '| fd_random_2k_train | 0.25 | 0.2 to 0.3 | 0.0625 | 4 |',
       '8 x 8 x 1 images', '## Limits', 'python sample.py --seed=1 --label=2'):
     assert words in card, card
   assert '/home/me' not in card and '| 9 |' not in card
+  config = json.loads((tmp_path / 'hub' / 'config.json').read_text())
+  assert config['data']['path'] == 'grey.npz'
 
 
 @pytest.mark.parametrize('name', lookup.names('gan_jax.game.latents'))
@@ -329,7 +340,7 @@ def test_what_cannot_be_written_is_status_2(
   status, _, said = cli('--mode=export', f'--workdir={made_run("plain")}',
                         f'--out={tmp_path}/{out}')
   assert status == 2 and words in said, said
-  assert sorted(os.listdir(tmp_path)) == ['there', 'there.onnx']
+  assert written(tmp_path) == ['there', 'there.onnx']
   assert (tmp_path / 'there.onnx').read_text() == 'mine'
 
 
@@ -359,7 +370,7 @@ def test_a_converter_that_is_not_installed(
   monkeypatch.setitem(sys.modules, module, None)
   with pytest.raises(RequestError, match='pip install jax2onnx onnxruntime'):
     export(made_run('plain'), str(tmp_path / out))
-  assert os.listdir(tmp_path) == []
+  assert written(tmp_path) == []
 
 
 OWN = '''
@@ -403,5 +414,4 @@ def test_operations_and_priors_that_others_lack(
     with pytest.raises(RequestError, match=(
         f'{program} cannot convert .* export_nets:Generator: .*allback')):
       export(run, str(tmp_path / out))
-  # ONNX Runtime keeps a file of its own, .ses, where temporary files go.
-  assert {*os.listdir(tmp_path)} - {'.ses'} == {'code', 'run'}
+  assert written(tmp_path) == ['code', 'run']
