@@ -33,7 +33,6 @@ _PACKAGE = 'onnxruntime-web-1.30.0.tgz'
 # As npm has it, under dist.integrity.
 _SHA512 = ('q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02V'
            'b7QmRMDs1SigqR4CXAfKYQ==')
-_REGISTRY = 'https://registry.npmjs.org/'
 _SLIDERS, _LATENTS, _BYTES, _BATCH = 10, 4096, 2**28, 256
 
 
@@ -196,9 +195,13 @@ def _package() -> bytes:
   path = pathlib.Path(cache.root(), _PACKAGE)
   if path.exists() and _is_known(data := path.read_bytes()):
     return data
-  url = f'{_registry().rstrip("/")}/onnxruntime-web/-/{_PACKAGE}'
-  fix = (f'; get {_REGISTRY}onnxruntime-web/-/{_PACKAGE} (33 MB) elsewhere, '
-         f'and put it into {path.parent}')
+  name, _, version = _PACKAGE.removesuffix('.tgz').rpartition('-')
+  fix = (f'; `npm pack {name}@{version}` gets {_PACKAGE} (33 MB) elsewhere: '
+         f'put it into {path.parent}')
+  if not (registry := _registry()):
+    raise RequestError(f'the page needs the npm package {name}, and there is '
+                       f'no npm to say where packages are{fix}')
+  url = f'{registry.rstrip("/")}/{name}/-/{_PACKAGE}'
   try:
     with urllib.request.urlopen(url, timeout=60) as answer:
       data = answer.read()
@@ -219,12 +222,12 @@ def _is_known(data):
 
 
 def _registry():
-  """npm's: the environment variable, or what npm is configured to."""
-  said = os.environ.get('npm_config_registry')
+  """Where npm gets packages: its environment variable, or what it says."""
+  said = os.environ.get('npm_config_registry', '')
   if not said and (npm := shutil.which('npm')):
     said = subprocess.run([npm, 'config', 'get', 'registry'],
                           capture_output=True, text=True).stdout.strip()
-  return said or _REGISTRY
+  return said
 
 
 def _text(data: bytes) -> str:

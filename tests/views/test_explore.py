@@ -171,8 +171,13 @@ def test_refusals_leave_nothing_behind(
                         f'--out={out}')
   assert status == 2 and re.search(
       r'cannot get file://.*none/onnxruntime-web/-/onnxruntime-web-\S+\.tgz: '
-      r'.*; get https://registry.npmjs.org/\S+ \(33 MB\) elsewhere, and put it '
-      rf'into {tmp_path}/cache\n', said), said
+      r'.*; `npm pack onnxruntime-web@1\.\S+` gets \S+ \(33 MB\) elsewhere: '
+      rf'put it into {tmp_path}/cache\n', said), said
+  with monkeypatch.context() as alone:
+    alone.delenv('npm_config_registry')
+    alone.setattr(explore.shutil, 'which', lambda _: None)
+    with pytest.raises(RequestError, match='no npm .*`npm pack onnxruntime-w'):
+      explore.explore(str(made_run('plain')), str(out))
   with pytest.raises(RequestError, match=r'1, 3 or 4 channels.* are \[2\]'):
     explore.explore(str(made_run('ring')), str(out))
   (tmp_path / 'there').mkdir()
