@@ -11,8 +11,8 @@ import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
 from gan_jax.base import lookup  # noqa: E402  (after the line above)
+from gan_jax.run.detectors import Watchdog  # noqa: E402
 from gan_jax.run.evaluator import equilibrium  # noqa: E402
-from gan_jax.run.health import Watchdog  # noqa: E402
 
 _SHOWN = ('loss/disc', 'loss/gen', 'prob/real', 'prob/fake', 'auc',
           'grad_norm/gen', 'update_ratio/gen', 'gap/logits', 'gap/sign',

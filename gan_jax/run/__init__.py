@@ -2,6 +2,6 @@
 
 `train.train` is the entry point; views also use `files`, `Checkpoints`,
 `Sampler`, `Evaluator`, `Best` and `ScoreWriter`. A new detector is a function
-in `health`, entered in DETECTORS; a new periodic output goes into
+in `detectors`, entered in DETECTORS; a new periodic output goes into
 `train._Loop._due`.
 """

@@ -8,7 +8,7 @@ import tiny
 from watched_runs import broken, fading, read, record, watched
 
 from gan_jax.base.errors import CheckpointError, NonFiniteError, StoppedError
-from gan_jax.run import health, results, train
+from gan_jax.run import detectors, health, results, train
 from gan_jax.views import compare
 
 pytestmark = tiny.READS_CONFIGS
@@ -17,7 +17,7 @@ pytestmark = tiny.READS_CONFIGS
 @pytest.fixture(autouse=True)
 def _no_collapse(monkeypatch):
   """Games of noise are no subject for the detector."""
-  monkeypatch.setattr(health, 'COLLAPSED', 0.0)
+  monkeypatch.setattr(detectors, 'COLLAPSED', 0.0)
 
 
 def test_a_number_that_is_bad_once_costs_one_rollback(run, tmp_path, caplog):
@@ -177,8 +177,8 @@ def test_a_finding_is_rolled_back_and_then_stops(run, tmp_path):
 
 
 def test_stopping_is_status_4(images, tmp_path, monkeypatch, cli):
-  monkeypatch.setattr(health, 'WARM_UP', 0.0)
-  monkeypatch.setitem(health.DETECTORS, 'non-finite', lambda history: (
+  monkeypatch.setattr(detectors, 'WARM_UP', 0.0)
+  monkeypatch.setitem(detectors.DETECTORS, 'non-finite', lambda history: (
       'discriminator saturated', 'Try less'))
   status, _, said = cli('--config=critic_mlp:data=npz,quick',
                         f'--config.data.path={images}',

@@ -4,7 +4,7 @@ import pytest
 
 from gan_jax.config import keys
 from gan_jax.run import health
-from gan_jax.run.health import LONG, WINDOW, Watchdog
+from gan_jax.run.detectors import LONG, WINDOW, Watchdog
 
 LEVELS = {'loss/disc': 1.386, 'loss/gen': 0.693, 'auc': 0.5}
 HEALTHY = {

@@ -9,7 +9,7 @@ import pytest
 
 from gan_jax.base.errors import ConfigError
 from gan_jax.config import fields, recipe
-from gan_jax.run import health
+from gan_jax.run import detectors, health
 from gan_jax.views import report
 from gan_jax.views.page import ASSETS, Page
 from gan_jax.views.records import Record, thin
@@ -107,8 +107,9 @@ def test_scores_of_another_protocol_are_no_part_of_the_curve(run):
 
 
 def test_findings_are_read_as_they_are_written(tmp_path):
-  found = [health.Finding('collapse', 1200, 'collapse: |z| | 0.1', 'try | it'),
-           health.Finding('non-finite', 1300, 'loss not finite', '')]
+  found = [detectors.Finding('collapse', 1200, 'collapse: |z| | 0.1',
+                             'try | it'),
+           detectors.Finding('non-finite', 1300, 'loss not finite', '')]
   (tmp_path / 'report.md').write_text(health.report(found, [], 2000))
   assert health.read_report(tmp_path / 'report.md') == [
       ('1,200', 'collapse', '|z| | 0.1 | try', 'it'),
