@@ -1,10 +1,16 @@
 """What writers left: warnings, events of TensorBoard, rows."""
 
 import logging
+import os
 import struct
 
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.record_writer import masked_crc32c
+
+
+def names_in(folder):
+  """Names, but of the file .ses that ONNX Runtime writes into TMPDIR."""
+  return sorted({*os.listdir(folder)} - {'.ses'})
 
 
 def warnings_of(caplog):

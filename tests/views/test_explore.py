@@ -18,6 +18,7 @@ import tiny
 from PIL import Image
 from scipy.stats import norm
 from untrained import write_run
+from written import names_in
 
 from gan_jax.base.errors import CheckpointError, RequestError
 from gan_jax.views import explore
@@ -195,7 +196,7 @@ def test_refusals_leave_nothing_behind(
   monkeypatch.setattr(explore, '_runtime', lambda folder: {})
   with pytest.raises(CheckpointError, match='no checkpoint'):
     explore.explore(str(run), str(out))
-  assert not out.exists() and not list(tmp_path.glob('.*'))
+  assert names_in(tmp_path) == ['gone2', 'gone4', 'none', 'run', 'there']
 
 
 # The page.

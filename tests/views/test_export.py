@@ -18,6 +18,7 @@ import small_models
 import tiny
 from flax.traverse_util import unflatten_dict
 from PIL import Image
+from written import names_in
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import CheckpointError, RequestError
@@ -28,11 +29,6 @@ from gan_jax.views.trained import Trained
 
 needs_onnx = pytest.mark.skipif(not importlib.util.find_spec('jax2onnx'),
                                 reason='jax2onnx is not installed')
-
-
-def written(folder):
-  """Names, but of the file .ses that ONNX Runtime keeps in TMPDIR."""
-  return sorted({*os.listdir(folder)} - {'.ses'})
 
 
 def session(data):
@@ -201,7 +197,7 @@ def test_images_that_differ_are_refused_and_nothing_is_written(
       lambda *x: f(*x) + 2e-4, *args, **kwargs))
   with pytest.raises(RequestError, match='differ by 0.0002, above 0.0001'):
     export(made_run('plain'), str(tmp_path / 'a.onnx'))
-  assert written(tmp_path) == []
+  assert names_in(tmp_path) == []
 
 
 def test_safetensors_hold_the_average_by_name(made_run, tmp_path):
@@ -340,7 +336,7 @@ def test_what_cannot_be_written_is_status_2(
   status, _, said = cli('--mode=export', f'--workdir={made_run("plain")}',
                         f'--out={tmp_path}/{out}')
   assert status == 2 and words in said, said
-  assert written(tmp_path) == ['there', 'there.onnx']
+  assert names_in(tmp_path) == ['there', 'there.onnx']
   assert (tmp_path / 'there.onnx').read_text() == 'mine'
 
 
@@ -370,7 +366,7 @@ def test_a_converter_that_is_not_installed(
   monkeypatch.setitem(sys.modules, module, None)
   with pytest.raises(RequestError, match='pip install jax2onnx onnxruntime'):
     export(made_run('plain'), str(tmp_path / out))
-  assert written(tmp_path) == []
+  assert names_in(tmp_path) == []
 
 
 OWN = '''
@@ -414,4 +410,4 @@ def test_operations_and_priors_that_others_lack(
     with pytest.raises(RequestError, match=(
         f'{program} cannot convert .* export_nets:Generator: .*allback')):
       export(run, str(tmp_path / out))
-  assert written(tmp_path) == ['code', 'run']
+  assert names_in(tmp_path) == ['code', 'run']
