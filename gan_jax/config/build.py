@@ -28,11 +28,12 @@ _SAME = ('disc_steps', 'gen_steps', 'reuse_fakes', 'disc_weight_clip',
 class DataInfo(NamedTuple):
   """Properties of a data set that networks, schedules and readers need.
 
-  image_shape: (H, W, C), or (D,) for vectors.
+  image_shape: of an example, see `base.examples.KINDS`.
   classes: the label values that occur, () for data without labels.
   manifest: path of the list of the data's files, or ''.
   unlabelled: number of examples without a label in a labelled set.
   notices: what may surprise in how the data were read.
+  class_names, label_columns, units, rate: as of a `data.prepare.Source`.
   """
 
   name: str
@@ -45,6 +46,10 @@ class DataInfo(NamedTuple):
   manifest: str = ''
   unlabelled: int = 0
   notices: tuple[str, ...] = ()
+  class_names: tuple[str, ...] = ()
+  label_columns: tuple[tuple, ...] = ()
+  units: tuple[float, ...] = ()
+  rate: float = 0.0
 
 
 def info_of(source: Source) -> DataInfo:
@@ -55,7 +60,8 @@ def info_of(source: Source) -> DataInfo:
       source.name, tuple(source.images.shape[1:]), len(source.images),
       source.num_classes, tuple(classes), source.fingerprint, source.licence,
       source.report.get('manifest', ''), len(source.labels) - len(known),
-      tuple(source.report.get('notices', ())))
+      tuple(source.report.get('notices', ())), source.class_names,
+      source.label_columns, source.units, source.rate)
 
 
 def units_of(config: Mapping, info: DataInfo, train_steps: int):

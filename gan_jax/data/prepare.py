@@ -14,13 +14,27 @@ _BLOCK = 1024  # images converted at a time, so that the float copy stays small
 _MAX_CLASSES = 1_000_000
 
 
+class LabelColumn(NamedTuple):
+  """One of several numbers that describe an example.
+
+  name: of the column.
+  low, high: what 0 and 1 stand for; (0, 1) where a thing is there or is not.
+  """
+  name: str
+  low: float = 0.0
+  high: float = 1.0
+
+
 class Source(NamedTuple):
   """A data set with random access.
 
-  images: uint8 [N, H, W, C] or float32 vectors [N, D]; a numpy array, perhaps
+  images: the examples, see `base.examples.KINDS`: images [N, H, W, C] or
+    volumes [N, D, H, W, C], uint8, or float32 in [-1, 1]; signals [N, T, C],
+    float32 in [-1, 1]; vectors [N, D], float32. A numpy array, perhaps
     memory-mapped, or anything with shape, dtype, nbytes, images[indices].
   labels: int32 [N] in 0..num_classes - 1, -1 if withheld; zeros if unlabelled.
-  num_classes: 0 if unlabelled.
+    Or float32 [N, L] in [0, 1], the numbers of `label_columns`.
+  num_classes: 0 if unlabelled, or where labels are vectors.
   name: letters, digits, `.`, `_` and `-` only.
   fingerprint: sha256 in hex of images and labels, AFTER preprocessing.
   licence: '' if unknown.
@@ -28,6 +42,10 @@ class Source(NamedTuple):
   report: notes of the reader, all optional: {'sizes': {'64x64': 12},
     'refused': ['a.png: truncated'], 'notices': [...], 'manifest': its path}.
   held_out: examples kept from training, a `Source`, or None.
+  label_columns: of label vectors, () else.
+  units: (low, high) that -1 and 1 of float images, volumes and signals stand
+    for; () for bytes and vectors.
+  rate: of signals, in Hz, 0 if unknown.
   """
   images: Any
   labels: np.ndarray
@@ -38,6 +56,9 @@ class Source(NamedTuple):
   class_names: tuple = ()
   report: dict = {}
   held_out: Any = None
+  label_columns: tuple[LabelColumn, ...] = ()
+  units: tuple = ()
+  rate: float = 0.0
 
 
 def as_images(array, where) -> np.ndarray:

@@ -329,9 +329,14 @@ def _differences(folder, name, now):
 
 def _changed_data(folder, info):
   """Differences from the data of the last launch."""
-  lines = [line for line in _differences(folder, 'data.json', info._asdict())
+  if not (kept := read_json(folder, 'data.json')):
+    return []
+  # With the defaults of fields that an older run did not have.
+  kept = DataInfo(**kept)
+  lines = [line for line in fields.diff(plain(kept._asdict()),
+                                        plain(info._asdict()))
            if not line.startswith(('manifest', 'notices'))]
-  before = read_json(folder, 'data.json').get('manifest', '')
+  before = kept.manifest
   if any(line.startswith('fingerprint') for line in lines) and all(
       map(os.path.exists, (before, info.manifest))):
     lines += cache.changes(before, info.manifest)
