@@ -46,6 +46,7 @@ class Source(NamedTuple):
   units: (low, high) that -1 and 1 of float images, volumes and signals stand
     for; () for bytes and vectors.
   rate: of signals, in Hz, 0 if unknown.
+  columns: of a table, each a `columns.Column`; () for other vectors.
   """
   images: Any
   labels: np.ndarray
@@ -59,6 +60,7 @@ class Source(NamedTuple):
   label_columns: tuple[LabelColumn, ...] = ()
   units: tuple = ()
   rate: float = 0.0
+  columns: tuple = ()
 
 
 class Layout(NamedTuple):

@@ -62,7 +62,10 @@ def kind_of(path) -> str:
     return 'idx'
   if start[16:20] == b'\xde\xc0\xef\xbe':
     return 'lmdb'
-  return 'dicom' if start[128:132] == b'DICM' else ''
+  if start[128:132] == b'DICM':
+    return 'dicom'
+  # Nothing in a text says that it is a table.
+  return 'table' if path.lower().endswith(('.csv', '.tsv')) else ''
 
 
 def _of_zip(path) -> str:

@@ -1,4 +1,4 @@
-"""Encoded images in tables: parquet of Hugging Face, LMDB of LSUN."""
+"""Encoded images in records: parquet of Hugging Face, LMDB of LSUN."""
 
 import contextlib
 import json
@@ -200,7 +200,8 @@ def _columns(root, schema, image_key, label_key) -> tuple:
                     f'label_key among {classes}')
   if not image_key and len(found) != 1:
     raise DataError(f'{root!r}: {len(found)} columns may be the images; say '
-                    f'which with image_key: it has {schema.names}')
+                    f'which with image_key: it has {schema.names}; data=table '
+                    f'takes numbers and texts')
   return (image_key or found[0], label_key or (
       classes[0] if len(classes) == 1 else (named or [UNLABELLED])[0]))
 
