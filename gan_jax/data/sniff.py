@@ -49,7 +49,7 @@ def kind_of(path) -> str:
   if start[:2] == b'\x1f\x8b':
     with contextlib.suppress(OSError, EOFError, zlib.error):
       with gzip.open(path) as file:
-        start = file.read(3)
+        start = file.read(512)
   for magic, kind in ((b'\x89HDF\r\n\x1a\n', 'hdf5'), (b'PAR1', 'parquet'),
                       (b'\x93NUMPY', 'npy')):
     if start.startswith(magic):

@@ -1,14 +1,17 @@
 """Images in archives, read in place: zip files and WebDataset's tar files."""
 
+import contextlib
 import json
 import os
 import posixpath
 import tarfile
+import threading
 import time
 import zipfile
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import collection, images, sniff
+from gan_jax.data.blocks import check_declared, package
 from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, list_folder, one_error, printable
 from gan_jax.data.images import Geometry
@@ -134,7 +137,8 @@ def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
   an example is looked at, pickles (`.pyd`, `.pth`) least of all.
 
   Args:
-    path: a tar file, not compressed, or a folder of such.
+    path: a tar file or a folder of such. A gzipped one needs indexed_gzip,
+      which remembers places from which it can be unpacked.
     label_key: suffix of the file that is the label, such as 'cls', or a key of
       the JSON file; '' for cls, then label; 'none' for unlabelled.
     reading: as of `folder`.
@@ -146,21 +150,30 @@ def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
   shards = [root]
   if os.path.isdir(root):
     shards = [os.path.join(root, name) for name in list_folder(root)
-              if name.endswith('.tar')]
+              if name.endswith(('.tar', '.tar.gz', '.tgz'))]
     if not shards:
       sniff.refuse(root, 'webdataset')
       raise DataError(f'{root!r}: no .tar file in this folder')
   places, files, texts = {}, [], {}
-  for shard in shards:
-    _list_shard(shard, label_key, places, files, texts)
+  with contextlib.ExitStack() as stack:
+    for path in shards:
+      _list_shard(stack.enter_context(_Shard(path)), label_key, places, files,
+                  texts)
+    return _load_shards(root, shards, label_key, places, files, texts,
+                        listed_at=listed_at, reading=reading, scale=scale,
+                        geometry=geometry)
+
+
+def _load_shards(root, shards, label_key, places, files, texts, **more):
   if not files:
     raise DataError(f'{root!r}: no image in its {len(shards):,} tar files')
 
   def read(name):
     shard, offset, size = places[name]
-    with open(shard, 'rb') as file:
-      file.seek(offset)
-      return file.read(size)
+    try:
+      return shard.read(offset, size)
+    except DataError as error:
+      raise OSError(0, 'damaged or truncated') from error
 
   def label(paths, refused):
     del refused
@@ -174,32 +187,61 @@ def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
                       f"label_key='none' ignores labels")
     return *of_texts(list(found.values()), root), []
 
-  return collection.load(
-      root, files, read, label, listed_at=listed_at, reading=reading,
-      scale=scale, geometry=geometry, notices=[])
+  return collection.load(root, files, read, label, notices=[], **more)
+
+
+class _Shard:
+  """A tar file, gzipped or not, of which any part can be read."""
+
+  def __init__(self, path):
+    self.path, self._lock = check_file(path), threading.Lock()
+    if sniff.head(self.path, 2) != b'\x1f\x8b':
+      self._file = open(self.path, 'rb')
+      self.size = os.path.getsize(self.path)
+      return
+    library = package('indexed_gzip', 'webdataset')
+    with one_error(self.path, 'gzipped tar file'):
+      self._file = library.IndexedGzipFile(self.path)
+      # Found without a byte in memory, which would be a bomb's.
+      self._file.build_full_index()
+      self.size = self._file.seek(0, os.SEEK_END)
+      self._file.seek(0)
+    check_declared(self.size, self.path)
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
+    self._file.close()
+
+  def read(self, offset, size) -> bytes:
+    """A part; DataError if it cannot be had."""
+    with self._lock, one_error(self.path, 'tar file'):
+      self._file.seek(offset)
+      return self._file.read(size)
+
+  def archive(self):
+    """The open tar file; DataError if it is none."""
+    with one_error(self.path, 'tar file'):
+      try:
+        return tarfile.open(fileobj=self._file, mode='r:')
+      except tarfile.ReadError:
+        sniff.refuse(self.path, 'webdataset')
+        raise
 
 
 def _list_shard(shard, label_key, places, files, texts):
-  """Adds the members of a tar file, whose images are not read."""
-  shard = check_file(shard)
-  status, base = os.stat(shard), os.path.basename(shard)
-  if sniff.head(shard, 2) == b'\x1f\x8b':
-    raise DataError(f'{shard!r}: compressed, so that no image can be read by '
-                    f'itself; gunzip it once')
-  with one_error(shard, 'tar file'):
-    try:
-      archive = tarfile.open(shard, 'r:')
-    except tarfile.ReadError:
-      sniff.refuse(shard, 'webdataset')
-      raise
-    end = 0
-    with archive:
+  """Adds the members of a `_Shard`, whose images are not read."""
+  path = shard.path
+  status, base, end = os.stat(path), os.path.basename(path), 0
+  with shard.archive() as archive:
+    with one_error(path, 'tar file'):
       for member in archive:
         end = member.offset_data + member.size
         if not member.isfile():
           continue
         if _leaves(member.name):
-          raise DataError(f"{shard!r}: '{printable(member.name)}' leads out of "
+          raise DataError(f"{path!r}: '{printable(member.name)}' leads out of "
                           f'the archive; write it again')
         name = f'{base}/{member.name}'
         suffix = name[len(_key(name)) + 1:].lower()
@@ -208,7 +250,7 @@ def _list_shard(shard, label_key, places, files, texts):
           places[name] = shard, member.offset_data, member.size
           files.append(collection.File(
               name, member.size, status.st_mtime_ns, status.st_ctime_ns,
-              'truncated' if ends > status.st_size else ''))
+              'truncated' if ends > shard.size else ''))
         elif suffix == (label_key or 'cls') and member.size < 1000:
           text = archive.extractfile(member).read().decode()
           texts[_key(name)] = text.strip()
@@ -218,8 +260,8 @@ def _list_shard(shard, label_key, places, files, texts):
               found, dict) else None
           if isinstance(value, int | str):
             texts.setdefault(_key(name), str(value))
-  if -end // 512 * -512 >= status.st_size:  # a block of zeros should follow
-    raise DataError(f'{shard!r}: truncated, as its end is not marked: download '
+  if -end // 512 * -512 >= shard.size:  # a block of zeros should follow
+    raise DataError(f'{path!r}: truncated, as its end is not marked: download '
                     f'or write it again')
 
 
