@@ -11,7 +11,7 @@ import zipfile
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import collection, images, sniff
-from gan_jax.data.blocks import check_declared, package
+from gan_jax.data.blocks import package
 from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, list_folder, one_error, printable
 from gan_jax.data.images import Geometry
@@ -202,11 +202,9 @@ class _Shard:
     library = package('indexed_gzip', 'webdataset')
     with one_error(self.path, 'gzipped tar file'):
       self._file = library.IndexedGzipFile(self.path)
-      # Found without a byte in memory, which would be a bomb's.
       self._file.build_full_index()
       self.size = self._file.seek(0, os.SEEK_END)
       self._file.seek(0)
-    check_declared(self.size, self.path)
 
   def __enter__(self):
     return self
