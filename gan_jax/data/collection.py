@@ -140,8 +140,10 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
                    scale.checked(), form)
   bad = entry.notes['refused']
   check(bad)  # the entry may have been made under another rule
+  refused = {path for path, _ in bad}
   labels, num_classes, class_names, more = label(
-      list(cache.read_manifest(entry.manifest)), [path for path, _ in bad])
+      [file.path for file in files if file.path not in refused],
+      [path for path, _ in bad])
   return make_source(
       entry.images, labels, num_classes, class_names=class_names,
       name=os.path.basename(root) or 'folder', fingerprint=entry.fingerprint,
@@ -228,7 +230,7 @@ class _Work:
     self._root, self._files, self._read = root, files, read
     self._geometry, self._check = geometry, check
     self._scale, self._form = scale, form
-    self.records = []
+    self.records, self._headers = [], {}
 
   def at_once(self) -> cache.Entry | None:
     """In one pass; None if the first image does not say what the others are."""
@@ -282,6 +284,7 @@ class _Work:
       data = self._read(file.path)
       digest = hashlib.sha256(data).digest()
       header = codec.read_header(data)
+      header = self._headers.setdefault(header, header)  # one object of many
       auto = self._scale.value_range == values.AUTO
       if auto and self._scale.dtype == 'uint8' and header.kind == 'bytes':
         return _Record(file, digest, header, ''), data
@@ -340,7 +343,7 @@ class _Work:
         if problem:
           bad.append((record.file.path, problem))
           continue
-        used.append((record.file.path, record.digest))
+        used.append(record)
         sizes[f'{record.header.width}x{record.header.height}'] += 1
         notes.update(record.header.notes)
         largest = max(largest, top if record.span is None else 255)
@@ -358,7 +361,8 @@ class _Work:
       units = ranges.pop() if len(ranges) == 1 else (0, 1)
       return self._key(), dict(
           sizes=dict(sizes.most_common(50)), refused=bad, notices=notices,
-          units=units if plan.dtype == 'float32' else ()), cache.manifest(used)
+          units=units if plan.dtype == 'float32' else ()), cache.manifest(
+              (record.file.path, record.digest) for record in used)
 
     return cache.write(plan.shape, plan.dtype, examples(), finish)
 

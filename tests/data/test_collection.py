@@ -33,7 +33,7 @@ def test_the_second_start_opens_no_image(root, monkeypatch):
   second = folder(path=root)
   assert second.fingerprint == first.fingerprint
   assert second.report == first.report
-  assert isinstance(second.images, np.memmap)
+  assert isinstance(second.images, cache.Stored)
   assert second.images[:, 0, 1, 0].tolist() == [50, 51, 52]
   with pytest.raises(OpenedError):
     folder(path=root, geometry=Geometry(resize=(4, 4)))
