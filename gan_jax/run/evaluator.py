@@ -72,9 +72,10 @@ class Sampler:
     x = np.asarray(images)
     if x.ndim == 2:
       return x.astype(np.float32)
-    x = (x - self._low) * (2.0 / (self._high - self._low)) - 1.0
-    return (x.astype(np.float32).clip(-1.0, 1.0) if self._floats
-            else pictures.to_uint8(x))
+    if self._floats:  # whose image_range is (-1, 1)
+      return x.astype(np.float32).clip(-1.0, 1.0)
+    return pictures.to_uint8(  # which takes images in [-1, 1]
+        (x - self._low) * (2.0 / (self._high - self._low)) - 1.0)
 
 
 def grid_labels(experiment: Experiment) -> np.ndarray:
