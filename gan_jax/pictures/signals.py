@@ -17,9 +17,9 @@ _MARKS = 6  # of the time in a tile at most
 def draw(signals, rate, width) -> np.ndarray:
   """Tiles of signals [N, T, C] in [-1, 1]: uint8 [N, h, width, 3].
 
-  The waveform, a colour per channel, from -1 to 1, with the marks of `marks`
-  as vertical lines; below it the spectrogram, see `spectrogram`, low
-  frequencies at the bottom.
+  The waveform from -1 to 1, of several channels one over the other in pale
+  colours, with the marks of `marks` as vertical lines; below it the
+  spectrogram, see `spectrogram`, low frequencies at the bottom.
   """
   signals = np.nan_to_num(np.asarray(signals, np.float32))
   high, low = round(_WAVE * width), round(_SPECTRUM * width)
@@ -36,7 +36,10 @@ def draw(signals, rate, width) -> np.ndarray:
       np.uint8)
   for tile, signal in zip(tiles, signals, strict=True):
     for channel, colour in zip(signal.T, colours, strict=False):
-      tile[:high][_wave(channel, high, width)] = colour
+      here = _wave(channel, high, width)
+      wave = tile[:high]
+      wave[here] = (colour if signal.shape[1] == 1
+                    else wave[here] // 2 + colour // 2)
     level = 1 - spectrogram(signal, width, low) / _FLOOR
     tile[high + 1:] = map_[np.round(255 * level).astype(int)]
   return tiles
