@@ -73,25 +73,22 @@ def projection() -> base.Extractor:
     if dtype not in (np.uint8, np.float32) or len(shape) < 2 or 0 in shape:
       raise ValueError(f'examples {dtype} {list(shape)}: projection takes '
                        'uint8 or float32 [N, ...], each axis 1 or more')
-    size = math.prod(shape[1:])
-    width = min(_WIDTH, size)
-
-    def project(part):
-      flat = part.reshape(len(part), -1)
-      found = jnp.zeros((len(part), width))
-      for start in range(0, size, _ROWS):
-        x = flat[:, start:start + _ROWS]
-        matrix = _gaussians(start // _ROWS)[:x.shape[1], :width]
-        found += _product(x, matrix / np.float32(math.sqrt(width)))
-      return [found]
-
-    return base.in_chunks(project, examples, _CHUNK)[0], None
+    flat = np.reshape(examples[:], (shape[0], -1))
+    width = min(_WIDTH, flat.shape[1])
+    features = np.zeros((shape[0], width), np.float32)
+    # A block of R at a time: all of it would be 2 GiB for 128^3 voxels.
+    for start in range(0, flat.shape[1], _ROWS):
+      part = flat[:, start:start + _ROWS]
+      matrix = _gaussians(start // _ROWS)[:part.shape[1], :width]
+      features += base.in_chunks(
+          lambda x, matrix=matrix: [_product(x, matrix)], part, _CHUNK)[0]
+    return features / np.float32(math.sqrt(width)), None
 
   return base.Extractor('projection', base.hash_arrays(
       'projection 1', {'0': _gaussians(0)}), extract, {})
 
 
-@functools.lru_cache(64)  # 256 MiB at most; 64 make features of 64^3 voxels
+@functools.lru_cache(64)  # 256 MiB at most: those of 64^3 voxels
 def _gaussians(block):
   stream = np.random.RandomState([_PROJECTION, block])
   return stream.standard_normal((_ROWS, _WIDTH)).astype(np.float32)
