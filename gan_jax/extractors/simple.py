@@ -61,7 +61,8 @@ def projection() -> base.Extractor:
   of R [D, F] from N(0, 1); F = 256, or D where that is smaller. It keeps
   distances: squares to about sqrt(2 / F), 9 % (Johnson & Lindenstrauss 1984;
   Dasgupta & Gupta 2003, https://doi.org/10.1002/rsa.10073). So it sees what the
-  raw values say and nothing else: a shifted signal is another one.
+  raw values say and nothing else: a shifted signal is another one. A Frechet
+  distance on much fewer examples than features says little.
 
   R comes 4,096 rows at a time, block i from RandomState([20030101, i]), a
   stream that numpy never changes, rounded to float32. Takes uint8, as x / 127.5
