@@ -10,7 +10,6 @@ import jax.numpy as jnp
 from gan_jax import parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, DataError, Problem
-from gan_jax.base.examples import kind_of
 from gan_jax.config import durations, keys, rules
 from gan_jax.config.build import (
   DataInfo,
@@ -205,7 +204,7 @@ def describe(experiment: Experiment) -> str:
       'Generator', game.gen.describe(z, label),
       'Discriminator', game.disc.describe(image, label[:len(image)]),
       f'data: {info.name}, {info.num_examples:,} '
-      f'{kind_of(info.image_shape)} '
+      f'{"images" if len(info.image_shape) == 3 else "vectors"} '
       f'{info.image_shape}, {len(info.classes)} classes'
       + (f', {info.unlabelled:,} without a label' if info.unlabelled else ''),
       f'train: {experiment.train_steps:,} steps = {seen:,} real examples = '
