@@ -1,4 +1,4 @@
-"""Extractors that need neither labels nor files: `random` and `points`.
+"""Extractors without labels and files: `random`, `projection`, `points`.
 
 The network of `random`:
 
@@ -18,6 +18,7 @@ float64, rounded to float32: a stream that numpy never changes. Kernels are [4,
 4, in, out]. After a change of any of this the network needs another name.
 """
 
+import functools
 import math
 
 import jax
@@ -31,6 +32,8 @@ _STREAM = 200209797
 _WIDTHS = (32, 64, 128)
 _BINS = 2
 _CHUNK = 256  # images at a time
+_PROJECTION = 20030101  # the stream of `projection`
+_WIDTH, _ROWS = 256, 4096  # features, and values that a block of it takes
 
 
 def random() -> base.Extractor:
@@ -49,6 +52,54 @@ def random() -> base.Extractor:
   weights = {str(i): w for i, w in enumerate(random_weights(3))}
   sha256 = base.hash_arrays('random 1', weights)
   return base.Extractor('random', sha256, extract, {})
+
+
+def projection() -> base.Extractor:
+  """A fixed random projection of examples of any kind, without logits.
+
+  x R / sqrt(F), of an example as one row x of D numbers in [-1, 1] and entries
+  of R [D, F] from N(0, 1); F = 256, or D where that is smaller. It keeps
+  distances: squares to about sqrt(2 / F), 9 % (Johnson & Lindenstrauss 1984;
+  Dasgupta & Gupta 2003, https://doi.org/10.1002/rsa.10073). So it sees what the
+  raw values say and nothing else: a shifted signal is another one. A Frechet
+  distance on much fewer examples than features says little.
+
+  R comes 4,096 rows at a time, block i from RandomState([20030101, i]), a
+  stream that numpy never changes, rounded to float32. Takes uint8, as x / 127.5
+  - 1, or float32 as it is.
+  """
+  def extract(examples):
+    shape, dtype = getattr(examples, 'shape', ()), getattr(
+        examples, 'dtype', '?')
+    if dtype not in (np.uint8, np.float32) or len(shape) < 2 or 0 in shape:
+      raise ValueError(f'examples {dtype} {list(shape)}: projection takes '
+                       'uint8 or float32 [N, ...], each axis 1 or more')
+    flat = np.reshape(examples[:], (shape[0], -1))
+    width = min(_WIDTH, flat.shape[1])
+    features = np.zeros((shape[0], width), np.float32)
+    # A block of R at a time: all of it would be 2 GiB for 128^3 voxels.
+    for start in range(0, flat.shape[1], _ROWS):
+      part = flat[:, start:start + _ROWS]
+      matrix = _gaussians(start // _ROWS)[:part.shape[1], :width]
+      features += base.in_chunks(
+          lambda x, matrix=matrix: [_product(x, matrix)], part, _CHUNK)[0]
+    return features / np.float32(math.sqrt(width)), None
+
+  return base.Extractor('projection', base.hash_arrays(
+      'projection 1', {'0': _gaussians(0)}), extract, {})
+
+
+@functools.lru_cache(64)  # 256 MiB at most: those of 64^3 voxels
+def _gaussians(block):
+  stream = np.random.RandomState([_PROJECTION, block])
+  return stream.standard_normal((_ROWS, _WIDTH)).astype(np.float32)
+
+
+@jax.jit
+def _product(x, matrix):
+  if x.dtype == np.uint8:
+    x = x.astype(jnp.float32) / 127.5 - 1.0
+  return x @ matrix
 
 
 def points() -> base.Extractor:

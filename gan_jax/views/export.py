@@ -19,6 +19,7 @@ import gan_jax
 from gan_jax import pictures
 from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError, first_line
+from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import write_file
 from gan_jax.run import files
 from gan_jax.views.templates import fill
@@ -95,11 +96,19 @@ def write(out, found):
 def _signature(run, label: bool) -> str:
   """What the generator makes of what, in words."""
   shape = ', '.join(map(str, run.info.image_shape))
-  low, high = run.config['image_range']
-  made = (f'points [N, {shape}] float32' if len(run.info.image_shape) == 1 else
-          f'images [N, {shape}] float32 in [{low:g}, {high:g}]')
-  return (f'{made} of z [N, {latent_of(run)["size"]}] float32'
+  return (f'{kind_of(run.info.image_shape)} [N, {shape}] float32'
+          f'{_range(run)} of z [N, {latent_of(run)["size"]}] float32'
           + ' and label [N] int32' * label)
+
+
+def _range(run) -> str:
+  """What the numbers of the generator are, in words; '' for vectors."""
+  if kind_of(run.info.image_shape) == 'vectors':
+    return ''
+  said = ' in [{:g}, {:g}]'.format(*run.config['image_range'])
+  if run.info.units:
+    said += ' (in units of the data {:g} to {:g})'.format(*run.info.units)
+  return said
 
 
 def _inputs(run, batch):
@@ -216,20 +225,21 @@ def _folder(run):
   recipe, command = _recipe(run)
   low, high = run.config['image_range']
   values = dict(
-      run=run, name=os.path.basename(os.path.abspath(run.folder)), low=low,
-      high=high, latent=latent, prior=PRIORS[latent['name']].format(**latent),
-      channels=shape[2] if len(shape) == 3 else 0, recipe=recipe,
+      run=run, name=os.path.basename(os.path.abspath(run.folder)),
+      kind=kind_of(shape), described=described(shape, run.info.rate),
+      low=low, high=high, range=_range(run), channels=shape[-1], latent=latent,
+      prior=PRIORS[latent['name']].format(**latent), recipe=recipe,
+      out='grid.png' if len(shape) in (1, 3) else 'samples.npy',
       command=command, scores=run.last_scores(), version=gan_jax.__version__)
   onnx, said = onnx_of(run)
-  images = run.sample(64)
+  examples = run.generator(run.latents(64), dtype='stored')
   return {
       'README.md': fill('model_card.md', **values).encode() + b'\n',
       'config.json': json.dumps(_shared(run), indent=1).encode() + b'\n',
       'generator.onnx': onnx, 'weights.safetensors': _safetensors(run)[0],
       'sample.py': fill('sample.txt', **values).encode() + b'\n',
-      'samples.png': pictures.png(
-          pictures.scatter(images) if images.ndim == 2
-          else pictures.grid(images, 8))}, said
+      'samples.png': pictures.png(pictures.sheet(
+          examples, 8, rate=run.info.rate))}, said
 
 
 def latent_of(run) -> dict:

@@ -12,6 +12,7 @@ from gan_jax import models, parallel
 from gan_jax.base.errors import RequestError
 from gan_jax.base.files import read_rows
 from gan_jax.config.experiment import game_of_run, initial_state
+from gan_jax.data import values
 from gan_jax.evaluators.score import Score
 from gan_jax.game import sampling
 from gan_jax.game.state import TrainState, pack
@@ -76,16 +77,18 @@ class Trained:
     return {'generator': self.state.ema.params,
             'discriminator': self.state.disc.params}
 
-  def generator(self, z, label=None, *, dtype: str = 'uint8') -> np.ndarray:
-    """Generates images of given latents, by the averaged weights.
+  def generator(self, z, label=None, *, dtype: str = 'data') -> np.ndarray:
+    """Generates examples of given latents, by the averaged weights.
 
     Args:
       z: [N, Z].
-      label: class of all images, or [N]; by default the classes in turn.
-      dtype: 'uint8', or 'float32' for images in config['image_range'].
+      label: class of all examples, or [N]; by default the classes in turn.
+      dtype: 'data' for what the data have: uint8, float32 in info.units where
+        these are known, vectors float32. 'stored' for floats in [-1, 1] instead
+        of units. 'float32' for floats in config['image_range'].
 
     Returns:
-      [N, H, W, C]; of 2-D data float32 [N, D].
+      [N, *info.image_shape], see `base.examples.KINDS`.
 
     Raises:
       RequestError: z of another size, no such class, values that are not
@@ -95,14 +98,15 @@ class Trained:
     if z.ndim != 2 or z.shape[1:] != size or not len(z):
       raise RequestError(f'z has the shape {list(z.shape)}; this generator '
                          f'takes [N, {size[0]}], N 1 or more')
-    if dtype not in ('uint8', 'float32'):
-      raise RequestError(f'dtype={dtype!r} must be uint8 or float32')
+    if dtype not in ('data', 'stored', 'float32'):
+      raise RequestError(f'dtype={dtype!r} must be data, stored or float32')
     try:
-      return self._sampler.images(self.state.ema, z,
-                                  self.labels(len(z), label),
-                                  floats=dtype == 'float32')
+      found = self._sampler.images(self.state.ema, z,
+                                   self.labels(len(z), label),
+                                   floats=dtype == 'float32')
     except SamplesError as e:
       raise RequestError(f'{self.folder}: {e}') from e
+    return values.in_units(found, self.info.units if dtype == 'data' else ())
 
   @cached_property
   def function(self) -> Callable:
@@ -110,7 +114,7 @@ class Trained:
 
     The averaged generator with its weights inside, of operations of `jax.lax`
     only and for any B, a symbol too: for `jax.export`, converters and whatever
-    else reads JAX's programs. Images are in config['image_range']; of 2-D data
+    else reads JAX's programs. Images are in config['image_range']; vectors are
     [B, D]. It calculates in float32, where a config says bfloat16 too.
     """
     gen = game_of_run({**self.config, 'dtype': 'float32'}, self.info).gen
@@ -124,7 +128,7 @@ class Trained:
 
   def sample(self, count: int = 64, *, label=None, seed: int = 0,
              truncation: float | None = None) -> np.ndarray:
-    """Images [count, H, W, C] uint8 of fresh latents, see `generator`.
+    """Examples [count, ...] of fresh latents, see `generator`.
 
     Args:
       count: of images; more of them do not change the first ones.
@@ -196,7 +200,8 @@ class Trained:
     judged at a time, but for layers that compare the images of a batch.
 
     Args:
-      images: uint8 [N, H, W, C], or floats in config['image_range'].
+      images: [N, *info.image_shape]: floats in info.units where these are
+        known; else uint8, or floats in config['image_range'].
       label: class of all images, or [N], for a conditional discriminator.
 
     Raises:
@@ -210,15 +215,19 @@ class Trained:
       raise RequestError(f'images have the shape {list(images.shape)}; this '
                          f'discriminator takes [N, {str(list(shape))[1:]}'
                          f'{several}')
-    if images.dtype != np.uint8 and images.dtype.kind != 'f':
-      raise RequestError(f'images are {images.dtype}; give uint8, or floats in '
-                         f'{tuple(self.config["image_range"])}')
-    low, high = self.config['image_range']
-    if images.dtype.kind == 'f' and images.ndim == 4 and not (
-        low - 0.01 <= images.min() and images.max() <= high + 0.01):
+    low, high = self.info.units or self.config['image_range']
+    if images.dtype.kind != 'f' and (self.info.units
+                                     or images.dtype != np.uint8):
+      raise RequestError(f'images are {images.dtype}; give '
+                         + 'uint8, or ' * (not self.info.units)
+                         + f'floats in {(low, high)}')
+    margin = 0.005 * (high - low)
+    if images.dtype.kind == 'f' and images.ndim > 2 and not (
+        low - margin <= images.min() and images.max() <= high + margin):
       raise RequestError(f'images from {images.min():.4g} to '
                          f'{images.max():.4g}; floats must be in '
                          f'{(low, high)}')
+    images = values.from_units(images, self.info.units)
     conditional = models.is_conditional(spec)
     if conditional and label is None:
       raise RequestError('this discriminator looks at the label: give that of '
@@ -255,7 +264,7 @@ class Trained:
 
   @cached_property
   def _sampler(self):
-    return Sampler(self.game, self.config['image_range'])
+    return Sampler(self.game, self.config['image_range'], self.info.units)
 
   @cached_property
   def _judge(self):

@@ -3,6 +3,7 @@
 import functools
 import shutil
 
+import kinds
 import pytest
 import tiny
 from untrained import write_run
@@ -14,7 +15,7 @@ def made_run(tmp_path_factory):
 
   cgan: grey, conditional, of the classes 0, 1, 2; plain: the same without
   labels; sigmoid: with images in [0, 1]; colour: 9 x 9 x 4 without labels;
-  ring: vectors.
+  ring: vectors; and those of `kinds.DATA`, signals with classes.
   """
   base = tmp_path_factory.mktemp('runs')
   grey = tiny.write_images(base / 'grey.npz')
@@ -25,7 +26,10 @@ def made_run(tmp_path_factory):
       'cgan': plain | {key: plain[key] | dict(conditioning='onehot')
                        for key in ('generator', 'discriminator')},
       'sigmoid': plain | dict(image_range=(0.0, 1.0)),
-      'ring': tiny.config('', data=dict(name='ring', num_examples=80))}
+      'ring': tiny.config('', data=dict(name='ring', num_examples=80)),
+      **{name: plain | dict(data=data) for name, data in kinds.DATA.items()}}
+  configs['signals'] |= {key: configs['cgan'][key]
+                         for key in ('generator', 'discriminator')}
 
   @functools.cache
   def made(name):

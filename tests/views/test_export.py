@@ -180,7 +180,7 @@ def test_onnx_has_names_a_free_batch_and_what_the_run_is(made_run, tmp_path):
 @needs_onnx
 def test_of_points_and_without_labels_z_is_the_only_input(made_run, tmp_path):
   out = str(tmp_path / 'a.onnx')
-  assert 'points [N, 2] float32 of z' in export(made_run('ring'), out)
+  assert 'vectors [N, 2] float32 of z' in export(made_run('ring'), out)
   model, run = session(out), Trained(made_run('ring'))
   assert [i.name for i in model.get_inputs()] == ['z']
   z = run.latents(5)
@@ -254,6 +254,23 @@ def test_the_folder_is_whole(hub):
   assert 'jax' not in (hub('cgan') / 'sample.py').read_text()
 
 
+@pytest.mark.parametrize('name, said', [
+    ('signals', 'images [N, 256, 2] float32 in [-1, 1] (in units of the data '
+     '-1000 to 3000)'), ('volumes', '[N, 4, 6, 5, 1] float32 in [-1, 1].')])
+def test_other_kinds_are_arrays(hub, made_run, name, said):
+  folder = hub(name)
+  card = ' '.join((folder / 'README.md').read_text().replace('`', '').split())
+  assert said in card and 'pillow' not in card and 'samples.npy' in card
+  out = folder.parent / f'{name}.npy'
+  subprocess.run([sys.executable, '-P', folder / 'sample.py', '--seed=3',
+                  f'--out={out}'], check=True)
+  z = np.random.default_rng(3).normal(size=(64, 4))
+  np.testing.assert_allclose(np.load(out), Trained(made_run(name)).generator(
+      z, dtype='float32'), atol=1e-4)
+  with Image.open(folder / 'samples.png') as image:
+    assert np.asarray(image).std() > 0
+
+
 def test_sample_py_draws_the_class_that_it_is_asked_for(hub, made_run):
   picture = drawn(hub('cgan'), '--label=1', '--seed=3')
   z = np.random.default_rng(3).normal(size=(64, 4))
@@ -294,7 +311,8 @@ def test_the_card_says_how_it_was_made_and_how_good_it_is(
       '--config.loss.name=hinge --config.data.path=a.npz\n',
       'licence CC0-1.0.', 'classes 0, 1, 2',
       '| fd_random_2k_train | 0.25 | 0.2 to 0.3 | 0.0625 | 4 |',
-      '8 x 8 x 1 images', '## Limits', 'python sample.py --seed=1 --label=2'):
+      'generator of images 8x8, grey', '## Limits',
+      'python sample.py --seed=1 --label=2'):
     assert words in card, card
   assert '/home/me' not in card and '| 9 |' not in card
   config = json.loads((tmp_path / 'hub' / 'config.json').read_text())
