@@ -65,7 +65,7 @@ def test_options_are_those_of_the_set_found(tmp_path):
   fails('data=npy, which has no split', "labels",
         call=lambda: load(name='auto', path=str(path), split='train'))
   source = load(name='auto', path=str(path), value_range=(0, 510))
-  assert source.images.max() == 128
+  assert source.images[:].max() == 128
   assert load(name='auto', path=str(make('folder', tmp_path / 'x')),
               labels='none').num_classes == 0
 

@@ -64,7 +64,7 @@ def test_floating_point_files_need_a_range(root):
     assert images[1].max() == 128
     assert folder(path=root, value_range=value_range).images.shape[3] == 1
   spec = dict(name='folder', path=str(root), value_range=(0.0, 2.0))
-  assert load(**spec).images.max() == 128
+  assert load(**spec).images[:].max() == 128
   write(root, [np.full((2, 3), np.nan, np.float32)], 'TIFF')
   fails('0.tiff', 'NaN', call=lambda: folder(path=root, value_range=(0, 1)))
 
