@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from gan_jax.base import examples
 from gan_jax.models import layers, norms
 
 
@@ -47,14 +48,20 @@ class Network(nn.Module, kw_only=True):
     """The activation."""
     return layers.activation(self.activation, self.leak)(x)
 
-  def check_images(self, shape):
-    """Raises ValueError if examples of `shape` are not images."""
-    if len(shape) != 3:
+  def check_kind(self, shape, *kinds: str):
+    """Raises ValueError if examples of `shape` are of none of the kinds.
+
+    kinds: of `base.examples.KINDS`; images by default.
+    """
+    kind, kinds = examples.kind_of(shape), kinds or ('images',)
+    if kind not in kinds:
       player = type(self).__name__
       module = type(self).__module__.rpartition('.')[2]
+      other = 'mlp' if kind == 'vectors' else 'dcgan'
+      wanted = ', '.join(kinds[:-1]) + ' or ' * (len(kinds) > 1) + kinds[-1]
       raise ValueError(
-          f'{module}.{player} needs images [H, W, C], the data are vectors '
-          f'{list(shape)}; use {player.lower()}=mlp.{player}')
+          f'{module}.{player} needs {wanted}, the data are {kind} '
+          f'{list(shape)}; use {player.lower()}={other}.{player}')
 
   def join_label(self, x, label):
     """Joins the label's code to the input, if `conditioning` says so."""

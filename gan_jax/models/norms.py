@@ -32,7 +32,7 @@ def conditional(name: str) -> bool:
 
 
 class Norm(nn.Module):
-  """Normalisation by name, of images [B, H, W, C] or vectors [B, C].
+  """Normalisation by name, of examples [B, *space, C] or vectors [B, C].
 
   batch: over batch and space, of the whole batch across devices; the running
     averages have the decay `momentum` (Ioffe & Szegedy 2015, 1502.03167).

@@ -89,7 +89,7 @@ def test_gradient_penalties_take_vectors(penalty):
 
 @pytest.mark.parametrize('changes, words', [
     (dict(generator=dict(name='dcgan.Generator')),
-     r'dcgan.Generator needs images .* vectors \[2\]'),
+     r'dcgan.Generator needs signals, images or volumes, .* vectors \[2\]'),
     (dict(discriminator=dict(name='pooling_cnn.Discriminator')),
      'use discriminator=mlp.Discriminator'),
     (dict(augment=(dict(name='translation'),)),
