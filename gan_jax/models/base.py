@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -14,12 +13,15 @@ from gan_jax.models import layers, norms
 class Network(nn.Module, kw_only=True):
   """Fields of every network.
 
-  num_classes: 0 for data without labels.
+  num_classes: number of classes, or of numbers in a label vector; 0 for data
+    without labels.
   activation, leak: of the hidden layers; the slope of 'leaky_relu'.
   norm, norm_momentum: normalisation of the hidden layers, see `norms.Norm`.
   weight_norm: reparametrisation of all kernels, see `layers.Weighted`.
-  conditioning: how the label enters: 'none', 'onehot' or 'embedding' (of
-    `embed_dim`) joined to the input, 'projection' at a discriminator's end.
+  conditioning: how the label, a class int32 [B] or a label vector float32 [B,
+    num_classes], enters: 'none', 'onehot' (the label vector itself) or
+    'embedding' (of `embed_dim`) joined to the input, 'projection' at a
+    discriminator's end.
   axis_name: device axis of batch norm.
   dtype: of the arithmetic.
   """
@@ -96,7 +98,7 @@ class AnyGenerator(Network, kw_only=True):
     if self.norm == 'conditional_batch':
       layers.check_labels(self.num_classes, "norm 'conditional_batch'",
                           "norm='batch', norm='self_modulation'")
-      return x, jax.nn.one_hot(label, self.num_classes, dtype=self.dtype)
+      return x, layers.label_code(label, self.num_classes).astype(self.dtype)
     return x, x if norms.conditional(self.norm) else None
 
 

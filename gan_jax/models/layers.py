@@ -360,11 +360,32 @@ class Minibatch(nn.Module):
 # Where labels enter a network, and what leaves a discriminator.
 
 
-class LabelCode(nn.Module):
-  """Joins labels [B] to vectors [B, D] or images [B, H, W, C], as channels.
+def label_code(label, size: int):
+  """Labels as numbers [B, size]: classes one-hot, label vectors as they are.
 
-  Mirza & Osindero 2014, arXiv:1411.1784: [B, num_classes] one-hot, or
-  [B, embed_dim] learnt. For 'projection' see `Heads`.
+  label: classes int32 [B], or label vectors float32 [B, size].
+  """
+  return label if label.ndim == 2 else jax.nn.one_hot(label, size)
+
+
+def embedding(label, num_classes: int, size: int, **kwargs):
+  """A layer's learnt code [B, size] of labels as in `label_code`.
+
+  A vector per class; of label vectors a linear map without bias, which is the
+  same of one-hot ones. For continuous labels: Ding et al. 2021 (CcGAN),
+  arXiv:2011.07466, who put a deeper network here.
+  """
+  if label.ndim == 2:
+    return nn.Dense(size, use_bias=False, **kwargs)(label)
+  return nn.Embed(num_classes, size, **kwargs)(label)
+
+
+class LabelCode(nn.Module):
+  """Joins labels to examples [B, *space, C], as channels; see `label_code`.
+
+  Mirza & Osindero 2014, arXiv:1411.1784: 'onehot' joins [B, num_classes], the
+  class one-hot or the label vector; 'embedding' [B, embed_dim], learnt. For
+  'projection' see `Heads`.
   """
 
   conditioning: Conditioning
@@ -378,19 +399,20 @@ class LabelCode(nn.Module):
       return x
     check_labels(self.num_classes, f'conditioning {kind!r}',
                  "conditioning='none'")
-    code = (jax.nn.one_hot(label, self.num_classes) if kind == 'onehot'
-            else nn.Embed(self.num_classes, self.embed_dim)(label))
+    code = (label_code(label, self.num_classes) if kind == 'onehot'
+            else embedding(label, self.num_classes, self.embed_dim))
     code = code.reshape(code.shape[:1] + (1,) * (x.ndim - 2) + code.shape[1:])
     code = jnp.broadcast_to(code, x.shape[:-1] + code.shape[-1:])
     return jnp.concatenate([x, code.astype(x.dtype)], axis=-1)
 
 
 class Heads(nn.Module):
-  """Last layers of a discriminator: features [B, F], labels [B] -> Critique.
+  """Last layers of a discriminator: features [B, F], labels -> Critique.
 
   logits = <w, features> + b; with the conditioning 'projection' also
   + <e_label, features>, e [num_classes, F] learnt. Miyato & Koyama 2018,
-  https://arxiv.org/abs/1802.05637, eq. 3. In float32.
+  https://arxiv.org/abs/1802.05637, eq. 3; for a label vector y, e_label = y e.
+  In float32.
 
   heads: (name, size) of further linear layers, {name: [B, size]}; ('proxies',
     size) is a learnt vector per class instead, [num_classes, size].
@@ -415,7 +437,7 @@ class Heads(nn.Module):
                    "conditioning='none'")
       # A linear layer of the one-hot label is a table with weight_norm.
       embedded = linear(features.shape[-1], 'projection',
-                        jax.nn.one_hot(label, self.num_classes), bias=False)
+                        label_code(label, self.num_classes), bias=False)
       logits += jnp.sum(embedded * features.astype(jnp.float32), axis=-1)
     out = {}
     for name, size in self.heads:

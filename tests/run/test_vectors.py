@@ -93,11 +93,12 @@ def test_gradient_penalties_take_vectors(penalty):
     (dict(discriminator=dict(name='pooling_cnn.Discriminator')),
      'use discriminator=mlp.Discriminator'),
     (dict(augment=(dict(name='translation'),)),
-     r'augment translation .* vectors \[2\]'),
-    (dict(augment=(dict(name='horizontal_flip'),)), 'leave it out'),
+     r'translation: made for images, the data are vectors \[2\]; leave'),
+    (dict(augment=(dict(name='ada'), dict(name='horizontal_flip'))),
+     'ada, horizontal_flip: made for images'),
     (dict(evaluators=(dict(name='stacked_coverage'),)),
      'not three digits in the channels'),
-    (dict(data=RING | dict(flip=True)), 'data.flip'),
+    (dict(data=RING | dict(flip=True)), 'data.flip.* are vectors'),
 ])
 def test_what_needs_images_says_so(changes, words):
   with pytest.raises(ConfigError, match=words):
