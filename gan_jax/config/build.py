@@ -33,7 +33,8 @@ class DataInfo(NamedTuple):
   manifest: path of the list of the data's files, or ''.
   unlabelled: number of examples without a label in a labelled set.
   notices: what may surprise in how the data were read.
-  class_names, label_columns, units, rate: as of a `data.prepare.Source`.
+  class_names, label_columns, units, rate, columns: as of a
+    `data.prepare.Source`.
   """
 
   name: str
@@ -50,6 +51,7 @@ class DataInfo(NamedTuple):
   label_columns: tuple[tuple, ...] = ()
   units: tuple[float, ...] = ()
   rate: float = 0.0
+  columns: tuple[tuple, ...] = ()
 
   @property
   def label_size(self) -> int:
@@ -67,7 +69,8 @@ def info_of(source: Source) -> DataInfo:
       source.num_classes, tuple(classes), source.fingerprint, source.licence,
       source.report.get('manifest', ''), int((~known).sum()),
       tuple(source.report.get('notices', ())), source.class_names,
-      source.label_columns, source.units, source.rate)
+      source.label_columns, source.units, source.rate,
+      source.columns)
 
 
 def labels_like(info: DataInfo, count: int):

@@ -201,6 +201,9 @@ def _data(config, source):
   elif spec.get('balanced') and (source.labels < 0).any():
     yield 'data.balanced', ('needs the label of every example; use '
                             'data.labelled=1.0')
+  if source.units and tuple(config.get('image_range', ())) != (-1.0, 1.0):
+    yield 'image_range', ('must be (-1.0, 1.0), as these data are floats in '
+                          '[-1, 1]')
   kind = kind_of(source.images.shape[1:])
   if spec.get('flip') and kind != 'images':
     yield 'data.flip', (f'is for images, and the data {source.name!r} are '

@@ -16,12 +16,14 @@ from gan_jax.base import lookup
 from gan_jax.base.errors import DataError
 from gan_jax.data import files, sniff
 from gan_jax.data.prepare import (
+  Layout,
   Source,
+  as_examples,
   as_images,
   as_labels,
   make_source,
-  scaled_images,
 )
+from gan_jax.data.values import Scale
 
 _MNIST_LICENCE = 'CC BY-SA 3.0'
 UNLABELLED = 'none'
@@ -52,25 +54,22 @@ def mnist10k() -> Source:
       licence=_MNIST_LICENCE)
 
 
-def npz(*, path, image_key='', label_key='', label_index=-1,
-        value_range: str | tuple = 'auto', slices='') -> Source:
-  """Images, and labels if there are any, of one npz file.
+def npz(*, path, image_key='', label_key='', label_index=-1, layout=Layout(),
+        scale=Scale()) -> Source:
+  """Examples, and labels if there are any, of one npz file.
 
   Args:
     path: the file; read without pickle.
-    image_key: name of the images, '' to guess: images, image, x, data, x_train,
-      train_images or arr_0 in any case, or the only array of three or more
-      axes. Two candidates are an error. Valid images: `prepare.as_images`.
+    image_key: name of the examples, '' to guess: images, image, x, data,
+      x_train, train_images or arr_0 in any case, or the only array of three or
+      more axes. Two candidates are an error.
     label_key: name of the labels, '' to guess: the partner of the images
       (x_test: y_test), else labels, label, y or targets, else unlabelled.
       'none' for unlabelled. Integers [N] or one-hot [N, K].
     label_index: of several labels per image [N, K], the column that is the
       class.
-    value_range: numbers that become black and white, such as (0, 4095); 'data'
-      for the smallest and largest; 'auto' for (0, 255) of integers, (0, 1) or
-      (-1, 1) of floats.
-    slices: 'axial', 'coronal' or 'sagittal' slices of volumes [N, D, H, W] as
-      images; 'none' if what looks like volumes are images of many channels.
+    layout: what the axes are.
+    scale: black and white.
   """
   if isinstance(path, str | os.PathLike) and os.path.isdir(path):
     sniff.refuse(path, 'npz')
@@ -78,18 +77,18 @@ def npz(*, path, image_key='', label_key='', label_index=-1,
   headers = _npz_headers(path)
   image_key, label_key = guess(path, headers, image_key, label_key)
   array = _npz_array(path, headers, image_key)
-  images, notices = scaled_images(
-      array, f'{path!r}, array {image_key!r}', value_range=value_range,
-      slices=slices)
+  examples, units, notices = as_examples(
+      array, f'{path!r}, array {image_key!r}', scale, layout)
   labels, num_classes = (), 0
   if label_key != UNLABELLED:
     labels, num_classes = as_labels(
         _npz_array(path, headers, label_key), len(array),
         f"{path!r}, array {label_key!r} (label_key='none' ignores it)",
         label_index)
-    labels = np.repeat(labels, len(images) // len(array))
+    labels = np.repeat(labels, len(examples) // len(array))
   name = os.path.splitext(os.path.basename(path))[0]
-  return make_source(images, labels, num_classes, name=name,
+  return make_source(examples, labels, num_classes, name=name, units=units,
+                     rate=layout.rate,
                      report={'notices': notices} if notices else {})
 
 

@@ -1,35 +1,32 @@
-"""Encoded images in tables: parquet of Hugging Face, LMDB of LSUN."""
+"""Encoded images in records: parquet of Hugging Face, LMDB of LSUN."""
 
 import contextlib
 import json
 import os
 import threading
 import time
-from typing import Literal
 
 import numpy as np
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import collection, sniff
 from gan_jax.data.blocks import Blocks, check_declared, package
+from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, list_folder, one_error, printable
 from gan_jax.data.images import Geometry
 from gan_jax.data.labels import numbered
 from gan_jax.data.prepare import Source, as_labels
 from gan_jax.data.sources.arrays import UNLABELLED
-from gan_jax.data.sources.folder import check_share
+from gan_jax.data.values import Scale
 
-_AS_THEY_ARE = Geometry()
-_BadImage = Literal['refuse', 'skip']
 _ROWS = 128  # of a parquet file, read at a time
 _LABELS = ('label', 'labels', 'class', 'target')
 # Written beside the images: how many there are.
 _COUNTS = (b'length', b'__len__', b'num-samples', b'num_samples')
 
 
-def parquet(*, path, split='', image_key='', label_key='',
-            on_bad_image: _BadImage = 'refuse', max_bad=0.01,
-            value_range: str | tuple = 'auto', geometry=_AS_THEY_ARE) -> Source:
+def parquet(*, path, split='', image_key='', label_key='', reading=Reading(),
+            scale=Scale(), geometry=Geometry()) -> Source:
   """Images of a parquet file or a folder of such, as Hugging Face has them.
 
   Args:
@@ -41,77 +38,91 @@ def parquet(*, path, split='', image_key='', label_key='',
     label_key: column of labels, integers or text; '' for the only ClassLabel,
       else label, labels, class or target, else unlabelled; 'none' for
       unlabelled.
-    on_bad_image: as of `folder`.
-    max_bad: as of `folder`.
-    value_range: as of `folder`.
+    reading: as of `folder`.
+    scale: as of `folder`.
     geometry: applied to every image.
 
   Raises:
     DataError: pyarrow is not installed, or a problem of the files.
   """
-  check_share(max_bad)
   root = os.path.abspath(os.path.expanduser(os.fspath(path)))
   shards, notices = _shards(root, split)
-  pq = package('pyarrow.parquet', 'parquet')
-  listed_at, files, found, keys = time.time_ns(), [], {}, None
-  labels = []
+  listed_at = time.time_ns()
   with contextlib.ExitStack() as stack:
+    table = _Table(root, image_key, label_key)
     for shard in shards:
-      if sniff.head(shard, 4) != b'PAR1':
-        sniff.refuse(shard, 'parquet')
-      with one_error(shard, 'parquet file'):
-        # With a buffer, pages are read, not whole groups of rows.
-        table = stack.enter_context(pq.ParquetFile(
-            shard, buffer_size=1 << 20))
-        schema, meta = table.schema_arrow, table.metadata
-        check_declared(sum(meta.row_group(i).total_byte_size
-                           for i in range(meta.num_row_groups)), shard)
-        check_declared(meta.num_rows * 1000, shard)
-        keys = keys or _columns(root, schema, image_key, label_key)
-        for key in keys:
-          if key not in schema.names and key != UNLABELLED:
-            raise DataError(f'{shard!r}: no column {key!r}; it has '
-                            f'{schema.names}')
-        if keys[1] != UNLABELLED:
-          labels += table.read(columns=[keys[1]])[keys[1]].to_pylist()
-      status, base = os.stat(shard), os.path.basename(shard)
-      rows = _Column(table, keys[0])
-      for i in range(meta.num_rows):
-        name = f'{base} row {i}'
-        found[name] = rows, i, len(files)
-        files.append(collection.File(name, 0, status.st_mtime_ns,
-                                     status.st_ctime_ns))
-    if not files:
+      table.add(shard, stack)
+    if not table.files:
       raise DataError(f'{root!r}: no rows')
-
-    def read(name):
-      rows, i, _ = found[name]
-      with _as_os_error(name):
-        value = rows.blocks[i]
-      value = value.get('bytes') if isinstance(value, dict) else value
-      if value is None:
-        raise OSError(0, 'no image in this row, but null or a path')
-      return value
-
-    names = _class_names(schema, keys[1])
-    def label(paths, refused):
-      del refused
-      if keys[1] == UNLABELLED:
-        return (), 0, (), []
-      values = [labels[found[name][2]] for name in paths]
-      where = f"{root!r}, column {keys[1]!r} (label_key='none' ignores it)"
-      missing = sum(value is None for value in values)
-      if missing:
-        raise DataError(f'{where}: {missing:,} images without a label')
-      if isinstance(values[0], str):
-        return *numbered(values, values), []
-      integers, count = as_labels(np.array(values), len(values), where)
-      return integers, max(count, len(names)), names, []
-
     return collection.load(
-        root, files, read, label, listed_at=listed_at,
-        skip_bad=on_bad_image == 'skip', max_bad=max_bad, geometry=geometry,
-        notices=notices, value_range=value_range)
+        root, table.files, table.read, table.label, listed_at=listed_at,
+        reading=reading, scale=scale, geometry=geometry, notices=notices)
+
+
+class _Table:
+  """The rows of several parquet files; only labels are read at once."""
+
+  def __init__(self, root, image_key, label_key):
+    self._pq = package('pyarrow.parquet', 'parquet')
+    self._root, self._wanted = root, (image_key, label_key)
+    self._keys, self._names, self._places, self._labels = None, (), {}, []
+    self.files = []
+
+  def add(self, shard, stack):
+    """Opens a file, until the stack is left."""
+    if sniff.head(shard, 4) != b'PAR1':
+      sniff.refuse(shard, 'parquet')
+    with one_error(shard, 'parquet file'):
+      # With a buffer, pages are read, not whole groups of rows.
+      table = stack.enter_context(self._pq.ParquetFile(
+          shard, buffer_size=1 << 20))
+      schema, meta = table.schema_arrow, table.metadata
+      check_declared(sum(meta.row_group(i).total_byte_size
+                         for i in range(meta.num_row_groups)), shard)
+      check_declared(meta.num_rows * 1000, shard)
+      if not self._keys:
+        self._keys = _columns(self._root, schema, *self._wanted)
+        self._names = _class_names(schema, self._keys[1])
+      image_key, label_key = self._keys
+      for key in self._keys:
+        if key not in schema.names and key != UNLABELLED:
+          raise DataError(f'{shard!r}: no column {key!r}; it has '
+                          f'{schema.names}')
+      if label_key != UNLABELLED:
+        self._labels += table.read(columns=[label_key])[label_key].to_pylist()
+    status, base = os.stat(shard), os.path.basename(shard)
+    column = _Column(table, image_key)
+    for i in range(meta.num_rows):
+      name = f'{base} row {i}'
+      self._places[name] = column, i, len(self.files)
+      self.files.append(collection.File(name, 0, status.st_mtime_ns,
+                                        status.st_ctime_ns))
+
+  def read(self, name):
+    """Bytes of an image; OSError if there are none."""
+    column, i, _ = self._places[name]
+    with _as_os_error(name):
+      value = column.blocks[i]
+    value = value.get('bytes') if isinstance(value, dict) else value
+    if value is None:
+      raise OSError(0, 'no image in this row, but null or a path')
+    return value
+
+  def label(self, paths, refused):
+    """Labels of the images that could be read, see `collection.load`."""
+    del refused
+    if self._keys[1] == UNLABELLED:
+      return (), 0, (), []
+    found = [self._labels[self._places[name][2]] for name in paths]
+    where = (f"{self._root!r}, column {self._keys[1]!r} (label_key='none' "
+             f'ignores it)')
+    missing = sum(value is None for value in found)
+    if missing:
+      raise DataError(f'{where}: {missing:,} images without a label')
+    if isinstance(found[0], str):
+      return *numbered(found, found), []
+    integers, count = as_labels(np.array(found), len(found), where)
+    return integers, max(count, len(self._names)), self._names, []
 
 
 class _Column:
@@ -189,7 +200,8 @@ def _columns(root, schema, image_key, label_key) -> tuple:
                     f'label_key among {classes}')
   if not image_key and len(found) != 1:
     raise DataError(f'{root!r}: {len(found)} columns may be the images; say '
-                    f'which with image_key: it has {schema.names}')
+                    f'which with image_key: it has {schema.names}; data=table '
+                    f'takes numbers and texts')
   return (image_key or found[0], label_key or (
       classes[0] if len(classes) == 1 else (named or [UNLABELLED])[0]))
 
@@ -203,8 +215,8 @@ def _as_os_error(name):
     raise OSError(0, 'damaged or truncated') from error
 
 
-def lmdb(*, path, on_bad_image: _BadImage = 'refuse', max_bad=0.01,
-         value_range: str | tuple = 'auto', geometry=_AS_THEY_ARE) -> Source:
+def lmdb(*, path, reading=Reading(), scale=Scale(),
+         geometry=Geometry()) -> Source:
   """The encoded images of an LMDB, such as LSUN's; unlabelled.
 
   Every value is an image; keys that count them (`length`) are left out. Values
@@ -212,15 +224,13 @@ def lmdb(*, path, on_bad_image: _BadImage = 'refuse', max_bad=0.01,
 
   Args:
     path: the folder with data.mdb, or the file.
-    on_bad_image: as of `folder`.
-    max_bad: as of `folder`.
-    value_range: as of `folder`.
+    reading: as of `folder`.
+    scale: as of `folder`.
     geometry: applied to every image.
 
   Raises:
     DataError: lmdb is not installed, or a problem of the file.
   """
-  check_share(max_bad)
   path = os.path.abspath(os.path.expanduser(os.fspath(path)))
   inside = os.path.isdir(path)
   file = os.path.join(path, 'data.mdb') if inside else path
@@ -229,7 +239,7 @@ def lmdb(*, path, on_bad_image: _BadImage = 'refuse', max_bad=0.01,
   check_file(file)
   library = package('lmdb', 'lmdb')
   status, listed_at = os.stat(file), time.time_ns()
-  lock, notices = threading.Lock(), []
+  lock = threading.Lock()
   try:
     with library.open(file, subdir=False, readonly=True, lock=False,
                       readahead=False) as database:
@@ -252,8 +262,7 @@ def lmdb(*, path, on_bad_image: _BadImage = 'refuse', max_bad=0.01,
 
         return collection.load(
             path, files, read, lambda *_: ((), 0, (), []), listed_at=listed_at,
-            skip_bad=on_bad_image == 'skip', max_bad=max_bad,
-            geometry=geometry, notices=notices, value_range=value_range)
+            reading=reading, scale=scale, geometry=geometry, notices=[])
   except library.Error as error:
     sniff.refuse(file, 'lmdb')
     raise DataError(f'{file!r}: damaged, or no LMDB ({error}); download or '
