@@ -13,6 +13,7 @@ from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
 from gan_jax.config import durations, rules
 from gan_jax.config.keys import CHOICES, NUMBERS
+from gan_jax.data.columns import blocks_of
 from gan_jax.data.prepare import Source
 from gan_jax.game.optimizers import make_optimizer
 from gan_jax.game.rules import Game
@@ -132,7 +133,8 @@ class _Builder:
     self.config, self.units, self.problems = config, units, []
     self.supplied = dict(
         image_shape=info.image_shape, image_range=config['image_range'],
-        num_classes=info.label_size, dtype=jnp.dtype(config['dtype']),
+        num_classes=info.label_size, blocks=blocks_of(info.columns),
+        dtype=jnp.dtype(config['dtype']),
         axis_name=axis_name, batch_size=config['batch_size'], heads=(),
         batch_mean=parallel.batch_mean if axis_name else jnp.mean,
         batch_all=parallel.batch_all if axis_name else lambda x: x)
