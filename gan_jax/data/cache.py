@@ -27,11 +27,12 @@ _ABANDONED = 3600.0  # seconds without a write; then nobody is at work there
 
 
 class Entry(NamedTuple):
-  """Mapped examples [N, ...], their sha256, notes, manifest path."""
+  """Mapped examples [N, ...], their sha256, notes, manifest path, key."""
   images: np.ndarray
   fingerprint: str
   notes: dict
   manifest: str
+  key: str
 
 
 def root() -> str:
@@ -55,49 +56,47 @@ def read(key: str, with_manifest=False) -> Entry | None:
     if with_manifest:
       (folder / 'manifest').stat()
     return Entry(images, entry['fingerprint'], entry['notes'],
-                 str(folder / 'manifest'))
+                 str(folder / 'manifest'), key)
   except (OSError, ValueError, KeyError, TypeError):
     return None
 
 
-def write(key: str, shape, dtype: str, images: Iterable,
-          finish: Callable) -> Entry:
+def write(shape, dtype: str, images: Iterable, finish: Callable) -> Entry:
   """Writes at most N examples; returns the entry.
 
   Args:
-    key: of `key_of`.
     shape: (N, H, W, C), or of another kind.
     dtype: 'uint8' or 'float32'.
     images: iterable.
-    finish: called after the last one; returns (plain values for entry.json,
-      bytes of the manifest, b'' for none).
+    finish: called after the last one; returns (key of `key_of`, plain values
+      for entry.json, bytes of the manifest, b'' for none).
 
   Raises:
     DataError: the disk is full, or the folder cannot be written.
   """
-  folder = pathlib.Path(root(), 'data', key)
-  work = folder.with_name(f'.writing-{secrets.token_hex(8)}')
+  parent, key = pathlib.Path(root(), 'data'), ''
+  work = parent / f'.writing-{secrets.token_hex(8)}'
   try:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(folder.parent)
+    parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(parent)
     work.mkdir()
     needed = np.prod(shape, dtype=np.int64) * np.dtype(dtype).itemsize
     free = shutil.disk_usage(work).free
     if needed > free:
       raise OSError(f'{needed:,} bytes are needed, {free:,} are free')
     fingerprint = _write_images(work / 'images.npy', shape, dtype, images)
-    notes, manifest = finish()
+    key, notes, manifest = finish()
     if manifest:
       write_file(work / 'manifest', manifest)
     entry = {'fingerprint': fingerprint, 'notes': notes}
     write_file(work / 'entry.json', json.dumps(entry).encode())
     if read(key, bool(manifest)) is None:
-      shutil.rmtree(folder, ignore_errors=True)  # it is damaged
-      work.rename(folder)
+      shutil.rmtree(parent / key, ignore_errors=True)  # it is damaged
+      work.rename(parent / key)
   except OSError as error:
-    if read(key) is None:  # else another process was first
+    if not key or read(key) is None:  # else another process was first
       raise DataError(
-          f'{folder.parent}: cannot keep the decoded images ({reason(error)}); '
+          f'{parent}: cannot keep the decoded images ({reason(error)}); '
           f'free some space, choose a smaller resize, or set GAN_JAX_CACHE to '
           f'a folder on another disk') from error
   finally:
