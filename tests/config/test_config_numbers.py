@@ -166,7 +166,8 @@ NUMBERS = {
             f'{player}_optimizer.{key}': value for player in ('gen', 'disc')
             for key, value in {'name': 'adam', 'learning_rate': 1e-4, 'b1': 0.5,
                                'b2': 0.9}.items()},
-    ('wavegan', 'small'): {'data.length': 4096, 'generator.width': 16},
+    ('wavegan', 'small'): {'data.length': 4096, 'generator.width': 16,
+                           'gen_optimizer.learning_rate': 2e-4},
     ('table', ''): {
         'batch_size': 500, 'packing': 10, 'latent.size': 128, 'disc_steps': 1,
         'loss.name': 'wasserstein', 'penalties.0.name': 'wgan_gp',
