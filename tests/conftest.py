@@ -44,6 +44,20 @@ def pictures(tmp_path_factory):
   return str(folder)
 
 
+@pytest.fixture(scope='module')
+def own_data(pictures, tmp_path_factory):
+  """{recipe: flags} of those that start from data of one's own."""
+  rng = np.random.default_rng(0)
+  table = tmp_path_factory.mktemp('table') / 'table.csv'
+  table.write_text('height,sex\n' + ''.join(
+      f'{height:.1f},{"fm"[i % 2]}\n'
+      for i, height in enumerate(rng.normal(170, 9, 2000))))
+  folder = f'--config.data.path={pictures}', '--config.data.repeat=9'
+  # A multiple of packs of ten on four devices.
+  return {'sprites': folder, 'xray': folder, 'table': (
+      f'--config.data.path={table}', '--config.batch_size=480')}
+
+
 @pytest.fixture
 def logging_as_it_was():
   """The program sets up logging for a process of its own."""

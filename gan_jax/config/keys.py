@@ -73,7 +73,8 @@ def _text(what):
 
 DURATION = (None, durations.RULE)
 _SWITCH = lambda v: isinstance(v, bool), 'must be True or False'
-_NETWORK = ('image_shape', 'image_range', 'num_classes', 'axis_name', 'dtype')
+_NETWORK = ('image_shape', 'image_range', 'num_classes', 'blocks', 'axis_name',
+            'dtype')
 _BATCH = ('batch_mean', 'batch_all')
 
 KEYS = {

@@ -248,6 +248,7 @@ def _quick(config):
     config[key] = 2
   config.eval_every = 4
   config.unrolled_steps = min(config.unrolled_steps, 1)
+  config.packing = min(config.packing, 2)
   for spec in config.evaluators:
     if 'num_samples' in spec:
       spec.num_samples = 16

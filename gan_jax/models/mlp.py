@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons for images or vectors."""
+"""Multi-layer perceptrons, for examples of any kind."""
 
 import math
 
@@ -11,8 +11,8 @@ from gan_jax.models import base, layers
 class Generator(base.AnyGenerator, kw_only=True):
   """Multi-layer perceptron.  Goodfellow et al. 2014, arXiv:1406.2661.
 
-  z [B, Z] -> dense layers -> images [B, H, W, C] in `image_range`, or vectors
-  [B, D] from a linear last layer.
+  z [B, Z] -> dense layers -> signals [B, T, C], images [B, H, W, C] or volumes
+  [B, D, H, W, C] in `image_range`, or vectors [B, D] from a linear last layer.
 
   Further fields: `base.AnyGenerator`.
 
@@ -41,8 +41,8 @@ class Generator(base.AnyGenerator, kw_only=True):
 class Discriminator(base.AnyDiscriminator, kw_only=True):
   """Multi-layer perceptron.  Goodfellow et al. 2014, arXiv:1406.2661.
 
-  Images [B, H, W, C] or vectors [B, D] -> dense layers -> Critique. Fields: of
-  the generator and of `base.AnyDiscriminator`; the label joins the flat image.
+  Examples [B, ...] -> dense layers -> Critique. Fields: of the generator and of
+  `base.AnyDiscriminator`; the label joins the flat example.
   """
 
   widths: tuple[int, ...] = (512, 256, 128)

@@ -2,7 +2,7 @@
 
 import pytest
 import tiny
-from recipes import CONFIGS, FOLDERS, config_of
+from recipes import CONFIGS, config_of
 
 from gan_jax.config import experiment
 
@@ -149,6 +149,37 @@ NUMBERS = {
     ('xray', ''): _ADAM | {'data.channels': 1, 'data.resize': (64, 64),
                            'loss.label_smoothing': 0.1},
     ('xray', 'size=128'): {'data.resize': (128, 128)},
+    ('solids', ''): _ADAM | {
+        'data.name': 'solids', 'batch_size': 32, 'generator.width': 16,
+        'penalties.0.name': 'r1', 'penalties.0.weight': 10.0,
+        'discriminator.norm': 'none'},
+    ('wavegan', ''): {
+        'data.name': 'tones', 'batch_size': 64, 'disc_steps': 5,
+        'latent.name': 'uniform', 'latent.size': 100,
+        'loss.name': 'wasserstein', 'penalties.0.name': 'wgan_gp',
+        'penalties.0.weight': 10.0, 'discriminator.phase_shuffle': 2,
+        'discriminator.leak': 0.2, 'disc_weight_clip': 0.0} | {
+            f'{network}.{key}': value
+            for network in ('generator', 'discriminator')
+            for key, value in {'kernel': 25, 'stride': 4, 'width': 64,
+                               'norm': 'none'}.items()} | {
+            f'{player}_optimizer.{key}': value for player in ('gen', 'disc')
+            for key, value in {'name': 'adam', 'learning_rate': 1e-4, 'b1': 0.5,
+                               'b2': 0.9}.items()},
+    ('wavegan', 'small'): {'data.length': 4096, 'generator.width': 16,
+                           'gen_optimizer.learning_rate': 2e-4},
+    ('table', ''): {
+        'batch_size': 500, 'packing': 10, 'latent.size': 128, 'disc_steps': 1,
+        'loss.name': 'wasserstein', 'penalties.0.name': 'wgan_gp',
+        'penalties.0.weight': 10.0, 'generator.name': 'table.Generator',
+        'generator.widths': (256, 256), 'generator.temperature': 0.2,
+        'generator.norm': 'batch', 'discriminator.widths': (256, 256),
+        'discriminator.norm': 'none', 'discriminator.activation': 'leaky_relu',
+        'discriminator.leak': 0.2, 'gen_optimizer.weight_decay': 1e-6,
+        'train_steps': '300 epochs'} | {
+            f'{player}_optimizer.{key}': value for player in ('gen', 'disc')
+            for key, value in {'learning_rate': 2e-4, 'b1': 0.5,
+                               'b2': 0.9}.items()},
     ('wgan', 'network=mlp'): {'generator.name': 'mlp.Generator',
                               'discriminator.name': 'mlp.Discriminator',
                               'disc_steps': 5, 'disc_weight_clip': 0.01},
@@ -167,11 +198,9 @@ def test_every_recipe_has_its_numbers_tested():
 
 
 @pytest.mark.parametrize('name', CONFIGS)
-def test_every_recipe_loads_as_it_is(name, pictures):
+def test_every_recipe_loads_as_it_is(name, own_data):
   """Unabridged: intervals are multiples of the call, networks fit."""
-  path = f'--config.data.path={pictures}'
-  flags = [path, '--config.data.repeat=9'] if name in FOLDERS else []
-  run = experiment.load(config_of(name, '', *flags))
+  run = experiment.load(config_of(name, '', *own_data.get(name, ())))
   assert run.train_steps >= 1000
   for every in ('log_every', 'sample_every', 'checkpoint_every'):
     assert 0 < getattr(run, every) <= run.train_steps

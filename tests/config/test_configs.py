@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 import tiny
-from recipes import CONFIGS, FOLDERS, config_of
+from recipes import CONFIGS, config_of
 
 from gan_jax import parallel
 from gan_jax.base import lookup
@@ -17,6 +17,9 @@ from gan_jax.config import experiment
 
 pytestmark = tiny.READS_CONFIGS
 
+# Signals and volumes as small as the networks allow.
+SMALLER = {'wavegan': ('--config.data.length=128',),
+           'solids': ('--config.data.side=8',)}
 FASHION = '/usr/share/datasets/fashion-mnist'
 
 
@@ -73,12 +76,11 @@ def _runs(config):
     # test_every_recipe_loads_as_it_is traces them.
     pytest.param(*case, marks=pytest.mark.slow if case[1] or case[0] in (
         'sngan', 'dragan', 'lsgan') else ()) for case in _documented()])
-def test_every_documented_command_runs(name, arg, pictures):
+def test_every_documented_command_runs(name, arg, own_data):
   if 'fashion_mnist' in arg and not os.path.isdir(FASHION):
     pytest.skip('needs the Debian package dataset-fashion-mnist')
-  path = f'--config.data.path={pictures}'
-  _runs(config_of(name, f'{arg},quick',
-               *([path] if name in FOLDERS else ())))
+  flags = [flag for flag in own_data.get(name, ()) if 'batch' not in flag]
+  _runs(config_of(name, f'{arg},quick', *flags, *SMALLER.get(name, ())))
 
 
 def test_the_headers_document_what_the_recipes_ask_for():

@@ -9,8 +9,6 @@ from gan_jax.config import command_line
 
 CONFIGS = sorted(os.path.basename(path)[:-3] for path in glob.glob(
     os.path.join(tiny.ROOT, 'configs', '*.py')))
-# Those that start from a folder of pictures.
-FOLDERS = ('sprites', 'xray')
 
 
 def parsed(*args):

@@ -1,0 +1,38 @@
+"""Tables of numbers and categories.  Xu et al. 2019 (CTGAN), arXiv:1907.00503.
+
+  python -m gan_jax.main --config=configs/table.py --config.data.path=FILE.csv
+
+The paper's networks and constants: two hidden layers of 256 in both, WGAN-GP,
+packs of ten rows (PacGAN), Adam 2e-4 (0.5, 0.9) with a weight decay of 1e-6 for
+the generator, batch 500, z 128, 300 epochs. On several devices batch_size must
+be a multiple of ten times their number.
+
+Departures: no conditional vector and no training by sampling, so that rare
+categories are as rare as in the table; no dropout in the discriminator, as
+networks here are functions without a random key; the decay is AdamW's; samples
+from averaged weights.
+"""
+
+from gan_jax.config import recipe
+
+
+def get_config(arg=None):
+  config = recipe.base()
+  config.data = recipe.choice('data', 'table') | dict(path='table.csv')
+  config.latent.size = 128
+  config.generator = recipe.choice('generator', 'table.Generator')
+  config.discriminator = recipe.choice(
+      'discriminator', 'mlp.Discriminator') | dict(widths=(256, 256))
+  config.loss = dict(name='wasserstein')
+  config.penalties = (recipe.term('penalties', 'wgan_gp'),)
+  config.packing = 10
+  config.batch_size = 500
+  adam = recipe.adam(2e-4, b1=0.5, b2=0.9)
+  config.gen_optimizer = adam | dict(name='adamw',
+                                     weight_decay=recipe.rate(1e-6))
+  config.disc_optimizer = adam
+  config.train_steps = recipe.duration('300 epochs')
+  config.steps_per_call = 100
+  config.log_every = recipe.duration(100)
+  config.sample_every = config.checkpoint_every = recipe.duration('10%')
+  return recipe.finish(config, arg)
