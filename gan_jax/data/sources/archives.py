@@ -12,7 +12,8 @@ from gan_jax.base.errors import DataError
 from gan_jax.data import collection, images, sniff
 from gan_jax.data.files import check_file, list_folder, one_error, printable
 from gan_jax.data.images import Geometry
-from gan_jax.data.labels import STYLEGAN, labels_of, of_split, of_texts
+from gan_jax.data.label_values import NOTHING, Labels, of_texts
+from gan_jax.data.labels import STYLEGAN, labels_of, of_split
 from gan_jax.data.prepare import Source
 from gan_jax.data.sources.folder import check_share
 
@@ -21,9 +22,9 @@ _BadImage = Literal['refuse', 'skip']
 _MAX_LABELS = 1 << 28  # bytes of a file of labels
 
 
-def zip(*, path, labels='auto', split='', on_bad_image: _BadImage = 'refuse',
-        max_bad=0.01, value_range: str | tuple = 'auto',
-        geometry=_AS_THEY_ARE) -> Source:
+def zip(*, path, labels='auto', label_key='', split='',
+        on_bad_image: _BadImage = 'refuse', max_bad=0.01,
+        value_range: str | tuple = 'auto', geometry=_AS_THEY_ARE) -> Source:
   """The images of a zip file, such as StyleGAN's, in the order of their names.
 
   Decoded once, into the cache, as `folder` does it.
@@ -32,6 +33,7 @@ def zip(*, path, labels='auto', split='', on_bad_image: _BadImage = 'refuse',
     path: the file.
     labels: 'auto': those of dataset.json if it is there, else 'folders'. The
       rest as of `folder`; files of labels are in the archive.
+    label_key: as of `folder`.
     split: as of `folder`.
     on_bad_image: as of `folder`.
     max_bad: as of `folder`.
@@ -90,7 +92,7 @@ def zip(*, path, labels='auto', split='', on_bad_image: _BadImage = 'refuse',
       return _named(path, lambda: labels_of(
           wanted, paths, [*refused, *left], where,
           lambda name: read(name, _MAX_LABELS).decode(
-              'utf-8-sig', 'surrogateescape')))
+              'utf-8-sig', 'surrogateescape'), label_key))
 
     taken, said = of_split([file.path for file in files], split)
     left = sorted({file.path for file in files}.difference(taken)) if (
@@ -114,7 +116,8 @@ def webdataset(*, path, label_key='', on_bad_image: _BadImage = 'refuse',
   Args:
     path: a tar file, not compressed, or a folder of such.
     label_key: suffix of the file that is the label, such as 'cls', or a key of
-      the JSON file; '' for cls, then label; 'none' for unlabelled.
+      the JSON file; '' for cls, then label; 'none' for unlabelled. What becomes
+      of labels: `label_values.of_texts`.
     on_bad_image: as of `folder`.
     max_bad: as of `folder`.
     value_range: as of `folder`.
@@ -147,12 +150,12 @@ def webdataset(*, path, label_key='', on_bad_image: _BadImage = 'refuse',
     found = {name: texts.get(_key(name)) for name in paths}
     missing = [name for name, text in found.items() if text is None]
     if label_key == 'none' or not label_key and len(missing) == len(paths):
-      return (), 0, (), []
+      return Labels()
     if missing:
       raise DataError(f'{root!r}: {len(missing):,} of {len(paths):,} images '
                       f"have no label, first '{printable(missing[0])}'; "
                       f"label_key='none' ignores labels")
-    return *of_texts(list(found.values()), root), []
+    return of_texts(found.values(), repr(root))
 
   return collection.load(
       root, files, read, label, listed_at=listed_at,
@@ -197,7 +200,10 @@ def _list_shard(shard, label_key, places, files, texts):
           found = json.loads(archive.extractfile(member).read())
           value = found.get(label_key or 'label') if isinstance(
               found, dict) else None
-          if isinstance(value, int | str):
+          if isinstance(value, list) and all(
+              isinstance(part, str) for part in value):
+            value = '|'.join(value) or NOTHING
+          if isinstance(value, int | float | str):
             texts.setdefault(_key(name), str(value))
   if -end // 512 * -512 >= status.st_size:  # a block of zeros should follow
     raise DataError(f'{shard!r}: truncated, as its end is not marked: download '

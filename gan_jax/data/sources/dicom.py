@@ -20,7 +20,7 @@ _AS_THEY_ARE = Geometry()
 _DEFLATED, _HEAD = b'1.2.840.10008.1.2.1.99', 1000
 
 
-def dicom(*, path, labels='folders', split='',
+def dicom(*, path, labels='folders', label_key='', split='',
           window: Literal['none', 'file'] = 'none',
           on_bad_image: Literal['refuse', 'skip'] = 'refuse', max_bad=0.01,
           value_range: str | tuple = 'auto', geometry=_AS_THEY_ARE) -> Source:
@@ -34,6 +34,7 @@ def dicom(*, path, labels='folders', split='',
   Args:
     path: the folder.
     labels: as of `folder`.
+    label_key: as of `folder`.
     split: as of `folder`.
     window: 'file' applies the VOI LUT or the first window of each file, as a
       viewer would; for one window (centre, width) of all, value_range.
@@ -55,7 +56,7 @@ def dicom(*, path, labels='folders', split='',
   if not files:
     sniff.refuse(root, 'dicom')
     raise DataError(f'{root!r}: no DICOM among its {others.total():,} files')
-  return load(root, files, labels, split, on_bad_image, max_bad,
+  return load(root, files, labels, label_key, split, on_bad_image, max_bad,
               listed_at=listed_at, geometry=geometry, notices=notices,
               value_range=value_range, codec=codec, reading=('dicom', window))
 

@@ -13,10 +13,9 @@ from gan_jax.data import collection, images, sniff, values
 from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.files import check_file, one_error, printable
 from gan_jax.data.images import Geometry
-from gan_jax.data.labels import numbered
+from gan_jax.data.label_values import Labels, of_array
 from gan_jax.data.prepare import (
   Source,
-  as_labels,
   as_slices,
   check_layout,
 )
@@ -190,8 +189,9 @@ def _load(path, rows, where, labels, label_key, label_index, slices,
   files = [collection.File(f'image {i:0{len(str(total))}d}', 0,
                            status.st_mtime_ns, status.st_ctime_ns)
            for i in range(total)]
-  numbers, num_classes, names = _labels_of(
-      labels, shape[0], f"{path!r}, {printable(str(label_key))!r}", label_index)
+  found = Labels() if labels is None else of_array(
+      labels, shape[0], f"{path!r}, {printable(str(label_key))!r}",
+      label_index=label_index)
 
   def read(name):
     row, part = divmod(int(name.split()[1]), each)
@@ -209,10 +209,7 @@ def _load(path, rows, where, labels, label_key, label_index, slices,
 
   def label(paths, refused):
     del refused
-    if not num_classes:
-      return (), 0, (), []
-    rows = [int(name.split()[1]) // each for name in paths]
-    return numbers[rows], num_classes, names, []
+    return found.of([int(name.split()[1]) // each for name in paths])
 
   notices = (['channels came first, [N, C, H, W]: turned']
              if rows.channels_first else [])
@@ -222,11 +219,3 @@ def _load(path, rows, where, labels, label_key, label_index, slices,
       notices=notices, value_range=value_range,
       codec=_Codec(image, dtype, rows.channels_first),
       reading=(image, dtype.str, rows.channels_first, slices))
-
-
-def _labels_of(labels, count, where, label_index) -> tuple:
-  if labels is None:
-    return (), 0, ()
-  if labels.dtype.kind in 'OU' and labels.ndim == 1 and len(labels) == count:
-    return numbered(labels.tolist(), labels.tolist())
-  return *as_labels(np.asarray(labels), count, where, label_index), ()

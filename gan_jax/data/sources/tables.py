@@ -14,8 +14,16 @@ from gan_jax.data import collection, sniff
 from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.files import check_file, list_folder, one_error, printable
 from gan_jax.data.images import Geometry
-from gan_jax.data.labels import numbered
-from gan_jax.data.prepare import Source, as_labels
+from gan_jax.data.label_values import (
+  MISSING,
+  NOTHING,
+  Labels,
+  of_array,
+  of_columns,
+  of_integers,
+  of_texts,
+)
+from gan_jax.data.prepare import Source
 from gan_jax.data.sources.arrays import UNLABELLED
 from gan_jax.data.sources.folder import check_share
 
@@ -38,9 +46,10 @@ def parquet(*, path, split='', image_key='', label_key='',
       there are several of train, validation and test.
     image_key: column of encoded images, bytes or struct(bytes, path); '' for
       the only one.
-    label_key: column of labels, integers or text; '' for the only ClassLabel,
-      else label, labels, class or target, else unlabelled; 'none' for
-      unlabelled.
+    label_key: column of labels, or several of them, 'age,sex', for a label
+      vector; '' for the only ClassLabel, else label, labels, class or target,
+      else unlabelled; 'none' for unlabelled. Lists are several labels per
+      image; what becomes of labels: `label_values.of_texts` and `of_columns`.
     on_bad_image: as of `folder`.
     max_bad: as of `folder`.
     value_range: as of `folder`.
@@ -54,7 +63,7 @@ def parquet(*, path, split='', image_key='', label_key='',
   shards, notices = _shards(root, split)
   pq = package('pyarrow.parquet', 'parquet')
   listed_at, files, found, keys = time.time_ns(), [], {}, None
-  labels = []
+  labels = {}
   with contextlib.ExitStack() as stack:
     for shard in shards:
       if sniff.head(shard, 4) != b'PAR1':
@@ -68,12 +77,13 @@ def parquet(*, path, split='', image_key='', label_key='',
                            for i in range(meta.num_row_groups)), shard)
         check_declared(meta.num_rows * 1000, shard)
         keys = keys or _columns(root, schema, image_key, label_key)
-        for key in keys:
-          if key not in schema.names and key != UNLABELLED:
+        for key in [keys[0], *keys[1]]:
+          if key not in schema.names:
             raise DataError(f'{shard!r}: no column {key!r}; it has '
                             f'{schema.names}')
-        if keys[1] != UNLABELLED:
-          labels += table.read(columns=[keys[1]])[keys[1]].to_pylist()
+        for key in keys[1]:
+          labels.setdefault(key, []).extend(
+              table.read(columns=[key])[key].to_pylist())
       status, base = os.stat(shard), os.path.basename(shard)
       rows = _Column(table, keys[0])
       for i in range(meta.num_rows):
@@ -93,20 +103,13 @@ def parquet(*, path, split='', image_key='', label_key='',
         raise OSError(0, 'no image in this row, but null or a path')
       return value
 
-    names = _class_names(schema, keys[1])
+    names = {key: _class_names(schema, key) for key in keys[1]}
+
     def label(paths, refused):
       del refused
-      if keys[1] == UNLABELLED:
-        return (), 0, (), []
-      values = [labels[found[name][2]] for name in paths]
-      where = f"{root!r}, column {keys[1]!r} (label_key='none' ignores it)"
-      missing = sum(value is None for value in values)
-      if missing:
-        raise DataError(f'{where}: {missing:,} images without a label')
-      if isinstance(values[0], str):
-        return *numbered(values, values), []
-      integers, count = as_labels(np.array(values), len(values), where)
-      return integers, max(count, len(names)), names, []
+      rows = [found[name][2] for name in paths]
+      return _labels_of({key: [values[row] for row in rows]
+                         for key, values in labels.items()}, names, root)
 
     return collection.load(
         root, files, read, label, listed_at=listed_at,
@@ -169,9 +172,49 @@ def _features(schema) -> dict:
     return {}
 
 
+def _labels_of(columns, names, root) -> Labels:
+  """`Labels` of columns {name: values}, with the names of their classes."""
+  if not columns:
+    return Labels()
+  where = (f"{root!r}, column {', '.join(columns)!r} (label_key='none' ignores "
+           f'it)')
+  texts = {}
+  for key, values in columns.items():
+    lacking = [i for i, x in enumerate(values) if x is None or x != x
+               or isinstance(x, str) and x.strip() in MISSING]
+    if lacking:
+      raise DataError(f'{where}: {len(lacking):,} images without a label, '
+                      f'first image {lacking[0]}')
+    lists = [x for x in values if isinstance(x, list)]
+    if len(columns) == 1 and lists and not names[key] and (
+        len({len(x) for x in lists}) == 1 and not any(
+            isinstance(part, str) for part in lists[0])):
+      return of_array(np.array(values, np.float64), len(values), where)
+    if len(columns) == 1 and names[key] and not lists:
+      found = of_integers(np.array(values), where, len(names[key]))
+      return found._replace(class_names=names[key])
+    texts[key] = [_text(x, names[key]) for x in values]
+  if len(columns) > 1:
+    return of_columns(list(texts), list(zip(*texts.values(), strict=True)),
+                      where)
+  (key, found), = texts.items()
+  return of_texts(found, where, key)
+
+
+def _text(value, names) -> str:
+  if isinstance(value, list):
+    return '|'.join(_text(part, names) for part in value) or NOTHING
+  if isinstance(value, int):  # True is 1.
+    return names[value] if 0 <= value < len(names) else f'{value:d}'
+  return str(value)
+
+
 def _class_names(schema, key) -> tuple:
   try:
-    return tuple(map(printable, _features(schema)[key].get('names') or ()))
+    feature = _features(schema)[key]
+    feature = feature[0] if isinstance(feature, list) else feature
+    feature = feature.get('feature') or feature  # of a Sequence
+    return tuple(map(printable, feature.get('names') or ()))
   except (LookupError, TypeError, AttributeError):
     return ()
 
@@ -185,13 +228,15 @@ def _columns(root, schema, image_key, label_key) -> tuple:
   classes = [key for key in schema.names if features.get(key) == 'ClassLabel']
   named = [key for key in _LABELS if key in schema.names]
   if not label_key and len(classes) > 1 and not named:
-    raise DataError(f'{root!r}: several columns are labels: choose one with '
-                    f'label_key among {classes}')
+    raise DataError(f'{root!r}: several columns are labels: choose one or '
+                    f'several with label_key among {classes}')
   if not image_key and len(found) != 1:
     raise DataError(f'{root!r}: {len(found)} columns may be the images; say '
                     f'which with image_key: it has {schema.names}')
-  return (image_key or found[0], label_key or (
-      classes[0] if len(classes) == 1 else (named or [UNLABELLED])[0]))
+  guessed = classes if len(classes) == 1 else named[:1]
+  wanted = guessed if not label_key else () if label_key == UNLABELLED else (
+      [label_key] if label_key in schema.names else label_key.split(','))
+  return image_key or found[0], wanted
 
 
 @contextlib.contextmanager
@@ -251,7 +296,7 @@ def lmdb(*, path, on_bad_image: _BadImage = 'refuse', max_bad=0.01,
                                                      'surrogateescape')))
 
         return collection.load(
-            path, files, read, lambda *_: ((), 0, (), []), listed_at=listed_at,
+            path, files, read, lambda *_: Labels(), listed_at=listed_at,
             skip_bad=on_bad_image == 'skip', max_bad=max_bad,
             geometry=geometry, notices=notices, value_range=value_range)
   except library.Error as error:
