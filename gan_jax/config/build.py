@@ -54,12 +54,13 @@ class DataInfo(NamedTuple):
 
 def info_of(source: Source) -> DataInfo:
   """`DataInfo` of a source."""
-  known = source.labels[source.labels >= 0]
-  classes = np.unique(known).tolist() if source.num_classes else ()
+  missing = source.labels < 0
+  classes = np.unique(source.labels[~missing]).tolist() if (
+      source.num_classes) else ()
   return DataInfo(
       source.name, tuple(source.images.shape[1:]), len(source.images),
       source.num_classes, tuple(classes), source.fingerprint, source.licence,
-      source.report.get('manifest', ''), len(source.labels) - len(known),
+      source.report.get('manifest', ''), int(missing.sum()),
       tuple(source.report.get('notices', ())), source.class_names,
       source.label_columns, source.units, source.rate)
 
