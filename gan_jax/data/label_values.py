@@ -249,7 +249,7 @@ def class_of(value, names: Sequence[str], present: Collection[int]) -> int:
     present: the labels that occur.
 
   Raises:
-    DataError: no such class, with near names; it begins with the value.
+    DataError: no such class, with near names; the message begins with it.
   """
   text = printable(str(value).strip())
   if text in names:
@@ -262,8 +262,7 @@ def class_of(value, names: Sequence[str], present: Collection[int]) -> int:
   near = difflib.get_close_matches(text, known, n=1)
   hint = f'; did you mean {near[0]!r}?' if near else ''
   listed = ', '.join(known[:20]) + (' ...' if len(known) > 20 else '')
-  raise DataError(f'{value!r} is not one of the {len(known):,} classes{hint} '
-                  f'({listed})')
+  raise DataError(f'{text} is not one of the classes ({listed}){hint}')
 
 
 def _of_findings(texts, where) -> Labels:

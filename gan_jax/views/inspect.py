@@ -177,11 +177,12 @@ def contact_sheet(source, title: str) -> np.ndarray:
 
 
 def class_name(source, label) -> str:
-  """'3', or '3 trees' if the classes have names."""
+  """'3', or '3 trees' if the classes have names; '100003' if that is it."""
   if label < 0:
     return 'no label'
   if label < len(source.class_names):
-    return f'{label} {source.class_names[label]}'
+    name = source.class_names[label]
+    return name if name.isdigit() else f'{label} {name}'
   return str(label)
 
 

@@ -16,7 +16,7 @@ from gan_jax.extractors import random
 from gan_jax.game import sampling
 from gan_jax.metrics.images import power_spectrum
 from gan_jax.metrics.neighbours import nearest
-from gan_jax.views import compare, serve
+from gan_jax.views import asked, compare, serve
 from gan_jax.views.inspect import class_name, load_data
 from gan_jax.views.page import Page, Picture
 from gan_jax.views.trained import Trained, check_seed
@@ -62,9 +62,10 @@ class _Run(Trained):
     return self.latents(count, seed=self.seed, stream=stream,
                         truncation=truncation)
 
-  def images(self, z, label) -> np.ndarray:
-    """Generated images; labels of an unconditional run are ignored."""
-    return self.generator(z, label if self.conditional else None)
+  def in_turn(self, count: int) -> np.ndarray:
+    """Labels that show the variety: classes in turn; vectors as in the data."""
+    return self.labels(count, asked.TURN if (
+        self.conditional and self.info.classes) else None)
 
   def sheet(self, file: str, z, labels, names) -> Picture:
     """Contact sheet of latents [N, Z], a row for each name."""
@@ -190,11 +191,11 @@ def _draw(run: _Run) -> Iterator[Picture]:
   yield _interpolations(run)
   if run.config['latent']['name'] != 'infogan':  # It would erase the codes.
     yield _truncation(run)
-  if run.conditional:
+  if run.conditional and run.info.classes:
     known, z = run.info.classes[:_CLASSES], run.drawn(_CLASS, _POINTS)
     yield run.sheet('classes.png', np.tile(z, (len(known), 1)),
                     np.repeat(known, _POINTS),
-                    [class_name(source, c) for c in known])
+                    [class_name(run.info, c) for c in known])
   extractor = run.extractor or random()
   yield Picture(
       'features.png', pictures.plane(*(extractor.extract(images)[0]
@@ -246,12 +247,12 @@ def _nearest(run, real, queries) -> Iterator[Picture]:
 def _interpolations(run):
   paths = np.asarray(sampling.interpolate(
       run.drawn(_STARTS, _ROWS), run.drawn(_ENDS, _ROWS), _POINTS))
-  labels = run.labels(_ROWS)
+  labels = run.in_turn(_ROWS)
+  named = run.conditional and run.info.classes
   return run.sheet(
       'interpolations.png', paths.reshape(-1, paths.shape[-1]),
-      np.repeat(labels, _POINTS), [
-          class_name(run.source, c) if run.conditional else ''
-          for c in labels])
+      np.repeat(labels, _POINTS, axis=0), [
+          class_name(run.info, c) if named else '' for c in labels])
 
 
 def _truncation(run):
@@ -263,5 +264,5 @@ def _truncation(run):
        *(run.drawn(_SWEEP, _POINTS, bound) for bound in bounds)]
   return run.sheet(
       'truncation.png', np.concatenate(z),
-      np.tile(run.labels(_POINTS), len(z)),
+      np.concatenate([run.in_turn(_POINTS)] * len(z)),
       ['all', *(f'|z|<{bound:g}' for bound in bounds)])

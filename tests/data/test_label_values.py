@@ -140,7 +140,7 @@ def test_classes_by_name_and_number():
   # Names come first: 1 is the users' own value.
   assert forms.class_of(1, ('1', '2', '3'), (0, 1, 2)) == 0
   assert forms.class_of('100001', ('100000', '100001'), (0, 1)) == 1
-  fails("'bea'", 'did you mean', "'bee'", call=lambda: forms.class_of(
+  fails('bea is not', 'did you mean', "'bee'", call=lambda: forms.class_of(
       'bea', names, (0, 1, 2)))
-  fails("'cow'", '2 classes', 'ant, bee', call=lambda: forms.class_of(
+  fails('cow is not', 'of the classes (ant, bee)', call=lambda: forms.class_of(
       'cow', names, (0, 1)))

@@ -70,7 +70,7 @@ def test_fingerprint_is_of_shape_pixels_and_labels(tmp_path):
     (dict(labelled=0.0), ['share in (0, 1]']),
     (dict(labelled=1.5), ['share in (0, 1]']),
     (dict(classes=(2, 11)), ['11 is not one', '0, 1, 2']),
-    (dict(classes=('bee',)), ["'bee' is not one"]),
+    (dict(classes=('bee',)), ['bee is not one']),
     (dict(classes=(2, '2')), ['occurs twice']),
     (dict(classes='3'), ['tuple of names or numbers']),
 ])
