@@ -80,7 +80,7 @@ def train(run: experiment.Experiment, seeds: int, steps: int):
   size, scale_to = run.config['batch_size'], run.config['image_range']
   images = jnp.asarray(run.source.images)
   states = jax.tree.map(lambda *x: jnp.stack(x), *(
-      experiment.initial_state(game, run.info.image_shape, seed)
+      experiment.initial_state(game, run.info, seed)
       for seed in range(seeds)))
   streams = [Batches(len(images), size, seed) for seed in range(seeds)]
 

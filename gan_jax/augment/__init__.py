@@ -2,7 +2,7 @@
 
 A factory returns `(images [B, H, W, C], keys [B]) -> images`, with one random
 key per example, or an `Augmentation`, which has a memory or mixes generated
-images into the real ones. Images are in [-1, 1]; most reject vectors [B, D]. To
+images into the real ones. Images are in [-1, 1]; most take nothing else. To
 add one, write a public function in `simple.py` or `adaptive.py`. It may declare
 `batch_mean`, the mean over the examples of all devices, and `batch_size`.
 """

@@ -13,6 +13,7 @@ from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
 from gan_jax.config import durations, rules
 from gan_jax.config.keys import CHOICES, NUMBERS
+from gan_jax.data.columns import blocks_of
 from gan_jax.data.prepare import Source
 from gan_jax.game.optimizers import make_optimizer
 from gan_jax.game.rules import Game
@@ -33,7 +34,8 @@ class DataInfo(NamedTuple):
   manifest: path of the list of the data's files, or ''.
   unlabelled: number of examples without a label in a labelled set.
   notices: what may surprise in how the data were read.
-  class_names, label_columns, units, rate: as of a `data.prepare.Source`.
+  class_names, label_columns, units, rate, columns: as of a
+    `data.prepare.Source`.
   """
 
   name: str
@@ -50,19 +52,33 @@ class DataInfo(NamedTuple):
   label_columns: tuple[tuple, ...] = ()
   units: tuple[float, ...] = ()
   rate: float = 0.0
+  columns: tuple[tuple, ...] = ()
+
+  @property
+  def label_size(self) -> int:
+    """Number of classes, or of numbers in a label vector."""
+    return self.num_classes or len(self.label_columns)
 
 
 def info_of(source: Source) -> DataInfo:
   """`DataInfo` of a source."""
-  missing = source.labels < 0
-  classes = np.unique(source.labels[~missing]).tolist() if (
-      source.num_classes) else ()
+  known = source.labels >= 0  # Label vectors are whole.
+  classes = (np.unique(source.labels[known]).tolist() if source.num_classes
+             else ())
   return DataInfo(
       source.name, tuple(source.images.shape[1:]), len(source.images),
       source.num_classes, tuple(classes), source.fingerprint, source.licence,
-      source.report.get('manifest', ''), int(missing.sum()),
+      source.report.get('manifest', ''), int((~known).sum()),
       tuple(source.report.get('notices', ())), source.class_names,
-      source.label_columns, source.units, source.rate)
+      source.label_columns, source.units, source.rate,
+      source.columns)
+
+
+def labels_like(info: DataInfo, count: int):
+  """Labels of zeros, of the shape and type that the networks get."""
+  if info.label_columns:
+    return jnp.zeros((count, len(info.label_columns)))
+  return jnp.zeros((count,), jnp.int32)
 
 
 def units_of(config: Mapping, info: DataInfo, train_steps: int):
@@ -98,8 +114,7 @@ def make_game(config: Mapping, info: DataInfo, train_steps: int, *,
       disc_optimizer=build.optimizer('disc', terms),
       ema_decay=build.number('ema_decay', config['ema_decay'],
                              *NUMBERS['ema_decay']))
-  build.problems += rules.of_game(config, disc, parts['loss'], terms,
-                                  info.unlabelled)
+  build.problems += rules.of_game(config, disc, parts['loss'], terms, info)
   if build.problems:
     raise ConfigError(build.problems)
   return Game(**parts, **{key: config[key] for key in _SAME})
@@ -118,7 +133,8 @@ class _Builder:
     self.config, self.units, self.problems = config, units, []
     self.supplied = dict(
         image_shape=info.image_shape, image_range=config['image_range'],
-        num_classes=info.num_classes, dtype=jnp.dtype(config['dtype']),
+        num_classes=info.label_size, blocks=blocks_of(info.columns),
+        dtype=jnp.dtype(config['dtype']),
         axis_name=axis_name, batch_size=config['batch_size'], heads=(),
         batch_mean=parallel.batch_mean if axis_name else jnp.mean,
         batch_all=parallel.batch_all if axis_name else lambda x: x)

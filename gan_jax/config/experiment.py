@@ -10,10 +10,12 @@ import jax.numpy as jnp
 from gan_jax import parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, DataError, Problem
+from gan_jax.base.examples import kind_of
 from gan_jax.config import durations, keys, rules
 from gan_jax.config.build import (
   DataInfo,
   info_of,
+  labels_like,
   latent_shape,
   make_game,
   units_of,
@@ -87,7 +89,7 @@ def load(config: Any) -> Experiment:
   if source:
     info = info_of(source)
     times = _collect(problems, _times, config, info) or {}
-    if not info.num_classes and not bad & {'generator', 'discriminator',
+    if not info.label_size and not bad & {'generator', 'discriminator',
                                            'penalties'}:
       problems += rules.of_labels(config, info.name)
     if 'evaluators' not in bad:
@@ -100,8 +102,9 @@ def load(config: Any) -> Experiment:
   if problems:
     raise ConfigError(problems)
   step = partial(_STEPS[config['updates']], game=game)
-  init = partial(initial_state, game, info.image_shape, config['seed'])
-  rules.trace(game, step, init, info.image_shape, latent_shape(game), config)
+  init = partial(initial_state, game, info, config['seed'])
+  rules.trace(game, step, init, info.image_shape,
+              labels_like(info, 2 * game.packing), latent_shape(game), config)
   sampling = data.sampling_of(config['data'])
   batches = Batches(
       info.num_examples, config['batch_size'], config['seed'],
@@ -117,11 +120,10 @@ def game_of_run(config: Mapping, info: DataInfo) -> Game:
   return make_game(config, info, _times(config, info)['train_steps'])
 
 
-def initial_state(game: Game, image_shape, seed: int):
+def initial_state(game: Game, info: DataInfo, seed: int):
   """The state before the first step, from the seed alone."""
   few = 2 * game.packing  # Only shapes matter.
-  image = jnp.zeros((few, *image_shape))
-  label = jnp.zeros((few,), jnp.int32)
+  image, label = jnp.zeros((few, *info.image_shape)), labels_like(info, few)
   key = jax.random.fold_in(jax.random.key(seed), 2**31 - 1)
   return jax.jit(partial(init_state, game))(key, image, label)
 
@@ -191,7 +193,7 @@ def describe(experiment: Experiment) -> str:
   config, info, game = experiment.config, experiment.info, experiment.game
   batch = config['batch_size']
   z = jnp.zeros((batch, *latent_shape(game)))
-  label = jnp.zeros((batch,), jnp.int32)
+  label = labels_like(info, batch)
   image = pack(jnp.zeros((batch, *info.image_shape)), game.packing)
   seen = experiment.train_steps * batch * config['disc_steps']
   source = experiment.source
@@ -204,8 +206,9 @@ def describe(experiment: Experiment) -> str:
       'Generator', game.gen.describe(z, label),
       'Discriminator', game.disc.describe(image, label[:len(image)]),
       f'data: {info.name}, {info.num_examples:,} '
-      f'{"images" if len(info.image_shape) == 3 else "vectors"} '
-      f'{info.image_shape}, {len(info.classes)} classes'
+      f'{kind_of(info.image_shape)} {info.image_shape}, '
+      + (f'{len(info.label_columns)} numbers as label' if info.label_columns
+         else f'{len(info.classes)} classes')
       + (f', {info.unlabelled:,} without a label' if info.unlabelled else ''),
       f'train: {experiment.train_steps:,} steps = {seen:,} real examples = '
       f'{seen / info.num_examples:.1f} epochs',

@@ -73,7 +73,8 @@ def _text(what):
 
 DURATION = (None, durations.RULE)
 _SWITCH = lambda v: isinstance(v, bool), 'must be True or False'
-_NETWORK = ('image_shape', 'image_range', 'num_classes', 'axis_name', 'dtype')
+_NETWORK = ('image_shape', 'image_range', 'num_classes', 'blocks', 'axis_name',
+            'dtype')
 _BATCH = ('batch_mean', 'batch_all')
 
 KEYS = {
@@ -86,7 +87,7 @@ KEYS = {
     'deterministic': Key(False, 'on GPUs: bit-identical in each start',
                          _SWITCH),
     'data': Key({'name': 'mnist10k'}, 'the data set and how it is read',
-                Choice(data.ROOM, supplied=('geometry',))),
+                Choice(data.ROOM, supplied=tuple(data.PARTS))),
     'image_range': Key((-1.0, 1.0), 'range of the images that networks see; '
                        'with (0., 1.) generators end in a sigmoid, not tanh',
                        _one_of((-1.0, 1.0), (0.0, 1.0))),

@@ -171,16 +171,19 @@ def choice(key: str, name: str) -> dict:
   """
   home = CHOICES[key]
   found = lookup.parameters(lookup.find(home.module, name, home.kind))
+  defaults = lookup.defaults(home.module, name, home.kind)
+  if key == 'data':
+    shared = data.shared_parameters(name)
+    found |= shared
+    defaults |= {k: p.default for k, p in shared.items()}
   spec = dict(name=name)
-  for argument, value in lookup.defaults(home.module, name, home.kind).items():
+  for argument, value in defaults.items():
     if argument not in home.supplied:
       # A float field would reject a schedule.
       scheduled = lookup.may_be_schedule(found[argument]) or (
           lookup.is_choice_of_types(found[argument])) or (
           home.module == 'optax' and isinstance(value, float))
       spec[argument] = rate(value) if scheduled else value
-  if key == 'data':
-    spec |= data.shared_arguments()
   return spec
 
 

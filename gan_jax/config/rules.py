@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from gan_jax import models, parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.base.examples import kind_of
 from gan_jax.config import fields
 from gan_jax.config.keys import CHOICES
 from gan_jax.game.rules import Game
@@ -75,7 +76,7 @@ def of_best(config: Mapping, evaluators) -> list[Problem]:
 
 
 def of_game(config: Mapping, disc: Any, loss: Any, terms,
-            unlabelled: int = 0) -> list[Problem]:
+            info: Any) -> list[Problem]:
   """Checks the built components against each other.
 
   Args:
@@ -83,15 +84,16 @@ def of_game(config: Mapping, disc: Any, loss: Any, terms,
     disc: the discriminator, None if it could not be built.
     loss: the loss, or None.
     terms: the penalties; their functions may be None.
-    unlabelled: number of examples without a label in a labelled set.
+    info: of the data, a `config.build.DataInfo`.
   """
   loss = loss if isinstance(loss, Loss) else None
   terms = [(f'penalties[{i}]', term) for i, term in enumerate(terms) if term.fn]
-  rules = [_players_move(config), _augment(config), _packs(config, terms),
+  rules = [_players_move(config), _augment(config, info.image_shape),
+           _packs(config, terms), _one_class(config, terms, info),
            _classes(config, terms), _heads(config, terms)]
   if loss:
     rules += [_autoencoder(disc, loss), _logits(config, loss, terms)]
-  if unlabelled:
+  if info.unlabelled:
     rules.append(_missing_labels(config, terms))
   rules.append(_each_image_alone(config, disc))
   return [problem for rule in rules for problem in _problems(config, rule)]
@@ -203,9 +205,13 @@ def _data(config, source):
   elif spec.get('balanced') and (source.labels < 0).any():
     yield 'data.balanced', ('needs the label of every example; use '
                             'data.labelled=1.0')
-  if spec.get('flip') and len(source.images.shape) != 4:
+  if source.units and tuple(config.get('image_range', ())) != (-1.0, 1.0):
+    yield 'image_range', ('must be (-1.0, 1.0), as these data are floats in '
+                          '[-1, 1]')
+  kind = kind_of(source.images.shape[1:])
+  if spec.get('flip') and kind != 'images':
     yield 'data.flip', (f'is for images, and the data {source.name!r} are '
-                        'vectors')
+                        f'{kind}')
 
 
 # Rules that need the built components.
@@ -229,7 +235,14 @@ def _players_move(config):
           f'{key}={config[key]}; use a divisor or a multiple of {key}')
 
 
-def _augment(config):
+def _augment(config, shape):
+  moves = {name for name in _augments(config) - {'apa', 'instance_noise'}
+           if ':' not in name}
+  if moves and (kind := kind_of(shape)) != 'images':
+    yield 'augment', (f'{", ".join(sorted(moves))}: made for images, the data '
+                      f'are {kind} {list(shape)}; leave it out, or use '
+                      'instance_noise')
+    return
   pixels = _augments(config) - {'apa', 'horizontal_flip', 'instance_noise'}
   if tuple(config['image_range']) != (-1.0, 1.0) and pixels:
     yield 'augment', (f'{", ".join(sorted(pixels))}: made for images in '
@@ -244,6 +257,19 @@ def _packs(config, terms):
   for who in told if config['packing'] > 1 else ():
     yield 'packing', (f'a pack holds images of several classes, but {who} one; '
                       'use packing=1, or leave the classes out')
+
+
+def _one_class(config, terms, info):
+  """Terms of this package that read labels need classes."""
+  for path, term in terms if info.label_columns else ():
+    name = fields.at(config, path)['name']
+    if ':' not in name and any(names(side, 'label') for side in (
+        term.parts.disc, term.parts.gen)):
+      last = len(info.label_columns) - 1
+      yield f'{path}.name', (
+          f'{name} needs one class per example, and the labels of '
+          f'{info.name!r} are of {last + 1} numbers; data.label_index=0 to '
+          f'{last} makes one of them the class')
 
 
 def _classes(config, terms):
@@ -341,7 +367,7 @@ def _augments(config) -> set[str]:
   return {spec['name'] for spec in config['augment']}
 
 
-def trace(game: Game, step: Callable, init: Callable, image_shape,
+def trace(game: Game, step: Callable, init: Callable, image_shape, label,
           latent_shape, config: Mapping) -> None:
   """Traces one step, to find mismatched networks, losses and optimisers.
 
@@ -350,6 +376,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape,
     step: (state, batch, key) -> (state, scalars), under the device axis.
     init: () -> TrainState.
     image_shape: of an example of the data.
+    label: labels [2 * packing, ...] of the data, for their shape and type.
     latent_shape: of a z.
     config: that names the components.
 
@@ -357,11 +384,13 @@ def trace(game: Game, step: Callable, init: Callable, image_shape,
     ConfigError: an error of the trace, an array of size 0, or a step that
       changes the shapes of the state.
   """
-  float32, int32 = (partial(jax.ShapeDtypeStruct, dtype=t)
-                    for t in (jnp.float32, jnp.int32))
-  few = 2 * game.packing
-  batch = Batch(float32((game.disc_steps, few, *image_shape)),
-                int32((game.disc_steps, few)), int32((few,)))
+  def many(struct):
+    return struct.update(shape=(game.disc_steps, *struct.shape))
+
+  few, label = len(label), jax.typeof(label)
+  float32 = partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
+  batch = Batch(float32((game.disc_steps, few, *image_shape)), many(label),
+                jax.ShapeDtypeStruct((few,), jnp.int32))
   on_one_device = parallel.everywhere(
       lambda state, batch: step(state, batch, jax.random.key(0))[0],
       parallel.own_mesh())
@@ -375,7 +404,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape,
       raise ValueError(f'{empty[0]} has a size of 0')
     image, _ = jax.eval_shape(
         partial(game.gen.apply, train=False), state.gen.params,
-        state.gen.stats, float32((2, *latent_shape)), int32((2,)))
+        state.gen.stats, float32((few, *latent_shape)), label)
     if image.shape[1:] != image_shape:
       raise ValueError(f'the generator makes images {image.shape[1:]}, the '
                        f'data are {image_shape}')

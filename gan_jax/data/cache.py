@@ -1,6 +1,6 @@
 """Cache of decoded images on disk, memory-mapped.
 
-An entry is a folder named by its key: `images.npy` (uint8 [N, H, W, C]),
+An entry is a folder named by its key: `images.npy` (examples of a `Source`),
 `entry.json` (fingerprint and notes) and perhaps `manifest`, the list of the
 files. It is renamed when complete. The key is a hash of all that determines the
 images, so entries never go stale; they may be deleted at any time.
@@ -27,7 +27,7 @@ _ABANDONED = 3600.0  # seconds without a write; then nobody is at work there
 
 
 class Entry(NamedTuple):
-  """Mapped images uint8 [N, H, W, C], their sha256, notes, manifest path."""
+  """Mapped examples [N, ...], their sha256, notes, manifest path."""
   images: np.ndarray
   fingerprint: str
   notes: dict
@@ -60,12 +60,14 @@ def read(key: str, with_manifest=False) -> Entry | None:
     return None
 
 
-def write(key: str, shape, images: Iterable, finish: Callable) -> Entry:
-  """Writes at most N images uint8 [H, W, C]; returns the entry.
+def write(key: str, shape, dtype: str, images: Iterable,
+          finish: Callable) -> Entry:
+  """Writes at most N examples; returns the entry.
 
   Args:
     key: of `key_of`.
-    shape: (N, H, W, C).
+    shape: (N, H, W, C), or of another kind.
+    dtype: 'uint8' or 'float32'.
     images: iterable.
     finish: called after the last one; returns (plain values for entry.json,
       bytes of the manifest, b'' for none).
@@ -79,10 +81,11 @@ def write(key: str, shape, images: Iterable, finish: Callable) -> Entry:
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder.parent)
     work.mkdir()
-    needed, free = np.prod(shape, dtype=np.int64), shutil.disk_usage(work).free
+    needed = np.prod(shape, dtype=np.int64) * np.dtype(dtype).itemsize
+    free = shutil.disk_usage(work).free
     if needed > free:
       raise OSError(f'{needed:,} bytes are needed, {free:,} are free')
-    fingerprint = _write_images(work / 'images.npy', shape, images)
+    fingerprint = _write_images(work / 'images.npy', shape, dtype, images)
     notes, manifest = finish()
     if manifest:
       write_file(work / 'manifest', manifest)
@@ -110,29 +113,30 @@ def _remove_abandoned(parent):
         shutil.rmtree(work)
 
 
-def _write_images(path, shape, images) -> str:
+def _write_images(path, shape, dtype, images) -> str:
   """Writes an npy file; returns the sha256 of the images and their shape."""
   digest, count = hashlib.sha256(), 0
   with open(path, 'wb') as file:
-    _write_header(file, shape)
+    _write_header(file, shape, dtype)
     for image in images:
-      data = np.ascontiguousarray(image).data
+      data = np.ascontiguousarray(image, f'<{np.dtype(dtype).str[1:]}').data
       file.write(data)
       digest.update(data)
       count += 1
     file.seek(0)
     shape = (count, *shape[1:])
     # As long as before: numpy leaves space for the first axis to grow.
-    _write_header(file, shape)
+    _write_header(file, shape, dtype)
     file.flush()
     os.fsync(file.fileno())  # or the rename could reach the disk before
   digest.update(str(shape).encode())
   return digest.hexdigest()
 
 
-def _write_header(file, shape):
+def _write_header(file, shape, dtype):
   np.lib.format.write_array_header_1_0(
-      file, {'descr': '|u1', 'fortran_order': False, 'shape': shape})
+      file, {'descr': '|u1' if dtype == 'uint8' else '<f4',
+             'fortran_order': False, 'shape': shape})
 
 
 def manifest(files: Iterable) -> bytes:

@@ -1,10 +1,9 @@
-"""Makes a `Source` of named image files.
+"""Makes a `Source` of named files or records.
 
 A set (such as a folder) lists its `File`s and says how to read one. `load`
-makes
-two passes: the first reads all files and headers, which give the cache key, the
-number of channels, the range of deep pixels and whether a resize is missing;
-the second decodes into the cache.
+makes two passes: the first reads all files and headers, which give the cache
+key, the number of channels, the range of the numbers and whether a resize is
+missing; the second decodes into the cache.
 """
 
 import collections
@@ -16,16 +15,17 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import tqdm
 from PIL import Image
 
 from gan_jax.base.errors import DataError
+from gan_jax.base.examples import kind_of
 from gan_jax.base.files import try_write_file
 from gan_jax.data import cache, images, values
 from gan_jax.data.files import printable, reason
-from gan_jax.data.prepare import Source, make_source
+from gan_jax.data.prepare import Source, dtype_of, make_source
 
 _LISTED = 20  # bad files in one message
 _LOG_FROM = 10_000  # images; without a terminal, fewer show no progress
@@ -39,6 +39,35 @@ _NOTES = {'animated': 'animated or of several pages: first frame used',
           'deep': 'of 16-bit colours: upper 8 bits kept',
           'inverted': 'stored with 0 as white (MONOCHROME1): inverted',
           'alpha': 'with transparency'}
+
+
+class Reading(NamedTuple):
+  """What happens to files or records that cannot be used.
+
+  on_bad_image: 'refuse' the set, with all of them in one message, or 'skip'
+    them; `report` of the source lists those.
+  max_bad: share of the files that may be skipped, in [0, 1).
+  """
+  on_bad_image: Literal['refuse', 'skip'] = 'refuse'
+  max_bad: float = 0.01
+
+  def check(self, root: str, bad: list, total: int):
+    """DataError if more of `total` files are bad than may be.
+
+    `bad`: [(path, why)].
+    """
+    if not 0 <= self.max_bad < 1:
+      raise DataError(f'max_bad={self.max_bad!r}: must be a share in [0, 1)')
+    skip, count = self.on_bad_image == 'skip', len(bad)
+    if not bad or skip and count <= self.max_bad * total and count < total:
+      return
+    shown = [f"'{printable(path)}' {why}" for path, why in bad[:_LISTED]]
+    if count > _LISTED:
+      shown.append(f'and {count - _LISTED:,} more')
+    rule = (f'more than max_bad={self.max_bad:g} allows' if skip else
+            "repair or remove them, or on_bad_image='skip'")
+    raise DataError(f'{printable(root)!r}: {count:,} of {total:,} files are no '
+                    f'usable images: {"; ".join(shown)}; {rule}')
 
 
 class File(NamedTuple):
@@ -66,10 +95,24 @@ class _Record(NamedTuple):
   span: values.Span | None = None  # where the range of the set depends on it
 
 
+class Form(NamedTuple):
+  """How the contents of files become examples.
+
+  codec: has read_header(data), span(data) and decode(data, black, white, dtype)
+    as `images` has.
+  shape: of an example that is no image, else ().
+  options: of the reader, on which its numbers depend.
+  rate: of signals, in Hz.
+  """
+  codec: object = images
+  shape: tuple = ()
+  options: tuple = ()
+  rate: float = 0.0
+
+
 def load(root: str, files: list[File], read: Callable, label: Callable, *,
-         listed_at: int, skip_bad: bool, max_bad: float,
-         geometry: images.Geometry, notices: list, value_range='auto',
-         codec=images, reading=()) -> Source:
+         listed_at: int, reading: Reading, scale: values.Scale,
+         geometry: images.Geometry, notices: list, form=Form()) -> Source:
   """Decodes the images, or finds them in the cache, and labels them.
 
   Args:
@@ -78,33 +121,18 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
     read: path of a file -> its bytes; may raise OSError.
     label: (paths of the images, paths of those skipped) -> `Labels`.
     listed_at: nanoseconds since the epoch, before the files were listed.
-    skip_bad: whether unusable files may be skipped, up to the share `max_bad`.
-    max_bad: see above.
+    reading: whether unusable files may be skipped.
+    scale: of the numbers.
     geometry: applied to every image.
     notices: of the reader.
-    value_range: see `values.checked`.
-    codec: has `read_header`, `span` and `decode`, as `images` has.
-    reading: options of the reader that its pixels depend on.
+    form: how files are decoded.
   """
-  value_range = values.checked(value_range)
-
-  def check(bad):
-    """Raises DataError if more files are bad than may be skipped."""
-    total, count = len(files), len(bad)
-    if not bad or skip_bad and count <= max_bad * total and count < total:
-      return
-    shown = [f"'{printable(path)}' {why}" for path, why in bad[:_LISTED]]
-    if count > _LISTED:
-      shown.append(f'and {count - _LISTED:,} more')
-    rule = (f'more than max_bad={max_bad:g} allows' if skip_bad else
-            "repair or remove them, or on_bad_image='skip'")
-    raise DataError(f'{printable(root)!r}: {count:,} of {total:,} files are no '
-                    f'usable images: {"; ".join(shown)}; {rule}')
-
+  check = partial(reading.check, root, total=len(files))
+  check([])
   with warnings.catch_warnings(action='ignore'):
     # Pillow's, of large images and odd metadata: both are dealt with here.
     entry = _entry(root, files, read, geometry.checked(), check, listed_at,
-                   value_range, codec, reading)
+                   scale.checked(), form)
   bad = entry.notes['refused']
   check(bad)  # the entry may have been made under another rule
   labels = label(
@@ -112,18 +140,19 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
   return make_source(
       entry.images, labels.values, labels.num_classes, **labels.described(),
       name=os.path.basename(root) or 'folder', fingerprint=entry.fingerprint,
+      units=tuple(entry.notes.get('units', ())), rate=form.rate,
       report={'sizes': entry.notes['sizes'], 'manifest': entry.manifest,
               'refused': [f'{printable(path)}: {why}' for path, why in bad],
               'notices': [*entry.notes['notices'], *notices,
                           *map(printable, labels.notices)]})
 
 
-def _entry(root, files, read, geometry, check, listed_at, value_range, codec,
-           reading) -> cache.Entry:
+def _entry(root, files, read, geometry, check, listed_at, scale,
+           form) -> cache.Entry:
   """Finds the cache entry by dates, else by contents, else decodes."""
   index = os.path.join(cache.root(), 'folders', cache.key_of(
-      images.DECODER, os.path.realpath(root), tuple(geometry), value_range,
-      reading, _RANGES) + '.json')
+      images.DECODER, os.path.realpath(root), tuple(geometry), tuple(scale),
+      form.options, _RANGES) + '.json')
   state = _hash(file[:4] for file in files)
   try:
     with open(index) as file:
@@ -132,19 +161,19 @@ def _entry(root, files, read, geometry, check, listed_at, value_range, codec,
       return entry
   except (OSError, ValueError, KeyError, TypeError):
     pass  # a new folder, or another geometry
-  examine = partial(_examine, read, codec, value_range)
+  examine = partial(_examine, read, form.codec, scale)
   records = list(_parallel(examine, files, 'read'))
   bad = [(r.file.path, r.problem) for r in records if r.problem]
   if len(bad) == len(files):
     check(bad)
   # Nothing more for 8-bit images, whose entries are as old as the cache.
-  more = ((value_range, reading, _RANGES) if reading or any(
+  more = ((*scale, form.options, _RANGES) if form.options or any(
       r.span for r in records) else ())
   key = cache.key_of('folder', images.DECODER, tuple(geometry), _hash(
       (r.file.path, r.digest) for r in records), *more)
   entry = cache.read(key, True) or cache.write(key, *_decoded(
       root, [r for r in records if r.header], bad, read, geometry, check,
-      value_range, codec))
+      scale, form))
   settled = listed_at - max(file.mtime for file in files) > _SETTLED
   # What could not be read today may be there tomorrow, with the same date.
   if settled and all(r.digest or r.file.problem for r in records):
@@ -160,7 +189,7 @@ def _hash(items) -> str:
   return digest.hexdigest()
 
 
-def _examine(read, codec, value_range, file) -> _Record:
+def _examine(read, codec, scale, file) -> _Record:
   if file.problem:
     return _Record(file, b'', None, file.problem)
   if file.size > images.MAX_BYTES:
@@ -171,11 +200,12 @@ def _examine(read, codec, value_range, file) -> _Record:
     data = read(file.path)
     digest = hashlib.sha256(data).digest()
     header = codec.read_header(data)
-    if value_range == values.AUTO and header.kind == 'bytes':
+    auto = scale.value_range == values.AUTO
+    if auto and scale.dtype == 'uint8' and header.kind == 'bytes':
       return _Record(file, digest, header, '')
     span = codec.span(data)
-    if value_range == values.AUTO and header.kind in ('bits', 'floats'):
-      values.choose(span, value_range)  # each by itself, so that it is skipped
+    if auto and header.kind in ('bits', 'floats'):
+      values.choose(span, values.AUTO)  # each by itself, so that it is skipped
     return _Record(file, digest, header, '', span)
   except OSError as error:
     return _Record(file, b'', None, f'cannot be read ({reason(error)})')
@@ -183,10 +213,17 @@ def _examine(read, codec, value_range, file) -> _Record:
     return _Record(file, digest, None, printable(str(error)))
 
 
-def _decoded(root, good, bad, read, geometry, check, value_range, codec):
-  """Shape, images and notes of all valid files, for `cache.write`."""
-  geometry, shape = _settle(root, [r.header for r in good], geometry)
-  ranges, said = _ranges(root, good, value_range)
+def _decoded(root, good, bad, read, geometry, check, scale, form):
+  """Shape, dtype, examples and notes of all valid files, for `cache.write`."""
+  if form.shape:
+    shape = len(good), *form.shape
+    kind = kind_of(form.shape)
+    geometry.check_unused(f'{printable(root)!r}: {kind} {list(form.shape)}')
+  else:
+    kind = 'images'
+    geometry, shape = _settle(root, [r.header for r in good], geometry)
+  ranges, said = _ranges(root, good, scale.value_range)
+  dtype, decode = dtype_of(kind, scale), form.codec.decode
   used, sizes, notes = [], collections.Counter(), collections.Counter()
   largest = 0  # of what is stored in bytes
 
@@ -201,12 +238,15 @@ def _decoded(root, good, bad, read, geometry, check, value_range, codec):
       raise DataError(f'{path!r} changed while it was read: start again once '
                       f'nothing writes there')
     try:
-      image = codec.decode(data, *ranges.get(record.header.kind, (0, 255)))
+      image = decode(data, *ranges.get(record.header.kind, (0, 255)), dtype)
+      if form.shape:
+        return record, values.finished(image), '', 0
       if image.shape[:2] != record.header[:2]:
         raise images.BadImageError('header and pixels are of different sizes')
       # Without alpha.
       colours = image[..., :-1] if image.shape[2] in (2, 4) else image
-      return record, geometry.image(image), '', int(colours.max())
+      return (record, values.finished(geometry.image(image)), '',
+              int(colours.max()))
     except (images.BadImageError, DataError) as error:
       return record, None, printable(str(error)), 0
 
@@ -229,10 +269,14 @@ def _decoded(root, good, bad, read, geometry, check, value_range, codec):
                for name, text in _NOTES.items() if notes[name]] + said
     dark = values.choose(values.Span('bytes', 0, largest), values.AUTO)[2]
     notices += [dark] if dark else []
+    # Files of several depths have no unit in common but the share of white.
+    found = set(ranges.values())
+    units = found.pop() if len(found) == 1 else (0, 1)
     return dict(sizes=dict(sizes.most_common(50)), refused=bad,
-                notices=notices), cache.manifest(used)
+                notices=notices, units=units if dtype == 'float32' else ()
+                ), cache.manifest(used)
 
-  return shape, decoded(), finish
+  return shape, dtype, decoded(), finish
 
 
 def _ranges(root, records, value_range) -> tuple:

@@ -33,6 +33,7 @@ _TURNS = dict(enumerate(
      Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE,
      Image.Transpose.ROTATE_90), start=2))
 _CHANNELS = (0, 1, 3, 4)
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601
 
 
 class BadImageError(ValueError):
@@ -122,26 +123,27 @@ def _kind(image) -> str:
   return {'F': 'floats', 'I': 'bits'}.get(image.mode[:1], 'bytes')
 
 
-def decode(data: bytes, black=0, white=255) -> np.ndarray:
+def decode(data: bytes, black=0, white=255, dtype='uint8') -> np.ndarray:
   """Decodes a file whose header was accepted; BadImageError if it is damaged.
 
   The first frame, upright. Numbers from black to white become 0..255; of 16-bit
   colours the upper 8 bits are kept.
 
   Returns:
-    uint8 [h, w, c], c = 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA.
+    uint8 [h, w, c], c = 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; or float32
+    with numbers of 0..255 that are not rounded.
   """
   with _loaded(data) as image:
     if _kind(image) != 'bytes':
-      return _scaled(image, black, white)
+      return _scaled(image, black, white, dtype)
     alpha = 'A' * image.has_transparency_data
     array = as_array(image, ('L' if image.mode in _GREY else 'RGB') + alpha)
     if (black, white) == (0, 255):
-      return array
+      return array.astype(dtype)
     colours = array.shape[2] - len(alpha)
     return np.concatenate([
-        values.as_bytes(array[..., :colours], black, white),
-        array[..., colours:]], axis=2)
+        values.scaled(array[..., :colours], black, white, dtype),
+        array[..., colours:]], axis=2, dtype=dtype)
 
 
 @contextlib.contextmanager
@@ -187,16 +189,16 @@ def _is_deep(image, data) -> bool:
   return image.format == 'TIFF' and max(image.tag_v2.get(258, (8,))) > 8
 
 
-def _scaled(image, black, white):
+def _scaled(image, black, white, dtype):
   array = np.asarray(image)
-  grey = values.as_bytes(array, black, white)[..., None]
+  grey = values.scaled(array, black, white, dtype)[..., None]
   if image.info['inverted']:  # Pillow does it for 8 bits only
     grey = 255 - grey
   clear = image.info.get('transparency')
   if not isinstance(clear, int):
     return grey
   opaque = np.where(array == clear, 0, 255).astype(np.uint8)
-  return np.concatenate([grey, opaque[..., None]], axis=2)
+  return np.concatenate([grey, opaque[..., None]], axis=2, dtype=dtype)
 
 
 class Geometry(NamedTuple):
@@ -247,6 +249,8 @@ class Geometry(NamedTuple):
   def image(self, image) -> np.ndarray:
     """Transforms uint8 [h, w, c] to uint8 [H, W, C].
 
+    Or float32, of 0..255.
+
     Raises:
       DataError: crop larger or pad smaller than the image, or channels that
         cannot be converted.
@@ -267,17 +271,25 @@ class Geometry(NamedTuple):
     return image
 
   def images(self, images, where) -> np.ndarray:
-    """Transforms uint8 [N, h, w, c]; `where` begins an error message."""
+    """Transforms images of a `Source`; `where` begins an error message."""
     _, height, width, channels = images.shape
     if self.channels in (0, channels) and {
         self.crop, self.resize, self.pad} <= {(), (height, width)}:
       return images
     shape = (len(images), *self.size(height, width), self.channels or channels)
     check_memory(math.prod(shape), f'{where}: images of {list(shape[1:3])}')
-    out = np.empty(shape, np.uint8)
+    out = np.empty(shape, images.dtype)
     for i, image in enumerate(images):
-      out[i] = self.image(image)
+      if image.dtype != np.uint8:
+        image = ((image.astype(np.float64) + 1) * 127.5).astype(np.float32)
+      out[i] = values.finished(self.image(image))
     return out
+
+  def check_unused(self, what: str):
+    """DataError if anything is to be done to `what`, which are no images."""
+    if self != Geometry(background=self.background):
+      raise DataError(f'{what}, for which there is no resize, crop, pad or '
+                      f'channels')
 
   def _convert(self, image):
     wanted, has = self.channels, image.shape[2]
@@ -286,14 +298,18 @@ class Geometry(NamedTuple):
     if has > 4:
       raise DataError(f'channels={wanted} of images with {has} channels; only '
                       f'grey, RGB and alpha are converted: use channels=0')
-    colour, alpha = image, np.full((*image.shape[:2], 1), 255, np.uint8)
+    colour = image
+    alpha = np.full((*image.shape[:2], 1), 255, image.dtype)
     if has in (2, 4):
       colour, alpha = image[..., :-1], image[..., -1:]
       if wanted != 4:
         share = alpha.astype(np.float32) / 255.0
         mixed = share * colour + (1.0 - share) * self._colour(has - 1)
-        colour = np.rint(mixed).astype(np.uint8)
+        colour = (np.rint(mixed).astype(np.uint8) if image.dtype == np.uint8
+                  else mixed)
     if wanted == 1 and colour.shape[2] == 3:
+      if image.dtype != np.uint8:
+        return colour @ _LUMA[:, None]
       return np.asarray(Image.fromarray(colour).convert('L'))[..., None]
     if wanted != 1 and colour.shape[2] == 1:
       colour = np.repeat(colour, 3, axis=2)
@@ -302,7 +318,7 @@ class Geometry(NamedTuple):
   def _colour(self, channels):
     colour = np.array(self.background, np.float32)
     if channels < 3 and len(colour) == 3:
-      colour = np.rint(colour @ np.array([0.299, 0.587, 0.114]))[None]
+      colour = np.rint(colour @ _LUMA)[None]
     if len(colour) == 1:
       colour = np.repeat(colour, channels)
     # Three values leave alpha opaque.
@@ -323,12 +339,13 @@ class Geometry(NamedTuple):
   def _sampled(self, image, size):
     method = Image.Resampling[self.resample.upper()]
     # Channel by channel: Pillow would take a fourth channel for alpha.
-    return np.stack([
+    found = np.stack([
         np.asarray(Image.fromarray(np.ascontiguousarray(image[:, :, c])).resize(
             tuple(size)[::-1], method)) for c in range(image.shape[2])], axis=2)
+    return found.clip(0, 255)  # floats of Lanczos and bicubic leave it
 
   def _padded(self, image, size):
-    out = np.empty((*size, image.shape[2]), np.uint8)
+    out = np.empty((*size, image.shape[2]), image.dtype)
     out[:] = self._colour(image.shape[2])
     top, left = ((s - i) // 2 for s, i in zip(size, image.shape, strict=False))
     out[top:top + image.shape[0], left:left + image.shape[1]] = image

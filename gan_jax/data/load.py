@@ -1,11 +1,12 @@
 """`load(spec)`: loads the data set of a config.
 
 `config.data = dict(name=..., **kwargs)` holds the arguments of the set
-(`data.sources`) and those that all sets share: the fields of `images.Geometry`,
-`Selection` and `pipeline.Sampling`.
+(`data.sources`), those that all sets share: the fields of `images.Geometry`,
+`Selection` and `pipeline.Sampling`, and of `PARTS` those that it takes.
 """
 
 import hashlib
+import inspect
 import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -14,11 +15,14 @@ import numpy as np
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import DataError, Problem
+from gan_jax.base.examples import kind_of
+from gan_jax.data import values
+from gan_jax.data.collection import Reading
 from gan_jax.data.files import some
 from gan_jax.data.images import Geometry
 from gan_jax.data.label_values import class_of
 from gan_jax.data.pipeline import Sampling
-from gan_jax.data.prepare import Source
+from gan_jax.data.prepare import Layout, Source
 
 _LOG = logging.getLogger(__name__)
 ROOM = 'gan_jax.data.sources'
@@ -42,7 +46,11 @@ class Selection(NamedTuple):
   labelled: float = 1.0
 
 
-SHARED = (Geometry, Selection, Sampling)
+# Arguments in groups. A set that has a parameter `geometry` brings its examples
+# to one size as it reads them; for the others it is done afterwards.
+PARTS = {'geometry': Geometry, 'reading': Reading, 'scale': values.Scale,
+         'layout': Layout}
+_ALWAYS = (Geometry, Selection, Sampling)
 
 
 class Rows:
@@ -60,18 +68,30 @@ class Rows:
     return self.array[self.rows[index]]
 
 
-def shared_arguments() -> dict[str, Any]:
-  """{argument: default} of the arguments that all data sets share."""
-  return {k: v for part in SHARED for k, v in part._field_defaults.items()}
+def shared_parameters(name: str) -> dict[str, inspect.Parameter]:
+  """Of a set, the parameters that others have too.
+
+  Raises:
+    ValueError: no such set.
+  """
+  return {key: parameter for part in _parts(name)
+          for key, parameter in lookup.parameters(part).items()}
+
+
+def _parts(name):
+  taken = lookup.parameters(lookup.find(ROOM, name))
+  return [*_ALWAYS, *(part for key, part in PARTS.items()
+                      if key in taken and part not in _ALWAYS)]
 
 
 def check(spec: Any, path: str) -> list[Problem]:
   """Returns the problems of a spec, without reading a file."""
-  if not isinstance(spec, Mapping):
+  try:
+    shared = shared_parameters(spec['name'])
+  except (TypeError, LookupError, AttributeError, ValueError):
     return lookup.check(ROOM, spec, path)
-  problems = lookup.check(ROOM, _own(spec), path, ('geometry',),
-                          also=shared_arguments())
-  for part in SHARED:
+  problems = lookup.check(ROOM, _own(spec), path, PARTS, also=shared)
+  for part in _parts(spec['name']):
     problems += lookup.check_arguments(part, _of(part, spec), path)
   return problems
 
@@ -86,7 +106,8 @@ def _of(part, spec):
 
 
 def _own(spec):
-  return {k: v for k, v in spec.items() if k not in shared_arguments()}
+  shared = shared_parameters(spec['name'])
+  return {k: v for k, v in spec.items() if k not in shared}
 
 
 def load(spec: Mapping) -> Source:
@@ -96,8 +117,9 @@ def load(spec: Mapping) -> Source:
     DataError: a problem of files or arguments.
     ValueError: an unknown name, or an error of the user's own function.
   """
-  geometry = Geometry(**_of(Geometry, spec)).checked()
-  source = lookup.build(ROOM, _own(spec), geometry=geometry)
+  parts = {key: part(**_of(part, spec)) for key, part in PARTS.items()}
+  geometry = parts['geometry'] = parts['geometry'].checked()
+  source = lookup.build(ROOM, _own(spec), **parts)
   if not isinstance(source, Source):
     raise DataError(f'{spec["name"]} returned {type(source).__name__}; a data '
                     f'set is a Source: see gan_jax.data.prepare.make_source')
@@ -119,11 +141,11 @@ def load(spec: Mapping) -> Source:
 def shaped(source: Source, geometry: Geometry) -> Source:
   """Applies a geometry to a set that did not do it as it read its images."""
   images = source.images
-  if len(images.shape) == 4:
+  kind = kind_of(images.shape[1:])
+  if kind != 'images':
+    geometry.check_unused(f'{source.name}: {kind} {list(images.shape[1:])}')
+  else:
     images = geometry.images(images, source.name)
-  elif geometry != Geometry(background=geometry.background):
-    raise DataError(f'{source.name}: vectors {list(images.shape[1:])}, for '
-                    f'which there is no resize, crop, pad or channels')
   if images is source.images:
     return source
   return source._replace(images=images, fingerprint=_combine(

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import re
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -45,6 +45,7 @@ class Source(NamedTuple):
   units: (low, high) that -1 and 1 of float images, volumes and signals stand
     for; () for bytes and vectors.
   rate: of signals, in Hz, 0 if unknown.
+  columns: of a table, each a `columns.Column`; () for other vectors.
   """
   images: Any
   labels: np.ndarray
@@ -58,6 +59,104 @@ class Source(NamedTuple):
   label_columns: tuple[LabelColumn, ...] = ()
   units: tuple = ()
   rate: float = 0.0
+  columns: tuple = ()
+
+
+class Layout(NamedTuple):
+  """What the axes of an array are.
+
+  holds: 'images' [N, H, W] or [N, H, W, C], 'volumes' [N, D, H, W] or [N, D, H,
+    W, C], 'signals' [N, T] or [N, T, C], 'vectors' [N, D]; 'auto' for images,
+    or volumes of five axes, where the shape can hardly be anything else.
+  slices: 'axial', 'coronal' or 'sagittal' slices (axis 1, 2 or 3) of volumes as
+    images; '' for none.
+  rate: of signals, in Hz; 0 if unknown.
+  """
+  holds: Literal['auto', 'images', 'volumes', 'signals', 'vectors'] = 'auto'
+  slices: Literal['', 'axial', 'coronal', 'sagittal'] = ''
+  rate: float = 0.0
+
+  def kind(self, shape, where) -> str:
+    """Kind of the examples of an array, before it is sliced.
+
+    Raises:
+      DataError: the shape is of another kind, or may be of several; begins with
+        `where`.
+    """
+    kind = self.holds
+    if self.slices and kind == 'auto':
+      kind = 'volumes'
+    if kind == 'auto':
+      kind = 'volumes' if len(shape) == 5 else 'images'
+      problem, needed = _doubts(shape), 'images [N, H, W] or [N, H, W, C]'
+    else:
+      needed = _AXES[kind][1]
+      problem = '' if len(shape) in _AXES[kind][0] else ': other axes'
+      if kind == 'signals' and len(shape) == 3 and shape[1] < shape[2]:
+        problem = (' look like [N, C, T], but channels come last: save '
+                   'x.transpose(0, 2, 1)')
+    if 0 in shape:
+      problem = ': no numbers in it: check how the file was written'
+    if self.slices and kind != 'volumes':
+      problem = f': slices={self.slices!r} are of volumes'
+    if problem:
+      raise DataError(f'{where}: an array of shape {list(shape)}{problem}; '
+                      f'{needed} are needed')
+    return kind
+
+  def arranged(self, array, kind) -> np.ndarray:
+    """With an axis of channels, and slices as images one after the other."""
+    if kind != 'vectors' and array.ndim == min(_AXES[kind][0]):
+      array = array[..., None]
+    if not self.slices:
+      return array
+    array = np.moveaxis(array, _SLICES[self.slices], 1)
+    return array.reshape(-1, *array.shape[2:])
+
+
+_AXES = {'images': ((3, 4), 'images [N, H, W] or [N, H, W, C]'),
+         'volumes': ((4, 5), 'volumes [N, D, H, W] or [N, D, H, W, C]'),
+         'signals': ((2, 3), 'signals [N, T] or [N, T, C]'),
+         'vectors': ((2,), 'vectors [N, D]')}
+_SLICES = {'axial': 1, 'coronal': 2, 'sagittal': 3}
+_FEW = 16  # channels of a recording
+
+
+def _doubts(shape) -> str:
+  """Why a shape may be none of images, with what says what it is; or ''."""
+  if len(shape) == 1:
+    return ': are these the labels?'
+  if len(shape) == 2:
+    side = math.isqrt(shape[1])
+    sides = f'{side}, {side}' if side ** 2 == shape[1] else 'H, W'
+    return (f": say holds='signals' or holds='vectors', or save flattened "
+            f'images as x.reshape(-1, {sides})')
+  if len(shape) > 5:
+    return ': reshape or drop the other axes'
+  if len(shape) == 5:
+    return '' if shape[4] <= 4 < min(shape[1:4]) else (
+        ": say holds='volumes' for [N, D, H, W, C]")
+  if len(shape) == 3:
+    if shape[2] in (1, 3, 4) and min(shape[:2]) > 4:
+      return (' look like ONE image [H, W, C]: save x[None]; or say '
+              "holds='signals' for [N, T, C], holds='images' where they are "
+              'narrow')
+    if shape[2] <= _FEW and shape[1] >= 4 * shape[2]:
+      return (f' look like signals [N, T, C] of {shape[2]} channels, such as '
+              f"an ECG: say holds='signals', or 'images' for [N, H, W]")
+    return ''
+  square = shape[2] == shape[3] > 4
+  if square and shape[1] >= shape[2]:
+    return (f" look like volumes [N, D, H, W]: say holds='volumes', or "
+            f"slices='axial' for each of the {shape[1]} slices as an image (or "
+            f"'coronal', 'sagittal'), or holds='images' if these are images of "
+            f'{shape[3]} channels')
+  if square or shape[1] in (1, 3, 4) and min(shape[2:]) > 4:
+    return (' look like [N, C, H, W], but channels come last: save '
+            'x.transpose(0, 2, 3, 1)' + (
+                "; or say holds='volumes', holds='images' or slices='axial'"
+                if shape[1] > 4 else ''))
+  return ''
 
 
 def as_images(array, where) -> np.ndarray:
@@ -71,97 +170,64 @@ def as_images(array, where) -> np.ndarray:
   Raises:
     DataError: begins with `where`; another dtype, shape or range, NaN or Inf.
   """
-  return scaled_images(array, where)[0]
+  return as_examples(array, where)[0]
 
 
-def scaled_images(array, where, *, value_range=values.AUTO,
-                  slices='') -> tuple[np.ndarray, list]:
-  """As `as_images`, with what is to be said of it.
+def as_examples(array, where, scale=values.Scale(),
+                layout=Layout()) -> tuple[np.ndarray, tuple, list]:
+  """Checks and converts an array of examples of any kind.
 
-  `value_range` as in `values.checked`, `slices` as in `check_layout`.
+  Returns:
+    (examples, units, notices) as of a `Source`: signals are always float32,
+    vectors too, which are not scaled.
+
+  Raises:
+    DataError: begins with `where`; another dtype, shape or range, NaN or Inf.
   """
-  value_range = values.checked(value_range)
-  check_layout(array.shape, where, slices)
-  found = f'{where}: {array.dtype} images'
-  if array.dtype.kind not in 'buif':
-    raise DataError(f'{found}; uint8, bool, integers in 0..255 or floats in '
-                    f'[0, 1] or [-1, 1] are needed: convert them to uint8')
-  array = as_slices(array, slices)
-  if array.ndim == 3:
-    array = array[..., None]
+  scale = scale.checked()
+  kind = layout.kind(array.shape, where)
+  check_numbers(array.dtype, where)
+  array = layout.arranged(array, kind)
+  found = f'{where}: {array.dtype} {kind}'
+  black, white, note = _range(array, found, kind, scale.value_range)
+  if kind == 'vectors':
+    return np.ascontiguousarray(array, np.float32), (), []
+  dtype = dtype_of(kind, scale)
+  notices = [note] if note else []
+  if array.dtype == dtype == np.uint8 and (black, white) == (0, 255):
+    return np.ascontiguousarray(array), (), notices
+  out = np.empty(array.shape, dtype)
+  for i in range(0, len(array), _BLOCK):
+    out[i:i + _BLOCK] = values.finished(values.scaled(
+        array[i:i + _BLOCK], black, white, dtype))
+  return out, (black, white) if dtype == 'float32' else (), notices
+
+
+def _range(array, found, kind, value_range):
   try:
-    black, white, note = values.choose(
-        values.span('array', array), value_range)
+    span = values.span('signal' if kind == 'signals' else 'array', array)
+    if kind == 'vectors':
+      return 0, 1, ''
+    return values.choose(span, value_range)
   except DataError as error:
     first = next((i for i, x in enumerate(array) if array.dtype.kind == 'f'
                   and not np.isfinite(x).all()), None)
     if first is not None:
-      raise DataError(f'{found} with NaN or Inf, first in image {first}; '
-                      f'remove or repair such images') from error
+      raise DataError(f'{found} with NaN or Inf, first in {kind[:-1]} {first}; '
+                      f'remove or repair these') from error
     raise DataError(f'{found} with {error}') from error
-  notices = [note] if note else []
-  if array.dtype == np.uint8 and (black, white) == (0, 255):
-    return np.ascontiguousarray(array), notices
-  images = np.empty(array.shape, np.uint8)
-  for i in range(0, len(array), _BLOCK):
-    images[i:i + _BLOCK] = values.as_bytes(array[i:i + _BLOCK], black, white)
-  return images, notices
 
 
-_AXES = {'axial': 1, 'coronal': 2, 'sagittal': 3}
+def check_numbers(dtype, where):
+  """DataError for an array of other things than numbers."""
+  if dtype.kind not in 'buif':
+    raise DataError(f'{where}: {dtype}; uint8, bool, integers or floats are '
+                    f'needed')
 
 
-def as_slices(array, slices) -> np.ndarray:
-  """Volumes [N, D, H, W] as images [N * slices, ...], one after the other."""
-  if slices not in _AXES:
-    return array
-  array = np.moveaxis(array, _AXES[slices], 1)
-  return array.reshape(-1, *array.shape[2:])
-
-
-def check_layout(shape, where, slices=''):
-  """DataError if a shape is not clearly [N, H, W] or [N, H, W, C].
-
-  slices: '' if volumes are refused, 'axial', 'coronal' or 'sagittal' for the
-    axis (1, 2, 3) of volumes [N, D, H, W] along which they become images,
-    'none' if the last axis holds channels however many.
-  """
-  problem, volumes = '', slices in _AXES
-  if slices not in ('', 'none') and not volumes:
-    raise DataError(f"slices={slices!r}: must be 'axial', 'coronal', "
-                    f"'sagittal' or 'none'")
-  square = len(shape) == 4 and shape[2] == shape[3] > 4
-  if 0 in shape:
-    problem = ': no pixels in it: check how the file was written'
-  elif volumes and len(shape) != 4:
-    problem = f': slices={slices!r} is for volumes [N, D, H, W]'
-  elif volumes or slices == 'none' and len(shape) == 4:
-    return
-  elif len(shape) == 1:
-    problem = ': are these the labels?'
-  elif len(shape) == 2:
-    side = math.isqrt(shape[1])
-    sides = f'{side}, {side}' if side ** 2 == shape[1] else 'H, W'
-    problem = f': use images.reshape(-1, {sides})'
-  elif len(shape) > 4:
-    problem = ': reshape or drop the other axes'
-  elif len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) > 4:
-    problem = (' look like ONE image [H, W, C]: save images[None], or '
-               'images[..., None] where they are narrow')
-  elif square and shape[1] >= shape[2]:
-    problem = (f" look like volumes [N, D, H, W]: slices='axial' makes each of "
-               f"the {shape[1]} slices an image (or 'coronal', 'sagittal'); "
-               f"slices='none' if these are images of {shape[3]} channels")
-  elif square or len(shape) == 4 and shape[1] in (1, 3, 4) and (
-      min(shape[2:]) > 4):
-    problem = (' look like [N, C, H, W], but channels come last: save '
-               'images.transpose(0, 2, 3, 1)')
-    if shape[1] > 4:
-      problem += ("; slices='axial' if these are volumes [N, D, H, W], 'none' "
-                  'if images of that many channels')
-  if problem:
-    raise DataError(f'{where}: images of shape {list(shape)}{problem}; '
-                    f'[N, H, W] or [N, H, W, C] is needed')
+def dtype_of(kind: str, scale: values.Scale) -> str:
+  """Of the examples: 'float32' for signals, else what `scale` says."""
+  return 'float32' if kind == 'signals' else scale.dtype
 
 
 def make_source(images, labels, num_classes, *, name, licence='',

@@ -49,7 +49,7 @@ def kind_of(path) -> str:
   if start[:2] == b'\x1f\x8b':
     with contextlib.suppress(OSError, EOFError, zlib.error):
       with gzip.open(path) as file:
-        start = file.read(3)
+        start = file.read(512)
   for magic, kind in ((b'\x89HDF\r\n\x1a\n', 'hdf5'), (b'PAR1', 'parquet'),
                       (b'\x93NUMPY', 'npy')):
     if start.startswith(magic):
@@ -62,7 +62,10 @@ def kind_of(path) -> str:
     return 'idx'
   if start[16:20] == b'\xde\xc0\xef\xbe':
     return 'lmdb'
-  return 'dicom' if start[128:132] == b'DICM' else ''
+  if start[128:132] == b'DICM':
+    return 'dicom'
+  # Nothing in a text says that it is a table.
+  return 'table' if path.lower().endswith(('.csv', '.tsv')) else ''
 
 
 def _of_zip(path) -> str:

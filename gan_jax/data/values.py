@@ -1,4 +1,4 @@
-"""How stored numbers become bytes: the one place that decides black and white.
+"""How stored numbers become pixels: what decides black and white.
 
 What the numbers of a set mean is known from its files (bits, DICOM's
 BitsStored) or found from their range over the whole set; `value_range` says
@@ -7,7 +7,7 @@ otherwise.
 
 import ast
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -17,11 +17,29 @@ _CLIP = 1e-3  # tolerance of float ranges; half a grey level is 2e-3
 AUTO, DATA = 'auto', 'data'  # else (black, white)
 
 
+class Scale(NamedTuple):
+  """What stored numbers become.
+
+  value_range: numbers that become black and white: (0, 4095), 'data' for the
+    smallest and largest of the set, or 'auto': what the files say. That is 255
+    for 8 bits, of 16-bit grey the largest number of the bits that the set uses
+    (65535, or 4095 of 12 bits), of arrays (0, 255) for integers, (0, 1) or
+    (-1, 1) for floats. What they do not say is refused.
+  dtype: 'uint8', or 'float32' for numbers that are not rounded to 8 bits.
+  """
+  value_range: str | tuple = AUTO
+  dtype: Literal['uint8', 'float32'] = 'uint8'
+
+  def checked(self) -> 'Scale':
+    """With a valid range; DataError for anything else."""
+    return self._replace(value_range=checked(self.value_range))
+
+
 class Span(NamedTuple):
   """The numbers of an image, or of a set.
 
   kind: 'bytes' and 'bits' (8 and more of an image file), 'floats' (of an image
-    file), 'stored' (of a file that says its range) or 'array'.
+    file), 'stored' (of a file that says its range), 'array' or 'signal'.
   low, high: smallest and largest number.
   black, white: of kind 'stored'.
   """
@@ -79,6 +97,8 @@ def choose(found: Span, value_range) -> tuple[float, float, str]:
     return low, high, f'{seen} are black and white (value_range=data)'
   if kind == 'array':
     return *_of_array(found, seen), ''
+  if kind == 'signal':
+    return _of_signal(low, high, seen)
   if kind == 'floats':
     raise DataError(f'floating-point {seen} of unknown range: value_range=('
                     f"{_likely(low, high)}) or 'data' says it")
@@ -132,6 +152,21 @@ def _of_array(found, seen):
                   f"or 'data'")
 
 
+def _of_signal(low, high, seen):
+  most = max(-low, high)
+  if isinstance(low, int) and 1 < most <= 32768 and low < 0:
+    white = 32768
+  elif not isinstance(low, int) and most <= 1 + _CLIP:
+    white = 1
+  else:
+    raise DataError(f'{seen}, neither 16-bit integers nor floats in [-1, 1]: '
+                    f'value_range=(-{most:g}, {most:g}) says what is loudest')
+  quiet = most < white / 4
+  return -white, white, quiet * (
+      f'quiet: {seen}, of -{white} to {white}; value_range=(-{most:g}, '
+      f'{most:g}) would be louder')
+
+
 def _likely(low, high) -> str:
   """The smallest usual range that holds the values."""
   for black, white in ((0, 1), (-0.5, 0.5), (-1, 1), (0, 255), (0, 4095),
@@ -153,8 +188,11 @@ def _dark(found, black, white):
           f'{white:g}; {likely} would be brighter')
 
 
-def as_bytes(array, black, white) -> np.ndarray:
-  """Scales (black, white) to 0..255, rounded; clips."""
+def scaled(array, black, white, dtype='uint8') -> np.ndarray:
+  """Scales (black, white) to 0..255, clipped; uint8 is rounded."""
+  if dtype == 'float32':
+    x = (array.astype(np.float64) - black) * (255 / (white - black))
+    return x.clip(0, 255).astype(np.float32)
   if array.dtype == np.uint8 and (black, white) == (0, 255):
     return array
   if array.dtype.kind in 'bui' and black == 0 and white == int(white):
@@ -164,3 +202,10 @@ def as_bytes(array, black, white) -> np.ndarray:
     return ((values * 510 + white) // (2 * white)).astype(np.uint8)
   scaled = (array.astype(np.float64) - black) * (255 / (white - black))
   return np.rint(scaled).clip(0, 255).astype(np.uint8)
+
+
+def finished(examples) -> np.ndarray:
+  """Bytes as they are; floats of 0..255 in [-1, 1], as networks see them."""
+  if examples.dtype == np.uint8:
+    return examples
+  return (examples.astype(np.float64) / 127.5 - 1).astype(np.float32)

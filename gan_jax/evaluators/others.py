@@ -261,8 +261,12 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
     images, on the last tenth.
 
   Raises:
-    ValueError: data without labels.
+    ValueError: data without labels, or with label vectors.
   """
+  if source.label_columns:
+    raise ValueError(f'the labels of {source.name} are of '
+                     f'{len(source.label_columns)} numbers, not classes to '
+                     'learn; data.label_index=0 makes the first the class')
   if source.num_classes < 2:
     raise ValueError(f'{source.name} has no labels to learn; use data with '
                      'labels')

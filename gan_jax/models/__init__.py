@@ -2,11 +2,13 @@
 
 `layers.py` and `norms.py` have their parts, `base.py` the shared fields. To add
 one, write a file with a class `Generator` or `Discriminator`, named
-`file.Generator` in a config. Its constructor may declare `image_shape` (H, W,
-C), `image_range` (lo, hi), `num_classes`, `dtype`, `axis_name` (the device axis
-of batch statistics) and, for discriminators, `heads`, the further outputs that
-penalties need. A network that uses the label has a field `conditioning`, or an
-attribute `conditional = True`.
+`file.Generator` in a config. Its constructor may declare `image_shape` of an
+example, (D,), (T, C), (H, W, C) or (D, H, W, C), `image_range` (lo, hi),
+`num_classes` (of classes, or of numbers in a label vector), `blocks` (of the
+rows of a table), `dtype`, `axis_name` (the device axis of batch statistics)
+and, for discriminators, `heads`, the further outputs that penalties need. A
+network that uses the label has a field `conditioning`, or an attribute
+`conditional = True`.
 """
 
 import collections
@@ -28,9 +30,10 @@ class Model(NamedTuple):
   apply: (params, stats, x, label, *, train) -> (out, stats)
   describe: (x, label) -> a table of its layers as text.
 
-  A generator maps z [B, Z] and label [B] int32 to images [B, H, W, C] in
-  `image_range`, a discriminator images and label to a `Critique`. `stats`
-  change without a gradient, such as batch norm's running averages.
+  A generator maps z [B, Z] and label, classes int32 [B] or label vectors
+  float32 [B, num_classes], to examples [B, *image_shape] in `image_range`, a
+  discriminator examples and label to a `Critique`. `stats` change without
+  a gradient, such as batch norm's running averages.
   """
 
   init: Callable

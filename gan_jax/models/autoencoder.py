@@ -38,14 +38,14 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
 
   @nn.compact
   def __call__(self, images, label, *, train):
-    self.check_images(images.shape[1:])
+    self.check_kind(images.shape[1:])
     layers.one_of(self.error, ErrorName, 'error')
     for field in ('heads', 'minibatch', 'conditioning'):
       if (value := getattr(self, field)) not in ((), 'none', 'onehot',
                                                  'embedding'):
         raise ValueError(f'{field}={value!r} belongs to the last layer of a '
                          'discriminator, and an autoencoder has none')
-    path = dcgan.sizes(*images.shape[1:3])
+    path = dcgan.sizes(images.shape[1:3])
     weights = dict(bias=norms.shiftless(self.norm), **self.arithmetic())
     conv = partial(layers.Conv, size=self.kernel, stride=2)
     climb = partial(layers.ConvTranspose, size=self.kernel)

@@ -3,22 +3,25 @@
 from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from gan_jax.base import examples
 from gan_jax.models import layers, norms
 
 
 class Network(nn.Module, kw_only=True):
   """Fields of every network.
 
-  num_classes: 0 for data without labels.
+  num_classes: number of classes, or of numbers in a label vector; 0 for data
+    without labels.
   activation, leak: of the hidden layers; the slope of 'leaky_relu'.
   norm, norm_momentum: normalisation of the hidden layers, see `norms.Norm`.
   weight_norm: reparametrisation of all kernels, see `layers.Weighted`.
-  conditioning: how the label enters: 'none', 'onehot' or 'embedding' (of
-    `embed_dim`) joined to the input, 'projection' at a discriminator's end.
+  conditioning: how the label, a class int32 [B] or a label vector float32 [B,
+    num_classes], enters: 'none', 'onehot' (the label vector itself) or
+    'embedding' (of `embed_dim`) joined to the input, 'projection' at a
+    discriminator's end.
   axis_name: device axis of batch norm.
   dtype: of the arithmetic.
   """
@@ -47,14 +50,20 @@ class Network(nn.Module, kw_only=True):
     """The activation."""
     return layers.activation(self.activation, self.leak)(x)
 
-  def check_images(self, shape):
-    """Raises ValueError if examples of `shape` are not images."""
-    if len(shape) != 3:
+  def check_kind(self, shape, *kinds: str):
+    """Raises ValueError if examples of `shape` are of none of the kinds.
+
+    kinds: of `base.examples.KINDS`; images by default.
+    """
+    kind, kinds = examples.kind_of(shape), kinds or ('images',)
+    if kind not in kinds:
       player = type(self).__name__
       module = type(self).__module__.rpartition('.')[2]
+      other = 'mlp' if kind == 'vectors' else 'dcgan'
+      wanted = ', '.join(kinds[:-1]) + ' or ' * (len(kinds) > 1) + kinds[-1]
       raise ValueError(
-          f'{module}.{player} needs images [H, W, C], the data are vectors '
-          f'{list(shape)}; use {player.lower()}=mlp.{player}')
+          f'{module}.{player} needs {wanted}, the data are {kind} '
+          f'{list(shape)}; use {player.lower()}={other}.{player}')
 
   def join_label(self, x, label):
     """Joins the label's code to the input, if `conditioning` says so."""
@@ -89,7 +98,7 @@ class AnyGenerator(Network, kw_only=True):
     if self.norm == 'conditional_batch':
       layers.check_labels(self.num_classes, "norm 'conditional_batch'",
                           "norm='batch', norm='self_modulation'")
-      return x, jax.nn.one_hot(label, self.num_classes, dtype=self.dtype)
+      return x, layers.label_code(label, self.num_classes).astype(self.dtype)
     return x, x if norms.conditional(self.norm) else None
 
 

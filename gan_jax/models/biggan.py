@@ -41,8 +41,8 @@ class Generator(resnet.Generator, kw_only=True):
     if not norms.conditional(self.norm):
       return x, [None] * blocks
     if self.norm == 'conditional_batch':
-      shared = nn.Embed(self.num_classes, self.embed_dim, dtype=self.dtype,
-                        name='embedding')(label)
+      shared = layers.embedding(label, self.num_classes, self.embed_dim,
+                                dtype=self.dtype, name='embedding')
       pieces = [jnp.concatenate([shared, piece], -1) for piece in pieces]
     return x, pieces
 

@@ -8,10 +8,10 @@ from typing import Any, Literal, get_args
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jax import lax
+from jax import lax, random
 
 from gan_jax.models import Critique
-from gan_jax.ops import conv as ops
+from gan_jax.ops import conv_nd as ops
 
 # The values that a field of a network may have: a config is checked by them.
 ActivationName = Literal['relu', 'leaky_relu', 'tanh', 'sigmoid', 'elu', 'gelu',
@@ -107,7 +107,7 @@ class Weighted(nn.Module):
     of several u is as good as one, since only its direction counts.
     """
     features = matrix.shape[-1]
-    u = self.variable('spectral', 'u', lambda: jax.random.normal(
+    u = self.variable('spectral', 'u', lambda: random.normal(
         self.make_rng('params'), (features,)))
     sigma = self.variable('spectral', 'sigma', jnp.ones, ())
     fixed, direction = lax.stop_gradient((matrix, u.value))
@@ -133,27 +133,30 @@ class Dense(Weighted):
 
 
 class Conv(Weighted):
-  """Convolution, [B, H, W, I] -> [B, ceil(H / stride), ceil(W / stride), O]."""
+  """Convolution over one to three axes.
+
+  [B, *space, I] -> [B, *ceil(space / stride), O]; `size` is the kernel's side.
+  """
 
   size: int = 3
   stride: int = 1
 
   @nn.compact
   def __call__(self, x):
-    return self.weighted(x, (self.size, self.size),
+    return self.weighted(x, (self.size,) * (x.ndim - 2),
                          partial(ops.conv, stride=self.stride))
 
 
 class ConvTranspose(Weighted):
-  """The transpose of a `Conv` from `to`: [B, h, w, I] -> [B, *to, O]."""
+  """The transpose of a `Conv` from `to`: [B, *space, I] -> [B, *to, O]."""
 
   size: int = 4
   stride: int = 2
-  to: tuple[int, int] = (0, 0)
+  to: tuple[int, ...] = ()
 
   @nn.compact
   def __call__(self, x):
-    return self.weighted(x, (self.size, self.size), partial(
+    return self.weighted(x, (self.size,) * (x.ndim - 2), partial(
         ops.conv_transpose, stride=self.stride, size=self.to))
 
 
@@ -216,6 +219,39 @@ def downsampling(name: str) -> Callable:
   """A halving by name: [B, H, W, C] -> [B, H / 2, W / 2, C]."""
   return {'average': average_pool, 'blur': blur_pool}[
       one_of(name, DownName, 'down')]
+
+
+def own_key(number):
+  """A random key of each example's own number: int32 [B] -> keys [B].
+
+  For noise in networks, which are functions without a key.
+  """
+  return jax.vmap(partial(random.fold_in, random.key(0)))(number)
+
+
+def phase_shuffle(x, examples, radius: int, layer: int):
+  """Shifts each signal in time, mirrored at its ends: [B, T, C] -> the same.
+
+  Donahue, McAuley & Puckette 2019, https://arxiv.org/abs/1802.04208, section
+  3.3: by -radius..radius places, so that a discriminator cannot tell generated
+  signals by the phase of their artefacts.
+
+  Departure: the paper draws anew in each pass. A network here is a function
+  without a key, so the draw follows from the example [B, ...] that the network
+  was given and the layer's number: an example has the same shifts in all
+  passes. It is seeded by the upper bits of the example's sum of absolute
+  values, which rounding hardly changes, so that N devices agree with one.
+  """
+  size = jnp.sum(jnp.abs(examples.astype(jnp.float32)),
+                 tuple(range(1, examples.ndim)))
+  number = lax.bitcast_convert_type(lax.stop_gradient(size), jnp.int32) >> 12
+  keys = jax.vmap(lambda key: random.fold_in(key, layer))(own_key(number))
+  shift = jax.vmap(lambda key: random.randint(
+      key, (), -radius, radius + 1))(keys)
+  last = x.shape[1] - 1
+  places = jnp.abs(jnp.arange(last + 1)[None] + shift[:, None])
+  places = jnp.minimum(places, 2 * last - places)
+  return jax.vmap(lambda x, places: x[places])(x, places)
 
 
 class SelfAttention(nn.Module):
@@ -324,11 +360,32 @@ class Minibatch(nn.Module):
 # Where labels enter a network, and what leaves a discriminator.
 
 
-class LabelCode(nn.Module):
-  """Joins labels [B] to vectors [B, D] or images [B, H, W, C], as channels.
+def label_code(label, size: int):
+  """Labels as numbers [B, size]: classes one-hot, label vectors as they are.
 
-  Mirza & Osindero 2014, arXiv:1411.1784: [B, num_classes] one-hot, or
-  [B, embed_dim] learnt. For 'projection' see `Heads`.
+  label: classes int32 [B], or label vectors float32 [B, size].
+  """
+  return label if label.ndim == 2 else jax.nn.one_hot(label, size)
+
+
+def embedding(label, num_classes: int, size: int, **kwargs):
+  """A layer's learnt code [B, size] of labels as in `label_code`.
+
+  A vector per class; of label vectors a linear map without bias, which is the
+  same of one-hot ones. For continuous labels: Ding et al. 2021 (CcGAN),
+  arXiv:2011.07466, who put a deeper network here.
+  """
+  if label.ndim == 2:
+    return nn.Dense(size, use_bias=False, **kwargs)(label)
+  return nn.Embed(num_classes, size, **kwargs)(label)
+
+
+class LabelCode(nn.Module):
+  """Joins labels to examples [B, *space, C], as channels; see `label_code`.
+
+  Mirza & Osindero 2014, arXiv:1411.1784: 'onehot' joins [B, num_classes], the
+  class one-hot or the label vector; 'embedding' [B, embed_dim], learnt. For
+  'projection' see `Heads`.
   """
 
   conditioning: Conditioning
@@ -342,19 +399,20 @@ class LabelCode(nn.Module):
       return x
     check_labels(self.num_classes, f'conditioning {kind!r}',
                  "conditioning='none'")
-    code = (jax.nn.one_hot(label, self.num_classes) if kind == 'onehot'
-            else nn.Embed(self.num_classes, self.embed_dim)(label))
+    code = (label_code(label, self.num_classes) if kind == 'onehot'
+            else embedding(label, self.num_classes, self.embed_dim))
     code = code.reshape(code.shape[:1] + (1,) * (x.ndim - 2) + code.shape[1:])
     code = jnp.broadcast_to(code, x.shape[:-1] + code.shape[-1:])
     return jnp.concatenate([x, code.astype(x.dtype)], axis=-1)
 
 
 class Heads(nn.Module):
-  """Last layers of a discriminator: features [B, F], labels [B] -> Critique.
+  """Last layers of a discriminator: features [B, F], labels -> Critique.
 
   logits = <w, features> + b; with the conditioning 'projection' also
   + <e_label, features>, e [num_classes, F] learnt. Miyato & Koyama 2018,
-  https://arxiv.org/abs/1802.05637, eq. 3. In float32.
+  https://arxiv.org/abs/1802.05637, eq. 3; for a label vector y, e_label = y e.
+  In float32.
 
   heads: (name, size) of further linear layers, {name: [B, size]}; ('proxies',
     size) is a learnt vector per class instead, [num_classes, size].
@@ -379,7 +437,7 @@ class Heads(nn.Module):
                    "conditioning='none'")
       # A linear layer of the one-hot label is a table with weight_norm.
       embedded = linear(features.shape[-1], 'projection',
-                        jax.nn.one_hot(label, self.num_classes), bias=False)
+                        label_code(label, self.num_classes), bias=False)
       logits += jnp.sum(embedded * features.astype(jnp.float32), axis=-1)
     out = {}
     for name, size in self.heads:

@@ -32,7 +32,7 @@ def conditional(name: str) -> bool:
 
 
 class Norm(nn.Module):
-  """Normalisation by name, of images [B, H, W, C] or vectors [B, C].
+  """Normalisation by name, of examples [B, *space, C] or vectors [B, C].
 
   batch: over batch and space, of the whole batch across devices; the running
     averages have the decay `momentum` (Ioffe & Szegedy 2015, 1502.03167).
@@ -49,8 +49,8 @@ class Norm(nn.Module):
   The following take `cond` [B, E]; scale = 1 + a linear function of it, shift =
   another:
   conditional_batch: batch norm (Dumoulin et al. 2017, 1610.07629); cond is the
-    one-hot label, or in biggan a shared embedding and a piece of z (Brock et
-    al. 2019, 1809.11096).
+    one-hot label or the label vector, or in biggan a shared embedding and a
+    piece of z (Brock et al. 2019, 1809.11096).
   self_modulation: batch norm, cond is z behind a hidden layer of 32 units (Chen
     et al. 2019, 1810.01365, eq. 2-3).
   adain: instance norm, cond is z (Huang & Belongie 2017, 1703.06868; Karras et

@@ -27,7 +27,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
 
   @nn.compact
   def __call__(self, images, label, *, train):
-    self.check_images(images.shape[1:])
+    self.check_kind(images.shape[1:])
     x = self.enter(images, label)
     for i, width in enumerate(self.widths):
       name = self.norm if i else 'none'

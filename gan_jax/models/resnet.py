@@ -100,7 +100,7 @@ class Generator(base.AnyGenerator, kw_only=True):
 
   @nn.compact
   def __call__(self, z, label, *, train):
-    self.check_images(self.image_shape)
+    self.check_kind(self.image_shape)
     path = sizes(*self.image_shape[:2])[::-1]
     check_attention(self.attention, path[1:])
     weights = dict(kernel_init=self.start, **self.arithmetic())
@@ -151,7 +151,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
 
   @nn.compact
   def __call__(self, images, label, *, train):
-    self.check_images(images.shape[1:])
+    self.check_kind(images.shape[1:])
     path = sizes(*images.shape[1:3], self.to)
     check_attention(self.attention, path[1:])
     weights = dict(kernel_init=self.start, **self.arithmetic())

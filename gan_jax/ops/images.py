@@ -10,16 +10,16 @@ from jax import random
 
 
 def check_images(images, name):
-  """Raises ValueError for vectors [B, D]."""
+  """Raises ValueError for what is not images [B, H, W, C]."""
   if images.ndim != 4:
-    raise ValueError(f'{name} moves pixels of images [H, W, C], the data are '
-                     f'vectors {list(images.shape[1:])}; leave it out')
+    raise ValueError(f'{name} moves pixels of images [H, W, C], the examples '
+                     f'are {list(images.shape[1:])}; leave it out')
 
 
 def each_image(function, name):
   """Maps (image, key) -> image over images [B, H, W, C] and keys [B].
 
-  `who` is named in the error for vectors.
+  `name` is in the error for what is not images.
   """
   def apply(images, keys):
     check_images(images, name)

@@ -7,7 +7,7 @@ mean, times the weight in the config.
 
   real, fake: images [B, H, W, C]
   real_out, fake_out: discriminator outputs, as `Critique`
-  label: [B] int32, of both
+  label: of both, classes int32 [B] or label vectors float32 [B, L]
   z: latents [B, Z] of the generated images
   keys: [B], a random key for each example
   critic: images -> logits [B], the discriminator with the labels and the
@@ -22,9 +22,9 @@ mean, times the weight in the config.
     returns ([B], the memory after the update)
 
 A penalty of the generator, or one with a memory or a head of the discriminator,
-is a `Regulariser`. A factory may declare `num_classes`, `batch_mean`, the mean
-over the examples of all devices, and `batch_all`, which gathers [b, ...] of all
-devices to [B, ...].
+is a `Regulariser`. A factory may declare `num_classes` (L of label vectors),
+`batch_mean`, the mean over the examples of all devices, and `batch_all`, which
+gathers [b, ...] of all devices to [B, ...].
 """
 
 import inspect

@@ -116,8 +116,10 @@ def _levels(key, config, info, experiment):
   names = {run.get(key, {}).get('name') for run in (config, experiment.config)}
   if names != {f'dcgan.{key.capitalize()}'} or not info:
     return 0
-  there, here = (len(dcgan.sizes(*shape[:2])) for shape in (
-      info['image_shape'], experiment.info.image_shape))
+  there, here = (len(dcgan.sizes(shape[:-1], run[key].get('stride', 2)))
+                 for shape, run in (
+                     (info['image_shape'], config),
+                     (experiment.info.image_shape, experiment.config)))
   return here - there
 
 

@@ -57,7 +57,7 @@ class Trained:
     """The whole state; raises CheckpointError where there is none."""
     step, strict = self._wanted
     shapes = jax.eval_shape(lambda: initial_state(
-        self.game, self.info.image_shape, self.config['seed']))
+        self.game, self.info, self.config['seed']))
     checkpoints = Checkpoints(self.folder, strict=strict)
     try:
       return checkpoints.restore(

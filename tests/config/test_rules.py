@@ -99,7 +99,7 @@ def test_frozen_layers_stay_as_they_start():
       disc_frozen=(frozen,), max_grad_norm=1.0, accumulate_steps=1,
       discriminator=dict(name='mlp.Discriminator', widths=(8, 8)),
       disc_optimizer=dict(name='adamw', learning_rate=0.1, weight_decay=0.5))
-  start = state = experiment.initial_state(game, INFO.image_shape, 0)
+  start = state = experiment.initial_state(game, INFO, 0)
   update = jax.jit(partial(train_step, game=game))
   for _ in range(2):
     state, _ = update(state, tiny_batch(game), KEY)
@@ -128,7 +128,7 @@ def test_the_discriminator_has_the_heads_that_terms_name():
                  dict(name='infogan', weight=1.0, categories=(3,),
                       continuous=1)))
   state = jax.eval_shape(partial(experiment.initial_state, game,
-                                 INFO.image_shape, 0))
+                                 INFO, 0))
   params = state.disc.params
   (heads,) = [v for v in params.values() if 'logits' in v] or [params]
   sizes = {name: jax.tree.leaves(value)[-1].shape[-1]
@@ -136,7 +136,7 @@ def test_the_discriminator_has_the_heads_that_terms_name():
   assert {'class': 3, 'twin': 3, 'code': 4, 'embedding': 5,
           'proxies': 5}.items() <= sizes.items()
   plain = jax.eval_shape(partial(experiment.initial_state, configured(),
-                                 INFO.image_shape, 0)).disc.params
+                                 INFO, 0)).disc.params
   assert 'class' not in str(jax.tree.structure(plain))
   _, scalars = jax.eval_shape(partial(train_step, game=game), state,
                               tiny_batch(game), KEY)

@@ -308,7 +308,7 @@ def test_bad_idx(tmp_path, pack):
   fails('00 00 08', call=call(pack(good[:3])))
   fails('01 00 08 03', call=call(pack(b'\1' + good[1:])))
   fails('00 00 07 03', call=call(pack(good[:2] + b'\7' + good[3:])))
-  fails('no pixels', call=call(pack(idx_bytes(np.zeros((0, 5, 6), np.uint8)))))
+  fails('no numbers', call=call(pack(idx_bytes(np.zeros((0, 5, 6), np.uint8)))))
   fails('labels?', call=call(pack(idx_bytes(np.zeros(7, np.uint8)))))
   huge = bytes([0, 0, 8, 3]) + b'\xff' * 12
   fails('memory', call=call(pack(huge)))

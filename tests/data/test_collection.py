@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from image_files import GREY, NOISE, OLD, encoded, fails, put
 from PIL import Image
+from sets import folder
 
 from gan_jax.data import cache, images
 from gan_jax.data import load as data
 from gan_jax.data.images import Geometry
-from gan_jax.data.sources import folder
 
 
 class OpenedError(BaseException):

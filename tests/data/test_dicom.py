@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
+import sets
 from arrays import fails, load
 from image_files import GREY, encoded, put
 from set_files import dicom as write
-
-from gan_jax.data import sources
 
 pytest.importorskip('pydicom')
 
@@ -14,7 +13,7 @@ DEEP = GREY.astype(np.uint16) * 16
 
 
 def read(root, **options):
-  source = sources.dicom(path=root, **options)
+  source = sets.dicom(path=root, **options)
   return np.asarray(source.images[..., 0]), source.report['notices']
 
 
@@ -72,20 +71,20 @@ def test_bad_files_are_all_named(root):
   fails('7 of 8', "'frames.dcm' 3 frames", "'nothing.dcm' no PixelData",
         "'short.dcm' damaged", "'large.dcm' too large", "'empty.dcm' empty",
         "'text.dcm' no DICOM", "'cut.dcm'",
-        call=lambda: sources.dicom(path=root))
+        call=lambda: sets.dicom(path=root))
   images, _ = read(root, on_bad_image='skip', max_bad=0.9)
   np.testing.assert_array_equal(images[0], np.rint(DEEP * (255 / 4095)))
 
 
 def test_other_sets_are_named(root):
   write(root / 'a.dcm', DEEP)
-  fails('use data=dicom', call=lambda: sources.folder(path=root))
+  fails('use data=dicom', call=lambda: sets.folder(path=root))
   (root / 'a.dcm').unlink()
-  fails('no DICOM among its 0', call=lambda: sources.dicom(path=root))
+  fails('no DICOM among its 0', call=lambda: sets.dicom(path=root))
   put(root / 'a.png', encoded(GREY))
-  fails('use data=folder', call=lambda: sources.dicom(path=root))
+  fails('use data=folder', call=lambda: sets.dicom(path=root))
 
 
 def test_a_file_that_inflates_as_a_whole_is_refused(root):
   write(root / 'a.dcm', DEEP, deflated=True)
-  fails("'a.dcm' deflated", call=lambda: sources.dicom(path=root))
+  fails("'a.dcm' deflated", call=lambda: sets.dicom(path=root))

@@ -7,11 +7,11 @@ import warnings
 import numpy as np
 import pytest
 from image_files import GREY, NOISE, SMALL, encoded, fails, png_header, put
+from sets import folder
 
 from gan_jax.data import cache
 from gan_jax.data import load as data
 from gan_jax.data.images import Geometry
-from gan_jax.data.sources import folder
 
 BAD = {
     'truncated.jpg': (encoded(NOISE, 'JPEG')[:600], 'truncated'),

@@ -16,9 +16,9 @@ from image_files import (
   put,
 )
 from PIL import Image
+from sets import folder
 
 from gan_jax.data.images import Geometry
-from gan_jax.data.sources import folder
 
 
 def test_format_is_told_by_content(root):

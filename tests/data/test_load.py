@@ -85,7 +85,19 @@ def test_sets_take_keywords_none_of_which_is_shared():
   for name in names:
     parameters = inspect.signature(getattr(sources, name)).parameters
     assert all(p.kind is p.KEYWORD_ONLY for p in parameters.values())
-    assert not set(parameters) & set(data.shared_arguments())
+    assert not set(parameters) & set(data.shared_parameters(name))
+
+
+def test_sets_take_the_groups_of_arguments_that_they_name():
+  mnist, arrays, folders = map(data.shared_parameters,
+                               ('mnist10k', 'npz', 'folder'))
+  assert {'resize', 'classes', 'flip'} <= set(mnist) <= set(arrays)
+  assert set(arrays) - set(mnist) == {'value_range', 'dtype', 'holds', 'slices',
+                                      'rate'}
+  assert set(folders) - set(mnist) == {'value_range', 'dtype', 'on_bad_image',
+                                       'max_bad'}
+  problem, = data.check(dict(name='npz', path='x', max_bad=0.5), 'data')
+  assert problem.path == 'data.max_bad'
 
 
 def test_check_names_what_all_sets_share():

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
+import sets
 from arrays import fails, load
 from set_files import hdf5
-
-from gan_jax.data import sources
 
 h5py = pytest.importorskip('h5py')
 
@@ -17,7 +16,7 @@ LABELS = np.arange(300) % 3
 def test_biggans_hdf5(tmp_path, chunks):
   path = hdf5(tmp_path / 'a.hdf5', chunks, imgs=np.moveaxis(PIXELS, -1, 1),
               labels=LABELS)
-  source = sources.hdf5(path=path)
+  source = sets.hdf5(path=path)
   np.testing.assert_array_equal(source.images, PIXELS)
   assert source.labels.tolist() == LABELS.tolist() and source.num_classes == 3
   assert 'turned' in source.report['notices'][0]
@@ -27,18 +26,18 @@ def test_biggans_hdf5(tmp_path, chunks):
 
 def test_layouts_and_numbers_of_hdf5(tmp_path):
   path = hdf5(tmp_path / 'a.h5', x=PIXELS / np.float32(255), y=LABELS)
-  np.testing.assert_array_equal(sources.hdf5(path=path).images, PIXELS)
+  np.testing.assert_array_equal(sets.hdf5(path=path).images, PIXELS)
   path = hdf5(tmp_path / 'b.h5', data=PIXELS[..., 0].astype(np.uint16) * 16)
-  fails('value_range=(0, 4095)', call=lambda: sources.hdf5(path=path))
-  source = sources.hdf5(path=path, value_range=(0, 4080))
+  fails('value_range=(0, 4095)', call=lambda: sets.hdf5(path=path))
+  source = sets.hdf5(path=path, value_range=(0, 4080))
   np.testing.assert_array_equal(source.images[..., 0], PIXELS[..., 0])
   many = np.concatenate([PIXELS] * 4, -1)
   path = hdf5(tmp_path / 'c.h5', **{'train/data': many, 'names': LABELS})
-  np.testing.assert_array_equal(sources.hdf5(
-      path=path, label_key='none', slices='none').images, many)
+  np.testing.assert_array_equal(sets.hdf5(
+      path=path, label_key='none', holds='images').images, many)
   path = hdf5(tmp_path / 'd.h5', imgs=many[:, :5, :5] > 99,
               labels=np.array([b'a', b'b', b'c'])[LABELS].astype('O'))
-  source = sources.hdf5(path=path)
+  source = sets.hdf5(path=path)
   np.testing.assert_array_equal(source.images, 255 * (many[:, :5, :5] > 99))
   assert source.class_names == ('a', 'b', 'c')
 
@@ -46,23 +45,23 @@ def test_layouts_and_numbers_of_hdf5(tmp_path):
 def test_slices_of_volumes(tmp_path):
   volumes = np.random.default_rng(1).integers(0, 256, (4, 5, 6, 6), np.uint8)
   path = hdf5(tmp_path / 'a.h5', images=volumes, labels=np.arange(4))
-  fails('slices', call=lambda: sources.hdf5(path=path))
+  fails('slices', call=lambda: sets.hdf5(path=path))
   np.save(tmp_path / 'a.npy', volumes)
   for axis, slices in enumerate(('axial', 'coronal', 'sagittal'), 1):
-    source = sources.hdf5(path=path, slices=slices)
+    source = sets.hdf5(path=path, slices=slices)
     moved = np.moveaxis(volumes, axis, 1)
     np.testing.assert_array_equal(
         source.images[..., 0], moved.reshape(-1, *moved.shape[2:]))
     assert source.labels.tolist() == np.repeat(
         np.arange(4), moved.shape[1]).tolist()
-    other = sources.npy(path=tmp_path / 'a.npy', slices=slices)
+    other = sets.npy(path=tmp_path / 'a.npy', slices=slices)
     np.testing.assert_array_equal(other.images, source.images)
 
 
 def test_bad_hdf5(tmp_path):
   path = tmp_path / 'a.h5'
   def call(**options):
-    return lambda: sources.hdf5(path=path, **options)
+    return lambda: sets.hdf5(path=path, **options)
   hdf5(path, imgs=PIXELS, labels=LABELS[:9])
   fails('[9]', '300 images', call=call())
   fails("no array 'faces'", call=call(image_key='faces'))
@@ -74,7 +73,7 @@ def test_bad_hdf5(tmp_path):
   path.write_bytes(b'')
   fails('empty', call=call())
   np.save(tmp_path / 'b.npy', PIXELS)
-  fails('use data=npy', call=lambda: sources.hdf5(path=tmp_path / 'b.npy'))
+  fails('use data=npy', call=lambda: sets.hdf5(path=tmp_path / 'b.npy'))
   with h5py.File(path, 'w') as file:
     file.create_dataset('imgs', (4, 8, 8), 'u1', external=[('raw', 0, 256)])
   fails('other files', call=call())
@@ -87,7 +86,7 @@ def test_a_bomb_is_told_by_its_header(tmp_path):
   path = tmp_path / 'a.h5'
   with h5py.File(path, 'w') as file:
     file.create_dataset('imgs', (10 ** 9, 64, 64), 'u1', chunks=(1, 64, 64))
-  fails('4,096,000,000,000 bytes', 'bomb', call=lambda: sources.hdf5(path=path))
+  fails('4,096,000,000,000 bytes', 'bomb', call=lambda: sets.hdf5(path=path))
 
 
 def test_a_damaged_chunk_and_nan_are_named(tmp_path):
@@ -98,34 +97,34 @@ def test_a_damaged_chunk_and_nan_are_named(tmp_path):
   data[where:where + 50] = bytes(50)
   (tmp_path / 'a.h5').write_bytes(data)
   fails('100 of 300', "'image 100' cannot be read", 'and 80 more',
-        call=lambda: sources.hdf5(path=path))
-  source = sources.hdf5(path=path, on_bad_image='skip', max_bad=0.5)
+        call=lambda: sets.hdf5(path=path))
+  source = sets.hdf5(path=path, on_bad_image='skip', max_bad=0.5)
   np.testing.assert_array_equal(source.images,
                                 np.delete(PIXELS, slice(100, 200), 0))
   values = PIXELS / np.float32(255)
   values[7, 0, 0, 0] = np.nan
   np.save(tmp_path / 'a.npy', values)
   fails('1 of 300', "'image 007' NaN",
-        call=lambda: sources.npy(path=tmp_path / 'a.npy'))
+        call=lambda: sets.npy(path=tmp_path / 'a.npy'))
 
 
 def test_npy(tmp_path):
   path = tmp_path / 'a.npy'
   np.save(path, PIXELS)
   np.save(tmp_path / 'b.npy', LABELS)
-  source = sources.npy(path=path)
+  source = sets.npy(path=path)
   np.testing.assert_array_equal(source.images, PIXELS)
   assert source.num_classes == 0 and isinstance(source.images, np.memmap)
-  source = sources.npy(path=path, labels=str(tmp_path / 'b.npy'))
+  source = sets.npy(path=path, labels=str(tmp_path / 'b.npy'))
   assert source.labels.tolist() == LABELS.tolist()
   np.save(path, np.asfortranarray(PIXELS / 127.5 - 1))
-  np.testing.assert_array_equal(sources.npy(path=path).images, PIXELS)
+  np.testing.assert_array_equal(sets.npy(path=path).images, PIXELS)
 
 
 def test_bad_npy(tmp_path):
   path = tmp_path / 'a.npy'
   def call(**options):
-    return lambda: sources.npy(path=path, **options)
+    return lambda: sets.npy(path=path, **options)
   np.save(path, np.array([PIXELS[0], None], object))
   fails('a.npy', call=call())
   np.save(path, PIXELS)

@@ -5,7 +5,7 @@ import pytest
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import load as data
-from gan_jax.data import sources
+from gan_jax.data import pipeline, sources
 
 
 def test_ring_has_eight_modes_at_the_right_angles():
@@ -102,8 +102,68 @@ def test_noise():
   assert sources.noise(shape=(3, 3, 1), num_examples=1).images.size == 9
 
 
+def test_tones_have_the_pitch_of_their_label():
+  source = sources.tones(num_examples=40)
+  assert source.images.shape == (40, 16_384, 1)
+  assert source.images.dtype == np.float32
+  assert (source.units, source.rate) == ((-1.0, 1.0), 16_000.0)
+  assert source.class_names == ('220 Hz', '440 Hz', '880 Hz')
+  x = source.images[..., 0]
+  assert 0.5 < np.abs(x).max() <= 1
+  spectrum = np.abs(np.fft.rfft(x * np.hanning(16_384)))
+  peak = spectrum.argmax(1) * 16_000 / 16_384
+  np.testing.assert_allclose(peak, np.float64([220, 440, 880])[source.labels],
+                             atol=1)
+  # Silence, at most an eighth of it, then the struck tone that fades.
+  start = (x != 0).argmax(1)
+  assert start.max() < 2048 and start.std() > 300
+  loud = np.abs(x).reshape(40, 16, 1024).max(2)
+  assert (loud[:, 3] > loud[:, 15]).all() and (loud[:, 3] > 0.1).all()
+
+
+def test_a_tone_in_numpy():
+  """The bits of a seed, as the docstring has them."""
+  u = (pipeline.random_bits(4, 5, 0) >> np.uint64(11)) * 2.0 ** -53
+  source = sources.tones(num_examples=1, length=100, pitches=(300.0,),
+                         rate=1000.0, seed=5)
+  want = []
+  for i in range(100):
+    t = i / 1000 - u[0] * 0.1 / 8
+    fade = np.exp(-t / (0.1 * (0.1 + 0.4 * u[2])))
+    want.append(0 if t < 0 else (0.5 + 0.5 * u[1]) * (
+        1 - np.exp(-t / 0.004)) * fade * np.sin(2 * np.pi * (300 * t + u[3])))
+  np.testing.assert_allclose(source.images[0, :, 0], want, atol=1e-6)
+
+
+def test_solids_have_the_volume_of_their_kind():
+  source = sources.solids(num_examples=60, side=24)
+  assert source.images.shape == (60, 24, 24, 24, 1)
+  assert source.images.dtype == np.uint8
+  assert source.class_names == ('ball', 'cube', 'ring')
+  x = source.images[..., 0] / 255.0
+  for i, kind in enumerate(source.labels):
+    places = np.argwhere(x[i] >= 0.5)
+    extent = (places.max(0) - places.min(0) + 1) / 24
+    side = extent.max()  # 2 r
+    assert 0.4 - 0.05 < side < 0.7 + 0.05
+    volume = [np.pi / 6, 1.0, 2 * np.pi ** 2 * 0.7 * 0.3 ** 2 / 8][kind]
+    np.testing.assert_allclose(x[i].mean(), volume * side ** 3, rtol=0.3)
+    # A ring is flat along its axis: 0.6 r of 2 r.
+    np.testing.assert_allclose(extent.min() / side, (1, 1, 0.3)[kind],
+                               atol=0.12)
+  flat = [np.ptp(np.argwhere(v >= 0.5), axis=0).argmin()
+          for v in x[source.labels == 2]]
+  assert set(flat) == {0, 1, 2}
+  # The middle of a ring is empty, that of the others is not.
+  centre = [np.argwhere(v >= 0.5).mean(0).round().astype(int) for v in x]
+  middle = np.array([v[tuple(c)] for v, c in zip(x, centre, strict=True)])
+  assert (middle[source.labels < 2] == 1).all()
+  assert not middle[source.labels == 2].any()
+
+
 @pytest.mark.parametrize('name, size', [
     ('ring', {}), ('grid', {}), ('noise', {}), ('noise', dict(shape=(3,))),
+    ('tones', dict(num_examples=9)), ('solids', dict(num_examples=9)),
     ('stacked_mnist', dict(num_examples=50))])
 def test_the_seed_is_all_that_matters(name, size):
   def fingerprint(seed):
@@ -127,6 +187,9 @@ def test_bytes_are_the_same_for_ever():
     (lambda: sources.grid(seed=-1), 'seed=-1'),
     (lambda: sources.noise(shape=(4, 4)), r'shape=\(4, 4\)'),
     (lambda: sources.noise(shape=(4, 0, 1)), r'shape=\(4, 0, 1\)'),
+    (lambda: sources.tones(pitches=(440.0, 8000.0)), 'below half the rate'),
+    (lambda: sources.tones(pitches=()), r'pitches=\(\)'),
+    (lambda: sources.solids(side=7), 'side=7: must be 8 or more'),
     (lambda: sources.noise(num_classes=-1), 'num_classes=-1'),
     (lambda: sources.stacked_mnist(num_examples=10 ** 12), 'bytes of memory'),
 ])

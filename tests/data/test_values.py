@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from arrays import fails, load, npz
 from image_files import GREY, encoded, put
+from sets import folder
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import values
-from gan_jax.data.sources import folder
 
 
 def write(root, arrays, form='PNG', **more):
@@ -117,7 +117,7 @@ def test_volumes_and_channels_first(tmp_path, shape, words):
   pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
   path = npz(tmp_path, images=pixels, labels=np.arange(shape[0]))
   fails(*words, call=lambda: load(name='npz', path=path))
-  assert load(name='npz', path=path, slices='none').images.shape == shape
+  assert load(name='npz', path=path, holds='images').images.shape == shape
   for axis, slices in enumerate(('axial', 'coronal', 'sagittal'), 1):
     source = load(name='npz', path=path, slices=slices)
     moved = np.moveaxis(pixels, axis, 1)

@@ -7,12 +7,13 @@ import pickle
 
 import numpy as np
 import pytest
+import sets
 from arrays import fails
 from extractor_data import source_of
 from PIL import Image, PngImagePlugin
 
 from gan_jax import extractors
-from gan_jax.data import cache, sources
+from gan_jax.data import cache
 from gan_jax.evaluators.scores import features_of_data
 
 
@@ -56,8 +57,8 @@ def test_an_image_runs_no_code(root, tmp_path, suffix):
   for name, data in hostile.items():
     (root / f'{name}.{suffix}').write_bytes(data)
   fails(*(f'{name}.{suffix}' for name in hostile),
-        call=lambda: sources.folder(path=str(root)))
-  kept = sources.folder(path=str(root), on_bad_image='skip', max_bad=0.9)
+        call=lambda: sets.folder(path=str(root)))
+  kept = sets.folder(path=str(root), on_bad_image='skip', max_bad=0.9)
   assert len(kept.images) == 1 and len(kept.report['refused']) == len(hostile)
   assert not canary.exists()
   # Left to itself, Pillow would have taken the first one for its own.
@@ -80,7 +81,7 @@ def test_what_an_image_carries_along_runs_no_code(root, tmp_path):
                      ('comment', encoded('JPEG', comment=hostile)),
                      ('appended', encoded() + hostile)):
     (root / f'{name}.png').write_bytes(data)
-  found = sources.folder(path=str(root))
+  found = sets.folder(path=str(root))
   assert found.images.shape == (5, 8, 8, 1) and not canary.exists()
 
 

@@ -1,27 +1,45 @@
 """Plain convolutions, and how close to them."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-SPEC = ('NHWC', 'HWIO', 'NHWC')
+# By the number of axes.
+SPECS = {1: ('NWC', 'WIO', 'NWC'), 2: ('NHWC', 'HWIO', 'NHWC'),
+         3: ('NDHWC', 'DHWIO', 'NDHWC')}
 
 
 def plain(x, kernel, stride, padding):
-  stride = (stride, stride) if isinstance(stride, int) else stride
+  axes = x.ndim - 2
+  stride = (stride,) * axes if isinstance(stride, int) else stride
   return lax.conv_general_dilated(x, kernel, stride, padding,
-                                  dimension_numbers=SPEC)
+                                  dimension_numbers=SPECS[axes])
 
 
 def plain_transpose(y, kernel, size, stride, padding):
-  x = jax.ShapeDtypeStruct((len(y), *size, kernel.shape[3]), y.dtype)
-  kernel = kernel.swapaxes(2, 3)
+  x = jax.ShapeDtypeStruct((len(y), *size, kernel.shape[-1]), y.dtype)
+  kernel = kernel.swapaxes(-2, -1)
   return jax.linear_transpose(
       lambda x: plain(x, kernel, stride, padding), x)(y)[0]
 
 
 def normal(seed, *shape):
   return np.float32(np.random.default_rng(seed).normal(size=shape))
+
+
+def to_second_order(function, x, kernel):
+  """Value, gradients, and gradients of a gradient penalty."""
+  weight = normal(3, *jax.eval_shape(function, x, kernel).shape)
+
+  def loss(x, kernel):
+    return jnp.sum(jnp.tanh(function(x, kernel)) * weight)
+
+  def penalty(x, kernel):
+    return sum(jnp.sum(g ** 2) for g in jax.grad(loss, (0, 1))(x, kernel))
+
+  return (function(x, kernel), jax.grad(loss, (0, 1))(x, kernel),
+          jax.grad(penalty, (0, 1))(x, kernel))
 
 
 def assert_close(got, want, tolerance=2e-5):

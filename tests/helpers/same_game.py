@@ -69,7 +69,7 @@ class Play:
   @functools.cached_property
   def _first(self):
     return jax.device_get(experiment.initial_state(
-        self.game(None), self.info.image_shape, SEED))
+        self.game(None), self.info, SEED))
 
   def first(self):
     """A fresh copy of the state before the first step."""

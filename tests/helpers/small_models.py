@@ -9,7 +9,9 @@ from gan_jax import models
 from gan_jax.base import lookup
 
 ROOM = 'gan_jax.models'
-GENERATORS = lookup.names(ROOM, 'Generator')
+# Of images; `table` makes rows of tables only.
+GENERATORS = [name for name in lookup.names(ROOM, 'Generator')
+              if name != 'table.Generator']
 DISCRIMINATORS = lookup.names(ROOM, 'Discriminator')
 KEY = random.key(0)
 # Smallest that keep the shape of the full networks.

@@ -1,6 +1,8 @@
 """Networks: sizes and numbers of parameters by hand; vectors."""
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from small_models import (
   DISCRIMINATORS,
@@ -9,6 +11,7 @@ from small_models import (
   RESIDUAL,
   abstract,
   build,
+  changed,
   count,
   forward,
   inputs,
@@ -17,25 +20,36 @@ from small_models import (
 )
 
 from gan_jax import models
-from gan_jax.models import dcgan
+from gan_jax.models import dcgan, layers
 
 # Shapes.
 
 
-@pytest.mark.parametrize('height,width,want', [
-    (64, 64, [(64, 64), (32, 32), (16, 16), (8, 8), (4, 4)]),
-    (32, 32, [(32, 32), (16, 16), (8, 8), (4, 4)]),
-    (28, 28, [(28, 28), (14, 14), (7, 7), (4, 4)]),
-    (50, 30, [(50, 30), (25, 15), (13, 8), (7, 4)]),
-    (8, 100, [(8, 100), (4, 50)])])
-def test_dcgan_halves_until_a_side_is_4_or_less(height, width, want):
-  assert dcgan.sizes(height, width) == want
+@pytest.mark.parametrize('want', [
+    [(64, 64), (32, 32), (16, 16), (8, 8), (4, 4)],
+    [(32, 32), (16, 16), (8, 8), (4, 4)],
+    [(28, 28), (14, 14), (7, 7), (4, 4)],
+    [(50, 30), (25, 15), (13, 8), (7, 4)],
+    [(8, 100), (4, 50)],
+    [(17,), (9,), (5,), (3,)],
+    [(28, 20, 9), (14, 10, 5), (7, 5, 3)]])
+def test_dcgan_halves_until_a_side_is_4_or_less(want):
+  assert dcgan.sizes(want[0]) == want
 
 
-@pytest.mark.parametrize('height,width', [(7, 64), (64, 1)])
-def test_dcgan_refuses_images_below_8_pixels(height, width):
-  with pytest.raises(ValueError, match=f'not {height}x{width}; enlarge'):
-    dcgan.sizes(height, width)
+def test_dcgan_of_stride_4_divides_until_a_side_is_16_or_less():
+  assert dcgan.sizes((16384,), 4) == [(16384,), (4096,), (1024,), (256,), (64,),
+                                      (16,)]
+  assert dcgan.sizes((32, 70), 4) == [(32, 70), (8, 18)]
+
+
+@pytest.mark.parametrize('space,stride,words', [
+    ((7, 64), 2, 'sides of 8 or more, not 7x64; enlarge'),
+    ((64, 1), 2, 'not 64x1'), ((31,), 4, 'sides of 32 .*use stride=2'),
+    ((64, 64), 1, 'stride of 2 or more, not 1')])
+def test_dcgan_refuses_sizes_that_leave_no_layer(space, stride, words):
+  with pytest.raises(ValueError, match=words):
+    dcgan.sizes(space, stride)
 
 
 # Even and odd sizes, squares and others, each number of channels.
@@ -64,7 +78,53 @@ def test_discriminators_give_a_logit_for_an_image(name, shape):
   assert isinstance(out, models.Critique)
 
 
+@pytest.mark.parametrize('shape', [(21, 2), (16, 8, 9, 1)])
+@pytest.mark.parametrize('kind', ['Generator', 'Discriminator'])
+@pytest.mark.parametrize('kwargs', [
+    dict(weight_norm='spectral', norm='layer'),
+    dict(weight_norm='weight', norm='instance', conditioning='onehot'),
+    dict(weight_norm='equalized', norm='group')])
+def test_dcgan_of_signals_and_volumes(kind, shape, kwargs):
+  model = build('dcgan.Generator' if kind == 'Generator' else
+                'dcgan.Discriminator', kind, shape=shape, **kwargs)
+  x, label = inputs(kind, shape)
+  variables = some_variables(model, x, label)
+  run = forward(model)
+  out = np.asarray(run(*variables, x, label))
+  assert out.shape == ((4, *shape) if kind == 'Generator' else (4,))
+  assert np.isfinite(out).all()
+  # Another example changes no other.
+  same = np.asarray(run(*variables, changed(x, 1, 1.0), label)) == out
+  assert same[[0, 2, 3]].all() and not same[1].all()
+
+
 # Numbers of parameters.
+
+
+def test_wavegan_has_the_layers_of_its_paper():
+  """Tables of the appendix of arXiv:1802.04208, with c = 1 and d = 64."""
+  d, label = 64, struct(2, dtype=jnp.int32)
+  fields = dict(width=d, kernel=25, stride=4, norm='none')
+  generator = build('dcgan.Generator', 'Generator', shape=(16384, 1), **fields)
+  params, out = abstract(generator, struct(2, 100), label)
+  assert out.shape == (2, 16384, 1)
+  assert {name: layer['kernel'].shape for name, layer in params.items()} == {
+      'Dense_0': (100, 256 * d), 'ConvTranspose_0': (25, 16 * d, 8 * d),
+      'ConvTranspose_1': (25, 8 * d, 4 * d),
+      'ConvTranspose_2': (25, 4 * d, 2 * d),
+      'ConvTranspose_3': (25, 2 * d, d), 'ConvTranspose_4': (25, d, 1)}
+  kernels = 25 * (16 * 8 + 8 * 4 + 4 * 2 + 2) * d * d + 25 * d
+  assert count(params) == 101 * 256 * d + kernels + (8 + 4 + 2 + 1) * d + 1
+  critic = build('dcgan.Discriminator', 'Discriminator', phase_shuffle=2,
+                 **fields)
+  params, out = abstract(critic, struct(2, 16384, 1), label)
+  assert out.features.shape == (2, 16 * 16 * d)
+  assert {name: layer['kernel'].shape for name, layer in params.items()
+          if name != 'Heads_0'} == {
+      'Conv_0': (25, 1, d), 'Conv_1': (25, d, 2 * d),
+      'Conv_2': (25, 2 * d, 4 * d), 'Conv_3': (25, 4 * d, 8 * d),
+      'Conv_4': (25, 8 * d, 16 * d)}
+  assert count(params) == kernels + (1 + 2 + 4 + 8 + 16) * d + 256 * d + 1
 
 
 def test_dcgan_generator_has_the_published_number_of_parameters():
@@ -143,6 +203,68 @@ def test_an_mlp_makes_vectors_of_any_size():
 def test_convolutions_refuse_vectors(kind, name):
   model = build(name, kind, shape=(2,))
   with pytest.raises(ValueError, match=(
-      rf'\w+.{kind} needs images \[H, W, C\], the data are vectors \[2\]; '
-      rf'use {kind.lower()}=mlp.{kind}')):
+      rf'\w+.{kind} needs (signals, )?images( or volumes)?, the data are '
+      rf'vectors \[2\]; use {kind.lower()}=mlp.{kind}')):
     model.init(KEY, *inputs(kind, (2,)))
+
+
+@pytest.mark.parametrize('shape', [(64, 1), (8, 8, 8, 1)])
+@pytest.mark.parametrize('kind,name', [
+    (name.partition('.')[2], name) for name in (*GENERATORS, *DISCRIMINATORS)
+    if name.partition('.')[0] not in ('mlp', 'dcgan')])
+def test_networks_of_images_name_one_that_takes_other_kinds(kind, name, shape):
+  model = build(name, kind, shape=shape)
+  with pytest.raises(ValueError, match=(
+      rf'{name} needs images, the data are (signals|volumes) .*; use '
+      rf'{kind.lower()}=dcgan.{kind}')):
+    jax.eval_shape(model.init, KEY, *inputs(kind, shape))
+
+
+@pytest.mark.parametrize('shape', [(24, 2), (4, 5, 6, 1)])
+def test_an_mlp_takes_signals_and_volumes(shape):
+  x, label = inputs('Generator')
+  _, out = abstract(build('mlp.Generator', 'Generator', shape=shape), x, label)
+  critic = build('mlp.Discriminator', 'Discriminator')
+  assert abstract(critic, out, label)[1].logits.shape == (4,)
+
+
+# Phase shuffle.
+
+
+def test_phase_shuffle_mirrors_each_signal_by_its_own_shift():
+  signals = np.random.default_rng(0).normal(size=(400, 9, 2))
+  signals = jnp.float32(signals)
+  by_layer = [np.asarray(layers.phase_shuffle(signals, signals, 2, layer=i))
+              for i in (0, 1)]
+  shifts = []
+  for out in by_layer:
+    found = []
+    for x, y in zip(np.asarray(signals), out, strict=True):
+      mirrored = np.pad(x, ((2, 2), (0, 0)), mode='reflect')
+      found.append([i for i in range(5) if (mirrored[i:i + 9] == y).all()])
+    assert all(len(f) == 1 for f in found)
+    shifts.append(np.ravel(found))
+    # Uniform: 80 of each, with a deviation of 8.
+    assert (np.abs(np.bincount(shifts[-1], minlength=5) - 80) < 32).all()
+  assert (shifts[0] != shifts[1]).mean() > 0.6  # 0.8 if independent
+  # An example's shift is its own, whatever the batch and its last digits.
+  part = layers.phase_shuffle(signals[7:9], signals[7:9] * (1 + 1e-7), 2,
+                              layer=0)
+  np.testing.assert_array_equal(part, by_layer[0][7:9])
+
+
+def test_a_critic_with_phase_shuffle_has_second_derivatives():
+  model = build('dcgan.Discriminator', 'Discriminator', kernel=5, stride=2,
+                norm='none', phase_shuffle=2, activation='tanh')
+  x, label = inputs('Discriminator', (32, 1))
+  params, stats = some_variables(model, x, label)
+
+  def penalty(params):
+    return jnp.sum(jax.grad(lambda x: jnp.sum(model.apply(
+        params, stats, x, label, train=True)[0].logits))(x) ** 2)
+
+  slopes = jax.jit(jax.grad(penalty))(params)
+  assert all(np.isfinite(g).all() for g in jax.tree.leaves(slopes))
+  assert np.abs(slopes['Conv_0']['kernel']).max() > 0
+  with pytest.raises(ValueError, match='use phase_shuffle=0'):
+    model.init(KEY, *inputs('Discriminator', (8, 8, 1)))

@@ -4,7 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from plain_conv import assert_close, normal, plain, plain_transpose
+from plain_conv import (
+  assert_close,
+  normal,
+  plain,
+  plain_transpose,
+  to_second_order,
+)
 
 from gan_jax.ops import conv as ops
 from gan_jax.ops.conv import conv, conv_transpose
@@ -36,7 +42,7 @@ def test_conv_and_its_transpose_equal_lax(size, i, o, window, stride, padding):
 
   def both(conv, transpose):
     return jax.jit(lambda x, y, k, swapped: [
-        *_to_second_order(conv, x, k), *_to_second_order(transpose, y, swapped)
+        *to_second_order(conv, x, k), *to_second_order(transpose, y, swapped)
     ])(x, y, kernel, swapped)
 
   got = both(lambda x, k: conv(x, k, stride=stride, padding=padding),
@@ -83,20 +89,6 @@ def test_plain_ends_with_its_block():
     assert 'conv' not in names()
     raise KeyError
   assert 'conv' in names()
-
-
-def _to_second_order(function, x, kernel):
-  """Value, gradients, and gradients of a gradient penalty."""
-  weight = normal(3, *jax.eval_shape(function, x, kernel).shape)
-
-  def loss(x, kernel):
-    return jnp.sum(jnp.tanh(function(x, kernel)) * weight)
-
-  def penalty(x, kernel):
-    return sum(jnp.sum(g ** 2) for g in jax.grad(loss, (0, 1))(x, kernel))
-
-  return (function(x, kernel), jax.grad(loss, (0, 1))(x, kernel),
-          jax.grad(penalty, (0, 1))(x, kernel))
 
 
 def test_forward_mode_and_linear_transpose():

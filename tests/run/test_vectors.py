@@ -89,15 +89,16 @@ def test_gradient_penalties_take_vectors(penalty):
 
 @pytest.mark.parametrize('changes, words', [
     (dict(generator=dict(name='dcgan.Generator')),
-     r'dcgan.Generator needs images .* vectors \[2\]'),
+     r'dcgan.Generator needs signals, images or volumes, .* vectors \[2\]'),
     (dict(discriminator=dict(name='pooling_cnn.Discriminator')),
      'use discriminator=mlp.Discriminator'),
     (dict(augment=(dict(name='translation'),)),
-     r'augment translation .* vectors \[2\]'),
-    (dict(augment=(dict(name='horizontal_flip'),)), 'leave it out'),
+     r'translation: made for images, the data are vectors \[2\]; leave'),
+    (dict(augment=(dict(name='ada'), dict(name='horizontal_flip'))),
+     'ada, horizontal_flip: made for images'),
     (dict(evaluators=(dict(name='stacked_coverage'),)),
      'not three digits in the channels'),
-    (dict(data=RING | dict(flip=True)), 'data.flip'),
+    (dict(data=RING | dict(flip=True)), 'data.flip.* are vectors'),
 ])
 def test_what_needs_images_says_so(changes, words):
   with pytest.raises(ConfigError, match=words):

@@ -14,11 +14,20 @@ from gan_jax.data.sources.arrays import fashion_mnist, idx, mnist, mnist10k, npz
 from gan_jax.data.sources.auto import auto
 from gan_jax.data.sources.dicom import dicom
 from gan_jax.data.sources.folder import folder
+from gan_jax.data.sources.records import lmdb, parquet
 from gan_jax.data.sources.rows import hdf5, npy
-from gan_jax.data.sources.synthetic import grid, noise, ring, stacked_mnist
-from gan_jax.data.sources.tables import lmdb, parquet
+from gan_jax.data.sources.synthetic import (
+  grid,
+  noise,
+  ring,
+  solids,
+  stacked_mnist,
+  tones,
+)
+from gan_jax.data.sources.table import table
 from gan_jax.data.sources.tfds import tfds
 
 __all__ = ['auto', 'dicom', 'fashion_mnist', 'folder', 'grid', 'hdf5', 'idx',
            'lmdb', 'mnist', 'mnist10k', 'noise', 'npy', 'npz', 'parquet',
-           'ring', 'stacked_mnist', 'tfds', 'webdataset', 'zip']
+           'ring', 'solids', 'stacked_mnist', 'table', 'tfds', 'tones',
+           'webdataset', 'zip']

@@ -1,30 +1,30 @@
 """Images in archives, read in place: zip files and WebDataset's tar files."""
 
+import contextlib
 import json
 import os
 import posixpath
 import tarfile
+import threading
 import time
 import zipfile
-from typing import Literal
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import collection, images, sniff
+from gan_jax.data.blocks import package
+from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, list_folder, one_error, printable
 from gan_jax.data.images import Geometry
 from gan_jax.data.label_values import NOTHING, Labels, of_texts
 from gan_jax.data.labels import STYLEGAN, labels_of, of_split
 from gan_jax.data.prepare import Source
-from gan_jax.data.sources.folder import check_share
+from gan_jax.data.values import Scale
 
-_AS_THEY_ARE = Geometry()
-_BadImage = Literal['refuse', 'skip']
 _MAX_LABELS = 1 << 28  # bytes of a file of labels
 
 
-def zip(*, path, labels='auto', label_key='', split='',
-        on_bad_image: _BadImage = 'refuse', max_bad=0.01,
-        value_range: str | tuple = 'auto', geometry=_AS_THEY_ARE) -> Source:
+def zip(*, path, labels='auto', label_key='', split='', reading=Reading(),
+        scale=Scale(), geometry=Geometry()) -> Source:
   """The images of a zip file, such as StyleGAN's, in the order of their names.
 
   Decoded once, into the cache, as `folder` does it.
@@ -35,78 +35,103 @@ def zip(*, path, labels='auto', label_key='', split='',
       rest as of `folder`; files of labels are in the archive.
     label_key: as of `folder`.
     split: as of `folder`.
-    on_bad_image: as of `folder`.
-    max_bad: as of `folder`.
-    value_range: as of `folder`.
+    reading: as of `folder`.
+    scale: as of `folder`.
     geometry: applied to every image.
   """
-  check_share(max_bad)
   path = check_file(path)
-  listed_at, status = time.time_ns(), os.stat(path)
+  listed_at = time.time_ns()
+  with _open_zip(path) as opened:
+    archive = _Zip(path, opened)
+    in_file = archive.has_labels(labels)
+    if labels == 'auto':
+      labels = STYLEGAN if in_file else 'folders'
+    files = archive.files()
+    taken, said = of_split([file.path for file in files], split)
+    left = {file.path for file in files}.difference(taken) if in_file else ()
+    taken = set(taken)
+
+    def label(paths, refused):
+      try:
+        return labels_of(labels, paths, [*refused, *sorted(left)],
+                         archive.where, archive.text, label_key)
+      except DataError as error:
+        raise DataError(f'{path!r}: {error}') from error
+
+    return collection.load(
+        path, [file for file in files if file.path in taken], archive.contents,
+        label, listed_at=listed_at, reading=reading, scale=scale,
+        geometry=geometry, notices=said)
+
+
+def _open_zip(path):
   with one_error(path, 'zip file'):
     try:
-      archive = zipfile.ZipFile(path)
+      return zipfile.ZipFile(path)
     except zipfile.BadZipFile:
       sniff.refuse(path, 'zip')
       raise
-  with archive:
-    members = {info.filename: info for info in archive.infolist()
-               if not info.is_dir()}
-    leaving = [name for name in members if _leaves(name)]
+
+
+class _Zip:
+  """A zip file, none of whose names leads out of it."""
+
+  def __init__(self, path, archive):
+    self._path, self._archive = path, archive
+    self._members = {info.filename: info for info in archive.infolist()
+                     if not info.is_dir()}
+    leaving = [name for name in self._members if _leaves(name)]
     if leaving:
       raise DataError(f"{path!r}: '{printable(leaving[0])}' leads out of the "
                       f'archive ({len(leaving):,} such names); write it again')
+
+  def has_labels(self, labels) -> bool:
+    """Whether labels are in a file, which may be of the whole set."""
+    return STYLEGAN in self._members or labels not in ('auto', 'folders')
+
+  def files(self):
+    """The images; DataError if there are none."""
+    when = os.stat(self._path).st_mtime_ns
     files = [collection.File(
-        name, info.file_size, status.st_mtime_ns, info.CRC,
+        name, info.file_size, when, info.CRC,
         'encrypted: write the archive without a password' if
         info.flag_bits & 1 else '')
-        for name, info in sorted(members.items()) if _is_image(name)]
+        for name, info in sorted(self._members.items()) if _is_image(name)]
     if not files:
-      sniff.refuse(path, 'zip')
-      raise DataError(f'{path!r}: no image among its {len(members):,} files; '
-                      f'their suffixes are {" ".join(sniff.SUFFIXES)}')
+      sniff.refuse(self._path, 'zip')
+      raise DataError(f'{self._path!r}: no image among its '
+                      f'{len(self._members):,} files; their suffixes are '
+                      f'{" ".join(sniff.SUFFIXES)}')
+    return files
 
-    def read(name, limit=images.MAX_BYTES):
-      with one_error(f'{path}/{printable(name)}', 'file'):
-        if members[name].file_size > limit:
-          raise DataError(f'over {limit:,} bytes')
-        return archive.read(members[name])
+  def contents(self, name):
+    """Bytes of an image; OSError if they cannot be had."""
+    try:
+      return self._read(name, images.MAX_BYTES)
+    except DataError as error:
+      raise OSError(0, 'damaged, encrypted or of an unknown compression'
+                    ) from error
 
-    def contents(name):
-      try:
-        return read(name)
-      except DataError as error:
-        raise OSError(0, 'damaged, encrypted or of an unknown compression'
-                      ) from error
+  def where(self, name):
+    """Name of a file of labels; DataError if there is none."""
+    if name not in self._members:
+      raise DataError(f'labels={name!r}: no such file in the archive; '
+                      f"'auto', 'folders' and 'none' need none")
+    return name
 
-    def where(name):
-      if name not in members:
-        raise DataError(f'{path!r}: labels={name!r}: no such file in the '
-                        f"archive; 'auto', 'folders' and 'none' need none")
-      return name
+  def text(self, name):
+    """Text of a file of labels."""
+    return self._read(name, _MAX_LABELS).decode('utf-8-sig', 'surrogateescape')
 
-    def label(paths, refused):
-      wanted = labels
-      if labels == 'auto':
-        wanted = STYLEGAN if STYLEGAN in members else 'folders'
-      return _named(path, lambda: labels_of(
-          wanted, paths, [*refused, *left], where,
-          lambda name: read(name, _MAX_LABELS).decode(
-              'utf-8-sig', 'surrogateescape'), label_key))
-
-    taken, said = of_split([file.path for file in files], split)
-    left = sorted({file.path for file in files}.difference(taken)) if (
-        STYLEGAN in members or labels not in ('auto', 'folders')) else []
-    taken = set(taken)
-    return collection.load(
-        path, [file for file in files if file.path in taken], contents, label,
-        listed_at=listed_at, skip_bad=on_bad_image == 'skip', max_bad=max_bad,
-        geometry=geometry, notices=said, value_range=value_range)
+  def _read(self, name, limit):
+    with one_error(f'{self._path}/{printable(name)}', 'file'):
+      if self._members[name].file_size > limit:
+        raise DataError(f'over {limit:,} bytes')
+      return self._archive.read(self._members[name])
 
 
-def webdataset(*, path, label_key='', on_bad_image: _BadImage = 'refuse',
-               max_bad=0.01, value_range: str | tuple = 'auto',
-               geometry=_AS_THEY_ARE) -> Source:
+def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
+               geometry=Geometry()) -> Source:
   """The images of WebDataset's tar files, in their order.
 
   Members of one name up to its first dot make an example: its image, and its
@@ -114,36 +139,44 @@ def webdataset(*, path, label_key='', on_bad_image: _BadImage = 'refuse',
   an example is looked at, pickles (`.pyd`, `.pth`) least of all.
 
   Args:
-    path: a tar file, not compressed, or a folder of such.
+    path: a tar file or a folder of such. A gzipped one needs indexed_gzip,
+      which remembers places from which it can be unpacked.
     label_key: suffix of the file that is the label, such as 'cls', or a key of
       the JSON file; '' for cls, then label; 'none' for unlabelled. What becomes
       of labels: `label_values.of_texts`.
-    on_bad_image: as of `folder`.
-    max_bad: as of `folder`.
-    value_range: as of `folder`.
+    reading: as of `folder`.
+    scale: as of `folder`.
     geometry: applied to every image.
   """
-  check_share(max_bad)
   root = os.path.abspath(os.path.expanduser(os.fspath(path)))
   listed_at = time.time_ns()
   shards = [root]
   if os.path.isdir(root):
     shards = [os.path.join(root, name) for name in list_folder(root)
-              if name.endswith('.tar')]
+              if name.endswith(('.tar', '.tar.gz', '.tgz'))]
     if not shards:
       sniff.refuse(root, 'webdataset')
       raise DataError(f'{root!r}: no .tar file in this folder')
   places, files, texts = {}, [], {}
-  for shard in shards:
-    _list_shard(shard, label_key, places, files, texts)
+  with contextlib.ExitStack() as stack:
+    for path in shards:
+      _list_shard(stack.enter_context(_Shard(path)), label_key, places, files,
+                  texts)
+    return _load_shards(root, shards, label_key, places, files, texts,
+                        listed_at=listed_at, reading=reading, scale=scale,
+                        geometry=geometry)
+
+
+def _load_shards(root, shards, label_key, places, files, texts, **more):
   if not files:
     raise DataError(f'{root!r}: no image in its {len(shards):,} tar files')
 
   def read(name):
     shard, offset, size = places[name]
-    with open(shard, 'rb') as file:
-      file.seek(offset)
-      return file.read(size)
+    try:
+      return shard.read(offset, size)
+    except DataError as error:
+      raise OSError(0, 'damaged or truncated') from error
 
   def label(paths, refused):
     del refused
@@ -157,33 +190,59 @@ def webdataset(*, path, label_key='', on_bad_image: _BadImage = 'refuse',
                       f"label_key='none' ignores labels")
     return of_texts(found.values(), repr(root))
 
-  return collection.load(
-      root, files, read, label, listed_at=listed_at,
-      skip_bad=on_bad_image == 'skip', max_bad=max_bad, geometry=geometry,
-      notices=[], value_range=value_range)
+  return collection.load(root, files, read, label, notices=[], **more)
+
+
+class _Shard:
+  """A tar file, gzipped or not, of which any part can be read."""
+
+  def __init__(self, path):
+    self.path, self._lock = check_file(path), threading.Lock()
+    if sniff.head(self.path, 2) != b'\x1f\x8b':
+      self._file = open(self.path, 'rb')
+      self.size = os.path.getsize(self.path)
+      return
+    library = package('indexed_gzip', 'webdataset')
+    with one_error(self.path, 'gzipped tar file'):
+      self._file = library.IndexedGzipFile(self.path)
+      self._file.build_full_index()
+      self.size = self._file.seek(0, os.SEEK_END)
+      self._file.seek(0)
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
+    self._file.close()
+
+  def read(self, offset, size) -> bytes:
+    """A part; DataError if it cannot be had."""
+    with self._lock, one_error(self.path, 'tar file'):
+      self._file.seek(offset)
+      return self._file.read(size)
+
+  def archive(self):
+    """The open tar file; DataError if it is none."""
+    with one_error(self.path, 'tar file'):
+      try:
+        return tarfile.open(fileobj=self._file, mode='r:')
+      except tarfile.ReadError:
+        sniff.refuse(self.path, 'webdataset')
+        raise
 
 
 def _list_shard(shard, label_key, places, files, texts):
-  """Adds the members of a tar file, whose images are not read."""
-  shard = check_file(shard)
-  status, base = os.stat(shard), os.path.basename(shard)
-  if sniff.head(shard, 2) == b'\x1f\x8b':
-    raise DataError(f'{shard!r}: compressed, so that no image can be read by '
-                    f'itself; gunzip it once')
-  with one_error(shard, 'tar file'):
-    try:
-      archive = tarfile.open(shard, 'r:')
-    except tarfile.ReadError:
-      sniff.refuse(shard, 'webdataset')
-      raise
-    end = 0
-    with archive:
+  """Adds the members of a `_Shard`, whose images are not read."""
+  path = shard.path
+  status, base, end = os.stat(path), os.path.basename(path), 0
+  with shard.archive() as archive:
+    with one_error(path, 'tar file'):
       for member in archive:
         end = member.offset_data + member.size
         if not member.isfile():
           continue
         if _leaves(member.name):
-          raise DataError(f"{shard!r}: '{printable(member.name)}' leads out of "
+          raise DataError(f"{path!r}: '{printable(member.name)}' leads out of "
                           f'the archive; write it again')
         name = f'{base}/{member.name}'
         suffix = name[len(_key(name)) + 1:].lower()
@@ -192,7 +251,7 @@ def _list_shard(shard, label_key, places, files, texts):
           places[name] = shard, member.offset_data, member.size
           files.append(collection.File(
               name, member.size, status.st_mtime_ns, status.st_ctime_ns,
-              'truncated' if ends > status.st_size else ''))
+              'truncated' if ends > shard.size else ''))
         elif suffix == (label_key or 'cls') and member.size < 1000:
           text = archive.extractfile(member).read().decode()
           texts[_key(name)] = text.strip()
@@ -205,8 +264,8 @@ def _list_shard(shard, label_key, places, files, texts):
             value = '|'.join(value) or NOTHING
           if isinstance(value, int | float | str):
             texts.setdefault(_key(name), str(value))
-  if -end // 512 * -512 >= status.st_size:  # a block of zeros should follow
-    raise DataError(f'{shard!r}: truncated, as its end is not marked: download '
+  if -end // 512 * -512 >= shard.size:  # a block of zeros should follow
+    raise DataError(f'{path!r}: truncated, as its end is not marked: download '
                     f'or write it again')
 
 
@@ -224,11 +283,3 @@ def _is_image(name) -> bool:
 def _leaves(name) -> bool:
   return name.startswith(('/', '\\')) or '..' in name.replace(
       '\\', '/').split('/') or name[1:2] == ':'
-
-
-def _named(path, make):
-  """Errors of labels begin with the archive."""
-  try:
-    return make()
-  except DataError as error:
-    raise DataError(f'{path!r}: {error}') from error

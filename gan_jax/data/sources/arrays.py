@@ -17,11 +17,13 @@ from gan_jax.base.errors import DataError
 from gan_jax.data import files, sniff
 from gan_jax.data.label_values import Labels, of_array
 from gan_jax.data.prepare import (
+  Layout,
   Source,
+  as_examples,
   as_images,
   make_source,
-  scaled_images,
 )
+from gan_jax.data.values import Scale
 
 _MNIST_LICENCE = 'CC BY-SA 3.0'
 UNLABELLED = 'none'
@@ -52,25 +54,22 @@ def mnist10k() -> Source:
       licence=_MNIST_LICENCE)
 
 
-def npz(*, path, image_key='', label_key='', label_index=-1,
-        value_range: str | tuple = 'auto', slices='') -> Source:
-  """Images, and labels if there are any, of one npz file.
+def npz(*, path, image_key='', label_key='', label_index=-1, layout=Layout(),
+        scale=Scale()) -> Source:
+  """Examples, and labels if there are any, of one npz file.
 
   Args:
     path: the file; read without pickle.
-    image_key: name of the images, '' to guess: images, image, x, data, x_train,
-      train_images or arr_0 in any case, or the only array of three or more
-      axes. Two candidates are an error. Valid images: `prepare.as_images`.
+    image_key: name of the examples, '' to guess: images, image, x, data,
+      x_train, train_images or arr_0 in any case, or the only array of three or
+      more axes. Two candidates are an error.
     label_key: name of the labels, '' to guess: the partner of the images
       (x_test: y_test), else labels, label, y or targets, else unlabelled.
       'none' for unlabelled. What becomes of labels: `label_values.of_array`.
     label_index: of several labels per image [N, K], the column that is the
       class, instead of a label vector.
-    value_range: numbers that become black and white, such as (0, 4095); 'data'
-      for the smallest and largest; 'auto' for (0, 255) of integers, (0, 1) or
-      (-1, 1) of floats.
-    slices: 'axial', 'coronal' or 'sagittal' slices of volumes [N, D, H, W] as
-      images; 'none' if what looks like volumes are images of many channels.
+    layout: what the axes are.
+    scale: black and white.
   """
   if isinstance(path, str | os.PathLike) and os.path.isdir(path):
     sniff.refuse(path, 'npz')
@@ -78,20 +77,20 @@ def npz(*, path, image_key='', label_key='', label_index=-1,
   headers = _npz_headers(path)
   image_key, label_key = guess(path, headers, image_key, label_key)
   array = _npz_array(path, headers, image_key)
-  images, notices = scaled_images(
-      array, f'{path!r}, array {image_key!r}', value_range=value_range,
-      slices=slices)
+  examples, units, notices = as_examples(
+      array, f'{path!r}, array {image_key!r}', scale, layout)
   labels = Labels()
   if label_key != UNLABELLED:
     labels = of_array(
         _npz_array(path, headers, label_key), len(array),
         f"{path!r}, array {label_key!r} (label_key='none' ignores it)",
         label_index=label_index)
-    labels = labels.of(np.arange(len(images)) // (len(images) // len(array)))
-  notices += labels.notices
+    each = len(examples) // len(array)  # slices of a volume
+    labels = labels.of(np.arange(len(examples)) // each)
+  notices = [*notices, *labels.notices]
   name = os.path.splitext(os.path.basename(path))[0]
-  return make_source(images, labels.values, labels.num_classes, name=name,
-                     **labels.described(),
+  return make_source(examples, labels.values, labels.num_classes, name=name,
+                     units=units, rate=layout.rate, **labels.described(),
                      report={'notices': notices} if notices else {})
 
 

@@ -10,20 +10,20 @@ import numpy as np
 from gan_jax.base.errors import DataError
 from gan_jax.data import images, sniff, values
 from gan_jax.data.blocks import package
+from gan_jax.data.collection import Form, Reading
 from gan_jax.data.files import reason
 from gan_jax.data.images import BadImageError, Geometry
 from gan_jax.data.prepare import Source
 from gan_jax.data.sources.folder import check_folder, find, load
+from gan_jax.data.values import Scale
 
-_AS_THEY_ARE = Geometry()
 # A transfer syntax that inflates to anything before a header can be seen.
 _DEFLATED, _HEAD = b'1.2.840.10008.1.2.1.99', 1000
 
 
 def dicom(*, path, labels='folders', label_key='', split='',
-          window: Literal['none', 'file'] = 'none',
-          on_bad_image: Literal['refuse', 'skip'] = 'refuse', max_bad=0.01,
-          value_range: str | tuple = 'auto', geometry=_AS_THEY_ARE) -> Source:
+          window: Literal['none', 'file'] = 'none', reading=Reading(),
+          scale=Scale(), geometry=Geometry()) -> Source:
   """The DICOM files of one frame below a folder, as `folder` reads images.
 
   Found by suffix (.dcm, .dicom) or content. Numbers are those after rescale
@@ -38,16 +38,15 @@ def dicom(*, path, labels='folders', label_key='', split='',
     split: as of `folder`.
     window: 'file' applies the VOI LUT or the first window of each file, as a
       viewer would; for one window (centre, width) of all, value_range.
-    on_bad_image: as of `folder`.
-    max_bad: as of `folder`.
-    value_range: as of `folder`, in numbers after the rescale: (-160, 240) of
-      Hounsfield units, for example.
+    reading: as of `folder`.
+    scale: in numbers after the rescale, such as value_range=(-160, 240) in
+      Hounsfield units.
     geometry: applied to every image.
 
   Raises:
     DataError: pydicom is not installed, or a problem of the files.
   """
-  root = check_folder(path, max_bad, 'dicom')
+  root = check_folder(path, 'dicom')
   codec = _Codec(package('pydicom', 'dicom'), package('pydicom.pixels',
                                                       'dicom'), window)
   listed_at = time.time_ns()
@@ -56,9 +55,10 @@ def dicom(*, path, labels='folders', label_key='', split='',
   if not files:
     sniff.refuse(root, 'dicom')
     raise DataError(f'{root!r}: no DICOM among its {others.total():,} files')
-  return load(root, files, labels, label_key, split, on_bad_image, max_bad,
-              listed_at=listed_at, geometry=geometry, notices=notices,
-              value_range=value_range, codec=codec, reading=('dicom', window))
+  return load(root, files, labels, label_key, split, listed_at=listed_at,
+              reading=reading,
+              scale=scale, geometry=geometry, notices=notices,
+              form=Form(codec, options=('dicom', window)))
 
 
 class _Codec(NamedTuple):
@@ -79,9 +79,9 @@ class _Codec(NamedTuple):
   def span(self, data):
     return self._read(data)[1]
 
-  def decode(self, data, black, white):
+  def decode(self, data, black, white, dtype):
     array, _, inverted = self._read(data)
-    array = values.as_bytes(array, black, white)
+    array = values.scaled(array, black, white, dtype)
     array = array if array.ndim == 3 else array[..., None]
     return 255 - array if inverted else array
 

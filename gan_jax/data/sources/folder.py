@@ -5,27 +5,26 @@ import json
 import os
 import stat
 import time
-from typing import Literal
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import collection, sniff
+from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, one_error, printable, reason
 from gan_jax.data.images import Geometry
 from gan_jax.data.label_values import Labels
 from gan_jax.data.labels import STYLEGAN, labels_of, of_split
 from gan_jax.data.prepare import Source
+from gan_jax.data.values import Scale
 
 SUFFIXES = sniff.SUFFIXES
-_AS_THEY_ARE = Geometry()
 
 
-def folder(*, path, labels='folders', label_key='', split='',
-           on_bad_image: Literal['refuse', 'skip'] = 'refuse', max_bad=0.01,
-           value_range: str | tuple = 'auto', geometry=_AS_THEY_ARE) -> Source:
+def folder(*, path, labels='folders', label_key='', split='', reading=Reading(),
+           scale=Scale(), geometry=Geometry()) -> Source:
   """The images below a folder, in the order of their paths.
 
   Found by suffix (`SUFFIXES`) or else by content, decoded by content: PNG,
-  JPEG, WebP, GIF, BMP, TIFF and PPM. All become 8 bits and one number of
+  JPEG, WebP, GIF, BMP, TIFF and PPM. All get one number of
   channels: grey if all are grey, else RGB (palettes count as colour), unless
   `channels` is set. Alpha is composited on `background`. EXIF rotation is
   applied, colour profiles are not.
@@ -51,20 +50,15 @@ def folder(*, path, labels='folders', label_key='', split='',
       if they hold only 0 and 1.
     split: the outermost folder to take; '' for train if the outermost folders
       are train, val and test, 'all' for all.
-    on_bad_image: 'refuse' or 'skip' unusable files; `report` of the source
-      lists those skipped.
-    max_bad: share of the files that may be skipped, in [0, 1).
-    value_range: stored numbers that become black and white: (0, 4095), 'data'
-      for the smallest and largest of the set, or 'auto': 255 is white in 8
-      bits, of 16-bit grey the largest number of the bits that the set uses, so
-      65535, or 4095 of 12 bits; floating point is refused.
+    reading: whether unusable files are skipped.
+    scale: black and white of deep grey and floating point.
     geometry: applied to every image.
 
   Raises:
     DataError: no images, bad images (all in one message), several sizes without
       a resize, bad labels or arguments.
   """
-  root = check_folder(path, max_bad)
+  root = check_folder(path)
   listed_at = time.time_ns()
   files, others, notices = find(root, sniff.is_image)
   if not files:
@@ -78,16 +72,14 @@ def folder(*, path, labels='folders', label_key='', split='',
   if others:
     notices.append(f'{others.total():,} other files are no images: '
                    f'{_counts(others)}')
-  return load(root, files, labels, label_key, split, on_bad_image, max_bad,
-              listed_at=listed_at, geometry=geometry, notices=notices,
-              value_range=value_range)
+  return load(root, files, labels, label_key, split, listed_at=listed_at,
+              reading=reading, scale=scale, geometry=geometry, notices=notices)
 
 
-def check_folder(path, max_bad, kind='folder') -> str:
+def check_folder(path, kind='folder') -> str:
   """Absolute path of a folder; DataError for anything else."""
   if not isinstance(path, str | os.PathLike) or not os.fspath(path):
     raise DataError(f'path={path!r}: the path of a folder is needed')
-  check_share(max_bad)
   root = os.path.abspath(os.path.expanduser(os.fspath(path)))
   if os.path.isfile(root):
     sniff.refuse(root, kind)
@@ -97,14 +89,7 @@ def check_folder(path, max_bad, kind='folder') -> str:
   return root
 
 
-def check_share(max_bad):
-  """DataError if `max_bad` is no share."""
-  if not 0 <= max_bad < 1:
-    raise DataError(f'max_bad={max_bad!r}: must be a share in [0, 1)')
-
-
-def load(root, files, labels, label_key, split, on_bad_image, max_bad, *,
-         notices, **more) -> Source:
+def load(root, files, labels, label_key, split, *, notices, **more) -> Source:
   """The images of a folder's files; arguments as of `folder`."""
   def read(name):
     with open(os.path.join(root, name), 'rb') as file:
@@ -140,9 +125,7 @@ def load(root, files, labels, label_key, split, on_bad_image, max_bad, *,
       left = sorted({file.path for file in files}.difference(taken))
     taken = set(taken)
     files, notices = [f for f in files if f.path in taken], [*notices, *said]
-  return collection.load(
-      root, files, read, label, skip_bad=on_bad_image == 'skip',
-      max_bad=max_bad, notices=notices, **more)
+  return collection.load(root, files, read, label, notices=notices, **more)
 
 
 def _counts(others) -> str:

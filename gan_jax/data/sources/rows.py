@@ -1,34 +1,33 @@
-"""Arrays of images on a disk, read row by row: HDF5 and npy."""
+"""Arrays of examples on a disk, read row by row: HDF5 and npy."""
 
 import math
 import os
 import time
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import collection, images, sniff, values
 from gan_jax.data.blocks import Blocks, check_declared, package
+from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, one_error, printable
 from gan_jax.data.images import Geometry
 from gan_jax.data.label_values import Labels, of_array
 from gan_jax.data.prepare import (
+  Layout,
   Source,
-  as_slices,
-  check_layout,
+  check_numbers,
 )
 from gan_jax.data.sources.arrays import UNLABELLED, guess
-from gan_jax.data.sources.folder import check_share
+from gan_jax.data.values import Scale
 
-_AS_THEY_ARE = Geometry()
-_BadImage = Literal['refuse', 'skip']
 _ROWS, _BYTES = 128, 1 << 24  # of a block, at most
 
 
 class _Rows(NamedTuple):
-  """Array [N, H, W] or [N, H, W, C] that is not in memory."""
+  """Array [N, ...] of examples that is not in memory."""
   shape: tuple
   dtype: np.dtype
   row: Callable  # index -> array [...]
@@ -36,47 +35,49 @@ class _Rows(NamedTuple):
 
 
 class _Codec(NamedTuple):
-  """Bytes of a row <-> pixels; see `collection.load`."""
-  shape: tuple  # of an image as stored
+  """Bytes of a row <-> an example; see `collection.Form`."""
+  shape: tuple  # of an example as stored
   dtype: np.dtype
   channels_first: bool
+  kind: str  # of `base.examples.KINDS`
 
-  def pixels(self, data):
+  def example(self, data):
     array = np.frombuffer(data, self.dtype).reshape(self.shape)
     array = np.moveaxis(array, 0, -1) if self.channels_first else array
-    return array if array.ndim == 3 else array[..., None]
+    return Layout().arranged(array[None], self.kind)[0]
 
   def read_header(self, data):
-    height, width, channels = self.pixels(data).shape
-    return images.Header(height, width, channels == 3, (), self.kind(),
+    height, width, channels = self.example(data).shape if (
+        self.kind == 'images') else (0, 0, 0)
+    return images.Header(height, width, channels == 3, (), self.numbers(),
                          channels)
 
-  def kind(self):
+  def numbers(self):
+    """Kind of the numbers, see `values.Span`."""
+    if self.kind == 'signals':
+      return 'signal'
     return 'bytes' if self.dtype == np.uint8 else 'array'
 
   def span(self, data):
-    return images.span_of(self.kind(), self.pixels(data))
+    return images.span_of(self.numbers(), self.example(data))
 
-  def decode(self, data, black=0, white=255):
-    return values.as_bytes(self.pixels(data), black, white)
+  def decode(self, data, black, white, dtype):
+    return values.scaled(self.example(data), black, white, dtype)
 
 
-def npy(*, path, labels='', label_index=-1, slices='',
-        on_bad_image: _BadImage = 'refuse', max_bad=0.01,
-        value_range: str | tuple = 'auto', geometry=_AS_THEY_ARE) -> Source:
-  """An array of images in a npy file; it may be larger than memory.
+def npy(*, path, labels='', label_index=-1, layout=Layout(), reading=Reading(),
+        scale=Scale(), geometry=Geometry()) -> Source:
+  """An array of examples in a npy file; it may be larger than memory.
 
   Args:
     path: the file; read without pickle.
     labels: path of a npy file of labels, '' for unlabelled.
     label_index: as of `npz`.
-    slices: as of `npz`.
-    on_bad_image: as of `folder`.
-    max_bad: as of `folder`.
-    value_range: as of `npz`.
+    layout: as of `npz`, but for vectors.
+    reading: as of `folder`.
+    scale: as of `npz`.
     geometry: applied to every image.
   """
-  check_share(max_bad)
   path = check_file(path)
   array = _open_npy(path)
   found = _open_npy(check_file(labels)) if labels else None
@@ -89,8 +90,8 @@ def npy(*, path, labels='', label_index=-1, slices='',
                     offset=array.offset + start * each * array.itemsize)
         .reshape(-1, *array.shape[1:]))).__getitem__
   rows = _Rows(array.shape, array.dtype, row)
-  return _load(path, rows, path, found, labels or '', label_index, slices,
-               on_bad_image, max_bad, value_range, geometry)
+  return _load(path, rows, repr(path), found, labels or '', label_index, layout,
+               reading=reading, scale=scale, geometry=geometry)
 
 
 def _open_npy(path):
@@ -106,10 +107,9 @@ def _block_of(row, chunk=1) -> int:
   return chunk * max(1, min(_ROWS, _BYTES // max(1, row)) // chunk)
 
 
-def hdf5(*, path, image_key='', label_key='', label_index=-1, slices='',
-         on_bad_image: _BadImage = 'refuse', max_bad=0.01,
-         value_range: str | tuple = 'auto', geometry=_AS_THEY_ARE) -> Source:
-  """Images, and labels if there are any, of an HDF5 file, such as BigGAN's.
+def hdf5(*, path, image_key='', label_key='', label_index=-1, layout=Layout(),
+         reading=Reading(), scale=Scale(), geometry=Geometry()) -> Source:
+  """Examples, and labels if there are any, of an HDF5 file, such as BigGAN's.
 
   Read block by block. Images [N, C, H, W] of 1, 3 or 4 channels are turned.
   What lies in other files, by links or as external or virtual data, is refused.
@@ -120,16 +120,14 @@ def hdf5(*, path, image_key='', label_key='', label_index=-1, slices='',
     label_key: path of the labels, '' to guess, 'none' for unlabelled; text is
       numbered.
     label_index: as of `npz`.
-    slices: as of `npz`.
-    on_bad_image: as of `folder`.
-    max_bad: as of `folder`.
-    value_range: as of `npz`.
+    layout: as of `npz`, but for vectors.
+    reading: as of `folder`.
+    scale: as of `npz`.
     geometry: applied to every image.
 
   Raises:
     DataError: h5py is not installed, or a problem of the file.
   """
-  check_share(max_bad)
   path = check_file(path)
   h5py = package('h5py', 'hdf5')
   if not sniff.head(path).startswith(b'\x89HDF'):
@@ -161,32 +159,33 @@ def hdf5(*, path, image_key='', label_key='', label_index=-1, slices='',
                   else labels[:])
     shape = data.shape
     first = (len(shape) == 4 and shape[1] in (1, 3, 4) and min(shape[2:]) > 4
-             and not slices)
+             and layout.holds in ('auto', 'images') and not layout.slices)
     row = data.dtype.itemsize * max(1, int(np.prod(shape[1:])))
     blocks = Blocks(_block_of(row, data.chunks[0] if data.chunks else 1),
                     lambda start, stop: data[start:stop])
     rows = _Rows(shape, data.dtype, blocks.__getitem__, first)
     return _load(path, rows, f'{path!r}, array {keys[0]!r}', labels, keys[1],
-                 label_index, slices, on_bad_image, max_bad, value_range,
-                 geometry)
+                 label_index, layout, reading=reading, scale=scale,
+                 geometry=geometry)
 
 
-def _load(path, rows, where, labels, label_key, label_index, slices,
-          on_bad_image, max_bad, value_range, geometry) -> Source:
+def _load(path, rows, where, labels, label_key, label_index, layout,
+          **more) -> Source:
   shape, dtype = rows.shape, rows.dtype
   if rows.channels_first:
     shape = (shape[0], *shape[2:], shape[1])
-  check_layout(shape, where if where != path else repr(path), slices)
-  if dtype.kind not in 'buif':
-    raise DataError(f'{where}: {dtype}; uint8, bool, integers or floats are '
-                    f'needed, an array [N, H, W] or [N, H, W, C]')
-  each, image = 1, rows.shape[1:]
-  if slices not in ('', 'none'):
-    example = as_slices(np.empty((1, *image), np.bool_), slices)
-    each, image = len(example), example.shape[1:]
+  kind = layout.kind(shape, where)
+  check_numbers(dtype, where)
+  if kind == 'vectors':
+    raise DataError(f'{where}: vectors are read from an npz only: '
+                    f'numpy.savez(path, x=x)')
+  each, stored = 1, rows.shape[1:]
+  if layout.slices:
+    example = layout.arranged(np.empty((1, *stored), np.bool_), kind)
+    kind, each, stored = 'images', len(example), example.shape[1:]
   listed_at, status = time.time_ns(), os.stat(path)
   total = shape[0] * each
-  files = [collection.File(f'image {i:0{len(str(total))}d}', 0,
+  files = [collection.File(f'{kind[:-1]} {i:0{len(str(total))}d}', 0,
                            status.st_mtime_ns, status.st_ctime_ns)
            for i in range(total)]
   found = Labels() if labels is None else of_array(
@@ -197,8 +196,8 @@ def _load(path, rows, where, labels, label_key, label_index, slices,
     row, part = divmod(int(name.split()[1]), each)
     with one_error(path, 'file'):
       array = rows.row(row)
-    if each > 1:
-      array = as_slices(array[None], slices)[part]
+    if layout.slices:
+      array = layout.arranged(array[None], 'volumes')[part]
     return np.ascontiguousarray(array).tobytes()
 
   def contents(name):
@@ -213,9 +212,11 @@ def _load(path, rows, where, labels, label_key, label_index, slices,
 
   notices = (['channels came first, [N, C, H, W]: turned']
              if rows.channels_first else [])
+  codec = _Codec(stored, dtype, rows.channels_first, kind)
+  example = codec.example(bytes(math.prod(stored) * dtype.itemsize))
   return collection.load(
-      path, files, contents, label, listed_at=listed_at,
-      skip_bad=on_bad_image == 'skip', max_bad=max_bad, geometry=geometry,
-      notices=notices, value_range=value_range,
-      codec=_Codec(image, dtype, rows.channels_first),
-      reading=(image, dtype.str, rows.channels_first, slices))
+      path, files, contents, label, listed_at=listed_at, notices=notices,
+      form=collection.Form(
+          codec, () if kind == 'images' else example.shape,
+          (stored, dtype.str, rows.channels_first, *layout), layout.rate),
+      **more)

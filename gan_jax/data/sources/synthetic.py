@@ -1,4 +1,4 @@
-"""Computed data sets, for mode coverage and benchmarks.
+"""Computed data sets, for mode coverage, benchmarks, signals and volumes.
 
 The same arguments give the same data in all versions: `pipeline.random_bits`.
 """
@@ -98,6 +98,77 @@ def noise(*, shape=(32, 32, 3), num_examples=2048, num_classes=0,
                      name='noise_' + 'x'.join(map(str, shape)))
 
 
+def tones(*, num_examples=1024, length=16_384,
+          pitches: tuple[float, ...] = (220.0, 440.0, 880.0), rate=16_000.0,
+          seed=0) -> Source:
+  """Struck tones, signals float32 [N, T, 1] in [-1, 1]; the label is the pitch.
+
+  Example i is of pitch k = i % len(pitches), in Hz. With the time t in seconds
+  it is a (1 - exp(-t / 0.004)) exp(-t / d) sin(2 pi (pitch t + phase)), 0
+  before t = 0, which is in the first eighth of the signal; a is in 0.5 .. 1, d
+  in 0.1 .. 0.5 of the signal's duration, the phase any.
+
+  Raises:
+    DataError: a pitch that is not between 0 and half the rate.
+  """
+  _at_least(1, num_examples=num_examples, length=length)
+  if not pitches or not all(0 < pitch < rate / 2 for pitch in pitches):
+    raise DataError(f'pitches={pitches!r}: must be above 0 Hz and below half '
+                    f'the rate, {rate / 2:g} Hz')
+  check_memory(4 * num_examples * length, f'tones of {length} samples')
+  labels = np.arange(num_examples) % len(pitches)
+  start, loud, decay, phase = _uniform(4 * num_examples, seed).reshape(
+      4, num_examples, 1)
+  signals = np.empty((num_examples, length, 1), np.float32)
+  duration = length / rate
+  for i in range(0, num_examples, _BLOCK // 16):
+    part = slice(i, i + _BLOCK // 16)
+    t = np.arange(length) / rate - start[part] * duration / 8
+    since = np.maximum(t, 0)
+    envelope = (0.5 + 0.5 * loud[part]) * -np.expm1(-since / 0.004) * np.exp(
+        -since / (duration * (0.1 + 0.4 * decay[part])))
+    pitch = np.array(pitches)[labels[part], None]
+    signals[part, :, 0] = envelope * np.sin(
+        2 * math.pi * (pitch * t + phase[part]))
+  return make_source(signals, labels, len(pitches), name=f'tones{len(pitches)}',
+                     class_names=tuple(f'{pitch:g} Hz' for pitch in pitches),
+                     units=(-1.0, 1.0), rate=float(rate))
+
+
+def solids(*, num_examples=1024, side=28, seed=0) -> Source:
+  """Balls, cubes and rings, volumes uint8 [N, side, side, side, 1].
+
+  Example i is of kind i % 3, white on black with a border of one voxel in
+  grey. In units of the side, its radius, half its edge or the outer radius of
+  the ring is r in 0.2 .. 0.35, its centre anywhere that keeps all of it inside;
+  the ring's axis is one of the three, its tube has the radius 0.3 r.
+  """
+  _at_least(1, num_examples=num_examples)
+  _at_least(8, side=side)
+  check_memory(num_examples * side ** 3, f'solids of {side}^3')
+  labels = np.arange(num_examples) % 3
+  drawn = _uniform(5 * num_examples, seed).reshape(num_examples, 5)
+  voxels = np.empty((num_examples, *(side,) * 3, 1), np.uint8)
+  line = (np.arange(side) + 0.5) / side
+  for i, (radius, axis, *centre) in enumerate(drawn):
+    radius = 0.2 + 0.15 * radius
+    place = [radius + (1 - 2 * radius) * c for c in centre]
+    a, b, c = np.roll([x - at for x, at in zip(
+        np.meshgrid(line, line, line, indexing='ij'), place, strict=True)],
+                      int(3 * axis), axis=0)
+    if labels[i] == 0:
+      outside = np.sqrt(a ** 2 + b ** 2 + c ** 2) - radius
+    elif labels[i] == 1:
+      outside = np.maximum(np.maximum(abs(a), abs(b)), abs(c)) - radius
+    else:
+      around = np.hypot(b, c) - 0.7 * radius
+      outside = np.hypot(around, a) - 0.3 * radius
+    # The share of a voxel that is inside, by its distance to the surface.
+    voxels[i, ..., 0] = np.rint(255 * np.clip(0.5 - outside * side, 0, 1))
+  return make_source(voxels, labels, 3, name=f'solids{side}',
+                     class_names=('ball', 'cube', 'ring'))
+
+
 def _gaussians(centres, count, std, seed, name):
   _at_least(1, num_examples=count)
   _at_least(0, std=std)
@@ -109,9 +180,14 @@ def _gaussians(centres, count, std, seed, name):
 
 def _normal(count, seed):
   """N(0, 1), float64 [count]. Box & Muller 1958."""
-  # (0, 1], so that the logarithm is finite.
-  u = ((_bits(2 * count, seed) >> np.uint64(11)) + 1.0) * 2.0 ** -53
+  # In (0, 1], so that the logarithm is finite.
+  u = _uniform(2 * count, seed) + 2.0 ** -53
   return np.sqrt(-2.0 * np.log(u[:count])) * np.cos(2 * math.pi * u[count:])
+
+
+def _uniform(count, seed):
+  """Uniform in [0, 1), float64 [count]."""
+  return (_bits(count, seed) >> np.uint64(11)) * 2.0 ** -53
 
 
 def _integers(count, below, seed, stream=0):

@@ -295,4 +295,4 @@ def _decode(key, examples, count, geometry, path):
   def finish():
     return {'labels': labels, 'sizes': dict(sizes.most_common(_SIZES))}, b''
 
-  return cache.write(key, (count, *shape), shaped(), finish)
+  return cache.write(key, (count, *shape), 'uint8', shaped(), finish)

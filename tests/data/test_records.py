@@ -5,12 +5,11 @@ import sys
 
 import numpy as np
 import pytest
+import sets
 from arrays import fails, load
 from image_files import encoded
 from set_files import lmdb as database
 from set_files import parquet as write
-
-from gan_jax.data import sources
 
 pytest.importorskip('lmdb')
 pytest.importorskip('pyarrow')
@@ -28,14 +27,14 @@ def test_hugging_faces_parquet(tmp_path):
   path = write(tmp_path / 'a.parquet', {
       'image': images(), 'label': [i % 2 for i in range(300)]}, FEATURES,
       row_group_size=70)
-  source = sources.parquet(path=path)
+  source = sets.parquet(path=path)
   np.testing.assert_array_equal(source.images, PIXELS)
   assert source.labels.tolist() == [i % 2 for i in range(300)]
   assert source.num_classes == 3
   assert source.class_names == ('ant', 'bee', 'cow')
   source = load(name='parquet', path=path, resize=(2, 2), classes=(1,))
   assert source.images.shape == (150, 2, 2, 3)
-  assert sources.parquet(path=path, label_key='none').num_classes == 0
+  assert sets.parquet(path=path, label_key='none').num_classes == 0
 
 
 def test_shards_and_splits(tmp_path):
@@ -44,15 +43,15 @@ def test_shards_and_splits(tmp_path):
     write(tmp_path / f'{name}.parquet', {
         'picture': [encoded(image) for image in PIXELS[2 * i:2 * i + 2]],
         'class': ['dog', 'cat']})
-  source = sources.parquet(path=tmp_path)
+  source = sets.parquet(path=tmp_path)
   np.testing.assert_array_equal(source.images, PIXELS[:4])
   assert source.class_names == ('cat', 'dog')
   assert source.labels.tolist() == [1, 0, 1, 0]
   assert 'split train' in source.report['notices'][0]
-  source = sources.parquet(path=tmp_path, split='test')
+  source = sets.parquet(path=tmp_path, split='test')
   np.testing.assert_array_equal(source.images, PIXELS[4:6])
   fails("split='dev'", 'train',
-        call=lambda: sources.parquet(path=tmp_path, split='dev'))
+        call=lambda: sets.parquet(path=tmp_path, split='dev'))
 
 
 def test_bad_rows_are_all_named(tmp_path):
@@ -61,8 +60,8 @@ def test_bad_rows_are_all_named(tmp_path):
   column.append({'bytes': None, 'path': 'a.png'})
   path = write(tmp_path / 'a.parquet', {'image': column})
   fails('3 of 5', 'row 1', 'null', 'row 2', 'web page', 'row 4',
-        call=lambda: sources.parquet(path=path))
-  source = sources.parquet(path=path, on_bad_image='skip', max_bad=0.7)
+        call=lambda: sets.parquet(path=path))
+  source = sets.parquet(path=path, on_bad_image='skip', max_bad=0.7)
   np.testing.assert_array_equal(source.images, PIXELS[[0, 3]])
 
 
@@ -70,7 +69,7 @@ def test_lists_and_several_columns_of_labels(tmp_path):
   path = tmp_path / 'a.parquet'
   def read(features=None, label_key='', **columns):
     write(path, {'image': images(PIXELS[:3]), **columns}, features)
-    return sources.parquet(path=path, label_key=label_key)
+    return load(name="parquet", path=path, label_key=label_key)
   kinds = {'_type': 'ClassLabel', 'names': ['ant', 'bee', 'cow']}
   for feature in ([kinds], {'_type': 'Sequence', 'feature': kinds}):
     source = read({'image': {'_type': 'Image'}, 'label': feature},
@@ -95,7 +94,7 @@ def test_lists_and_several_columns_of_labels(tmp_path):
 def test_bad_parquet(tmp_path):
   path = tmp_path / 'a.parquet'
   def call(**options):
-    return lambda: sources.parquet(path=path, **options)
+    return lambda: sets.parquet(path=path, **options)
   write(path, {'x': [1.0, 2.0]})
   fails('0 columns may be the images', "'x'", call=call())
   write(path, {'image': images(PIXELS[:2]), 'label': [0, None]})
@@ -116,35 +115,35 @@ def test_bad_parquet(tmp_path):
 def test_a_bomb_is_told_by_its_header(tmp_path):
   path = write(tmp_path / 'a.parquet', {'image': [bytes(10 ** 8)]},
                compression='zstd')
-  fails('declares 100,', 'bomb', call=lambda: sources.parquet(path=path))
+  fails('declares 100,', 'bomb', call=lambda: sets.parquet(path=path))
 
 
 def test_the_error_names_the_extra(tmp_path, monkeypatch):
   path = write(tmp_path / 'a.parquet', {'image': images(PIXELS[:2])})
   monkeypatch.setitem(sys.modules, 'pyarrow.parquet', None)
-  fails('pyarrow', 'gan_jax[parquet]', call=lambda: sources.parquet(path=path))
+  fails('pyarrow', 'gan_jax[parquet]', call=lambda: sets.parquet(path=path))
 
 
 def test_lmdb_of_lsun(tmp_path):
   path = database(tmp_path / 'a', {
       b'%040x' % i: encoded(image) for i, image in enumerate(PIXELS)
   } | {b'length': b'300'})
-  source = sources.lmdb(path=path)
+  source = sets.lmdb(path=path)
   np.testing.assert_array_equal(source.images, PIXELS)
   assert source.num_classes == 0
-  assert len(sources.lmdb(path=path / 'data.mdb').images) == 300
+  assert len(sets.lmdb(path=path / 'data.mdb').images) == 300
   # What the meta page counts and the file lacks would be a bus error.
   file = path / 'data.mdb'
   file.write_bytes(file.read_bytes()[:40_000])
-  fails('truncated', call=lambda: sources.lmdb(path=path))
+  fails('truncated', call=lambda: sets.lmdb(path=path))
   file.write_bytes(bytes(9000))
-  fails('damaged, or no LMDB', call=lambda: sources.lmdb(path=path))
+  fails('damaged, or no LMDB', call=lambda: sets.lmdb(path=path))
   file.write_bytes(b'')
-  fails('empty', call=lambda: sources.lmdb(path=path))
+  fails('empty', call=lambda: sets.lmdb(path=path))
 
 
 def test_pickles_in_an_lmdb_are_never_loaded(tmp_path):
   path = database(tmp_path / 'a', {b'0': encoded(PIXELS[0]), b'1':
                                    pickle.dumps((PIXELS[0], 3))})
   fails('1 of 2', "'1' no image", 'a pickle, which is never loaded',
-        call=lambda: sources.lmdb(path=path))
+        call=lambda: sets.lmdb(path=path))

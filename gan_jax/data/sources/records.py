@@ -1,17 +1,17 @@
-"""Encoded images in tables: parquet of Hugging Face, LMDB of LSUN."""
+"""Encoded images in records: parquet of Hugging Face, LMDB of LSUN."""
 
 import contextlib
 import json
 import os
 import threading
 import time
-from typing import Literal
 
 import numpy as np
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import collection, sniff
 from gan_jax.data.blocks import Blocks, check_declared, package
+from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, list_folder, one_error, printable
 from gan_jax.data.images import Geometry
 from gan_jax.data.label_values import (
@@ -25,19 +25,16 @@ from gan_jax.data.label_values import (
 )
 from gan_jax.data.prepare import Source
 from gan_jax.data.sources.arrays import UNLABELLED
-from gan_jax.data.sources.folder import check_share
+from gan_jax.data.values import Scale
 
-_AS_THEY_ARE = Geometry()
-_BadImage = Literal['refuse', 'skip']
 _ROWS = 128  # of a parquet file, read at a time
 _LABELS = ('label', 'labels', 'class', 'target')
 # Written beside the images: how many there are.
 _COUNTS = (b'length', b'__len__', b'num-samples', b'num_samples')
 
 
-def parquet(*, path, split='', image_key='', label_key='',
-            on_bad_image: _BadImage = 'refuse', max_bad=0.01,
-            value_range: str | tuple = 'auto', geometry=_AS_THEY_ARE) -> Source:
+def parquet(*, path, split='', image_key='', label_key='', reading=Reading(),
+            scale=Scale(), geometry=Geometry()) -> Source:
   """Images of a parquet file or a folder of such, as Hugging Face has them.
 
   Args:
@@ -50,71 +47,84 @@ def parquet(*, path, split='', image_key='', label_key='',
       vector; '' for the only ClassLabel, else label, labels, class or target,
       else unlabelled; 'none' for unlabelled. Lists are several labels per
       image; what becomes of labels: `label_values.of_texts` and `of_columns`.
-    on_bad_image: as of `folder`.
-    max_bad: as of `folder`.
-    value_range: as of `folder`.
+    reading: as of `folder`.
+    scale: as of `folder`.
     geometry: applied to every image.
 
   Raises:
     DataError: pyarrow is not installed, or a problem of the files.
   """
-  check_share(max_bad)
   root = os.path.abspath(os.path.expanduser(os.fspath(path)))
   shards, notices = _shards(root, split)
-  pq = package('pyarrow.parquet', 'parquet')
-  listed_at, files, found, keys = time.time_ns(), [], {}, None
-  labels = {}
+  listed_at = time.time_ns()
   with contextlib.ExitStack() as stack:
+    table = _Table(root, image_key, label_key)
     for shard in shards:
-      if sniff.head(shard, 4) != b'PAR1':
-        sniff.refuse(shard, 'parquet')
-      with one_error(shard, 'parquet file'):
-        # With a buffer, pages are read, not whole groups of rows.
-        table = stack.enter_context(pq.ParquetFile(
-            shard, buffer_size=1 << 20))
-        schema, meta = table.schema_arrow, table.metadata
-        check_declared(sum(meta.row_group(i).total_byte_size
-                           for i in range(meta.num_row_groups)), shard)
-        check_declared(meta.num_rows * 1000, shard)
-        keys = keys or _columns(root, schema, image_key, label_key)
-        for key in [keys[0], *keys[1]]:
-          if key not in schema.names:
-            raise DataError(f'{shard!r}: no column {key!r}; it has '
-                            f'{schema.names}')
-        for key in keys[1]:
-          labels.setdefault(key, []).extend(
-              table.read(columns=[key])[key].to_pylist())
-      status, base = os.stat(shard), os.path.basename(shard)
-      rows = _Column(table, keys[0])
-      for i in range(meta.num_rows):
-        name = f'{base} row {i}'
-        found[name] = rows, i, len(files)
-        files.append(collection.File(name, 0, status.st_mtime_ns,
-                                     status.st_ctime_ns))
-    if not files:
+      table.add(shard, stack)
+    if not table.files:
       raise DataError(f'{root!r}: no rows')
-
-    def read(name):
-      rows, i, _ = found[name]
-      with _as_os_error(name):
-        value = rows.blocks[i]
-      value = value.get('bytes') if isinstance(value, dict) else value
-      if value is None:
-        raise OSError(0, 'no image in this row, but null or a path')
-      return value
-
-    names = {key: _class_names(schema, key) for key in keys[1]}
-
-    def label(paths, refused):
-      del refused
-      rows = [found[name][2] for name in paths]
-      return _labels_of({key: [values[row] for row in rows]
-                         for key, values in labels.items()}, names, root)
-
     return collection.load(
-        root, files, read, label, listed_at=listed_at,
-        skip_bad=on_bad_image == 'skip', max_bad=max_bad, geometry=geometry,
-        notices=notices, value_range=value_range)
+        root, table.files, table.read, table.label, listed_at=listed_at,
+        reading=reading, scale=scale, geometry=geometry, notices=notices)
+
+
+class _Table:
+  """The rows of several parquet files; only labels are read at once."""
+
+  def __init__(self, root, image_key, label_key):
+    self._pq = package('pyarrow.parquet', 'parquet')
+    self._root, self._wanted = root, (image_key, label_key)
+    self._keys, self._names, self._places, self._labels = None, {}, {}, {}
+    self.files = []
+
+  def add(self, shard, stack):
+    """Opens a file, until the stack is left."""
+    if sniff.head(shard, 4) != b'PAR1':
+      sniff.refuse(shard, 'parquet')
+    with one_error(shard, 'parquet file'):
+      # With a buffer, pages are read, not whole groups of rows.
+      table = stack.enter_context(self._pq.ParquetFile(
+          shard, buffer_size=1 << 20))
+      schema, meta = table.schema_arrow, table.metadata
+      check_declared(sum(meta.row_group(i).total_byte_size
+                         for i in range(meta.num_row_groups)), shard)
+      check_declared(meta.num_rows * 1000, shard)
+      if not self._keys:
+        self._keys = _columns(self._root, schema, *self._wanted)
+        self._names = {key: _class_names(schema, key) for key in self._keys[1]}
+      image_key, label_keys = self._keys
+      for key in (image_key, *label_keys):
+        if key not in schema.names:
+          raise DataError(f'{shard!r}: no column {key!r}; it has '
+                          f'{schema.names}')
+      for key in label_keys:
+        self._labels.setdefault(key, []).extend(
+            table.read(columns=[key])[key].to_pylist())
+    status, base = os.stat(shard), os.path.basename(shard)
+    column = _Column(table, image_key)
+    for i in range(meta.num_rows):
+      name = f'{base} row {i}'
+      self._places[name] = column, i, len(self.files)
+      self.files.append(collection.File(name, 0, status.st_mtime_ns,
+                                        status.st_ctime_ns))
+
+  def read(self, name):
+    """Bytes of an image; OSError if there are none."""
+    column, i, _ = self._places[name]
+    with _as_os_error(name):
+      value = column.blocks[i]
+    value = value.get('bytes') if isinstance(value, dict) else value
+    if value is None:
+      raise OSError(0, 'no image in this row, but null or a path')
+    return value
+
+  def label(self, paths, refused):
+    """Labels of the images that could be read, see `collection.load`."""
+    del refused
+    rows = [self._places[name][2] for name in paths]
+    return _labels_of({key: [values[row] for row in rows]
+                       for key, values in self._labels.items()},
+                      self._names, self._root)
 
 
 class _Column:
@@ -232,7 +242,8 @@ def _columns(root, schema, image_key, label_key) -> tuple:
                     f'several with label_key among {classes}')
   if not image_key and len(found) != 1:
     raise DataError(f'{root!r}: {len(found)} columns may be the images; say '
-                    f'which with image_key: it has {schema.names}')
+                    f'which with image_key: it has {schema.names}; data=table '
+                    f'takes numbers and texts')
   guessed = classes if len(classes) == 1 else named[:1]
   wanted = guessed if not label_key else () if label_key == UNLABELLED else (
       [label_key] if label_key in schema.names else label_key.split(','))
@@ -248,8 +259,8 @@ def _as_os_error(name):
     raise OSError(0, 'damaged or truncated') from error
 
 
-def lmdb(*, path, on_bad_image: _BadImage = 'refuse', max_bad=0.01,
-         value_range: str | tuple = 'auto', geometry=_AS_THEY_ARE) -> Source:
+def lmdb(*, path, reading=Reading(), scale=Scale(),
+         geometry=Geometry()) -> Source:
   """The encoded images of an LMDB, such as LSUN's; unlabelled.
 
   Every value is an image; keys that count them (`length`) are left out. Values
@@ -257,15 +268,13 @@ def lmdb(*, path, on_bad_image: _BadImage = 'refuse', max_bad=0.01,
 
   Args:
     path: the folder with data.mdb, or the file.
-    on_bad_image: as of `folder`.
-    max_bad: as of `folder`.
-    value_range: as of `folder`.
+    reading: as of `folder`.
+    scale: as of `folder`.
     geometry: applied to every image.
 
   Raises:
     DataError: lmdb is not installed, or a problem of the file.
   """
-  check_share(max_bad)
   path = os.path.abspath(os.path.expanduser(os.fspath(path)))
   inside = os.path.isdir(path)
   file = os.path.join(path, 'data.mdb') if inside else path
@@ -274,7 +283,7 @@ def lmdb(*, path, on_bad_image: _BadImage = 'refuse', max_bad=0.01,
   check_file(file)
   library = package('lmdb', 'lmdb')
   status, listed_at = os.stat(file), time.time_ns()
-  lock, notices = threading.Lock(), []
+  lock = threading.Lock()
   try:
     with library.open(file, subdir=False, readonly=True, lock=False,
                       readahead=False) as database:
@@ -297,8 +306,7 @@ def lmdb(*, path, on_bad_image: _BadImage = 'refuse', max_bad=0.01,
 
         return collection.load(
             path, files, read, lambda *_: Labels(), listed_at=listed_at,
-            skip_bad=on_bad_image == 'skip', max_bad=max_bad,
-            geometry=geometry, notices=notices, value_range=value_range)
+            reading=reading, scale=scale, geometry=geometry, notices=[])
   except library.Error as error:
     sniff.refuse(file, 'lmdb')
     raise DataError(f'{file!r}: damaged, or no LMDB ({error}); download or '

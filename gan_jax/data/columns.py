@@ -1,0 +1,204 @@
+"""Tables as vectors and back: one-hot categories, numbers by their modes.
+
+Xu, Skoularidou, Cuesta-Infante, Veeramachaneni 2019 (CTGAN),
+https://arxiv.org/abs/1907.00503, section 4.2: a category is one-hot; a number
+is a one-hot mode of a Gaussian mixture, and its distance from the mean of that
+mode in units of four standard deviations.
+"""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from gan_jax.base.errors import DataError
+from gan_jax.data.blocks import package
+from gan_jax.data.files import printable, some
+from gan_jax.data.pipeline import random_bits
+
+_MODES, _LEAST = 10, 0.005  # modes at most; the share of the numbers in one
+_PRIOR = 0.001  # of the Dirichlet process: few modes
+_WIDTH = 4.0  # standard deviations to either side
+_BOUND = 0.99
+_FITTED = 10_000  # numbers that the mixture is fitted to
+_FEW = 10  # different whole numbers that are categories
+_MANY = 1000  # different texts that are none
+
+
+class Column(NamedTuple):
+  """A column of a table.
+
+  name: its header.
+  kind: 'category', 'integer' or 'number'.
+  values: of a category, None for a missing one.
+  modes: (mean, standard deviation) of each; 'missing' in place of the last
+    where numbers are missing.
+  low, high, decimals: of the numbers in the table; what is generated is
+    clipped and rounded to these.
+  """
+  name: str
+  kind: str
+  values: tuple = ()
+  modes: tuple = ()
+  low: float = 0.0
+  high: float = 0.0
+  decimals: int = 0
+
+  @property
+  def blocks(self) -> tuple:
+    """Parts of the vector: ('number', 1), ('choice', n)."""
+    if self.kind == 'category':
+      return (('choice', len(self.values)),)
+    return ('number', 1), ('choice', len(self.modes))
+
+
+def blocks_of(columns) -> tuple:
+  """Parts of the vectors of a table, in order."""
+  return tuple(block for column in columns
+               for block in Column(*column).blocks)
+
+
+def fit(frame: pd.DataFrame, categories: tuple, where: str) -> tuple:
+  """Columns of a table, and what to say of them.
+
+  `categories` are columns whose numbers are names.
+
+  Raises:
+    DataError: begins with `where`; a column that is no category and no number.
+  """
+  columns, counted = [], []
+  for name in frame:
+    series = frame[name]
+    whole = _is_whole(series)
+    if name not in categories and whole and 2 < series.nunique() <= _FEW:
+      counted.append(name)
+    if (name in categories or name in counted or series.nunique() < 2
+        or not pd.api.types.is_numeric_dtype(series)
+        or pd.api.types.is_bool_dtype(series)
+        or whole and series.nunique() == 2):
+      columns.append(_category(name, series, where))
+    else:
+      columns.append(_number(name, series, whole, where))
+  said = [f'whole numbers of {_FEW} values or fewer are categories: '
+          f'{some(counted)}'] if counted else []
+  return tuple(columns), said
+
+
+def _is_whole(series):
+  if not pd.api.types.is_numeric_dtype(series):
+    return False
+  known = series.dropna()  # integers with a gap are floats in pandas
+  return bool((known == np.floor(known)).all())
+
+
+def _category(name, series, where):
+  values = series.dropna().unique().tolist()
+  if isinstance(values and values[0], float) and _is_whole(series):
+    values = list(map(int, values))
+  texts = sum(isinstance(value, str) for value in values)
+  if 0 < texts < len(values):
+    values = list(map(str, values))
+  if len(values) > _MANY or texts > max(2, len(series) / 2):
+    raise DataError(
+        f"{where}: column '{printable(str(name))}' has {len(values):,} "
+        f'different values in {len(series):,} rows, such as '
+        f'{some(values, 3)}: no categories; choose others with columns=(...)')
+  values = sorted(values)
+  if series.isna().any():
+    values.append(None)
+  if not all(isinstance(v, str | int | float | None) for v in values):
+    raise DataError(f"{where}: column '{printable(str(name))}' is of "
+                    f'{series.dtype}: texts and numbers are needed')
+  return Column(str(name), 'category', tuple(values))
+
+
+def _number(name, series, whole, where):
+  known = series.dropna().to_numpy(np.float64)
+  if not np.isfinite(known).all():
+    raise DataError(f"{where}: column '{printable(str(name))}' holds Inf")
+  decimals = 0 if whole else next(
+      (n for n in range(1, 10) if np.allclose(
+          known, known.round(n), rtol=0, atol=1e-12)), 15)
+  modes = _mixture(known)
+  if len(known) < len(series):
+    modes = *modes, 'missing'
+  return Column(str(name), 'integer' if whole else 'number', (), modes,
+                float(known.min()), float(known.max()), decimals)
+
+
+def _mixture(known) -> tuple:
+  mixture = package('sklearn.mixture', 'table')
+  order = np.argsort(random_bits(len(known), 0), kind='stable')
+  # Of unit size: the fit stops at differences of 1e-3, whatever the unit.
+  centre, spread = known.mean(), known.std()
+  x = ((known[order[:_FITTED]] - centre) / spread)[:, None]
+  model = mixture.BayesianGaussianMixture(
+      n_components=min(_MODES, len(np.unique(x))), max_iter=100, random_state=0,
+      weight_concentration_prior_type='dirichlet_process',
+      weight_concentration_prior=_PRIOR)
+  with warnings.catch_warnings(action='ignore'):  # that it did not converge
+    model.fit(x)
+  kept = model.weights_ > _LEAST
+  found = np.stack([model.means_[:, 0], np.sqrt(model.covariances_[:, 0, 0])])
+  found = (found[:, kept] * spread + [[centre], [0]]).T
+  return tuple((float(mean), float(std)) for mean, std in sorted(
+      found.tolist()))
+
+
+def encode(frame: pd.DataFrame, columns: tuple) -> np.ndarray:
+  """A table as vectors, float32 [N, D]."""
+  parts = []
+  for i, column in enumerate(columns):
+    series = frame[column.name]
+    if column.kind == 'category':
+      place = {value: k for k, value in enumerate(column.values)}
+      text = isinstance(column.values[0], str)
+      rows = [place[None if pd.isna(v) else str(v) if text else v]
+              for v in series.tolist()]
+      parts.append(np.eye(len(column.values))[rows])
+    else:
+      parts += _encoded(series.to_numpy(np.float64, na_value=np.nan), column, i)
+  return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _encoded(x, column, place):
+  modes = np.array([m for m in column.modes if m != 'missing'])
+  gaps = np.isnan(x)
+  z = (np.where(gaps, 0, x)[:, None] - modes[:, 0]) / modes[:, 1]
+  log = -0.5 * z ** 2 - np.log(modes[:, 1])
+  share = np.exp(log - log.max(1, keepdims=True))
+  share = np.cumsum(share / share.sum(1, keepdims=True), axis=1)
+  draw = (random_bits(len(x), 0, place) >> np.uint64(11)) * 2.0 ** -53
+  mode = np.minimum((draw[:, None] >= share).sum(1), len(modes) - 1)
+  value = np.where(gaps, 0, z[np.arange(len(x)), mode] / _WIDTH)
+  mode = np.where(gaps, len(modes), mode)
+  return [value.clip(-_BOUND, _BOUND)[:, None], np.eye(len(column.modes))[mode]]
+
+
+def decode(vectors, columns: tuple) -> pd.DataFrame:
+  """Vectors float [N, D] as a table of these columns and their types."""
+  found, start = {}, 0
+  for column in (Column(*column) for column in columns):
+    if column.kind != 'category':
+      value, start = np.asarray(vectors[:, start], np.float64), start + 1
+    size = column.blocks[-1][1]
+    choice = np.argmax(vectors[:, start:start + size], axis=1)
+    start += size
+    found[column.name] = (
+        pd.array([column.values[k] for k in choice])
+        if column.kind == 'category' else _decoded(value, choice, column))
+  return pd.DataFrame(found)
+
+
+def _decoded(value, choice, column):
+  gaps = np.array([m == 'missing' for m in column.modes])[choice]
+  modes = np.array([(0, 1) if m == 'missing' else m for m in column.modes])
+  mean, std = modes[choice].T
+  x = value.clip(-1, 1) * _WIDTH * std + mean
+  x = pd.array(x.round(column.decimals).clip(column.low, column.high),
+               dtype='Float64')
+  x[gaps] = pd.NA
+  if column.kind == 'integer':
+    return x.astype('Int64')
+  return x

@@ -1,0 +1,73 @@
+"""Tables of numbers and categories, as vectors."""
+
+import csv
+import os
+
+import pandas as pd
+
+from gan_jax.base.errors import DataError
+from gan_jax.data import sniff
+from gan_jax.data.blocks import package
+from gan_jax.data.columns import encode, fit
+from gan_jax.data.files import check_file, one_error, printable, some
+from gan_jax.data.prepare import Source, make_source
+
+_LEAST = 10  # rows
+
+
+def table(*, path, columns: tuple[str, ...] = (),
+          categories: tuple[str, ...] = ()) -> Source:
+  """The rows of a CSV or parquet file, as vectors float32 [N, D].
+
+  Numbers and texts, missing ones too; for `models.table` and back, see
+  `data.columns`. Samples are written as a CSV with the same columns and types.
+
+  Args:
+    path: the file; of a CSV the first line are the names of its columns,
+      separated by comma, semicolon, tab or bar.
+    columns: names of those to take, () for all.
+    categories: names of columns whose numbers are names, such as codes. Texts
+      are categories, and whole numbers of ten different values or fewer.
+
+  Raises:
+    DataError: scikit-learn is not installed, or a problem of the file.
+  """
+  path = check_file(path)
+  frame = _read(path)
+  where = repr(path)
+  named = list(map(str, frame.columns))
+  frame.columns = named
+  if absent := [n for n in (*columns, *categories) if n not in named]:
+    raise DataError(f'{where}: no column {absent[0]!r}; it has '
+                    f'{some(named, 9)}')
+  frame = frame[list(columns)] if columns else frame
+  if len(frame) < _LEAST:
+    raise DataError(f'{where}: {len(frame)} rows; {_LEAST} are needed')
+  found, said = fit(frame, tuple(categories), where)
+  return make_source(
+      encode(frame, found), (), 0, columns=found,
+      name=os.path.splitext(os.path.basename(path))[0],
+      report={'notices': said} if said else {})
+
+
+def _read(path):
+  if sniff.head(path, 4) == b'PAR1':
+    package('pyarrow', 'parquet')
+    with one_error(path, 'parquet file'):
+      return pd.read_parquet(path)
+  if b'\0' in sniff.head(path):
+    sniff.refuse(path, 'table')
+    raise DataError(f'{path!r}: neither CSV nor parquet{sniff.hint(path)}')
+  with one_error(path, 'CSV file'):
+    with open(path, encoding='utf-8-sig', newline='') as file:
+      head = file.read(1 << 16)
+    try:
+      mark = csv.Sniffer().sniff(head.partition('\n')[0], ',;\t|').delimiter
+    except csv.Error:  # a single column
+      mark = ','
+    try:
+      frame = pd.read_csv(path, sep=mark, encoding='utf-8-sig',
+                          skipinitialspace=True)
+    except pd.errors.ParserError as error:
+      raise DataError(f'{path!r}: {printable(str(error))}') from error
+  return frame

@@ -1,0 +1,63 @@
+"""Networks for tables of numbers and categories."""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax, random
+
+from gan_jax.models import base, layers, norms
+
+
+class Generator(base.AnyGenerator, kw_only=True):
+  """Rows of a table (CTGAN).  Xu et al. 2019, arXiv:1907.00503, section 4.4.
+
+  z [B, Z] -> dense layers, each joined to its input -> vectors [B, D] of
+  `blocks`: tanh of a number, the Gumbel softmax of a choice, softmax((logits +
+  noise) / temperature) (Jang et al. 2017, 1611.01144, eq. 2).
+
+  The Gumbel noise follows from the bits of the example's own z, as a network
+  here is a function without a key: the same z gives the same row.
+
+  Further fields: `base.AnyGenerator`.
+
+  blocks: parts of a vector, ('number', 1) or ('choice', n); from the data.
+  widths: units of the hidden layers.
+  temperature: of the choices, above 0.
+  """
+
+  blocks: tuple[tuple[Literal['number', 'choice'], int], ...]
+  widths: tuple[int, ...] = (256, 256)
+  norm: norms.AnyNorm = 'batch'
+  temperature: float = 0.2
+
+  @nn.compact
+  def __call__(self, z, label, *, train):
+    if not self.blocks:
+      raise ValueError('table.Generator makes rows of a table, and the data '
+                       'are none; use data=table, or generator=mlp.Generator')
+    x, cond = self.enter(z, label)
+    for width in self.widths:
+      y = layers.Dense(width, bias=norms.shiftless(self.norm),
+                       **self.arithmetic())(x)
+      y = self.act(self.norms(train)(self.norm)(y, cond))
+      x = jnp.concatenate([y, x], axis=-1)
+    sizes = [size for _, size in self.blocks]
+    x = layers.Dense(sum(sizes), **self.arithmetic())(x).astype(jnp.float32)
+    noise = _gumbel(z, sum(sizes))
+    out, start = [], 0
+    for kind, size in self.blocks:
+      part = slice(start, start + size)
+      out.append(jnp.tanh(x[:, part]) if kind == 'number' else nn.softmax(
+          (x[:, part] + noise[:, part]) / self.temperature))
+      start += size
+    return jnp.concatenate(out, axis=-1)
+
+
+def _gumbel(z, size):
+  """Noise [B, size] of the Gumbel distribution, seeded by z [B, Z]."""
+  bits = lax.bitcast_convert_type(
+      lax.stop_gradient(z.astype(jnp.float32)), jnp.int32)
+  keys = layers.own_key(jnp.sum(bits, axis=1, dtype=jnp.int32))
+  return jax.vmap(lambda key: random.gumbel(key, (size,)))(keys)

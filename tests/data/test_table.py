@@ -1,0 +1,136 @@
+"""Tables: columns to vectors and back, and what is refused."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from arrays import fails, load
+
+from gan_jax.data import columns as tables
+from gan_jax.data import sources
+from gan_jax.data.columns import Column
+
+pytest.importorskip('sklearn')
+RNG = np.random.default_rng(0)
+
+
+def written(tmp_path, frame, **how):
+  path = tmp_path / 'people.csv'
+  frame.to_csv(path, index=False, **how)
+  return path
+
+
+def people(rows=400):
+  """Two groups of ages, cents, a text, a flag, gaps."""
+  frame = pd.DataFrame({
+      'age': np.where(RNG.random(rows) < 0.5, RNG.normal(20, 1, rows),
+                      RNG.normal(70, 2, rows)).round().astype(int),
+      'cost': RNG.lognormal(3, 1, rows).round(2),
+      'city': RNG.choice(['Rome', 'Oslo', 'Bonn'], rows, p=[0.6, 0.3, 0.1]),
+      'ill': RNG.random(rows) < 0.2})
+  frame.loc[::10, 'cost'] = np.nan
+  frame.loc[::7, 'city'] = None
+  return frame
+
+
+def test_there_and_back(tmp_path):
+  frame = people()
+  source = sources.table(path=written(tmp_path, frame))
+  kinds = {c.name: c.kind for c in source.columns}
+  assert kinds == dict(age='integer', cost='number', city='category',
+                       ill='category')
+  # As a run keeps them.
+  columns = [tuple(c) for c in json.loads(json.dumps(source.columns))]
+  back = tables.decode(source.images, columns)
+  assert list(back) == list(frame)
+  # A number farther than four deviations from its mode is brought nearer.
+  near = np.abs(source.images[:, 0]) < 0.99
+  assert near.mean() > 0.98
+  assert (back['age'][near].to_numpy() == frame['age'][near]).all()
+  assert back['age'].dtype == 'Int64'
+  assert (back['cost'].isna() == frame['cost'].isna()).all()
+  known = frame['cost'].notna()
+  assert (abs(back['cost'][known].astype(float) - frame['cost'][known])
+          <= 0.01).mean() > 0.95
+  assert (back['city'].isna() == frame['city'].isna()).all()
+  city = frame['city'].notna()
+  assert (back['city'][city] == frame['city'][city]).all()
+  assert (back['ill'] == frame['ill']).all()
+  out = tmp_path / 'out.csv'
+  back.to_csv(out, index=False)
+  assert list(pd.read_csv(out).dtypes) == list(frame.dtypes)
+
+
+def test_a_number_by_hand():
+  """Modes 0 +- 1 and 10 +- 2: 12 is the second, (12 - 10) / 8 from it."""
+  column = Column('x', 'number', (), ((0.0, 1.0), (10.0, 2.0)), -4, 18, 3)
+  encoded = tables.encode(pd.DataFrame({'x': [12.0, -1.0, 40.0]}), (column,))
+  np.testing.assert_allclose(encoded, [[0.25, 0, 1], [-0.25, 1, 0],
+                                       [0.99, 0, 1]])
+  assert column.blocks == (('number', 1), ('choice', 2))
+  back = tables.decode(np.array([[0.25, 0.2, 0.8], [-0.25, 0.6, 0.4],
+                                 [1.0, 0.0, 1.0]]), (column,))
+  assert back['x'].tolist() == [12.0, -1.0, 18.0]  # 18 as the highest
+
+
+def test_modes_are_found_and_drawn_by_their_shares(tmp_path):
+  frame = pd.DataFrame({'age': people(4000)['age'].to_numpy()})
+  source = sources.table(path=written(tmp_path, frame))
+  means = np.array([mean for mean, _ in source.columns[0].modes])
+  assert all(np.abs(means - centre).min() < 1 for centre in (20, 70))
+  assert source.images.shape == (4000, 1 + len(means))
+  young = source.images[:, 1:][:, means < 45].sum()
+  assert young == (frame['age'] < 45).sum()
+  again = sources.table(path=written(tmp_path, frame))
+  assert again.fingerprint == source.fingerprint
+
+
+def test_categories(tmp_path):
+  frame = pd.DataFrame({'code': RNG.integers(100, 130, 60), 'stars':
+                        RNG.integers(1, 6, 60), 'same': 1.5,
+                        'yes': RNG.integers(0, 2, 60)})
+  source = sources.table(path=written(tmp_path, frame, sep=';'),
+                         categories=('code',))
+  assert [c.kind for c in source.columns] == ['category'] * 4
+  assert source.columns[1].values == (1, 2, 3, 4, 5)
+  assert source.columns[2].values == (1.5,)
+  assert "'stars'" in source.report['notices'][0]
+  pd.testing.assert_frame_equal(
+      tables.decode(source.images, source.columns), frame, check_dtype=False)
+  some = sources.table(path=written(tmp_path, frame), columns=('yes', 'stars'))
+  assert [c.name for c in some.columns] == ['yes', 'stars']
+
+
+def test_parquet_and_auto(tmp_path):
+  pytest.importorskip('pyarrow')
+  frame = people()
+  frame.to_parquet(tmp_path / 'a.parquet')
+  source = load(name='table', path=str(tmp_path / 'a.parquet'))
+  path = written(tmp_path, frame)
+  assert (load(name='auto', path=str(path)).images == source.images).all()
+  assert load(name='table', path=str(path), holdout=0.5).held_out.columns
+  fails('data=table', call=lambda: sources.parquet(path=tmp_path / 'a.parquet'))
+
+
+@pytest.mark.parametrize('frame, options, words', [
+    (pd.DataFrame({'name': [f'p{i}' for i in range(50)]}), {},
+     ["'name'", '50 different values', 'columns=']),
+    (people(5), {}, ['5 rows']),
+    (people(50), {'columns': ('agee',)}, ["no column 'agee'", "'age'"]),
+    (people(50), {'resize': (4, 4)}, ['vectors', 'resize']),
+])
+def test_bad_tables(tmp_path, frame, options, words):
+  path = str(written(tmp_path, frame))
+  fails(*words, call=lambda: load(name='table', path=path, **options))
+
+
+@pytest.mark.parametrize('content, words', [
+    (b'', ['empty']), (b'a,b\n1,2\n1,2,3,4\n', ['line 3']),
+    (b'\x89PNG\r\n\x1a\n\0\0\0\0', ['neither CSV nor parquet']),
+    (b'PAR1' + bytes(40), ['parquet']),
+    ('a\n'.encode('utf-16'), ['CSV'])])
+def test_bad_files(tmp_path, content, words):
+  path = tmp_path / 'a.csv'
+  path.write_bytes(content)
+  fails(*words, call=lambda: sources.table(path=path))
