@@ -45,10 +45,11 @@ _FLAGS = (
      'this size.'),
     (_INT, 'interpolate', 0, 'Points of a spherical path between two latents, '
      'per sample; 0 for none.'),
-    (_TEXT, 'out', '', 'F.png, F.gif, F.npz or a folder; by default '
-     'WORKDIR/samples.png. For inspect and report, a folder; for compare, F.md '
-     'or F.csv; for evaluate with --images, F.jsonl; for export, F.stablehlo, '
-     'F.onnx, F.safetensors or a new folder; for explore, a new folder.'),
+    (_TEXT, 'out', '', 'F.png, F.gif, F.npz, F.tif, F.wav or a folder; by '
+     'default WORKDIR/samples.png. For inspect and report, a folder; for '
+     'compare, F.md or F.csv; for evaluate with --images, F.jsonl; for export, '
+     'F.stablehlo, F.onnx, F.safetensors or a new folder; for explore, a new '
+     'folder.'),
     (_TEXT, 'extractor', '', 'Feature network of evaluate and report, such as '
      'inception.'),
     (_TEXT, 'weights', '', 'For evaluate: file of its weights.'),

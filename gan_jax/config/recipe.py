@@ -252,7 +252,8 @@ def _quick(config):
     if 'num_samples' in spec:
       spec.num_samples = 16
     if spec.name == 'scores':
-      spec.extractor = dict(name='random')  # needs no training
+      # Needs no training, and takes examples of any kind.
+      spec.extractor = dict(name='projection')
   for key in ('generator', 'discriminator'):
     net, home = config[key], CHOICES[key]
     fields = lookup.defaults(home.module, net.name, home.kind)

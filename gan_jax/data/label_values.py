@@ -265,6 +265,14 @@ def class_of(value, names: Sequence[str], present: Collection[int]) -> int:
   raise DataError(f'{text} is not one of the classes ({listed}){hint}')
 
 
+def name_of(label: int, names: Sequence[str]) -> str:
+  """'3', or '3 trees' if the classes have names; '100003' if that is one."""
+  if label < 0:
+    return 'no label'
+  name = names[label] if label < len(names) else str(label)
+  return name if name.isdigit() else f'{label} {name}'
+
+
 def _of_findings(texts, where) -> Labels:
   """Label vectors of sets such as 'Mass|Edema', a column for each member."""
   sets = [{part.strip() for part in text.split('|')} for text in texts]

@@ -9,7 +9,13 @@ import numpy as np
 from gan_jax import extractors
 from gan_jax.data import load as data
 from gan_jax.data.prepare import make_source
-from gan_jax.evaluators.score import Score, order, short
+from gan_jax.evaluators.score import (
+  Score,
+  as_bytes,
+  order,
+  short,
+  source_as_bytes,
+)
 from gan_jax.extractors import cnn
 from gan_jax.metrics.arrays import finite
 from gan_jax.metrics.classes import spread
@@ -270,6 +276,7 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
   if source.num_classes < 2:
     raise ValueError(f'{source.name} has no labels to learn; use data with '
                      'labels')
+  source = source_as_bytes(source)
   real = source.held_out or source
   side = 'held_out' if source.held_out else 'train'
   name = f'classification_accuracy_{short(num_samples)}_{side}'
@@ -285,8 +292,9 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
     images, labels = sample(0, num_samples)
     if labels is None:
       return [Score(name, reason='the generator has no classes', protocol=how)]
-    network = cnn.trained(make_source(images, labels, source.num_classes,
-                                      name='generated'))
+    network = cnn.trained(make_source(
+        np.asarray(as_bytes(images)[:]), labels, source.num_classes,
+        name='generated'))
     labels = network.extract(real.images)[1].argmax(1)
     return [Score(name, float(np.mean(labels == real.labels)),
                   protocol=how | {'real_accuracy': real_accuracy()},

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax.metrics.arrays import permutation
+from gan_jax.pictures import to_uint8
 
 # Keeps the draw of real examples apart from others made from a run's seed.
 _STREAM = 170608500
@@ -56,6 +57,37 @@ class Score(NamedTuple):
     found = {self.name: self.value}
     return found if self.floor is None else found | {
         f'{self.name}_floor': self.floor}
+
+
+class AsBytes:
+  """Float images [N, H, W, C] in [-1, 1] as uint8, row by row as they are read.
+
+  Networks that look at images take bytes: real and generated ones are rounded
+  alike.
+  """
+
+  def __init__(self, images):
+    self.images, self.dtype = images, np.dtype(np.uint8)
+    self.shape = tuple(images.shape)
+    self.nbytes = math.prod(self.shape)
+
+  def __len__(self):
+    return self.shape[0]
+
+  def __getitem__(self, index):
+    return to_uint8(self.images[index])
+
+
+def as_bytes(images):
+  """Float images as `AsBytes`; other examples as they are."""
+  floats = len(images.shape) == 4 and images.dtype != np.uint8
+  return AsBytes(images) if floats else images
+
+
+def source_as_bytes(source):
+  """A `data.prepare.Source`, its held-out part too, by `as_bytes`."""
+  return source and source._replace(images=as_bytes(source.images),
+                                    held_out=source_as_bytes(source.held_out))
 
 
 def table(rows) -> str:

@@ -7,8 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax.base import lookup
+from gan_jax.base.examples import kind_of
 from gan_jax.evaluators.measures import MEASURES, NAMES, NEEDS, WHOLE
-from gan_jax.evaluators.score import Score, order, short
+from gan_jax.evaluators.score import (
+  Score,
+  as_bytes,
+  order,
+  short,
+  source_as_bytes,
+)
 from gan_jax.extractors import base
 
 _AUTO = {'name': 'auto'}
@@ -20,7 +27,7 @@ _CHUNK = 1000  # images at a time; the first are kept for scores of pixels
 class Features(NamedTuple):
   """Input of the measures: N real or generated examples.
 
-  images: uint8 [M, H, W, C] or float32 [M, D], the first M <= 1000.
+  images: the first M <= 1000 examples, images as uint8 [M, H, W, C].
   labels: int32 [N], or None.
   features: float32 [N, F].
   logits: float32 [N, K] of classes, or None.
@@ -46,7 +53,8 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
 
   Args:
     extractor: dict(name=...) of `gan_jax.extractors`; 'auto' is classifier for
-      data with labels, random without, points for vectors.
+      images with labels, random without, points for vectors, projection for
+      signals and volumes. Float images are rounded to uint8 for it.
     metrics: of `measures.MEASURES`; left out if they need classes or labels and
       there are none.
     num_samples: generated examples.
@@ -59,7 +67,7 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
   Raises:
     ValueError: an unknown metric or extractor, too few examples.
   """
-  spec = dict(extractor)
+  spec, source = dict(extractor), source_as_bytes(source)
   if spec.get('name') == 'auto':
     spec['name'] = _suiting(source)
   if problems := lookup.check(_EXTRACTORS, spec, 'extractor', ('source',)):
@@ -103,7 +111,11 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
     return draw(real, 0, num_real), draw(real, num_real, num_samples)
 
   def evaluate(sample):
-    fake = features_of(network(), sample, num_samples)
+    def read(start, stop):
+      images, labels = sample(start, stop)
+      return as_bytes(np.asarray(images)), labels
+
+    fake = features_of(network(), read, num_samples)
     kinds = [f'{x.images.dtype} {list(x.images.shape[1:])}'
              for x in (fake, sides(False)[0])]
     if kinds[0] != kinds[1]:
@@ -124,7 +136,8 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
           'metric': metric})
     return found
 
-  if spec['name'] in ('classifier', 'points', 'random'):  # known names
+  if spec['name'] in ('classifier', 'points', 'projection', 'random'):
+    # The extractor has the name of its factory.
     how = spec['name'], num_samples, num_real, reference
     evaluate.names = [f'{name}_{_tail(metric, *how)}' for metric in metrics
                       for name in NAMES.get(metric, (metric,))]
@@ -139,8 +152,9 @@ def _tail(metric, extractor, num_fake, num_real, reference) -> str:
 
 
 def _suiting(source) -> str:
-  if len(source.images.shape) != 4:
-    return 'points'
+  kind = kind_of(source.images.shape[1:])
+  if kind != 'images':
+    return 'points' if kind == 'vectors' else 'projection'
   known = source.num_classes > 1 and source.labels.min() >= 0
   return 'classifier' if known else 'random'
 
@@ -178,7 +192,7 @@ def features_of(extractor: Any, read: Callable, count: int) -> Features:
   found, first = [], None
   for start in range(0, count, _CHUNK):
     images, labels = read(start, min(start + _CHUNK, count))
-    images = np.asarray(images)
+    images = np.asarray(images[:])
     found.append((labels, *extractor.extract(images)))
     first = images if first is None else first
   return Features(first, *(None if parts[0] is None else np.concatenate(parts)

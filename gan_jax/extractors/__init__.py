@@ -10,6 +10,7 @@ not compare: their sha256 differs.
 from gan_jax.extractors.base import Extractor
 from gan_jax.extractors.cnn import classifier
 from gan_jax.extractors.inception_v3 import inception
-from gan_jax.extractors.simple import points, random
+from gan_jax.extractors.simple import points, projection, random
 
-__all__ = ['Extractor', 'classifier', 'inception', 'points', 'random']
+__all__ = ['Extractor', 'classifier', 'inception', 'points',
+           'projection', 'random']

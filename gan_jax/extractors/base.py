@@ -30,9 +30,10 @@ class Extractor(NamedTuple):
 
   name: part of the names of scores: 'random', 'classifier', 'inception'.
   sha256: of the weights and of the network's definition, in hex.
-  extract: uint8 [N, H, W, C] (`points`: float32 [N, D]), an array or anything
-    with shape, dtype and slices -> (features float32 [N, F], logits float32 [N,
-    K] or None). The features of an image do not depend on the others.
+  extract: uint8 [N, H, W, C] (`points`: float32 [N, D]; `projection`: examples
+    of any kind), an array or anything with shape, dtype and slices -> (features
+    float32 [N, F], logits float32 [N, K] or None). The features of an image do
+    not depend on the others.
   notes: plain JSON values for the record: resizer, accuracy, classes ...
   """
 
@@ -64,18 +65,18 @@ def check_images(images, who: str):
 
 
 def in_chunks(function: Callable, images, size: int) -> tuple:
-  """Applies a function to all images [N, H, W, C]: float32 [N, ...].
+  """Applies a function to all examples [N, ..., C]: float32 [N, ...].
 
-  It gets uint8 [n, H, W, C], n of `size` or fewer if images are large. The last
-  chunk is padded with black images: only one shape is compiled, and a result
+  It gets [n, ..., C], n of `size` or fewer if they are large. The last chunk is
+  padded with zeros: only one shape is compiled, and a result
   does not depend on the position.
   """
   shape = images.shape[1:]
-  size = max(1, min(size, _PIXELS // math.prod(shape[:2])))
+  size = max(1, min(size, _PIXELS // math.prod(shape[:-1])))
   outs = []
   for start in range(0, len(images), size):
     part = np.asarray(images[start:start + size])
-    fill = np.zeros((size - len(part), *shape), np.uint8)
+    fill = np.zeros((size - len(part), *shape), part.dtype)
     # Full float32 on accelerators too, which would round to bfloat16 or TF32.
     with jax.default_matmul_precision('highest'):
       found = function(np.concatenate([part, fill]) if len(fill) else part)

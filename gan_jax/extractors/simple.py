@@ -1,4 +1,4 @@
-"""Extractors that need neither labels nor files: `random` and `points`.
+"""Extractors without labels and files: `random`, `projection`, `points`.
 
 The network of `random`:
 
@@ -18,6 +18,7 @@ float64, rounded to float32: a stream that numpy never changes. Kernels are [4,
 4, in, out]. After a change of any of this the network needs another name.
 """
 
+import functools
 import math
 
 import jax
@@ -31,6 +32,8 @@ _STREAM = 200209797
 _WIDTHS = (32, 64, 128)
 _BINS = 2
 _CHUNK = 256  # images at a time
+_PROJECTION = 20030101  # the stream of `projection`
+_WIDTH, _ROWS = 256, 4096  # features, and values that a block of it takes
 
 
 def random() -> base.Extractor:
@@ -49,6 +52,56 @@ def random() -> base.Extractor:
   weights = {str(i): w for i, w in enumerate(random_weights(3))}
   sha256 = base.hash_arrays('random 1', weights)
   return base.Extractor('random', sha256, extract, {})
+
+
+def projection() -> base.Extractor:
+  """A fixed random projection of examples of any kind, without logits.
+
+  x R / sqrt(F), of an example as one row x of D numbers in [-1, 1] and entries
+  of R [D, F] from N(0, 1); F = 256, or D where that is smaller. It keeps
+  distances: squares to about sqrt(2 / F), 9 % (Johnson & Lindenstrauss 1984;
+  Dasgupta & Gupta 2003, https://doi.org/10.1002/rsa.10073). So it sees what the
+  raw values say and nothing else: a shifted signal is another one.
+
+  R comes 4,096 rows at a time, block i from RandomState([20030101, i]), a
+  stream that numpy never changes, rounded to float32. Takes uint8, as x / 127.5
+  - 1, or float32 as it is.
+  """
+  def extract(examples):
+    shape, dtype = getattr(examples, 'shape', ()), getattr(
+        examples, 'dtype', '?')
+    if dtype not in (np.uint8, np.float32) or len(shape) < 2 or 0 in shape:
+      raise ValueError(f'examples {dtype} {list(shape)}: projection takes '
+                       'uint8 or float32 [N, ...], each axis 1 or more')
+    size = math.prod(shape[1:])
+    width = min(_WIDTH, size)
+
+    def project(part):
+      flat = part.reshape(len(part), -1)
+      found = jnp.zeros((len(part), width))
+      for start in range(0, size, _ROWS):
+        x = flat[:, start:start + _ROWS]
+        matrix = _gaussians(start // _ROWS)[:x.shape[1], :width]
+        found += _product(x, matrix / np.float32(math.sqrt(width)))
+      return [found]
+
+    return base.in_chunks(project, examples, _CHUNK)[0], None
+
+  return base.Extractor('projection', base.hash_arrays(
+      'projection 1', {'0': _gaussians(0)}), extract, {})
+
+
+@functools.lru_cache(64)  # 256 MiB at most; 64 make features of 64^3 voxels
+def _gaussians(block):
+  stream = np.random.RandomState([_PROJECTION, block])
+  return stream.standard_normal((_ROWS, _WIDTH)).astype(np.float32)
+
+
+@jax.jit
+def _product(x, matrix):
+  if x.dtype == np.uint8:
+    x = x.astype(jnp.float32) / 127.5 - 1.0
+  return x @ matrix
 
 
 def points() -> base.Extractor:

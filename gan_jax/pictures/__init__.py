@@ -1,4 +1,6 @@
-"""Pictures of runs and of data: grids, contact sheets, plots, curves, PNG, GIF.
+"""Pictures of runs and of data: sheets, plots, curves, PNG, GIF.
+
+`sheet` draws examples of any kind: vectors, signals, images, volumes.
 
 Import all functions from here. Each is pure (arrays in, arrays or bytes out; no
 pyplot), so it may run in any thread and without a display. To add one, write a
@@ -7,8 +9,13 @@ below.
 """
 
 from gan_jax.pictures.curves import curves
-from gan_jax.pictures.images import (
+from gan_jax.pictures.examples import (
+  channels_shown,
   contact_sheet,
+  sheet,
+  tiles,
+)
+from gan_jax.pictures.images import (
   gif,
   grid,
   pillow,
@@ -18,5 +25,6 @@ from gan_jax.pictures.images import (
 )
 from gan_jax.pictures.plots import plane, scatter, spectrum, statistics
 
-__all__ = ['contact_sheet', 'curves', 'gif', 'grid', 'pillow', 'plane', 'png',
-           'read_png', 'scatter', 'spectrum', 'statistics', 'to_uint8']
+__all__ = ['channels_shown', 'contact_sheet', 'curves', 'gif', 'grid', 'pillow',
+           'plane', 'png', 'read_png', 'scatter', 'sheet', 'spectrum',
+           'statistics', 'tiles', 'to_uint8']

@@ -1,21 +1,12 @@
-"""Images as bytes: grids, contact sheets, PNG and GIF.
-
-Letters scale with the picture, to be legible on a page that shows all pictures
-360 pixels wide.
-"""
+"""Images as bytes: grids, PNG and GIF."""
 
 import io
 import math
-import os
 
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 _FRAME, _LAST = 100, 1000  # ms that a frame of a GIF is shown, and its last one
-_INK = '#333333'
-_LETTERS = 32  # the width of a picture, in heights of its letters
-_LARGEST = 128  # pixels of an example
 
 
 def to_uint8(images):
@@ -65,9 +56,7 @@ def grid(images, columns=0, *, padding=2, side=600):
         'pictures.to_uint8, and 0 columns or more')
   images = drawable(images)
   count, height, width, channels = images.shape
-  root = math.ceil(math.sqrt(count))
-  columns = min(columns, count) or min(
-      range(root, 2 * root + 1), key=lambda n: (-count % n, n))
+  columns = columns_of(count, columns)
   rows = math.ceil(count / columns)
   factor = max(1, min(
       round((side - padding * (n + 1)) / (n * size))
@@ -82,63 +71,21 @@ def grid(images, columns=0, *, padding=2, side=600):
                 constant_values=255)
 
 
+def columns_of(count, columns):
+  """Columns of a grid of so many images, see `grid`."""
+  root = math.ceil(math.sqrt(count))
+  return min(columns, count) or min(
+      range(root, 2 * root + 1), key=lambda n: (-count % n, n))
+
+
 def drawable(images):
   """[..., C] as [..., 1, 3 or 4]: grey or the first three for other C."""
-  if images.shape[-1] in (1, 3, 4):
-    return images
-  return images[..., :1 if images.shape[-1] == 2 else 3]
+  return images[..., :channels_drawn(images.shape[-1])]
 
 
-def contact_sheet(rows, names, *, columns, title=''):
-  """Rows of examples, each with its name (or '') on the left.
-
-  `rows`: list of uint8 [n, H, W, C], n from 1 to `columns`; large images are
-  reduced. Returns uint8 [H', W', 3].
-  """
-  rows = [_reduced(row) for row in rows]
-  # White images behind the others fill each row.
-  picture = pillow(grid(np.concatenate([np.pad(
-      row, ((0, columns - len(row)), (0, 0), (0, 0), (0, 0)),
-      constant_values=255) for row in rows]), columns, side=840, padding=3))
-  height = picture.height / len(rows)
-  font = _font(min(picture.width / _LETTERS, 0.6 * height))
-  bold = _font(picture.width / _LETTERS, bold=True)
-  names = [_cut(name, font, 0.3 * picture.width) for name in names]
-  longest = max(map(font.getlength, names))
-  left = round(longest + 0.9 * font.size) if longest else 0
-  top = round(1.8 * bold.size) if title else 0
-  sheet = Image.new('RGB', (left + picture.width, top + picture.height),
-                    'white')
-  draw = ImageDraw.Draw(sheet)
-  draw.text((8, top / 2), _cut(title, bold, sheet.width - 8), _INK, bold, 'lm')
-  sheet.paste(picture, (left, top), picture if picture.mode == 'RGBA' else None)
-  for i, name in enumerate(names):
-    draw.text((left - 0.4 * font.size, top + (i + 0.5) * height), name, _INK,
-              font, 'rm')
-  return np.asarray(sheet)
-
-
-def _reduced(images):
-  found = []
-  for image in map(pillow, drawable(images)):
-    image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BOX)
-    found.append(np.asarray(image))
-  return np.stack(found).reshape(len(images), *found[0].shape[:2], -1)
-
-
-def _font(size, bold=False):
-  return ImageFont.truetype(os.path.join(
-      matplotlib.get_data_path(), 'fonts', 'ttf',
-      f'DejaVuSans{"-Bold" * bold}.ttf'), size)
-
-
-def _cut(text, font, width):
-  text = text.replace('\n', ' ')
-  if font.getlength(text) <= width:
-    return text
-  while text and font.getlength(text + '...') > width:
-    text = text[:-1]
-  return text + '...'
+def channels_drawn(channels):
+  """Number of channels of an image that pictures show: the first ones."""
+  return channels if channels in (1, 3, 4) else 1 if channels == 2 else 3
 
 
 def pillow(image) -> Image.Image:

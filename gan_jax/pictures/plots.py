@@ -181,11 +181,11 @@ def spectrum(frequency, real, fake):
   return pixels(drawn)
 
 
-def statistics(*, classes, sizes, histograms, edges, title):
+def statistics(*, classes, sizes, histograms, edges, per, title):
   """Classes {name: count}, sizes {'64x48': count} and values, side by side.
 
-  `histograms` [C, bins] are counts of the values of each channel, `edges` [bins
-  + 1]. Panels without data are left out.
+  `histograms` [C, bins] are counts of the values per 'channel' or 'coordinate',
+  `edges` [bins + 1]. Panels without data are left out.
   """
   panels = [panel for panel in (
       (classes, 'class', 'classes', '', COLOURS[0]),
@@ -206,7 +206,7 @@ def statistics(*, classes, sizes, histograms, edges, title):
   # The outermost bins, saturated pixels, must not lie on the frame.
   margin = 0.02 * (edges[-1] - edges[0])
   dress(last, size=9, grid='y', yscale='log',
-        title='share of values' + ('' if named else ' per coordinate'),
+        title='share of values' + ('' if named else f' per {per}'),
         xlim=(edges[0] - margin, edges[-1] + margin))
   if len(histograms) > 1:
     legend(last, size=8, ncols=len(histograms), loc='lower right',

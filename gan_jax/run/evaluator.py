@@ -9,7 +9,9 @@ import numpy as np
 
 from gan_jax import models, parallel, pictures
 from gan_jax.base import lookup
+from gan_jax.base.examples import kind_of
 from gan_jax.config.experiment import Experiment
+from gan_jax.data.label_values import name_of
 from gan_jax.data.pipeline import Batches
 from gan_jax.evaluators.score import Score, short_hash
 from gan_jax.game import sampling
@@ -26,16 +28,18 @@ class SamplesError(ValueError):
 class Sampler:
   """Compiled sampling from the EMA generator.
 
-  Images are uint8 [B, H, W, C]; vectors stay float32 [B, D]. Labels are int32
-  [B], or label vectors float32 [B, L].
+  It gives what a `data.prepare.Source` stores: uint8; float32 in [-1, 1] where
+  `units` are given; vectors as they are, float32 [B, D]. Labels are int32 [B],
+  or label vectors float32 [B, L].
   """
 
-  def __init__(self, game, image_range):
+  def __init__(self, game, image_range, units=()):
     self._latent = jax.jit(partial(sampling.latents, game.latent),
                            static_argnums=1)
     generate = partial(sampling.generate, game.gen)
     self._generate, self._share = jax.jit(generate), parallel.spread(generate)
     self._low, self._high = image_range
+    self._floats = bool(units)
 
   def latents(self, key, count: int, start: int = 0):
     """Latents [count, Z] from position `start` on."""
@@ -65,10 +69,12 @@ class Sampler:
     return self._generate(average, z, jnp.asarray(label))
 
   def finish(self, images) -> np.ndarray:
-    """Waits for `start`; converts to uint8."""
+    """Waits for `start`; converts to what is stored."""
     x = np.asarray(images)
     if x.ndim == 2:
       return x.astype(np.float32)
+    if self._floats:  # whose image_range is (-1, 1)
+      return x.astype(np.float32).clip(-1.0, 1.0)
     return pictures.to_uint8(  # which takes images in [-1, 1]
         (x - self._low) * (2.0 / (self._high - self._low)) - 1.0)
 
@@ -95,13 +101,23 @@ def grid_labels(experiment: Experiment) -> np.ndarray:
   return np.repeat(np.array(classes[:max(rows, 20)], np.int32), columns)
 
 
+def grid_names(experiment: Experiment) -> list[str]:
+  """Names of the rows of the sample grid, [] where their classes have none."""
+  names = experiment.info.class_names
+  if not (names and models.is_conditional(experiment.config['generator'])):
+    return []
+  rows = grid_labels(experiment)[::experiment.config['sample_grid'][1]]
+  return [name_of(label, names) for label in rows]
+
+
 class Evaluator:
   """Sample grids (scatter plots for vectors) and scores of a state."""
 
   def __init__(self, experiment: Experiment):
     """Draws the latents of the grid, fixed for the run and all its resumes."""
     self._run, config = experiment, experiment.config
-    self._sampler = Sampler(experiment.game, config['image_range'])
+    self._sampler = Sampler(experiment.game, config['image_range'],
+                            experiment.info.units)
     self._key = jax.random.fold_in(jax.random.key(config['seed']), 2**31 - 2)
     self._label = grid_labels(experiment)
     self._z = self._sampler.latents(
@@ -115,12 +131,15 @@ class Evaluator:
 
   def finish_grid(self, started) -> np.ndarray:
     """Waits for `start_grid`; returns the image, uint8 [H', W', C']."""
-    examples, real = self._sampler.finish(started), self._run.source.images
-    if examples.ndim > 2:
-      return pictures.grid(examples, self._run.config['sample_grid'][1])
-    # Some real examples in a fixed order.
-    order = Batches(len(real), min(_POINTS, len(real)), 0)(0, 1)[0]
-    return pictures.scatter(examples, real=np.asarray(real[order]))
+    run, real = self._run, None
+    if len(run.info.image_shape) == 1:
+      # Some real examples in a fixed order.
+      real = run.source.images
+      order = Batches(len(real), min(_POINTS, len(real)), 0)(0, 1)[0]
+      real = np.asarray(real[order])
+    return pictures.sheet(
+        self._sampler.finish(started), run.config['sample_grid'][1],
+        rate=run.info.rate, names=grid_names(run), real=real)
 
   def draw(self, average, start: int, stop: int):
     """Generates (examples, labels or None) of positions start to stop - 1.
@@ -164,10 +183,12 @@ class Evaluator:
     """Evaluation settings that all scores of this run share."""
     config = self._run.config
     game = {k: v for k, v in config.items() if k not in files.RESUMABLE}
-    drawn = drawn_labels.describe(config)
+    drawn, info = drawn_labels.describe(config), self._run.info
+    floats = info.units and kind_of(info.image_shape) != 'images'
     return {'weights': 'ema' if config['ema_decay'] else 'last',
             'batch_norm': 'running statistics',
-            'rounding': 'clip(round((x + 1) * 127.5), 0, 255)',
+            'rounding': ('none' if floats else
+                         'clip(round((x + 1) * 127.5), 0, 255)'),
             'config': short_hash(game),
             'evaluators': short_hash(config['evaluators']),
             **({'labels': drawn} if drawn else {})}

@@ -38,6 +38,8 @@ class Results(contextlib.AbstractContextManager):
     except Exception as e:  # from a user's loss
       _LOG.warning('the curves will not show the equilibrium of the loss: %s',
                    lookup.failure(e))
+    if omitted := pictures.channels_shown(experiment.info.image_shape):
+      _LOG.info('%s', omitted)
     self._best = Best(folder, experiment.config['best_metric'])
     self._rows = ScalarWriter(folder, resume_step=start,
                               loggers=experiment.loggers,

@@ -21,11 +21,11 @@ import jax
 import numpy as np
 from flax import linen as nn
 
-from gan_jax.base.errors import RequestError, UserError, first_line
+from gan_jax.base.errors import RequestError, first_line
 from gan_jax.base.files import write_file
 from gan_jax.data import cache
 from gan_jax.views import export
-from gan_jax.views.inspect import class_name, load_data
+from gan_jax.views.inspect import class_name
 from gan_jax.views.templates import asset, fill
 from gan_jax.views.trained import Trained
 
@@ -89,7 +89,9 @@ def explore(folder: str, out: str, *, step: int = 0,
       'explore.js': asset('explore.js'), 'explore.css': asset('explore.css'),
       'index.html': fill(
           'explore.html', name=name, run=run, latent=latent, found=found,
-          names=_class_names(run) if run.conditional else {}).encode() + b'\n'}
+          names={label: class_name(run.info, label)
+                 for label in run.info.classes if run.conditional}).encode()
+                    + b'\n'}
   try:
     export.write(out, files)
   except OSError as e:
@@ -158,15 +160,6 @@ def _layers(run, z, label):
   with nn.intercept_methods(watch):
     images = function(z, label)
   return {**seen, '': images}
-
-
-def _class_names(run):
-  """{label: its name}, of the data if they are still there."""
-  try:
-    source = load_data(run.config['data'])
-  except UserError:
-    return {label: str(label) for label in run.info.classes}
-  return {label: class_name(source, label) for label in run.info.classes}
 
 
 def _runtime(onnxruntime) -> dict:

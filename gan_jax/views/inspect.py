@@ -11,19 +11,23 @@ import numpy as np
 
 from gan_jax import pictures
 from gan_jax.base.errors import ConfigError, DataError, Problem
+from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import write_file
 from gan_jax.config.fields import plain
 from gan_jax.data import load as data
+from gan_jax.data.label_values import name_of
 from gan_jax.data.pipeline import Batches
+from gan_jax.data.values import in_units
 from gan_jax.views.templates import fill
 
 _LOOKED_AT = 20_000  # examples for statistics of values
-_BINS = 200  # of the values of vectors
-_LINES = 6  # histograms of coordinates at most
+_BINS = 200  # of floats
+_LINES = 6  # histograms of floats at most
 _CHUNK = 2**24  # bytes read at a time
 _PAIRS = 5  # duplicates listed
 _ALL = 2**32  # bytes; duplicates are searched in a sample of larger sets
-_COLUMNS, _ROWS = 10, 20  # of the contact sheet, a row per class
+_ROWS = 20  # of the contact sheet, a row per class
+_COLUMNS = {'images': 10, 'volumes': 4, 'signals': 4}
 _POINTS = 4000  # of vectors
 
 
@@ -40,16 +44,15 @@ def inspect(config: Any, out: str) -> str:
       written.
   """
   source = load_data(plain(config).get('data'))
-  values, histograms, edges = values_of(source.images)
+  values, histograms, edges = values_of(source.images, source.units)
   report = describe(source, values)
-  title = (f'{source.name}: {len(source.images):,} examples '
-           f'{list(source.images.shape[1:])}')
+  title = f'{source.name}: {len(source.images):,} {report["kind"]}'
   drawn = {
       'contact_sheet.png': contact_sheet(source, title),
       'statistics.png': pictures.statistics(
           classes={c['name']: c['count'] for c in report['classes']},
           sizes=report['sizes'], edges=edges, histograms=histograms,
-          title=title)}
+          per=values['per'], title=title)}
   try:
     for name, picture in drawn.items():
       write_file(os.path.join(out, name), pictures.png(picture))
@@ -78,31 +81,35 @@ def load_data(spec):
     raise ConfigError([Problem('data', spec, str(e))]) from e
 
 
-def values_of(images) -> tuple[dict, np.ndarray, np.ndarray]:
+def values_of(images, units=()) -> tuple[dict, np.ndarray, np.ndarray]:
   """Statistics of the values of at most 20,000 random examples.
 
   Returns:
-    ({'mean', 'std', 'min', 'max': [C]} and of images the shares of bytes
-    {'share_of_0', 'share_of_255': [C]}, counts [C, bins], edges [bins + 1]).
+    ({'mean', 'std', 'min', 'max': [C]} and of bytes their shares {'share_of_0',
+    'share_of_255': [C]}, counts [C, bins], edges [bins + 1]); C channels, or
+    coordinates of vectors. Floats of other kinds are in `units`, (low, high).
 
   Raises:
     DataError: vectors that are not finite.
   """
   rows = _sample(len(images), _LOOKED_AT)
+  found = {'examples_looked_at': len(rows), 'per': 'channel'}
   if images.dtype == np.uint8:
-    channels, level = images.shape[-1], np.arange(256.0)
-    counts = np.zeros((channels, 256), np.int64)
+    level, edges = np.arange(256.0), np.arange(257) - 0.5
+    counts = np.zeros((images.shape[-1], 256), np.int64)
     for chunk in _chunks(images, rows):
-      for c in range(channels):
-        counts[c] += np.bincount(chunk[..., c].ravel(), minlength=256)
+      for count, values in zip(counts, np.moveaxis(chunk, -1, 0), strict=True):
+        count += np.bincount(values.ravel(), minlength=256)
     share = counts / counts.sum(1, keepdims=True)
     mean = share @ level
-    return {'examples_looked_at': len(rows), 'per': 'channel', 'mean': mean,
-            'std': np.sqrt((share * (level - mean[:, None]) ** 2).sum(1)),
-            'min': (counts > 0).argmax(1),
-            'max': 255 - (counts[:, ::-1] > 0).argmax(1),
-            'share_of_0': share[:, 0], 'share_of_255': share[:, 255]}, (
-                counts), np.arange(257) - 0.5
+    return found | {
+        'mean': mean,
+        'std': np.sqrt((share * (level - mean[:, None]) ** 2).sum(1)),
+        'min': (counts > 0).argmax(1),
+        'max': 255 - (counts[:, ::-1] > 0).argmax(1),
+        'share_of_0': share[:, 0], 'share_of_255': share[:, 255]}, counts, edges
+  if len(images.shape) > 2:
+    return _of_floats(images, rows, units or (-1.0, 1.0), found)
   vectors = images[rows]
   low, high = float(vectors.min()), float(vectors.max())
   if not np.isfinite([low, high]).all():
@@ -110,12 +117,30 @@ def values_of(images) -> tuple[dict, np.ndarray, np.ndarray]:
                     'remove or repair these examples')
   margin = 0.0 if high > low else 0.5  # Widens the range of a constant.
   edges = np.linspace(low - margin, high + margin, _BINS + 1)
-  return {'examples_looked_at': len(rows), 'per': 'coordinate',
-          'mean': vectors.mean(0, np.float64),
-          'std': vectors.std(0, np.float64), 'min': vectors.min(0),
-          'max': vectors.max(0)}, np.array([
-              np.histogram(column, edges)[0]
-              for column in vectors.T[:_LINES]]), edges
+  return found | {
+      'per': 'coordinate', 'mean': vectors.mean(0, np.float64),
+      'std': vectors.std(0, np.float64), 'min': vectors.min(0),
+      'max': vectors.max(0)}, np.array([
+          np.histogram(column, edges)[0]
+          for column in vectors.T[:_LINES]]), edges
+
+
+def _of_floats(images, rows, units, found):
+  edges, parts = np.linspace(*units, _BINS + 1), []
+  counts = np.zeros((min(_LINES, images.shape[-1]), _BINS), np.int64)
+  for chunk in _chunks(images, rows):
+    x = in_units(chunk, units).reshape(-1, images.shape[-1]).astype(np.float64)
+    # Squares around a common centre: large units lose no digits.
+    y = x - np.mean(units)
+    parts.append((y.mean(0), (y * y).mean(0), x.min(0), x.max(0), len(x)))
+    for count, values in zip(counts, x.T, strict=False):
+      # Rounding must not leave the ends outside.
+      count += np.histogram(values.clip(*units), edges)[0]
+  mean, square, low, high, size = map(np.stack, zip(*parts, strict=True))
+  mean, square = (np.average(part, 0, size) for part in (mean, square))
+  return found | {
+      'mean': mean + np.mean(units), 'min': low.min(0), 'max': high.max(0),
+      'std': np.sqrt(np.maximum(square - mean ** 2, 0))}, counts, edges
 
 
 def duplicates(images) -> dict:
@@ -153,43 +178,40 @@ def _chunks(images, rows):
 
 def contact_sheet(source, title: str) -> np.ndarray:
   """Examples, a row for each of up to twenty classes; a scatter for vectors."""
-  if len(source.images.shape) == 2:
+  if (kind := kind_of(source.images.shape[1:])) == 'vectors':
     rows = _sample(len(source.images), _POINTS)
     labels = source.labels[rows]
     # A colour of its own for those without a label.
     labels = np.where(labels < 0, source.num_classes, labels)
     return pictures.scatter(source.images[rows], title=title, side=700,
                             labels=labels if source.num_classes else None)
+  columns = _COLUMNS[kind]
   if source.num_classes:
     classes = np.unique(source.labels)
     if len(classes) > _ROWS:
       title += f'; {_ROWS} of {len(classes):,} classes'
       classes = classes[_sample(len(classes), _ROWS)]
     members = [np.flatnonzero(source.labels == label) for label in classes]
-    rows = [rows[_sample(len(rows), _COLUMNS)] for rows in members]
+    rows = [rows[_sample(len(rows), columns)] for rows in members]
     names = [class_name(source, label) for label in classes]
   else:
-    found = _sample(len(source.images), _COLUMNS * _COLUMNS)
-    rows = np.split(found, range(_COLUMNS, len(found), _COLUMNS))
+    found = _sample(len(source.images), columns * _COLUMNS['images'])
+    rows = np.split(found, range(columns, len(found), columns))
     names = [''] * len(rows)
   return pictures.contact_sheet([source.images[part] for part in rows], names,
-                                columns=_COLUMNS, title=title)
+                                columns=columns, title=title,
+                                rate=source.rate)
 
 
 def class_name(source, label) -> str:
-  """'3', or '3 trees' if the classes have names; '100003' if that is it."""
-  if label < 0:
-    return 'no label'
-  if label < len(source.class_names):
-    name = source.class_names[label]
-    return name if name.isdigit() else f'{label} {name}'
-  return str(label)
+  """Of a class of a `Source` or a `DataInfo`, see `label_values.name_of`."""
+  return name_of(label, source.class_names)
 
 
 def describe(source, values: Mapping) -> dict:
   """The content of report.json."""
   shape = list(source.images.shape[1:])
-  known = source.labels[source.labels >= 0]
+  known = source.labels[source.labels >= 0] if source.num_classes else []
   counts = np.bincount(known, minlength=source.num_classes).tolist()
   found, sizes = source.report, dict(source.report.get('sizes', {}))
   if len(shape) == 3 and not sizes:
@@ -197,17 +219,40 @@ def describe(source, values: Mapping) -> dict:
   return {
       'name': source.name, 'licence': source.licence,
       'fingerprint': source.fingerprint, 'shape': shape,
+      'kind': described(shape, source.rate), 'units': list(source.units),
+      'rate': source.rate, 'pictures': pictures.channels_shown(shape),
       'dtype': str(source.images.dtype), 'count': len(source.images),
       'held_out': len(source.held_out.images) if source.held_out else 0,
       'bytes': int(source.images.nbytes), 'num_classes': source.num_classes,
       'classes': [{'label': i, 'name': class_name(source, i),
                    'count': counts[i]} for i in range(source.num_classes)],
-      'without_label': len(source.labels) - len(known), 'sizes': sizes,
+      'without_label': (len(source.labels) - len(known) if source.num_classes
+                        else 0),
+      'label_columns': label_columns(source), 'sizes': sizes,
       'values': {key: np.round(value, 6).tolist() if np.ndim(value) else value
                  for key, value in values.items()},
       'duplicates': duplicates(source.images),
       'refused': list(found.get('refused', ())),
       'notices': list(found.get('notices', ()))}
+
+
+def label_columns(source) -> list[dict]:
+  """Of label vectors: name, mean, low and high of each number.
+
+  'ones' is their share where all are 0 or 1.
+  """
+  columns = []
+  for (name, low, high), values in zip(source.label_columns, source.labels.T
+                                       if source.label_columns else (),
+                                       strict=True):
+    column = {'name': name}
+    if (low, high) == (0, 1) and np.isin(values, (0, 1)).all():
+      column['ones'] = float(values.mean(dtype=np.float64))
+    values = low + values.astype(np.float64) * (high - low)
+    columns.append(column | {'mean': float(values.mean()),
+                             'low': float(values.min()),
+                             'high': float(values.max())})
+  return columns
 
 
 def summary(report: Mapping, out: str) -> str:

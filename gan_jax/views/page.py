@@ -16,6 +16,7 @@ import numpy as np
 
 from gan_jax import pictures
 from gan_jax.base.errors import WorkdirError
+from gan_jax.base.examples import described
 from gan_jax.base.files import write_file
 from gan_jax.config import fields
 from gan_jax.metrics import low_is_better
@@ -114,7 +115,8 @@ class Page:
       files['index.html'] = fill(
           'report.html', one=one, names=self._names(), tables=self.tables(),
           pictures=shown, step=step, training=training, flat=_flat,
-          changes=one and one.changes(), recipe=one and one.recipe()).encode()
+          described=described, changes=one and one.changes(),
+          recipe=one and one.recipe()).encode()
       for name, content in files.items():
         write_file(os.path.join(self.out, name), content)
     except OSError as e:

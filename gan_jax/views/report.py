@@ -11,8 +11,10 @@ import numpy as np
 from gan_jax import pictures
 from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError, WorkdirError
+from gan_jax.base.examples import kind_of
 from gan_jax.data.pipeline import Batches
-from gan_jax.extractors import random
+from gan_jax.evaluators.score import as_bytes, source_as_bytes
+from gan_jax.extractors import projection, random
 from gan_jax.game import sampling
 from gan_jax.metrics.images import power_spectrum
 from gan_jax.metrics.neighbours import nearest
@@ -23,8 +25,9 @@ from gan_jax.views.trained import Trained, check_seed
 
 _ALL = 2000  # real and generated examples in plots of distributions
 _BYTES = 2**28  # of memory for them at most
-_GRID, _COLUMNS = 64, 8
-_ROWS, _POINTS = 8, 10  # of paths, of bounds and of classes
+_ROWS, _COLUMNS = 8, 8  # of the sheets of examples
+_POINTS = 10  # of a path; examples of a bound and of a class
+_WIDE = 4  # examples in a row instead, where each has several pictures
 _CLASSES = 20
 _QUERIES, _NEAR = 8, 5
 _YARDSTICK = 100  # real images for reference distances
@@ -53,9 +56,13 @@ class _Run(Trained):
           '--allow_changed_data')
     try:
       self.extractor = extractor and lookup.build(
-          'gan_jax.extractors', extractor, source=self.source)
+          'gan_jax.extractors', extractor,
+          source=source_as_bytes(self.source))
     except ValueError as e:
       raise RequestError(f'--extractor: {e}') from e
+    self.kind = kind_of(self.info.image_shape)
+    self.columns, self.points = (
+        (_COLUMNS, _POINTS) if self.kind == 'images' else (_WIDE, _WIDE))
 
   def drawn(self, stream: int, count: int, truncation=None) -> np.ndarray:
     """Latents of the seed of this page."""
@@ -67,12 +74,20 @@ class _Run(Trained):
     return self.labels(count, asked.TURN if (
         self.conditional and self.info.classes) else None)
 
+  def stored(self, z, labels) -> np.ndarray:
+    """What it generates of labels of the networks, as the data are stored."""
+    return self.images(z, labels, dtype='stored')
+
   def sheet(self, file: str, z, labels, names) -> Picture:
     """Contact sheet of latents [N, Z], a row for each name."""
-    images = self.images(z, labels)
+    images = self.stored(z, labels)
     rows = images.reshape(len(names), -1, *images.shape[1:])
-    return Picture(file, pictures.contact_sheet(list(rows), names,
-                                                columns=rows.shape[1]))
+    return Picture(file, self.contact_sheet(list(rows), names))
+
+  def contact_sheet(self, rows, names) -> np.ndarray:
+    """Rows of examples, the first row the longest, beside their names."""
+    return pictures.contact_sheet(rows, names, columns=len(rows[0]),
+                                  rate=self.info.rate)
 
 
 def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
@@ -168,50 +183,56 @@ def _page(folders, out):
 def _draw(run: _Run) -> Iterator[Picture]:
   source = run.source
   each = max(1, source.images.nbytes // len(source.images))
-  count = min(len(source.images), _ALL, max(_GRID, _BYTES // each))
+  count = min(len(source.images), _ALL,
+              max(_ROWS * run.columns, _BYTES // each))
   rows = Batches(len(source.images), count, run.seed)(0, 1)[0]
   real = np.asarray(source.images[rows])
   # The labels of the real images.
-  fake = run.images(run.drawn(_FAKES, count), source.labels[rows])
-  if real.ndim == 2:
+  fake = run.stored(run.drawn(_FAKES, count), source.labels[rows])
+  if run.kind == 'vectors':
     yield Picture(
         'real_and_fake.png', pictures.scatter(fake, real=real),
         f'{count:,} generated examples over as many of {source.name}, by their '
         'first two coordinates.')
     return
-  same = ('; an image has the class of the one in its place on the other side'
-          if run.conditional else '')
+  said = 'Drawn at random, none chosen' + (
+      f'; {run.kind} have the class of those in their place on the other side'
+      if run.conditional else '') + '.'
+  if omitted := pictures.channels_shown(run.info.image_shape):
+    said += f' All {omitted}.'
   for file, images in (('real.png', real), ('generated.png', fake)):
-    rows = [images[i:i + _COLUMNS] for i in range(0, min(_GRID, count),
-                                                  _COLUMNS)]
-    yield Picture(file, pictures.contact_sheet(
-        rows, [''] * len(rows), columns=_COLUMNS),
-                  f'Drawn at random, none chosen{same}.')
+    images = images[:_ROWS * run.columns]
+    rows = np.split(images, range(run.columns, len(images), run.columns))
+    yield Picture(file, run.contact_sheet(rows, [''] * len(rows)), said)
   yield from _nearest(run, real, fake[:_QUERIES])
   yield _interpolations(run)
   if run.config['latent']['name'] != 'infogan':  # It would erase the codes.
     yield _truncation(run)
   if run.conditional and run.info.classes:
-    known, z = run.info.classes[:_CLASSES], run.drawn(_CLASS, _POINTS)
+    known, z = run.info.classes[:_CLASSES], run.drawn(_CLASS, run.points)
     yield run.sheet('classes.png', np.tile(z, (len(known), 1)),
-                    np.repeat(known, _POINTS),
+                    np.repeat(known, run.points),
                     [class_name(run.info, c) for c in known])
-  extractor = run.extractor or random()
+  extractor = run.extractor or (
+      random() if run.kind == 'images' else projection())
   yield Picture(
-      'features.png', pictures.plane(*(extractor.extract(images)[0]
-                                       for images in (real, fake))),
+      'features.png', pictures.plane(*(extractor.extract(as_bytes(examples))[0]
+                                       for examples in (real, fake))),
       f'Features by the extractor {extractor.name!r} of {count:,} real and as '
-      'many generated images.')
-  if real[0, ..., 0].size > 1:  # One pixel has no frequencies.
-    frequency, power = power_spectrum(real)
-    yield Picture('spectrum.png', pictures.spectrum(
-        frequency, power, power_spectrum(fake)[1]))
+      f'many generated {run.kind}.')
+  # One pixel has no frequencies.
+  if run.kind == 'images' and real[0, ..., 0].size > 1:
+    (frequency, power), (_, fakes) = (
+        power_spectrum(as_bytes(images)[:]) for images in (real, fake))
+    yield Picture('spectrum.png', pictures.spectrum(frequency, power, fakes))
 
 
 def _nearest(run, real, queries) -> Iterator[Picture]:
-  """Nearest training images: by pixels (all), by features (a sample)."""
+  """Nearest training examples: by values (all), by features (a sample)."""
   source, total = run.source, len(run.source.images)
-  ways = [('nearest.png', 'root mean square differences of grey levels',
+  numbers = ('grey levels' if source.images.dtype == np.uint8 else
+             'values from -1 to 1')
+  ways = [('nearest.png', f'root mean square differences of {numbers}',
            lambda images: np.asarray(images).reshape(len(images), -1),
            np.arange(total), np.sqrt(queries[0].size))]
   if network := run.extractor:
@@ -219,7 +240,8 @@ def _nearest(run, real, queries) -> Iterator[Picture]:
     rows = Batches(total, min(total, _SEARCHED), run.seed)(0, 1)[0]
     ways.append(('nearest_features.png',
                  f'distances by features of {network.name!r}',
-                 lambda images: network.extract(images)[0], np.sort(rows), 1.0))
+                 lambda images: network.extract(as_bytes(images))[0],
+                 np.sort(rows), 1.0))
   size = max(1, _PART * total // max(1, source.images.nbytes))
   for file, meaning, features, rows, scale in ways:
     parts = (features(np.asarray(source.images[rows[i:i + size]]))
@@ -232,26 +254,29 @@ def _nearest(run, real, queries) -> Iterator[Picture]:
     others = distance[len(queries):, 1:2]
     usual = np.median(others) if others.size else np.nan
     index = rows[index[:len(queries), :_NEAR]]
-    sheet = [np.stack([image, np.full_like(image, 255), *source.images[near]])
-             for image, near in zip(queries, index, strict=True)]
+    sheet = []
+    for query, near in zip(queries, index, strict=True):
+      image, *others = pictures.tiles(
+          np.stack([query, *source.images[near]]), rate=run.info.rate)
+      sheet.append(np.stack([image, np.full_like(image, 255), *others]))
     names = [f'{near[0]:.3g} to {near[-1]:.3g}'
              for near in distance[:len(queries), :_NEAR]]
     yield Picture(
-        file, pictures.contact_sheet(sheet, names, columns=len(sheet[0])),
-        'Generated images, and right of the gap the nearest of '
-        f'{len(rows):,} training images. On the left are the {meaning} of the '
-        f'first and the last; a real image is at {usual:.3g} from the nearest '
-        'other one (median).')
+        file, run.contact_sheet(sheet, names),
+        f'Generated {run.kind}, and right of the gap the nearest of '
+        f'{len(rows):,} training {run.kind}. On the left are the {meaning} of '
+        f'the first and the last; a real one is at {usual:.3g} from the '
+        'nearest other one (median).')
 
 
 def _interpolations(run):
   paths = np.asarray(sampling.interpolate(
-      run.drawn(_STARTS, _ROWS), run.drawn(_ENDS, _ROWS), _POINTS))
+      run.drawn(_STARTS, _ROWS), run.drawn(_ENDS, _ROWS), run.points))
   labels = run.in_turn(_ROWS)
   named = run.conditional and run.info.classes
   return run.sheet(
       'interpolations.png', paths.reshape(-1, paths.shape[-1]),
-      np.repeat(labels, _POINTS, axis=0), [
+      np.repeat(labels, run.points, axis=0), [
           class_name(run.info, c) if named else '' for c in labels])
 
 
@@ -260,9 +285,9 @@ def _truncation(run):
   # Smaller bounds than 0.05 are refused.
   bounds = sorted({max(0.05, round(float(b), 2)) for b in
                    np.quantile(sizes, _KEPT)}, reverse=True)
-  z = [run.drawn(_SWEEP, _POINTS),
-       *(run.drawn(_SWEEP, _POINTS, bound) for bound in bounds)]
+  z = [run.drawn(_SWEEP, run.points),
+       *(run.drawn(_SWEEP, run.points, bound) for bound in bounds)]
   return run.sheet(
       'truncation.png', np.concatenate(z),
-      np.concatenate([run.in_turn(_POINTS)] * len(z)),
+      np.concatenate([run.in_turn(run.points)] * len(z)),
       ['all', *(f'|z|<{bound:g}' for bound in bounds)])

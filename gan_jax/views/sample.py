@@ -3,13 +3,18 @@
 import io
 import os
 import re
+import wave
+from functools import partial
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from gan_jax import pictures
 from gan_jax.base.errors import RequestError
+from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import write_file
+from gan_jax.data import values
 from gan_jax.data.label_values import to_users
 from gan_jax.data.prepare import LabelColumn
 from gan_jax.game import sampling
@@ -26,14 +31,15 @@ def sample(folder: str, out: str, *, count: int | None = None,
 
   Args:
     folder: the run folder.
-    out: F.png (one grid), F.gif (frames), F.npz (images uint8 [N, H, W, C],
-      labels [N] and class_names, or the users' numbers [N, L] and
-      label_columns), or a folder for one PNG per image. For vectors, F.png
-      (scatter) or F.npz (images float32 [N, D] and labels).
-    count: images, or paths when interpolating; by default 64, or as many as
+    out: F.png (one sheet), F.gif (frames), F.npz (images [N, ...] and labels
+      [N] with class_names, or label vectors [N, L] with label_columns; units
+      and rate, where known), F.tif (pages), F.wav (signals, one after the
+      other), or a folder for one file per example: PNG, WAV, or NPY where
+      neither holds the numbers. Numbers are in the units of the data.
+    count: examples, or paths when interpolating; by default 64, or as many as
       `labels` has rows.
-    label: of all images, see `asked.labels`; by default as in the data.
-    labels: F.csv with the label of each image, see `asked.of_file`.
+    label: of all examples, see `asked.labels`; by default as in the data.
+    labels: F.csv with the label of each example, see `asked.of_file`.
     seed: of the latents.
     truncation: largest |z_i|; by default the prior as it is.
     interpolate: points of each path between two latents, 0 for none.
@@ -64,65 +70,136 @@ def sample(folder: str, out: str, *, count: int | None = None,
     if interpolate:
       ends = run.latents(count, seed=seed, truncation=truncation, stream=1)
       z = np.asarray(sampling.interpolate(z, ends, interpolate))
-      z, labels = z.reshape(-1, z.shape[-1]), np.repeat(labels, interpolate)
+      z, labels = z.reshape(-1, z.shape[-1]), np.repeat(
+          labels, interpolate, axis=0)
   except RequestError as e:
     raise RequestError(f'--{e}') from e
-  images = run.images(z, labels)
+  examples = run.images(z, labels, dtype='stored')
   try:
-    _write(out, images, labels, interpolate, info)
+    _write(out, info, examples, labels, interpolate)
   except OSError as e:
     raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
-  return (f'{len(images)} images of step {run.step} in {out}'
-          + (f'; {how}' if how else ''))
+  said = [f'{len(examples)} {kind_of(info.image_shape)} of step {run.step} in '
+          f'{out}', how]
+  if _suffix(out) in ('.png', '.gif'):
+    said.append(pictures.channels_shown(info.image_shape))
+  return '; '.join(filter(None, said))
+
+
+def _suffix(out) -> str:
+  suffix = os.path.splitext(out)[1].lower()
+  return '.tif' if suffix == '.tiff' else suffix
+
+
+def _forms(info) -> dict[str, str]:
+  """{suffix: what it is} of the files that hold a run's examples."""
+  kind, channels = kind_of(info.image_shape), info.image_shape[-1]
+  picture = kind == 'images' and channels in (1, 3, 4) and not info.units
+  sound = kind == 'signals' and _hertz(info.rate)
+  forms = {'.png': 'a plot of the points' if kind == 'vectors' else 'one sheet'}
+  if kind != 'vectors':
+    forms['.gif'] = 'frames'
+  forms['.npz'] = 'the numbers'
+  if picture or kind == 'images' and channels == 1:
+    forms['.tif'] = 'pages'
+  if sound:
+    forms['.wav'] = 'one after the other'
+  forms[''] = f'{"PNG" if picture else "WAV" if sound else "NPY"} files'
+  return forms
+
+
+def _hertz(rate) -> int:
+  """The rate of WAV files, which is whole; 0 if it is not, or unknown."""
+  return int(rate) if rate == int(rate) else 0
 
 
 def _check(info, out, count, interpolate):
   """Raises RequestError, before anything is read or computed."""
-  suffix = os.path.splitext(out)[1].lower()
+  forms, suffix = _forms(info), _suffix(out)
+  have = ', '.join(f'F{key} ({what})' if key else f'a folder of {what}'
+                   for key, what in forms.items())
+  why = '; its data say no whole rate in Hz, which sound needs' * (
+      suffix == '.wav' and kind_of(info.image_shape) == 'signals')
   for wrong, text in (
       (count < 1, f'--num_samples={count} must be 1 or more'),
       (interpolate < 0 or interpolate == 1, f'--interpolate={interpolate} must '
        'be 2 points or more, or 0 for none'),
-      (suffix not in ('.png', '.gif', '.npz', ''), f'--out={out}: must end in '
-       '.png, .gif or .npz, or be a folder (without a suffix)'),
-      (len(info.image_shape) == 1 and suffix not in ('.png', '.npz'),
-       f'--out={out}: this run makes vectors {list(info.image_shape)}, which '
-       'are no pictures one by one; give F.png for a plot of the points, or '
-       'F.npz for their numbers')):
+      (suffix not in forms, f'--out={out}: of '
+       f'{described(info.image_shape, info.rate)}'
+       f'{", floats" * bool(info.units)}, this run can give {have}{why}')):
     if wrong:
       raise RequestError(text)
 
 
-def _write(out, images, labels, interpolate, info):
-  suffix = os.path.splitext(out)[1].lower()
+def _write(out, info, examples, labels, interpolate):
+  suffix, form = _suffix(out), _forms(info)['']
+  numbers = values.in_units(examples, info.units)
   if suffix == '.png':
-    write_file(out, pictures.png(
-        pictures.scatter(images) if images.ndim == 2
-        else pictures.grid(images, interpolate)))
+    data = pictures.png(pictures.sheet(examples, interpolate, rate=info.rate))
   elif suffix == '.gif':
-    # With paths, one tile per path; without, one frame per image.
-    frames = images.reshape(-1, interpolate or len(images), *images.shape[1:])
-    write_file(out, pictures.gif(map(pictures.grid, frames.swapaxes(0, 1))))
+    data = pictures.gif(map(partial(pictures.sheet, rate=info.rate),
+                            _frames(examples, interpolate)))
   elif suffix == '.npz':
-    buffer, more = io.BytesIO(), {}
+    more = {key: value for key in ('units', 'rate', 'class_names')
+            if (value := getattr(info, key))}
     if labels.ndim == 2:
       columns = [LabelColumn(*column) for column in info.label_columns]
       labels = to_users(labels, columns)
-      more['label_columns'] = np.array([column.name for column in columns])
-    elif info.class_names:
-      more['class_names'] = np.array(info.class_names)
-    np.savez_compressed(buffer, images=images, labels=labels, **more)
-    write_file(out, buffer.getvalue())
+      more['label_columns'] = [column.name for column in columns]
+    data = _saved(np.savez_compressed, images=numbers, labels=labels, **more)
+  elif suffix == '.tif':
+    pages = [Image.fromarray(x[..., 0]) if info.units else pictures.pillow(x)
+             for x in numbers]
+    data = _saved(lambda file: pages[0].save(
+        file, 'TIFF', save_all=True, append_images=pages[1:]))
+  elif suffix == '.wav':
+    data = _wav(examples.reshape(-1, examples.shape[-1]), info.rate)
   else:
-    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
-      write_file(os.path.join(out, f'{i:06d}{_suffix(info, label)}.png'),
-                 pictures.png(pictures.grid(image[None], 1, padding=0, side=1)))
+    write = {'PNG files': lambda i: pictures.png(examples[i]),
+             'WAV files': lambda i: _wav(examples[i], info.rate),
+             'NPY files': lambda i: _saved(np.save, numbers[i])}[form]
+    for i, label in enumerate(labels):
+      name = f'{i:06d}{_said_of(info, label)}.{form[:3].lower()}'
+      write_file(os.path.join(out, name), write(i))
+    return
+  write_file(out, data)
 
 
-def _suffix(info, label) -> str:
-  """What the name of an image says of its class."""
+def _said_of(info, label) -> str:
+  """What the name of a file says of its class."""
   if np.ndim(label):
     return ''
   if label < len(info.class_names):
     return '_' + re.sub(r'[^\w.-]+', '_', info.class_names[label])[:80]
   return f'_class{label}'
+
+
+def _frames(examples, interpolate):
+  """Batches of examples, each a frame of a GIF.
+
+  Of paths a tile each; of volumes their slices across the first axis; else one
+  example after the other.
+  """
+  if interpolate:
+    paths = examples.reshape(-1, interpolate, *examples.shape[1:])
+    return paths.swapaxes(0, 1)
+  return (examples.swapaxes(0, 1) if examples.ndim == 5
+          else examples[:, None])
+
+
+def _saved(save, *args, **arrays) -> bytes:
+  """What save(file, ...) writes."""
+  buffer = io.BytesIO()
+  save(buffer, *args, **arrays)
+  return buffer.getvalue()
+
+
+def _wav(signal, rate) -> bytes:
+  """[T, C] in [-1, 1] as 16-bit PCM, round(32767 x)."""
+  buffer = io.BytesIO()
+  with wave.open(buffer, 'wb') as file:
+    file.setnchannels(signal.shape[1])
+    file.setsampwidth(2)
+    file.setframerate(_hertz(rate))
+    file.writeframes(np.rint(32767 * signal).astype('<i2').tobytes())
+  return buffer.getvalue()

@@ -13,6 +13,7 @@ from gan_jax import models, parallel
 from gan_jax.base.errors import RequestError
 from gan_jax.base.files import read_rows
 from gan_jax.config.experiment import game_of_run, initial_state
+from gan_jax.data import values
 from gan_jax.evaluators.score import Score
 from gan_jax.game import sampling
 from gan_jax.game.state import TrainState, pack
@@ -80,17 +81,19 @@ class Trained:
     return {'generator': self.state.ema.params,
             'discriminator': self.state.disc.params}
 
-  def generator(self, z, label=None, *, dtype: str = 'uint8') -> np.ndarray:
-    """Generates images of given latents, by the averaged weights.
+  def generator(self, z, label=None, *, dtype: str = 'data') -> np.ndarray:
+    """Generates examples of given latents, by the averaged weights.
 
     Args:
       z: [N, Z].
-      label: of all images, or for each; by default as in the data, see
+      label: of all examples, or for each; by default as in the data, see
         `labels`.
-      dtype: 'uint8', or 'float32' for images in config['image_range'].
+      dtype: 'data' for what the data have: uint8, float32 in info.units where
+        these are known, vectors float32. 'stored' for floats in [-1, 1] instead
+        of units. 'float32' for floats in config['image_range'].
 
     Returns:
-      [N, H, W, C]; of 2-D data float32 [N, D].
+      [N, *info.image_shape], see `base.examples.KINDS`.
 
     Raises:
       RequestError: z of another size, no such label, values that are not
@@ -98,19 +101,20 @@ class Trained:
     """
     return self.images(z, self.labels(len(z), label), dtype=dtype)
 
-  def images(self, z, labels, *, dtype: str = 'uint8') -> np.ndarray:
+  def images(self, z, labels, *, dtype: str = 'data') -> np.ndarray:
     """As `generator`, of labels [N] or [N, L] that `labels` has made."""
     z, size = np.asarray(z, np.float32), self.latents(1).shape[1:]
     if z.ndim != 2 or z.shape[1:] != size or not len(z):
       raise RequestError(f'z has the shape {list(z.shape)}; this generator '
                          f'takes [N, {size[0]}], N 1 or more')
-    if dtype not in ('uint8', 'float32'):
-      raise RequestError(f'dtype={dtype!r} must be uint8 or float32')
+    if dtype not in ('data', 'stored', 'float32'):
+      raise RequestError(f'dtype={dtype!r} must be data, stored or float32')
     try:
-      return self._sampler.images(self.state.ema, z, labels,
-                                  floats=dtype == 'float32')
+      found = self._sampler.images(self.state.ema, z, labels,
+                                   floats=dtype == 'float32')
     except SamplesError as e:
       raise RequestError(f'{self.folder}: {e}') from e
+    return values.in_units(found, self.info.units if dtype == 'data' else ())
 
   @cached_property
   def function(self) -> Callable:
@@ -119,7 +123,7 @@ class Trained:
     A label vector is [B, L] float32 in [0, 1], see `labels`. The averaged
     generator with its weights inside, of operations of `jax.lax` only and for
     any B, a symbol too: for `jax.export`, converters and whatever else reads
-    JAX's programs. Images are in config['image_range']; of 2-D data [B, D]. It
+    JAX's programs. Images are in config['image_range']; vectors are [B, D]. It
     calculates in float32, where a config says bfloat16 too.
     """
     gen = game_of_run({**self.config, 'dtype': 'float32'}, self.info).gen
@@ -133,7 +137,7 @@ class Trained:
 
   def sample(self, count: int = 64, *, label=None, seed: int = 0,
              truncation: float | None = None) -> np.ndarray:
-    """Images [count, H, W, C] uint8 of fresh latents, see `generator`.
+    """Examples [count, ...] of fresh latents, see `generator`.
 
     Args:
       count: of images; more of them do not change the first ones.
@@ -184,7 +188,7 @@ class Trained:
       RequestError: no such label, or a run without labels.
     """
     if label is None:
-      return self._drawn[np.arange(count) % len(self._drawn)]
+      return self.drawn_labels[np.arange(count) % len(self.drawn_labels)]
     if not self.conditional:
       raise RequestError(
           f'label={label}: this run is not conditional; train one with '
@@ -201,8 +205,8 @@ class Trained:
     return f'labels drawn {drawn_labels.describe(self.config)}'
 
   @cached_property
-  def _drawn(self):
-    """Labels of which those of generated sets are taken in turn."""
+  def drawn_labels(self) -> np.ndarray:
+    """[M] or [M, L]: example i of a set has label i mod M by default."""
     found = drawn_labels.read(self.folder)
     if found is None and self.conditional:
       _LOG.info('%s was made before runs kept the labels of their data: all '
@@ -217,7 +221,8 @@ class Trained:
     judged at a time, but for layers that compare the images of a batch.
 
     Args:
-      images: uint8 [N, H, W, C], or floats in config['image_range'].
+      images: [N, *info.image_shape]: floats in info.units where these are
+        known; else uint8, or floats in config['image_range'].
       label: of all images, or for each, for a conditional discriminator, see
         `labels`.
 
@@ -232,15 +237,19 @@ class Trained:
       raise RequestError(f'images have the shape {list(images.shape)}; this '
                          f'discriminator takes [N, {str(list(shape))[1:]}'
                          f'{several}')
-    if images.dtype != np.uint8 and images.dtype.kind != 'f':
-      raise RequestError(f'images are {images.dtype}; give uint8, or floats in '
-                         f'{tuple(self.config["image_range"])}')
-    low, high = self.config['image_range']
-    if images.dtype.kind == 'f' and images.ndim == 4 and not (
-        low - 0.01 <= images.min() and images.max() <= high + 0.01):
+    low, high = self.info.units or self.config['image_range']
+    if images.dtype.kind != 'f' and (self.info.units
+                                     or images.dtype != np.uint8):
+      raise RequestError(f'images are {images.dtype}; give '
+                         + 'uint8, or ' * (not self.info.units)
+                         + f'floats in {(low, high)}')
+    margin = 0.005 * (high - low)
+    if images.dtype.kind == 'f' and images.ndim > 2 and not (
+        low - margin <= images.min() and images.max() <= high + margin):
       raise RequestError(f'images from {images.min():.4g} to '
                          f'{images.max():.4g}; floats must be in '
                          f'{(low, high)}')
+    images = values.from_units(images, self.info.units)
     conditional = models.is_conditional(spec)
     if conditional and label is None:
       raise RequestError('this discriminator looks at the label: give that of '
@@ -277,7 +286,7 @@ class Trained:
 
   @cached_property
   def _sampler(self):
-    return Sampler(self.game, self.config['image_range'])
+    return Sampler(self.game, self.config['image_range'], self.info.units)
 
   @cached_property
   def _judge(self):

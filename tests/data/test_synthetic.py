@@ -87,6 +87,19 @@ def test_digits_from_a_folder(tmp_path):
   assert problem.path == 'data.digits'
 
 
+def test_noise_of_all_kinds():
+  signals = sources.noise(shape=(50, 2), num_examples=100)
+  assert signals.images.shape == (100, 50, 2) and signals.units == (-1, 1)
+  assert signals.images.dtype == np.float32
+  assert -1 <= signals.images.min() < -0.99 < 0.99 < signals.images.max() <= 1
+  # Uniform in [-1, 1]: the mean is 0, the variance 1/3.
+  assert abs(signals.images.mean()) < 0.02
+  assert abs(signals.images.var() - 1 / 3) < 0.01
+  volumes = sources.noise(shape=(4, 5, 6, 1), num_examples=3)
+  assert volumes.images.shape == (3, 4, 5, 6, 1) and volumes.units == ()
+  assert volumes.images.dtype == np.uint8
+
+
 def test_noise():
   source = sources.noise()
   assert source.images.shape == (2048, 32, 32, 3) and not source.num_classes
@@ -185,7 +198,7 @@ def test_bytes_are_the_same_for_ever():
     (lambda: sources.ring(std=-0.1), 'std=-0.1: must be 0 or more'),
     (lambda: sources.grid(side=0), 'side=0'),
     (lambda: sources.grid(seed=-1), 'seed=-1'),
-    (lambda: sources.noise(shape=(4, 4)), r'shape=\(4, 4\)'),
+    (lambda: sources.noise(shape=(4,) * 5), r'shape=\(4, 4, 4, 4, 4\)'),
     (lambda: sources.noise(shape=(4, 0, 1)), r'shape=\(4, 0, 1\)'),
     (lambda: sources.tones(pitches=(440.0, 8000.0)), 'below half the rate'),
     (lambda: sources.tones(pitches=()), r'pitches=\(\)'),

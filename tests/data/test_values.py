@@ -137,3 +137,12 @@ def test_one_of_several_labels(tmp_path):
                                             label_index=14))
   source = load(name='npz', path=path, label_index=3)
   assert source.labels.tolist() == labels[:, 3].tolist()
+
+
+def test_units_by_hand():
+  floats = np.float32([-1, 0, 0.5, 1])
+  got = values.in_units(floats, (-1000, 3000))
+  assert got.dtype == np.float32 and got.tolist() == [-1000, 1000, 2000, 3000]
+  assert values.from_units(got, (-1000, 3000)).tolist() == floats.tolist()
+  assert values.in_units(floats, ()) is floats
+  assert values.from_units(floats, ()) is floats

@@ -9,7 +9,7 @@ from gan_jax.extractors import base
 
 def test_names_of_the_room():
   assert sorted(lookup.names(ROOM)) == [
-      'classifier', 'inception', 'points', 'random']
+      'classifier', 'inception', 'points', 'projection', 'random']
 
 
 def test_a_function_of_the_user(tmp_path, monkeypatch):

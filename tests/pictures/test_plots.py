@@ -117,7 +117,7 @@ def test_statistics_of_any_data_set():
                                    ({'$a$ \u6f22': 0, 'b': 3}, {'8x8': 3}, 5)):
     # Dollars are no formulas, and a missing letter is no warning.
     got = pictures.statistics(
-        classes=classes, sizes=sizes, title='$x$',
+        classes=classes, sizes=sizes, title='$x$', per='channel',
         histograms=np.ones((channels, 256), int), edges=np.arange(257) - 0.5)
     panels = 1 + bool(classes) + bool(sizes)
     assert got.shape == (460, 60 + 460 * panels, 3)

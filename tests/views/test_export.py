@@ -180,7 +180,7 @@ def test_onnx_has_names_a_free_batch_and_what_the_run_is(made_run, tmp_path):
 @needs_onnx
 def test_of_points_and_without_labels_z_is_the_only_input(made_run, tmp_path):
   out = str(tmp_path / 'a.onnx')
-  assert 'points [N, 2] float32 of z' in export(made_run('ring'), out)
+  assert 'vectors [N, 2] float32 of z' in export(made_run('ring'), out)
   model, run = session(out), Trained(made_run('ring'))
   assert [i.name for i in model.get_inputs()] == ['z']
   z = run.latents(5)
@@ -247,11 +247,45 @@ def drawn(folder, *args):
 
 def test_the_folder_is_whole(hub):
   assert sorted(os.listdir(hub('cgan'))) == [
-      'README.md', 'config.json', 'generator.onnx', 'sample.py', 'samples.png',
-      'weights.safetensors']
+      'README.md', 'config.json', 'generator.onnx', 'labels.npy', 'sample.py',
+      'samples.png', 'weights.safetensors']
   assert os.listdir(hub('cgan').parent).count('cgan') == 1
   assert not any('.tmp' in name for name in os.listdir(hub('cgan').parent))
   assert 'jax' not in (hub('cgan') / 'sample.py').read_text()
+
+
+@pytest.mark.parametrize('name, said', [
+    ('signals', 'images [N, 256, 2] float32 in [-1, 1] (in units of the data '
+     '-1000 to 3000)'), ('volumes', '[N, 4, 6, 5, 1] float32 in [-1, 1].')])
+def test_other_kinds_are_arrays(hub, made_run, name, said):
+  folder = hub(name)
+  card = ' '.join((folder / 'README.md').read_text().replace('`', '').split())
+  assert said in card and 'pillow' not in card and 'samples.npy' in card
+  out = folder.parent / f'{name}.npy'
+  subprocess.run([sys.executable, '-P', folder / 'sample.py', '--seed=3',
+                  f'--out={out}'], check=True)
+  z = np.random.default_rng(3).normal(size=(64, 4))
+  np.testing.assert_allclose(np.load(out), Trained(made_run(name)).generator(
+      z, dtype='float32'), atol=1e-4)
+  with Image.open(folder / 'samples.png') as image:
+    assert np.asarray(image).std() > 0
+
+
+def test_sample_py_takes_names_and_label_vectors(hub, made_run):
+  bees, patients = (Trained(made_run(name)) for name in ('bees', 'patients'))
+  z = np.random.default_rng(3).normal(size=(64, 4))
+  for run, args, label in (
+      (bees, ['--label=bee'], 'bee'), (bees, [], None),
+      (patients, ['--label', '35', '1'], [35, 1]), (patients, [], None)):
+    folder = hub(os.path.basename(run.folder))
+    wanted = run.generator(z, label).reshape(8, 8, 8, 8).swapaxes(1, 2)
+    found = drawn(folder, '--seed=3', *args)
+    assert np.abs(found.astype(int) - wanted.reshape(64, 64)).max() <= 1
+  card = (hub('patients') / 'README.md').read_text()
+  assert '0 from 20 to 80, 1 from 0 to 1' in card and '--label 80 1' in card
+  assert '`label` [N, 2] float32 in [0, 1]' in card
+  card = (hub('bees') / 'README.md').read_text()
+  assert 'classes ant, bee on demand' in card and '--label=bee' in card
 
 
 def test_sample_py_draws_the_class_that_it_is_asked_for(hub, made_run):
@@ -294,7 +328,8 @@ def test_the_card_says_how_it_was_made_and_how_good_it_is(
       '--config.loss.name=hinge --config.data.path=a.npz\n',
       'licence CC0-1.0.', 'classes 0, 1, 2',
       '| fd_random_2k_train | 0.25 | 0.2 to 0.3 | 0.0625 | 4 |',
-      '8 x 8 x 1 images', '## Limits', 'python sample.py --seed=1 --label=2'):
+      'generator of images 8x8, grey', '## Limits',
+      'python sample.py --seed=1 --label=2'):
     assert words in card, card
   assert '/home/me' not in card and '| 9 |' not in card
   config = json.loads((tmp_path / 'hub' / 'config.json').read_text())

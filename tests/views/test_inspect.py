@@ -70,6 +70,65 @@ def test_chunks_and_lazy_rows_change_nothing(monkeypatch, shape):
   assert inspect.values_of(lazy)[0]['examples_looked_at'] == 100
 
 
+def test_values_of_floats_in_units_by_hand(monkeypatch):
+  # -1 is 0, 1 is 400: 0, 100, 400 and 200 in the first channel.
+  signals = np.zeros((2, 2, 2), np.float32)
+  signals[..., 0] = [[-1, -0.5], [1, 0]]
+  for chunk in (1, 2**24):
+    monkeypatch.setattr(inspect, '_CHUNK', chunk)
+    found, histograms, edges = inspect.values_of(signals, (0.0, 400.0))
+    first = np.array([0, 100, 400, 200])
+    np.testing.assert_allclose(found['mean'], [first.mean(), 200])
+    np.testing.assert_allclose(found['std'], [first.std(), 0])
+    assert found['min'].tolist() == [0, 200]
+    assert found['max'].tolist() == [400, 200]
+    assert found['per'] == 'channel' and 'share_of_0' not in found
+    assert (edges[0], edges[-1]) == (0, 400)
+    # 200 bins of 2.
+    assert np.flatnonzero(histograms[0]).tolist() == [0, 50, 100, 199]
+    assert histograms[1].tolist() == [4 * (i == 100) for i in range(200)]
+
+
+@pytest.mark.parametrize('data, lines', [
+    (dict(shape=(256, 2), rate=16000.0, names=('low', 'high')),
+     ['kind:         signals of 256 samples, 0.016 s at 16,000 Hz, 2 channels',
+      'units:        -1 and 1 stand for -1000 and 3000',
+      'classes:      2, each with 20 examples']),
+    (dict(shape=(6, 8, 9, 1)), ['kind:         volumes 6x8x9, grey']),
+    (dict(shape=(6, 6, 12)), ['kind:         images 6x6, 12 channels; pictures '
+                              'show channels 0, 1, 2 of 12'])])
+def test_kinds_of_examples(tmp_path, data, lines):
+  text = inspect.inspect(dict(data=dict(name='kinds:floats', **data)),
+                         str(tmp_path))
+  for line in lines:
+    assert line in text.splitlines(), text
+  report = json.loads((tmp_path / 'report.json').read_text())
+  assert report['units'] == [-1000, 3000]
+  # Uniform: the mean is 1,000, and the deviation 4,000 / sqrt(12) = 1,155.
+  assert abs(report['values']['mean'][0] - 1000) < 60
+  assert abs(report['values']['std'][0] - 1155) < 30
+  assert read(tmp_path, 'contact_sheet.png').std() > 0
+
+
+def test_label_vectors_in_words(tmp_path):
+  labels = np.float32([[0, 0.25], [1, 0.75], [1, 0.5], [1, 0.5]])
+  source = make_source(np.zeros((4, 2, 2, 1), np.uint8), (), 0,
+                       name='x')._replace(labels=labels, label_columns=(
+                           ('smiling', 0.0, 1.0), ('age', 20.0, 60.0)))
+  report = inspect.describe(source, inspect.values_of(source.images)[0])
+  assert report['label_columns'] == [
+      {'name': 'smiling', 'ones': 0.75, 'mean': 0.75, 'low': 0, 'high': 1},
+      {'name': 'age', 'mean': 40, 'low': 30, 'high': 50}]
+  lines = inspect.summary(report, 'out').splitlines()
+  at = lines.index('labels:       2 numbers per example')
+  assert lines[at + 1:at + 3] == ['  smiling     75.0 % are 1',
+                                  '  age         mean 40, from 30 to 50']
+  assert not any(line.startswith('classes') for line in lines)
+  many = report | {'label_columns': 12 * report['label_columns'][:1]}
+  assert '  ... 2 more' in inspect.summary(many, 'out').splitlines()
+  inspect.contact_sheet(source, '')
+
+
 def test_duplicates(monkeypatch):
   images = np.arange(64, dtype=np.uint8).reshape(16, 2, 2, 1)
   assert inspect.duplicates(images) == {
@@ -101,7 +160,7 @@ def test_a_data_set_in_words_and_pictures(tmp_path, capsys):
   assert report['values']['examples_looked_at'] == count
   printed = capsys.readouterr().out
   assert f'{count} of [8, 8, 3] uint8' in printed and '3; fewest' in printed
-  assert 10 <= len(printed.splitlines()) <= 18
+  assert 10 <= len(printed.splitlines()) <= 19
   assert all(len(line) < 120 for line in printed.splitlines()[:-1])
   # Three rows of ten, in whole multiples of 8 pixels, beside their names.
   sheet = read(out, 'contact_sheet.png')

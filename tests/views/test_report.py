@@ -105,6 +105,29 @@ def test_the_page_shows_every_picture(made_run, first, name, names):
   assert 'loss.name' in shown.text and '"non_saturating"' in shown.text
 
 
+@pytest.mark.parametrize('name, names, words', [
+    ('signals', [*ALWAYS, 'classes.png', 'features.png'], [
+        'signals of 256 samples, 0.032 s at 8,000 Hz, 2 channels',
+        'values from -1 to 1', "the extractor 'projection'",
+        'the nearest of 40 training signals']),
+    ('volumes', [*ALWAYS, 'features.png'], [
+        'volumes 4x6x5, grey', 'differences of grey levels']),
+    ('floats', [*ALWAYS, *AFTER], ['images 8x8, grey', "extractor 'random'"]),
+    ('many', [*ALWAYS, *AFTER], [
+        'All pictures show channels 0, 1, 2 of 12.'])])
+def test_the_page_of_every_kind(copy, name, names, words):
+  folder = copy(name)
+  report(str(folder))
+  shown = _read(folder)
+  assert shown.pictures == names
+  for picture in names:
+    assert pictures.read_png(
+        (folder / 'report' / picture).read_bytes()).std() > 0
+  text = ' '.join(shown.text.split())
+  for said in words:
+    assert said in text, text
+
+
 def test_scores_and_training_are_shown_and_values_are_escaped(copy):
   folder = copy('ring', '<u>')
   rows = [dict(step=4, name='fd', value=1.5, floor=0.25, low=1.25, high=1.75,

@@ -8,10 +8,12 @@ import shutil
 import jax
 import numpy as np
 import pytest
+import scipy.io.wavfile
 import tiny
 from PIL import Image
 
 from gan_jax import pictures
+from gan_jax.base.errors import RequestError
 from gan_jax.config import experiment
 from gan_jax.game.sampling import latents
 from gan_jax.views.sample import sample as write_samples
@@ -154,6 +156,28 @@ def test_named_classes_and_a_file_of_labels(runs, tmp_path, cli):
   assert status == 2 and 'has 3 rows' in said
 
 
+def test_label_vectors(made_run, tmp_path, cli):
+  folder = str(made_run('patients'))
+  for name, asked in (('a', '--label=0=35,1=1'), ('b', '--num_samples=40')):
+    status, printed, said = cli('--mode=sample', f'--workdir={folder}', asked,
+                                f'--out={tmp_path / name}.npz')
+    assert status == 0, said
+  assert 'labels drawn as in the data' in printed
+  with np.load(tmp_path / 'a.npz') as file:
+    assert file['labels'].tolist() == [[35, 1]] * 64
+    assert file['label_columns'].tolist() == ['0', '1']
+    wanted = Trained(folder).sample(64, label=[35, 1])
+    np.testing.assert_array_equal(file['images'], wanted)
+  with np.load(tmp_path / 'b.npz') as file:
+    np.testing.assert_allclose(np.sort(file['labels'][:, 0]),
+                               np.linspace(20, 80, 40), atol=1e-4)
+  write_samples(folder, str(tmp_path / 'c'), count=1)
+  assert os.listdir(tmp_path / 'c') == ['000000.png']
+  write_samples(folder, str(tmp_path / 'd.gif'), count=2, interpolate=3)
+  status, _, said = cli('--mode=sample', f'--workdir={folder}', '--label=0=90')
+  assert status == 2 and '0=90 is not from 20 to 80' in said
+
+
 def test_images_in_0_1_are_scaled_as_well(sample):
   images, _ = sample('sigmoid')
   # A sigmoid near its middle: grey, not the 3/4 white of a wrong range.
@@ -186,6 +210,95 @@ def test_what_a_run_cannot_be_asked_for_is_status_2(
   for word in words:
     assert word in said, said
   assert os.listdir(tmp_path) == []
+
+
+def read_wav(path):
+  """(rate, int16 [T, C]) by another program than that which wrote it."""
+  return scipy.io.wavfile.read(path)
+
+
+def test_signals_in_files(made_run, tmp_path):
+  folder = str(made_run('signals'))
+  for name in ('a.npz', 'a.wav', 'sounds', 'a.png', 'a.gif'):
+    assert '3 signals of step 4 in' in write_samples(
+        folder, str(tmp_path / name), count=3)
+  with np.load(tmp_path / 'a.npz') as file:
+    images, rate = file['images'], file['rate']
+    assert file['units'].tolist() == [-1000, 3000] and rate == 8000
+  assert images.shape == (3, 256, 2) and images.dtype == np.float32
+  # -1,000 and 3,000 are -1 and 1, which are -32,767 and 32,767.
+  pcm = np.rint(32767 * ((images.astype(float) + 1000) / 2000 - 1))
+  rate, whole = read_wav(tmp_path / 'a.wav')
+  assert rate == 8000 and whole.dtype == np.int16
+  assert np.abs(whole - pcm.reshape(-1, 2)).max() <= 1
+  names = [f'00000{i}_{("low", "high")[label]}.wav' for i, label in enumerate(
+      Trained(folder).labels(3))]
+  assert sorted(os.listdir(tmp_path / 'sounds')) == names
+  _, one = read_wav(tmp_path / 'sounds' / names[1])
+  assert np.abs(one - pcm[1]).max() <= 1
+  with Image.open(tmp_path / 'a.gif') as film:
+    assert film.n_frames == 3
+
+
+def test_volumes_and_floats_in_files(made_run, tmp_path):
+  write_samples(str(made_run('volumes')), str(tmp_path / 'v'), count=2)
+  one = np.load(tmp_path / 'v' / '000001_class0.npy')
+  assert (one.shape, one.dtype) == ((4, 6, 5, 1), np.uint8)
+  # Frames of a GIF are slices; of paths, each has a tile.
+  for how, frames in ((dict(count=3), 4), (dict(count=2, interpolate=3), 3)):
+    write_samples(str(made_run('volumes')), str(tmp_path / 'v.gif'), **how)
+    with Image.open(tmp_path / 'v.gif') as film:
+      assert film.n_frames == frames
+  floats = str(made_run('floats'))
+  for name in ('f.tif', 'f', 'f.npz', 'f.png'):
+    write_samples(floats, str(tmp_path / name), count=3)
+  with np.load(tmp_path / 'f.npz') as file:
+    images = file['images']
+    assert 'rate' not in file
+  assert -1000 <= images.min() < images.max() <= 3000 and images.std() > 50
+  np.testing.assert_array_equal(
+      np.load(tmp_path / 'f' / '000002_class0.npy'), images[2])
+  with Image.open(tmp_path / 'f.tif') as pages:
+    assert pages.n_frames == 3
+    pages.seek(2)
+    np.testing.assert_array_equal(np.asarray(pages), images[2, ..., 0])
+  write_samples(str(made_run('plain')), str(tmp_path / 'b.tiff'), count=2)
+  with Image.open(tmp_path / 'b.tiff') as pages:
+    assert (pages.n_frames, pages.mode) == (2, 'L')
+
+
+@pytest.mark.parametrize('name, channels', [('many', 12), ('two', 2)])
+def test_a_folder_has_all_channels_and_a_sheet_says_which_it_has(
+    made_run, tmp_path, name, channels):
+  folder = str(made_run(name))
+  said = write_samples(folder, str(tmp_path / 'x'), count=2)
+  assert 'pictures show' not in said
+  assert np.load(tmp_path / 'x' / '000000_class0.npy').shape == (
+      8, 8, channels)
+  said = write_samples(folder, str(tmp_path / 'x.png'), count=2)
+  assert said.endswith(f' of {channels}') and 'pictures show channel' in said
+
+
+@pytest.mark.parametrize('name, out, words', [
+    ('two', 'a.tif', 'images 8x8, 2 channels, this run can give F.png'),
+    ('float_colours', 'a.tif', 'RGB, floats, .* a folder of NPY files'),
+    ('unrated', 'a.wav', 'signals of 30 samples.* no whole rate'),
+    ('volumes', 'a.wav', 'volumes 4x6x5, grey'), ('plain', 'a.wav', 'F.tif'),
+    ('ring', 'a.gif', 'vectors of 2 numbers.*a plot of the points'),
+    ('signals', 'a.tif', '0.032 s at 8,000 Hz, 2 channels.*F.wav')])
+def test_files_that_cannot_hold_the_examples_are_refused(
+    made_run, tmp_path, monkeypatch, name, out, words):
+  monkeypatch.setattr('gan_jax.views.sample.Trained', None)  # Not even read.
+  with pytest.raises(RequestError, match=words):
+    write_samples(str(made_run(name)), str(tmp_path / out))
+  assert not os.listdir(tmp_path)
+
+
+def test_vectors_and_unrated_signals_are_npy_in_a_folder(made_run, tmp_path):
+  for name, shape in (('ring', (2,)), ('unrated', (30, 1))):
+    write_samples(str(made_run(name)), str(tmp_path / name), count=1)
+    one = np.load(tmp_path / name / '000000_class0.npy')
+    assert (one.shape, one.dtype) == (shape, np.float32)
 
 
 def test_sampling_without_a_run_or_checkpoint(cli, runs, tmp_path):

@@ -168,6 +168,26 @@ def test_points(made_run):
   assert run.discriminator(points).shape == (7,)
 
 
+def test_floats_are_in_the_units_of_the_data(made_run):
+  run = Trained(str(made_run('floats')))
+  z = run.latents(5)
+  found, stored, plain = (run.generator(z, dtype=name)
+                          for name in ('data', 'stored', 'float32'))
+  np.testing.assert_array_equal(stored, plain)  # tanh is in [-1, 1]
+  # -1 is -1,000 and 1 is 3,000.
+  np.testing.assert_allclose(found, 1000 + 2000 * stored, atol=1e-3)
+  np.testing.assert_array_equal(run.sample(5), found)
+  disc = run.state.disc
+  wanted, _ = run.game.disc.apply(disc.params, disc.stats, stored,
+                                  np.zeros(5, np.int32), train=False)
+  np.testing.assert_allclose(run.discriminator(found), wanted.logits,
+                             atol=1e-4)
+  with pytest.raises(RequestError, match='uint8; give floats in'):
+    run.discriminator(np.zeros((2, 8, 8, 1), np.uint8))
+  with pytest.raises(RequestError, match=r'4000; floats .*-1000.*3000'):
+    run.discriminator(np.full((2, 8, 8, 1), 4000.0))
+
+
 def test_what_was_written_as_frames(copied_run):
   folder = copied_run('plain')
   run = Trained(str(folder))

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from gan_jax.base.errors import DataError
+from gan_jax.base.examples import kind_of
 from gan_jax.data.files import check_memory
 from gan_jax.data.pipeline import random_bits
 from gan_jax.data.prepare import Source, make_source
@@ -78,24 +79,32 @@ def noise(*, shape=(32, 32, 3), num_examples=2048, num_classes=0,
           seed=0) -> Source:
   """Noise, to measure speed, with random labels of `num_classes`, 0 for none.
 
-  shape=(H, W, C): uniform uint8 images [N, H, W, C]; (D,): vectors of N(0, 1),
+  shape=(H, W, C) or (D, H, W, C): uniform uint8 images or volumes; (T, C):
+  signals, uniform in [-1, 1], float32 [N, T, C]; (D,): vectors of N(0, 1),
   float32 [N, D].
   """
   _at_least(1, num_examples=num_examples)
   _at_least(0, num_classes=num_classes)
-  if len(shape) not in (1, 3) or not all(
+  if not 1 <= len(shape) <= 4 or not all(
       isinstance(n, int) and n > 0 for n in shape):
-    raise DataError(f'shape={shape!r}: must be (height, width, channels) or '
-                    f'(size,), integers of 1 or more')
-  size = num_examples * math.prod(shape)
-  check_memory(size * (1 if len(shape) == 3 else 32), f'noise: {size} values')
-  if len(shape) == 3:
-    values = _bits(-(-size // 8), seed).astype('<u8').view(np.uint8)[:size]
-  else:
+    raise DataError(f'shape={shape!r}: must be (size,), (time, channels), '
+                    f'(height, width, channels) or (depth, height, width, '
+                    f'channels), integers of 1 or more')
+  size, kind = num_examples * math.prod(shape), kind_of(shape)
+  units = (-1.0, 1.0) if kind == 'signals' else ()
+  check_memory(size * {'vectors': 32, 'signals': 16}.get(kind, 1),
+               f'noise: {size} values')
+  if kind == 'vectors':
     values = _normal(size, seed).astype(np.float32)
+  elif kind == 'signals':
+    # 24 bits are what a float32 holds.
+    values = ((_bits(size, seed) >> np.uint64(40)) * 2.0 ** -23 - 1.0).astype(
+        np.float32)
+  else:
+    values = _bits(-(-size // 8), seed).astype('<u8').view(np.uint8)[:size]
   labels = _integers(num_examples, num_classes, seed, 1) if num_classes else ()
   return make_source(values.reshape(num_examples, *shape), labels, num_classes,
-                     name='noise_' + 'x'.join(map(str, shape)))
+                     name='noise_' + 'x'.join(map(str, shape)), units=units)
 
 
 def tones(*, num_examples=1024, length=16_384,
