@@ -331,12 +331,12 @@ def _changed_data(folder, info):
   """Differences from the data of the last launch."""
   if not (kept := read_json(folder, 'data.json')):
     return []
-  # With the defaults of fields that an older run did not have.
-  kept = DataInfo(**kept)
-  lines = [line for line in fields.diff(plain(kept._asdict()),
-                                        plain(info._asdict()))
+  # Of an older run, which does not know all fields, those that it has.
+  now = {key: value for key, value in plain(info._asdict()).items()
+         if key in kept}
+  lines = [line for line in fields.diff(plain(kept), now)
            if not line.startswith(('manifest', 'notices'))]
-  before = kept.manifest
+  before = kept.get('manifest', '')
   if any(line.startswith('fingerprint') for line in lines) and all(
       map(os.path.exists, (before, info.manifest))):
     lines += cache.changes(before, info.manifest)
