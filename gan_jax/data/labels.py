@@ -5,6 +5,7 @@ import io
 import json
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -65,8 +66,9 @@ def labels_of(labels: str, paths: list, refused: list, where: Callable,
   else:
     found = label_values.of_texts([row[0] for row in rows], repr(name),
                                   table.columns[0])
-  said = [f'{len(files.guessed):,} files in it are named without folder or '
-          f'suffix, first {some(files.guessed, 1)}'] if files.guessed else []
+  guessed = [file for file, *_ in table.rows if not files.has_path(file)]
+  said = [f'{len(guessed):,} files in it are named without folder or suffix, '
+          f'first {some(guessed, 1)}'] if guessed else []
   return found._replace(notices=(*said, *found.notices)).of(
       slice(0, len(paths)))
 
@@ -257,32 +259,34 @@ class _Files:
   """Files by the names that a list may give them.
 
   others: those that are not among the images.
-  guessed: names that were found by less than their path.
   """
 
   def __init__(self, paths, others):
-    self.others, self.guessed = set(others), []
-    every = [*paths, *others]
-    self._exact = {_plain(path): path for path in every} | {
-        path: path for path in every}
-    self._less = [{}, {}, {}]
-    for path in every:
+    self.others, self._every = set(others), [*paths, *others]
+    self._exact = {_plain(path): path for path in self._every} | {
+        path: path for path in self._every}
+
+  @cached_property
+  def _less(self):
+    """By less than the path; None where several have it."""
+    found = {}, {}, {}
+    for path in self._every:
       plain = _plain(path)
       base = plain.rpartition('/')[2]
-      for index, key in zip(self._less, (_stem(plain), base, _stem(base)),
+      for index, key in zip(found, (_stem(plain), base, _stem(base)),
                             strict=True):
-        # None where several have it.
         index[key] = path if index.get(key, path) == path else None
+    return found
+
+  def has_path(self, name) -> bool:
+    """Whether it is the path of a file."""
+    return name in self._exact or _plain(name) in self._exact
 
   def find(self, name) -> str | None:
     """Path of a file, None if there is none or more than one."""
     plain = _plain(name)
-    if path := self._exact.get(name) or self._exact.get(plain):
-      return path
-    path = next(filter(None, (index.get(plain) for index in self._less)), None)
-    if path:
-      self.guessed.append(name)
-    return path
+    return self._exact.get(name) or self._exact.get(plain) or next(
+        filter(None, (index.get(plain) for index in self._less)), None)
 
 
 def _stem(path) -> str:

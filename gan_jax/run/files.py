@@ -210,7 +210,8 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
   allowed = [line for line in changed if any(
       re.match(rf'{re.escape(path)}[.:[]', line) for path in allow_changed)]
   data = _changed_data(folder, experiment.info)
-  if allow_changed_data and not any(line.startswith(_SHAPES) for line in data):
+  same_shapes = not any(line.startswith(_SHAPES) for line in data)
+  if allow_changed_data and same_shapes:
     allowed += data
   lines = [line for line in changed + data if line not in allowed]
   if lines:
@@ -219,10 +220,12 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
       flags.append(f'--allow_changed={",".join(paths)}')
     if data:
       flags.append('--allow_changed_data')
+    # Networks of other shapes or labels cannot go on.
+    fix = (f'; or resume with the changes by {" ".join(flags)}' if same_shapes
+           else '')
     raise WorkdirError(
-        f'{folder} holds another run; use another --workdir, or remove it; or '
-        f'resume with the changes by {" ".join(flags)}:\n  '
-        + '\n  '.join(lines))
+        f'{folder} holds another run; use another --workdir, or remove it'
+        f'{fix}:\n  ' + '\n  '.join(lines))
   if allowed:
     _LOG.warning('changed since the last launch:\n  %s', '\n  '.join(allowed))
   return allowed

@@ -24,7 +24,7 @@ def labelled(tmp_path):
 
 
 def said(source):
-  return '; '.join(source.report['notices'])
+  return '; '.join(source.report.get('notices', ()))
 
 
 def test_isic(labelled):
@@ -91,7 +91,9 @@ def test_headers_that_are_not_known(labelled, tmp_path):
   names = ['a.png', 'b.png']
   for text in ('photo,species\na.png,ant\nb.png,bee\n',
                'n,photo,label\n7,a.png,ant\n8,b.png,bee\n'):
-    assert labelled(names, text).class_names == ('ant', 'bee')
+    source = labelled(names, text)
+    assert source.class_names == ('ant', 'bee')
+    assert 'named without' not in said(source)
   fails('names no columns', call=lambda: labelled(
       names, 'a.png,ant\nb.png,bee\n', label_key='species'))
   fails("label_key='x'", 'labels=F.csv', call=lambda: folder(
