@@ -103,8 +103,8 @@ def _sample(line):
     raise RequestError('give the --workdir of the run to sample from')
   return sample.sample(
       flags.workdir, flags.out or os.path.join(flags.workdir, 'samples.png'),
-      count=64 if flags.num_samples is None else flags.num_samples,
-      label=flags.label, seed=flags.seed, truncation=flags.truncation,
+      count=flags.num_samples, label=flags.label, labels=flags.labels,
+      seed=flags.seed, truncation=flags.truncation,
       interpolate=flags.interpolate, strict=flags.strict)
 
 

@@ -35,7 +35,11 @@ _FLAGS = (
     (_INT, 'process_id', -1, 'Index of this process, from 0.'),
     (_INT, 'num_samples', None, 'Images to sample, 64 by default, or to '
      'score.'),
-    (_INT, 'label', None, 'Class to sample, by default all in turn.'),
+    (_TEXT, 'label', None, 'What to sample: a class by its name or number, '
+     'turn for all classes in turn, Mass|Edema or age=63,sex=1 for label '
+     'vectors; by default as in the data.'),
+    (_TEXT, 'labels', '', 'F.csv with the label of each image to sample, in '
+     'the column label or those of label vectors.'),
     (_INT, 'seed', 0, 'Random seed for the latents.'),
     (flags.DEFINE_float, 'truncation', None, 'Resample entries of z beyond '
      'this size.'),

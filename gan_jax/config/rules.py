@@ -195,7 +195,11 @@ def _data(config, source):
         f'is more than the {count} example{"s" * (count != 1)} of '
         f'{source.name!r}; use data.repeat={-(-batch // count)} or a smaller '
         'batch')
-  if spec.get('balanced') and not source.num_classes:
+  if spec.get('balanced') and source.label_columns:
+    yield 'data.balanced', (
+        f'needs classes, and labels of {source.name!r} are vectors; choose one '
+        'column as the class, by data.label_index or data.label_key')
+  elif spec.get('balanced') and not source.num_classes:
     yield 'data.balanced', (f'needs labels, and the data {source.name!r} have '
                             'none')
   elif spec.get('balanced') and (source.labels < 0).any():

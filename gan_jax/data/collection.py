@@ -123,8 +123,7 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
     root: path of the set.
     files: in the order of the images, at least one.
     read: path of a file -> its bytes; may raise OSError.
-    label: (paths of the images, paths of those skipped) -> (labels int32 [N] or
-      (), number of classes, class names, notices).
+    label: (paths of the images, paths of those skipped) -> `Labels`.
     listed_at: nanoseconds since the epoch, before the files were listed.
     reading: whether unusable files may be skipped.
     scale: of the numbers.
@@ -141,17 +140,17 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
   bad = entry.notes['refused']
   check(bad)  # the entry may have been made under another rule
   refused = {path for path, _ in bad}
-  labels, num_classes, class_names, more = label(
+  labels = label(
       [file.path for file in files if file.path not in refused],
       [path for path, _ in bad])
   return make_source(
-      entry.images, labels, num_classes, class_names=class_names,
+      entry.images, labels.values, labels.num_classes, **labels.described(),
       name=os.path.basename(root) or 'folder', fingerprint=entry.fingerprint,
       units=tuple(entry.notes.get('units', ())), rate=form.rate,
       report={'sizes': entry.notes['sizes'], 'manifest': entry.manifest,
               'refused': [f'{printable(path)}: {why}' for path, why in bad],
               'notices': [*entry.notes['notices'], *notices,
-                          *map(printable, more)]})
+                          *map(printable, labels.notices)]})
 
 
 def _entry(root, files, read, geometry, check, listed_at, scale,

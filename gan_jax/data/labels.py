@@ -3,58 +3,74 @@
 import csv
 import io
 import json
-import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from gan_jax.base.errors import DataError
+from gan_jax.base.lookup import near
+from gan_jax.data import label_values
 from gan_jax.data.files import one_error, printable, some
-from gan_jax.data.prepare import as_labels
+from gan_jax.data.label_values import MISSING, Labels
 
 STYLEGAN = 'dataset.json'
 SPLITS = ('train', 'training', 'val', 'valid', 'validation', 'test', 'testing')
-_INTEGER = re.compile(r'\s*([+-]?\d{1,18})(\.0*)?\s*')  # pandas writes 3.0
-_FILE = ('file', 'filename', 'file_name', 'path', 'image')
-_LABEL = ('label', 'class', 'category')
-_FORM = ('{"labels": [["a/b.png", 3], ...]}, one integer or text per file, or '
-         '{"labels": null} is needed')
+# Headers of columns, lower-case letters and digits only.
+_FILE = ('file', 'filename', 'filepath', 'path', 'image', 'imagefile',
+         'imagename', 'imagepath', 'imageindex', 'imageid', 'img', 'id', 'name')
+_LABEL = ('label', 'labels', 'class', 'classname', 'category', 'target', 'dx',
+          'diagnosis', 'findinglabels')
+_FORM = ('{"labels": [["a/b.png", 3], ...]}, for each file an integer, a '
+         'number, a text or a list of these, or {"labels": null} is needed')
+
+
+class _Table(NamedTuple):
+  """Labels by file: columns have names, rows are (file, texts, place)."""
+  columns: Sequence[str]
+  rows: list[tuple]
+  vector: bool = False
 
 
 def labels_of(labels: str, paths: list, refused: list, where: Callable,
-              text: Callable) -> tuple:
+              text: Callable, label_key: str = '') -> Labels:
   """Labels of images.
 
   Args:
     labels: 'folders', 'none', or the name of a CSV file or dataset.json.
     paths: of the images.
-    refused: files that may have labels too.
+    refused: files that may have labels too; their classes count.
     where: name of a file -> how messages call it; DataError if there is none.
     text: of what `where` gave -> its text.
-
-  Returns:
-    (int32 [N] or (), number of classes, class names, notices).
+    label_key: columns of the CSV, see `sources.folder`.
   """
+  is_csv = labels not in ('folders', 'none') and not str(
+      labels).lower().endswith('.json')
+  if label_key and not is_csv:
+    raise DataError(f'label_key={label_key!r} chooses columns of a CSV file: '
+                    f'give its path too, labels=F.csv')
   if labels == 'none':
-    return (), 0, (), []
+    return Labels()
   if labels == 'folders':
     return _of_folders(paths, refused)
-  name = where(labels)
-  read = _of_json if name.lower().endswith('.json') else _of_csv
-  named = read(name, text(name))
-  if named is None:
-    return (), 0, (), [f'{STYLEGAN} says that there are no labels']
-  return *of_texts(_matched(name, named, paths, refused), name), []
-
-
-def of_texts(found: list, where: str) -> tuple:
-  """Integers are kept, text is numbered: labels, number, names."""
-  integers = [_INTEGER.fullmatch(label) for label in found]
-  if all(integers):
-    values = np.array([int(match[1]) for match in integers], np.int64)
-    return *as_labels(values, len(values), repr(where)), ()
-  return numbered(found, found)
+  name, files = where(labels), _Files(paths, refused)
+  table = (_of_csv(name, text(name), files, label_key) if is_csv else
+           _of_json(name, text(name)))
+  if table is None:
+    return Labels(notices=(f'{STYLEGAN} says that there are no labels',))
+  rows = _matched(name, table.rows, paths, files)
+  if len(table.columns) > 1 or table.vector:
+    found = label_values.of_columns(table.columns, rows, repr(name))
+  else:
+    found = label_values.of_texts([row[0] for row in rows], repr(name),
+                                  table.columns[0])
+  guessed = [file for file, *_ in table.rows if not files.has_path(file)]
+  said = [f'{len(guessed):,} files in it are named without folder or suffix, '
+          f'first {some(guessed, 1)}'] if guessed else []
+  return found._replace(notices=(*said, *found.notices)).of(
+      slice(0, len(paths)))
 
 
 def of_split(paths: list, split: str) -> tuple[list, list]:
@@ -81,20 +97,12 @@ def of_split(paths: list, split: str) -> tuple[list, list]:
                  f"files; split='all' takes all"]
 
 
-def numbered(names, every) -> tuple:
-  """Labels, number of classes and class names, in sorted order."""
-  classes = sorted(set(every))
-  number = {name: i for i, name in enumerate(classes)}
-  return (np.array([number[name] for name in names], np.int32), len(classes),
-          tuple(map(printable, classes)))
-
-
 def _of_folders(paths, refused):
   # Refused files count, so that a class keeps its number without them.
   every = [*paths, *refused]
   inside = [path for path in every if '/' in path]
   if not inside:
-    return (), 0, (), []
+    return Labels()
   if len(inside) < len(every):
     loose = [path for path in every if '/' not in path]
     raise DataError(
@@ -104,8 +112,8 @@ def _of_folders(paths, refused):
   level = min(path.count('/') for path in every)
   parents = ['/'.join(path.split('/')[:level]) for path in every]
   if len(set(parents)) == 1:
-    return (), 0, (), [f'all images lie in the one folder {parents[0]!r}: '
-                       f'unlabelled']
+    return Labels(notices=(f'all images lie in the one folder {parents[0]!r}: '
+                           f'unlabelled',))
   shown = some(sorted(set(parents)), 3)
   if level > 1 and all(parent.partition('/')[0].lower() in SPLITS
                        for parent in parents):
@@ -115,11 +123,13 @@ def _of_folders(paths, refused):
     names = parents  # a/x and b/x are two classes
   said = [] if level == 1 else [
       f'classes are the folders of level {level}, the innermost: {shown}']
-  return *numbered(names[:len(paths)], names), said
+  classes, numbers = np.unique(np.array(names, object), return_inverse=True)
+  return Labels(numbers[:len(paths)].astype(np.int32), len(classes),
+                tuple(map(printable, classes)), notices=tuple(said))
 
 
-def _of_json(where, text) -> list | None:
-  """[(file, label, place in the JSON file)], None if it has no labels."""
+def _of_json(where, text) -> _Table | None:
+  """None if it has no labels; the place is that in the JSON file."""
   with one_error(where, 'JSON file'):
     found = json.loads(text)
   named = found.get('labels', '') if isinstance(found, dict) else ''
@@ -127,61 +137,161 @@ def _of_json(where, text) -> list | None:
     return None
   if not isinstance(named, list | dict):
     raise DataError(f'{where!r}: no list "labels" in it; {_FORM}')
-  named = list(named.items()) if isinstance(named, dict) else named
+  named, rows = list(named.items()) if isinstance(named, dict) else named, []
   for i, pair in enumerate(named):
-    if not isinstance(pair, list | tuple) or list(map(type, pair)) not in (
-        [str, int], [str, str]):
+    cells = pair[1] if isinstance(pair, list | tuple) and len(pair) == 2 else ()
+    cells = cells if isinstance(cells, list) else [cells]
+    kinds = set(map(type, cells))
+    if not cells or not kinds <= {int, float, str} or type(pair[0]) is not str:
       raise DataError(f'{where!r}: entry {i} is {str(pair)[:80]!r}; {_FORM}')
-  return [(name, str(label), f'entry {i}')
-          for i, (name, label) in enumerate(named)]
+    # Several texts are one set.
+    texts = ['|'.join(cells)] if kinds == {str} else list(map(str, cells))
+    rows.append((pair[0], texts, f'entry {i}'))
+    if len(texts) != len(rows[0][1]):
+      raise DataError(f'{where!r}: entry {i} has {len(texts)} labels, entry 0 '
+                      f'has {len(rows[0][1])}')
+  return _Table(list(map(str, range(len(rows[0][1]) if rows else 1))), rows)
 
 
-def _of_csv(where, text) -> list:
+def _of_csv(where, text, files, label_key) -> _Table:
   with one_error(where, 'CSV file'):
-    lines = csv.reader(io.StringIO(text, newline=''))
-    rows = [(i, row) for i, row in enumerate(lines, 1)
-            if any(cell.strip() for cell in row)] or [(1, [])]
-  head = [cell.strip().lower() for cell in rows[0][1]]
-  file, label = ([i for i, cell in enumerate(head) if cell in names]
-                 for names in (_FILE, _LABEL))
-  if file and label:
-    file, label, rows = file[0], label[0], rows[1:]
-  elif len(head) == 2:
-    file, label = 0, 1
-  else:
-    raise DataError(f'{where!r}: begins with {str(rows[0][1])[:120]}; columns '
+    first = text.lstrip().partition('\n')[0]
+    lines = csv.reader(io.StringIO(text, newline=''),
+                       delimiter=max(',;\t', key=first.count))
+    rows = [(i, [cell.strip() for cell in row])
+            for i, row in enumerate(lines, 1)]
+    rows = [(i, row) for i, row in rows if any(row)] or [(1, [])]
+  head = rows[0][1]
+  file, headed = _file_column(rows, files)
+  if file is None:
+    raise DataError(f'{where!r}: begins with {str(head)[:120]}; columns '
                     f'named file and label there, or just two, are needed')
+  others = [i for i in range(len(head)) if i != file]
+  if not headed:
+    if label_key:
+      raise DataError(f'{where!r}: label_key={label_key!r}, but its first line '
+                      f'names no columns: {str(head)[:80]}')
+    labels, head = others, ['0', '0']
+  else:
+    rows = rows[1:]
+    labels = _label_columns(where, head, others, rows, label_key)
   for i, row in rows:
-    if max(file, label) >= len(row):
+    if max(file, *labels) >= len(row):
       raise DataError(f'{where!r}: line {i} has {len(row)} columns, '
-                      f'{max(file, label) + 1} are needed: {str(row)[:80]}')
-  return [(row[file], row[label].strip(), f'line {i}') for i, row in rows]
+                      f'{max(file, *labels) + 1} are needed: {str(row)[:80]}')
+  return _Table([head[i] for i in labels], [
+      (row[file], [row[i] for i in labels], f'line {i}') for i, row in rows],
+      ',' in label_key and label_key not in head)
 
 
-def _matched(where, named, paths, refused) -> list:
-  index = {_plain(path): path for path in paths} | {p: p for p in paths}
-  others = {_plain(path) for path in refused}
-  found, absent = {}, []
-  for name, label, place in named:
-    path = index.get(name) or index.get(_plain(name))
+def _file_column(rows, files) -> tuple:
+  """(column of the files, None if unknown; whether a line names columns)."""
+  head = rows[0][1]
+  keys = [_key(cell) for cell in head]
+  if named := [name for name in _FILE if name in keys]:
+    return keys.index(named[0]), True
+  counts = [sum(i < len(row) and files.find(row[i]) is not None
+                for _, row in rows[1:]) for i in range(len(head))]
+  if len(head) == 2:
+    # A name of a column has no suffix, and is no file.
+    headed = counts[0] and not files.find(head[0]) and '.' not in head[0]
+    return 0, bool(headed)
+  return (int(np.argmax(counts)) if any(counts) else None), True
+
+
+def _label_columns(where, head, others, rows, label_key) -> list[int]:
+  listed = [head[i] for i in others]
+  if label_key:
+    wanted = [label_key] if label_key in head else [
+        name.strip() for name in label_key.split(',') if name.strip()]
+    if absent := [name for name in wanted if name not in listed]:
+      raise DataError(f'{where!r}: label_key={label_key!r}: no column '
+                      f'{absent[0]!r}{near(absent[0], listed)}')
+    return [head.index(name) for name in wanted]
+  known = [i for i in others if _key(head[i]) in _LABEL]
+  if len(others) == 1 or len(known) == 1:
+    return known or others
+  if others and not known and all(
+      i < len(row) and row[i] in ('0', '1', '-1', '0.0', '1.0', '-1.0')
+      for _, row in rows for i in others):
+    return others
+  choice = [head[i] for i in known] or listed
+  raise DataError(f'{where!r}: {len(choice):,} columns may be the labels: say '
+                  f'which with label_key, one or several, among '
+                  f'{some(choice, 20)}')
+
+
+def _key(header) -> str:
+  return ''.join(filter(str.isalnum, header.lower()))
+
+
+def _matched(where, named, paths, files) -> list:
+  """Texts of each of `paths`, then of the other files that have some."""
+  found, absent, lacking = {}, [], []
+  for name, cells, place in named:
+    path = files.find(name)
     if path is None:
-      if _plain(name) not in others:
-        absent.append(name)
-    elif not label:
-      raise DataError(f'{where!r}: {place} has no label for '
-                      f"'{printable(name)}'; give it one")
-    elif found.setdefault(path, label) != label:
+      absent.append(name)
+    elif gone := [cell for cell in cells if cell in MISSING]:
+      if path not in files.others:
+        lacking.append(f"'{printable(name)}' ({place}: '{gone[0]}')")
+    elif found.setdefault(path, cells) != cells:
       raise DataError(
           f"{where!r}: '{printable(name)}' has two labels, "
-          f"'{printable(found[path])}' and, in {place}, '{printable(label)}'")
+          f"'{printable(','.join(found[path]))}' and, in {place}, "
+          f"'{printable(','.join(cells))}'")
+  if lacking:
+    raise DataError(f'{where!r}: {len(lacking):,} images have no label, first '
+                    f'{", ".join(lacking[:3])}; give them one, or remove them')
   missing = [path for path in paths if path not in found]
   for names, what in ((absent, 'labels for files that are no images here'),
                       (missing, 'images without a label')):
     if names:
       raise DataError(f'{where!r}: {len(names):,} {what} ({some(names)}); '
                       f'every image needs one label, by its path from the '
-                      f'folder; images: {some(paths, 3)}')
-  return [found[path] for path in paths]
+                      f'folder, or by its name where no other has it; images: '
+                      f'{some(paths, 3)}')
+  rest = sorted(files.others.intersection(found))
+  return [found[path] for path in [*paths, *rest]]
+
+
+class _Files:
+  """Files by the names that a list may give them.
+
+  others: those that are not among the images.
+  """
+
+  def __init__(self, paths, others):
+    self.others, self._every = set(others), [*paths, *others]
+    self._exact = {_plain(path): path for path in self._every} | {
+        path: path for path in self._every}
+
+  @cached_property
+  def _less(self):
+    """By less than the path; None where several have it."""
+    found = {}, {}, {}
+    for path in self._every:
+      plain = _plain(path)
+      base = plain.rpartition('/')[2]
+      for index, key in zip(found, (_stem(plain), base, _stem(base)),
+                            strict=True):
+        index[key] = path if index.get(key, path) == path else None
+    return found
+
+  def has_path(self, name) -> bool:
+    """Whether it is the path of a file."""
+    return name in self._exact or _plain(name) in self._exact
+
+  def find(self, name) -> str | None:
+    """Path of a file, None if there is none or more than one."""
+    plain = _plain(name)
+    return self._exact.get(name) or self._exact.get(plain) or next(
+        filter(None, (index.get(plain) for index in self._less)), None)
+
+
+def _stem(path) -> str:
+  folder, slash, base = path.rpartition('/')
+  return folder + slash + (base.rpartition('.')[0] or base)
 
 
 def _plain(path) -> str:

@@ -18,25 +18,30 @@ from gan_jax.base.errors import DataError, Problem
 from gan_jax.base.examples import kind_of
 from gan_jax.data import values
 from gan_jax.data.collection import Reading
-from gan_jax.data.images import Geometry, integers
+from gan_jax.data.files import some
+from gan_jax.data.images import Geometry
+from gan_jax.data.label_values import class_of
 from gan_jax.data.pipeline import Sampling
 from gan_jax.data.prepare import Layout, Source
 
 _LOG = logging.getLogger(__name__)
 ROOM = 'gan_jax.data.sources'
+_FEW = 5  # examples of a class
+_UNEVEN = 10  # times as many of one class as of another
 
 
 class Selection(NamedTuple):
   """Which examples are trained on.
 
-  classes: labels to keep, () for all. Label values and num_classes stay the
-    same.
+  classes: those to keep, by their names or numbers, () for all. Labels and
+    num_classes stay the same.
   holdout: share of the examples kept from training, chosen by a hash of their
-    content: an image stays on its side when others come or go.
+    content: an image stays on its side when others come or go. One of each
+    class is always trained on.
   labelled: share of each class whose labels are kept, one at least, chosen by
     the same hash; the others get the label -1.
   """
-  classes: tuple[int, ...] = ()
+  classes: tuple[int | str, ...] = ()
   holdout: float = 0.0
   labelled: float = 1.0
 
@@ -121,10 +126,16 @@ def load(spec: Mapping) -> Source:
   # A set with an argument `geometry` has applied it to each image it read.
   if 'geometry' not in lookup.parameters(lookup.find(ROOM, spec['name'])):
     source = shaped(source, geometry)
-  for notice in source.report.get('notices', ()):
+  selection, said = Selection(**_of(Selection, spec)), []
+  source = _split(source, selection, said)
+  if not sampling_of(spec).balanced:
+    said += _uneven(source)
+  notices = [*source.report.get('notices', ()), *said]
+  for notice in notices:
     _LOG.info('%s: %s', source.name, notice)
-  selection = Selection(**_of(Selection, spec))
-  return _labelled(_split(source, selection), selection.labelled)
+  if said:
+    source = source._replace(report=source.report | {'notices': notices})
+  return _labelled(source, selection.labelled)
 
 
 def shaped(source: Source, geometry: Geometry) -> Source:
@@ -141,30 +152,74 @@ def shaped(source: Source, geometry: Geometry) -> Source:
       source.fingerprint, tuple(geometry)))
 
 
-def _split(source, selection):
-  classes, share = integers('classes', selection.classes), selection.holdout
+def _split(source, selection, said):
+  """The classes asked for, without what is held out; notices go to `said`."""
+  classes, share = _classes(source, selection.classes), selection.holdout
   rows = np.arange(len(source.images))
   if classes:
-    _need_labels(source, f'classes={classes}')
-    present = np.unique(source.labels).tolist()
-    absent = sorted(set(classes) - set(present))
-    if absent or len(set(classes)) < len(classes):
-      what = f'no image has {absent}' if absent else 'a label occurs twice'
-      more = ' ...' if len(present) > 20 else ''
-      raise DataError(f'{source.name}: classes={classes}: {what}; choose each '
-                      f'label once among {str(present[:20])[1:-1]}{more}')
     rows = np.flatnonzero(np.isin(source.labels, classes))
   if not share:
-    return _take(source, rows, selection[:2]) if classes else source
+    return _take(source, rows, (classes, share)) if classes else source
   if not 0.0 < share < 1.0:
     raise DataError(f'holdout={share!r}: must be a share in [0, 1)')
-  kept_back = _hashes(source.images, rows) < int(share * 2 ** 32)
+  hashes = _hashes(source.images, rows)
+  kept_back = hashes < int(share * 2 ** 32)
+  if source.num_classes:
+    few = []
+    for label in np.unique(source.labels[rows]):
+      members = np.flatnonzero(source.labels[rows] == label)
+      if kept_back[members].all():
+        kept_back[members[hashes[members].argmax()]] = False
+      if len(members) < _FEW:
+        few.append(f'{_name(source, label)} ({len(members)})')
+    if few:
+      said.append(f'holdout={share} of classes of fewer than {_FEW} examples, '
+                  f'{some(few, 6)}: one of each stays, and there may be none '
+                  f'to hold out')
   if not 0 < kept_back.sum() < len(rows):
     raise DataError(f'holdout={share} would hold out {kept_back.sum()} of '
                     f'{len(rows)} examples; choose one that leaves both some')
-  held_out = _take(source, rows[kept_back], ('held out', selection[:2]))
-  train = _take(source, rows[~kept_back], selection[:2])
+  held_out = _take(source, rows[kept_back], ('held out', (classes, share)))
+  train = _take(source, rows[~kept_back], (classes, share))
   return train._replace(held_out=held_out)
+
+
+def _classes(source, wanted) -> tuple[int, ...]:
+  """The labels of classes given by their names or numbers."""
+  if not isinstance(wanted, tuple | list):
+    raise DataError(f'classes={wanted!r}: a tuple of names or numbers is '
+                    f"needed, for example classes=('bee',) or classes=(3, 7)")
+  if not wanted:
+    return ()
+  _need_classes(source, f'classes={tuple(wanted)}')
+  present = np.unique(source.labels).tolist()
+  try:
+    classes = tuple(class_of(value, source.class_names, present)
+                    for value in wanted)
+  except DataError as error:
+    raise DataError(
+        f'{source.name}: classes={tuple(wanted)}: {error}') from error
+  if len(set(classes)) < len(classes):
+    raise DataError(f'{source.name}: classes={tuple(wanted)}: one occurs twice')
+  return classes
+
+
+def _uneven(source) -> list[str]:
+  """What is to be said of classes of very different sizes."""
+  if not source.num_classes:
+    return []
+  present, counts = np.unique(source.labels, return_counts=True)
+  if counts.max() < _UNEVEN * counts.min():
+    return []
+  small, large = (f'{_name(source, present[i])} has {counts[i]:,} examples'
+                  for i in (counts.argmin(), counts.argmax()))
+  return [f'{large}, {small}: data.balanced=True draws all classes equally '
+          f'often']
+
+
+def _name(source, label) -> str:
+  return (source.class_names[label] if label < len(source.class_names) else
+          f'class {label}')
 
 
 def _labelled(source, share):
@@ -174,7 +229,7 @@ def _labelled(source, share):
   if not 0.0 < share < 1.0:
     raise DataError(f'labelled={share!r}: must be a share in (0, 1]; to train '
                     f'without labels, leave out what uses them')
-  _need_labels(source, f'labelled={share}')
+  _need_classes(source, f'labelled={share}')
   hashes = _hashes(source.images, np.arange(len(source.images)))
   labels = np.full_like(source.labels, -1)
   for label in np.unique(source.labels):
@@ -185,7 +240,12 @@ def _labelled(source, share):
       source.fingerprint, 'labelled', share))
 
 
-def _need_labels(source, argument):
+def _need_classes(source, argument):
+  if source.label_columns:
+    raise DataError(f'{source.name}: {argument} needs classes, and its labels '
+                    f'are vectors of {len(source.label_columns)} columns; '
+                    f'choose one column as the class, by label_index or '
+                    f'label_key')
   if not source.num_classes:
     raise DataError(f'{source.name}: {argument} of a data set without labels; '
                     f'give it labels, or leave that out')

@@ -11,7 +11,6 @@ from gan_jax.base.errors import DataError
 from gan_jax.data import values
 
 _BLOCK = 1024  # images converted at a time, so that the float copy stays small
-_MAX_CLASSES = 1_000_000
 
 
 class LabelColumn(NamedTuple):
@@ -231,63 +230,27 @@ def dtype_of(kind: str, scale: values.Scale) -> str:
   return 'float32' if kind == 'signals' else scale.dtype
 
 
-def as_labels(array, num_images, where, label_index=-1) -> tuple:
-  """Checks labels: integers [N] or [N, 1], or one-hot [N, K].
-
-  Of several labels per image, [N, K], column `label_index` is the class.
-
-  Returns:
-    (int32 [N], number of classes): K, or the largest label + 1.
-
-  Raises:
-    DataError: begins with `where`; another dtype or shape, not one for each
-      image, negative or huge labels, rows that are not one-hot.
-  """
-  if label_index >= 0:
-    if array.ndim != 2 or label_index >= array.shape[1]:
-      raise DataError(f'{where}: label_index={label_index} of labels '
-                      f'{array.dtype} {list(array.shape)}; it chooses a column '
-                      f'of [N, K], from 0 to K - 1')
-    array = array[:, label_index]
-  if array.ndim not in (1, 2) or 0 in array.shape:
-    problem = '; integers [N] or one-hot [N, K] are needed'
-  elif len(array) != num_images:
-    problem = f' for {num_images} images; are both of the same split?'
-  elif array.ndim == 2 and array.shape[1] > 1:
-    if array.dtype.kind in 'buif' and (
-        ((array == 0) | (array == 1)).all() and (array.sum(1) == 1).all()):
-      return array.argmax(1).astype(np.int32), array.shape[1]
-    problem = (f' are not one-hot, but several labels per image: choose one '
-               f'as the class with label_index=0 to {array.shape[1] - 1}')
-  elif array.dtype.kind not in 'bui':
-    problem = '; integers are needed'
-  else:
-    low, high = int(array.min()), int(array.max())
-    if low >= 0 and high < _MAX_CLASSES:
-      return array.reshape(-1).astype(np.int32), high + 1
-    problem = (f' with values {low}..{high}, not in 0..{_MAX_CLASSES - 1}: '
-               f'drop unlabelled images')
-  raise DataError(f'{where}: labels {array.dtype} {list(array.shape)}{problem}'
-                  f'; save one class index per image, for example '
-                  f'numpy.unique(labels, return_inverse=True)[1]')
-
-
 def make_source(images, labels, num_classes, *, name, licence='',
                 fingerprint='', **more) -> Source:
   """Makes a `Source` with its fingerprint.
 
-  images: uint8 [N, H, W, C] or vectors float32 [N, D]; labels: int32 [N], or ()
-  with num_classes=0. Invalid characters of the name become `_`. `fingerprint`
-  is that of the images, if known, so that they need not be read. `more` are
-  other fields of `Source`.
+  images: uint8 [N, H, W, C] or vectors float32 [N, D]; labels: int32 [N], or
+  with num_classes=0 float32 [N, L] if there are `label_columns`, else ().
+  Invalid characters of the name become `_`. `fingerprint` is that of the
+  images, if known, so that they need not be read. `more` are other fields of
+  `Source`.
   """
-  labels = (np.asarray(labels, np.int32) if num_classes
-            else np.zeros(len(images), np.int32))
+  if more.get('label_columns'):
+    labels = np.asarray(labels, np.float32)
+  else:
+    labels = (np.asarray(labels, np.int32) if num_classes
+              else np.zeros(len(images), np.int32))
   digest = hashlib.sha256(f'{images.shape}{fingerprint}'.encode())
   if not fingerprint:
     images = np.ascontiguousarray(images)
     digest.update(images.data)
-  digest.update(np.ascontiguousarray(labels, '<i4').data)
+  digest.update(np.ascontiguousarray(
+      labels, labels.dtype.newbyteorder('<')).data)
   return Source(images, labels, num_classes,
                 re.sub(r'[^A-Za-z0-9._-]', '_', name), digest.hexdigest(),
                 licence, **more)

@@ -1,6 +1,5 @@
 """Sample grids and scores during training."""
 
-import functools
 from collections.abc import Callable
 from functools import partial
 
@@ -12,10 +11,11 @@ from gan_jax import models, parallel, pictures
 from gan_jax.base import lookup
 from gan_jax.base.examples import kind_of
 from gan_jax.config.experiment import Experiment
+from gan_jax.data.label_values import name_of
 from gan_jax.data.pipeline import Batches
 from gan_jax.evaluators.score import Score, short_hash
 from gan_jax.game import sampling
-from gan_jax.run import files
+from gan_jax.run import drawn_labels, files
 
 _GRID, _SCORES = 0, 1  # folded into the key: they share no latent
 _POINTS = 2000  # of a scatter plot, generated and real
@@ -29,7 +29,8 @@ class Sampler:
   """Compiled sampling from the EMA generator.
 
   It gives what a `data.prepare.Source` stores: uint8; float32 in [-1, 1] where
-  `units` are given; vectors as they are, float32 [B, D].
+  `units` are given; vectors as they are, float32 [B, D]. Labels are int32 [B],
+  or label vectors float32 [B, L].
   """
 
   def __init__(self, game, image_range, units=()):
@@ -55,7 +56,7 @@ class Sampler:
       SamplesError: some are not finite, which uint8 would hide.
     """
     chunk *= parallel.copies(average)
-    label, found = np.asarray(label, np.int32), []
+    label, found = np.asarray(label), []
     for i in range(0, len(z), chunk):
       x = self._share(average, z[i:i + chunk], label[i:i + chunk])
       if not np.isfinite(x).all():
@@ -65,7 +66,7 @@ class Sampler:
 
   def start(self, average, z, label):
     """Dispatches the generation without waiting."""
-    return self._generate(average, z, jnp.asarray(label, jnp.int32))
+    return self._generate(average, z, jnp.asarray(label))
 
   def finish(self, images) -> np.ndarray:
     """Waits for `start`; converts to what is stored."""
@@ -81,12 +82,18 @@ class Sampler:
 def grid_labels(experiment: Experiment) -> np.ndarray:
   """Labels [rows * columns] of the sample grid, a row per class if conditional.
 
-  For vectors, labels of many points, cycling through the classes.
+  For vectors, labels of many points, cycling through the classes. Where labels
+  are vectors, those of the first examples of a generated set.
   """
   rows, columns = experiment.config['sample_grid']
   classes = experiment.info.classes
   conditional = models.is_conditional(experiment.config['generator'])
-  if len(experiment.info.image_shape) == 1:
+  points = len(experiment.info.image_shape) == 1
+  if experiment.info.label_columns and conditional:
+    drawn = drawn_labels.of_experiment(experiment)
+    return (drawn[np.arange(_POINTS) % len(drawn)] if points else
+            np.repeat(drawn[np.arange(rows) % len(drawn)], columns, axis=0))
+  if points:
     classes = classes if conditional else ()
     return np.resize(np.array(classes or (0,), np.int32), _POINTS)
   if not conditional:
@@ -100,7 +107,7 @@ def grid_names(experiment: Experiment) -> list[str]:
   if not (names and models.is_conditional(experiment.config['generator'])):
     return []
   rows = grid_labels(experiment)[::experiment.config['sample_grid'][1]]
-  return [f'{label} {names[label]}' for label in rows]
+  return [name_of(label, names) for label in rows]
 
 
 class Evaluator:
@@ -115,9 +122,8 @@ class Evaluator:
     self._label = grid_labels(experiment)
     self._z = self._sampler.latents(
         jax.random.fold_in(self._key, _GRID), len(self._label))
-    # Some real examples in a fixed order, for points and for labels.
-    count = len(experiment.source.images)
-    self._order = functools.cache(lambda size: Batches(count, size, 0)(0, 1)[0])
+    self._drawn = drawn_labels.of_experiment(experiment)
+    self._conditional = models.is_conditional(config['generator'])
 
   def start_grid(self, state):
     """Dispatches the sample grid; the state may be donated afterwards."""
@@ -127,8 +133,10 @@ class Evaluator:
     """Waits for `start_grid`; returns the image, uint8 [H', W', C']."""
     run, real = self._run, None
     if len(run.info.image_shape) == 1:
+      # Some real examples in a fixed order.
       real = run.source.images
-      real = np.asarray(real[self._order(min(_POINTS, len(real)))])
+      order = Batches(len(real), min(_POINTS, len(real)), 0)(0, 1)[0]
+      real = np.asarray(real[order])
     return pictures.sheet(
         self._sampler.finish(started), run.config['sample_grid'][1],
         rate=run.info.rate, names=grid_names(run), real=real)
@@ -136,21 +144,14 @@ class Evaluator:
   def draw(self, average, start: int, stop: int):
     """Generates (examples, labels or None) of positions start to stop - 1.
 
-    Classes are as frequent as in the data; equally if `balanced`. All devices
-    that hold a replica of `average` take part.
+    Labels are those of `drawn_labels`. All devices that hold a replica of
+    `average` take part.
     """
     z = self._sampler.latents(jax.random.fold_in(self._key, _SCORES),
                               stop - start, start)
-    run, places = self._run, np.arange(start, stop)
-    if run.config['data'].get('balanced') or not run.info.classes:
-      classes = np.array(run.info.classes or (0,), np.int32)
-      label = classes[places % len(classes)]
-    else:
-      labels = run.source.labels
-      label = labels[self._order(len(labels))[places % len(labels)]]
+    label = self._drawn[np.arange(start, stop) % len(self._drawn)]
     images = self._sampler.images(average, z, label)
-    conditional = models.is_conditional(run.config['generator'])
-    return images, label if conditional else None
+    return images, label if self._conditional else None
 
   def scores(self, state, draw: Callable | None = None, *,
              forgiving: bool = False) -> list[Score]:
@@ -182,14 +183,15 @@ class Evaluator:
     """Evaluation settings that all scores of this run share."""
     config = self._run.config
     game = {k: v for k, v in config.items() if k not in files.RESUMABLE}
-    info = self._run.info
+    drawn, info = drawn_labels.describe(config), self._run.info
     floats = info.units and kind_of(info.image_shape) != 'images'
     return {'weights': 'ema' if config['ema_decay'] else 'last',
             'batch_norm': 'running statistics',
             'rounding': ('none' if floats else
                          'clip(round((x + 1) * 127.5), 0, 255)'),
             'config': short_hash(game),
-            'evaluators': short_hash(config['evaluators'])}
+            'evaluators': short_hash(config['evaluators']),
+            **({'labels': drawn} if drawn else {})}
 
 
 def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:

@@ -39,7 +39,7 @@ _SCHEDULED = ('gen_optimizer', 'disc_optimizer', 'penalties', 'augment',
 _ELSEWHERE = tuple(f'data.{key}' for key in (
     'resident_limit', 'path', 'folder', 'data_dir', 'on_bad_image', 'max_bad'))
 # Fields of DataInfo that networks and readers depend on.
-_SHAPES = ('image_shape', 'num_classes', 'classes')
+_SHAPES = ('image_shape', 'num_classes', 'classes', 'label_columns')
 
 # A forked worker inherits the open lock; outliving a killed run it would hold
 # the workdir for nobody. Closing its copy does not release the run's lock.
@@ -210,7 +210,8 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
   allowed = [line for line in changed if any(
       re.match(rf'{re.escape(path)}[.:[]', line) for path in allow_changed)]
   data = _changed_data(folder, experiment.info)
-  if allow_changed_data and not any(line.startswith(_SHAPES) for line in data):
+  same_shapes = not any(line.startswith(_SHAPES) for line in data)
+  if allow_changed_data and same_shapes:
     allowed += data
   lines = [line for line in changed + data if line not in allowed]
   if lines:
@@ -219,10 +220,12 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
       flags.append(f'--allow_changed={",".join(paths)}')
     if data:
       flags.append('--allow_changed_data')
+    # Networks of other shapes or labels cannot go on.
+    fix = (f'; or resume with the changes by {" ".join(flags)}' if same_shapes
+           else '')
     raise WorkdirError(
-        f'{folder} holds another run; use another --workdir, or remove it; or '
-        f'resume with the changes by {" ".join(flags)}:\n  '
-        + '\n  '.join(lines))
+        f'{folder} holds another run; use another --workdir, or remove it'
+        f'{fix}:\n  ' + '\n  '.join(lines))
   if allowed:
     _LOG.warning('changed since the last launch:\n  %s', '\n  '.join(allowed))
   return allowed
@@ -331,12 +334,12 @@ def _changed_data(folder, info):
   """Differences from the data of the last launch."""
   if not (kept := read_json(folder, 'data.json')):
     return []
-  # With the defaults of fields that an older run did not have.
-  kept = DataInfo(**kept)
-  lines = [line for line in fields.diff(plain(kept._asdict()),
-                                        plain(info._asdict()))
+  # Of an older run, which does not know all fields, those that it has.
+  now = {key: value for key, value in plain(info._asdict()).items()
+         if key in kept}
+  lines = [line for line in fields.diff(plain(kept), now)
            if not line.startswith(('manifest', 'notices'))]
-  before = kept.manifest
+  before = kept.get('manifest', '')
   if any(line.startswith('fingerprint') for line in lines) and all(
       map(os.path.exists, (before, info.manifest))):
     lines += cache.changes(before, info.manifest)

@@ -12,7 +12,6 @@ import re
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -64,8 +63,8 @@ class Diagnoser:
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), _KEY),
                              step)
     real, held_out = (*(part._replace(
-        image=parallel.scale(part.image, self._range),
-        label=part.label.astype(jnp.int32)) for part in parts), None)[:2]
+        image=parallel.scale(part.image, self._range))
+                        for part in parts), None)[:2]
     return diagnose(self._game, state, real, held_out, key,
                     image_range=self._range)
 

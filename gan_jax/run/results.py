@@ -16,6 +16,7 @@ from gan_jax.base.files import try_write_file, write_file
 from gan_jax.config.experiment import Experiment
 from gan_jax.evaluators.score import short_hash, table
 from gan_jax.metrics import low_is_better
+from gan_jax.run import drawn_labels
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.evaluator import Evaluator, equilibrium
 from gan_jax.run.writers import ProgressBar, ScalarWriter, ScoreWriter
@@ -200,8 +201,10 @@ class Best:
       shutil.rmtree(new, ignore_errors=True)
       with Checkpoints(new, keep=1) as checkpoints:
         checkpoints.save(step, state)
-      for name in ('config.json', 'data.json'):
-        shutil.copy(os.path.join(self._from, name), new)
+      for name in ('config.json', 'data.json', drawn_labels.NAME):
+        path = os.path.join(self._from, name)
+        if os.path.exists(path):  # An older run has no labels.
+          shutil.copy(path, new)
       write_file(os.path.join(new, 'best.json'), (json.dumps(
           {'name': self._name, 'step': step, 'value': score.value,
            'protocol': _protocol(score)}) + '\n').encode())

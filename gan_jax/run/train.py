@@ -20,7 +20,7 @@ from gan_jax.base.errors import StoppedError, WorkdirError
 from gan_jax.base.files import free_space, remove_torn
 from gan_jax.config.experiment import Experiment
 from gan_jax.evaluators.score import short_hash
-from gan_jax.run import files, init_from
+from gan_jax.run import drawn_labels, files, init_from
 from gan_jax.run.checkpoint import Checkpoints, NonFiniteStateError
 from gan_jax.run.evaluator import Evaluator, SamplesError
 from gan_jax.run.health import Diagnoser, Guard, RollBack
@@ -130,6 +130,7 @@ def _lead(experiment, folder, group, strict, changed, argv):
     experiment = experiment._replace(init=init)
   files.write_launch(folder, experiment, start, init_from=origin,
                      changed=changed, argv=argv)
+  drawn_labels.write(folder, experiment)
   with StopRequest() as stop, Results(experiment, folder, start) as results:
     loop = _Loop(experiment, folder, checkpoints, results, group)
     try:

@@ -21,11 +21,11 @@ import jax
 import numpy as np
 from flax import linen as nn
 
-from gan_jax.base.errors import RequestError, UserError, first_line
+from gan_jax.base.errors import RequestError, first_line
 from gan_jax.base.files import write_file
 from gan_jax.data import cache
 from gan_jax.views import export
-from gan_jax.views.inspect import class_name, load_data
+from gan_jax.views.inspect import class_name
 from gan_jax.views.templates import asset, fill
 from gan_jax.views.trained import Trained
 
@@ -77,10 +77,12 @@ def explore(folder: str, out: str, *, step: int = 0,
   model, _ = export.onnx_of(run)
   found = directions(run)
   name = os.path.basename(os.path.abspath(folder))
+  columns = run.info.label_columns if run.conditional else ()
   data = {
       'name': name, 'step': run.step, 'shape': shape,
       'range': run.config['image_range'], 'latent': latent,
       'classes': run.info.classes if run.conditional else (),
+      'columns': columns, 'label': run.labels(1)[0].tolist(),
       'directions': np.round(found.steps, 6).tolist(), 'model': _text(model)}
   if latent['name'] not in export.PRIORS:  # Which the page cannot draw from.
     data['pool'] = np.round(run.latents(512), 5).tolist()
@@ -89,7 +91,10 @@ def explore(folder: str, out: str, *, step: int = 0,
       'explore.js': asset('explore.js'), 'explore.css': asset('explore.css'),
       'index.html': fill(
           'explore.html', name=name, run=run, latent=latent, found=found,
-          names=_class_names(run) if run.conditional else {}).encode() + b'\n'}
+          columns=columns,
+          names={label: class_name(run.info, label)
+                 for label in run.info.classes if run.conditional}).encode()
+                    + b'\n'}
   try:
     export.write(out, files)
   except OSError as e:
@@ -104,10 +109,11 @@ def directions(run: Trained) -> Directions:
 
   Principal components of what the first layer that has a kernel and depends on
   z puts out for many latents, or of the images if a network has none; each is
-  taken back to z by least squares. What the class decides is taken out before,
-  and the codes of InfoGAN stand still: they have buttons of their own.
+  taken back to z by least squares. What the label decides is taken out before
+  (of a label vector, what is linear in it), and the codes of InfoGAN stand
+  still: they have controls of their own.
   """
-  seen = _layers(run, run.latents(16), run.labels(1).repeat(16))
+  seen = _layers(run, run.latents(16), np.repeat(run.labels(1), 16, axis=0))
   layer = next(name for name, x in seen.items() if not name or (
       x.shape[:1] == (16,) and np.ptp(x, 0).max() > 1e-6))
   size = seen[layer][0].size
@@ -121,7 +127,10 @@ def directions(run: Trained) -> Directions:
   features = np.concatenate([
       np.asarray(outputs(z[i:i + _BATCH], label[i:i + _BATCH]), np.float32)
       for i in range(0, count, _BATCH)]).reshape(count, -1)
-  for value in np.unique(label):
+  if label.ndim == 2:
+    known = np.concatenate([np.ones_like(label[:, :1]), label], 1)
+    features -= known @ np.linalg.lstsq(known, features)[0]
+  for value in np.unique(label) if label.ndim == 1 else ():
     features[label == value] -= features[label == value].mean(0)
   return Directions(*principal(features, z), layer)
 
@@ -158,15 +167,6 @@ def _layers(run, z, label):
   with nn.intercept_methods(watch):
     images = function(z, label)
   return {**seen, '': images}
-
-
-def _class_names(run):
-  """{label: its name}, of the data if they are still there."""
-  try:
-    source = load_data(run.config['data'])
-  except UserError:
-    return {label: str(label) for label in run.info.classes}
-  return {label: class_name(source, label) for label in run.info.classes}
 
 
 def _runtime(onnxruntime) -> dict:

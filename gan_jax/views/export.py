@@ -1,6 +1,7 @@
 """--mode=export: the averaged generator of a run, for other programs."""
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -98,7 +99,7 @@ def _signature(run, label: bool) -> str:
   shape = ', '.join(map(str, run.info.image_shape))
   return (f'{kind_of(run.info.image_shape)} [N, {shape}] float32'
           f'{_range(run)} of z [N, {latent_of(run)["size"]}] float32'
-          + ' and label [N] int32' * label)
+          + f' and {_label_of(run)}' * label)
 
 
 def _range(run) -> str:
@@ -112,8 +113,25 @@ def _range(run) -> str:
 
 
 def _inputs(run, batch):
+  label = run.labels(1)
   return (jax.ShapeDtypeStruct((batch, latent_of(run)['size']), jnp.float32),
-          jax.ShapeDtypeStruct((batch,), jnp.int32))
+          jax.ShapeDtypeStruct((batch, *label.shape[1:]), label.dtype))
+
+
+def _label_of(run) -> str:
+  """What the input `label` is, in words."""
+  columns = run.info.label_columns if run.conditional else ()
+  return (f'label [N, {len(columns)}] float32 in [0, 1]' if columns else
+          'label [N] int32')
+
+
+def _choices(run) -> dict[str, int]:
+  """{what a user may ask for: label} of a run with classes."""
+  if not run.conditional or run.info.label_columns:
+    return {}
+  names = run.info.class_names
+  return {names[label] if label < len(names) else str(label): label
+          for label in run.info.classes}
 
 
 def _stablehlo(run):
@@ -147,6 +165,8 @@ def onnx_of(run):
     onnx.helper.set_model_props(model, {
         'recipe': _recipe(run)[0], 'step': str(run.step),
         'classes': json.dumps(run.info.classes if run.conditional else []),
+        'class_names': json.dumps(run.info.class_names),
+        'label_columns': json.dumps(run.info.label_columns),
         'image_range': json.dumps(run.config['image_range']),
         'latent': json.dumps(latent_of(run))})
     data = model.SerializeToString()
@@ -231,15 +251,34 @@ def _folder(run):
       prior=PRIORS[latent['name']].format(**latent), recipe=recipe,
       out='grid.png' if len(shape) in (1, 3) else 'samples.npy',
       command=command, scores=run.last_scores(), version=gan_jax.__version__)
+  choices = _choices(run)
+  columns = run.info.label_columns if run.conditional else ()
+  asked = ''
+  if choices:
+    asked = f' --label={shlex.quote([*choices][-1])}'
+  elif columns:
+    asked = ' --label ' + ' '.join(f'{high:g}' for _, _, high in columns)
+  values |= dict(choices=choices, columns=columns, asked=asked,
+                 label=_label_of(run))
   onnx, said = onnx_of(run)
   examples = run.generator(run.latents(64), dtype='stored')
   return {
       'README.md': fill('model_card.md', **values).encode() + b'\n',
       'config.json': json.dumps(_shared(run), indent=1).encode() + b'\n',
       'generator.onnx': onnx, 'weights.safetensors': _safetensors(run)[0],
+      **_labels(run),
       'sample.py': fill('sample.txt', **values).encode() + b'\n',
       'samples.png': pictures.png(pictures.sheet(
           examples, 8, rate=run.info.rate))}, said
+
+
+def _labels(run) -> dict[str, bytes]:
+  """The file of the labels that `sample.py` takes in turn, if any."""
+  if not run.conditional:
+    return {}
+  buffer = io.BytesIO()
+  np.save(buffer, run.drawn_labels)
+  return {'labels.npy': buffer.getvalue()}
 
 
 def latent_of(run) -> dict:

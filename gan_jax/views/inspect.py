@@ -15,6 +15,7 @@ from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import write_file
 from gan_jax.config.fields import plain
 from gan_jax.data import load as data
+from gan_jax.data.label_values import name_of
 from gan_jax.data.pipeline import Batches
 from gan_jax.data.values import in_units
 from gan_jax.views.templates import fill
@@ -203,12 +204,8 @@ def contact_sheet(source, title: str) -> np.ndarray:
 
 
 def class_name(source, label) -> str:
-  """'3', or '3 trees' if the classes have names."""
-  if label < 0:
-    return 'no label'
-  if label < len(source.class_names):
-    return f'{label} {source.class_names[label]}'
-  return str(label)
+  """Of a class of a `Source` or a `DataInfo`, see `label_values.name_of`."""
+  return name_of(label, source.class_names)
 
 
 def describe(source, values: Mapping) -> dict:

@@ -18,7 +18,7 @@ from gan_jax.extractors import projection, random
 from gan_jax.game import sampling
 from gan_jax.metrics.images import power_spectrum
 from gan_jax.metrics.neighbours import nearest
-from gan_jax.views import compare, serve
+from gan_jax.views import asked, compare, serve
 from gan_jax.views.inspect import class_name, load_data
 from gan_jax.views.page import Page, Picture
 from gan_jax.views.trained import Trained, check_seed
@@ -69,17 +69,18 @@ class _Run(Trained):
     return self.latents(count, seed=self.seed, stream=stream,
                         truncation=truncation)
 
-  def images(self, z, label) -> np.ndarray:
-    """What it generates, as the data are stored.
+  def in_turn(self, count: int) -> np.ndarray:
+    """Labels that show the variety: classes in turn; vectors as in the data."""
+    return self.labels(count, asked.TURN if (
+        self.conditional and self.info.classes) else None)
 
-    Labels of an unconditional run are ignored.
-    """
-    return self.generator(z, label if self.conditional else None,
-                          dtype='stored')
+  def stored(self, z, labels) -> np.ndarray:
+    """What it generates of labels of the networks, as the data are stored."""
+    return self.images(z, labels, dtype='stored')
 
   def sheet(self, file: str, z, labels, names) -> Picture:
     """Contact sheet of latents [N, Z], a row for each name."""
-    images = self.images(z, labels)
+    images = self.stored(z, labels)
     rows = images.reshape(len(names), -1, *images.shape[1:])
     return Picture(file, self.contact_sheet(list(rows), names))
 
@@ -187,7 +188,7 @@ def _draw(run: _Run) -> Iterator[Picture]:
   rows = Batches(len(source.images), count, run.seed)(0, 1)[0]
   real = np.asarray(source.images[rows])
   # The labels of the real images.
-  fake = run.images(run.drawn(_FAKES, count), source.labels[rows])
+  fake = run.stored(run.drawn(_FAKES, count), source.labels[rows])
   if run.kind == 'vectors':
     yield Picture(
         'real_and_fake.png', pictures.scatter(fake, real=real),
@@ -207,11 +208,11 @@ def _draw(run: _Run) -> Iterator[Picture]:
   yield _interpolations(run)
   if run.config['latent']['name'] != 'infogan':  # It would erase the codes.
     yield _truncation(run)
-  if run.conditional:
+  if run.conditional and run.info.classes:
     known, z = run.info.classes[:_CLASSES], run.drawn(_CLASS, run.points)
     yield run.sheet('classes.png', np.tile(z, (len(known), 1)),
                     np.repeat(known, run.points),
-                    [class_name(source, c) for c in known])
+                    [class_name(run.info, c) for c in known])
   extractor = run.extractor or (
       random() if run.kind == 'images' else projection())
   yield Picture(
@@ -271,12 +272,12 @@ def _nearest(run, real, queries) -> Iterator[Picture]:
 def _interpolations(run):
   paths = np.asarray(sampling.interpolate(
       run.drawn(_STARTS, _ROWS), run.drawn(_ENDS, _ROWS), run.points))
-  labels = run.labels(_ROWS)
+  labels = run.in_turn(_ROWS)
+  named = run.conditional and run.info.classes
   return run.sheet(
       'interpolations.png', paths.reshape(-1, paths.shape[-1]),
-      np.repeat(labels, run.points), [
-          class_name(run.source, c) if run.conditional else ''
-          for c in labels])
+      np.repeat(labels, run.points, axis=0), [
+          class_name(run.info, c) if named else '' for c in labels])
 
 
 def _truncation(run):
@@ -288,5 +289,5 @@ def _truncation(run):
        *(run.drawn(_SWEEP, run.points, bound) for bound in bounds)]
   return run.sheet(
       'truncation.png', np.concatenate(z),
-      np.tile(run.labels(run.points), len(z)),
+      np.concatenate([run.in_turn(run.points)] * len(z)),
       ['all', *(f'|z|<{bound:g}' for bound in bounds)])

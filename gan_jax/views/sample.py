@@ -2,8 +2,10 @@
 
 import io
 import os
+import re
 import wave
 from functools import partial
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -13,24 +15,31 @@ from gan_jax.base.errors import RequestError
 from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import write_file
 from gan_jax.data import values
+from gan_jax.data.label_values import to_users
+from gan_jax.data.prepare import LabelColumn
 from gan_jax.game import sampling
 from gan_jax.run import files
+from gan_jax.views import asked
 from gan_jax.views.trained import Trained
 
 
-def sample(folder: str, out: str, *, count: int = 64, label: int | None = None,
-           seed: int = 0, truncation: float | None = None, interpolate: int = 0,
+def sample(folder: str, out: str, *, count: int | None = None,
+           label: Any = None, labels: str = '', seed: int = 0,
+           truncation: float | None = None, interpolate: int = 0,
            strict: bool = False) -> str:
   """Writes samples of the newest checkpoint of a run; returns what was written.
 
   Args:
     folder: the run folder.
     out: F.png (one sheet), F.gif (frames), F.npz (images [N, ...] and labels
-      [N]; units and rate, where known), F.tif (pages), F.wav (signals, one
-      after the other), or a folder for one file per example: PNG, WAV, or NPY
-      where neither holds the numbers. Numbers are in the units of the data.
-    count: examples, or paths when interpolating.
-    label: class of all examples; by default all classes in turn.
+      [N] with class_names, or label vectors [N, L] with label_columns; units
+      and rate, where known), F.tif (pages), F.wav (signals, one after the
+      other), or a folder for one file per example: PNG, WAV, or NPY where
+      neither holds the numbers. Numbers are in the units of the data.
+    count: examples, or paths when interpolating; by default 64, or as many as
+      `labels` has rows.
+    label: of all examples, see `asked.labels`; by default as in the data.
+    labels: F.csv with the label of each example, see `asked.of_file`.
     seed: of the latents.
     truncation: largest |z_i|; by default the prior as it is.
     interpolate: points of each path between two latents, 0 for none.
@@ -40,28 +49,41 @@ def sample(folder: str, out: str, *, count: int = 64, label: int | None = None,
     WorkdirError, CheckpointError, RequestError: with a fix.
   """
   _, info = files.read_run(folder)
+  if labels:
+    if label is not None:
+      raise RequestError('give --label or --labels')
+    try:
+      rows, label = asked.of_file(info, labels)
+    except RequestError as e:
+      raise RequestError(f'--{e}') from e
+    if count not in (None, rows):
+      raise RequestError(f'--num_samples={count}: {labels} has {rows} rows; '
+                         'leave it out')
+    count = rows
+  count = 64 if count is None else count
   _check(info, out, count, interpolate)
   run = Trained(folder, strict=strict)
+  how = run.drawn_as(label) if label is None or isinstance(label, str) else ''
   try:
     labels = run.labels(count, label)
     z = run.latents(count, seed=seed, truncation=truncation)
     if interpolate:
       ends = run.latents(count, seed=seed, truncation=truncation, stream=1)
       z = np.asarray(sampling.interpolate(z, ends, interpolate))
-      z, labels = z.reshape(-1, z.shape[-1]), np.repeat(labels, interpolate)
+      z, labels = z.reshape(-1, z.shape[-1]), np.repeat(
+          labels, interpolate, axis=0)
   except RequestError as e:
     raise RequestError(f'--{e}') from e
-  examples = run.generator(z, labels if run.conditional else None,
-                           dtype='stored')
+  examples = run.images(z, labels, dtype='stored')
   try:
     _write(out, info, examples, labels, interpolate)
   except OSError as e:
     raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
-  said = (f'{len(examples)} {kind_of(info.image_shape)} of step {run.step} in '
-          f'{out}')
-  omitted = pictures.channels_shown(info.image_shape)
-  return said + f'; {omitted}' * (_suffix(out) in ('.png', '.gif') and
-                                  bool(omitted))
+  said = [f'{len(examples)} {kind_of(info.image_shape)} of step {run.step} in '
+          f'{out}', how]
+  if _suffix(out) in ('.png', '.gif'):
+    said.append(pictures.channels_shown(info.image_shape))
+  return '; '.join(filter(None, said))
 
 
 def _suffix(out) -> str:
@@ -118,9 +140,13 @@ def _write(out, info, examples, labels, interpolate):
     data = pictures.gif(map(partial(pictures.sheet, rate=info.rate),
                             _frames(examples, interpolate)))
   elif suffix == '.npz':
-    data = _saved(np.savez_compressed, images=numbers, labels=labels, **{
-        key: value for key in ('units', 'rate')
-        if (value := getattr(info, key))})
+    more = {key: value for key in ('units', 'rate', 'class_names')
+            if (value := getattr(info, key))}
+    if labels.ndim == 2:
+      columns = [LabelColumn(*column) for column in info.label_columns]
+      labels = to_users(labels, columns)
+      more['label_columns'] = [column.name for column in columns]
+    data = _saved(np.savez_compressed, images=numbers, labels=labels, **more)
   elif suffix == '.tif':
     pages = [Image.fromarray(x[..., 0]) if info.units else pictures.pillow(x)
              for x in numbers]
@@ -133,10 +159,19 @@ def _write(out, info, examples, labels, interpolate):
              'WAV files': lambda i: _wav(examples[i], info.rate),
              'NPY files': lambda i: _saved(np.save, numbers[i])}[form]
     for i, label in enumerate(labels):
-      name = f'{i:06d}_class{label}.{form[:3].lower()}'
+      name = f'{i:06d}{_said_of(info, label)}.{form[:3].lower()}'
       write_file(os.path.join(out, name), write(i))
     return
   write_file(out, data)
+
+
+def _said_of(info, label) -> str:
+  """What the name of a file says of its class."""
+  if np.ndim(label):
+    return ''
+  if label < len(info.class_names):
+    return '_' + re.sub(r'[^\w.-]+', '_', info.class_names[label])[:80]
+  return f'_class{label}'
 
 
 def _frames(examples, interpolate):

@@ -1,5 +1,6 @@
 """A trained run in Python: its networks as functions, its records as frames."""
 
+import logging
 import os
 from collections.abc import Callable
 from functools import cached_property, partial
@@ -17,9 +18,12 @@ from gan_jax.evaluators.score import Score
 from gan_jax.game import sampling
 from gan_jax.game.state import TrainState, pack
 from gan_jax.ops import conv
-from gan_jax.run import files
+from gan_jax.run import drawn_labels, files
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.evaluator import Sampler, SamplesError
+from gan_jax.views import asked
+
+_LOG = logging.getLogger(__name__)
 
 
 class Trained:
@@ -82,7 +86,8 @@ class Trained:
 
     Args:
       z: [N, Z].
-      label: class of all examples, or [N]; by default the classes in turn.
+      label: of all examples, or for each; by default as in the data, see
+        `labels`.
       dtype: 'data' for what the data have: uint8, float32 in info.units where
         these are known, vectors float32. 'stored' for floats in [-1, 1] instead
         of units. 'float32' for floats in config['image_range'].
@@ -91,9 +96,13 @@ class Trained:
       [N, *info.image_shape], see `base.examples.KINDS`.
 
     Raises:
-      RequestError: z of another size, no such class, values that are not
+      RequestError: z of another size, no such label, values that are not
         finite.
     """
+    return self.images(z, self.labels(len(z), label), dtype=dtype)
+
+  def images(self, z, labels, *, dtype: str = 'data') -> np.ndarray:
+    """As `generator`, of labels [N] or [N, L] that `labels` has made."""
     z, size = np.asarray(z, np.float32), self.latents(1).shape[1:]
     if z.ndim != 2 or z.shape[1:] != size or not len(z):
       raise RequestError(f'z has the shape {list(z.shape)}; this generator '
@@ -101,8 +110,7 @@ class Trained:
     if dtype not in ('data', 'stored', 'float32'):
       raise RequestError(f'dtype={dtype!r} must be data, stored or float32')
     try:
-      found = self._sampler.images(self.state.ema, z,
-                                   self.labels(len(z), label),
+      found = self._sampler.images(self.state.ema, z, labels,
                                    floats=dtype == 'float32')
     except SamplesError as e:
       raise RequestError(f'{self.folder}: {e}') from e
@@ -112,10 +120,11 @@ class Trained:
   def function(self) -> Callable:
     """(z [B, Z] float32, label [B] int32) -> images float32, a pure function.
 
-    The averaged generator with its weights inside, of operations of `jax.lax`
-    only and for any B, a symbol too: for `jax.export`, converters and whatever
-    else reads JAX's programs. Images are in config['image_range']; vectors are
-    [B, D]. It calculates in float32, where a config says bfloat16 too.
+    A label vector is [B, L] float32 in [0, 1], see `labels`. The averaged
+    generator with its weights inside, of operations of `jax.lax` only and for
+    any B, a symbol too: for `jax.export`, converters and whatever else reads
+    JAX's programs. Images are in config['image_range']; vectors are [B, D]. It
+    calculates in float32, where a config says bfloat16 too.
     """
     gen = game_of_run({**self.config, 'dtype': 'float32'}, self.info).gen
     average = jax.tree.map(np.asarray, self.state.ema)
@@ -132,7 +141,8 @@ class Trained:
 
     Args:
       count: of images; more of them do not change the first ones.
-      label: class of all images, or [count]; by default the classes in turn.
+      label: of all images, or for each: 'bee', 3, 'Mass|Edema', {'age': 63},
+        ...; by default as in the data, see `labels`.
       seed: of the latents.
       truncation: largest |z_i| (see `game.sampling.truncated`).
 
@@ -168,30 +178,41 @@ class Trained:
       raise RequestError(str(e)) from e
 
   def labels(self, count: int, label=None) -> np.ndarray:
-    """Labels [count] int32: of one class, as given, or all classes in turn.
+    """Labels as the networks take them: int32 [count], or float32 [count, L].
+
+    By default those with which the run was scored: as frequent as in the data,
+    in a fixed random order. Otherwise what is asked for, in the users' names,
+    numbers and units; 'turn' for all classes in turn: see `asked.labels`.
 
     Raises:
-      RequestError: no such class, or a run without classes.
+      RequestError: no such label, or a run without labels.
     """
     if label is None:
-      known = self.info.classes if self.conditional else ()
-      return np.resize(np.array(known or (0,), np.int32), count)
+      return self.drawn_labels[np.arange(count) % len(self.drawn_labels)]
     if not self.conditional:
       raise RequestError(
           f'label={label}: this run is not conditional; train one with '
           'configs/cgan.py or with --config.generator.conditioning=onehot '
           '--config.discriminator.conditioning=onehot')
-    return self._known(count, label)
+    return asked.labels(self.info, count, label)
 
-  def _known(self, count, label):
-    label, known = np.asarray(label), self.info.classes
-    if label.shape not in ((), (count,)):
-      raise RequestError(f'labels of shape {list(label.shape)} for {count} '
-                         'images; give one, or one for each')
-    if wrong := sorted(set(label.ravel().tolist()) - set(known)):
-      raise RequestError(f'label={wrong[0]} is not one of the classes {known} '
-                         f'of {self.info.name}')
-    return np.broadcast_to(label, (count,)).astype(np.int32)
+  def drawn_as(self, label=None) -> str:
+    """How `labels` are drawn, in words; '' if they are asked for, or none."""
+    if not self.conditional or label is not None:
+      return 'classes in turn' if label == asked.TURN else ''
+    if drawn_labels.read(self.folder) is None:
+      return 'classes in turn'
+    return f'labels drawn {drawn_labels.describe(self.config)}'
+
+  @cached_property
+  def drawn_labels(self) -> np.ndarray:
+    """[M] or [M, L]: example i of a set has label i mod M by default."""
+    found = drawn_labels.read(self.folder)
+    if found is None and self.conditional:
+      _LOG.info('%s was made before runs kept the labels of their data: all '
+                'classes in turn', self.folder)
+      found = np.array(self.info.classes or (0,), np.int32)
+    return found if self.conditional else np.zeros(1, np.int32)
 
   def discriminator(self, images, label=None) -> np.ndarray:
     """Logits [N] of the discriminator, by its running statistics.
@@ -202,10 +223,11 @@ class Trained:
     Args:
       images: [N, *info.image_shape]: floats in info.units where these are
         known; else uint8, or floats in config['image_range'].
-      label: class of all images, or [N], for a conditional discriminator.
+      label: of all images, or for each, for a conditional discriminator, see
+        `labels`.
 
     Raises:
-      RequestError: images of another shape or type, no such class, or a
+      RequestError: images of another shape or type, no such label, or a
         conditional discriminator without label.
     """
     images, packing = np.asarray(images), self.config['packing']
@@ -232,7 +254,7 @@ class Trained:
     if conditional and label is None:
       raise RequestError('this discriminator looks at the label: give that of '
                          'all images, or one for each')
-    label = (self._known(len(images), label) if conditional
+    label = (asked.labels(self.info, len(images), label) if conditional
              else np.zeros(len(images), np.int32))
     whole = spec.get('minibatch', 'none') != 'none'
     size = len(images) if whole else 256 * packing

@@ -37,8 +37,9 @@ def test_keys(tmp_path, keys, kwargs, labels):
     arrays[key] = np.full(3, i) if i % 2 else images() + np.uint8(i)
   source = sources.npz(path=npz(tmp_path, **arrays), **kwargs)
   assert source.images[0, 0, 0, 0] == (2 if 'image_key' in kwargs else 0)
-  assert source.labels.tolist() == [labels or 0] * 3
-  assert source.num_classes == (0 if labels is None else labels + 1)
+  # One class, named by its value.
+  assert source.labels.tolist() == [0] * 3
+  assert source.class_names == (() if labels is None else (str(labels),))
 
 
 @pytest.mark.parametrize('keys, kwargs, words', [
@@ -107,7 +108,7 @@ def test_mnist_bad_folders(tmp_path):
   fails('differ in size', call=call(split='all'))
   write(tmp_path / 'train-labels-idx1-ubyte',
         idx_bytes(np.array([0, 1, 25], np.uint8)))
-  fails('up to 25', call=call())
+  fails('0..25', 'classes 0..9', call=call())
   os.remove(tmp_path / 'train-labels-idx1-ubyte')
   fails('no train labels', call=call())
 
@@ -277,8 +278,9 @@ def test_idx_by_hand(tmp_path):
       bytes([0, 0, 8, 1, 0, 0, 0, 2, 5, 1])))
   source = sources.idx(images=path, labels=labels)
   assert source.images.tolist() == [[[[9], [8]]], [[[7], [6]]]]
-  assert source.labels.tolist() == [5, 1]
-  assert source[2:4] == (6, 'digits')
+  assert source.labels.tolist() == [1, 0]
+  assert source.class_names == ('1', '5')
+  assert source[2:4] == (2, 'digits')
   source = sources.idx(images=path)
   assert source.labels.tolist() == [0, 0] and source.num_classes == 0
 

@@ -170,7 +170,8 @@ def test_labels_from_csv(root):
   path = root / 'labels.csv'
   put(path, b'id,file,label\n1,a.png,4\n2,b\\c.png,0\n3,b/e\xcc\x81.png,1.0\n')
   source = folder(path=root, labels='labels.csv')
-  assert source.labels.tolist() == [4, 0, 1] and source.num_classes == 5
+  assert source.labels.tolist() == [2, 0, 1] and source.num_classes == 3
+  assert source.class_names == ('0', '1', '4')
   put(path, '\ufeffa.png,red\n./b/c.png,blue\n\nb/é.png,red\n'.encode())
   source = folder(path=root, labels=str(path))
   assert source.labels.tolist() == [1, 0, 1]
@@ -181,9 +182,9 @@ def test_labels_from_csv(root):
     ('a.png,1\n', ('1 images without a label', "'b.png'")),
     ('a.png,1\nb.png,1\nz.png,2\n', ('1 labels for files', "'z.png'")),
     ('a.png,1\na.png,2\nb.png,1\n', ("'a.png' has two labels", 'line 2')),
-    ('a.png,1\nb.png,\n', ('line 2 has no label',)),
+    ('a.png,1\nb.png,\n', ('1 images have no label', "'b.png' (line 2: '')")),
     ('a.png,1\nb.png\n', ('line 2 has 1 columns',)),
-    ('a.png,1\nb.png,-1\n', ('-1..1',)),
+    ('a.png,2\nb.png,-1\n', ('-1..2',)),
     ('a,b,c\n', ('columns named file and label',)),
     ('', ('0 bytes',)),
 ])
@@ -209,14 +210,19 @@ def test_labels_from_dataset_json(root):
   pairs = [['00001/b.png', 3], ['00000/a.png', 0]]
   path.write_text(json.dumps({'labels': pairs}))
   source = folder(path=root, labels='dataset.json')
-  assert source.labels.tolist() == [0, 3] and source.num_classes == 4
+  assert source.labels.tolist() == [0, 1]
+  assert source.class_names == ('0', '3')
   # Its folders are parts; its labels are not used unless asked for.
   source = folder(path=root)
   assert source.num_classes == 0
   assert "labels='dataset.json'" in source.report['notices'][0]
   path.write_text('{"labels": null}')
   assert folder(path=root, labels='dataset.json').num_classes == 0
-  path.write_text('{"labels": [["00000/a.png", [0.5]]]}')
+  path.write_text('{"labels": [["00000/a.png", [0.5]], ["00001/b.png", 2]]}')
+  source = folder(path=root, labels='dataset.json')
+  assert source.labels.tolist() == [[0.0], [1.0]]
+  assert source.label_columns == (('0', 0.5, 2.0),)
+  path.write_text('{"labels": [["00000/a.png", null]]}')
   fails('entry 0', path=root, labels='dataset.json')
   path.write_text('{"labels"')
   fails('dataset.json', 'JSON', path=root, labels='dataset.json')
@@ -246,7 +252,8 @@ def test_splits_are_no_classes(root):
           (b'train', b'test', b'val')) for name in (b'NORMAL', b'PNEUMONIA')
       if (split, name) != (b'test', b'NORMAL')))
   source = folder(path=root, split='test', labels='l.csv')
-  assert source.labels.tolist() == [4, 3]
+  assert source.labels.tolist() == [1, 0]
+  assert source.class_names == ('3', '4')
   fails("split='dev'", "'train'", path=root, split='dev')
 
 

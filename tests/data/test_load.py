@@ -69,9 +69,10 @@ def test_fingerprint_is_of_shape_pixels_and_labels(tmp_path):
     (dict(holdout=1e-9), ['hold out 0 of 3']),
     (dict(labelled=0.0), ['share in (0, 1]']),
     (dict(labelled=1.5), ['share in (0, 1]']),
-    (dict(classes=(2, 11)), ['[11]', '0, 1, 2']),
-    (dict(classes=(2, 2)), ['occurs twice']),
-    (dict(classes='3'), ['tuple of integers']),
+    (dict(classes=(2, 11)), ['11 is not one', '0, 1, 2']),
+    (dict(classes=('bee',)), ['bee is not one']),
+    (dict(classes=(2, '2')), ['occurs twice']),
+    (dict(classes='3'), ['tuple of names or numbers']),
 ])
 def test_bad_arguments(tmp_path, kwargs, words):
   path = npz(tmp_path, images=images(), labels=np.arange(3))
@@ -132,6 +133,79 @@ def test_holdout_is_by_content_and_leaves_nothing_out(many):
       some.held_out.images,
       held_out.images[np.isin(held_out.labels, (1, 3))])
   assert len({s.fingerprint for s in (whole, split, held_out, some)}) == 4
+
+
+def noise_of(tmp_path, labels):
+  """A set of noise images with these labels: its path."""
+  pixels = np.random.default_rng(0).integers(
+      0, 256, (len(labels), 4, 4), np.uint8)
+  return npz(tmp_path, images=pixels, labels=labels)
+
+
+def test_classes_are_chosen_by_the_users_names(tmp_path):
+  labels = np.array([100000, 100001, 100002])[np.arange(30) % 3]
+  path = noise_of(tmp_path, labels)
+  source = load(name='npz', path=path)
+  assert source.num_classes == 3  # not 100,003
+  assert source.class_names == ('100000', '100001', '100002')
+  assert 'without gaps' in source.report['notices'][0]
+  for wanted in ((100001,), ['100001'], (1,)):
+    some = load(name='npz', path=path, classes=wanted)
+    assert some.labels.tolist() == [1] * 10
+  path = noise_of(tmp_path, np.array(['ant', 'bee'])[np.arange(30) % 2])
+  assert set(load(name='npz', path=path, classes=('bee',)).labels) == {1}
+  assert data.check(dict(name='npz', path=path, classes=('bee', 3)),
+                    'data') == []
+
+
+def test_one_of_each_class_stays_in_training(tmp_path):
+  """The only image of a class was held out, in one of ten classes of ten."""
+  labels = np.r_[np.zeros(90, int), np.arange(1, 11)]
+  path = noise_of(tmp_path, labels)
+  whole = load(name='npz', path=path)
+  source = load(name='npz', path=path, holdout=0.5)
+  assert set(source.labels) == set(range(11))
+  assert 30 < len(source.held_out.labels) < 60
+  assert (source.held_out.labels == 0).all()
+  assert "fewer than 5 examples, 'class 1 (1)'" in source.report['notices'][0]
+  # The side of the others is that of their content, as with other labels.
+  other = load(name='npz', path=noise_of(tmp_path, np.arange(100) % 2),
+               holdout=0.5)
+  rows = {image.tobytes() for image in source.held_out.images}
+  assert rows == {image.tobytes() for image in other.held_out.images} & {
+      image.tobytes() for image in whole.images[:90]}
+
+
+def test_uneven_classes_are_said(tmp_path):
+  path = noise_of(tmp_path, np.array(['cat'] * 50 + ['dog'] * 5))
+  source = load(name='npz', path=path)
+  assert source.report['notices'] == [
+      'cat has 50 examples, dog has 5 examples: data.balanced=True draws all '
+      'classes equally often']
+  assert 'notices' not in load(name='npz', path=path, balanced=True).report
+  path = noise_of(tmp_path, np.array(['cat'] * 45 + ['dog'] * 5))
+  assert 'notices' not in load(name='npz', path=path).report
+
+
+def test_label_vectors_are_split_and_fingerprinted(tmp_path):
+  rng = np.random.default_rng(1)
+  labels = rng.integers(0, 2, (100, 3)).astype(np.float32)
+  path = noise_of(tmp_path, labels)
+  source = load(name='npz', path=path, holdout=0.3)
+  whole = load(name='npz', path=path)
+  assert source.labels.shape == (len(source.images), 3)
+  assert source.labels.dtype == np.float32 and source.num_classes == 0
+  assert source.label_columns == source.held_out.label_columns == (
+      ('0', 0, 1), ('1', 0, 1), ('2', 0, 1))
+  place = {image.tobytes(): i for i, image in enumerate(whole.images)}
+  rows = [place[image.tobytes()] for image in source.held_out.images]
+  np.testing.assert_array_equal(source.held_out.labels, labels[rows])
+  labels[0] = 1 - labels[0]
+  other = load(name='npz', path=noise_of(tmp_path, labels))
+  assert other.fingerprint != whole.fingerprint
+  for asked in (dict(classes=(1,)), dict(labelled=0.5)):
+    fails('vectors of 3 columns', 'label_index', call=lambda asked=asked: load(
+        name='npz', path=path, **asked))
 
 
 def test_a_users_own_set_is_shaped_and_selected(tmp_path, monkeypatch):

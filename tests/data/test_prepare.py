@@ -39,19 +39,6 @@ def test_fortran_order():
   assert result.flags.c_contiguous
 
 
-@pytest.mark.parametrize('labels, expected, num_classes', [
-    (np.array([4, 0, 2]), [4, 0, 2], 5),
-    (np.array([[4], [0], [2]], np.uint8), [4, 0, 2], 5),
-    (np.array([True, False, True]), [1, 0, 1], 2),
-    (np.eye(4)[[1, 0, 2]], [1, 0, 2], 4),
-    (np.eye(4, dtype=bool)[[1, 0, 2]], [1, 0, 2], 4),
-])
-def test_labels(labels, expected, num_classes):
-  result, count = prepare.as_labels(labels, 3, 'file')
-  assert result.tolist() == expected and result.dtype == np.int32
-  assert count == num_classes
-
-
 @pytest.mark.parametrize('array, words', [
     (np.full((2, 3, 3), 7.5), ['7.5..7.5', '[0, 1]', 'uint8']),
     (np.full((2, 3, 3), -0.2), ['-0.2']),
@@ -78,20 +65,3 @@ def test_labels(labels, expected, num_classes):
 ])
 def test_bad_images(array, words):
   fails('file', *words, call=lambda: prepare.as_images(array, 'file'))
-
-
-@pytest.mark.parametrize('labels, words', [
-    (np.zeros(4, int), ['[4]', '3 images']),
-    (np.array([0, -1, 2]), ['-1..2']),
-    (np.array([0, 1, 2 ** 40]), ['1099511627776', 'return_inverse']),
-    (np.array([0, 1, 2 ** 63], np.uint64), ['9223372036854775808']),
-    (np.array([0., 1., 2.]), ['float64', 'integers']),
-    (np.array(['cat', 'dog', 'cat']), ['<U3']),
-    (np.ones((3, 4), int), ['one-hot']),
-    (np.full((3, 2), 0.5), ['one-hot']),
-    (np.full((3, 2), np.nan), ['one-hot']),
-    (np.zeros((3, 2, 2), int), ['[3, 2, 2]', 'one-hot']),
-])
-def test_bad_labels(labels, words):
-  fails('file', 'labels', *words,
-        call=lambda: prepare.as_labels(labels, 3, 'file'))

@@ -65,6 +65,32 @@ def test_bad_rows_are_all_named(tmp_path):
   np.testing.assert_array_equal(source.images, PIXELS[[0, 3]])
 
 
+def test_lists_and_several_columns_of_labels(tmp_path):
+  path = tmp_path / 'a.parquet'
+  def read(features=None, label_key='', **columns):
+    write(path, {'image': images(PIXELS[:3]), **columns}, features)
+    return load(name="parquet", path=path, label_key=label_key)
+  kinds = {'_type': 'ClassLabel', 'names': ['ant', 'bee', 'cow']}
+  for feature in ([kinds], {'_type': 'Sequence', 'feature': kinds}):
+    source = read({'image': {'_type': 'Image'}, 'label': feature},
+                  label=[[1, 2], [], [2]])
+    assert source.labels.tolist() == [[1, 1], [0, 0], [0, 1]]
+    assert source.label_columns == (('bee', 0, 1), ('cow', 0, 1))
+  source = read(label=[['b', 'a'], ['a', 'b'], ['a']])
+  assert source.labels.tolist() == [[1, 1], [1, 1], [1, 0]]
+  source = read(label=[[0.5, 8.0], [1.5, 9.0], [1.0, 8.5]])
+  assert source.labels.tolist() == [[0, 0], [1, 1], [0.5, 0.5]]
+  assert source.label_columns == (('0', 0.5, 1.5), ('1', 8.0, 9.0))
+  assert read(label=[0.5, 1.5, 1.0]).label_columns == (('label', 0.5, 1.5),)
+  two = {'image': {'_type': 'Image'}, 'a': kinds, 'b': kinds}
+  fails('several columns', "['a', 'b']", call=lambda: read(
+      two, a=[0, 1, 1], b=[2, 2, 2]))
+  source = read(two, 'a,b', a=[0, 1, 1], b=[2, 2, 2])
+  assert source.labels.tolist() == [[1, 0, 1], [0, 1, 1], [0, 1, 1]]
+  source = read(two, 'b', a=[0, 1, 1], b=[2, 2, 2])
+  assert source.labels.tolist() == [2, 2, 2] and source.num_classes == 3
+
+
 def test_bad_parquet(tmp_path):
   path = tmp_path / 'a.parquet'
   def call(**options):
@@ -76,8 +102,8 @@ def test_bad_parquet(tmp_path):
   fails("no column 'kind'", call=call(label_key='kind'))
   write(path, {'image': images(PIXELS[:0])})
   fails('image', call=call())
-  write(path, {'image': images(PIXELS[:2]), 'label': [0.5, 1.5]})
-  fails('integers', call=call())
+  write(path, {'image': images(PIXELS[:2]), 'label': [0.5, float('nan')]})
+  fails('1 images without a label', 'image 1', call=call())
   path.write_bytes(path.read_bytes()[:-20])
   fails('damaged, truncated', call=call())
   path.write_bytes(b'')

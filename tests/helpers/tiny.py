@@ -25,13 +25,15 @@ READS_CONFIGS = pytest.mark.filterwarnings('ignore:the load_module')
 MLP = '--config=configs/keras_mlp.py:quick'
 
 
-def write_images(path, *, count=40, size=8, channels=1, classes=3, seed=0):
+def write_images(path, *, count=40, size=8, channels=1, classes=3, seed=0,
+                 labels=None):
   """An npz of noise images; `classes=0` leaves out the labels.  -> str."""
   rng = np.random.default_rng(seed)
   arrays = {'images': rng.integers(
       0, 256, (count, size, size, channels)).astype(np.uint8)}
   if classes:
-    arrays['labels'] = np.arange(count) % classes
+    arrays['labels'] = (np.arange(count) % classes if labels is None else
+                        np.asarray(labels))
   np.savez(path, **arrays)
   return str(path)
 

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from gan_jax.config import experiment
+from gan_jax.run import drawn_labels
 from gan_jax.run.checkpoint import Checkpoints
 
 
@@ -27,6 +28,7 @@ def write_run(config, folder, steps=(2, 4)):
   for name, value in (('config', run.config), ('data', run.info._asdict())):
     with open(os.path.join(folder, f'{name}.json'), 'w') as file:
       json.dump(value, file)
+  drawn_labels.write(folder, run)
   with open(os.path.join(folder, 'launches.jsonl'), 'w') as file:
     file.write(json.dumps({'train_steps': steps[-1], 'argv': ['main']}) + '\n')
   return str(folder)

@@ -220,6 +220,27 @@ def test_git_state_of_code_that_no_repository_tracks(tmp_path, monkeypatch):
   assert files._git_state(package) == none
 
 
+def test_a_run_that_knows_fewer_facts_of_its_data_goes_on(tmp_path):
+  """Of its data.json only the fields that it has are compared."""
+  info = DataInfo('x', (2, 2, 1), 4, 2, (0, 1), 'f', '',
+                  class_names=('ant', 'bee'))
+  run = types.SimpleNamespace(info=info, config={})
+  old = info._asdict()
+  del old['class_names']
+  (tmp_path / 'data.json').write_text(json.dumps(old))
+  assert files.check_same_run(tmp_path, run) == []
+  (tmp_path / 'data.json').write_text(json.dumps(
+      info._asdict() | {'class_names': ['ant', 'cow']}))
+  with pytest.raises(WorkdirError, match='class_names'):
+    files.check_same_run(tmp_path, run)
+  # Other columns of a label vector are another network.
+  for allowed in (False, True):
+    (tmp_path / 'data.json').write_text(json.dumps(
+        info._asdict() | {'label_columns': [['age', 20, 80]]}))
+    with pytest.raises(WorkdirError, match='label_columns'):
+      files.check_same_run(tmp_path, run, allow_changed_data=allowed)
+
+
 @pytest.mark.parametrize('changes, words', [
     ({}, 'but not the same bits'),
     ({'discriminator': {'norm': 'virtual_batch', 'minibatch': 'std'}},

@@ -33,7 +33,7 @@ def test_it_is_finished_and_goes_on(folder, cli):
 def test_it_can_be_sampled_scored_and_compared(folder, cli):
   status, printed, said = cli('--mode=sample', f'--workdir={folder}',
                               '--num_samples=4', f'--out={folder / "a.npz"}')
-  assert status == 0 and '4 images of step 4' in printed, said
+  assert status == 0 and '4 vectors of step 4' in printed, said
   before = (folder / 'scores.jsonl').read_text()
   status, printed, said = cli('--mode=evaluate', f'--workdir={folder}')
   assert status == 0, said

@@ -4,6 +4,7 @@ import functools
 import shutil
 
 import kinds
+import numpy as np
 import pytest
 import tiny
 from untrained import write_run
@@ -13,18 +14,28 @@ from untrained import write_run
 def made_run(tmp_path_factory):
   """made_run(name) -> Path of a run with checkpoints 2 and 4, not to change.
 
-  cgan: grey, conditional, of the classes 0, 1, 2; plain: the same without
-  labels; sigmoid: with images in [0, 1]; colour: 9 x 9 x 4 without labels;
-  ring: vectors; and those of `kinds.DATA`, signals with classes.
+  cgan: grey, conditional, of the classes 0, 1, 2; bees: of nine bees to one
+  ant; patients: of label vectors, '0' from 20 to 80, and '1'; plain: the same
+  without labels; sigmoid: with images in [0, 1]; colour: 9 x 9 x 4 without
+  labels; ring: vectors; and those of `kinds.DATA`, signals with classes.
   """
   base = tmp_path_factory.mktemp('runs')
   grey = tiny.write_images(base / 'grey.npz')
   colour = tiny.write_images(base / 'colour.npz', size=9, channels=4, classes=0)
+  patients = tiny.write_images(base / 'patients.npz', labels=np.column_stack([
+      np.linspace(20, 80, 40), np.arange(40) % 2]))
   plain = tiny.config(grey)
+  bees = tiny.write_images(base / 'bees.npz', labels=['bee'] * 36 + ['ant'] * 4)
   configs = {
       'plain': plain, 'colour': tiny.config(colour),
       'cgan': plain | {key: plain[key] | dict(conditioning='onehot')
                        for key in ('generator', 'discriminator')},
+      'bees': tiny.config(bees, **{
+          key: plain[key] | dict(conditioning='onehot')
+          for key in ('generator', 'discriminator')}),
+      'patients': tiny.config(patients, **{
+          key: plain[key] | dict(conditioning='onehot')
+          for key in ('generator', 'discriminator')}),
       'sigmoid': plain | dict(image_range=(0.0, 1.0)),
       'ring': tiny.config('', data=dict(name='ring', num_examples=80)),
       **{name: plain | dict(data=data) for name, data in kinds.DATA.items()}}

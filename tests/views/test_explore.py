@@ -81,6 +81,19 @@ def test_the_first_layer_is_found_and_classes_are_taken_out(made_run):
   np.testing.assert_allclose(found.shares, shares, rtol=1e-3)
 
 
+def test_what_is_linear_in_a_label_vector_is_taken_out(made_run):
+  run = Trained(made_run('patients'))
+  found = explore.directions(run)
+  assert found.layer == 'Dense_0'
+  kernel = np.asarray(run.params['generator']['Dense_0']['kernel'][:4])
+  z, label = run.latents(4096), run.labels(4096)
+  features, known = z @ kernel, np.column_stack([np.ones(4096), label])
+  fitted = known @ np.linalg.pinv(known) @ features  # The layer is linear.
+  theirs, shares = by_hand(features - fitted, z, 4)
+  same_lines(found.steps, theirs)
+  np.testing.assert_allclose(found.shares, shares, rtol=1e-3)
+
+
 def test_of_a_network_without_layers_they_are_of_the_images(made_run):
   run = Trained(made_run('plain'))
   w = np.float32([[3, 0], [0, 0], [0, 1], [0, 0]])
@@ -153,6 +166,11 @@ def test_the_folder_is_whole(made_run, tmp_path, monkeypatch, cli):
   # Nothing but what lies beside it.
   assert set(re.findall(r'(?:src|href)="(.*?)"', page)) == {
       'explore.css', 'ort.wasm.min.js', 'runtime.js', 'data.js', 'explore.js'}
+  explore.explore(str(made_run('patients')), str(tmp_path / 'patients'))
+  data = (tmp_path / 'patients' / 'data.js').read_text()
+  assert '"columns": [["0", 20.0, 80.0], ["1", 0.0, 1.0]]' in data
+  page = (tmp_path / 'patients' / 'index.html').read_text()
+  assert page.count('data-kind="label"') == 2 and 'max="80.0"' in page
   again = explore.explore(str(made_run('plain')), str(tmp_path / 'plain'))
   assert 'plain/index.html' in again
   assert 'radio' not in (tmp_path / 'plain' / 'index.html').read_text()
@@ -237,7 +255,8 @@ def shown(page, session):
   z, label, images, pixels = page.eval('''[
       [...explorer.z], explorer.label, [...explorer.images],
       [...paint.getImageData(0, 0, W, H).data]]''')
-  given = {'z': np.float32([z]), 'label': np.int32([label])}
+  given = {'z': np.float32([z]), 'label': np.array(
+      [label], np.float32 if isinstance(label, list) else np.int32)}
   ours, = session.run(None, {i.name: given[i.name]
                              for i in session.get_inputs()})
   np.testing.assert_allclose(images, ours.ravel(), atol=1e-4)
@@ -247,6 +266,29 @@ def shown(page, session):
   assert np.abs(rgba[..., :3] - want).max() <= 0.51
   assert (rgba[..., 3] == 255).all() and rgba[..., :3].std() > 1
   return np.array(z), label
+
+
+@pytest.mark.slow
+def test_label_vectors_by_sliders(explorer, made_run, tmp_path):
+  url, session = explorer(made_run('patients'))
+  with browser.opened(url, tmp_path) as page:
+    _, label = shown(page, session)
+    np.testing.assert_allclose(
+        label, Trained(made_run('patients')).labels(1)[0])
+    for name, value in (('label0', 35), ('label1', 1)):
+      page.eval(f'''(slider => {{slider.value = {value};
+                       slider.dispatchEvent(new Event("input"))}})(
+                       document.getElementById("{name}"))''')
+    _, label = shown(page, session)
+    np.testing.assert_allclose(label, [0.25, 1], atol=0.01)
+    page.click('#save-a')
+    page.eval('''(slider => {slider.value = 65;
+                  slider.dispatchEvent(new Event("input"))})(
+                  document.getElementById("label0"))''')
+    page.click('#save-b')
+    page.click('#path')  # Its middle.
+    _, label = shown(page, session)
+    np.testing.assert_allclose(label, [0.5, 1], atol=0.02)
 
 
 @pytest.mark.slow

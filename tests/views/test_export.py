@@ -247,8 +247,8 @@ def drawn(folder, *args):
 
 def test_the_folder_is_whole(hub):
   assert sorted(os.listdir(hub('cgan'))) == [
-      'README.md', 'config.json', 'generator.onnx', 'sample.py', 'samples.png',
-      'weights.safetensors']
+      'README.md', 'config.json', 'generator.onnx', 'labels.npy', 'sample.py',
+      'samples.png', 'weights.safetensors']
   assert os.listdir(hub('cgan').parent).count('cgan') == 1
   assert not any('.tmp' in name for name in os.listdir(hub('cgan').parent))
   assert 'jax' not in (hub('cgan') / 'sample.py').read_text()
@@ -269,6 +269,23 @@ def test_other_kinds_are_arrays(hub, made_run, name, said):
       z, dtype='float32'), atol=1e-4)
   with Image.open(folder / 'samples.png') as image:
     assert np.asarray(image).std() > 0
+
+
+def test_sample_py_takes_names_and_label_vectors(hub, made_run):
+  bees, patients = (Trained(made_run(name)) for name in ('bees', 'patients'))
+  z = np.random.default_rng(3).normal(size=(64, 4))
+  for run, args, label in (
+      (bees, ['--label=bee'], 'bee'), (bees, [], None),
+      (patients, ['--label', '35', '1'], [35, 1]), (patients, [], None)):
+    folder = hub(os.path.basename(run.folder))
+    wanted = run.generator(z, label).reshape(8, 8, 8, 8).swapaxes(1, 2)
+    found = drawn(folder, '--seed=3', *args)
+    assert np.abs(found.astype(int) - wanted.reshape(64, 64)).max() <= 1
+  card = (hub('patients') / 'README.md').read_text()
+  assert '0 from 20 to 80, 1 from 0 to 1' in card and '--label 80 1' in card
+  assert '`label` [N, 2] float32 in [0, 1]' in card
+  card = (hub('bees') / 'README.md').read_text()
+  assert 'classes ant, bee on demand' in card and '--label=bee' in card
 
 
 def test_sample_py_draws_the_class_that_it_is_asked_for(hub, made_run):

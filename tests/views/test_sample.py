@@ -17,13 +17,14 @@ from gan_jax.base.errors import RequestError
 from gan_jax.config import experiment
 from gan_jax.game.sampling import latents
 from gan_jax.views.sample import sample as write_samples
+from gan_jax.views.trained import Trained
 
 
 @pytest.fixture(scope='module')
 def runs(made_run, tmp_path_factory):
   """A folder of runs: infogan has no checkpoint, it is refused before."""
   base = tmp_path_factory.mktemp('sampled')
-  for name in ('cgan', 'plain', 'sigmoid'):
+  for name in ('cgan', 'bees', 'plain', 'sigmoid'):
     shutil.copytree(made_run(name), base / name)
   (base / 'infogan').mkdir()
   shutil.copy(base / 'plain' / 'data.json', base / 'infogan')
@@ -51,7 +52,7 @@ def test_samples_in_an_npz_are_uint8_and_a_function_of_the_seed(
     sample, runs, cli, tmp_path):
   images, labels = sample('cgan', count=10)
   assert (images.shape, images.dtype) == ((10, 8, 8, 1), np.uint8)
-  assert labels.tolist() == [0, 1, 2] * 3 + [0]
+  assert labels.tolist() == Trained(str(runs / 'cgan')).labels(10).tolist()
   assert images.std() > 1
   other, _ = sample('cgan', count=10, seed=1)
   assert (images != other).any()
@@ -64,7 +65,8 @@ def test_samples_in_an_npz_are_uint8_and_a_function_of_the_seed(
 
 
 def test_a_class_on_demand(sample):
-  everything, _ = sample('cgan', count=10)
+  everything, labels = sample('cgan', count=10, label='turn')
+  assert labels.tolist() == [0, 1, 2] * 3 + [0]
   two, labels = sample('cgan', count=10, label=2)
   assert labels.tolist() == [2] * 10
   np.testing.assert_array_equal(two[[2, 5]], everything[[2, 5]])
@@ -79,10 +81,10 @@ def test_truncation_reaches_the_latents(sample):
 
 
 def test_interpolation_goes_from_the_sample_to_another(sample):
-  plain, _ = sample('cgan', count=10)
+  plain, drawn = sample('cgan', count=10)
   paths, labels = sample('cgan', count=2, interpolate=5)
   assert paths.shape[0] == 10
-  assert labels.tolist() == [0] * 5 + [1] * 5
+  assert labels.tolist() == [drawn[0]] * 5 + [drawn[1]] * 5
   for row in range(2):
     assert np.abs(paths[5 * row].astype(int) - plain[row]).max() <= 1
     steps = np.abs(np.diff(paths[5 * row:5 * row + 5].astype(float),
@@ -113,7 +115,8 @@ def test_png_gif_and_folder(cli, runs, tmp_path):
                            '--num_samples=10')
   assert status == 0
   path = runs / 'cgan' / 'samples.png'
-  assert printed == f'10 images of step 4 in {path}\n'
+  assert printed == (f'10 images of step 4 in {path}; labels drawn as in '
+                     'the data\n')
   picture = pictures.read_png(path.read_bytes())
   # 2 x 5 of different images: no place stays empty.
   cells = [cell for row in np.split(picture[:-2, :-2, 0], 2)
@@ -135,6 +138,46 @@ def test_png_gif_and_folder(cli, runs, tmp_path):
                            ).shape[:2] == (8, 8)
 
 
+def test_named_classes_and_a_file_of_labels(runs, tmp_path, cli):
+  folder, out = str(runs / 'bees'), tmp_path / 'out'
+  write_samples(folder, str(out), count=2, label='bee')
+  assert sorted(os.listdir(out)) == ['000000_bee.png', '000001_bee.png']
+  (tmp_path / 'l.csv').write_text('label\nbee\nant\n1\n')
+  status, printed, said = cli(
+      '--mode=sample', f'--workdir={folder}', f'--out={tmp_path / "a.npz"}',
+      f'--labels={tmp_path / "l.csv"}')
+  assert status == 0 and printed.startswith('3 images'), said
+  with np.load(tmp_path / 'a.npz') as file:
+    assert file['labels'].tolist() == [1, 0, 1]
+    assert file['class_names'].tolist() == ['ant', 'bee']
+    assert len(file['images']) == 3
+  status, _, said = cli('--mode=sample', f'--workdir={folder}',
+                        f'--labels={tmp_path / "l.csv"}', '--num_samples=9')
+  assert status == 2 and 'has 3 rows' in said
+
+
+def test_label_vectors(made_run, tmp_path, cli):
+  folder = str(made_run('patients'))
+  for name, asked in (('a', '--label=0=35,1=1'), ('b', '--num_samples=40')):
+    status, printed, said = cli('--mode=sample', f'--workdir={folder}', asked,
+                                f'--out={tmp_path / name}.npz')
+    assert status == 0, said
+  assert 'labels drawn as in the data' in printed
+  with np.load(tmp_path / 'a.npz') as file:
+    assert file['labels'].tolist() == [[35, 1]] * 64
+    assert file['label_columns'].tolist() == ['0', '1']
+    wanted = Trained(folder).sample(64, label=[35, 1])
+    np.testing.assert_array_equal(file['images'], wanted)
+  with np.load(tmp_path / 'b.npz') as file:
+    np.testing.assert_allclose(np.sort(file['labels'][:, 0]),
+                               np.linspace(20, 80, 40), atol=1e-4)
+  write_samples(folder, str(tmp_path / 'c'), count=1)
+  assert os.listdir(tmp_path / 'c') == ['000000.png']
+  write_samples(folder, str(tmp_path / 'd.gif'), count=2, interpolate=3)
+  status, _, said = cli('--mode=sample', f'--workdir={folder}', '--label=0=90')
+  assert status == 2 and '0=90 is not from 20 to 80' in said
+
+
 def test_images_in_0_1_are_scaled_as_well(sample):
   images, _ = sample('sigmoid')
   # A sigmoid near its middle: grey, not the 3/4 white of a wrong range.
@@ -145,6 +188,9 @@ def test_images_in_0_1_are_scaled_as_well(sample):
 @pytest.mark.parametrize('name, args, words', [
     ('plain', ['--label=1'], ['--label=1', 'not conditional']),
     ('cgan', ['--label=9'], ['--label=9', '(0, 1, 2)']),
+    ('bees', ['--label=bea'], ['--label=', "did you mean 'bee'"]),
+    ('bees', ['--label=bee', '--labels=x.csv'], ['--label or --labels']),
+    ('bees', ['--labels=x.csv'], ['--labels=', 'x.csv', 'no such file']),
     ('cgan', ['--num_samples=0'], ['--num_samples=0']),
     ('cgan', ['--num_samples=-3'], ['--num_samples=-3']),
     ('cgan', ['--seed=-1'], ['--seed=-1', '2**32']),
@@ -185,9 +231,10 @@ def test_signals_in_files(made_run, tmp_path):
   rate, whole = read_wav(tmp_path / 'a.wav')
   assert rate == 8000 and whole.dtype == np.int16
   assert np.abs(whole - pcm.reshape(-1, 2)).max() <= 1
-  assert sorted(os.listdir(tmp_path / 'sounds')) == [
-      '000000_class0.wav', '000001_class1.wav', '000002_class0.wav']
-  _, one = read_wav(tmp_path / 'sounds' / '000001_class1.wav')
+  names = [f'00000{i}_{("low", "high")[label]}.wav' for i, label in enumerate(
+      Trained(folder).labels(3))]
+  assert sorted(os.listdir(tmp_path / 'sounds')) == names
+  _, one = read_wav(tmp_path / 'sounds' / names[1])
   assert np.abs(one - pcm[1]).max() <= 1
   with Image.open(tmp_path / 'a.gif') as film:
     assert film.n_frames == 3

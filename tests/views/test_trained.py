@@ -11,7 +11,9 @@ import tiny
 from gan_jax import pictures
 from gan_jax.base.errors import CheckpointError, RequestError, WorkdirError
 from gan_jax.config import experiment
+from gan_jax.data.pipeline import Batches
 from gan_jax.game.state import pack
+from gan_jax.run.evaluator import Evaluator
 from gan_jax.views.trained import Trained
 
 
@@ -49,14 +51,70 @@ def test_samples_by_seed_class_and_truncation(cgan, plain):
   images = cgan.sample(5)
   np.testing.assert_array_equal(images, cgan.sample(9)[:5])
   np.testing.assert_array_equal(
-      images, cgan.generator(cgan.latents(5), [0, 1, 2, 0, 1]))
+      images, cgan.generator(cgan.latents(5), cgan.labels(5)))
+  turn = cgan.sample(5, label='turn')
+  np.testing.assert_array_equal(
+      turn, cgan.generator(cgan.latents(5), [0, 1, 2, 0, 1]))
   twos = cgan.sample(3, label=2)
-  np.testing.assert_array_equal(twos[2], images[2])
-  assert (twos[0] != images[0]).any()
+  np.testing.assert_array_equal(twos[2], turn[2])
+  assert (twos[0] != turn[0]).any()
   assert (cgan.sample(5, seed=1) != images).any()
   assert np.abs(plain.latents(50, truncation=0.3)).max() <= 0.3
   assert np.abs(plain.latents(50)).max() > 1
   assert (plain.latents(2) != plain.latents(2, stream=1)).all()
+
+
+def test_classes_are_asked_for_by_name(made_run):
+  bees = Trained(str(made_run('bees')))
+  assert bees.info.class_names == ('ant', 'bee')
+  for asked in ('bee', '1', 1, ['bee', 'bee', 1]):
+    assert bees.labels(3, asked).tolist() == [1, 1, 1]
+  assert bees.labels(3, 'turn').tolist() == [0, 1, 0]
+  np.testing.assert_array_equal(bees.sample(2, label='bee'),
+                                bees.sample(2, label=1))
+  with pytest.raises(RequestError, match="bea is.*did you mean 'bee'"):
+    bees.sample(2, label='bea')
+
+
+def test_labels_are_drawn_as_in_training_and_as_often_as_in_the_data(made_run):
+  """Nine to one: one checkpoint had two Frechet distances."""
+  bees = Trained(str(made_run('bees')))
+  run = experiment.load(bees.config)
+  evaluator = Evaluator(run)
+  _, drawn = evaluator.draw(bees.state.ema, 7, 47)
+  np.testing.assert_array_equal(drawn, bees.labels(47)[7:])
+  assert drawn.dtype == np.int32 and np.bincount(drawn).tolist() == [4, 36]
+  assert np.bincount(bees.labels(400)).tolist() == [40, 360]
+  assert evaluator.protocol['labels'] == 'as in the data'
+  assert bees.drawn_as() == 'labels drawn as in the data'
+  # The order in which scores have always taken them.
+  order = Batches(40, 40, 0)(0, 1)[0]
+  np.testing.assert_array_equal(bees.labels(40), run.source.labels[order])
+
+
+def test_labels_of_balanced_data_are_drawn_equally_often(made_run):
+  bees = Trained(str(made_run('bees')))
+  run = experiment.load(bees.config | dict(
+      data=bees.config['data'] | dict(balanced=True)))
+  _, drawn = Evaluator(run).draw(bees.state.ema, 0, 5)
+  assert drawn.tolist() == [0, 1, 0, 1, 0]
+  assert Evaluator(run).protocol['labels'] == 'equally often'
+  assert 'labels' not in Evaluator(experiment.load(bees.config | dict(
+      generator=dict(name='mlp.Generator', widths=(8,)),
+      discriminator=dict(name='mlp.Discriminator', widths=(8,))))).protocol
+
+
+def test_a_run_without_labels_takes_classes_in_turn(copied_run, caplog):
+  folder = copied_run('cgan')
+  (folder / 'labels.npy').unlink()
+  run = Trained(str(folder))
+  with caplog.at_level('INFO', 'gan_jax'):
+    assert run.labels(5).tolist() == [0, 1, 2, 0, 1]
+  assert 'all classes in turn' in caplog.text
+  assert run.drawn_as() == 'classes in turn'
+  (folder / 'labels.npy').write_bytes(b'x')
+  with pytest.raises(WorkdirError, match='damaged'):
+    Trained(str(folder)).labels(5)
 
 
 def test_logits_of_bytes_and_of_floats(cgan):

@@ -17,15 +17,16 @@ from gan_jax.data.blocks import package
 from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, list_folder, one_error, printable
 from gan_jax.data.images import Geometry
-from gan_jax.data.labels import STYLEGAN, labels_of, of_split, of_texts
+from gan_jax.data.label_values import NOTHING, Labels, of_texts
+from gan_jax.data.labels import STYLEGAN, labels_of, of_split
 from gan_jax.data.prepare import Source
 from gan_jax.data.values import Scale
 
 _MAX_LABELS = 1 << 28  # bytes of a file of labels
 
 
-def zip(*, path, labels='auto', split='', reading=Reading(), scale=Scale(),
-        geometry=Geometry()) -> Source:
+def zip(*, path, labels='auto', label_key='', split='', reading=Reading(),
+        scale=Scale(), geometry=Geometry()) -> Source:
   """The images of a zip file, such as StyleGAN's, in the order of their names.
 
   Decoded once, into the cache, as `folder` does it.
@@ -34,6 +35,7 @@ def zip(*, path, labels='auto', split='', reading=Reading(), scale=Scale(),
     path: the file.
     labels: 'auto': those of dataset.json if it is there, else 'folders'. The
       rest as of `folder`; files of labels are in the archive.
+    label_key: as of `folder`.
     split: as of `folder`.
     reading: as of `folder`.
     scale: as of `folder`.
@@ -54,7 +56,7 @@ def zip(*, path, labels='auto', split='', reading=Reading(), scale=Scale(),
     def label(paths, refused):
       try:
         return labels_of(labels, paths, [*refused, *sorted(left)],
-                         archive.where, archive.text)
+                         archive.where, archive.text, label_key)
       except DataError as error:
         raise DataError(f'{path!r}: {error}') from error
 
@@ -153,7 +155,8 @@ def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
     path: a tar file or a folder of such. A gzipped one needs indexed_gzip,
       which remembers places from which it can be unpacked.
     label_key: suffix of the file that is the label, such as 'cls', or a key of
-      the JSON file; '' for cls, then label; 'none' for unlabelled.
+      the JSON file; '' for cls, then label; 'none' for unlabelled. What becomes
+      of labels: `label_values.of_texts`.
     reading: as of `folder`.
     scale: as of `folder`.
     geometry: applied to every image.
@@ -193,12 +196,12 @@ def _load_shards(root, shards, label_key, places, files, texts, **more):
     found = {name: texts.get(_key(name)) for name in paths}
     missing = [name for name, text in found.items() if text is None]
     if label_key == 'none' or not label_key and len(missing) == len(paths):
-      return (), 0, (), []
+      return Labels()
     if missing:
       raise DataError(f'{root!r}: {len(missing):,} of {len(paths):,} images '
                       f"have no label, first '{printable(missing[0])}'; "
                       f"label_key='none' ignores labels")
-    return *of_texts(list(found.values()), root), []
+    return of_texts(found.values(), repr(root))
 
   return collection.load(root, files, read, label, notices=[], **more)
 
@@ -269,7 +272,10 @@ def _list_shard(shard, label_key, places, files, texts):
           found = json.loads(archive.extractfile(member).read())
           value = found.get(label_key or 'label') if isinstance(
               found, dict) else None
-          if isinstance(value, int | str):
+          if isinstance(value, list) and all(
+              isinstance(part, str) for part in value):
+            value = '|'.join(value) or NOTHING
+          if isinstance(value, int | float | str):
             texts.setdefault(_key(name), str(value))
   if -end // 512 * -512 >= shard.size:  # a block of zeros should follow
     raise DataError(f'{path!r}: truncated, as its end is not marked: download '

@@ -15,12 +15,12 @@ import numpy as np
 from gan_jax.base import lookup
 from gan_jax.base.errors import DataError
 from gan_jax.data import files, sniff
+from gan_jax.data.label_values import Labels, of_array
 from gan_jax.data.prepare import (
   Layout,
   Source,
   as_examples,
   as_images,
-  as_labels,
   make_source,
 )
 from gan_jax.data.values import Scale
@@ -65,9 +65,9 @@ def npz(*, path, image_key='', label_key='', label_index=-1, layout=Layout(),
       more axes. Two candidates are an error.
     label_key: name of the labels, '' to guess: the partner of the images
       (x_test: y_test), else labels, label, y or targets, else unlabelled.
-      'none' for unlabelled. Integers [N] or one-hot [N, K].
+      'none' for unlabelled. What becomes of labels: `label_values.of_array`.
     label_index: of several labels per image [N, K], the column that is the
-      class.
+      class, instead of a label vector.
     layout: what the axes are.
     scale: black and white.
   """
@@ -79,16 +79,18 @@ def npz(*, path, image_key='', label_key='', label_index=-1, layout=Layout(),
   array = _npz_array(path, headers, image_key)
   examples, units, notices = as_examples(
       array, f'{path!r}, array {image_key!r}', scale, layout)
-  labels, num_classes = (), 0
+  labels = Labels()
   if label_key != UNLABELLED:
-    labels, num_classes = as_labels(
+    labels = of_array(
         _npz_array(path, headers, label_key), len(array),
         f"{path!r}, array {label_key!r} (label_key='none' ignores it)",
-        label_index)
-    labels = np.repeat(labels, len(examples) // len(array))
+        label_index=label_index)
+    each = len(examples) // len(array)  # slices of a volume
+    labels = labels.of(np.arange(len(examples)) // each)
+  notices = [*notices, *labels.notices]
   name = os.path.splitext(os.path.basename(path))[0]
-  return make_source(examples, labels, num_classes, name=name, units=units,
-                     rate=layout.rate,
+  return make_source(examples, labels.values, labels.num_classes, name=name,
+                     units=units, rate=layout.rate, **labels.described(),
                      report={'notices': notices} if notices else {})
 
 
@@ -99,8 +101,11 @@ def idx(*, images, labels='') -> Source:
     images: path of an IDX file [N, H, W] or [N, H, W, C], gzipped or not.
     labels: path of an IDX file [N], '' if unlabelled.
   """
-  return make_source(*_read_pair(images, labels),
-                     name=os.path.basename(images).split('.')[0])
+  pixels, found = _read_pair(images, labels)
+  return make_source(
+      pixels, found.values, found.num_classes, **found.described(),
+      name=os.path.basename(images).split('.')[0],
+      report={'notices': list(found.notices)} if found.notices else {})
 
 
 def mnist(*, folder, split: _Split = 'train') -> Source:
@@ -243,12 +248,12 @@ def _read_idx(path) -> np.ndarray:
     return np.frombuffer(data, dtype).reshape(shape)
 
 
-def _read_pair(images_path, labels_path):
+def _read_pair(images_path, labels_path, known=0):
+  """Images and their `Labels`; `known` as of `label_values.of_array`."""
   images = as_images(_read_idx(images_path), repr(str(images_path)))
-  if not labels_path:
-    return images, (), 0
-  return images, *as_labels(_read_idx(labels_path), len(images),
-                            repr(str(labels_path)))
+  return images, of_array(
+      _read_idx(labels_path), len(images), repr(str(labels_path)),
+      known=known) if labels_path else Labels()
 
 
 def _read_folder(folder, split, fix) -> list:
@@ -258,13 +263,10 @@ def _read_folder(folder, split, fix) -> list:
     raise DataError(f'folder={folder!r}: no such folder; give the one that '
                     f'holds train-images-idx3-ubyte.gz and the rest{fix}')
   for prefix in _PREFIXES[split]:
-    images, labels, num_classes = _read_pair(
+    images, labels = _read_pair(
         _find(folder, f'{prefix}-images', 'idx3', fix),
-        _find(folder, f'{prefix}-labels', 'idx1', fix))
-    if num_classes > 10:
-      raise DataError(f'{folder!r}: {prefix} labels up to {num_classes - 1}; '
-                      f'this set has classes 0..9: use idx for another set')
-    parts.append((images, labels))
+        _find(folder, f'{prefix}-labels', 'idx1', fix), 10)
+    parts.append((images, labels.values))
   shapes = [list(images.shape) for images, _ in parts]
   if shapes[0][1:] != shapes[-1][1:]:
     raise DataError(f'{folder!r}: images of train {shapes[0]} and t10k '

@@ -25,7 +25,7 @@ def auto(*, path, image_key='', label_key='', label_index=-1, labels='',
   Args:
     path: a file or folder.
     image_key: as of `npz`, `hdf5` and `parquet`.
-    label_key: as of `npz`, `hdf5`, `parquet` and `webdataset`.
+    label_key: as of `npz`, `hdf5`, `parquet`, `webdataset` and `folder`.
     label_index: as of `npz`.
     labels: as of `folder`, `zip` and `npy`; '' for their default.
     split: as of `folder` and `parquet`.

@@ -21,7 +21,7 @@ from gan_jax.data.values import Scale
 _DEFLATED, _HEAD = b'1.2.840.10008.1.2.1.99', 1000
 
 
-def dicom(*, path, labels='folders', split='',
+def dicom(*, path, labels='folders', label_key='', split='',
           window: Literal['none', 'file'] = 'none', reading=Reading(),
           scale=Scale(), geometry=Geometry()) -> Source:
   """The DICOM files of one frame below a folder, as `folder` reads images.
@@ -34,6 +34,7 @@ def dicom(*, path, labels='folders', split='',
   Args:
     path: the folder.
     labels: as of `folder`.
+    label_key: as of `folder`.
     split: as of `folder`.
     window: 'file' applies the VOI LUT or the first window of each file, as a
       viewer would; for one window (centre, width) of all, value_range.
@@ -54,7 +55,8 @@ def dicom(*, path, labels='folders', split='',
   if not files:
     sniff.refuse(root, 'dicom')
     raise DataError(f'{root!r}: no DICOM among its {others.total():,} files')
-  return load(root, files, labels, split, listed_at=listed_at, reading=reading,
+  return load(root, files, labels, label_key, split, listed_at=listed_at,
+              reading=reading,
               scale=scale, geometry=geometry, notices=notices,
               form=Form(codec, options=('dicom', window)))
 

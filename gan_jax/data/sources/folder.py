@@ -11,6 +11,7 @@ from gan_jax.data import collection, sniff
 from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, one_error, printable, reason
 from gan_jax.data.images import Geometry
+from gan_jax.data.label_values import Labels
 from gan_jax.data.labels import STYLEGAN, labels_of, of_split
 from gan_jax.data.prepare import Source
 from gan_jax.data.values import Scale
@@ -18,7 +19,7 @@ from gan_jax.data.values import Scale
 SUFFIXES = sniff.SUFFIXES
 
 
-def folder(*, path, labels='folders', split='', reading=Reading(),
+def folder(*, path, labels='folders', label_key='', split='', reading=Reading(),
            scale=Scale(), geometry=Geometry()) -> Source:
   """The images below a folder, in the order of their paths.
 
@@ -40,8 +41,13 @@ def folder(*, path, labels='folders', split='', reading=Reading(),
       one folder, unlabelled. A folder with StyleGAN's dataset.json is
       unlabelled too, unless labels='dataset.json'. 'none': unlabelled. Else the
       path, from the folder or absolute, of a dataset.json, {"labels":
-      [["a/b.png", 3], ...]}, or of a CSV file with columns `file` and `label`,
-      or just two columns. Integers are kept, text is numbered in sorted order.
+      [["a/b.png", 3], ...]}, or of a CSV file, which names each image by its
+      path, or by its name, also without suffix, where no other has it. What
+      becomes of labels: `label_values.of_texts` and `of_columns`.
+    label_key: the column of the CSV file that is the label, such as 'dx', or
+      several of them, 'age,sex', for a label vector ('age,' for one of the
+      number itself); '' to guess: label, class, dx, ..., the only one, or all
+      if they hold only 0 and 1.
     split: the outermost folder to take; '' for train if the outermost folders
       are train, val and test, 'all' for all.
     reading: whether unusable files are skipped.
@@ -66,7 +72,7 @@ def folder(*, path, labels='folders', split='', reading=Reading(),
   if others:
     notices.append(f'{others.total():,} other files are no images: '
                    f'{_counts(others)}')
-  return load(root, files, labels, split, listed_at=listed_at,
+  return load(root, files, labels, label_key, split, listed_at=listed_at,
               reading=reading, scale=scale, geometry=geometry, notices=notices)
 
 
@@ -83,7 +89,7 @@ def check_folder(path, kind='folder') -> str:
   return root
 
 
-def load(root, files, labels, split, *, notices, **more) -> Source:
+def load(root, files, labels, label_key, split, *, notices, **more) -> Source:
   """The images of a folder's files; arguments as of `folder`."""
   def read(name):
     with open(os.path.join(root, name), 'rb') as file:
@@ -103,9 +109,10 @@ def load(root, files, labels, split, *, notices, **more) -> Source:
 
   def label(paths, refused):
     if labels == 'folders' and (said := _stylegan(root)):
-      return (), 0, (), [said]
+      return Labels(notices=(said,))
     try:
-      return labels_of(labels, paths, [*refused, *left], where, text)
+      return labels_of(labels, paths, [*refused, *left], where, text,
+                       label_key)
     except DataError as error:
       raise DataError(str(error) if repr(root)[1:-1] in str(error) else
                       f'{printable(root)!r}: {error}') from error

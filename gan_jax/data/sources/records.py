@@ -14,8 +14,16 @@ from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, list_folder, one_error, printable
 from gan_jax.data.images import Geometry
-from gan_jax.data.labels import numbered
-from gan_jax.data.prepare import Source, as_labels
+from gan_jax.data.label_values import (
+  MISSING,
+  NOTHING,
+  Labels,
+  of_array,
+  of_columns,
+  of_integers,
+  of_texts,
+)
+from gan_jax.data.prepare import Source
 from gan_jax.data.sources.arrays import UNLABELLED
 from gan_jax.data.values import Scale
 
@@ -35,9 +43,10 @@ def parquet(*, path, split='', image_key='', label_key='', reading=Reading(),
       there are several of train, validation and test.
     image_key: column of encoded images, bytes or struct(bytes, path); '' for
       the only one.
-    label_key: column of labels, integers or text; '' for the only ClassLabel,
-      else label, labels, class or target, else unlabelled; 'none' for
-      unlabelled.
+    label_key: column of labels, or several of them, 'age,sex', for a label
+      vector; '' for the only ClassLabel, else label, labels, class or target,
+      else unlabelled; 'none' for unlabelled. Lists are several labels per
+      image; what becomes of labels: `label_values.of_texts` and `of_columns`.
     reading: as of `folder`.
     scale: as of `folder`.
     geometry: applied to every image.
@@ -65,7 +74,7 @@ class _Table:
   def __init__(self, root, image_key, label_key):
     self._pq = package('pyarrow.parquet', 'parquet')
     self._root, self._wanted = root, (image_key, label_key)
-    self._keys, self._names, self._places, self._labels = None, (), {}, []
+    self._keys, self._names, self._places, self._labels = None, {}, {}, {}
     self.files = []
 
   def add(self, shard, stack):
@@ -82,14 +91,15 @@ class _Table:
       check_declared(meta.num_rows * 1000, shard)
       if not self._keys:
         self._keys = _columns(self._root, schema, *self._wanted)
-        self._names = _class_names(schema, self._keys[1])
-      image_key, label_key = self._keys
-      for key in self._keys:
-        if key not in schema.names and key != UNLABELLED:
+        self._names = {key: _class_names(schema, key) for key in self._keys[1]}
+      image_key, label_keys = self._keys
+      for key in (image_key, *label_keys):
+        if key not in schema.names:
           raise DataError(f'{shard!r}: no column {key!r}; it has '
                           f'{schema.names}')
-      if label_key != UNLABELLED:
-        self._labels += table.read(columns=[label_key])[label_key].to_pylist()
+      for key in label_keys:
+        self._labels.setdefault(key, []).extend(
+            table.read(columns=[key])[key].to_pylist())
     status, base = os.stat(shard), os.path.basename(shard)
     column = _Column(table, image_key)
     for i in range(meta.num_rows):
@@ -111,18 +121,10 @@ class _Table:
   def label(self, paths, refused):
     """Labels of the images that could be read, see `collection.load`."""
     del refused
-    if self._keys[1] == UNLABELLED:
-      return (), 0, (), []
-    found = [self._labels[self._places[name][2]] for name in paths]
-    where = (f"{self._root!r}, column {self._keys[1]!r} (label_key='none' "
-             f'ignores it)')
-    missing = sum(value is None for value in found)
-    if missing:
-      raise DataError(f'{where}: {missing:,} images without a label')
-    if isinstance(found[0], str):
-      return *numbered(found, found), []
-    integers, count = as_labels(np.array(found), len(found), where)
-    return integers, max(count, len(self._names)), self._names, []
+    rows = [self._places[name][2] for name in paths]
+    return _labels_of({key: [values[row] for row in rows]
+                       for key, values in self._labels.items()},
+                      self._names, self._root)
 
 
 class _Column:
@@ -180,9 +182,49 @@ def _features(schema) -> dict:
     return {}
 
 
+def _labels_of(columns, names, root) -> Labels:
+  """`Labels` of columns {name: values}, with the names of their classes."""
+  if not columns:
+    return Labels()
+  where = (f"{root!r}, column {', '.join(columns)!r} (label_key='none' ignores "
+           f'it)')
+  texts = {}
+  for key, values in columns.items():
+    lacking = [i for i, x in enumerate(values) if x is None or x != x
+               or isinstance(x, str) and x.strip() in MISSING]
+    if lacking:
+      raise DataError(f'{where}: {len(lacking):,} images without a label, '
+                      f'first image {lacking[0]}')
+    lists = [x for x in values if isinstance(x, list)]
+    if len(columns) == 1 and lists and not names[key] and (
+        len({len(x) for x in lists}) == 1 and not any(
+            isinstance(part, str) for part in lists[0])):
+      return of_array(np.array(values, np.float64), len(values), where)
+    if len(columns) == 1 and names[key] and not lists:
+      found = of_integers(np.array(values), where, len(names[key]))
+      return found._replace(class_names=names[key])
+    texts[key] = [_text(x, names[key]) for x in values]
+  if len(columns) > 1:
+    return of_columns(list(texts), list(zip(*texts.values(), strict=True)),
+                      where)
+  (key, found), = texts.items()
+  return of_texts(found, where, key)
+
+
+def _text(value, names) -> str:
+  if isinstance(value, list):
+    return '|'.join(_text(part, names) for part in value) or NOTHING
+  if isinstance(value, int):  # True is 1.
+    return names[value] if 0 <= value < len(names) else f'{value:d}'
+  return str(value)
+
+
 def _class_names(schema, key) -> tuple:
   try:
-    return tuple(map(printable, _features(schema)[key].get('names') or ()))
+    feature = _features(schema)[key]
+    feature = feature[0] if isinstance(feature, list) else feature
+    feature = feature.get('feature') or feature  # of a Sequence
+    return tuple(map(printable, feature.get('names') or ()))
   except (LookupError, TypeError, AttributeError):
     return ()
 
@@ -196,14 +238,16 @@ def _columns(root, schema, image_key, label_key) -> tuple:
   classes = [key for key in schema.names if features.get(key) == 'ClassLabel']
   named = [key for key in _LABELS if key in schema.names]
   if not label_key and len(classes) > 1 and not named:
-    raise DataError(f'{root!r}: several columns are labels: choose one with '
-                    f'label_key among {classes}')
+    raise DataError(f'{root!r}: several columns are labels: choose one or '
+                    f'several with label_key among {classes}')
   if not image_key and len(found) != 1:
     raise DataError(f'{root!r}: {len(found)} columns may be the images; say '
                     f'which with image_key: it has {schema.names}; data=table '
                     f'takes numbers and texts')
-  return (image_key or found[0], label_key or (
-      classes[0] if len(classes) == 1 else (named or [UNLABELLED])[0]))
+  guessed = classes if len(classes) == 1 else named[:1]
+  wanted = guessed if not label_key else () if label_key == UNLABELLED else (
+      [label_key] if label_key in schema.names else label_key.split(','))
+  return image_key or found[0], wanted
 
 
 @contextlib.contextmanager
@@ -261,7 +305,7 @@ def lmdb(*, path, reading=Reading(), scale=Scale(),
                                                      'surrogateescape')))
 
         return collection.load(
-            path, files, read, lambda *_: ((), 0, (), []), listed_at=listed_at,
+            path, files, read, lambda *_: Labels(), listed_at=listed_at,
             reading=reading, scale=scale, geometry=geometry, notices=[])
   except library.Error as error:
     sniff.refuse(file, 'lmdb')

@@ -14,11 +14,10 @@ from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, one_error, printable
 from gan_jax.data.images import Geometry
-from gan_jax.data.labels import numbered
+from gan_jax.data.label_values import Labels, of_array
 from gan_jax.data.prepare import (
   Layout,
   Source,
-  as_labels,
   check_numbers,
 )
 from gan_jax.data.sources.arrays import UNLABELLED, guess
@@ -189,8 +188,9 @@ def _load(path, rows, where, labels, label_key, label_index, layout,
   files = [collection.File(f'{kind[:-1]} {i:0{len(str(total))}d}', 0,
                            status.st_mtime_ns, status.st_ctime_ns)
            for i in range(total)]
-  numbers, num_classes, names = _labels_of(
-      labels, shape[0], f"{path!r}, {printable(str(label_key))!r}", label_index)
+  found = Labels() if labels is None else of_array(
+      labels, shape[0], f"{path!r}, {printable(str(label_key))!r}",
+      label_index=label_index)
 
   def read(name):
     row, part = divmod(int(name.split()[1]), each)
@@ -208,10 +208,7 @@ def _load(path, rows, where, labels, label_key, label_index, layout,
 
   def label(paths, refused):
     del refused
-    if not num_classes:
-      return (), 0, (), []
-    rows = [int(name.split()[1]) // each for name in paths]
-    return numbers[rows], num_classes, names, []
+    return found.of([int(name.split()[1]) // each for name in paths])
 
   notices = (['channels came first, [N, C, H, W]: turned']
              if rows.channels_first else [])
@@ -223,11 +220,3 @@ def _load(path, rows, where, labels, label_key, label_index, layout,
           codec, () if kind == 'images' else example.shape,
           (stored, dtype.str, rows.channels_first, *layout), layout.rate),
       **more)
-
-
-def _labels_of(labels, count, where, label_index) -> tuple:
-  if labels is None:
-    return (), 0, ()
-  if labels.dtype.kind in 'OU' and labels.ndim == 1 and len(labels) == count:
-    return numbered(labels.tolist(), labels.tolist())
-  return *as_labels(np.asarray(labels), count, where, label_index), ()

@@ -22,7 +22,8 @@ from gan_jax.data import cache, images
 from gan_jax.data.collection import progress
 from gan_jax.data.files import list_folder, one_error, reason
 from gan_jax.data.images import Geometry
-from gan_jax.data.prepare import Source, as_labels, make_source
+from gan_jax.data.label_values import Labels, of_array
+from gan_jax.data.prepare import Source, make_source
 
 _UNLABELLED = 'none'
 _AS_IT_IS = Geometry()
@@ -71,20 +72,22 @@ def tfds(*, dataset, split='train', image_key='', label_key='', data_dir='',
   if entry is None:
     examples = _examples(library, builder, split, keys, path)
     entry = _decode(key, examples, part.num_examples, geometry, path)
-  labels, num_classes, names = (), 0, ()
+  labels = Labels()
   if keys[1] != _UNLABELLED:
-    labels, num_classes = as_labels(
+    feature = features[keys[1]]
+    names = tuple(getattr(feature, 'names', None) or ())
+    labels = of_array(
         np.array(entry.notes['labels'], np.int64), len(entry.images),
-        f"{path!r}, {keys[1]!r} (label_key='none' ignores it)")
-    names = tuple(getattr(features[keys[1]], 'names', None) or ())
-    num_classes = len(names) or num_classes
-    if names == tuple(map(str, range(len(names)))):
-      names = ()
+        f"{path!r}, {keys[1]!r} (label_key='none' ignores it)",
+        known=len(names) or getattr(feature, 'num_classes', None) or 0)
+    if names and names != tuple(map(str, range(len(names)))):
+      labels = labels._replace(class_names=names)
   return make_source(
-      entry.images, labels, num_classes, class_names=names,
+      entry.images, labels.values, labels.num_classes, **labels.described(),
       name=f'{info.full_name}_{split}',
       licence=info.as_proto.redistribution_info.license,
-      fingerprint=entry.fingerprint, report={'sizes': entry.notes['sizes']})
+      fingerprint=entry.fingerprint, report={'sizes': entry.notes['sizes'],
+                                              'notices': [*labels.notices]})
 
 
 def _import_library():

@@ -2,12 +2,14 @@
 'use strict';
 const $ = id => document.getElementById(id);
 const all = selector => [...document.querySelectorAll(selector)];
-const sliders = all('[data-kind=code], [data-kind=direction]');
+const sliders = all('[data-kind=label], [data-kind=code], [data-kind=direction]');
 const {shape: [H, W, C], latent, directions, name} = DATA;
 const image = $('image'), paint = image.getContext('2d');
-// Where it is: a latent, standard deviations along the directions, a class.
+// Where it is: a latent, standard deviations along the directions, and a class,
+// or a label vector in [0, 1].
+const vector = DATA.columns.length > 0;
 let now = {base: null, amounts: directions.map(() => 0),
-           label: DATA.classes[0] ?? 0};
+           label: vector ? DATA.label : DATA.classes[0] ?? 0};
 const saved = {};
 let active = sliders[0], session, playing = false;
 
@@ -106,8 +108,10 @@ function between(a, b, t) {
 function along(t) {
   const {a, b} = saved;
   $('path').value = t;
-  now = {base: fitted(between(a.base, b.base, t)), label: (t < 0.5 ? a : b).label,
-         amounts: a.amounts.map((x, k) => x * (1 - t) + b.amounts[k] * t)};
+  const mixed = (x, y) => x.map((_, k) => x[k] * (1 - t) + y[k] * t);
+  now = {base: fitted(between(a.base, b.base, t)),
+         label: vector ? mixed(a.label, b.label) : (t < 0.5 ? a : b).label,
+         amounts: mixed(a.amounts, b.amounts)};
   return show();
 }
 
@@ -136,6 +140,7 @@ async function draw() {
   const z = point(), {label} = now;
   const inputs = {z: new ort.Tensor('float32', z, [1, z.length])};
   if (DATA.classes.length) inputs.label = new ort.Tensor('int32', [label], [1]);
+  if (vector) inputs.label = new ort.Tensor('float32', label, [1, label.length]);
   const {data} = (await session.run(inputs)).images;
   const [low, high] = DATA.range, pixels = new ImageData(W, H);
   for (let i = 0; i < H * W; i++) {
@@ -155,6 +160,10 @@ function state() {
   for (const input of all('[data-kind]')) {
     const {kind, part} = input.dataset, at = firsts[part];
     if (kind === 'class') input.checked = Number(input.value) === now.label;
+    if (kind === 'label') {
+      const [, low, high] = DATA.columns[part];
+      input.value = low + now.label[part] * (high - low);
+    }
     if (kind === 'category') input.checked = now.base[at + Number(input.value)] === 1;
     if (kind === 'code') input.value = now.base[codes - latent.continuous + Number(part)];
     if (kind === 'direction') input.value = now.amounts[part];
@@ -248,6 +257,10 @@ function set(input) {
   }
   now.base = [...now.base];
   if (kind === 'class') now.label = value;
+  if (kind === 'label') {
+    const [, low, high] = DATA.columns[part];
+    now.label = now.label.with(part, (value - low) / (high - low));
+  }
   if (kind === 'direction') now.amounts[part] = value;
   if (kind === 'code') now.base[codes - latent.continuous + Number(part)] = value;
   if (kind === 'category') {

@@ -1,0 +1,148 @@
+"""Labels as users ask for them: names, numbers in their units, CSV files."""
+
+import csv
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gan_jax.base.errors import DataError, RequestError
+from gan_jax.base.lookup import near
+from gan_jax.config.build import DataInfo
+from gan_jax.data.files import check_file, one_error
+from gan_jax.data.label_values import NOTHING, class_of, to_unit
+from gan_jax.data.prepare import LabelColumn
+
+TURN = 'turn'
+
+
+def labels(info: DataInfo, count: int, label: Any) -> np.ndarray:
+  """Labels of `count` examples, as networks take them.
+
+  Args:
+    info: of the data.
+    count: of examples.
+    label: of classes a name, a number, [count] of these, or 'turn' for all
+      classes in turn. Of label vectors text such as 'Mass|Edema' or
+      'age=63,sex=1', {column: number or [count]}, where columns of 0 and 1 may
+      be left out, [L] or [count, L] numbers in the users' units, or [count]
+      texts.
+
+  Returns:
+    int32 [count], or float32 [count, L] in [0, 1].
+
+  Raises:
+    RequestError: no such class or column, a number out of range, another shape.
+  """
+  if info.label_columns:
+    columns = [LabelColumn(*column) for column in info.label_columns]
+    return _vectors(columns, count, label)
+  if isinstance(label, str) and label == TURN and TURN not in info.class_names:
+    return np.resize(np.array(info.classes, np.int32), count)
+  given = np.asarray(label, object)
+  if given.shape not in ((), (count,)):
+    raise RequestError(f'labels of shape {list(given.shape)} for {count} '
+                       'images; give one, or one for each')
+  try:
+    found = {value: class_of(value, info.class_names, info.classes)
+             for value in set(given.ravel().tolist())}
+  except DataError as e:
+    raise RequestError(f'label={e} of {info.name}') from e
+  return np.broadcast_to(np.array([
+      found[value] for value in given.ravel().tolist()], np.int32), (count,))
+
+
+def of_file(info: DataInfo, path: str) -> tuple[int, Any]:
+  """(count, label) of a CSV file with a row for each example.
+
+  Its columns are those of the label vectors, or one, `label`.
+
+  Raises:
+    RequestError: no such file or column, or no numbers in it.
+  """
+  try:
+    path = check_file(path)
+    with one_error(path, 'CSV file'), open(
+        path, encoding='utf-8-sig', newline='') as file:
+      head, *rows = [[cell.strip() for cell in row] for row in csv.reader(file)
+                     if any(cell.strip() for cell in row)]
+  except DataError as e:
+    raise RequestError(f'labels={e}') from e
+  if not rows or any(len(row) != len(head) for row in rows):
+    raise RequestError(f'labels={path!r}: a line of names of columns, and '
+                       'lines with as many cells, are needed')
+  if head == ['label']:
+    return len(rows), np.array([row[0] for row in rows], object)
+  if not info.label_columns:
+    raise RequestError(f'labels={path!r}: has the columns {", ".join(head)}; '
+                       "one, named label, is needed: this run has classes")
+  return len(rows), {name: [_number(row[i], name) for row in rows]
+                     for i, name in enumerate(head)}
+
+
+def _vectors(columns, count, label):
+  names = [column.name for column in columns]
+  if isinstance(label, str):
+    label = _parsed(columns, label)
+  elif np.ndim(label) == 1 and all(isinstance(x, str) for x in label):
+    parsed = [_filled(columns, _parsed(columns, text)) for text in label]
+    label = np.array(parsed, float).reshape(-1, len(columns))
+  if isinstance(label, Mapping):
+    label = np.stack(np.broadcast_arrays(*(
+        np.asarray(x, float) for x in _filled(columns, label))), -1)
+  try:
+    values = np.asarray(label, float)
+  except (TypeError, ValueError) as e:
+    raise RequestError(f'label={label!r}: numbers of the columns '
+                       f'{", ".join(names)} are needed') from e
+  if len(columns) == 1 and values.shape in ((), (count,)):
+    values = values[..., None]
+  if values.shape not in ((len(columns),), (count, len(columns))):
+    raise RequestError(
+        f'labels of shape {list(values.shape)} for {count} images; give '
+        f'[{len(columns)}], the columns {", ".join(names)}, or one such row '
+        'for each image')
+  for column, found in zip(columns, values.reshape(-1, len(columns)).T,
+                           strict=True):
+    # Rounding of float32, of labels that were read from a file.
+    slack = 1e-5 * (column.high - column.low)
+    wrong = ~((found >= column.low - slack) & (found <= column.high + slack))
+    if wrong.any():
+      raise RequestError(
+          f'label={column.name}={found[wrong][0]:g} is not from '
+          f'{column.low:g} to {column.high:g}, as in the data')
+  return np.broadcast_to(to_unit(values, columns), (count, len(columns)))
+
+
+def _filled(columns, label) -> list:
+  """Values of all columns; of things that are there or not, 0 if not given."""
+  names = [column.name for column in columns]
+  if unknown := [name for name in label if name not in names]:
+    raise RequestError(f'label={unknown[0]}: no such column of the labels'
+                       + near(unknown[0], names))
+  if lacking := [column for column in columns if column.name not in label
+                 and column[1:] != (0, 1)]:
+    raise RequestError('label needs ' + ', '.join(
+        f'{column.name}={column.low:g}..{column.high:g}' for column in lacking))
+  return [label.get(name, 0.0) for name in names]
+
+
+def _parsed(columns, text) -> dict:
+  if text == TURN:
+    raise RequestError(f'label={TURN}: labels are vectors here, of which there '
+                       'is no turn; leave it out to draw those of the data')
+  if '=' in text:
+    pairs = [part.partition('=') for part in text.split(',') if part.strip()]
+    return {name.strip(): _number(value, name) for name, _, value in pairs}
+  if len(columns) == 1 and columns[0].name != text:
+    return {columns[0].name: _number(text, columns[0].name)}
+  return {part.strip(): 1.0 for part in text.split('|')
+          if part.strip() and part.strip().lower() != NOTHING.lower()}
+
+
+def _number(text, name) -> float:
+  try:
+    return float(text)
+  except ValueError:
+    raise RequestError(f'label={name.strip()}={text}: a number is needed'
+                       ) from None
