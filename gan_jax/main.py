@@ -122,7 +122,7 @@ def _evaluate(line):
       raise RequestError('--best and --follow need --workdir')
     return table(evaluate.folders(
         flags.images, flags.reference, out=flags.out,
-        resize=_size(flags.resize), **asked))
+        resize=_size(flags.resize), channels=flags.channels, **asked))
   if not flags.workdir:
     raise RequestError('give the --workdir of a run, or --images and '
                        '--reference')

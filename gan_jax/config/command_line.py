@@ -66,6 +66,7 @@ _FLAGS = (
      'against those of --reference.'),
     (_TEXT, 'reference', '', 'See --images.'),
     (_LIST, 'resize', '', 'H,W to resize both to.'),
+    (_INT, 'channels', 0, 'Of both: 1 grey, 3 RGB, 0 as they are.'),
     (_TEXT, 'sort', '', "For compare, whose arguments (as those of report) "
      "are run folders or patterns such as 'runs/sweep/*': score to sort by."),
     (_SWITCH, 'help', False, 'Print this.'),

@@ -1,4 +1,4 @@
-"""Cache of decoded images on disk, memory-mapped.
+"""Cache of decoded images on disk, read row by row.
 
 An entry is a folder named by its key: `images.npy` (examples of a `Source`),
 `entry.json` (fingerprint and notes) and perhaps `manifest`, the list of the
@@ -14,6 +14,7 @@ import pathlib
 import secrets
 import shutil
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -26,12 +27,70 @@ from gan_jax.data.files import reason, some
 _ABANDONED = 3600.0  # seconds without a write; then nobody is at work there
 
 
+class Stored:
+  """Rows of an array [N, ...] in a npy file, read when they are asked for.
+
+  Not a mapped array, whose pages would count as memory of the process: all of a
+  set that is streamed, after an epoch.
+  """
+
+  def __init__(self, path):
+    # Checks the size that the header declares against that of the file.
+    array = np.load(path, mmap_mode='r')
+    if not array.flags.c_contiguous:
+      raise ValueError('rows are not one after the other')
+    self.shape, self.dtype, self.nbytes = array.shape, array.dtype, array.nbytes
+    self._offset, self._row = array.offset, array[:1].nbytes
+    self._path, self._file = path, os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    weakref.finalize(self, os.close, self._file)
+
+  def __len__(self):
+    return self.shape[0]
+
+  def __getitem__(self, index) -> np.ndarray:
+    """As of an array; an index of several axes reads all rows."""
+    if isinstance(index, int | np.integer):
+      return self[[index]][0]
+    if isinstance(index, tuple):
+      return self[:][index]
+    if isinstance(index, slice):
+      rows = np.arange(*index.indices(len(self)))
+    else:
+      rows = np.asarray(index)
+      rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+    rows = np.where(rows < 0, rows + len(self), rows)
+    if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
+      raise IndexError(f'rows {rows.min()} to {rows.max()} of {len(self)}')
+    out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+    # Neighbours are read at once.
+    ends = [*(np.flatnonzero(np.diff(rows) != 1) + 1), len(rows)]
+    first = 0
+    for end in ends if len(rows) else ():
+      self._read(out[first:end], rows[first])
+      first = end
+    return out
+
+  def _read(self, out, row):
+    place = self._offset + int(row) * self._row
+    view = memoryview(out.reshape(-1).view(np.uint8))
+    while len(view):  # a call reads 2 GiB at most
+      count = os.preadv(self._file, [view], place)
+      if not count:
+        raise OSError(f'{self._path} became shorter')
+      view, place = view[count:], place + count
+
+  def __array__(self, dtype=None, copy=None):
+    del copy
+    return self[:] if dtype is None else self[:].astype(dtype)
+
+
 class Entry(NamedTuple):
-  """Mapped examples [N, ...], their sha256, notes, manifest path."""
-  images: np.ndarray
+  """Examples [N, ...], their sha256, notes, manifest path, key."""
+  images: Stored
   fingerprint: str
   notes: dict
   manifest: str
+  key: str
 
 
 def root() -> str:
@@ -50,54 +109,51 @@ def read(key: str, with_manifest=False) -> Entry | None:
   folder = pathlib.Path(root(), 'data', key)
   try:
     entry = json.loads((folder / 'entry.json').read_bytes())
-    # Checks the size that the header declares against that of the file.
-    images = np.load(folder / 'images.npy', mmap_mode='r')
+    images = Stored(folder / 'images.npy')
     if with_manifest:
       (folder / 'manifest').stat()
     return Entry(images, entry['fingerprint'], entry['notes'],
-                 str(folder / 'manifest'))
+                 str(folder / 'manifest'), key)
   except (OSError, ValueError, KeyError, TypeError):
     return None
 
 
-def write(key: str, shape, dtype: str, images: Iterable,
-          finish: Callable) -> Entry:
+def write(shape, dtype: str, images: Iterable, finish: Callable) -> Entry:
   """Writes at most N examples; returns the entry.
 
   Args:
-    key: of `key_of`.
     shape: (N, H, W, C), or of another kind.
     dtype: 'uint8' or 'float32'.
     images: iterable.
-    finish: called after the last one; returns (plain values for entry.json,
-      bytes of the manifest, b'' for none).
+    finish: called after the last one; returns (key of `key_of`, plain values
+      for entry.json, bytes of the manifest, b'' for none).
 
   Raises:
     DataError: the disk is full, or the folder cannot be written.
   """
-  folder = pathlib.Path(root(), 'data', key)
-  work = folder.with_name(f'.writing-{secrets.token_hex(8)}')
+  parent, key = pathlib.Path(root(), 'data'), ''
+  work = parent / f'.writing-{secrets.token_hex(8)}'
   try:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(folder.parent)
+    parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(parent)
     work.mkdir()
     needed = np.prod(shape, dtype=np.int64) * np.dtype(dtype).itemsize
     free = shutil.disk_usage(work).free
     if needed > free:
       raise OSError(f'{needed:,} bytes are needed, {free:,} are free')
     fingerprint = _write_images(work / 'images.npy', shape, dtype, images)
-    notes, manifest = finish()
+    key, notes, manifest = finish()
     if manifest:
       write_file(work / 'manifest', manifest)
     entry = {'fingerprint': fingerprint, 'notes': notes}
     write_file(work / 'entry.json', json.dumps(entry).encode())
     if read(key, bool(manifest)) is None:
-      shutil.rmtree(folder, ignore_errors=True)  # it is damaged
-      work.rename(folder)
+      shutil.rmtree(parent / key, ignore_errors=True)  # it is damaged
+      work.rename(parent / key)
   except OSError as error:
-    if read(key) is None:  # else another process was first
+    if not key or read(key) is None:  # else another process was first
       raise DataError(
-          f'{folder.parent}: cannot keep the decoded images ({reason(error)}); '
+          f'{parent}: cannot keep the decoded images ({reason(error)}); '
           f'free some space, choose a smaller resize, or set GAN_JAX_CACHE to '
           f'a folder on another disk') from error
   finally:

@@ -3,11 +3,13 @@
 A set (such as a folder) lists its `File`s and says how to read one. `load`
 makes two passes: the first reads all files and headers, which give the cache
 key, the number of channels, the range of the numbers and whether a resize is
-missing; the second decodes into the cache.
+missing; the second decodes into the cache. A folder that was never read may do
+with one pass: as long as each image is as the first one lets expect.
 """
 
 import collections
 import hashlib
+import itertools
 import json
 import os
 import sys
@@ -30,6 +32,8 @@ from gan_jax.data.prepare import Source, dtype_of, make_source
 _LISTED = 20  # bad files in one message
 _LOG_FROM = 10_000  # images; without a terminal, fewer show no progress
 _BLOCK = 128  # files whose images are in memory at a time
+_TASK = 8  # of them read by a thread before it takes others
+_LOOKED_AT = 20  # unusable files before one that says what the others are
 # A file written within this time of being read might change once more without
 # a new date, where clocks are coarse; git calls it racy.
 _SETTLED = 2 * 10 ** 9  # nanoseconds
@@ -135,8 +139,9 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
                    scale.checked(), form)
   bad = entry.notes['refused']
   check(bad)  # the entry may have been made under another rule
-  labels = label(
-      list(cache.read_manifest(entry.manifest)), [path for path, _ in bad])
+  refused = {path for path, _ in bad}
+  labels = label([file.path for file in files if file.path not in refused],
+                 [path for path, _ in bad])
   return make_source(
       entry.images, labels.values, labels.num_classes, **labels.described(),
       name=os.path.basename(root) or 'folder', fingerprint=entry.fingerprint,
@@ -161,25 +166,203 @@ def _entry(root, files, read, geometry, check, listed_at, scale,
       return entry
   except (OSError, ValueError, KeyError, TypeError):
     pass  # a new folder, or another geometry
-  examine = partial(_examine, read, form.codec, scale)
-  records = list(_parallel(examine, files, 'read'))
-  bad = [(r.file.path, r.problem) for r in records if r.problem]
-  if len(bad) == len(files):
-    check(bad)
-  # Nothing more for 8-bit images, whose entries are as old as the cache.
-  more = ((*scale, form.options, _RANGES) if form.options or any(
-      r.span for r in records) else ())
-  key = cache.key_of('folder', images.DECODER, tuple(geometry), _hash(
-      (r.file.path, r.digest) for r in records), *more)
-  entry = cache.read(key, True) or cache.write(key, *_decoded(
-      root, [r for r in records if r.header], bad, read, geometry, check,
-      scale, form))
+  work = _Work(root, files, read, geometry, check, scale, form)
+  entry = None if os.path.exists(index) else work.at_once()
+  entry = entry or work.in_two_passes()
   settled = listed_at - max(file.mtime for file in files) > _SETTLED
   # What could not be read today may be there tomorrow, with the same date.
-  if settled and all(r.digest or r.file.problem for r in records):
+  if settled and all(r.digest or r.file.problem for r in work.records):
     # Without the index the next start only reads the files once more.
-    try_write_file(index, json.dumps({'state': state, 'key': key}).encode())
+    try_write_file(index, json.dumps({'state': state, 'key': entry.key}
+                                     ).encode())
   return entry
+
+
+class _Plan(NamedTuple):
+  """How the images of a set are decoded, once all headers are known.
+
+  geometry: with its number of channels.
+  shape: (N, ...) of the examples.
+  ranges: {kind of numbers: (black, white)}.
+  said: what is to be said of them.
+  """
+  geometry: images.Geometry
+  shape: tuple
+  dtype: str
+  ranges: dict
+  said: list
+  form: Form
+
+  def fits(self, header) -> bool:
+    """Whether it would be the same plan with an image of this header."""
+    return bool(self.form.shape) or (
+        header.kind in ('bytes', *self.ranges)
+        and (header.channels or (3 if header.colour else 1))
+        <= self.geometry.channels
+        and self.geometry.size(*header[:2]) == self.shape[1:3])
+
+  def decode(self, record, data):
+    """(example or None, problem, its largest byte)."""
+    numbers = self.ranges.get(record.header.kind, (0, 255))
+    try:
+      image = self.form.codec.decode(data, *numbers, self.dtype)
+      if self.form.shape:
+        return values.finished(image), '', 0
+      if image.shape[:2] != record.header[:2]:
+        raise images.BadImageError('header and pixels are of different sizes')
+      # Without alpha.
+      colours = image[..., :-1] if image.shape[2] in (2, 4) else image
+      return values.finished(self.geometry.image(image)), '', int(colours.max())
+    except (images.BadImageError, DataError) as error:
+      return None, printable(str(error)), 0
+
+
+class _OtherPlanError(Exception):
+  """An image that the plan did not expect."""
+
+
+class _Work:
+  """Reads and decodes the files of a set into the cache."""
+
+  def __init__(self, root, files, read, geometry, check, scale, form):
+    self._root, self._files, self._read = root, files, read
+    self._geometry, self._check = geometry, check
+    self._scale, self._form = scale, form
+    self.records, self._headers = [], {}
+
+  def at_once(self) -> cache.Entry | None:
+    """In one pass; None if the first image does not say what the others are."""
+    first = next(filter(lambda record: record.header, (
+        self._examine(file)[0] for file in self._files[:_LOOKED_AT])), None)
+    if first is None or first.span:
+      return None
+    plan = self._plan([first])
+
+    def both(file):
+      record, data = self._examine(file)
+      fits = record.header and not record.span and plan.fits(record.header)
+      return record, plan.decode(record, data) if fits else None
+
+    def decoded():
+      for record, found in _parallel(both, self._files, 'decode'):
+        if record.header and found is None:
+          raise _OtherPlanError
+        self.records.append(record)
+        yield record, found or (None, record.problem, 0)
+
+    try:
+      return self._write(plan, decoded())
+    except _OtherPlanError:
+      return None
+
+  def in_two_passes(self) -> cache.Entry:
+    """First all headers and numbers, then the pixels."""
+    self.records = [record for record, _ in _parallel(
+        lambda file: (self._examine(file)[0], None), self._files, 'read')]
+    good = [record for record in self.records if record.header]
+    if not good:
+      self._check([(r.file.path, r.problem) for r in self.records])
+    if entry := cache.read(self._key(), True):
+      return entry
+    plan = self._plan(good)
+    bad = [(r, (None, r.problem, 0)) for r in self.records if not r.header]
+    return self._write(plan, itertools.chain(bad, _parallel(
+        lambda record: (record, plan.decode(record, self._again(record))),
+        good, 'decode')))
+
+  def _examine(self, file):
+    """A `_Record`, and the content of the file."""
+    if file.problem:
+      return _Record(file, b'', None, file.problem), b''
+    if file.size > images.MAX_BYTES:
+      return _Record(file, str(file.size).encode(), None,
+                     f'too large: over {images.MAX_BYTES:,} bytes'), b''
+    digest, data, codec = b'', b'', self._form.codec
+    try:
+      data = self._read(file.path)
+      digest = hashlib.sha256(data).digest()
+      header = codec.read_header(data)
+      header = self._headers.setdefault(header, header)  # one object of many
+      auto = self._scale.value_range == values.AUTO
+      if auto and self._scale.dtype == 'uint8' and header.kind == 'bytes':
+        return _Record(file, digest, header, ''), data
+      span = codec.span(data)
+      if auto and header.kind in ('bits', 'floats'):
+        values.choose(span, values.AUTO)  # each by itself, so it is skipped
+      return _Record(file, digest, header, '', span), data
+    except OSError as error:
+      return _Record(file, b'', None,
+                     f'cannot be read ({reason(error)})'), b''
+    except (images.BadImageError, DataError) as error:
+      return _Record(file, digest, None, printable(str(error))), data
+
+  def _again(self, record):
+    """The content of a file; DataError if it is not what it was."""
+    try:
+      data = self._read(record.file.path)
+    except OSError:
+      data = b''
+    # What is cached must be what its key says.
+    if hashlib.sha256(data).digest() != record.digest:
+      path = printable(os.path.join(self._root, record.file.path))
+      raise DataError(f'{path!r} changed while it was read: start again once '
+                      f'nothing writes there')
+    return data
+
+  def _plan(self, good) -> _Plan:
+    form, geometry, kind = self._form, self._geometry, 'images'
+    if form.shape:
+      kind = kind_of(form.shape)
+      geometry.check_unused(f'{printable(self._root)!r}: {kind} '
+                            f'{list(form.shape)}')
+      shape = form.shape
+    else:
+      geometry, shape = _settle(self._root, [r.header for r in good], geometry)
+    ranges, said = _ranges(self._root, good, self._scale.value_range)
+    return _Plan(geometry, (len(self._files), *shape),
+                 dtype_of(kind, self._scale), ranges, said, form)
+
+  def _key(self):
+    # Nothing more for 8-bit images, whose entries are as old as the cache.
+    more = ((*self._scale, self._form.options, _RANGES) if self._form.options
+            or any(r.span for r in self.records) else ())
+    return cache.key_of('folder', images.DECODER, tuple(self._geometry), _hash(
+        (r.file.path, r.digest) for r in self.records), *more)
+
+  def _write(self, plan, found) -> cache.Entry:
+    """Writes an entry of (record, as of `_Plan.decode`) of all files."""
+    used, bad = [], []
+    sizes, notes = collections.Counter(), collections.Counter()
+    largest = 0  # of what is stored in bytes
+
+    def examples():
+      nonlocal largest
+      for record, (image, problem, top) in found:
+        if problem:
+          bad.append((record.file.path, problem))
+          continue
+        used.append(record)
+        sizes[f'{record.header.width}x{record.header.height}'] += 1
+        notes.update(record.header.notes)
+        largest = max(largest, top if record.span is None else 255)
+        yield image
+      bad.sort()
+      self._check(bad)
+
+    def finish():
+      notices = [f'{notes[name]:,} of {len(used):,} images {text}'
+                 for name, text in _NOTES.items() if notes[name]] + plan.said
+      dark = values.choose(values.Span('bytes', 0, largest), values.AUTO)[2]
+      notices += [dark] if dark and not plan.form.shape else []
+      # Files of several depths have no unit in common but the share of white.
+      ranges = set(plan.ranges.values())
+      units = ranges.pop() if len(ranges) == 1 else (0, 1)
+      return self._key(), dict(
+          sizes=dict(sizes.most_common(50)), refused=bad, notices=notices,
+          units=units if plan.dtype == 'float32' else ()), cache.manifest(
+              (record.file.path, record.digest) for record in used)
+
+    return cache.write(plan.shape, plan.dtype, examples(), finish)
 
 
 def _hash(items) -> str:
@@ -187,96 +370,6 @@ def _hash(items) -> str:
   for item in items:
     digest.update(repr(item).encode())
   return digest.hexdigest()
-
-
-def _examine(read, codec, scale, file) -> _Record:
-  if file.problem:
-    return _Record(file, b'', None, file.problem)
-  if file.size > images.MAX_BYTES:
-    return _Record(file, str(file.size).encode(), None,
-                   f'too large: over {images.MAX_BYTES:,} bytes')
-  digest = b''
-  try:
-    data = read(file.path)
-    digest = hashlib.sha256(data).digest()
-    header = codec.read_header(data)
-    auto = scale.value_range == values.AUTO
-    if auto and scale.dtype == 'uint8' and header.kind == 'bytes':
-      return _Record(file, digest, header, '')
-    span = codec.span(data)
-    if auto and header.kind in ('bits', 'floats'):
-      values.choose(span, values.AUTO)  # each by itself, so that it is skipped
-    return _Record(file, digest, header, '', span)
-  except OSError as error:
-    return _Record(file, b'', None, f'cannot be read ({reason(error)})')
-  except (images.BadImageError, DataError) as error:
-    return _Record(file, digest, None, printable(str(error)))
-
-
-def _decoded(root, good, bad, read, geometry, check, scale, form):
-  """Shape, dtype, examples and notes of all valid files, for `cache.write`."""
-  if form.shape:
-    shape = len(good), *form.shape
-    kind = kind_of(form.shape)
-    geometry.check_unused(f'{printable(root)!r}: {kind} {list(form.shape)}')
-  else:
-    kind = 'images'
-    geometry, shape = _settle(root, [r.header for r in good], geometry)
-  ranges, said = _ranges(root, good, scale.value_range)
-  dtype, decode = dtype_of(kind, scale), form.codec.decode
-  used, sizes, notes = [], collections.Counter(), collections.Counter()
-  largest = 0  # of what is stored in bytes
-
-  def one(record):
-    try:
-      data = read(record.file.path)
-    except OSError:
-      data = b''
-    # What is cached must be what its key says.
-    if hashlib.sha256(data).digest() != record.digest:
-      path = printable(os.path.join(root, record.file.path))
-      raise DataError(f'{path!r} changed while it was read: start again once '
-                      f'nothing writes there')
-    try:
-      image = decode(data, *ranges.get(record.header.kind, (0, 255)), dtype)
-      if form.shape:
-        return record, values.finished(image), '', 0
-      if image.shape[:2] != record.header[:2]:
-        raise images.BadImageError('header and pixels are of different sizes')
-      # Without alpha.
-      colours = image[..., :-1] if image.shape[2] in (2, 4) else image
-      return (record, values.finished(geometry.image(image)), '',
-              int(colours.max()))
-    except (images.BadImageError, DataError) as error:
-      return record, None, printable(str(error)), 0
-
-  def decoded():
-    nonlocal largest
-    for record, image, problem, top in _parallel(one, good, 'decode'):
-      if problem:
-        bad.append((record.file.path, problem))
-        continue
-      used.append((record.file.path, record.digest))
-      sizes[f'{record.header.width}x{record.header.height}'] += 1
-      notes.update(record.header.notes)
-      largest = max(largest, top if record.span is None else 255)
-      yield image
-    bad.sort()
-    check(bad)
-
-  def finish():
-    notices = [f'{notes[name]:,} of {len(used):,} images {text}'
-               for name, text in _NOTES.items() if notes[name]] + said
-    dark = values.choose(values.Span('bytes', 0, largest), values.AUTO)[2]
-    notices += [dark] if dark else []
-    # Files of several depths have no unit in common but the share of white.
-    found = set(ranges.values())
-    units = found.pop() if len(found) == 1 else (0, 1)
-    return dict(sizes=dict(sizes.most_common(50)), refused=bad,
-                notices=notices, units=units if dtype == 'float32' else ()
-                ), cache.manifest(used)
-
-  return shape, dtype, decoded(), finish
 
 
 def _ranges(root, records, value_range) -> tuple:
@@ -314,7 +407,7 @@ def _settle(root, headers, geometry):
     raise DataError(
         f'{printable(root)!r}: images of {len(sizes):,} sizes (width x height: '
         f'{shown}); one is needed: resize=(64, 64), or crop or pad')
-  return geometry, (len(headers), *after.pop(), geometry.channels)
+  return geometry, (*after.pop(), geometry.channels)
 
 
 def _parallel(function, items, verb) -> Iterator:
@@ -324,9 +417,11 @@ def _parallel(function, items, verb) -> Iterator:
   with (futures.ThreadPoolExecutor(workers) as pool,
         progress(len(items), verb) as bar):
     for start in range(0, len(items), _BLOCK):
-      for result in pool.map(function, items[start:start + _BLOCK]):
-        yield result
-        bar.update()
+      block = items[start:start + _BLOCK]
+      tasks = [block[i:i + _TASK] for i in range(0, len(block), _TASK)]
+      for results in pool.map(lambda task: list(map(function, task)), tasks):
+        yield from results
+        bar.update(len(results))
 
 
 def progress(total: int, verb: str) -> tqdm.tqdm:

@@ -8,8 +8,11 @@ import contextlib
 import io
 import math
 import operator
+import struct
+import zlib
 from typing import Literal, NamedTuple
 
+import imagecodecs
 import numpy as np
 from PIL import Image
 
@@ -26,6 +29,12 @@ _MAX_ASPECT = 20  # a divider or a banner, not a picture
 _FORMATS = ('PNG', 'JPEG', 'WEBP', 'GIF', 'BMP', 'TIFF', 'PPM')
 _GREY = ('1', 'F', 'L', 'LA', 'La', 'I', 'I;16', 'I;16B', 'I;16L', 'I;16N')
 _ORIENTATION = 0x0112  # tag of EXIF
+# Bits and colours of plain PNGs, as their headers have them: grey or RGB, with
+# alpha or without, of 8 bits, or grey of 16; not interlaced.
+_PLAIN = tuple(bytes((bits, colour, 0, 0, 0)) for bits, colour in (
+    (8, 0), (8, 2), (8, 4), (8, 6), (16, 0)))
+_TEXTS = frozenset((b'eXIf', b'tEXt', b'zTXt', b'iTXt'))  # may turn it
+_AWKWARD = _TEXTS | {b'tRNS', b'PLTE', b'acTL'}
 _PHOTOMETRIC = 262  # tag of TIFF; 0: white is zero
 _TURNS = dict(enumerate(
     (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180,
@@ -53,10 +62,16 @@ class Header(NamedTuple):
 @contextlib.contextmanager
 def opened(data: bytes):
   """Opens bytes with Pillow; any error becomes a BadImageError."""
+  with _one_problem(data):
+    yield Image.open(io.BytesIO(data), formats=_FORMATS)
+
+
+@contextlib.contextmanager
+def _one_problem(data):
   try:
     if not data:
       raise BadImageError('empty (0 bytes)')
-    yield Image.open(io.BytesIO(data), formats=_FORMATS)
+    yield
   except (BadImageError, MemoryError):
     raise
   except Exception as error:  # a damaged file makes Pillow raise anything
@@ -70,6 +85,9 @@ def opened(data: bytes):
 
 def read_header(data: bytes) -> Header:
   """Reads the header; BadImageError if the image must not be decoded."""
+  if plain := _plain(data):
+    check_size(plain.width, plain.height)
+    return plain
   with opened(data) as image:
     width, height = image.size
     check_size(width, height)
@@ -99,12 +117,8 @@ def check_size(width, height):
 
 def span(data: bytes) -> values.Span:
   """The numbers of a file whose header was accepted; alpha is none of them."""
-  with _loaded(data) as image:
-    if (kind := _kind(image)) == 'bytes':
-      array = as_array(image, 'L' if image.mode in _GREY else 'RGB')
-    else:
-      array = np.asarray(image)
-    return span_of(kind, array)
+  found = _pixels(data)
+  return span_of(found.kind, found.colours)
 
 
 def span_of(kind, array, *stored) -> values.Span:
@@ -133,34 +147,92 @@ def decode(data: bytes, black=0, white=255, dtype='uint8') -> np.ndarray:
     uint8 [h, w, c], c = 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; or float32
     with numbers of 0..255 that are not rounded.
   """
-  with _loaded(data) as image:
-    if _kind(image) != 'bytes':
-      return _scaled(image, black, white, dtype)
-    alpha = 'A' * image.has_transparency_data
-    array = as_array(image, ('L' if image.mode in _GREY else 'RGB') + alpha)
-    if (black, white) == (0, 255):
-      return array.astype(dtype)
-    colours = array.shape[2] - len(alpha)
-    return np.concatenate([
-        values.scaled(array[..., :colours], black, white, dtype),
-        array[..., colours:]], axis=2, dtype=dtype)
+  found = _pixels(data)
+  if found.kind == 'bytes' and (black, white) == (0, 255):
+    return found.array.astype(dtype, copy=False)
+  array = values.scaled(found.colours, black, white, dtype)
+  if found.inverted:
+    array = 255 - array
+  if not found.alpha:
+    return array
+  return np.concatenate([array, found.array[..., -1:]], axis=2, dtype=dtype)
 
 
-@contextlib.contextmanager
-def _loaded(data):
-  """Opens and decodes; upright, and checked as far as its format allows."""
+class _Pixels(NamedTuple):
+  """Pixels of a file, upright.
+
+  kind: of the numbers, see `values.Span`.
+  array: [h, w, c] as stored, the last channel perhaps alpha of 0..255.
+  inverted: whether 0 is white.
+  """
+  kind: str
+  array: np.ndarray
+  alpha: bool
+  inverted: bool = False
+
+  @property
+  def colours(self):
+    return self.array[..., :-1] if self.alpha else self.array
+
+
+def _pixels(data) -> _Pixels:
+  """Decodes, and checks as far as the format allows."""
+  if plain := _plain(data):
+    with _one_problem(data):
+      _check_sums(data)
+      array = imagecodecs.png_decode(data)
+    return _Pixels(plain.kind, np.atleast_3d(array), 'alpha' in plain.notes)
   with opened(data) as image:
     if image.format == 'PNG':
-      image.verify()  # decoding does not check the checksums
-      image = Image.open(io.BytesIO(data), formats=_FORMATS)
+      _check_sums(data)  # decoding does not
     orientation = _orientation(image, data)
+    if image.format == 'JPEG' and image.mode in ('L', 'RGB') and (
+        orientation == 1):
+      # The same library as Pillow's, in half of its time.
+      return _Pixels('bytes', np.atleast_3d(imagecodecs.jpeg8_decode(data)),
+                     False)
     turned = image.format == 'TIFF'  # by Pillow, as it loads
-    image.load()
     inverted = _is_inverted(image)
+    image.load()
     if orientation > 1 and not turned:
       image = image.transpose(_TURNS[orientation])
-    image.info['inverted'] = inverted
-    yield image
+    kind, alpha = _kind(image), image.has_transparency_data
+    if kind == 'bytes':
+      mode = 'L' if image.mode in _GREY else 'RGB'
+      return _Pixels(kind, as_array(image, mode + 'A' * alpha), alpha)
+    array, clear = np.asarray(image)[..., None], image.info.get('transparency')
+    if isinstance(clear, int):
+      array = np.concatenate([array, np.where(array == clear, 0, 255)], axis=2)
+    # Pillow inverts 8 bits only.
+    return _Pixels(kind, array, isinstance(clear, int), inverted)
+
+
+def _plain(data) -> Header | None:
+  """Header of a PNG that needs no Pillow, a quarter of whose time it takes."""
+  if data[:8] != b'\x89PNG\r\n\x1a\n' or data[24:29] not in _PLAIN or not (
+      _AWKWARD.isdisjoint(name for name, _, _ in _chunks(data))):
+    return None
+  width, height = struct.unpack('>II', data[16:24])
+  colour = data[25]
+  return Header(height, width, bool(colour & 2), ('alpha',) * (colour >> 2),
+                'bytes' if data[24] == 8 else 'bits')
+
+
+def _chunks(data):
+  """Yields (name, start, end) of the chunks of a PNG up to the last one."""
+  start = 8
+  while (name := data[start + 4:start + 8]) != b'IEND' and name:
+    end = start + 8 + int.from_bytes(data[start:start + 4])
+    yield name, start + 4, end
+    start = end + 4
+  yield name, start + 4, start + 8
+
+
+def _check_sums(data):
+  for name, start, end in _chunks(data):
+    if not name or int.from_bytes(data[end:end + 4]) != zlib.crc32(
+        memoryview(data)[start:end]):
+      raise BadImageError(f'damaged or truncated (chunk {name!r})')
 
 
 def as_array(image, mode) -> np.ndarray:
@@ -171,8 +243,8 @@ def as_array(image, mode) -> np.ndarray:
 
 def _orientation(image, data) -> int:
   # A PNG may have its EXIF at the end, and Pillow decodes all to get there.
-  if image.format == 'PNG' and not any(
-      mark in data for mark in (b'eXIf', b'type exif', b'adobe.xmp')):
+  if image.format == 'PNG' and _TEXTS.isdisjoint(
+      name for name, _, _ in _chunks(data)):
     return 1
   try:
     value = image.getexif().get(_ORIENTATION, 1)
@@ -187,18 +259,6 @@ def _is_deep(image, data) -> bool:
   if image.format == 'PNG':
     return data[24] == 16  # IHDR: bits per channel
   return image.format == 'TIFF' and max(image.tag_v2.get(258, (8,))) > 8
-
-
-def _scaled(image, black, white, dtype):
-  array = np.asarray(image)
-  grey = values.scaled(array, black, white, dtype)[..., None]
-  if image.info['inverted']:  # Pillow does it for 8 bits only
-    grey = 255 - grey
-  clear = image.info.get('transparency')
-  if not isinstance(clear, int):
-    return grey
-  opaque = np.where(array == clear, 0, 255).astype(np.uint8)
-  return np.concatenate([grey, opaque[..., None]], axis=2, dtype=dtype)
 
 
 class Geometry(NamedTuple):

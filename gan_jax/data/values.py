@@ -62,6 +62,28 @@ def span(kind, array, *stored) -> Span:
   return Span(kind, low.item(), high.item(), *stored)
 
 
+def in_units(examples, units) -> np.ndarray:
+  """Floats in [-1, 1] as the numbers that they stand for, float32.
+
+  units: (low, high) of a `prepare.Source`; () for examples that have none,
+    bytes and vectors, which stay as they are.
+  """
+  if not units:
+    return examples
+  low, high = units
+  return (low + (np.asarray(examples, np.float64) + 1) * (
+      (high - low) / 2)).astype(np.float32)
+
+
+def from_units(numbers, units) -> np.ndarray:
+  """The inverse of `in_units`; what has no units stays as it is."""
+  if not units:
+    return numbers
+  low, high = units
+  return ((np.asarray(numbers, np.float64) - low) * (
+      2 / (high - low)) - 1).astype(np.float32)
+
+
 def checked(value_range) -> str | tuple:
   """'auto', 'data' or (black, white); DataError for anything else."""
   value = value_range
@@ -209,25 +231,3 @@ def finished(examples) -> np.ndarray:
   if examples.dtype == np.uint8:
     return examples
   return (examples.astype(np.float64) / 127.5 - 1).astype(np.float32)
-
-
-def in_units(examples, units) -> np.ndarray:
-  """Floats in [-1, 1] as the numbers that they stand for, float32.
-
-  units: (low, high) of a `prepare.Source`; () for examples that have none,
-    bytes and vectors, which stay as they are.
-  """
-  if not units:
-    return examples
-  low, high = units
-  return (low + (np.asarray(examples, np.float64) + 1) * (
-      (high - low) / 2)).astype(np.float32)
-
-
-def from_units(numbers, units) -> np.ndarray:
-  """The inverse of `in_units`; what has no units stays as it is."""
-  if not units:
-    return numbers
-  low, high = units
-  return ((np.asarray(numbers, np.float64) - low) * (
-      2 / (high - low)) - 1).astype(np.float32)

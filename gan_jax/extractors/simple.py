@@ -61,7 +61,8 @@ def projection() -> base.Extractor:
   of R [D, F] from N(0, 1); F = 256, or D where that is smaller. It keeps
   distances: squares to about sqrt(2 / F), 9 % (Johnson & Lindenstrauss 1984;
   Dasgupta & Gupta 2003, https://doi.org/10.1002/rsa.10073). So it sees what the
-  raw values say and nothing else: a shifted signal is another one.
+  raw values say and nothing else: a shifted signal is another one. A Frechet
+  distance on much fewer examples than features says little.
 
   R comes 4,096 rows at a time, block i from RandomState([20030101, i]), a
   stream that numpy never changes, rounded to float32. Takes uint8, as x / 127.5
@@ -73,25 +74,22 @@ def projection() -> base.Extractor:
     if dtype not in (np.uint8, np.float32) or len(shape) < 2 or 0 in shape:
       raise ValueError(f'examples {dtype} {list(shape)}: projection takes '
                        'uint8 or float32 [N, ...], each axis 1 or more')
-    size = math.prod(shape[1:])
-    width = min(_WIDTH, size)
-
-    def project(part):
-      flat = part.reshape(len(part), -1)
-      found = jnp.zeros((len(part), width))
-      for start in range(0, size, _ROWS):
-        x = flat[:, start:start + _ROWS]
-        matrix = _gaussians(start // _ROWS)[:x.shape[1], :width]
-        found += _product(x, matrix / np.float32(math.sqrt(width)))
-      return [found]
-
-    return base.in_chunks(project, examples, _CHUNK)[0], None
+    flat = np.reshape(examples[:], (shape[0], -1))
+    width = min(_WIDTH, flat.shape[1])
+    features = np.zeros((shape[0], width), np.float32)
+    # A block of R at a time: all of it would be 2 GiB for 128^3 voxels.
+    for start in range(0, flat.shape[1], _ROWS):
+      part = flat[:, start:start + _ROWS]
+      matrix = _gaussians(start // _ROWS)[:part.shape[1], :width]
+      features += base.in_chunks(
+          lambda x, matrix=matrix: [_product(x, matrix)], part, _CHUNK)[0]
+    return features / np.float32(math.sqrt(width)), None
 
   return base.Extractor('projection', base.hash_arrays(
       'projection 1', {'0': _gaussians(0)}), extract, {})
 
 
-@functools.lru_cache(64)  # 256 MiB at most; 64 make features of 64^3 voxels
+@functools.lru_cache(64)  # 256 MiB at most: those of 64^3 voxels
 def _gaussians(block):
   stream = np.random.RandomState([_PROJECTION, block])
   return stream.standard_normal((_ROWS, _WIDTH)).astype(np.float32)

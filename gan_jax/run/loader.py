@@ -10,6 +10,8 @@ import numpy as np
 from gan_jax import parallel
 from gan_jax.config.experiment import Experiment
 
+_AHEAD = 2**26  # bytes of examples
+
 
 def plan(experiment: Experiment, step: int) -> Iterator[tuple[int, int]]:
   """Yields (first step, number of steps) of each call, from `step` to the end.
@@ -58,7 +60,11 @@ def load(experiment: Experiment, mesh, step: int):
   def read(step, count):
     return examples(source, indices(experiment, step, count)[..., part])
 
-  moved = (parallel.put_call(call, mesh) for call in read_ahead(read, calls))
+  call_bytes = (experiment.config['steps_per_call'] * size
+                * experiment.config['disc_steps']
+                * source.images.nbytes // max(1, len(source.images)))
+  moved = (parallel.put_call(call, mesh) for call in read_ahead(
+      read, calls, ahead=calls_ahead(call_bytes)))
   # Transfers a call's examples while the previous call runs.
   pairs = itertools.pairwise(itertools.chain(moved, [None]))
   return None, (call for call, _ in pairs)
@@ -76,6 +82,11 @@ def examples(source, index: np.ndarray) -> parallel.Data:
     image[mirrored] = image[mirrored][:, :, ::-1]
   return parallel.Data(image.reshape(*index.shape, *image.shape[1:]),
                        source.labels[index])
+
+
+def calls_ahead(call_bytes: int) -> int:
+  """How many calls of that size are read before they are needed: 1 to 4."""
+  return max(1, min(4, _AHEAD // max(1, call_bytes)))
 
 
 def read_ahead(read: Callable, jobs: Iterable[tuple], *, threads: int = 4,

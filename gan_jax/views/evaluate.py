@@ -132,13 +132,15 @@ def _recorded(folder, evaluator) -> dict[int, list[Score]]:
 
 
 def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
-            out: str = '', **asked) -> list[tuple[int, Score]]:
+            channels: int = 0, out: str = '',
+            **asked) -> list[tuple[int, Score]]:
   """Scores the images of one folder (or .npz) against another.
 
   Args:
     images: what is scored.
     reference: real images.
     resize: (H, W) of all images; () for none.
+    channels: of all images: 1 grey, 3 RGB, 0 as they are.
     out: F.jsonl for the scores with their settings.
     **asked: of `scores_spec`.
 
@@ -149,7 +151,9 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
     raise RequestError(f'--out={out}: must be F.jsonl')
   asked = scores_spec(**asked)
   try:
-    real, fake = (_load(path, resize) for path in (reference, images))
+    geometry = {'resize': resize, 'channels': channels}
+    geometry = {key: value for key, value in geometry.items() if value}
+    real, fake = (_load(path, geometry) for path in (reference, images))
     asked['num_samples'] = _count(real, fake, asked, images, reference)
     evaluate = lookup.build(CHOICES['evaluators'].module,
                             {'name': 'scores', **asked}, source=real, seed=0)
@@ -163,26 +167,46 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
   how = {'images': os.path.abspath(images), 'images_sha256': fake.fingerprint}
   scores = [score._replace(protocol=score.protocol | how).checked()
             for score in scores]
+  if alike := _alike(real, fake, scores):
+    _LOG.warning('%s and %s %s', images, reference, alike)
   if out:
     write_file(out, ''.join(json.dumps(score._asdict()) + '\n'
                             for score in scores).encode())
   return [(0, score) for score in scores]
 
 
-def _load(path, resize):
+def _alike(real, fake, scores) -> str:
+  """Why the scores may be of a set against itself; '' if they are not."""
+  if fake.fingerprint == real.fingerprint:
+    return 'hold the same images: these scores say nothing of a generator'
+  for score in scores:
+    # It is never negative, and as large for other real images.
+    if (score.protocol.get('metric') == 'fd' and score.floor
+        and score.value is not None and score.value < score.floor / 10):
+      return (f'hold nearly the same images: {score.name} is '
+              f'{score.value:.3g}, and of other real images {score.floor:.3g}')
+  return ''
+
+
+def _load(path, geometry):
   kind = ({'name': 'npz'} if path.endswith('.npz') else
           {'name': 'auto'} if os.path.isfile(path) else
           {'name': 'folder', 'labels': 'none'})
-  return data.load(kind | {'path': path} | (
-      {'resize': resize} if resize else {}))
+  return data.load(kind | {'path': path} | geometry)
 
 
 def _count(real, fake, asked, images, reference) -> int:
   """The smaller count; with a floor if half of the reference suffices."""
-  if fake.images.shape[1:] != real.images.shape[1:]:
-    raise RequestError(
-        f'{images} holds images {list(fake.images.shape[1:])}, {reference} '
-        f'{list(real.images.shape[1:])}; --resize=H,W brings them to one size')
+  shapes = [tuple(side.images.shape[1:]) for side in (fake, real)]
+  if shapes[0] != shapes[1]:
+    (*size, colours), (*other, others) = shapes
+    fixes = ['--resize=H,W brings them to one size'] * (size != other) + [
+        '--channels=1 makes all grey, --channels=3 all RGB'] * (
+            colours != others)
+    if {len(shape) for shape in shapes} != {3}:  # Not both are images.
+      fixes = ['scores compare examples of one shape']
+    raise RequestError(f'{images} holds examples {list(shapes[0])}, '
+                       f'{reference} {list(shapes[1])}; {"; ".join(fixes)}')
   there, total = len(fake.images), len(real.images)
   count = asked.get('num_samples', min(there, total))
   if count > there:

@@ -13,6 +13,8 @@ from arrays import fails, load
 from image_files import GREY, encoded
 from set_files import tarred, zipped
 
+from gan_jax.data import cache
+
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8)
 NAMES = [f'00000/img{i:08d}.png' for i in range(6)]
 
@@ -28,7 +30,7 @@ def test_stylegans_zip(tmp_path):
   source = sets.zip(path=path)
   np.testing.assert_array_equal(source.images, PIXELS)
   assert source.labels.tolist() == [0, 1, 2, 0, 1, 2]
-  assert isinstance(source.images, np.memmap)
+  assert isinstance(source.images, cache.Stored)
   assert sets.zip(path=path, labels='none').num_classes == 0
   again = sets.zip(path=path)
   assert again.fingerprint == source.fingerprint

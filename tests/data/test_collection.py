@@ -1,5 +1,6 @@
 """Image files in the cache: what is trusted again, and changes in words."""
 
+import itertools
 import os
 import pathlib
 import time
@@ -7,10 +8,9 @@ import time
 import numpy as np
 import pytest
 from image_files import GREY, NOISE, OLD, encoded, fails, put
-from PIL import Image
 from sets import folder
 
-from gan_jax.data import cache, images
+from gan_jax.data import cache, collection, images
 from gan_jax.data import load as data
 from gan_jax.data.images import Geometry
 
@@ -22,7 +22,7 @@ class OpenedError(BaseException):
 def no_images(monkeypatch):
   def never(*args, **kwargs):
     raise OpenedError
-  monkeypatch.setattr(Image, 'open', never)
+  monkeypatch.setattr(images, 'read_header', never)
 
 
 def test_the_second_start_opens_no_image(root, monkeypatch):
@@ -33,7 +33,7 @@ def test_the_second_start_opens_no_image(root, monkeypatch):
   second = folder(path=root)
   assert second.fingerprint == first.fingerprint
   assert second.report == first.report
-  assert isinstance(second.images, np.memmap)
+  assert isinstance(second.images, cache.Stored)
   assert second.images[:, 0, 1, 0].tolist() == [50, 51, 52]
   with pytest.raises(OpenedError):
     folder(path=root, geometry=Geometry(resize=(4, 4)))
@@ -118,11 +118,13 @@ def test_fresh_files_are_not_trusted_by_date(root, monkeypatch):
 
 
 def test_a_file_that_changes_meanwhile(root, monkeypatch):
-  put(root / 'a.png', encoded(GREY))
+  # Deep, so that the numbers of all are read before one is decoded.
+  deep, count = GREY.astype(np.uint16) * 16, itertools.count(1)
+  put(root / 'a.png', encoded(deep))
   header = images.read_header
 
   def then_change(data):
-    put(root / 'a.png', encoded(NOISE))
+    put(root / 'a.png', encoded(deep + np.uint16(next(count))))
     return header(data)
 
   monkeypatch.setattr(images, 'read_header', then_change)
@@ -143,3 +145,34 @@ def test_changes_in_words(root):
       "7 files added: 'new0.png', 'new1.png', 'new2.png', 'new3.png', "
       "'new4.png' and 2 more",
       "1 file removed: 'a.png'", "1 file changed: 'b.png'"]
+
+
+def test_one_pass_gives_what_two_passes_give(root, monkeypatch):
+  for i in range(300):
+    put(root / f'{i:03d}.png', encoded(np.roll(NOISE, i, 0)))
+  put(root / '150.png', b'damaged')
+  more = dict(path=root, on_bad_image='skip', max_bad=0.5,
+              geometry=Geometry(resize=(8, 8)))
+  found = []
+  for left_out in ('in_two_passes', 'at_once'):
+    with monkeypatch.context() as patch:
+      patch.setattr(collection._Work, left_out, lambda self: None)
+      patch.setenv('GAN_JAX_CACHE', str(root / f'.{left_out}'))
+      found.append(folder(**more))
+  once, twice = found
+  np.testing.assert_array_equal(once.images, twice.images)
+  assert once.fingerprint == twice.fingerprint
+  assert once.report | {'manifest': ''} == twice.report | {'manifest': ''}
+
+
+@pytest.mark.parametrize('other', [
+    encoded(NOISE),  # colour after grey
+    encoded(NOISE[..., 0].astype(np.uint16))])  # deep after bytes
+def test_a_later_image_changes_the_plan(root, other):
+  put(root / 'a.png', encoded(NOISE[..., 0]))
+  put(root / 'b.png', other)
+  source = folder(path=root)
+  assert len(source.images) == 2
+  assert source.images.shape[3] == (3 if other == encoded(NOISE) else 1)
+  if source.images.shape[3] == 3:
+    np.testing.assert_array_equal(source.images[1], NOISE)

@@ -1,5 +1,6 @@
 """Pixels: formats, depths, palettes, EXIF; resizing, padding, channels."""
 
+import io
 import zlib
 
 import numpy as np
@@ -8,6 +9,7 @@ from image_files import (
   BLUE,
   GREEN,
   GREY,
+  NOISE,
   RED,
   chunk,
   encoded,
@@ -15,9 +17,10 @@ from image_files import (
   png_header,
   put,
 )
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from sets import folder
 
+from gan_jax.data import images as codec
 from gan_jax.data.images import Geometry
 
 
@@ -206,3 +209,59 @@ def test_alpha_is_composited_on_the_background():
       ).tolist() == [40, 100, 160]
   grey = np.array([200, 51], np.uint8).reshape(1, 1, 1, 2)
   assert prepared(grey, channels=1, background=(255,)).ravel().tolist() == [244]
+
+
+# Plain PNG and JPEG files, which are decoded without Pillow.
+
+
+def pillows(data):
+  """What Pillow makes of a file, uint8 [h, w, c]."""
+  with Image.open(io.BytesIO(data)) as image:
+    array = np.asarray(image)
+  return array if array.ndim == 3 else array[..., None]
+
+
+@pytest.mark.parametrize('mode', ['L', 'LA', 'RGB', 'RGBA'])
+@pytest.mark.parametrize('form', ['PNG', 'JPEG'])
+def test_plain_files_are_as_pillow_decodes_them(form, mode):
+  if form == 'JPEG' and 'A' in mode:
+    return
+  image = Image.fromarray(NOISE).resize((50, 31), 3).convert('RGBA')
+  image.putalpha(Image.fromarray(NOISE[..., 0]).resize((50, 31)))
+  for more in ({}, dict(optimize=True), dict(progressive=True)):
+    data = encoded(image.convert(mode), form, **more)
+    header = codec.read_header(data)
+    assert header[:3] == (31, 50, 'RGB' in mode)
+    assert header.notes == ('alpha',) * ('A' in mode)
+    np.testing.assert_array_equal(codec.decode(data), pillows(data))
+  # A text makes it a file for Pillow; the pixels are the same.
+  if form == 'PNG':
+    info = PngImagePlugin.PngInfo()
+    info.add_text('Author', 'somebody')
+    other = encoded(image.convert(mode), pnginfo=info)
+    assert codec.read_header(other) == header
+    np.testing.assert_array_equal(codec.decode(other), codec.decode(data))
+
+
+def test_deep_grey_is_as_pillow_decodes_it():
+  deep = (NOISE[..., 0].astype(np.uint16) << 8) + NOISE[..., 1]
+  data = encoded(deep)
+  assert codec.read_header(data).kind == 'bits'
+  rounded = (deep[..., None].astype(int) * 510 + 65535) // 131070
+  np.testing.assert_array_equal(codec.decode(data, 0, 65535), rounded)
+  assert codec.span(data)[:3] == ('bits', deep.min(), deep.max())
+
+
+def test_every_flipped_bit_of_a_plain_png_is_found():
+  data = encoded(GREY)
+  for i in range(8, len(data) - 12):  # between the signature and the end
+    for bit in range(8):
+      flipped = bytearray(data)
+      flipped[i] ^= 1 << bit
+      with pytest.raises(codec.BadImageError):
+        codec.read_header(bytes(flipped))
+        codec.decode(bytes(flipped))
+  for size in range(len(data) - 12):
+    with pytest.raises(codec.BadImageError):
+      codec.read_header(data[:size])
+      codec.decode(data[:size])

@@ -6,6 +6,8 @@ import sets
 from arrays import fails, load
 from set_files import hdf5
 
+from gan_jax.data import cache
+
 h5py = pytest.importorskip('h5py')
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3), np.uint8)
@@ -114,7 +116,7 @@ def test_npy(tmp_path):
   np.save(tmp_path / 'b.npy', LABELS)
   source = sets.npy(path=path)
   np.testing.assert_array_equal(source.images, PIXELS)
-  assert source.num_classes == 0 and isinstance(source.images, np.memmap)
+  assert source.num_classes == 0 and isinstance(source.images, cache.Stored)
   source = sets.npy(path=path, labels=str(tmp_path / 'b.npy'))
   assert source.labels.tolist() == LABELS.tolist()
   np.save(path, np.asfortranarray(PIXELS / 127.5 - 1))

@@ -63,7 +63,7 @@ def test_fashion_mnist_is_that_of_the_idx_files(fashion):
   start = time.perf_counter()
   again = read(fashion, dataset='fashion_mnist:3.*.*')
   assert time.perf_counter() - start < 2  # not decoded twice
-  assert isinstance(again.images, np.memmap)
+  assert isinstance(again.images, cache.Stored)
   assert again.fingerprint == source.fingerprint
   np.testing.assert_array_equal(again.images[-3:], wanted.images[-3:])
   np.testing.assert_array_equal(again.labels, wanted.labels)
@@ -99,7 +99,7 @@ def test_keys(pairs_root):
         label_key='name')
   fails('not one integer', root=pairs_root, image_key='sketch', label_key='no')
   source = read(pairs_root, image_key='sketch', label_key='weight')
-  assert source.images.shape == (7, 6, 6, 1) and (source.images == 77).all()
+  assert source.images.shape == (7, 6, 6, 1) and (source.images[:] == 77).all()
   assert source.labels.tolist() == [0, 1, 2, 3, 0, 1, 2]
   assert source.num_classes == 4 and source.class_names == ()
   source = read(pairs_root, image_key='sketch', label_key='none')

@@ -172,6 +172,7 @@ def test_host_share_counts_waiting_for_data(tmp_path, flipped):
     def __init__(self, images):
       self.images, self.lock = images, threading.Lock()
       self.shape, self.dtype = images.shape, images.dtype
+      self.nbytes = images.nbytes
 
     def __len__(self):
       return len(self.images)

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 import tiny
+from PIL import Image
 from sweeps import wait_for
 
 from gan_jax import main
@@ -190,6 +191,7 @@ def test_a_copy_of_the_reference_has_distance_0(real, tmp_path, caplog):
         real, real, extractor='random', metrics=('fd',),
         out=str(tmp_path / 'scores.jsonl'))
   assert 'there are 24; --num_samples=12 has one' in caplog.text
+  assert 'hold the same images' in caplog.text
   assert abs(score.value) < 1e-6
   # The scores are kept with their protocol.
   row, = scores_of(tmp_path)
@@ -209,6 +211,40 @@ def test_two_folders_of_two_sizes_are_compared(real, tmp_path, capsys):
   out, told = capsys.readouterr()
   assert '12 images of each' in told and 'floor' not in told  # 24 >= 2 x 12
   assert 'fd_random_12_train' in out and 'coverage_random_12_train' in out
+
+
+def test_images_that_are_nearly_the_reference_are_told(real, tmp_path, caplog):
+  with np.load(real) as file:
+    images = file['images']
+  images[3, 0, 0, 0] ^= 1
+  np.savez(tmp_path / 'b.npz', images=images)
+  ask = dict(extractor='random', metrics=('fd',), num_samples=12)
+  evaluate.folders(str(tmp_path / 'b.npz'), real, **ask)
+  assert 'hold nearly the same images: fd_random_12_train is' in caplog.text
+  caplog.clear()
+  other = tiny.write_images(tmp_path / 'c.npz', count=24, seed=1)
+  evaluate.folders(other, real, **ask)
+  assert 'hold' not in caplog.text
+
+
+def test_grey_and_colour_are_compared_as_one(real, tmp_path, capsys):
+  colour = tiny.write_images(tmp_path / 'b.npz', count=24, channels=3, seed=1)
+  ask = ['', '--mode=evaluate', f'--images={colour}', f'--reference={real}',
+         '--metrics=fd', '--extractor=random', '--num_samples=12']
+  assert main.main(ask) == 2
+  said = capsys.readouterr().err
+  assert '--channels=1 makes all grey' in said and '--resize' not in said
+  for channels in (1, 3):
+    assert main.main([*ask, f'--channels={channels}']) == 0
+  assert capsys.readouterr().out.count('fd_random_12_train') == 2
+  # Grey by ITU-R 601, which Pillow has too.
+  with np.load(colour) as file:
+    grey = [Image.fromarray(x).convert('L') for x in file['images']]
+  np.savez(tmp_path / 'grey.npz', images=np.stack(grey)[..., None])
+  asked = dict(extractor='random', metrics=('fd',), num_samples=12)
+  (_, wanted), = evaluate.folders(str(tmp_path / 'grey.npz'), real, **asked)
+  (_, found), = evaluate.folders(colour, real, channels=1, **asked)
+  assert found.value == pytest.approx(wanted.value)
 
 
 def test_how_inception_resizes_is_asked_for():

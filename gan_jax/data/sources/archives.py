@@ -4,10 +4,12 @@ import contextlib
 import json
 import os
 import posixpath
+import struct
 import tarfile
 import threading
 import time
 import zipfile
+import zlib
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import collection, images, sniff
@@ -124,10 +126,21 @@ class _Zip:
     return self._read(name, _MAX_LABELS).decode('utf-8-sig', 'surrogateescape')
 
   def _read(self, name, limit):
+    info = self._members[name]
     with one_error(f'{self._path}/{printable(name)}', 'file'):
-      if self._members[name].file_size > limit:
+      if info.file_size > limit:
         raise DataError(f'over {limit:,} bytes')
-      return self._archive.read(self._members[name])
+      if info.compress_type or info.flag_bits & 1:
+        return self._archive.read(info)
+      # Nothing to unpack, as in StyleGAN's: a tenth of zipfile's time, and
+      # without its lock. A header of 30 bytes, a name and extras come first.
+      file = self._archive.fp.fileno()
+      head = os.pread(file, 30, info.header_offset)
+      skipped = sum(struct.unpack('<HH', head[26:30]))
+      data = os.pread(file, info.file_size, info.header_offset + 30 + skipped)
+      if head[:4] != b'PK\3\4' or zlib.crc32(data) != info.CRC:
+        raise zipfile.BadZipFile('its checksum is another')
+      return data
 
 
 def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),

@@ -3,12 +3,9 @@
 import csv
 import os
 
-import pandas as pd
-
 from gan_jax.base.errors import DataError
 from gan_jax.data import sniff
 from gan_jax.data.blocks import package
-from gan_jax.data.columns import encode, fit
 from gan_jax.data.files import check_file, one_error, printable, some
 from gan_jax.data.prepare import Source, make_source
 
@@ -32,6 +29,7 @@ def table(*, path, columns: tuple[str, ...] = (),
   Raises:
     DataError: scikit-learn is not installed, or a problem of the file.
   """
+  from gan_jax.data.columns import encode, fit
   path = check_file(path)
   frame = _read(path)
   where = repr(path)
@@ -51,6 +49,7 @@ def table(*, path, columns: tuple[str, ...] = (),
 
 
 def _read(path):
+  import pandas as pd  # 0.3 s, for which other sets would wait
   if sniff.head(path, 4) == b'PAR1':
     package('pyarrow', 'parquet')
     with one_error(path, 'parquet file'):

@@ -293,6 +293,7 @@ def _decode(key, examples, count, geometry, path):
         f'differ; the first {sizes.total()} are, height x width: {common}')
 
   def finish():
-    return {'labels': labels, 'sizes': dict(sizes.most_common(_SIZES))}, b''
+    return key, {'labels': labels,
+                 'sizes': dict(sizes.most_common(_SIZES))}, b''
 
-  return cache.write(key, (count, *shape), 'uint8', shaped(), finish)
+  return cache.write((count, *shape), 'uint8', shaped(), finish)
