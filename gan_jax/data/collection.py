@@ -140,9 +140,8 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
   bad = entry.notes['refused']
   check(bad)  # the entry may have been made under another rule
   refused = {path for path, _ in bad}
-  labels = label(
-      [file.path for file in files if file.path not in refused],
-      [path for path, _ in bad])
+  labels = label([file.path for file in files if file.path not in refused],
+                 [path for path, _ in bad])
   return make_source(
       entry.images, labels.values, labels.num_classes, **labels.described(),
       name=os.path.basename(root) or 'folder', fingerprint=entry.fingerprint,

@@ -68,7 +68,7 @@ def labels_of(labels: str, paths: list, refused: list, where: Callable,
                                   table.columns[0])
   guessed = [file for file, *_ in table.rows if not files.has_path(file)]
   said = [f'{len(guessed):,} files in it are named without folder or suffix, '
-          f'first {some(guessed, 1)}'] if guessed else []
+          f"first '{printable(guessed[0])}'"] if guessed else []
   return found._replace(notices=(*said, *found.notices)).of(
       slice(0, len(paths)))
 

@@ -47,7 +47,7 @@ def labels(info: DataInfo, count: int, label: Any) -> np.ndarray:
     found = {value: class_of(value, info.class_names, info.classes)
              for value in set(given.ravel().tolist())}
   except DataError as e:
-    raise RequestError(f'label={e} of {info.name}') from e
+    raise RequestError(f'label={e}') from e
   return np.broadcast_to(np.array([
       found[value] for value in given.ravel().tolist()], np.int32), (count,))
 
