@@ -11,6 +11,9 @@ et al. 2018, https://arxiv.org/abs/1801.04406), and Adam's rate is 1e-3: with
 DCGAN's 2e-4 there were stripes after 660 steps.
 
 Departures: a quarter of DCGAN's width and half of its batch, for two CPU cores.
+
+Measured on one busy core of a Xeon, 1 s a step: solid bodies after 260 steps,
+not yet told apart as balls, cubes and rings. The 3,000 steps have not been run.
 """
 
 from gan_jax.config import recipe
