@@ -150,6 +150,8 @@ NUMBERS = {
                            'loss.label_smoothing': 0.1},
     ('xray', 'size=128'): {'data.resize': (128, 128)},
     ('solids', ''): _ADAM | {
+        'gen_optimizer.learning_rate': 1e-3,
+        'disc_optimizer.learning_rate': 1e-3,
         'data.name': 'solids', 'batch_size': 32, 'generator.width': 16,
         'penalties.0.name': 'r1', 'penalties.0.weight': 10.0,
         'discriminator.norm': 'none'},
