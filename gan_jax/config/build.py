@@ -13,8 +13,7 @@ from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
 from gan_jax.config import durations, rules
 from gan_jax.config.keys import CHOICES, NUMBERS
-from gan_jax.data.columns import blocks_of
-from gan_jax.data.prepare import Source
+from gan_jax.data.prepare import Source, blocks_of
 from gan_jax.game.optimizers import make_optimizer
 from gan_jax.game.rules import Game
 from gan_jax.losses import Loss

@@ -7,7 +7,6 @@ mode in units of four standard deviations.
 """
 
 import warnings
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from gan_jax.base.errors import DataError
 from gan_jax.data.blocks import package
 from gan_jax.data.files import printable, some
 from gan_jax.data.pipeline import random_bits
+from gan_jax.data.prepare import Column
 
 _MODES, _LEAST = 10, 0.005  # modes at most; the share of the numbers in one
 _PRIOR = 0.001  # of the Dirichlet process: few modes
@@ -24,39 +24,6 @@ _BOUND = 0.99
 _FITTED = 10_000  # numbers that the mixture is fitted to
 _FEW = 10  # different whole numbers that are categories
 _MANY = 1000  # different texts that are none
-
-
-class Column(NamedTuple):
-  """A column of a table.
-
-  name: its header.
-  kind: 'category', 'integer' or 'number'.
-  values: of a category, None for a missing one.
-  modes: (mean, standard deviation) of each; 'missing' in place of the last
-    where numbers are missing.
-  low, high, decimals: of the numbers in the table; what is generated is
-    clipped and rounded to these.
-  """
-  name: str
-  kind: str
-  values: tuple = ()
-  modes: tuple = ()
-  low: float = 0.0
-  high: float = 0.0
-  decimals: int = 0
-
-  @property
-  def blocks(self) -> tuple:
-    """Parts of the vector: ('number', 1), ('choice', n)."""
-    if self.kind == 'category':
-      return (('choice', len(self.values)),)
-    return ('number', 1), ('choice', len(self.modes))
-
-
-def blocks_of(columns) -> tuple:
-  """Parts of the vectors of a table, in order."""
-  return tuple(block for column in columns
-               for block in Column(*column).blocks)
 
 
 def fit(frame: pd.DataFrame, categories: tuple, where: str) -> tuple:

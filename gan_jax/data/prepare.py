@@ -24,6 +24,39 @@ class LabelColumn(NamedTuple):
   high: float = 1.0
 
 
+class Column(NamedTuple):
+  """A column of a table.
+
+  name: its header.
+  kind: 'category', 'integer' or 'number'.
+  values: of a category, None for a missing one.
+  modes: (mean, standard deviation) of each; 'missing' in place of the last
+    where numbers are missing.
+  low, high, decimals: of the numbers in the table; what is generated is
+    clipped and rounded to these.
+  """
+  name: str
+  kind: str
+  values: tuple = ()
+  modes: tuple = ()
+  low: float = 0.0
+  high: float = 0.0
+  decimals: int = 0
+
+  @property
+  def blocks(self) -> tuple:
+    """Parts of the vector: ('number', 1), ('choice', n)."""
+    if self.kind == 'category':
+      return (('choice', len(self.values)),)
+    return ('number', 1), ('choice', len(self.modes))
+
+
+def blocks_of(columns) -> tuple:
+  """Parts of the vectors of a table, in order."""
+  return tuple(block for column in columns
+               for block in Column(*column).blocks)
+
+
 class Source(NamedTuple):
   """A data set with random access.
 
@@ -45,7 +78,7 @@ class Source(NamedTuple):
   units: (low, high) that -1 and 1 of float images, volumes and signals stand
     for; () for bytes and vectors.
   rate: of signals, in Hz, 0 if unknown.
-  columns: of a table, each a `columns.Column`; () for other vectors.
+  columns: of a table, each a `Column`; () for other vectors.
   """
   images: Any
   labels: np.ndarray

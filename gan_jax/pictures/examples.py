@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_jax.base.examples import kind_of
-from gan_jax.pictures import images, plots, signals
+from gan_jax.pictures import images, plots, signals, tables
 
 _LETTERS = 32  # the width of a picture, in heights of its letters
 _LARGEST = 128  # pixels of an image on a contact sheet
@@ -19,15 +19,15 @@ _SIDE, _WIDE = 600, 840  # pixels of a sheet, and of one with names
 _LINE = 128  # grey, between the slices of a volume
 
 
-def sheet(examples, columns=0, *, rate=0.0, names=(), real=None):
+def sheet(examples, columns=0, *, rate=0.0, names=(), real=None, table=()):
   """Draws examples of any kind as one picture.
 
   Images are a grid. Volumes too, of their three middle slices side by side:
   axial, coronal and sagittal, across the first, second and third axis; ONE
   volume is a grid of all its slices across the first axis. Signals are tiles of
   waveform and spectrogram, see `signals.draw`. A line below says what is seen
-  of volumes and signals. Vectors are a scatter plot. What is not shown of many
-  channels, `channels_shown` says.
+  of volumes and signals. Vectors are a scatter plot, tables the distributions
+  of their columns. What is not shown of many channels, `channels_shown` says.
 
   Args:
     examples: uint8 or float32 in [-1, 1], of one of `base.examples.KINDS`, N of
@@ -36,6 +36,7 @@ def sheet(examples, columns=0, *, rate=0.0, names=(), real=None):
     rate: of signals, in Hz; 0 if unknown.
     names: of the rows, drawn on their left; () for none.
     real: vectors, drawn paler below; other kinds ignore them.
+    table: columns of vectors that are rows of a table, see `tables.draw`.
 
   Returns:
     uint8 [H', W', C'], C' in (1, 3, 4).
@@ -43,7 +44,8 @@ def sheet(examples, columns=0, *, rate=0.0, names=(), real=None):
   examples = np.asarray(examples)
   shape = examples.shape[1:]
   if (kind := kind_of(shape)) == 'vectors':
-    return plots.scatter(examples, real=real)
+    return (tables.draw(examples, table, real) if table else
+            plots.scatter(examples, real=real))
   if names:
     starts = range(columns, len(examples), columns)
     return contact_sheet(np.split(examples, starts), names, columns=columns,

@@ -139,7 +139,8 @@ class Evaluator:
       real = np.asarray(real[order])
     return pictures.sheet(
         self._sampler.finish(started), run.config['sample_grid'][1],
-        rate=run.info.rate, names=grid_names(run), real=real)
+        rate=run.info.rate, names=grid_names(run), real=real,
+        table=run.info.columns)
 
   def draw(self, average, start: int, stop: int):
     """Generates (examples, labels or None) of positions start to stop - 1.

@@ -177,9 +177,11 @@ def _chunks(images, rows):
 
 
 def contact_sheet(source, title: str) -> np.ndarray:
-  """Examples, a row for each of up to twenty classes; a scatter for vectors."""
+  """Examples, a row for each of up to twenty classes; vectors are plotted."""
   if (kind := kind_of(source.images.shape[1:])) == 'vectors':
     rows = _sample(len(source.images), _POINTS)
+    if source.columns:
+      return pictures.sheet(source.images[rows], table=source.columns)
     labels = source.labels[rows]
     # A colour of its own for those without a label.
     labels = np.where(labels < 0, source.num_classes, labels)
@@ -229,6 +231,8 @@ def describe(source, values: Mapping) -> dict:
       'without_label': (len(source.labels) - len(known) if source.num_classes
                         else 0),
       'label_columns': label_columns(source), 'sizes': sizes,
+      'columns': [{'name': c.name, 'kind': c.kind, 'values': len(c.values),
+                   'modes': len(c.modes)} for c in source.columns],
       'values': {key: np.round(value, 6).tolist() if np.ndim(value) else value
                  for key, value in values.items()},
       'duplicates': duplicates(source.images),

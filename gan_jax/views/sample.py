@@ -15,6 +15,7 @@ from gan_jax.base.errors import RequestError
 from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import write_file
 from gan_jax.data import values
+from gan_jax.data.columns import decode
 from gan_jax.data.label_values import to_users
 from gan_jax.data.prepare import LabelColumn
 from gan_jax.game import sampling
@@ -34,8 +35,9 @@ def sample(folder: str, out: str, *, count: int | None = None,
     out: F.png (one sheet), F.gif (frames), F.npz (images [N, ...] and labels
       [N] with class_names, or label vectors [N, L] with label_columns; units
       and rate, where known), F.tif (pages), F.wav (signals, one after the
-      other), or a folder for one file per example: PNG, WAV, or NPY where
-      neither holds the numbers. Numbers are in the units of the data.
+      other), F.csv (rows of a table), or a folder for one file per example:
+      PNG, WAV, or NPY where neither holds the numbers. Numbers are in the units
+      of the data.
     count: examples, or paths when interpolating; by default 64, or as many as
       `labels` has rows.
     label: of all examples, see `asked.labels`; by default as in the data.
@@ -96,9 +98,12 @@ def _forms(info) -> dict[str, str]:
   kind, channels = kind_of(info.image_shape), info.image_shape[-1]
   picture = kind == 'images' and channels in (1, 3, 4) and not info.units
   sound = kind == 'signals' and _hertz(info.rate)
-  forms = {'.png': 'a plot of the points' if kind == 'vectors' else 'one sheet'}
+  forms = {'.png': 'plots of the columns' if info.columns else
+           'a plot of the points' if kind == 'vectors' else 'one sheet'}
   if kind != 'vectors':
     forms['.gif'] = 'frames'
+  if info.columns:
+    forms['.csv'] = 'the rows'
   forms['.npz'] = 'the numbers'
   if picture or kind == 'images' and channels == 1:
     forms['.tif'] = 'pages'
@@ -135,7 +140,10 @@ def _write(out, info, examples, labels, interpolate):
   suffix, form = _suffix(out), _forms(info)['']
   numbers = values.in_units(examples, info.units)
   if suffix == '.png':
-    data = pictures.png(pictures.sheet(examples, interpolate, rate=info.rate))
+    data = pictures.png(pictures.sheet(examples, interpolate, rate=info.rate,
+                                       table=info.columns))
+  elif suffix == '.csv':
+    data = decode(examples, info.columns).to_csv(index=False).encode()
   elif suffix == '.gif':
     data = pictures.gif(map(partial(pictures.sheet, rate=info.rate),
                             _frames(examples, interpolate)))

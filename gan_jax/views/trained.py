@@ -14,6 +14,7 @@ from gan_jax.base.errors import RequestError
 from gan_jax.base.files import read_rows
 from gan_jax.config.experiment import game_of_run, initial_state
 from gan_jax.data import values
+from gan_jax.data.columns import decode
 from gan_jax.evaluators.score import Score
 from gan_jax.game import sampling
 from gan_jax.game.state import TrainState, pack
@@ -89,11 +90,12 @@ class Trained:
       label: of all examples, or for each; by default as in the data, see
         `labels`.
       dtype: 'data' for what the data have: uint8, float32 in info.units where
-        these are known, vectors float32. 'stored' for floats in [-1, 1] instead
-        of units. 'float32' for floats in config['image_range'].
+        these are known, vectors float32, of a table a DataFrame. 'stored' for
+        floats in [-1, 1] instead of units, and the vectors of a table.
+        'float32' for floats in config['image_range'].
 
     Returns:
-      [N, *info.image_shape], see `base.examples.KINDS`.
+      [N, *info.image_shape], see `base.examples.KINDS`, or N rows.
 
     Raises:
       RequestError: z of another size, no such label, values that are not
@@ -114,7 +116,11 @@ class Trained:
                                    floats=dtype == 'float32')
     except SamplesError as e:
       raise RequestError(f'{self.folder}: {e}') from e
-    return values.in_units(found, self.info.units if dtype == 'data' else ())
+    if dtype != 'data':
+      return found
+    if self.info.columns:
+      return decode(found, self.info.columns)
+    return values.in_units(found, self.info.units)
 
   @cached_property
   def function(self) -> Callable:

@@ -5,6 +5,7 @@ import shutil
 
 import kinds
 import numpy as np
+import pandas as pd
 import pytest
 import tiny
 from untrained import write_run
@@ -17,9 +18,13 @@ def made_run(tmp_path_factory):
   cgan: grey, conditional, of the classes 0, 1, 2; bees: of nine bees to one
   ant; patients: of label vectors, '0' from 20 to 80, and '1'; plain: the same
   without labels; sigmoid: with images in [0, 1]; colour: 9 x 9 x 4 without
-  labels; ring: vectors; and those of `kinds.DATA`, signals with classes.
+  labels; ring: vectors; table: the columns x and kind; and those of
+  `kinds.DATA`, signals with classes.
   """
   base = tmp_path_factory.mktemp('runs')
+  rows = pd.DataFrame({'x': np.linspace(0, 3, 40).round(1),
+                       'kind': ['a', 'b', None, 'b'] * 10})
+  rows.to_csv(base / 'rows.csv', index=False)
   grey = tiny.write_images(base / 'grey.npz')
   colour = tiny.write_images(base / 'colour.npz', size=9, channels=4, classes=0)
   patients = tiny.write_images(base / 'patients.npz', labels=np.column_stack([
@@ -37,6 +42,9 @@ def made_run(tmp_path_factory):
           key: plain[key] | dict(conditioning='onehot')
           for key in ('generator', 'discriminator')}),
       'sigmoid': plain | dict(image_range=(0.0, 1.0)),
+      'table': tiny.config('', data=dict(
+          name='table', path=str(base / 'rows.csv')),
+          generator=dict(name='table.Generator', widths=(8,))),
       'ring': tiny.config('', data=dict(name='ring', num_examples=80)),
       **{name: plain | dict(data=data) for name, data in kinds.DATA.items()}}
   configs['signals'] |= {key: configs['cgan'][key]

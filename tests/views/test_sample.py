@@ -7,6 +7,7 @@ import shutil
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io.wavfile
 import tiny
@@ -324,3 +325,23 @@ def test_sampling_needs_no_data(runs, tmp_path):
     assert said.startswith('10 images of step 4')
   finally:
     os.rename(tmp_path / 'gone.npz', config['data']['path'])
+
+
+def test_rows_of_a_table(made_run, tmp_path):
+  """A CSV with the columns, types and values of the data."""
+  pytest.importorskip('sklearn')
+  run = str(made_run('table'))
+  said = write_samples(run, str(tmp_path / 'a.csv'), count=30)
+  assert said.startswith('30 vectors')
+  rows = pd.read_csv(tmp_path / 'a.csv')
+  assert list(rows) == ['x', 'kind'] and len(rows) == 30
+  assert rows['x'].between(0, 3).all()
+  assert (rows['x'] * 10 == (rows['x'] * 10).round()).all()
+  assert set(rows['kind'].dropna()) <= {'a', 'b'}
+  pd.testing.assert_frame_equal(
+      Trained(run).sample(30), rows, check_dtype=False)
+  write_samples(run, str(tmp_path / 'a.png'), count=30)
+  with pytest.raises(RequestError, match=r'F.csv \(the rows\)'):
+    write_samples(run, str(tmp_path / 'a.gif'))
+  with pytest.raises(RequestError, match='this run can give'):
+    write_samples(str(made_run('ring')), str(tmp_path / 'a.csv'))

@@ -1,0 +1,100 @@
+"""Tables as pictures: how the values of each column are spread."""
+
+import math
+
+import numpy as np
+from matplotlib import ticker
+
+from gan_jax.data.prepare import Column
+from gan_jax.pictures import plots
+
+_ACROSS, _MOST = 3, 24  # plots in a row; columns that are drawn
+_BINS, _BARS = 40, 10  # of a number; most frequent categories
+_TALL = 0.02, 0.98  # quantiles of the real numbers that set the scale
+_NAMES = ('real', 'generated')
+
+
+def draw(examples, columns, real=None):
+  """Distributions of the columns of a table, generated over real.
+
+  Of each column with numbers a histogram, of each other one the shares of its
+  most frequent values; the title says how many are missing. Of more than 24
+  columns the first ones.
+
+  Args:
+    examples: float32 [N, D], see `data.columns.encode`.
+    columns: of the table, each a `data.prepare.Column`.
+    real: float32 [M, D], or None: then `examples` are drawn alone.
+
+  Returns:
+    uint8 [H', W', 3].
+  """
+  from gan_jax.data.columns import decode  # imports pandas, for 0.3 s
+  sides = {name: decode(x, columns) for name, x in zip(
+      _NAMES, (real, examples), strict=True) if x is not None}
+  if len(sides) == 1:
+    sides = {'': sides['generated']}
+  shown = [Column(*column) for column in columns[:_MOST]]
+  across = min(_ACROSS, len(shown))
+  rows = math.ceil(len(shown) / across)
+  drawn = plots.figure(max(600, 330 * across), 60 + 270 * rows)
+  drawn.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+  places = drawn.subplots(rows, across, squeeze=False).ravel()
+  for axes, column in zip(places, shown, strict=False):
+    values = {name: frame[column.name] for name, frame in sides.items()}
+    missing = [f'{100 * x.isna().mean():.0f} %' for x in values.values()]
+    (_categories if column.kind == 'category' else _numbers)(
+        axes, {name: x.dropna() for name, x in values.items()})
+    title = column.name if len(column.name) <= 24 else column.name[:21] + '...'
+    if any(x.isna().any() for x in values.values()):
+      title += f' (missing: {", ".join(missing)})'
+    plots.dress(axes, size=9, title=title, grid='y')
+    axes.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
+  for axes in places[len(shown):]:
+    axes.remove()
+  if len(sides) > 1:
+    plots.legend(places[0], size=8)
+  return plots.pixels(drawn)
+
+
+def _numbers(axes, values):
+  values = {name: x.to_numpy(np.float64) for name, x in values.items()}
+  first = next(iter(values.values()))
+  if not len(first):
+    return
+  low, high = np.quantile(first, _TALL)
+  margin = 0.15 * (high - low) or 0.5
+  edges = np.linspace(max(first.min(), low - margin),
+                      min(first.max(), high + margin) + 1e-9, _BINS + 1)
+  axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
+  for (name, x), how in zip(values.items(), _looks(len(values)), strict=True):
+    share = np.histogram(x, edges)[0] / max(1, len(x))
+    axes.stairs(share, edges, label=name, **how)
+
+
+def _categories(axes, values):
+  first = next(iter(values.values()))
+  kept = first.value_counts().index[:_BARS].tolist()
+  if not any(isinstance(value, str) for value in kept):
+    kept.sort()  # numbers in their order
+  place, width = np.arange(len(kept)), 0.8 / len(values)
+  for i, ((name, x), colour) in enumerate(zip(
+      values.items(), _colours(len(values)), strict=True)):
+    share = [float((x == value).mean()) if len(x) else 0.0 for value in kept]
+    axes.bar(place + (i - (len(values) - 1) / 2) * width, share, width,
+             color=colour, label=name)
+  names = [str(value) for value in kept]
+  axes.set_xticks(place, [n if len(n) <= 10 else n[:8] + '..' for n in names],
+                  rotation=30 if len(kept) > 4 else 0, parse_math=False)
+
+
+def _looks(count):
+  real, fake = plots.FAINT, plots.COLOURS[1]
+  if count == 1:
+    return [dict(fill=True, color=plots.COLOURS[0])]
+  return [dict(fill=True, color=real, alpha=0.6),
+          dict(color=fake, linewidth=1.6)]
+
+
+def _colours(count):
+  return [plots.COLOURS[0]] if count == 1 else [plots.FAINT, plots.COLOURS[1]]
