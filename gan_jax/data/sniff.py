@@ -11,6 +11,7 @@ from gan_jax.data.files import list_folder, printable
 
 SUFFIXES = ('.png', '.apng', '.jpg', '.jpeg', '.jpe', '.jfif', '.webp', '.gif',
             '.bmp', '.dib', '.tif', '.tiff', '.ppm', '.pgm', '.pbm', '.pnm')
+SOUNDS = ('.wav', '.flac', '.ogg', '.oga', '.opus', '.mp3', '.aif', '.aiff')
 _IMAGES = (b'\x89PNG\r\n\x1a\n', b'\xff\xd8\xff', b'GIF8', b'II*\0', b'MM\0*')
 _LOOKED_AT = 1000  # files of a folder
 
@@ -34,6 +35,13 @@ def is_image(path, suffix='') -> bool:
 def _is_image(start) -> bool:
   return start.startswith(_IMAGES) or (
       start[:4] == b'RIFF' and start[8:12] == b'WEBP')
+
+
+def is_audio(path, suffix='') -> bool:
+  """Whether a file is named as a recording, or is one."""
+  start = head(path, 16)
+  return suffix in SOUNDS or start.startswith((b'fLaC', b'OggS')) or (
+      start[:4] == b'RIFF' and start[8:12] == b'WAVE')
 
 
 def is_dicom(path, suffix='') -> bool:
@@ -89,10 +97,11 @@ def _of_folder(path) -> str:
       full = os.path.join(place, name)
       if is_image(full, suffix):
         return 'folder'
-      found.append('dicom' if is_dicom(full, suffix) else kind_of(full))
+      found.append('dicom' if is_dicom(full, suffix) else 'audio' if
+                   is_audio(full, suffix) else kind_of(full))
     if len(found) >= _LOOKED_AT:
       break
-  return next((kind for kind in ('dicom', 'parquet', 'webdataset')
+  return next((kind for kind in ('dicom', 'audio', 'parquet', 'webdataset')
                if kind in found), '')
 
 

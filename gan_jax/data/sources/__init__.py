@@ -11,6 +11,7 @@ their files.
 
 from gan_jax.data.sources.archives import webdataset, zip
 from gan_jax.data.sources.arrays import fashion_mnist, idx, mnist, mnist10k, npz
+from gan_jax.data.sources.audio import audio
 from gan_jax.data.sources.auto import auto
 from gan_jax.data.sources.dicom import dicom
 from gan_jax.data.sources.folder import folder
@@ -27,7 +28,7 @@ from gan_jax.data.sources.synthetic import (
 from gan_jax.data.sources.table import table
 from gan_jax.data.sources.tfds import tfds
 
-__all__ = ['auto', 'dicom', 'fashion_mnist', 'folder', 'grid', 'hdf5', 'idx',
-           'lmdb', 'mnist', 'mnist10k', 'noise', 'npy', 'npz', 'parquet',
+__all__ = ['audio', 'auto', 'dicom', 'fashion_mnist', 'folder', 'grid',
+           'hdf5', 'idx', 'lmdb', 'mnist', 'mnist10k', 'noise', 'npy', 'npz', 'parquet',
            'ring', 'solids', 'stacked_mnist', 'table', 'tfds', 'tones',
            'webdataset', 'zip']

@@ -19,8 +19,8 @@ def auto(*, path, image_key='', label_key='', label_index=-1, labels='',
   """The set that a file or folder holds: its content decides, not its suffix.
 
   One of `folder`, `zip`, `webdataset`, `hdf5`, `parquet`, `lmdb`, `dicom`,
-  `table`, `npy`, `npz`, `idx` and `tfds`, with those of the arguments that are
-  given.
+  `audio`, `table`, `npy`, `npz`, `idx` and `tfds`, with those of the arguments
+  that are given.
 
   Args:
     path: a file or folder.

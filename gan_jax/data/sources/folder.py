@@ -89,9 +89,14 @@ def check_folder(path, kind='folder') -> str:
   return root
 
 
-def load(root, files, labels, label_key, split, *, notices, **more) -> Source:
-  """The images of a folder's files; arguments as of `folder`."""
-  def read(name):
+def load(root, files, labels, label_key, split, *, notices, read=None, of=str,
+         geometry=Geometry(), **more) -> Source:
+  """The examples of a folder's files; arguments as of `folder`.
+
+  read: name of an example -> its bytes, by default those of the file.
+  of: name of an example -> the file that has its label.
+  """
+  def read_file(name):
     with open(os.path.join(root, name), 'rb') as file:
       return file.read()
 
@@ -111,7 +116,8 @@ def load(root, files, labels, label_key, split, *, notices, **more) -> Source:
     if labels == 'folders' and (said := _stylegan(root)):
       return Labels(notices=(said,))
     try:
-      return labels_of(labels, paths, [*refused, *left], where, text,
+      return labels_of(labels, list(map(of, paths)),
+                       [*map(of, refused), *map(of, left)], where, text,
                        label_key)
     except DataError as error:
       raise DataError(str(error) if repr(root)[1:-1] in str(error) else
@@ -125,7 +131,8 @@ def load(root, files, labels, label_key, split, *, notices, **more) -> Source:
       left = sorted({file.path for file in files}.difference(taken))
     taken = set(taken)
     files, notices = [f for f in files if f.path in taken], [*notices, *said]
-  return collection.load(root, files, read, label, notices=notices, **more)
+  return collection.load(root, files, read or read_file, label,
+                         notices=notices, geometry=geometry, **more)
 
 
 def _counts(others) -> str:

@@ -34,7 +34,7 @@ class _Rows(NamedTuple):
   channels_first: bool = False
 
 
-class _Codec(NamedTuple):
+class Codec(NamedTuple):
   """Bytes of a row <-> an example; see `collection.Form`."""
   shape: tuple  # of an example as stored
   dtype: np.dtype
@@ -212,7 +212,7 @@ def _load(path, rows, where, labels, label_key, label_index, layout,
 
   notices = (['channels came first, [N, C, H, W]: turned']
              if rows.channels_first else [])
-  codec = _Codec(stored, dtype, rows.channels_first, kind)
+  codec = Codec(stored, dtype, rows.channels_first, kind)
   example = codec.example(bytes(math.prod(stored) * dtype.itemsize))
   return collection.load(
       path, files, contents, label, listed_at=listed_at, notices=notices,

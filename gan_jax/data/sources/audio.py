@@ -1,0 +1,97 @@
+"""Recordings as signals."""
+
+import collections
+import os
+import time
+
+from gan_jax.base.errors import DataError
+from gan_jax.data import sniff
+from gan_jax.data.blocks import package
+from gan_jax.data.collection import File, Form, Reading
+from gan_jax.data.files import reason
+from gan_jax.data.prepare import Source
+from gan_jax.data.sources.folder import check_folder, find, load
+from gan_jax.data.sources.rows import Codec
+from gan_jax.data.values import Scale
+
+
+def audio(*, path, length=16384, first_only=False, mono=True, labels='folders',
+          label_key='', split='', reading=Reading(), scale=Scale()) -> Source:
+  """The recordings below a folder, cut into pieces, float32 [N, length, C].
+
+  WAV, FLAC, OGG, MP3 and AIFF, found by suffix or content. A rest shorter than
+  a piece is left out, unless it is all there is: then silence follows it.
+
+  Args:
+    path: the folder.
+    length: samples of a piece; WaveGAN's 16,384 are a second at 16,000 Hz.
+    first_only: only the first piece of each, as of spoken words.
+    mono: the mean of the channels; otherwise all need equally many.
+    labels: as of `folder`; the label of a recording is that of its pieces.
+    label_key: as of `folder`.
+    split: as of `folder`.
+    reading: as of `folder`.
+    scale: value_range=(-0.1, 0.1) makes quiet recordings louder.
+
+  Raises:
+    DataError: soundfile is not installed, or a problem of the files, such as
+      several rates.
+  """
+  root = check_folder(path, 'audio')
+  if length < 2:
+    raise DataError(f'length={length}: must be 2 samples or more')
+  library = package('soundfile', 'audio')
+  listed_at = time.time_ns()
+  files, others, notices = find(root, sniff.is_audio)
+  if not files:
+    sniff.refuse(root, 'audio')
+    raise DataError(f'{root!r}: no recording among its {others.total():,} '
+                    f'files; their suffixes are {" ".join(sniff.SOUNDS)}')
+  heads = [_head(library, root, file) for file in files]
+  rates = collections.Counter(h.samplerate for h in heads if h)
+  channels = {h.channels for h in heads if h}
+  for what, found in (('rates', rates), ('numbers of channels', channels)):
+    if len(found) > 1 and (what == 'rates' or not mono):
+      raise DataError(f'{root!r}: recordings of {len(found)} {what} '
+                      f'({", ".join(f"{x:,}" for x in sorted(found))}): '
+                      f'convert them to one' + ', or use mono=True' * (
+                          what != 'rates'))
+  pieces, places, short = [], {}, 0
+  for file, head in zip(files, heads, strict=True):
+    count = max(1, head.frames // length) if head and not first_only else 1
+    short += bool(head) and head.frames < length
+    for i in range(count):
+      name = f'{file.path}@{i}'
+      places[name] = file.path, i * length
+      pieces.append(file._replace(path=name))
+  if short:
+    notices.append(f'{short:,} of {len(files):,} recordings are shorter than '
+                   f'{length:,} samples: silence follows them')
+  width = 1 if mono or not channels else max(channels)
+
+  def read(name):
+    file, start = places[name]
+    try:
+      with library.SoundFile(os.path.join(root, file)) as sound:
+        sound.seek(start)
+        found = sound.read(length, 'float32', always_2d=True, fill_value=0)
+    except (OSError, RuntimeError) as error:
+      raise OSError(0, f'damaged: {reason(error)}') from error
+    return (found.mean(1, keepdims=True) if mono else found).astype(
+        '<f4').tobytes()
+
+  codec = Codec((length, width), '<f4', False, 'signals')
+  form = Form(codec, codec.shape, ('audio', length, mono),
+              float(max(rates, default=0)))
+  return load(root, pieces, labels, label_key, split, listed_at=listed_at,
+              reading=reading, scale=scale, notices=notices, form=form,
+              read=read, of=lambda name: places[name][0])
+
+
+def _head(library, root, file: File):
+  """Rate, channels and length of a recording; None of one that is damaged."""
+  try:
+    head = library.info(os.path.join(root, file.path))
+    return head if head.frames else None
+  except (OSError, RuntimeError):
+    return None
