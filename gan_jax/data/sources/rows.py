@@ -42,11 +42,13 @@ class Codec(NamedTuple):
   kind: str  # of `base.examples.KINDS`
 
   def example(self, data):
+    """Numbers as they are stored, [H, W, C] or of another kind."""
     array = np.frombuffer(data, self.dtype).reshape(self.shape)
     array = np.moveaxis(array, 0, -1) if self.channels_first else array
     return Layout().arranged(array[None], self.kind)[0]
 
   def read_header(self, data):
+    """Of images, their size."""
     height, width, channels = self.example(data).shape if (
         self.kind == 'images') else (0, 0, 0)
     return images.Header(height, width, channels == 3, (), self.numbers(),
@@ -59,9 +61,11 @@ class Codec(NamedTuple):
     return 'bytes' if self.dtype == np.uint8 else 'array'
 
   def span(self, data):
+    """Smallest and largest number."""
     return images.span_of(self.numbers(), self.example(data))
 
   def decode(self, data, black, white, dtype):
+    """Numbers of 0..255."""
     return values.scaled(self.example(data), black, white, dtype)
 
 
