@@ -30,5 +30,5 @@ from gan_jax.data.sources.tfds import tfds
 
 __all__ = ['audio', 'auto', 'dicom', 'fashion_mnist', 'folder', 'grid',
            'hdf5', 'idx', 'lmdb', 'mnist', 'mnist10k', 'noise', 'npy', 'npz',
-           'parquet', 'ring', 'solids', 'stacked_mnist', 'table', 'tfds', 'tones',
-           'webdataset', 'zip']
+           'parquet', 'ring', 'solids', 'stacked_mnist', 'table', 'tfds',
+           'tones', 'webdataset', 'zip']
