@@ -57,7 +57,11 @@ class Stored:
       rows = np.arange(*index.indices(len(self)))
     else:
       rows = np.asarray(index)
-      rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+      if rows.dtype == bool and rows.shape == (len(self),):
+        rows = np.flatnonzero(rows)
+      elif rows.dtype.kind not in 'iu' and rows.size or rows.ndim != 1:
+        raise IndexError(f'rows {rows.dtype} {list(rows.shape)}')
+      rows = rows.astype(np.int64)
     rows = np.where(rows < 0, rows + len(self), rows)
     if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
       raise IndexError(f'rows {rows.min()} to {rows.max()} of {len(self)}')
@@ -114,7 +118,7 @@ def read(key: str, with_manifest=False) -> Entry | None:
       (folder / 'manifest').stat()
     return Entry(images, entry['fingerprint'], entry['notes'],
                  str(folder / 'manifest'), key)
-  except (OSError, ValueError, KeyError, TypeError):
+  except (OSError, EOFError, ValueError, KeyError, TypeError):
     return None
 
 

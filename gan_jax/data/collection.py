@@ -107,11 +107,13 @@ class Form(NamedTuple):
   shape: of an example that is no image, else ().
   options: of the reader, on which its numbers depend.
   rate: of signals, in Hz.
+  member: which array or column of the file is read.
   """
   codec: object = images
   shape: tuple = ()
   options: tuple = ()
   rate: float = 0.0
+  member: str = ''
 
 
 def load(root: str, files: list[File], read: Callable, label: Callable, *,
@@ -157,7 +159,7 @@ def _entry(root, files, read, geometry, check, listed_at, scale,
   """Finds the cache entry by dates, else by contents, else decodes."""
   index = os.path.join(cache.root(), 'folders', cache.key_of(
       images.DECODER, os.path.realpath(root), tuple(geometry), tuple(scale),
-      form.options, _RANGES) + '.json')
+      form.options, form.member, _RANGES) + '.json')
   state = _hash(file[:4] for file in files)
   try:
     with open(index) as file:
@@ -182,11 +184,13 @@ class _Plan(NamedTuple):
   """How the images of a set are decoded, once all headers are known.
 
   geometry: with its number of channels.
+  channels: that the user asked for, 0 for none.
   shape: (N, ...) of the examples.
   ranges: {kind of numbers: (black, white)}.
   said: what is to be said of them.
   """
   geometry: images.Geometry
+  channels: int
   shape: tuple
   dtype: str
   ranges: dict
@@ -197,8 +201,8 @@ class _Plan(NamedTuple):
     """Whether it would be the same plan with an image of this header."""
     return bool(self.form.shape) or (
         header.kind in ('bytes', *self.ranges)
-        and (header.channels or (3 if header.colour else 1))
-        <= self.geometry.channels
+        and (self.channels or (header.channels or (
+            3 if header.colour else 1)) <= self.geometry.channels)
         and self.geometry.size(*header[:2]) == self.shape[1:3])
 
   def decode(self, record, data):
@@ -319,7 +323,7 @@ class _Work:
     else:
       geometry, shape = _settle(self._root, [r.header for r in good], geometry)
     ranges, said = _ranges(self._root, good, self._scale.value_range)
-    return _Plan(geometry, (len(self._files), *shape),
+    return _Plan(geometry, self._geometry.channels, (len(self._files), *shape),
                  dtype_of(kind, self._scale), ranges, said, form)
 
   def _key(self):

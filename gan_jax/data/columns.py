@@ -84,9 +84,12 @@ def _number(name, series, whole, where):
   known = series.dropna().to_numpy(np.float64)
   if not np.isfinite(known).all():
     raise DataError(f"{where}: column '{printable(str(name))}' holds Inf")
+  # As many as the numbers have, or nine significant ones of their spread.
+  spread = known.std()
+  most = max(1, 9 - int(np.floor(np.log10(spread))))
   decimals = 0 if whole else next(
-      (n for n in range(1, 10) if np.allclose(
-          known, known.round(n), rtol=0, atol=1e-12)), 15)
+      (n for n in range(1, most) if np.allclose(
+          known, known.round(n), rtol=0, atol=1e-9 * spread)), most)
   modes = _mixture(known)
   if len(known) < len(series):
     modes = *modes, 'missing'

@@ -206,9 +206,12 @@ def of_numbers(array, names: Sequence[str], where: str) -> Labels:
   a thing is not there or is.
 
   Raises:
-    DataError: a column is the same everywhere, so that it tells nothing.
+    DataError: a column is the same everywhere, so that it tells nothing, or
+      numbers that are not finite.
   """
   array, names = np.asarray(array, np.float64), list(map(printable, names))
+  if not np.isfinite(array).all():
+    raise DataError(f'{where}: labels that are not finite, as 1e400 would be')
   signs = np.isin(array, (-1, 1)).all() and (array < 0).any()
   array = (array + 1) / 2 if signs else array
   flags = np.isin(array, (0, 1)).all(0)

@@ -36,7 +36,8 @@ class Selection(NamedTuple):
   classes: those to keep, by their names or numbers, () for all. Labels and
     num_classes stay the same.
   holdout: share of the examples kept from training, chosen by a hash of their
-    content: an image stays on its side when others come or go. One of each
+    content: an image stays on its side when others come or go. Slices of one
+    volume and pieces of one recording may come to both sides. One of each
     class is always trained on.
   labelled: share of each class whose labels are kept, one at least, chosen by
     the same hash; the others get the label -1.

@@ -157,7 +157,7 @@ _FEW = 16  # channels of a recording
 
 def _doubts(shape) -> str:
   """Why a shape may be none of images, with what says what it is; or ''."""
-  if len(shape) == 1:
+  if len(shape) < 2:
     return ': are these the labels?'
   if len(shape) == 2:
     side = math.isqrt(shape[1])
@@ -178,6 +178,9 @@ def _doubts(shape) -> str:
       return (f' look like signals [N, T, C] of {shape[2]} channels, such as '
               f"an ECG: say holds='signals', or 'images' for [N, H, W]")
     return ''
+  if shape[3] > _FEW and shape[2] != shape[3]:
+    return (f": say holds='volumes' for [N, D, H, W], or holds='images' for "
+            f'images of {shape[3]} channels')
   square = shape[2] == shape[3] > 4
   if square and shape[1] >= shape[2]:
     return (f" look like volumes [N, D, H, W]: say holds='volumes', or "

@@ -242,6 +242,9 @@ def phase_shuffle(x, examples, radius: int, layer: int):
   passes. It is seeded by the upper bits of the example's sum of absolute
   values, which rounding hardly changes, so that N devices agree with one.
   """
+  if not 0 <= radius < x.shape[1]:
+    raise ValueError(f'phase_shuffle={radius} of {x.shape[1]} places: must be '
+                     f'0 or more, and less than these')
   size = jnp.sum(jnp.abs(examples.astype(jnp.float32)),
                  tuple(range(1, examples.ndim)))
   number = lax.bitcast_convert_type(lax.stop_gradient(size), jnp.int32) >> 12

@@ -39,7 +39,8 @@ _SCHEDULED = ('gen_optimizer', 'disc_optimizer', 'penalties', 'augment',
 _ELSEWHERE = tuple(f'data.{key}' for key in (
     'resident_limit', 'path', 'folder', 'data_dir', 'on_bad_image', 'max_bad'))
 # Fields of DataInfo that networks and readers depend on.
-_SHAPES = ('image_shape', 'num_classes', 'classes', 'label_columns')
+_SHAPES = ('image_shape', 'num_classes', 'classes', 'label_columns', 'units',
+           'columns')
 
 # A forked worker inherits the open lock; outliving a killed run it would hold
 # the workdir for nobody. Closing its copy does not release the run's lock.

@@ -147,6 +147,10 @@ def _stablehlo(run):
 
 def onnx_of(run):
   """(bytes, words), once its images are those of `run.function`."""
+  if run.info.columns:
+    raise RequestError(
+        f'{run.folder}: the random choices of a table cannot be converted to '
+        f'ONNX, which a folder holds too: give F.stablehlo or F.safetensors')
   jax2onnx, onnx, onnxruntime = converter()
   # All that traces comes before the converter, which patches JAX meanwhile.
   function, inputs = run.function, _inputs(run, 'batch')

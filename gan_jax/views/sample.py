@@ -37,7 +37,7 @@ def sample(folder: str, out: str, *, count: int | None = None,
       and rate, where known), F.tif (pages), F.wav (signals, one after the
       other), F.csv (rows of a table), or a folder for one file per example:
       PNG, WAV, or NPY where neither holds the numbers. Numbers are in the units
-      of the data.
+      of the data, but for WAV, whose loudest is the largest of the units.
     count: examples, or paths when interpolating; by default 64, or as many as
       `labels` has rows.
     label: of all examples, see `asked.labels`; by default as in the data.
@@ -81,7 +81,8 @@ def sample(folder: str, out: str, *, count: int | None = None,
     _write(out, info, examples, labels, interpolate)
   except OSError as e:
     raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
-  said = [f'{len(examples)} {kind_of(info.image_shape)} of step {run.step} in '
+  kind = 'rows' if info.columns else kind_of(info.image_shape)
+  said = [f'{len(examples)} {kind} of step {run.step} in '
           f'{out}', how]
   if _suffix(out) in ('.png', '.gif'):
     said.append(pictures.channels_shown(info.image_shape))

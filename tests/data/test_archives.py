@@ -4,6 +4,8 @@ import gzip
 import json
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -154,6 +156,33 @@ def test_gzipped_shards_are_read_in_place(tmp_path):
   fails('0.tar.gz', call=lambda: sets.webdataset(path=one))
   one.write_bytes(gzip.compress(b'text'))
   fails('tar file', call=lambda: sets.webdataset(path=one))
+
+
+def test_a_skipped_image_leaves_the_numbers_of_classes(tmp_path):
+  tarred(tmp_path / 'a.tar', {
+      'a.png': b'damaged', 'a.cls': b'ant', 'b.png': encoded(PIXELS[0]),
+      'b.cls': b'bee', 'c.png': encoded(PIXELS[1]), 'c.cls': b'cat'})
+  source = sets.webdataset(path=tmp_path, on_bad_image='skip', max_bad=0.5)
+  assert source.class_names == ('ant', 'bee', 'cat')
+  assert source.labels.tolist() == [1, 2]
+
+
+def test_more_shards_than_can_be_open(tmp_path):
+  for i in range(80):
+    tarred(tmp_path / f'{i:02}.tar', {'a.png': encoded(PIXELS[i % 6])})
+  code = (f'import resource; resource.setrlimit(resource.RLIMIT_NOFILE, '
+          f'(60, 60)); from gan_jax.data import sources; '
+          f'print(len(sources.webdataset(path={str(tmp_path)!r}).images))')
+  done = subprocess.run([sys.executable, '-c', code], capture_output=True,
+                        text=True, check=False)
+  assert done.stdout == '80\n', done.stderr
+
+
+def test_labels_that_are_no_labels(tmp_path):
+  tarred(tmp_path / 'a.tar', {'a.png': encoded(GREY),
+                              'a.json': b'{"label": [0, 1]}'})
+  fails('a.json', '[0, 1]', "label_key='none'",
+        call=lambda: sets.webdataset(path=tmp_path))
 
 
 def test_bad_tars(tmp_path):

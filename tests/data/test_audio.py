@@ -5,6 +5,8 @@ import pytest
 import sets
 from arrays import fails, load
 
+from gan_jax.data import images
+
 soundfile = pytest.importorskip('soundfile')
 
 SOUND = np.random.default_rng(0).uniform(-1, 1, (250, 2)).astype(np.float32)
@@ -68,6 +70,13 @@ def test_bad_recordings(root):
   assert len(source.images) == 2
   fails('length=1', call=lambda: sets.audio(path=root, length=1))
   fails('use data=audio', call=lambda: sets.folder(path=root))
+
+
+def test_a_long_recording_is_read_in_pieces(root, monkeypatch):
+  put(root, 'a.wav', np.tile(SOUND, (40, 1)))
+  monkeypatch.setattr(images, 'MAX_BYTES', 10_000)
+  assert (root / 'a.wav').stat().st_size > 30_000
+  assert len(sets.audio(path=root, length=100).images) == 100
 
 
 def test_other_folders(root):

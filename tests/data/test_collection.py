@@ -147,6 +147,29 @@ def test_changes_in_words(root):
       "1 file removed: 'a.png'", "1 file changed: 'b.png'"]
 
 
+def test_rows_that_are_read_one_by_one(root):
+  array = np.arange(60, dtype=np.uint8).reshape(10, 2, 3)
+  np.save(root / 'a.npy', array)
+  rows = cache.Stored(root / 'a.npy')
+  assert (len(rows), rows.shape, rows.nbytes) == (10, (10, 2, 3), 60)
+  for index in (3, -1, np.int8(-1), slice(None), slice(7, 2, -2), [], (..., 1),
+                [1, 1, 9, -10], np.array([1], np.uint8), (slice(2), 0),
+                np.arange(10) % 3 == 0):
+    np.testing.assert_array_equal(rows[index], array[index])
+  np.testing.assert_array_equal(np.asarray(rows), array)
+  for index in (10, -11, [0, 10], [1.5], np.ones(9, bool), [[1]]):
+    with pytest.raises(IndexError):
+      rows[index]
+
+
+def test_an_empty_file_in_the_cache_is_replaced(root):
+  put(root / 'a.png', encoded(GREY))
+  folder(path=root)
+  for path in pathlib.Path(cache.root(), 'data').glob('*/images.npy'):
+    path.write_bytes(b'')
+  np.testing.assert_array_equal(folder(path=root).images[0, ..., 0], GREY)
+
+
 def test_one_pass_gives_what_two_passes_give(root, monkeypatch):
   for i in range(300):
     put(root / f'{i:03d}.png', encoded(np.roll(NOISE, i, 0)))

@@ -243,6 +243,17 @@ def test_plain_files_are_as_pillow_decodes_them(form, mode):
     np.testing.assert_array_equal(codec.decode(other), codec.decode(data))
 
 
+@pytest.mark.parametrize('progressive', [False, True])
+def test_a_jpeg_that_is_cut_off_is_damaged(progressive):
+  """The library makes grey of what is missing."""
+  data = encoded(NOISE, 'JPEG', progressive=progressive)
+  scan = data.index(b'\xff\xda')
+  for size in (scan + 200, (scan + len(data)) // 2, len(data) - 2):
+    codec.read_header(data[:size])
+    with pytest.raises(codec.BadImageError, match='truncated'):
+      codec.decode(data[:size])
+
+
 def test_deep_grey_is_as_pillow_decodes_it():
   deep = (NOISE[..., 0].astype(np.uint16) << 8) + NOISE[..., 1]
   data = encoded(deep)

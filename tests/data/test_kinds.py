@@ -15,7 +15,8 @@ SIGNALS = np.random.default_rng(1).uniform(-1, 1, (6, 40)).astype(np.float32)
 
 @pytest.mark.parametrize('shape, holds, kind', [
     ((9, 8, 8), 'auto', 'images'), ((9, 8, 8, 3), 'auto', 'images'),
-    ((9, 28, 28, 28), 'images', 'images'),
+    ((9, 28, 28, 28), 'images', 'images'), ((9, 40, 64, 8), 'auto', 'images'),
+    ((9, 40, 64, 48), 'images', 'images'),
     ((9, 80, 2000), 'auto', 'images'),  # spectrograms
     ((9, 28, 28, 28), 'volumes', 'volumes'),
     ((9, 8, 8, 8, 1), 'auto', 'volumes'),
@@ -26,6 +27,8 @@ def test_kinds_of_arrays(shape, holds, kind):
 
 
 @pytest.mark.parametrize('shape, holds, words', [
+    ((), 'auto', ['labels']), ((9, 240, 240, 155), 'auto', ["'volumes'"]),
+    ((9, 40, 64, 48), 'auto', ["'volumes'", "'images'", '48 channels']),
     ((9, 8), 'images', ['[N, H, W]']), ((9, 8, 8), 'volumes', ['[N, D, H, W]']),
     ((9, 12, 5000), 'signals', ['[N, C, T]', 'transpose(0, 2, 1)']),
     ((9, 8, 8), 'vectors', ['[N, D]']), ((9, 0), 'vectors', ['no numbers'])])

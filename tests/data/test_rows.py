@@ -1,5 +1,7 @@
 """Images in HDF5 and npy: pixels, labels, and what is refused."""
 
+import os
+
 import numpy as np
 import pytest
 import sets
@@ -42,6 +44,23 @@ def test_layouts_and_numbers_of_hdf5(tmp_path):
   source = sets.hdf5(path=path)
   np.testing.assert_array_equal(source.images, 255 * (many[:, :5, :5] > 99))
   assert source.class_names == ('a', 'b', 'c')
+
+
+def test_arrays_of_one_file_are_not_mixed_up(tmp_path):
+  """They have one path, size and date, and the second start trusts these."""
+  path = hdf5(tmp_path / 'a.h5', a=PIXELS, b=PIXELS[::-1])
+  os.utime(path, (0, 0))
+  for key, wanted in (('a', PIXELS), ('b', PIXELS[::-1]), ('a', PIXELS)):
+    np.testing.assert_array_equal(
+        sets.hdf5(path=path, image_key=key).images, wanted)
+
+
+def test_bytes_after_an_array_are_no_damage(tmp_path):
+  np.save(tmp_path / 'a.npy', PIXELS)
+  with open(tmp_path / 'a.npy', 'ab') as file:
+    file.write(b'more')
+  np.testing.assert_array_equal(sets.npy(path=tmp_path / 'a.npy').images,
+                                PIXELS)
 
 
 def test_slices_of_volumes(tmp_path):

@@ -125,7 +125,20 @@ def test_bad_tables(tmp_path, frame, options, words):
   fails(*words, call=lambda: load(name='table', path=path, **options))
 
 
+def test_small_numbers_keep_their_digits(tmp_path):
+  frame = pd.DataFrame({'x': RNG.normal(0, 1e-15, 300), 'y': RNG.normal(
+      1e6, 1e5, 300).round(2)})
+  frame.loc[0] = 0.5e-15, 1e6 + 0.25
+  source = sources.table(path=written(tmp_path, frame))
+  back = tables.decode(source.images, source.columns)
+  assert source.columns[1].decimals == 2
+  near = (np.abs(source.images[:, 0]) < 0.98)
+  np.testing.assert_allclose(back['x'][near].astype(float), frame['x'][near],
+                             atol=1e-20)
+
+
 @pytest.mark.parametrize('content, words', [
+    (b'a,b,c\n' + b'0,0.5,x,\n' * 20, ['more cells', 'separator']),
     (b'', ['empty']), (b'a,b\n1,2\n1,2,3,4\n', ['line 3']),
     (b'\x89PNG\r\n\x1a\n\0\0\0\0', ['neither CSV nor parquet']),
     (b'PAR1' + bytes(40), ['parquet']),

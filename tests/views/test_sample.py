@@ -332,7 +332,7 @@ def test_rows_of_a_table(made_run, tmp_path):
   pytest.importorskip('sklearn')
   run = str(made_run('table'))
   said = write_samples(run, str(tmp_path / 'a.csv'), count=30)
-  assert said.startswith('30 vectors')
+  assert said.startswith('30 rows')
   rows = pd.read_csv(tmp_path / 'a.csv')
   assert list(rows) == ['x', 'kind'] and len(rows) == 30
   assert rows['x'].between(0, 3).all()

@@ -136,9 +136,11 @@ class _Zip:
       # without its lock. A header of 30 bytes, a name and extras come first.
       file = self._archive.fp.fileno()
       head = os.pread(file, 30, info.header_offset)
+      if len(head) < 30 or head[:4] != b'PK\3\4':
+        raise zipfile.BadZipFile('it is not where the archive says')
       skipped = sum(struct.unpack('<HH', head[26:30]))
       data = os.pread(file, info.file_size, info.header_offset + 30 + skipped)
-      if head[:4] != b'PK\3\4' or zlib.crc32(data) != info.CRC:
+      if zlib.crc32(data) != info.CRC:
         raise zipfile.BadZipFile('its checksum is another')
       return data
 
@@ -171,16 +173,8 @@ def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
       sniff.refuse(root, 'webdataset')
       raise DataError(f'{root!r}: no .tar file in this folder')
   places, files, texts = {}, [], {}
-  with contextlib.ExitStack() as stack:
-    for path in shards:
-      _list_shard(stack.enter_context(_Shard(path)), label_key, places, files,
-                  texts)
-    return _load_shards(root, shards, label_key, places, files, texts,
-                        listed_at=listed_at, reading=reading, scale=scale,
-                        geometry=geometry)
-
-
-def _load_shards(root, shards, label_key, places, files, texts, **more):
+  for path in shards:
+    _list_shard(_Shard(path), label_key, places, files, texts)
   if not files:
     raise DataError(f'{root!r}: no image in its {len(shards):,} tar files')
 
@@ -192,56 +186,69 @@ def _load_shards(root, shards, label_key, places, files, texts, **more):
       raise OSError(0, 'damaged or truncated') from error
 
   def label(paths, refused):
-    del refused
-    found = {name: texts.get(_key(name)) for name in paths}
-    missing = [name for name, text in found.items() if text is None]
+    missing = [name for name in paths if _key(name) not in texts]
     if label_key == 'none' or not label_key and len(missing) == len(paths):
       return Labels()
     if missing:
       raise DataError(f'{root!r}: {len(missing):,} of {len(paths):,} images '
                       f"have no label, first '{printable(missing[0])}'; "
                       f"label_key='none' ignores labels")
-    return of_texts(found.values(), repr(root))
+    # Refused images count, so that a class keeps its number without them.
+    named = [_key(name) for name in (*paths, *refused)]
+    return of_texts([texts[key] for key in named if key in texts],
+                    repr(root)).of(slice(0, len(paths)))
 
-  return collection.load(root, files, read, label, notices=[], **more)
+  return collection.load(root, files, read, label, listed_at=listed_at,
+                         reading=reading, scale=scale, geometry=geometry,
+                         notices=[])
 
 
 class _Shard:
-  """A tar file, gzipped or not, of which any part can be read."""
+  """A tar file, gzipped or not, of which any part can be read.
+
+  Open only while it is read, as a set may have more than can be open.
+  """
 
   def __init__(self, path):
     self.path, self._lock = check_file(path), threading.Lock()
+    self._unzipped = None
     if sniff.head(self.path, 2) != b'\x1f\x8b':
-      self._file = open(self.path, 'rb')
       self.size = os.path.getsize(self.path)
       return
     library = package('indexed_gzip', 'webdataset')
     with one_error(self.path, 'gzipped tar file'):
-      self._file = library.IndexedGzipFile(self.path)
-      self._file.build_full_index()
-      self.size = self._file.seek(0, os.SEEK_END)
-      self._file.seek(0)
+      self._unzipped = library.IndexedGzipFile(self.path, drop_handles=True)
+      self._unzipped.build_full_index()
+      self.size = self._unzipped.seek(0, os.SEEK_END)
 
-  def __enter__(self):
-    return self
-
-  def __exit__(self, *_):
-    self._file.close()
+  @contextlib.contextmanager
+  def _opened(self):
+    with one_error(self.path, 'tar file'):
+      if self._unzipped is None:
+        with open(self.path, 'rb') as file:
+          yield file
+      else:
+        with self._lock:
+          self._unzipped.seek(0)
+          yield self._unzipped
 
   def read(self, offset, size) -> bytes:
     """A part; DataError if it cannot be had."""
-    with self._lock, one_error(self.path, 'tar file'):
-      self._file.seek(offset)
-      return self._file.read(size)
+    with self._opened() as file:
+      file.seek(offset)
+      return file.read(size)
 
+  @contextlib.contextmanager
   def archive(self):
     """The open tar file; DataError if it is none."""
-    with one_error(self.path, 'tar file'):
+    with self._opened() as file:
       try:
-        return tarfile.open(fileobj=self._file, mode='r:')
+        archive = tarfile.open(fileobj=file, mode='r:')
       except tarfile.ReadError:
         sniff.refuse(self.path, 'webdataset')
         raise
+      with archive:
+        yield archive
 
 
 def _list_shard(shard, label_key, places, files, texts):
@@ -249,34 +256,38 @@ def _list_shard(shard, label_key, places, files, texts):
   path = shard.path
   status, base, end = os.stat(path), os.path.basename(path), 0
   with shard.archive() as archive:
-    with one_error(path, 'tar file'):
-      for member in archive:
-        end = member.offset_data + member.size
-        if not member.isfile():
-          continue
-        if _leaves(member.name):
-          raise DataError(f"{path!r}: '{printable(member.name)}' leads out of "
-                          f'the archive; write it again')
-        name = f'{base}/{member.name}'
-        suffix = name[len(_key(name)) + 1:].lower()
-        if _is_image(name):
-          ends = member.offset_data + member.size
-          places[name] = shard, member.offset_data, member.size
-          files.append(collection.File(
-              name, member.size, status.st_mtime_ns, status.st_ctime_ns,
-              'truncated' if ends > shard.size else ''))
-        elif suffix == (label_key or 'cls') and member.size < 1000:
-          text = archive.extractfile(member).read().decode()
-          texts[_key(name)] = text.strip()
-        elif suffix == 'json' and member.size < _MAX_LABELS:
-          found = json.loads(archive.extractfile(member).read())
-          value = found.get(label_key or 'label') if isinstance(
-              found, dict) else None
-          if isinstance(value, list) and all(
-              isinstance(part, str) for part in value):
-            value = '|'.join(value) or NOTHING
-          if isinstance(value, int | float | str):
-            texts.setdefault(_key(name), str(value))
+    for member in archive:
+      end = member.offset_data + member.size
+      if not member.isfile():
+        continue
+      if _leaves(member.name):
+        raise DataError(f"{path!r}: '{printable(member.name)}' leads out of "
+                        f'the archive; write it again')
+      name = f'{base}/{member.name}'
+      suffix = name[len(_key(name)) + 1:].lower()
+      if _is_image(name):
+        ends = member.offset_data + member.size
+        places[name] = shard, member.offset_data, member.size
+        files.append(collection.File(
+            name, member.size, status.st_mtime_ns, status.st_ctime_ns,
+            'truncated' if ends > shard.size else ''))
+      elif suffix == (label_key or 'cls') and member.size < 1000:
+        text = archive.extractfile(member).read().decode()
+        texts[_key(name)] = text.strip()
+      elif suffix == 'json' and member.size < _MAX_LABELS:
+        found = json.loads(archive.extractfile(member).read())
+        value = found.get(label_key or 'label') if isinstance(
+            found, dict) else None
+        if isinstance(value, list) and all(
+            isinstance(part, str) for part in value):
+          value = '|'.join(value) or NOTHING
+        if value is not None and not isinstance(value, int | float | str):
+          raise DataError(
+              f"{path!r}: '{printable(member.name)}' has the label "
+              f'{printable(str(value))[:80]}; a number, text or a list of '
+              f"texts is needed; label_key='none' ignores labels")
+        if value is not None:
+          texts.setdefault(_key(name), str(value))
   if -end // 512 * -512 >= shard.size:  # a block of zeros should follow
     raise DataError(f'{path!r}: truncated, as its end is not marked: download '
                     f'or write it again')

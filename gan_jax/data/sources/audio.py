@@ -63,7 +63,8 @@ def audio(*, path, length=16384, first_only=False, mono=True, labels='folders',
     for i in range(count):
       name = f'{file.path}@{i}'
       places[name] = file.path, i * length
-      pieces.append(file._replace(path=name))
+      pieces.append(file._replace(path=name, size=min(
+          file.size, 4 * length * (head.channels if head else 1))))
   if short:
     notices.append(f'{short:,} of {len(files):,} recordings are shorter than '
                    f'{length:,} samples: silence follows them')

@@ -5,6 +5,7 @@ import json
 import os
 import threading
 import time
+from functools import partial
 
 import numpy as np
 
@@ -57,15 +58,15 @@ def parquet(*, path, split='', image_key='', label_key='', reading=Reading(),
   root = os.path.abspath(os.path.expanduser(os.fspath(path)))
   shards, notices = _shards(root, split)
   listed_at = time.time_ns()
-  with contextlib.ExitStack() as stack:
-    table = _Table(root, image_key, label_key)
-    for shard in shards:
-      table.add(shard, stack)
-    if not table.files:
-      raise DataError(f'{root!r}: no rows')
-    return collection.load(
-        root, table.files, table.read, table.label, listed_at=listed_at,
-        reading=reading, scale=scale, geometry=geometry, notices=notices)
+  table = _Table(root, image_key, label_key)
+  for shard in shards:
+    table.add(shard)
+  if not table.files:
+    raise DataError(f'{root!r}: no rows')
+  return collection.load(
+      root, table.files, table.read, table.label, listed_at=listed_at,
+      reading=reading, scale=scale, geometry=geometry, notices=notices,
+      form=collection.Form(member=table.image_key))
 
 
 class _Table:
@@ -77,36 +78,46 @@ class _Table:
     self._keys, self._names, self._places, self._labels = None, {}, {}, {}
     self.files = []
 
-  def add(self, shard, stack):
-    """Opens a file, until the stack is left."""
+  @property
+  def image_key(self) -> str:
+    """The column of the images."""
+    return self._keys[0]
+
+  def add(self, shard):
+    """Reads the labels of a file."""
     if sniff.head(shard, 4) != b'PAR1':
       sniff.refuse(shard, 'parquet')
     with one_error(shard, 'parquet file'):
       # With a buffer, pages are read, not whole groups of rows.
-      table = stack.enter_context(self._pq.ParquetFile(
-          shard, buffer_size=1 << 20))
-      schema, meta = table.schema_arrow, table.metadata
-      check_declared(sum(meta.row_group(i).total_byte_size
-                         for i in range(meta.num_row_groups)), shard)
-      check_declared(meta.num_rows * 1000, shard)
-      if not self._keys:
-        self._keys = _columns(self._root, schema, *self._wanted)
-        self._names = {key: _class_names(schema, key) for key in self._keys[1]}
-      image_key, label_keys = self._keys
-      for key in (image_key, *label_keys):
-        if key not in schema.names:
-          raise DataError(f'{shard!r}: no column {key!r}; it has '
-                          f'{schema.names}')
-      for key in label_keys:
-        self._labels.setdefault(key, []).extend(
-            table.read(columns=[key])[key].to_pylist())
+      open_table = partial(self._pq.ParquetFile, shard, buffer_size=1 << 20)
+      with open_table() as table:
+        count = self._add(shard, table)
+    column = _Column(open_table, self.image_key)
     status, base = os.stat(shard), os.path.basename(shard)
-    column = _Column(table, image_key)
-    for i in range(meta.num_rows):
+    for i in range(count):
       name = f'{base} row {i}'
       self._places[name] = column, i, len(self.files)
       self.files.append(collection.File(name, 0, status.st_mtime_ns,
                                         status.st_ctime_ns))
+
+  def _add(self, shard, table) -> int:
+    """Checks an open file and takes its labels; returns how many rows."""
+    schema, meta = table.schema_arrow, table.metadata
+    check_declared(sum(meta.row_group(i).total_byte_size
+                       for i in range(meta.num_row_groups)), shard)
+    check_declared(meta.num_rows * 1000, shard)
+    if not self._keys:
+      self._keys = _columns(self._root, schema, *self._wanted)
+      self._names = {key: _class_names(schema, key) for key in self._keys[1]}
+    image_key, label_keys = self._keys
+    for key in (image_key, *label_keys):
+      if key not in schema.names:
+        raise DataError(f'{shard!r}: no column {key!r}; it has '
+                        f'{schema.names}')
+    for key in label_keys:
+      self._labels.setdefault(key, []).extend(
+          table.read(columns=[key])[key].to_pylist())
+    return meta.num_rows
 
   def read(self, name):
     """Bytes of an image; OSError if there are none."""
@@ -120,33 +131,40 @@ class _Table:
 
   def label(self, paths, refused):
     """Labels of the images that could be read, see `collection.load`."""
-    del refused
-    rows = [self._places[name][2] for name in paths]
+    # Refused rows count, so that a class keeps its number without them.
+    more = [name for name in refused if all(
+        values[self._places[name][2]] is not None
+        for values in self._labels.values())]
+    rows = [self._places[name][2] for name in (*paths, *more)]
     return _labels_of({key: [values[row] for row in rows]
                        for key, values in self._labels.items()},
-                      self._names, self._root)
+                      self._names, self._root).of(slice(0, len(paths)))
 
 
 class _Column:
   """A column, read in order: a group of rows may be larger than memory."""
 
-  def __init__(self, table, key):
-    self._table, self._key, self._next = table, key, None
+  def __init__(self, open_table, key):
+    self._open, self._key, self._next = open_table, key, None
     self.blocks = Blocks(_ROWS, self._read)
 
   def _read(self, start, stop):
     del stop
     if self._next is None or start < self._next:
-      self._batches = self._table.iter_batches(_ROWS, columns=[self._key])
-      self._next, self._left = 0, []
+      self._batches, self._next, self._left = self._read_batches(), 0, []
     rows = []
     while self._next <= start:  # batches end with groups of rows
       rows = self._left
-      while len(rows) < _ROWS and (batch := next(self._batches, None)):
+      # One row more, so that a file is closed once all is read.
+      while len(rows) <= _ROWS and (batch := next(self._batches, None)):
         rows += batch.column(0).to_pylist()
       rows, self._left = rows[:_ROWS], rows[_ROWS:]
       self._next += _ROWS
     return rows
+
+  def _read_batches(self):
+    with self._open() as table:
+      yield from table.iter_batches(_ROWS, columns=[self._key])
 
 
 def _shards(root, split):

@@ -90,7 +90,7 @@ def npy(*, path, labels='', label_index=-1, layout=Layout(), reading=Reading(),
     # Not mapped: its pages would count as memory of the process.
     each = max(1, math.prod(array.shape[1:]))
     row = Blocks(_block_of(each * array.itemsize), lambda start, stop: (
-        np.fromfile(path, array.dtype, (stop - start) * each,
+        np.fromfile(path, array.dtype, (min(stop, len(array)) - start) * each,
                     offset=array.offset + start * each * array.itemsize)
         .reshape(-1, *array.shape[1:]))).__getitem__
   rows = _Rows(array.shape, array.dtype, row)
@@ -222,5 +222,6 @@ def _load(path, rows, where, labels, label_key, label_index, layout,
       path, files, contents, label, listed_at=listed_at, notices=notices,
       form=collection.Form(
           codec, () if kind == 'images' else example.shape,
-          (stored, dtype.str, rows.channels_first, *layout), layout.rate),
+          (stored, dtype.str, rows.channels_first, *layout), layout.rate,
+          where),
       **more)

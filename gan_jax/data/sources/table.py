@@ -38,7 +38,7 @@ def table(*, path, columns: tuple[str, ...] = (),
   if absent := [n for n in (*columns, *categories) if n not in named]:
     raise DataError(f'{where}: no column {absent[0]!r}; it has '
                     f'{some(named, 9)}')
-  frame = frame[list(columns)] if columns else frame
+  frame = frame[list(dict.fromkeys(columns))] if columns else frame
   if len(frame) < _LEAST:
     raise DataError(f'{where}: {len(frame)} rows; {_LEAST} are needed')
   found, said = fit(frame, tuple(categories), where)
@@ -69,4 +69,7 @@ def _read(path):
                           skipinitialspace=True)
     except pd.errors.ParserError as error:
       raise DataError(f'{path!r}: {printable(str(error))}') from error
+  if not isinstance(frame.index, pd.RangeIndex):
+    raise DataError(f'{path!r}: its rows have more cells than its first line '
+                    f'has names, such as a separator at their end')
   return frame
