@@ -32,7 +32,7 @@ from gan_jax.data.prepare import Source, dtype_of, make_source
 _LISTED = 20  # bad files in one message
 _LOG_FROM = 10_000  # images; without a terminal, fewer show no progress
 _BLOCK = 128  # files whose images are in memory at a time
-_TASK = 8  # of them read by a thread before it takes others
+_TASK = 32  # of them at most are read by a thread before it takes others
 _LOOKED_AT = 20  # unusable files before one that says what the others are
 # A file written within this time of being read might change once more without
 # a new date, where clocks are coarse; git calls it racy.
@@ -422,7 +422,9 @@ def _parallel(function, items, verb) -> Iterator:
         progress(len(items), verb) as bar):
     for start in range(0, len(items), _BLOCK):
       block = items[start:start + _BLOCK]
-      tasks = [block[i:i + _TASK] for i in range(0, len(block), _TASK)]
+      # Many: threads that take turns at small images are slower than one.
+      size = min(_TASK, max(1, _BLOCK // workers))
+      tasks = [block[i:i + size] for i in range(0, len(block), size)]
       for results in pool.map(lambda task: list(map(function, task)), tasks):
         yield from results
         bar.update(len(results))
