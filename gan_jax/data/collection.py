@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -32,7 +33,8 @@ from gan_jax.data.prepare import Source, dtype_of, make_source
 _LISTED = 20  # bad files in one message
 _LOG_FROM = 10_000  # images; without a terminal, fewer show no progress
 _BLOCK = 128  # files whose images are in memory at a time
-_TASK = 32  # of them at most are read by a thread before it takes others
+_TASK = 8  # of them read by a thread before it takes others
+_SMALL = 1 << 15  # bytes of an image
 _LOOKED_AT = 20  # unusable files before one that says what the others are
 # A file written within this time of being read might change once more without
 # a new date, where clocks are coarse; git calls it racy.
@@ -233,6 +235,7 @@ class _Work:
     self._geometry, self._check = geometry, check
     self._scale, self._form = scale, form
     self.records, self._headers = [], {}
+    self._size = sum(file.size for file in files) / len(files)
 
   def at_once(self) -> cache.Entry | None:
     """In one pass; None if the first image does not say what the others are."""
@@ -248,7 +251,8 @@ class _Work:
       return record, plan.decode(record, data) if fits else None
 
     def decoded():
-      for record, found in _parallel(both, self._files, 'decode'):
+      for record, found in _parallel(both, self._files, self._size,
+                                     'decode'):
         if record.header and found is None:
           raise _OtherPlanError
         self.records.append(record)
@@ -262,7 +266,8 @@ class _Work:
   def in_two_passes(self) -> cache.Entry:
     """First all headers and numbers, then the pixels."""
     self.records = [record for record, _ in _parallel(
-        lambda file: (self._examine(file)[0], None), self._files, 'read')]
+        lambda file: (self._examine(file)[0], None), self._files, self._size,
+        'read')]
     good = [record for record in self.records if record.header]
     if not good:
       self._check([(r.file.path, r.problem) for r in self.records])
@@ -272,7 +277,7 @@ class _Work:
     bad = [(r, (None, r.problem, 0)) for r in self.records if not r.header]
     return self._write(plan, itertools.chain(bad, _parallel(
         lambda record: (record, plan.decode(record, self._again(record))),
-        good, 'decode')))
+        good, self._size, 'decode')))
 
   def _examine(self, file):
     """A `_Record`, and the content of the file."""
@@ -414,18 +419,28 @@ def _settle(root, headers, geometry):
   return geometry, (*after.pop(), geometry.channels)
 
 
-def _parallel(function, items, verb) -> Iterator:
-  """`map` in threads with a progress bar; Pillow releases the GIL."""
+def _parallel(function, items, size, verb) -> Iterator:
+  """`map` with a progress bar, in threads where they help.
+
+  size: mean bytes of the items. Threads that take turns at Python's lock are
+    slower than one for small images, unless they wait for the disk.
+  """
   Image.init()  # loads the plug-ins before the threads race for it
-  workers = min(16, os.cpu_count() or 1)
-  with (futures.ThreadPoolExecutor(workers) as pool,
-        progress(len(items), verb) as bar):
+  with progress(len(items), verb) as bar, futures.ThreadPoolExecutor(
+      min(16, os.cpu_count() or 1)) as pool:
+    threads = size > _SMALL
     for start in range(0, len(items), _BLOCK):
       block = items[start:start + _BLOCK]
-      # Many: threads that take turns at small images are slower than one.
-      size = min(_TASK, max(1, _BLOCK // workers))
-      tasks = [block[i:i + size] for i in range(0, len(block), size)]
-      for results in pool.map(lambda task: list(map(function, task)), tasks):
+      before = time.perf_counter(), time.thread_time()
+      if threads:
+        tasks = [block[i:i + _TASK] for i in range(0, len(block), _TASK)]
+        found = pool.map(lambda task: list(map(function, task)), tasks)
+      else:
+        found = [list(map(function, block))]
+        wall, busy = time.perf_counter() - before[0], (
+            time.thread_time() - before[1])
+        threads = busy < wall / 2
+      for results in found:
         yield from results
         bar.update(len(results))
 
