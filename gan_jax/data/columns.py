@@ -32,23 +32,39 @@ def fit(frame: pd.DataFrame, categories: tuple, where: str) -> tuple:
   `categories` are columns whose numbers are names.
 
   Raises:
-    DataError: begins with `where`; a column that is no category and no number.
+    DataError: begins with `where`; columns that are no categories and no
+      numbers, all of them in one message.
   """
-  columns, counted = [], []
+  columns, problems, counted = [], [], []
   for name in frame:
     series = frame[name]
     whole = _is_whole(series)
-    if name not in categories and whole and 2 < series.nunique() <= _FEW:
-      counted.append(name)
-    if (name in categories or name in counted or series.nunique() < 2
-        or not pd.api.types.is_numeric_dtype(series)
-        or pd.api.types.is_bool_dtype(series)
-        or whole and series.nunique() == 2):
-      columns.append(_category(name, series, where))
-    else:
-      columns.append(_number(name, series, whole, where))
+    few = whole and 2 < series.nunique() <= _FEW and name not in categories
+    counted += [name] * few
+    numbers = pd.api.types.is_numeric_dtype(series) and not (
+        few or name in categories or series.nunique() <= 1 + whole
+        or pd.api.types.is_bool_dtype(series))
+    try:
+      columns.append(_number(name, series, whole) if numbers else
+                     _category(name, series, name in categories))
+    except DataError as error:
+      problems.append(f"'{printable(name)}' {error}")
+  if problems:
+    raise DataError(f'{where}: column {"; ".join(problems)}; columns=(...) '
+                    f"takes some, columns=('-NAME',) leaves some out")
   said = [f'whole numbers of {_FEW} values or fewer are categories: '
           f'{some(counted)}'] if counted else []
+  gaps = {name: share for name in frame if (share := frame[name].isna().mean())}
+  if gaps:
+    said.append('values are missing, which is learnt too: ' + ', '.join(
+        f"'{printable(name)}' {100 * share:.2g} %"
+        for name, share in list(gaps.items())[:9])
+                + f' and {len(gaps) - 9} more' * (len(gaps) > 9))
+  rows = [name for name in frame if _is_whole(frame[name]) and (
+      frame[name].diff().iloc[1:] == 1).all()]
+  if rows:
+    said.append(f"{some(rows)} count the rows, which tells nothing: "
+                f"columns=('-{rows[0]}',) leaves that out")
   return tuple(columns), said
 
 
@@ -59,31 +75,45 @@ def _is_whole(series):
   return bool((known == np.floor(known)).all())
 
 
-def _category(name, series, where):
+def _category(name, series, named):
   values = series.dropna().unique().tolist()
   if isinstance(values and values[0], float) and _is_whole(series):
     values = list(map(int, values))
-  texts = sum(isinstance(value, str) for value in values)
-  if 0 < texts < len(values):
+  texts = [value for value in values if isinstance(value, str)]
+  if texts and not named:
+    _check_numbers(series)
+  if 0 < len(texts) < len(values):
     values = list(map(str, values))
-  if len(values) > _MANY or texts > max(2, len(series) / 2):
-    raise DataError(
-        f"{where}: column '{printable(str(name))}' has {len(values):,} "
-        f'different values in {len(series):,} rows, such as '
-        f'{some(values, 3)}: no categories; choose others with columns=(...)')
-  values = sorted(values)
-  if series.isna().any():
-    values.append(None)
-  if not all(isinstance(v, str | int | float | None) for v in values):
-    raise DataError(f"{where}: column '{printable(str(name))}' is of "
-                    f'{series.dtype}: texts and numbers are needed')
-  return Column(str(name), 'category', tuple(values))
+  if len(values) > _MANY or len(texts) > max(2, len(series) / 2):
+    raise DataError(f'has {len(values):,} different values in {len(series):,} '
+                    f'rows, such as {some(list(map(str, values)), 3)}: no '
+                    f'categories')
+  if not all(isinstance(v, str | int | float) for v in values):
+    raise DataError(f'is of {series.dtype}: texts and numbers are needed')
+  return Column(str(name), 'category', tuple(sorted(values)) + (
+      (None,) if series.isna().any() else ()))
 
 
-def _number(name, series, whole, where):
+def _check_numbers(series):
+  """DataError if most of the texts are numbers."""
+  texts = series.dropna().astype(str).str.strip()
+  for read, what in ((texts, ''),
+                     (texts.str.replace(',', '.', regex=False),
+                      ' with a comma: write points')):
+    other = texts[pd.to_numeric(read, errors='coerce').isna()]
+    if len(other) < len(texts) / 5:
+      raise DataError(
+          f'has {len(texts) - len(other):,} numbers{what}' + (
+              f' and {len(other):,} other texts, such as '
+              f'{some(list(other.unique()), 3)} in row {other.index[0] + 1:,}: '
+              f'leave these empty' if len(other) else '')
+          + ', or name it in categories')
+
+
+def _number(name, series, whole):
   known = series.dropna().to_numpy(np.float64)
   if not np.isfinite(known).all():
-    raise DataError(f"{where}: column '{printable(str(name))}' holds Inf")
+    raise DataError('holds Inf')
   # As many as the numbers have, or nine significant ones of their spread.
   spread = known.std()
   most = max(1, 9 - int(np.floor(np.log10(spread))))

@@ -116,6 +116,9 @@ def choose(found: Span, value_range) -> tuple[float, float, str]:
   if value_range == DATA:
     if low == high:
       raise DataError(f"{seen}, all the same: value_range='data' needs two")
+    if kind == 'signal':  # 0 is silence
+      most = max(-low, high)
+      return -most, most, f'{seen}: -{most:g} and {most:g} are the loudest'
     return low, high, f'{seen} are black and white (value_range=data)'
   if kind == 'array':
     return *_of_array(found, seen), ''
@@ -169,9 +172,8 @@ def _of_array(found, seen):
   if -1 - _CLIP <= low <= -0.5 and 0 <= high <= 1 + _CLIP and (
       low < -0.5 - _CLIP or high > 0.5 + _CLIP):
     return -1, 1
-  raise DataError(f'{seen}, not clearly [0, 1] or [-1, 1]: scale to 0..255 and '
-                  f'save as uint8, or say value_range=({_likely(low, high)}), '
-                  f"or 'data'")
+  raise DataError(f'{seen}, not clearly [0, 1] or [-1, 1]: say value_range=('
+                  f"{_likely(low, high)}), or 'data', or save bytes of 0..255")
 
 
 def _of_signal(low, high, seen):

@@ -88,7 +88,7 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
   if min(num_samples, num_real) < 2 or num_real > total:
     raise ValueError(
         f'num_samples={num_samples}, num_real={num_real}: {source.name} has '
-        f'{total} examples in {reference!r}; give 2 to {total}')
+        f'{total} examples in {reference!r}; give num_samples of 2 to {total}')
 
   @functools.cache
   def network():

@@ -78,7 +78,9 @@ def sample(folder: str, out: str, *, count: int | None = None,
     raise RequestError(f'--{e}') from e
   examples = run.images(z, labels, dtype='stored')
   try:
-    _write(out, info, examples, labels, interpolate)
+    # Others have no class, whatever their data have.
+    _write(out, info, examples, labels if run.conditional else None,
+           interpolate)
   except OSError as e:
     raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
   kind = 'rows' if info.columns else kind_of(info.image_shape)
@@ -151,11 +153,15 @@ def _write(out, info, examples, labels, interpolate):
   elif suffix == '.npz':
     more = {key: value for key in ('units', 'rate', 'class_names')
             if (value := getattr(info, key))}
-    if labels.ndim == 2:
+    if labels is None:
+      more.pop('class_names', None)
+    elif labels.ndim == 2:
       columns = [LabelColumn(*column) for column in info.label_columns]
       labels = to_users(labels, columns)
       more['label_columns'] = [column.name for column in columns]
-    data = _saved(np.savez_compressed, images=numbers, labels=labels, **more)
+    if labels is not None:
+      more['labels'] = labels
+    data = _saved(np.savez_compressed, images=numbers, **more)
   elif suffix == '.tif':
     pages = [Image.fromarray(x[..., 0]) if info.units else pictures.pillow(x)
              for x in numbers]
@@ -167,7 +173,8 @@ def _write(out, info, examples, labels, interpolate):
     write = {'PNG files': lambda i: pictures.png(examples[i]),
              'WAV files': lambda i: _wav(examples[i], info.rate),
              'NPY files': lambda i: _saved(np.save, numbers[i])}[form]
-    for i, label in enumerate(labels):
+    for i in range(len(examples)):
+      label = None if labels is None else labels[i]
       name = f'{i:06d}{_said_of(info, label)}.{form[:3].lower()}'
       write_file(os.path.join(out, name), write(i))
     return
@@ -176,7 +183,7 @@ def _write(out, info, examples, labels, interpolate):
 
 def _said_of(info, label) -> str:
   """What the name of a file says of its class."""
-  if np.ndim(label):
+  if label is None or np.ndim(label):
     return ''
   if label < len(info.class_names):
     return '_' + re.sub(r'[^\w.-]+', '_', info.class_names[label])[:80]

@@ -65,6 +65,10 @@ def test_signals_are_floats_with_a_unit(tmp_path):
     np.testing.assert_allclose(source.images[..., 0], SIGNALS, atol=2 / 32768)
   quiet = sets.npz(path=npz(tmp_path, x=SIGNALS / 8), holds='signals')
   assert 'quiet' in quiet.report['notices'][0]
+  whole = sets.npz(path=npz(tmp_path, x=np.array([[0.0, -4, 2]])),
+                   holds='signals', value_range='data')
+  assert whole.units == (-4, 4)
+  np.testing.assert_allclose(whole.images[0, :, 0], [0, -1, 0.5])
   fails('value_range=(-5, 5)', call=lambda: sets.npz(
       path=npz(tmp_path, x=5 * SIGNALS / np.abs(SIGNALS).max()),
       holds='signals'))

@@ -40,7 +40,7 @@ def test_fortran_order():
 
 
 @pytest.mark.parametrize('array, words', [
-    (np.full((2, 3, 3), 7.5), ['7.5..7.5', '[0, 1]', 'uint8']),
+    (np.full((2, 3, 3), 7.5), ['7.5..7.5', '[0, 1]', 'bytes']),
     (np.full((2, 3, 3), -0.2), ['-0.2']),
     (np.array([[[np.nan, 0.0]]]), ['NaN or Inf', 'image 0']),
     (np.array([[[0.0]], [[np.inf]]]), ['NaN or Inf', 'image 1']),

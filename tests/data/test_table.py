@@ -98,8 +98,21 @@ def test_categories(tmp_path):
   assert "'stars'" in source.report['notices'][0]
   pd.testing.assert_frame_equal(
       tables.decode(source.images, source.columns), frame, check_dtype=False)
-  some = sources.table(path=written(tmp_path, frame), columns=('yes', 'stars'))
-  assert [c.name for c in some.columns] == ['yes', 'stars']
+  for given, wanted in ((('yes', 'stars'), ['yes', 'stars']),
+                        (('yes,stars',), ['yes', 'stars']),
+                        (('-code', '-same'), ['stars', 'yes'])):
+    some = sources.table(path=written(tmp_path, frame), columns=given)
+    assert [c.name for c in some.columns] == wanted
+
+
+def test_what_is_said_of_a_table(tmp_path):
+  frame = people()
+  frame.to_csv(tmp_path / 'a.csv')  # with the index, as pandas does it
+  rows, missing = sources.table(path=tmp_path / 'a.csv').report['notices']
+  if 'missing' in rows:
+    rows, missing = missing, rows
+  assert "'Unnamed: 0' count the rows" in rows and '-Unnamed: 0' in rows
+  assert "'cost' 10 %" in missing and "'city' 14 %" in missing
 
 
 def test_parquet_and_auto(tmp_path):
@@ -108,7 +121,8 @@ def test_parquet_and_auto(tmp_path):
   frame.to_parquet(tmp_path / 'a.parquet')
   source = load(name='table', path=str(tmp_path / 'a.parquet'))
   path = written(tmp_path, frame)
-  assert (load(name='auto', path=str(path)).images == source.images).all()
+  for other in (path, tmp_path / 'a.parquet'):
+    assert (load(name='auto', path=str(other)).images == source.images).all()
   assert load(name='table', path=str(path), holdout=0.5).held_out.columns
   fails('data=table', call=lambda: sources.parquet(path=tmp_path / 'a.parquet'))
 
@@ -116,8 +130,14 @@ def test_parquet_and_auto(tmp_path):
 @pytest.mark.parametrize('frame, options, words', [
     (pd.DataFrame({'name': [f'p{i}' for i in range(50)]}), {},
      ["'name'", '50 different values', 'columns=']),
+    (people(50).assign(bmi=['n/k', *map(str, range(48)), '-']), {},
+     ["'bmi' has 48 numbers and 2 other texts", "'n/k'", 'row 1']),
+    (people(50).assign(kg=[f'{i},5' for i in range(50)], name=[
+        f'p{i}' for i in range(50)]), {},
+     ["'kg' has 50 numbers with a comma", "'name' has 50"]),
     (people(5), {}, ['5 rows']),
-    (people(50), {'columns': ('agee',)}, ["no column 'agee'", "'age'"]),
+    (people(50), {'columns': ('agee',)},
+     ["no column 'agee'", 'did you mean "age"']),
     (people(50), {'resize': (4, 4)}, ['vectors', 'resize']),
 ])
 def test_bad_tables(tmp_path, frame, options, words):

@@ -263,7 +263,7 @@ def test_how_inception_resizes_is_asked_for():
     (['--workdir={run}', '--metrics=fid'], 'no such metric'),
     (['--workdir={run}', '--extractor=inceptoin'], 'inception'),
     (['--workdir={run}', '--extractor=random', '--num_samples=90'],
-     'give 2 to 40'),
+     'num_samples of 2 to 40'),
     (['--workdir={run}', '--extractor=random', '--num_samples=12',
       '--metrics=fd,prdc', '--best=fid'], 'there are coverage_random_12_train'),
     (['--images=a.npz', '--reference=b.npz', '--best=fd'], 'need --workdir'),

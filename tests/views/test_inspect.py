@@ -121,8 +121,8 @@ def test_label_vectors_in_words(tmp_path):
       {'name': 'age', 'mean': 40, 'low': 30, 'high': 50}]
   lines = inspect.summary(report, 'out').splitlines()
   at = lines.index('labels:       2 numbers per example')
-  assert lines[at + 1:at + 3] == ['  smiling     75.0 % are 1',
-                                  '  age         mean 40, from 30 to 50']
+  assert lines[at + 1:at + 3] == ['  smiling          75.0 % are 1',
+                                  '  age              mean 40, from 30 to 50']
   assert not any(line.startswith('classes') for line in lines)
   many = report | {'label_columns': 12 * report['label_columns'][:1]}
   assert '  ... 2 more' in inspect.summary(many, 'out').splitlines()

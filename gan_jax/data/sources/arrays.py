@@ -31,8 +31,9 @@ _WRITE = 'write one with numpy.savez_compressed(path, images=..., labels=...)'
 # Names of images and labels that belong together. Training arrays are guessed;
 # the rest only say which labels belong to a given image_key.
 _GUESSED = {'images': 'labels', 'imgs': 'labels', 'image': 'label', 'x': 'y',
-            'data': 'targets', 'x_train': 'y_train',
-            'train_images': 'train_labels', 'arr_0': 'arr_1'}
+            'signals': 'labels', 'volumes': 'labels', 'data': 'targets',
+            'x_train': 'y_train', 'train_images': 'train_labels',
+            'arr_0': 'arr_1'}
 _PARTNERS = _GUESSED | {
     'x_test': 'y_test', 'x_val': 'y_val', 'test_images': 'test_labels',
     'val_images': 'val_labels'}

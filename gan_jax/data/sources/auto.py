@@ -5,8 +5,9 @@ import os
 from gan_jax.base import lookup
 from gan_jax.base.errors import DataError
 from gan_jax.data import sniff
+from gan_jax.data.blocks import package
 from gan_jax.data.collection import Reading
-from gan_jax.data.files import check_file
+from gan_jax.data.files import check_file, one_error
 from gan_jax.data.images import Geometry
 from gan_jax.data.load import PARTS, ROOM, shaped
 from gan_jax.data.prepare import Layout, Source
@@ -42,7 +43,7 @@ def auto(*, path, image_key='', label_key='', label_index=-1, labels='',
   path = os.path.expanduser(os.fspath(path))
   if not os.path.isdir(path):
     check_file(path)
-  name = sniff.kind_of(path) or ('folder' if os.path.isdir(path) else '')
+  name = _kind_of(path) or ('folder' if os.path.isdir(path) else '')
   if not name:
     raise DataError(f'{path!r}: none of the known formats, by its content; say '
                     f'which with data=NAME')
@@ -63,3 +64,14 @@ def auto(*, path, image_key='', label_key='', label_index=-1, labels='',
     source = shaped(source, geometry)
   notices = [f'read as data={name}', *source.report.get('notices', ())]
   return source._replace(report=source.report | {'notices': notices})
+
+
+def _kind_of(path) -> str:
+  name = sniff.kind_of(path)
+  if name != 'parquet' or os.path.isdir(path):
+    return name
+  library = package('pyarrow.parquet', 'parquet')
+  with one_error(path, 'parquet file'):
+    # Encoded images are bytes; what has none is a table of numbers and texts.
+    types = [str(field.type) for field in library.read_schema(path)]
+  return name if any('binary' in kind for kind in types) else 'table'

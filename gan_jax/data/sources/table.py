@@ -3,10 +3,11 @@
 import csv
 import os
 
+from gan_jax.base import lookup
 from gan_jax.base.errors import DataError
 from gan_jax.data import sniff
 from gan_jax.data.blocks import package
-from gan_jax.data.files import check_file, one_error, printable, some
+from gan_jax.data.files import check_file, one_error, printable
 from gan_jax.data.prepare import Source, make_source
 
 _LEAST = 10  # rows
@@ -22,7 +23,7 @@ def table(*, path, columns: tuple[str, ...] = (),
   Args:
     path: the file; of a CSV the first line are the names of its columns,
       separated by comma, semicolon, tab or bar.
-    columns: names of those to take, () for all.
+    columns: names of those to take, () for all; '-NAME' leaves one out.
     categories: names of columns whose numbers are names, such as codes. Texts
       are categories, and whole numbers of ten different values or fewer.
 
@@ -35,10 +36,17 @@ def table(*, path, columns: tuple[str, ...] = (),
   where = repr(path)
   named = list(map(str, frame.columns))
   frame.columns = named
-  if absent := [n for n in (*columns, *categories) if n not in named]:
-    raise DataError(f'{where}: no column {absent[0]!r}; it has '
-                    f'{some(named, 9)}')
-  frame = frame[list(dict.fromkeys(columns))] if columns else frame
+  columns, categories = (_names(given, named) for given in (
+      columns, categories))
+  out = {name[1:] for name in columns if name not in named
+         and name.startswith('-')}
+  kept = [name for name in columns if name.removeprefix('-') not in out]
+  for name in (*kept, *out, *categories):
+    if name not in named:
+      raise DataError(f'{where}: no column {name!r}'
+                      f'{lookup.near(name, named)}')
+  frame = frame[[name for name in dict.fromkeys(kept or named)
+                 if name not in out]]
   if len(frame) < _LEAST:
     raise DataError(f'{where}: {len(frame)} rows; {_LEAST} are needed')
   found, said = fit(frame, tuple(categories), where)
@@ -46,6 +54,12 @@ def table(*, path, columns: tuple[str, ...] = (),
       encode(frame, found), (), 0, columns=found,
       name=os.path.splitext(os.path.basename(path))[0],
       report={'notices': said} if said else {})
+
+
+def _names(given, known) -> list:
+  """A flag may hold several: age,sex."""
+  return [name for text in given for name in (
+      [text] if text in known else text.split(','))]
 
 
 def _read(path):
