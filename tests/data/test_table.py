@@ -167,3 +167,13 @@ def test_bad_files(tmp_path, content, words):
   path = tmp_path / 'a.csv'
   path.write_bytes(content)
   fails(*words, call=lambda: sources.table(path=path))
+
+
+def test_modes_do_not_depend_on_the_unit(tmp_path):
+  x = np.where(RNG.random(2000) < 0.5, RNG.normal(20, 1, 2000),
+               RNG.normal(80, 2, 2000))
+  large, small = (sources.table(path=written(tmp_path, pd.DataFrame(
+      {'x': x * unit}))) for unit in (1, 1e-6))
+  np.testing.assert_allclose(small.images, large.images, atol=1e-4)
+  np.testing.assert_allclose(np.array(small.columns[0].modes) * 1e6,
+                             large.columns[0].modes, rtol=1e-4)
