@@ -1,6 +1,7 @@
 """Labels as users ask for them: names, numbers in their units, CSV files."""
 
 import csv
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from gan_jax.base.errors import DataError, RequestError
 from gan_jax.base.lookup import near
 from gan_jax.config.build import DataInfo
 from gan_jax.data.files import check_file, one_error
-from gan_jax.data.label_values import NOTHING, class_of, to_unit
+from gan_jax.data.label_values import NOTHING, class_of, groups_of, to_unit
 from gan_jax.data.prepare import LabelColumn
 
 TURN = 'turn'
@@ -24,9 +25,9 @@ def labels(info: DataInfo, count: int, label: Any) -> np.ndarray:
     count: of examples.
     label: of classes a name, a number, [count] of these, or 'turn' for all
       classes in turn. Of label vectors text such as 'Mass|Edema' or
-      'age=63,sex=1', {column: number or [count]}, where columns of 0 and 1 may
+      'age=63,sex=M', {column: number or [count]}, where columns of 0 and 1 may
       be left out, [L] or [count, L] numbers in the users' units, or [count]
-      texts.
+      texts. Of 'sex=F' and 'sex=M', of one text, {'sex': 'M'} chooses one.
 
   Returns:
     int32 [count], or float32 [count, L] in [0, 1].
@@ -116,7 +117,14 @@ def _vectors(columns, count, label):
 
 def _filled(columns, label) -> list:
   """Values of all columns; of things that are there or not, 0 if not given."""
-  names = [column.name for column in columns]
+  names, groups = [column.name for column in columns], groups_of(columns)
+  label = _chosen(label, groups)
+  for header, values in groups.items():
+    total = sum(np.asarray(label.get(f'{header}={value}', 0.0), float)
+                for value in values)
+    if not np.allclose(total, 1):
+      raise RequestError(f'label needs one {header}: {" or ".join(values)}, '
+                         f'such as {header}={values[0]}')
   if unknown := [name for name in label if name not in names]:
     raise RequestError(f'label={unknown[0]}: no such column of the labels'
                        + near(unknown[0], names))
@@ -127,17 +135,44 @@ def _filled(columns, label) -> list:
   return [label.get(name, 0.0) for name in names]
 
 
+def _chosen(label, groups) -> dict:
+  """`label` with {'sex': 'M'} as {'sex=M': 1}."""
+  found = {}
+  for name, value in label.items():
+    if name not in groups:
+      found[name] = value
+      continue
+    given, chosen = np.asarray(value, object), groups[name]
+    if wrong := [x for x in given.ravel().tolist() if str(x) not in chosen]:
+      raise RequestError(f'label={name}={wrong[0]}: {name} is '
+                         f'{" or ".join(chosen)} in the data')
+    found |= {f'{name}={x}': (given.astype(str) == x).astype(float)
+              for x in chosen}
+  return found
+
+
 def _parsed(columns, text) -> dict:
   if text == TURN:
     raise RequestError(f'label={TURN}: labels are vectors here, of which there '
                        'is no turn; leave it out to draw those of the data')
   if '=' in text:
-    pairs = [part.partition('=') for part in text.split(',') if part.strip()]
-    return {name.strip(): _number(value, name) for name, _, value in pairs}
+    # A value may hold a comma: 'site=left, upper,age=63'.
+    pairs = [part.partition('=') for part in re.split(r',(?=[^,]*=)', text)]
+    pairs = [(name.strip(), value.strip()) for name, _, value in pairs]
+    if twice := [name for i, (name, _) in enumerate(pairs)
+                 if name in dict(pairs[:i])]:
+      raise RequestError(f'label={text}: gives {twice[0]} twice; give it once')
+    groups = groups_of(columns)
+    return {name: value if name in groups else _number(value, name)
+            for name, value in pairs}
   if len(columns) == 1 and columns[0].name != text:
     return {columns[0].name: _number(text, columns[0].name)}
-  return {part.strip(): 1.0 for part in text.split('|')
-          if part.strip() and part.strip().lower() != NOTHING.lower()}
+  parts = [part.strip() for part in text.split('|') if part.strip()]
+  found = [part for part in parts if part.lower() != NOTHING.lower()]
+  if found and len(found) < len(parts):
+    raise RequestError(f'label={text}: {NOTHING} is none of the others; give '
+                       'the one or the others')
+  return dict.fromkeys(found, 1.0)
 
 
 def _number(text, name) -> float:

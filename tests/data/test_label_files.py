@@ -51,8 +51,8 @@ def test_ham10000(labelled):
   assert labelled(images, HAM, label_key='localization').class_names == (
       'ear', 'scalp')
   source = labelled(images, HAM, label_key='age,sex')
-  assert source.label_columns == (('age', 40, 80), ('female', 0, 1),
-                                  ('male', 0, 1))
+  assert source.label_columns == (
+      ('age', 40, 80), ('sex=female', 0, 1), ('sex=male', 0, 1))
   assert source.labels.tolist() == [[1, 0, 1], [0, 1, 0], [0.75, 1, 0]]
   assert labelled(images, HAM, label_key='age').class_names == (
       '40', '70', '80')

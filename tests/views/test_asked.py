@@ -16,6 +16,7 @@ def info(*columns):
 
 FINDINGS = info(('Edema', 0, 1), ('Mass', 0, 1), ('Nodule', 0, 1))
 PATIENT = info(('age', 20.0, 80.0), ('sex', 0, 1))
+PERSON = info(('age', 20, 80), ('sex=F', 0, 1), ('sex=M', 0, 1))
 SCORE = info(('score', 0.0, 0.6))
 
 
@@ -31,6 +32,12 @@ SCORE = info(('score', 0.0, 0.6))
     (PATIENT, {'age': [20, 80], 'sex': 1}, [[0, 1], [1, 1]]),
     (PATIENT, [65, 0], [[0.75, 0]] * 2),
     (PATIENT, ['age=20', 'age=80,sex=1'], [[0, 0], [1, 1]]),
+    (PERSON, 'age=65,sex=M', [[0.75, 0, 1]] * 2),
+    (PERSON, 'sex=F,age=20', [[0, 1, 0]] * 2),
+    (PERSON, {'age': 80, 'sex': ['F', 'M']}, [[1, 1, 0], [1, 0, 1]]),
+    (PERSON, {'age': 80, 'sex=M': [0, 1], 'sex=F': [1, 0]},
+     [[1, 1, 0], [1, 0, 1]]),
+    (PERSON, [80, 0.5, 0.5], [[1, 0.5, 0.5]] * 2),
     (SCORE, 0.3, [[0.5]] * 2), (SCORE, '0.3', [[0.5]] * 2),
     (SCORE, [0.0, 0.6], [[0], [1]]), (SCORE, 'score=0.6', [[1]] * 2),
 ])
@@ -47,6 +54,12 @@ def test_label_vectors(data, label, wanted):
     (PATIENT, 'age=85', r'age=85 is not from 20 to 80'),
     (PATIENT, {'age': float('nan')}, 'age=nan'),
     (PATIENT, 'sex=1', r'needs age=20\.\.80'),
+    (PERSON, 'age=30', 'needs one sex: F or M, such as sex=F'),
+    (PERSON, 'sex=F', r'needs age=20\.\.80'),
+    (PERSON, 'age=30,sex=X', 'sex=X: sex is F or M'),
+    (PERSON, 'age=30,sex=F,sex=M', 'gives sex twice'),
+    (PERSON, {'age': 30, 'sex=F': 1, 'sex=M': 1}, 'needs one sex'),
+    (FINDINGS, 'Mass|No Finding', 'No Finding is none of the others'),
     (PATIENT, 'age=old', 'age=old: a number'),
     (PATIENT, np.zeros((3, 2)), r'\[3, 2\] for 2 images'),
 ])
