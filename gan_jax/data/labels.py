@@ -242,7 +242,7 @@ def _label_columns(where, head, others, rows, label_key) -> list[int]:
       raise DataError(f'{where!r}: label_key={label_key!r}: no column '
                       f'{absent[0]!r}{near(absent[0], listed)}')
     return [head.index(name) for name in wanted]
-  known = [i for i in others if _key(head[i]) in _LABEL]
+  known = [i for i in others if is_label(head[i])]
   if len(others) == 1 or len(known) == 1:
     return known or others
   if others and not known and all(
@@ -253,6 +253,11 @@ def _label_columns(where, head, others, rows, label_key) -> list[int]:
   raise DataError(f'{where!r}: {len(choice):,} columns may be the labels: say '
                   f'which with label_key, one or several, among '
                   f'{some(choice, 20)}')
+
+
+def is_label(header: str) -> bool:
+  """Whether a column of that name is likely the label."""
+  return _key(header) in _LABEL
 
 
 def _key(header) -> str:

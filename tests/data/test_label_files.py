@@ -104,8 +104,9 @@ def test_a_name_that_several_images_have_is_none(labelled):
   text = 'file,label\na,1\nb,0\nx/c,0\ny/c,1\n'
   source = labelled(['a.png', 'b.png', 'x/c.png', 'y/c.png'], text)
   assert source.labels.tolist() == [1, 0, 0, 1]
-  fails('1 labels in it are for files', "('c')", "'y/c.png'", call=lambda: labelled(
-      ['a.png', 'b.png', 'x/c.png', 'y/c.png'], text.replace('y/c', 'c')))
+  fails('1 labels in it are for files', "('c')", "'y/c.png'",
+        call=lambda: labelled(['a.png', 'b.png', 'x/c.png', 'y/c.png'],
+                              text.replace('y/c', 'c')))
 
 
 @pytest.mark.parametrize('names', [
