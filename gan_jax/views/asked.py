@@ -267,7 +267,7 @@ def _parsed(columns, text) -> dict:
 
 def _number(text, name) -> float:
   try:
-    return float(text)
+    return float(flags_of([text])[0])  # yes is 1
   except ValueError:
     raise RequestError(f'label={name.strip()}={text}: a number is needed'
                        ) from None
