@@ -16,6 +16,11 @@ MISSING = ('', 'nan', 'NaN', 'NA', 'N/A', '<NA>', 'None', 'null', 'NULL')
 NOTHING = 'No Finding'  # of ChestX-ray14: none of the labels
 _INTEGER = re.compile(r'([+-]?\d{1,18})(\.0*)?')  # pandas writes 3.0
 _NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?')
+_PADDED = re.compile(r'0\d+')  # '001' is a name
+_MEASURED = re.compile(r'[+-]?\d+(,\d+|[.,]?\d* ?[^\W\d_]{1,3}|[.,]?\d* ?%)')
+_FLAGS = ('no', 'yes'), ('false', 'true'), ('n', 'y')
+_MANY = 20  # classes, from which on they may be no classes
+_MOST_VALUES = 30  # of a text, where most images have one of their own
 
 
 class Labels(NamedTuple):
@@ -98,8 +103,9 @@ def of_array(array, num_images: int, where: str, *, label_index: int = -1,
   return found._replace(notices=tuple(x + more for x in found.notices))
 
 
-def of_integers(values, where: str, known: int = 0) -> Labels:
-  """Classes of integers [N].
+def of_integers(values, where: str, known: int = 0,
+                column: str = '0') -> Labels:
+  """Classes of integers [N], of a column of that name, '0' if it has none.
 
   They are kept if they count up from 0 without gaps, or if the number of
   classes is `known`. Otherwise they are numbered in their order, and their
@@ -119,7 +125,7 @@ def of_integers(values, where: str, known: int = 0) -> Labels:
   if low < 0 and present.tolist() != [-1, 1]:
     raise DataError(f'{where} with values {low}..{high}: integers from 0 on, '
                     f'or text, are needed: drop unlabelled images, or name the '
-                    f'classes')
+                    f'classes{_as_numbers(column)}')
   numbers, count = numbers.astype(np.int32), len(present)
   if low == 0 and high == count - 1:
     return Labels(numbers, count)
@@ -134,7 +140,7 @@ def of_texts(texts: Iterable[str], where: str, column: str = '0') -> Labels:
 
   Integers are classes, see `of_integers`; numbers a label vector of one column,
   of that name; with `|` in some, several labels per image, a label vector of
-  findings; else names of classes, in sorted order.
+  findings; else names of classes, in sorted order. '001' is a name.
 
   Raises:
     DataError: no label, or fractions beside text.
@@ -143,14 +149,19 @@ def of_texts(texts: Iterable[str], where: str, column: str = '0') -> Labels:
   if lacking := [i for i, text in enumerate(texts) if text in MISSING]:
     raise DataError(f'{where}: {len(lacking):,} images without a label, first '
                     f'image {lacking[0]}; give them one, or remove them')
+  said = _doubts(texts, column)
   integers = [_INTEGER.fullmatch(text) for text in texts]
-  if all(integers):
-    return of_integers(np.array([int(match[1]) for match in integers],
-                                np.int64), f'{where}: labels')
-  if (numbers := _numbers(texts)) is not None:
+  padded = any(map(_PADDED.fullmatch, texts))
+  if all(integers) and not padded:
+    found = of_integers(
+        np.array([int(match[1]) for match in integers], np.int64),
+        f'{where}: labels', column=column)
+    return found._replace(notices=found.notices + said)
+  if not padded and (numbers := _numbers(texts)) is not None:
     return of_numbers(numbers[:, None], (column,), where)
-  fraction = next((text for text, whole in zip(texts, integers, strict=True)
-                   if not whole and _NUMBER.fullmatch(text)), None)
+  fraction = None if padded else next((
+      text for text, whole in zip(texts, integers, strict=True)
+      if not whole and _NUMBER.fullmatch(text)), None)
   if fraction is not None:
     other = next(text for text in texts if not _NUMBER.fullmatch(text))
     raise DataError(f"{where}: labels such as '{fraction}' are numbers, and "
@@ -160,22 +171,24 @@ def of_texts(texts: Iterable[str], where: str, column: str = '0') -> Labels:
     return _of_findings(texts, where)
   names, numbers = np.unique(np.array(texts, object), return_inverse=True)
   return Labels(numbers.astype(np.int32), len(names),
-                tuple(map(printable, names)), notices=_alike(names))
+                tuple(map(printable, names)), notices=_alike(names) + said)
 
 
 def of_columns(names: Sequence[str], rows: Sequence[Sequence[str]],
                where: str) -> Labels:
   """Labels of several texts per image, one for each column.
 
-  Columns of 0 and 1 (or -1 and 1) of which each image has one are classes with
-  the columns' names. Others make a label vector: a number each, or if a column
-  holds text, one number for each of its values.
+  Columns of 0 and 1 (or -1 and 1, yes and no) of which each image has one are
+  classes with the columns' names. Others make a label vector: a number each, or
+  if a column holds text, a 0 or 1 for each of its values, named 'sex=F'.
 
   Raises:
-    DataError: a number that is the same everywhere, or two columns of one name.
+    DataError: a column that is the same everywhere, a text of a value for each
+      image, or two columns of one name.
   """
-  texts = list(zip(*rows, strict=True))
-  numbers = [_numbers(column) for column in texts]
+  texts = [[text.strip() for text in column]
+           for column in zip(*rows, strict=True)]
+  numbers = [_numbers(flags_of(column)) for column in texts]
   if all(column is not None for column in numbers):
     array = np.stack(numbers, 1)
     if _is_one_hot(array):
@@ -186,7 +199,7 @@ def of_columns(names: Sequence[str], rows: Sequence[Sequence[str]],
           notices=(f'each image has a 1 in one of the columns '
                    f'{some(list(names), 3)}: they are the classes',))
     return of_numbers(array, names, where)
-  parts = [_of_findings(text, where) if number is None else
+  parts = [_of_values(text, name, where) if number is None else
            of_numbers(number[:, None], (name,), where)
            for name, text, number in zip(names, texts, numbers, strict=True)]
   columns = sum((part.columns for part in parts), ())
@@ -274,6 +287,71 @@ def name_of(label: int, names: Sequence[str]) -> str:
     return 'no label'
   name = names[label] if label < len(names) else str(label)
   return name if name.isdigit() else f'{label} {name}'
+
+
+def flags_of(texts: Sequence[str]) -> list[str]:
+  """Texts, of which yes and no, true and false, y and n are 1 and 0."""
+  lower = [text.lower() for text in texts]
+  for pair in _FLAGS:
+    if set(pair).issuperset(lower):
+      return [str(pair.index(text)) for text in lower]
+  return list(texts)
+
+
+def groups_of(columns: Sequence[LabelColumn]) -> dict[str, list[str]]:
+  """{header: values} of the texts of which label vectors have exactly one.
+
+  They are columns such as 'sex=F' and 'sex=M'.
+  """
+  found = {}
+  for name, *bounds in columns:
+    header, equals, value = name.partition('=')
+    if equals and tuple(bounds) == (0, 1):
+      found.setdefault(header, []).append(value)
+  return {name: values for name, values in found.items() if len(values) > 1}
+
+
+def _of_values(texts, header, where) -> Labels:
+  """Label vectors of a text column: of its values, or of the parts of sets."""
+  if any('|' in text for text in texts):
+    return _of_findings(texts, where)
+  values, numbers = np.unique(np.array(texts, object), return_inverse=True)
+  if len(values) > _MOST_VALUES and (said := _doubts(texts, header)):
+    raise DataError(f'{where}: {said[0]}')
+  if len(values) == 1:
+    raise DataError(f"{where}: the column '{printable(header)}' has one value "
+                    f'in all images, so that it tells nothing: leave it out')
+  columns = tuple(LabelColumn(printable(f'{header}={value}'))
+                  for value in values)
+  return Labels(np.eye(len(values), dtype=np.float32)[numbers], columns=columns)
+
+
+def _as_numbers(column) -> str:
+  return '' if column == '0' else (
+      f'; label_key={printable(column) + ","!r} takes them as numbers')
+
+
+def _doubts(texts, column) -> tuple:
+  """What to say of texts that are hardly names of classes."""
+  values, counts = np.unique(np.array(texts, object), return_counts=True)
+  own = len(values) >= _MANY and (counts == 1).sum() > len(texts) / 2
+  what = 'labels' if column == '0' else f"the column '{printable(column)}'"
+  if all(map(_MEASURED.fullmatch, values)) and (
+      len(values) >= _MANY or all(',' in value for value in values)):
+    return (f"{what}: values such as '{printable(values[0])}' are taken for "
+            f'names: write them as numbers, such as 20.5, without units',)
+  if own and all(map(_NUMBER.fullmatch, values)):
+    hint = _as_numbers(column)
+    return (f'{what}: most images have a value of their own, such as '
+            f"'{values[0]}', as a class{hint}",) if hint else ()
+  if own:
+    return (f'{what}: most images have a value of their own, such as '
+            f"'{printable(values[0])}': is this a column of names?",)
+  if listed := [value for value in values
+                if ',' in value or value.startswith('[')]:
+    return (f"{what}: '{printable(listed[0])}' is taken for one label; write | "
+            f"between several, such as 'Mass|Edema'",)
+  return ()
 
 
 def _of_findings(texts, where) -> Labels:

@@ -15,8 +15,10 @@ from gan_jax.base.lookup import near
 from gan_jax.data import label_values
 from gan_jax.data.files import one_error, printable, some
 from gan_jax.data.label_values import MISSING, Labels
+from gan_jax.data.sniff import SUFFIXES
 
 STYLEGAN = 'dataset.json'
+_WHOLE = 1_000_000  # more folders than a path has
 SPLITS = ('train', 'training', 'val', 'valid', 'validation', 'test', 'testing')
 # Headers of columns, lower-case letters and digits only.
 _FILE = ('file', 'filename', 'filepath', 'path', 'image', 'imagefile',
@@ -45,6 +47,10 @@ def labels_of(labels: str, paths: list, refused: list, where: Callable,
     where: name of a file -> how messages call it; DataError if there is none.
     text: of what `where` gave -> its text.
     label_key: columns of the CSV, see `sources.folder`.
+
+  A file names each image by its path, or by the longest end of it, or of the
+  name in the file, that no other image has, also without suffix or with that of
+  another format. Rows of files that are not there are counted.
   """
   is_csv = labels not in ('folders', 'none') and not str(
       labels).lower().endswith('.json')
@@ -60,15 +66,12 @@ def labels_of(labels: str, paths: list, refused: list, where: Callable,
            _of_json(name, text(name)))
   if table is None:
     return Labels(notices=(f'{STYLEGAN} says that there are no labels',))
-  rows = _matched(name, table.rows, paths, files)
+  rows, said = _matched(name, table.rows, paths, files)
   if len(table.columns) > 1 or table.vector:
     found = label_values.of_columns(table.columns, rows, repr(name))
   else:
     found = label_values.of_texts([row[0] for row in rows], repr(name),
                                   table.columns[0])
-  guessed = [file for file, *_ in table.rows if not files.has_path(file)]
-  said = [f'{len(guessed):,} files in it are named without folder or suffix, '
-          f"first '{printable(guessed[0])}'"] if guessed else []
   return found._replace(notices=(*said, *found.notices)).of(
       slice(0, len(paths)))
 
@@ -153,14 +156,45 @@ def _of_json(where, text) -> _Table | None:
   return _Table(list(map(str, range(len(rows[0][1]) if rows else 1))), rows)
 
 
-def _of_csv(where, text, files, label_key) -> _Table:
+def rows_of(where: str, text: str) -> list[tuple[int, list[str]]]:
+  """(line, cells) of a CSV file's text, separated by , ; or tabs.
+
+  Or by spaces, as CelebA's lists are, which begin with a line of a count, and
+  whose line of names has none for the files.
+
+  Raises:
+    DataError: it is no CSV; the message begins with `where`.
+  """
+  if spaced := _of_spaces(text):
+    return spaced
   with one_error(where, 'CSV file'):
     first = text.lstrip().partition('\n')[0]
     lines = csv.reader(io.StringIO(text, newline=''),
                        delimiter=max(',;\t', key=first.count))
     rows = [(i, [cell.strip() for cell in row])
             for i, row in enumerate(lines, 1)]
-    rows = [(i, row) for i, row in rows if any(row)] or [(1, [])]
+    return [(i, row) for i, row in rows if any(row)]
+
+
+def _of_spaces(text) -> list:
+  """Rows of a text with spaces between its cells, [] if it is another."""
+  if set(',;\t') & set(text[:10_000]):
+    return []
+  rows = [(i, line.split()) for i, line in enumerate(text.split('\n'), 1)
+          if line.strip()]
+  if rows and len(rows[0][1]) == 1 and rows[0][1][0].isdigit():
+    rows = rows[1:]
+  if len(rows) < 2 or len(rows[1][1]) < 2:
+    return []
+  (line, head), *rest = rows
+  if len(head) == len(rest[0][1]) - 1:
+    head = ['file', *head]
+  return [(line, head), *rest] if all(
+      len(row) == len(head) for _, row in rest) else []
+
+
+def _of_csv(where, text, files, label_key) -> _Table:
+  rows = rows_of(where, text) or [(1, [])]
   head = rows[0][1]
   file, headed = _file_column(rows, files)
   if file is None:
@@ -208,7 +242,7 @@ def _label_columns(where, head, others, rows, label_key) -> list[int]:
       raise DataError(f'{where!r}: label_key={label_key!r}: no column '
                       f'{absent[0]!r}{near(absent[0], listed)}')
     return [head.index(name) for name in wanted]
-  known = [i for i in others if _key(head[i]) in _LABEL]
+  known = [i for i in others if is_label(head[i])]
   if len(others) == 1 or len(known) == 1:
     return known or others
   if others and not known and all(
@@ -221,18 +255,33 @@ def _label_columns(where, head, others, rows, label_key) -> list[int]:
                   f'{some(choice, 20)}')
 
 
+def is_label(header: str) -> bool:
+  """Whether a column of that name is likely the label."""
+  return _key(header) in _LABEL
+
+
 def _key(header) -> str:
   return ''.join(filter(str.isalnum, header.lower()))
 
 
-def _matched(where, named, paths, files) -> list:
-  """Texts of each of `paths`, then of the other files that have some."""
-  found, absent, lacking = {}, [], []
-  for name, cells, place in named:
-    path = files.find(name)
-    if path is None:
+def _matched(where, named, paths, files) -> tuple[list, list]:
+  """Texts of each of `paths`, then of the other files that have some; notices.
+
+  Where several rows are of one file, those count that say the most of its path.
+  """
+  matches = [files.match(name) for name, *_ in named]
+  best = {}
+  for path, length in filter(None, matches):
+    best[path] = max(length, best.get(path, 0))
+  found, absent, lacking, guessed = {}, [], [], []
+  for (name, cells, place), match in zip(named, matches, strict=True):
+    if match is None or match[1] < best[match[0]]:
       absent.append(name)
-    elif gone := [cell for cell in cells if cell in MISSING]:
+      continue
+    path = match[0]
+    if match[1] < _WHOLE:
+      guessed.append((name, path))
+    if gone := [cell for cell in cells if cell in MISSING]:
       if path not in files.others:
         lacking.append(f"'{printable(name)}' ({place}: '{gone[0]}')")
     elif found.setdefault(path, cells) != cells:
@@ -243,16 +292,21 @@ def _matched(where, named, paths, files) -> list:
   if lacking:
     raise DataError(f'{where!r}: {len(lacking):,} images have no label, first '
                     f'{", ".join(lacking[:3])}; give them one, or remove them')
-  missing = [path for path in paths if path not in found]
-  for names, what in ((absent, 'labels for files that are no images here'),
-                      (missing, 'images without a label')):
-    if names:
-      raise DataError(f'{where!r}: {len(names):,} {what} ({some(names)}); '
-                      f'every image needs one label, by its path from the '
-                      f'folder, or by its name where no other has it; images: '
-                      f'{some(paths, 3)}')
+  more = (f'{len(absent):,} labels in it are for files that are no images here '
+          f'({some(absent)})')
+  if missing := [path for path in paths if path not in found]:
+    raise DataError(f'{where!r}: {len(missing):,} images without a label '
+                    f'({some(missing)}){"; " + more if absent else ""}; every '
+                    f'image needs one label, by its path from the folder, or '
+                    f'by the end of it where no other has it')
+  said = [more] if absent else []
+  if guessed:
+    name, path = guessed[0]
+    said.append(f'{len(guessed):,} files in it are found by the end of their '
+                f"path, or without suffix: first '{printable(name)}', which is "
+                f"'{printable(path)}'")
   rest = sorted(files.others.intersection(found))
-  return [found[path] for path in [*paths, *rest]]
+  return [found[path] for path in [*paths, *rest]], said
 
 
 class _Files:
@@ -267,26 +321,57 @@ class _Files:
         path: path for path in self._every}
 
   @cached_property
-  def _less(self):
-    """By less than the path; None where several have it."""
-    found = {}, {}, {}
+  def _ends(self):
+    """({end of paths: path}, the same without suffix); None for several."""
+    found = {}, {}
     for path in self._every:
-      plain = _plain(path)
-      base = plain.rpartition('/')[2]
-      for index, key in zip(found, (_stem(plain), base, _stem(base)),
-                            strict=True):
-        index[key] = path if index.get(key, path) == path else None
+      for end in _ends_of(_plain(path)):
+        for index, key in zip(found, (end, _stem(end)), strict=True):
+          index[key] = path if index.get(key, path) == path else None
     return found
 
-  def has_path(self, name) -> bool:
-    """Whether it is the path of a file."""
-    return name in self._exact or _plain(name) in self._exact
+  def match(self, name) -> tuple[str, int] | None:
+    """(path, folders and name that agree), None if there are none or several.
+
+    `_WHOLE` agree if it is the path.
+    """
+    plain = _plain(name)
+    if path := self._exact.get(name) or self._exact.get(plain):
+      return path, _WHOLE
+    whole, stems = self._ends
+    for end in _ends_of(plain):
+      keys = [(whole, end), (stems, end)]
+      if end.lower().endswith((*SUFFIXES, '.dcm')):  # of another format
+        keys.append((stems, _stem(end)))
+      for index, key in keys:
+        if key in index:
+          path = index[key]
+          if path is None or not _may_be(plain, _plain(path), end):
+            return None
+          return path, end.count('/') + 1
+    return None
 
   def find(self, name) -> str | None:
     """Path of a file, None if there is none or more than one."""
-    plain = _plain(name)
-    return self._exact.get(name) or self._exact.get(plain) or next(
-        filter(None, (index.get(plain) for index in self._less)), None)
+    match = self.match(name)
+    return match and match[0]
+
+
+def _ends_of(path) -> list[str]:
+  """'a/b/c', 'b/c', 'c'."""
+  parts = path.split('/')
+  return ['/'.join(parts[i:]) for i in range(len(parts)) if parts[i]]
+
+
+def _may_be(name, path, end) -> bool:
+  """Whether what comes before a common end may be of one file.
+
+  'test/1.png' is no 'train/1.png'.
+  """
+  depth = end.count('/') + 1
+  named, there = ({part.lower() for part in x.split('/')[:-depth]} & set(SPLITS)
+                  for x in (name, path))
+  return not named or not there or bool(named & there)
 
 
 def _stem(path) -> str:

@@ -1,6 +1,6 @@
 """Labels as users ask for them: names, numbers in their units, CSV files."""
 
-import csv
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +10,15 @@ from gan_jax.base.errors import DataError, RequestError
 from gan_jax.base.lookup import near
 from gan_jax.config.build import DataInfo
 from gan_jax.data.files import check_file, one_error
-from gan_jax.data.label_values import NOTHING, class_of, to_unit
+from gan_jax.data.label_values import (
+    NOTHING,
+    class_of,
+    flags_of,
+    groups_of,
+    to_unit,
+    to_users,
+)
+from gan_jax.data.labels import is_label, rows_of
 from gan_jax.data.prepare import LabelColumn
 
 TURN = 'turn'
@@ -24,9 +32,9 @@ def labels(info: DataInfo, count: int, label: Any) -> np.ndarray:
     count: of examples.
     label: of classes a name, a number, [count] of these, or 'turn' for all
       classes in turn. Of label vectors text such as 'Mass|Edema' or
-      'age=63,sex=1', {column: number or [count]}, where columns of 0 and 1 may
+      'age=63,sex=M', {column: number or [count]}, where columns of 0 and 1 may
       be left out, [L] or [count, L] numbers in the users' units, or [count]
-      texts.
+      texts. Of 'sex=F' and 'sex=M', of one text, {'sex': 'M'} chooses one.
 
   Returns:
     int32 [count], or float32 [count, L] in [0, 1].
@@ -35,8 +43,7 @@ def labels(info: DataInfo, count: int, label: Any) -> np.ndarray:
     RequestError: no such class or column, a number out of range, another shape.
   """
   if info.label_columns:
-    columns = [LabelColumn(*column) for column in info.label_columns]
-    return _vectors(columns, count, label)
+    return _vectors(_columns(info), count, label)
   if isinstance(label, str) and label == TURN and TURN not in info.class_names:
     return np.resize(np.array(info.classes, np.int32), count)
   given = np.asarray(label, object)
@@ -52,32 +59,116 @@ def labels(info: DataInfo, count: int, label: Any) -> np.ndarray:
       found[value] for value in given.ravel().tolist()], np.int32), (count,))
 
 
-def of_file(info: DataInfo, path: str) -> tuple[int, Any]:
+def of_file(info: DataInfo, path: str) -> tuple[int, np.ndarray]:
   """(count, label) of a CSV file with a row for each example.
 
-  Its columns are those of the label vectors, or one, `label`.
+  It has the columns of the label vectors, of texts their header ('sex'), or one
+  column of texts as for `labels`: named label, or else the only one that can
+  be. Others are ignored, so that the CSV of the training data will do.
 
   Raises:
-    RequestError: no such file or column, or no numbers in it.
+    RequestError: no such file or column, or a row that cannot be asked for.
   """
   try:
     path = check_file(path)
     with one_error(path, 'CSV file'), open(
         path, encoding='utf-8-sig', newline='') as file:
-      head, *rows = [[cell.strip() for cell in row] for row in csv.reader(file)
-                     if any(cell.strip() for cell in row)]
+      text = file.read()
+    (_, head), *rows = rows_of(path, text) or [(1, [])]
   except DataError as e:
     raise RequestError(f'labels={e}') from e
-  if not rows or any(len(row) != len(head) for row in rows):
+  wrong = [f'; line {line} has {len(row)} of {len(head)}' for line, row in rows
+           if len(row) != len(head)]
+  if wrong or not rows:
     raise RequestError(f'labels={path!r}: a line of names of columns, and '
-                       'lines with as many cells, are needed')
-  if head == ['label']:
-    return len(rows), np.array([row[0] for row in rows], object)
+                       'lines with as many cells, are needed'
+                       + ''.join(wrong[:1]))
+  cells = {name: [row[i] for _, row in rows] for i, name in enumerate(head)}
+  try:
+    asked = _rows(info, cells)
+  except RequestError as e:
+    raise RequestError(f'labels={path!r}: {e}') from e
+  known = {}  # as many rows are alike
+  for (line, _), row in zip(rows, asked, strict=True):
+    try:
+      if str(row) not in known:
+        known[str(row)] = labels(info, 1, _typed(info, row))[0]
+    except RequestError as e:
+      raise RequestError(f'labels={path!r}: line {line}: '
+                         + str(e).removeprefix('label=')) from e
   if not info.label_columns:
-    raise RequestError(f'labels={path!r}: has the columns {", ".join(head)}; '
-                       "one, named label, is needed: this run has classes")
-  return len(rows), {name: [_number(row[i], name) for row in rows]
-                     for i, name in enumerate(head)}
+    return len(rows), np.array(asked, object)
+  return len(rows), to_users(np.stack([known[str(row)] for row in asked]),
+                             _columns(info))
+
+
+def _columns(info) -> list[LabelColumn]:
+  return [LabelColumn(*column) for column in info.label_columns]
+
+
+def _rows(info, cells) -> list:
+  """What the rows of {header: cells} ask for: texts, or {column: text}."""
+  columns = _columns(info)
+  groups = groups_of(columns)
+  # The header of a text does for its columns, 'sex' for 'sex=F' and 'sex=M'.
+  heads = {column.name: column.name.partition('=')[0] for column in columns}
+  heads = {name: head if head in groups and head in cells else name
+           for name, head in heads.items()}
+  taken = list(dict.fromkeys(heads.values()))
+  absent = [name for name in taken if name not in cells]
+  if taken and not absent:
+    flags = {name for name, low, high in columns if (low, high) == (0, 1)}
+    texts = [_flags(cells[name]) if name in flags else cells[name]
+             for name in taken]
+    return [dict(zip(taken, row, strict=True))
+            for row in zip(*texts, strict=True)]
+  names = info.class_names
+  if names and set(names) <= set(cells):  # a column for each class
+    rows = zip(*(_flags(cells[name]) for name in names), strict=True)
+    return ['|'.join(name for name, x in zip(names, row, strict=True)
+                     if x in ('1', '1.0')) or 'no class' for row in rows]
+  found = [name for name in cells if name == 'label'] or [
+      name for name in cells if is_label(name)]
+  if len(found) != 1:
+    found = [name for name, texts in cells.items() if _can_ask(info, texts)]
+  if len(found) != 1 or _can_ask(info, found):
+    raise RequestError(
+        f'has the columns {", ".join(cells)}; one named label is needed'
+        + (f', or {", ".join(absent)}' if absent else ': this run has classes'))
+  if columns:
+    return cells[found[0]]
+  # pandas writes 3.0.
+  return [text if text in names else re.sub(r'^(\d+)\.0*$', r'\1', text)
+          for text in cells[found[0]]]
+
+
+def _can_ask(info, texts) -> bool:
+  """Whether texts are names of labels, and not numbers of something else."""
+  try:
+    for text in set(texts):
+      labels(info, 1, [text])
+  except RequestError:
+    return False
+  return set(texts) <= set(info.class_names) or bool(
+      info.label_columns) and not any(
+          re.fullmatch(r'[-+.\d]+', text) for text in texts)
+
+
+def _flags(texts) -> list[str]:
+  """Yes and no, and -1 and 1 as CelebA has them, as 0 and 1."""
+  texts = flags_of(texts)
+  if set(texts) <= {'-1', '1', '-1.0', '1.0'}:
+    return ['1' if text[0] == '1' else '0' for text in texts]
+  return texts
+
+
+def _typed(info, row):
+  """A row of `_rows` as `labels` takes it; RequestError if it has no number."""
+  if isinstance(row, str):
+    return [row]
+  groups = groups_of(_columns(info))
+  return {name: text if name in groups else _number(text, name)
+          for name, text in row.items()}
 
 
 def _vectors(columns, count, label):
@@ -116,7 +207,14 @@ def _vectors(columns, count, label):
 
 def _filled(columns, label) -> list:
   """Values of all columns; of things that are there or not, 0 if not given."""
-  names = [column.name for column in columns]
+  names, groups = [column.name for column in columns], groups_of(columns)
+  label = _chosen(label, groups)
+  for header, values in groups.items():
+    total = sum(np.asarray(label.get(f'{header}={value}', 0.0), float)
+                for value in values)
+    if not np.allclose(total, 1):
+      raise RequestError(f'label needs one {header}: {" or ".join(values)}, '
+                         f'such as {header}={values[0]}')
   if unknown := [name for name in label if name not in names]:
     raise RequestError(f'label={unknown[0]}: no such column of the labels'
                        + near(unknown[0], names))
@@ -127,22 +225,49 @@ def _filled(columns, label) -> list:
   return [label.get(name, 0.0) for name in names]
 
 
+def _chosen(label, groups) -> dict:
+  """`label` with {'sex': 'M'} as {'sex=M': 1}."""
+  found = {}
+  for name, value in label.items():
+    if name not in groups:
+      found[name] = value
+      continue
+    given, chosen = np.asarray(value, object), groups[name]
+    if wrong := [x for x in given.ravel().tolist() if str(x) not in chosen]:
+      raise RequestError(f'label={name}={wrong[0]}: {name} is '
+                         f'{" or ".join(chosen)} in the data')
+    found |= {f'{name}={x}': (given.astype(str) == x).astype(float)
+              for x in chosen}
+  return found
+
+
 def _parsed(columns, text) -> dict:
   if text == TURN:
     raise RequestError(f'label={TURN}: labels are vectors here, of which there '
                        'is no turn; leave it out to draw those of the data')
   if '=' in text:
-    pairs = [part.partition('=') for part in text.split(',') if part.strip()]
-    return {name.strip(): _number(value, name) for name, _, value in pairs}
+    # A value may hold a comma: 'site=left, upper,age=63'.
+    pairs = [part.partition('=') for part in re.split(r',(?=[^,]*=)', text)]
+    pairs = [(name.strip(), value.strip()) for name, _, value in pairs]
+    if twice := [name for i, (name, _) in enumerate(pairs)
+                 if name in dict(pairs[:i])]:
+      raise RequestError(f'label={text}: gives {twice[0]} twice; give it once')
+    groups = groups_of(columns)
+    return {name: value if name in groups else _number(value, name)
+            for name, value in pairs}
   if len(columns) == 1 and columns[0].name != text:
     return {columns[0].name: _number(text, columns[0].name)}
-  return {part.strip(): 1.0 for part in text.split('|')
-          if part.strip() and part.strip().lower() != NOTHING.lower()}
+  parts = [part.strip() for part in text.split('|') if part.strip()]
+  found = [part for part in parts if part.lower() != NOTHING.lower()]
+  if found and len(found) < len(parts):
+    raise RequestError(f'label={text}: {NOTHING} is none of the others; give '
+                       'the one or the others')
+  return dict.fromkeys(found, 1.0)
 
 
 def _number(text, name) -> float:
   try:
-    return float(text)
+    return float(flags_of([text])[0])  # yes is 1
   except ValueError:
     raise RequestError(f'label={name.strip()}={text}: a number is needed'
                        ) from None

@@ -34,7 +34,7 @@ def test_isic(labelled):
       'ISIC_2,0.0,1.0,0.0\nISIC_1,1.0,0.0,0.0\nISIC_3,0.0,1.0,0.0\n'))
   assert source.labels.tolist() == [0, 1, 1] and source.num_classes == 3
   assert source.class_names == ('MEL', 'NV', 'BCC')
-  assert "3 files in it are named without" in said(source)
+  assert "3 files in it are found by the end of" in said(source)
 
 
 HAM = ('lesion_id,image_id,dx,dx_type,age,sex,localization\n'
@@ -51,8 +51,8 @@ def test_ham10000(labelled):
   assert labelled(images, HAM, label_key='localization').class_names == (
       'ear', 'scalp')
   source = labelled(images, HAM, label_key='age,sex')
-  assert source.label_columns == (('age', 40, 80), ('female', 0, 1),
-                                  ('male', 0, 1))
+  assert source.label_columns == (
+      ('age', 40, 80), ('sex=female', 0, 1), ('sex=male', 0, 1))
   assert source.labels.tolist() == [[1, 0, 1], [0, 1, 0], [0.75, 1, 0]]
   assert labelled(images, HAM, label_key='age').class_names == (
       '40', '70', '80')
@@ -93,7 +93,7 @@ def test_headers_that_are_not_known(labelled, tmp_path):
                'n,photo,label\n7,a.png,ant\n8,b.png,bee\n'):
     source = labelled(names, text)
     assert source.class_names == ('ant', 'bee')
-    assert 'named without' not in said(source)
+    assert 'by the end' not in said(source)
   fails('names no columns', call=lambda: labelled(
       names, 'a.png,ant\nb.png,bee\n', label_key='species'))
   fails("label_key='x'", 'labels=F.csv', call=lambda: folder(
@@ -104,8 +104,71 @@ def test_a_name_that_several_images_have_is_none(labelled):
   text = 'file,label\na,1\nb,0\nx/c,0\ny/c,1\n'
   source = labelled(['a.png', 'b.png', 'x/c.png', 'y/c.png'], text)
   assert source.labels.tolist() == [1, 0, 0, 1]
-  fails('1 labels for files', "'c'", call=lambda: labelled(
-      ['a.png', 'b.png', 'x/c.png', 'y/c.png'], text.replace('y/c', 'c')))
+  fails('1 labels in it are for files', "('c')", "'y/c.png'",
+        call=lambda: labelled(['a.png', 'b.png', 'x/c.png', 'y/c.png'],
+                              text.replace('y/c', 'c')))
+
+
+@pytest.mark.parametrize('names', [
+    ['/data/all/x/a.png', 'y/a.png', 'C:\\set\\b.png'],  # absolute
+    ['scans/x/a.png', 'scans/y/a.png', 'scans/b.png'],  # of another folder
+    ['x/a.jpg', 'y/a.JPG', 'b.dcm'],  # before they were converted
+    ['x/a', 'y/a', './b']])
+def test_names_that_are_not_the_paths(labelled, names):
+  rows = ''.join(f'{name},{label}\n' for name, label in zip(
+      names, ('ant', 'bee', 'cow'), strict=True))
+  source = labelled(['x/a.png', 'y/a.png', 'b.png'], f'file,label\n{rows}')
+  # In the order of the paths: b.png, x/a.png, y/a.png.
+  assert source.labels.tolist() == [2, 0, 1]
+  assert 'by the end of their path' in said(source)
+
+
+def test_rows_of_files_that_are_not_there(labelled):
+  text = ('file,label\nx/a.png,ant\nold/b.png,bee\nold/c.png,cow\n'
+          'x/b.png,bee\n')
+  source = labelled(['x/a.png', 'x/b.png'], text)
+  assert source.class_names == ('ant', 'bee')
+  assert '2 labels in it are for files that are no images here' in said(source)
+  fails('1 images without a label', "'z.png'", '2 labels in it are for files',
+        call=lambda: labelled(['x/a.png', 'x/b.png', 'z.png'], text))
+
+
+@pytest.mark.parametrize('rows', [
+    'train/1.png,ant\ntrain/2.png,bee\n', '1.png,ant\n2.png,bee\n',
+    'train/1.png,ant\ntrain/2.png,bee\nval/1.png,bee\nval/3.png,cow\n'])
+def test_train_is_taken_of_splits_with_a_csv_too(labelled, rows):
+  names = ['train/1.png', 'train/2.png']
+  names += ['val/3.png'] + ['val/1.png'] * rows.startswith('train')
+  source = labelled(names, f'file,label\n{rows}')
+  assert source.labels.tolist() == [0, 1]
+  assert f"of the splits 'train', 'val': 2 of {len(names)}" in said(source)
+  # An image of the one split has no label of the other.
+  if 'val' not in rows:
+    fails('images without a label', call=lambda: labelled(
+        names, f'file,label\n{rows}', split='val'))
+
+
+def test_celebas_own_list(labelled):
+  source = labelled(['000001.jpg', '000002.jpg'], (
+      '2\n5_o_Clock_Shadow Smiling Male \n000001.jpg -1  1  1\n'
+      '000002.jpg -1 -1  1\n'))
+  assert source.labels.tolist() == [[0, 1, 1], [0, 0, 1]]
+  assert source.label_columns[1] == ('Smiling', 0, 1)
+  source = labelled(['000001.jpg', '000002.jpg'],
+                    '000001.jpg 2880\n000002.jpg 2937\n')
+  assert source.class_names == ('2880', '2937')
+
+
+def test_a_csv_may_lie_where_the_program_starts(tmp_path, monkeypatch):
+  for name in ('a.png', 'b.png'):
+    put(tmp_path / 'set' / name, encoded(GREY))
+  put(tmp_path / 'l.csv', b'a.png,ant\nb.png,bee\n')
+  monkeypatch.chdir(tmp_path)
+  assert folder(path='set', labels='l.csv').class_names == ('ant', 'bee')
+  put(tmp_path / 'set' / 'l.csv', b'a.png,cat\nb.png,dog\n')  # comes first
+  assert folder(path='set', labels='l.csv').class_names == ('cat', 'dog')
+  fails(str(tmp_path / 'set' / 'm.csv'), f"nor is there '{tmp_path}/m.csv'",
+        call=lambda: folder(path='set', labels='m.csv'))
 
 
 def test_missing_labels_are_counted(labelled):

@@ -127,10 +127,64 @@ def test_columns():
   # Text beside numbers: a column for each of its values.
   found = forms.of_columns(['age', 'sex'], [['60', 'male'], ['20', 'female'],
                                             ['30', 'male']], 'f')
-  assert found.columns == (('age', 20, 60), ('female', 0, 1), ('male', 0, 1))
+  assert found.columns == (('age', 20, 60), ('sex=female', 0, 1),
+                           ('sex=male', 0, 1))
+  assert forms.groups_of(found.columns) == {'sex': ['female', 'male']}
   assert found.values.tolist() == [[1, 0, 1], [0, 1, 0], [0.25, 0, 1]]
-  fails("'left'", 'two columns', call=lambda: forms.of_columns(
-      ['eye', 'hand'], [['left', 'left'], ['right', 'both']], 'f'))
+  found = forms.of_columns(['eye', 'hand'], [['left', 'left'],
+                                             ['right', 'both']], 'f')
+  assert forms.groups_of(found.columns) == {
+      'eye': ['left', 'right'], 'hand': ['both', 'left']}
+  assert found.values.tolist() == [[1, 0, 0, 1], [0, 1, 1, 0]]
+  fails("'Mass'", 'two columns', call=lambda: forms.of_columns(
+      ['a', 'b'], [['Mass|Edema', 'Mass|Edema'], ['Edema', 'Mass']], 'f'))
+  fails("'eye'", 'one value', call=lambda: forms.of_columns(
+      ['eye', 'age'], [['left', '3'], ['left', '4']], 'f'))
+
+
+def test_yes_and_no_are_1_and_0():
+  found = forms.of_columns(['smokes', 'ill', 'old'], [
+      ['yes', 'True', 'N'], ['no', 'True', 'y'], ['No', 'False', 'n']], 'f')
+  assert found.columns == (('smokes', 0, 1), ('ill', 0, 1), ('old', 0, 1))
+  assert found.values.tolist() == [[1, 1, 0], [0, 1, 1], [0, 0, 0]]
+  found = forms.of_columns(['smokes'], [['yes'], ['no'], ['maybe']], 'f')
+  assert len(found.columns) == 3
+  assert forms.of_texts(['yes', 'no'], 'f').class_names == ('no', 'yes')
+
+
+def test_numbers_that_begin_with_0_are_names():
+  found = forms.of_texts(['002', '001', '010'], 'f', 'id')
+  assert found.class_names == ('001', '002', '010')
+  assert forms.of_texts(['0', '10', '1'], 'f').class_names == ('0', '1', '10')
+
+
+@pytest.mark.parametrize('texts, words', [
+    ([str(7 * i) for i in range(30)], "label_key='x,' takes them as numbers"),
+    (['20,5', '3,0', '20,5'], "'20,5' are taken for names: write them as num"),
+    ([f'{i:03d}Y' for i in range(20)] * 9, 'write them as numbers'),
+    ([f'{i} %' for i in range(20)], 'write them as numbers'),
+    ([f'img{i}' for i in range(20)] + ['cat'] * 9, 'a column of names?'),
+    (['Mass,Edema', 'Mass'], "write | between several"),
+    (["['Mass', 'Edema']", 'Mass'], "write | between several"),
+])
+def test_what_are_hardly_classes(texts, words):
+  said = forms.of_texts(texts, 'f', 'x').notices[-1]
+  assert words in said and "column 'x'" in said
+
+
+def test_what_are_classes():
+  for texts in ([f'img{i}' for i in range(19)], ['cat', '3D'] * 20,
+                [f'img{i}' for i in range(30)] * 2):
+    assert forms.of_texts(texts, 'f', 'x').notices == ()
+  fails('a column of names?', "'who'", call=lambda: forms.of_columns(
+      ['who', 'age'], [[f'p{i}', str(i)] for i in range(31)], 'f'))
+
+
+def test_signs_with_0_between_are_numbers():
+  fails('-1..1', "label_key='Edema,' takes them", call=lambda: forms.of_texts(
+      ['-1', '0', '1'], 'f', 'Edema'))
+  assert forms.of_columns(['Edema'], [['-1'], ['0'], ['1']], 'f').columns == (
+      ('Edema', -1, 1),)
 
 
 def test_classes_by_name_and_number():

@@ -85,8 +85,10 @@ def test_lists_and_several_columns_of_labels(tmp_path):
   two = {'image': {'_type': 'Image'}, 'a': kinds, 'b': kinds}
   fails('several columns', "['a', 'b']", call=lambda: read(
       two, a=[0, 1, 1], b=[2, 2, 2]))
-  source = read(two, 'a,b', a=[0, 1, 1], b=[2, 2, 2])
-  assert source.labels.tolist() == [[1, 0, 1], [0, 1, 1], [0, 1, 1]]
+  source = read(two, 'a,b', a=[0, 1, 1], b=[2, 2, 0])
+  assert source.labels.tolist() == [[1, 0, 0, 1], [0, 1, 0, 1], [0, 1, 1, 0]]
+  assert [column.name for column in source.label_columns] == [
+      'a=ant', 'a=bee', 'b=ant', 'b=cow']
   source = read(two, 'b', a=[0, 1, 1], b=[2, 2, 2])
   assert source.labels.tolist() == [2, 2, 2] and source.num_classes == 3
 

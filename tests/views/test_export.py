@@ -22,6 +22,8 @@ from written import names_in
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import CheckpointError, RequestError
+from gan_jax.data.label_values import to_users
+from gan_jax.data.prepare import LabelColumn
 from gan_jax.game import sampling
 from gan_jax.game.state import Average
 from gan_jax.views.export import PRIORS, export
@@ -282,7 +284,10 @@ def test_sample_py_takes_names_and_label_vectors(hub, made_run):
     found = drawn(folder, '--seed=3', *args)
     assert np.abs(found.astype(int) - wanted.reshape(64, 64)).max() <= 1
   card = (hub('patients') / 'README.md').read_text()
-  assert '0 from 20 to 80, 1 from 0 to 1' in card and '--label 80 1' in card
+  assert '0 from 20 to 80, 1 from 0 to 1' in card and (
+      '--label ' + ' '.join(f'{x:.6g}' for x in to_users(
+          patients.drawn_labels[0], [LabelColumn('0', 20, 80),
+                                     LabelColumn('1')]))) in card
   assert '`label` [N, 2] float32 in [0, 1]' in card
   card = (hub('bees') / 'README.md').read_text()
   assert 'classes ant, bee on demand' in card and '--label=bee' in card

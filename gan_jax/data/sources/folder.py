@@ -40,10 +40,10 @@ def folder(*, path, labels='folders', label_key='', split='', reading=Reading(),
       are the classes, numbered in sorted order; if none does, or there is only
       one folder, unlabelled. A folder with StyleGAN's dataset.json is
       unlabelled too, unless labels='dataset.json'. 'none': unlabelled. Else the
-      path, from the folder or absolute, of a dataset.json, {"labels":
-      [["a/b.png", 3], ...]}, or of a CSV file, which names each image by its
-      path, or by its name, also without suffix, where no other has it. What
-      becomes of labels: `label_values.of_texts` and `of_columns`.
+      path, from the folder or else from where the program starts, of a
+      dataset.json, {"labels": [["a/b.png", 3], ...]}, or of a CSV file, see
+      `labels.labels_of`. What becomes of labels: `label_values.of_texts` and
+      `of_columns`.
     label_key: the column of the CSV file that is the label, such as 'dx', or
       several of them, 'age,sex', for a label vector ('age,' for one of the
       number itself); '' to guess: label, class, dx, ..., the only one, or all
@@ -104,7 +104,16 @@ def load(root, files, labels, label_key, split, *, notices, read=None, of=str,
     if not isinstance(name, str | os.PathLike) or not os.fspath(name):
       raise DataError(f"labels={name!r}: 'folders', 'none' or the path of a "
                       f"CSV file or dataset.json is needed")
-    return check_file(os.path.join(root, os.path.expanduser(name)))
+    name = os.path.expanduser(name)
+    inside, outside = os.path.join(root, name), os.path.abspath(name)
+    if not os.path.exists(inside) and os.path.exists(outside):
+      return check_file(outside)
+    try:
+      return check_file(inside)
+    except DataError as error:
+      if os.path.exists(inside) or inside == outside:
+        raise
+      raise DataError(f'{error}; nor is there {outside!r}') from error
 
   def text(name):
     with one_error(name, 'text file'), open(
@@ -124,13 +133,11 @@ def load(root, files, labels, label_key, split, *, notices, read=None, of=str,
                       f'{printable(root)!r}: {error}') from error
 
   files, left = sorted(files), []
-  # Labels of a file may be of the whole set, so only a split asked for counts.
-  if split or labels in ('folders', 'none'):
-    taken, said = of_split([file.path for file in files], split)
-    if labels not in ('folders', 'none'):
-      left = sorted({file.path for file in files}.difference(taken))
-    taken = set(taken)
-    files, notices = [f for f in files if f.path in taken], [*notices, *said]
+  taken, said = of_split([file.path for file in files], split)
+  if labels not in ('folders', 'none'):  # a file may be of the whole set
+    left = sorted({file.path for file in files}.difference(taken))
+  taken = set(taken)
+  files, notices = [f for f in files if f.path in taken], [*notices, *said]
   return collection.load(root, files, read or read_file, label,
                          notices=notices, geometry=geometry, **more)
 
