@@ -154,7 +154,8 @@ def play(cell: dict) -> str:
   before = jax.tree.map(np.array, run.init())
   after, scalars = runner(
       parallel.replicate(before, mesh), parallel.replicate(
-          parallel.Data(run.source.images, run.source.labels), mesh),
+          parallel.Data(np.asarray(run.source.images), run.source.labels),
+          mesh),
       run.batches(0, 3).reshape(3, 1, -1))
   bad = [name for name, value in scalars.items()
          if not np.isfinite(value).all()]

@@ -47,7 +47,8 @@ def _play(run):
   indices = run.batches(0, count[0] * count[1]).reshape(*count, -1)
   after, scalars = runner(
       parallel.replicate(jax.tree.map(np.array, before), mesh),
-      parallel.replicate(parallel.Data(run.source.images, run.source.labels),
+      parallel.replicate(parallel.Data(np.asarray(run.source.images),
+                                      run.source.labels),
                          mesh), indices)
   return before, after, jax.device_get(scalars)
 
