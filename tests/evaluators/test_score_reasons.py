@@ -112,8 +112,8 @@ def test_without_a_second_draw_there_is_no_floor():
     (dict(metrics=('fid',)), 'no such metric'),
     (dict(extractor={'name': 'inceptoin'}), 'did you mean "inception"'),
     (dict(extractor={'name': 'random', 'x': 1}), 'no such argument'),
-    (dict(num_samples=1), 'give 2 to 100'),
-    (dict(num_real=200), 'give 2 to 100'),
+    (dict(num_samples=1), 'num_samples of 2 to 100'),
+    (dict(num_real=200), 'num_samples of 2 to 100'),
     (dict(reference='test'), 'neither'),
     (dict(reference='held_out'), 'holdout'),
 ])

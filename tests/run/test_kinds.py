@@ -72,4 +72,5 @@ def test_rows_of_named_classes_have_their_names_in_the_grid(
   run = experiment.load(spec)
   drawn = evaluator.Evaluator(run)
   drawn.finish_grid(drawn.start_grid(run.init()))
-  assert shown == {'names': names, 'columns': 2, 'rate': 0.0, 'real': None}
+  assert shown == {'names': names, 'columns': 2, 'rate': 0.0, 'real': None,
+                   'table': ()}
