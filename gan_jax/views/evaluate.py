@@ -1,9 +1,11 @@
 """--mode=evaluate: scores the checkpoints of a run, or two folders."""
 
+import contextlib
 import json
 import logging
 import os
 import time
+import zipfile
 
 import jax
 import numpy as np
@@ -189,10 +191,23 @@ def _alike(real, fake, scores) -> str:
 
 
 def _load(path, geometry):
-  kind = ({'name': 'npz'} if path.endswith('.npz') else
+  kind = (_npz(path) if path.endswith('.npz') else
           {'name': 'auto'} if os.path.isfile(path) else
           {'name': 'folder', 'labels': 'none'})
   return data.load(kind | {'path': path} | geometry)
+
+
+def _npz(path):
+  """What the file says of itself if --mode=sample wrote it."""
+  kind = {'name': 'npz'}
+  with contextlib.suppress(OSError, ValueError, KeyError, EOFError,
+                           zipfile.BadZipFile), np.load(path) as file:
+    # Samples that are images have an axis of channels.
+    kind |= {'holds': {2: 'vectors', 5: 'volumes'}.get(
+        file['images'].ndim, 'auto')}
+    kind |= {'value_range': tuple(file['units'].tolist()), 'dtype': 'float32'}
+    kind['holds'] = 'signals' if file['images'].ndim == 3 else kind['holds']
+  return kind
 
 
 def _count(real, fake, asked, images, reference) -> int:

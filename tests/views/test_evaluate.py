@@ -18,6 +18,7 @@ from gan_jax.config import experiment
 from gan_jax.run import evaluator, files
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.views import evaluate
+from gan_jax.views.sample import sample as write_samples
 
 ASKED = dict(extractor='random', metrics=('fd', 'prdc'))
 BEST = 'fd_random_12_train'
@@ -245,6 +246,17 @@ def test_grey_and_colour_are_compared_as_one(real, tmp_path, capsys):
   (_, wanted), = evaluate.folders(str(tmp_path / 'grey.npz'), real, **asked)
   (_, found), = evaluate.folders(colour, real, channels=1, **asked)
   assert found.value == pytest.approx(wanted.value)
+
+
+@pytest.mark.parametrize('name', ['signals', 'floats', 'volumes', 'ring'])
+def test_samples_of_any_kind_are_compared_with_others(made_run, tmp_path, name):
+  """An npz says its units itself, and its axes say the kind."""
+  paths = [str(tmp_path / f'{seed}.npz') for seed in (0, 1)]
+  for seed, path in enumerate(paths):
+    write_samples(str(made_run(name)), path, count=40, seed=seed)
+  (_, score), = evaluate.folders(
+      paths[0], paths[1], metrics=('fd',), num_samples=20)
+  assert np.isfinite(score.value) and score.value < 10 * max(score.floor, 1e-3)
 
 
 def test_how_inception_resizes_is_asked_for():
