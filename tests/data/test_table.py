@@ -1,6 +1,7 @@
 """Tables: columns to vectors and back, and what is refused."""
 
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -155,6 +156,12 @@ def test_small_numbers_keep_their_digits(tmp_path):
   near = (np.abs(source.images[:, 0]) < 0.98)
   np.testing.assert_allclose(back['x'][near].astype(float), frame['x'][near],
                              atol=1e-20)
+
+
+def test_the_extra_is_named(tmp_path, monkeypatch):
+  monkeypatch.setitem(sys.modules, 'sklearn.mixture', None)
+  fails('data=table', "'gan_jax[table]'",
+        call=lambda: sources.table(path=written(tmp_path, people(50))))
 
 
 @pytest.mark.parametrize('content, words', [

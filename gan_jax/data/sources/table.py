@@ -31,6 +31,7 @@ def table(*, path, columns: tuple[str, ...] = (),
     DataError: scikit-learn is not installed, or a problem of the file.
   """
   from gan_jax.data.columns import encode, fit
+  package('sklearn.mixture', 'table')
   path = check_file(path)
   frame = _read(path)
   where = repr(path)
