@@ -66,17 +66,16 @@ class Stored:
     if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
       raise IndexError(f'rows {rows.min()} to {rows.max()} of {len(self)}')
     out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+    view = memoryview(out.reshape(-1).view(np.uint8))
     # Neighbours are read at once.
-    ends = [*(np.flatnonzero(np.diff(rows) != 1) + 1), len(rows)]
-    first = 0
-    for end in ends if len(rows) else ():
-      self._read(out[first:end], rows[first])
-      first = end
+    starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+    ends = np.append(starts, len(rows))[1:] * self._row
+    for row, start, end in zip(rows[starts].tolist(), (
+        starts * self._row).tolist(), ends.tolist(), strict=True):
+      self._read(view[start:end], self._offset + row * self._row)
     return out
 
-  def _read(self, out, row):
-    place = self._offset + int(row) * self._row
-    view = memoryview(out.reshape(-1).view(np.uint8))
+  def _read(self, view, place):
     while len(view):  # a call reads 2 GiB at most
       count = os.preadv(self._file, [view], place)
       if not count:

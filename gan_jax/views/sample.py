@@ -52,16 +52,7 @@ def sample(folder: str, out: str, *, count: int | None = None,
   """
   _, info = files.read_run(folder)
   if labels:
-    if label is not None:
-      raise RequestError('give --label or --labels')
-    try:
-      rows, label = asked.of_file(info, labels)
-    except RequestError as e:
-      raise RequestError(f'--{e}') from e
-    if count not in (None, rows):
-      raise RequestError(f'--num_samples={count}: {labels} has {rows} rows; '
-                         'leave it out')
-    count = rows
+    count, label = _of_file(info, labels, count, label)
   count = 64 if count is None else count
   _check(info, out, count, interpolate)
   run = Trained(folder, strict=strict)
@@ -89,6 +80,20 @@ def sample(folder: str, out: str, *, count: int | None = None,
   if _suffix(out) in ('.png', '.gif'):
     said.append(pictures.channels_shown(info.image_shape))
   return '; '.join(filter(None, said))
+
+
+def _of_file(info, path, count, label):
+  """Number of rows of --labels, and what they ask for."""
+  if label is not None:
+    raise RequestError('give --label or --labels')
+  try:
+    rows, label = asked.of_file(info, path)
+  except RequestError as e:
+    raise RequestError(f'--{e}') from e
+  if count not in (None, rows):
+    raise RequestError(f'--num_samples={count}: {path} has {rows} rows; '
+                       'leave it out')
+  return rows, label
 
 
 def _suffix(out) -> str:

@@ -1,6 +1,5 @@
 """Recordings as signals."""
 
-import collections
 import os
 import time
 
@@ -48,14 +47,7 @@ def audio(*, path, length=16384, first_only=False, mono=True, labels='folders',
     raise DataError(f'{root!r}: no recording among its {others.total():,} '
                     f'files; their suffixes are {" ".join(sniff.SOUNDS)}')
   heads = [_head(library, root, file) for file in files]
-  rates = collections.Counter(h.samplerate for h in heads if h)
-  channels = {h.channels for h in heads if h}
-  for what, found in (('rates', rates), ('numbers of channels', channels)):
-    if len(found) > 1 and (what == 'rates' or not mono):
-      raise DataError(f'{root!r}: recordings of {len(found)} {what} '
-                      f'({", ".join(f"{x:,}" for x in sorted(found))}): '
-                      f'convert them to one' + ', or use mono=True' * (
-                          what != 'rates'))
+  rate, channels = _alike(root, heads, mono)
   pieces, places, short = [], {}, 0
   for file, head in zip(files, heads, strict=True):
     count = max(1, head.frames // length) if head and not first_only else 1
@@ -68,8 +60,6 @@ def audio(*, path, length=16384, first_only=False, mono=True, labels='folders',
   if short:
     notices.append(f'{short:,} of {len(files):,} recordings are shorter than '
                    f'{length:,} samples: silence follows them')
-  width = 1 if mono or not channels else max(channels)
-
   def read(name):
     file, start = places[name]
     try:
@@ -81,12 +71,25 @@ def audio(*, path, length=16384, first_only=False, mono=True, labels='folders',
     return (found.mean(1, keepdims=True) if mono else found).astype(
         '<f4').tobytes()
 
-  codec = Codec((length, width), '<f4', False, 'signals')
-  form = Form(codec, codec.shape, ('audio', length, mono),
-              float(max(rates, default=0)))
+  codec = Codec((length, channels), '<f4', False, 'signals')
+  form = Form(codec, codec.shape, ('audio', length, mono), rate)
   return load(root, pieces, labels, label_key, split, listed_at=listed_at,
               reading=reading, scale=scale, notices=notices, form=form,
               read=read, of=lambda name: places[name][0])
+
+
+def _alike(root, heads, mono) -> tuple[float, int]:
+  """Rate and number of channels of the pieces; DataError if these differ."""
+  rates = {head.samplerate for head in heads if head}
+  channels = {head.channels for head in heads if head}
+  for what, found, fix in (
+      ('rates', rates, 'convert them to one'),
+      ('numbers of channels', set() if mono else channels,
+       'convert them to one, or use mono=True')):
+    if len(found) > 1:
+      raise DataError(f'{root!r}: recordings of {len(found)} {what} '
+                      f'({", ".join(f"{x:,}" for x in sorted(found))}): {fix}')
+  return float(max(rates, default=0)), 1 if mono else max(channels, default=1)
 
 
 def _head(library, root, file: File):
