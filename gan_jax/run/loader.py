@@ -3,7 +3,7 @@
 import collections
 import concurrent.futures
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -13,17 +13,19 @@ from gan_jax.config.experiment import Experiment
 _AHEAD = 2**26  # bytes of examples
 
 
-def plan(experiment: Experiment, step: int) -> Iterator[tuple[int, int]]:
-  """Yields (first step, number of steps) of each call, from `step` to the end.
+def plan(experiment: Experiment, step: int,
+         end: int = 0) -> Iterator[tuple[int, int]]:
+  """Yields (first step, number of steps) of each call, from `step` to `end`.
 
-  A call has steps_per_call steps, or fewer if a row, a picture, a score, a
-  checkpoint or the end of the run is due before.
+  `end`: 0 for the end of the run. A call has steps_per_call steps, or fewer if
+  a row, a picture, a score, a checkpoint or the end is due before.
   """
   every = [n for n in (experiment.log_every, experiment.sample_every,
                        experiment.eval_every, experiment.checkpoint_every) if n]
-  while step < experiment.train_steps:
+  end = end or experiment.train_steps
+  while step < end:
     count = min(experiment.config['steps_per_call'],
-                experiment.train_steps - step, *(n - step % n for n in every))
+                end - step, *(n - step % n for n in every))
     yield step, count
     step += count
 
@@ -41,26 +43,40 @@ def reseeded(experiment: Experiment, seed: int) -> Experiment:
       experiment._replace(batches=experiment.batches.reseeded(seed)))
 
 
-def load(experiment: Experiment, mesh, step: int):
-  """Loads examples from `step` on: resident on the devices, or streamed.
+def load(members: Sequence[Experiment], mesh, step: int, end: int = 0, *,
+         stacked: bool = False):
+  """Loads examples from `step` to `end`: resident on the devices, or streamed.
+
+  Args:
+    members: the run, or those of a population, which share their data.
+    mesh: of the runner.
+    step: the first one.
+    end: 0 for the end of the run.
+    stacked: whether calls have a first axis of members.
 
   Returns:
     (data, iterator over the examples of each call of `plan`), as arguments of
-    the runner of `parallel.make_runner`.
+    a `parallel.Runner`.
   """
-  source, calls = experiment.source, plan(experiment, step)
+  experiment = members[0]
+  source, calls = experiment.source, plan(experiment, step, end)
   process, count = parallel.processes()
   size = experiment.config['batch_size'] // count
   part = slice(process * size, (process + 1) * size)  # of each batch
+
+  def rows(step, count):
+    found = [indices(each, step, count)[..., part] for each in members]
+    return np.stack(found) if stacked else found[0]
+
   if experiment.resident:
     images = np.ascontiguousarray(source.images[:])
     data = parallel.replicate(parallel.Data(images, source.labels), mesh)
-    return data, (indices(experiment, *call)[..., part] for call in calls)
+    return data, (rows(*call) for call in calls)
 
   def read(step, count):
-    return examples(source, indices(experiment, step, count)[..., part])
+    return examples(source, rows(step, count))
 
-  call_bytes = (experiment.config['steps_per_call'] * size
+  call_bytes = (len(members) * experiment.config['steps_per_call'] * size
                 * experiment.config['disc_steps']
                 * source.images.nbytes // max(1, len(source.images)))
   moved = (parallel.put_call(call, mesh) for call in read_ahead(
