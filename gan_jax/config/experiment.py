@@ -83,7 +83,8 @@ def load(config: Any, *, devices: int = 0,
     ConfigError: with all problems.
     DataError: the config is valid, the data are not.
   """
-  config = {k: v for k, v in plain(config).items() if k != 'population'}
+  config = plain(config)
+  config.pop('population', None)
   problems = keys.check(config)
   problems += rules.of_config(config, devices or parallel.device_count(),
                               problems)
