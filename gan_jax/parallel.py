@@ -52,13 +52,14 @@ def use_compilation_cache() -> None:
   """Caches compiled programs in ~/.cache/gan_jax/xla.
 
   Environment: JAX_COMPILATION_CACHE_DIR changes the folder,
-  JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS the threshold of 0.5 s.
+  JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS the threshold of 0 s: a start
+  compiles dozens of small programs, which together take seconds.
   """
   if not jax.config.jax_compilation_cache_dir:
     jax.config.update('jax_compilation_cache_dir',
                       os.path.expanduser('~/.cache/gan_jax/xla'))
   if 'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS' not in os.environ:
-    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
+    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
 
 
 def make_mesh(count: int = 0):
