@@ -101,10 +101,14 @@ def load(config: Any) -> Experiment:
                       times.get('train_steps', 1))
   if problems:
     raise ConfigError(problems)
-  step = partial(_STEPS[config['updates']], game=game)
-  init = partial(initial_state, game, info, config['seed'])
-  rules.trace(game, step, init, info.image_shape,
-              labels_like(info, 2 * game.packing), latent_shape(game), config)
+  # Traced once, by the check here: the runner, inside whose program it is
+  # inlined, and `init` find the trace of the same shapes.
+  step = jax.jit(partial(_STEPS[config['updates']], game=game), inline=True,
+                 static_argnames='pmean')
+  init = jax.jit(partial(initial_state, game, info, config['seed']))
+  rules.trace(game, step, init, info.image_shape, labels_like(
+      info, config['batch_size'] // parallel.device_count()),
+              latent_shape(game), config)
   sampling = data.sampling_of(config['data'])
   batches = Batches(
       info.num_examples, config['batch_size'], config['seed'],

@@ -373,10 +373,11 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
 
   Args:
     game: the built components.
-    step: (state, batch, key) -> (state, scalars), under the device axis.
+    step: (state, batch, key, *, pmean) -> (state, scalars).
     init: () -> TrainState.
     image_shape: of an example of the data.
-    label: labels [2 * packing, ...] of the data, for their shape and type.
+    label: labels [B, ...] of a device's part of a batch, for their shape and
+      type.
     latent_shape: of a z.
     config: that names the components.
 
@@ -387,13 +388,16 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
   def many(struct):
     return struct.update(shape=(game.disc_steps, *struct.shape))
 
-  few, label = len(label), jax.typeof(label)
+  count, label = len(label), jax.typeof(label)
   float32 = partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
-  batch = Batch(float32((game.disc_steps, few, *image_shape)), many(label),
-                jax.ShapeDtypeStruct((few,), jnp.int32))
+  batch = Batch(float32((game.disc_steps, count, *image_shape)), many(label),
+                jax.ShapeDtypeStruct((count,), jnp.int32))
+  mesh = parallel.own_mesh()
+  # As in `parallel.make_runner`, which then finds this trace.
   on_one_device = parallel.everywhere(
-      lambda state, batch: step(state, batch, jax.random.key(0))[0],
-      parallel.own_mesh())
+      lambda state, batch, seed: step(
+          state, batch, jax.random.key(seed),
+          pmean=parallel.mean_over(mesh))[0], mesh)
 
   try:
     state = jax.eval_shape(init)
@@ -404,11 +408,12 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
       raise ValueError(f'{empty[0]} has a size of 0')
     image, _ = jax.eval_shape(
         partial(game.gen.apply, train=False), state.gen.params,
-        state.gen.stats, float32((few, *latent_shape)), label)
+        state.gen.stats, float32((count, *latent_shape)), label)
     if image.shape[1:] != image_shape:
       raise ValueError(f'the generator makes images {image.shape[1:]}, the '
                        f'data are {image_shape}')
-    after = jax.eval_shape(on_one_device, state, batch)
+    after = jax.eval_shape(on_one_device, state, batch,
+                           jax.ShapeDtypeStruct((), jnp.uint32))
     if jax.tree.map(lambda x: (x.shape, x.dtype), after) != jax.tree.map(
         lambda x: (x.shape, x.dtype), state):
       raise ValueError('a step changes the shapes or types of the state')
