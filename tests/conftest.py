@@ -106,7 +106,7 @@ def images(tmp_path_factory):
 @pytest.fixture
 def no_pictures(monkeypatch):
   """Curves take a second each; for tests of something else."""
-  monkeypatch.setattr('gan_jax.run.train._Loop.draw', lambda self: None)
+  monkeypatch.setattr('gan_jax.run.member.Member.draw', lambda self: None)
 
 
 @pytest.fixture

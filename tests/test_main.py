@@ -12,7 +12,7 @@ from recipes import parsed
 from tiny import MLP
 
 from gan_jax.config import command_line
-from gan_jax.run import train
+from gan_jax.run import member
 
 pytestmark = tiny.READS_CONFIGS
 
@@ -118,7 +118,7 @@ def test_a_loss_of_ones_own(cli, tmp_path, monkeypatch):
   monkeypatch.syspath_prepend(tmp_path)
   for name in ('my_lab', 'my_lab.ideas'):  # Another test has one too.
     monkeypatch.delitem(sys.modules, name, raising=False)
-  monkeypatch.setattr(train._Loop, 'draw', lambda self: None)
+  monkeypatch.setattr(member.Member, 'draw', lambda self: None)
   path = tiny.write_images(tmp_path / 'noise.npz')
   mine = ['--config=configs/original_gan.py:data=npz,quick',
           f'--config.data.path={path}', f'--workdir={tmp_path / "run"}']

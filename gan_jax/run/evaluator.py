@@ -114,21 +114,24 @@ def grid_names(experiment: Experiment) -> list[str]:
 class Evaluator:
   """Sample grids (scatter plots for vectors) and scores of a state."""
 
-  def __init__(self, experiment: Experiment):
-    """Draws the latents of the grid, fixed for the run and all its resumes."""
+  def __init__(self, experiment: Experiment, sampler: Sampler | None = None):
+    """Draws the latents of the grid, fixed for the run and all its resumes.
+
+    `sampler`: of a run with the same generator, by default a new one.
+    """
     self._run, config = experiment, experiment.config
-    self._sampler = Sampler(experiment.game, config['image_range'],
-                            experiment.info.units)
+    self.sampler = sampler or Sampler(experiment.game, config['image_range'],
+                                      experiment.info.units)
     self._key = jax.random.fold_in(jax.random.key(config['seed']), 2**31 - 2)
     self._label = grid_labels(experiment)
-    self._z = self._sampler.latents(
+    self._z = self.sampler.latents(
         jax.random.fold_in(self._key, _GRID), len(self._label))
     self._drawn = drawn_labels.of_experiment(experiment)
     self._conditional = models.is_conditional(config['generator'])
 
   def start_grid(self, state):
     """Dispatches the sample grid; the state may be donated afterwards."""
-    return self._sampler.start(state.ema, self._z, self._label)
+    return self.sampler.start(state.ema, self._z, self._label)
 
   def finish_grid(self, started) -> np.ndarray:
     """Waits for `start_grid`; returns the image, uint8 [H', W', C']."""
@@ -139,7 +142,7 @@ class Evaluator:
       order = Batches(len(real), min(_POINTS, len(real)), 0)(0, 1)[0]
       real = np.asarray(real[order])
     return pictures.sheet(
-        self._sampler.finish(started), run.config['sample_grid'][1],
+        self.sampler.finish(started), run.config['sample_grid'][1],
         rate=run.info.rate, names=grid_names(run), real=real,
         table=run.info.columns)
 
@@ -149,10 +152,10 @@ class Evaluator:
     Labels are those of `drawn_labels`. All devices that hold a replica of
     `average` take part.
     """
-    z = self._sampler.latents(jax.random.fold_in(self._key, _SCORES),
+    z = self.sampler.latents(jax.random.fold_in(self._key, _SCORES),
                               stop - start, start)
     label = self._drawn[np.arange(start, stop) % len(self._drawn)]
-    images = self._sampler.images(average, z, label)
+    images = self.sampler.images(average, z, label)
     return images, label if self._conditional else None
 
   def scores(self, state, draw: Callable | None = None, *,

@@ -18,8 +18,8 @@ from gan_jax.evaluators.score import short_hash, table
 from gan_jax.metrics import low_is_better
 from gan_jax.run import drawn_labels
 from gan_jax.run.checkpoint import Checkpoints
-from gan_jax.run.evaluator import Evaluator, equilibrium
-from gan_jax.run.writers import ProgressBar, ScalarWriter, ScoreWriter
+from gan_jax.run.evaluator import Evaluator, Sampler, equilibrium
+from gan_jax.run.writers import ScalarWriter, ScoreWriter
 
 _LOG = logging.getLogger(__name__)
 _FRAMES = 200  # of a GIF at most, evenly spaced
@@ -28,10 +28,14 @@ _FRAMES = 200  # of a GIF at most, evenly spaced
 class Results(contextlib.AbstractContextManager):
   """The output files of a run folder."""
 
-  def __init__(self, experiment: Experiment, folder: str, start: int):
-    """Opens the files and drops what was written after step `start`."""
+  def __init__(self, experiment: Experiment, folder: str, start: int,
+               sampler: Sampler | None = None):
+    """Opens the files and drops what was written after step `start`.
+
+    `sampler`: of a run with the same generator, by default a new one.
+    """
     self._experiment, self._folder = experiment, folder
-    self.evaluator, self.levels = Evaluator(experiment), {}
+    self.evaluator, self.levels = Evaluator(experiment, sampler), {}
     try:
       self.levels = equilibrium(experiment.game.loss,
                                 experiment.config['batch_size'])
@@ -45,10 +49,9 @@ class Results(contextlib.AbstractContextManager):
                               loggers=experiment.loggers,
                               config=experiment.config)
     self._scores = ScoreWriter(folder, resume_step=start)
-    self._bar = ProgressBar(experiment.train_steps, initial=start)
 
   def __exit__(self, *_):
-    for part in (self._bar, self._scores, self._rows):
+    for part in (self._scores, self._rows):
       part.close()
 
   def rows(self) -> list[dict]:
@@ -58,7 +61,6 @@ class Results(contextlib.AbstractContextManager):
   def write(self, step: int, row: dict) -> None:
     """Writes a row of scalars."""
     self._rows.write(step, row)
-    self._bar.update(step, row)
 
   def sample(self, step: int, started) -> None:
     """Writes the image of `evaluator.start_grid`."""
@@ -107,13 +109,13 @@ class Results(contextlib.AbstractContextManager):
       try_write_file(os.path.join(self._folder, 'training.gif'),
                      pictures.gif(frames))
 
-  def summary(self, step: int, findings: str, how: str) -> str:
+  def summary(self, step: int, findings: str, how: str, elapsed: str) -> str:
     """The last log lines of a run: step, score, findings, next commands."""
     command = 'python -m gan_jax.main --mode={} --workdir=' + shlex.quote(
         str(self._folder))
     return '\n'.join([
         f'{how}: {self._folder} is at step {step:,} of '
-        f'{self._experiment.train_steps:,}, after {self._bar.elapsed}',
+        f'{self._experiment.train_steps:,}, after {elapsed}',
         *self._scored(), f'  watchdog: {findings}',
         f'  next: {command.format("report")}',
         f'        {command.format("sample")}'])

@@ -7,7 +7,6 @@ leads and alone writes the run folder; the others follow its orders.
 import contextlib
 import errno
 import logging
-import os
 import signal
 from functools import partial
 
@@ -16,18 +15,18 @@ import numpy as np
 
 from gan_jax import parallel
 from gan_jax.base.errors import StoppedError, WorkdirError
-from gan_jax.base.files import free_space, remove_torn
+from gan_jax.base.files import free_space
 from gan_jax.config.experiment import Experiment
 from gan_jax.evaluators.score import short_hash
-from gan_jax.run import drawn_labels, files, init_from
-from gan_jax.run.checkpoint import Checkpoints, NonFiniteStateError
+from gan_jax.run import files
 from gan_jax.run.clock import Clock
 from gan_jax.run.evaluator import Evaluator, SamplesError
-from gan_jax.run.health import Diagnoser, Guard, RollBack
+from gan_jax.run.health import Diagnoser, RollBack
 from gan_jax.run.loader import load, plan, reseeded
+from gan_jax.run.member import Member
 from gan_jax.run.processes import ProcessGroup
-from gan_jax.run.results import Results
 from gan_jax.run.signals import StopRequest
+from gan_jax.run.writers import ProgressBar
 
 _LOG = logging.getLogger(__name__)
 _ALONE = ProcessGroup()  # one process
@@ -113,73 +112,56 @@ def _follow(experiment, group):
 
 def _lead(experiment, folder, group, strict, changed, argv):
   """Training on process 0."""
-  for each in (folder, os.path.join(folder, 'samples')):
-    remove_torn(each)
-  checkpoints = Checkpoints(
-      folder, keep=experiment.config['keep_checkpoints'], strict=strict)
-  start, origin = checkpoints.latest(), {}
-  if start > experiment.train_steps:
-    raise WorkdirError(f'{folder} is at step {start}, beyond train_steps = '
-                       f'{experiment.train_steps}; raise train_steps, with '
-                       f'--workdir={folder}')
-  if start == experiment.train_steps:
-    _LOG.info('%s is finished, at step %d: to train longer, raise '
-              'train_steps, with --workdir=%s', folder, start, folder)
-  if not start and experiment.config['init_from']:
-    init, origin = init_from.start_from(experiment, strict=strict)
-    experiment = experiment._replace(init=init)
-  files.write_launch(folder, experiment, start, init_from=origin,
-                     changed=changed, argv=argv)
-  drawn_labels.write(folder, experiment)
-  with StopRequest() as stop, Results(experiment, folder, start) as results:
-    loop = _Loop(experiment, folder, checkpoints, results, group)
-    try:
-      loop.run(stop)
-    finally:
-      loop.draw()
-      checkpoints.close()
-    _LOG.info('%s', results.summary(
-        checkpoints.latest(), loop.guard.findings,
-        f'stopped by {signal.Signals(stop.signum).name}, the same command '
-        'resumes' if stop.signum else 'finished'))
+  member = Member(experiment, folder, strict=strict, changed=changed, argv=argv)
+  with member, StopRequest() as stop:
+    loop = _Loop([member], group)
+    loop.run(stop)
+  _LOG.info('%s', member.summary(_how(stop), loop.bar.elapsed))
   return stop.exit_status
+
+
+def _how(stop):
+  return (f'stopped by {signal.Signals(stop.signum).name}, the same command '
+          'resumes' if stop.signum else 'finished')
 
 
 class _Loop:
   """The loop over compiled chunks."""
 
-  def __init__(self, experiment, folder, checkpoints, results, group):
-    self.experiment, self.checkpoints = experiment, checkpoints
-    self.results, self.group, self.draw_error = results, group, None
-    self.evaluator, self.mesh = results.evaluator, parallel.make_mesh()
-    self.runner = _runner(experiment, self.mesh)
-    self.diagnoser = Diagnoser(experiment, parallel.own_mesh())
-    self.guard = Guard(experiment, folder, results.levels, results.rows(),
-                       checkpoints.latest())
+  def __init__(self, members, group):
+    self.members, self.group, self.draw_error = members, group, None
+    self.experiment, self.mesh = members[0].experiment, parallel.make_mesh()
+    self.runner = _runner(self.experiment, self.mesh)
+    self.diagnoser = Diagnoser(self.experiment, parallel.own_mesh())
+    self.bar = ProgressBar(self.experiment.train_steps,
+                           initial=members[0].checkpoints.latest())
 
   def run(self, stop):
     """Trains to the end, restarting after rollbacks."""
-    while True:
-      try:
-        return self._play(stop)
-      except RollBack as fault:
-        step = self.checkpoints.latest(anew=True)
-        self.guard.roll_back(fault.args[0], step)
-        self.results.rewind(step)
+    try:
+      while True:
+        try:
+          return self._play(stop)
+        except RollBack as fault:
+          self.members[0].rewind(fault)
+    finally:
+      self.bar.close()
 
   def _play(self, stop):
-    config, seed = self.experiment.config, self.guard.seed
+    config, (member,) = self.experiment.config, self.members
+    seed, guard = member.guard.seed, member.guard
     run = reseeded(self.experiment, seed)
     self.clock = Clock(config['batch_size'] * config['disc_steps'])
     state, step = self._first_state(seed)
     data, calls = load(run, self.mesh, step)
     if step == 0:
-      self.results.sample(0, self.evaluator.start_grid(parallel.own(state)))
+      member.results.sample(0, member.evaluator.start_grid(
+          parallel.own(state)))
     last = None
     for start, count in plan(run, step):
       if not stop.signum and (signum := self.group.signal()):
         stop.signum = signum  # Its own thread may set it, too.
-      if stop.signum or self.guard.verdict:
+      if stop.signum or guard.verdict:
         break
       call = next(calls)
       self.group.order('call')
@@ -193,30 +175,23 @@ class _Loop:
       # Written while the next call runs.
       last = (start, step, scalars, self.diagnoser.start(mine, step, seed)
               if step % run.log_every == 0 else None,
-              self.evaluator.start_grid(mine) if 'sample' in due else None)
+              member.evaluator.start_grid(mine) if 'sample' in due else None)
       if due & {'eval', 'checkpoint'}:  # These need the state.
         self._write(*last, state)
         last = None
     if last:
       self._write(*last)
-    if step > self.checkpoints.latest():
-      self._save(step, parallel.own(state))
-    self.checkpoints.wait()
-    if self.guard.verdict:
-      raise StoppedError(self.guard.verdict)
-
-  def draw(self):
-    """Writes report, curves and GIF."""
-    try:
-      self.guard.write_report()
-      self.results.draw()
-    except Exception as e:  # Must not hide the cause of the end.
-      _LOG.warning('no curves or GIF: %s: %s', type(e).__name__, e)
+    if step > member.checkpoints.latest():
+      member.save(step, parallel.own(state))
+    member.checkpoints.wait()
+    if guard.verdict:
+      raise StoppedError(guard.verdict)
 
   def _first_state(self, seed):
     """(state, its step), restored or fresh, on the mesh."""
-    init, step = self.experiment.init, self.checkpoints.latest()
-    state = self.checkpoints.restore(parallel.abstract(
+    (member,) = self.members
+    init, step = member.experiment.init, member.checkpoints.latest()
+    state = member.checkpoints.restore(parallel.abstract(
         jax.eval_shape(init), parallel.own_mesh()), step,
         verified=True) if step else init()
     self.group.order('start', step=step, seed=seed)
@@ -234,28 +209,26 @@ class _Loop:
     """Waits for a chunk; writes its outputs."""
     scalars = {k: np.asarray(v) for k, v in scalars.items()}
     self.clock.finished(step - start)
-    if bad := {k: v for k, v in scalars.items() if not np.isfinite(v).all()}:
-      self.guard.refuse(start, bad, self.checkpoints.latest())
-    row = {}
     if measured is not None:
-      # Over one call: independent of where a run was resumed.
-      row = {k: float(v.mean(dtype=np.float64)) for k, v in scalars.items()}
-      row |= {k: float(v) for k, v in measured.items()} | self.clock.read()
-    if grid is not None:
-      self.results.sample(step, grid)
+      measured = {k: float(v) for k, v in measured.items()} | self.clock.read()
     due = () if state is None else self._due(step)
-    if 'eval' in due:
-      row |= self.results.score(step, parallel.own(state),
-                                partial(self._draw, state.ema))
-      self._check_draw()
+    for member in self.members:
+      row = member.write(
+          start, step, scalars, measured, grid,
+          partial(self._score, member, step, state) if 'eval' in due else None)
+      # Last: a resumed run does not repeat outputs before its checkpoint.
+      if 'checkpoint' in due:
+        member.save(step, parallel.own(state))
     if row:
-      self.results.write(step, row)
-      self.guard.look(step, row)
-    # Last: a resumed run does not repeat outputs before its checkpoint.
-    if 'checkpoint' in due:
-      self._save(step, parallel.own(state))
+      self.bar.update(step, row)
 
-  def _draw(self, average, start: int, stop: int):
+  def _score(self, member, step, state):
+    draw = partial(self._draw, member.evaluator, state.ema)
+    scores = member.results.score(step, parallel.own(state), draw)
+    self._check_draw()
+    return scores
+
+  def _draw(self, evaluator, average, start: int, stop: int):
     """`Evaluator.draw` in all processes, with a replicated average."""
     start, stop = int(start), int(stop)
     self._check_draw()
@@ -263,7 +236,7 @@ class _Loop:
       raise ValueError(f'sample({start}, {stop}): no examples')
     self.group.order('draw', start=start, stop=stop)
     try:
-      return self.evaluator.draw(average, start, stop)
+      return evaluator.draw(average, start, stop)
     except SamplesError:  # Raised in all processes.
       raise
     except Exception as e:
@@ -278,10 +251,3 @@ class _Loop:
     """
     if self.draw_error:
       raise self.draw_error
-
-  def _save(self, step, state):
-    self.results.flush()
-    try:
-      self.checkpoints.save(step, state)
-    except NonFiniteStateError as e:
-      self.guard.refuse_state(step, e)

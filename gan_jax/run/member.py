@@ -1,0 +1,142 @@
+"""`Member`: the folder of one run while it trains.
+
+A lone run has one member, a population several. All that is written for a run
+is written here; `run.train` drives the device.
+"""
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+
+import numpy as np
+
+from gan_jax.base.errors import WorkdirError
+from gan_jax.base.files import remove_torn
+from gan_jax.config.experiment import Experiment
+from gan_jax.run import drawn_labels, files, init_from
+from gan_jax.run.checkpoint import Checkpoints, NonFiniteStateError
+from gan_jax.run.evaluator import Sampler
+from gan_jax.run.health import Guard
+from gan_jax.run.results import Results
+
+_LOG = logging.getLogger(__name__)
+
+
+class Member(contextlib.AbstractContextManager):
+  """Checkpoints, rows, pictures, scores and findings of one run.
+
+  frozen: why it takes no part any more, '' if it does; of a population only.
+  """
+
+  def __init__(self, experiment: Experiment, folder: str, *,
+               strict: bool = False, changed=(), argv=None,
+               sampler: Sampler | None = None):
+    """Opens the folder and records the launch.
+
+    Args:
+      experiment: what runs there.
+      folder: the run folder, held by this process.
+      strict: fail instead of using an older checkpoint if the newest is
+        damaged.
+      changed: lines of `files.check_same_run`, for the record.
+      argv: the command line to record, by default that of this process.
+      sampler: of a run with the same generator, which is compiled once.
+
+    Raises:
+      WorkdirError, CheckpointError: with a fix.
+    """
+    for each in (folder, os.path.join(folder, 'samples')):
+      remove_torn(each)
+    self.folder, self.frozen = folder, ''
+    self.checkpoints = Checkpoints(
+        folder, keep=experiment.config['keep_checkpoints'], strict=strict)
+    start, origin = self.checkpoints.latest(), {}
+    if start > experiment.train_steps:
+      raise WorkdirError(f'{folder} is at step {start}, beyond train_steps = '
+                         f'{experiment.train_steps}; raise train_steps, with '
+                         f'--workdir={folder}')
+    if start == experiment.train_steps:
+      _LOG.info('%s is finished, at step %d: to train longer, raise '
+                'train_steps, with --workdir=%s', folder, start, folder)
+    if not start and experiment.config['init_from']:
+      init, origin = init_from.start_from(experiment, strict=strict)
+      experiment = experiment._replace(init=init)
+    self.experiment = experiment
+    files.write_launch(folder, experiment, start, init_from=origin,
+                       changed=changed, argv=argv)
+    drawn_labels.write(folder, experiment)
+    self.results = Results(experiment, folder, start, sampler)
+    self.evaluator = self.results.evaluator
+    self.guard = Guard(experiment, folder, self.results.levels,
+                       self.results.rows(), start)
+
+  def __exit__(self, *_):
+    with self.results:
+      self.draw()
+      self.checkpoints.close()
+
+  def write(self, start: int, step: int, scalars, measured, grid,
+            score: Callable | None) -> dict:
+    """Writes what is due after a call.
+
+    Args:
+      start: first step of the call.
+      step: steps done after it.
+      scalars: {name: [K]} of its steps.
+      measured: {name: number} for a row, None if none is due.
+      grid: of `evaluator.start_grid`, or None.
+      score: () -> {name: number}, None if no score is due.
+
+    Returns:
+      The row, {} if there is none.
+
+    Raises:
+      NonFiniteError, RollBack: by the policy of the watchdog.
+    """
+    if bad := {k: v for k, v in scalars.items() if not np.isfinite(v).all()}:
+      self.guard.refuse(start, bad, self.checkpoints.latest())
+    row = {}
+    if measured is not None:
+      # Over one call: independent of where a run was resumed.
+      row = {k: float(v.mean(dtype=np.float64)) for k, v in scalars.items()}
+      row |= measured
+    if grid is not None:
+      self.results.sample(step, grid)
+    if score is not None:
+      row |= score()
+    if row:
+      self.results.write(step, row)
+      self.guard.look(step, row)
+    return row
+
+  def save(self, step: int, state) -> None:
+    """Starts to save a state, after what was written before.
+
+    Raises:
+      CheckpointError, RollBack.
+    """
+    self.results.flush()
+    try:
+      self.checkpoints.save(step, state)
+    except NonFiniteStateError as e:
+      self.guard.refuse_state(step, e)
+
+  def rewind(self, fault) -> None:
+    """Goes back to the newest checkpoint after a `RollBack`."""
+    step = self.checkpoints.latest(anew=True)
+    self.guard.roll_back(fault.args[0], step)
+    self.results.rewind(step)
+
+  def summary(self, how: str, elapsed: str) -> str:
+    """The last log lines of the run; `how` it ended, after `elapsed`."""
+    return self.results.summary(self.checkpoints.latest(), self.guard.findings,
+                                how, elapsed)
+
+  def draw(self) -> None:
+    """Writes report, curves and GIF."""
+    try:
+      self.guard.write_report()
+      self.results.draw()
+    except Exception as e:  # Must not hide the cause of the end.
+      _LOG.warning('no curves or GIF: %s: %s', type(e).__name__, e)
