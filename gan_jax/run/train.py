@@ -138,20 +138,23 @@ class _Loop:
 
   def run(self, stop):
     """Trains to the end, restarting after rollbacks."""
+    config = self.experiment.config
     try:
       while True:
+        self.clock = Clock(config['batch_size'] * config['disc_steps'])
         try:
           return self._play(stop)
         except RollBack as fault:
           self.members[0].rewind(fault)
+        finally:
+          self.clock.close()
     finally:
       self.bar.close()
 
   def _play(self, stop):
-    config, (member,) = self.experiment.config, self.members
+    (member,) = self.members
     seed, guard = member.guard.seed, member.guard
     run = reseeded(self.experiment, seed)
-    self.clock = Clock(config['batch_size'] * config['disc_steps'])
     state, step = self._first_state(seed)
     data, calls = load(run, self.mesh, step)
     if step == 0:
@@ -165,9 +168,8 @@ class _Loop:
         break
       call = next(calls)
       self.group.order('call')
-      idle = not last or all(x.is_ready() for x in last[2].values())
-      with self.clock.dispatching(count, idle):
-        state, scalars = self.runner(state, data, call, seed)
+      state, scalars = self.clock.dispatch(
+          count, self.runner, state, data, call, seed)
       if last:
         self._write(*last)
       step, mine = start + count, parallel.own(state)
@@ -208,7 +210,7 @@ class _Loop:
   def _write(self, start, step, scalars, measured, grid, state=None):
     """Waits for a chunk; writes its outputs."""
     scalars = {k: np.asarray(v) for k, v in scalars.items()}
-    self.clock.finished(step - start)
+    self.clock.finished()
     if measured is not None:
       measured = {k: float(v) for k, v in measured.items()} | self.clock.read()
     due = () if state is None else self._due(step)
