@@ -27,6 +27,7 @@ class Member(contextlib.AbstractContextManager):
   """Checkpoints, rows, pictures, scores and findings of one run.
 
   frozen: why it takes no part any more, '' if it does; of a population only.
+  saved: step of the newest checkpoint, which may still be written.
   """
 
   def __init__(self, experiment: Experiment, folder: str, *,
@@ -52,6 +53,7 @@ class Member(contextlib.AbstractContextManager):
     self.checkpoints = Checkpoints(
         folder, keep=experiment.config['keep_checkpoints'], strict=strict)
     start, origin = self.checkpoints.latest(), {}
+    self.saved = start
     if start > experiment.train_steps:
       raise WorkdirError(f'{folder} is at step {start}, beyond train_steps = '
                          f'{experiment.train_steps}; raise train_steps, with '
@@ -73,7 +75,7 @@ class Member(contextlib.AbstractContextManager):
 
   def __exit__(self, *_):
     with self.results:
-      self.draw()
+      self.draw()  # While the last checkpoint is written.
       self.checkpoints.close()
 
   def write(self, start: int, step: int, scalars, measured, grid,
@@ -116,15 +118,15 @@ class Member(contextlib.AbstractContextManager):
     Raises:
       CheckpointError, RollBack.
     """
-    self.results.flush()
     try:
-      self.checkpoints.save(step, state)
+      self.checkpoints.save(step, state, after=self.results.flush())
     except NonFiniteStateError as e:
       self.guard.refuse_state(step, e)
+    self.saved = step
 
   def rewind(self, fault) -> None:
     """Goes back to the newest checkpoint after a `RollBack`."""
-    step = self.checkpoints.latest(anew=True)
+    self.saved = step = self.checkpoints.latest(anew=True)
     self.guard.roll_back(fault.args[0], step)
     self.results.rewind(step)
 

@@ -157,9 +157,8 @@ class _Loop:
     run = reseeded(self.experiment, seed)
     state, step = self._first_state(seed)
     data, calls = load(run, self.mesh, step)
-    if step == 0:
-      member.results.sample(0, member.evaluator.start_grid(
-          parallel.own(state)))
+    # Drawn while the first call runs, which may not wait for its program.
+    first = parallel.copy(parallel.own(state)) if step == 0 else None
     last = None
     for start, count in plan(run, step):
       if not stop.signum and (signum := self.group.signal()):
@@ -170,6 +169,9 @@ class _Loop:
       self.group.order('call')
       state, scalars = self.clock.dispatch(
           count, self.runner, state, data, call, seed)
+      if first is not None:
+        member.results.sample(0, member.evaluator.start_grid(first))
+        first = None
       if last:
         self._write(*last)
       step, mine = start + count, parallel.own(state)
@@ -183,9 +185,9 @@ class _Loop:
         last = None
     if last:
       self._write(*last)
-    if step > member.checkpoints.latest():
+    if step > member.saved:
       member.save(step, parallel.own(state))
-    member.checkpoints.wait()
+    member.results.drain()
     if guard.verdict:
       raise StoppedError(guard.verdict)
 
