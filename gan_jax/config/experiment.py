@@ -88,7 +88,7 @@ def load(config: Any) -> Experiment:
     loggers = _collect(problems, _choices, config, 'loggers')
   if source:
     info = info_of(source)
-    times = _collect(problems, _times, config, info) or {}
+    times = _collect(problems, _times, config, info, bad) or {}
     if not info.label_size and not bad & {'generator', 'discriminator',
                                            'penalties'}:
       problems += rules.of_labels(config, info.name)
@@ -154,11 +154,11 @@ def _source(config, problems):
     problems.append(Problem('data', config['data'], lookup.failure(e)))
 
 
-def _times(config, info):
-  """{key: steps} of all durations."""
+def _times(config, info, bad=()):
+  """{key: steps} of all durations, {} if keys that they need are `bad`."""
   times, problems = {}, []
   if any(not isinstance(n := config.get(key), int) or n < 1
-         for key in ('batch_size', 'disc_steps', 'steps_per_call')):
+         for key in ('batch_size', 'disc_steps')) or 'steps_per_call' in bad:
     return times  # The units are undefined.
   units = units_of(config, info, 0)
   for key in sorted(keys.DURATIONS, key=lambda key: key != 'train_steps'):

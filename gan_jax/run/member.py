@@ -18,6 +18,7 @@ from gan_jax.run import drawn_labels, files, init_from
 from gan_jax.run.checkpoint import Checkpoints, NonFiniteStateError
 from gan_jax.run.evaluator import Sampler
 from gan_jax.run.health import Guard
+from gan_jax.run.means import Means
 from gan_jax.run.results import Results
 
 _LOG = logging.getLogger(__name__)
@@ -68,6 +69,8 @@ class Member(contextlib.AbstractContextManager):
     files.write_launch(folder, experiment, start, init_from=origin,
                        changed=changed, argv=argv)
     drawn_labels.write(folder, experiment)
+    self.means = Means(os.path.join(folder, 'means.json'))
+    self.means.load(start)
     self.results = Results(experiment, folder, start, sampler)
     self.evaluator = self.results.evaluator
     self.guard = Guard(experiment, folder, self.results.levels,
@@ -98,11 +101,10 @@ class Member(contextlib.AbstractContextManager):
     """
     if bad := {k: v for k, v in scalars.items() if not np.isfinite(v).all()}:
       self.guard.refuse(start, bad, self.checkpoints.latest())
+    self.means.add(scalars, step - start)
     row = {}
     if measured is not None:
-      # Over one call: independent of where a run was resumed.
-      row = {k: float(v.mean(dtype=np.float64)) for k, v in scalars.items()}
-      row |= measured
+      row = self.means.take() | measured
     if grid is not None:
       self.results.sample(step, grid)
     if score is not None:
@@ -118,6 +120,7 @@ class Member(contextlib.AbstractContextManager):
     Raises:
       CheckpointError, RollBack.
     """
+    self.means.save(step)
     try:
       self.checkpoints.save(step, state, after=self.results.flush())
     except NonFiniteStateError as e:
@@ -127,6 +130,7 @@ class Member(contextlib.AbstractContextManager):
   def rewind(self, fault) -> None:
     """Goes back to the newest checkpoint after a `RollBack`."""
     self.saved = step = self.checkpoints.latest(anew=True)
+    self.means.load(step)
     self.guard.roll_back(fault.args[0], step)
     self.results.rewind(step)
 

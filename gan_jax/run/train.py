@@ -22,7 +22,7 @@ from gan_jax.run import files
 from gan_jax.run.clock import Clock
 from gan_jax.run.evaluator import Evaluator, SamplesError
 from gan_jax.run.health import Diagnoser, RollBack
-from gan_jax.run.loader import load, plan, reseeded
+from gan_jax.run.loader import Calls, Pace, reseeded
 from gan_jax.run.member import Member
 from gan_jax.run.processes import ProcessGroup
 from gan_jax.run.signals import StopRequest
@@ -99,9 +99,10 @@ def _follow(experiment, group):
           state = parallel.share(jax.tree.map(
               lambda x: np.zeros(x.shape, x.dtype), shapes), mesh)
           seed = order['seed']
-          data, calls = load(reseeded(experiment, seed), mesh, order['step'])
+          calls = Calls(reseeded(experiment, seed), mesh, order['step'])
         case 'call':
-          state, _ = runner(state, data, next(calls), seed)
+          _, call = calls.next(order['length'])
+          state, _ = runner(state, calls.data, call, seed)
         case 'draw':
           with contextlib.suppress(SamplesError):  # The leader reports it.
             evaluator.draw(state.ema, order['start'], order['stop'])
@@ -132,6 +133,7 @@ class _Loop:
     self.members, self.group, self.draw_error = members, group, None
     self.experiment, self.mesh = members[0].experiment, parallel.make_mesh()
     self.runner = _runner(self.experiment, self.mesh)
+    self.pace = Pace(self.experiment)
     self.diagnoser = Diagnoser(self.experiment, parallel.own_mesh())
     self.bar = ProgressBar(self.experiment.train_steps,
                            initial=members[0].checkpoints.latest())
@@ -156,19 +158,19 @@ class _Loop:
     seed, guard = member.guard.seed, member.guard
     run = reseeded(self.experiment, seed)
     state, step = self._first_state(seed)
-    data, calls = load(run, self.mesh, step)
+    calls = Calls(run, self.mesh, step)
     # Drawn while the first call runs, which may not wait for its program.
     first = parallel.copy(parallel.own(state)) if step == 0 else None
     last = None
-    for start, count in plan(run, step):
+    while (start := calls.step) < run.train_steps:
       if not stop.signum and (signum := self.group.signal()):
         stop.signum = signum  # Its own thread may set it, too.
       if stop.signum or guard.verdict:
         break
-      call = next(calls)
-      self.group.order('call')
+      count, call = calls.next(self.pace.length)
+      self.group.order('call', length=self.pace.length)
       state, scalars = self.clock.dispatch(
-          count, self.runner, state, data, call, seed)
+          count, self.runner, state, calls.data, call, seed)
       if first is not None:
         member.results.sample(0, member.evaluator.start_grid(first))
         first = None
@@ -212,7 +214,7 @@ class _Loop:
   def _write(self, start, step, scalars, measured, grid, state=None):
     """Waits for a chunk; writes its outputs."""
     scalars = {k: np.asarray(v) for k, v in scalars.items()}
-    self.clock.finished()
+    self.pace.look(step - start, self.clock.finished())
     if measured is not None:
       measured = {k: float(v) for k, v in measured.items()} | self.clock.read()
     due = () if state is None else self._due(step)
