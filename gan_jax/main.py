@@ -79,21 +79,22 @@ def _act(line, group=None) -> int:
 
 
 def _train(line, group):
-  from gan_jax.config import experiment
-  from gan_jax.run import train
+  from gan_jax.config import population
+  from gan_jax.run import populations
   if line.config is None:
     return _fail(ConfigError.status, line.problems or [
         'give --config=configs/dcgan.py'])
-  run = experiment.load(line.config)
+  found = population.load(line.config)
   if line.problems:
     return _fail(ConfigError.status, line.problems)
   if line.flags.dry_run:
-    print(experiment.describe(run))
+    print(population.describe(found))
     return 0
-  return train.train(run, line.flags.workdir or os.path.join('runs', line.name),
-                     allow_changed_data=line.flags.allow_changed_data,
-                     allow_changed=line.flags.allow_changed,
-                     strict=line.flags.strict, group=group)
+  return populations.train(
+      found, line.flags.workdir or os.path.join('runs', line.name),
+      allow_changed_data=line.flags.allow_changed_data,
+      allow_changed=line.flags.allow_changed,
+      strict=line.flags.strict, group=group)
 
 
 def _sample(line):

@@ -8,8 +8,11 @@ norm) transposes to a pmean. With the default, `pmean(grad)` of replicated
 parameters would silently be the SUM over devices.
 """
 
+import contextlib
 import functools
+import math
 import os
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,6 +25,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 AXIS = 'data'
+MEMBERS = 'members'
 
 
 class Data(NamedTuple):
@@ -68,6 +72,17 @@ def make_mesh(count: int = 0):
   return _mesh(devices[:count or None])
 
 
+def member_mesh(members: int):
+  """Mesh of all devices for a population.
+
+  Its rows, as many as divide both, have a part of the members each; the devices
+  of a row share their batches.
+  """
+  rows = math.gcd(members, jax.device_count())
+  devices = np.array(jax.devices()).reshape(rows, -1)
+  return Mesh(devices, (MEMBERS, AXIS), axis_types=(AxisType.Auto,) * 2)
+
+
 def own_mesh():
   """Mesh of this process's devices."""
   return _mesh(jax.local_devices())
@@ -77,9 +92,22 @@ def _mesh(devices):
   return Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
 
 
-def device_count() -> int:
-  """Number of devices that share a batch."""
-  return jax.device_count()
+def device_count(members: int = 1) -> int:
+  """Number of devices that share a batch, in a population that of a member."""
+  return jax.device_count() // math.gcd(members, jax.device_count())
+
+
+def free_bytes() -> int:
+  """Free memory of a device; of the machine where devices are CPUs."""
+  stats = jax.local_devices()[0].memory_stats()
+  if stats and 'bytes_limit' in stats:
+    return stats['bytes_limit'] - stats['bytes_in_use']
+  with contextlib.suppress(OSError):  # Linux only.
+    with open('/proc/meminfo') as file:
+      for line in file:
+        if line.startswith('MemAvailable:'):
+          return int(line.split()[1]) * 1024 // jax.local_device_count()
+  return sys.maxsize
 
 
 def on_cpu():
@@ -117,11 +145,11 @@ def pmean(tree):
 
 
 def mean_over(mesh) -> Callable:
-  """`pmean`, or the identity on one device.
+  """`pmean`, or the identity where each device has whole batches.
 
   An all-reduce of one device is a copy on XLA:CPU: 10 % of an MLP's step.
   """
-  return pmean if mesh.size > 1 else _same
+  return pmean if mesh.shape[AXIS] > 1 else _same
 
 
 def _same(tree):
@@ -175,6 +203,41 @@ def own(tree):
       x.shape, sharding, [part.data for part in x.addressable_shards]), tree)
 
 
+def place(tree, mesh, axes):
+  """Places the stacked state of a population on its mesh, see `make_runner`."""
+  return jax.device_put(tree, _shardings(tree, mesh, axes))
+
+
+def shapes(tree, mesh, axes):
+  """Shapes of a state as `place` would place it."""
+  return jax.tree.map(
+      lambda x, where: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where),
+      tree, _shardings(tree, mesh, axes))
+
+
+def _shardings(tree, mesh, axes):
+  own = jax.tree.map(lambda spec: NamedSharding(mesh, spec), _specs(axes))
+  return jax.tree.broadcast(own, tree)
+
+
+def _specs(axes):
+  """Partition of a stacked state: None stays a leaf."""
+  return jax.tree.map(lambda axis: P() if axis is None else P(MEMBERS), axes,
+                      is_leaf=lambda axis: axis is None)
+
+
+@jax.jit
+def _taken(tree, index):
+  return jax.tree.map(lambda x: lax.dynamic_index_in_dim(
+      x, index, keepdims=False), tree)
+
+
+def taken(tree, index: int):
+  """A member's own part of stacked arrays [M, ...], on all devices."""
+  found = _taken(tree, index)
+  return jax.device_put(found, NamedSharding(own_mesh(), P()))
+
+
 def abstract(tree, mesh):
   """Shapes and dtypes of a tree, replicated, as a target to restore into."""
   sharding = NamedSharding(mesh, P())
@@ -183,28 +246,27 @@ def abstract(tree, mesh):
 
 
 def make_runner(train_step: Callable, mesh, *, seed: int, image_range,
-                deterministic: bool = False):
+                deterministic: bool = False, axes=None):
   """Makes a function that runs a chunk of K steps in one compiled call.
 
   Args:
-    train_step: (state, batch, key, *, pmean) -> (state, scalars).
-    mesh: of `make_mesh`.
+    train_step: (state, batch, key, *, pmean) -> (state, scalars); of a
+      population it takes a member's `numbers` too.
+    mesh: of `make_mesh`, or `member_mesh`.
     seed: of the run; all randomness derives from it and state.step.
     image_range: (lo, hi) that the pixels 0 and 255 are scaled to; vectors are
       not scaled.
     deterministic: same bits in each start on one kind of GPU, by kernels
       without atomic sums and without autotuning; not needed on CPUs.
+    axes: the axis of the members in each part of the state of a population,
+      None for one run.
 
   Returns:
-    (state, data, call) -> (state, scalars {name: [K]}). Either data is a `Data`
-    of the whole set and call int32 indices [K, disc_steps, B], ~i for the
-    mirrored example i; or data is None and call a `Data` of its examples. The
-    state is donated. B must be divisible by the number of devices. A fourth
-    argument replaces the seed.
+    A `Runner`.
   """
   average = mean_over(mesh)
 
-  def run(state, data, call, seed):
+  def run(state, data, call, seed, numbers):
     local = jax.tree.leaves(call)[0].shape[2]
     position = lax.axis_index(AXIS) * local + jnp.arange(local)
     key = jax.random.key(seed)
@@ -213,28 +275,91 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range,
     def body(state, item):
       image, label = read(item)
       batch = Batch(scale(image, image_range), label, position)
-      return train_step(state, batch, key, pmean=average)
+      return train_step(state, batch, key, pmean=average,
+                        **({'numbers': numbers} if numbers else {}))
 
     return lax.scan(body, state, call)
 
+  whole = own = P()
   split = P(None, None, AXIS)
-  sharded = jax.shard_map(run, mesh=mesh, in_specs=(P(), P(), split, P()),
-                          out_specs=P(), check_vma=False)
+  if axes is not None:
+    run = jax.vmap(run, (axes, None, 0, 0, 0), (axes, 0))
+    whole, own, split = _specs(axes), P(MEMBERS), P(MEMBERS, *split)
+  sharded = jax.shard_map(run, mesh=mesh, check_vma=False, in_specs=(
+      whole, P(), split, own, own), out_specs=(whole, own))
   compiled = jax.jit(sharded, donate_argnums=0, compiler_options={
       'xla_gpu_deterministic_ops': True} if deterministic else None)
-  sharding = NamedSharding(mesh, split)
+  return Runner(compiled, NamedSharding(mesh, split), seed)
 
-  def runner(state, data, call, seed=seed):
+
+class Runner:
+  """K steps in one compiled call: (state, data, call) -> (state, scalars).
+
+  Either data is a `Data` of the whole set and call int32 indices [K,
+  disc_steps, B], ~i for the mirrored example i; or data is None and call a
+  `Data` of its examples. The state is donated. B must be divisible by the
+  number of devices. A fourth argument replaces the seed. Scalars are {name:
+  [K]}. In a population call, seed, numbers ({path: float32 [M]}) and scalars
+  have a first axis of members.
+  """
+
+  def __init__(self, compiled, sharding, seed):
+    self._compiled, self._sharding, self._seed = compiled, sharding, seed
+    self._prepared = {}  # by the number of steps
+
+  def __call__(self, state, data, call, seed=None, numbers=None):
+    """Runs a call; see the class."""
+    arguments = self._arguments(state, data, call, seed, numbers)
+    run = self._prepared.get(_shapes_of(arguments[2]), self._compiled)
+    return run(*arguments)
+
+  def prepare(self, state, data, call, seed=None, numbers=None) -> int:
+    """Compiles a call, whose state may be of `shapes`.
+
+    Returns:
+      Bytes that it needs on each device besides its data: the state, which is
+      updated in place, and what lives during a step.
+    """
+    arguments = self._arguments(state, data, call, seed, numbers)
+    run = self._compiled.lower(*arguments).compile()
+    self._prepared[_shapes_of(arguments[2])] = run
+    found = run.memory_analysis()
+    kept = sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
+               for x in jax.tree.leaves(state))
+    return kept + found.temp_size_in_bytes
+
+  def _arguments(self, state, data, call, seed, numbers):
     # As an argument, so that seeds share one compilation.
-    return compiled(state, data, _put(call, sharding), np.uint32(seed))
+    seed = np.uint32(self._seed if seed is None else seed)
+    return state, data, _put(call, self._sharding), seed, numbers or {}
 
-  return runner
+
+def _shapes_of(tree):
+  return tuple(x.shape for x in jax.tree.leaves(tree))
 
 
-def everywhere(function: Callable, mesh):
-  """Compiles a function that runs replicated on all devices of the mesh."""
-  return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=P(),
-                               out_specs=P(), check_vma=False))
+def everywhere(function: Callable, mesh, axes=None):
+  """Compiles a function that runs replicated on all devices of the mesh.
+
+  With `axes` of a stacked state it is mapped over the members: its first
+  argument is that state, the others have a first axis of members, and so does
+  what it returns.
+  """
+  specs = [P()]
+  if axes is not None:
+    function, specs = _over_members(function, axes), [_specs(axes), P(MEMBERS)]
+
+  def run(*args):
+    parts = (specs[0], *[specs[-1]] * (len(args) - 1))
+    return jax.shard_map(function, mesh=mesh, in_specs=parts,
+                         out_specs=specs[-1], check_vma=False)(*args)
+
+  return jax.jit(run)
+
+
+def _over_members(function, axes):
+  return lambda state, *rest: jax.vmap(
+      function, (axes, *[0] * len(rest)))(state, *rest)
 
 
 def copies(tree) -> int:
@@ -280,7 +405,9 @@ def spread(function: Callable) -> Callable:
 
 def put_call(call, mesh):
   """Starts the transfer of a call's examples to the devices."""
-  return _put(call, NamedSharding(mesh, P(None, None, AXIS)))
+  split = P(None, None, AXIS)
+  return _put(call, NamedSharding(
+      mesh, P(MEMBERS, *split) if MEMBERS in mesh.axis_names else split))
 
 
 def _put(call, sharding):

@@ -12,7 +12,7 @@ from recipes import parsed
 from tiny import MLP
 
 from gan_jax.config import command_line
-from gan_jax.run import member
+from gan_jax.run import member, train
 
 pytestmark = tiny.READS_CONFIGS
 

@@ -32,16 +32,16 @@ def test_the_step_is_traced_once(tmp_path, monkeypatch, devices):
     counted.append(game)
     return original(*args, game=game, pmean=pmean)
 
-  original = experiment._STEPS['alternating']
-  monkeypatch.setitem(experiment._STEPS, 'alternating', step)
+  original = experiment.STEPS['alternating']
+  monkeypatch.setitem(experiment.STEPS, 'alternating', step)
   mesh = parallel.make_mesh(devices)
   monkeypatch.setattr(parallel, 'own_mesh', lambda: mesh)
-  monkeypatch.setattr(parallel, 'device_count', lambda: devices)
+  monkeypatch.setattr(parallel, 'device_count', lambda members=1: devices)
   run = experiment.load(tiny.config(tiny.write_images(tmp_path / 'i.npz')))
   assert len(counted) == 1  # by the check
   runner = parallel.make_runner(run.step, mesh, seed=0, image_range=(-1, 1))
   state = parallel.copy(parallel.replicate(run.init(), mesh))
-  data, _ = loader.load(run, mesh, 0)
+  data = loader.Calls([run], mesh, 0).data
   for step, count in ((0, 2), (2, 1)):  # calls of two lengths
     state, _ = runner(state, data, loader.indices(run, step, count))
   jax.block_until_ready(state)

@@ -216,6 +216,14 @@ def parameters(function) -> dict[str, inspect.Parameter]:
   return found
 
 
+def is_plain(number) -> bool:
+  """Whether a number is known now, as it is not while a population is traced.
+
+  Each member's own number was checked before.
+  """
+  return isinstance(number, (int, float))
+
+
 def may_be_schedule(parameter: inspect.Parameter) -> bool:
   """Whether an argument is annotated as `Number`."""
   return get_args(parameter.annotation) == (float, Callable)
@@ -252,7 +260,9 @@ def _fits(value, default) -> bool:
   if isinstance(default, int):
     return isinstance(value, int) and not isinstance(value, bool)
   if isinstance(default, float):
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    # An array of no axes is a member's number, while a population is traced.
+    return (is_plain(value) and not isinstance(value, bool)
+            or getattr(value, 'shape', None) == ())
   if isinstance(default, str):
     return isinstance(value, str)
   if isinstance(default, tuple):

@@ -11,7 +11,7 @@ from gan_jax import models, parallel
 from gan_jax.augment.base import compose
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
-from gan_jax.config import durations, rules
+from gan_jax.config import durations, fields, rules
 from gan_jax.config.keys import CHOICES, NUMBERS
 from gan_jax.data.prepare import Source, blocks_of
 from gan_jax.game.optimizers import make_optimizer
@@ -89,7 +89,8 @@ def units_of(config: Mapping, info: DataInfo, train_steps: int):
 
 
 def make_game(config: Mapping, info: DataInfo, train_steps: int, *,
-              axis_name: str | None = parallel.AXIS) -> Game:
+              axis_name: str | None = parallel.AXIS,
+              numbers: Mapping | None = None) -> Game:
   """Builds the `Game`.
 
   Args:
@@ -97,10 +98,14 @@ def make_game(config: Mapping, info: DataInfo, train_steps: int, *,
     info: of the data.
     train_steps: what '100%' means in a schedule.
     axis_name: device axis of the step, None for none.
+    numbers: {path: float32 []} in place of those of the config, which was
+      built before with each member's own.
 
   Raises:
     ConfigError: with the error of every component that cannot be built.
   """
+  for path, number in (numbers or {}).items():
+    config = fields.put(config, path, number)
   build = _Builder(config, info, axis_name,
                    units_of(config, info, train_steps)._replace(multiple=1))
   terms = build.terms()
@@ -114,7 +119,8 @@ def make_game(config: Mapping, info: DataInfo, train_steps: int, *,
       disc_optimizer=build.optimizer('disc', terms),
       ema_decay=build.number('ema_decay', config['ema_decay'],
                              *NUMBERS['ema_decay']))
-  build.problems += rules.of_game(config, disc, parts['loss'], terms, info)
+  if not numbers:
+    build.problems += rules.of_game(config, disc, parts['loss'], terms, info)
   if build.problems:
     raise ConfigError(build.problems)
   return Game(**parts, **{key: config[key] for key in _SAME})

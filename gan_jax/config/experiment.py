@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gan_jax import parallel
 from gan_jax.base import lookup
@@ -35,7 +36,7 @@ _GAME = {'generator', 'discriminator', 'latent', 'loss', 'penalties', 'augment',
          'max_grad_norm', 'packing', 'unrolled_steps', 'updates',
          'gradient_normalization', 'accumulate_steps', 'disc_frozen',
          'lazy_correction', 'ema_decay'}
-_STEPS = {'alternating': train_step, 'simultaneous': simultaneous_step}
+STEPS = {'alternating': train_step, 'simultaneous': simultaneous_step}
 
 
 class Experiment(NamedTuple):
@@ -68,11 +69,14 @@ class Experiment(NamedTuple):
   loggers: list
 
 
-def load(config: Any) -> Experiment:
+def load(config: Any, *, devices: int = 0,
+         like: Experiment | None = None) -> Experiment:
   """Builds all components of a config, without compiling.
 
   Args:
     config: ConfigDict or mapping with the keys of `config.keys`.
+    devices: number that share a batch, 0 for all.
+    like: an experiment of the same data and networks, whose data are taken.
 
   Raises:
     ConfigError: with all problems.
@@ -80,9 +84,12 @@ def load(config: Any) -> Experiment:
   """
   config = plain(config)
   problems = keys.check(config)
-  problems += rules.of_config(config, parallel.device_count(), problems)
+  problems += rules.of_config(config, devices or parallel.device_count(),
+                              problems)
   bad = {p.path.split('.')[0].split('[')[0] for p in problems}
-  source = None if 'data' in bad else _source(config, problems)
+  source = like and like.source
+  if not like and 'data' not in bad:
+    source = _source(config, problems)
   times, game, evaluators, loggers = {}, None, [], []
   if 'loggers' not in bad:
     loggers = _collect(problems, _choices, config, 'loggers')
@@ -103,12 +110,14 @@ def load(config: Any) -> Experiment:
     raise ConfigError(problems)
   # Traced once, by the check here: the runner, inside whose program it is
   # inlined, and `init` find the trace of the same shapes.
-  step = jax.jit(partial(_STEPS[config['updates']], game=game), inline=True,
+  step = jax.jit(partial(STEPS[config['updates']], game=game), inline=True,
                  static_argnames='pmean')
-  init = jax.jit(partial(initial_state, game, info, config['seed']))
-  rules.trace(game, step, init, info.image_shape, labels_like(
-      info, config['batch_size'] // parallel.device_count()),
-              latent_shape(game), config)
+  init = partial(jax.jit(partial(first_state, game, info)),
+                 np.uint32(config['seed']))
+  if not like:
+    count = config['batch_size'] // (devices or parallel.device_count())
+    rules.trace(game, step, init, info.image_shape, labels_like(info, count),
+                latent_shape(game), config)
   sampling = data.sampling_of(config['data'])
   batches = Batches(
       info.num_examples, config['batch_size'], config['seed'],
@@ -126,10 +135,15 @@ def game_of_run(config: Mapping, info: DataInfo) -> Game:
 
 def initial_state(game: Game, info: DataInfo, seed: int):
   """The state before the first step, from the seed alone."""
+  return jax.jit(partial(first_state, game, info))(np.uint32(seed))
+
+
+def first_state(game: Game, info: DataInfo, seed):
+  """As `initial_state`, to be traced: seed uint32 []."""
   few = 2 * game.packing  # Only shapes matter.
   image, label = jnp.zeros((few, *info.image_shape)), labels_like(info, few)
   key = jax.random.fold_in(jax.random.key(seed), 2**31 - 1)
-  return jax.jit(partial(init_state, game))(key, image, label)
+  return init_state(game, key, image, label)
 
 
 def _collect(problems, build, *args, **kwargs):

@@ -41,6 +41,16 @@ def at(config: dict, path: str) -> Any:
   return config
 
 
+def put(config: Any, path: str, value: Any) -> Any:
+  """A copy of a config with another value at a path that exists."""
+  key, _, rest = path.replace('[', '.').replace(']', '').partition('.')
+  if isinstance(config, tuple):
+    index = int(key)
+    inner = put(config[index], rest, value) if rest else value
+    return (*config[:index], inner, *config[index + 1:])
+  return {**config, key: put(config[key], rest, value) if rest else value}
+
+
 def diff(old: dict, new: dict) -> list[str]:
   """Differences of two configs: 'generator.width: 64 (checkpoint) -> 32 (now)'.
 

@@ -82,6 +82,8 @@ KEYS = {
         # JAX's keys use 32 bits of a seed.
         lambda v: _is_int(v) and 0 <= v < 2**32,
         'must be an int from 0 to 2**32 - 1')),
+    'population': Key(1, 'members trained together, with seeds seed, seed + 1, '
+                      '...; see docs/populations.md', _whole(1)),
     'dtype': Key('float32', "data type of the networks' arithmetic",
                  _one_of('float32', 'bfloat16')),
     'deterministic': Key(False, 'on GPUs: bit-identical in each start',

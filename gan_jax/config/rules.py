@@ -385,13 +385,9 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
     ConfigError: an error of the trace, an array of size 0, or a step that
       changes the shapes of the state.
   """
-  def many(struct):
-    return struct.update(shape=(game.disc_steps, *struct.shape))
-
+  batch = shapes_of_batch(game, image_shape, label)
   count, label = len(label), jax.typeof(label)
   float32 = partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
-  batch = Batch(float32((game.disc_steps, count, *image_shape)), many(label),
-                jax.ShapeDtypeStruct((count,), jnp.int32))
   mesh = parallel.own_mesh()
   # As in `parallel.make_runner`, which then finds this trace.
   on_one_device = parallel.everywhere(
@@ -430,6 +426,15 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
         '', None,
         f'the components do not fit together: {hint}{lookup.failure(e)}'
     )]) from e
+
+
+def shapes_of_batch(game: Game, image_shape, label) -> Batch:
+  """Shapes of a step's `Batch`, with as many examples as labels."""
+  steps, count = game.disc_steps, len(label)
+  return Batch(
+      jax.ShapeDtypeStruct((steps, count, *image_shape), jnp.float32),
+      jax.ShapeDtypeStruct((steps, *label.shape), label.dtype),
+      jax.ShapeDtypeStruct((count,), jnp.int32))
 
 
 def _sizes_below_one(config):

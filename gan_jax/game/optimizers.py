@@ -4,6 +4,7 @@ import jax
 import optax
 
 from gan_jax.base import lookup
+from gan_jax.game.rules import is_off
 
 
 def make_optimizer(key, spec, config, terms):
@@ -32,7 +33,7 @@ def make_optimizer(key, spec, config, terms):
   if not isinstance(optimizer, optax.GradientTransformation):
     raise ValueError(f'optax.{name} is not an optimiser')
   chain = [optimizer]
-  if config['max_grad_norm']:
+  if not is_off(config['max_grad_norm']):
     chain.insert(0, optax.clip_by_global_norm(config['max_grad_norm']))
   if key == 'disc_optimizer' and config['disc_frozen']:
     chain.append(_freeze(config['disc_frozen']))

@@ -64,6 +64,11 @@ class Game(NamedTuple):
     return {name: dict(memory) for name, memory in found.items() if memory}
 
 
+def is_off(number) -> bool:
+  """Whether a number is a plain 0; of a population it may be an array."""
+  return isinstance(number, (int, float)) and not number
+
+
 class Fakes(NamedTuple):
   """Generated images, latents, new stats, VJP to params."""
 

@@ -37,6 +37,17 @@ class TrainState(struct.PyTreeNode):
   aux: dict
 
 
+# Axis of the members in the state of a population, as `jax.vmap` takes it. They
+# are at the same step, so that what is due at a step is due for all of them.
+MEMBERS = TrainState(step=None, gen=0, disc=0, ema=0, aux=0)
+
+
+def stack(states) -> TrainState:
+  """Joins the states of members, all at the same step."""
+  step, states = states[0].step, [s.replace(step=None) for s in states]
+  return jax.tree.map(lambda *x: jnp.stack(x), *states).replace(step=step)
+
+
 def init_state(game, key, image, label) -> TrainState:
   """Makes the state before the first step.
 

@@ -15,7 +15,7 @@ import optax
 from jax import lax, random
 
 from gan_jax.game import terms
-from gan_jax.game.rules import Fakes, Game
+from gan_jax.game.rules import Fakes, Game, is_off
 from gan_jax.game.state import Average, Net, TrainState, pack
 
 
@@ -232,7 +232,7 @@ def _unrolled(state, inputs, game, pmean):
 
 def _update_disc(disc: Net, grads, stats, game: Game) -> Net:
   disc = _update(disc, grads, stats, game.disc_optimizer)
-  if not game.disc_weight_clip:
+  if is_off(game.disc_weight_clip):
     return disc
   bound = game.disc_weight_clip
   return disc.replace(params=jax.tree.map(
@@ -247,12 +247,13 @@ def _update(net: Net, grads, stats, optimizer) -> Net:
 def _average(ema: Average, gen: Net, step, game: Game) -> Average:
   """EMA update with half-life ramp-up."""
   new = Average(gen.params, gen.stats)
-  if not game.ema_decay:
+  if is_off(game.ema_decay):
     return new
-  decay, log = game.ema_decay, math.log
+  decay = game.ema_decay
   if callable(decay):
-    decay, log = decay(step), jnp.log
-  if game.ema_rampup:
+    decay = decay(step)
+  log = math.log if isinstance(decay, float) else jnp.log
+  if not is_off(game.ema_rampup):
     half_life = jnp.minimum(math.log(0.5) / log(decay),
                             game.ema_rampup * (step + 1))
     decay = 0.5 ** (1.0 / half_life)

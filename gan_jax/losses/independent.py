@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import nn
 
+from gan_jax.base.lookup import is_plain
+
 _LOG2 = 0.6931471805599453
 
 
@@ -54,7 +56,7 @@ def non_saturating(*, label_smoothing: float = 0.0) -> Loss:
   `label_smoothing` s in [0, 1) the target of real images is 1 - s (one-sided:
   Salimans et al. 2016, arXiv:1606.03498, 3.4).
   """
-  if not 0.0 <= label_smoothing < 1.0:
+  if is_plain(label_smoothing) and not 0.0 <= label_smoothing < 1.0:
     raise ValueError(f'label_smoothing {label_smoothing} is not in [0, 1)')
 
   def disc(real, fake):
@@ -152,7 +154,7 @@ def ebgan(*, margin: float = 10.0) -> Loss:
   The margin > 0 is in units of that error (10 on MNIST in the paper). The
   paper's pulling-away term is the penalty `pulling_away`.
   """
-  if not margin > 0.0:
+  if is_plain(margin) and not margin > 0.0:
     raise ValueError(f'margin {margin} is not positive')
   return Loss(disc=lambda real, fake: real + nn.relu(margin - fake),
               gen=lambda real, fake: fake, needs='autoencoder')
@@ -168,9 +170,9 @@ def began(*, gamma: float = 0.5, lambda_k: float = 0.001,
   equilibrium. The paper takes the fake errors of G's update in that rule, here
   they are D's.
   """
-  if not 0.0 <= gamma <= 1.0:
+  if is_plain(gamma) and not 0.0 <= gamma <= 1.0:
     raise ValueError(f'gamma {gamma} is not in [0, 1]')
-  if not lambda_k >= 0.0:
+  if is_plain(lambda_k) and not lambda_k >= 0.0:
     raise ValueError(f'lambda_k {lambda_k} is negative')
 
   def disc(real, fake, memory):

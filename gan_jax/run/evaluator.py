@@ -129,9 +129,9 @@ class Evaluator:
     self._drawn = drawn_labels.of_experiment(experiment)
     self._conditional = models.is_conditional(config['generator'])
 
-  def start_grid(self, state):
-    """Dispatches the sample grid; the state may be donated afterwards."""
-    return self.sampler.start(state.ema, self._z, self._label)
+  def start_grid(self, average):
+    """Dispatches the grid of an EMA generator, which may be donated then."""
+    return self.sampler.start(average, self._z, self._label)
 
   def finish_grid(self, started) -> np.ndarray:
     """Waits for `start_grid`; returns the image, uint8 [H', W', C']."""

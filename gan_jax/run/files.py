@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import fcntl
+import glob
 import importlib.metadata
 import importlib.util
 import json
@@ -243,8 +244,13 @@ def read_run(folder: str):
   for name in ('config.json', 'data.json'):
     path = os.path.join(folder, name)
     if not os.path.exists(path):
-      raise WorkdirError(f'{path} does not exist: {folder!r} is not the '
-                         'working directory of a run; give one with --workdir')
+      members = sorted(glob.glob(os.path.join(glob.escape(folder),
+                                              'member_*')))
+      raise WorkdirError(
+          f'{path} does not exist: ' + (
+              f'{folder!r} is a population; give one of its members, such as '
+              f'{members[0]}' if members else f'{folder!r} is not the working '
+              'directory of a run; give one') + ' with --workdir')
     found.append(plain(read_json(folder, name)))
   _refuse_foreign_code(folder, found[0])
   try:

@@ -19,13 +19,16 @@ from gan_jax import parallel
 from gan_jax.base.errors import NonFiniteError
 from gan_jax.base.files import read_rows, try_write_file, write_file
 from gan_jax.config.experiment import Experiment
+from gan_jax.config.population import Population
 from gan_jax.data.pipeline import Batches
 from gan_jax.game.diagnosis import Examples, diagnose
+from gan_jax.game.state import MEMBERS
 from gan_jax.game.step import train_step
 from gan_jax.run.detectors import Finding, Watchdog
 from gan_jax.run.loader import examples, indices, reseeded
 
 _LOG = logging.getLogger(__name__)
+NONFINITE = 'nonfinite.json'  # step and batch, in the run folder
 _MOST = 64  # packs in a batch of diagnostics
 # Random streams, distinct from init, evaluators and epochs.
 _KEY, _ATTEMPT = 2**31 - 3, 2**31 - 4
@@ -38,35 +41,55 @@ class Diagnoser:
   (seed, step): a resumed run logs the same.
   """
 
-  def __init__(self, experiment: Experiment, mesh):
-    config = experiment.config
-    self._game, self._range = experiment.game, config['image_range']
-    # Replicated on every device, so kept small.
-    batch = min(config['batch_size'], _MOST * config['packing'])
-    self._sources = []
-    for source in filter(None, (experiment.source, experiment.source.held_out)):
-      count = len(source.images)
-      self._sources.append((source, Batches(count, batch, config['seed'],
-                                            repeat=-(-batch // count))))
-    self._measure = parallel.everywhere(self._pure, mesh)
+  def __init__(self, experiment: Experiment, mesh,
+               population: Population | None = None):
+    """Measures one run, or all members of a population at once."""
+    self._game, self._range = experiment.game, experiment.config['image_range']
+    self._population = population
+    members = population.members if population else [experiment]
+    self._sources = [_batches(each) for each in members]
+    self._measure = parallel.everywhere(
+        self._pure, mesh, MEMBERS if population else None)
 
-  def start(self, state, step: int, seed: int):
-    """Dispatches `game.diagnosis` of a state: {name: float32 []}."""
-    parts = []
-    for source, batches in self._sources:
-      rows = batches(step, 1)[0]
-      parts.append(Examples(np.asarray(source.images[rows]),
-                            source.labels[rows]))
-    return self._measure(state, parts, np.uint32(seed), np.uint32(step))
+  def start(self, state, step: int, seed):
+    """Dispatches `game.diagnosis` of a state: {name: float32 []}.
 
-  def _pure(self, state, parts, seed, step):
+    Of a population, the stacked state and seeds [M]: {name: [M]}.
+    """
+    parts = [[_read(source, batches(step, 1)[0]) for source, batches in each]
+             for each in self._sources]
+    seed = np.asarray(seed, np.uint32)
+    step = np.full(seed.shape, step, np.uint32)
+    if self._population is None:
+      return self._measure(state, parts[0], seed, step, {})
+    return self._measure(state, jax.tree.map(lambda *x: np.stack(x), *parts),
+                         seed, step, self._population.numbers)
+
+  def _pure(self, state, parts, seed, step, numbers):
+    game = self._population.game(numbers) if numbers else self._game
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), _KEY),
                              step)
     real, held_out = (*(part._replace(
         image=parallel.scale(part.image, self._range))
                         for part in parts), None)[:2]
-    return diagnose(self._game, state, real, held_out, key,
+    return diagnose(game, state, real, held_out, key,
                     image_range=self._range)
+
+
+def _batches(experiment):
+  """Training and held-out source of a run, each with its batches."""
+  config, found = experiment.config, []
+  # Replicated on every device, so kept small.
+  batch = min(config['batch_size'], _MOST * config['packing'])
+  for source in filter(None, (experiment.source, experiment.source.held_out)):
+    count = len(source.images)
+    found.append((source, Batches(count, batch, config['seed'],
+                                  repeat=-(-batch // count))))
+  return found
+
+
+def _read(source, rows):
+  return Examples(np.asarray(source.images[rows]), source.labels[rows])
 
 
 class RollBack(Exception):
@@ -160,7 +183,7 @@ class Guard:
     self._keep([*before, {'attempt': len(before) + 1, 'restored': restored,
                           **finding._asdict()}])
     with contextlib.suppress(FileNotFoundError):
-      os.remove(self._path('nonfinite.json'))  # Obsolete.
+      os.remove(self._path(NONFINITE))  # Obsolete.
     _LOG.warning('watchdog: step %d: %s; back to step %d, attempt %d of %d',
                  finding.step, finding.text, restored, len(self._record),
                  self._policy['max_rollbacks'])
@@ -190,7 +213,7 @@ class Guard:
 
   def _go_back(self, finding, at, names):
     """Rolls back, or returns the file that names step and batch."""
-    path = self._path('nonfinite.json')
+    path = self._path(NONFINITE)
     batch = indices(reseeded(self._run, self.seed), at, 1)[0]
     try_write_file(path, json.dumps({
         'step': at, 'seed': self.seed, 'scalars': names,

@@ -5,7 +5,7 @@ import concurrent.futures
 import itertools
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -30,11 +30,12 @@ class Pace:
   length: steps of a call, now.
   """
 
-  def __init__(self, experiment: Experiment):
+  def __init__(self, experiment: Experiment, members: int = 1):
+    """Of a run, or of so many members."""
     given, self._most = experiment.config['steps_per_call'], 2**31
     self._every, self._auto = _intervals(experiment), given == 'auto'
     if self._auto and not experiment.resident:
-      self._most = max(1, _AHEAD // (experiment.config['batch_size']
+      self._most = max(1, _AHEAD // (members * experiment.config['batch_size']
                                      * experiment.config['disc_steps']
                                      * _example_bytes(experiment.source)))
     self.length = self._near(_FIRST) if self._auto else given
@@ -67,17 +68,16 @@ def _example_bytes(source):
   return max(1, source.images.nbytes // max(1, len(source.images)))
 
 
-def plan(experiment: Experiment, step: int,
-         length: int) -> Iterator[tuple[int, int]]:
-  """Yields (first step, number of steps) of each call, from `step` to the end.
+def plan(experiment: Experiment, step: int, length: int,
+         end: int = 0) -> Iterator[tuple[int, int]]:
+  """Yields (first step, number of steps) of each call, from `step` to `end`.
 
-  A call has `length` steps, or fewer if a row, a picture, a score, a checkpoint
-  or the end of the run is due before.
+  `end`: 0 for the end of the run. A call has `length` steps, or fewer if a row,
+  a picture, a score, a checkpoint or the end is due before.
   """
-  every = _intervals(experiment)
-  while step < experiment.train_steps:
-    count = min(length, experiment.train_steps - step,
-                *(n - step % n for n in every))
+  every, end = _intervals(experiment), end or experiment.train_steps
+  while step < end:
+    count = min(length, end - step, *(n - step % n for n in every))
     yield step, count
     step += count
 
@@ -96,52 +96,70 @@ def reseeded(experiment: Experiment, seed: int) -> Experiment:
 
 
 class Calls:
-  """Calls from `step` on, with their examples: resident, or streamed.
+  """Calls from `step` to `end`, with their examples: resident, or streamed.
 
   step: first step of the next call.
   data: of the whole set, on the devices; None if examples stream.
   """
 
-  def __init__(self, experiment: Experiment, mesh, step: int):
-    """Moves data that are resident to the devices of the mesh."""
-    self._run, self._mesh, self.step = experiment, mesh, step
+  def __init__(self, members: Sequence[Experiment], mesh, step: int,
+               end: int = 0, *, stacked: bool = False):
+    """Moves data that are resident to the devices of the mesh.
+
+    Args:
+      members: the run, or those of a population, which share their data.
+      mesh: of the runner.
+      step: the first one.
+      end: 0 for the end of the run.
+      stacked: whether calls have a first axis of members.
+    """
+    self._members, self._mesh, self._stacked = members, mesh, stacked
+    self.step, self._end = step, end or members[0].train_steps
     process, count = parallel.processes()
-    self._size = experiment.config['batch_size'] // count
-    # Of each batch.
-    self._part = slice(process * self._size, (process + 1) * self._size)
+    size = members[0].config['batch_size'] // count
+    self._part = slice(process * size, (process + 1) * size)  # of each batch
     self._length, self._calls, self.data = 0, None, None
-    if experiment.resident:
-      source = experiment.source
+    if members[0].resident:
+      source = members[0].source
       images = np.ascontiguousarray(source.images[:])
       self.data = parallel.replicate(parallel.Data(images, source.labels), mesh)
+
+  def __bool__(self):
+    """Whether there is a next one."""
+    return self.step < self._end
 
   def next(self, length: int):
     """The next call of `plan`, of at most `length` steps.
 
     Returns:
-      (its number of steps, its examples), the latter an argument of the runner
-      of `parallel.make_runner`.
+      (its number of steps, its examples), the latter an argument of a
+      `parallel.Runner`.
     """
     if length != self._length:
-      self._length = length
-      self._calls = self._from(self.step, length)
+      self._length, self._calls = length, self._from(self.step, length)
     count, call = next(self._calls)
     self.step += count
     return count, call
 
   def _from(self, step, length):
-    run = self._run
-    calls = plan(run, step, length)
+    run = self._members[0]
+    calls = plan(run, step, length, self._end)
+
+    def rows(start, count):
+      found = [indices(each, start, count)[..., self._part]
+               for each in self._members]
+      return np.stack(found) if self._stacked else found[0]
+
     if self.data is not None:
       for start, count in calls:
-        yield count, indices(run, start, count)[..., self._part]
+        yield count, rows(start, count)
       return
 
     def read(start, count):
-      return count, examples(
-          run.source, indices(run, start, count)[..., self._part])
+      return count, examples(run.source, rows(start, count))
 
-    call_bytes = (length * self._size * run.config['disc_steps']
+    call_bytes = (len(self._members) * length * (self._part.stop
+                  - self._part.start) * run.config['disc_steps']
                   * _example_bytes(run.source))
     moved = ((count, parallel.put_call(call, self._mesh))
              for count, call in read_ahead(

@@ -9,15 +9,17 @@ import logging
 import os
 from collections.abc import Callable
 
+import jax
 import numpy as np
 
+from gan_jax import parallel
 from gan_jax.base.errors import WorkdirError
 from gan_jax.base.files import remove_torn
 from gan_jax.config.experiment import Experiment
 from gan_jax.run import drawn_labels, files, init_from
 from gan_jax.run.checkpoint import Checkpoints, NonFiniteStateError
 from gan_jax.run.evaluator import Sampler
-from gan_jax.run.health import Guard
+from gan_jax.run.health import NONFINITE, Guard
 from gan_jax.run.means import Means
 from gan_jax.run.results import Results
 
@@ -81,6 +83,32 @@ class Member(contextlib.AbstractContextManager):
       self.draw()  # While the last checkpoint is written.
       self.checkpoints.close()
 
+  @property
+  def plays(self) -> bool:
+    """Whether it goes on: not frozen, and not stopped by the watchdog."""
+    return not (self.frozen or self.guard.verdict)
+
+  def first_state(self, step: int):
+    """The state of its checkpoint of that step, fresh for 0."""
+    if not step:
+      return self.experiment.init()
+    return self.checkpoints.restore(parallel.abstract(
+        jax.eval_shape(self.experiment.init), parallel.own_mesh()), step,
+        verified=True)
+
+  def freeze_again(self) -> None:
+    """Freezes it if it was when the run ended, by its file nonfinite.json."""
+    found = files.read_json(self.folder, NONFINITE)
+    if found and found['step'] >= self.checkpoints.latest():
+      self.freeze(
+          f'step {found["step"]} was not finite; remove '
+          f'{os.path.join(self.folder, NONFINITE)} to try again')
+
+  def freeze(self, why: str) -> None:
+    """Takes it out of its population; the other members go on."""
+    self.frozen = why
+    _LOG.warning('%s is frozen, the other members go on: %s', self.folder, why)
+
   def write(self, start: int, step: int, scalars, measured, grid,
             score: Callable | None) -> dict:
     """Writes what is due after a call.
@@ -134,10 +162,10 @@ class Member(contextlib.AbstractContextManager):
     self.guard.roll_back(fault.args[0], step)
     self.results.rewind(step)
 
-  def summary(self, how: str, elapsed: str) -> str:
-    """The last log lines of the run; `how` it ended, after `elapsed`."""
+  def summary(self, how: str) -> str:
+    """The last log lines of the run; `how` it ended."""
     return self.results.summary(self.checkpoints.latest(), self.guard.findings,
-                                how, elapsed)
+                                how)
 
   def draw(self) -> None:
     """Writes report, curves and GIF."""

@@ -227,6 +227,9 @@ class ProcessGroup:
         {'host': host, **what}), allow_overwrite=True)
 
 
+ALONE = ProcessGroup()  # one process
+
+
 def _failure(index, answer):
   return f'process {index} on {answer["host"]} has failed: {answer["failed"]}'
 

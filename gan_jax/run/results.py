@@ -7,6 +7,7 @@ import logging
 import os
 import shlex
 import shutil
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -21,7 +22,7 @@ from gan_jax.run import drawn_labels
 from gan_jax.run.background import Background
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.evaluator import Evaluator, Sampler, equilibrium
-from gan_jax.run.writers import ScalarWriter, ScoreWriter
+from gan_jax.run.writers import ScalarWriter, ScoreWriter, duration
 
 _LOG = logging.getLogger(__name__)
 _FRAMES = 200  # of a GIF at most, evenly spaced
@@ -41,6 +42,7 @@ class Results(contextlib.AbstractContextManager):
     `sampler`: of a run with the same generator, by default a new one.
     """
     self._experiment, self._folder = experiment, folder
+    self._begin = time.monotonic()
     self.evaluator, self.levels = Evaluator(experiment, sampler), {}
     try:
       self.levels = equilibrium(experiment.game.loss,
@@ -141,13 +143,14 @@ class Results(contextlib.AbstractContextManager):
     except Exception as e:
       _LOG.warning('no curves or GIF: %s: %s', type(e).__name__, e)
 
-  def summary(self, step: int, findings: str, how: str, elapsed: str) -> str:
+  def summary(self, step: int, findings: str, how: str) -> str:
     """The last log lines of a run: step, score, findings, next commands."""
     command = 'python -m gan_jax.main --mode={} --workdir=' + shlex.quote(
         str(self._folder))
     return '\n'.join([
         f'{how}: {self._folder} is at step {step:,} of '
-        f'{self._experiment.train_steps:,}, after {elapsed}',
+        f'{self._experiment.train_steps:,}, after '
+        f'{duration(time.monotonic() - self._begin)}',
         *self._scored(), f'  watchdog: {findings}',
         f'  next: {command.format("report")}',
         f'        {command.format("sample")}'])

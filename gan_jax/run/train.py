@@ -9,32 +9,35 @@ import errno
 import logging
 import signal
 from functools import partial
+from operator import itemgetter
 
 import jax
 import numpy as np
 
 from gan_jax import parallel
-from gan_jax.base.errors import StoppedError, WorkdirError
+from gan_jax.base.errors import NonFiniteError, StoppedError, WorkdirError
 from gan_jax.base.files import free_space
 from gan_jax.config.experiment import Experiment
+from gan_jax.config.population import Population
 from gan_jax.evaluators.score import short_hash
+from gan_jax.game.state import MEMBERS, TrainState, stack
 from gan_jax.run import files
+from gan_jax.run.checkpoint import NonFiniteStateError
 from gan_jax.run.clock import Clock
 from gan_jax.run.evaluator import Evaluator, SamplesError
 from gan_jax.run.health import Diagnoser, RollBack
 from gan_jax.run.loader import Calls, Pace, reseeded
 from gan_jax.run.member import Member
-from gan_jax.run.processes import ProcessGroup
+from gan_jax.run.processes import ALONE, ProcessGroup
 from gan_jax.run.signals import StopRequest
 from gan_jax.run.writers import ProgressBar
 
 _LOG = logging.getLogger(__name__)
-_ALONE = ProcessGroup()  # one process
 
 
 def train(experiment: Experiment, folder: str, *,
           allow_changed_data: bool = False, allow_changed=(),
-          strict: bool = False, group: ProcessGroup = _ALONE,
+          strict: bool = False, group: ProcessGroup = ALONE,
           argv: list[str] | None = None) -> int:
   """Trains or resumes a run until train_steps, a signal or the watchdog.
 
@@ -78,17 +81,21 @@ def _fingerprint(experiment):
   return short_hash({'config': experiment.config, 'info': info})
 
 
-def _runner(experiment, mesh):
+def runner_of(experiment: Experiment, mesh,
+              population: Population | None = None) -> parallel.Runner:
+  """The compiled step of a run, or of the members of a population."""
   config = experiment.config
+  extra = {} if population is None else {'axes': MEMBERS}
   return parallel.make_runner(
-      experiment.step, mesh, seed=config['seed'],
-      image_range=config['image_range'], deterministic=config['deterministic'])
+      (population or experiment).step, mesh, seed=config['seed'],
+      image_range=config['image_range'], deterministic=config['deterministic'],
+      **extra)
 
 
 def _follow(experiment, group):
   """Training on the other processes; returns the leader's exit status."""
   mesh = parallel.make_mesh()
-  runner, evaluator = _runner(experiment, mesh), Evaluator(experiment)
+  runner, evaluator = runner_of(experiment, mesh), Evaluator(experiment)
   shapes = jax.eval_shape(experiment.init)
   group.ready(_fingerprint(experiment))
   with StopRequest() as stop:
@@ -99,7 +106,7 @@ def _follow(experiment, group):
           state = parallel.share(jax.tree.map(
               lambda x: np.zeros(x.shape, x.dtype), shapes), mesh)
           seed = order['seed']
-          calls = Calls(reseeded(experiment, seed), mesh, order['step'])
+          calls = Calls([reseeded(experiment, seed)], mesh, order['step'])
         case 'call':
           _, call = calls.next(order['length'])
           state, _ = runner(state, calls.data, call, seed)
@@ -115,94 +122,145 @@ def _lead(experiment, folder, group, strict, changed, argv):
   """Training on process 0."""
   member = Member(experiment, folder, strict=strict, changed=changed, argv=argv)
   with member, StopRequest() as stop:
-    loop = _Loop([member], group)
-    loop.run(stop)
-  _LOG.info('%s', member.summary(_how(stop), loop.bar.elapsed))
+    Loop([member], group).run(stop)
+  _LOG.info('%s', member.summary(how_it_ended(stop)))
   return stop.exit_status
 
 
-def _how(stop):
+def how_it_ended(stop: StopRequest) -> str:
+  """In words: by a signal, or at its end."""
   return (f'stopped by {signal.Signals(stop.signum).name}, the same command '
           'resumes' if stop.signum else 'finished')
 
 
-class _Loop:
-  """The loop over compiled chunks."""
+class Loop:
+  """The loop over compiled chunks, of one run or of a population."""
 
-  def __init__(self, members, group):
+  def __init__(self, members, group: ProcessGroup = ALONE,
+               population: Population | None = None):
+    """Takes the `Member`s that play, and their population if not alone."""
     self.members, self.group, self.draw_error = members, group, None
-    self.experiment, self.mesh = members[0].experiment, parallel.make_mesh()
-    self.runner = _runner(self.experiment, self.mesh)
-    self.pace = Pace(self.experiment)
-    self.diagnoser = Diagnoser(self.experiment, parallel.own_mesh())
+    self.experiment, self.population = members[0].experiment, population
+    self.mesh = (parallel.make_mesh() if population is None
+                 else parallel.member_mesh(len(members)))
+    self.runner = runner_of(self.experiment, self.mesh, population)
+    self.pace = Pace(self.experiment, len(members))
+    self.diagnoser = Diagnoser(
+        self.experiment, self.mesh if population else parallel.own_mesh(),
+        population)
     self.bar = ProgressBar(self.experiment.train_steps,
                            initial=members[0].checkpoints.latest())
 
-  def run(self, stop):
-    """Trains to the end, restarting after rollbacks."""
+  def run(self, stop, end: int = 0):
+    """Trains to step `end`, 0 for all, restarting after rollbacks."""
     config = self.experiment.config
     try:
       while True:
         self.clock = Clock(config['batch_size'] * config['disc_steps'])
         try:
-          return self._play(stop)
-        except RollBack as fault:
+          return self._play(stop, end)
+        except RollBack as fault:  # Of a lone run.
           self.members[0].rewind(fault)
         finally:
           self.clock.close()
     finally:
       self.bar.close()
 
-  def _play(self, stop):
-    (member,) = self.members
-    seed, guard = member.guard.seed, member.guard
-    run = reseeded(self.experiment, seed)
-    state, step = self._first_state(seed)
-    calls = Calls(run, self.mesh, step)
+  def prepare(self) -> int:
+    """Compiles the first call of a population; returns its bytes on a device.
+
+    No state is made, so that it may be more than fits.
+    """
+    calls = self._calls(self.members[0].checkpoints.latest(), 0)
+    own = self._own()
+    state = parallel.shapes(jax.eval_shape(self.population.init, *own),
+                            self.mesh, MEMBERS)
+    _, call = calls.next(self.pace.length)
+    return self.runner.prepare(state, calls.data, call, *own)
+
+  def _own(self):
+    """(seed, numbers) of the members, as the runner takes them."""
+    if self.population is None:
+      return self.members[0].guard.seed, {}
+    seeds = np.array([m.guard.seed for m in self.members], np.uint32)
+    return seeds, self.population.numbers
+
+  def _calls(self, step, end):
+    return Calls([reseeded(m.experiment, m.guard.seed) for m in self.members],
+                 self.mesh, step, end, stacked=self.population is not None)
+
+  def _play(self, stop, end):
+    seed, numbers = self._own()
+    step = self.members[0].checkpoints.latest()
+    state = self._first_state(step)
+    calls = self._calls(step, end)
     # Drawn while the first call runs, which may not wait for its program.
-    first = parallel.copy(parallel.own(state)) if step == 0 else None
+    first = parallel.copy(state.ema) if step == 0 else None
     last = None
-    while (start := calls.step) < run.train_steps:
+    while calls:
       if not stop.signum and (signum := self.group.signal()):
         stop.signum = signum  # Its own thread may set it, too.
-      if stop.signum or guard.verdict:
+      if stop.signum or not any(m.plays for m in self.members):
         break
-      count, call = calls.next(self.pace.length)
+      start, (count, call) = step, calls.next(self.pace.length)
       self.group.order('call', length=self.pace.length)
       state, scalars = self.clock.dispatch(
-          count, self.runner, state, calls.data, call, seed)
+          count, self.runner, state, calls.data, call, seed, numbers)
       if first is not None:
-        member.results.sample(0, member.evaluator.start_grid(first))
+        for member, grid in zip(self.members, self._grids(first), strict=True):
+          member.results.sample(0, grid)
         first = None
       if last:
         self._write(*last)
-      step, mine = start + count, parallel.own(state)
+      step = start + count
       due = self._due(step)
       # Written while the next call runs.
-      last = (start, step, scalars, self.diagnoser.start(mine, step, seed)
-              if step % run.log_every == 0 else None,
-              member.evaluator.start_grid(mine) if 'sample' in due else None)
+      last = (start, step, scalars, self._measured(state, step, seed),
+              self._grids(state.ema) if 'sample' in due else None)
       if due & {'eval', 'checkpoint'}:  # These need the state.
         self._write(*last, state)
         last = None
     if last:
       self._write(*last)
-    if step > member.saved:
-      member.save(step, parallel.own(state))
-    member.results.drain()
-    if guard.verdict:
-      raise StoppedError(guard.verdict)
+    for index, member in enumerate(self.members):
+      if not member.frozen and step > member.saved:
+        member.save(step, self._part(state, index))
+      member.results.drain()
+      if member.guard.verdict and self.population is None:
+        raise StoppedError(member.guard.verdict)
 
-  def _first_state(self, seed):
-    """(state, its step), restored or fresh, on the mesh."""
-    (member,) = self.members
-    init, step = member.experiment.init, member.checkpoints.latest()
-    state = member.checkpoints.restore(parallel.abstract(
-        jax.eval_shape(init), parallel.own_mesh()), step,
-        verified=True) if step else init()
-    self.group.order('start', step=step, seed=seed)
-    # Orbax's arrays alias its buffers; donation needs copies.
-    return parallel.copy(parallel.share(state, self.mesh)), step
+  def _first_state(self, step):
+    """The state of that step, restored or fresh, on the mesh."""
+    if self.population is None:
+      state = self.members[0].first_state(step)
+      self.group.order('start', step=step, seed=self.members[0].guard.seed)
+      # Orbax's arrays alias its buffers; donation needs copies.
+      return parallel.copy(parallel.share(state, self.mesh))
+    if step or self.experiment.config['init_from']:
+      state = stack([m.first_state(step) for m in self.members])
+    else:
+      state = self.population.init(*self._own())
+    return parallel.copy(parallel.place(state, self.mesh, MEMBERS))
+
+  def _part(self, state, index):
+    """The state, or the average, of a member, as if it ran alone."""
+    if self.population is None:
+      return parallel.own(state)
+    if not isinstance(state, TrainState):
+      return parallel.taken(state, index)
+    own = parallel.taken(state.replace(step=None), index)
+    return own.replace(step=parallel.replicate(state.step, parallel.own_mesh()))
+
+  def _grids(self, average):
+    return [None if m.frozen else m.evaluator.start_grid(
+        self._part(average, i)) for i, m in enumerate(self.members)]
+
+  def _measured(self, state, step, seed):
+    """Diagnostics {name: []}, of a population [M]; None if no row is due."""
+    if step % self.experiment.log_every:
+      return None
+    state = parallel.own(state) if self.population is None else state
+    return self.diagnoser.start(state, step, seed)
 
   def _due(self, step):
     run, end = self.experiment, step == self.experiment.train_steps
@@ -211,26 +269,47 @@ class _Loop:
            and (end or step % every == 0)}
     return due | {'sample', 'checkpoint'} if end else due
 
-  def _write(self, start, step, scalars, measured, grid, state=None):
-    """Waits for a chunk; writes its outputs."""
+  def _write(self, start, step, scalars, measured, grids, state=None):
+    """Waits for a chunk; writes the outputs of each member."""
     scalars = {k: np.asarray(v) for k, v in scalars.items()}
     self.pace.look(step - start, self.clock.finished())
     if measured is not None:
-      measured = {k: float(v) for k, v in measured.items()} | self.clock.read()
-    due = () if state is None else self._due(step)
-    for member in self.members:
-      row = member.write(
-          start, step, scalars, measured, grid,
-          partial(self._score, member, step, state) if 'eval' in due else None)
-      # Last: a resumed run does not repeat outputs before its checkpoint.
-      if 'checkpoint' in due:
-        member.save(step, parallel.own(state))
-    if row:
-      self.bar.update(step, row)
+      measured = {k: np.asarray(v) for k, v in measured.items()}
+      speed = self.clock.read()
+    due, rows = () if state is None else self._due(step), []
+    for index, member in enumerate(self.members):
+      if member.frozen:
+        continue
+      own = (lambda x: x) if self.population is None else itemgetter(index)
+      try:
+        row = member.write(
+            start, step, {k: own(v) for k, v in scalars.items()},
+            None if measured is None else {
+                k: float(own(v)) for k, v in measured.items()} | speed,
+            grids and grids[index],
+            partial(self._score, member, step, state, index)
+            if 'eval' in due else None)
+        # Last: a resumed run does not repeat outputs before its checkpoint.
+        if 'checkpoint' in due:
+          member.save(step, self._part(state, index))
+      except (NonFiniteError, NonFiniteStateError) as e:
+        if self.population is None:
+          raise
+        member.freeze(str(e))
+      else:
+        rows.append(row)
+        if member.guard.verdict and self.population is not None:
+          member.freeze(member.guard.verdict)
+    if rows and rows[0]:
+      self.bar.update(step, {
+          k: np.mean([row[k] for row in rows]) for k in rows[0]
+          if all(row.get(k) is not None for row in rows)})
 
-  def _score(self, member, step, state):
-    draw = partial(self._draw, member.evaluator, state.ema)
-    scores = member.results.score(step, parallel.own(state), draw)
+  def _score(self, member, step, state, index):
+    own = self._part(state, index)
+    draw = partial(self._draw, member.evaluator,
+                   state.ema if self.population is None else own.ema)
+    scores = member.results.score(step, own, draw)
     self._check_draw()
     return scores
 

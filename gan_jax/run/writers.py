@@ -35,17 +35,12 @@ class ProgressBar:
       self._bar = tqdm.tqdm(total=total, initial=initial, file=self._file,
                             dynamic_ncols=True, unit='step')
 
-  @property
-  def elapsed(self) -> str:
-    """Time since the start, '1:23' or '10:01:23'."""
-    return _duration(time.monotonic() - self._begin)
-
   def update(self, step: int, scalars) -> None:
     """Moves to `step` and shows some of `scalars` {name: number or None}."""
     shown = {label: _short(scalars[name]) for name, label in _SHOWN
              if name in scalars}
     seconds, steps = time.monotonic() - self._from[0], step - self._from[1]
-    left = f', {_duration(seconds * (self._total - step) / steps)} left' if (
+    left = f', {duration(seconds * (self._total - step) / steps)} left' if (
         steps > 0) else ''
     if not self._compiled or steps < 0:  # the first time, or rolled back
       self._from, self._compiled = (time.monotonic(), step), True
@@ -54,10 +49,10 @@ class ProgressBar:
         self._bar.set_postfix(shown, refresh=False)
         self._bar.update(step - self._bar.n)
       else:
+        elapsed = duration(time.monotonic() - self._begin)
         print(f'step {step}/{self._total}', *(
             f'{label} {value}' for label, value in shown.items()),
-            f'{self.elapsed} elapsed{left}', sep='  ', file=self._file,
-            flush=True)
+            f'{elapsed} elapsed{left}', sep='  ', file=self._file, flush=True)
 
   def close(self) -> None:
     """Leaves the bar as it is."""
@@ -65,7 +60,8 @@ class ProgressBar:
       self._bar.close()
 
 
-def _duration(seconds):
+def duration(seconds: float) -> str:
+  """'1:23' or '10:01:23'."""
   text = str(datetime.timedelta(seconds=round(seconds)))
   return text.removeprefix('0:').removeprefix('0')
 

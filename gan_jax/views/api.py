@@ -13,9 +13,8 @@ from ml_collections.config_flags import config_path
 
 from gan_jax import parallel
 from gan_jax.base.errors import ConfigError, Problem, RequestError
-from gan_jax.config import command_line, experiment, recipe
-from gan_jax.run import signals
-from gan_jax.run import train as training
+from gan_jax.config import command_line, population, recipe
+from gan_jax.run import populations, signals
 from gan_jax.views import evaluate
 from gan_jax.views.compare import load as _frame_of_runs
 from gan_jax.views.trained import Trained
@@ -40,8 +39,11 @@ def load(folder: str, *, step: int = 0) -> Trained:
 
 
 def train(config: str | os.PathLike | Mapping, workdir: str = '',
-          allow_changed: Sequence[str] = (), **overrides) -> Trained:
+          allow_changed: Sequence[str] = (),
+          **overrides) -> Trained | list[Trained]:
   """Trains, or resumes, a run and returns it: `gan_jax.train('dcgan:quick')`.
+
+  Of a population, all members that have a checkpoint.
 
   Call it in the main thread. Ctrl-C, or a notebook's stop button, saves first.
 
@@ -79,15 +81,19 @@ def train(config: str | os.PathLike | Mapping, workdir: str = '',
       'runs', command_line.run_name(name, overrides))
   flags = {'config': name} | {f'config.{path}': value
                               for path, value in overrides.items()}
-  status = training.train(
-      experiment.load(config), workdir, allow_changed=allow_changed,
+  found = population.load(config)
+  status = populations.train(
+      found, workdir, allow_changed=allow_changed,
       argv=['gan_jax.main', *(f'--{key}={value}'
                               for key, value in flags.items() if name)])
   if status == signals.STATUS[signal.SIGINT]:
     raise KeyboardInterrupt(f'{workdir} is saved; the same call resumes')
   if status:  # SIGTERM and SIGUSR1 end the program.
     raise SystemExit(status)
-  return load(workdir)
+  if len(found.members) == 1:
+    return load(workdir)
+  return [load(folder) for folder in populations.folders_of(found, workdir)
+          if os.path.exists(os.path.join(folder, 'checkpoints'))]
 
 
 def score(images: str, reference: str = '', **asked: Any) -> pd.DataFrame:

@@ -30,9 +30,9 @@ def _quick(monkeypatch):
   once(parallel, 'make_runner', lambda step, mesh: (step, mesh))
   once(results, 'equilibrium', lambda loss, size: (id(loss), size))
   # Of the Diagnoser, which measures one game like another of the same rules.
-  once(parallel, 'everywhere', lambda function, mesh: (
+  once(parallel, 'everywhere', lambda function, mesh, axes=None: (
       id(getattr(getattr(function, '__self__', function), '_game', function)),
-      mesh))
+      mesh, axes is None))
 
 
 @pytest.fixture(scope='session')

@@ -109,7 +109,7 @@ def test_streamed_examples_of_a_call_fit_in_memory():
 
 
 def test_calls_go_on_where_the_length_changes(flipped):
-  whole = {limit: Calls(run, parallel.make_mesh(1), 0)
+  whole = {limit: Calls([run], parallel.make_mesh(1), 0)
            for limit, run in flipped.items()}
   seen = []
   for length in (2, 2, 1, 1, 3):

@@ -1,0 +1,223 @@
+"""Populations: runs that differ in seeds or numbers, trained as one program.
+
+`population=8` makes eight members with the seeds seed, seed + 1, ...; a list in
+place of a number, as gen_optimizer.learning_rate=[1e-4, 2e-4], makes a member
+for each of its values. Both together, and several lists, go side by side.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax import parallel
+from gan_jax.base import lookup
+from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.config import experiment, fields, rules
+from gan_jax.config.build import labels_like, make_game
+from gan_jax.config.experiment import Experiment
+from gan_jax.config.keys import CHOICES, KEYS
+from gan_jax.game.rules import Game
+from gan_jax.game.state import MEMBERS
+
+# Keys whose numbers a step takes as arrays. Those of `SWITCHES` turn something
+# off at 0.
+SWITCHES = ('ema_decay', 'ema_rampup', 'disc_weight_clip', 'max_grad_norm')
+ARRAYS = ('gen_optimizer', 'disc_optimizer', 'loss', 'penalties', 'augment',
+          *SWITCHES)
+_SWEEP = 'run one after the other what differs otherwise: experiments/sweep.sh'
+
+
+class Population(NamedTuple):
+  """Members that train together; a lone run is a population of one.
+
+  members: each as it would be alone.
+  numbers: {path: float32 [M]} of the lists in the config.
+  game: {path: float32 []} -> `Game` of one member.
+  step: as `Experiment.step`, with the `numbers` of one member.
+  init: (seeds uint32 [M], numbers) -> `stack`ed state before the first step.
+  """
+
+  members: tuple[Experiment, ...]
+  numbers: dict
+  game: Callable
+  step: Callable
+  init: Callable
+
+  def some(self, indices) -> 'Population':
+    """The members of some indices."""
+    rows = np.array(indices, int)
+    return self._replace(
+        members=tuple(self.members[i] for i in indices),
+        numbers={path: values[rows] for path, values in self.numbers.items()})
+
+
+def load(config: Any) -> Population:
+  """Builds all members of a config, without compiling.
+
+  Raises:
+    ConfigError, DataError: as `experiment.load`; lists of different lengths,
+      or of numbers that members must share.
+  """
+  config = fields.plain(config)
+  lists, problems = _lists(config)
+  problems += _count(config, lists)
+  if problems:
+    raise ConfigError(problems)
+  configs = _configs(config, lists)
+  if len(configs) > 1 and config['watchdog'].get('policy') == 'rollback':
+    raise ConfigError([Problem(
+        'watchdog.policy', 'rollback', 'members go through their steps '
+        'together, so none can go back; use warn or stop')])
+  members, devices = [], parallel.device_count(len(configs))
+  for each in configs:
+    try:
+      members.append(experiment.load(each, devices=devices,
+                                     like=members[0] if members else None))
+    except ConfigError as e:
+      problems += [p for p in e.problems if p not in problems]
+  if problems:
+    raise ConfigError(problems)
+  numbers = {path: np.array(values, np.float32)
+             for path, values in lists.items() if path != 'seed'}
+  one = members[0]
+  game = partial(_game, one.config, one.info, one.train_steps)
+  found = Population(tuple(members), numbers, game, partial(_step, one, game),
+                     partial(_init, one, game))
+  if numbers:
+    _trace(found)
+  return found
+
+
+def describe(population: Population) -> str:
+  """Text of --dry_run: the first member's, and what differs between them."""
+  text, members = experiment.describe(population.members[0]), population.members
+  if len(members) == 1:
+    return text
+  seeds = ', '.join(str(member.config['seed']) for member in members)
+  return '\n'.join([
+      text, f'population: {len(members)} members at once, each with such a '
+      'state', f'  seed: {seeds}', *(
+          f'  {path}: {", ".join(f"{v:g}" for v in values)}'
+          for path, values in population.numbers.items())])
+
+
+def _game(config, info, train_steps, numbers) -> Game:
+  return make_game(config, info, train_steps, numbers=numbers)
+
+
+def _step(one, game, state, batch, key, *, pmean=lambda tree: tree,
+          numbers: Mapping = {}):
+  return experiment.STEPS[one.config['updates']](
+      state, batch, key, pmean=pmean,
+      game=game(numbers) if numbers else one.game)
+
+
+def _init(one, game, seeds, numbers):
+  def init(seed, numbers):
+    return experiment.first_state(game(numbers) if numbers else one.game,
+                                  one.info, seed)
+
+  return jax.jit(jax.vmap(init, out_axes=MEMBERS))(
+      jnp.asarray(seeds, jnp.uint32), numbers)
+
+
+def _lists(config) -> tuple[dict, list[Problem]]:
+  """{path: values} of the lists of members, and those where none may be."""
+  lists, problems = {}, []
+  for path, value in fields.flat(config).items():
+    if not (isinstance(value, tuple) and value and all(
+        isinstance(v, (int, float)) and not isinstance(v, bool)
+        for v in value)):
+      continue
+    default = _default(config, path)
+    if isinstance(default, bool) or not isinstance(default, (int, float)):
+      continue  # A tuple by right, or an error that others report.
+    key = path.split('.')[0].split('[')[0]
+    if path == 'seed' or key in ARRAYS and isinstance(default, float):
+      lists[path] = value
+    else:
+      problems.append(Problem(
+          path, value, 'members share this: a list is for a number that the '
+          'step takes as an array (seed, rates and betas, weights, arguments '
+          f'of losses and penalties, EMA); {_SWEEP}'))
+  for path in {*lists} & {*SWITCHES}:
+    if not all(lists[path]) and any(lists[path]):
+      problems.append(Problem(path, lists[path], '0 turns it off, for all '
+                              'members or for none'))
+  return lists, problems
+
+
+def _default(config, path):
+  """The default of a key or of a component's argument, None if unknown."""
+  key, _, argument = path.partition('.')
+  key = key.split('[')[0]
+  if key not in CHOICES:
+    return getattr(KEYS.get(path), 'default', None)
+  if argument in ('weight', 'learning_rate'):  # Without a default.
+    return 0.0
+  home, spec = CHOICES[key], fields.at(config, path.rpartition('.')[0])
+  try:
+    return lookup.defaults(home.module, spec['name'], home.kind,
+                           plain=False).get(argument)
+  except (ValueError, KeyError, TypeError):
+    return None  # No such component, which is said elsewhere.
+
+
+def _count(config, lists) -> list[Problem]:
+  lengths = {path: len(values) for path, values in lists.items()}
+  size = config.get('population', 1)
+  if isinstance(size, int) and size > 1:
+    lengths['population'] = size
+  if len({*lengths.values()}) < 2:
+    return []
+  said = ', '.join(f'{path} {count}' for path, count in lengths.items())
+  return [Problem(path, values, f'one value for each member: there are {said}')
+          for path, values in lists.items()]
+
+
+def _configs(config, lists) -> list[dict]:
+  """The config of each member, as if it ran alone."""
+  size = max([config.get('population', 1), *map(len, lists.values())])
+  if size == 1 and not lists:
+    return [config]
+  alone, configs = {**config, 'population': 1}, []
+  for i in range(size):
+    own = {path: values[i] for path, values in lists.items()}
+    if 'seed' not in lists and config['population'] > 1:
+      own['seed'] = (config['seed'] + i) % 2**32
+    each = alone
+    for path, value in own.items():
+      each = fields.put(each, path, value)
+    configs.append(each)
+  return configs
+
+
+def _trace(population) -> None:
+  """Traces a step with the numbers as arrays.
+
+  Raises:
+    ConfigError: a component needs one of them as a plain number.
+  """
+  one = population.members[0]
+  batch = rules.shapes_of_batch(one.game, one.info.image_shape,
+                                labels_like(one.info, 2 * one.game.packing))
+
+  def step(state, batch, numbers):
+    return population.step(state, batch, jax.random.key(0), numbers=numbers)[0]
+
+  played, state = parallel.everywhere(step, parallel.own_mesh()), one.init
+  problems = []
+  for path in population.numbers:
+    number = {path: jax.ShapeDtypeStruct((), jnp.float32)}
+    try:
+      jax.eval_shape(played, jax.eval_shape(state), batch, number)
+    except Exception as e:  # User components may raise anything.
+      problems.append(Problem(
+          path, fields.at(one.config, path), 'cannot differ between members, '
+          f'as its component takes no array: {lookup.failure(e)}; {_SWEEP}'))
+  if problems:
+    raise ConfigError(problems)

@@ -1,0 +1,115 @@
+"""Training of a population: members in folders of their own, in one program.
+
+WORKDIR/member_0, member_1, ... are run folders like any other. Members that
+are behind, after a kill between two of their checkpoints, catch up first. If
+not all fit into memory, they train in rounds.
+"""
+
+import contextlib
+import json
+import logging
+import os
+
+from gan_jax import parallel
+from gan_jax.base.errors import NonFiniteError, WorkdirError
+from gan_jax.base.files import write_file
+from gan_jax.config.population import Population
+from gan_jax.run import files
+from gan_jax.run import train as lone
+from gan_jax.run.member import Member
+from gan_jax.run.processes import ALONE, ProcessGroup
+from gan_jax.run.signals import StopRequest
+
+_LOG = logging.getLogger(__name__)
+NAME = 'population.json'
+_SHARE = 0.9  # of the free memory that a round may take
+
+
+def train(population: Population, folder: str, *,
+          allow_changed_data: bool = False, allow_changed=(),
+          strict: bool = False, group: ProcessGroup = ALONE,
+          argv: list[str] | None = None) -> int:
+  """Trains or resumes all members; arguments and status as `train.train`.
+
+  A population of one is a lone run, in the folder itself. A member that becomes non-finite, or that the watchdog stops, is frozen at its
+  newest checkpoint; the others go on.
+
+  Raises:
+    WorkdirError: several processes, or a folder as in `train.train`.
+    NonFiniteError: no member is left.
+    CheckpointError: as `train.train`.
+  """
+  if len(population.members) == 1:
+    return lone.train(
+        population.members[0], folder, allow_changed_data=allow_changed_data,
+        allow_changed=allow_changed, strict=strict, group=group, argv=argv)
+  if group.count > 1:
+    raise WorkdirError(
+        f'a population trains in one process, and there are {group.count}: '
+        'start one population in each, with its own seeds and --workdir')
+  folders = folders_of(population, folder)
+  with contextlib.ExitStack() as stack:
+    for each in (folder, *folders):
+      stack.enter_context(files.hold(each))
+    changed = [files.check_same_run(
+        each, member, allow_changed_data=allow_changed_data,
+        allow_changed=allow_changed)
+        for each, member in zip(folders, population.members, strict=True)]
+    write_file(os.path.join(folder, NAME), (json.dumps(
+        _own_values(population), indent=1) + '\n').encode())
+    stop, members = stack.enter_context(StopRequest()), []
+    for each, experiment, lines in zip(folders, population.members, changed,
+                                       strict=True):
+      first = members[0].evaluator.sampler if members else None
+      members.append(stack.enter_context(Member(
+          experiment, each, strict=strict, changed=lines, argv=argv,
+          sampler=first)))
+      members[-1].freeze_again()
+    _play(population, members, stop)
+    how = lone.how_it_ended(stop)
+  for member in members:
+    _LOG.info('%s', member.summary(member.frozen and 'frozen' or how))
+  if all(member.frozen for member in members):
+    raise NonFiniteError('all members are frozen:\n' + '\n'.join(
+        f'{member.folder}: {member.frozen}' for member in members))
+  return stop.exit_status
+
+
+def folders_of(population: Population, folder: str) -> list[str]:
+  """Run folders of the members; of a lone run, the folder itself."""
+  count = len(population.members)
+  return [folder] if count == 1 else [
+      os.path.join(folder, f'member_{i}') for i in range(count)]
+
+
+def _own_values(population):
+  """{member: {path: value}} of what differs between members."""
+  return {f'member_{i}': {'seed': member.config['seed']} | {
+      path: float(values[i]) for path, values in population.numbers.items()}
+      for i, member in enumerate(population.members)}
+
+
+def _play(population, members, stop):
+  """Trains the members that are furthest behind, until all are done."""
+  while not stop.signum:
+    steps = {i: member.checkpoints.latest() for i, member in enumerate(members)
+             if member.plays}
+    behind = sorted({*steps.values(), members[0].experiment.train_steps})
+    if len(behind) == 1:
+      return
+    chosen = [i for i, step in steps.items() if step == behind[0]]
+    loop, count = _loop(population, members, chosen), len(chosen)
+    needed, free = loop.prepare() / count, parallel.free_bytes() * _SHARE
+    rounds = -(-count // max(1, int(free * loop.mesh.shape[parallel.MEMBERS]
+                                    / needed)))
+    _LOG.info('%d members, %.1f MiB each, %.0f MiB free on a device: %s', count,
+              needed / 2**20, free / 2**20,
+              'all at once' if rounds == 1 else f'in {rounds} rounds')
+    if rounds > 1:
+      loop = _loop(population, members, chosen[:-(-count // rounds)])
+    loop.run(stop, behind[1])
+
+
+def _loop(population, members, chosen):
+  return lone.Loop([members[i] for i in chosen],
+                   population=population.some(chosen))
