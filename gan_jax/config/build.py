@@ -82,9 +82,10 @@ def labels_like(info: DataInfo, count: int):
 
 def units_of(config: Mapping, info: DataInfo, train_steps: int):
   """Conversion of examples, epochs and percentages to steps."""
+  length = config['steps_per_call']
   return durations.Units(config['batch_size'] * config['disc_steps'],
                          info.num_examples, train_steps,
-                         config['steps_per_call'])
+                         1 if length == 'auto' else length)
 
 
 def make_game(config: Mapping, info: DataInfo, train_steps: int, *,

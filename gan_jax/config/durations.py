@@ -24,7 +24,8 @@ class Units(NamedTuple):
   examples_per_step: real images that the discriminator sees in one step.
   num_examples: size of the data set, one epoch.
   train_steps: the whole run, for percentages; 0 if they are invalid.
-  multiple: steps per call; units other than steps are rounded up to it.
+  multiple: steps per call, 1 for 'auto'; units other than steps are rounded up
+    to it.
   """
 
   examples_per_step: int

@@ -97,7 +97,7 @@ def load(config: Any, *, devices: int = 0,
     loggers = _collect(problems, _choices, config, 'loggers')
   if source:
     info = info_of(source)
-    times = _collect(problems, _times, config, info) or {}
+    times = _collect(problems, _times, config, info, bad) or {}
     if not info.label_size and not bad & {'generator', 'discriminator',
                                            'penalties'}:
       problems += rules.of_labels(config, info.name)
@@ -110,11 +110,16 @@ def load(config: Any, *, devices: int = 0,
                       times.get('train_steps', 1))
   if problems:
     raise ConfigError(problems)
-  step = partial(STEPS[config['updates']], game=game)
-  init = partial(initial_state, game, info, config['seed'])
+  # Traced once, by the check here: the runner, inside whose program it is
+  # inlined, and `init` find the trace of the same shapes.
+  step = jax.jit(partial(STEPS[config['updates']], game=game), inline=True,
+                 static_argnames='pmean')
+  init = partial(jax.jit(partial(first_state, game, info)),
+                 np.uint32(config['seed']))
   if not like:
-    rules.trace(game, step, init, info.image_shape,
-                labels_like(info, 2 * game.packing), latent_shape(game), config)
+    count = config['batch_size'] // (devices or parallel.device_count())
+    rules.trace(game, step, init, info.image_shape, labels_like(info, count),
+                latent_shape(game), config)
   sampling = data.sampling_of(config['data'])
   batches = Batches(
       info.num_examples, config['batch_size'], config['seed'],
@@ -165,11 +170,11 @@ def _source(config, problems):
     problems.append(Problem('data', config['data'], lookup.failure(e)))
 
 
-def _times(config, info):
-  """{key: steps} of all durations."""
+def _times(config, info, bad=()):
+  """{key: steps} of all durations, {} if keys that they need are `bad`."""
   times, problems = {}, []
   if any(not isinstance(n := config.get(key), int) or n < 1
-         for key in ('batch_size', 'disc_steps', 'steps_per_call')):
+         for key in ('batch_size', 'disc_steps')) or 'steps_per_call' in bad:
     return times  # The units are undefined.
   units = units_of(config, info, 0)
   for key in sorted(keys.DURATIONS, key=lambda key: key != 'train_steps'):

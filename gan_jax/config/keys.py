@@ -148,8 +148,10 @@ KEYS = {
     'ema_rampup': Key(0.05, 'bound of the half-life of the EMA, as a share of '
                       'the steps so far; 0 for none', _real(0.0)),
     'train_steps': Key(3000, 'length of the run', DURATION),
-    'steps_per_call': Key(20, 'steps of a compiled chunk (one call)',
-                          _whole(1)),
+    'steps_per_call': Key('auto', 'steps of a compiled chunk (one call); '
+                          "'auto': so many that it lasts about 0.5 s", (
+        lambda v: v == 'auto' or _whole(1)[0](v),
+        "must be 'auto' or an int >= 1")),
     'log_every': Key(20, 'interval of logged rows', DURATION),
     'sample_every': Key(100, 'interval of sample grids; 0: none', DURATION),
     'sample_grid': Key((8, 8), '(rows, columns); a row per class if labelled', (

@@ -116,7 +116,7 @@ def base() -> ConfigDict:
       value = choice('data', value['name'])
     elif name in CHOICES and CHOICES[name].many:
       value = tuple(term(name, spec['name']) for spec in value)
-    elif name in DURATIONS or name in SWITCHES or name == 'seed':
+    elif name in (*DURATIONS, *SWITCHES, 'seed', 'steps_per_call'):
       value = rate(value)
     elif name.endswith('_optimizer'):
       value = {k: v if k == 'name' else rate(v) for k, v in value.items()}

@@ -373,10 +373,11 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
 
   Args:
     game: the built components.
-    step: (state, batch, key) -> (state, scalars), under the device axis.
+    step: (state, batch, key, *, pmean) -> (state, scalars).
     init: () -> TrainState.
     image_shape: of an example of the data.
-    label: labels [2 * packing, ...] of the data, for their shape and type.
+    label: labels [B, ...] of a device's part of a batch, for their shape and
+      type.
     latent_shape: of a z.
     config: that names the components.
 
@@ -385,11 +386,14 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
       changes the shapes of the state.
   """
   batch = shapes_of_batch(game, image_shape, label)
-  few, label = len(label), jax.typeof(label)
+  count, label = len(label), jax.typeof(label)
   float32 = partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
+  mesh = parallel.own_mesh()
+  # As in `parallel.make_runner`, which then finds this trace.
   on_one_device = parallel.everywhere(
-      lambda state, batch: step(state, batch, jax.random.key(0))[0],
-      parallel.own_mesh())
+      lambda state, batch, seed: step(
+          state, batch, jax.random.key(seed),
+          pmean=parallel.mean_over(mesh))[0], mesh)
 
   try:
     state = jax.eval_shape(init)
@@ -400,11 +404,12 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
       raise ValueError(f'{empty[0]} has a size of 0')
     image, _ = jax.eval_shape(
         partial(game.gen.apply, train=False), state.gen.params,
-        state.gen.stats, float32((few, *latent_shape)), label)
+        state.gen.stats, float32((count, *latent_shape)), label)
     if image.shape[1:] != image_shape:
       raise ValueError(f'the generator makes images {image.shape[1:]}, the '
                        f'data are {image_shape}')
-    after = jax.eval_shape(on_one_device, state, batch)
+    after = jax.eval_shape(on_one_device, state, batch,
+                           jax.ShapeDtypeStruct((), jnp.uint32))
     if jax.tree.map(lambda x: (x.shape, x.dtype), after) != jax.tree.map(
         lambda x: (x.shape, x.dtype), state):
       raise ValueError('a step changes the shapes or types of the state')
@@ -424,7 +429,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
 
 
 def shapes_of_batch(game: Game, image_shape, label) -> Batch:
-  """Shapes of a step's `Batch` with few examples, as many as labels."""
+  """Shapes of a step's `Batch`, with as many examples as labels."""
   steps, count = game.disc_steps, len(label)
   return Batch(
       jax.ShapeDtypeStruct((steps, count, *image_shape), jnp.float32),

@@ -51,14 +51,16 @@ def train_step(state: TrainState, batch, key, *, game: Game,
                              *inputs)
     return (after.disc, after.aux), scalars
 
-  (disc, aux), earlier = lax.scan(
-      play_disc, (state.disc, state.aux),
-      (jnp.arange(last), batch.image[:last], batch.label[:last]))
+  if last:  # A scan of none is traced and compiled, too.
+    (disc, aux), earlier = lax.scan(
+        play_disc, (state.disc, state.aux),
+        (jnp.arange(last), batch.image[:last], batch.label[:last]))
+    state = state.replace(disc=disc, aux=aux)
   real, label = batch.image[last], batch.label[last]
-  state, scalars, fakes = play(state.replace(disc=disc, aux=aux), last, real,
-                               label)
-  scalars = jax.tree.map(
-      lambda many, one: (many.sum(0) + one) / game.disc_steps, earlier, scalars)
+  state, scalars, fakes = play(state, last, real, label)
+  if last:
+    scalars = jax.tree.map(lambda many, one: (
+        many.sum(0) + one) / game.disc_steps, earlier, scalars)
 
   for index in range(game.gen_steps):
     keys = terms.per_example(random.fold_in(gen_key, index), batch.position)

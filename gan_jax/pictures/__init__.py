@@ -6,6 +6,8 @@ Import all functions from here. Each is pure (arrays in, arrays or bytes out; no
 pyplot), so it may run in any thread and without a display. To add one, write a
 function that returns uint8 [H, W, C] in the module of its kind, and import it
 below.
+Matplotlib and SciPy, half a second that each start would wait for, are imported
+by the functions that need them.
 """
 
 from gan_jax.pictures.curves import curves

@@ -4,8 +4,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib import ticker
-from scipy.ndimage import uniform_filter1d
 
 from gan_jax.metrics import low_is_better
 from gan_jax.pictures import plots
@@ -111,6 +109,8 @@ def _panels(scalars):
 
 
 def _draw(axes, panel, scalars, levels):
+  from matplotlib import ticker
+
   shown, bad, note = [], set(), panel.good
   for i, key in enumerate(panel.keys):
     steps, values = np.array(sorted(
@@ -164,6 +164,8 @@ def _draw(axes, panel, scalars, levels):
 
 def _curve(axes, steps, values, *, log, color, label, marker):
   """Draws one curve; returns the values that the axis should show."""
+  from scipy.ndimage import uniform_filter1d
+
   count = len(steps)
   if count < _SMOOTH_FROM or marker:
     axes.plot(steps, values, color=color, label=label, linewidth=1.6, zorder=3,

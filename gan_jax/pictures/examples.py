@@ -6,7 +6,6 @@ Letters scale with the picture, to be legible on a page that shows all pictures
 
 import os
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -184,6 +183,8 @@ def _reduced(pictures, width):
 
 
 def _letters(size, bold=False):
+  import matplotlib
+
   return ImageFont.truetype(os.path.join(
       matplotlib.get_data_path(), 'fonts', 'ttf',
       f'DejaVuSans{"-Bold" * bold}.ttf'), size)

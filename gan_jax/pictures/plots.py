@@ -3,9 +3,6 @@
 import warnings
 
 import numpy as np
-from matplotlib import ticker
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 # Okabe & Ito's colours, which colour-blind readers can tell apart.
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
@@ -18,8 +15,9 @@ _DARKEST = 1e-9  # power below this is rounding, or an image of one colour
 _BARS = 40  # that can be told apart and named
 
 
-def figure(width, height, layout='constrained') -> Figure:
-  """An empty figure of a size in pixels, without pyplot's global state."""
+def figure(width, height, layout='constrained'):
+  """An empty `Figure` of a size in pixels, without pyplot's global state."""
+  from matplotlib.figure import Figure
   return Figure((width / 100, height / 100), dpi=100, layout=layout)
 
 
@@ -38,6 +36,7 @@ def dress(axes, *, title='', pad=None, size=_FONT, grid='', **texts):
   if grid:
     axes.grid(True, axis=grid, color=_PALE, linewidth=0.7)
   if axes.get_yscale() == 'log':
+    from matplotlib import ticker
     # Round numbers, written out: 0.0003, not 3 x 10^-4.
     (low, high), y = axes.get_ylim(), axes.yaxis
     if high / low < 10:
@@ -55,8 +54,10 @@ def legend(axes, *, size=_FONT, **how):
                  'edgecolor': 'none', 'labelcolor': INK, **how})
 
 
-def pixels(drawn: Figure) -> np.ndarray:
-  """A figure as uint8 [H, W, 3]."""
+def pixels(drawn) -> np.ndarray:
+  """A `figure` as uint8 [H, W, 3]."""
+  from matplotlib.backends.backend_agg import FigureCanvasAgg
+
   canvas = FigureCanvasAgg(drawn)
   with warnings.catch_warnings():
     # Names of classes may be in any script; the font does not have all.
@@ -216,6 +217,8 @@ def statistics(*, classes, sizes, histograms, edges, per, title):
 
 
 def _bars(axes, counted, one, many, label, colour):
+  from matplotlib import ticker
+
   least, most = min(counted.values()), max(counted.values())
   title = (f'{len(counted):,} {one if len(counted) == 1 else many}, '
            + f'{least:,} to ' * (least < most) + f'{most:,} each')

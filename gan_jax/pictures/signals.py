@@ -2,7 +2,6 @@
 
 import math
 
-import matplotlib
 import numpy as np
 
 from gan_jax.pictures.plots import COLOURS
@@ -21,6 +20,8 @@ def draw(signals, rate, width) -> np.ndarray:
   colours, with the marks of `marks` as vertical lines; below it the
   spectrogram, see `spectrogram`, low frequencies at the bottom.
   """
+  import matplotlib
+
   signals = np.nan_to_num(np.asarray(signals, np.float32))
   high, low = round(_WAVE * width), round(_SPECTRUM * width)
   tiles = np.full((len(signals), high + 1 + low, width, 3), 255, np.uint8)

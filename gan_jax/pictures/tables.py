@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from matplotlib import ticker
 
 from gan_jax.data.prepare import Column
 from gan_jax.pictures import plots
@@ -29,7 +28,10 @@ def draw(examples, columns, real=None):
   Returns:
     uint8 [H', W', 3].
   """
+  from matplotlib import ticker
+
   from gan_jax.data.columns import decode  # imports pandas, for 0.3 s
+
   sides = {name: decode(x, columns) for name, x in zip(
       _NAMES, (real, examples), strict=True) if x is not None}
   if len(sides) == 1:
@@ -58,6 +60,8 @@ def draw(examples, columns, real=None):
 
 
 def _numbers(axes, values):
+  from matplotlib import ticker
+
   values = {name: x.to_numpy(np.float64) for name, x in values.items()}
   first = next(iter(values.values()))
   if not len(first):

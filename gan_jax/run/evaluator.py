@@ -1,5 +1,6 @@
 """Sample grids and scores during training."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -224,17 +225,20 @@ def equilibrium(loss, batch_size: int = 64) -> dict[str, float]:
     disc, gen = jax.vmap(one, axis_name=parallel.AXIS)(c[None])
     return disc[0], gen[0]
 
-  c = jnp.linspace(-5.0, 5.0, 10001)
-  disc, gen = jax.lax.map(both, c, batch_size=128)
-  lowest = jnp.flatnonzero(disc <= disc.min() + 1e-5)
+  # Numpy around one program: each operation outside would be one more, which
+  # the start waits for.
+  c = np.linspace(-5.0, 5.0, 10001, dtype=np.float32)
+  disc, gen = map(np.asarray, jax.jit(
+      lambda c: jax.lax.map(both, c, batch_size=128))(c))
+  lowest = np.flatnonzero(disc <= disc.min() + 1e-5)
   if not len(lowest):  # all NaN
     return {}
   middle = lowest[len(lowest) // 2]
   found = {'loss/disc': float(disc.min()), 'auc': 0.5}
-  if float(jnp.ptp(gen[lowest])) < 0.05:
+  if float(np.ptp(gen[lowest])) < 0.05:
     found['loss/gen'] = float(gen[middle])
   if float(c[lowest[-1]] - c[lowest[0]]) < 0.1:
-    level = float(jax.nn.sigmoid(c[middle]))
+    level = 1 / (1 + math.exp(-c[middle]))
     found |= {f'prob/{x}': level for x in ('real', 'fake', 'held_out')}
     if abs(float(c[middle])) < 0.01:
       found |= {'sign/real': 0.0, 'sign/held_out': 0.0}

@@ -3,6 +3,8 @@
 import collections
 import concurrent.futures
 import itertools
+import logging
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -10,22 +12,72 @@ import numpy as np
 from gan_jax import parallel
 from gan_jax.config.experiment import Experiment
 
+_LOG = logging.getLogger(__name__)
 _AHEAD = 2**26  # bytes of examples
+_FIRST = 8  # steps of a call whose seconds are not known
+_SHORT, _SECONDS, _LONG = 0.1, 0.5, 1.0  # of a call
 
 
-def plan(experiment: Experiment, step: int,
+class Pace:
+  """How many steps a call has: config.steps_per_call, or chosen for 'auto'.
+
+  'auto' starts with 8. The first call compiles, the second is timed: if it
+  lasts from 0.1 to 1 s, 8 stay (each other length compiles anew); else calls
+  shall last 0.5 s. Lengths that divide the intervals of rows, pictures, scores
+  and checkpoints are preferred, as calls end there. Every choice gives the same
+  bits.
+
+  length: steps of a call, now.
+  """
+
+  def __init__(self, experiment: Experiment, members: int = 1):
+    """Of a run, or of so many members."""
+    given, self._most = experiment.config['steps_per_call'], 2**31
+    self._every, self._auto = _intervals(experiment), given == 'auto'
+    if self._auto and not experiment.resident:
+      self._most = max(1, _AHEAD // (members * experiment.config['batch_size']
+                                     * experiment.config['disc_steps']
+                                     * _example_bytes(experiment.source)))
+    self.length = self._near(_FIRST) if self._auto else given
+
+  def look(self, steps: int, seconds: float) -> None:
+    """Chooses by the seconds of a call; 0 if they are not known."""
+    if not (self._auto and seconds and steps == self.length):
+      return
+    self._auto, before = False, self.length
+    if not _SHORT <= seconds <= _LONG:
+      self.length = self._near(_SECONDS * steps / seconds)
+    _LOG.info('steps_per_call: %d, as %d took %.3g s', self.length, before,
+              seconds)
+
+  def _near(self, ideal):
+    ideal = min(self._most, max(1, round(ideal)))
+    shared = math.gcd(*self._every)
+    near = min((n for n in range(1, shared + 1) if shared % n == 0),
+               key=lambda n: abs(math.log(n / ideal)))
+    return near if near <= self._most and 0.5 <= near / ideal <= 2 else min(
+        ideal, *self._every)
+
+
+def _intervals(experiment):
+  return [n for n in (experiment.log_every, experiment.sample_every,
+                      experiment.eval_every, experiment.checkpoint_every) if n]
+
+
+def _example_bytes(source):
+  return max(1, source.images.nbytes // max(1, len(source.images)))
+
+
+def plan(experiment: Experiment, step: int, length: int,
          end: int = 0) -> Iterator[tuple[int, int]]:
   """Yields (first step, number of steps) of each call, from `step` to `end`.
 
-  `end`: 0 for the end of the run. A call has steps_per_call steps, or fewer if
-  a row, a picture, a score, a checkpoint or the end is due before.
+  `end`: 0 for the end of the run. A call has `length` steps, or fewer if a row,
+  a picture, a score, a checkpoint or the end is due before.
   """
-  every = [n for n in (experiment.log_every, experiment.sample_every,
-                       experiment.eval_every, experiment.checkpoint_every) if n]
-  end = end or experiment.train_steps
+  every, end = _intervals(experiment), end or experiment.train_steps
   while step < end:
-    count = min(experiment.config['steps_per_call'],
-                end - step, *(n - step % n for n in every))
+    count = min(length, end - step, *(n - step % n for n in every))
     yield step, count
     step += count
 
@@ -43,47 +95,78 @@ def reseeded(experiment: Experiment, seed: int) -> Experiment:
       experiment._replace(batches=experiment.batches.reseeded(seed)))
 
 
-def load(members: Sequence[Experiment], mesh, step: int, end: int = 0, *,
-         stacked: bool = False):
-  """Loads examples from `step` to `end`: resident on the devices, or streamed.
+class Calls:
+  """Calls from `step` to `end`, with their examples: resident, or streamed.
 
-  Args:
-    members: the run, or those of a population, which share their data.
-    mesh: of the runner.
-    step: the first one.
-    end: 0 for the end of the run.
-    stacked: whether calls have a first axis of members.
-
-  Returns:
-    (data, iterator over the examples of each call of `plan`), as arguments of
-    a `parallel.Runner`.
+  step: first step of the next call.
+  data: of the whole set, on the devices; None if examples stream.
   """
-  experiment = members[0]
-  source, calls = experiment.source, plan(experiment, step, end)
-  process, count = parallel.processes()
-  size = experiment.config['batch_size'] // count
-  part = slice(process * size, (process + 1) * size)  # of each batch
 
-  def rows(step, count):
-    found = [indices(each, step, count)[..., part] for each in members]
-    return np.stack(found) if stacked else found[0]
+  def __init__(self, members: Sequence[Experiment], mesh, step: int,
+               end: int = 0, *, stacked: bool = False):
+    """Moves data that are resident to the devices of the mesh.
 
-  if experiment.resident:
-    images = np.ascontiguousarray(source.images[:])
-    data = parallel.replicate(parallel.Data(images, source.labels), mesh)
-    return data, (rows(*call) for call in calls)
+    Args:
+      members: the run, or those of a population, which share their data.
+      mesh: of the runner.
+      step: the first one.
+      end: 0 for the end of the run.
+      stacked: whether calls have a first axis of members.
+    """
+    self._members, self._mesh, self._stacked = members, mesh, stacked
+    self.step, self._end = step, end or members[0].train_steps
+    process, count = parallel.processes()
+    size = members[0].config['batch_size'] // count
+    self._part = slice(process * size, (process + 1) * size)  # of each batch
+    self._length, self._calls, self.data = 0, None, None
+    if members[0].resident:
+      source = members[0].source
+      images = np.ascontiguousarray(source.images[:])
+      self.data = parallel.replicate(parallel.Data(images, source.labels), mesh)
 
-  def read(step, count):
-    return examples(source, rows(step, count))
+  def __bool__(self):
+    """Whether there is a next one."""
+    return self.step < self._end
 
-  call_bytes = (len(members) * experiment.config['steps_per_call'] * size
-                * experiment.config['disc_steps']
-                * source.images.nbytes // max(1, len(source.images)))
-  moved = (parallel.put_call(call, mesh) for call in read_ahead(
-      read, calls, ahead=calls_ahead(call_bytes)))
-  # Transfers a call's examples while the previous call runs.
-  pairs = itertools.pairwise(itertools.chain(moved, [None]))
-  return None, (call for call, _ in pairs)
+  def next(self, length: int):
+    """The next call of `plan`, of at most `length` steps.
+
+    Returns:
+      (its number of steps, its examples), the latter an argument of a
+      `parallel.Runner`.
+    """
+    if length != self._length:
+      self._length, self._calls = length, self._from(self.step, length)
+    count, call = next(self._calls)
+    self.step += count
+    return count, call
+
+  def _from(self, step, length):
+    run = self._members[0]
+    calls = plan(run, step, length, self._end)
+
+    def rows(start, count):
+      found = [indices(each, start, count)[..., self._part]
+               for each in self._members]
+      return np.stack(found) if self._stacked else found[0]
+
+    if self.data is not None:
+      for start, count in calls:
+        yield count, rows(start, count)
+      return
+
+    def read(start, count):
+      return count, examples(run.source, rows(start, count))
+
+    call_bytes = (len(self._members) * length * (self._part.stop
+                  - self._part.start) * run.config['disc_steps']
+                  * _example_bytes(run.source))
+    moved = ((count, parallel.put_call(call, self._mesh))
+             for count, call in read_ahead(
+                 read, calls, ahead=calls_ahead(call_bytes)))
+    # Transfers a call's examples while the previous call runs.
+    for call, _ in itertools.pairwise(itertools.chain(moved, [None])):
+      yield call
 
 
 def examples(source, index: np.ndarray) -> parallel.Data:

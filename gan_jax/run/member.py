@@ -20,6 +20,7 @@ from gan_jax.run import drawn_labels, files, init_from
 from gan_jax.run.checkpoint import Checkpoints, NonFiniteStateError
 from gan_jax.run.evaluator import Sampler
 from gan_jax.run.health import NONFINITE, Guard
+from gan_jax.run.means import Means
 from gan_jax.run.results import Results
 
 _LOG = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class Member(contextlib.AbstractContextManager):
   """Checkpoints, rows, pictures, scores and findings of one run.
 
   frozen: why it takes no part any more, '' if it does; of a population only.
+  saved: step of the newest checkpoint, which may still be written.
   """
 
   def __init__(self, experiment: Experiment, folder: str, *,
@@ -54,6 +56,7 @@ class Member(contextlib.AbstractContextManager):
     self.checkpoints = Checkpoints(
         folder, keep=experiment.config['keep_checkpoints'], strict=strict)
     start, origin = self.checkpoints.latest(), {}
+    self.saved = start
     if start > experiment.train_steps:
       raise WorkdirError(f'{folder} is at step {start}, beyond train_steps = '
                          f'{experiment.train_steps}; raise train_steps, with '
@@ -68,6 +71,8 @@ class Member(contextlib.AbstractContextManager):
     files.write_launch(folder, experiment, start, init_from=origin,
                        changed=changed, argv=argv)
     drawn_labels.write(folder, experiment)
+    self.means = Means(os.path.join(folder, 'means.json'))
+    self.means.load(start)
     self.results = Results(experiment, folder, start, sampler)
     self.evaluator = self.results.evaluator
     self.guard = Guard(experiment, folder, self.results.levels,
@@ -75,7 +80,7 @@ class Member(contextlib.AbstractContextManager):
 
   def __exit__(self, *_):
     with self.results:
-      self.draw()
+      self.draw()  # While the last checkpoint is written.
       self.checkpoints.close()
 
   @property
@@ -124,11 +129,10 @@ class Member(contextlib.AbstractContextManager):
     """
     if bad := {k: v for k, v in scalars.items() if not np.isfinite(v).all()}:
       self.guard.refuse(start, bad, self.checkpoints.latest())
+    self.means.add(scalars, step - start)
     row = {}
     if measured is not None:
-      # Over one call: independent of where a run was resumed.
-      row = {k: float(v.mean(dtype=np.float64)) for k, v in scalars.items()}
-      row |= measured
+      row = self.means.take() | measured
     if grid is not None:
       self.results.sample(step, grid)
     if score is not None:
@@ -144,15 +148,17 @@ class Member(contextlib.AbstractContextManager):
     Raises:
       CheckpointError, RollBack.
     """
-    self.results.flush()
+    self.means.save(step)
     try:
-      self.checkpoints.save(step, state)
+      self.checkpoints.save(step, state, after=self.results.flush())
     except NonFiniteStateError as e:
       self.guard.refuse_state(step, e)
+    self.saved = step
 
   def rewind(self, fault) -> None:
     """Goes back to the newest checkpoint after a `RollBack`."""
-    step = self.checkpoints.latest(anew=True)
+    self.saved = step = self.checkpoints.latest(anew=True)
+    self.means.load(step)
     self.guard.roll_back(fault.args[0], step)
     self.results.rewind(step)
 

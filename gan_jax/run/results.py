@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from gan_jax.config.experiment import Experiment
 from gan_jax.evaluators.score import short_hash, table
 from gan_jax.metrics import low_is_better
 from gan_jax.run import drawn_labels
+from gan_jax.run.background import Background
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.evaluator import Evaluator, Sampler, equilibrium
 from gan_jax.run.writers import ScalarWriter, ScoreWriter, duration
@@ -27,7 +29,11 @@ _FRAMES = 200  # of a GIF at most, evenly spaced
 
 
 class Results(contextlib.AbstractContextManager):
-  """The output files of a run folder."""
+  """The output files of a run folder.
+
+  A thread draws and writes them in order; its errors are raised by the next
+  call of a method.
+  """
 
   def __init__(self, experiment: Experiment, folder: str, start: int,
                sampler: Sampler | None = None):
@@ -51,21 +57,27 @@ class Results(contextlib.AbstractContextManager):
                               loggers=experiment.loggers,
                               config=experiment.config)
     self._scores = ScoreWriter(folder, resume_step=start)
+    self._background = Background()
 
-  def __exit__(self, *_):
+  def __exit__(self, *error):
+    self._background.__exit__(*error)
     for part in (self._scores, self._rows):
       part.close()
 
   def rows(self) -> list[dict]:
     """All rows of scalars so far."""
+    self.drain()
     return self._rows.read()
 
   def write(self, step: int, row: dict) -> None:
     """Writes a row of scalars."""
-    self._rows.write(step, row)
+    self._background.add(self._rows.write, step, row)
 
   def sample(self, step: int, started) -> None:
-    """Writes the image of `evaluator.start_grid`."""
+    """Waits for `evaluator.start_grid` and writes its image."""
+    self._background.add(self._sample, step, started)
+
+  def _sample(self, step, started):
     grid = self.evaluator.finish_grid(started)
     path = os.path.join(self._folder, 'samples', f'step_{step:08d}.png')
     try_write_file(path, pictures.png(grid))
@@ -78,10 +90,10 @@ class Results(contextlib.AbstractContextManager):
     """
     try:
       scores = self.evaluator.scores(state, draw, forgiving=True)
-      self._scores.write(step, scores)
     except Exception as e:
       _LOG.warning('no scores: %s: %s', type(e).__name__, e)
       return {}
+    self._background.add(self._write_scores, step, scores)
     if scores:
       _LOG.info('%s', table([(step, score) for score in scores]))
     try:
@@ -91,25 +103,45 @@ class Results(contextlib.AbstractContextManager):
     return {f'eval/{name}': value for score in scores
             for name, value in score.scalars().items()}
 
-  def flush(self) -> None:
-    """Fsyncs everything written."""
+  def _write_scores(self, step, scores):
+    try:
+      self._scores.write(step, scores)
+    except Exception as e:
+      _LOG.warning('no scores: %s: %s', type(e).__name__, e)
+
+  def flush(self) -> Callable:
+    """Starts to fsync all so far; returns a function that waits for it."""
+    return self._background.add(self._flush).result
+
+  def _flush(self):
     self._rows.flush()
     self._scores.flush()
 
+  def drain(self) -> None:
+    """Waits until all is written."""
+    self._background.drain()
+
   def rewind(self, step: int) -> None:
     """Drops what was written after a step."""
+    self.drain()
     self._rows.rewind(step)
     self._scores.rewind(step)
 
   def draw(self) -> None:
-    """Writes curves.png and training.gif."""
+    """Writes curves.png and training.gif; failures only warn."""
+    self._background.add(self._draw)
+
+  def _draw(self):
     title = os.path.basename(os.path.abspath(self._folder))
-    if rows := self.rows():
-      try_write_file(os.path.join(self._folder, 'curves.png'),
-                     pictures.curves(rows, levels=self.levels, title=title))
-    if frames := _frames(self._folder):
-      try_write_file(os.path.join(self._folder, 'training.gif'),
-                     pictures.gif(frames))
+    try:
+      if rows := self._rows.read():
+        try_write_file(os.path.join(self._folder, 'curves.png'),
+                       pictures.curves(rows, levels=self.levels, title=title))
+      if frames := _frames(self._folder):
+        try_write_file(os.path.join(self._folder, 'training.gif'),
+                       pictures.gif(frames))
+    except Exception as e:
+      _LOG.warning('no curves or GIF: %s: %s', type(e).__name__, e)
 
   def summary(self, step: int, findings: str, how: str) -> str:
     """The last log lines of a run: step, score, findings, next commands."""

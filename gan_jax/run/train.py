@@ -8,7 +8,6 @@ import contextlib
 import errno
 import logging
 import signal
-import time
 from functools import partial
 from operator import itemgetter
 
@@ -24,9 +23,10 @@ from gan_jax.evaluators.score import short_hash
 from gan_jax.game.state import MEMBERS, TrainState, stack
 from gan_jax.run import files
 from gan_jax.run.checkpoint import NonFiniteStateError
+from gan_jax.run.clock import Clock
 from gan_jax.run.evaluator import Evaluator, SamplesError
 from gan_jax.run.health import Diagnoser, RollBack
-from gan_jax.run.loader import load, plan, reseeded
+from gan_jax.run.loader import Calls, Pace, reseeded
 from gan_jax.run.member import Member
 from gan_jax.run.processes import ALONE, ProcessGroup
 from gan_jax.run.signals import StopRequest
@@ -106,10 +106,10 @@ def _follow(experiment, group):
           state = parallel.share(jax.tree.map(
               lambda x: np.zeros(x.shape, x.dtype), shapes), mesh)
           seed = order['seed']
-          data, calls = load([reseeded(experiment, seed)], mesh,
-                             order['step'])
+          calls = Calls([reseeded(experiment, seed)], mesh, order['step'])
         case 'call':
-          state, _ = runner(state, data, next(calls), seed)
+          _, call = calls.next(order['length'])
+          state, _ = runner(state, calls.data, call, seed)
         case 'draw':
           with contextlib.suppress(SamplesError):  # The leader reports it.
             evaluator.draw(state.ema, order['start'], order['stop'])
@@ -144,6 +144,7 @@ class Loop:
     self.mesh = (parallel.make_mesh() if population is None
                  else parallel.member_mesh(len(members)))
     self.runner = runner_of(self.experiment, self.mesh, population)
+    self.pace = Pace(self.experiment, len(members))
     self.diagnoser = Diagnoser(
         self.experiment, self.mesh if population else parallel.own_mesh(),
         population)
@@ -152,12 +153,16 @@ class Loop:
 
   def run(self, stop, end: int = 0):
     """Trains to step `end`, 0 for all, restarting after rollbacks."""
+    config = self.experiment.config
     try:
       while True:
+        self.clock = Clock(config['batch_size'] * config['disc_steps'])
         try:
           return self._play(stop, end)
         except RollBack as fault:  # Of a lone run.
           self.members[0].rewind(fault)
+        finally:
+          self.clock.close()
     finally:
       self.bar.close()
 
@@ -166,11 +171,12 @@ class Loop:
 
     No state is made, so that it may be more than fits.
     """
-    data, calls = self._load(self.members[0].checkpoints.latest(), 0)
+    calls = self._calls(self.members[0].checkpoints.latest(), 0)
     own = self._own()
     state = parallel.shapes(jax.eval_shape(self.population.init, *own),
                             self.mesh, MEMBERS)
-    return self.runner.prepare(state, data, next(calls), *own)
+    _, call = calls.next(self.pace.length)
+    return self.runner.prepare(state, calls.data, call, *own)
 
   def _own(self):
     """(seed, numbers) of the members, as the runner takes them."""
@@ -179,46 +185,47 @@ class Loop:
     seeds = np.array([m.guard.seed for m in self.members], np.uint32)
     return seeds, self.population.numbers
 
-  def _load(self, step, end):
-    return load([reseeded(m.experiment, m.guard.seed) for m in self.members],
-                self.mesh, step, end, stacked=self.population is not None)
+  def _calls(self, step, end):
+    return Calls([reseeded(m.experiment, m.guard.seed) for m in self.members],
+                 self.mesh, step, end, stacked=self.population is not None)
 
   def _play(self, stop, end):
-    run, (seed, numbers) = self.experiment, self._own()
-    self.clock = Clock(run.config['batch_size'] * run.config['disc_steps'])
+    seed, numbers = self._own()
     step = self.members[0].checkpoints.latest()
     state = self._first_state(step)
-    data, calls = self._load(step, end)
-    if step == 0:
-      for member, grid in zip(self.members, self._grids(state), strict=True):
-        member.results.sample(0, grid)
+    calls = self._calls(step, end)
+    # Drawn while the first call runs, which may not wait for its program.
+    first = parallel.copy(state.ema) if step == 0 else None
     last = None
-    for start, count in plan(run, step, end):
+    while calls:
       if not stop.signum and (signum := self.group.signal()):
         stop.signum = signum  # Its own thread may set it, too.
       if stop.signum or not any(m.plays for m in self.members):
         break
-      call = next(calls)
-      self.group.order('call')
-      idle = not last or all(x.is_ready() for x in last[2].values())
-      with self.clock.dispatching(count, idle):
-        state, scalars = self.runner(state, data, call, seed, numbers)
+      start, (count, call) = step, calls.next(self.pace.length)
+      self.group.order('call', length=self.pace.length)
+      state, scalars = self.clock.dispatch(
+          count, self.runner, state, calls.data, call, seed, numbers)
+      if first is not None:
+        for member, grid in zip(self.members, self._grids(first), strict=True):
+          member.results.sample(0, grid)
+        first = None
       if last:
         self._write(*last)
       step = start + count
       due = self._due(step)
       # Written while the next call runs.
       last = (start, step, scalars, self._measured(state, step, seed),
-              self._grids(state) if 'sample' in due else None)
+              self._grids(state.ema) if 'sample' in due else None)
       if due & {'eval', 'checkpoint'}:  # These need the state.
         self._write(*last, state)
         last = None
     if last:
       self._write(*last)
     for index, member in enumerate(self.members):
-      if not member.frozen and step > member.checkpoints.latest():
+      if not member.frozen and step > member.saved:
         member.save(step, self._part(state, index))
-      member.checkpoints.wait()
+      member.results.drain()
       if member.guard.verdict and self.population is None:
         raise StoppedError(member.guard.verdict)
 
@@ -244,9 +251,9 @@ class Loop:
     own = parallel.taken(state.replace(step=None), index)
     return own.replace(step=parallel.replicate(state.step, parallel.own_mesh()))
 
-  def _grids(self, state):
+  def _grids(self, average):
     return [None if m.frozen else m.evaluator.start_grid(
-        self._part(state.ema, i)) for i, m in enumerate(self.members)]
+        self._part(average, i)) for i, m in enumerate(self.members)]
 
   def _measured(self, state, step, seed):
     """Diagnostics {name: []}, of a population [M]; None if no row is due."""
@@ -265,7 +272,7 @@ class Loop:
   def _write(self, start, step, scalars, measured, grids, state=None):
     """Waits for a chunk; writes the outputs of each member."""
     scalars = {k: np.asarray(v) for k, v in scalars.items()}
-    self.clock.finished(step - start)
+    self.pace.look(step - start, self.clock.finished())
     if measured is not None:
       measured = {k: np.asarray(v) for k, v in measured.items()}
       speed = self.clock.read()
@@ -329,50 +336,3 @@ class Loop:
     """
     if self.draw_error:
       raise self.draw_error
-
-
-class Clock:
-  """Images per second, and the share of time with no call in flight.
-
-  The share is an upper bound: if a call had finished before the next was
-  dispatched, all time since the one before it counts. Compilation, the first
-  call of each length, does not count.
-  """
-
-  def __init__(self, images_per_step: int):
-    self._images_per_step, self._lengths = images_per_step, set()
-    self._restart()
-
-  @contextlib.contextmanager
-  def dispatching(self, steps: int, idle: bool):
-    """Context of a dispatch; `idle`: the device has no work left."""
-    now = time.perf_counter()
-    yield
-    if steps not in self._lengths:
-      compiled = time.perf_counter() - now
-      self._start, self._last = self._start + compiled, self._last + compiled
-    if idle:
-      self._idle += time.perf_counter() - self._last
-
-  def finished(self, steps: int) -> None:
-    """Counts a finished call."""
-    self._steps, self._last = self._steps + steps, time.perf_counter()
-    if not self._lengths:  # The first call.
-      self._restart()
-    self._lengths.add(steps)
-
-  def read(self) -> dict[str, float]:
-    """Scalars since the last reading; {} at first."""
-    seconds = time.perf_counter() - self._start
-    images = self._steps * self._images_per_step
-    if not images or seconds <= 0:
-      return {}
-    found = {'perf/images_per_second': images / seconds,
-             'perf/seconds_per_1000_images': 1000 * seconds / images,
-             'perf/host_share': min(1.0, self._idle / seconds)}
-    self._restart()
-    return found
-
-  def _restart(self):
-    self._start = self._last = time.perf_counter()
-    self._idle, self._steps = 0.0, 0

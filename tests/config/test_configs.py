@@ -43,7 +43,7 @@ def _play(run):
   runner = parallel.make_runner(run.step, mesh, seed=config['seed'],
                                 image_range=config['image_range'])
   before = run.init()
-  count = config['steps_per_call'], config['disc_steps']
+  count = 2, config['disc_steps']
   indices = run.batches(0, count[0] * count[1]).reshape(*count, -1)
   after, scalars = runner(
       parallel.replicate(jax.tree.map(np.array, before), mesh),

@@ -18,15 +18,27 @@ from gan_jax.config import experiment
 from gan_jax.data.pipeline import Batches
 from gan_jax.data.prepare import make_source
 from gan_jax.run import train
-from gan_jax.run.loader import examples, indices, plan, read_ahead, reseeded
+from gan_jax.run.loader import (
+  Calls,
+  Pace,
+  examples,
+  indices,
+  plan,
+  read_ahead,
+  reseeded,
+)
 
 
 def planned(step=0, *, per_call=20, end=250, log=20, sample=100, score=1000,
             checkpoint=500):
-  return list(plan(types.SimpleNamespace(
-      config={'steps_per_call': per_call}, train_steps=end, log_every=log,
-      sample_every=sample, eval_every=score, checkpoint_every=checkpoint),
-      step))
+  return list(plan(_every(log, sample, score, checkpoint, train_steps=end),
+                   step, per_call))
+
+
+def _every(log, sample, score, checkpoint, **others):
+  return types.SimpleNamespace(
+      log_every=log, sample_every=sample, eval_every=score,
+      checkpoint_every=checkpoint, **others)
 
 
 def test_a_call_ends_where_something_is_due():
@@ -46,6 +58,69 @@ def test_a_resumed_run_plays_the_calls_of_the_whole_run():
   for i, (step, _) in enumerate(whole):
     assert planned(step, per_call=5, end=60, log=7, sample=11, score=13,
                    checkpoint=17) == whole[i:]
+
+
+def _pace(given='auto', every=(1000, 1000, 0, 5000), *, streamed=0):
+  """streamed: bytes of an example, 0 if they are resident."""
+  return Pace(_every(
+      *every, config=dict(steps_per_call=given, batch_size=64, disc_steps=1),
+      resident=not streamed, source=types.SimpleNamespace(
+          images=np.zeros((10, streamed), np.uint8))))
+
+
+@pytest.mark.parametrize('seconds,want', [
+    (0.8, 8), (0.11, 8),  # 0.1 to 1 s: nothing is compiled anew
+    (0.01, 500),  # 400 steps: a divisor of 1000 is near
+    (8.0, 1),  # half a step
+    (1.6, 2),  # 2.5 steps
+    (1e-5, 1000)])
+def test_the_length_of_a_call_is_chosen_by_its_seconds(seconds, want):
+  pace = _pace()
+  assert pace.length == 8
+  pace.look(8, 0.0)  # compiled
+  pace.look(5, 60.0)  # a shorter call, before a row
+  assert pace.length == 8
+  pace.look(8, seconds)
+  assert pace.length == want
+  pace.look(want, 60.0)  # Chosen once.
+  assert pace.length == want
+
+
+def test_a_length_without_a_near_divisor_is_taken_as_it_is():
+  # Shared is 1: 997 and 991 are primes.
+  pace = _pace(every=(997, 991, 0, 0))
+  pace.look(8, 0.02)
+  assert pace.length == 200
+  assert _pace(every=(3, 0, 0, 0)).length == 3
+
+
+def test_a_given_length_stays():
+  pace = _pace(20)
+  pace.look(20, 1e-5)
+  assert pace.length == 20
+
+
+def test_streamed_examples_of_a_call_fit_in_memory():
+  # 64 examples of 1 MiB: one step is 64 MiB.
+  assert _pace(streamed=2**20).length == 1
+  pace = _pace(streamed=2**13)  # 128 steps
+  pace.look(8, 0.001)
+  assert pace.length == 125
+
+
+def test_calls_go_on_where_the_length_changes(flipped):
+  whole = {limit: Calls([run], parallel.make_mesh(1), 0)
+           for limit, run in flipped.items()}
+  seen = []
+  for length in (2, 2, 1, 1, 3):
+    (count, index), (again, streamed) = (
+        calls.next(length) for calls in whole.values())
+    assert count == again and len(index) == count
+    np.testing.assert_array_equal(
+        streamed.image, examples(flipped[0].source, index).image)
+    seen.append(count)
+  assert seen == [2, 2, 1, 1, 1] and whole[0].step == 7
+  np.testing.assert_array_equal(index, indices(flipped[0], 6, 1))
 
 
 def source(count=23, shape=(4, 5, 1)):

@@ -108,13 +108,28 @@ def test_calls_of_other_lengths_are_cut_and_resumed_alike(run, tmp_path):
   assert tiny.rows(tmp_path / 'cut') == tiny.rows(tmp_path / 'whole')
 
 
+def test_every_length_of_a_call_gives_the_same_bits_and_rows(
+    rich, whole, tmp_path):
+  """Cut between two rows, too: a row is the mean of all steps since the last.
+  """
+  for length in (1, 3, 'auto'):
+    folder, run = tmp_path / str(length), rich._replace(
+        config=rich.config | {'steps_per_call': length}, log_every=3,
+        checkpoint_every=0, sample_every=0)
+    for step in (2, 4, STEPS):
+      assert train(run._replace(train_steps=step), folder) == 0
+    assert tiny.saved_digest(rich, folder) == tiny.saved_digest(rich, whole)
+    assert tiny.rows(folder) == tiny.rows(tmp_path / '1')
+  assert [row['step'] for row in tiny.rows(folder)] == [3, 6]
+
+
 def test_a_run_that_dies_while_it_saves_has_lost_no_row(
     rich, whole, tmp_path, monkeypatch):
   """The row and the picture of a step are there before its checkpoint is."""
   save = checkpoint.Checkpoints.save
 
-  def save_and_die(self, step, state):
-    save(self, step, state)
+  def save_and_die(self, step, state, **how):
+    save(self, step, state, **how)
     if step == 4:
       self.wait()
       raise KeyboardInterrupt  # As near to a kill as one process allows.

@@ -66,7 +66,7 @@ def test_a_run_that_quits_leaves_the_checkpoints_before(run, tmp_path, whole):
 
 
 def test_any_number_of_steps_and_intervals(run, tmp_path, caplog, capfd):
-  """Calls are cut short; a row is the mean of its call; the end is scored."""
+  """Calls are cut short; a row is the mean since the last; the end is scored."""
   scored = []
 
   def evaluate(sample):
@@ -84,7 +84,7 @@ def test_any_number_of_steps_and_intervals(run, tmp_path, caplog, capfd):
   # Calls of 2 steps end at 2, 3, 4, 5, 6, 7.
   rows = {row['step']: row for row in tiny.rows(tmp_path)}
   assert {step: row.get('count') for step, row in rows.items()} == {
-      3: 3.0, 4: None, 6: 6.0, 7: None}
+      3: 2.0, 4: None, 6: 5.0, 7: None}
   assert {step: row.get('eval/fd_x') for step, row in rows.items()} == {
       3: None, 4: 8.0, 6: None, 7: 7.0}
   assert scored == [(3, 8, 8, 1)] * 2

@@ -1,0 +1,34 @@
+"""Means of rows: of all steps, whatever the calls and the stops."""
+
+import numpy as np
+
+from gan_jax.run.means import Means
+
+
+def test_a_mean_is_that_of_all_steps_in_the_same_bits_for_any_calls(tmp_path):
+  values = np.random.default_rng(0).normal(size=1000).astype(np.float32)
+  total = 0.0
+  for value in values:  # by hand, in float64
+    total += float(value)
+  for lengths in ((1000,), (1,) * 1000, (300, 1, 699)):
+    means = Means(tmp_path / 'none.json')
+    for part in np.split(values, np.cumsum(lengths)[:-1]):
+      means.add({'loss': part}, len(part))
+    assert means.take() == {'loss': total / 1000}
+  assert means.take() == {}
+
+
+def test_a_resumed_run_goes_on_with_the_sums(tmp_path):
+  path = tmp_path / 'means.json'
+  before = Means(path)
+  before.save(2)
+  assert not path.exists()  # A checkpoint with a row needs none.
+  before.add({'loss': np.float32([1.5, 2.5])}, 2)
+  before.save(4)
+  for step, want in ((4, 3.0), (3, 5.0), (0, 5.0)):
+    after = Means(path)
+    after.load(step)
+    after.add({'loss': np.float32([5.0])}, 1)
+    assert after.take() == {'loss': want}
+  path.write_text('[]')
+  Means(path).load(4)
