@@ -238,15 +238,35 @@ def taken(tree, index: int):
   return jax.device_put(found, NamedSharding(own_mesh(), P()))
 
 
-def abstract(tree, mesh):
-  """Shapes and dtypes of a tree, replicated, as a target to restore into."""
-  sharding = NamedSharding(mesh, P())
-  return jax.tree.map(
-      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
+def abstract(tree, mesh, *, sharded: bool = False):
+  """Shapes and dtypes of a tree, as a target to restore into.
+
+  Replicated, or `sharded`: each array split over the devices of the mesh.
+  """
+  where = _split if sharded else lambda x, mesh: NamedSharding(mesh, P())
+  return jax.tree.map(lambda x: jax.ShapeDtypeStruct(
+      x.shape, x.dtype, sharding=where(x, mesh)), tree)
+
+
+def _split(x, mesh):
+  """Splits an array along its longest axis that the devices divide, if any."""
+  count = mesh.shape[AXIS]
+  axes = [i for i, n in enumerate(x.shape) if n % count == 0]
+  if not axes:
+    return NamedSharding(mesh, P())
+  axis = max(axes, key=lambda i: x.shape[i])
+  return NamedSharding(mesh, P(*[None] * axis, AXIS))
+
+
+def made_sharded(init: Callable, mesh):
+  """The tree that init() returns, made split over the devices of the mesh."""
+  where = jax.tree.map(lambda x: _split(x, mesh), jax.eval_shape(init))
+  return jax.jit(init, out_shardings=where)()
 
 
 def make_runner(train_step: Callable, mesh, *, seed: int, image_range,
-                deterministic: bool = False, axes=None):
+                deterministic: bool = False, axes=None,
+                sharded: bool = False):
   """Makes a function that runs a chunk of K steps in one compiled call.
 
   Args:
@@ -260,34 +280,49 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range,
       without atomic sums and without autotuning; not needed on CPUs.
     axes: the axis of the members in each part of the state of a population,
       None for one run.
+    sharded: the state is split over the devices, as by `abstract`, and each
+      array gathered where it is used (ZeRO: Rajbhandari et al. 2020,
+      arXiv:1910.02054). XLA divides the step; train_step must know of no device
+      axis.
 
   Returns:
     A `Runner`.
   """
-  average = mean_over(mesh)
+  average = (lambda tree: tree) if sharded else mean_over(mesh)
 
   def run(state, data, call, seed, numbers):
     local = jax.tree.leaves(call)[0].shape[2]
-    position = lax.axis_index(AXIS) * local + jnp.arange(local)
+    position = jnp.arange(local)
+    if not sharded:
+      position += lax.axis_index(AXIS) * local
     key = jax.random.key(seed)
     read = _gather(data) if data is not None else lambda examples: examples
 
     def body(state, item):
       image, label = read(item)
       batch = Batch(scale(image, image_range), label, position)
-      return train_step(state, batch, key, pmean=average,
-                        **({'numbers': numbers} if numbers else {}))
+      if sharded:
+        batch = lax.with_sharding_constraint(batch, per_batch)
+      state, scalars = train_step(state, batch, key, pmean=average,
+                                  **({'numbers': numbers} if numbers else {}))
+      if sharded:
+        state = lax.with_sharding_constraint(
+            state, jax.tree.map(lambda x: _split(x, mesh), state))
+      return state, scalars
 
     return lax.scan(body, state, call)
 
   whole = own = P()
   split = P(None, None, AXIS)
+  per_batch = Batch(*(NamedSharding(mesh, spec) for spec in (
+      P(None, AXIS), P(None, AXIS), P(AXIS))))
   if axes is not None:
     run = jax.vmap(run, (axes, None, 0, 0, 0), (axes, 0))
     whole, own, split = _specs(axes), P(MEMBERS), P(MEMBERS, *split)
-  sharded = jax.shard_map(run, mesh=mesh, check_vma=False, in_specs=(
-      whole, P(), split, own, own), out_specs=(whole, own))
-  compiled = jax.jit(sharded, donate_argnums=0, compiler_options={
+  if not sharded:
+    run = jax.shard_map(run, mesh=mesh, check_vma=False, in_specs=(
+        whole, P(), split, own, own), out_specs=(whole, own))
+  compiled = jax.jit(run, donate_argnums=0, compiler_options={
       'xla_gpu_deterministic_ops': True} if deterministic else None)
   return Runner(compiled, NamedSharding(mesh, split), seed)
 
@@ -343,8 +378,10 @@ def everywhere(function: Callable, mesh, axes=None):
 
   With `axes` of a stacked state it is mapped over the members: its first
   argument is that state, the others have a first axis of members, and so does
-  what it returns.
+  what it returns. Without a mesh XLA divides it as its arguments are.
   """
+  if mesh is None:
+    return jax.jit(function)
   specs = [P()]
   if axes is not None:
     function, specs = _over_members(function, axes), [_specs(axes), P(MEMBERS)]

@@ -104,6 +104,8 @@ def make_game(config: Mapping, info: DataInfo, train_steps: int, *,
   Raises:
     ConfigError: with the error of every component that cannot be built.
   """
+  if config.get('shard') == 'state':
+    axis_name = None  # XLA divides the step of the whole batch.
   for path, number in (numbers or {}).items():
     config = fields.put(config, path, number)
   build = _Builder(config, info, axis_name,

@@ -148,6 +148,9 @@ KEYS = {
     'ema_rampup': Key(0.05, 'bound of the half-life of the EMA, as a share of '
                       'the steps so far; 0 for none', _real(0.0)),
     'train_steps': Key(3000, 'length of the run', DURATION),
+    'shard': Key('none', "'state': parameters, moments and averages are split "
+                 'over the devices, so that a larger network fits',
+                 _one_of('none', 'state')),
     'steps_per_call': Key('auto', 'steps of a compiled chunk (one call); '
                           "'auto': so many that it lasts about 0.5 s", (
         lambda v: v == 'auto' or _whole(1)[0](v),

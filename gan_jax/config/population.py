@@ -67,6 +67,10 @@ def load(config: Any) -> Population:
     raise ConfigError([Problem(
         'watchdog.policy', 'rollback', 'members go through their steps '
         'together, so none can go back; use warn or stop')])
+  if len(configs) > 1 and config['shard'] == 'state':
+    raise ConfigError([Problem(
+        'shard', 'state', 'members are spread over the devices whole; use '
+        'none')])
   members, devices = [], parallel.device_count(len(configs))
   for each in configs:
     try:

@@ -37,7 +37,7 @@ def of_config(config: Mapping, devices: int,
   """
   bad = {p.path.split('.')[0].split('[')[0] for p in known}
   rules = {_best: ('evaluators', 'best_metric'), _batch: ('batch_size',),
-           _packs_divide: ('packing', 'batch_size'),
+           _shard: ('shard',), _packs_divide: ('packing', 'batch_size'),
            _compared: ('discriminator', 'packing', 'batch_size'),
            _unrolled: ('unrolled_steps', 'disc_optimizer'),
            _simultaneous: ('updates', 'disc_steps', 'gen_steps'),
@@ -117,6 +117,11 @@ def _batch(config, devices):
     down = config['batch_size'] // devices * devices
     near = f'{down} or {down + devices}' if down else f'{devices}'
     yield 'batch_size', f'is not divisible by {devices} devices; try {near}'
+
+
+def _shard(config, devices):
+  if config['shard'] == 'state' and parallel.processes()[1] > 1:
+    yield 'shard', 'is of the devices of one process; use none'
 
 
 def _packs_divide(config, devices):

@@ -15,14 +15,14 @@ from gan_jax.config.experiment import Experiment
 _LOG = logging.getLogger(__name__)
 _AHEAD = 2**26  # bytes of examples
 _FIRST = 8  # steps of a call whose seconds are not known
-_SHORT, _SECONDS, _LONG = 0.1, 0.5, 1.0  # of a call
+_SHORT, _SECONDS, _LONG = 0.1, 0.5, 3.0  # of a call
 
 
 class Pace:
   """How many steps a call has: config.steps_per_call, or chosen for 'auto'.
 
   'auto' starts with 8. The first call compiles, the second is timed: if it
-  lasts from 0.1 to 1 s, 8 stay (each other length compiles anew); else calls
+  lasts from 0.1 to 3 s, 8 stay (each other length compiles anew); else calls
   shall last 0.5 s. Lengths that divide the intervals of rows, pictures, scores
   and checkpoints are preferred, as calls end there. Every choice gives the same
   bits.

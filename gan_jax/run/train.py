@@ -86,6 +86,8 @@ def runner_of(experiment: Experiment, mesh,
   """The compiled step of a run, or of the members of a population."""
   config = experiment.config
   extra = {} if population is None else {'axes': MEMBERS}
+  if config['shard'] == 'state':
+    extra['sharded'] = True
   return parallel.make_runner(
       (population or experiment).step, mesh, seed=config['seed'],
       image_range=config['image_range'], deterministic=config['deterministic'],
@@ -141,13 +143,14 @@ class Loop:
     """Takes the `Member`s that play, and their population if not alone."""
     self.members, self.group, self.draw_error = members, group, None
     self.experiment, self.population = members[0].experiment, population
+    self.sharded = self.experiment.config['shard'] == 'state'
     self.mesh = (parallel.make_mesh() if population is None
                  else parallel.member_mesh(len(members)))
     self.runner = runner_of(self.experiment, self.mesh, population)
     self.pace = Pace(self.experiment, len(members))
     self.diagnoser = Diagnoser(
-        self.experiment, self.mesh if population else parallel.own_mesh(),
-        population)
+        self.experiment, self.mesh if population else
+        None if self.sharded else parallel.own_mesh(), population)
     self.bar = ProgressBar(self.experiment.train_steps,
                            initial=members[0].checkpoints.latest())
 
@@ -235,7 +238,8 @@ class Loop:
       state = self.members[0].first_state(step)
       self.group.order('start', step=step, seed=self.members[0].guard.seed)
       # Orbax's arrays alias its buffers; donation needs copies.
-      return parallel.copy(parallel.share(state, self.mesh))
+      return parallel.copy(state if self.sharded else parallel.share(
+          state, self.mesh))
     if step or self.experiment.config['init_from']:
       state = stack([m.first_state(step) for m in self.members])
     else:

@@ -69,10 +69,10 @@ def _pace(given='auto', every=(1000, 1000, 0, 5000), *, streamed=0):
 
 
 @pytest.mark.parametrize('seconds,want', [
-    (0.8, 8), (0.11, 8),  # 0.1 to 1 s: nothing is compiled anew
+    (2.8, 8), (0.11, 8),  # 0.1 to 3 s: nothing is compiled anew
     (0.01, 500),  # 400 steps: a divisor of 1000 is near
     (8.0, 1),  # half a step
-    (1.6, 2),  # 2.5 steps
+    (3.2, 1),  # 1.25 steps
     (1e-5, 1000)])
 def test_the_length_of_a_call_is_chosen_by_its_seconds(seconds, want):
   pace = _pace()

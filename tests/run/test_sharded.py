@@ -1,0 +1,68 @@
+"""config.shard='state': the state lies split over the devices."""
+
+import jax
+import numpy as np
+import pytest
+import tiny
+
+from gan_jax import parallel
+from gan_jax.base.errors import ConfigError
+from gan_jax.config import experiment, population
+from gan_jax.run import train
+
+CLOSE = dict(rtol=2e-4, atol=2e-5)
+
+
+@pytest.fixture(scope='module')
+def sharded(images):
+  adam = dict(name='adam', learning_rate=0.01, b1=0.5)
+  return experiment.load(tiny.config(
+      images, shard='state', gen_optimizer=adam, disc_optimizer=adam,
+      generator=dict(name='dcgan.Generator', width=8),
+      discriminator=dict(name='dcgan.Discriminator', width=8)))
+
+
+def whole(run):
+  return experiment.load({**run.config, 'shard': 'none'})
+
+
+def test_it_is_the_same_run_but_for_rounding_and_resumes_unsharded(
+    sharded, tmp_path):
+  train.train(sharded, str(tmp_path / 'split'))
+  train.train(whole(sharded), str(tmp_path / 'whole'))
+  for mine, theirs in zip(tiny.rows(tmp_path / 'split'),
+                          tiny.rows(tmp_path / 'whole'), strict=True):
+    np.testing.assert_allclose(list(mine.values()), list(theirs.values()),
+                               **CLOSE)
+  longer = sharded._replace(train_steps=6)
+  train.train(longer, str(tmp_path / 'split'))
+  train.train(whole(sharded)._replace(train_steps=6), str(tmp_path / 'whole'))
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **CLOSE),
+               tiny.saved(sharded, tmp_path / 'split'),
+               tiny.saved(sharded, tmp_path / 'whole'))
+
+
+def test_a_device_holds_a_quarter_of_the_large_arrays(sharded):
+  mesh = parallel.make_mesh(4)
+  state = parallel.made_sharded(sharded.init, mesh)
+  runner = train.runner_of(sharded, mesh)
+  data = parallel.replicate(parallel.Data(
+      sharded.source.images[:], sharded.source.labels), mesh)
+  call = sharded.batches(0, 2).reshape(2, 1, -1)
+  for _ in range(2):  # As made, and as a call leaves it.
+    for x in jax.tree.leaves(state):
+      part = x.addressable_shards[0].data.size
+      assert part == (x.size // 4 if any(n % 4 == 0 for n in x.shape)
+                      else x.size)
+    state, _ = runner(state, data, call)
+  assert sum(x.addressable_shards[0].data.nbytes
+             for x in jax.tree.leaves(state)) < 0.3 * sum(
+                 x.nbytes for x in jax.tree.leaves(state))
+
+
+def test_what_it_does_not_go_with_is_named(sharded, monkeypatch):
+  with pytest.raises(ConfigError, match='spread over the devices whole'):
+    population.load({**sharded.config, 'population': 2})
+  monkeypatch.setattr(parallel, 'processes', lambda: (0, 2))
+  with pytest.raises(ConfigError, match='of one process'):
+    experiment.load(sharded.config)
