@@ -187,7 +187,8 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range,
     of the whole set and call int32 indices [K, disc_steps, B], ~i for the
     mirrored example i; or data is None and call a `Data` of its examples. The
     state is donated. B must be divisible by the number of devices. A fourth
-    argument replaces the seed.
+    argument replaces the seed. Its `lower` is that of `jax.jit`, of the same
+    arguments.
   """
   # An all-reduce of one device is a copy on XLA:CPU: 10 % of an MLP's step.
   average = pmean if mesh.size > 1 else lambda tree: tree
@@ -216,6 +217,8 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range,
     # As an argument, so that seeds share one compilation.
     return compiled(state, data, _put(call, sharding), np.uint32(seed))
 
+  runner.lower = lambda state, data, call: compiled.lower(
+      state, data, _put(call, sharding), np.uint32(seed))
   return runner
 
 
