@@ -22,7 +22,7 @@ sys.path[0] = os.path.join(os.path.dirname(__file__), '..', '..')
 sys.path.append(os.path.dirname(__file__))
 
 from configs import critic_mlp, dcgan, keras_mlp, wgan_gp  # noqa: E402 - from the checkout
-from gan_jax import parallel
+from gan_jax import parallel  # noqa: E402 - from the checkout
 from gan_jax.config import experiment  # noqa: E402 - from the checkout
 
 # case: (config, image shape, steps in a call on CPU, on an accelerator)
