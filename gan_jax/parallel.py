@@ -348,6 +348,11 @@ class Runner:
     run = self._prepared.get(_shapes_of(arguments[2]), self._compiled)
     return run(*arguments)
 
+  def lower(self, state, data, call, seed=None, numbers=None):
+    """Lowers a call, as `jax.jit(...).lower`."""
+    return self._compiled.lower(*self._arguments(
+        state, data, call, seed, numbers))
+
   def prepare(self, state, data, call, seed=None, numbers=None) -> int:
     """Compiles a call, whose state may be of `shapes`.
 
@@ -355,9 +360,8 @@ class Runner:
       Bytes that it needs on each device besides its data: the state, which is
       updated in place, and what lives during a step.
     """
-    arguments = self._arguments(state, data, call, seed, numbers)
-    run = self._compiled.lower(*arguments).compile()
-    self._prepared[_shapes_of(arguments[2])] = run
+    run = self.lower(state, data, call, seed, numbers).compile()
+    self._prepared[_shapes_of(call)] = run
     found = run.memory_analysis()
     kept = sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
                for x in jax.tree.leaves(state))

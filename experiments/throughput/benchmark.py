@@ -17,10 +17,12 @@ import jax
 import numpy as np
 from absl import app, flags
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
+# This folder at the end: `profile` is a module of Python, too.
+sys.path[0] = os.path.join(os.path.dirname(__file__), '..', '..')
+sys.path.append(os.path.dirname(__file__))
 
-from configs import dcgan, keras_mlp, wgan_gp  # noqa: E402 - from the checkout
-from gan_jax import parallel
+from configs import critic_mlp, dcgan, keras_mlp, wgan_gp  # noqa: E402 - from the checkout
+from gan_jax import parallel  # noqa: E402 - from the checkout
 from gan_jax.config import experiment  # noqa: E402 - from the checkout
 
 # case: (config, image shape, steps in a call on CPU, on an accelerator)
@@ -28,6 +30,7 @@ CASES = {
     'dcgan32': (dcgan, (32, 32, 1), 10, 100),
     'dcgan64': (dcgan, (64, 64, 3), 3, 50),
     'mlp': (keras_mlp, (28, 28, 1), 200, 500),
+    'critic_mlp': (critic_mlp, (28, 28, 1), 500, 500),
     'wgan_gp32': (wgan_gp, (32, 32, 1), 2, 20),
 }
 PEERS = ('none', 'torch', 'torch_compile')
@@ -55,6 +58,36 @@ def main(argv):
 
 def measure(case: str) -> dict:
   """One case: rounds of gan_jax and of the peer in turn."""
+  loaded, images = prepare(case)
+  ours = Ours(loaded)
+  peer = _peer(case, images)
+  if peer and peer.num_parameters != ours.num_parameters:
+    raise ValueError(f'{case}: {ours.num_parameters:,} parameters beside '
+                     f'{peer.num_parameters:,} of the peer')
+
+  calls = indices(loaded, 0, _CALLS.value)
+  per_round = calls[0].size * len(calls)  # real images
+  speeds, idle = {'gan_jax': [], 'torch': []}, []
+  ours.run(calls)  # compiles
+  if peer:
+    peer(calls[0].astype(np.int64))
+  for number in range(1, _ROUNDS.value + 1):
+    calls = indices(loaded, number, _CALLS.value)
+    start = time.perf_counter()
+    busy = ours.run(calls)
+    wall = time.perf_counter() - start
+    speeds['gan_jax'].append(per_round / wall)
+    idle.append(1 - busy / wall)
+    if peer:
+      start = time.perf_counter()
+      for call in calls:
+        peer(call.astype(np.int64))
+      speeds['torch'].append(per_round / (time.perf_counter() - start))
+  return _report(case, loaded.config, speeds, idle)
+
+
+def prepare(case: str):
+  """The experiment of a case, and its images."""
   config, shape, on_cpu, elsewhere = CASES[case]
   steps = on_cpu if jax.default_backend() == 'cpu' else elsewhere
   images = np.random.default_rng(0).integers(0, 256, (EXAMPLES, *shape),
@@ -62,39 +95,15 @@ def measure(case: str) -> dict:
   config = config.get_config()
   with config.unlocked():
     config.dtype = _DTYPE.value
-    config.batch_size = BATCH
     config.steps_per_call = steps
-    config.ema_decay = 0.0  # the peer averages no weights
-    if case != 'mlp':  # The recipes may be narrower, for two cores.
+    if case != 'critic_mlp':  # As it is, without a peer.
+      config.batch_size = BATCH
+      config.ema_decay = 0.0  # the peer averages no weights
+    if 'mlp' not in case:  # The recipes may be narrower, for two cores.
       config.generator.width = config.discriminator.width = WIDTH
     config.train_steps = config.sample_every = steps
     config.log_every = config.eval_every = config.checkpoint_every = steps
-  loaded = _load(config, images)
-  ours = Ours(loaded)
-  peer = _peer(case, images)
-  if peer and peer.num_parameters != ours.num_parameters:
-    raise ValueError(f'{case}: {ours.num_parameters:,} parameters beside '
-                     f'{peer.num_parameters:,} of the peer')
-
-  indices = _indices(loaded, 0, _CALLS.value)
-  per_round = indices[0].size * len(indices)  # real images
-  speeds, idle = {'gan_jax': [], 'torch': []}, []
-  ours.run(indices)  # compiles
-  if peer:
-    peer(indices[0].astype(np.int64))
-  for number in range(1, _ROUNDS.value + 1):
-    indices = _indices(loaded, number, _CALLS.value)
-    start = time.perf_counter()
-    busy = ours.run(indices)
-    wall = time.perf_counter() - start
-    speeds['gan_jax'].append(per_round / wall)
-    idle.append(1 - busy / wall)
-    if peer:
-      start = time.perf_counter()
-      for call in indices:
-        peer(call.astype(np.int64))
-      speeds['torch'].append(per_round / (time.perf_counter() - start))
-  return _report(case, steps, speeds, idle)
+  return _load(config, images), images
 
 
 class Ours:
@@ -111,6 +120,10 @@ class Ours:
         for leaf in jax.tree.leaves(net.params))
     self._data = parallel.replicate(
         parallel.Data(loaded.source.images, loaded.source.labels), self._mesh)
+
+  def lower(self, call):
+    """The program of a call, not compiled yet."""
+    return self._runner.lower(self._state, self._data, call)
 
   def run(self, indices) -> float:
     """Runs the calls; the seconds in which the host only waited for them."""
@@ -138,17 +151,17 @@ def _load(config, images):
     return experiment.load(config)
 
 
-def _indices(loaded, number, calls):
+def indices(loaded, number, calls):
   """Calls of one round: [K, disc_steps, B] each."""
   config = loaded.config
   shape = config['steps_per_call'], config['disc_steps']
   count = shape[0] * shape[1]
   return [loaded.batches((number * calls + i) * count, count).reshape(
-      *shape, BATCH) for i in range(calls)]
+      *shape, -1) for i in range(calls)]
 
 
 def _peer(case, images):
-  if _PEER.value == 'none':
+  if _PEER.value == 'none' or case == 'critic_mlp':
     return None
   try:
     import torch_peer
@@ -162,11 +175,12 @@ def _peer(case, images):
       compile_networks=_PEER.value == 'torch_compile')
 
 
-def _report(case, steps, speeds, idle):
+def _report(case, config, speeds, idle):
+  batch, steps = config['batch_size'], config['steps_per_call']
   median = {name: float(np.median(v)) for name, v in speeds.items() if v}
   report = {
       'case': case, 'peer': _PEER.value, 'dtype': _DTYPE.value,
-      'batch_size': BATCH, 'steps_per_call': steps,
+      'batch_size': batch, 'steps_per_call': steps,
       'gan_jax_images_per_second': round(median['gan_jax'], 1)}
   if 'torch' in median:
     rounds = [a / b for a, b in zip(speeds['gan_jax'], speeds['torch'],
@@ -178,12 +192,13 @@ def _report(case, steps, speeds, idle):
   return report | {
       'host_share': round(float(np.median(idle)), 4),
       'load_average': os.getloadavg()[0],
-      'hardware': _hardware(), 'python': platform.python_version(),
+      'hardware': hardware(), 'python': platform.python_version(),
       'jax': jax.__version__, 'torch': getattr(
           sys.modules.get('torch'), '__version__', '')}
 
 
-def _hardware():
+def hardware() -> str:
+  """The device, as a result names it."""
   device = jax.devices()[0]
   if device.platform != 'cpu':
     return f'{len(jax.devices())} x {device.device_kind}'

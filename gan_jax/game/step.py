@@ -128,17 +128,14 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
   inputs = terms.inputs_of(game, real, fake, label, keys, fakes.z, state.step)
 
   def objective(params):
-    def ask(stats, images, purpose):
-      return terms.critique(game, params, stats, state.aux, images, inputs,
-                            purpose)
-
-    real_out, stats = ask(state.disc.stats, inputs.real, 'augment real')
-    fake_out, stats = ask(stats, inputs.fake, 'augment fake')
+    real_out, fake_out, stats = terms.critiques(
+        game, params, state.disc.stats, state.aux, inputs)
     loss = terms.adversarial(game, 'disc', state.aux, real_out, fake_out)
 
     # Gradients go through the augmentation to the images before it.
     def critique(images, purpose='augment real'):
-      return ask(state.disc.stats, images, purpose)[0]
+      return terms.critique(game, params, state.disc.stats, state.aux, images,
+                            inputs, purpose)[0]
 
     def generate(z):
       return pack(game.gen.apply(state.gen.params, state.gen.stats, z, label,

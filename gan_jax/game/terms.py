@@ -56,8 +56,39 @@ def critique(game, params, stats, aux, images, inputs: Inputs, purpose: str):
   Raises:
     ValueError: logits are not [B].
   """
+  images = _augmented(game, aux, images, inputs, purpose)
+  return _judge(game, params, stats, images, inputs.label)
+
+
+def critiques(game, params, stats, aux, inputs: Inputs):
+  """Runs the discriminator on the real and on the generated images.
+
+  As one batch where that changes nothing: on a CPU products of twice the rows
+  run faster, and weights are read, and their gradients written, once. Penalties
+  may judge the real images again, which XLA finds if they are a batch.
+
+  Returns:
+    (Critique of the real images, of the generated ones, stats); the arguments
+    are those of `critique`.
+  """
+  real, fake = (_augmented(game, aux, images, inputs, purpose)
+                for images, purpose in ((inputs.real, 'augment real'),
+                                        (inputs.fake, 'augment fake')))
+  if (not game.disc.per_example or jax.tree.leaves(stats)
+      or any(term.parts.disc for term in game.penalties)):
+    real_out, stats = _judge(game, params, stats, real, inputs.label)
+    fake_out, stats = _judge(game, params, stats, fake, inputs.label)
+    return real_out, fake_out, stats
+  out, stats = _judge(game, params, stats, jnp.concatenate([real, fake]),
+                      jnp.concatenate([inputs.label] * 2))
+  return *(jax.tree.map(lambda x, i=i: jnp.split(x, 2)[i], out)
+           for i in (0, 1)), stats
+
+
+def _judge(game, params, stats, images, label):
+  """(Critique, stats) of augmented images."""
   def answer(images):
-    out, new = game.disc.apply(params, stats, images, inputs.label, train=True)
+    out, new = game.disc.apply(params, stats, images, label, train=True)
     for judge in filter(None, (term.parts.judge for term in game.penalties)):
       out = out._replace(logits=judge(out))
     if out.logits.shape != images.shape[:1]:
@@ -65,8 +96,6 @@ def critique(game, params, stats, aux, images, inputs: Inputs, purpose: str):
                        f'not [B] = {images.shape[:1]}')
     return out.logits, (out, new)
 
-  memory = {**aux.get('augment', {}), 'step': inputs.step}
-  images = _augmented(game, memory, images, keys_for(inputs.keys, purpose))
   if not game.gradient_normalization:
     _, (out, new) = answer(images)
     return out, new
@@ -76,7 +105,9 @@ def critique(game, params, stats, aux, images, inputs: Inputs, purpose: str):
   return out._replace(logits=logits / (norm + jnp.abs(logits))), new
 
 
-def _augmented(game, memory, images, keys):
+def _augmented(game, aux, images, inputs, purpose):
+  memory = {**aux.get('augment', {}), 'step': inputs.step}
+  keys = keys_for(inputs.keys, purpose)
   if game.packing == 1:
     return game.augment.apply(images, keys, memory)
   m = game.packing

@@ -29,6 +29,8 @@ class Model(NamedTuple):
   init: (key, x, label) -> (params, stats)
   apply: (params, stats, x, label, *, train) -> (out, stats)
   describe: (x, label) -> a table of its layers as text.
+  per_example: whether a discriminator without stats judges each example as if
+    it were alone, so that two batches may be judged as one.
 
   A generator maps z [B, Z] and label, classes int32 [B] or label vectors
   float32 [B, num_classes], to examples [B, *image_shape] in `image_range`, a
@@ -39,6 +41,7 @@ class Model(NamedTuple):
   init: Callable
   apply: Callable
   describe: Callable
+  per_example: bool = False
 
 
 class Critique(NamedTuple):
@@ -75,7 +78,17 @@ def as_model(network) -> Model:
                              mutable=list(stats))
     return out, dict(new)
 
-  return Model(init, apply, partial(_layer_table, network))
+  return Model(init, apply, partial(_layer_table, network),
+               _per_example(network))
+
+
+def _per_example(network) -> bool:
+  """`Model.per_example`, known of the discriminators of this package only."""
+  # Not of subclasses, which may compare the examples of a batch.
+  return (type(network).__module__.startswith(f'{__name__}.')
+          and getattr(network, 'minibatch', '') == 'none'
+          and ':' not in network.norm  # a user's own
+          and 'proxies' not in dict(network.heads))  # the same for all
 
 
 def _layer_table(module: nn.Module, x, label) -> str:

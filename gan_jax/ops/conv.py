@@ -7,6 +7,11 @@ under differentiation, in both modes, and under `vmap`.
 
 On CPUs a primitive is lowered to a form of `cpu_conv`, elsewhere to the plain
 convolution. Within `plain()` there are no primitives but those of `jax.lax`.
+
+Under `vmap`, with one operand of its own for each member, all members make one
+larger convolution. With two, as in a population of networks, `jax.lax` makes a
+convolution of groups, which cuDNN runs no faster than one group after the
+other; here it is a batched product of patches, and on CPUs a loop.
 """
 
 from functools import partial
@@ -138,7 +143,8 @@ def _geometry(x, kernel, size, stride, padding):
   return geometry
 
 
-# The three primitives. `vmap` adds leading axes, the same on both operands.
+# The three primitives. `vmap` adds leading axes, the same on both operands, or
+# joins members along an axis that is free in one operand and in the result.
 
 
 def _bind(primitive, plain, a, b, geometry):
@@ -153,8 +159,18 @@ def _bind(primitive, plain, a, b, geometry):
   return primitive.bind(a, b, geometry=geometry)
 
 
-def _primitive(name, shape, plain, fast):
-  """Makes a primitive of two operands, `fast` on CPU and `plain` elsewhere."""
+def _primitive(name, shape, free, plain, product, fast):
+  """Makes a primitive of two operands.
+
+  Args:
+    name: of the primitive.
+    shape: of the result, from those of the operands and the geometry.
+    free: for each operand, the axis (-4 to -1) along which it can hold several
+      members if the other is the same for all, and that axis of the result.
+    plain: the lowering of single operands.
+    product: that of many of both.
+    fast: that of single operands on CPUs.
+  """
   primitive = Primitive(name)
 
   def abstract(a, b, *, geometry):
@@ -162,7 +178,7 @@ def _primitive(name, shape, plain, fast):
     return a.update(shape=(*a.shape[:-4], *shape(*shapes)), weak_type=False)
 
   def lower_plain(a, b, *, geometry):
-    function = partial(plain, geometry=geometry)
+    function = partial(plain if a.ndim == 4 else product, geometry=geometry)
     for _ in a.shape[:-4]:
       function = jax.vmap(function)
     return function(a, b)
@@ -173,11 +189,15 @@ def _primitive(name, shape, plain, fast):
     return lax.map(lambda ab: lower_fast(*ab, geometry=geometry), (a, b))
 
   def batch(args, axes, *, geometry):
-    members = next(v.shape[i] for v, i in zip(args, axes, strict=True)
-                   if i is not None)
-    args = (jnp.broadcast_to(v, (members, *v.shape)) if i is None
-            else jnp.moveaxis(v, i, 0) for v, i in zip(args, axes, strict=True))
-    return primitive.bind(*args, geometry=geometry), 0
+    args = [v if i is None else jnp.moveaxis(v, i, 0)
+            for v, i in zip(args, axes, strict=True)]
+    if None not in axes:
+      return primitive.bind(*args, geometry=geometry), 0
+    which = axes.index(None) ^ 1
+    before, after = free[which]
+    members = len(args[which])
+    args[which] = _join(args[which], before)
+    return _part(primitive.bind(*args, geometry=geometry), after, members), 0
 
   primitive.def_abstract_eval(abstract)
   primitive.def_impl(jax.jit(primitive.bind, static_argnames='geometry'))
@@ -187,6 +207,20 @@ def _primitive(name, shape, plain, fast):
         primitive, mlir.lower_fun(function, multiple_results=False),
         platform=platform)
   return primitive
+
+
+def _join(x, axis):
+  """Joins the members [M, ...] along an axis, counted from the end."""
+  x = jnp.moveaxis(x, 0, axis - 1)
+  at = x.ndim + axis
+  return x.reshape(*x.shape[:at - 1], -1, *x.shape[at + 1:])
+
+
+def _part(x, axis, members):
+  """The inverse of `_join`."""
+  at = x.ndim + axis
+  x = x.reshape(*x.shape[:at], members, -1, *x.shape[at + 1:])
+  return jnp.moveaxis(x, at, 0)
 
 
 def _plain_conv(x, k, geometry):
@@ -210,14 +244,20 @@ def _plain_kernel(x, y, geometry):
                             (*geometry.kernel, x.shape[3], y.shape[3]))[0]
 
 
+_EXAMPLES, _INPUTS, _OUTPUTS = -4, -2, -1  # axes of images, of kernels, of both
+
 conv_p = _primitive(
-    'conv', lambda x, k, g: (x[0], *g.out, k[3]), _plain_conv, cpu_conv.conv)
+    'conv', lambda x, k, g: (x[0], *g.out, k[3]),
+    ((_EXAMPLES, _EXAMPLES), (_OUTPUTS, _OUTPUTS)),
+    _plain_conv, cpu_conv.conv_by_product, cpu_conv.conv)
 image_p = _primitive(
-    'conv_image', lambda y, k, g: (y[0], *g.size, k[2]), _plain_image,
-    cpu_conv.image)
+    'conv_image', lambda y, k, g: (y[0], *g.size, k[2]),
+    ((_EXAMPLES, _EXAMPLES), (_INPUTS, -1)),
+    _plain_image, cpu_conv.image_by_product, cpu_conv.image)
 kernel_p = _primitive(
-    'conv_kernel', lambda x, y, g: (*g.kernel, x[3], y[3]), _plain_kernel,
-    cpu_conv.kernel)
+    'conv_kernel', lambda x, y, g: (*g.kernel, x[3], y[3]),
+    ((-1, _INPUTS), (_OUTPUTS, _OUTPUTS)),
+    _plain_kernel, cpu_conv.kernel_by_product, cpu_conv.kernel)
 
 # Arguments: the cotangent, then the operands without the one to find.
 ad.defbilinear(conv_p, lambda y, x, k, **g: image_p.bind(y, k, **g),

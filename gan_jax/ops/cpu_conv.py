@@ -41,8 +41,7 @@ def conv(x, k, geometry):
     return lax.conv_general_dilated(x, k, geometry.stride, geometry.pads,
                                     dimension_numbers=DIMENSIONS)
   if form == 'product':
-    y = _patches(x, geometry) @ _kernel_matrix(k, geometry)
-    return y.reshape(len(x), *geometry.out, -1)
+    return conv_by_product(x, k, geometry)
   sums = _kernel_sums(k, geometry)
 
   def chunk(x):
@@ -62,8 +61,7 @@ def image(y, k, geometry):
   if form == 'direct':
     return image_by_phases(y, k, geometry)
   if form == 'product':
-    patches = y.reshape(-1, y.shape[3]) @ _kernel_matrix(k, geometry).T
-    return transpose(lambda x: _patches(x, geometry), patches, shape)[0]
+    return image_by_product(y, k, geometry)
   sums = _kernel_sums(k, geometry)
 
   def chunk(y):
@@ -81,8 +79,7 @@ def kernel(x, y, geometry):
   if form == 'direct':
     return _direct_kernel(x, y, geometry)
   if form == 'product':
-    k = _patches(x, geometry).T @ y.reshape(-1, y.shape[3])
-    return transpose(lambda k: _kernel_matrix(k, geometry), k, shape)[0]
+    return kernel_by_product(x, y, geometry)
 
   def chunk(x, y):
     return jnp.stack([v.T @ u for v, u in zip(
@@ -176,6 +173,26 @@ def _direct_kernel(x, y, geometry):
 
 
 # The product of patches
+
+
+def conv_by_product(x, k, geometry):
+  """`conv` as one matrix product."""
+  y = _patches(x, geometry) @ _kernel_matrix(k, geometry)
+  return y.reshape(len(x), *geometry.out, -1)
+
+
+def image_by_product(y, k, geometry):
+  """`image` as one matrix product."""
+  patches = y.reshape(-1, y.shape[3]) @ _kernel_matrix(k, geometry).T
+  return transpose(lambda x: _patches(x, geometry), patches,
+                   (len(y), *geometry.size, k.shape[2]))[0]
+
+
+def kernel_by_product(x, y, geometry):
+  """`kernel` as one matrix product."""
+  k = _patches(x, geometry).T @ y.reshape(-1, y.shape[3])
+  return transpose(lambda k: _kernel_matrix(k, geometry), k,
+                   (*geometry.kernel, x.shape[3], y.shape[3]))[0]
 
 
 def _patches(x, geometry):

@@ -1,13 +1,17 @@
 """gan_jax.ops.conv under vmap, scan, cond, shard_map; what is compiled."""
 
 import re
+from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax import lax
-from plain_conv import assert_close, normal, plain
+from plain_conv import CASES, assert_close, normal, plain, to_second_order
 
+from gan_jax.ops import conv as ops
+from gan_jax.ops import cpu_conv
 from gan_jax.ops.conv import conv, conv_transpose
 
 
@@ -34,11 +38,17 @@ def test_vmap_equals_a_loop(channels, x_axis, kernel_axis):
   assert_close(got, want, 1e-4)
 
 
-def test_vmap_of_vmap():
-  x, kernel = normal(0, 2, 3, 1, 5, 5, 4), normal(1, 2, 3, 3, 4, 6)
-  got = jax.vmap(jax.vmap(conv, (0, None)))(x, kernel)
-  want = jnp.stack([jnp.stack([plain(x[i, j], kernel[i], 1, 'SAME')
-                               for j in range(3)]) for i in range(2)])
+@pytest.mark.parametrize('axes', [((0, None), (0, 0)), ((0, 0), (0, None)),
+                                  ((0, 0), (None, 0)), ((None, 0), (0, None))])
+def test_vmap_of_vmap(axes):
+  """Both ways around, members of the inner and of the outer one."""
+  inner, outer = axes
+  sizes = [[n for n, i in zip((2, 3), pair, strict=True) if i is not None]
+           for pair in zip(outer, inner, strict=True)]
+  x, kernel = normal(0, *sizes[0], 1, 5, 5, 4), normal(1, *sizes[1], 3, 3, 4, 6)
+  got = jax.vmap(jax.vmap(conv, inner), outer)(x, kernel)
+  want = jax.vmap(jax.vmap(lambda x, k: plain(x, k, 1, 'SAME'), inner), outer)(
+      x, kernel)
   assert_close(got, want)
 
 
@@ -146,3 +156,48 @@ def test_other_backends_get_plain_convolutions():
   got, want = counts
   assert got['convolution'] == want['convolution'] >= 5
   assert all(got[n] <= want[n] for n in names)
+
+
+@pytest.mark.parametrize('size,i,o,window,stride,padding', CASES)
+def test_products_of_a_population_equal_lax(size, i, o, window, stride,
+                                            padding):
+  """The three as accelerators run them, with derivatives up to the second."""
+  geometry = ops._geometry(jnp.zeros((2, *size, i)), jnp.zeros((*window, i, o)),
+                           size, ops._pair(stride), padding)
+  arrays = {'x': normal(0, 3, 2, *size, i), 'k': normal(1, 3, *window, i, o),
+            'y': normal(2, 3, 2, *geometry.out, o)}
+  for names, form, other in (
+      ('xk', cpu_conv.conv_by_product, ops._plain_conv),
+      ('yk', cpu_conv.image_by_product, ops._plain_image),
+      ('xy', cpu_conv.kernel_by_product, ops._plain_kernel)):
+    got, want = (jax.jit(partial(to_second_order, jax.vmap(
+        partial(f, geometry=geometry))))(*(arrays[n] / np.sqrt(
+            np.prod(arrays[n].shape[2:])) for n in names))
+                 for f in (form, other))
+    assert_close(got, want)
+
+
+def test_other_backends_get_batched_products_for_a_population():
+  """A convolution of groups would run its groups one after the other."""
+  x, kernel = jnp.zeros((3, 2, 16, 16, 24)), jnp.zeros((3, 4, 4, 24, 64))
+
+  def compiled(x_axis, kernel_axis):
+    def one(x, k):
+      def gradient(x, k):
+        return jax.grad(lambda x: jnp.sum(conv(x, k, stride=2) ** 3))(x)
+      return jax.grad(lambda x, k: jnp.sum(gradient(x, k) ** 2), (0, 1))(x, k)
+    args = (x if x_axis == 0 else x[0], kernel if kernel_axis == 0
+            else kernel[0])
+    return jax.jit(jax.vmap(one, (x_axis, kernel_axis))).trace(*args).lower(
+        lowering_platforms=('cuda',)).as_text()
+
+  text = compiled(0, 0)
+  assert 'stablehlo.convolution' not in text
+  products = [line for line in text.splitlines() if 'dot_general' in line]
+  assert len(products) >= 5
+  assert all('batching_dims = [0] x [0]' in line for line in products)
+  for text in (compiled(0, None), compiled(None, 0)):
+    assert 'stablehlo.convolution' in text
+    groups = re.findall(r'feature_group_count = (\d+)', text)
+    groups += re.findall(r'batch_group_count = (\d+)', text)
+    assert set(groups) <= {'1'}
