@@ -1,6 +1,7 @@
 """Parses, validates and builds a config.
 
-`experiment.load(config)` returns an `Experiment` or raises all errors.
+`experiment.load(config)` returns an `Experiment` or raises all errors,
+`population.load(config)` one or several that train together.
 `keys.py` is the table of keys, `rules.py` has cross-key validation, `build.py`
 makes the `Game`, `durations.py` parses '20 epochs' and schedules, `recipe.py`
 has helpers for configs/, `command_line.py` parses flags. To add a key, enter it

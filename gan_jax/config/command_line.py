@@ -193,7 +193,8 @@ def _reason(config, arg, error) -> str:
   if isinstance(error, flags.Error):
     try:
       kind = type(config_path.get_value(path, config)).__name__
-      return f'must be {"an" if kind == "int" else "a"} {kind}'
+      return f'must be {"an" if kind == "int" else "a"} {kind}' + (
+          '; members of a population share it' if '=[' in arg else '')
     except Exception:
       pass
   text = str(error.args[0] if error.args else error).strip()

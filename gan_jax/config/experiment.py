@@ -74,7 +74,8 @@ def load(config: Any, *, devices: int = 0,
   """Builds all components of a config, without compiling.
 
   Args:
-    config: ConfigDict or mapping with the keys of `config.keys`.
+    config: ConfigDict or mapping with the keys of `config.keys`, one run;
+      `config.population.load` reads one that may be several.
     devices: number that share a batch, 0 for all.
     like: an experiment of the same data and networks, whose data are taken.
 
@@ -83,6 +84,7 @@ def load(config: Any, *, devices: int = 0,
     DataError: the config is valid, the data are not.
   """
   config = plain(config)
+  config.pop('population', None)
   problems = keys.check(config)
   problems += rules.of_config(config, devices or parallel.device_count(),
                               problems)

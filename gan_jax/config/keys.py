@@ -172,6 +172,13 @@ KEYS = {
         lambda v: isinstance(v, Mapping), 'must be dict(policy=, '
         'max_rollbacks=)')),
 }
+# Keys whose numbers a step takes as arrays, so that members of a population may
+# differ in them. Those of `SWITCHES` turn something off at 0.
+SWITCHES = ('ema_decay', 'ema_rampup', 'disc_weight_clip', 'max_grad_norm')
+ARRAYS = ('gen_optimizer', 'disc_optimizer', 'loss', 'penalties', 'augment',
+          *SWITCHES)
+# A run is a run, alone or a member.
+_OF_A_RUN = tuple(k for k in KEYS if k != 'population')
 _WATCHDOG = {'policy': _one_of('warn', 'stop', 'rollback'),
              'max_rollbacks': _whole(0)}
 DURATIONS = tuple(k for k, key in KEYS.items() if key.values is DURATION)
@@ -183,7 +190,7 @@ NUMBERS = {k: key.values for k, key in KEYS.items()
 
 def filled(config: Mapping[str, Any]) -> dict[str, Any]:
   """Adds the defaults of missing keys to the config of an older run."""
-  return {k: key.default for k, key in KEYS.items()} | dict(config)
+  return {k: KEYS[k].default for k in _OF_A_RUN} | dict(config)
 
 
 def check(config: Mapping[str, Any]) -> list[Problem]:
@@ -192,7 +199,7 @@ def check(config: Mapping[str, Any]) -> list[Problem]:
               for key, value in config.items() if key not in KEYS]
   problems += [Problem(key, 'absent', 'is missing; start from '
                        'gan_jax.config.recipe.base()')
-               for key in KEYS if key not in config]
+               for key in _OF_A_RUN if key not in config]
   for key, value in config.items():
     values = KEYS[key].values if key in KEYS else DURATION
     if isinstance(values, Choice):

@@ -19,15 +19,10 @@ from gan_jax.base.errors import ConfigError, Problem
 from gan_jax.config import experiment, fields, rules
 from gan_jax.config.build import labels_like, make_game
 from gan_jax.config.experiment import Experiment
-from gan_jax.config.keys import CHOICES, KEYS
+from gan_jax.config.keys import ARRAYS, CHOICES, KEYS, SWITCHES
 from gan_jax.game.rules import Game
 from gan_jax.game.state import MEMBERS
 
-# Keys whose numbers a step takes as arrays. Those of `SWITCHES` turn something
-# off at 0.
-SWITCHES = ('ema_decay', 'ema_rampup', 'disc_weight_clip', 'max_grad_norm')
-ARRAYS = ('gen_optimizer', 'disc_optimizer', 'loss', 'penalties', 'augment',
-          *SWITCHES)
 _SWEEP = 'run one after the other what differs otherwise: experiments/sweep.sh'
 
 
@@ -64,7 +59,7 @@ def load(config: Any) -> Population:
   """
   config = fields.plain(config)
   lists, problems = _lists(config)
-  problems += _count(config, lists)
+  problems += _counts(config, lists)
   if problems:
     raise ConfigError(problems)
   configs = _configs(config, lists)
@@ -167,10 +162,13 @@ def _default(config, path):
     return None  # No such component, which is said elsewhere.
 
 
-def _count(config, lists) -> list[Problem]:
-  lengths = {path: len(values) for path, values in lists.items()}
+def _counts(config, lists) -> list[Problem]:
   size = config.get('population', 1)
-  if isinstance(size, int) and size > 1:
+  holds, rule = KEYS['population'].values
+  if not holds(size):
+    return [Problem('population', size, rule)]
+  lengths = {path: len(values) for path, values in lists.items()}
+  if size > 1:
     lengths['population'] = size
   if len({*lengths.values()}) < 2:
     return []
@@ -181,13 +179,11 @@ def _count(config, lists) -> list[Problem]:
 
 def _configs(config, lists) -> list[dict]:
   """The config of each member, as if it ran alone."""
-  size = max([config.get('population', 1), *map(len, lists.values())])
-  if size == 1 and not lists:
-    return [config]
-  alone, configs = {**config, 'population': 1}, []
-  for i in range(size):
+  seeds, configs = config.get('population', 1), []
+  alone = {k: v for k, v in config.items() if k != 'population'}
+  for i in range(max([seeds, *map(len, lists.values())])):
     own = {path: values[i] for path, values in lists.items()}
-    if 'seed' not in lists and config['population'] > 1:
+    if 'seed' not in lists and seeds > 1:
       own['seed'] = (config['seed'] + i) % 2**32
     each = alone
     for path, value in own.items():

@@ -21,7 +21,7 @@ from ml_collections.config_dict import placeholder
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
-from gan_jax.config.keys import CHOICES, DURATIONS, KEYS, NUMBERS
+from gan_jax.config.keys import ARRAYS, CHOICES, DURATIONS, KEYS, SWITCHES
 from gan_jax.data import load as data
 
 _LOG = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ def base() -> ConfigDict:
       value = choice('data', value['name'])
     elif name in CHOICES and CHOICES[name].many:
       value = tuple(term(name, spec['name']) for spec in value)
-    elif name in DURATIONS or name in NUMBERS or name == 'steps_per_call':
+    elif name in (*DURATIONS, *SWITCHES, 'seed', 'steps_per_call'):
       value = rate(value)
     elif name.endswith('_optimizer'):
       value = {k: v if k == 'name' else rate(v) for k, v in value.items()}
@@ -182,7 +182,7 @@ def choice(key: str, name: str) -> dict:
       # A float field would reject a schedule.
       scheduled = lookup.may_be_schedule(found[argument]) or (
           lookup.is_choice_of_types(found[argument])) or (
-          home.module == 'optax' and isinstance(value, float))
+          key in ARRAYS and isinstance(value, float))
       spec[argument] = rate(value) if scheduled else value
   return spec
 

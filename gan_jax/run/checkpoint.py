@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable
 
 import jax
@@ -24,6 +25,11 @@ from gan_jax.base.files import free_space, sync_folder
 from gan_jax.run import manifest
 
 _LOG = logging.getLogger(__name__)
+
+
+# Orbax numbers the running save for the whole process: two at once, of members
+# or of the best state, take each other's signals and fail.
+_SAVING = threading.Lock()
 
 
 class NonFiniteStateError(CheckpointError):
@@ -126,7 +132,7 @@ class Checkpoints(contextlib.AbstractContextManager):
   def _write(self, step, state, after):
     import orbax.checkpoint as ocp
     after()
-    with self._writing():
+    with _SAVING, self._writing():
       self._orbax.save(os.path.join(self._alias, f'.saving-{step}'),
                        args=ocp.args.StandardSave(state))
       self._orbax.wait_until_finished()

@@ -31,8 +31,9 @@ def train(population: Population, folder: str, *,
           argv: list[str] | None = None) -> int:
   """Trains or resumes all members; arguments and status as `train.train`.
 
-  A population of one is a lone run, in the folder itself. A member that becomes non-finite, or that the watchdog stops, is frozen at its
-  newest checkpoint; the others go on.
+  A population of one is a lone run, in the folder itself. A member that becomes
+  non-finite, or that the watchdog stops, is frozen at its newest checkpoint;
+  the others go on.
 
   Raises:
     WorkdirError: several processes, or a folder as in `train.train`.

@@ -71,6 +71,6 @@ def test_rows_of_named_classes_have_their_names_in_the_grid(
     spec[part] = spec[part] | dict(conditioning=conditioning)
   run = experiment.load(spec)
   drawn = evaluator.Evaluator(run)
-  drawn.finish_grid(drawn.start_grid(run.init()))
+  drawn.finish_grid(drawn.start_grid(run.init().ema))
   assert shown == {'names': names, 'columns': 2, 'rate': 0.0, 'real': None,
                    'table': ()}

@@ -1,0 +1,99 @@
+"""Members of a population: their configs, and what they may differ in."""
+
+import numpy as np
+import pytest
+import tiny
+
+from gan_jax.base.errors import ConfigError
+from gan_jax.config import fields, population
+from gan_jax.config.population import load
+
+R1 = dict(name='r1', weight=1.0, every=1)
+
+
+@pytest.fixture(scope='module')
+def config(images):
+  return tiny.config(images, loss=dict(name='non_saturating',
+                                       label_smoothing=0.0), penalties=(R1,))
+
+
+def with_lists(config, **lists):
+  for path, values in lists.items():
+    config = fields.put(config, path, values)
+  return config
+
+
+def test_seeds_count_up_and_start_again_at_the_end(config):
+  found = load({**config, 'population': 3, 'seed': 2**32 - 2})
+  assert [m.config['seed'] for m in found.members] == [
+      2**32 - 2, 2**32 - 1, 0]
+  assert found.numbers == {} and 'population' not in found.members[0].config
+
+
+def test_lists_go_side_by_side_and_members_are_lone_configs(config):
+  rates, weights = (0.1, 0.2), (1.0, 10.0)
+  found = load(with_lists(config, **{
+      'gen_optimizer.learning_rate': rates, 'penalties[0].weight': weights}))
+  assert [m.config['seed'] for m in found.members] == [0, 0]
+  for i, member in enumerate(found.members):
+    assert member.config == {**load(config).members[0].config, **{
+        'gen_optimizer': dict(name='sgd', learning_rate=rates[i]),
+        'penalties': ({**R1, 'weight': weights[i]},)}}
+  np.testing.assert_array_equal(
+      found.numbers['penalties[0].weight'], np.float32(weights))
+
+
+def test_lists_with_seeds_of_their_own_or_in_a_row(config):
+  lists = {'ema_decay': (0.9, 0.99)}
+  own = load(with_lists(config, seed=(5, 5), **lists))
+  assert [m.config['seed'] for m in own.members] == [5, 5]
+  row = load(with_lists(config, population=2, **lists))
+  assert [m.config['seed'] for m in row.members] == [0, 1]
+
+
+@pytest.mark.parametrize('path', ['loss.label_smoothing', 'ema_rampup',
+                                  'disc_weight_clip', 'max_grad_norm'])
+def test_a_step_takes_these_as_arrays(config, path):
+  assert len(load(with_lists(config, **{path: (0.1, 0.2)})).members) == 2
+
+
+def test_a_lone_run_is_a_population_of_one(config):
+  assert len(load(config).members) == 1
+
+
+@pytest.mark.parametrize('lists, words', [
+    (dict(population=0), 'must be an int >= 1'),
+    (dict(batch_size=(8, 16)), 'members share this'),
+    ({'gen_steps': (1, 2)}, 'sweep.sh'),
+    (dict(ema_decay=(0.9, 0.99), ema_rampup=(0.1, 0.2, 0.3)),
+     'ema_decay 2, ema_rampup 3'),
+    (dict(population=3, ema_decay=(0.9, 0.99)), 'population 3'),
+    (dict(ema_decay=(0.0, 0.9)), '0 turns it off, for all'),
+    ({'gen_optimizer.learning_rate': (0.1, -0.1)}, 'must be a float >= 0'),
+    (dict(population=2, watchdog=dict(policy='rollback', max_rollbacks=3)),
+     'use warn or stop'),
+    ({'latent.size': (4, 8)}, 'members share this'),
+])
+def test_what_is_no_population_is_named(config, lists, words):
+  with pytest.raises(ConfigError, match='config') as error:
+    load(with_lists(config, **lists))
+  assert words in str(error.value)
+
+
+def test_a_component_that_takes_no_array_is_named(config):
+  with pytest.raises(ConfigError) as error:
+    load({**config, 'augment': (dict(name='ada', target=(0.5, 0.6)),)})
+  assert 'augment[0].target' in str(error.value)
+  assert 'takes no array' in str(error.value)
+
+
+def test_put_copies():
+  config = {'a': {'b': 1}, 'c': ({'d': 2}, {'d': 3})}
+  assert fields.put(config, 'c[1].d', 4)['c'] == ({'d': 2}, {'d': 4})
+  assert fields.put(config, 'a.b', 5)['a'] == {'b': 5}
+  assert config == {'a': {'b': 1}, 'c': ({'d': 2}, {'d': 3})}
+
+
+def test_the_text_of_a_dry_run_names_what_differs(config):
+  text = population.describe(load(with_lists(config, ema_decay=(0.9, 0.99))))
+  assert 'population: 2 members' in text and 'ema_decay: 0.9, 0.99' in text

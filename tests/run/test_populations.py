@@ -1,0 +1,115 @@
+"""Members of a population are runs like any other."""
+
+import os
+import shutil
+
+import jax
+import numpy as np
+import pytest
+import tiny
+
+from gan_jax import parallel
+from gan_jax.base.errors import NonFiniteError, WorkdirError
+from gan_jax.config import population
+from gan_jax.run import populations, train
+from gan_jax.run.processes import ProcessGroup
+
+# Rounding: the members' products are those of one run in another order.
+CLOSE = dict(rtol=2e-4, atol=2e-5)
+
+
+def load(images, **changes):
+  return population.load(tiny.config(images, **changes))
+
+
+def assert_same_run(found, folder, wanted, experiment):
+  """Rows, checkpoint and files of a member and of a lone run."""
+  assert os.listdir(f'{folder}/samples') == os.listdir(f'{wanted}/samples')
+  for mine, theirs in zip(tiny.rows(folder), tiny.rows(wanted), strict=True):
+    assert mine.keys() == theirs.keys()
+    np.testing.assert_allclose(list(mine.values()), list(theirs.values()),
+                               **CLOSE)
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **CLOSE),
+               tiny.saved(found, folder), tiny.saved(experiment, wanted))
+
+
+@pytest.mark.parametrize('lists', [
+    dict(population=2), dict(population=3),  # Two and one row of devices.
+    dict(ema_decay=(0.9, 0.5), gen_optimizer=dict(
+        name='adam', learning_rate=(0.01, 0.02), b1=0.5)),
+])
+def test_a_member_is_the_lone_run(images, tmp_path, lists):
+  found = load(images, **lists)
+  assert populations.train(found, str(tmp_path / 'all')) == 0
+  for i, member in enumerate(found.members):
+    alone = str(tmp_path / f'alone_{i}')
+    train.train(member, alone)
+    assert_same_run(member, str(tmp_path / 'all' / f'member_{i}'), alone,
+                    member)
+
+
+def test_resumed_it_ends_the_same_and_who_is_behind_catches_up(images,
+                                                               tmp_path):
+  whole, parts = str(tmp_path / 'whole'), str(tmp_path / 'parts')
+  found = load(images, population=2, train_steps=6)
+  populations.train(found, whole)
+  populations.train(load(images, population=2, train_steps=4), parts)
+  shutil.rmtree(f'{parts}/member_1/checkpoints/4')  # As if killed between.
+  populations.train(found, parts)
+  for i, member in enumerate(found.members):
+    assert_same_run(member, f'{parts}/member_{i}', f'{whole}/member_{i}',
+                    member)
+
+
+def test_what_does_not_fit_trains_in_rounds(images, tmp_path, monkeypatch,
+                                            caplog):
+  found, caplog_level = load(images, population=2), caplog.set_level('INFO')
+  del caplog_level
+  populations.train(found, str(tmp_path / 'once'))
+  assert 'all at once' in caplog.text
+  monkeypatch.setattr(parallel, 'free_bytes', lambda: 1)
+  populations.train(found, str(tmp_path / 'rounds'))
+  assert 'in 2 rounds' in caplog.text
+  for i, member in enumerate(found.members):
+    assert_same_run(member, str(tmp_path / f'rounds/member_{i}'),
+                    str(tmp_path / f'once/member_{i}'), member)
+
+
+def test_a_member_that_is_not_finite_is_frozen_and_stays_so(images, tmp_path,
+                                                            caplog):
+  found = load(images, gen_optimizer=dict(
+      name='sgd', learning_rate=(0.05, 1e38, 0.02)))
+  folder = str(tmp_path)
+  assert populations.train(found, folder) == 0
+  assert 'member_1 is frozen' in caplog.text
+  assert [tiny.finished(f'{folder}/member_{i}')[-1:] for i in range(3)] == [
+      [4], [], [4]]
+  # Those that went on are not disturbed by it.
+  train.train(found.members[2], str(tmp_path / 'alone'))
+  assert_same_run(found.members[2], f'{folder}/member_2',
+                  str(tmp_path / 'alone'), found.members[2])
+  caplog.clear()
+  assert populations.train(found, folder) == 0
+  assert 'to try again' in caplog.text
+
+
+def test_with_no_member_left_the_run_has_failed(images, tmp_path):
+  found = load(images, population=2, gen_optimizer=dict(
+      name='sgd', learning_rate=1e38))
+  with pytest.raises(NonFiniteError, match='all members are frozen'):
+    populations.train(found, str(tmp_path))
+
+
+def test_it_is_of_one_process(images, tmp_path):
+  with pytest.raises(WorkdirError, match='one process, and there are 2'):
+    populations.train(load(images, population=2), str(tmp_path),
+                      group=ProcessGroup(0, 2))
+
+
+def test_its_folder_is_no_run_and_names_its_members(images, tmp_path, cli):
+  populations.train(load(images, population=2), str(tmp_path / 'all'))
+  status, _, said = cli('--mode=sample', f'--workdir={tmp_path / "all"}')
+  assert status == 4 and 'is a population' in said and 'member_0' in said
+  status, printed, _ = cli('--mode=sample', '--num_samples=4',
+                           f'--workdir={tmp_path / "all" / "member_1"}')
+  assert status == 0 and '4 images of step 4' in printed
