@@ -9,7 +9,6 @@ data and state, and what XLA says that a compiled call needs besides them.
 
 import argparse
 import gc
-import math
 import os
 import sys
 import tempfile
@@ -86,12 +85,7 @@ def play(name, steps, folder):
   report('curves and GIF')
   for key, count in size.items():
     print(f'{key}: {count / MIB:.1f} MiB')
-  print(f'a call besides the state: {(needed - size["state"]) / MIB:.1f} MiB; '
-        f'parameters: '
-        f'{sum(math.prod(x.shape) for x in jax.tree.leaves(state.gen.params)):,}'
-        ' of G, '
-        f'{sum(math.prod(x.shape) for x in jax.tree.leaves(state.disc.params)):,}'
-        ' of D')
+  print(f'a call besides the state: {(needed - size["state"]) / MIB:.1f} MiB')
 
 
 if __name__ == '__main__':
