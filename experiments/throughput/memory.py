@@ -9,7 +9,6 @@ data and state, and what XLA says that a compiled call needs besides them.
 
 import argparse
 import gc
-import math
 import os
 import sys
 import tempfile
@@ -86,10 +85,14 @@ def play(name, steps, folder):
   report('curves and GIF')
   for key, count in size.items():
     print(f'{key}: {count / MIB:.1f} MiB')
+<<<<<<< HEAD
   counts = [sum(math.prod(x.shape) for x in jax.tree.leaves(net.params))
             for net in (state.gen, state.disc)]
   print(f'a call besides the state: {(needed - size["state"]) / MIB:.1f} MiB; '
         f'parameters: {counts[0]:,} of G, {counts[1]:,} of D')
+=======
+  print(f'a call besides the state: {(needed - size["state"]) / MIB:.1f} MiB')
+>>>>>>> waiting
 
 
 if __name__ == '__main__':

@@ -35,10 +35,8 @@ PHASES = {
     'first latents and equilibrium': [
         'gan_jax.run.evaluator:Evaluator.__init__',
         'gan_jax.run.results:equilibrium'],
-    'initial state': ['gan_jax.config.experiment:initial_state',
-                      'gan_jax.parallel:share', 'gan_jax.parallel:copy'],
-    'data to the device': ['gan_jax.run.train:load'],
-    'first grid': ['gan_jax.run.results:Results.sample'],
+    'initial state': ['gan_jax.run.train:Loop._first_state'],
+    'data to the device': ['gan_jax.run.loader:Calls.__init__'],
 }
 FIRST = 'first call: trace, compile, run'
 ROWS = ('Python and imports', *PHASES, FIRST, 'all else', 'total', 'CPU')
@@ -105,7 +103,7 @@ def child(config, begun, more):
   from gan_jax import main as command
   with phase('imports'):
     from gan_jax import parallel
-    from gan_jax.run import train  # noqa: F401 - what the command imports
+    from gan_jax.run import populations  # noqa: F401 - what it imports
   for name, places in PHASES.items():
     for place in places:
       home, _, path = place.partition(':')

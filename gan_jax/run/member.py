@@ -35,7 +35,7 @@ class Member(contextlib.AbstractContextManager):
 
   def __init__(self, experiment: Experiment, folder: str, *,
                strict: bool = False, changed=(), argv=None,
-               sampler: Sampler | None = None):
+               sampler: Sampler | None = None, heading: str = ''):
     """Opens the folder and records the launch.
 
     Args:
@@ -46,6 +46,7 @@ class Member(contextlib.AbstractContextManager):
       changed: lines of `files.check_same_run`, for the record.
       argv: the command line to record, by default that of this process.
       sampler: of a run with the same generator, which is compiled once.
+      heading: of its scores on the screen.
 
     Raises:
       WorkdirError, CheckpointError: with a fix.
@@ -73,7 +74,7 @@ class Member(contextlib.AbstractContextManager):
     drawn_labels.write(folder, experiment)
     self.means = Means(os.path.join(folder, 'means.json'))
     self.means.load(start)
-    self.results = Results(experiment, folder, start, sampler)
+    self.results = Results(experiment, folder, start, sampler, heading)
     self.evaluator = self.results.evaluator
     self.guard = Guard(experiment, folder, self.results.levels,
                        self.results.rows(), start)

@@ -64,7 +64,7 @@ def train(population: Population, folder: str, *,
       first = members[0].evaluator.sampler if members else None
       members.append(stack.enter_context(Member(
           experiment, each, strict=strict, changed=lines, argv=argv,
-          sampler=first)))
+          sampler=first, heading=os.path.basename(each))))
       members[-1].freeze_again()
     _play(population, members, stop)
     how = lone.how_it_ended(stop)

@@ -36,11 +36,13 @@ class Results(contextlib.AbstractContextManager):
   """
 
   def __init__(self, experiment: Experiment, folder: str, start: int,
-               sampler: Sampler | None = None):
+               sampler: Sampler | None = None, heading: str = ''):
     """Opens the files and drops what was written after step `start`.
 
     `sampler`: of a run with the same generator, by default a new one.
+    `heading`: of its scores on the screen.
     """
+    self._heading = heading and f'{heading}\n'
     self._experiment, self._folder = experiment, folder
     self._begin = time.monotonic()
     self.evaluator, self.levels = Evaluator(experiment, sampler), {}
@@ -95,7 +97,8 @@ class Results(contextlib.AbstractContextManager):
       return {}
     self._background.add(self._write_scores, step, scores)
     if scores:
-      _LOG.info('%s', table([(step, score) for score in scores]))
+      _LOG.info('%s%s', self._heading,
+                table([(step, score) for score in scores]))
     try:
       self._best.offer(step, scores, state)
     except Exception as e:

@@ -66,7 +66,7 @@ def test_a_run_that_quits_leaves_the_checkpoints_before(run, tmp_path, whole):
 
 
 def test_any_number_of_steps_and_intervals(run, tmp_path, caplog, capfd):
-  """Calls are cut; a row is the mean since the last; the end is scored."""
+  """Calls are cut short; a row is the mean since the last."""
   scored = []
 
   def evaluate(sample):
