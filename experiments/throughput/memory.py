@@ -85,14 +85,7 @@ def play(name, steps, folder):
   report('curves and GIF')
   for key, count in size.items():
     print(f'{key}: {count / MIB:.1f} MiB')
-<<<<<<< HEAD
-  counts = [sum(math.prod(x.shape) for x in jax.tree.leaves(net.params))
-            for net in (state.gen, state.disc)]
-  print(f'a call besides the state: {(needed - size["state"]) / MIB:.1f} MiB; '
-        f'parameters: {counts[0]:,} of G, {counts[1]:,} of D')
-=======
   print(f'a call besides the state: {(needed - size["state"]) / MIB:.1f} MiB')
->>>>>>> waiting
 
 
 if __name__ == '__main__':
