@@ -15,7 +15,7 @@ from shown_code import EXPERIMENTS, PAGES, ROOT, commands, example
 
 import gan_jax
 from gan_jax.base import lookup
-from gan_jax.config import command_line, experiment
+from gan_jax.config import command_line, population
 
 pytestmark = tiny.READS_CONFIGS
 
@@ -31,7 +31,7 @@ def test_a_command_parses_and_its_config_loads(command):
   if 'fashion_mnist' in command and not pathlib.Path(
       '/usr/share/datasets/fashion-mnist').exists():
     pytest.skip('needs the Debian package dataset-fashion-mnist')
-  experiment.load(line.config)
+  population.load(line.config)
 
 
 @pytest.fixture

@@ -48,6 +48,16 @@ def test_a_member_is_the_lone_run(images, tmp_path, lists):
                     member)
 
 
+def test_examples_that_stream_are_each_members_own(images, tmp_path):
+  data = dict(name='npz', path=images, resident_limit=0)
+  found = load(images, population=2, data=data)
+  assert not found.members[0].resident
+  populations.train(found, str(tmp_path / 'all'))
+  train.train(found.members[1], str(tmp_path / 'alone'))
+  assert_same_run(found.members[1], str(tmp_path / 'all' / 'member_1'),
+                  str(tmp_path / 'alone'), found.members[1])
+
+
 def test_resumed_it_ends_the_same_and_who_is_behind_catches_up(images,
                                                                tmp_path):
   whole, parts = str(tmp_path / 'whole'), str(tmp_path / 'parts')
