@@ -23,7 +23,7 @@ SIZES = [(32, 64), (64, 64), (128, 64), (256, 64), (64, 16), (64, 256)]
 
 def memory(width: int, batch: int) -> dict:
   """Bytes of the state, and of all else that a step needs at once."""
-  config = dcgan.get_config('data=noise')
+  config = dcgan.get_config('paper,data=noise')
   config.data.shape = (64, 64, 3)
   config.batch_size, config.steps_per_call = batch, 1
   config.generator.width = config.discriminator.width = width

@@ -197,7 +197,7 @@ def test_the_players_have_rates_of_their_own():
 def test_other_data_networks_and_optimisers(tmp_path):
   path = tiny.write_images(tmp_path / 'colour.npz', channels=3, classes=0)
   run, _ = _runs(config_of(
-      'dcgan', 'quick,data=npz,generator=mlp.Generator,'
+      'dcgan', 'paper,quick,data=npz,generator=mlp.Generator,'
       'discriminator=dcgan.Discriminator,gen_optimizer=rmsprop,'
       'disc_optimizer=sgd', f'--config.data.path={path}'))
   assert run.info.image_shape == (8, 8, 3)
