@@ -28,7 +28,7 @@ NUMBERS = {
         'generator.width': 24, 'discriminator.width': 24,
         'discriminator.norm': 'none', 'penalties.0.name': 'r1',
         'penalties.0.weight': 0.5, 'penalties.0.every': 4,
-        'train_steps': 25_000} | {
+        'train_steps': 20_000} | {
             f'{player}_optimizer.{key}': value for player in ('gen', 'disc')
             for key, value in {
                 'b1': 0.5, 'b2': 0.999, 'learning_rate.init_value': 2e-3,
