@@ -41,7 +41,7 @@ def _in_minutes(config):
   config.penalties[0].every = 4
   for key in ('gen_optimizer', 'disc_optimizer'):
     config[key].learning_rate = recipe.linear(2e-3)
-  config.train_steps = recipe.duration(20_000)
+  config.train_steps = recipe.duration(15_000)
   config.steps_per_call = 100
   config.log_every = recipe.duration(100)
   config.sample_every = recipe.duration(500)

@@ -28,7 +28,7 @@ NUMBERS = {
         'generator.width': 24, 'discriminator.width': 24,
         'discriminator.norm': 'none', 'penalties.0.name': 'r1',
         'penalties.0.weight': 0.5, 'penalties.0.every': 4,
-        'train_steps': 20_000} | {
+        'train_steps': 15_000} | {
             f'{player}_optimizer.{key}': value for player in ('gen', 'disc')
             for key, value in {
                 'b1': 0.5, 'b2': 0.999, 'learning_rate.init_value': 2e-3,
@@ -72,7 +72,7 @@ NUMBERS = {
                               'penalties.0.weight': 10.0},
     ('pooling_cnn', ''): {'discriminator.leak': 0.01,
                           'discriminator.name': 'pooling_cnn.Discriminator'},
-    ('pooling_cnn', 'full'): {'train_steps': 20_000},
+    ('pooling_cnn', 'full'): {'train_steps': 15_000},
     ('pooling_cnn', 'digit=1,k=2,optimizer=momentum'): {
         'data.classes': (1,), 'disc_steps': 2, 'gen_optimizer.name': 'sgd',
         'disc_optimizer.momentum': 0.9},
