@@ -72,7 +72,7 @@ NUMBERS = {
                               'penalties.0.weight': 10.0},
     ('pooling_cnn', ''): {'discriminator.leak': 0.01,
                           'discriminator.name': 'pooling_cnn.Discriminator'},
-    ('pooling_cnn', 'full'): {'train_steps': 15_000},
+    ('pooling_cnn', 'full'): {'train_steps': 20_000},
     ('pooling_cnn', 'digit=1,k=2,optimizer=momentum'): {
         'data.classes': (1,), 'disc_steps': 2, 'gen_optimizer.name': 'sgd',
         'disc_optimizer.momentum': 0.9},
