@@ -2,7 +2,7 @@
 
   python experiments/cluster/memory.py
 
-Compiles a call of one step of configs/dcgan.py at 64 px for several widths and
+Compiles a call of one step of dcgan.py:paper at 64 px for several widths and
 batches, and prints what XLA says that it takes: a JSON line each.
 """
 

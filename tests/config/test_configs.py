@@ -146,7 +146,7 @@ def test_every_augmentation():
      'penalties[1].size=8, as there'),
     ('biggan', 'data=noise', (), 'generator.norm', 'labels'),
     ('dcgan', '', ('--config.packing=3',), 'packing', 'multiple of'),
-    ('dcgan', '', ('--config.gradient_normalization=True',),
+    ('dcgan', 'paper', ('--config.gradient_normalization=True',),
      'gradient_normalization', "norm='none'"),
     ('dcgan', 'loss=mmd,augment=ada', (), 'augment', 'does not train'),
     ('dcgan', 'loss=mmd,penalty=drift+wgan_gp', (), 'penalties[1].name',
