@@ -13,7 +13,7 @@ from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = recipe.get_config('dcgan')
+  config = recipe.get_config('dcgan:paper')
   config.generator.conditioning = 'onehot'
   config.sample_grid = (10, 10)
   classifier(config, 'acgan')

@@ -10,7 +10,7 @@ from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = recipe.get_config('dcgan')
+  config = recipe.get_config('dcgan:paper')
   config.discriminator.norm = 'none'
   config.penalties = (recipe.term('penalties', 'dragan'),)
   return recipe.finish(config, arg)

@@ -12,7 +12,7 @@ from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = recipe.get_config('dcgan')
+  config = recipe.get_config('dcgan:paper')
   config.latent = recipe.choice('latent', 'infogan')
   config.penalties = (recipe.term('penalties', 'infogan'),)
   config.gen_optimizer = recipe.adam(1e-3, b1=0.5)

@@ -12,6 +12,6 @@ from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = recipe.get_config('dcgan')
+  config = recipe.get_config('dcgan:paper')
   config.loss = recipe.choice('loss', 'least_squares')
   return recipe.finish(config, arg)

@@ -11,6 +11,6 @@ from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = recipe.get_config('dcgan')
+  config = recipe.get_config('dcgan:paper')
   config.packing = 2
   return recipe.finish(config, arg)

@@ -29,7 +29,7 @@ def _schedule(config, value):
 
 
 def get_config(arg=None):
-  config = recipe.get_config('dcgan')
+  config = recipe.get_config('dcgan:paper')
   config.discriminator.norm = 'none'
   config.loss = dict(name='relativistic')
   config.penalties = tuple(recipe.term('penalties', name)

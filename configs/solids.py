@@ -20,7 +20,7 @@ from gan_jax.config import recipe
 
 
 def get_config(arg=None):
-  config = recipe.get_config('dcgan')
+  config = recipe.get_config('dcgan:paper')
   config.data = recipe.choice('data', 'solids')
   config.generator.width = config.discriminator.width = 16
   config.discriminator.norm = 'none'

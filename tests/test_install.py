@@ -30,6 +30,6 @@ def test_installed_it_finds_its_recipes_anywhere(tmp_path):
   run(python, '-m', 'pip', 'install', '-q', '--no-deps', str(ROOT))
   for command in ([tmp_path / 'venv' / 'bin' / 'gan-jax'],
                   [python, '-m', 'gan_jax.main']):
-    assert 'train: 4,000 steps' in run(*command, '--config=dcgan', '--dry_run')
+    assert 'train: 15,000 steps' in run(*command, '--config=dcgan', '--dry_run')
   assert run(python, '-c', 'import gan_jax; print(gan_jax.get_config("dcgan:'
              'loss=hinge").loss.name)') == 'hinge\n'

@@ -2,7 +2,7 @@
 
   python experiments/cluster/memory.py
 
-Compiles a call of one step of configs/dcgan.py at 64 px for several widths and
+Compiles a call of one step of dcgan.py:paper at 64 px for several widths and
 batches, and prints what XLA says that it takes: a JSON line each.
 """
 
@@ -23,7 +23,7 @@ SIZES = [(32, 64), (64, 64), (128, 64), (256, 64), (64, 16), (64, 256)]
 
 def memory(width: int, batch: int) -> dict:
   """Bytes of the state, and of all else that a step needs at once."""
-  config = dcgan.get_config('data=noise')
+  config = dcgan.get_config('paper,data=noise')
   config.data.shape = (64, 64, 3)
   config.batch_size, config.steps_per_call = batch, 1
   config.generator.width = config.discriminator.width = width

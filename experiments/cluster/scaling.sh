@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Speed of a run in N processes, each held to one core, and of the same in one:
-#   experiments/cluster/scaling.sh N --config=configs/dcgan.py --config.batch_size=64
+#   experiments/cluster/scaling.sh N --config=configs/dcgan.py:paper --config.batch_size=64
 # Prints N, the processes of each core, and the median of real images/s. More
 # processes than cores share them.
 set -euo pipefail

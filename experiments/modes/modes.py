@@ -60,10 +60,10 @@ def gaussians(data: str, argument: str):
 def stacked(data: str, argument: str):
   """A DCGAN of an eighth of the width, no norm in D, 3,000 samples.
 
-  At five times the rate of the recipe, to be there in a thousand steps.
+  At five times the paper's rate, to be there in a thousand steps.
   """
   config = dcgan.get_config(
-      f'data={data},evaluator=stacked_coverage,{argument}')
+      f'paper,data={data},evaluator=stacked_coverage,{argument}')
   config.generator.width = config.discriminator.width = 8
   config.discriminator.norm = 'none'
   for key in ('gen_optimizer', 'disc_optimizer'):

@@ -21,7 +21,8 @@ keras_mlp 12000
 cgan 12000
 cgan:game=critic 40000
 critic_mlp 40000
-dcgan 1000
+dcgan 15000
+dcgan:paper 1000
 wgan_gp 300
 wgan 400
 pooling_cnn 300

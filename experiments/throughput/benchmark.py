@@ -92,7 +92,7 @@ def prepare(case: str):
   steps = on_cpu if jax.default_backend() == 'cpu' else elsewhere
   images = np.random.default_rng(0).integers(0, 256, (EXAMPLES, *shape),
                                              np.uint8)
-  config = config.get_config()
+  config = config.get_config('paper' if config is dcgan else None)
   with config.unlocked():
     config.dtype = _DTYPE.value
     config.steps_per_call = steps

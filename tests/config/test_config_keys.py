@@ -74,7 +74,8 @@ def test_flags_reach_into_the_config():
     ('2 epochs', 320), ('500', 500), ('6400 examples', 100), ('40 steps', 40)])
 def test_durations_by_flag(text, steps):
   run = experiment.load(config_of(
-      'dcgan', '', f'--config.train_steps={text}', '--config.log_every=20',
+      'dcgan', 'paper', f'--config.train_steps={text}',
+      '--config.log_every=20',
       '--config.checkpoint_every=50%'))
   assert run.train_steps == steps
   assert run.checkpoint_every == -(-steps // 40) * 20

@@ -23,8 +23,20 @@ _GAN = {'batch_size': 64, 'disc_steps': 1, 'gen_steps': 1,
         'disc_weight_clip': 0.0, 'penalties': (), 'loss.name': 'non_saturating',
         'latent.size': 100, 'image_range': (-1.0, 1.0)}
 NUMBERS = {
-    ('dcgan', ''): _GAN | _ADAM | {
-        'latent.name': 'normal', 'generator.name': 'dcgan.Generator',
+    ('dcgan', ''): {
+        'batch_size': 16, 'latent.size': 24, 'loss.name': 'non_saturating',
+        'generator.width': 24, 'discriminator.width': 24,
+        'discriminator.norm': 'none', 'penalties.0.name': 'r1',
+        'penalties.0.weight': 0.5, 'penalties.0.every': 4,
+        'train_steps': 15_000} | {
+            f'{player}_optimizer.{key}': value for player in ('gen', 'disc')
+            for key, value in {
+                'b1': 0.5, 'b2': 0.999, 'learning_rate.init_value': 2e-3,
+                'learning_rate.end_value': 0.0,
+                'learning_rate.transition_steps': '100%'}.items()},
+    ('dcgan', 'paper'): _GAN | _ADAM | {
+        'train_steps': 4000, 'latent.name': 'normal',
+        'generator.name': 'dcgan.Generator',
         'discriminator.name': 'dcgan.Discriminator'},
     ('keras_mlp', ''): _GAN | _ADAM | {
         'generator.widths': (128, 256, 512), 'generator.norm': 'batch',

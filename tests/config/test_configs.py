@@ -146,7 +146,7 @@ def test_every_augmentation():
      'penalties[1].size=8, as there'),
     ('biggan', 'data=noise', (), 'generator.norm', 'labels'),
     ('dcgan', '', ('--config.packing=3',), 'packing', 'multiple of'),
-    ('dcgan', '', ('--config.gradient_normalization=True',),
+    ('dcgan', 'paper', ('--config.gradient_normalization=True',),
      'gradient_normalization', "norm='none'"),
     ('dcgan', 'loss=mmd,augment=ada', (), 'augment', 'does not train'),
     ('dcgan', 'loss=mmd,penalty=drift+wgan_gp', (), 'penalties[1].name',
@@ -197,7 +197,7 @@ def test_the_players_have_rates_of_their_own():
 def test_other_data_networks_and_optimisers(tmp_path):
   path = tiny.write_images(tmp_path / 'colour.npz', channels=3, classes=0)
   run, _ = _runs(config_of(
-      'dcgan', 'quick,data=npz,generator=mlp.Generator,'
+      'dcgan', 'paper,quick,data=npz,generator=mlp.Generator,'
       'discriminator=dcgan.Discriminator,gen_optimizer=rmsprop,'
       'disc_optimizer=sgd', f'--config.data.path={path}'))
   assert run.info.image_shape == (8, 8, 3)
