@@ -472,11 +472,18 @@ def _gather(data: Data) -> Callable:
     # Gathered as rows: six times as fast on CPU as [H, W, C] blocks.
     image = rows[index].reshape(*index.shape, *shape)
     if len(shape) == 3:
-      image = jnp.where(mirrored[..., None, None, None], image[..., ::-1, :],
-                        image)
+      # Mirroring takes 5 % of a small MLP's step on a CPU.
+      image = lax.platform_dependent(
+          image, mirrored, default=_mirror, cpu=lambda *args: lax.cond(
+              jnp.any(mirrored), _mirror, lambda image, _: image, *args))
     return Data(image, data.label[index])
 
   return read
+
+
+def _mirror(image, mirrored):
+  """Mirrors some images [..., H, W, C] left to right."""
+  return jnp.where(mirrored[..., None, None, None], image[..., ::-1, :], image)
 
 
 def scale(image, image_range):

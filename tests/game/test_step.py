@@ -9,6 +9,7 @@ import optax
 import pytest
 from jax import random
 from toy import (
+  DISC,
   GEN_RATE,
   KEY,
   SHAPE,
@@ -19,6 +20,7 @@ from toy import (
   assert_all_changed,
   assert_close,
   assert_same,
+  disc_apply,
   make_batch,
   make_game,
   make_state,
@@ -30,6 +32,7 @@ from toy import (
 from gan_jax import losses, penalties
 from gan_jax.game import step, terms
 from gan_jax.game.step import train_step
+from gan_jax.models import Model
 from gan_jax.penalties import Term
 
 
@@ -163,3 +166,29 @@ def test_reused_fakes_give_the_gradient_of_recomputed_ones():
   assert_close(reused, fresh)
   assert_close(reused, plain)
   assert_all_changed(reused, before)
+
+
+def _without_stats(asked):
+  """The linear discriminator as one of each example; notes the batches."""
+  def apply(params, stats, images, label, *, train):
+    asked.append(images.shape[0])
+    return disc_apply(params, {'mean': 0.0}, images, label, train=train)[0], {}
+
+  return Model(lambda *args: (DISC.init(*args)[0], {}), apply, None, True)
+
+
+def test_real_and_generated_images_are_judged_as_one_batch():
+  """To the same end as one after the other."""
+  asked, want = [], play(make_game(), steps=2)
+  states, scalars = play(make_game(disc=_without_stats(asked)), steps=2)
+  assert 2 * B in asked
+  assert_close(states[-1].disc.params, want[0][-1].disc.params)
+  assert_close(states[-1].gen.params, want[0][-1].gen.params)
+  assert scalars[-1] == pytest.approx(want[1][-1], rel=1e-4, abs=1e-6)
+
+
+def test_with_penalties_they_are_judged_apart():
+  asked = []
+  term = Term('r1', penalties.r1(), weight=1.0, every=1)
+  play(make_game(disc=_without_stats(asked), penalties=(term,)))
+  assert set(asked) == {B}

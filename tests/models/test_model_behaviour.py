@@ -17,7 +17,8 @@ from small_models import (
   some_variables,
 )
 
-from gan_jax.models import layers, norms
+from gan_jax import models
+from gan_jax.models import layers, mlp, norms
 
 
 @pytest.mark.parametrize('conditioning', ['onehot', 'embedding'])
@@ -146,3 +147,32 @@ def test_constructors_refuse_what_they_do_not_know():
     norms.Norm('bach', train=True).init(KEY, jnp.zeros((2, 3)))
   with pytest.raises(ValueError, match="activation 'rule' is not one of"):
     layers.activation('rule', 0.2)
+
+
+@pytest.mark.parametrize('norm', ['none', 'layer', 'pixel', 'batch'])
+@pytest.mark.parametrize('name', DISCRIMINATORS)
+def test_two_batches_judged_as_one_are_judged_as_two(name, norm):
+  shape = (16, 16, 1)
+  model = build(name, 'Discriminator', shape=shape, norm=norm,
+                weight_norm='none', conditioning='onehot')
+  x, label = inputs('Discriminator', shape)
+  params, stats = some_variables(model, x, label)
+  assert model.per_example
+  assert bool(jax.tree.leaves(stats)) == (norm == 'batch')
+  if not stats:
+    both = forward(model, train=True)(params, stats, x, label)
+    each = [forward(model, train=True)(params, stats, x[i:i + 2],
+                                       label[i:i + 2]) for i in (0, 2)]
+    np.testing.assert_allclose(both, np.concatenate(each), rtol=1e-4,
+                               atol=1e-5)
+
+
+def test_networks_that_may_compare_examples_are_not_judged_as_one():
+  class Own(mlp.Discriminator):
+    pass
+
+  for network in (mlp.Discriminator(num_classes=0, minibatch='std'),
+                  mlp.Discriminator(num_classes=0, norm='module:function'),
+                  mlp.Discriminator(num_classes=2, heads=(('proxies', 4),)),
+                  Own(num_classes=0)):
+    assert not models.as_model(network).per_example
