@@ -119,7 +119,7 @@ def measure_population(case: str) -> dict:
       'member_steps_per_second': round(median['population'], 1),
       'alone_steps_per_second': round(median['alone'], 1),
       'gain': round(median['population'] / median['alone'], 3),
-      'gain_of_rounds': [round(r, 3) for r in sorted(gains)]} | _machine()
+      'gain_of_rounds': [round(r, 3) for r in sorted(gains)]} | machine()
 
 
 def _members(config):
@@ -261,7 +261,7 @@ def _report(case, config, speeds, idle):
         'torch_images_per_second': round(median['torch'], 1),
         'ratio': round(median['gan_jax'] / median['torch'], 3),
         'ratio_of_rounds': [round(r, 3) for r in sorted(rounds)]}
-  return report | {'host_share': round(float(np.median(idle)), 4)} | _machine()
+  return report | {'host_share': round(float(np.median(idle)), 4)} | machine()
 
 
 def _about(case, config):
@@ -270,7 +270,8 @@ def _about(case, config):
           'steps_per_call': config['steps_per_call']}
 
 
-def _machine():
+def machine() -> dict:
+  """Date, hardware and versions of a result."""
   return {
       'date': time.strftime('%Y-%m-%d'), 'load_average': os.getloadavg()[0],
       'hardware': hardware(), 'python': platform.python_version(),
