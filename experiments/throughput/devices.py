@@ -53,14 +53,15 @@ def main(argv):
   seen = os.environ.get('CUDA_VISIBLE_DEVICES')
   for count in map(int, FLAGS.devices):
     gpus = seen.split(',') if seen else map(str, range(count))
-    subprocess.run(
-        [sys.executable, *sys.argv, f'--of={count}'], check=True,
-        env=os.environ | {
-             'CUDA_VISIBLE_DEVICES': ','.join([*gpus][:count]),
-             'JAX_NUM_CPU_DEVICES': str(count),
-             # Threads of XLA: the same for all, and no fewer than devices, or
-             # collectives can dead-lock.
-             'NPROC': str(max(16, *map(int, FLAGS.devices)))})
+    done = subprocess.run(
+        [sys.executable, *sys.argv, f'--of={count}'], env=os.environ | {
+            'CUDA_VISIBLE_DEVICES': ','.join([*gpus][:count]),
+            'JAX_NUM_CPU_DEVICES': str(count),
+            # Threads of XLA: the same for all, and no fewer than devices, or
+            # collectives can dead-lock.
+            'NPROC': str(max(16, *map(int, FLAGS.devices)))})
+    if done.returncode:  # It has said why.
+      raise SystemExit(done.returncode)
 
 
 def measure(kind: str, count: int) -> dict:
