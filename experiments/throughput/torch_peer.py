@@ -3,7 +3,8 @@
 Written as a careful PyTorch user would: channels_last, the fused Adam, fakes
 reused by the generator's update as in PyTorch's own DCGAN example, no weight
 gradient computed that no update uses, data resident on the device, the loss
-read once a call. On CUDA also cudnn.benchmark and TF32.
+read once a call. On CUDA also cudnn.benchmark and TF32, and on request the
+whole step as one CUDA graph, which waits for no launches.
 """
 
 import math
@@ -14,20 +15,24 @@ from torch import nn
 from torch.nn import functional as F
 
 LATENT = 100
+WARM_UP = 3  # steps before a capture, as in PyTorch's notes on CUDA graphs
 
 
-def make(case: str, images: np.ndarray, *, batch_size: int, device: str,
-         dtype: str, compile_networks: bool):
+def make(case: str, images: np.ndarray, *, batch_size: int, width: int,
+         device: str, dtype: str, compile_networks: bool, graph: bool):
   """The same training as gan_jax's.
 
   Args:
     case: 'dcgan32', 'dcgan64', 'mlp' or 'wgan_gp32'.
     images: uint8 [N, H, W, C].
     batch_size: B.
+    width: of a DCGAN's layer of most pixels.
     device: 'cpu' or 'cuda'.
     dtype: 'float32', or 'bfloat16' for autocast.
     compile_networks: torch.compile the networks; not the critic of wgan_gp32,
       because torch.compile has no second derivatives.
+    graph: capture a step, with its gather, updates and optimisers, as one CUDA
+      graph and replay it; 'cuda' only.
 
   Returns:
     indices int64 [K, disc_steps, B] -> loss, after K steps; its attribute
@@ -38,13 +43,15 @@ def make(case: str, images: np.ndarray, *, batch_size: int, device: str,
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = True
   mlp, penalised = case == 'mlp', case == 'wgan_gp32'
-  gen, disc = _mlps() if mlp else _dcgan(*images.shape[2:], not penalised)
+  gen, disc = _mlps() if mlp else _dcgan(
+      *images.shape[2:], not penalised, width)
   gen, disc = (net.to(device, memory_format=torch.channels_last)
                for net in (gen, disc))
   rates = dict(lr=1e-4, betas=(0.0, 0.9)) if penalised else dict(
       lr=2e-4, betas=(0.5, 0.999))
-  adams = [torch.optim.Adam(net.parameters(), fused=True, **rates)
-           for net in (gen, disc)]
+  # A graph cannot ask the host for the number of the step: capturable.
+  adams = [torch.optim.Adam(net.parameters(), fused=True, capturable=graph,
+                            **rates) for net in (gen, disc)]
   if compile_networks:
     gen = torch.compile(gen)
     disc = disc if penalised else torch.compile(disc)
@@ -53,21 +60,58 @@ def make(case: str, images: np.ndarray, *, batch_size: int, device: str,
       memory_format=torch.channels_last).to(device)
   update = _wgan_gp_step if penalised else _gan_step
   smoothing = 0.1 if mlp else 0.0
-  autocast = torch.autocast(device, torch.bfloat16,
+  # Without the cache of cast weights, which a graph would not fill anew.
+  autocast = torch.autocast(device, torch.bfloat16, cache_enabled=not graph,
                             enabled=dtype == 'bfloat16')
 
   def latent():
     return torch.randn(batch_size, LATENT, device=device)
 
+  def eager(index):
+    real = [data[i].float() * (2 / 255) - 1 for i in index]
+    return update(gen, disc, adams, real, latent, autocast, smoothing)
+
+  step = eager
+  if graph:
+    step = _captured(eager, adams, torch.zeros(
+        (5 if penalised else 1, batch_size), dtype=torch.int64, device=device))
+
   def run(indices):
-    indices = torch.from_numpy(indices).to(device)
-    for step in indices:
-      real = [data[i].float() * (2 / 255) - 1 for i in step]
-      loss = update(gen, disc, adams, real, latent, autocast, smoothing)
+    for index in torch.from_numpy(indices).to(device):
+      loss = step(index)
     return loss.item()
 
   run.num_parameters = count
   return run
+
+
+def _captured(step, adams, index):
+  """The step as one CUDA graph, of the fixed indices `index` [disc_steps, B].
+
+  Tensors that live from step to step (parameters, moments, running statistics)
+  are made before, the gradients within. The default generator of random numbers
+  is known to the capture, so that each replay draws others.
+  """
+  stream = torch.cuda.Stream()
+  stream.wait_stream(torch.cuda.current_stream())
+  with torch.cuda.stream(stream):
+    for _ in range(WARM_UP):  # cuDNN chooses its algorithms here.
+      step(index)
+  torch.cuda.current_stream().wait_stream(stream)
+  for adam in adams:
+    adam.zero_grad(set_to_none=True)
+  graph = torch.cuda.CUDAGraph()
+  # JAX's threads share the process and may call CUDA meanwhile: thread_local.
+  with torch.cuda.graph(graph, stream=stream,
+                        capture_error_mode='thread_local'):
+    loss = step(index)
+
+  def replay(new):
+    index.copy_(new)
+    graph.replay()
+    return loss
+
+  return replay
 
 
 def _gan_step(gen, disc, adams, real, latent, autocast, smoothing):
@@ -135,7 +179,7 @@ def _mlps():
   return gen, disc
 
 
-def _dcgan(size, channels, norm_in_disc, width=64):
+def _dcgan(size, channels, norm_in_disc, width):
   """Radford et al. 2016: 4x4 kernels of stride 2, from or to 4x4."""
   halvings = int(math.log2(size)) - 2
   widths = [width * 2 ** i for i in range(halvings)]
