@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import jax
+
 from gan_jax.base import lookup
 from gan_jax.base.errors import Problem
 
@@ -139,8 +141,11 @@ def number(value: Any, units: Units, low: float = 0.0,
       if is_text(v) else v for k, v in value.items()})
   if not callable(schedule):
     raise ValueError(f'{value["name"]} does not return a function of the step')
-  ends = [float(schedule(step))
-          for step in (0, units.train_steps * updates // every)]
+  if not all(isinstance(v, (int, float, str)) for v in value.values()):
+    return schedule  # of a member, whose numbers were checked before
+  with jax.ensure_compile_time_eval():  # Also while a population is traced.
+    ends = [float(schedule(step))
+            for step in (0, units.train_steps * updates // every)]
   if not all(low <= end < high for end in ends):
     raise ValueError(f'goes from {ends[0]:g} to {ends[1]:g}, and must stay '
                      f'{_bound(low, high)}')

@@ -156,8 +156,8 @@ def _default(config, path):
   key = key.split('[')[0]
   if key not in CHOICES:
     return getattr(KEYS.get(path), 'default', None)
-  if argument in ('weight', 'learning_rate'):  # Without a default.
-    return 0.0
+  if argument in ('weight', 'learning_rate') or path.endswith('_value'):
+    return 0.0  # Without a default; the last is of a schedule.
   home, spec = CHOICES[key], fields.at(config, path.rpartition('.')[0])
   try:
     return lookup.defaults(home.module, spec['name'], home.kind,

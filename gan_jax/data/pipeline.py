@@ -1,7 +1,7 @@
 """Index batches: batch i depends on (seed, i) only, so resuming is stateless.
 
-The indices select rows of resident data on the device (`parallel._gather`), or
-of streamed data on the host (`run.loader.load`).
+The indices select rows of resident data on the device (in `parallel.runner`),
+or of streamed data on the host (in `run.loader`).
 """
 
 import copy

@@ -57,6 +57,17 @@ def test_a_step_takes_these_as_arrays(config, path):
   assert len(load(with_lists(config, **{path: (0.1, 0.2)})).members) == 2
 
 
+def test_members_may_start_a_schedule_from_other_values(config):
+  rate = dict(name='linear_schedule', init_value=0.1, end_value=0.0,
+              transition_steps='100%')
+  found = load(with_lists(
+      {**config, 'gen_optimizer': dict(name='sgd', learning_rate=rate),
+       'disc_optimizer': dict(name='sgd', learning_rate=rate)},
+      **{'gen_optimizer.learning_rate.init_value': (0.1, 0.2)}))
+  assert [m.config['gen_optimizer']['learning_rate']['init_value']
+          for m in found.members] == [0.1, 0.2]
+
+
 def test_a_lone_run_is_a_population_of_one(config):
   assert len(load(config).members) == 1
 

@@ -1,18 +1,7 @@
-"""Device placement and data parallelism (mesh, sharding, pmean).
+"""The compiled calls: K steps of training, sampling, diagnostics."""
 
-The step runs under `jit(shard_map(scan(step)))`, on a mesh of one device too:
-state replicated and donated, the batch split over the axis 'data'.
-With `check_vma=False`, as in `jax.pmap`, `pmean(grad(local loss))` is the
-gradient of the global loss, and a pmean in the forward pass (synchronised batch
-norm) transposes to a pmean. With the default, `pmean(grad)` of replicated
-parameters would silently be the SUM over devices.
-"""
-
-import contextlib
 import functools
 import math
-import os
-import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -20,12 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.experimental import multihost_utils
-from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-AXIS = 'data'
-MEMBERS = 'members'
+from gan_jax.parallel.devices import AXIS, MEMBERS, mean_over
+from gan_jax.parallel.placement import specs_of, split_over
 
 
 class Data(NamedTuple):
@@ -50,218 +38,6 @@ class Batch(NamedTuple):
   image: Any
   label: Any
   position: Any
-
-
-def use_compilation_cache() -> None:
-  """Caches compiled programs in ~/.cache/gan_jax/xla.
-
-  Environment: JAX_COMPILATION_CACHE_DIR changes the folder,
-  JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS the threshold of 0 s: a start
-  compiles dozens of small programs, which together take seconds.
-  """
-  if not jax.config.jax_compilation_cache_dir:
-    jax.config.update('jax_compilation_cache_dir',
-                      os.path.expanduser('~/.cache/gan_jax/xla'))
-  if 'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS' not in os.environ:
-    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
-
-
-def make_mesh(count: int = 0):
-  """Mesh of the first `count` devices, 0 for all, in the order of processes."""
-  devices = sorted(jax.devices(), key=lambda d: (d.process_index, d.id))
-  return _mesh(devices[:count or None])
-
-
-def member_mesh(members: int):
-  """Mesh of all devices for a population.
-
-  Its rows, as many as divide both, have a part of the members each; the devices
-  of a row share their batches.
-  """
-  rows = math.gcd(members, jax.device_count())
-  devices = np.array(jax.devices()).reshape(rows, -1)
-  return Mesh(devices, (MEMBERS, AXIS), axis_types=(AxisType.Auto,) * 2)
-
-
-def own_mesh():
-  """Mesh of this process's devices."""
-  return _mesh(jax.local_devices())
-
-
-def _mesh(devices):
-  return Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
-
-
-def device_count(members: int = 1) -> int:
-  """Number of devices that share a batch, in a population that of a member."""
-  return jax.device_count() // math.gcd(members, jax.device_count())
-
-
-def free_bytes() -> int:
-  """Free memory of a device; of the machine where devices are CPUs."""
-  stats = jax.local_devices()[0].memory_stats()
-  if stats and 'bytes_limit' in stats:
-    return stats['bytes_limit'] - stats['bytes_in_use']
-  with contextlib.suppress(OSError):  # Linux only.
-    with open('/proc/meminfo') as file:
-      for line in file:
-        if line.startswith('MemAvailable:'):
-          return int(line.split()[1]) * 1024 // jax.local_device_count()
-  return sys.maxsize
-
-
-def on_cpu():
-  """Context in which computations run on a CPU."""
-  return jax.default_device(jax.local_devices(backend='cpu')[0])
-
-
-def processes() -> tuple[int, int]:
-  """(index of this process, number of processes)."""
-  return jax.process_index(), jax.process_count()
-
-
-def device_names() -> list[str]:
-  """Names of all devices."""
-  return [str(device) for device in jax.devices()]
-
-
-def cores() -> int:
-  """Number of CPU threads XLA uses; 0 on accelerators.
-
-  It determines the summation order. XLA reads NPROC in the same way.
-  """
-  if jax.default_backend() != 'cpu':
-    return 0
-  if 'NPROC' in os.environ:
-    return int(os.environ['NPROC'])
-  if hasattr(os, 'sched_getaffinity'):  # Not on macOS.
-    return len(os.sched_getaffinity(0))
-  return os.cpu_count() or 0
-
-
-def pmean(tree):
-  """Mean over the devices of the mesh."""
-  return lax.pmean(tree, AXIS)
-
-
-def mean_over(mesh) -> Callable:
-  """`pmean`, or the identity where each device has whole batches.
-
-  An all-reduce of one device is a copy on XLA:CPU: 10 % of an MLP's step.
-  """
-  return pmean if mesh.shape[AXIS] > 1 else _same
-
-
-def _same(tree):
-  return tree
-
-
-def batch_mean(x):
-  """Mean over the examples of all devices."""
-  return lax.pmean(jnp.mean(x), AXIS)
-
-
-def batch_all(x):
-  """Gathers the examples of all devices: [b, ...] -> [B, ...]."""
-  return lax.all_gather(x, AXIS, tiled=True)
-
-
-def replicate(tree, mesh):
-  """Replicates a tree, equal in all processes, on the devices of the mesh."""
-  sharding = NamedSharding(mesh, P())
-  if jax.process_count() == 1:
-    return jax.device_put(tree, sharding)
-  # device_put would compare the values of all processes.
-  return jax.tree.map(lambda x: jax.make_array_from_callback(
-      x.shape, sharding, np.asarray(x).__getitem__), tree)
-
-
-def share(tree, mesh):
-  """Replicates process 0's tree on the mesh; elsewhere only shapes are read."""
-  if jax.process_count() == 1:
-    return replicate(tree, mesh)
-  # As integers, to keep the sign of -0 in the sum.
-  bits = jax.tree.map(lambda x: np.asarray(x).view(f'u{x.dtype.itemsize}'),
-                      tree)
-  bits = multihost_utils.broadcast_one_to_all(bits)
-  return replicate(jax.tree.map(
-      lambda x, like: np.asarray(x).view(like.dtype), bits, tree), mesh)
-
-
-@jax.jit
-def copy(tree):
-  """Copies arrays so they can be donated."""
-  return jax.tree.map(jnp.copy, tree)
-
-
-def own(tree):
-  """This process's local replica."""
-  if jax.process_count() == 1:
-    return tree
-  sharding = NamedSharding(own_mesh(), P())
-  return jax.tree.map(lambda x: jax.make_array_from_single_device_arrays(
-      x.shape, sharding, [part.data for part in x.addressable_shards]), tree)
-
-
-def place(tree, mesh, axes):
-  """Places the stacked state of a population on its mesh, see `make_runner`."""
-  return jax.device_put(tree, _shardings(tree, mesh, axes))
-
-
-def shapes(tree, mesh, axes):
-  """Shapes of a state as `place` would place it."""
-  return jax.tree.map(
-      lambda x, where: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where),
-      tree, _shardings(tree, mesh, axes))
-
-
-def _shardings(tree, mesh, axes):
-  own = jax.tree.map(lambda spec: NamedSharding(mesh, spec), _specs(axes))
-  return jax.tree.broadcast(own, tree)
-
-
-def _specs(axes):
-  """Partition of a stacked state: None stays a leaf."""
-  return jax.tree.map(lambda axis: P() if axis is None else P(MEMBERS), axes,
-                      is_leaf=lambda axis: axis is None)
-
-
-@jax.jit
-def _taken(tree, index):
-  return jax.tree.map(lambda x: lax.dynamic_index_in_dim(
-      x, index, keepdims=False), tree)
-
-
-def taken(tree, index: int):
-  """A member's own part of stacked arrays [M, ...], on all devices."""
-  found = _taken(tree, index)
-  return jax.device_put(found, NamedSharding(own_mesh(), P()))
-
-
-def abstract(tree, mesh, *, sharded: bool = False):
-  """Shapes and dtypes of a tree, as a target to restore into.
-
-  Replicated, or `sharded`: each array split over the devices of the mesh.
-  """
-  where = _split if sharded else lambda x, mesh: NamedSharding(mesh, P())
-  return jax.tree.map(lambda x: jax.ShapeDtypeStruct(
-      x.shape, x.dtype, sharding=where(x, mesh)), tree)
-
-
-def _split(x, mesh):
-  """Splits an array along its longest axis that the devices divide, if any."""
-  count = mesh.shape[AXIS]
-  axes = [i for i, n in enumerate(x.shape) if n % count == 0]
-  if not axes:
-    return NamedSharding(mesh, P())
-  axis = max(axes, key=lambda i: x.shape[i])
-  return NamedSharding(mesh, P(*[None] * axis, AXIS))
-
-
-def made_sharded(init: Callable, mesh):
-  """The tree that init() returns, made split over the devices of the mesh."""
-  where = jax.tree.map(lambda x: _split(x, mesh), jax.eval_shape(init))
-  return jax.jit(init, out_shardings=where)()
 
 
 def make_runner(train_step: Callable, mesh, *, seed: int, image_range,
@@ -307,7 +83,7 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range,
                                   **({'numbers': numbers} if numbers else {}))
       if sharded:
         state = lax.with_sharding_constraint(
-            state, jax.tree.map(lambda x: _split(x, mesh), state))
+            state, jax.tree.map(lambda x: split_over(x, mesh), state))
       return state, scalars
 
     return lax.scan(body, state, call)
@@ -318,7 +94,7 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range,
       P(None, AXIS), P(None, AXIS), P(AXIS))))
   if axes is not None:
     run = jax.vmap(run, (axes, None, 0, 0, 0), (axes, 0))
-    whole, own, split = _specs(axes), P(MEMBERS), P(MEMBERS, *split)
+    whole, own, split = specs_of(axes), P(MEMBERS), P(MEMBERS, *split)
   if not sharded:
     run = jax.shard_map(run, mesh=mesh, check_vma=False, in_specs=(
         whole, P(), split, own, own), out_specs=(whole, own))
@@ -388,7 +164,8 @@ def everywhere(function: Callable, mesh, axes=None):
     return jax.jit(function)
   specs = [P()]
   if axes is not None:
-    function, specs = _over_members(function, axes), [_specs(axes), P(MEMBERS)]
+    function = _over_members(function, axes)
+    specs = [specs_of(axes), P(MEMBERS)]
 
   def run(*args):
     parts = (specs[0], *[specs[-1]] * (len(args) - 1))
@@ -401,11 +178,6 @@ def everywhere(function: Callable, mesh, axes=None):
 def _over_members(function, axes):
   return lambda state, *rest: jax.vmap(
       function, (axes, *[0] * len(rest)))(state, *rest)
-
-
-def copies(tree) -> int:
-  """Number of devices holding a full replica."""
-  return len(jax.tree.leaves(tree)[0].sharding.device_set)
 
 
 def spread(function: Callable) -> Callable:

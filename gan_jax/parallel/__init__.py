@@ -1,0 +1,61 @@
+"""Device placement and data parallelism (mesh, sharding, pmean).
+
+`devices` has meshes and means, `placement` where arrays lie, `runner` the
+compiled calls. No other room names a device.
+
+The step runs under `jit(shard_map(scan(step)))`, on a mesh of one device too:
+state replicated and donated, the batch split over the axis 'data'.
+With `check_vma=False`, as in `jax.pmap`, `pmean(grad(local loss))` is the
+gradient of the global loss, and a pmean in the forward pass (synchronised batch
+norm) transposes to a pmean. With the default, `pmean(grad)` of replicated
+parameters would silently be the SUM over devices.
+"""
+
+from gan_jax.parallel.devices import (
+  AXIS,
+  MEMBERS,
+  batch_all,
+  batch_mean,
+  cores,
+  device_count,
+  device_names,
+  free_bytes,
+  make_mesh,
+  mean_over,
+  member_mesh,
+  on_cpu,
+  own_mesh,
+  pmean,
+  processes,
+  use_compilation_cache,
+)
+from gan_jax.parallel.placement import (
+  abstract,
+  copies,
+  copy,
+  made_sharded,
+  own,
+  place,
+  replicate,
+  shapes,
+  share,
+  taken,
+)
+from gan_jax.parallel.runner import (
+  Batch,
+  Data,
+  Runner,
+  everywhere,
+  make_runner,
+  put_call,
+  scale,
+  spread,
+)
+
+__all__ = ['AXIS', 'MEMBERS', 'Batch', 'Data', 'Runner', 'abstract',
+           'batch_all', 'batch_mean', 'copies', 'copy', 'cores', 'device_count',
+           'device_names', 'everywhere', 'free_bytes', 'made_sharded',
+           'make_mesh', 'make_runner', 'mean_over', 'member_mesh', 'on_cpu',
+           'own', 'own_mesh', 'place', 'pmean', 'processes', 'put_call',
+           'replicate', 'scale', 'shapes', 'share', 'spread', 'taken',
+           'use_compilation_cache']

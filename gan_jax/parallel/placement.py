@@ -1,0 +1,116 @@
+"""Where arrays lie: replicated, a part per member, or split."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.experimental import multihost_utils
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from gan_jax.parallel.devices import AXIS, MEMBERS, own_mesh
+
+
+def replicate(tree, mesh):
+  """Replicates a tree, equal in all processes, on the devices of the mesh."""
+  sharding = NamedSharding(mesh, P())
+  if jax.process_count() == 1:
+    return jax.device_put(tree, sharding)
+  # device_put would compare the values of all processes.
+  return jax.tree.map(lambda x: jax.make_array_from_callback(
+      x.shape, sharding, np.asarray(x).__getitem__), tree)
+
+
+def share(tree, mesh):
+  """Replicates process 0's tree on the mesh; elsewhere only shapes are read."""
+  if jax.process_count() == 1:
+    return replicate(tree, mesh)
+  # As integers, to keep the sign of -0 in the sum.
+  bits = jax.tree.map(lambda x: np.asarray(x).view(f'u{x.dtype.itemsize}'),
+                      tree)
+  bits = multihost_utils.broadcast_one_to_all(bits)
+  return replicate(jax.tree.map(
+      lambda x, like: np.asarray(x).view(like.dtype), bits, tree), mesh)
+
+
+@jax.jit
+def copy(tree):
+  """Copies arrays so they can be donated."""
+  return jax.tree.map(jnp.copy, tree)
+
+
+def own(tree):
+  """This process's local replica."""
+  if jax.process_count() == 1:
+    return tree
+  sharding = NamedSharding(own_mesh(), P())
+  return jax.tree.map(lambda x: jax.make_array_from_single_device_arrays(
+      x.shape, sharding, [part.data for part in x.addressable_shards]), tree)
+
+
+def copies(tree) -> int:
+  """Number of devices holding a full replica."""
+  return len(jax.tree.leaves(tree)[0].sharding.device_set)
+
+
+def place(tree, mesh, axes):
+  """Places the stacked state of a population on its mesh, see `make_runner`."""
+  return jax.device_put(tree, _shardings(tree, mesh, axes))
+
+
+def shapes(tree, mesh, axes):
+  """Shapes of a state as `place` would place it."""
+  return jax.tree.map(
+      lambda x, where: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where),
+      tree, _shardings(tree, mesh, axes))
+
+
+def _shardings(tree, mesh, axes):
+  own = jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs_of(axes))
+  return jax.tree.broadcast(own, tree)
+
+
+def specs_of(axes):
+  """Partition of a stacked state: None stays a leaf."""
+  return jax.tree.map(lambda axis: P() if axis is None else P(MEMBERS), axes,
+                      is_leaf=lambda axis: axis is None)
+
+
+@jax.jit
+def _taken(tree, index):
+  return jax.tree.map(lambda x: lax.dynamic_index_in_dim(
+      x, index, keepdims=False), tree)
+
+
+def taken(tree, index: int):
+  """A member's own part of stacked arrays [M, ...], on all devices."""
+  found = _taken(tree, index)
+  return jax.device_put(found, NamedSharding(own_mesh(), P()))
+
+
+def abstract(tree, mesh, *, sharded: bool = False):
+  """Shapes and dtypes of a tree, as a target to restore into.
+
+  Replicated, or `sharded`: each array split over the devices of the mesh.
+  """
+  where = split_over if sharded else lambda x, mesh: NamedSharding(mesh, P())
+  return jax.tree.map(lambda x: jax.ShapeDtypeStruct(
+      x.shape, x.dtype, sharding=where(x, mesh)), tree)
+
+
+def split_over(x, mesh):
+  """Splits an array along its longest axis that the devices divide, if any."""
+  count = mesh.shape[AXIS]
+  axes = [i for i, n in enumerate(x.shape) if n % count == 0]
+  if not axes:
+    return NamedSharding(mesh, P())
+  axis = max(axes, key=lambda i: x.shape[i])
+  return NamedSharding(mesh, P(*[None] * axis, AXIS))
+
+
+def made_sharded(init: Callable, mesh):
+  """The tree that init() returns, made split over the devices of the mesh."""
+  where = jax.tree.map(lambda x: split_over(x, mesh), jax.eval_shape(init))
+  return jax.jit(init, out_shardings=where)()
