@@ -75,7 +75,7 @@ def critiques(game, params, stats, aux, inputs: Inputs):
                 for images, purpose in ((inputs.real, 'augment real'),
                                         (inputs.fake, 'augment fake')))
   if (not game.disc.per_example or jax.tree.leaves(stats)
-      or any(term.parts.disc for term in game.penalties)):
+      or any(term.parts.disc or term.parts.judge for term in game.penalties)):
     real_out, stats = _judge(game, params, stats, real, inputs.label)
     fake_out, stats = _judge(game, params, stats, fake, inputs.label)
     return real_out, fake_out, stats
