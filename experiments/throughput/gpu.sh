@@ -56,9 +56,9 @@ for case in dcgan32 mlp ring; do
     --rounds=3 "${tiny[@]}"
 done
 part command 120 bits.py --check=command --config=$config
-part bits_deterministic 100 bits.py --check=bits --config=$config \
+part bits_deterministic 120 bits.py --check=bits --config=$config \
   --steps=$steps --deterministic
-part bits 100 bits.py --check=bits --config=$config --steps=$steps
+part bits 120 bits.py --check=bits --config=$config --steps=$steps
 for case in dcgan32 mlp wgan_gp32; do
   part $case 60 benchmark.py --case=$case --peer=$peer --rounds=3 "${tiny[@]}"
 done
