@@ -148,7 +148,10 @@ class _Builder:
         batch_all=parallel.batch_all if axis_name else lambda x: x)
 
   def model(self, key, network):
-    return network and self._try(lambda: models.as_model(network), key)
+    model = network and self._try(lambda: models.as_model(network), key)
+    if model and self.config.get('shard') == 'state':
+      model = model._replace(apply=parallel.gathering(model.apply))
+    return model
 
   def loss(self):
     loss = self.one('loss')

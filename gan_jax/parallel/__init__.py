@@ -33,6 +33,7 @@ from gan_jax.parallel.placement import (
   abstract,
   copies,
   copy,
+  gathering,
   made_sharded,
   own,
   place,
@@ -54,8 +55,8 @@ from gan_jax.parallel.runner import (
 
 __all__ = ['AXIS', 'MEMBERS', 'Batch', 'Data', 'Runner', 'abstract',
            'batch_all', 'batch_mean', 'copies', 'copy', 'cores', 'device_count',
-           'device_names', 'everywhere', 'free_bytes', 'made_sharded',
-           'make_mesh', 'make_runner', 'mean_over', 'member_mesh', 'on_cpu',
-           'own', 'own_mesh', 'place', 'pmean', 'processes', 'put_call',
-           'replicate', 'scale', 'shapes', 'share', 'spread', 'taken',
-           'use_compilation_cache']
+           'device_names', 'everywhere', 'gathering', 'free_bytes',
+           'made_sharded', 'make_mesh', 'make_runner', 'mean_over',
+           'member_mesh', 'on_cpu', 'own', 'own_mesh', 'place', 'pmean',
+           'processes', 'put_call', 'replicate', 'scale', 'shapes', 'share',
+           'spread', 'taken', 'use_compilation_cache']

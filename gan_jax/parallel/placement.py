@@ -110,6 +110,21 @@ def split_over(x, mesh):
   return NamedSharding(mesh, P(*[None] * axis, AXIS))
 
 
+def gathering(apply: Callable) -> Callable:
+  """A network's apply that gathers its sharded parameters where it uses them.
+
+  Without it XLA may split activations as the parameters are, by channel, and
+  exchange those instead.
+  """
+  def gathered(params, *args, **kwargs):
+    if not jax.sharding.get_abstract_mesh().manual_axes:
+      params = lax.with_sharding_constraint(
+          params, NamedSharding(own_mesh(), P()))
+    return apply(params, *args, **kwargs)
+
+  return gathered
+
+
 def made_sharded(init: Callable, mesh):
   """The tree that init() returns, made split over the devices of the mesh."""
   where = jax.tree.map(lambda x: split_over(x, mesh), jax.eval_shape(init))
