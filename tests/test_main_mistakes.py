@@ -73,14 +73,14 @@ def test_all_mistakes_are_reported_in_one_go(cli, not_compiled):
       '--config.penalties[0].weight=-1.0', '--config.penalties[0].targt=2.0',
       '--config.disc_optimizer.learning_rate=-1.0', '--config.log_every=-3',
       '--config.generator.widht=3', '--config.dtype=half',
-      '--config.seed=x', '--mod=sample', 'stray')
+      '--config.seed=x', '--config.gen_steps=x', '--mod=sample', 'stray')
   assert status == 2
   assert set(_problems(said)) == {
       'batchsize', 'batch_size', 'loss.name', 'penalties[0].weight',
       'penalties[0].targt', 'disc_optimizer.learning_rate',
-      'generator.widht', 'dtype', 'log_every'}, said
+      'generator.widht', 'dtype', 'log_every', 'seed'}, said
   # What the parser of flags refuses stands beside it.
-  assert '--config.seed=x' in said
+  assert '--config.gen_steps=x' in said
   assert re.search(r'--mod=sample: .*mode', said)
   assert 'stray' in said
   assert 'Traceback' not in said

@@ -133,9 +133,15 @@ class Checkpoints(contextlib.AbstractContextManager):
     import orbax.checkpoint as ocp
     after()
     with _SAVING, self._writing():
-      self._orbax.save(os.path.join(self._alias, f'.saving-{step}'),
-                       args=ocp.args.StandardSave(state))
-      self._orbax.wait_until_finished()
+      try:
+        self._orbax.save(os.path.join(self._alias, f'.saving-{step}'),
+                         args=ocp.args.StandardSave(state))
+        self._orbax.wait_until_finished()
+      except BaseException:
+        # Its threads must have ended before their files are removed.
+        with contextlib.suppress(Exception):
+          self.__dict__.pop('_orbax').close()
+        raise
       self.publish(step)
 
   def wait(self) -> None:

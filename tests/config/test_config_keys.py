@@ -75,7 +75,7 @@ def test_flags_reach_into_the_config():
 def test_durations_by_flag(text, steps):
   run = experiment.load(config_of(
       'dcgan', 'paper', f'--config.train_steps={text}',
-      '--config.log_every=20',
+      '--config.log_every=20', '--config.steps_per_call=20',
       '--config.checkpoint_every=50%'))
   assert run.train_steps == steps
   assert run.checkpoint_every == -(-steps // 40) * 20

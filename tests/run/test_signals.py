@@ -9,7 +9,7 @@ import time
 import pytest
 import tiny
 
-from gan_jax.run import signals, train, writers
+from gan_jax.run import member, signals, train
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.signals import StopRequest
 
@@ -22,15 +22,16 @@ pytestmark = tiny.READS_CONFIGS
 def test_a_signal_ends_the_run_after_the_call_with_a_checkpoint(
     run, tmp_path, monkeypatch, caplog, signum, status, capfd):
   long = run._replace(train_steps=400, checkpoint_every=200, sample_every=0)
-  write = writers.ScalarWriter.write
+  write = member.Member.write
 
-  def write_and_signal(self, step, row):
-    write(self, step, row)
+  def write_and_signal(self, start, step, *rest):
+    row = write(self, start, step, *rest)
     if step == 10:
       os.kill(os.getpid(), signum)
       time.sleep(0.2)
+    return row
 
-  monkeypatch.setattr(writers.ScalarWriter, 'write', write_and_signal)
+  monkeypatch.setattr(member.Member, 'write', write_and_signal)
   before = signal.getsignal(signum)
   with caplog.at_level('INFO', logger='gan_jax'):
     assert train.train(long, tmp_path) == status

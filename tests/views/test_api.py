@@ -90,7 +90,7 @@ def test_a_config_is_not_changed_by_a_call(trained, tmp_path):
 
 def test_other_signals_end_the_program(trained, tmp_path, monkeypatch):
   from gan_jax.views import api
-  monkeypatch.setattr(api.training, 'train', lambda *_, **__: 143)
+  monkeypatch.setattr(api.populations, 'train', lambda *_, **__: 143)
   with pytest.raises(SystemExit) as stop:
     gan_jax.train(trained[1], tmp_path / 'a')
   assert stop.value.code == 143
@@ -120,6 +120,6 @@ def test_mistakes(trained, tmp_path):
 
 def test_a_stop_button_saves_and_interrupts(trained, tmp_path, monkeypatch):
   from gan_jax.views import api
-  monkeypatch.setattr(api.training, 'train', lambda *_, **__: 130)
+  monkeypatch.setattr(api.populations, 'train', lambda *_, **__: 130)
   with pytest.raises(KeyboardInterrupt, match='the same call resumes'):
     gan_jax.train(trained[1], tmp_path / 'a')
