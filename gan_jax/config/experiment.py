@@ -1,5 +1,6 @@
 """Builds an `Experiment` from a config, or reports all config errors."""
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -218,8 +219,11 @@ def describe(experiment: Experiment) -> str:
   seen = experiment.train_steps * batch * config['disc_steps']
   source = experiment.source
   in_data = source.images.nbytes + source.labels.nbytes
-  in_state = sum(x.size * x.dtype.itemsize
-                 for x in jax.tree.leaves(jax.eval_shape(experiment.init)))
+  state = parallel.abstract(jax.eval_shape(experiment.init),
+                            parallel.own_mesh(),
+                            sharded=config['shard'] == 'state')
+  in_state = sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
+                 for x in jax.tree.leaves(state))
   where = ('on each device' if experiment.resident
            else 'streamed from the host')
   return '\n'.join([

@@ -81,7 +81,9 @@ def load(config: Any) -> Population:
   if problems:
     raise ConfigError(problems)
   numbers = {path: np.array(values, np.float32)
-             for path, values in lists.items() if path != 'seed'}
+             for path, values in lists.items()
+             # A switch that is off for all stays off.
+             if path != 'seed' and (path not in SWITCHES or any(values))}
   one = members[0]
   game = partial(_game, one.config, one.info, one.train_steps)
   found = Population(tuple(members), numbers, game, partial(_step, one, game),
@@ -154,14 +156,15 @@ def _default(config, path):
   """The default of a key or of a component's argument, None if unknown."""
   key, _, argument = path.partition('.')
   key = key.split('[')[0]
-  if key not in CHOICES:
-    return getattr(KEYS.get(path), 'default', None)
   if argument in ('weight', 'learning_rate') or path.endswith('_value'):
     return 0.0  # Without a default; the last is of a schedule.
+  if key not in CHOICES:
+    return getattr(KEYS.get(path), 'default', None)
   home, spec = CHOICES[key], fields.at(config, path.rpartition('.')[0])
   try:
-    return lookup.defaults(home.module, spec['name'], home.kind,
-                           plain=False).get(argument)
+    default = lookup.defaults(home.module, spec['name'], home.kind,
+                              plain=False).get(argument)
+    return 0.0 if default is None and home.module == 'optax' else default
   except (ValueError, KeyError, TypeError):
     return None  # No such component, which is said elsewhere.
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 
@@ -43,9 +44,9 @@ MEMBERS = TrainState(step=None, gen=0, disc=0, ema=0, aux=0)
 
 
 def stack(states) -> TrainState:
-  """Joins the states of members, all at the same step."""
+  """Joins the states of members, all at the same step, on the host."""
   step, states = states[0].step, [s.replace(step=None) for s in states]
-  return jax.tree.map(lambda *x: jnp.stack(x), *states).replace(step=step)
+  return jax.tree.map(lambda *x: np.stack(x), *states).replace(step=step)
 
 
 def init_state(game, key, image, label) -> TrainState:

@@ -33,8 +33,10 @@ from gan_jax.parallel.placement import (
   abstract,
   copies,
   copy,
+  fetched,
   gathering,
   made_sharded,
+  made_stacked,
   own,
   place,
   replicate,
@@ -55,8 +57,8 @@ from gan_jax.parallel.runner import (
 
 __all__ = ['AXIS', 'MEMBERS', 'Batch', 'Data', 'Runner', 'abstract',
            'batch_all', 'batch_mean', 'copies', 'copy', 'cores', 'device_count',
-           'device_names', 'everywhere', 'gathering', 'free_bytes',
-           'made_sharded', 'make_mesh', 'make_runner', 'mean_over',
-           'member_mesh', 'on_cpu', 'own', 'own_mesh', 'place', 'pmean',
-           'processes', 'put_call', 'replicate', 'scale', 'shapes', 'share',
-           'spread', 'taken', 'use_compilation_cache']
+           'device_names', 'everywhere', 'fetched', 'gathering', 'made_stacked',
+           'free_bytes', 'made_sharded', 'make_mesh', 'make_runner',
+           'mean_over', 'member_mesh', 'on_cpu', 'own', 'own_mesh', 'place',
+           'pmean', 'processes', 'put_call', 'replicate', 'scale', 'shapes',
+           'share', 'spread', 'taken', 'use_compilation_cache']

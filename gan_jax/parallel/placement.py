@@ -56,8 +56,18 @@ def copies(tree) -> int:
 
 
 def place(tree, mesh, axes):
-  """Places the stacked state of a population on its mesh, see `make_runner`."""
-  return jax.device_put(tree, _shardings(tree, mesh, axes))
+  """Places the stacked state of a population on its mesh, see `make_runner`.
+
+  Copied, so that it may be donated.
+  """
+  return jax.jit(lambda tree: jax.tree.map(jnp.copy, tree),
+                 out_shardings=_shardings(tree, mesh, axes))(tree)
+
+
+def made_stacked(init: Callable, mesh, axes, *args):
+  """The stacked state that init(*args) returns, made where it is to lie."""
+  where = _shardings(jax.eval_shape(init, *args), mesh, axes)
+  return jax.jit(init, out_shardings=where)(*args)
 
 
 def shapes(tree, mesh, axes):
@@ -88,6 +98,11 @@ def taken(tree, index: int):
   """A member's own part of stacked arrays [M, ...], on all devices."""
   found = _taken(tree, index)
   return jax.device_put(found, NamedSharding(own_mesh(), P()))
+
+
+def fetched(tree, index: int):
+  """A member's own part of stacked arrays [M, ...], on the host."""
+  return jax.tree.map(np.asarray, _taken(tree, index))
 
 
 def abstract(tree, mesh, *, sharded: bool = False):

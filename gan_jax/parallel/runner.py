@@ -134,14 +134,15 @@ class Runner:
 
     Returns:
       Bytes that it needs on each device besides its data: the state, which is
-      updated in place, and what lives during a step.
+      updated in place, and what lives during a step; or twice the state, as
+      when it is resumed.
     """
     run = self.lower(state, data, call, seed, numbers).compile()
     self._prepared[_shapes_of(call)] = run
     found = run.memory_analysis()
     kept = sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
                for x in jax.tree.leaves(state))
-    return kept + found.temp_size_in_bytes
+    return kept + max(kept, found.temp_size_in_bytes)
 
   def _arguments(self, state, data, call, seed, numbers):
     # As an argument, so that seeds share one compilation.

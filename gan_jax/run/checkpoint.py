@@ -127,7 +127,7 @@ class Checkpoints(contextlib.AbstractContextManager):
     if step == newest:
       return
     self._saving = step, self._thread.submit(
-        self._write, step, _of_one_process(parallel.copy(state)), after)
+        self._write, step, _of_one_process(_copied(state)), after)
 
   def _write(self, step, state, after):
     import orbax.checkpoint as ocp
@@ -308,6 +308,12 @@ class Checkpoints(contextlib.AbstractContextManager):
           f'cannot read {self._path(step)}, though its files are as they were '
           f'saved: {first_line(e)}; move the folder away to resume from '
           'the checkpoint before it') from e
+
+
+def _copied(state):
+  """A copy where the state may be donated; on the host it is its own."""
+  own = all(isinstance(x, np.ndarray) for x in jax.tree.leaves(state))
+  return state if own else parallel.copy(state)
 
 
 @jax.jit

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import errno
 import fcntl
 import glob
 import importlib.metadata
@@ -28,6 +29,7 @@ from gan_jax.config.experiment import DataInfo, plain
 from gan_jax.data import cache
 
 _LOG = logging.getLogger(__name__)
+POPULATION = 'population.json'  # in the folder of a population
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
 # Keys that may change when a run is resumed.
 RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
@@ -49,6 +51,24 @@ _SHAPES = ('image_shape', 'num_classes', 'classes', 'label_columns', 'units',
 _held = set()
 os.register_at_fork(after_in_child=lambda: (
     [os.close(fd) for fd in _held], _held.clear()))
+
+
+@contextlib.contextmanager
+def writing(folder):
+  """Says what to do where a run cannot write, as on a full disk.
+
+  Raises:
+    WorkdirError: instead of the OSError.
+  """
+  try:
+    yield
+  except OSError as e:
+    if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+      raise
+    raise WorkdirError(
+        f'cannot write to {e.filename or folder}: {e.strerror}'
+        f'{free_space(folder, e)}: free some space, then rerun the command to '
+        'resume from the newest checkpoint') from e
 
 
 @contextlib.contextmanager
@@ -207,6 +227,9 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
   Raises:
     WorkdirError: with the fields that differ.
   """
+  if os.path.exists(os.path.join(folder, POPULATION)):
+    raise WorkdirError(f'{folder} holds a population, and this is one run: '
+                       'give the population again, or another --workdir')
   changed = [line for line in _differences(folder, 'config.json',
                                            experiment.config)
              if not _may_change(line.split(':')[0], experiment.config)]

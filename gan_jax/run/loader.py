@@ -73,11 +73,16 @@ def plan(experiment: Experiment, step: int, length: int,
   """Yields (first step, number of steps) of each call, from `step` to `end`.
 
   `end`: 0 for the end of the run. A call has `length` steps, or fewer if a row,
-  a picture, a score, a checkpoint or the end is due before.
+  a picture, a score, a checkpoint or the end is due before. Each length of a
+  call compiles: where the intervals share no divisor, shorter calls have powers
+  of two.
   """
   every, end = _intervals(experiment), end or experiment.train_steps
+  many = 8 * math.gcd(*every) < length
   while step < end:
     count = min(length, end - step, *(n - step % n for n in every))
+    if many and count < length:
+      count = 1 << count.bit_length() - 1
     yield step, count
     step += count
 
@@ -123,6 +128,10 @@ class Calls:
       source = members[0].source
       images = np.ascontiguousarray(source.images[:])
       self.data = parallel.replicate(parallel.Data(images, source.labels), mesh)
+
+  def close(self) -> None:
+    """Gives up the data; the iterator would keep them a while."""
+    self.data = self._calls = None
 
   def __bool__(self):
     """Whether there is a next one."""

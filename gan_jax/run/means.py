@@ -11,14 +11,14 @@ class Means:
   """Sums of scalars, step by step in float64.
 
   So a mean depends neither on the number of steps in a call, which may be
-  chosen by measurement, nor on where a run was stopped: the sums of a
-  checkpoint between two rows are kept in a file. Of an older checkpoint than
-  the newest they are lost, and the first row counts fewer steps.
+  chosen by measurement, nor on where a run was stopped: the sums of
+  checkpoints between two rows are kept in a file, those of the last ones, as
+  a run may go on from a checkpoint before the newest.
   """
 
-  def __init__(self, path: str):
-    """Takes the path of the file."""
-    self._path = path
+  def __init__(self, path: str, keep: int = 1):
+    """Takes the path of the file, and how many checkpoints are kept."""
+    self._path, self._keep = path, keep + 1  # one that is not published yet
     self._sums, self._count = {}, 0
 
   def add(self, scalars, steps: int) -> None:
@@ -38,16 +38,18 @@ class Means:
   def save(self, step: int) -> None:
     """Writes the sums of a checkpoint that lies between two rows."""
     if self._count:
+      kept = self._read() | {str(step): [self._count, self._sums]}
+      last = sorted(kept, key=int)[-self._keep:]
       try_write_file(self._path, json.dumps(
-          {'step': step, 'count': self._count, 'sums': self._sums}).encode())
+          {step: kept[step] for step in last}).encode())
 
   def load(self, step: int) -> None:
     """Goes on with the sums of a step, or with none."""
-    self._sums, self._count = {}, 0
+    self._count, self._sums = self._read().get(str(step), (0, {}))
+
+  def _read(self):
     try:
       with open(self._path) as file:
-        found = json.load(file)
-      if step and found['step'] == step:
-        self._sums, self._count = found['sums'], found['count']
-    except (OSError, ValueError, KeyError, TypeError):
-      pass  # None was written, or not by this version.
+        return dict(json.load(file))
+    except (OSError, ValueError, TypeError):
+      return {}  # None was written.

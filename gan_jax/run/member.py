@@ -72,7 +72,8 @@ class Member(contextlib.AbstractContextManager):
     files.write_launch(folder, experiment, start, init_from=origin,
                        changed=changed, argv=argv)
     drawn_labels.write(folder, experiment)
-    self.means = Means(os.path.join(folder, 'means.json'))
+    self.means = Means(os.path.join(folder, 'means.json'),
+                       experiment.config['keep_checkpoints'])
     self.means.load(start)
     self.results = Results(experiment, folder, start, sampler, heading)
     self.evaluator = self.results.evaluator
@@ -101,9 +102,11 @@ class Member(contextlib.AbstractContextManager):
         sharded=sharded), step, verified=True)
 
   def freeze_again(self) -> None:
-    """Freezes it if it was when the run ended, by its file nonfinite.json."""
+    """Freezes it if it was when the run ended, by its rows and files."""
     found = files.read_json(self.folder, NONFINITE)
-    if found and found['step'] >= self.checkpoints.latest():
+    if self.guard.verdict:
+      self.freeze(self.guard.verdict)
+    elif found and found['step'] >= self.checkpoints.latest():
       self.freeze(
           f'step {found["step"]} was not finite; remove '
           f'{os.path.join(self.folder, NONFINITE)} to try again')

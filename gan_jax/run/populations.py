@@ -8,6 +8,7 @@ not all fit into memory, they train in rounds.
 import contextlib
 import json
 import logging
+import math
 import os
 
 from gan_jax import parallel
@@ -21,7 +22,6 @@ from gan_jax.run.processes import ALONE, ProcessGroup
 from gan_jax.run.signals import StopRequest
 
 _LOG = logging.getLogger(__name__)
-NAME = 'population.json'
 _SHARE = 0.9  # of the free memory that a round may take
 
 
@@ -49,14 +49,18 @@ def train(population: Population, folder: str, *,
         f'a population trains in one process, and there are {group.count}: '
         'start one population in each, with its own seeds and --workdir')
   folders = folders_of(population, folder)
+  if os.path.exists(os.path.join(folder, 'config.json')):
+    raise WorkdirError(f'{folder} holds a lone run, and this is a population: '
+                       'give another --workdir')
   with contextlib.ExitStack() as stack:
+    stack.enter_context(files.writing(folder))
     for each in (folder, *folders):
       stack.enter_context(files.hold(each))
     changed = [files.check_same_run(
         each, member, allow_changed_data=allow_changed_data,
         allow_changed=allow_changed)
         for each, member in zip(folders, population.members, strict=True)]
-    write_file(os.path.join(folder, NAME), (json.dumps(
+    write_file(os.path.join(folder, files.POPULATION), (json.dumps(
         _own_values(population), indent=1) + '\n').encode())
     stop, members = stack.enter_context(StopRequest()), []
     for each, experiment, lines in zip(folders, population.members, changed,
@@ -100,15 +104,24 @@ def _play(population, members, stop):
       return
     chosen = [i for i, step in steps.items() if step == behind[0]]
     loop, count = _loop(population, members, chosen), len(chosen)
-    needed, free = loop.prepare() / count, parallel.free_bytes() * _SHARE
-    rounds = -(-count // max(1, int(free * loop.mesh.shape[parallel.MEMBERS]
-                                    / needed)))
+    free = parallel.free_bytes() * _SHARE
+    each = loop.prepare() * loop.mesh.shape[parallel.MEMBERS] / count
+    size = round_size(count, int(free / each), parallel.device_count())
     _LOG.info('%d members, %.1f MiB each, %.0f MiB free on a device: %s', count,
-              needed / 2**20, free / 2**20,
-              'all at once' if rounds == 1 else f'in {rounds} rounds')
-    if rounds > 1:
-      loop = _loop(population, members, chosen[:-(-count // rounds)])
+              each / 2**20, free / 2**20, 'all at once' if size == count
+              else f'in {-(-count // size)} rounds')
+    if size < count:
+      loop = _loop(population, members, chosen[:size])
     loop.run(stop, behind[1])
+
+
+def round_size(count: int, fitting: int, devices: int) -> int:
+  """How many of `count` members train at once, `fitting` on one device.
+
+  One at least, whatever fits.
+  """
+  return next(size for size in range(count, 0, -1) if size == 1
+              or size <= fitting * math.gcd(size, devices))
 
 
 def _loop(population, members, chosen):

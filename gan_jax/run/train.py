@@ -5,7 +5,6 @@ leads and alone writes the run folder; the others follow its orders.
 """
 
 import contextlib
-import errno
 import logging
 import signal
 from functools import partial
@@ -15,12 +14,11 @@ import jax
 import numpy as np
 
 from gan_jax import parallel
-from gan_jax.base.errors import NonFiniteError, StoppedError, WorkdirError
-from gan_jax.base.files import free_space
+from gan_jax.base.errors import NonFiniteError, StoppedError
 from gan_jax.config.experiment import Experiment
 from gan_jax.config.population import Population
 from gan_jax.evaluators.score import short_hash
-from gan_jax.game.state import MEMBERS, TrainState, stack
+from gan_jax.game.state import MEMBERS, stack
 from gan_jax.run import files
 from gan_jax.run.checkpoint import NonFiniteStateError
 from gan_jax.run.clock import Clock
@@ -60,19 +58,11 @@ def train(experiment: Experiment, folder: str, *,
   if group.index:
     return _follow(experiment, group)
   group.wait_for_all(_fingerprint(experiment))
-  try:
-    with files.hold(folder):
-      changed = files.check_same_run(
-          folder, experiment, allow_changed_data=allow_changed_data,
-          allow_changed=allow_changed)
-      return _lead(experiment, folder, group, strict, changed, argv)
-  except OSError as e:
-    if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-      raise
-    raise WorkdirError(
-        f'cannot write to {e.filename or folder}: {e.strerror}'
-        f'{free_space(folder, e)}: free some space, then rerun the command to '
-        'resume from the newest checkpoint') from e
+  with files.writing(folder), files.hold(folder):
+    changed = files.check_same_run(
+        folder, experiment, allow_changed_data=allow_changed_data,
+        allow_changed=allow_changed)
+    return _lead(experiment, folder, group, strict, changed, argv)
 
 
 def _fingerprint(experiment):
@@ -179,7 +169,9 @@ class Loop:
     state = parallel.shapes(jax.eval_shape(self.population.init, *own),
                             self.mesh, MEMBERS)
     _, call = calls.next(self.pace.length)
-    return self.runner.prepare(state, calls.data, call, *own)
+    needed = self.runner.prepare(state, calls.data, call, *own)
+    calls.close()
+    return needed
 
   def _own(self):
     """(seed, numbers) of the members, as the runner takes them."""
@@ -227,7 +219,8 @@ class Loop:
       self._write(*last)
     for index, member in enumerate(self.members):
       if not member.frozen and step > member.saved:
-        member.save(step, self._part(state, index))
+        with self._freezing(member):
+          member.save(step, self._saved(state, index))
       member.results.drain()
       if member.guard.verdict and self.population is None:
         raise StoppedError(member.guard.verdict)
@@ -240,20 +233,28 @@ class Loop:
       # Orbax's arrays alias its buffers; donation needs copies.
       return parallel.copy(state if self.sharded else parallel.share(
           state, self.mesh))
-    if step or self.experiment.config['init_from']:
-      state = stack([m.first_state(step) for m in self.members])
-    else:
-      state = self.population.init(*self._own())
-    return parallel.copy(parallel.place(state, self.mesh, MEMBERS))
+    if not step and not self.experiment.config['init_from']:
+      return parallel.made_stacked(self.population.init, self.mesh, MEMBERS,
+                                   *self._own())
+    # On the host, where all of them fit.
+    state = stack([jax.tree.map(np.asarray, m.first_state(step))
+                   for m in self.members])
+    return parallel.place(state, self.mesh, MEMBERS)
 
-  def _part(self, state, index):
-    """The state, or the average, of a member, as if it ran alone."""
+  def _part(self, average, index):
+    """The average of a member, as if it ran alone."""
+    return (parallel.own(average) if self.population is None
+            else parallel.taken(average, index))
+
+  def _saved(self, state, index):
+    """The state of a member, as if it ran alone; of a population on the host.
+
+    Copies of all members would not fit on a device that their states fill.
+    """
     if self.population is None:
       return parallel.own(state)
-    if not isinstance(state, TrainState):
-      return parallel.taken(state, index)
-    own = parallel.taken(state.replace(step=None), index)
-    return own.replace(step=parallel.replicate(state.step, parallel.own_mesh()))
+    own = parallel.fetched(state.replace(step=None), index)
+    return own.replace(step=np.asarray(state.step))
 
   def _grids(self, average):
     return [None if m.frozen else m.evaluator.start_grid(
@@ -285,7 +286,7 @@ class Loop:
       if member.frozen:
         continue
       own = (lambda x: x) if self.population is None else itemgetter(index)
-      try:
+      with self._freezing(member):
         row = member.write(
             start, step, {k: own(v) for k, v in scalars.items()},
             None if measured is None else {
@@ -295,25 +296,31 @@ class Loop:
             if 'eval' in due else None)
         # Last: a resumed run does not repeat outputs before its checkpoint.
         if 'checkpoint' in due:
-          member.save(step, self._part(state, index))
-      except (NonFiniteError, NonFiniteStateError) as e:
-        if self.population is None:
-          raise
-        member.freeze(str(e))
-      else:
+          member.save(step, self._saved(state, index))
         rows.append(row)
-        if member.guard.verdict and self.population is not None:
-          member.freeze(member.guard.verdict)
+      if (member.guard.verdict and self.population is not None
+          and not member.frozen):
+        member.freeze(member.guard.verdict)
     if rows and rows[0]:
       self.bar.update(step, {
           k: np.mean([row[k] for row in rows]) for k in rows[0]
           if all(row.get(k) is not None for row in rows)})
 
+  @contextlib.contextmanager
+  def _freezing(self, member):
+    """Freezes a member of a population that becomes non-finite."""
+    try:
+      yield
+    except (NonFiniteError, NonFiniteStateError) as e:
+      if self.population is None:
+        raise
+      member.freeze(str(e))
+
   def _score(self, member, step, state, index):
-    own = self._part(state, index)
-    draw = partial(self._draw, member.evaluator,
-                   state.ema if self.population is None else own.ema)
-    scores = member.results.score(step, own, draw)
+    average = (state.ema if self.population is None
+               else self._part(state.ema, index))
+    scores = member.results.score(step, self._saved(state, index), partial(
+        self._draw, member.evaluator, average))
     self._check_draw()
     return scores
 

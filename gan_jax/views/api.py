@@ -93,7 +93,8 @@ def train(config: str | os.PathLike | Mapping, workdir: str = '',
   if len(found.members) == 1:
     return load(workdir)
   return [load(folder) for folder in populations.folders_of(found, workdir)
-          if os.path.exists(os.path.join(folder, 'checkpoints'))]
+          if any(name.isdigit() for name in os.listdir(
+              os.path.join(folder, 'checkpoints')))]
 
 
 def score(images: str, reference: str = '', **asked: Any) -> pd.DataFrame:

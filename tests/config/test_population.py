@@ -68,6 +68,19 @@ def test_members_may_start_a_schedule_from_other_values(config):
           for m in found.members] == [0.1, 0.2]
 
 
+def test_a_switch_that_is_off_for_all_stays_off(config):
+  found = load(with_lists(config, disc_weight_clip=(0.0, 0.0),
+                          ema_decay=(0.9, 0.99)))
+  assert set(found.numbers) == {'ema_decay'} and len(found.members) == 2
+
+
+def test_an_argument_whose_default_is_none_may_differ(config):
+  found = load(with_lists(config, gen_optimizer=dict(
+      name='sgd', learning_rate=0.1, momentum=(0.5, 0.9))))
+  assert [m.config['gen_optimizer']['momentum'] for m in found.members] == [
+      0.5, 0.9]
+
+
 def test_a_lone_run_is_a_population_of_one(config):
   assert len(load(config).members) == 1
 

@@ -41,6 +41,15 @@ def _every(log, sample, score, checkpoint, **others):
       checkpoint_every=checkpoint, **others)
 
 
+def test_intervals_without_a_divisor_make_few_lengths_of_calls():
+  calls = planned(per_call=50, log=50, sample=0, score=0, checkpoint=469,
+                  end=5000)
+  assert [step for step, _ in calls][:5] == [0, 50, 100, 150, 200]
+  assert {count for _, count in calls} <= {50, 32, 16, 8, 4, 2, 1}
+  ends = {step + count for step, count in calls}
+  assert ends >= {*range(50, 5000, 50), *range(469, 5000, 469), 5000}
+
+
 def test_a_call_ends_where_something_is_due():
   # The end falls into the last call.
   assert planned() == [(at, 20) for at in range(0, 240, 20)] + [(240, 10)]

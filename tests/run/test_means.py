@@ -25,10 +25,16 @@ def test_a_resumed_run_goes_on_with_the_sums(tmp_path):
   assert not path.exists()  # A checkpoint with a row needs none.
   before.add({'loss': np.float32([1.5, 2.5])}, 2)
   before.save(4)
-  for step, want in ((4, 3.0), (3, 5.0), (0, 5.0)):
+  before.add({'loss': np.float32([8.0])}, 1)
+  before.save(6)
+  for step, want in ((4, 3.0), (6, 4.25), (3, 5.0), (0, 5.0)):
     after = Means(path)
     after.load(step)
     after.add({'loss': np.float32([5.0])}, 1)
     assert after.take() == {'loss': want}
+  before.add({'loss': np.float32([8.0])}, 1)
+  before.save(8)  # One is kept, and one more while it is written.
+  after.load(4)
+  assert after.take() == {}
   path.write_text('[]')
   Means(path).load(4)

@@ -4,6 +4,7 @@ import os
 import shutil
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
@@ -11,7 +12,7 @@ import tiny
 from gan_jax import parallel
 from gan_jax.base.errors import NonFiniteError, WorkdirError
 from gan_jax.config import population
-from gan_jax.run import populations, train
+from gan_jax.run import health, populations, train
 from gan_jax.run.processes import ProcessGroup
 
 # Rounding: the members' products are those of one run in another order.
@@ -114,6 +115,55 @@ def test_it_is_of_one_process(images, tmp_path):
   with pytest.raises(WorkdirError, match='one process, and there are 2'):
     populations.train(load(images, population=2), str(tmp_path),
                       group=ProcessGroup(0, 2))
+
+
+@pytest.mark.parametrize('count, fitting, devices, want', [
+    (8, 8, 1, 8), (8, 3, 1, 3), (8, 0, 1, 1),
+    (8, 2, 4, 8), (8, 1, 4, 4),  # Four devices have two, or one, each.
+    (3, 1, 4, 2),  # Three would share all four devices, each holding three.
+])
+def test_as_many_train_at_once_as_fit(count, fitting, devices, want):
+  assert populations.round_size(count, fitting, devices) == want
+
+
+def test_a_population_that_the_watchdog_stopped_stays_so(images, tmp_path,
+                                                         monkeypatch):
+  found = load(images, population=2,
+               watchdog=dict(policy='stop', max_rollbacks=0))
+  # As soon as there is a row, also one of the run before.
+  monkeypatch.setattr(health.Guard, 'verdict', property(
+      lambda self: 'enough' if self._rows else '', lambda self, value: None))
+  for _ in range(2):
+    with pytest.raises(NonFiniteError, match='enough'):
+      populations.train(found, str(tmp_path))
+
+
+def test_a_bad_state_at_the_last_save_is_one_members(images, tmp_path):
+  found = load(images, population=2, checkpoint_every=0)
+  good = found.step
+
+  def step(state, batch, key, **kwargs):
+    state, scalars = good(state, batch, key, **kwargs)
+    bad = jnp.where(key_of(key) == key_of(jax.random.key(0)), jnp.inf, 1.0)
+    return state.replace(ema=jax.tree.map(lambda x: x * bad, state.ema)), (
+        scalars)
+
+  def key_of(key):
+    return jax.random.key_data(key)[-1]
+
+  assert populations.train(found._replace(step=step), str(tmp_path)) == 0
+  assert [tiny.finished(f'{tmp_path}/member_{i}') for i in range(2)] == [
+      [], [4]]
+
+
+def test_a_run_and_a_population_do_not_share_a_folder(images, tmp_path):
+  many, one = load(images, population=2), load(images)
+  populations.train(many, str(tmp_path / 'many'))
+  with pytest.raises(WorkdirError, match='holds a population'):
+    populations.train(one, str(tmp_path / 'many'))
+  populations.train(one, str(tmp_path / 'one'))
+  with pytest.raises(WorkdirError, match='holds a lone run'):
+    populations.train(many, str(tmp_path / 'one'))
 
 
 def test_its_folder_is_no_run_and_names_its_members(images, tmp_path, cli):
