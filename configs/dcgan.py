@@ -18,11 +18,11 @@ weights; `paper` has a batch of 64 (paper: 128).
 
 Measured on two idle cores of an AMD EPYC, seed 0: 2 min 50 s from command to
 exit, 63 s to 4,500 steps, when digits can be read; FD of the classifier with
-5,000 samples 0.39. On one core, shared with other programs, seeds 0, 1, 2: 3.2 to
-3.5 minutes of CPU time, FD 0.44, 0.42, 0.44 (floor 0.21), 1.4 after 3,000 steps;
-fd_random_2k 0.035, 0.028, 0.032 (floor 0.028); 1,340 images/s, `paper` 246 in
-turn. `paper`, on two cores of a Xeon: 12 minutes at 356 images/s, FD 1.49 with
-10,000 samples.
+5,000 samples 0.39. On one core, shared with other programs, seeds 0, 1, 2: 3.2
+to 3.5 minutes of CPU time, FD 0.44, 0.42, 0.44 (floor 0.21), 1.4 after 3,000
+steps; fd_random_2k 0.035, 0.028, 0.032 (floor 0.028); 1,340 images/s, `paper`
+246 in turn. `paper`, on two cores of a Xeon: 12 minutes at 356 images/s, FD
+1.49 with 10,000 samples.
 """
 
 from gan_jax.config import recipe
