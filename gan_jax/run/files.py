@@ -232,7 +232,7 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
                        'give the population again, or another --workdir')
   changed = [line for line in _differences(folder, 'config.json',
                                            experiment.config)
-             if not _may_change(line.split(':')[0], experiment.config)]
+             if not may_change(line.split(':')[0], experiment.config)]
   allowed = [line for line in changed if any(
       re.match(rf'{re.escape(path)}[.:[]', line) for path in allow_changed)]
   data = _changed_data(folder, experiment.info)
@@ -377,8 +377,8 @@ def _changed_data(folder, info):
   return lines
 
 
-def _may_change(path, config):
-  """Whether a field may change on resume.
+def may_change(path: str, config) -> bool:
+  """Whether a field of a config may change on resume.
 
   Not the length, if a schedule is a share of it; nor steps_per_call if the
   length is a string, which is rounded to whole calls.

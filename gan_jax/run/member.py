@@ -64,7 +64,9 @@ class Member(contextlib.AbstractContextManager):
                          f'--workdir={folder}')
     if start == experiment.train_steps:
       _LOG.info('%s is finished, at step %d: to train longer, raise '
-                'train_steps, with --workdir=%s', folder, start, folder)
+                'train_steps, with --workdir=%s%s', folder, start, folder,
+                '' if files.may_change('train_steps', experiment.config)
+                else ' --allow_changed=train_steps')
     if not start and experiment.config['init_from']:
       init, origin = init_from.start_from(experiment, strict=strict)
       experiment = experiment._replace(init=init)
