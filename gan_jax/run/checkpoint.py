@@ -126,6 +126,11 @@ class Checkpoints(contextlib.AbstractContextManager):
                             f'there is step {newest} already')
     if step == newest:
       return
+    with self._writing():
+      # Orbax refuses them while a thread of its own still makes the folder.
+      if empty := [name_of(path) for path, leaf in
+                   jax.tree_util.tree_leaves_with_path(state) if not leaf.size]:
+        raise ValueError(f'{empty[0]} is of size 0, which cannot be saved')
     self._saving = step, self._thread.submit(
         self._write, step, _of_one_process(_copied(state)), after)
 
@@ -133,15 +138,9 @@ class Checkpoints(contextlib.AbstractContextManager):
     import orbax.checkpoint as ocp
     after()
     with _SAVING, self._writing():
-      try:
-        self._orbax.save(os.path.join(self._alias, f'.saving-{step}'),
-                         args=ocp.args.StandardSave(state))
-        self._orbax.wait_until_finished()
-      except BaseException:
-        # Its threads must have ended before their files are removed.
-        with contextlib.suppress(Exception):
-          self.__dict__.pop('_orbax').close()
-        raise
+      self._orbax.save(os.path.join(self._alias, f'.saving-{step}'),
+                       args=ocp.args.StandardSave(state))
+      self._orbax.wait_until_finished()
       self.publish(step)
 
   def wait(self) -> None:
