@@ -63,11 +63,12 @@ def load(config: Any) -> Population:
   if problems:
     raise ConfigError(problems)
   configs = _configs(config, lists)
-  if len(configs) > 1 and config['watchdog'].get('policy') == 'rollback':
+  # Keys may be missing or wrong, which the load of a member says.
+  if len(configs) > 1 and fields.at(config, 'watchdog.policy') == 'rollback':
     raise ConfigError([Problem(
         'watchdog.policy', 'rollback', 'members go through their steps '
         'together, so none can go back; use warn or stop')])
-  if len(configs) > 1 and config['shard'] == 'state':
+  if len(configs) > 1 and config.get('shard') == 'state':
     raise ConfigError([Problem(
         'shard', 'state', 'members are spread over the devices whole; use '
         'none')])
@@ -190,7 +191,8 @@ def _configs(config, lists) -> list[dict]:
   alone = {k: v for k, v in config.items() if k != 'population'}
   for i in range(max([seeds, *map(len, lists.values())])):
     own = {path: values[i] for path, values in lists.items()}
-    if 'seed' not in lists and seeds > 1:
+    if ('seed' not in lists and seeds > 1
+        and KEYS['seed'].values[0](config.get('seed'))):
       own['seed'] = (config['seed'] + i) % 2**32
     each = alone
     for path, value in own.items():

@@ -104,6 +104,22 @@ def test_what_is_no_population_is_named(config, lists, words):
   assert words in str(error.value)
 
 
+@pytest.mark.parametrize('key, value', [
+    ('seed', 'x'), ('seed', -1), ('watchdog', 'stop'), ('shard', None)])
+def test_other_mistakes_are_named_as_those_of_a_lone_run(config, key, value):
+  wrong = {**config, key: value}
+  with pytest.raises(ConfigError) as alone:
+    load(wrong)
+  with pytest.raises(ConfigError) as many:
+    load({**wrong, 'population': 3})
+  assert str(many.value) == str(alone.value) and key in str(many.value)
+
+
+def test_a_missing_key_is_named(config):
+  with pytest.raises(ConfigError, match='shard.*missing'):
+    load({k: v for k, v in config.items() if k != 'shard'} | {'population': 2})
+
+
 def test_a_component_that_takes_no_array_is_named(config):
   with pytest.raises(ConfigError) as error:
     load({**config, 'augment': (dict(name='ada', target=(0.5, 0.6)),)})
