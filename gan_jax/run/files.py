@@ -1,9 +1,6 @@
-"""Run folder: lock, config, launch record."""
+"""Run folder: config, launch record."""
 
 import contextlib
-import datetime
-import errno
-import fcntl
 import glob
 import importlib.metadata
 import importlib.util
@@ -18,15 +15,15 @@ import socket
 import subprocess
 import sys
 import sysconfig
-import time
 
 import gan_jax
 from gan_jax import parallel
 from gan_jax.base.errors import WorkdirError
-from gan_jax.base.files import free_space, read_rows, write_file
+from gan_jax.base.files import read_rows, write_file
 from gan_jax.config import command_line, durations, fields, keys
 from gan_jax.config.experiment import DataInfo, plain
 from gan_jax.data import cache
+from gan_jax.run.lock import now
 
 _LOG = logging.getLogger(__name__)
 POPULATION = 'population.json'  # in the folder of a population
@@ -46,128 +43,6 @@ _ELSEWHERE = tuple(f'data.{key}' for key in (
 _SHAPES = ('image_shape', 'num_classes', 'classes', 'label_columns', 'units',
            'columns')
 
-# A forked worker inherits the open lock; outliving a killed run it would hold
-# the workdir for nobody. Closing its copy does not release the run's lock.
-_held = set()
-os.register_at_fork(after_in_child=lambda: (
-    [os.close(fd) for fd in _held], _held.clear()))
-
-
-@contextlib.contextmanager
-def writing(folder):
-  """Says what to do where a run cannot write, as on a full disk.
-
-  Raises:
-    WorkdirError: instead of the OSError.
-  """
-  try:
-    yield
-  except OSError as e:
-    if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-      raise
-    raise WorkdirError(
-        f'cannot write to {e.filename or folder}: {e.strerror}'
-        f'{free_space(folder, e)}: free some space, then rerun the command to '
-        'resume from the newest checkpoint') from e
-
-
-@contextlib.contextmanager
-def hold(workdir):
-  """Creates and locks the run folder until the exit.
-
-  The lock is an exclusive flock on workdir/lock, freed by the kernel when the
-  process ends; the file holds pid, host and start time as JSON.
-
-  Raises:
-    WorkdirError: the folder cannot be created or written, or is locked.
-  """
-  workdir = pathlib.Path(workdir).absolute()
-  with contextlib.ExitStack() as stack:
-    try:
-      workdir.mkdir(parents=True, exist_ok=True)
-      # Permission bits do not show root, or a read-only or full file system.
-      probe = workdir / f'.probe.{os.getpid()}'
-      write_file(probe, b'\0' * 4096)
-      probe.unlink()
-      fd = os.open(workdir / 'lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
-                   0o666)
-      _held.add(fd)
-      stack.callback(lambda: (_held.discard(fd), os.close(fd)))
-      _lock(fd, workdir)
-    except OSError as error:
-      raise WorkdirError(_unwritable(workdir, error)) from error
-    try:
-      yield workdir
-    finally:
-      # Emptied, not removed: a process that has just opened it would lock a
-      # file that the next one does not see.
-      with contextlib.suppress(OSError):
-        os.ftruncate(fd, 0)
-
-
-def is_held(workdir) -> bool:
-  """Whether a run holds the lock of the folder now."""
-  try:
-    with open(os.path.join(workdir, 'lock')) as file:
-      fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-  except BlockingIOError:
-    return True
-  except OSError:
-    pass
-  return False
-
-
-def _lock(fd, workdir):
-  # `is_held` and sweep.sh take a shared lock briefly, so retry for a second.
-  limit, locked = time.monotonic() + 1, False
-  while not locked:
-    try:
-      fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-      locked = True
-    except BlockingIOError:
-      if time.monotonic() > limit:
-        raise WorkdirError(
-            f'workdir {workdir} is locked by another run: {_holder(fd)}; '
-            'end that run or give another --workdir') from None
-      time.sleep(0.05)
-    except OSError as error:
-      raise WorkdirError(
-          f'workdir {workdir}: its file system cannot lock a file '
-          f'({error.strerror}); without a lock two runs could overwrite each '
-          'other; use a file system with flock, e.g. a local disk') from error
-  if os.fstat(fd).st_size:
-    _LOG.warning('took over workdir %s from a run that was killed: %s',
-                 workdir, _holder(fd))
-  me = {'pid': os.getpid(), 'host': socket.gethostname(), 'started': _now()}
-  os.ftruncate(fd, 0)
-  os.pwrite(fd, json.dumps(me).encode() + b'\n', 0)
-  os.fsync(fd)
-
-
-def _holder(fd):
-  try:
-    holder = json.loads(os.pread(fd, 4096, 0))
-    return (f'pid {holder["pid"]} on host {holder["host"]}, started '
-            f'{holder["started"]}')
-  except (OSError, ValueError, TypeError, KeyError):
-    return 'pid, host and start time are not (yet) written'
-
-
-def _unwritable(workdir, error):
-  way = next((p for p in (workdir, *workdir.parents)
-              if os.path.lexists(p) and not p.is_dir()), None)
-  if way:
-    return (f'workdir {workdir}: {way} is in the way and is no folder; the '
-            'workdir must be a folder; move it or give another --workdir')
-  return (f'workdir {workdir}: cannot write {error.filename or workdir}: '
-          f'{error.strerror}{free_space(workdir, error)}; a run must be able '
-          'to write there; make it writable or give another --workdir')
-
-
-def _now():
-  return datetime.datetime.now().astimezone().isoformat(timespec='seconds')
-
-
 def provenance() -> dict:
   """Versions, host, command and git state; never raises.
 
@@ -181,7 +56,7 @@ def provenance() -> dict:
   for name in _PACKAGES:
     with contextlib.suppress(Exception):  # not installed, damaged metadata
       versions[name] = importlib.metadata.version(name)
-  return {'started': _now(), 'host': socket.gethostname(),
+  return {'started': now(), 'host': socket.gethostname(),
           'argv': list(sys.argv), 'python': platform.python_version(),
           'platform': platform.platform(), 'versions': versions,
           'git': _git_state(pathlib.Path(gan_jax.__file__).parent)}

@@ -15,7 +15,7 @@ from gan_jax import parallel
 from gan_jax.base.errors import NonFiniteError, WorkdirError
 from gan_jax.base.files import write_file
 from gan_jax.config.population import Population
-from gan_jax.run import files
+from gan_jax.run import files, lock
 from gan_jax.run import train as lone
 from gan_jax.run.member import Member
 from gan_jax.run.processes import ALONE, ProcessGroup
@@ -53,9 +53,9 @@ def train(population: Population, folder: str, *,
     raise WorkdirError(f'{folder} holds a lone run, and this is a population: '
                        'give another --workdir')
   with contextlib.ExitStack() as stack:
-    stack.enter_context(files.writing(folder))
+    stack.enter_context(lock.writing(folder))
     for each in (folder, *folders):
-      stack.enter_context(files.hold(each))
+      stack.enter_context(lock.hold(each))
     changed = [files.check_same_run(
         each, member, allow_changed_data=allow_changed_data,
         allow_changed=allow_changed)

@@ -19,7 +19,7 @@ from gan_jax.config.experiment import Experiment
 from gan_jax.config.population import Population
 from gan_jax.evaluators.score import short_hash
 from gan_jax.game.state import MEMBERS, stack
-from gan_jax.run import files
+from gan_jax.run import files, lock
 from gan_jax.run.checkpoint import NonFiniteStateError
 from gan_jax.run.clock import Clock
 from gan_jax.run.evaluator import Evaluator, SamplesError
@@ -58,7 +58,7 @@ def train(experiment: Experiment, folder: str, *,
   if group.index:
     return _follow(experiment, group)
   group.wait_for_all(_fingerprint(experiment))
-  with files.writing(folder), files.hold(folder):
+  with lock.writing(folder), lock.hold(folder):
     changed = files.check_same_run(
         folder, experiment, allow_changed_data=allow_changed_data,
         allow_changed=allow_changed)

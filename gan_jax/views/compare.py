@@ -11,7 +11,7 @@ from gan_jax.base.files import read_rows, write_file
 from gan_jax.config import fields
 from gan_jax.evaluators.score import short_hash
 from gan_jax.metrics import low_is_better
-from gan_jax.run import files, status
+from gan_jax.run import files, lock, status
 from gan_jax.views.templates import fill
 
 # Keys that do not affect training, and so make no other point. The watchdog is
@@ -120,7 +120,7 @@ def find(patterns) -> list[str]:
 
 def state(folder: str, progress: status.Progress) -> str:
   """Status of a run in words, see `load`."""
-  if files.is_held(folder):
+  if lock.is_held(folder):
     return 'running'
   if progress.finished:  # nonfinite.json may be left from before.
     return 'finished'

@@ -18,7 +18,7 @@ from gan_jax.config import experiment
 from gan_jax.config.keys import CHOICES
 from gan_jax.data import load as data
 from gan_jax.evaluators.score import Score, order
-from gan_jax.run import files
+from gan_jax.run import files, lock
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.evaluator import Evaluator
 from gan_jax.run.results import Best
@@ -76,7 +76,7 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
   tried, failed = {}, None
   try:
     while True:
-      running = follow and files.is_held(folder)
+      running = follow and lock.is_held(folder)
       recorded = _recorded(folder, evaluator)
       for step in saved.steps():
         scores = recorded.get(step, [])

@@ -12,7 +12,7 @@ import numpy as np
 from gan_jax.base.errors import ConfigError, WorkdirError
 from gan_jax.base.files import read_rows
 from gan_jax.config import fields, recipe
-from gan_jax.run import files, health, status
+from gan_jax.run import files, health, lock, status
 
 _NUMBERS = float, int, type(None)
 
@@ -84,7 +84,7 @@ class Record:
   @property
   def running(self) -> bool:
     """Whether a process is writing the folder."""
-    return files.is_held(self.folder)
+    return lock.is_held(self.folder)
 
   def progress(self) -> status.Progress:
     """See `run.status`."""

@@ -16,7 +16,7 @@ from recipes import parsed
 from gan_jax.base.errors import CheckpointError, NonFiniteError, WorkdirError
 from gan_jax.config import experiment
 from gan_jax.evaluators.score import Score
-from gan_jax.run import files, health, train, writers
+from gan_jax.run import files, health, lock, train, writers
 
 pytestmark = tiny.READS_CONFIGS
 
@@ -381,7 +381,7 @@ def test_a_full_disk_at_the_record_of_a_launch(run, tmp_path, monkeypatch):
   def write_file(path, data):
     raise OSError(errno.ENOSPC, 'No space left on device', path)
 
-  with files.hold(tmp_path):
+  with lock.hold(tmp_path):
     pass
   monkeypatch.setattr(files, 'write_file', write_file)
   with pytest.raises(WorkdirError, match=r'.probe.*: No space left on device '

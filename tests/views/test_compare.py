@@ -9,7 +9,7 @@ from finished import fd, write
 
 from gan_jax.base.errors import RequestError, WorkdirError
 from gan_jax.config import command_line
-from gan_jax.run import files
+from gan_jax.run import lock
 from gan_jax.views import compare
 
 
@@ -119,7 +119,7 @@ def test_failures_are_counted_and_named(tmp_path):
   bad = write(tmp_path / 'c', seed=2, step=30, scores=fd(None))
   (tmp_path / 'c' / 'nonfinite.json').write_text('{}')
   held = write(tmp_path / 'd', seed=3, step=30)
-  with files.hold(held):
+  with lock.hold(held):
     text = compare.compare([str(tmp_path / '*')])
   assert '4 runs, 3 of them not finished:' in text
   assert f'* {cut}: stopped at step 30 of 100' in text

@@ -15,7 +15,7 @@ from sweeps import wait_for
 from gan_jax import main
 from gan_jax.base.errors import RequestError
 from gan_jax.config import experiment
-from gan_jax.run import evaluator, files
+from gan_jax.run import evaluator, files, lock
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.views import evaluate
 from gan_jax.views.sample import sample as write_samples
@@ -135,7 +135,7 @@ def test_a_job_is_followed_by_one_reader_which_is_closed(copy, monkeypatch):
   said = []
   follower = threading.Thread(target=lambda: said.append(
       evaluate.checkpoints(copy, **ASKED, num_samples=12, follow=True)))
-  with files.hold(copy):
+  with lock.hold(copy):
     follower.start()
     job = Checkpoints(copy, keep=3)
     job.save(6, state.replace(step=np.asarray(6, state.step.dtype)))

@@ -13,7 +13,7 @@ import pytest
 import tiny
 
 from gan_jax.base.errors import RequestError
-from gan_jax.run import files
+from gan_jax.run import lock
 from gan_jax.views.page import ASSETS, Page
 from gan_jax.views.serve import serving
 
@@ -106,7 +106,7 @@ def test_what_is_new_is_sent_once(folder, get):
   assert get('/report/data.js', If_None_Match=tag)[::2] == (304, b'')
   with open(folder / 'scalars.jsonl', 'a') as file:
     file.write('{"step": 4, "a": 2.0}\n')
-  with files.hold(folder):
+  with lock.hold(folder):
     status, headers, body = get('/report/data.js', If_None_Match=tag)
   data = json.loads(body[7:-2])
   assert status == 200 and headers['ETag'] != tag
