@@ -28,6 +28,7 @@ from gan_jax.base.examples import kind_of
 from gan_jax.base.files import try_write_file
 from gan_jax.data import cache, images, values
 from gan_jax.data.files import printable, reason
+from gan_jax.data.geometry import Geometry
 from gan_jax.data.prepare import Source, dtype_of, make_source
 
 _LISTED = 20  # bad files in one message
@@ -120,7 +121,7 @@ class Form(NamedTuple):
 
 def load(root: str, files: list[File], read: Callable, label: Callable, *,
          listed_at: int, reading: Reading, scale: values.Scale,
-         geometry: images.Geometry, notices: list, form=Form()) -> Source:
+         geometry: Geometry, notices: list, form=Form()) -> Source:
   """Decodes the images, or finds them in the cache, and labels them.
 
   Args:
@@ -191,7 +192,7 @@ class _Plan(NamedTuple):
   ranges: {kind of numbers: (black, white)}.
   said: what is to be said of them.
   """
-  geometry: images.Geometry
+  geometry: Geometry
   channels: int
   shape: tuple
   dtype: str

@@ -1,4 +1,4 @@
-"""Decodes image files, and brings images to one size.
+"""Decodes image files.
 
 Colour profiles are not applied. A flipped bit in a JPEG goes unnoticed: the
 format has no checksum.
@@ -6,11 +6,9 @@ format has no checksum.
 
 import contextlib
 import io
-import math
-import operator
 import struct
 import zlib
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import imagecodecs
 import numpy as np
@@ -18,7 +16,7 @@ from PIL import Image
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import values
-from gan_jax.data.files import check_memory, looks_like, reason
+from gan_jax.data.files import looks_like, reason
 
 DECODER = 1  # after an increase, cached images are decoded again
 MAX_BYTES = 1 << 29
@@ -42,8 +40,6 @@ _TURNS = dict(enumerate(
      Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE,
      Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE,
      Image.Transpose.ROTATE_90), start=2))
-_CHANNELS = (0, 1, 3, 4)
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601
 
 
 class BadImageError(ValueError):
@@ -261,170 +257,3 @@ def _is_deep(image, data) -> bool:
   if image.format == 'PNG':
     return data[24] == 16  # IHDR: bits per channel
   return image.format == 'TIFF' and max(image.tag_v2.get(258, (8,))) > 8
-
-
-class Geometry(NamedTuple):
-  """Transformations of every image, in the order of the fields.
-
-  channels: 1 grey (ITU-R 601), 3 RGB, 4 RGBA, 0 unchanged. Alpha is composited
-    on the background if not wanted.
-  crop: (H, W) of the centre crop, () for none.
-  resize: (H, W), () for none.
-  fit: adapts the aspect ratio to `resize`: 'stretch', 'crop' (the centre), or
-    'pad' with the background.
-  resample: antialiased filter of the resize. Bilinear never leaves the range of
-    its inputs: a black background stays black, where Lanczos rings.
-  pad: (H, W) of a canvas for the centred result (an odd line goes below or
-    right), () for none.
-  background: grey level, or one value for each of R, G, B, in 0..255.
-  """
-
-  channels: int = 0
-  crop: tuple[int, ...] = ()
-  resize: tuple[int, ...] = ()
-  fit: Literal['stretch', 'crop', 'pad'] = 'stretch'
-  resample: Literal['bilinear', 'bicubic', 'lanczos', 'box',
-                    'nearest'] = 'bilinear'
-  pad: tuple[int, ...] = ()
-  background: tuple[int, ...] = (0,)
-
-  def checked(self) -> 'Geometry':
-    """The same with plain tuples; DataError for an invalid field."""
-    if self.channels not in _CHANNELS:
-      raise DataError(f'channels={self.channels!r}: must be one of {_CHANNELS}')
-    colour = integers('background', self.background)
-    if len(colour) not in (1, 3) or not all(0 <= v <= 255 for v in colour):
-      raise DataError(f'background={self.background!r}: must be one value or '
-                      f'three (R, G, B), each in 0..255')
-    sizes = {}
-    for key in ('crop', 'resize', 'pad'):
-      sizes[key] = size = integers(key, getattr(self, key))
-      if size and (len(size) != 2 or min(size) < 1):
-        raise DataError(f'{key}={size}: (height, width) of at least 1 is '
-                        f'needed, or () to leave the images as they are')
-    return self._replace(background=colour, **sizes)
-
-  def size(self, height, width) -> tuple[int, int]:
-    """(H, W) of the result for an image of this height and width."""
-    return self.pad or self.resize or self.crop or (height, width)
-
-  def image(self, image) -> np.ndarray:
-    """Transforms uint8 [h, w, c] to uint8 [H, W, C].
-
-    Or float32, of 0..255.
-
-    Raises:
-      DataError: crop larger or pad smaller than the image, or channels that
-        cannot be converted.
-    """
-    image = self._convert(image)
-    if self.crop:
-      if self.crop[0] > image.shape[0] or self.crop[1] > image.shape[1]:
-        raise DataError(f'crop={self.crop} of images {list(image.shape[:2])}; '
-                        f'crop only cuts: use resize or pad')
-      image = _centre(image, self.crop)
-    if self.resize and self.resize != image.shape[:2]:
-      image = self._resized(image)
-    if self.pad and self.pad != image.shape[:2]:
-      if self.pad[0] < image.shape[0] or self.pad[1] < image.shape[1]:
-        raise DataError(f'pad={self.pad} of images {list(image.shape[:2])}; '
-                        f'pad only enlarges: use resize={self.pad}')
-      image = self._padded(image, self.pad)
-    return image
-
-  def images(self, images, where) -> np.ndarray:
-    """Transforms images of a `Source`; `where` begins an error message."""
-    _, height, width, channels = images.shape
-    if self.channels in (0, channels) and {
-        self.crop, self.resize, self.pad} <= {(), (height, width)}:
-      return images
-    shape = (len(images), *self.size(height, width), self.channels or channels)
-    check_memory(math.prod(shape) * images.dtype.itemsize,
-                 f'{where}: images of {list(shape[1:3])}')
-    out = np.empty(shape, images.dtype)
-    for i, image in enumerate(images):
-      if image.dtype != np.uint8:
-        image = ((image.astype(np.float64) + 1) * 127.5).astype(np.float32)
-      out[i] = values.finished(self.image(image))
-    return out
-
-  def check_unused(self, what: str):
-    """DataError if anything is to be done to `what`, which are no images."""
-    if self != Geometry(background=self.background):
-      raise DataError(f'{what}, for which there is no resize, crop, pad or '
-                      f'channels')
-
-  def _convert(self, image):
-    wanted, has = self.channels, image.shape[2]
-    if wanted in (0, has):
-      return image
-    if has > 4:
-      raise DataError(f'channels={wanted} of images with {has} channels; only '
-                      f'grey, RGB and alpha are converted: use channels=0')
-    colour = image
-    alpha = np.full((*image.shape[:2], 1), 255, image.dtype)
-    if has in (2, 4):
-      colour, alpha = image[..., :-1], image[..., -1:]
-      if wanted != 4:
-        share = alpha.astype(np.float32) / 255.0
-        mixed = share * colour + (1.0 - share) * self._colour(has - 1)
-        colour = (np.rint(mixed).astype(np.uint8) if image.dtype == np.uint8
-                  else mixed)
-    if wanted == 1 and colour.shape[2] == 3:
-      if image.dtype != np.uint8:
-        return colour @ _LUMA[:, None]
-      return np.asarray(Image.fromarray(colour).convert('L'))[..., None]
-    if wanted != 1 and colour.shape[2] == 1:
-      colour = np.repeat(colour, 3, axis=2)
-    return np.concatenate([colour, alpha], 2) if wanted == 4 else colour
-
-  def _colour(self, channels):
-    colour = np.array(self.background, np.float32)
-    if channels < 3 and len(colour) == 3:
-      colour = np.rint(colour @ _LUMA)[None]
-    if len(colour) == 1:
-      colour = np.repeat(colour, channels)
-    # Three values leave alpha opaque.
-    return np.append(colour, 255)[:channels].astype(np.float32)
-
-  def _resized(self, image):
-    if self.fit == 'stretch':
-      return self._sampled(image, self.resize)
-    scales = [new / old for new, old in zip(self.resize, image.shape[:2],
-                                            strict=True)]
-    if self.fit == 'crop':
-      kept = [max(1, round(side / max(scales))) for side in self.resize]
-      return self._sampled(_centre(image, kept), self.resize)
-    size = [min(limit, max(1, round(side * min(scales))))
-            for side, limit in zip(image.shape, self.resize, strict=False)]
-    return self._padded(self._sampled(image, size), self.resize)
-
-  def _sampled(self, image, size):
-    method = Image.Resampling[self.resample.upper()]
-    # Channel by channel: Pillow would take a fourth channel for alpha.
-    found = np.stack([
-        np.asarray(Image.fromarray(np.ascontiguousarray(image[:, :, c])).resize(
-            tuple(size)[::-1], method)) for c in range(image.shape[2])], axis=2)
-    return found.clip(0, 255)  # floats of Lanczos and bicubic leave it
-
-  def _padded(self, image, size):
-    out = np.empty((*size, image.shape[2]), image.dtype)
-    out[:] = self._colour(image.shape[2])
-    top, left = ((s - i) // 2 for s, i in zip(size, image.shape, strict=False))
-    out[top:top + image.shape[0], left:left + image.shape[1]] = image
-    return out
-
-
-def integers(argument, value) -> tuple:
-  """A sequence of integers as a tuple; DataError for anything else."""
-  try:
-    return tuple(operator.index(v) for v in value)
-  except TypeError as error:
-    raise DataError(f'{argument}={value!r}: a tuple of integers is needed, for '
-                    f'example {argument}=(32, 32)') from error
-
-
-def _centre(image, size):
-  height, width = (min(s, i) for s, i in zip(size, image.shape, strict=False))
-  top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
-  return image[top:top + height, left:left + width]

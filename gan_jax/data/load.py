@@ -1,7 +1,7 @@
 """`load(spec)`: loads the data set of a config.
 
 `config.data = dict(name=..., **kwargs)` holds the arguments of the set
-(`data.sources`), those that all sets share: the fields of `images.Geometry`,
+(`data.sources`), those that all sets share: the fields of `geometry.Geometry`,
 `Selection` and `pipeline.Sampling`, and of `PARTS` those that it takes.
 """
 
@@ -19,7 +19,7 @@ from gan_jax.base.examples import kind_of
 from gan_jax.data import values
 from gan_jax.data.collection import Reading
 from gan_jax.data.files import some
-from gan_jax.data.images import Geometry
+from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import class_of
 from gan_jax.data.pipeline import Sampling
 from gan_jax.data.prepare import Layout, Source

@@ -12,7 +12,7 @@ from sets import folder
 
 from gan_jax.data import cache, collection, images
 from gan_jax.data import load as data
-from gan_jax.data.images import Geometry
+from gan_jax.data.geometry import Geometry
 
 
 class OpenedError(BaseException):

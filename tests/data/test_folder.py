@@ -11,7 +11,7 @@ from sets import folder
 
 from gan_jax.data import cache
 from gan_jax.data import load as data
-from gan_jax.data.images import Geometry
+from gan_jax.data.geometry import Geometry
 
 BAD = {
     'truncated.jpg': (encoded(NOISE, 'JPEG')[:600], 'truncated'),

@@ -21,7 +21,7 @@ from PIL import Image, PngImagePlugin
 from sets import folder
 
 from gan_jax.data import images as codec
-from gan_jax.data.images import Geometry
+from gan_jax.data.geometry import Geometry
 
 
 def test_format_is_told_by_content(root):

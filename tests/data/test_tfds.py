@@ -13,7 +13,7 @@ import pytest
 from prepared import CLASSES, FASHION, FashionMnist, Pairs, fails, picture, read
 
 from gan_jax.data import cache, sources
-from gan_jax.data.images import Geometry
+from gan_jax.data.geometry import Geometry
 
 
 @pytest.fixture(scope='session')

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from sets import folder
 
-from gan_jax.data.images import Geometry
+from gan_jax.data.geometry import Geometry
 
 GREY = np.array([[0, 50, 100], [150, 200, 255]], np.uint8)
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)

@@ -16,7 +16,7 @@ from gan_jax.data import collection, images, sniff
 from gan_jax.data.blocks import package
 from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, list_folder, one_error, printable
-from gan_jax.data.images import Geometry
+from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import NOTHING, Labels, of_texts
 from gan_jax.data.labels import STYLEGAN, labels_of, of_split
 from gan_jax.data.prepare import Source

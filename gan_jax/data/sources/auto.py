@@ -8,7 +8,7 @@ from gan_jax.data import sniff
 from gan_jax.data.blocks import package
 from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, one_error
-from gan_jax.data.images import Geometry
+from gan_jax.data.geometry import Geometry
 from gan_jax.data.load import PARTS, ROOM, shaped
 from gan_jax.data.prepare import Layout, Source
 from gan_jax.data.values import Scale

@@ -12,7 +12,8 @@ from gan_jax.data import images, sniff, values
 from gan_jax.data.blocks import package
 from gan_jax.data.collection import Form, Reading
 from gan_jax.data.files import reason
-from gan_jax.data.images import BadImageError, Geometry
+from gan_jax.data.geometry import Geometry
+from gan_jax.data.images import BadImageError
 from gan_jax.data.prepare import Source
 from gan_jax.data.sources.folder import check_folder, find, load
 from gan_jax.data.values import Scale

@@ -10,7 +10,7 @@ from gan_jax.base.errors import DataError
 from gan_jax.data import collection, sniff
 from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, one_error, printable, reason
-from gan_jax.data.images import Geometry
+from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import Labels
 from gan_jax.data.labels import STYLEGAN, labels_of, of_split
 from gan_jax.data.prepare import Source

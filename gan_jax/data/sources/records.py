@@ -14,7 +14,7 @@ from gan_jax.data import collection, sniff
 from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, list_folder, one_error, printable
-from gan_jax.data.images import Geometry
+from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import (
   MISSING,
   NOTHING,

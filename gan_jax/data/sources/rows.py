@@ -13,7 +13,7 @@ from gan_jax.data import collection, images, sniff, values
 from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, one_error, printable
-from gan_jax.data.images import Geometry
+from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import Labels, of_array
 from gan_jax.data.prepare import (
   Layout,
