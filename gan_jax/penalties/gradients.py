@@ -32,8 +32,8 @@ def dragan(*, scale: float = 0.5, target: float = 1.0, eps: float = 1e-10,
   """Gradient penalty around real images.  Kodali et al. 2017, arXiv:1705.07215.
 
   Like wgan_gp at x + a * scale * std(x) * u, with u ~ U(0, 1) per pixel, a ~
-  U(0, 1) per example, std over the whole batch, as in the authors' code. The
-  paper's weight is 10.
+  U(0, 1) per example, std over the whole batch, as in the authors' code
+  (StudioGAN's std has n - 1). The paper's weight is 10.
   """
   def penalty(critic, real, keys):
     pairs = jax.vmap(random.split)(keys)

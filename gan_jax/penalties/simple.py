@@ -93,7 +93,8 @@ def orthogonal(*, player: Player = 'both') -> Regulariser:
   """Orthogonal columns of all kernels.  Brock et al. 2019, arXiv:1809.11096.
 
   Eq. 3, |W^T W * (1 - I)|_F^2, for all kernels but embeddings, as in the
-  authors' code; norms are free. The paper's weight is 1e-4, for G.
+  authors' code; norms are free. The paper's weight is 1e-4, for G. In that code
+  (and StudioGAN's) the gradient is half of this norm's.
   """
   def penalty(params, keys):
     total = sum(_overlap(leaf) for path, leaf in
