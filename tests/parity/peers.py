@@ -63,12 +63,13 @@ _LOADED: dict[str, dict] = {}
 
 def load(peer: Peer, module: str):
   """A module of a peer, with none of the other peers' in sight."""
-  with _alone(peer):
+  with alone(peer):
     return importlib.import_module(module)
 
 
 @contextlib.contextmanager
-def _alone(peer):
+def alone(peer):
+  """The modules of one peer can be imported, and no other's."""
   root = os.path.join(peer.folder, peer.source)
   if not os.path.isdir(root):
     raise FileNotFoundError(f'{root}: no checkout of {peer.repository} there; '
