@@ -86,7 +86,8 @@ def bgc(*, p: Number = 0.2, noise: bool = False,
     rotation, saturation 2^N(0, 1).
 
   Departures: bilinear interpolation instead of the low-pass filter (sym6) at
-  twice the resolution; no image-space filtering. Images are mirrored at the
+  twice the resolution, whose asymmetry shows in mirrored and turned images; no
+  image-space filtering. Images are mirrored at the
   border. Hue and saturation need three channels; elsewhere luma flip changes
   the sign.
 

@@ -146,9 +146,22 @@ def adam(learning_rate: float, *, b1: float = 0.9, b2: float = 0.999) -> dict:
               b2=rate(b2))
 
 
-def rmsprop(learning_rate: float) -> dict:
-  """RMSprop with TensorFlow's default decay of 0.9."""
-  return dict(name='rmsprop', learning_rate=rate(learning_rate), decay=0.9)
+def rmsprop(learning_rate: float, **changes) -> dict:
+  """RMSprop with TensorFlow's default decay of 0.9.
+
+  decay=0.99, eps_in_sqrt=False are PyTorch's.
+  """
+  return dict(name='rmsprop', learning_rate=rate(learning_rate), decay=0.9
+              ) | changes
+
+
+def r1_weight(size: int, batch_size: int) -> float:
+  """R1's gamma for images of a size: 0.0002 size^2 / batch_size.
+
+  The rule of StyleGAN2-ADA's `auto` configuration, in its train.py (Karras et
+  al. 2020, arXiv:2006.06676); its r1 acts every 16 updates.
+  """
+  return 2e-4 * size ** 2 / batch_size
 
 
 def cosine(start, end, name: str = 'cosine') -> ConfigDict:

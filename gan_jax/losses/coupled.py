@@ -23,7 +23,7 @@ def relativistic_average(*, batch_mean: Callable = jnp.mean) -> Loss:
 
   Section 4.2.  disc: 1/2 [sp(-(real - E fake)) + sp(fake - E real)];
   gen: mirrored. Halved as in the authors' code, to have the scale of
-  `relativistic`.
+  `relativistic`; TF-GAN's "relativistic" loss is this one, not halved.
   """
   return _average(lambda above: nn.softplus(-above), batch_mean)
 

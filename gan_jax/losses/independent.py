@@ -43,7 +43,8 @@ def minimax() -> Loss:
   """Saturating GAN loss.  Goodfellow et al. 2014, arXiv:1406.2661, eq. 1.
 
   disc: sp(-real) + sp(fake);  gen: -sp(fake), i.e. log(1 - D(G(z))), whose
-  gradient vanishes when the discriminator wins.
+  gradient vanishes when the discriminator wins. TF-GAN's gen has a constant
+  more, the loss of real logits of 1; mimicry's "minimax" is `non_saturating`.
   """
   return Loss(disc=non_saturating().disc,
               gen=lambda real, fake: -nn.softplus(fake))

@@ -7,6 +7,7 @@ with them. CE is the cross-entropy of a head's logits with a class.
 from collections.abc import Callable
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 import optax
 from jax import nn
@@ -61,6 +62,33 @@ def adc_gan(*, num_classes: int) -> Regulariser:
       heads=((head, 2 * num_classes),))
 
 
+def multi_hinge(*, num_classes: int) -> Regulariser:
+  """Hinge loss of K + 1 classes (MHinge).  Kavalerov et al. 2019, 1912.04216.
+
+  disc: CS(real, y) + CS(fake, K);  gen: CS(fake, y), where class K is
+  'generated' and CS(logits l, y) = relu(1 + max over j != y of l_j - l_y)
+  (Crammer & Singer 2001). The published codes have it in place of the
+  adversarial loss, with 0.05 of gen, and `feature_matching`, distance
+  'absolute'; here it is added to the loss of the config.
+  """
+  _check_classes('multi_hinge', num_classes)
+  head = 'class_or_fake'
+
+  def crammer_singer(out, label):
+    logits = out.heads[head]
+    own = jax.nn.one_hot(label, num_classes + 1, dtype=bool)
+    wrong = jnp.max(logits, axis=-1, where=~own, initial=-jnp.inf)
+    right = jnp.sum(logits, axis=-1, where=own)
+    return nn.relu(1.0 + wrong - right)
+
+  return Regulariser(
+      disc=lambda real_out, fake_out, label: (
+          crammer_singer(real_out, label)
+          + crammer_singer(fake_out, jnp.full_like(label, num_classes))),
+      gen=lambda fake_out, label: crammer_singer(fake_out, label),
+      heads=((head, num_classes + 1),))
+
+
 def _ce(out, head, label):
   return optax.losses.softmax_cross_entropy_with_integer_labels(
       out.heads[head], label)
@@ -74,13 +102,18 @@ def _check_classes(name, num_classes):
 
 def infogan(*, categories: tuple[int, ...] = (10,),
             continuous: int = 2, categorical_weight: float = 1.0,
-            continuous_weight: float = 1.0) -> Regulariser:
+            continuous_weight: float = 1.0,
+            learnt_std: bool = False) -> Regulariser:
   """Recovers codes of z from images (InfoGAN).  Chen et al. 2016, 1606.03657.
 
   Both players minimise -log q(code | image), up to constants: CE for each
-  categorical code, half the squared error (a Gaussian of variance 1) for each
+  categorical code, half the squared error (a Gaussian of deviation 1) for each
   continuous one, with a weight for each kind. Needs `latents.infogan` with the
   same categories and continuous.
+
+  learnt_std: whether D tells a deviation s for each continuous code too, as
+    log s (section 6 of the paper; its code for MNIST has s = 1): log s +
+    1/2 (error / s)^2. The value may be below 0.
   """
   def negative_log_likelihood(fake_out, z):
     head, total, start = fake_out.heads['code'], 0.0, 0
@@ -90,11 +123,15 @@ def infogan(*, categories: tuple[int, ...] = (10,),
           nn.log_softmax(head[:, part]) * z[:, part], axis=-1)
       start += size
     part = slice(start, start + continuous)
-    squares = jnp.sum((head[:, part] - z[:, part]) ** 2, axis=-1)
-    return total + 0.5 * continuous_weight * squares
+    errors, log_std = head[:, part] - z[:, part], head[:, part.stop:]
+    if learnt_std:
+      errors *= jnp.exp(-log_std)
+    values = 0.5 * jnp.sum(errors ** 2, axis=-1) + jnp.sum(log_std, axis=-1)
+    return total + continuous_weight * values
 
+  size = sum(categories) + continuous * (1 + learnt_std)
   return Regulariser(negative_log_likelihood, negative_log_likelihood,
-                     heads=(('code', sum(categories) + continuous),))
+                     heads=(('code', size),))
 
 
 def contragan(*, num_classes: int, size: int = 128, temperature: float = 1.0,
@@ -125,6 +162,10 @@ def reacgan(*, num_classes: int, size: int = 128, temperature: float = 0.5,
   p = exp(min(cos(x, proxy of y) - easy_positive, 0) / temperature),
   n = exp(max(cos(x, x') - easy_negative, 0) / temperature). The authors' code
   has easy_negative = 1 - easy_positive, and the weight 0.5 on CIFAR-10.
+
+  Departure: that code (StudioGAN) divides each n by the row's largest exp((cos
+  - easy_negative) / temperature), of all x' != x, and not p, so that its value
+  is another one than the paper's, which this is.
   """
   def ratio(x, proxy, label):
     differs = (label[:, None] != label[None, :]).astype(jnp.float32)

@@ -10,39 +10,50 @@ from gan_jax.ops.images import check_images, random_flip
 from gan_jax.penalties.term import Regulariser
 
 
-def cr(*, shift: float = 0.125, flip: bool = False) -> Callable:
+def cr(*, shift: float = 0.125, flip: bool = False,
+       heads: bool = False) -> Callable:
   """Consistency of D on real images (CR).  Zhang et al. 2020, arXiv:1910.12027.
 
   (D(x) - D(T(x)))^2 on real images. T shifts by up to `shift` of the size,
   mirrored at the border as in StudioGAN, and flips if `flip` is on (the paper
   does both; digits must not be flipped). The paper's weight is 10.
+
+  heads: adds the mean squared change of each head of D, such as its class
+    logits, as StudioGAN does; the paper has the logits only.
   """
-  return lambda critic, real, real_out, keys: (
-      real_out.logits - critic(_change(real, keys, shift, flip))) ** 2
-
-
-def bcr(*, shift: float = 0.125, flip: bool = False) -> Callable:
-  """`cr` on real and on fake images (bCR).  Zhao et al. 2020, 2002.04724, 3.1.
-
-  The paper's weights are 10 for both.
-  """
-  one = cr(shift=shift, flip=flip)
-
-  def penalty(critic, fake_critic, real, fake, real_out, fake_out, keys):
-    keys = jax.vmap(random.split)(keys)
-    return (one(critic, real, real_out, keys[:, 0])
-            + one(fake_critic, fake, fake_out, keys[:, 1]))
+  def penalty(critic, critique, real, real_out, keys):
+    after = _change(real, keys, shift, flip)
+    return _distance(real_out, after, critic, heads and critique)
 
   return penalty
 
 
-def zcr(*, std: float = 0.03, gen_weight: float = 0.1) -> Regulariser:
+def bcr(*, shift: float = 0.125, flip: bool = False, heads: bool = False,
+        fake_weight: float = 1.0) -> Callable:
+  """`cr` on real and on fake images (bCR).  Zhao et al. 2020, 2002.04724, 3.1.
+
+  real + fake_weight * fake. The paper's weights are 10 for both.
+  """
+  one = cr(shift=shift, flip=flip, heads=heads)
+
+  def penalty(critic, fake_critic, critique, real, fake, real_out, fake_out,
+              keys):
+    keys = jax.vmap(random.split)(keys)
+    return one(critic, critique, real, real_out, keys[:, 0]) + (
+        fake_weight * one(fake_critic, _as_fake(critique), fake, fake_out,
+                          keys[:, 1]))
+
+  return penalty
+
+
+def zcr(*, std: float = 0.03, gen_weight: float = 0.1,
+        heads: bool = False) -> Regulariser:
   """Consistency of D on close latents (zCR).  Zhao et al. 2020, 2002.04724.
 
   Section 3.2.  (D(G(z)) - D(G(z + d)))^2, d ~ N(0, std^2). G maximises the mean
   squared distance of the two images, times gen_weight, which multiplies the
   penalty's weight. The paper's weights are 5 for D and 0.5 for G: gen_weight
-  0.1; StudioGAN's BigGAN has 20, 0.5 and the std 0.05.
+  0.1; StudioGAN's BigGAN has 20, 0.5 and the std 0.05. `heads` as in `cr`.
   """
   def near(z, keys):
     # With packing there is a key for several latents.
@@ -50,8 +61,9 @@ def zcr(*, std: float = 0.03, gen_weight: float = 0.1) -> Regulariser:
     noise = jax.vmap(lambda k: random.normal(k, shape))(keys)
     return z + std * noise.reshape(z.shape)
 
-  def disc(fake_critic, generate, z, fake_out, keys):
-    return (fake_out.logits - fake_critic(generate(near(z, keys)))) ** 2
+  def disc(fake_critic, critique, generate, z, fake_out, keys):
+    return _distance(fake_out, generate(near(z, keys)), fake_critic,
+                     heads and _as_fake(critique))
 
   def gen(generate, z, fake, keys):
     difference = fake - generate(near(z, keys))
@@ -61,28 +73,42 @@ def zcr(*, std: float = 0.03, gen_weight: float = 0.1) -> Regulariser:
   return Regulariser(disc, gen)
 
 
-def icr(*, shift: float = 0.125, flip: bool = False, std: float = 0.03,
+def icr(*, shift: float = 0.125, flip: bool = False, heads: bool = False,
+        fake_weight: float = 1.0, std: float = 0.03,
         latent_weight: float = 0.5, gen_weight: float = 0.1) -> Regulariser:
   """`bcr` and `zcr` together (ICR).  Zhao et al. 2020, arXiv:2002.04724, 3.3.
 
   bcr + latent_weight * zcr. With weight 10: 10 on both sides of bcr, 5 on zcr,
   0.5 for the generator.
   """
-  images = bcr(shift=shift, flip=flip)
-  latents = zcr(std=std, gen_weight=gen_weight)
+  images = bcr(shift=shift, flip=flip, heads=heads, fake_weight=fake_weight)
+  latents = zcr(std=std, gen_weight=gen_weight, heads=heads)
 
-  def disc(critic, fake_critic, real, fake, real_out, fake_out, keys, generate,
-           z):
+  def disc(critic, fake_critic, critique, real, fake, real_out, fake_out, keys,
+           generate, z):
     keys = jax.vmap(random.split)(keys)
-    of_images = images(critic, fake_critic, real, fake, real_out, fake_out,
-                       keys[:, 0])
+    of_images = images(critic, fake_critic, critique, real, fake, real_out,
+                       fake_out, keys[:, 0])
     return of_images + latent_weight * latents.disc(
-        fake_critic, generate, z, fake_out, keys[:, 1])
+        fake_critic, critique, generate, z, fake_out, keys[:, 1])
 
   def gen(generate, z, fake, keys):
     return latent_weight * latents.gen(generate, z, fake, keys)
 
   return Regulariser(disc, gen)
+
+
+def _distance(out, after, critic, critique):
+  """(D(x) - D(after))^2, [B]; with a critique also that of the heads."""
+  total = (out.logits - critic(after)) ** 2
+  for name, changed in (critique(after).heads if critique else {}).items():
+    if name != 'proxies':  # One for each class, whatever the images.
+      total += jnp.mean((out.heads[name] - changed) ** 2, axis=-1)
+  return total
+
+
+def _as_fake(critique):
+  return lambda images: critique(images, 'augment fake')
 
 
 def _change(images, keys, shift, flip):

@@ -18,6 +18,10 @@ def wgan_gp(*, target: float = 1.0, eps: float = 1e-10,
   example, the norm over all of an image; `one_sided` penalises norms above the
   target only (WGAN-LP, Petzka et al. 2018, arXiv:1709.08894, eq. 8). `eps` is
   added under the square root. The paper's weight is 10.
+
+  With another target TF-GAN and the code of Karras et al. 2018 (1710.10196)
+  have (|grad D| / target - 1)^2: divide the weight by target^2 for that. It is
+  not done here, so that the target may be 0.
   """
   return lambda critic, real, fake, keys: _norm_penalty(
       critic, _between(real, fake, keys), target, eps, one_sided)
@@ -28,8 +32,8 @@ def dragan(*, scale: float = 0.5, target: float = 1.0, eps: float = 1e-10,
   """Gradient penalty around real images.  Kodali et al. 2017, arXiv:1705.07215.
 
   Like wgan_gp at x + a * scale * std(x) * u, with u ~ U(0, 1) per pixel, a ~
-  U(0, 1) per example, std over the whole batch, as in the authors' code. The
-  paper's weight is 10.
+  U(0, 1) per example, std over the whole batch, as in the authors' code
+  (StudioGAN's std has n - 1). The paper's weight is 10.
   """
   def penalty(critic, real, keys):
     pairs = jax.vmap(random.split)(keys)

@@ -47,17 +47,25 @@ def lecam(*, decay: float = 0.99, start: int = 1000,
   return Regulariser(penalty, memory={'real': 0.0, 'fake': 0.0, 'updates': 0.0})
 
 
-def feature_matching(*, batch_all: Callable = lambda x: x) -> Regulariser:
+def feature_matching(*, distance: Literal['squared', 'absolute'] = 'squared',
+                     batch_all: Callable = lambda x: x) -> Regulariser:
   """Equal means of D's features.  Salimans et al. 2016, arXiv:1606.03498, 3.1.
 
   |E f(real) - E f(fake)|^2 for the generator, over the examples of all devices;
-  f are the features of the discriminator before its last layer.
+  f are the features of the discriminator before its last layer. 'absolute' is
+  the mean over the features of |E f(real) - E f(fake)|, as in the authors' code
+  of `multi_hinge` and in StudioGAN.
   """
+  if distance not in ('squared', 'absolute'):
+    raise ValueError(f"distance {distance!r} must be 'squared' or 'absolute'")
+
   def gen(real_out, fake_out):
     means = [jnp.mean(batch_all(out.features.astype(jnp.float32)), axis=0)
              for out in (real_out, fake_out)]
-    distance = jnp.sum((means[0] - means[1]) ** 2)
-    return jnp.full(fake_out.logits.shape, distance)
+    gap = means[0] - means[1]
+    value = (jnp.sum(gap ** 2) if distance == 'squared'
+             else jnp.mean(jnp.abs(gap)))
+    return jnp.full(fake_out.logits.shape, value)
 
   return Regulariser(gen=gen)
 
@@ -85,7 +93,8 @@ def orthogonal(*, player: Player = 'both') -> Regulariser:
   """Orthogonal columns of all kernels.  Brock et al. 2019, arXiv:1809.11096.
 
   Eq. 3, |W^T W * (1 - I)|_F^2, for all kernels but embeddings, as in the
-  authors' code; norms are free. The paper's weight is 1e-4, for G.
+  authors' code; norms are free. The paper's weight is 1e-4, for G. In that code
+  (and StudioGAN's) the gradient is half of this norm's.
   """
   def penalty(params, keys):
     total = sum(_overlap(leaf) for path, leaf in

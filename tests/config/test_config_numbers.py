@@ -4,7 +4,7 @@ import pytest
 import tiny
 from recipes import CONFIGS, config_of
 
-from gan_jax.config import experiment
+from gan_jax.config import experiment, recipe
 
 pytestmark = tiny.READS_CONFIGS
 
@@ -80,6 +80,8 @@ NUMBERS = {
         'batch_size': 64, 'disc_steps': 5, 'disc_weight_clip': 0.01,
         'loss.name': 'wasserstein', 'gen_optimizer.name': 'rmsprop',
         'disc_optimizer.name': 'rmsprop', 'discriminator.norm': 'batch',
+        'gen_optimizer.decay': 0.99, 'gen_optimizer.eps_in_sqrt': False,
+        'disc_optimizer.decay': 0.99, 'disc_optimizer.eps_in_sqrt': False,
         'gen_optimizer.learning_rate': 5e-5,
         'disc_optimizer.learning_rate': 5e-5, 'reuse_fakes': False},
     ('wgan_gp', ''): {
@@ -205,6 +207,12 @@ def test_the_numbers_of_the_paper(name, arg):
   config = experiment.plain(config_of(name, arg))
   assert {path: _at(config, path) for path in NUMBERS[name, arg]} == NUMBERS[
       name, arg]
+
+
+def test_the_weight_of_r1_by_image_size():
+  """Of StyleGAN2-ADA: 2e-4 * 65,536 / 32, and four times that of 512 px."""
+  assert recipe.r1_weight(256, 32) == pytest.approx(0.4096)
+  assert recipe.r1_weight(512, 32) == pytest.approx(1.6384)
 
 
 def test_every_recipe_has_its_numbers_tested():

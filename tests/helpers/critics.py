@@ -21,9 +21,9 @@ def ask(penalty, critic, real, fake, keys, **more):
   """The values of a penalty, given what it names."""
   real_out, fake_out = (Critique(critic(x), x.reshape(len(x), -1), {})
                         for x in (real, fake))
-  return terms.call(penalty, critic=critic, fake_critic=critic, real=real,
-                    fake=fake, keys=keys, real_out=real_out, fake_out=fake_out,
-                    **more)
+  return terms.call(penalty, critic=critic, fake_critic=critic, critique=None,
+                    real=real, fake=fake, keys=keys, real_out=real_out,
+                    fake_out=fake_out, **more)
 
 
 def normal(seed, *shape):
@@ -69,8 +69,8 @@ def critique(logits=None, features=None, **heads):
 def call(function, **available):
   """`terms.call`, compiled: quicker than one operation after the other."""
   if 'critic' in available:
-    available = dict(fake_critic=available['critic']) | available
-  fixed = {k: v for k, v in available.items() if callable(v)}
+    available = dict(fake_critic=available['critic'], critique=None) | available
+  fixed = {k: v for k, v in available.items() if v is None or callable(v)}
   arrays = {k: v for k, v in available.items() if k not in fixed}
   found = jax.jit(lambda arrays: terms.call(
       function, **jax.tree.map(jnp.asarray, arrays), **fixed))(arrays)

@@ -62,6 +62,19 @@ def test_adc_gan_by_hand():
   assert term.heads == (('real_or_fake_class', 2 * K),)
 
 
+def test_multi_hinge_by_hand():
+  # Classes 0 and 1, and 2 for what is generated.
+  real, fake = np.float32([[[2, 0.5, 1], [0, 0.25, 3]],
+                           [[0, 0, 4], [1, 3, 0]]])
+  term = penalties.multi_hinge(num_classes=2)
+  disc, gen = sides(term, np.array([0, 1], np.int32),
+                    class_or_fake=(real, fake))
+  # 1 + the largest wrong one - the right one, of real and of generated images.
+  np.testing.assert_allclose(disc, [0 + 0, 3.75 + 4], rtol=1e-6)
+  np.testing.assert_allclose(gen, [5, 0], rtol=1e-6)
+  assert term.heads == (('class_or_fake', 3),)
+
+
 def test_infogan_by_hand():
   codes = dict(categories=(3, 2), continuous=2)
   term = penalties.infogan(**codes)
@@ -80,6 +93,18 @@ def test_infogan_by_hand():
   got = call(weighted.gen, fake_out=critique(code=head), z=z)
   np.testing.assert_allclose(got, 2.0 * (want - squares) + 0.1 * squares,
                              rtol=1e-5)
+
+
+def test_infogan_with_a_learnt_deviation():
+  term = penalties.infogan(categories=(), continuous=2, learnt_std=True,
+                           continuous_weight=0.5)
+  assert term.heads == (('code', 4),)
+  # Errors 1 and -2 of deviations 1 and 2: 1/2 + (log 2 + 1/2), halved.
+  head = np.float32([[3.0, 0.0, 0.0, np.log(2.0)]])
+  z = np.float32([[2.0, 2.0, 9.0]])
+  for side in (term.disc, term.gen):
+    got = call(side, fake_out=critique(code=head), z=z)
+    np.testing.assert_allclose(got, [0.5 * (1.0 + np.log(2.0))], rtol=1e-6)
 
 
 def unit(x):
@@ -159,7 +184,7 @@ def test_gradients_of_contrastive_terms_are_finite(name):
 
 
 @pytest.mark.parametrize('name', ['acgan', 'tac_gan', 'adc_gan', 'contragan',
-                                  'reacgan'])
+                                  'reacgan', 'multi_hinge'])
 def test_terms_of_classes_need_two(name):
   with pytest.raises(ValueError, match='needs labels of two classes or more, '
                                        'and the data have 0'):

@@ -84,6 +84,56 @@ def test_bcr_is_cr_of_both_sides_with_draws_of_their_own():
   assert np.bincount(error.argmin(axis=1)).min() > 10
 
 
+def judged(a, scale=1.0):
+  """A critique whose head sees what its logit does not."""
+  def judge(x, purpose='augment real'):
+    size = 3.0 if purpose == 'augment fake' else scale
+    seen = size * jnp.stack([linear(a, x), jnp.zeros(len(x))], axis=-1)
+    # A vector for each class, whatever the images: as many as images or not.
+    return critique(jnp.zeros(len(x)), colour=seen, proxies=jnp.ones((3, 2)))
+  return judge
+
+
+@pytest.mark.parametrize('name,heads', [
+    ('cr', True), ('cr', False), ('bcr', True), ('zcr', True), ('icr', True)])
+def test_heads_of_the_discriminator_may_have_to_agree_too(name, heads):
+  """Half of (k a.(x - T(x)))^2 in two outputs; k is 3 for generated images."""
+  a, (real, fake) = direction(2.0), images(batch=MANY)
+  judge, noise = judged(a), normal(5, *real.shape)
+  shifts = {} if name == 'zcr' else dict(shift=0.0, flip=True)
+  term = build(name, heads=heads, **shifts)
+  got = np.asarray(call(
+      getattr(term, 'disc', term), critic=lambda x: jnp.zeros(len(x)),
+      critique=judge, real=real, fake=fake, real_out=judge(real),
+      fake_out=judge(fake, 'augment fake'), keys=keys_of(batch=MANY), z=fake,
+      generate=lambda z: fake + noise))
+  x, y = (0.5 * np.square(k * mirrored(a, side))
+          for k, side in ((1.0, real), (3.0, fake)))
+  near = 0.5 * np.square(3.0 * linear(a, noise))
+  choices = {'cr': [0 * x, x] if heads else [0 * x],
+             'bcr': [0 * x, x, y, x + y], 'zcr': [near],
+             'icr': [0.5 * near + v for v in (0 * x, x, y, x + y)]}[name]
+  error = np.abs(np.stack(choices, axis=1) - got[:, None])
+  assert error.min(axis=1).max() < 1e-3
+  assert set(error.argmin(axis=1)) == set(range(len(choices)))
+
+
+@pytest.mark.parametrize('name', ['bcr', 'icr'])
+def test_generated_images_have_a_weight_of_their_own(name):
+  a, (real, fake) = direction(2.0), images(batch=MANY)
+  arguments = dict(critic=lambda x: linear(a, x), real=real, fake=fake,
+                   real_out=critique(linear(a, real)), z=fake,
+                   generate=lambda z: z, keys=keys_of(batch=MANY),
+                   fake_out=critique(linear(a, fake)))
+  one, two, only_real = (
+      call(getattr(term, 'disc', term), **arguments) for term in (
+          build(name, flip=True, fake_weight=w, **(
+              {'latent_weight': 0.0} if name == 'icr' else {}))
+          for w in (1.0, 2.0, 0.0)))
+  np.testing.assert_allclose(two - one, one - only_real, rtol=1e-3, atol=1e-4)
+  assert (one - only_real > 1e-3).any() and (only_real > 1e-3).any()
+
+
 def of_latents(side, generate, a, count=4000, size=4):
   """A term of latents, of the critic a.x."""
   z = normal(3, count, size)

@@ -30,8 +30,8 @@ OF_THE_BATCH = {'max_gp'}
 def test_every_regulariser_is_tested_here():
   assert set(lookup.names('gan_jax.penalties')) == {
       *GRADIENTS, 'drift', 'lecam', 'feature_matching', 'orthogonal', 'cr',
-      'bcr', 'zcr', 'icr', 'acgan', 'tac_gan', 'adc_gan', 'infogan',
-      'contragan', 'reacgan',
+      'bcr', 'zcr', 'icr', 'acgan', 'tac_gan', 'adc_gan', 'multi_hinge',
+      'infogan', 'contragan', 'reacgan',
       # ... and in test_remembering.py and test_semi_supervised.py:
       'historical_averaging', 'path_length', 'pulling_away', 'semi_supervised'}
 
@@ -175,6 +175,12 @@ def test_feature_matching_by_hand():
       batch_all=lambda x: jnp.concatenate([x, 0.0 * x]))
   got = call(whole.gen, real_out=real, fake_out=fake)
   np.testing.assert_allclose(got, [2.5, 2.5])
+  # The mean of 1 and 3.
+  got = call(penalties.feature_matching(distance='absolute').gen,
+             real_out=real, fake_out=fake)
+  np.testing.assert_allclose(got, [2.0, 2.0])
+  with pytest.raises(ValueError, match="'cubed' must be 'squared' or"):
+    penalties.feature_matching(distance='cubed')
 
 
 def test_feature_matching_is_a_sum_in_float32():
