@@ -76,7 +76,7 @@ def test_rows_keep_the_number_of_packs():
   assert config_of('gaussians', 'method=wgan_gp').updates == 'alternating'
   weights = [float(p.weight) for p in config_of(
       'gaussians', 'data=grid,small,method=rpgan+r1+r2').penalties]
-  assert weights == [0.1, 0.1]
+  assert weights == [0.01, 0.01]
 
 
 def test_wrong_words_are_refused():
