@@ -20,10 +20,11 @@ _ARXIV = re.compile(r'(\d{4}\.\d{4,5})')
 
 
 def on_files(files, config):
-  """Adds the sample grids of the recipes, which lie beside their experiment."""
-  for path in sorted((ROOT / 'experiments' / 'recipes').glob('*.[pg][ni][gf]')):
-    files.append(File.generated(config, f'recipes/{path.name}',
-                                abs_src_path=str(path)))
+  """Adds the pictures of the pages, which lie beside their experiment."""
+  for folder, place in (('recipes', 'recipes/'), ('toy_games', '')):
+    for path in sorted((ROOT / 'experiments' / folder).glob('*.[pg][ni][gf]')):
+      files.append(File.generated(config, f'{place}{path.name}',
+                                  abs_src_path=str(path)))
   return files
 
 

@@ -28,9 +28,11 @@ _ROWS = 256  # images beside all samples: 20 MB for 10,000
 
 
 def mode_coverage(*, num_samples: int = 2500, source: Any):
-  """Modes captured of `ring` or `grid`, and the share of good samples.
+  """Modes captured of `ring` or `grid`, the share of good samples, reverse KL.
 
-  Srivastava et al. 2017 (VEEGAN), https://arxiv.org/abs/1705.07761, sec. 4.1.
+  Srivastava et al. 2017 (VEEGAN), https://arxiv.org/abs/1705.07761, sec. 4.1;
+  the third number of Lin et al. 2018 (PacGAN), arXiv:1712.04086, 4.1. See
+  `modes_captured`.
 
   Args:
     num_samples: points; 2,500 in the literature.
@@ -45,33 +47,43 @@ def mode_coverage(*, num_samples: int = 2500, source: Any):
   if num_samples < 1:
     raise ValueError(f'num_samples={num_samples}: must be 1 or more')
   centres, std = source.report['centres'], float(source.report['std'])
-  names = [f'{name}_{short(num_samples)}' for name in ('modes', 'high_quality')]
+  names = [f'{name}_{short(num_samples)}'
+           for name in ('modes', 'high_quality', 'divergence')]
 
   def evaluate(sample):
     found = modes_captured(sample(0, num_samples)[0], centres, std)
-    floors = ((None, None) if num_samples > len(source.images) else
+    floors = ((None,) * 3 if num_samples > len(source.images) else
               modes_captured(source.images[:num_samples], centres, std))
     how = {'num_fake': num_samples, 'data': source.name, 'std': std,
            'data_fingerprint': source.fingerprint}
-    return [Score(name, float(value), floor=floor, protocol=how | {
-        'metric': name.rpartition('_')[0]})
+    return [Score(name, value, floor=floor, protocol=how | {
+        'metric': name.rpartition('_')[0]},
+        reason='' if value is not None else 'no sample is near a mode')
             for name, value, floor in zip(names, found, floors, strict=True)]
 
   evaluate.names = names
   return evaluate
 
 
-def modes_captured(points, centres, std: float) -> tuple[int, float]:
-  """(modes captured, 0..K; share of high quality) of [N, D], centres [K, D].
+def modes_captured(points, centres, std: float):
+  """Modes of points [N, D] by the nearest of K centres [K, D], as PacGAN does.
 
   A sample within 3 std of the nearest centre is of high quality; one captures a
   mode. Of the mixture itself 98.889 % are (in 2-D, 1 - exp(-9 / 2)).
+
+  Returns:
+    (modes captured, 0..K; share of high quality; the reverse KL, of the high
+    quality samples over the modes to uniform, in nats, 0..log K, None without
+    any). Of N samples of the mixture itself it is about (K - 1) / 2 N.
   """
   points, centres = np.asarray(points, np.float64), np.asarray(centres)
   distance = np.linalg.norm(points[:, None] - centres[None], axis=-1)
   near = distance.min(axis=1) <= 3 * std  # False for NaN.
-  found = np.unique(distance.argmin(axis=1)[near])
-  return len(found), float(near.mean())
+  counts = np.bincount(distance.argmin(axis=1)[near], minlength=len(centres))
+  if not near.any():
+    return 0.0, 0.0, None
+  modes, divergence, _ = spread(counts, np.ones(len(centres)))
+  return float(modes), float(near.mean()), divergence
 
 
 def stacked_coverage(*, num_samples: int = 26000, digits: str = 'mnist10k',
