@@ -157,6 +157,14 @@ NUMBERS = {
         'generator.name': 'biggan_deep.Generator', 'generator.width': 128,
         'generator.max_width': 2048, 'generator.attention': 64,
         'discriminator.flat_blocks': 0, 'latent.size': 128},
+    ('transformer', ''): {
+        'loss.name': 'relativistic', 'penalties.0.name': 'r1',
+        'penalties.1.name': 'r2', 'penalties.0.weight': 0.1,
+        'penalties.1.weight': 0.1, 'max_grad_norm': 1.0, 'latent.size': 64,
+        'gen_optimizer.learning_rate': 4e-4, 'gen_optimizer.b1': 0.0,
+        'gen_optimizer.b2': 0.99, 'generator.width': 384,
+        'generator.depth': 12, 'generator.patch': 2,
+        'discriminator.conditioning': 'projection'},
     ('lsgan', ''): _ADAM | {
         'loss.name': 'least_squares', 'loss.real_target': 1.0,
         'loss.fake_target': 0.0, 'loss.gen_target': 1.0},
