@@ -146,7 +146,7 @@ class _Transformer:
 
 
 def unit(x):
-  """x over the root of its mean square along the last axis."""
+  """X over the root of its mean square along the last axis."""
   return x * jax.lax.rsqrt(jnp.mean(
       x.astype(jnp.float32) ** 2, -1, keepdims=True) + 1e-8).astype(x.dtype)
 
