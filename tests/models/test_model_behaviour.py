@@ -28,12 +28,14 @@ def test_conditioning_makes_the_label_count(name, kind, conditioning):
   x, label = inputs(kind)
   params, stats = some_variables(model, x, label)
   params = jax.tree.map(lambda p: 0.5 * p, params)  # tanh would saturate.
+  if 'Mapping_0' in params:  # Its weights are used at a hundredth.
+    params['Mapping_0'] = jax.tree.map(lambda p: 50 * p, params['Mapping_0'])
   run = forward(model)
   base = np.asarray(run(params, stats, x, label))
   other = np.asarray(run(params, stats, x, changed(label, 1, 1)))
   same = np.array([0, 2, 3])
   np.testing.assert_array_equal(other[same], base[same])
-  assert np.abs(other[1] - base[1]).max() > 1e-5
+  assert np.abs(other[1] - base[1]).max() > 1e-4
 
 
 @pytest.mark.parametrize('name,kind', networks())
