@@ -38,6 +38,5 @@ def get_config(arg=None):
 
 
 def _schedule(config, name):
-  if name not in _SCHEDULES:
-    raise ValueError(f'schedule={name} is not one of {", ".join(_SCHEDULES)}')
+  recipe.known('schedule', name, _SCHEDULES)
   config.disc_steps, config.gen_steps = _SCHEDULES[name]

@@ -54,8 +54,7 @@ def _full(config, _):
 
 
 def _optimizer(config, name):
-  if name not in _OPTIMIZERS:
-    raise ValueError(f'optimizer={name} is not one of {", ".join(_OPTIMIZERS)}')
+  recipe.known('optimizer', name, _OPTIMIZERS)
   for key in ('gen_optimizer', 'disc_optimizer'):
     del config[key]
     config[key] = _OPTIMIZERS[name]()

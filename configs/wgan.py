@@ -37,10 +37,7 @@ def get_config(arg=None):
 
 def network(config, name, *others):
   """network=dcgan or mlp, for both players; a caller may know `others`."""
-  known = ('dcgan', 'mlp', *others)
-  if name not in known:
-    raise ValueError(f'network={name} is not one of {", ".join(known)}')
-  if name == 'mlp':
+  if recipe.known('network', name, ('dcgan', 'mlp', *others)) == 'mlp':
     config.generator = recipe.choice('generator', 'mlp.Generator') | dict(
         widths=(256, 512), activation='relu')
     config.discriminator = recipe.choice('discriminator', 'mlp.Discriminator'

@@ -176,6 +176,17 @@ def linear(start: float) -> ConfigDict:
                          end_value=0.0, transition_steps=duration('100%')))
 
 
+def known(argument: str, value: str, values) -> str:
+  """Returns the value of a recipe's own argument.
+
+  Raises:
+    ValueError: it is not among `values`.
+  """
+  if value not in values:
+    raise ValueError(f'{argument}={value} is not one of {", ".join(values)}')
+  return value
+
+
 def choice(key: str, name: str) -> dict:
   """A component with all its arguments at their defaults.
 
@@ -214,15 +225,17 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
   Args:
     config: of the recipe.
     arg: 'key=name,key=name,flag'.
-    **own: the recipe's own arguments, {name: function(config, value)}.
+    **own: the recipe's own arguments, {name: function(config, value)}, in the
+      order in which they act.
 
   Raises:
     ValueError: an unknown argument.
   """
   parts = [part.partition('=') for part in (arg or '').split(',') if part]
   # In this order: replace components, apply the recipe's own arguments, quick.
-  for key, _, value in sorted(
-      parts, key=lambda part: (part[0] == 'quick', part[0] in own)):
+  order = [*own, 'quick']
+  for key, _, value in sorted(parts, key=lambda part: (
+      order.index(part[0]) if part[0] in order else -1)):
     if key in own:
       own[key](config, value)
     elif key == 'quick':

@@ -130,7 +130,11 @@ class AnyDiscriminator(Network, kw_only=True):
   def judge(self, x, label, **kwargs):
     """The last layers: [B, ...] -> Critique; `kwargs` go to them."""
     x = layers.Minibatch(self.minibatch, **self.arithmetic())(x)
+    return self.answer(x.reshape(x.shape[0], -1), label, **kwargs)
+
+  def answer(self, features, label, logits=None, **kwargs):
+    """`judge` without the minibatch layer, of features [B, F]."""
     return layers.Heads(
         num_classes=self.num_classes, conditioning=self.conditioning,
         heads=self.heads, weight_norm=self.weight_norm, **kwargs)(
-            x.reshape(x.shape[0], -1), label)
+            features, label, logits)

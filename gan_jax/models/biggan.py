@@ -61,6 +61,7 @@ class Discriminator(resnet.Discriminator, kw_only=True):
   max_width: int = 1024
   to: int = 4
   flat_blocks: int = 1
+  hidden: resnet.HiddenName = 'out'
   weight_norm: layers.WeightNormName = 'spectral'
   conditioning: layers.Conditioning = 'projection'
   start = staticmethod(nn.initializers.orthogonal())

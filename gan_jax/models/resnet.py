@@ -4,12 +4,14 @@ Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, appendix F; Miyato et
 al. 2018, https://arxiv.org/abs/1802.05957, appendix B.4; Zhang et al. 2019,
 https://arxiv.org/abs/1805.08318. They differ in `norm`, `weight_norm` and
 `attention`. Channels: `width` at the image, doubled by each halving up to
-`max_width`; the defaults are SNGAN's for 32 px, and width=64, max_width=1024,
-with to=4 and flat_blocks=1 for the discriminator, those for 128 px.
+`max_width`. The defaults are SNGAN's for 32 px; its other sizes have width=64
+and max_width=1024, and in the discriminator to=2 and flat_blocks=0 for 64 px,
+to=4 and flat_blocks=1 for 128 px.
 """
 
 from collections.abc import Callable
 from functools import partial
+from typing import Literal
 
 from flax import linen as nn
 
@@ -53,9 +55,14 @@ class Up(nn.Module):
     return y + self.conv(self.features, size=1)(layers.upsample(x))
 
 
+HiddenName = Literal['in', 'out']
+
+
 class Down(nn.Module):
   """norm, act, conv, norm, act, conv, halve; plus a halved 1x1 shortcut.
 
+  hidden: channels between the convolutions; `features`, the block's output, or
+    those of its input.
   first: the block that sees the image; without norm and activation before.
   halve: None to keep the size; the shortcut is then the input if the channels
     allow it.
@@ -67,12 +74,14 @@ class Down(nn.Module):
   act: Callable
   halve: Callable | None
   first: bool = False
+  hidden: HiddenName = 'out'
 
   @nn.compact
   def __call__(self, x):
     halve = self.halve or (lambda x: x)
     y = x if self.first else self.act(self.norm()(x))
-    y = self.conv(self.features)(y)
+    narrow = self.hidden == 'in' and not self.first
+    y = self.conv(x.shape[-1] if narrow else self.features)(y)
     y = halve(self.conv(self.features)(self.act(self.norm()(y))))
     if self.halve or x.shape[-1] != self.features:
       # A mean and a 1x1 convolution commute: the cheaper order.
@@ -83,7 +92,8 @@ class Down(nn.Module):
 class Generator(base.AnyGenerator, kw_only=True):
   """Residual network (SNGAN and others).  Miyato et al. 2018, arXiv:1802.05957.
 
-  z [B, Z] -> base -> doubling blocks -> norm, activation, conv -> images.
+  z [B, Z] -> base -> doubling blocks -> norm, activation, conv -> images. The
+  last norm is not conditional on the label, as in the authors' code.
 
   Further fields: `base.AnyGenerator`.
 
@@ -111,7 +121,7 @@ class Generator(base.AnyGenerator, kw_only=True):
     x = layers.Dense(path[0][0] * path[0][1] * widths[0], **weights)(x)
     x = x.reshape(x.shape[0], *path[0], widths[0])
     for size, features, cond in zip(path[1:], widths[1:], conds, strict=True):
-      x = Up(features, conv, partial(norm, self.norm), self.act)(x, cond)
+      x = self.double(x, features, cond, conv, partial(norm, self.norm))
       if size[0] == self.attention:
         x = layers.SelfAttention(**weights)(x)
     x = self.act(self.last_norm(norm, x, conds))
@@ -122,8 +132,14 @@ class Generator(base.AnyGenerator, kw_only=True):
     x, cond = self.enter(z, label)
     return x, [cond] * blocks
 
+  def double(self, x, features, cond, conv, norm):
+    """[B, H, W, C] -> [B, 2 H, 2 W, features]."""
+    return Up(features, conv, norm, self.act)(x, cond)
+
   def last_norm(self, norm, x, conds):
     """The norm before the last convolution."""
+    if self.norm == 'conditional_batch':
+      return norm('batch')(x)
     return norm(self.norm)(x, conds[-1] if conds else None)
 
 
@@ -137,6 +153,9 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
   width, max_width: channels of the first block, and at most.
   to: side down to which images are halved.
   flat_blocks: blocks at that size.
+  hidden: channels within a block, see `Down`: those of its input in the
+    authors' code (dis_models/resblocks.py of pfnet-research/sngan_projection);
+    of its output in BigGAN and PyTorch-StudioGAN.
   attention: height of the feature maps before self-attention, 0 for none.
   down: halving by 'average' of 2x2 pixels or 'blur' (`layers.BlurPool`).
   """
@@ -145,6 +164,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
   max_width: int = 128
   to: int = 8
   flat_blocks: int = 2
+  hidden: HiddenName = 'in'
   attention: int = 0
   down: layers.DownName = 'average'
   start = staticmethod(nn.initializers.glorot_uniform())
@@ -156,7 +176,8 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
     check_attention(self.attention, path[1:])
     weights = dict(kernel_init=self.start, **self.arithmetic())
     block = partial(Down, conv=partial(layers.Conv, **weights),
-                    norm=partial(self.norms(train), self.norm), act=self.act)
+                    norm=partial(self.norms(train), self.norm), act=self.act,
+                    hidden=layers.one_of(self.hidden, HiddenName, 'hidden'))
     x = self.enter(images, label)
     features = self.width
     for i, size in enumerate(path[1:]):

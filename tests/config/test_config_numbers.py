@@ -111,7 +111,21 @@ NUMBERS = {
         'loss.name': 'hinge', 'disc_steps': 5, 'batch_size': 64,
         'gen_optimizer.b1': 0.0, 'gen_optimizer.b2': 0.9,
         'disc_optimizer.learning_rate.init_value': 2e-4,
-        'discriminator.weight_norm': 'spectral', 'latent.size': 128},
+        'discriminator.weight_norm': 'spectral', 'latent.size': 128,
+        'generator.width': 256, 'generator.max_width': 256,
+        'discriminator.width': 128, 'discriminator.max_width': 128,
+        'discriminator.hidden': 'in', 'train_steps': 100_000},
+    ('sngan', 'size=64'): {
+        'generator.width': 64, 'generator.max_width': 1024,
+        'discriminator.to': 2, 'discriminator.flat_blocks': 0,
+        'train_steps': 250_000,
+        'gen_optimizer.learning_rate.transition_begin': 200_000,
+        'gen_optimizer.learning_rate.transition_steps': 50_000},
+    ('sngan', 'network=cnn'): {
+        'generator.name': 'sndcgan.Generator', 'generator.width': 64,
+        'discriminator.weight_norm': 'spectral', 'discriminator.leak': 0.1,
+        'disc_steps': 1, 'gen_optimizer.b1': 0.5,
+        'gen_optimizer.b2': 0.999},
     ('sngan', 'conditioning=projection'): {
         'discriminator.conditioning': 'projection',
         'generator.norm': 'conditional_batch'},
@@ -120,6 +134,12 @@ NUMBERS = {
         'gen_optimizer.learning_rate': 1e-4, 'gen_optimizer.b2': 0.9,
         'disc_optimizer.learning_rate': 4e-4,
         'generator.weight_norm': 'spectral', 'generator.attention': 14},
+    ('sagan', 'size=128'): {
+        'gen_optimizer.learning_rate': 1e-4, 'batch_size': 256,
+        'disc_optimizer.learning_rate': 4e-4, 'train_steps': 1_000_000,
+        'generator.attention': 32, 'discriminator.attention': 32,
+        'generator.width': 64, 'discriminator.max_width': 1024,
+        'discriminator.to': 4, 'discriminator.flat_blocks': 1},
     ('biggan', ''): {
         'loss.name': 'hinge', 'disc_steps': 2, 'ema_decay': 0.9999,
         'ema_rampup': 0.0, 'penalties.0.name': 'orthogonal',
@@ -127,6 +147,25 @@ NUMBERS = {
         'gen_optimizer.learning_rate': 5e-5, 'gen_optimizer.b1': 0.0,
         'disc_optimizer.learning_rate': 2e-4, 'gen_optimizer.b2': 0.999,
         'generator.weight_norm': 'spectral',
+        'discriminator.conditioning': 'projection', 'latent.size': 80,
+        'discriminator.hidden': 'out'},
+    ('biggan', 'size=128'): {
+        'generator.width': 96, 'generator.max_width': 1536,
+        'generator.attention': 64, 'discriminator.attention': 64,
+        'discriminator.to': 4, 'discriminator.flat_blocks': 1,
+        'latent.size': 120, 'batch_size': 2048},
+    # In whatever order they are written.
+    ('biggan', 'size=128,deep'): {
+        'generator.name': 'biggan_deep.Generator', 'generator.width': 128,
+        'generator.max_width': 2048, 'generator.attention': 64,
+        'discriminator.flat_blocks': 0, 'latent.size': 128},
+    ('transformer', ''): {
+        'loss.name': 'relativistic', 'penalties.0.name': 'r1',
+        'penalties.1.name': 'r2', 'penalties.0.weight': 0.1,
+        'penalties.1.weight': 0.1, 'max_grad_norm': 1.0, 'latent.size': 64,
+        'gen_optimizer.learning_rate': 4e-4, 'gen_optimizer.b1': 0.0,
+        'gen_optimizer.b2': 0.99, 'generator.width': 384,
+        'generator.depth': 12, 'generator.patch': 2,
         'discriminator.conditioning': 'projection'},
     ('lsgan', ''): _ADAM | {
         'loss.name': 'least_squares', 'loss.real_target': 1.0,

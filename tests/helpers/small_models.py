@@ -19,9 +19,11 @@ TINY = {'dcgan': dict(width=4), 'mlp': dict(widths=(8, 6)),
         'pooling_cnn': dict(widths=(4, 5), dense=6),
         'resnet': dict(width=4, max_width=8),
         'biggan': dict(width=4, max_width=8),
+        'biggan_deep': dict(width=4, max_width=8), 'sndcgan': dict(width=4),
+        'gat': dict(width=8, depth=2),
         'autoencoder': dict(width=4, code=6)}
 # Halve exactly, hence not 50x30.
-RESIDUAL = ('resnet', 'biggan')
+RESIDUAL = ('resnet', 'biggan', 'biggan_deep')
 
 
 def build(name, kind, *, shape=(8, 8, 1), image_range=(-1.0, 1.0),
