@@ -409,7 +409,7 @@ class Heads(nn.Module):
   logits = <w, features> + b; with the conditioning 'projection' also
   + <e_label, features>, e [num_classes, F] learnt. Miyato & Koyama 2018,
   https://arxiv.org/abs/1802.05637, eq. 3; for a label vector y, e_label = y e.
-  In float32.
+  In float32. A network with another last layer gives its own logits [B].
 
   heads: (name, size) of further linear layers, {name: [B, size]}; ('proxies',
     size) is a learnt vector per class instead, [num_classes, size].
@@ -422,13 +422,14 @@ class Heads(nn.Module):
   weight_norm: WeightNormName = 'none'
 
   @nn.compact
-  def __call__(self, features, label):
+  def __call__(self, features, label, logits=None):
     def linear(size, name, x=features, bias=True):
       # In float32: bfloat16 would round a logit to three digits.
       return Dense(size, bias=bias, kernel_init=self.kernel_init, name=name,
                    weight_norm=self.weight_norm)(x)
 
-    logits = linear(1, 'logits')[:, 0]
+    if logits is None:
+      logits = linear(1, 'logits')[:, 0]
     if self.conditioning == 'projection':
       check_labels(self.num_classes, "conditioning 'projection'",
                    "conditioning='none'")
