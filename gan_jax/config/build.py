@@ -151,6 +151,10 @@ class _Builder:
     model = network and self._try(lambda: models.as_model(network), key)
     if model and self.config.get('shard') == 'state':
       model = model._replace(apply=parallel.gathering(model.apply))
+      if model.styles:
+        model = model._replace(styles=model.styles._replace(**{
+            name: parallel.gathering(getattr(model.styles, name))
+            for name in ('mapping', 'synthesis')}))
     return model
 
   def loss(self):

@@ -42,7 +42,7 @@ _FLAGS = (
      'the column label or those of label vectors.'),
     (_INT, 'seed', 0, 'Random seed for the latents.'),
     (flags.DEFINE_float, 'truncation', None, 'Resample entries of z beyond '
-     'this size.'),
+     'this size; of a generator with a style space psi, 0 to 1.'),
     (_INT, 'interpolate', 0, 'Points of a spherical path between two latents, '
      'per sample; 0 for none.'),
     (_TEXT, 'out', '', 'F.png, F.gif, F.npz, F.tif, F.wav or a folder; by '

@@ -8,12 +8,23 @@ from jax import random
 
 from gan_jax.game.state import Average
 from gan_jax.models import Model
+from gan_jax.models.layers import keys_of
 
 
-def generate(gen: Model, average: Average, z, label):
-  """Generates images [B, H, W, C] of z [B, Z] and label [B], in eval mode."""
-  images, _ = gen.apply(average.params, average.stats, z, label, train=False)
-  return images
+def generate(gen: Model, average: Average, z, label, psi=None):
+  """Generates images [B, H, W, C] of z [B, Z] and label [B], in eval mode.
+
+  psi [B], for a generator with a style space: styles w become mean + psi (w -
+  mean), of which 1 changes nothing and 0 makes the mean image (Karras et al.
+  2019, https://arxiv.org/abs/1812.04948, appendix B).
+  """
+  params, stats = average.params, average.stats
+  if psi is None:
+    return gen.apply(params, stats, z, label, train=False)[0]
+  w = gen.styles.mapping(params, stats, z, label)
+  mean = gen.styles.mean(stats)[None, None]
+  return gen.styles.synthesis(
+      params, stats, mean + psi[:, None, None] * (w - mean), keys=keys_of(z))
 
 
 def latents(latent, key, count: int, start=0):

@@ -138,12 +138,13 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
       return terms.critique(game, params, state.disc.stats, state.aux, images,
                             inputs, purpose)[0]
 
-    generate = _again(game, state.gen.params, state.gen.stats, label, keys)
+    further = _further(game, state.gen.params, state.gen.stats, fakes.z, label,
+                       keys)
     extra, scalars, aux = terms.regularise(
         game, 'disc', inputs, state.aux, count, params=params,
         critique=critique, critic=lambda images: critique(images).logits,
         fake_critic=lambda images: critique(images, 'fake').logits,
-        real_out=real_out, fake_out=fake_out, generate=generate)
+        real_out=real_out, fake_out=fake_out, **further)
     aux |= terms.remember(game, state.aux, real_out, fake_out, state.step)
     return loss + extra, (stats, aux, scalars | terms.disc_scalars(
         game, loss, real_out, fake_out))
@@ -183,7 +184,7 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
       return terms.critique(game, disc, state.disc.stats, state.aux, images,
                             inputs, purpose)[0]
 
-    generate = _again(game, params, state.gen.stats, label, keys)
+    further = _further(game, params, state.gen.stats, fakes.z, label, keys)
     # XLA removes the real half if it is unused.
     real_out, fake_out = critique(inputs.real, 'real'), critique(
         inputs.fake)
@@ -193,7 +194,7 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
         game, 'gen', inputs, state.aux, state.step, params=params,
         critique=critique, critic=lambda images: critique(images).logits,
         fake_critic=lambda images: critique(images).logits, real_out=real_out,
-        fake_out=fake_out, generate=generate)
+        fake_out=fake_out, **further)
     return loss + extra, (aux, scalars | {'loss/gen': loss})
 
   (by_image, by_params), (aux, scalars) = jax.grad(
@@ -206,15 +207,27 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
   return state.replace(gen=gen, aux=state.aux | aux), scalars
 
 
-def _again(game, params, stats, label, keys):
-  """A further pass for penalties, z -> images packed, with its own draw."""
+def _further(game, params, stats, z, label, keys) -> dict:
+  """Further passes of the generator for penalties, with a draw of their own.
+
+  Returns:
+    generate: z -> images, packed. styles: () -> (styles, styles -> images) of a
+    generator with a style space, of any other (z, generate).
+  """
   keys = terms.keys_for(keys, 'generator of penalties')
 
   def generate(z):
     return pack(game.gen.apply(params, stats, z, label, train=True,
                                keys=keys)[0], game.packing)
 
-  return generate
+  def styles():
+    space = game.gen.styles
+    if space is None:
+      return z, generate
+    return space.mapping(params, stats, z, label, keys=keys), lambda w: pack(
+        space.synthesis(params, stats, w, keys=keys), game.packing)
+
+  return dict(generate=generate, styles=styles)
 
 
 def _unrolled(state, inputs, game, pmean):

@@ -25,6 +25,21 @@ from jax import random
 from gan_jax.base import lookup
 
 
+class Styles(NamedTuple):
+  """The style space of a generator: images are synthesis(mapping(z, label)).
+
+  mapping: (params, stats, z, label, *, keys=None) -> w [B, L, W], a style of
+    each of L layers; with keys as in training, mixed, say.
+  synthesis: (params, stats, w, *, keys=None) -> images; without keys all with
+    the same noise.
+  mean: stats -> the mean w [W] of training.
+  """
+
+  mapping: Callable
+  synthesis: Callable
+  mean: Callable
+
+
 class Model(NamedTuple):
   """A network as pure functions.
 
@@ -33,6 +48,7 @@ class Model(NamedTuple):
   describe: (x, label) -> a table of its layers as text.
   per_example: whether a discriminator without stats judges each example as if
     it were alone, so that two batches may be judged as one.
+  styles: of a generator with a style space, else None.
 
   A generator maps z [B, Z] and label, classes int32 [B] or label vectors
   float32 [B, num_classes], to examples [B, *image_shape] in `image_range`, a
@@ -46,6 +62,7 @@ class Model(NamedTuple):
   apply: Callable
   describe: Callable
   per_example: bool = False
+  styles: Styles | None = None
 
 
 class Critique(NamedTuple):
@@ -61,7 +78,9 @@ def as_model(network) -> Model:
 
   A module is called as `(x, label, *, train)`. A module, or an apply, that
   draws declares `keys` too: [B] in a step's passes, so that N devices draw what
-  one does, None with train=False and at the start.
+  one does, None with train=False and at the start. A module with
+  `style_space = True` has methods mapping(z, label, keys=None) and synthesis(w,
+  keys=None), see `Styles`, and its mean w in stats['styles']['mean'].
 
   Raises:
     ValueError: neither of the two.
@@ -69,7 +88,8 @@ def as_model(network) -> Model:
   if not isinstance(network, nn.Module):
     if hasattr(network, 'init') and hasattr(network, 'apply'):
       return Model(network.init, _told_keys(network.apply), getattr(
-          network, 'describe', lambda x, label: repr(network)))
+          network, 'describe', lambda x, label: repr(network)),
+                   styles=getattr(network, 'styles', None))
     raise ValueError(f'{network!r} is neither a flax.linen module nor a Model')
 
   drawn = _no_keys(network)
@@ -87,7 +107,19 @@ def as_model(network) -> Model:
     return out, dict(new)
 
   return Model(init, apply, partial(_layer_table, network),
-               _per_example(network))
+               _per_example(network), _styles(network))
+
+
+def _styles(network: nn.Module) -> Styles | None:
+  if not getattr(network, 'style_space', False):
+    return None
+
+  def run(method):
+    return lambda params, stats, *args, keys=None: network.apply(
+        {'params': params, **stats}, *args, keys, method=method)
+
+  return Styles(run('mapping'), run('synthesis'),
+                lambda stats: stats['styles']['mean'])
 
 
 def _no_keys(network: nn.Module) -> dict:
@@ -113,7 +145,7 @@ def _per_example(network) -> bool:
   # Not of subclasses, which may compare the examples of a batch.
   return (type(network).__module__.startswith(f'{__name__}.')
           and getattr(network, 'minibatch', '') == 'none'
-          and ':' not in network.norm  # a user's own
+          and ':' not in getattr(network, 'norm', '')  # a user's own
           and 'proxies' not in dict(network.heads))  # the same for all
 
 

@@ -10,45 +10,16 @@ from gan_jax.base import examples
 from gan_jax.models import layers, norms
 
 
-class Network(nn.Module, kw_only=True):
-  """Fields of every network.
+class Player(nn.Module, kw_only=True):
+  """What every network of this package has.
 
   num_classes: number of classes, or of numbers in a label vector; 0 for data
     without labels.
-  activation, leak: of the hidden layers; the slope of 'leaky_relu'.
-  norm, norm_momentum: normalisation of the hidden layers, see `norms.Norm`.
-  weight_norm: reparametrisation of all kernels, see `layers.Weighted`.
-  conditioning: how the label, a class int32 [B] or a label vector float32 [B,
-    num_classes], enters: 'none', 'onehot' (the label vector itself) or
-    'embedding' (of `embed_dim`) joined to the input, 'projection' at a
-    discriminator's end.
-  axis_name: device axis of batch norm.
   dtype: of the arithmetic.
   """
 
   num_classes: int
-  activation: layers.ActivationName = 'relu'
-  leak: float = 0.2
-  norm: norms.AnyNorm = 'none'
-  norm_momentum: float = 0.9
-  weight_norm: layers.WeightNormName = 'none'
-  conditioning: layers.Conditioning = 'none'
-  embed_dim: int = 32
-  axis_name: str | None = None
   dtype: Any = jnp.float32
-
-  def arithmetic(self) -> dict:
-    """Arguments of all layers with a kernel."""
-    return dict(weight_norm=self.weight_norm, dtype=self.dtype)
-
-  def norms(self, train: bool, **kwargs):
-    """Makes a norm by name, with the settings of the network."""
-    return partial(norms.Norm, train=train, momentum=self.norm_momentum,
-                   axis_name=self.axis_name, **self.arithmetic(), **kwargs)
-
-  def act(self, x):
-    """The activation."""
-    return layers.activation(self.activation, self.leak)(x)
 
   def check_kind(self, shape, *kinds: str):
     """Raises ValueError if examples of `shape` are of none of the kinds.
@@ -64,6 +35,42 @@ class Network(nn.Module, kw_only=True):
       raise ValueError(
           f'{module}.{player} needs {wanted}, the data are {kind} '
           f'{list(shape)}; use {player.lower()}={other}.{player}')
+
+
+class Network(Player, kw_only=True):
+  """Fields of the networks whose layers a config chooses.
+
+  activation, leak: of the hidden layers; the slope of 'leaky_relu'.
+  norm, norm_momentum: normalisation of the hidden layers, see `norms.Norm`.
+  weight_norm: reparametrisation of all kernels, see `layers.Weighted`.
+  conditioning: how the label, a class int32 [B] or a label vector float32 [B,
+    num_classes], enters: 'none', 'onehot' (the label vector itself) or
+    'embedding' (of `embed_dim`) joined to the input, 'projection' at a
+    discriminator's end.
+  axis_name: device axis of batch norm.
+  """
+
+  activation: layers.ActivationName = 'relu'
+  leak: float = 0.2
+  norm: norms.AnyNorm = 'none'
+  norm_momentum: float = 0.9
+  weight_norm: layers.WeightNormName = 'none'
+  conditioning: layers.Conditioning = 'none'
+  embed_dim: int = 32
+  axis_name: str | None = None
+
+  def arithmetic(self) -> dict:
+    """Arguments of all layers with a kernel."""
+    return dict(weight_norm=self.weight_norm, dtype=self.dtype)
+
+  def norms(self, train: bool, **kwargs):
+    """Makes a norm by name, with the settings of the network."""
+    return partial(norms.Norm, train=train, momentum=self.norm_momentum,
+                   axis_name=self.axis_name, **self.arithmetic(), **kwargs)
+
+  def act(self, x):
+    """The activation."""
+    return layers.activation(self.activation, self.leak)(x)
 
   def join_label(self, x, label):
     """Joins the label's code to the input, if `conditioning` says so."""

@@ -108,7 +108,7 @@ def _distance(out, after, critic, critique):
 
 
 def _as_fake(critique):
-  return lambda images: critique(images, 'augment fake')
+  return lambda images: critique(images, 'fake')
 
 
 def _change(images, keys, shift, flip):

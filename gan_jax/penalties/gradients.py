@@ -117,24 +117,27 @@ def path_length(*, decay: float = 0.01, eps: float = 1e-10,
                 batch_mean: Callable = jnp.mean) -> Regulariser:
   """Path length of the generator.  Karras et al. 2020, arXiv:1912.04958, eq. 4.
 
-  (|J^T y| - a)^2, J the derivative of the image by z and y ~ N(0, 1) per
-  example; a is an exponential average of |J^T y|, from 0 on. As in the authors'
-  code y is divided by sqrt(H W), and a includes this batch; here no gradient
-  goes through a. The paper's weight is 2, every 4 updates.
+  (|J^T y| - a)^2, J the derivative of the image by the style w and y ~ N(0, 1)
+  per example; a is an exponential average of |J^T y|, from 0 on. As in the
+  authors' code y is divided by sqrt(H W), |J^T y|^2 is the mean over the layers
+  of w, and a includes this batch; here no gradient goes through a. The paper's
+  weight is 2, every 4 updates.
 
-  Departure: J is by z, as there is no style space; it depends on the scale of
-    z.
+  Departure: of a generator without a style space J is by z, and depends on the
+    scale of z.
   Batch norm in the generator mixes examples: J^T y is then of the whole batch's
   images by one z. `decay` is the share of a batch in a; `eps` is added under
   the root of |J^T y|.
   """
-  def gen(generate, z, keys, memory):
-    images, slope = jax.vjp(generate, z)
+  def gen(styles, keys, memory):
+    style, images_of = styles()
+    images, slope = jax.vjp(images_of, style)
     shape = images.shape[1:]
     noise = jax.vmap(lambda key: random.normal(key, shape))(keys)
     noise /= math.sqrt(math.prod(shape[:-1]))
-    (by_z,) = slope(noise.astype(images.dtype))
-    length = jnp.sqrt(jnp.sum(by_z.astype(jnp.float32) ** 2, axis=-1) + eps)
+    (by_style,) = slope(noise.astype(images.dtype))
+    square = jnp.sum(by_style.astype(jnp.float32) ** 2, axis=-1)
+    length = jnp.sqrt(jnp.mean(square, tuple(range(1, square.ndim))) + eps)
     mean = memory['length'] + decay * (batch_mean(length) - memory['length'])
     values = (length - lax.stop_gradient(mean)) ** 2
     # With packing there is a key for several latents.

@@ -13,8 +13,8 @@ mean, times the weight in the config.
   critic: images -> logits [B], the discriminator with the labels and the
     augmentation of the real images
   fake_critic: the same with the augmentation of the generated images
-  critique: as critic, images -> Critique; with the further argument 'augment
-    fake' as fake_critic
+  critique: as critic, images -> Critique; with the further argument 'fake'
+    as fake_critic
   generate: latents -> images; for the generator, differentiable by its
     parameters
   params: of the player that is updated

@@ -46,20 +46,24 @@ class Sampler:
     """Latents [count, Z] from position `start` on."""
     return self._latent(key, count, start)
 
-  def images(self, average, z, label, *, chunk: int = 256,
-             floats: bool = False) -> np.ndarray:
+  def images(self, average, z, label, *, chunk: int = 256, floats: bool = False,
+             psi: float | None = None) -> np.ndarray:
     """Generates examples of z [B, Z], label [B], `chunk` at a time per device.
 
     All devices that hold `average` share them, see `parallel.spread`. `floats`
-    leaves images in the generator's range, float32.
+    leaves images in the generator's range, float32. psi: see
+    `sampling.generate`.
 
     Raises:
       SamplesError: some are not finite, which uint8 would hide.
     """
     chunk *= parallel.copies(average)
-    label, found = np.asarray(label), []
+    arrays = [z, np.asarray(label)]
+    if psi is not None:
+      arrays.append(np.full(len(z), psi, np.float32))
+    found = []
     for i in range(0, len(z), chunk):
-      x = self._share(average, z[i:i + chunk], label[i:i + chunk])
+      x = self._share(average, *(a[i:i + chunk] for a in arrays))
       if not np.isfinite(x).all():
         raise SamplesError('generated examples are not finite')
       found.append(np.asarray(x) if floats else self.finish(x))

@@ -35,6 +35,8 @@ _SEARCHED = 10_000  # examples of which an extractor makes features
 _PART = 2**22  # bytes of the data that are compared at a time
 # Truncation bounds, as the share of z's entries that they keep.
 _KEPT = (0.9, 0.7, 0.5, 0.3, 0.1)
+# And psi of generators with a style space.
+_PSI = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 # Random streams of the kinds of pictures.
 _FAKES, _STARTS, _ENDS, _SWEEP, _CLASS = range(5)
 
@@ -74,9 +76,9 @@ class _Run(Trained):
     return self.labels(count, asked.TURN if (
         self.conditional and self.info.classes) else None)
 
-  def stored(self, z, labels) -> np.ndarray:
+  def stored(self, z, labels, truncation=None) -> np.ndarray:
     """What it generates of labels of the networks, as the data are stored."""
-    return self.images(z, labels, dtype='stored')
+    return self.images(z, labels, dtype='stored', truncation=truncation)
 
   def sheet(self, file: str, z, labels, names) -> Picture:
     """Contact sheet of latents [N, Z], a row for each name."""
@@ -281,6 +283,11 @@ def _interpolations(run):
 
 
 def _truncation(run):
+  if run.styled:
+    z, labels = run.drawn(_SWEEP, run.points), run.in_turn(run.points)
+    return Picture('truncation.png', run.contact_sheet(
+        [run.stored(z, labels, psi) for psi in _PSI],
+        [f'psi={psi:g}' for psi in _PSI]))
   sizes = np.abs(run.drawn(_FAKES, 1000))
   # Smaller bounds than 0.05 are refused.
   bounds = sorted({max(0.05, round(float(b), 2)) for b in

@@ -43,7 +43,8 @@ def sample(folder: str, out: str, *, count: int | None = None,
     label: of all examples, see `asked.labels`; by default as in the data.
     labels: F.csv with the label of each example, see `asked.of_file`.
     seed: of the latents.
-    truncation: largest |z_i|; by default the prior as it is.
+    truncation: largest |z_i|, or psi of a generator with a style space, see
+      `Trained.sample`; by default none.
     interpolate: points of each path between two latents, 0 for none.
     strict: fail instead of using an older checkpoint if the newest is damaged.
 
@@ -67,7 +68,7 @@ def sample(folder: str, out: str, *, count: int | None = None,
           labels, interpolate, axis=0)
   except RequestError as e:
     raise RequestError(f'--{e}') from e
-  examples = run.images(z, labels, dtype='stored')
+  examples = run.images(z, labels, dtype='stored', truncation=truncation)
   try:
     # Others have no class, whatever their data have.
     _write(out, info, examples, labels if run.conditional else None,

@@ -1,6 +1,7 @@
 """A trained run in Python: its networks as functions, its records as frames."""
 
 import logging
+import math
 import os
 from collections.abc import Callable
 from functools import cached_property, partial
@@ -103,8 +104,13 @@ class Trained:
     """
     return self.images(z, self.labels(len(z), label), dtype=dtype)
 
-  def images(self, z, labels, *, dtype: str = 'data') -> np.ndarray:
-    """As `generator`, of labels [N] or [N, L] that `labels` has made."""
+  def images(self, z, labels, *, dtype: str = 'data',
+             truncation: float | None = None) -> np.ndarray:
+    """As `generator`, of labels [N] or [N, L] that `labels` has made.
+
+    `truncation` of a generator with a style space, see `sample`; it does
+    nothing to others, whose latents are truncated.
+    """
     z, size = np.asarray(z, np.float32), self.latents(1).shape[1:]
     if z.ndim != 2 or z.shape[1:] != size or not len(z):
       raise RequestError(f'z has the shape {list(z.shape)}; this generator '
@@ -113,7 +119,8 @@ class Trained:
       raise RequestError(f'dtype={dtype!r} must be data, stored or float32')
     try:
       found = self._sampler.images(self.state.ema, z, labels,
-                                   floats=dtype == 'float32')
+                                   floats=dtype == 'float32',
+                                   psi=truncation if self.styled else None)
     except SamplesError as e:
       raise RequestError(f'{self.folder}: {e}') from e
     if dtype != 'data':
@@ -150,13 +157,20 @@ class Trained:
       label: of all images, or for each: 'bee', 3, 'Mass|Edema', {'age': 63},
         ...; by default as in the data, see `labels`.
       seed: of the latents.
-      truncation: largest |z_i| (see `game.sampling.truncated`).
+      truncation: largest |z_i| (see `game.sampling.truncated`). Of a generator
+        with a style space psi, by which a style's distance from their mean is
+        multiplied (see `game.sampling.generate`).
 
     Raises:
       RequestError: what cannot be had.
     """
-    return self.generator(self.latents(count, seed=seed, truncation=truncation),
-                          label)
+    z = self.latents(count, seed=seed, truncation=truncation)
+    return self.images(z, self.labels(count, label), truncation=truncation)
+
+  @property
+  def styled(self) -> bool:
+    """Whether the generator has a style space."""
+    return self.game.gen.styles is not None
 
   def latents(self, count: int, *, seed: int = 0, truncation=None,
               stream: int = 0) -> np.ndarray:
@@ -172,7 +186,9 @@ class Trained:
       raise RequestError(f'{count} images asked for; must be 1 or more')
     check_seed(seed)
     key = jax.random.fold_in(jax.random.key(seed), stream)
-    if truncation is None:
+    if self.styled and truncation is not None and not math.isfinite(truncation):
+      raise RequestError(f'truncation={truncation} must be a number, 0 to 1')
+    if truncation is None or self.styled:
       return np.asarray(self._sampler.latents(key, count))
     if self.config['latent']['name'] == 'infogan':
       raise RequestError(f'truncation={truncation} would erase the codes of '

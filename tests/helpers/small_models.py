@@ -9,10 +9,13 @@ from gan_jax import models
 from gan_jax.base import lookup
 
 ROOM = 'gan_jax.models'
-# Of images; `table` makes rows of tables only.
-GENERATORS = [name for name in lookup.names(ROOM, 'Generator')
-              if name != 'table.Generator']
-DISCRIMINATORS = lookup.names(ROOM, 'Discriminator')
+# `table` makes rows of tables only; the others have layers of their own, which
+# no norm, activation or weight norm changes.
+_OTHERS = ('table', 'stylegan2', 'r3gan')
+GENERATORS, DISCRIMINATORS = (
+    [name for name in lookup.names(ROOM, kind)
+     if name.partition('.')[0] not in _OTHERS]
+    for kind in ('Generator', 'Discriminator'))
 KEY = random.key(0)
 # Smallest that keep the shape of the full networks.
 TINY = {'dcgan': dict(width=4), 'mlp': dict(widths=(8, 6)),

@@ -86,8 +86,8 @@ def test_bcr_is_cr_of_both_sides_with_draws_of_their_own():
 
 def judged(a, scale=1.0):
   """A critique whose head sees what its logit does not."""
-  def judge(x, purpose='augment real'):
-    size = 3.0 if purpose == 'augment fake' else scale
+  def judge(x, purpose='real'):
+    size = 3.0 if purpose == 'fake' else scale
     seen = size * jnp.stack([linear(a, x), jnp.zeros(len(x))], axis=-1)
     # A vector for each class, whatever the images: as many as images or not.
     return critique(jnp.zeros(len(x)), colour=seen, proxies=jnp.ones((3, 2)))
@@ -105,7 +105,7 @@ def test_heads_of_the_discriminator_may_have_to_agree_too(name, heads):
   got = np.asarray(call(
       getattr(term, 'disc', term), critic=lambda x: jnp.zeros(len(x)),
       critique=judge, real=real, fake=fake, real_out=judge(real),
-      fake_out=judge(fake, 'augment fake'), keys=keys_of(batch=MANY), z=fake,
+      fake_out=judge(fake, 'fake'), keys=keys_of(batch=MANY), z=fake,
       generate=lambda z: fake + noise))
   x, y = (0.5 * np.square(k * mirrored(a, side))
           for k, side in ((1.0, real), (3.0, fake)))

@@ -59,7 +59,8 @@ def mean_of(term, player, both, critique, generate, real):
         real=real, fake=fake, label=LABEL, z=LATENT, keys=KEYS, step=0,
         critic=critic, fake_critic=critic, critique=ask, params=params,
         real_out=ask(real), fake_out=ask(fake),
-        generate=lambda z: generate(now['gen'], z))
+        generate=lambda z: generate(now['gen'], z),
+        styles=lambda: (LATENT, lambda z: generate(now['gen'], z)))
     if not term.remembers(player):
       return jnp.mean(terms.call(getattr(term, player), **available))
     start = term.memory(params) if callable(term.memory) else term.memory

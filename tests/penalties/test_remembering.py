@@ -90,7 +90,7 @@ def paths(generate, z, keys, length, **settings):
   """(values, memory), compiled."""
   term = penalties.path_length(**settings)
   return jax.jit(lambda z, keys: terms.call(
-      term.gen, generate=generate, z=z, keys=keys,
+      term.gen, styles=lambda: (z, generate), keys=keys,
       memory={'length': jnp.float32(length)}))(z, keys)
 
 
@@ -103,6 +103,14 @@ def test_path_length_of_a_linear_generator():
   assert float(memory['length']) == pytest.approx(mean, rel=1e-5)
   np.testing.assert_allclose(values, (want - mean) ** 2, rtol=1e-4)
   assert len(np.unique(np.round(want, 5))) == B
+
+
+def test_path_length_by_styles_is_a_mean_over_their_layers():
+  w, keys = normal(1, 5, Z, P), keys_of()
+  values, _ = paths(lambda z: jnp.einsum('blz,lzp->bp', z, w).reshape(
+      -1, *SHAPE), jnp.ones((B, 5, Z)), keys, 0.0, decay=0.0)
+  want = np.sqrt(np.mean([lengths(part, keys) ** 2 for part in w], axis=0))
+  np.testing.assert_allclose(values, want ** 2, rtol=1e-4)
 
 
 def test_path_length_through_what_is_not_linear():
@@ -150,8 +158,8 @@ def test_slopes_of_path_length(dtype, scale):
       return x.reshape(-1, *SHAPE).astype(jnp.float32)
 
     values, _ = terms.call(
-        penalties.path_length(decay=0.0).gen, generate=generate,
-        z=jnp.asarray(TABLE), keys=keys_of(),
+        penalties.path_length(decay=0.0).gen, keys=keys_of(),
+        styles=lambda: (jnp.asarray(TABLE), generate),
         memory={'length': jnp.float32(0.3)})
     return jnp.mean(values)
 

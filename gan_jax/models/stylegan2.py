@@ -1,0 +1,380 @@
+"""StyleGAN2 with the constants of StyleGAN2-ADA, for square images of 2^n px.
+
+Karras et al. 2020, https://arxiv.org/abs/1912.04958, section 2 and appendix B,
+and https://arxiv.org/abs/2006.06676, appendix D. z is mapped to a style w; the
+generator starts from a learnt 4x4 image and each of its layers is modulated by
+w. All kernels start from normal(0, 1) and are scaled when used, by one over the
+root of their inputs (Karras et al. 2018, https://arxiv.org/abs/1710.10196,
+section 4.1), and activations are leaky ReLUs times sqrt(2).
+
+Channels: `width` at the image, doubled by each halving up to `max_width`. The
+authors' 32768 / side and 512 are width=128 for 256 px, their `paper256` and
+`auto` for up to 256 px half of that.
+"""
+
+import math
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from jax import lax, random
+
+from gan_jax.models import base, layers
+from gan_jax.ops import conv as ops
+from gan_jax.ops import resample
+
+
+def sizes(shape: tuple[int, ...]) -> list[int]:
+  """Sides of the feature maps of examples [H, W, C]: 4, 8, ..., H.
+
+  Raises:
+    ValueError: not a square of 2^n px, 8 or more.
+  """
+  height, width = shape[:2]
+  if height != width or height < 8 or height & (height - 1):
+    side = max(8, 2 ** math.ceil(math.log2(max(height, width))))
+    raise ValueError(
+        f'StyleGAN2 makes square images of 8, 16, 32, 64, ... px, not '
+        f'{height}x{width}; use data.pad=({side},{side}), or data.resize')
+  return [2 ** i for i in range(2, int(math.log2(height)) + 1)]
+
+
+def channels(side: int, of: int, width: int, most: int) -> int:
+  """Channels of a feature map of `side` px, in a network for `of` px."""
+  return min(width * of // side, most)
+
+
+def activated(x, gain: float = 1.0):
+  """Leaky ReLU times sqrt(2), which keeps the variance of normal inputs."""
+  return nn.leaky_relu(x, 0.2) * (math.sqrt(2.0) * gain)
+
+
+def shifted(x, bias):
+  """The sum of x [..., C] and a bias [C], of the type of x."""
+  return x + bias.astype(x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
+
+
+def normalised(x):
+  """Rows of mean square 1, [B, N] -> the same."""
+  return x * lax.rsqrt(jnp.mean(x ** 2, axis=-1, keepdims=True) + 1e-8)
+
+
+class Linear(nn.Module):
+  """Equalised linear layer, [B, I] -> [B, features].
+
+  rate: what the learning rate of its parameters is multiplied by, in effect:
+    they are stored divided by it.
+  start: of the bias.
+  active: whether an activation follows.
+  """
+
+  features: int
+  rate: float = 1.0
+  start: float = 0.0
+  active: bool = False
+
+  @nn.compact
+  def __call__(self, x):
+    shape = x.shape[-1], self.features
+    kernel = self.param('kernel', nn.initializers.normal(1.0 / self.rate),
+                        shape) * (self.rate / math.sqrt(shape[0]))
+    bias = self.param('bias', nn.initializers.constant(
+        self.start / self.rate), shape[1:]) * self.rate
+    y = shifted(x @ kernel.astype(x.dtype), bias)
+    return activated(y) if self.active else y
+
+
+class Conv(nn.Module):
+  """Equalised convolution of images, halved by `down`.
+
+  bias, active: whether both follow, or the bias alone, or neither.
+  gain: of the output.
+  """
+
+  features: int
+  size: int = 3
+  down: bool = False
+  active: bool = True
+  gain: float = 1.0
+
+  @nn.compact
+  def __call__(self, x):
+    shape = self.size, self.size, x.shape[-1], self.features
+    kernel = self.param('kernel', nn.initializers.normal(1.0), shape)
+    kernel = (kernel / math.sqrt(math.prod(shape[:3]))).astype(x.dtype)
+    if self.down and self.size == 1:
+      x = resample.halve(x)
+    if self.down and self.size == 3:
+      # As many zeros as leave H / 2 px.
+      x = ops.conv(resample.smooth(x, 2), kernel, stride=2, padding='VALID')
+    else:
+      x = ops.conv(x, kernel)
+    if not self.active:
+      return x * self.gain
+    bias = self.param('bias', nn.initializers.zeros, shape[-1:])
+    return activated(shifted(x, bias), self.gain)
+
+
+class Modulated(nn.Module):
+  """Convolution whose kernel is scaled by a style, with noise and activation.
+
+  Arxiv 1912.04958, eq. 1-3: the kernel k of an example is s_i k_i, over its
+  norm by output (demodulation). The same is here the input times s, and the
+  output over that norm: no example needs a kernel of its own. noise: [B, H W],
+  or [1, H W] for all.
+
+  up: doubles the image, by a transposed convolution and a filter.
+  """
+
+  features: int
+  up: bool = False
+
+  @nn.compact
+  def __call__(self, x, w, noise):
+    style = Linear(x.shape[-1], start=1.0, name='style')(w)
+    kernel = self.param('kernel', nn.initializers.normal(1.0),
+                        (3, 3, x.shape[-1], self.features))
+    norm = lax.rsqrt(style ** 2 @ jnp.sum(kernel ** 2, (0, 1)) + 1e-8)
+    x = x * _spread(style, x)
+    if self.up:
+      size = [2 * side + 1 for side in x.shape[1:3]]
+      x = ops.conv_transpose(x, kernel.astype(x.dtype), padding='VALID',
+                             size=size)
+      x = resample.smooth(4.0 * x, 1)
+    else:
+      x = ops.conv(x, kernel.astype(x.dtype))
+    strength = self.param('noise', nn.initializers.zeros, ())
+    noise = (strength * noise).reshape(-1, *x.shape[1:3], 1)
+    x = x * _spread(norm, x) + noise.astype(x.dtype)
+    bias = self.param('bias', nn.initializers.zeros, (self.features,))
+    return activated(shifted(x, bias))
+
+
+def _spread(v, x):
+  """[B, C] as [B, 1, 1, C], of the type of x."""
+  return v[:, None, None].astype(x.dtype)
+
+
+def _noises(keys, numbers):
+  """Normal noise of layers [B, number] each, without keys [1, number].
+
+  One draw of all: each for itself would compile for seconds.
+  """
+  keys = random.key(0)[None] if keys is None else keys
+  noise = jax.vmap(lambda key: random.normal(key, (sum(numbers),)))(keys)
+  return jnp.split(noise, np.cumsum(numbers)[:-1], axis=1)
+
+
+class ToImage(nn.Module):
+  """Image [B, H, W, channels] of features: modulated, 1x1, no demodulation."""
+
+  channels: int
+
+  @nn.compact
+  def __call__(self, x, w):
+    inputs = x.shape[-1]
+    style = Linear(inputs, start=1.0, name='style')(w) / math.sqrt(inputs)
+    kernel = self.param('kernel', nn.initializers.normal(1.0),
+                        (1, 1, inputs, self.channels))
+    y = ops.conv(x * _spread(style, x), kernel.astype(x.dtype))
+    bias = self.param('bias', nn.initializers.zeros, (self.channels,))
+    return shifted(y.astype(jnp.float32), bias)
+
+
+class Mapping(nn.Module):
+  """Z [B, Z], or None, and labels, if there are classes -> [B, size].
+
+  Both are normalised; the layers learn at a hundredth of the rate.
+  """
+
+  size: int
+  layers: int
+  num_classes: int = 0
+
+  @nn.compact
+  def __call__(self, z, label):
+    parts = [] if z is None else [normalised(z.astype(jnp.float32))]
+    if self.num_classes:
+      code = layers.label_code(label, self.num_classes)
+      parts.append(normalised(Linear(self.size, name='embed')(code)))
+    x = jnp.concatenate(parts, axis=-1)
+    for i in range(self.layers):
+      x = Linear(self.size, rate=0.01, active=True, name=f'fc{i}')(x)
+    return x
+
+
+class Synthesis(nn.Module):
+  """Styles [B, L, W] of L layers -> images [B, *image_shape], linear."""
+
+  image_shape: tuple[int, ...]
+  width: int
+  max_width: int
+  dtype: Any
+
+  @nn.compact
+  def __call__(self, w, keys):
+    side = self.image_shape[0]
+    start = channels(4, side, self.width, self.max_width)
+    x = self.param('start', nn.initializers.normal(1.0), (4, 4, start))
+    x = jnp.broadcast_to(x.astype(self.dtype), (len(w), *x.shape))
+    convs = [(size, up) for size in sizes(self.image_shape)
+             for up in (True, False)][1:]  # None to 4 px.
+    noises = _noises(keys, [size ** 2 for size, _ in convs])
+    image = None
+    for i, ((size, up), noise) in enumerate(zip(convs, noises, strict=True)):
+      x = Modulated(channels(size, side, self.width, self.max_width), up,
+                    name=f'b{size}_conv{int(not up)}')(x, w[:, i], noise)
+      if not up:
+        part = ToImage(self.image_shape[2], name=f'b{size}_image')(
+            x, w[:, i + 1])
+        image = part if image is None else resample.double(image) + part
+    return image
+
+
+class Generator(base.Player, kw_only=True):
+  """Styles, noise and skips (StyleGAN2).  Karras et al. 2020, arXiv:1912.04958.
+
+  z [B, Z] -> w [B, style] -> square images of 2^n px. The output is linear, as
+  published. In training noise and the mixing of styles are drawn anew in each
+  pass; when sampling the noise follows from z.
+
+  Departures: each example has its own place where styles are mixed, as it has
+  its own key, the authors' whole batch has one; the average of w, which starts
+  at 0, is updated once in a step, theirs in each pass; the averaged generator
+  has an average of it.
+
+  width, max_width: channels at the image, and at most, see `stylegan2`.
+  style: size of w.
+  mapping_layers: 8, or 2 as in the authors' `auto` and `cifar`.
+  mixing: probability that a second style makes the layers from a random one on.
+  conditioning: 'embedding' of the label beside z.
+  """
+
+  image_shape: tuple[int, ...]
+  image_range: tuple[float, float]
+  width: int = 64
+  max_width: int = 512
+  style: int = 512
+  mapping_layers: int = 8
+  mixing: float = 0.9
+  conditioning: Literal['none', 'embedding'] = 'none'
+  # See `models.Styles`.
+  style_space = True
+
+  def setup(self):
+    self.check_kind(self.image_shape)
+    self.num_layers = 2 * len(sizes(self.image_shape))
+    classes = classes_of(self)
+    self.mapping_network = Mapping(self.style, self.mapping_layers, classes)
+    self.synthesis_network = Synthesis(self.image_shape, self.width,
+                                       self.max_width, self.dtype)
+    self.mean = self.variable('styles', 'mean', jnp.zeros, (self.style,))
+
+  def __call__(self, z, label, *, train, keys=None):
+    del train  # With keys.
+    w = self.mapping(z, label, keys)
+    return self.synthesis(w, layers.keys_of(z) if keys is None else keys)
+
+  def mapping(self, z, label, keys=None):
+    """Styles [B, L, W], with keys mixed as in training."""
+    w = self.mapping_network(z, label)
+    if self.is_mutable_collection('styles') and not self.is_initializing():
+      mean = jnp.mean(lax.stop_gradient(w), axis=0)
+      self.mean.value = mean + 0.995 * (self.mean.value - mean)
+    w = jnp.repeat(w[:, None], self.num_layers, axis=1)
+    if keys is None or not self.mixing:
+      return w
+    place, other = jax.vmap(self._mixed_at, (0, None))(keys, z.shape[-1])
+    other = self.mapping_network(other, label)[:, None]
+    before = jnp.arange(self.num_layers)[None] < place[:, None]
+    return jnp.where(before[..., None], w, other)
+
+  def _mixed_at(self, key, size):
+    """(Layer from which on another z acts, that z)."""
+    # The noise is drawn from the key itself.
+    place, mixed = random.uniform(random.fold_in(key, 0), (2,))
+    place = 1 + jnp.floor(place * (self.num_layers - 1))
+    return (jnp.where(mixed < self.mixing, place, self.num_layers),
+            random.normal(random.fold_in(key, 1), (size,)))
+
+  def synthesis(self, w, keys=None):
+    """Images of styles; without keys all with the same noise."""
+    image = self.synthesis_network(w, keys)
+    low, high = self.image_range
+    return (image + 1.0) * (0.5 * (high - low)) + low
+
+
+class Discriminator(base.Player, kw_only=True):
+  """Residual network (StyleGAN2).  Karras et al. 2020, arXiv:1912.04958.
+
+  Square images of 2^n px -> blocks that halve them to 4x4 -> Critique.
+
+  width, max_width: channels at the image, and at most, see `stylegan2`.
+  residual: False for the plain blocks of the authors' `cifar`.
+  minibatch: 'std' or 'none', before the last convolution, see
+    `layers.minibatch_std`.
+  group: examples compared by 'std'.
+  conditioning: 'projection', with the label behind a mapping of 8 layers.
+  heads: (name, size) of further outputs, see `layers.Heads`.
+  """
+
+  width: int = 64
+  max_width: int = 512
+  residual: bool = True
+  minibatch: Literal['none', 'std'] = 'std'
+  group: int = 4
+  conditioning: Literal['none', 'projection'] = 'none'
+  heads: tuple[tuple[str, int], ...] = ()
+  autoencoder = False
+
+  @nn.compact
+  def __call__(self, images, label, *, train):
+    del train
+    self.check_kind(images.shape[1:])
+    side, path = images.shape[1], sizes(images.shape[1:])[::-1]
+    widths = [channels(size, side, self.width, self.max_width) for size in path]
+    x = Conv(widths[0], size=1, name=f'b{side}_image')(
+        images.astype(self.dtype))
+    for size, features in zip(path[:-1], widths[1:], strict=True):
+      x = self._block(x, features, f'b{size}')
+    x = x.astype(jnp.float32)
+    if self.minibatch == 'std':
+      x = layers.minibatch_std(x, self.group)
+    x = Conv(widths[-1], name='b4_conv')(x)
+    x = Linear(widths[-1], active=True, name='b4_dense')(
+        x.reshape(len(x), -1))
+    return layers.Heads(self.num_classes, heads=self.heads)(
+        x, label, self._logits(x, label))
+
+  def _block(self, x, features, name):
+    gain = math.sqrt(0.5) if self.residual else 1.0
+    y = Conv(x.shape[-1], name=f'{name}_conv0')(x)
+    y = Conv(features, down=True, gain=gain, name=f'{name}_conv1')(y)
+    if not self.residual:
+      return y
+    return y + Conv(features, size=1, down=True, active=False, gain=gain,
+                    name=f'{name}_skip')(x)
+
+  def _logits(self, x, label):
+    classes = classes_of(self)
+    if not classes:
+      return Linear(1, name='logits')(x)[:, 0]
+    size = x.shape[-1]
+    code = Mapping(size, 8, classes, name='mapping_network')(None, label)
+    return jnp.sum(Linear(size, name='logits')(x) * code, -1) / math.sqrt(size)
+
+
+def classes_of(network) -> int:
+  """Number of classes of a conditional network, 0 of others.
+
+  Raises:
+    ValueError: it is conditional, and the data have no labels.
+  """
+  if network.conditioning == 'none':
+    return 0
+  layers.check_labels(network.num_classes,
+                      f'conditioning {network.conditioning!r}',
+                      "conditioning='none'")
+  return network.num_classes

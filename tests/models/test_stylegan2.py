@@ -1,0 +1,327 @@
+"""StyleGAN2: layers and parameters of the authors', styles, noise, mixing."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax, random
+from small_models import (
+  KEY,
+  abstract,
+  build,
+  changed,
+  count,
+  forward,
+  inputs,
+  some_variables,
+  struct,
+)
+
+from gan_jax.game import sampling
+from gan_jax.game.state import Average
+from gan_jax.models import stylegan2
+
+LABELS = struct(8, dtype=jnp.int32)
+
+
+def generator(**kwargs):
+  return build('stylegan2.Generator', 'Generator', **dict(
+      shape=(16, 16, 3), width=4, max_width=8, style=6,
+      mapping_layers=2) | kwargs)
+
+
+def discriminator(**kwargs):
+  return build('stylegan2.Discriminator', 'Discriminator', **dict(
+      shape=(16, 16, 3), width=4, max_width=8) | kwargs)
+
+
+def with_variables(model, kind='Generator', shape=(16, 16, 3), batch=4):
+  x, label = inputs(kind, shape, batch)
+  return x, label, *some_variables(model, x, label)
+
+
+# Sizes.
+
+
+def parts(params):
+  """{layer: number of its parameters}, two levels deep."""
+  return {f'{a}/{b}': count(layer) for a, part in params.items()
+          for b, layer in part.items() if isinstance(layer, dict)}
+
+
+def test_the_generator_has_the_printed_parameters():
+  """For 1024 px and two mapping layers NVlabs' train.py prints 28,794,124.
+
+  Of its table (stylegan2-ada-pytorch, `--cfg=auto`) the lines of the mapping,
+  of conv0, conv1 and torgb by side, and of b4:0, the image that it starts from.
+  """
+  model = generator(shape=(1024, 1024, 3), width=32, max_width=512, style=512)
+  params, out = abstract(model, struct(8, 512), LABELS)
+  assert out.shape == (8, 1024, 1024, 3)
+  assert count(params) == 28_794_124
+  found = parts(params)
+  assert found['mapping_network/fc0'] == found['mapping_network/fc1'] == 262_656
+  printed = {4: (None, 2_622_465, 264_195), 8: (2_622_465, 2_622_465, 264_195),
+             64: (2_622_465, 2_622_465, 264_195),
+             128: (1_442_561, 721_409, 132_099),
+             256: (426_369, 213_249, 66_051), 512: (139_457, 69_761, 33_027),
+             1024: (51_297, 25_665, 16_515)}
+  for side, numbers in printed.items():
+    assert numbers == tuple(found.get(f'synthesis_network/b{side}_{name}')
+                            for name in ('conv0', 'conv1', 'image')), side
+  assert params['synthesis_network']['start'].size == 8_192
+
+
+def test_the_discriminator_has_the_printed_parameters():
+  """For 1024 px it prints 29,012,513, see stylegan2-ada-pytorch's issue 181."""
+  model = discriminator(width=32, max_width=512, num_classes=0)
+  params, _ = abstract(model, struct(8, 1024, 1024, 3), LABELS)
+  assert count(params) == 29_012_513
+  found = {name: count(layer) for name, layer in params.items()}
+  for side, numbers in {1024: (9_248, 18_496, 2_048),
+                        512: (36_928, 73_856, 8_192),
+                        256: (147_584, 295_168, 32_768),
+                        128: (590_080, 1_180_160, 131_072),
+                        8: (2_359_808, 2_359_808, 262_144)}.items():
+    assert numbers == tuple(found[f'b{side}_{name}']
+                            for name in ('conv0', 'conv1', 'skip')), side
+  assert found['b1024_image'] == 128
+  assert [found[name] for name in ('b4_conv', 'b4_dense', 'logits')] == [
+      2_364_416, 4_194_816, 513]
+
+
+@pytest.mark.parametrize('side,width,layers', [(256, 64, 8), (32, 512, 2)])
+def test_parameters_of_paper256_and_of_cifar(side, width, layers):
+  """By hand: the authors' channels min(32768 fmaps / side, 512), fmaps 1/2, 1.
+
+  Their `cifar` has labels: a code of 512 beside z, and a mapping of 8 layers in
+  a discriminator without skips.
+  """
+  cifar = side == 32
+  channels = {2 ** i: min(width * side >> i, 512) for i in range(2, 9)}
+  path = [s for s in channels if s <= side]
+  number = channels[4] * 16
+  for s in path:
+    before, now = channels.get(s // 2), channels[s]
+    for inputs_ in ([before] if before else []) + [now]:
+      # Kernel, bias, noise's strength; style's kernel and bias.
+      number += 9 * inputs_ * now + now + 1 + 513 * inputs_
+    number += 3 * now + 3 + 513 * now
+  mapping = [513 * 512] * layers
+  if cifar:
+    mapping += [11 * 512, 512 * 512]  # code; the first layer has 1,024 inputs
+  model = generator(shape=(side, side, 3), width=width, max_width=512,
+                    style=512, mapping_layers=layers, num_classes=10,
+                    conditioning='embedding' if cifar else 'none')
+  params, _ = abstract(model, struct(8, 512), LABELS)
+  assert count(params) == number + sum(mapping)
+  number = 4 * channels[side]
+  for s in path[1:]:
+    now, then = channels[s], channels[s // 2]
+    number += 9 * now * now + now + 9 * now * then + then
+    number += 0 if cifar else now * then
+  last = channels[4]
+  number += 9 * (last + 1) * last + last + 16 * last * last + last
+  # The last layer, and the mapping of the label; or the last layer.
+  number += 513 * 512 * 9 + 11 * 512 if cifar else last + 1
+  model = discriminator(width=width, max_width=512, residual=not cifar,
+                        num_classes=10,
+                        conditioning='projection' if cifar else 'none')
+  params, _ = abstract(model, struct(8, side, side, 3), LABELS)
+  assert count(params) == number
+
+
+@pytest.mark.parametrize('shape,words', [
+    ((28, 28, 1), r'not 28x28; use data.pad=\(32,32\)'),
+    ((48, 48, 3), r'data.pad=\(64,64\)'), ((32, 16, 1), 'not 32x16'),
+    ((4, 4, 1), r'not 4x4; use data.pad=\(8,8\)')])
+def test_other_sizes_are_refused(shape, words):
+  for model, kind in ((generator(shape=shape), 'Generator'),
+                      (discriminator(shape=shape), 'Discriminator')):
+    with pytest.raises(ValueError, match=words):
+      jax.eval_shape(model.init, KEY, *inputs(kind, shape))
+
+
+# Layers.
+
+
+def test_modulation_is_a_kernel_of_each_examples_own():
+  """Eq. 1-3 by a convolution for each example; then noise, bias, activation."""
+  rng = np.random.default_rng(0)
+  x, w = (np.float32(rng.normal(size=s)) for s in ((3, 5, 5, 4), (3, 6)))
+  layer = stylegan2.Modulated(7)
+  noise = np.float32(rng.normal(size=(3, 25)))
+  params = jax.tree.map(
+      lambda s: np.float32(rng.normal(size=s.shape)),
+      jax.eval_shape(layer.init, KEY, x, w, noise))['params']
+  got = layer.apply({'params': params}, x, w, noise)
+  style = w @ params['style']['kernel'] / np.sqrt(6) + params['style']['bias']
+  for i in range(3):
+    kernel = params['kernel'] * style[i][None, None, :, None]
+    kernel = kernel / np.sqrt((kernel ** 2).sum((0, 1, 2)) + 1e-8)
+    y = lax.conv_general_dilated(x[i:i + 1], kernel, (1, 1), 'SAME',
+                                 dimension_numbers=('NHWC', 'HWIO', 'NHWC'))[0]
+    y = np.asarray(y) + params['noise'] * noise[i].reshape(5, 5, 1)
+    y = y + params['bias']
+    want = np.sqrt(2.0) * np.where(y < 0, 0.2 * y, y)
+    np.testing.assert_allclose(got[i], want, rtol=1e-4, atol=1e-4)
+
+
+def test_an_enlarging_layer_starts_with_the_variance_of_its_input():
+  """Of normal input, away from the border, before the activation."""
+  x = random.normal(KEY, (2, 16, 16, 64))
+  layer = stylegan2.Modulated(64, up=True)
+  args = x, jnp.zeros((2, 6)), jnp.zeros((1, 1024))
+  y = layer.apply(layer.init(random.key(1), *args), *args)
+  assert y.shape == (2, 32, 32, 64)
+  y = np.asarray(y)[:, 4:-4, 4:-4] / np.sqrt(2.0)
+  y = np.where(y < 0, 5.0 * y, y)
+  # A filter of a power of two pixels leaves less than 1 of white noise.
+  assert 0.2 < y.var() < 1.0
+
+
+def test_rates_of_the_mapping_are_a_hundredth():
+  """A step along the gradient changes its output 10^-4 times as much."""
+  x = random.normal(KEY, (4, 5))
+  moved = []
+  for rate in (1.0, 0.01):
+    layer = stylegan2.Linear(3, rate=rate)
+    params = layer.init(KEY, x)['params']
+
+    def out(params, layer=layer):
+      return layer.apply({'params': params}, x)
+
+    slope = jax.grad(lambda p: jnp.sum(out(p)))(params)
+    moved.append((out(params), out(jax.tree.map(
+        lambda p, g: p - 0.1 * g, params, slope)) - out(params)))
+  np.testing.assert_allclose(moved[0][0], moved[1][0], rtol=1e-5, atol=1e-6)
+  np.testing.assert_allclose(moved[1][1], 1e-4 * moved[0][1], rtol=0.05)
+
+
+# Styles.
+
+
+def test_an_image_follows_from_z_and_in_training_from_the_keys():
+  model = generator()
+  x, label, params, stats = with_variables(model)
+  run = jax.jit(lambda z, keys: model.apply(params, stats, z, label, train=True,
+                                            keys=keys)[0])
+  keys = random.split(KEY, 4)
+  first, again, other = (np.asarray(run(x, k)) for k in (
+      keys, keys, random.split(random.key(8), 4)))
+  np.testing.assert_array_equal(first, again)
+  assert (np.abs(first - other).max((1, 2, 3)) > 1e-3).all()
+  moved = np.abs(np.asarray(run(changed(x, 2, 1.0), keys)) - first)
+  assert moved[2].max() > 1e-3 and moved[[0, 1, 3]].max() == 0.0
+  still = forward(model)
+  images = np.asarray(still(params, stats, x, label))
+  np.testing.assert_allclose(still(params, stats, x[[1] * 4], label),
+                             images[[1] * 4], rtol=1e-4, atol=1e-5)
+
+
+def test_the_styles_of_a_share_of_examples_are_mixed():
+  model = generator(mixing=0.75)
+  x, label, params, stats = with_variables(model)
+  z, label = jnp.tile(x[:1], (2000, 1)), jnp.zeros(2000, jnp.int32)
+  keys = random.split(KEY, 2000)
+  w = np.asarray(jax.jit(lambda keys: model.styles.mapping(
+      params, stats, z, label, keys=keys))(keys))
+  plain = np.asarray(model.styles.mapping(params, stats, z[:1], label[:1]))
+  assert w.shape == (2000, 6, 6) and (plain[0] == plain[0, :1]).all()
+  own = np.isclose(w, plain, rtol=1e-4, atol=1e-5).all(-1)
+  layers = own.sum(1)
+  # The first so many layers have the style of z, and at least one.
+  assert (own == (np.arange(6) < layers[:, None])).all() and layers.min() == 1
+  shares = np.bincount(layers, minlength=7)[1:] / 2000
+  np.testing.assert_allclose(shares, [0.15] * 5 + [0.25], atol=0.03)
+  never = generator(mixing=0.0)
+  same = never.styles.mapping(params, stats, x, inputs('Generator')[1],
+                              keys=keys[:4])
+  assert (np.asarray(same) == np.asarray(same)[:, :1]).all()
+
+
+def test_the_mean_style_is_an_average_of_training():
+  model = generator()
+  x, label, params, stats = with_variables(model)
+  w = np.asarray(model.styles.mapping(params, stats, x, label))[:, 0]
+  old = np.asarray(model.styles.mean(stats))
+  train = jax.jit(lambda keys: model.apply(params, stats, x, label, train=True,
+                                           keys=keys)[1])
+  for keys in (None, random.split(KEY, 4)):
+    after = train(keys)
+    np.testing.assert_allclose(model.styles.mean(after),
+                               0.995 * old + 0.005 * w.mean(0), rtol=1e-5)
+  _, after = model.apply(params, stats, x, label, train=False)
+  np.testing.assert_array_equal(model.styles.mean(after), old)
+
+
+def test_truncation_brings_styles_to_their_mean():
+  model = generator()
+  x, label, params, stats = with_variables(model)
+  average = Average(params, stats)
+  made = jax.jit(lambda psi: sampling.generate(model, average, x, label, psi))
+  plain = np.asarray(sampling.generate(model, average, x, label))
+  np.testing.assert_allclose(made(jnp.ones(4)), plain, rtol=1e-4, atol=1e-4)
+  silent = jax.tree_util.tree_map_with_path(
+      lambda path, p: 0.0 * p if path[-1].key == 'noise' else p, params)
+  quiet = Average(silent, stats)
+  none = np.asarray(sampling.generate(model, quiet, x, label, jnp.zeros(4)))
+  np.testing.assert_allclose(none, none[[0] * 4], rtol=1e-4, atol=1e-4)
+  mean = np.tile(stats['styles']['mean'], (1, 6, 1))
+  want = model.styles.synthesis(silent, stats, mean)
+  np.testing.assert_allclose(none[:1], want, rtol=1e-4, atol=1e-4)
+
+
+# Both networks.
+
+
+@pytest.mark.parametrize('kind,model,conditioning', [
+    ('Generator', generator, 'embedding'),
+    ('Discriminator', discriminator, 'projection')])
+def test_labels(kind, model, conditioning):
+  more = dict(minibatch='none') if kind == 'Discriminator' else {}
+  x, label = inputs(kind, (16, 16, 3))
+  # As they start: other weights would silence a mapping of 8 layers.
+  params, stats = jax.jit(model(conditioning=conditioning, **more).init)(
+      KEY, x, label)
+  run = forward(model(conditioning=conditioning, **more))
+  base = np.asarray(run(params, stats, x, label))
+  other = np.abs(np.asarray(run(params, stats, x, changed(label, 1, 1))) - base)
+  assert other[1].max() > 1e-4 and other[[0, 2, 3]].max() == 0.0
+  abstract(model(conditioning='none', **more), x, None)
+  with pytest.raises(ValueError, match='needs labels, and the data have none'):
+    jax.eval_shape(model(conditioning=conditioning, num_classes=0).init, KEY, x,
+                   label)
+  with pytest.raises(ValueError, match='no such choice'):
+    model(conditioning='onehot')
+
+
+@pytest.mark.parametrize('kind,model', [('Generator', generator),
+                                        ('Discriminator', discriminator)])
+def test_bfloat16_and_the_table_of_layers(kind, model):
+  exact, rough = model(), model(dtype=jnp.bfloat16)
+  x, label, params, stats = with_variables(exact, kind)
+  want, got = (np.asarray(forward(m)(params, stats, x, label))
+               for m in (exact, rough))
+  assert got.dtype == np.float32 and (got != want).any()
+  np.testing.assert_allclose(got, want, rtol=0.1,
+                             atol=0.03 * np.abs(want).max())
+  rows = exact.describe(x, label).splitlines()
+  numbers = [int(row.split()[-1].replace(',', '')) for row in rows[1:]]
+  assert numbers[-1] == sum(numbers[:-1]) == count(params)
+
+
+def test_ranges_heads_and_the_minibatch():
+  low, high = generator(), generator(image_range=(0.0, 1.0))
+  x, label, params, stats = with_variables(low)
+  np.testing.assert_allclose(
+      forward(high)(params, stats, x, label),
+      (forward(low)(params, stats, x, label) + 1) / 2, rtol=1e-5, atol=1e-6)
+  model = discriminator(heads=(('class', 3),))
+  x, label, params, stats = with_variables(model, 'Discriminator')
+  out, _ = model.apply(params, stats, x, label, train=True)
+  assert out.heads['class'].shape == (4, 3) and out.features.shape == (4, 8)
+  assert 'logits' not in params['Heads_0'] and not model.per_example
+  other = model.apply(params, stats, changed(x, 1, 1.0), label, train=True)[0]
+  assert (np.asarray(other.logits) != np.asarray(out.logits)).all()
+  assert discriminator(minibatch='none').per_example
