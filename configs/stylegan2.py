@@ -13,8 +13,8 @@ px), 25 million images, average of a half-life of 10,000 images (5,000). Digits
 are padded to 32 px, other images resized by `size`. `--mode=sample
 --truncation=0.7` truncates styles; `:augment=ada` is their augmentation for
 small data sets. cifar: `--cfg=cifar`, 100 million images, no path length and no
-mixing of styles, no skips in the discriminator; they report an FID of 3.14
-(unconditional 5.59) without and 2.42 (2.92) with ADA.
+mixing of styles, no skips in the discriminator; with ADA they report an FID of
+2.42.
 
 Departures: R1 and path length are added to the loss, theirs are updates of
 their own; the path length is of the whole batch, theirs of half of it; see

@@ -144,7 +144,8 @@ def _per_example(network) -> bool:
   """`Model.per_example`, known of the discriminators of this package only."""
   # Not of subclasses, which may compare the examples of a batch.
   return (type(network).__module__.startswith(f'{__name__}.')
-          and getattr(network, 'minibatch', '') == 'none'
+          and hasattr(network, 'heads')
+          and getattr(network, 'minibatch', 'none') == 'none'
           and ':' not in getattr(network, 'norm', '')  # a user's own
           and 'proxies' not in dict(network.heads))  # the same for all
 

@@ -1,5 +1,6 @@
 """Fields, inputs and outputs that the networks share."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -35,6 +36,62 @@ class Player(nn.Module, kw_only=True):
       raise ValueError(
           f'{module}.{player} needs {wanted}, the data are {kind} '
           f'{list(shape)}; use {player.lower()}={other}.{player}')
+
+
+def sides(shape: tuple[int, ...]) -> list[int]:
+  """Sides of feature maps that double from 4 px to examples [H, W, C].
+
+  Raises:
+    ValueError: not a square of 2^n px, 8 or more.
+  """
+  height, width = shape[:2]
+  if height != width or height < 8 or height & (height - 1):
+    side = max(8, 2 ** math.ceil(math.log2(max(height, width))))
+    raise ValueError(
+        f'this network is for square images of 8, 16, 32, 64, ... px, not '
+        f'{height}x{width}; use data.pad=({side},{side}), or data.resize')
+  return [2 ** i for i in range(2, int(math.log2(height)) + 1)]
+
+
+class Pyramid(Player, kw_only=True):
+  """Networks of square images of 2^n px, between which and 4 px they double.
+
+  width, max_width: channels at the image, doubled by each halving, and at most.
+  """
+
+  width: int
+  max_width: int
+  conditioning: str = 'none'
+
+  def channels(self, shape) -> dict[int, int]:
+    """{side: channels} from 4 px to examples [H, W, C]; ValueError if none."""
+    self.check_kind(shape)
+    return {side: min(self.width * shape[0] // side, self.max_width)
+            for side in sides(shape)}
+
+  def classes(self) -> int:
+    """Number of classes of a conditional network, 0 of others.
+
+    Raises:
+      ValueError: it is conditional, and the data have no labels.
+    """
+    if self.conditioning == 'none':
+      return 0
+    layers.check_labels(self.num_classes, f'conditioning {self.conditioning!r}',
+                        "conditioning='none'")
+    return self.num_classes
+
+
+class PyramidGenerator(Pyramid, kw_only=True):
+  """Such generators, whose last layer is linear."""
+
+  image_shape: tuple[int, ...]
+  image_range: tuple[float, float]
+
+  def scaled(self, images):
+    """Brings images around [-1, 1] to `image_range`."""
+    low, high = self.image_range
+    return (images + 1.0) * (0.5 * (high - low)) + low
 
 
 class Network(Player, kw_only=True):

@@ -26,26 +26,6 @@ from gan_jax.ops import conv as ops
 from gan_jax.ops import resample
 
 
-def sizes(shape: tuple[int, ...]) -> list[int]:
-  """Sides of the feature maps of examples [H, W, C]: 4, 8, ..., H.
-
-  Raises:
-    ValueError: not a square of 2^n px, 8 or more.
-  """
-  height, width = shape[:2]
-  if height != width or height < 8 or height & (height - 1):
-    side = max(8, 2 ** math.ceil(math.log2(max(height, width))))
-    raise ValueError(
-        f'StyleGAN2 makes square images of 8, 16, 32, 64, ... px, not '
-        f'{height}x{width}; use data.pad=({side},{side}), or data.resize')
-  return [2 ** i for i in range(2, int(math.log2(height)) + 1)]
-
-
-def channels(side: int, of: int, width: int, most: int) -> int:
-  """Channels of a feature map of `side` px, in a network for `of` px."""
-  return min(width * of // side, most)
-
-
 def activated(x, gain: float = 1.0):
   """Leaky ReLU times sqrt(2), which keeps the variance of normal inputs."""
   return nn.leaky_relu(x, 0.2) * (math.sqrt(2.0) * gain)
@@ -209,23 +189,21 @@ class Synthesis(nn.Module):
   """Styles [B, L, W] of L layers -> images [B, *image_shape], linear."""
 
   image_shape: tuple[int, ...]
-  width: int
-  max_width: int
+  channels: dict[int, int]
   dtype: Any
 
   @nn.compact
   def __call__(self, w, keys):
-    side = self.image_shape[0]
-    start = channels(4, side, self.width, self.max_width)
-    x = self.param('start', nn.initializers.normal(1.0), (4, 4, start))
+    x = self.param('start', nn.initializers.normal(1.0),
+                   (4, 4, self.channels[4]))
     x = jnp.broadcast_to(x.astype(self.dtype), (len(w), *x.shape))
-    convs = [(size, up) for size in sizes(self.image_shape)
+    convs = [(size, up) for size in base.sides(self.image_shape)
              for up in (True, False)][1:]  # None to 4 px.
     noises = _noises(keys, [size ** 2 for size, _ in convs])
     image = None
     for i, ((size, up), noise) in enumerate(zip(convs, noises, strict=True)):
-      x = Modulated(channels(size, side, self.width, self.max_width), up,
-                    name=f'b{size}_conv{int(not up)}')(x, w[:, i], noise)
+      x = Modulated(self.channels[size], up, name=f'b{size}_conv{int(not up)}')(
+          x, w[:, i], noise)
       if not up:
         part = ToImage(self.image_shape[2], name=f'b{size}_image')(
             x, w[:, i + 1])
@@ -233,7 +211,7 @@ class Synthesis(nn.Module):
     return image
 
 
-class Generator(base.Player, kw_only=True):
+class Generator(base.PyramidGenerator, kw_only=True):
   """Styles, noise and skips (StyleGAN2).  Karras et al. 2020, arXiv:1912.04958.
 
   z [B, Z] -> w [B, style] -> square images of 2^n px. The output is linear, as
@@ -252,8 +230,6 @@ class Generator(base.Player, kw_only=True):
   conditioning: 'embedding' of the label beside z.
   """
 
-  image_shape: tuple[int, ...]
-  image_range: tuple[float, float]
   width: int = 64
   max_width: int = 512
   style: int = 512
@@ -264,12 +240,11 @@ class Generator(base.Player, kw_only=True):
   style_space = True
 
   def setup(self):
-    self.check_kind(self.image_shape)
-    self.num_layers = 2 * len(sizes(self.image_shape))
-    classes = classes_of(self)
-    self.mapping_network = Mapping(self.style, self.mapping_layers, classes)
-    self.synthesis_network = Synthesis(self.image_shape, self.width,
-                                       self.max_width, self.dtype)
+    channels = self.channels(self.image_shape)
+    self.num_layers = 2 * len(channels)
+    self.mapping_network = Mapping(self.style, self.mapping_layers,
+                                   self.classes())
+    self.synthesis_network = Synthesis(self.image_shape, channels, self.dtype)
     self.mean = self.variable('styles', 'mean', jnp.zeros, (self.style,))
 
   def __call__(self, z, label, *, train, keys=None):
@@ -301,12 +276,10 @@ class Generator(base.Player, kw_only=True):
 
   def synthesis(self, w, keys=None):
     """Images of styles; without keys all with the same noise."""
-    image = self.synthesis_network(w, keys)
-    low, high = self.image_range
-    return (image + 1.0) * (0.5 * (high - low)) + low
+    return self.scaled(self.synthesis_network(w, keys))
 
 
-class Discriminator(base.Player, kw_only=True):
+class Discriminator(base.Pyramid, kw_only=True):
   """Residual network (StyleGAN2).  Karras et al. 2020, arXiv:1912.04958.
 
   Square images of 2^n px -> blocks that halve them to 4x4 -> Critique.
@@ -332,19 +305,18 @@ class Discriminator(base.Player, kw_only=True):
   @nn.compact
   def __call__(self, images, label, *, train):
     del train
-    self.check_kind(images.shape[1:])
-    side, path = images.shape[1], sizes(images.shape[1:])[::-1]
-    widths = [channels(size, side, self.width, self.max_width) for size in path]
-    x = Conv(widths[0], size=1, name=f'b{side}_image')(
+    channels = self.channels(images.shape[1:])
+    side, last = images.shape[1], channels[4]
+    x = Conv(channels[side], size=1, name=f'b{side}_image')(
         images.astype(self.dtype))
-    for size, features in zip(path[:-1], widths[1:], strict=True):
-      x = self._block(x, features, f'b{size}')
+    while side > 4:
+      x = self._block(x, channels[side // 2], f'b{side}')
+      side //= 2
     x = x.astype(jnp.float32)
     if self.minibatch == 'std':
       x = layers.minibatch_std(x, self.group)
-    x = Conv(widths[-1], name='b4_conv')(x)
-    x = Linear(widths[-1], active=True, name='b4_dense')(
-        x.reshape(len(x), -1))
+    x = Conv(last, name='b4_conv')(x)
+    x = Linear(last, active=True, name='b4_dense')(x.reshape(len(x), -1))
     return layers.Heads(self.num_classes, heads=self.heads)(
         x, label, self._logits(x, label))
 
@@ -358,23 +330,9 @@ class Discriminator(base.Player, kw_only=True):
                     name=f'{name}_skip')(x)
 
   def _logits(self, x, label):
-    classes = classes_of(self)
+    classes = self.classes()
     if not classes:
       return Linear(1, name='logits')(x)[:, 0]
     size = x.shape[-1]
     code = Mapping(size, 8, classes, name='mapping_network')(None, label)
     return jnp.sum(Linear(size, name='logits')(x) * code, -1) / math.sqrt(size)
-
-
-def classes_of(network) -> int:
-  """Number of classes of a conditional network, 0 of others.
-
-  Raises:
-    ValueError: it is conditional, and the data have no labels.
-  """
-  if network.conditioning == 'none':
-    return 0
-  layers.check_labels(network.num_classes,
-                      f'conditioning {network.conditioning!r}',
-                      "conditioning='none'")
-  return network.num_classes

@@ -67,6 +67,24 @@ def conv(x, kernel, *, stride=1, padding='SAME'):
   return _bind(conv_p, _plain_conv, x, kernel, geometry)
 
 
+def conv_groups(x, kernel, groups: int):
+  """Convolves groups of channels, each with kernels of its own, stride 1.
+
+  x [B, H, W, I], kernel [kh, kw, I / groups, O] -> [B, H, W, O]: output channel
+  o sees the inputs of its group, o // (O / groups), as with
+  feature_group_count=groups in `lax.conv_general_dilated`.
+
+  Raises:
+    ValueError: as `conv`, or groups do not divide both channels.
+  """
+  channels = x.shape[-1], kernel.shape[-1]
+  if any(number % groups for number in channels):
+    raise ValueError(f'{groups} groups do not divide {channels[0]} and '
+                     f'{channels[1]} channels')
+  y = jax.vmap(conv)(_part(x, -1, groups), _part(kernel, -1, groups))
+  return _join(y, -1)
+
+
 def conv_transpose(x, kernel, *, stride=2, padding='SAME', size=None):
   """The transpose of `conv`, as torch's ConvTranspose2d computes it.
 

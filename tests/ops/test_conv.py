@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 from plain_conv import (
   CASES,
   assert_close,
@@ -144,3 +145,26 @@ def test_pads_of_both_signs_by_numpy():
   with ops.plain():
     assert_close(conv(x, k, stride=1, padding=pads), wanted, 1e-5)
   assert_close(conv(x, k, stride=1, padding=pads), wanted, 1e-5)
+
+
+@pytest.mark.parametrize('size,channels,outputs,window,groups', [
+    ((5, 6), 6, 9, 3, 3), ((4, 4), 64, 64, 3, 2), ((6, 3), 4, 4, 1, 4)])
+def test_groups_equal_lax_to_second_order(size, channels, outputs, window,
+                                          groups):
+  x = normal(0, 3, *size, channels)
+  kernel = normal(1, window, window, channels // groups, outputs) / np.float32(
+      window * np.sqrt(channels / groups))
+
+  def plainly(x, kernel):
+    return lax.conv_general_dilated(
+        x, kernel, (1, 1), 'SAME', feature_group_count=groups,
+        dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+
+  got, want = (jax.jit(lambda x, k, f=f: to_second_order(f, x, k))(x, kernel)
+               for f in (lambda x, k: ops.conv_groups(x, k, groups), plainly))
+  assert_close(got, want)
+
+
+def test_groups_that_do_not_divide_are_refused():
+  with pytest.raises(ValueError, match='3 groups do not divide 4 and 6'):
+    ops.conv_groups(jnp.ones((1, 4, 4, 4)), jnp.ones((3, 3, 1, 6)), 3)

@@ -1,0 +1,94 @@
+"""R3GAN.  Huang et al. 2024, https://arxiv.org/abs/2501.05441.
+
+  python -m gan_jax.main --config=configs/r3gan.py
+  ...:size=64        or 32, 256: networks and constants for images of that size
+  ...:cifar          class-conditional, as the authors' for CIFAR-10
+  ...:small          two CPU cores
+
+The authors' configuration E and `train.py`: relativistic loss with R1 and R2,
+Adam (0, beta2), and over the first 20 million images along a cosine learning
+rates 2e-4 to 5e-5, beta2 0.9 to 0.99, the penalties' gamma to a tenth, the
+half-life of the averaged generator from 0 on. size=32 has their constants for
+CIFAR-10 (batch 512, gamma 0.05, half-life 5 million images; FID 1.96 with
+labels), 64 and 256 those for FFHQ (batch 256, gamma 2 and 150, half-life
+500,000; FID 1.95 and 2.75). Digits are padded to 32 px, other images resized by
+`size`.
+
+Departures: they train on after those 20 million images, with constant rates,
+and flip, move and recolour images with a probability that rises to 0.55 or 0.3;
+`:augment=bgc` is nearly that, `--config.augment[0].p=...` its probability.
+"""
+
+from gan_jax.config import recipe
+
+# Batch, gamma at the start, half-life of the average in images at the end.
+_SIZES = {'32': (512, 0.05, 5_000_000), '64': (256, 2.0, 500_000),
+          '256': (256, 150.0, 500_000)}
+
+
+def get_config(arg=None):
+  config = recipe.base()
+  config.latent.size = 64
+  for key in ('generator', 'discriminator'):
+    config[key] = recipe.choice(key, f'r3gan.{key.capitalize()}')
+  config.loss = dict(name='relativistic')
+  config.penalties = (recipe.term('penalties', 'r1'),
+                      recipe.term('penalties', 'r2'))
+  rates(config, 2e-4)
+  config.reuse_fakes = False
+  config.ema_rampup = 0.0
+  config.train_steps = recipe.duration('20000000 examples')
+  size(config, '32')
+  config.data.resize, config.data.pad = (), (32, 32)  # of the digits
+  return recipe.finish(config, arg, size=size, cifar=cifar, small=small)
+
+
+def rates(config, start):
+  """Learning rates from `start` to a quarter of it, and beta2."""
+  for key in ('gen_optimizer', 'disc_optimizer'):
+    config[key] = recipe.adam(start, b1=0.0)
+    config[key].learning_rate = recipe.rate(recipe.cosine(start, start / 4))
+    config[key].b2 = recipe.rate(recipe.cosine(0.9, 0.99))
+
+
+def gamma(config, start):
+  """Weight of both penalties, from `start` to a tenth of it."""
+  for term in config.penalties:
+    term.weight = recipe.rate(recipe.cosine(start, start / 10))
+
+
+def size(config, side):
+  """size=32, 64 or 256: channels, batch, gamma, average."""
+  if side not in _SIZES:
+    raise ValueError(f'size={side} is not one of {", ".join(_SIZES)}')
+  config.batch_size, start, images = _SIZES[side]
+  side = int(side)
+  config.data.resize, config.data.pad = (side, side), ()
+  config.generator.width = config.discriminator.width = min(
+      24_576 // side, 768)
+  gamma(config, start)
+  config.ema_decay = recipe.rate(recipe.cosine(0, f'{images} examples',
+                                               'half_life'))
+
+
+def cifar(config, _):
+  """Labels in both networks."""
+  config.generator.conditioning = 'embedding'
+  config.discriminator.conditioning = 'projection'
+
+
+def small(config, _):
+  """A few channels, one block a stage, a faster average."""
+  for key in ('generator', 'discriminator'):
+    config[key].width, config[key].max_width = 16, 64
+    config[key].stage_blocks = 1
+  config.batch_size = 32
+  config.reuse_fakes = True
+  rates(config, 2e-3)
+  gamma(config, 1.0)
+  config.ema_decay = recipe.rate(recipe.cosine(0, '10000 examples',
+                                               'half_life'))
+  config.train_steps = 3000
+  config.steps_per_call = 100
+  config.log_every = 100
+  config.sample_every = 500
