@@ -18,6 +18,11 @@ classifier of the digits, which any run with scores puts into the cache:
 ~/.cache/gan_jax/extractors/classifier-*.safetensors; two scales of 14 and 28
 px, narrow networks, batch 16, rates of 1e-3 that fall to 0, without
 augmentation.
+
+Measured: small, 5 minutes of CPU time on one core, shared with other programs;
+digits, FD of the classifier with 2,000 samples 1.75, floor 0.51 (seed 0), of
+the very network whose features the discriminator sees. The full size has not
+been trained.
 """
 
 from gan_jax.config import recipe
