@@ -19,6 +19,10 @@ Departures: batch 64 and 100,000 steps but for size=128. The average begins with
 the first weights, of which 0.9999^n is left after n steps;
 `--config.ema_rampup=0.3` forgets them and still ends near 0.9999. small: 16
 channels, batch 16, ten times the rates, one discriminator step, average 0.999.
+
+Measured: small, 7 minutes of CPU time on one core, shared with other programs;
+each row its digit but some eights; FD of the classifier with 2,000 samples
+2.28, floor 0.51 (seed 0). The full sizes and `deep` have not been trained.
 """
 
 from gan_jax.config import recipe
@@ -61,8 +65,9 @@ def deep(config, _):
 
 
 def size(config, side):
-  """size=32, 64 or 128: channels, attention, z; for 128 px the batch."""
+  """size=32, 64 or 128: images of that size and networks for them."""
   z, attention = _SIZES[recipe.known('size', side, _SIZES)]
+  config.data.resize = (int(side), int(side))
   is_deep = config.generator.name == 'biggan_deep.Generator'
   config.latent.size = 128 if is_deep else z
   for key in ('generator', 'discriminator'):

@@ -31,7 +31,7 @@ def get_config(arg=None):
 
 
 def size(config, side):
-  """size=32, 64 or 128: channels, blocks and attention."""
+  """size=32, 64 or 128: images of that size and networks for them."""
   recipe.known('size', side, _ATTENTION)
   rates = [config[key].learning_rate for key in ('gen_optimizer',
                                                  'disc_optimizer')]

@@ -3,7 +3,7 @@
   python -m gan_jax.main --config=configs/sngan.py
   ...:conditioning=projection  with labels: Miyato & Koyama 2018, 1802.05637
   ...:network=cnn              the standard CNN of its table 3
-  ...:size=64                  or 128: the networks for images of that size
+  ...:size=64                  or 32, 128: such images, networks for them
   ...:small                    two CPU cores
 
 ResNets, spectral norm in the discriminator, hinge loss, Adam 2e-4 (0, 0.9)
@@ -19,6 +19,10 @@ Departures: the generator sees 64 latents in an update, theirs 128; all kernels
 start from Glorot's uniform, theirs in the blocks with twice its variance;
 samples of averaged weights (0.999), where the paper averages none. small: 16
 channels, batch 16, rates of 1e-3, one discriminator step.
+
+Measured: small, 6 minutes of CPU time on one core, shared with other programs;
+digits, FD of the classifier with 2,000 samples 3.50, floor 0.51 (seed 0). The
+full sizes have not been trained.
 """
 
 from gan_jax.config import recipe
@@ -38,14 +42,20 @@ def get_config(arg=None):
   config.disc_steps = 5
   config.reuse_fakes = False
   config.train_steps = recipe.duration(_STEPS['32'])
-  size(config, '32')
+  networks(config, '32')
   return recipe.finish(config, arg, size=size, network=network,
                        conditioning=conditioning, small=small)
 
 
 def size(config, side):
-  """size=32, 64 or 128: channels, blocks, steps and decay."""
-  config.train_steps = _STEPS[recipe.known('size', side, _STEPS)]
+  """size=32, 64 or 128: images of that size and networks for them."""
+  networks(config, recipe.known('size', side, _STEPS))
+  config.data.resize = (int(side), int(side))
+
+
+def networks(config, side):
+  """Channels, blocks, steps and decay for images of a size."""
+  config.train_steps = _STEPS[side]
   gen, disc = config.generator, config.discriminator
   gen.width, gen.max_width = (256, 256) if side == '32' else (64, 1024)
   disc.width, disc.max_width = (128, 128) if side == '32' else (64, 1024)

@@ -53,9 +53,14 @@ def own_data(pictures, tmp_path_factory):
       f'{height:.1f},{"fm"[i % 2]}\n'
       for i, height in enumerate(rng.normal(170, 9, 2000))))
   folder = f'--config.data.path={pictures}', '--config.data.repeat=9'
+  import random_backbones  # Here: it imports the package.
+  backbone = random_backbones.classifier(
+      tmp_path_factory.mktemp('backbone') / 'small.safetensors')
   # A multiple of packs of ten on four devices.
   return {'sprites': folder, 'xray': folder, 'table': (
-      f'--config.data.path={table}', '--config.batch_size=480')}
+      f'--config.data.path={table}', '--config.batch_size=480'), 'projected': (
+          f'--config.discriminator.weights={backbone}',
+          '--config.discriminator.size=0')}
 
 
 @pytest.fixture

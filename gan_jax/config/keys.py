@@ -147,6 +147,9 @@ KEYS = {
                      Number(0.0, 0.9999999)),  # Rounds to 1 above.
     'ema_rampup': Key(0.05, 'bound of the half-life of the EMA, as a share of '
                       'the steps so far; 0 for none', _real(0.0)),
+    'standing_batches': Key(0, "batches of which batch norm's statistics are "
+                            'computed anew for samples and scores (BigGAN), 0 '
+                            'for the running averages', _whole(0)),
     'train_steps': Key(3000, 'length of the run', DURATION),
     'shard': Key('none', "'state': parameters, moments and averages are split "
                  'over the devices, so that a larger network fits',

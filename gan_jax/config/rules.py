@@ -41,6 +41,7 @@ def of_config(config: Mapping, devices: int,
            _compared: ('discriminator', 'packing', 'batch_size'),
            _unrolled: ('unrolled_steps', 'disc_optimizer'),
            _simultaneous: ('updates', 'disc_steps', 'gen_steps'),
+           _standing: ('generator', 'standing_batches'),
            _codes: ('latent', 'penalties')}
   return [problem for rule, keys in rules.items()
           if not bad & {*keys} and all(key in config for key in keys)
@@ -171,6 +172,19 @@ def _simultaneous(config, devices):
       config['disc_steps'], config['gen_steps']) != (1, 1):
     yield 'updates', ('simultaneous makes one update of each network; use '
                       'disc_steps=1 and gen_steps=1, or alternating')
+
+
+def _standing(config, devices):
+  """Standing statistics are of batch norms."""
+  spec = config['generator']
+  known = lookup.defaults('gan_jax.models', spec['name'],
+                          '' if ':' in spec['name'] else 'Generator')
+  norm = (known | spec).get('norm', ':')  # a user's own network, or norm
+  if config['standing_batches'] and ':' not in norm and norm not in (
+      'batch', 'conditional_batch', 'self_modulation'):
+    yield 'standing_batches', (
+        f'is for generators with batch norm, and this one has norm={norm!r}; '
+        'use standing_batches=0')
 
 
 def _codes(config, devices):

@@ -27,6 +27,45 @@ def generate(gen: Model, average: Average, z, label, psi=None):
       params, stats, mean + psi[:, None, None] * (w - mean), keys=keys_of(z))
 
 
+def standing(gen: Model, average: Average, z, label, axis_name: str):
+  """The average, with the moments of these batches in its batch norms.
+
+  Standing statistics (Brock et al. 2019, arXiv:1809.11096, section 4.2):
+  running averages lag behind the weights, and those of averaged weights are of
+  other weights. Means and variances are averaged over the batches, as in
+  PyTorch-StudioGAN, whose batches have random sizes.
+
+  Args:
+    gen: the generator.
+    average: its weights and statistics.
+    z: [N, B, Z], N batches.
+    label: [N, B] or [N, B, L].
+    axis_name: device axis of its batch norms.
+  """
+  kept = average.stats.get('batch_stats')
+  if kept is None:
+    return average
+
+  def after(start, z, label):
+    stats = {**average.stats, 'batch_stats': start}
+    _, new = gen.apply(average.params, stats, z, label, train=True)
+    return new['batch_stats']
+
+  def moments(batch):
+    # A running average r becomes m r + (1 - m) x; two starts tell m and x.
+    zero = after(jax.tree.map(jnp.zeros_like, kept), *batch)
+    start = jax.tree.map(lambda x: 1.0 + jnp.abs(x), zero)
+    other = after(start, *batch)
+    return jax.tree.map(lambda a, b, s: a / (1.0 - (b - a) / s), zero, other,
+                        start)
+
+  # The axis has one device here, for all of the batch.
+  found = jax.lax.map(jax.vmap(moments, axis_name=axis_name),
+                      (z[:, None], label[:, None]))
+  found = jax.tree.map(lambda x: x.mean((0, 1)), found)
+  return average.replace(stats={**average.stats, 'batch_stats': found})
+
+
 def latents(latent, key, count: int, start=0):
   """Latents [count, Z] of a prior at positions start, start + 1, ...
 

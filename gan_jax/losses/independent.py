@@ -101,6 +101,19 @@ def hinge() -> Loss:
   return Loss(disc, gen=lambda real, fake: -fake)
 
 
+def hinge_each() -> Loss:
+  """Hinge loss of many logits for an example.  Sauer et al. 2021, 2111.01007.
+
+  Of features [B, K] that are logits, as of `extractors.projected`; eq. 4 with
+  the hinge. disc: mean over K of relu(1 - real) + relu(1 + fake);  gen: -mean
+  of fake.
+  """
+  each = hinge()
+  return Loss(disc=lambda real, fake: each.disc(real, fake).mean(-1),
+              gen=lambda real, fake: each.gen(real, fake).mean(-1),
+              inputs='features')
+
+
 def relativistic() -> Loss:
   """Relativistic loss of pairs (RpGAN).  Jolicoeur-Martineau 2018, 1807.00734.
 

@@ -25,7 +25,6 @@ _GLOROT = nn.initializers.glorot_uniform()
 # Of layers that scale and gate: Glorot's uniform, a tenth of the deviation.
 _WEAK = nn.initializers.variance_scaling(0.01, 'fan_avg', 'uniform')
 _PARTS = 4  # layers of the generator that add to its image
-_CODE = 2048  # numbers that the discriminator compares with the class
 
 
 def patches(height: int, width: int, patch: int) -> tuple[int, int]:
@@ -224,7 +223,7 @@ class Discriminator(_Transformer, base.AnyDiscriminator, kw_only=True):
 
   Patches -> tokens with their positions, and a further learnt one, which the
   blocks fill -> Critique. With conditioning='projection' the logit is the
-  product of its 2,048 numbers and a code of the label, an embedding behind two
+  product of its `code` numbers and a code of the label, an embedding behind two
   layers. Outputs of attention and MLP are scaled by learnt numbers from 0.1 on
   (Touvron et al. 2021, https://arxiv.org/abs/2103.17239). Fields: of the
   generator and of `base.AnyDiscriminator`.
@@ -234,6 +233,7 @@ class Discriminator(_Transformer, base.AnyDiscriminator, kw_only=True):
   width: int = 384
   depth: int = 12
   head_dim: int = 64
+  code: int = 2048
   norm: norms.AnyNorm = 'pixel'
   activation: layers.ActivationName = 'silu'
 
@@ -265,9 +265,9 @@ class Discriminator(_Transformer, base.AnyDiscriminator, kw_only=True):
       return self.answer(x, label, kernel_init=_GLOROT)
     layers.check_labels(self.num_classes, "conditioning 'projection'",
                         "conditioning='none'")
-    x = self.linear(_CODE, x).astype(jnp.float32)
-    code = Mapping(_CODE)(layers.embedding(
-        label, self.num_classes, _CODE, name='embedding',
+    x = self.linear(self.code, x).astype(jnp.float32)
+    code = Mapping(self.code)(layers.embedding(
+        label, self.num_classes, self.code, name='embedding',
         **({} if label.ndim == 2 else dict(
             embedding_init=nn.initializers.normal(0.02)))))
     return self.answer(x, label, jnp.sum(x * code, -1))

@@ -19,6 +19,7 @@ from gan_jax.game import sampling
 from gan_jax.run import drawn_labels, files
 
 _GRID, _SCORES = 0, 1  # folded into the key: they share no latent
+_STANDING = 2**31 - 3  # seed of the latents of standing statistics
 _POINTS = 2000  # of a scatter plot, generated and real
 
 
@@ -32,15 +33,25 @@ class Sampler:
   It gives what a `data.prepare.Source` stores: uint8; float32 in [-1, 1] where
   `units` are given; vectors as they are, float32 [B, D]. Labels are int32 [B],
   or label vectors float32 [B, L].
+
+  standing: labels of the batches [N, B] or [N, B, L] of which `images` computes
+    the statistics of batch norms, see `sampling.standing`; none for those that
+    the average has.
   """
 
-  def __init__(self, game, image_range, units=()):
+  def __init__(self, game, image_range, units=(), standing=None):
     self._latent = jax.jit(partial(sampling.latents, game.latent),
                            static_argnums=1)
     generate = partial(sampling.generate, game.gen)
     self._generate, self._share = jax.jit(generate), parallel.spread(generate)
     self._low, self._high = image_range
     self._floats = bool(units)
+    self._standing = None
+    if standing is not None:
+      z = self._latent(jax.random.key(_STANDING), math.prod(standing.shape[:2]))
+      self._standing = jax.jit(partial(
+          sampling.standing, game.gen, z=z.reshape(*standing.shape[:2], -1),
+          label=jnp.asarray(standing), axis_name=parallel.AXIS))
 
   def latents(self, key, count: int, start: int = 0):
     """Latents [count, Z] from position `start` on."""
@@ -57,6 +68,8 @@ class Sampler:
     Raises:
       SamplesError: some are not finite, which uint8 would hide.
     """
+    if self._standing:
+      average = self._standing(average)
     chunk *= parallel.copies(average)
     arrays = [z, np.asarray(label)]
     if psi is not None:
@@ -82,6 +95,16 @@ class Sampler:
       return x.astype(np.float32).clip(-1.0, 1.0)
     return pictures.to_uint8(  # which takes images in [-1, 1]
         (x - self._low) * (2.0 / (self._high - self._low)) - 1.0)
+
+
+def standing_labels(config, drawn) -> np.ndarray | None:
+  """`standing` of a `Sampler`, of labels of generated sets; None for none."""
+  count, size = config['standing_batches'], config['batch_size']
+  if not count:
+    return None
+  drawn = np.asarray(drawn)
+  return drawn[np.arange(count * size) % len(drawn)].reshape(
+      count, size, *drawn.shape[1:])
 
 
 def grid_labels(experiment: Experiment) -> np.ndarray:
@@ -124,13 +147,14 @@ class Evaluator:
     `sampler`: of a run with the same generator, by default a new one.
     """
     self._run, config = experiment, experiment.config
-    self.sampler = sampler or Sampler(experiment.game, config['image_range'],
-                                      experiment.info.units)
+    self._drawn = drawn_labels.of_experiment(experiment)
+    self.sampler = sampler or Sampler(
+        experiment.game, config['image_range'], experiment.info.units,
+        standing_labels(config, self._drawn))
     self._key = jax.random.fold_in(jax.random.key(config['seed']), 2**31 - 2)
     self._label = grid_labels(experiment)
     self._z = self.sampler.latents(
         jax.random.fold_in(self._key, _GRID), len(self._label))
-    self._drawn = drawn_labels.of_experiment(experiment)
     self._conditional = models.is_conditional(config['generator'])
 
   def start_grid(self, average):
@@ -193,9 +217,11 @@ class Evaluator:
     config = self._run.config
     game = {k: v for k, v in config.items() if k not in files.RESUMABLE}
     drawn, info = drawn_labels.describe(config), self._run.info
+    count = config['standing_batches']
     floats = info.units and kind_of(info.image_shape) != 'images'
     return {'weights': 'ema' if config['ema_decay'] else 'last',
-            'batch_norm': 'running statistics',
+            'batch_norm': (f'standing statistics of {count} batches' if count
+                           else 'running statistics'),
             'rounding': ('none' if floats else
                          'clip(round((x + 1) * 127.5), 0, 255)'),
             'config': short_hash(game),

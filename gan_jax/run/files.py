@@ -32,7 +32,7 @@ _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
 RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
              'evaluators', 'loggers', 'best_metric', 'checkpoint_every',
              'keep_checkpoints', 'shard', 'steps_per_call', 'sample_grid',
-             'watchdog')
+             'watchdog', 'standing_batches')
 # Keys that may hold schedules.
 _SCHEDULED = ('gen_optimizer', 'disc_optimizer', 'penalties', 'augment',
               'ema_decay')

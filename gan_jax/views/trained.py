@@ -22,7 +22,7 @@ from gan_jax.game.state import TrainState, pack
 from gan_jax.ops import conv
 from gan_jax.run import drawn_labels, files
 from gan_jax.run.checkpoint import Checkpoints
-from gan_jax.run.evaluator import Sampler, SamplesError
+from gan_jax.run.evaluator import Sampler, SamplesError, standing_labels
 from gan_jax.views import asked
 
 _LOG = logging.getLogger(__name__)
@@ -308,7 +308,11 @@ class Trained:
 
   @cached_property
   def _sampler(self):
-    return Sampler(self.game, self.config['image_range'], self.info.units)
+    drawn = drawn_labels.read(self.folder)
+    # A run older than its labels has no such key, or no labels.
+    drawn = np.zeros(1, np.int32) if drawn is None else drawn
+    return Sampler(self.game, self.config['image_range'], self.info.units,
+                   standing_labels(self.config, drawn))
 
   @cached_property
   def _judge(self):

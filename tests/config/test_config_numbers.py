@@ -167,6 +167,14 @@ NUMBERS = {
         'gen_optimizer.b2': 0.99, 'generator.width': 384,
         'generator.depth': 12, 'generator.patch': 2,
         'discriminator.conditioning': 'projection'},
+    ('projected', ''): {
+        'loss.name': 'hinge_each', 'batch_size': 64, 'latent.size': 256,
+        'gen_optimizer.learning_rate': 2e-4, 'gen_optimizer.b1': 0.0,
+        'gen_optimizer.b2': 0.99, 'disc_optimizer.learning_rate': 2e-4,
+        'discriminator.size': 224, 'discriminator.mix': 64,
+        'discriminator.width': 512, 'ema_decay': 0.5 ** (64 / 20_000),
+        'discriminator.norm': 'batch',
+        'discriminator.weight_norm': 'spectral'},
     ('lsgan', ''): _ADAM | {
         'loss.name': 'least_squares', 'loss.real_target': 1.0,
         'loss.fake_target': 0.0, 'loss.gen_target': 1.0},

@@ -1,0 +1,197 @@
+"""Projected discriminators: files, mixing, heads, what is trained."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import random_backbones
+import tiny
+from small_models import KEY, count, struct
+
+from gan_jax import models
+from gan_jax.base.errors import DataError
+from gan_jax.config import experiment, rules
+from gan_jax.config.build import make_game
+from gan_jax.extractors import backbones, projected
+from gan_jax.game.step import train_step
+from gan_jax.parallel import Batch
+
+
+@pytest.fixture(scope='module')
+def lite0(tmp_path_factory):
+  return random_backbones.efficientnet(
+      tmp_path_factory.mktemp('lite0') / 'lite0.safetensors')
+
+
+@pytest.fixture(scope='module')
+def small(tmp_path_factory):
+  return random_backbones.classifier(
+      tmp_path_factory.mktemp('small') / 'small.safetensors')
+
+
+def network(weights, **fields):
+  return models.as_model(projected.Discriminator(
+      num_classes=fields.pop('num_classes', 3), weights=weights, **fields))
+
+
+# Files.
+
+
+def test_efficientnet_has_its_published_number_of_parameters():
+  """4,652,008 of timm's tf_efficientnet_lite0, of which 1,693,160 after the
+  last map: a convolution of 320 to 1,280, its norm, and 1,000 classes."""
+  size = sum(np.prod(shape) + 2 * shape[3]
+             for *_, shape in backbones.efficientnet_table())
+  assert size == 4_652_008 - (320 * 1280 + 2 * 1280) - 1281 * 1000
+
+
+def test_maps_of_efficientnet(lite0):
+  """Compared once with timm 1.0.19 on random weights: equal to 5e-7."""
+  network = backbones.read(lite0)
+  images = np.random.default_rng(0).normal(size=(1, 64, 64, 1))
+  images = np.float32(images)
+  maps = jax.jit(network.maps)(network.weights, images)
+  assert [m.shape[1:] for m in maps] == [(16, 16, 24), (8, 8, 40), (4, 4, 112),
+                                         (2, 2, 320)]
+  colours = jax.jit(network.maps)(network.weights, np.repeat(images, 3, -1))
+  for grey, colour in zip(maps, colours, strict=True):
+    np.testing.assert_array_equal(grey, colour)
+    assert np.isfinite(grey).all() and np.std(grey) > 1e-3
+
+
+@pytest.mark.parametrize('other,words', [
+    ({'blocks.2.1.conv_dw.weight': np.zeros((240, 1, 3, 3))},
+     r'blocks.2.1.conv_dw.weight is \(240, 1, 3, 3\), not \(240, 1, 5, 5\); '
+     'what fits is tf_efficientnet_lite0'),
+    ({'blocks.6.0.bn3.bias': None}, 'blocks.6.0.bn3.bias is absent'),
+    ({'bn1.weight': np.full(32, np.nan)}, 'bn1.weight has NaN')])
+def test_weights_of_another_network_are_refused(tmp_path, other, words):
+  path = random_backbones.efficientnet(tmp_path / 'x.safetensors', **other)
+  with pytest.raises(DataError, match=words):
+    backbones.read(path)
+
+
+def test_files_that_are_no_network(tmp_path):
+  path = tmp_path / 'mine.safetensors'
+  random_backbones.save_file({'mine': np.zeros(2, np.float32)}, path)
+  with pytest.raises(DataError, match=r'has 1 tensors, of \["mine"\].*fits is'):
+    backbones.read(str(path))
+  path.write_bytes(b'\x89PNG and so on')
+  with pytest.raises(DataError, match='is a PNG image; what fits is'):
+    backbones.read(str(path))
+  with pytest.raises(DataError, match='nowhere'):
+    backbones.read(str(tmp_path / 'nowhere.pth'))
+
+
+def test_maps_of_the_classifier_in_numpy(small):
+  """Layer norm over all of an image; the last layer that halves."""
+  network = backbones.read(small)
+  images = np.float32(np.random.default_rng(1).uniform(-1, 1, (2, 8, 8, 1)))
+  maps = jax.jit(network.maps)(network.weights, images)
+  assert [m.shape for m in maps] == [(2, 4, 4, 3), (2, 2, 2, 5)]
+  x = ((np.float64(images) + 1) * 127.5 - 33) / 78
+  padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+  y = np.stack([np.stack([np.einsum(
+      'bhwi,hwio->bo', padded[:, 2 * i:2 * i + 4, 2 * j:2 * j + 4],
+      network.weights['Conv_0/kernel']) for j in range(4)], 1)
+      for i in range(4)], 1)
+  y = (y - y.mean((1, 2, 3), keepdims=True)) / np.sqrt(
+      y.var((1, 2, 3), keepdims=True) + 1e-5)
+  y = y * network.weights['Norm_0/LayerNorm_0/scale'] + (
+      network.weights['Norm_0/LayerNorm_0/bias'])
+  np.testing.assert_allclose(maps[0], np.maximum(y, 0), rtol=1e-3, atol=1e-4)
+
+
+# The discriminator.
+
+
+@pytest.mark.parametrize('conditioning,want', [('none', 10_331_328),
+                                               ('projection', 12_940_736)])
+def test_the_heads_have_the_published_number_of_parameters(
+    lite0, conditioning, want):
+  """MultiScaleD of autonomousvision/projected-gan, with 4 heads, 1,000 classes.
+
+  channels=[64, 64, 128, 256], resolutions=[128, 64, 32, 16]; counted with
+  PyTorch 2.13. All else is frozen: the network and the mixing.
+  """
+  model = network(lite0, size=224, num_classes=1000, conditioning=conditioning)
+  image, label = struct(2, 64, 64, 3), struct(2, dtype=jnp.int32)
+  params, stats = jax.eval_shape(model.init, KEY, image, label)
+  assert count(params) == want
+  assert set(stats) == {'batch_stats', 'frozen', 'spectral'}
+  out, _ = jax.eval_shape(lambda *a: model.apply(*a, train=True), params, stats,
+                          image, label)
+  # 4x4 places of each of four heads.
+  assert out.logits.shape == (2,) and out.features.shape == (2, 64)
+
+
+def test_linear_resizing_keeps_the_corners():
+  x = jnp.asarray([0.0, 3.0, 9.0]).reshape(1, 3, 1, 1)
+  np.testing.assert_allclose(projected.resize(x, 5, 1)[0, :, 0, 0],
+                             [0.0, 1.5, 3.0, 6.0, 9.0])
+  x = jnp.arange(4.0).reshape(1, 2, 2, 1)
+  np.testing.assert_allclose(projected.resize(x, 3, 3)[0, :, :, 0], [
+      [0.0, 0.5, 1.0], [1.0, 1.5, 2.0], [2.0, 2.5, 3.0]])
+
+
+def test_scales_are_mixed_from_the_smallest_up(small):
+  """A head of large places sees the small map, the other only itself."""
+  model = network(small, mix=4, width=8, norm='none', weight_norm='none')
+  image, label = jnp.zeros((1, 16, 16, 1)), jnp.zeros(1, jnp.int32)
+  params, stats = jax.jit(model.init)(KEY, image, label)
+  run = jax.jit(lambda stats: model.apply(params, stats, image, label,
+                                          train=False)[0].features)
+  base = run(stats)
+  # Maps of 16 and 8 px: 13 x 13 places of 16, halved to 8, and 5 x 5 of 8.
+  assert base.shape == (1, 25 + 25)
+  for name, changes in (('channels_0', (True, False)),
+                        ('channels_1', (True, True))):
+    frozen = dict(stats['frozen'])
+    frozen[name] = jax.tree.map(lambda x: x + 1.0, frozen[name])
+    moved = np.abs(run({**stats, 'frozen': frozen}) - base)[0]
+    assert (moved[:25].max() > 1e-4, moved[25:].max() > 1e-4) == changes
+
+
+def test_only_the_heads_are_trained(small, tmp_path):
+  """The frozen part is not in the optimiser, and a step leaves it as it is."""
+  config = tiny.config(tiny.write_images(
+      tmp_path / 'images.npz', size=16), discriminator=dict(
+      name='gan_jax.extractors.projected:Discriminator', weights=small, mix=4,
+      width=8, size=0), loss=dict(name='hinge_each'))
+  run = experiment.load(config, devices=1)
+  state = run.init()
+  names = {path[0].key for path, _ in
+           jax.tree_util.tree_leaves_with_path(state.disc.params)}
+  assert names == {'Head_0', 'Head_1'}
+  assert 'frozen' not in str(jax.tree_util.tree_structure(state.disc.opt_state))
+  batch = rules.shapes_of_batch(run.game, run.info.image_shape,
+                                np.zeros(4, np.int32))
+  rng = np.random.default_rng(0)
+  batch = Batch(rng.normal(size=batch.image.shape).astype(np.float32),
+                np.zeros(batch.label.shape, np.int32), np.arange(4))
+  game = make_game(run.config, run.info, 4, axis_name=None)
+  after, scalars = jax.jit(partial(train_step, game=game))(
+      state, batch, jax.random.key(0))
+  jax.tree.map(np.testing.assert_array_equal, after.disc.stats['frozen'],
+               state.disc.stats['frozen'])
+  moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), after.disc.params,
+                       state.disc.params)
+  assert all(size > 0 for size in jax.tree.leaves(moved['Head_0']['Conv_0']))
+  assert np.isfinite(scalars['loss/disc'])
+
+
+@pytest.mark.parametrize('fields,words', [
+    (dict(weights=''), 'needs the features of a network: use weights=FILE'),
+    (dict(conditioning='onehot'), "cannot read; use 'projection' or 'none'"),
+    (dict(minibatch='std'), "minibatch 'std' needs features that are learnt"),
+    (dict(shape=(16, 16, 3)), 'for images of 1 channels, the data have 3; use '
+     'data.channels=1')])
+def test_what_does_not_fit_is_refused(small, fields, words):
+  fields = dict(weights=small) | fields
+  shape = fields.pop('shape', (16, 16, 1))
+  model = network(**fields)
+  with pytest.raises(ValueError, match=words):
+    jax.eval_shape(model.init, KEY, struct(2, *shape),
+                   struct(2, dtype=jnp.int32))

@@ -1,0 +1,68 @@
+"""Standing statistics of batch norm."""
+
+import jax
+import numpy as np
+import pytest
+import tiny
+from small_models import build, inputs, some_variables
+
+from gan_jax.base.errors import ConfigError
+from gan_jax.config import experiment
+from gan_jax.game import sampling
+from gan_jax.game.state import Average
+from gan_jax.run.evaluator import Evaluator
+
+BATCH = dict(name='mlp.Generator', widths=(8,), norm='batch')
+
+
+def test_moments_are_those_of_the_batches():
+  model = build('mlp.Generator', 'Generator', norm='batch', norm_momentum=0.7)
+  z, label = inputs('Generator', batch=12)
+  params, stats = some_variables(model, z, label)
+  params['Dense_0']['bias'] += 1000.0  # The larger the mean, the harder.
+  average = jax.jit(lambda average, z, label: sampling.standing(
+      model, average, z, label, 'data'))(
+          Average(params, stats), z.reshape(3, 4, 5), label.reshape(3, 4))
+  names = sorted(stats['batch_stats'])
+  first = average.stats['batch_stats'][names[0]]['BatchNorm_0']
+  x = np.float64(z) @ np.float64(params['Dense_0']['kernel'])
+  x = (x + np.float64(params['Dense_0'].get('bias', 0))).reshape(3, 4, -1)
+  np.testing.assert_allclose(first['mean'], x.mean((0, 1)), rtol=1e-5)
+  np.testing.assert_allclose(first['var'], x.var(1).mean(0), rtol=1e-2)
+  # Of one batch: that of training, whatever the running averages were.
+  one = sampling.standing(model, Average(params, stats), z[None], label[None],
+                          'data')
+  trained, _ = model.apply(params, stats, z, label, train=True)
+  np.testing.assert_allclose(sampling.generate(model, one, z, label), trained,
+                             atol=2e-3)
+
+
+def test_other_statistics_and_networks_without_are_as_they_were():
+  model = build('mlp.Generator', 'Generator', weight_norm='spectral')
+  z, label = inputs('Generator')
+  average = Average(*some_variables(model, z, label))
+  assert sampling.standing(model, average, z[None], label[None],
+                           'data') is average
+
+
+def test_scores_and_samples_use_them_if_the_config_asks(tmp_path):
+  config = tiny.config(tiny.write_images(tmp_path / 'images.npz'),
+                       generator=BATCH)
+  images = []
+  for count in (0, 2):
+    run = experiment.load(config | {'standing_batches': count}, devices=1)
+    evaluator = Evaluator(run)
+    state = run.init()
+    images.append(evaluator.draw(state.ema, 0, 6)[0])
+    said = evaluator.protocol['batch_norm']
+    assert said == ('standing statistics of 2 batches' if count else
+                    'running statistics')
+    np.testing.assert_array_equal(  # the same each time
+        evaluator.draw(state.ema, 0, 6)[0], images[-1])
+  assert (images[0] != images[1]).any()
+
+
+def test_a_generator_without_batch_norm_is_refused(tmp_path):
+  config = tiny.config(tiny.write_images(tmp_path / 'images.npz'))
+  with pytest.raises(ConfigError, match=r"standing_batches.*norm='none'; use"):
+    experiment.load(config | {'standing_batches': 2})
