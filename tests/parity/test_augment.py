@@ -246,13 +246,14 @@ def test_geometry_of_ada(monkeypatch, names):
         'of a ramp agrees to 2 %')
 
 
-@pytest.mark.parametrize('seed', range(2))
-def test_cutout_of_ada(monkeypatch, seed):
-  network = pipe(cutout=1)
-  u, n = normals(seed)
-  monkeypatch.setattr(adaptive, '_draw', lambda key, p: (
-      jnp.arange(15) == 14, jnp.array(u), jnp.array(n)))
-  found = by_jax(lambda x: augment.bgc(p=1.0, cutout=True).apply(
-      x, KEYS, {}), IMAGES)
-  check('augment.bgc', STYLEGAN2_ADA, f'{OF_ADA}, cutout', found, theirs_with(
-      network, IMAGES, [0, unit([u[9], u[8]])]), most=FLOAT32)
+def test_cutout_of_ada(monkeypatch):
+  network, pairs = pipe(cutout=1), []
+  for seed in range(3):
+    u, n = normals(seed)
+    monkeypatch.setattr(adaptive, '_draw', lambda key, p, u=u, n=n: (
+        jnp.arange(15) == 14, jnp.array(u), jnp.array(n)))
+    found = by_jax(lambda x: augment.bgc(p=1.0, cutout=True).apply(
+        x, KEYS, {}), IMAGES)
+    pairs.append((found, theirs_with(network, IMAGES, [0, unit([u[9], u[8]])])))
+  check('augment.bgc', STYLEGAN2_ADA, f'{OF_ADA}, cutout', *worst(pairs),
+        most=FLOAT32)
