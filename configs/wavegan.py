@@ -10,8 +10,7 @@ shuffle of 2, uniform z 100, WGAN-GP with five critic steps, Adam 1e-4 (0.5,
 paper's are spoken digits, drums, birds and a piano.
 
 Departures: weights start from normal(0, 0.02), as in DCGAN, theirs from
-Glorot's uniform; an example has the same phase shuffle in all passes, see
-`layers.phase_shuffle`; samples of averaged weights (0.999).
+Glorot's uniform; samples of averaged weights (0.999).
 
 Measured: small, 1,000 steps in 21 minutes on one busy core of a Xeon; struck
 tones that fade, of all three pitches. Of the energy, 91 % (median of 64) lies

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
+from jax import random
 from recipes import parsed
 from shown_code import EXPERIMENTS, PAGES, ROOT, commands, example
 
 import gan_jax
 from gan_jax.base import lookup
-from gan_jax.config import command_line, population
+from gan_jax.config import command_line, experiment, population
 
 pytestmark = tiny.READS_CONFIGS
 
@@ -40,8 +41,9 @@ def my_lab(tmp_path, monkeypatch):
   (tmp_path / 'my_lab').mkdir()
   for name, texts in {
       'ideas': ('def exponential', 'def centred', 'def domains', 'class RMS'),
-      'nets': ('class Discriminator',), 'data': ('def stripes',),
-      'scores': ('def brightness',), 'logs': ('class CSV',)}.items():
+      'nets': ('class Discriminator', 'class Dropped'),
+      'data': ('def stripes',), 'scores': ('def brightness',),
+      'logs': ('class CSV',)}.items():
     (tmp_path / 'my_lab' / f'{name}.py').write_text(
         '\n'.join(map(example, texts)))
   monkeypatch.syspath_prepend(tmp_path)
@@ -72,6 +74,17 @@ def test_own_loss_networks_data_metric_and_logger_train(my_lab, cli):
   assert (my_lab / 'run' / 'loss.csv').read_text().startswith('2,')
   path = my_lab / 'run' / 'scores.jsonl'
   assert path.exists() and 'brightness_8' in path.read_text(), said
+
+
+def test_an_own_network_draws(my_lab, images):
+  run = experiment.load(tiny.config(  # Loading traces a step.
+      images, discriminator=dict(name='my_lab.nets:Dropped')))
+  state, image = run.init(), jnp.ones((2, *run.info.image_shape))
+  label, keys = jnp.zeros(2, jnp.int32), random.split(random.key(0))
+  logits = [run.game.disc.apply(
+      state.disc.params, {}, image, label, train=train, keys=keys)[0].logits
+            for train in (False, True)]
+  assert logits[0][0] == logits[0][1] and logits[1][0] != logits[1][1]
 
 
 def test_own_terms_and_norm_train(my_lab, cli):

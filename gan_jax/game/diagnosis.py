@@ -47,9 +47,9 @@ def diagnose(game, state: TrainState, real: Examples,
   keys = terms.per_example(key, jnp.arange(real.image.shape[0]))
   z = game.latent(terms.keys_for(keys, 'latent'))
   fake, _ = game.gen.apply(state.gen.params, state.gen.stats, z, real.label,
-                           train=True)
+                           train=True, keys=terms.keys_for(keys, 'generator'))
 
-  def judge(image, label, purpose='augment real'):
+  def judge(image, label, purpose='real'):
     """(logits [B], |dD/dx| [B]); of packs, B of them."""
     inputs = terms.inputs_of(game, image, image, label, keys, z, state.step)
 
@@ -64,7 +64,7 @@ def diagnose(game, state: TrainState, real: Examples,
     return out.astype(jnp.float32), jnp.linalg.norm(grad, axis=1)
 
   logits, slope = judge(*real)
-  answers, fake_slope = judge(fake, real.label, 'augment fake')
+  answers, fake_slope = judge(fake, real.label, 'fake')
   found = {'grad_x/real': jnp.mean(slope), 'grad_x/fake': jnp.mean(fake_slope),
            'auc': auc(logits, answers)}
   if held_out is not None:

@@ -97,9 +97,10 @@ def finish(state: TrainState, game: Game) -> TrainState:
 def generate(gen: Net, label, keys, *, game: Game) -> Fakes:
   """Generates one image per PRNG key, keeping the VJP; keys, label [B]."""
   z = game.latent(terms.keys_for(keys, 'latent'))
+  drawn = terms.keys_for(keys, 'generator')
 
   def forward(params):
-    return game.gen.apply(params, gen.stats, z, label, train=True)
+    return game.gen.apply(params, gen.stats, z, label, train=True, keys=drawn)
 
   image, vjp, stats = jax.vjp(forward, gen.params, has_aux=True)
   return Fakes(image, z, stats, vjp)
@@ -133,18 +134,15 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     loss = terms.adversarial(game, 'disc', state.aux, real_out, fake_out)
 
     # Gradients go through the augmentation to the images before it.
-    def critique(images, purpose='augment real'):
+    def critique(images, purpose='real'):
       return terms.critique(game, params, state.disc.stats, state.aux, images,
                             inputs, purpose)[0]
 
-    def generate(z):
-      return pack(game.gen.apply(state.gen.params, state.gen.stats, z, label,
-                                 train=True)[0], game.packing)
-
+    generate = _again(game, state.gen.params, state.gen.stats, label, keys)
     extra, scalars, aux = terms.regularise(
         game, 'disc', inputs, state.aux, count, params=params,
         critique=critique, critic=lambda images: critique(images).logits,
-        fake_critic=lambda images: critique(images, 'augment fake').logits,
+        fake_critic=lambda images: critique(images, 'fake').logits,
         real_out=real_out, fake_out=fake_out, generate=generate)
     aux |= terms.remember(game, state.aux, real_out, fake_out, state.step)
     return loss + extra, (stats, aux, scalars | terms.disc_scalars(
@@ -181,16 +179,13 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
                              state.step)
     disc = _unrolled(state, inputs, game, pmean)
 
-    def critique(images, purpose='augment fake'):
+    def critique(images, purpose='fake'):
       return terms.critique(game, disc, state.disc.stats, state.aux, images,
                             inputs, purpose)[0]
 
-    def generate(z):
-      return pack(game.gen.apply(params, state.gen.stats, z, label,
-                                 train=True)[0], game.packing)
-
+    generate = _again(game, params, state.gen.stats, label, keys)
     # XLA removes the real half if it is unused.
-    real_out, fake_out = critique(inputs.real, 'augment real'), critique(
+    real_out, fake_out = critique(inputs.real, 'real'), critique(
         inputs.fake)
     loss = terms.adversarial(game, 'gen', state.aux, real_out, fake_out)
     # Lazy penalties of G count steps, not updates.
@@ -211,13 +206,23 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
   return state.replace(gen=gen, aux=state.aux | aux), scalars
 
 
+def _again(game, params, stats, label, keys):
+  """A further pass for penalties, z -> images packed, with its own draw."""
+  keys = terms.keys_for(keys, 'generator of penalties')
+
+  def generate(z):
+    return pack(game.gen.apply(params, stats, z, label, train=True,
+                               keys=keys)[0], game.packing)
+
+  return generate
+
+
 def _unrolled(state, inputs, game, pmean):
   """D's parameters after `unrolled_steps` more updates on this batch."""
   def objective(params):
     real, fake = (terms.critique(
         game, params, state.disc.stats, state.aux, images, inputs, purpose)[0]
-        for images, purpose in ((inputs.real, 'augment real'),
-                                (inputs.fake, 'augment fake')))
+        for images, purpose in ((inputs.real, 'real'), (inputs.fake, 'fake')))
     return terms.adversarial(game, 'disc', state.aux, real, fake)
 
   disc = state.disc

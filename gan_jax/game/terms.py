@@ -48,7 +48,8 @@ def critique(game, params, stats, aux, images, inputs: Inputs, purpose: str):
     aux: memories of the state, for adaptive augmentations.
     images: [B, H, W, C].
     inputs: of the update, for labels and keys.
-    purpose: names the random keys of the augmentation.
+    purpose: 'real' or 'fake', for the random keys of the augmentation and of
+      the discriminator.
 
   Returns:
     (Critique, stats).
@@ -57,7 +58,8 @@ def critique(game, params, stats, aux, images, inputs: Inputs, purpose: str):
     ValueError: logits are not [B].
   """
   images = _augmented(game, aux, images, inputs, purpose)
-  return _judge(game, params, stats, images, inputs.label)
+  return _judge(game, params, stats, images, inputs.label,
+                _keys_of_disc(inputs, purpose))
 
 
 def critiques(game, params, stats, aux, inputs: Inputs):
@@ -72,23 +74,30 @@ def critiques(game, params, stats, aux, inputs: Inputs):
     are those of `critique`.
   """
   real, fake = (_augmented(game, aux, images, inputs, purpose)
-                for images, purpose in ((inputs.real, 'augment real'),
-                                        (inputs.fake, 'augment fake')))
+                for images, purpose in ((inputs.real, 'real'),
+                                        (inputs.fake, 'fake')))
+  keys = [_keys_of_disc(inputs, purpose) for purpose in ('real', 'fake')]
   if (not game.disc.per_example or jax.tree.leaves(stats)
       or any(term.parts.disc or term.parts.judge for term in game.penalties)):
-    real_out, stats = _judge(game, params, stats, real, inputs.label)
-    fake_out, stats = _judge(game, params, stats, fake, inputs.label)
+    real_out, stats = _judge(game, params, stats, real, inputs.label, keys[0])
+    fake_out, stats = _judge(game, params, stats, fake, inputs.label, keys[1])
     return real_out, fake_out, stats
   out, stats = _judge(game, params, stats, jnp.concatenate([real, fake]),
-                      jnp.concatenate([inputs.label] * 2))
+                      jnp.concatenate([inputs.label] * 2),
+                      jnp.concatenate(keys))
   return *(jax.tree.map(lambda x, i=i: jnp.split(x, 2)[i], out)
            for i in (0, 1)), stats
 
 
-def _judge(game, params, stats, images, label):
+def _keys_of_disc(inputs, purpose):
+  return keys_for(inputs.keys, f'discriminator {purpose}')
+
+
+def _judge(game, params, stats, images, label, keys):
   """(Critique, stats) of augmented images."""
   def answer(images):
-    out, new = game.disc.apply(params, stats, images, label, train=True)
+    out, new = game.disc.apply(params, stats, images, label, train=True,
+                               keys=keys)
     for judge in filter(None, (term.parts.judge for term in game.penalties)):
       out = out._replace(logits=judge(out))
     if out.logits.shape != images.shape[:1]:
@@ -107,7 +116,7 @@ def _judge(game, params, stats, images, label):
 
 def _augmented(game, aux, images, inputs, purpose):
   memory = {**aux.get('augment', {}), 'step': inputs.step}
-  keys = keys_for(inputs.keys, purpose)
+  keys = keys_for(inputs.keys, f'augment {purpose}')
   if game.packing == 1:
     return game.augment.apply(images, keys, memory)
   m = game.packing

@@ -10,7 +10,9 @@ make WaveGAN (Donahue et al. 2019, https://arxiv.org/abs/1802.04208): 16384 ->
 import math
 from functools import partial
 
+import jax
 from flax import linen as nn
+from jax import random
 
 from gan_jax.models import base, layers, norms
 
@@ -90,7 +92,8 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
   example as further channels.
 
   phase_shuffle: of signals, by how many places the output of each layer but the
-    last is shifted at most; 2 in WaveGAN, see `layers.phase_shuffle`.
+    last is shifted at most in training; 2 in WaveGAN, see
+    `layers.phase_shuffle`.
   """
 
   width: int = 64
@@ -102,7 +105,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
   weight_std: float = 0.02
 
   @nn.compact
-  def __call__(self, images, label, *, train):
+  def __call__(self, images, label, *, train, keys=None):
     self.check_kind(images.shape[1:], *_KINDS)
     if self.phase_shuffle and images.ndim != 3:
       raise ValueError(f'phase_shuffle={self.phase_shuffle} shifts signals [T, '
@@ -118,6 +121,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
                       bias=norms.shiftless(name), kernel_init=init,
                       **self.arithmetic())(x)
       x = self.act(norm(name)(x))
-      if self.phase_shuffle and i < count - 1:
-        x = layers.phase_shuffle(x, images, self.phase_shuffle, layer=i)
+      if self.phase_shuffle and keys is not None and i < count - 1:
+        x = layers.phase_shuffle(x, jax.vmap(
+            lambda key, i=i: random.fold_in(key, i))(keys), self.phase_shuffle)
     return self.judge(x, label, kernel_init=init)

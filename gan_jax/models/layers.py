@@ -221,34 +221,28 @@ def downsampling(name: str) -> Callable:
       one_of(name, DownName, 'down')]
 
 
-def own_key(number):
-  """A random key of each example's own number: int32 [B] -> keys [B].
+def keys_of(z):
+  """Keys [B] that follow from the bits of z [B, Z].
 
-  For noise in networks, which are functions without a key.
+  For a generator that draws, where it has no keys of a step: the same z makes
+  the same example.
   """
+  bits = lax.bitcast_convert_type(
+      lax.stop_gradient(z.astype(jnp.float32)), jnp.int32)
+  number = jnp.sum(bits, axis=1, dtype=jnp.int32)
   return jax.vmap(partial(random.fold_in, random.key(0)))(number)
 
 
-def phase_shuffle(x, examples, radius: int, layer: int):
+def phase_shuffle(x, keys, radius: int):
   """Shifts each signal in time, mirrored at its ends: [B, T, C] -> the same.
 
   Donahue, McAuley & Puckette 2019, https://arxiv.org/abs/1802.04208, section
-  3.3: by -radius..radius places, so that a discriminator cannot tell generated
-  signals by the phase of their artefacts.
-
-  Departure: the paper draws anew in each pass. A network here is a function
-  without a key, so the draw follows from the example [B, ...] that the network
-  was given and the layer's number: an example has the same shifts in all
-  passes. It is seeded by the upper bits of the example's sum of absolute
-  values, which rounding hardly changes, so that N devices agree with one.
+  3.3: by -radius..radius places, drawn from keys [B], so that a discriminator
+  cannot tell generated signals by the phase of their artefacts.
   """
   if not 0 <= radius < x.shape[1]:
     raise ValueError(f'phase_shuffle={radius} of {x.shape[1]} places: must be '
                      f'0 or more, and less than these')
-  size = jnp.sum(jnp.abs(examples.astype(jnp.float32)),
-                 tuple(range(1, examples.ndim)))
-  number = lax.bitcast_convert_type(lax.stop_gradient(size), jnp.int32) >> 12
-  keys = jax.vmap(lambda key: random.fold_in(key, layer))(own_key(number))
   shift = jax.vmap(lambda key: random.randint(
       key, (), -radius, radius + 1))(keys)
   last = x.shape[1] - 1

@@ -5,7 +5,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jax import lax, random
+from jax import random
 
 from gan_jax.models import base, layers, norms
 
@@ -17,8 +17,8 @@ class Generator(base.AnyGenerator, kw_only=True):
   `blocks`: tanh of a number, the Gumbel softmax of a choice, softmax((logits +
   noise) / temperature) (Jang et al. 2017, 1611.01144, eq. 2).
 
-  The Gumbel noise follows from the bits of the example's own z, as a network
-  here is a function without a key: the same z gives the same row.
+  The Gumbel noise is drawn anew in each pass of training, and follows from z
+  when sampling: the same z gives the same row.
 
   Further fields: `base.AnyGenerator`.
 
@@ -33,7 +33,7 @@ class Generator(base.AnyGenerator, kw_only=True):
   temperature: float = 0.2
 
   @nn.compact
-  def __call__(self, z, label, *, train):
+  def __call__(self, z, label, *, train, keys=None):
     if not self.blocks:
       raise ValueError('table.Generator makes rows of a table, and the data '
                        'are none; use data=table, or generator=mlp.Generator')
@@ -45,7 +45,8 @@ class Generator(base.AnyGenerator, kw_only=True):
       x = jnp.concatenate([y, x], axis=-1)
     sizes = [size for _, size in self.blocks]
     x = layers.Dense(sum(sizes), **self.arithmetic())(x).astype(jnp.float32)
-    noise = _gumbel(z, sum(sizes))
+    noise = jax.vmap(lambda key: random.gumbel(key, (sum(sizes),)))(
+        layers.keys_of(z) if keys is None else keys)
     out, start = [], 0
     for kind, size in self.blocks:
       part = slice(start, start + size)
@@ -53,11 +54,3 @@ class Generator(base.AnyGenerator, kw_only=True):
           (x[:, part] + noise[:, part]) / self.temperature))
       start += size
     return jnp.concatenate(out, axis=-1)
-
-
-def _gumbel(z, size):
-  """Noise [B, size] of the Gumbel distribution, seeded by z [B, Z]."""
-  bits = lax.bitcast_convert_type(
-      lax.stop_gradient(z.astype(jnp.float32)), jnp.int32)
-  keys = layers.own_key(jnp.sum(bits, axis=1, dtype=jnp.int32))
-  return jax.vmap(lambda key: random.gumbel(key, (size,)))(keys)

@@ -35,10 +35,10 @@ def normal(seed, *shape):
 
 def linear_game(**changes):
   """D(x) = a.x; G answers tanh(z)."""
-  def gen(params, stats, z, label, *, train):
+  def gen(params, stats, z, label, *, train, keys=None):
     return jnp.tanh(z).reshape(-1, *SHAPE), stats
 
-  def disc(params, stats, images, label, *, train):
+  def disc(params, stats, images, label, *, train, keys=None):
     flat = images.reshape(images.shape[0], -1)
     return Critique(flat @ params, flat, {}), stats
 
@@ -159,7 +159,7 @@ def test_saturation_of_constant_images(image_range, value, want):
 
 
 def test_vectors_have_no_range():
-  def gen(params, stats, z, label, *, train):
+  def gen(params, stats, z, label, *, train, keys=None):
     return z, stats
 
   found = look(linear_game(gen=Model(None, gen, None)), A, normal(2, B, 4))

@@ -52,7 +52,7 @@ def test_packs_are_neighbours_in_the_channels():
 
 def of_pairs(seen=None):
   """A linear discriminator of packs of two."""
-  def apply(params, stats, images, label, *, train):
+  def apply(params, stats, images, label, *, train, keys=None):
     if seen is not None:
       seen.append((images.shape, label))
     flat = images.reshape(images.shape[0], -1)
@@ -115,7 +115,7 @@ def test_packs_have_a_label_and_a_key_and_their_images_a_key_each():
 
 
 def test_one_logit_for_each_pack():
-  def apply(params, stats, images, label, *, train):
+  def apply(params, stats, images, label, *, train, keys=None):
     return Critique(jnp.zeros(B), images, {}), stats
 
   game = make_game(disc=Model(lambda *a: ({}, {}), apply, None), packing=2)
@@ -126,7 +126,7 @@ def test_one_logit_for_each_pack():
 
 def test_a_generator_that_looks_through_packs():
   """`generate` gives packs, of labels of their own."""
-  def gen(params, stats, z, label, *, train):
+  def gen(params, stats, z, label, *, train, keys=None):
     images = (z @ params['w']).reshape(-1, *SHAPE)
     return images + label[:, None, None, None].astype(jnp.float32), stats
 

@@ -23,7 +23,7 @@ interpolate = jax.jit(sampling.interpolate, static_argnums=2)
 def test_generate_applies_the_average_with_running_statistics():
   calls = []
 
-  def apply(params, stats, z, label, *, train):
+  def apply(params, stats, z, label, *, train, keys=None):
     calls.append(train)
     return params * z[:, :1] + stats + label[:, None], 'new stats'
 

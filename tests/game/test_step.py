@@ -170,7 +170,7 @@ def test_reused_fakes_give_the_gradient_of_recomputed_ones():
 
 def _without_stats(asked):
   """The linear discriminator as one of each example; notes the batches."""
-  def apply(params, stats, images, label, *, train):
+  def apply(params, stats, images, label, *, train, keys=None):
     asked.append(images.shape[0])
     return disc_apply(params, {'mean': 0.0}, images, label, train=train)[0], {}
 

@@ -152,11 +152,11 @@ def test_max_grad_norm_shortens_the_gradient_of_each_player():
 
 
 def test_fakes_and_critics_get_the_labels_of_the_real_batch():
-  def gen(params, stats, z, label, *, train):
+  def gen(params, stats, z, label, *, train, keys=None):
     images = params + jnp.zeros((len(z), *SHAPE))
     return images + label[:, None, None, None], stats
 
-  def disc(params, stats, images, label, *, train):
+  def disc(params, stats, images, label, *, train, keys=None):
     return Critique(params * (100.0 * label + images[:, 0, 0, 0]), images,
                     {}), stats
 
@@ -177,7 +177,7 @@ def test_fakes_and_critics_get_the_labels_of_the_real_batch():
 
 
 def test_logits_of_a_wrong_shape_are_refused():
-  def disc(params, stats, images, label, *, train):
+  def disc(params, stats, images, label, *, train, keys=None):
     return Critique(images.reshape(B, -1)[:, :1], images, {}), stats
 
   game = make_game(disc=Model(lambda *a: ((), {}), disc, None))

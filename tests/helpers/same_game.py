@@ -3,6 +3,7 @@
 import functools
 from functools import partial
 
+import drawing
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,6 +36,9 @@ GAMES = {
         augment=(dict(name='instance_noise'),),
         penalties=(dict(name='r1', weight=2.0, every=3),
                    dict(name='r2', weight=1.0))),
+    'networks that draw, zcr': dict(
+        loss=dict(name='non_saturating'), disc_steps=2, **drawing.PAIR,
+        penalties=(dict(name='zcr', weight=1.0, std=0.1),)),
     'convolutions, batch norm, r1': dict(
         loss=dict(name='non_saturating'),
         generator=dict(name='dcgan.Generator', width=4),

@@ -32,12 +32,12 @@ def normal(seed, *shape):
 # are an average of the means that they have seen, to tell who was called.
 
 
-def gen_apply(params, stats, z, label, *, train):
+def gen_apply(params, stats, z, label, *, train, keys=None):
   images = (z @ params['w']).reshape(-1, *SHAPE)
   return images, _seen(stats, images)
 
 
-def disc_apply(params, stats, images, label, *, train):
+def disc_apply(params, stats, images, label, *, train, keys=None):
   flat = images.reshape(images.shape[0], -1)
   logits = flat @ params['v'] + params['c']
   return Critique(logits, flat, {}), _seen(stats, images)
@@ -169,11 +169,11 @@ def assert_all_changed(net, before):
 
 def nonlinear():
   """(generator, discriminator) with a hidden layer, without statistics."""
-  def gen(params, stats, z, label, *, train):
+  def gen(params, stats, z, label, *, train, keys=None):
     return jnp.tanh(jnp.tanh(z @ params[0]) @ params[1]).reshape(
         -1, *SHAPE), stats
 
-  def disc(params, stats, images, label, *, train):
+  def disc(params, stats, images, label, *, train, keys=None):
     hidden = jnp.tanh(images.reshape(images.shape[0], -1) @ params[0])
     return Critique(hidden @ params[1], hidden, {}), stats
 

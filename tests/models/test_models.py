@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import random
 from small_models import (
   DISCRIMINATORS,
   GENERATORS,
@@ -234,10 +235,10 @@ def test_an_mlp_takes_signals_and_volumes(shape):
 def test_phase_shuffle_mirrors_each_signal_by_its_own_shift():
   signals = np.random.default_rng(0).normal(size=(400, 9, 2))
   signals = jnp.float32(signals)
-  by_layer = [np.asarray(layers.phase_shuffle(signals, signals, 2, layer=i))
-              for i in (0, 1)]
+  keys = [random.split(random.key(i), 400) for i in (0, 1)]
+  by_key = [np.asarray(layers.phase_shuffle(signals, k, 2)) for k in keys]
   shifts = []
-  for out in by_layer:
+  for out in by_key:
     found = []
     for x, y in zip(np.asarray(signals), out, strict=True):
       mirrored = np.pad(x, ((2, 2), (0, 0)), mode='reflect')
@@ -247,10 +248,9 @@ def test_phase_shuffle_mirrors_each_signal_by_its_own_shift():
     # Uniform: 80 of each, with a deviation of 8.
     assert (np.abs(np.bincount(shifts[-1], minlength=5) - 80) < 32).all()
   assert (shifts[0] != shifts[1]).mean() > 0.6  # 0.8 if independent
-  # An example's shift is its own, whatever the batch and its last digits.
-  part = layers.phase_shuffle(signals[7:9], signals[7:9] * (1 + 1e-7), 2,
-                              layer=0)
-  np.testing.assert_array_equal(part, by_layer[0][7:9])
+  # An example's shift is its own, whatever the batch.
+  part = layers.phase_shuffle(signals[7:9], keys[0][7:9], 2)
+  np.testing.assert_array_equal(part, by_key[0][7:9])
 
 
 def test_a_critic_with_phase_shuffle_has_second_derivatives():
@@ -261,9 +261,15 @@ def test_a_critic_with_phase_shuffle_has_second_derivatives():
 
   def penalty(params):
     return jnp.sum(jax.grad(lambda x: jnp.sum(model.apply(
-        params, stats, x, label, train=True)[0].logits))(x) ** 2)
+        params, stats, x, label, train=True, keys=keys)[0].logits))(x) ** 2)
 
+  def logits(keys):
+    return np.asarray(model.apply(params, stats, x, label, train=True,
+                                  keys=keys)[0].logits)
+
+  keys = random.split(KEY, len(x))
   slopes = jax.jit(jax.grad(penalty))(params)
+  assert (logits(keys) != logits(random.split(random.key(9), len(x)))).any()
   assert all(np.isfinite(g).all() for g in jax.tree.leaves(slopes))
   assert np.abs(slopes['Conv_0']['kernel']).max() > 0
   with pytest.raises(ValueError, match='use phase_shuffle=0'):

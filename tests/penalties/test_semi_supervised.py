@@ -92,7 +92,7 @@ def test_bad_arguments():
 
 def three_headed():
   """The linear discriminator with a head that triples its logit."""
-  def apply(params, stats, images, label, *, train):
+  def apply(params, stats, images, label, *, train, keys=None):
     out, stats = toy.disc_apply(params, stats, images, label, train=train)
     return out._replace(heads={'triple': 3.0 * out.logits}), stats
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import drawing
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,6 +37,7 @@ def assert_same_run(found, folder, wanted, experiment):
 
 @pytest.mark.parametrize('lists', [
     dict(population=2), dict(population=3),  # Two and one row of devices.
+    dict(population=2, **drawing.PAIR),
     dict(ema_decay=(0.9, 0.5), gen_optimizer=dict(
         name='adam', learning_rate=(0.01, 0.02), b1=0.5)),
 ])

@@ -1,5 +1,6 @@
 """config.shard='state': the state lies split over the devices."""
 
+import drawing
 import jax
 import numpy as np
 import pytest
@@ -40,6 +41,15 @@ def test_it_is_the_same_run_but_for_rounding_and_resumes_unsharded(
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **CLOSE),
                tiny.saved(sharded, tmp_path / 'split'),
                tiny.saved(sharded, tmp_path / 'whole'))
+
+
+def test_networks_draw_the_same(images, tmp_path):
+  run = experiment.load(tiny.config(images, shard='state', **drawing.PAIR))
+  for name, one in (('split', run), ('whole', whole(run))):
+    train.train(one, str(tmp_path / name))
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **CLOSE),
+               *(tiny.saved(run, tmp_path / name)
+                 for name in ('split', 'whole')))
 
 
 def test_a_device_holds_a_quarter_of_the_large_arrays(sharded):

@@ -147,7 +147,7 @@ def test_packs_are_judged_as_packs(made_run, monkeypatch):
   monkeypatch.setitem(run.config, 'packing', 2)
   seen = []
 
-  def judge(params, stats, images, label, *, train):
+  def judge(params, stats, images, label, *, train, keys=None):
     seen.append((images.shape, label.shape))
     return type('Critique', (), {'logits': images.sum((1, 2, 3))})(), stats
 
