@@ -71,7 +71,8 @@ def _act(line, group=None) -> int:
       if not line.problems:
         print(view(line))
       return _fail(ConfigError.status, line.problems) if line.problems else 0
-    return _train(line, group)
+    return _advise(line) if line.flags.mode == 'advise' else _train(
+        line, group)
   except ProcessGroupError:
     raise
   except UserError as e:
@@ -95,6 +96,19 @@ def _train(line, group):
       allow_changed_data=line.flags.allow_changed_data,
       allow_changed=line.flags.allow_changed,
       strict=line.flags.strict, group=group)
+
+
+def _advise(line):
+  from gan_jax.views import advise
+  if line.config is None or line.problems:
+    return _fail(ConfigError.status, line.problems or [
+        'give --config=configs/dcgan.py'])
+  status, text = advise.advise(
+      line.config, line.flags.workdir or os.path.join(
+          'runs', f'advise-{line.name}'), given=line.given)
+  if text:
+    print(text)
+  return status
 
 
 def _sample(line):

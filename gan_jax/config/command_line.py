@@ -12,7 +12,7 @@ from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags import config_path
 
 MODES = ('train', 'sample', 'evaluate', 'report', 'inspect', 'compare',
-         'export', 'explore')
+         'export', 'explore', 'advise')
 _TEXT, _SWITCH, _INT, _LIST = (flags.DEFINE_string, flags.DEFINE_bool,
                                flags.DEFINE_integer, flags.DEFINE_list)
 _FLAGS = (
@@ -80,6 +80,7 @@ class CommandLine(NamedTuple):
   flags: all but those of the config.
   config: of --config and its overrides, None without one.
   name: of the run, '<config>-<argument>-<overrides>', valid as a file name.
+  given: --config and its overrides, as given.
   folders: positional arguments.
   problems: error messages.
   """
@@ -87,6 +88,7 @@ class CommandLine(NamedTuple):
   flags: flags.FlagValues
   config: ConfigDict | None
   name: str
+  given: list[str]
   folders: list[str]
   problems: list[str]
 
@@ -112,9 +114,10 @@ def parse(argv: list[str]) -> CommandLine:
                  for arg in folders]
   if not config:
     problems += [f'cannot read {arg}: give --config too' for arg in overrides]
-    return CommandLine(values, None, '', folders, problems)
+    return CommandLine(values, None, '', [], folders, problems)
+  given = [f'--config={config}', *overrides]
   config, name, found = _read_config(config, overrides)
-  return CommandLine(values, config, name, folders, problems + found)
+  return CommandLine(values, config, name, given, folders, problems + found)
 
 
 def usage(values) -> str:

@@ -1,0 +1,277 @@
+"""--mode=advise: R1's gamma, D's rate and the EMA for a data set, by probing.
+
+Two populations (`config.population`) train for a tenth of the run: first games
+of several gammas and ratios of the rates, then, for the best of these, several
+half-lives of the average. The scores are those of the config.
+"""
+
+import contextlib
+import json
+import logging
+import math
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.base.files import write_file
+from gan_jax.config import fields, population
+from gan_jax.metrics import low_is_better
+from gan_jax.run import populations
+from gan_jax.views.records import Record
+from gan_jax.views.templates import fill
+
+_LOG = logging.getLogger(__name__)
+_GAMMAS = 0.01, 0.1, 1.0, 10.0, 100.0  # times the recipe's
+_RATIOS = 1 / 3, 1.0, 3.0  # times the recipe's rate of D
+_SHARES = 0.01, 0.03, 0.1, 0.3  # half-lives of the EMA, of the steps so far
+_SEEDS = 2
+_SHARE = 10  # of the run's steps, one in so many
+_LEAST = 100  # steps
+_DRAWS = 20_000
+_SLOWEST = 0.999999  # decay that leaves the half-life to ema_rampup
+
+
+class Answer(NamedTuple):
+  """What was found of one number.
+
+  what: in words.
+  recipe, heuristic: value of the config and of the rule, None if there is none.
+  best: value of the best game.
+  tried: values, ascending.
+  chances: [V] that each is that of the best game.
+  """
+
+  what: str
+  recipe: float | None
+  heuristic: float | None
+  best: float
+  tried: list[float]
+  chances: list[float]
+
+  @property
+  def at_the_end(self) -> bool:
+    """Whether better values may lie beyond those tried."""
+    return self.best in (self.tried[0], self.tried[-1])
+
+
+def advise(config: Any, folder: str, *,
+           given: Sequence[str]) -> tuple[int, str]:
+  """Probes a game, and says what to train it with.
+
+  `config.population` is the number of seeds of each game, at least 2. A probe
+  that was interrupted goes on by the same command.
+
+  Heuristics: gamma 0.0002 H W / batch, and a half-life of 10,000 / 32 steps
+  (Karras et al. 2020, arXiv:2006.06676, appendix C; `auto` in their code).
+
+  Args:
+    config: ConfigDict or mapping, of the whole run.
+    folder: for the probes, and advice.json.
+    given: --config and its overrides, for the command to train with.
+
+  Returns:
+    (exit status of the probes, the advice as text; '' if they were stopped).
+
+  Raises:
+    ConfigError: no R1 or R2 with a weight; all of `population.load`.
+    WorkdirError, NonFiniteError: as `run.populations.train`.
+  """
+  config = fields.plain(config)
+  seeds = max(_SEEDS, config['population'])
+  config = config | {'population': 1, 'loggers': ()}
+  if not config['evaluators']:
+    config['evaluators'] = ({'name': 'scores', 'metrics': ('fd',)},)
+  whole = population.load(config).members[0]
+  heuristic = gamma_rule(whole.info.image_shape, config['batch_size'])
+  games = games_of(config, heuristic)
+  steps = max(_LEAST, whole.train_steps // _SHARE)
+  status, found = play(config, games, steps, seeds, folder, 'game')
+  if status:
+    return status, ''
+  share = chances(found.losses).reshape(-1, len(_RATIOS))
+  best = games[int(np.argmax(share))]
+  probe = config | {'ema_decay': _SLOWEST}
+  for path, value in best.items():
+    probe = fields.put(probe, path, value)
+  status, smooth = play(probe, [{'ema_rampup': x} for x in _SHARES], steps,
+                        seeds, folder, 'ema')
+  if status:
+    return status, ''
+  weight, ratio = _weights(config)[0], _ratio(config)
+  averages = chances(smooth.losses)
+  answers = (
+      _answer("R1's gamma", fields.at(config, weight), heuristic,
+              [game[weight] for game in games[::len(_RATIOS)]],
+              share.sum(1), share.argmax() // len(_RATIOS)),
+      _answer("D's rate / G's", ratio, None, [ratio * x for x in _RATIOS],
+              share.sum(0), share.argmax() % len(_RATIOS)),
+      _answer('half-life of the EMA, steps', _half_life(config), 312.5,
+              [x * whole.train_steps for x in _SHARES], averages,
+              averages.argmax()))
+  flags = best | {'ema_decay': 0.5 ** (1 / answers[2].best),
+                  'ema_rampup': _SHARES[int(np.argmax(averages))]}
+  command = shlex.join(['python', '-m', 'gan_jax.main', *given, *(
+      f'--config.{path}={value:.6g}' for path, value in flags.items())])
+  write_file(os.path.join(folder, 'advice.json'), (json.dumps({
+      'score': found.name, 'steps': steps, 'seeds': seeds,
+      'answers': [a._asdict() for a in answers],
+      'games': games, 'scores': found.values.tolist(),
+      'averages': smooth.values.tolist(), 'command': command,
+  }, indent=1) + '\n').encode())
+  return 0, fill(
+      'advice.txt', answers=answers, score=found.name, steps=steps, seeds=seeds,
+      games=len(games), command=command, lower=low_is_better(found.name),
+      table=found.values.mean(1).reshape(share.shape))
+
+
+def _answer(what, recipe, heuristic, tried, share, best) -> Answer:
+  return Answer(what, recipe, heuristic, tried[best], tried, share.tolist())
+
+
+def gamma_rule(shape, batch_size: int) -> float | None:
+  """StyleGAN2-ADA's gamma for images of a shape, None for other examples."""
+  return 0.0002 * shape[0] * shape[1] / batch_size if len(shape) == 3 else None
+
+
+def games_of(config: dict, heuristic: float | None) -> list[dict]:
+  """The games that are played: {path: number} of each.
+
+  Gammas ascending, and for each of them the ratios of the rates ascending.
+
+  Raises:
+    ConfigError: no R1 or R2.
+  """
+  weights = _weights(config)
+  gamma = fields.at(config, weights[0])
+  gammas = [gamma * factor for factor in _GAMMAS]
+  if heuristic and all(abs(math.log2(heuristic / g)) > 1 for g in gammas):
+    gammas.append(heuristic)
+  return [{path: g * fields.at(config, path) / gamma for path in weights}
+          | {path: ratio * fields.at(config, path) for path in _rates(config)}
+          for g in sorted(gammas) for ratio in _RATIOS]
+
+
+class Scores(NamedTuple):
+  """name of the score, and its values [G, S] by game and seed; NaN for none."""
+
+  name: str
+  values: np.ndarray
+
+  @property
+  def losses(self) -> np.ndarray:
+    """Lower is better; of distances the logarithm."""
+    if not low_is_better(self.name):
+      return -self.values
+    return np.log(self.values) if np.nanmin(self.values) > 0 else self.values
+
+
+def play(config: dict, games: Sequence[Mapping], steps: int, seeds: int,
+         folder: str, name: str) -> tuple[int, Scores | None]:
+  """Trains each game with each seed in FOLDER/name; (exit status, scores)."""
+  config = config | {
+      'train_steps': steps, 'log_every': max(1, steps // 4), 'sample_every': 0,
+      'checkpoint_every': 0, 'eval_every': steps,
+      'seed': tuple((config['seed'] + i) % 2**32 for _ in games
+                    for i in range(seeds))}
+  for path in games[0]:
+    config = fields.put(config, path, tuple(
+        game[path] for game in games for _ in range(seeds)))
+  found = population.load(config)
+  folder = os.path.join(folder, name)
+  _LOG.info('%s: %d runs of %d steps', name, len(found.members), steps)
+  with _quiet():
+    status = populations.train(found, folder)
+  if status:
+    return status, None
+  rows = [Record(each).scores() for each in populations.folders_of(
+      found, folder)]
+  known = max(rows, key=len)
+  score = config['best_metric'] or next(iter(known), '')
+  if score not in known:
+    raise ConfigError([Problem('best_metric', score, 'no such score; there are '
+                               + (', '.join(known) or 'none'))])
+  values = [row[score][-1]['value'] if score in row else None for row in rows]
+  return 0, Scores(score, np.array([
+      np.nan if v is None else v for v in values]).reshape(len(games), seeds))
+
+
+@contextlib.contextmanager
+def _quiet():
+  """Without the summaries and findings of thirty short runs."""
+  log = logging.getLogger('gan_jax.run')
+  before = log.level
+  log.setLevel(logging.ERROR)
+  try:
+    yield
+  finally:
+    log.setLevel(before)
+
+
+def chances(losses: np.ndarray) -> np.ndarray:
+  """Probability [G] that each game has the lowest mean.
+
+  Means of S seeds are drawn from Student's t around those measured, with a
+  variance that all games share, and G (S - 1) degrees of freedom; seeds are the
+  same in each game, so their own means are removed first. A game without a
+  score in one of its seeds is never the best.
+
+  Args:
+    losses: [G, S], S of 2 or more; NaN for none.
+  """
+  played = np.isfinite(losses).all(1)
+  good = losses[played]
+  by_game = good.mean(1)
+  rest = good - by_game[:, None] - (good.mean(0) - good.mean())[None]
+  freedom = max(1, (len(good) - 1) * (good.shape[1] - 1))
+  error = np.sqrt((rest ** 2).sum() / freedom / good.shape[1])
+  rng = np.random.default_rng(0)
+  drawn = by_game + error * rng.standard_t(freedom, (_DRAWS, len(good)))
+  found = np.zeros(len(losses))
+  found[played] = np.bincount(drawn.argmin(1), minlength=len(good)) / _DRAWS
+  return found
+
+
+def _weights(config) -> list[str]:
+  """Paths of gamma, which R1 and R2 share.
+
+  Raises:
+    ConfigError: there is none.
+  """
+  found = [path for i, term in enumerate(config['penalties'])
+           if term['name'] in ('r1', 'r2')
+           for path in _numbers(config, f'penalties[{i}].weight')]
+  if not found:
+    raise ConfigError([Problem(
+        'penalties', config['penalties'], 'has no R1 or R2 of a weight above '
+        '0, and gamma is to be found; use :penalty=r1')])
+  return found
+
+
+def _rates(config) -> list[str]:
+  return _numbers(config, 'disc_optimizer.learning_rate')
+
+
+def _numbers(config, path) -> list[str]:
+  """Paths of the numbers above 0 at a path: itself, or those of a schedule."""
+  value = fields.at(config, path)
+  paths = [f'{path}.{key}' for key in value if key.endswith('_value')
+           ] if isinstance(value, Mapping) else [path]
+  return [p for p in paths if fields.at(config, p) > 0]
+
+
+def _ratio(config) -> float:
+  disc, gen = (fields.at(config, _numbers(
+      config, f'{player}_optimizer.learning_rate')[0])
+               for player in ('disc', 'gen'))
+  return disc / gen
+
+
+def _half_life(config) -> float | None:
+  decay = config['ema_decay']
+  if isinstance(decay, Mapping) or not decay:
+    return None
+  return float(np.log(0.5) / np.log(decay))

@@ -1,0 +1,113 @@
+"""Advice: the chances of games, what is tried, a probe to its end."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from gan_jax import main
+from gan_jax.base.errors import ConfigError
+from gan_jax.config import fields, recipe
+from gan_jax.views import advise
+
+
+def test_chances_of_two_games_are_those_of_students_t():
+  """Differences of seeds removed: residuals +-0.1, so s^2 = 0.04 with 1 df."""
+  losses = np.array([[0.0, 1.2], [0.4, 1.2]])
+  # Means 0.6 and 0.8; residuals by hand: -0.1, 0.1 and 0.1, -0.1.
+  error = np.sqrt(0.04 / 1 / 2)
+  x = np.linspace(-4000, 4000, 4_000_001)  # Cauchy: one degree of freedom
+  right = np.sum(stats.t.pdf(x, 1) * stats.t.cdf(x + 0.2 / error, 1)) * (
+      x[1] - x[0])
+  np.testing.assert_allclose(advise.chances(losses)[0], right, atol=0.01)
+
+
+def test_chances_do_not_depend_on_what_a_seed_adds_to_all():
+  rng = np.random.default_rng(1)
+  losses = rng.normal(size=(5, 3))
+  np.testing.assert_array_equal(
+      advise.chances(losses), advise.chances(losses + np.array([9.0, 0, -9])))
+  assert advise.chances(losses).sum() == pytest.approx(1)
+
+
+def test_a_game_without_a_score_is_never_the_best():
+  found = advise.chances(np.array([[0.0, np.nan], [1.0, 1.1], [1.0, 1.2]]))
+  assert found[0] == 0 and found[1] > found[2] > 0
+
+
+def test_losses_of_scores():
+  """Distances by their logarithm, shares turned round."""
+  values = np.array([[1.0, np.e]])
+  np.testing.assert_allclose(
+      advise.Scores('fd_random_2k_train', values).losses, [[0, 1]])
+  np.testing.assert_allclose(
+      advise.Scores('high_quality_2500', values).losses, -values)
+
+
+def test_the_rule_of_stylegan2_ada():
+  """At 256 px with 64 images gamma is 0.2048."""
+  assert advise.gamma_rule((256, 256, 3), 64) == pytest.approx(0.2048)
+  assert advise.gamma_rule((2,), 64) is None
+
+
+def test_games_scale_gamma_and_the_rate_with_their_schedules():
+  config = fields.plain(recipe.get_config('dcgan:penalty=r1+r2'))
+  config = fields.put(config, 'penalties[0].weight', 0.5)
+  config = fields.put(config, 'penalties[1].weight', {
+      'name': 'cosine', 'init_value': 1.0, 'end_value': 0.1,
+      'transition_steps': '100%'})
+  games = advise.games_of(config, 0.01)  # near 0.005, so not tried
+  assert len(games) == 5 * 3
+  assert games[0] == pytest.approx({
+      'penalties[0].weight': 0.005, 'penalties[1].weight.init_value': 0.01,
+      'penalties[1].weight.end_value': 0.001,
+      'disc_optimizer.learning_rate.init_value': 2e-3 / 3})
+  assert len(advise.games_of(config, 1e-4)) == 6 * 3
+  assert advise.games_of(config, 1e-4)[0]['penalties[0].weight'] == 1e-4
+
+
+def test_a_config_without_gamma_is_refused():
+  config = fields.plain(recipe.get_config('dcgan:penalty=wgan_gp'))
+  with pytest.raises(ConfigError, match='no R1 or R2.*use :penalty=r1'):
+    advise.games_of(config, None)
+
+
+@pytest.fixture
+def few(monkeypatch):
+  """Two games and an average of 20 steps."""
+  monkeypatch.setattr(advise, '_GAMMAS', (0.1, 1.0))
+  monkeypatch.setattr(advise, '_RATIOS', (3.0,))
+  monkeypatch.setattr(advise, '_SHARES', (0.1,))
+  monkeypatch.setattr(advise, '_LEAST', 20)
+
+
+@pytest.mark.usefixtures('few')
+def test_the_command_advises_and_goes_on(tmp_path, capsys, caplog):
+  config = ['--config=configs/ring.py:penalty=r1', '--config.train_steps=100',
+            '--config.batch_size=32', '--config.best_metric=high_quality_500',
+            '--config.evaluators[0].num_samples=500']
+  line = ['gan_jax', '--mode=advise', *config, f'--workdir={tmp_path}']
+  assert main.main(line) == 0
+  text = capsys.readouterr().out
+  with open(tmp_path / 'advice.json') as file:
+    advice = json.load(file)
+  scores = np.array(advice['scores'])
+  assert scores.shape == (2, 2) and np.isfinite(scores).all()
+  gamma, ratio, half_life = advice['answers']
+  best = advice['games'][int(np.argmax(advise.chances(-scores)))]
+  assert gamma['best'] == best['penalties[0].weight']
+  assert ratio['best'] == pytest.approx(
+      best['disc_optimizer.learning_rate'] / 1e-3)
+  assert half_life['tried'] == [10.0]
+  assert sum(gamma['chances']) == pytest.approx(1)
+  assert f'--config.penalties[0].weight={gamma["best"]:.6g}' in text
+  assert 'better ones may lie beyond' in text  # both are ends
+  # What is advised can be trained as printed.
+  command = text[text.index('--config='):].replace("'", '').split()
+  assert command[:len(config)] == config
+  assert main.main(['gan_jax', '--dry_run', *command]) == 0
+  # Again, without training: the runs are finished.
+  capsys.readouterr()
+  assert main.main(line) == 0
+  assert capsys.readouterr().out == text
