@@ -1,12 +1,12 @@
 """ACGAN.  Odena et al. 2017, https://arxiv.org/abs/1610.09585.
 
   python -m gan_jax.main --config=configs/acgan.py
-  ...:classifier=tac_gan        or adc_gan, contragan, reacgan
+  ...:classifier=tac_gan        or adc_gan, multi_hinge, contragan, reacgan
 
 A DCGAN whose generator gets the class and whose discriminator tells it, Adam
 2e-4 (0.5, 0.999). The other classifiers: Gong et al. 2019 (1907.02690), Hou et
 al. 2022 (2107.10060), Kang & Park 2020 (2006.12681), Kang et al. 2021
-(2111.01118).
+(2111.01118); multi_hinge, Kavalerov et al. 2019 (1912.04216).
 """
 
 from gan_jax.config import recipe
