@@ -21,8 +21,8 @@ augmentation.
 
 Measured: small, 5 minutes of CPU time on one core, shared with other programs;
 digits, FD of the classifier with 2,000 samples 1.75, floor 0.51 (seed 0), of
-the very network whose features the discriminator sees. The full size has not
-been trained.
+the very network whose features the discriminator sees; fd_random_2k 0.063,
+floor 0.028. The full size has not been trained.
 """
 
 from gan_jax.config import recipe

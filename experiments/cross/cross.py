@@ -37,7 +37,9 @@ GENERATOR_NORMS = ('none', 'batch', 'conditional_batch', 'layer', 'instance',
                    'group', 'pixel', 'virtual_batch', 'self_modulation',
                    'adain')
 AXES = {
-    'loss': tuple(lookup.names('gan_jax.losses')),
+    # hinge_each needs the network of a file.
+    'loss': tuple(name for name in lookup.names('gan_jax.losses')
+                  if name != 'hinge_each'),
     'penalty': ('none', *lookup.names('gan_jax.penalties')),
     'gen_norm': GENERATOR_NORMS,
     'disc_norm': ('none', 'batch', 'layer', 'instance', 'group', 'pixel',

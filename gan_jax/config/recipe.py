@@ -286,5 +286,7 @@ def _quick(config):
     fields = lookup.defaults(home.module, net.name, home.kind)
     for field in {'width', 'max_width', 'code'} & set(fields):
       net[field] = 8
+    if 'depth' in fields:
+      net.depth = 1
     if 'widths' in fields:
       net.widths = (8,) * len(net.get('widths', fields['widths']))

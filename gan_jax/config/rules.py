@@ -330,6 +330,9 @@ def _autoencoder(disc, loss):
   if wants and not has:
     yield 'loss.name', ('judges by reconstruction errors; use '
                         'discriminator=autoencoder.Discriminator')
+  if loss.needs == 'many_logits' and not getattr(disc, 'many_logits', False):
+    yield 'loss.name', ('judges many logits of an image; use loss=hinge, or '
+                        'configs/projected.py')
   if has and not wants:
     yield 'discriminator.name', ('gives reconstruction errors for logits; use '
                                  'loss=ebgan or began')

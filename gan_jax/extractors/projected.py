@@ -115,6 +115,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
   norm: norms.AnyNorm = 'batch'
   activation: layers.ActivationName = 'leaky_relu'
   weight_norm: layers.WeightNormName = 'spectral'
+  many_logits = True
 
   @nn.compact
   def __call__(self, images, label, *, train):  # noqa: D102 (as above)

@@ -30,7 +30,7 @@ def generate(gen: Model, average: Average, z, label, psi=None):
 def standing(gen: Model, average: Average, z, label, axis_name: str):
   """The average, with the moments of these batches in its batch norms.
 
-  Standing statistics (Brock et al. 2019, arXiv:1809.11096, section 4.2):
+  Standing statistics (Brock et al. 2019, arXiv:1809.11096, appendix C):
   running averages lag behind the weights, and those of averaged weights are of
   other weights. Means and variances are averaged over the batches, as in
   PyTorch-StudioGAN, whose batches have random sizes.

@@ -25,7 +25,8 @@ class Loss(NamedTuple):
   remember: (memory, real, fake) -> memory, after D's update. Must use
     `batch_mean` or `batch_all`, so that devices agree.
   inputs: 'logits' (real and fake are [B]) or 'features' ([B, F]).
-  needs: 'autoencoder' if the logits are reconstruction errors.
+  needs: 'autoencoder' if the logits are reconstruction errors, 'many_logits' if
+    the features must be logits; the attribute of discriminators that have them.
   relative: whether disc ignores a constant added to all logits, so that their
     sign means nothing.
   """
@@ -111,7 +112,7 @@ def hinge_each() -> Loss:
   each = hinge()
   return Loss(disc=lambda real, fake: each.disc(real, fake).mean(-1),
               gen=lambda real, fake: each.gen(real, fake).mean(-1),
-              inputs='features')
+              inputs='features', needs='many_logits')
 
 
 def relativistic() -> Loss:

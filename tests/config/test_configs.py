@@ -99,7 +99,8 @@ def test_the_headers_document_what_the_recipes_ask_for():
     pytest.param(name, marks=() if name in (
         'hinge', 'began', 'fgan', 'mmd', 'relativistic_average',
         'dual_contrastive') else pytest.mark.slow)
-    for name in lookup.names('gan_jax.losses')])
+    for name in lookup.names('gan_jax.losses')
+    if name != 'hinge_each'])  # projected.py plays it.
 def test_every_loss(loss):
   judge = lookup.build('gan_jax.losses', dict(name=loss)).needs
   network = ',discriminator=autoencoder.Discriminator' if judge else ''
@@ -135,6 +136,7 @@ def test_every_augmentation():
 
 @pytest.mark.parametrize('name, arg, flags, path, words', [
     ('dcgan', 'loss=began', (), 'loss.name', 'autoencoder.Discriminator'),
+    ('dcgan', 'loss=hinge_each', (), 'loss.name', 'many logits of an image'),
     ('dcgan', 'discriminator=autoencoder.Discriminator', (),
      'discriminator.name', 'loss=ebgan'),
     ('dcgan', 'penalty=acgan', (), 'penalties[0].name', 'conditioning'),

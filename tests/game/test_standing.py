@@ -6,6 +6,7 @@ import pytest
 import tiny
 from small_models import build, inputs, some_variables
 
+from gan_jax import parallel
 from gan_jax.base.errors import ConfigError
 from gan_jax.config import experiment
 from gan_jax.game import sampling
@@ -60,6 +61,18 @@ def test_scores_and_samples_use_them_if_the_config_asks(tmp_path):
     np.testing.assert_array_equal(  # the same each time
         evaluator.draw(state.ema, 0, 6)[0], images[-1])
   assert (images[0] != images[1]).any()
+
+
+def test_four_devices_share_what_one_makes(tmp_path):
+  config = tiny.config(tiny.write_images(tmp_path / 'images.npz'),
+                       generator=BATCH) | {'standing_batches': 3}
+  run = experiment.load(config)
+  average, evaluator = run.init().ema, Evaluator(run)
+  one = evaluator.draw(average, 0, 9)[0]
+  spread = parallel.replicate(jax.tree.map(np.array, average),
+                              parallel.make_mesh(4))
+  four = evaluator.draw(spread, 0, 9)[0]
+  np.testing.assert_allclose(np.int32(four), np.int32(one), atol=1)
 
 
 def test_a_generator_without_batch_norm_is_refused(tmp_path):

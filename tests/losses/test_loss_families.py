@@ -220,3 +220,12 @@ def test_top_k_counts_updates_and_keeps_one():
 def test_top_k_refuses(wrong):
   with pytest.raises(ValueError, match=next(iter(wrong))):
     losses.top_k(**wrong)
+
+
+def test_hinge_each_judges_every_logit_by_hand():
+  """mean over K of relu(1 - a) + relu(1 + b): not of the mean logit."""
+  loss = losses.hinge_each()
+  real, fake = jnp.array([[3.0, -1.0]]), jnp.array([[-2.0, 1.0]])
+  np.testing.assert_allclose(loss.disc(real, fake), [(0 + 0 + 2 + 2) / 2])
+  np.testing.assert_allclose(loss.gen(real, fake), [0.5])
+  assert (loss.inputs, loss.needs) == ('features', 'many_logits')

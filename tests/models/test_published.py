@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from small_models import KEY, build, count, inputs, struct
 
+from gan_jax import models
+from gan_jax.base import lookup
+from gan_jax.config import fields, recipe
 from gan_jax.models import biggan_deep, layers
 
 # Counted by building the networks of
@@ -200,3 +203,26 @@ def test_deep_norms_see_all_of_z_and_the_embedding():
   assert params['Dense_0']['kernel'].shape[0] == 22 + 7
   assert all(params[f'Up_{i}']['Norm_1']['scale']['kernel'].shape[0] == 22 + 7
              for i in range(6))
+
+
+@pytest.mark.filterwarnings('ignore:the load_module')
+@pytest.mark.parametrize('name,classes,want', [
+    ('sngan:size=32', 0, (4_276_739, 1_053_825)),
+    ('sngan:size=64', 0, (12_220_675, 10_141_441)),
+    ('sngan:size=128', 0, (32_150_787, 29_017_857)),
+    ('sagan:size=32', 10, (4_386_308, 1_075_586)),
+    ('sagan:size=128', 1000, (42_078_852, 30_062_338)),
+    ('biggan:size=128', 1000, (70_433_988, 87_982_370)),
+    ('biggan:size=64,deep', 1000, (32_935_812, 20_951_554)),
+    ('biggan:size=128,deep', 1000, (50_244_484, 34_590_210))])
+def test_presets_have_the_published_networks(name, classes, want):
+  config = fields.plain(recipe.get_config(name))
+  side, found = config['data']['resize'][0], []
+  for kind, x in (('Generator', (config['latent']['size'],)),
+                  ('Discriminator', (side, side, 3))):
+    network = models.as_model(lookup.build(
+        'gan_jax.models', config[kind.lower()], kind=kind,
+        image_shape=(side, side, 3), image_range=(-1.0, 1.0),
+        num_classes=classes, axis_name=None, dtype=jnp.float32))
+    found.append(parameters(network, *x))
+  assert tuple(found) == want
