@@ -13,8 +13,8 @@ half-life of the averaged generator from 0 on. size=32 has their constants for
 CIFAR-10 (batch 512, gamma 0.05, half-life 5 million images; FID 1.96 with
 labels), 64 and 256 those for FFHQ (batch 256, gamma 2 and 150, half-life
 500,000; FID 1.95 and 2.75). imagenet: twice the channels, batch 4096, gamma 1
-(0.5 for 32 px), half-life 50 and 200 million images; FID 2.09 (1.27). Digits are padded to 32 px, other images resized by
-`size`.
+(0.5 for 32 px), half-life 50 and 200 million images; FID 2.09 (1.27). Digits
+are padded to 32 px, other images resized by `size`.
 
 Departures: they train on after those 20 million images, with constant rates,
 and flip, move and recolour images with a probability that rises to 0.55 or 0.3;
