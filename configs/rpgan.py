@@ -4,7 +4,7 @@
   ...:schedule   # their one cosine over rate, beta2, gamma, EMA, augmentation
 
 Pairs of real and generated images, both gradient penalties in every step, Adam
-with beta1 0. Departures: DCGAN without norm instead of the paper's ResNet;
+with beta1 0. Departures: DCGAN without norm instead of the networks of `r3gan`;
 constant gamma 1, rate 2e-4, beta2 0.99 and EMA, no augmentation, unless
 `schedule` is asked for, which has their constants of ImageNet-64: rate 2e-4 to
 5e-5, beta2 0.9 to 0.99, gamma 1 to 0.1, probability of `bgc` 0 to 0.4, the

@@ -144,12 +144,14 @@ def _compared(config, devices):
     yield 'batch_size', (
         f'leaves one example to a device, and minibatch={kind!r} compares '
         f"several; use {2 * least} or more, or discriminator.minibatch='none'")
-  elif kind == 'std' and part > 4 and part % 4:
-    down = part // 4 * 4 * least
+    return
+  group = config['discriminator'].get('group', 4)
+  if kind == 'std' and part > group and part % group:
+    down = part // group * group * least
     yield 'batch_size', (
         f"leaves {part} examples to a device, and minibatch='std' compares "
-        f'them in groups of 4; use a multiple of {4 * least}: {down} or '
-        f'{down + 4 * least}')
+        f'them in groups of {group}; use a multiple of {group * least}: {down} '
+        f'or {down + group * least}')
 
 
 def _unrolled(config, devices):

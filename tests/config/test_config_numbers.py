@@ -243,6 +243,55 @@ NUMBERS = {
             f'{player}_optimizer.{key}': value for player in ('gen', 'disc')
             for key, value in {'learning_rate': 2e-4, 'b1': 0.5,
                                'b2': 0.9}.items()},
+    # NVlabs' train.py, --cfg=auto on one GPU: 0.0002 side^2 / batch for R1.
+    ('stylegan2', ''): {
+        'loss.name': 'non_saturating', 'batch_size': 32, 'latent.size': 512,
+        'data.pad': (32, 32), 'generator.width': 512,
+        'generator.max_width': 512, 'generator.style': 512,
+        'generator.mapping_layers': 2, 'generator.mixing': 0.9,
+        'discriminator.width': 512, 'discriminator.group': 4,
+        'penalties.0.name': 'r1', 'penalties.0.weight': 0.0064,
+        'penalties.0.every': 16, 'penalties.1.name': 'path_length',
+        'penalties.1.weight': 2.0, 'penalties.1.every': 4,
+        'penalties.1.decay': 0.01, 'lazy_correction': True,
+        'ema_decay.name': 'half_life', 'ema_decay.end_value': '10000 examples',
+        'ema_rampup': 0.05} | {
+            f'{player}_optimizer.{key}': value for player in ('gen', 'disc')
+            for key, value in {'name': 'adam', 'learning_rate': 0.0025,
+                               'b1': 0.0, 'b2': 0.99}.items()},
+    ('stylegan2', 'size=256'): {
+        'batch_size': 16, 'generator.width': 64, 'discriminator.width': 64,
+        'penalties.0.weight': 0.8192, 'data.resize': (256, 256),
+        'ema_decay.end_value': '5000 examples'},
+    ('stylegan2', 'cifar'): {
+        'batch_size': 64, 'generator.width': 1024, 'generator.mixing': 0.0,
+        'discriminator.residual': False, 'discriminator.group': 32,
+        'generator.conditioning': 'embedding',
+        'discriminator.conditioning': 'projection', 'penalties.0.name': 'r1',
+        'penalties.0.weight': 0.01, 'ema_decay.end_value': '500000 examples'},
+    # brownvc/R3GAN's train.py: CIFAR10, FFHQ-64.
+    ('r3gan', ''): {
+        'loss.name': 'relativistic', 'batch_size': 512, 'latent.size': 64,
+        'generator.width': 768, 'discriminator.width': 768,
+        'generator.stage_blocks': 2, 'generator.group_width': 16,
+        'penalties.0.name': 'r1', 'penalties.1.name': 'r2',
+        'ema_decay.init_value': 0, 'ema_decay.end_value': '5000000 examples',
+        'ema_rampup': 0.0, 'train_steps': '20000000 examples'} | {
+            f'penalties.{i}.weight.{key}': value for i in (0, 1)
+            for key, value in {'name': 'cosine', 'init_value': 0.05,
+                               'end_value': 0.005}.items()} | {
+            f'{player}_optimizer.{key}': value for player in ('gen', 'disc')
+            for key, value in {
+                'b1': 0.0, 'learning_rate.init_value': 2e-4,
+                'learning_rate.end_value': 5e-5, 'b2.init_value': 0.9,
+                'b2.end_value': 0.99}.items()},
+    ('r3gan', 'size=64'): {
+        'batch_size': 256, 'generator.width': 384, 'generator.max_width': 768,
+        'penalties.1.weight.init_value': 2.0,
+        'ema_decay.end_value': '500000 examples'},
+    ('r3gan', 'cifar'): {'generator.conditioning': 'embedding',
+                         'discriminator.conditioning': 'projection',
+                         'discriminator.code': 768},
     ('wgan', 'network=mlp'): {'generator.name': 'mlp.Generator',
                               'discriminator.name': 'mlp.Discriminator',
                               'disc_steps': 5, 'disc_weight_clip': 0.01},

@@ -17,8 +17,10 @@ from gan_jax.config import experiment
 
 pytestmark = tiny.READS_CONFIGS
 
-# Signals and volumes as small as the networks allow.
-SMALLER = {'wavegan': ('--config.data.length=128',),
+# Examples as small as the networks allow.
+_EIGHT = '--config.data.pad=()', '--config.data.resize=(8,8)'
+SMALLER = {'stylegan2': _EIGHT, 'r3gan': _EIGHT,
+           'wavegan': ('--config.data.length=128',),
            'solids': ('--config.data.side=8',)}
 FASHION = '/usr/share/datasets/fashion-mnist'
 
@@ -74,9 +76,11 @@ def _runs(config):
 @pytest.mark.parametrize('name, arg', [
     # The first command of each recipe; all others with -m slow, and those whose
     # networks another recipe plays: what is theirs is tested beside it, and
-    # test_every_recipe_loads_as_it_is traces them.
+    # test_every_recipe_loads_as_it_is traces them. So are those that compile
+    # for half a minute.
     pytest.param(*case, marks=pytest.mark.slow if case[1] or case[0] in (
-        'sngan', 'dragan', 'lsgan') else ()) for case in _documented()])
+        'sngan', 'dragan', 'lsgan', 'stylegan2', 'r3gan') else ())
+    for case in _documented()])
 def test_every_documented_command_runs(name, arg, own_data):
   if 'fashion_mnist' in arg and not os.path.isdir(FASHION):
     pytest.skip('needs the Debian package dataset-fashion-mnist')

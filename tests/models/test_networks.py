@@ -209,6 +209,13 @@ def test_a_batch_that_minibatch_layers_cannot_compare_is_refused(
     assert words in problem.rule
 
 
+def test_groups_of_another_size_are_looked_at():
+  config = tiny.config('unused', batch_size=24, discriminator=dict(
+      name='stylegan2.Discriminator', minibatch='std', group=16))
+  (problem,) = rules.of_config(config, 1, [])
+  assert 'in groups of 16; use a multiple of 16: 16 or 32' in problem.rule
+
+
 def test_is_conditional():
   for name, kwargs, want in (
       ('dcgan.Generator', {}, False),

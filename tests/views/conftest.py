@@ -18,8 +18,8 @@ def made_run(tmp_path_factory):
   cgan: grey, conditional, of the classes 0, 1, 2; bees: of nine bees to one
   ant; patients: of label vectors, '0' from 20 to 80, and '1'; plain: the same
   without labels; sigmoid: with images in [0, 1]; colour: 9 x 9 x 4 without
-  labels; ring: vectors; table: the columns x and kind; and those of
-  `kinds.DATA`, signals with classes.
+  labels; styles: with a style space; ring: vectors; table: the columns x and
+  kind; and those of `kinds.DATA`, signals with classes.
   """
   base = tmp_path_factory.mktemp('runs')
   rows = pd.DataFrame({'x': np.linspace(0, 3, 40).round(1),
@@ -45,6 +45,8 @@ def made_run(tmp_path_factory):
       'table': tiny.config('', data=dict(
           name='table', path=str(base / 'rows.csv')),
           generator=dict(name='table.Generator', widths=(8,))),
+      'styles': plain | dict(generator=dict(
+          name='stylegan2.Generator', width=4, style=6, mapping_layers=2)),
       'ring': tiny.config('', data=dict(name='ring', num_examples=80)),
       **{name: plain | dict(data=data) for name, data in kinds.DATA.items()}}
   configs['signals'] |= {key: configs['cgan'][key]

@@ -25,7 +25,7 @@ from gan_jax.views.trained import Trained
 def runs(made_run, tmp_path_factory):
   """A folder of runs: infogan has no checkpoint, it is refused before."""
   base = tmp_path_factory.mktemp('sampled')
-  for name in ('cgan', 'bees', 'plain', 'sigmoid'):
+  for name in ('cgan', 'bees', 'plain', 'sigmoid', 'styles'):
     shutil.copytree(made_run(name), base / name)
   (base / 'infogan').mkdir()
   shutil.copy(base / 'plain' / 'data.json', base / 'infogan')
@@ -80,6 +80,15 @@ def test_truncation_reaches_the_latents(sample):
   tight, _ = sample('plain', count=10, truncation=0.06)
   spread = usual.astype(float).std(0).mean(), tight.astype(float).std(0).mean()
   assert spread[1] < 0.5 * spread[0]
+
+
+def test_truncation_of_styles_brings_images_to_their_mean(sample):
+  usual, _ = sample('styles', count=10)
+  tight, _ = sample('styles', count=10, truncation=0.0)
+  spread = usual.astype(float).std(0).mean(), tight.astype(float).std(0).mean()
+  assert spread[1] < 0.5 * spread[0]
+  same, _ = sample('styles', count=10, truncation=1.0)
+  assert np.abs(same.astype(int) - usual).max() <= 1
 
 
 def test_interpolation_goes_from_the_sample_to_another(sample):
