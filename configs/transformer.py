@@ -12,8 +12,17 @@ R2 of 0.1, differentiable augmentation, Adam 4e-4 (0, 0.99), that is 2e-4 times
 
 Departures: see `gan_jax/models/gat.py`; exact gradients in R1 and R2, theirs
 are approximated by a difference; batch 64. small: patches of 7 px, 3 blocks of
-64 numbers, batch 16, rates of 1e-3 and 3e-4 that fall to 0, penalties of 0.2
-in every fourth step, without augmentation.
+64 numbers, batch 16, rates of 1e-3 that fall to 0, penalties of 0.3 in every
+fourth step, without augmentation.
+
+Measured: small, 2,500 steps in 3 minutes of CPU time on one core, shared with
+other programs: the outlines of digits, one for each class whatever z is; FD of
+the classifier with 2,000 samples 25.4, floor 0.51 (seed 0). It does not draw
+yet: z enters through layers that learn at a hundredth of the rate and scales
+that start near 0. With a discriminator of 3e-4 instead of 1e-3 its logits fell
+flat and the classes were spots; with patches of 4 px, penalties of 1 and both
+rates at 1e-3 it won within 100 steps. Longer runs and the full size have not
+been tried.
 """
 
 from gan_jax.config import recipe
@@ -49,15 +58,15 @@ def conditioning(config, name):
 
 
 def small(config, _):
-  """16 tokens of 64 numbers for the digits, a slower discriminator."""
+  """16 tokens of 64 numbers for the digits."""
   for network in (config.generator, config.discriminator):
     network.patch, network.width = 7, 64
     network.depth, network.head_dim = 3, 32
   config.discriminator.code = 64
-  config.gen_optimizer.learning_rate = recipe.linear(1e-3)
-  config.disc_optimizer.learning_rate = recipe.linear(3e-4)
+  for optimizer in (config.gen_optimizer, config.disc_optimizer):
+    optimizer.learning_rate = recipe.linear(1e-3)
   for penalty in config.penalties:
-    penalty.weight, penalty.every = 0.2, 4
+    penalty.weight, penalty.every = 0.3, 4
   config.augment = ()
   config.latent.size = 32
   config.batch_size = 16
