@@ -23,4 +23,6 @@ for row in "${rows[@]}"; do
   timeout 360 python -m gan_jax.main --config="experiments/modes/$row" \
     "${more[@]}" --workdir="$folder" || echo "$row: exit status $?"
 done
-python -m gan_jax.main --mode=compare "$out/*"
+shopt -s nullglob
+runs=("$out"/*/config.json "$out"/*/member_*/config.json)
+python -m gan_jax.main --mode=compare "${runs[@]%/config.json}"
