@@ -1,6 +1,7 @@
 """ACGAN.  Odena et al. 2017, https://arxiv.org/abs/1610.09585.
 
   python -m gan_jax.main --config=configs/acgan.py
+  ...:small                    two CPU cores
   ...:classifier=tac_gan        or adc_gan, multi_hinge, contragan, reacgan
 
 A DCGAN whose generator gets the class and whose discriminator tells it, Adam
@@ -17,7 +18,8 @@ def get_config(arg=None):
   config.generator.conditioning = 'onehot'
   config.sample_grid = (10, 10)
   classifier(config, 'acgan')
-  return recipe.finish(config, arg, classifier=classifier)
+  return recipe.finish(config, arg, classifier=classifier,
+                       small=recipe.module('dcgan').small)
 
 
 def classifier(config, name):

@@ -1,6 +1,7 @@
 """DRAGAN.  Kodali et al. 2017, https://arxiv.org/abs/1705.07215.
 
   python -m gan_jax.main --config=configs/dragan.py
+  ...:small                    two CPU cores
 
 The DCGAN game with a gradient penalty around the data, weight 10, one step of
 each player; no batch norm in the discriminator, which would mix the gradients.
@@ -13,4 +14,4 @@ def get_config(arg=None):
   config = recipe.get_config('dcgan:paper')
   config.discriminator.norm = 'none'
   config.penalties = (recipe.term('penalties', 'dragan'),)
-  return recipe.finish(config, arg)
+  return recipe.finish(config, arg, small=recipe.module('dcgan').small)

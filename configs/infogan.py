@@ -1,6 +1,7 @@
 """InfoGAN.  Chen et al. 2016, https://arxiv.org/abs/1606.03657.
 
   python -m gan_jax.main --config=configs/infogan.py
+  ...:small                    two CPU cores
 
 A code of ten values, two continuous ones and 62 of noise, found again by a head
 of the discriminator; Adam 2e-4 for D and 1e-3 for G (0.5), the networks those
@@ -16,4 +17,4 @@ def get_config(arg=None):
   config.latent = recipe.choice('latent', 'infogan')
   config.penalties = (recipe.term('penalties', 'infogan'),)
   config.gen_optimizer = recipe.adam(1e-3, b1=0.5)
-  return recipe.finish(config, arg)
+  return recipe.finish(config, arg, small=recipe.module('dcgan').small)

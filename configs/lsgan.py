@@ -1,6 +1,7 @@
 """LSGAN.  Mao et al. 2017, https://arxiv.org/abs/1611.04076.
 
   python -m gan_jax.main --config=configs/lsgan.py
+  ...:small                    two CPU cores
 
 Least squares on logits, targets 0 and 1 (eq. 9); Adam 2e-4 (0.5, 0.999), the
 rates of DCGAN, whose networks these are.
@@ -14,4 +15,4 @@ from gan_jax.config import recipe
 def get_config(arg=None):
   config = recipe.get_config('dcgan:paper')
   config.loss = recipe.choice('loss', 'least_squares')
-  return recipe.finish(config, arg)
+  return recipe.finish(config, arg, small=recipe.module('dcgan').small)

@@ -1,6 +1,7 @@
 """PacGAN.  Lin et al. 2018, https://arxiv.org/abs/1712.04086.
 
   python -m gan_jax.main --config=configs/pacgan.py            packs of two
+  ...:small                    two CPU cores
   python -m gan_jax.main --config=configs/pacgan.py:data=stacked_mnist
 
 The discriminator judges `packing` images at once, so that a generator of few
@@ -13,4 +14,4 @@ from gan_jax.config import recipe
 def get_config(arg=None):
   config = recipe.get_config('dcgan:paper')
   config.packing = 2
-  return recipe.finish(config, arg)
+  return recipe.finish(config, arg, small=recipe.module('dcgan').small)

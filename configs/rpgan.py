@@ -1,6 +1,7 @@
 """RpGAN + R1 + R2, the game of R3GAN.  Huang et al. 2024, arXiv:2501.05441.
 
   python -m gan_jax.main --config=configs/rpgan.py
+  ...:small                    two CPU cores
   ...:schedule   # their one cosine over rate, beta2, gamma, EMA, augmentation
 
 Pairs of real and generated images, both gradient penalties in every step, Adam
@@ -38,4 +39,5 @@ def get_config(arg=None):
     penalty.weight = 1.0
   config.gen_optimizer = recipe.adam(2e-4, b1=0.0, b2=0.99)
   config.disc_optimizer = recipe.adam(2e-4, b1=0.0, b2=0.99)
-  return recipe.finish(config, arg, schedule=_schedule)
+  return recipe.finish(config, arg, schedule=_schedule,
+                       small=recipe.module('dcgan').small)
