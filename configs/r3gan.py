@@ -19,6 +19,9 @@ are padded to 32 px, other images resized by `size`.
 Departures: they train on after those 20 million images, with constant rates,
 and flip, move and recolour images with a probability that rises to 0.55 or 0.3;
 `:augment=bgc` is nearly that, `--config.augment[0].p=...` its probability.
+
+Not trained yet: outputs and parameters of the networks are those of the
+authors', `small` was run for 200 steps.
 """
 
 from gan_jax.config import recipe
