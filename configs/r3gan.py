@@ -101,11 +101,11 @@ def imagenet(config, side):
 def small(config, _):
   """A few channels, one block a stage, a faster average."""
   for key in ('generator', 'discriminator'):
-    config[key].width, config[key].max_width = 16, 64
+    config[key].width, config[key].max_width = 8, 32
     config[key].stage_blocks = 1
-  config.batch_size = 32
+  config.batch_size = 16
   config.reuse_fakes = True
-  rates(config, 2e-3)
+  rates(config, 1e-3)
   gamma(config, 1.0)
   config.ema_decay = recipe.rate(recipe.cosine(0, '10000 examples',
                                                'half_life'))

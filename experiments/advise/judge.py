@@ -25,8 +25,8 @@ CASES = {
         'penalties[0].weight': 0.1, 'best_metric': 'high_quality_2500'}),
     'grid': ('ring:penalty=r1,data=grid', 4000, {
         'penalties[0].weight': 0.1, 'best_metric': 'high_quality_2500'}),
-    'digits': ('dcgan', 2000, {}),
-    'clothes': ('dcgan:data=fashion_mnist', 2000, {}),
+    'digits': ('dcgan', 1500, {}),
+    'clothes': ('dcgan:data=fashion_mnist', 1500, {}),
     'sprites': ('sprites:penalty=r1', 1000, {
         'data.resize': (32, 32), 'generator.width': 16,
         'discriminator.width': 16, 'discriminator.norm': 'none',
