@@ -103,6 +103,9 @@ def _advise(line):
   if line.config is None or line.problems:
     return _fail(ConfigError.status, line.problems or [
         'give --config=configs/dcgan.py'])
+  if line.flags.dry_run:
+    return _fail(ConfigError.status, [
+        '--dry_run is of --mode=train; advise trains thirty short runs'])
   status, text = advise.advise(
       line.config, line.flags.workdir or os.path.join(
           'runs', f'advise-{line.name}'), given=line.given)

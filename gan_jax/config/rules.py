@@ -57,7 +57,7 @@ def of_labels(config: Mapping, name: str) -> list[Problem]:
   """Rejects conditional networks if the data `name` have no labels."""
   return _problems(config, (
       (f'{key}.{path}', f'needs labels, and the data {name!r} have none; use '
-       + ('another network' if path == 'name' else '"none"'))
+       + {'name': 'another network', 'norm': '"batch"'}.get(path, '"none"'))
       for key in ('generator', 'discriminator')
       if (path := models.conditioned_by(config[key]))))
 
@@ -135,9 +135,13 @@ def _packs_divide(config, devices):
 
 def _compared(config, devices):
   """Minibatch layers need several examples, or packs, per device."""
-  kind = config['discriminator'].get('minibatch', 'none')
+  spec = models.filled(config['discriminator'])
+  kind, group = spec.get('minibatch', 'none'), spec.get('group', 4)
   least, batch = devices * config['packing'], config['batch_size']
   if kind == 'none' or batch % least:
+    return
+  if not group > 1:
+    yield 'discriminator.group', 'must be 2 or more: its examples are compared'
     return
   part = batch // least
   if part == 1:
@@ -145,7 +149,6 @@ def _compared(config, devices):
         f'leaves one example to a device, and minibatch={kind!r} compares '
         f"several; use {2 * least} or more, or discriminator.minibatch='none'")
     return
-  group = config['discriminator'].get('group', 4)
   if kind == 'std' and part > group and part % group:
     down = part // group * group * least
     yield 'batch_size', (
@@ -178,10 +181,8 @@ def _simultaneous(config, devices):
 
 def _standing(config, devices):
   """Standing statistics are of batch norms."""
-  spec = config['generator']
-  known = lookup.defaults('gan_jax.models', spec['name'],
-                          '' if ':' in spec['name'] else 'Generator')
-  norm = (known | spec).get('norm', ':')  # a user's own network, or norm
+  spec = models.filled(config['generator'])
+  norm = spec.get('norm', ':' if ':' in spec['name'] else 'none')
   if config['standing_batches'] and ':' not in norm and norm not in (
       'batch', 'conditional_batch', 'self_modulation'):
     yield 'standing_batches', (

@@ -48,7 +48,8 @@ def standing(gen: Model, average: Average, z, label, axis_name: str):
 
   def after(start, z, label):
     stats = {**average.stats, 'batch_stats': start}
-    _, new = gen.apply(average.params, stats, z, label, train=True)
+    _, new = gen.apply(average.params, stats, z, label, train=True,
+                       keys=keys_of(z))
     return new['batch_stats']
 
   def moments(batch):

@@ -208,17 +208,20 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
 
 
 def _further(game, params, stats, z, label, keys) -> dict:
-  """Further passes of the generator for penalties, with a draw of their own.
+  """Further passes of the generator for penalties.
 
   Returns:
-    generate: z -> images, packed. styles: () -> (styles, styles -> images) of a
+    generate: z -> images, packed, with what was drawn for the generated images.
+    styles, with a draw of its own: () -> (styles, styles -> images) of a
     generator with a style space, of any other (z, generate).
   """
-  keys = terms.keys_for(keys, 'generator of penalties')
+  # The draws of the generated images, which terms compare with others.
+  same, keys = (terms.keys_for(keys, purpose) for purpose in (
+      'generator', 'generator of penalties'))
 
   def generate(z):
     return pack(game.gen.apply(params, stats, z, label, train=True,
-                               keys=keys)[0], game.packing)
+                               keys=same)[0], game.packing)
 
   def styles():
     space = game.gen.styles

@@ -187,12 +187,20 @@ def conditioned_by(spec: Mapping) -> str:
   Raises:
     ValueError: no such network.
   """
-  kind = '' if ':' in spec['name'] else spec['name'].rpartition('.')[2]
-  network = lookup.find(__name__, spec['name'], kind)
-  spec = {**lookup.defaults(__name__, spec['name'], kind), **spec}
+  network = lookup.find(__name__, spec['name'], _kind(spec))
+  spec = filled(spec)
   if spec.get('conditioning', 'none') != 'none':
     return 'conditioning'
   if spec.get('norm') == 'conditional_batch':
     return 'norm'
   said = spec.get('conditional', getattr(network, 'conditional', False))
   return 'name' if said else ''
+
+
+def filled(spec: Mapping) -> dict:
+  """A network's spec, with the defaults of the fields that it leaves out."""
+  return lookup.defaults(__name__, spec['name'], _kind(spec)) | dict(spec)
+
+
+def _kind(spec):
+  return '' if ':' in spec['name'] else spec['name'].rpartition('.')[2]

@@ -189,13 +189,17 @@ class Generator(_Transformer, base.AnyGenerator, kw_only=True):
   @nn.compact
   def __call__(self, z, label, *, train):
     self.check_kind(self.image_shape)
+    if self.depth > _PARTS and self.depth % _PARTS:
+      raise ValueError(f'depth={self.depth}: a part of the image follows each '
+                       f'quarter of the blocks; use a multiple of {_PARTS}')
     heads = heads_of(self.width, self.head_dim)
     rows, columns = patches(*self.image_shape[:2], self.patch)
     angle = rotations(rows, columns, self.width // heads)
     channels = self.image_shape[2]
     x, cond = self.enter(z, label)
-    code = jnp.concatenate([unit(part) for part in jnp.split(
-        x, [z.shape[-1]], axis=-1)], -1)
+    size = z.shape[-1]
+    code = unit(x) if x.shape[-1] == size else jnp.concatenate(
+        [unit(x[:, :size]), unit(x[:, size:])], -1)
     w = nn.silu(Mapping(self.width)(code))[:, None]
     norm = self.norms(train)
 
@@ -203,7 +207,7 @@ class Generator(_Transformer, base.AnyGenerator, kw_only=True):
       return norm(self.norm)(x, cond) * (1 + by)
 
     x = jnp.broadcast_to(positions(rows, columns, self.width).astype(
-        self.dtype)[None], (len(z), rows * columns, self.width))
+        self.dtype)[None], (z.shape[0], rows * columns, self.width))
     # At least one, where the blocks are fewer than the parts.
     each, image = max(self.depth // _PARTS, 1), 0.0
     for i in range(self.depth):

@@ -28,7 +28,7 @@ from gan_jax.ops import resample
 
 def activated(x, gain: float = 1.0):
   """Leaky ReLU times sqrt(2), which keeps the variance of normal inputs."""
-  return nn.leaky_relu(x, 0.2) * (math.sqrt(2.0) * gain)
+  return nn.leaky_relu(x, negative_slope=0.2) * (math.sqrt(2.0) * gain)
 
 
 def shifted(x, bias):
@@ -196,7 +196,7 @@ class Synthesis(nn.Module):
   def __call__(self, w, keys):
     x = self.param('start', nn.initializers.normal(1.0),
                    (4, 4, self.channels[4]))
-    x = jnp.broadcast_to(x.astype(self.dtype), (len(w), *x.shape))
+    x = jnp.broadcast_to(x.astype(self.dtype), (w.shape[0], *x.shape))
     convs = [(size, up) for size in base.sides(self.image_shape)
              for up in (True, False)][1:]  # None to 4 px.
     noises = _noises(keys, [size ** 2 for size, _ in convs])
@@ -226,7 +226,8 @@ class Generator(base.PyramidGenerator, kw_only=True):
   width, max_width: channels at the image, and at most, see `stylegan2`.
   style: size of w.
   mapping_layers: 8, or 2 as in the authors' `auto` and `cifar`.
-  mixing: probability that a second style makes the layers from a random one on.
+  mixing: probability that a second style makes the layers from a random one on;
+    its z is of a standard normal prior, the authors' latent.
   conditioning: 'embedding' of the label beside z.
   """
 
@@ -254,6 +255,8 @@ class Generator(base.PyramidGenerator, kw_only=True):
 
   def mapping(self, z, label, keys=None):
     """Styles [B, L, W], with keys mixed as in training."""
+    if not 0 <= self.mixing <= 1:
+      raise ValueError(f'mixing={self.mixing} must be a probability')
     w = self.mapping_network(z, label)
     if self.is_mutable_collection('styles') and not self.is_initializing():
       mean = jnp.mean(lax.stop_gradient(w), axis=0)

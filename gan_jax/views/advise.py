@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.base.errors import ConfigError, NonFiniteError, Problem
 from gan_jax.base.files import write_file
 from gan_jax.config import fields, population
 from gan_jax.metrics import low_is_better
@@ -32,7 +32,8 @@ _SEEDS = 2
 _SHARE = 10  # of the run's steps, one in so many
 _LEAST = 100  # steps
 _DRAWS = 20_000
-_SLOWEST = 0.999999  # decay that leaves the half-life to ema_rampup
+# Averages as long as the probe asks for: `ema_rampup` alone bounds them.
+_AVERAGE = {'ema_decay': 0.999999, 'ema_rampup': 0.05}
 
 
 class Answer(NamedTuple):
@@ -89,12 +90,12 @@ def advise(config: Any, folder: str, *,
   heuristic = gamma_rule(whole.info.image_shape, config['batch_size'])
   games = games_of(config, heuristic)
   steps = max(_LEAST, whole.train_steps // _SHARE)
-  status, found = play(config, games, steps, seeds, folder, 'game')
+  status, found = play(config | _AVERAGE, games, steps, seeds, folder, 'game')
   if status:
     return status, ''
   share = chances(found.losses).reshape(-1, len(_RATIOS))
   best = games[int(np.argmax(share))]
-  probe = config | {'ema_decay': _SLOWEST}
+  probe = config | _AVERAGE
   for path, value in best.items():
     probe = fields.put(probe, path, value)
   status, smooth = play(probe, [{'ema_rampup': x} for x in _SHARES], steps,
@@ -112,10 +113,10 @@ def advise(config: Any, folder: str, *,
       _answer('half-life of the EMA, steps', _half_life(config), 312.5,
               [x * whole.train_steps for x in _SHARES], averages,
               averages.argmax()))
-  flags = best | {'ema_decay': 0.5 ** (1 / answers[2].best),
+  flags = best | {'ema_decay': min(0.999999, 0.5 ** (1 / answers[2].best)),
                   'ema_rampup': _SHARES[int(np.argmax(averages))]}
   command = shlex.join(['python', '-m', 'gan_jax.main', *given, *(
-      f'--config.{path}={value:.6g}' for path, value in flags.items())])
+      f'--config.{path}={value:.9g}' for path, value in flags.items())])
   write_file(os.path.join(folder, 'advice.json'), (json.dumps({
       'score': found.name, 'steps': steps, 'seeds': seeds,
       'answers': [a._asdict() for a in answers],
@@ -195,8 +196,13 @@ def play(config: dict, games: Sequence[Mapping], steps: int, seeds: int,
     raise ConfigError([Problem('best_metric', score, 'no such score; there are '
                                + (', '.join(known) or 'none'))])
   values = [row[score][-1]['value'] if score in row else None for row in rows]
-  return 0, Scores(score, np.array([
-      np.nan if v is None else v for v in values]).reshape(len(games), seeds))
+  values = np.array([np.nan if v is None else v for v in values]
+                    ).reshape(len(games), seeds)
+  if not np.isfinite(values).all(1).any():
+    raise NonFiniteError(
+        f'no game has {score} with each of its {seeds} seeds: too few steps, '
+        f'or rates that are too high; the runs are in {folder}')
+  return 0, Scores(score, values)
 
 
 @contextlib.contextmanager
@@ -215,12 +221,12 @@ def chances(losses: np.ndarray) -> np.ndarray:
   """Probability [G] that each game has the lowest mean.
 
   Means of S seeds are drawn from Student's t around those measured, with a
-  variance that all games share, and G (S - 1) degrees of freedom; seeds are the
-  same in each game, so their own means are removed first. A game without a
-  score in one of its seeds is never the best.
+  variance that all games share, and (G - 1) (S - 1) degrees of freedom; seeds
+  are the same in each game, so their own means are removed first. A game
+  without a score in one of its seeds is never the best.
 
   Args:
-    losses: [G, S], S of 2 or more; NaN for none.
+    losses: [G, S], S of 2 or more; NaN for none. One row at least has all.
   """
   played = np.isfinite(losses).all(1)
   good = losses[played]
@@ -251,8 +257,12 @@ def _weights(config) -> list[str]:
   return found
 
 
-def _rates(config) -> list[str]:
-  return _numbers(config, 'disc_optimizer.learning_rate')
+def _rates(config, player='disc') -> list[str]:
+  path = f'{player}_optimizer.learning_rate'
+  if found := _numbers(config, path):
+    return found
+  raise ConfigError([Problem(path, fields.at(config, path),
+                             'is 0; the ratio of the rates is to be found')])
 
 
 def _numbers(config, path) -> list[str]:
@@ -264,8 +274,7 @@ def _numbers(config, path) -> list[str]:
 
 
 def _ratio(config) -> float:
-  disc, gen = (fields.at(config, _numbers(
-      config, f'{player}_optimizer.learning_rate')[0])
+  disc, gen = (fields.at(config, _rates(config, player)[0])
                for player in ('disc', 'gen'))
   return disc / gen
 

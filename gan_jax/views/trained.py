@@ -1,7 +1,6 @@
 """A trained run in Python: its networks as functions, its records as frames."""
 
 import logging
-import math
 import os
 from collections.abc import Callable
 from functools import cached_property, partial
@@ -186,7 +185,7 @@ class Trained:
       raise RequestError(f'{count} images asked for; must be 1 or more')
     check_seed(seed)
     key = jax.random.fold_in(jax.random.key(seed), stream)
-    if self.styled and truncation is not None and not math.isfinite(truncation):
+    if self.styled and truncation is not None and not 0 <= truncation <= 1:
       raise RequestError(f'truncation={truncation} must be a number, 0 to 1')
     if truncation is None or self.styled:
       return np.asarray(self._sampler.latents(key, count))
@@ -278,7 +277,7 @@ class Trained:
                          'all images, or one for each')
     label = (asked.labels(self.info, len(images), label) if conditional
              else np.zeros(len(images), np.int32))
-    whole = spec.get('minibatch', 'none') != 'none'
+    whole = models.filled(spec).get('minibatch', 'none') != 'none'
     size = len(images) if whole else 256 * packing
     return np.concatenate([np.asarray(self._judge(
         self.state.disc.params, self.state.disc.stats, images[i:i + size],
