@@ -268,7 +268,11 @@ NUMBERS = {
         'discriminator.residual': False, 'discriminator.group': 32,
         'generator.conditioning': 'embedding',
         'discriminator.conditioning': 'projection', 'penalties.0.name': 'r1',
-        'penalties.0.weight': 0.01, 'ema_decay.end_value': '500000 examples'},
+        'penalties.0.weight': 0.01, 'ema_decay.end_value': '500000 examples',
+        # Times 4 / 5, and to the power of it: of G alone.
+        'gen_optimizer.learning_rate': 0.002,
+        'gen_optimizer.b2': pytest.approx(0.99 ** 0.8),
+        'disc_optimizer.learning_rate': 0.0025},
     # brownvc/R3GAN's train.py: CIFAR10, FFHQ-64.
     ('r3gan', ''): {
         'loss.name': 'relativistic', 'batch_size': 512, 'latent.size': 64,
@@ -292,6 +296,13 @@ NUMBERS = {
     ('r3gan', 'cifar'): {'generator.conditioning': 'embedding',
                          'discriminator.conditioning': 'projection',
                          'discriminator.code': 768},
+    ('r3gan', 'imagenet=64'): {
+        'batch_size': 4096, 'generator.width': 1536,
+        'discriminator.width': 1536,
+        'generator.group_width': 32, 'data.resize': (64, 64),
+        'penalties.0.weight.init_value': 1.0,
+        'ema_decay.end_value': '50000000 examples',
+        'train_steps': '200000000 examples'},
     ('wgan', 'network=mlp'): {'generator.name': 'mlp.Generator',
                               'discriminator.name': 'mlp.Discriminator',
                               'disc_steps': 5, 'disc_weight_clip': 0.01},

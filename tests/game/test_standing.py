@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 import tiny
+from flax import linen as nn
 from small_models import build, inputs, some_variables
 
 from gan_jax import parallel
@@ -11,6 +12,7 @@ from gan_jax.base.errors import ConfigError
 from gan_jax.config import experiment
 from gan_jax.game import sampling
 from gan_jax.game.state import Average
+from gan_jax.models import as_model
 from gan_jax.run.evaluator import Evaluator
 
 BATCH = dict(name='mlp.Generator', widths=(8,), norm='batch')
@@ -75,7 +77,30 @@ def test_four_devices_share_what_one_makes(tmp_path):
   np.testing.assert_allclose(np.int32(four), np.int32(one), atol=1)
 
 
-def test_a_generator_without_batch_norm_is_refused(tmp_path):
+@pytest.mark.parametrize('generator', [
+    None, dict(name='r3gan.Generator')])  # The second has no field `norm`.
+def test_a_generator_without_batch_norm_is_refused(tmp_path, generator):
   config = tiny.config(tiny.write_images(tmp_path / 'images.npz'))
+  config |= {'generator': generator or config['generator']}
   with pytest.raises(ConfigError, match=r"standing_batches.*norm='none'; use"):
     experiment.load(config | {'standing_batches': 2})
+
+
+class Drawing(nn.Module):
+  """Batch norm, and noise that needs the keys of training."""
+
+  @nn.compact
+  def __call__(self, z, label, *, train, keys=None):
+    x = nn.BatchNorm(use_running_average=not train, axis_name='data')(z)
+    if train:
+      x += jax.vmap(lambda key: jax.random.normal(key, z.shape[1:]))(keys)
+    return x
+
+
+def test_a_network_that_draws_has_keys():
+  model = as_model(Drawing())
+  z, label = inputs('Generator', batch=6)
+  average = Average(*model.init(jax.random.key(0), z, label))
+  found = sampling.standing(model, average, z[None], label[None], 'data')
+  np.testing.assert_allclose(
+      found.stats['batch_stats']['BatchNorm_0']['mean'], z.mean(0), rtol=1e-5)

@@ -93,3 +93,9 @@ def test_sizes_that_do_not_fit_are_refused(kind, fields, words):
   x = struct(2, 9) if kind == 'Generator' else struct(2, 28, 28, 1)
   with pytest.raises(ValueError, match=words):
     jax.eval_shape(model.init, KEY, x, struct(2, dtype=jnp.int32))
+
+
+def test_blocks_that_no_part_of_the_image_follows_are_refused():
+  model = build('gat.Generator', 'Generator', shape=(8, 8, 1), width=8, depth=9)
+  with pytest.raises(ValueError, match='depth=9: .*use a multiple of 4'):
+    jax.eval_shape(model.init, KEY, struct(2, 5), struct(2, dtype=jnp.int32))

@@ -1,13 +1,14 @@
 """Advice: the chances of games, what is tried, a probe to its end."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from gan_jax import main
-from gan_jax.base.errors import ConfigError
+from gan_jax.base.errors import ConfigError, NonFiniteError
 from gan_jax.config import fields, recipe
 from gan_jax.views import advise
 
@@ -71,6 +72,32 @@ def test_a_config_without_gamma_is_refused():
   config = fields.plain(recipe.get_config('dcgan:penalty=wgan_gp'))
   with pytest.raises(ConfigError, match='no R1 or R2.*use :penalty=r1'):
     advise.games_of(config, None)
+
+
+def test_rates_of_zero_are_refused():
+  config = fields.plain(recipe.get_config('ring:penalty=r1'))
+  config = fields.put(config, 'disc_optimizer.learning_rate', 0.0)
+  with pytest.raises(ConfigError, match='learning_rate = 0.0: is 0'):
+    advise.games_of(config, None)
+
+
+def test_a_dry_run_trains_nothing(tmp_path, capsys):
+  assert main.main(['gan_jax', '--mode=advise', '--config=configs/dcgan.py',
+                    '--dry_run', f'--workdir={tmp_path / "new"}']) == 2
+  assert '--dry_run is of --mode=train' in capsys.readouterr().err
+  assert not (tmp_path / 'new').exists()
+
+
+def test_games_without_scores_are_no_advice(tmp_path, monkeypatch):
+  """Each misses the score of a seed."""
+  monkeypatch.setattr(advise.populations, 'train', lambda *_: 0)
+  rows = iter([{'fd': [{'value': v}]} for v in (1.0, None, None, 2.0)])
+  monkeypatch.setattr(advise, 'Record', lambda _: SimpleNamespace(
+      scores=lambda: next(rows)))
+  config = fields.plain(recipe.get_config('ring:penalty=r1'))
+  games = [{'penalties[0].weight': w} for w in (0.1, 1.0)]
+  with pytest.raises(NonFiniteError, match='no game has fd with each of its 2'):
+    advise.play(config, games, 10, 2, str(tmp_path), 'game')
 
 
 @pytest.fixture
