@@ -120,7 +120,7 @@ def play(row: Row, updates: str):
   points = jnp.tile(jnp.asarray(row.toy.points), row.copies)[:, None]
 
   def model(function, name):
-    def apply(params, stats, x, label, *, train):
+    def apply(params, stats, x, label, *, train, keys=None):
       return function(x, params[name]), stats
     return Model(lambda key, x, label: ({name: jnp.zeros(())}, {}), apply,
                  None)

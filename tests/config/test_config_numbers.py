@@ -326,7 +326,10 @@ def test_every_recipe_has_its_numbers_tested():
   assert {name for name, _ in NUMBERS} == set(CONFIGS)
 
 
-@pytest.mark.parametrize('name', CONFIGS)
+@pytest.mark.parametrize('name', [
+    pytest.param(name, marks=pytest.mark.slow if name in (
+        'biggan', 'r3gan', 'sagan', 'stylegan2', 'transformer') else ())
+    for name in CONFIGS])
 def test_every_recipe_loads_as_it_is(name, own_data):
   """Unabridged: intervals are multiples of the call, networks fit."""
   run = experiment.load(config_of(name, '', *own_data.get(name, ())))

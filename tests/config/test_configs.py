@@ -79,7 +79,8 @@ def _runs(config):
     # test_every_recipe_loads_as_it_is traces them. So are those that compile
     # for half a minute.
     pytest.param(*case, marks=pytest.mark.slow if case[1] or case[0] in (
-        'sngan', 'dragan', 'lsgan', 'stylegan2', 'r3gan') else ())
+        'sngan', 'sagan', 'biggan', 'dragan', 'lsgan', 'stylegan2', 'r3gan',
+        'transformer', 'projected') else ())
     for case in _documented()])
 def test_every_documented_command_runs(name, arg, own_data):
   if 'fashion_mnist' in arg and not os.path.isdir(FASHION):

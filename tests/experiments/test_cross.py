@@ -67,6 +67,7 @@ def _cells(count, seed):
       return found
 
 
+@pytest.mark.slow
 def test_some_cells_play():
   for cell, outcome in _cells(2, seed=1):
     assert outcome == 'ok' or outcome.startswith('refused: '), (cell, outcome)

@@ -19,7 +19,8 @@ SCORES = dict(name='scores', num_samples=20, metrics=(
 
 @pytest.mark.parametrize('name, extractor, kind', [
     ('signals', 'projection', 'signals'), ('volumes', 'projection', 'volumes'),
-    ('float_volumes', 'projection', 'volumes'), ('floats', 'random', 'images'),
+    pytest.param('float_volumes', 'projection', 'volumes',
+                 marks=pytest.mark.slow), ('floats', 'random', 'images'),
     ('many', 'random', 'images')])
 def test_a_run_has_grids_and_finite_scores_with_floors(
     tmp_path, caplog, name, extractor, kind):

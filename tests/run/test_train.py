@@ -383,7 +383,7 @@ def test_a_full_disk_at_the_record_of_a_launch(run, tmp_path, monkeypatch):
 
   with lock.hold(tmp_path):
     pass
-  monkeypatch.setattr(files, 'write_file', write_file)
+  monkeypatch.setattr(lock, 'write_file', write_file)
   with pytest.raises(WorkdirError, match=r'.probe.*: No space left on device '
                      r'\([\d,]+ bytes free\)'):
     train.train(run, tmp_path)

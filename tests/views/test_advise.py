@@ -109,6 +109,7 @@ def few(monkeypatch):
   monkeypatch.setattr(advise, '_LEAST', 20)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('few')
 def test_the_command_advises_and_goes_on(tmp_path, capsys, caplog):
   config = ['--config=configs/ring.py:penalty=r1', '--config.train_steps=100',
