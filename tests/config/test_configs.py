@@ -113,6 +113,7 @@ def test_every_loss(loss):
   assert run.config['loss']['name'] == loss
 
 
+@pytest.mark.slow
 def test_every_penalty():
   penalties = lookup.names('gan_jax.penalties')
   assert len(penalties) > 15
@@ -130,6 +131,7 @@ def test_every_penalty():
       10, 10, 10, 10]
 
 
+@pytest.mark.slow
 def test_every_augmentation():
   augments = lookup.names('gan_jax.augment')
   assert len(augments) > 5

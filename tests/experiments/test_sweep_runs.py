@@ -100,6 +100,7 @@ def test_status_of_a_folder(tmp_path):
 # The program itself.
 
 
+@pytest.mark.slow
 def test_a_point_that_is_killed_is_resumed_by_the_same_command(
     images, tmp_path):
   (tmp_path / 'bin').mkdir()

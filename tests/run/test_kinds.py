@@ -18,7 +18,8 @@ SCORES = dict(name='scores', num_samples=20, metrics=(
 
 
 @pytest.mark.parametrize('name, extractor, kind', [
-    ('signals', 'projection', 'signals'), ('volumes', 'projection', 'volumes'),
+    pytest.param('signals', 'projection', 'signals',
+                 marks=pytest.mark.slow), ('volumes', 'projection', 'volumes'),
     pytest.param('float_volumes', 'projection', 'volumes',
                  marks=pytest.mark.slow), ('floats', 'random', 'images'),
     ('many', 'random', 'images')])
