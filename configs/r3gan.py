@@ -35,6 +35,8 @@ _SIZES = {'32': (512, 0.05, 5_000_000), '64': (256, 2.0, 500_000),
 
 
 def get_config(arg=None):
+  recipe.alone(arg, 'size', 'imagenet')
+  recipe.alone(arg, 'cifar', 'imagenet')
   config = recipe.base()
   config.latent.size = 64
   for key in ('generator', 'discriminator'):

@@ -30,6 +30,7 @@ from gan_jax.config import recipe
 
 
 def get_config(arg=None):
+  recipe.alone(arg, 'size', 'cifar')
   config = recipe.base()
   config.latent.size = 512
   for key in ('generator', 'discriminator'):

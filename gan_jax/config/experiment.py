@@ -13,7 +13,7 @@ from gan_jax import parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, DataError, Problem
 from gan_jax.base.examples import kind_of
-from gan_jax.config import durations, keys, rules
+from gan_jax.config import durations, keys, rules, tracing
 from gan_jax.config.build import (
   DataInfo,
   info_of,
@@ -119,7 +119,7 @@ def load(config: Any, *, devices: int = 0,
                  np.uint32(config['seed']))
   if not like:
     count = config['batch_size'] // (devices or parallel.device_count())
-    rules.trace(game, step, init, info.image_shape, labels_like(info, count),
+    tracing.trace(game, step, init, info.image_shape, labels_like(info, count),
                 latent_shape(game), config)
   sampling = data.sampling_of(config['data'])
   batches = Batches(

@@ -16,7 +16,7 @@ import numpy as np
 from gan_jax import parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
-from gan_jax.config import experiment, fields, rules
+from gan_jax.config import experiment, fields, tracing
 from gan_jax.config.build import labels_like, make_game
 from gan_jax.config.experiment import Experiment
 from gan_jax.config.keys import ARRAYS, CHOICES, KEYS, SWITCHES
@@ -208,7 +208,7 @@ def _trace(population) -> None:
     ConfigError: a component needs one of them as a plain number.
   """
   one = population.members[0]
-  batch = rules.shapes_of_batch(one.game, one.info.image_shape,
+  batch = tracing.shapes_of_batch(one.game, one.info.image_shape,
                                 labels_like(one.info, 2 * one.game.packing))
 
   def step(state, batch, numbers):

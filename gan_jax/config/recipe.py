@@ -187,6 +187,14 @@ def known(argument: str, value: str, values) -> str:
   return value
 
 
+def alone(arg: str | None, *names: str) -> None:
+  """Raises ValueError if several of these arguments of a recipe are given."""
+  given = [part.partition('=')[0] for part in (arg or '').split(',')]
+  if len(found := [name for name in names if name in given]) > 1:
+    raise ValueError(f'{" and ".join(found)} each choose networks and '
+                     'constants: give one of them')
+
+
 def choice(key: str, name: str) -> dict:
   """A component with all its arguments at their defaults.
 
@@ -229,9 +237,12 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
       order in which they act.
 
   Raises:
-    ValueError: an unknown argument.
+    ValueError: an unknown argument, or one given twice.
   """
   parts = [part.partition('=') for part in (arg or '').split(',') if part]
+  given = [key for key, *_ in parts]
+  if twice := [key for key in given if given.count(key) > 1]:
+    raise ValueError(f'{twice[0]} is given twice')
   # In this order: replace components, apply the recipe's own arguments, quick.
   order = [*own, 'quick']
   for key, _, value in sorted(parts, key=lambda part: (

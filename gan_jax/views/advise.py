@@ -102,19 +102,10 @@ def advise(config: Any, folder: str, *,
                         seeds, folder, 'ema')
   if status:
     return status, ''
-  weight, ratio = _weights(config)[0], _ratio(config)
-  averages = chances(smooth.losses)
-  answers = (
-      _answer("R1's gamma", fields.at(config, weight), heuristic,
-              [game[weight] for game in games[::len(_RATIOS)]],
-              share.sum(1), share.argmax() // len(_RATIOS)),
-      _answer("D's rate / G's", ratio, None, [ratio * x for x in _RATIOS],
-              share.sum(0), share.argmax() % len(_RATIOS)),
-      _answer('half-life of the EMA, steps', _half_life(config), 312.5,
-              [x * whole.train_steps for x in _SHARES], averages,
-              averages.argmax()))
+  answers = _answers(config, whole.train_steps, games, heuristic, share,
+                     chances(smooth.losses))
   flags = best | {'ema_decay': min(0.999999, 0.5 ** (1 / answers[2].best)),
-                  'ema_rampup': _SHARES[int(np.argmax(averages))]}
+                  'ema_rampup': answers[2].best / whole.train_steps}
   command = shlex.join(['python', '-m', 'gan_jax.main', *given, *(
       f'--config.{path}={value:.9g}' for path, value in flags.items())])
   write_file(os.path.join(folder, 'advice.json'), (json.dumps({
@@ -127,6 +118,20 @@ def advise(config: Any, folder: str, *,
       'advice.txt', answers=answers, score=found.name, steps=steps, seeds=seeds,
       games=len(games), command=command, lower=low_is_better(found.name),
       table=found.values.mean(1).reshape(share.shape))
+
+
+def _answers(config, train_steps, games, heuristic, share, averages):
+  """The `Answer`s by the chances of games [gammas, ratios] and of averages."""
+  weight, ratio = _weights(config)[0], _ratio(config)
+  return (
+      _answer("R1's gamma", fields.at(config, weight), heuristic,
+              [game[weight] for game in games[::len(_RATIOS)]],
+              share.sum(1), share.argmax() // len(_RATIOS)),
+      _answer("D's rate / G's", ratio, None, [ratio * x for x in _RATIOS],
+              share.sum(0), share.argmax() % len(_RATIOS)),
+      _answer('half-life of the EMA, steps', _half_life(config), 312.5,
+              [x * train_steps for x in _SHARES], averages,
+              averages.argmax()))
 
 
 def _answer(what, recipe, heuristic, tried, share, best) -> Answer:

@@ -166,7 +166,7 @@ def test_sweeps_are_shown():
 def test_what_is_shown_makes_commands_that_can_be_run(line, sweep, monkeypatch):
   monkeypatch.chdir(tiny.ROOT)
   # Takes seconds, and is done for each recipe in tests/config.
-  monkeypatch.setattr('gan_jax.config.rules.trace', lambda *_: None)
+  monkeypatch.setattr('gan_jax.config.tracing.trace', lambda *_: None)
   status, printed, said = finish(sweep(*shlex.split(line)[1:], '--dry_run'))
   assert status == 0, said
   lines = printed.splitlines()

@@ -12,7 +12,7 @@ from small_models import KEY, count, struct
 
 from gan_jax import models
 from gan_jax.base.errors import DataError
-from gan_jax.config import experiment, rules
+from gan_jax.config import experiment, tracing
 from gan_jax.config.build import make_game
 from gan_jax.extractors import backbones, projected
 from gan_jax.game.step import train_step
@@ -166,7 +166,7 @@ def test_only_the_heads_are_trained(small, tmp_path):
            jax.tree_util.tree_leaves_with_path(state.disc.params)}
   assert names == {'Head_0', 'Head_1'}
   assert 'frozen' not in str(jax.tree_util.tree_structure(state.disc.opt_state))
-  batch = rules.shapes_of_batch(run.game, run.info.image_shape,
+  batch = tracing.shapes_of_batch(run.game, run.info.image_shape,
                                 np.zeros(4, np.int32))
   rng = np.random.default_rng(0)
   batch = Batch(rng.normal(size=batch.image.shape).astype(np.float32),

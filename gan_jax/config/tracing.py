@@ -1,0 +1,97 @@
+"""Traces a step before it compiles, to find what does not fit together."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax import parallel
+from gan_jax.base import lookup
+from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.config import fields
+from gan_jax.config.keys import CHOICES
+from gan_jax.game.rules import Game
+from gan_jax.parallel import Batch
+
+
+def trace(game: Game, step: Callable, init: Callable, image_shape, label,
+          latent_shape, config: Mapping) -> None:
+  """Traces one step, to find mismatched networks, losses and optimisers.
+
+  Args:
+    game: the built components.
+    step: (state, batch, key, *, pmean) -> (state, scalars).
+    init: () -> TrainState.
+    image_shape: of an example of the data.
+    label: labels [B, ...] of a device's part of a batch, for their shape and
+      type.
+    latent_shape: of a z.
+    config: that names the components.
+
+  Raises:
+    ConfigError: an error of the trace, an array of size 0, or a step that
+      changes the shapes of the state.
+  """
+  batch = shapes_of_batch(game, image_shape, label)
+  count, label = len(label), jax.typeof(label)
+  float32 = partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
+  mesh = parallel.own_mesh()
+  # As in `parallel.make_runner`, which then finds this trace.
+  on_one_device = parallel.everywhere(
+      lambda state, batch, seed: step(
+          state, batch, jax.random.key(seed),
+          pmean=parallel.mean_over(mesh))[0], mesh)
+
+  try:
+    state = jax.eval_shape(init)
+    # Arrays of size 0 cannot be saved.
+    if empty := [jax.tree_util.keystr(path) for path, leaf in
+                 jax.tree_util.tree_leaves_with_path(state)
+                 if not all(leaf.shape)]:
+      raise ValueError(f'{empty[0]} has a size of 0')
+    image, _ = jax.eval_shape(
+        partial(game.gen.apply, train=False), state.gen.params,
+        state.gen.stats, float32((count, *latent_shape)), label)
+    if image.shape[1:] != image_shape:
+      raise ValueError(f'the generator makes images {image.shape[1:]}, the '
+                       f'data are {image_shape}')
+    after = jax.eval_shape(on_one_device, state, batch,
+                           jax.ShapeDtypeStruct((), jnp.uint32))
+    if jax.tree.map(lambda x: (x.shape, x.dtype), after) != jax.tree.map(
+        lambda x: (x.shape, x.dtype), state):
+      raise ValueError('a step changes the shapes or types of the state')
+    if any(jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+           for x in jax.tree.leaves(state)):
+      raise ValueError('an optimiser keeps a random key in its state, which '
+                       'cannot be checkpointed')
+  except Exception as e:  # User components may raise anything.
+    if sizes := [Problem(path, fields.at(config, path), text)
+                 for path, text in _sizes_below_one(config)]:
+      raise ConfigError(sizes) from e
+    hint = ('a penalty needs a head that the discriminator does not have: '
+            if isinstance(e, KeyError) else '')
+    raise ConfigError([Problem(
+        '', None,
+        f'the components do not fit together: {hint}{lookup.failure(e)}'
+    )]) from e
+
+
+def shapes_of_batch(game: Game, image_shape, label) -> Batch:
+  """Shapes of a step's `Batch`, with as many examples as labels."""
+  steps, count = game.disc_steps, len(label)
+  return Batch(
+      jax.ShapeDtypeStruct((steps, count, *image_shape), jnp.float32),
+      jax.ShapeDtypeStruct((steps, *label.shape), label.dtype),
+      jax.ShapeDtypeStruct((count,), jnp.int32))
+
+
+def _sizes_below_one(config):
+  for key in ('latent', 'generator', 'discriminator'):
+    spec, choice = config[key], CHOICES[key]
+    defaults = lookup.defaults(choice.module, spec['name'], choice.kind)
+    for name, value in spec.items():
+      sizes = value if isinstance(value, tuple) else (value,)
+      if value != defaults.get(name) and any(
+          type(size) is int and size < 1 for size in sizes):
+        yield f'{key}.{name}', 'must be 1 or more'
