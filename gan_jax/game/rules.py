@@ -9,6 +9,7 @@ from gan_jax.augment import Augmentation
 from gan_jax.losses import Loss
 from gan_jax.models import Model
 from gan_jax.penalties import Term
+from gan_jax.penalties.term import names
 
 
 class Game(NamedTuple):
@@ -48,6 +49,17 @@ class Game(NamedTuple):
   gradient_normalization: bool = False
   packing: int = 1
   unrolled_steps: int = 0
+
+  @property
+  def draws_labelled(self) -> bool:
+    """Whether a term asks for labelled examples besides the batch."""
+    return any(names(term.parts.disc, 'labelled') for term in self.penalties)
+
+  @property
+  def class_logits(self) -> Callable | None:
+    """Critique -> logits [B, K] of the first term whose D tells classes."""
+    return next((term.parts.class_logits for term in self.penalties
+                 if term.parts.class_logits), None)
 
   def memory(self, gen_params, disc_params) -> dict:
     """Initial memories of losses, augmentations and terms.
