@@ -86,7 +86,8 @@ def of_game(config: Mapping, disc: Any, loss: Any, terms,
            _some_labels(terms, info), _classes(config, terms),
            _heads(config, terms)]
   if loss:
-    rules += [_autoencoder(disc, loss), _logits(config, loss, terms)]
+    rules += [_autoencoder(disc, loss), _logits(config, loss, terms),
+              _gen_learns(config, terms)]
   if info.unlabelled:
     rules.append(_missing_labels(config, terms))
   rules.append(_each_image_alone(config, disc))
@@ -342,6 +343,14 @@ def _autoencoder(disc, loss):
   if has and not wants:
     yield 'discriminator.name', ('gives reconstruction errors for logits; use '
                                  'loss=ebgan or began')
+
+
+def _gen_learns(config, terms):
+  """Without an adversarial loss G needs a term."""
+  if config['loss']['name'] == 'disc_only' and not any(
+      term.parts.gen for _, term in terms):
+    yield 'loss.name', ('leaves the generator to its terms, and there is none; '
+                        'use penalty=semi_supervised+feature_matching')
 
 
 def _logits(config, loss, terms):

@@ -55,6 +55,7 @@ TERM = dict(name='semi_supervised', weight=1.0)
     (dict(balanced=True), 'data.balanced = True: needs the label of every'),
     (dict(penalties=(TERM, TERM)), 'each say what the logits'),
     (dict(loss=dict(name='mmd')), 'which mmd does not read'),
+    (dict(loss=dict(name='disc_only')), 'leaves the generator to its terms'),
     (dict(packing=2), 'semi_supervised needs one'),
     (dict(discriminator=dict(name='autoencoder.Discriminator', width=4),
           loss=dict(name='ebgan')), 'which ebgan does not read')])
@@ -62,6 +63,22 @@ def test_what_does_not_fit_is_refused(path, changes, message):
   with pytest.raises(ConfigError) as refused:
     experiment.load(config(path, **changes))
   assert re.search(message, str(refused.value)), refused.value
+
+
+def test_a_term_that_asks_for_labelled_examples_needs_some(
+    tmp_path, monkeypatch):
+  (tmp_path / 'own_terms.py').write_text(
+      'def told():\n'
+      '  return lambda critique, labelled: critique(labelled.image).logits\n')
+  monkeypatch.syspath_prepend(str(tmp_path))
+  for labels, message in (
+      (dict(), 'told needs the class of some examples, and no example of'),
+      (dict(labels=np.eye(3)[[0, 1, 1, 2] * 10] + 1), 'told needs one class')):
+    path = str(tmp_path / f'{len(labels)}.npz')
+    np.savez(path, images=np.arange(640).reshape(40, 4, 4, 1).astype(np.uint8),
+             **labels)
+    with pytest.raises(ConfigError, match=message):
+      experiment.load(config(path, term='own_terms:told', labelled=1.0))
 
 
 def test_all_labels_may_go_with_everything(path):
