@@ -8,8 +8,8 @@ example, (D,), (T, C), (H, W, C) or (D, H, W, C), `image_range` (lo, hi),
 rows of a table), `dtype`, `axis_name` (the device axis of batch statistics)
 and, for discriminators, `heads`, the further outputs that penalties need, for
 encoders `latent_size`. A network that uses the label has a field
-`conditioning`, or an attribute `conditional = True`. One that draws (noise, dropout) declares `keys`, see
-`as_model`.
+`conditioning`, or an attribute `conditional = True`. One that draws (noise,
+dropout) declares `keys`, see `as_model`.
 """
 
 import collections
