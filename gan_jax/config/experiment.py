@@ -32,7 +32,8 @@ from gan_jax.game.step import simultaneous_step, train_step
 
 # Keys that must be valid to build a `Game`.
 _GAME = {'generator', 'discriminator', 'latent', 'loss', 'penalties', 'augment',
-         'gen_optimizer', 'disc_optimizer', 'batch_size', 'disc_steps',
+         'latent_steps', 'gen_optimizer', 'disc_optimizer', 'batch_size',
+         'disc_steps',
          'gen_steps', 'steps_per_call', 'dtype', 'image_range',
          'max_grad_norm', 'packing', 'unrolled_steps', 'updates',
          'gradient_normalization', 'accumulate_steps', 'disc_frozen',

@@ -99,6 +99,9 @@ KEYS = {
         'gan_jax.augment', supplied=('batch_mean', 'batch_size'), many=True)),
     'latent': Key({'name': 'normal', 'size': 100}, 'the prior of z',
                   Choice('gan_jax.game.latents')),
+    'latent_steps': Key((), "steps of z along D's gradient before G draws, in "
+                        'training (LOGAN)', Choice('gan_jax.game.latent_steps',
+                                                   many=True)),
     'generator': Key({'name': 'dcgan.Generator', 'conditioning': 'none'},
                      'the network from z to images',
                      Choice('gan_jax.models', 'Generator', _NETWORK)),

@@ -37,7 +37,8 @@ _WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
             'bcr': 10.0, 'zcr': 5.0, 'icr': 10.0, 'orthogonal': 1e-4,
             'path_length': 2.0, 'pulling_away': 0.1}
 _MANY = {'penalty': 'penalties', 'augment': 'augment',
-         'evaluator': 'evaluators', 'logger': 'loggers'}
+         'evaluator': 'evaluators', 'logger': 'loggers',
+         'latent_step': 'latent_steps'}
 
 
 def names() -> list[str]:
