@@ -143,7 +143,7 @@ class _Builder:
     self.config, self.units, self.problems = config, units, []
     self.supplied = dict(
         image_shape=info.image_shape, image_range=config['image_range'],
-        num_classes=info.label_size, blocks=blocks_of(info.columns),
+        num_classes=info.label_size, row_blocks=blocks_of(info.columns),
         dtype=jnp.dtype(config['dtype']),
         axis_name=axis_name, batch_size=config['batch_size'], heads=(),
         batch_mean=parallel.batch_mean if axis_name else jnp.mean,
