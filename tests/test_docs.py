@@ -147,7 +147,8 @@ def _hooks():
 @pytest.mark.parametrize('room, kind', [
     ('gan_jax.losses', ''), ('gan_jax.penalties', ''), ('gan_jax.augment', ''),
     ('gan_jax.models', 'Generator'), ('gan_jax.models', 'Discriminator'),
-    ('gan_jax.game.latents', ''), ('gan_jax.game.schedules', ''),
+    ('gan_jax.game.latents', ''), ('gan_jax.game.latent_steps', ''),
+    ('gan_jax.game.schedules', ''),
     ('gan_jax.data.sources', ''), ('gan_jax.evaluators', ''),
     ('gan_jax.loggers', '')])
 def test_every_choice_has_a_line_in_its_table(room, kind):

@@ -35,6 +35,7 @@ _GAME = {'generator', 'discriminator', 'encoder', 'latent', 'loss', 'penalties',
          'augment', 'gen_optimizer', 'disc_optimizer', 'batch_size',
          'disc_steps', 'gen_steps', 'steps_per_call', 'dtype', 'image_range',
          'max_grad_norm', 'packing', 'unrolled_steps', 'updates', 'joint',
+         'latent_steps',
          'gradient_normalization', 'accumulate_steps', 'disc_frozen',
          'gen_frozen', 'lazy_correction', 'ema_decay'}
 

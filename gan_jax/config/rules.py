@@ -34,7 +34,8 @@ def of_config(config: Mapping, devices: int,
            _unrolled: ('unrolled_steps', 'disc_optimizer'),
            _simultaneous: ('updates', 'disc_steps', 'gen_steps'),
            _standing: ('generator', 'standing_batches'),
-           _codes: ('latent', 'penalties')}
+           _codes: ('latent', 'penalties'),
+           _moved: ('latent', 'latent_steps', 'unrolled_steps')}
   return [problem for rule, keys in rules.items()
           if not bad & {*keys} and all(key in config for key in keys)
           for problem in _problems(config, rule(config, devices))]
@@ -198,6 +199,25 @@ def _codes(config, devices):
           f'continuous={term["continuous"]}), whose codes it recovers')
 
 
+def _moved(config, devices):
+  """Latent steps keep z within its prior, and D's gradient as it is."""
+  name, steps = config['latent']['name'], config['latent_steps']
+  if steps and config['unrolled_steps']:
+    yield 'latent_steps', ('moves z by a discriminator that unrolled_steps '
+                           'changes; use unrolled_steps=0, or leave them out')
+  for i, spec in enumerate(steps):
+    if name == 'infogan':
+      yield f'latent_steps[{i}]', (
+          "would change infogan's codes, which are not learnt from then; use "
+          'latent=uniform, or leave it out')
+    elif name != 'uniform' and ':' not in name + spec['name'] and (
+        lookup.defaults('gan_jax.game.latent_steps', spec['name'])
+        | spec)['bound']:
+      yield f'latent_steps[{i}].bound', (
+          f'clips z, which is {name} and reaches beyond; use latent=uniform, '
+          'as the paper does, or bound=0.0')
+
+
 # Rules that need the data.
 
 
@@ -341,7 +361,8 @@ def _logits(config, loss, terms):
   judges = [term.name for _, term in terms if term.parts.judge]
   if loss.needs or loss.inputs != 'logits':
     for path in ['augment'] * bool(adaptive) + [
-        'gradient_normalization'] * config['gradient_normalization']:
+        'gradient_normalization'] * config['gradient_normalization'] + [
+            'latent_steps'] * bool(config['latent_steps']):
       yield path, f'reads logits, which {name} does not train; leave it out'
     if judges:
       yield 'penalties', (f'{", ".join(judges)} makes logits, which {name} '
@@ -373,6 +394,7 @@ def _each_image_alone(config, disc):
 _OF_DISC = {'disc_steps': 1, 'gen_steps': 1, 'updates': 'alternating',
             'unrolled_steps': 0, 'packing': 1, 'disc_weight_clip': 0.0,
             'gradient_normalization': False, 'disc_frozen': (), 'augment': (),
+            'latent_steps': (),
             'loss.name': 'none'}
 
 
@@ -409,6 +431,9 @@ def _encoder(config, terms):
     yield 'encoder.name', ('nothing trains it; use penalty=reconstruction+kl, '
                            'or joint=mean, or encoder=none.Encoder')
   if config['joint'] != 'none':
+    if config['latent_steps']:
+      yield 'latent_steps', ('move z, the code by which a joint game judges a '
+                             'generated image; use latent_steps=()')
     if not models.is_conditional(config['discriminator']):
       yield 'discriminator.conditioning', (
           'is how a joint game tells D the code of an image; use onehot, which '

@@ -42,7 +42,7 @@ def train_step(state: TrainState, batch, key, *, game: Game,
 
   def play(state, index, image, label):
     keys = terms.per_example(random.fold_in(disc_key, index), batch.position)
-    fakes = generate(state.gen, label, keys, game=game)
+    fakes = generate(state, label, keys, game=game)
     count = state.step * game.disc_steps + index
     state, scalars = disc_step(state, image, label, fakes, keys, count,
                                game=game, pmean=pmean)
@@ -67,7 +67,7 @@ def train_step(state: TrainState, batch, key, *, game: Game,
   for index in range(game.gen_steps):
     keys = terms.per_example(random.fold_in(gen_key, index), batch.position)
     if index or not game.reuse_fakes:
-      fakes = generate(state.gen, label, keys, game=game)
+      fakes = generate(state, label, keys, game=game)
     state, gen_scalars = gen_step(state, real, label, fakes, keys,
                                   game=game, pmean=pmean)
   return finish(state, game), terms.step_scalars(scalars, gen_scalars)
@@ -79,7 +79,7 @@ def simultaneous_step(state: TrainState, batch, key, *, game: Game,
   disc_key, gen_key = random.split(random.fold_in(key, state.step))
   real, label = batch.image[-1], batch.label[-1]
   keys = terms.per_example(random.fold_in(disc_key, 0), batch.position)
-  fakes = generate(state.gen, label, keys, game=game)
+  fakes = generate(state, label, keys, game=game)
   gen_keys = terms.per_example(random.fold_in(gen_key, 0), batch.position)
   moved, gen_scalars = gen_step(state, real, label, fakes, gen_keys, game=game,
                                 pmean=pmean)
@@ -132,16 +132,30 @@ def finish(state: TrainState, game: Game) -> TrainState:
   return state.replace(step=state.step + 1, ema=ema)
 
 
-def generate(gen: Net, label, keys, *, game: Game) -> Fakes:
+def generate(state: TrainState, label, keys, *, game: Game) -> Fakes:
   """Generates one image per PRNG key, keeping the VJP; keys, label [B]."""
   z = game.latent(terms.keys_for(keys, 'latent'))
   drawn = terms.keys_for(keys, 'generator')
 
-  def forward(params):
-    return game.gen.apply(params, gen.stats, z, label, train=True, keys=drawn)
+  def draw(params, z):
+    return game.gen.apply(params, state.gen.stats, z, label, train=True,
+                          keys=drawn)
 
-  image, vjp, stats = jax.vjp(forward, gen.params, has_aux=True)
-  return Fakes(image, z, stats, vjp)
+  if not game.latent_steps:
+    image, vjp, stats = jax.vjp(lambda params: draw(params, z),
+                                state.gen.params, has_aux=True)
+    return Fakes(image, z, stats, lambda slope: (*vjp(slope), None))
+
+  def forward(gen, disc):
+    moved, cost, scalars = terms.optimised(
+        game, disc, state.disc.stats, lambda z: draw(gen, z)[0], z, label, keys)
+    image, stats = draw(gen, moved)
+    return (image, cost), (moved, stats, scalars)
+
+  (image, cost), vjp, (z, stats, scalars) = jax.vjp(
+      forward, state.gen.params, state.disc.params, has_aux=True)
+  return Fakes(image, z, stats,
+               lambda slope: vjp((slope, jnp.ones_like(cost))), scalars)
 
 
 def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
@@ -152,7 +166,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     state: before the update.
     real: [B, H, W, C].
     label: [B] int32, of the real images and of the generated ones.
-    fakes: constants here.
+    fakes: constants here, but for their latent steps.
     keys: [B].
     count: updates of the discriminator so far, for lazy penalties.
     game: the `Game`.
@@ -162,12 +176,12 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     (state, scalars). loss/disc excludes penalties; penalty/* is without its
     weight and times its interval, so that its mean over steps is its value.
   """
-  fake = lax.stop_gradient(fakes.image)
-  real = terms.mixed(game, state.aux, real, fake, keys)
-  inputs = terms.inputs_of(game, (state.gen.params, state.gen.stats), real,
-                           fake, label, keys, fakes.z, state.step)
+  fixed = lax.stop_gradient(fakes.image)
+  real = terms.mixed(game, state.aux, real, fixed, keys)
 
-  def objective(params):
+  def objective(params, fake):
+    inputs = terms.inputs_of(game, (state.gen.params, state.gen.stats), real,
+                             fake, label, keys, fakes.z, state.step)
     real_out, fake_out, stats = terms.critiques(
         game, params, state.disc.stats, state.aux, inputs)
     loss = terms.adversarial(game, 'disc', state.aux, real_out, fake_out)
@@ -188,8 +202,14 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     return loss + extra, (stats, aux, scalars | terms.disc_scalars(
         game, loss, real_out, fake_out))
 
-  grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
-      state.disc.params)
+  if game.latent_steps:
+    (grads, by_image), (stats, aux, scalars) = jax.grad(
+        objective, (0, 1), has_aux=True)(state.disc.params, fakes.image)
+    grads = jax.tree.map(jnp.add, grads, fakes.vjp(by_image)[1])
+    scalars |= fakes.moved
+  else:
+    grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
+        state.disc.params, fixed)
   grads, stats, aux, scalars = pmean((grads, stats, aux, scalars))
   disc = _update_disc(state.disc, grads, stats, game)
   scalars |= terms.update_scalars('disc', state.disc.params, disc.params,

@@ -11,6 +11,7 @@ import numpy as np
 from gan_jax import models, parallel, pictures
 from gan_jax.base import lookup
 from gan_jax.base.examples import kind_of
+from gan_jax.config import keys
 from gan_jax.config.experiment import Experiment
 from gan_jax.data.label_values import name_of
 from gan_jax.data.pipeline import Batches
@@ -215,7 +216,8 @@ class Evaluator:
   def protocol(self) -> dict:
     """Evaluation settings that all scores of this run share."""
     config = self._run.config
-    game = {k: v for k, v in config.items() if k not in files.RESUMABLE}
+    game = {k: v for k, v in keys.without_added(config).items()
+            if k not in files.RESUMABLE}
     drawn, info = drawn_labels.describe(config), self._run.info
     count = config['standing_batches']
     floats = info.units and kind_of(info.image_shape) != 'images'
