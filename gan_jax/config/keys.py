@@ -197,7 +197,7 @@ SWITCHES = ('ema_decay', 'ema_rampup', 'disc_weight_clip', 'max_grad_norm')
 ARRAYS = ('gen_optimizer', 'disc_optimizer', 'loss', 'penalties', 'augment',
           *SWITCHES)
 # Keys that runs of version 0.1.0 lack. At their defaults they change nothing.
-_ADDED = ('latent_steps',)
+_ADDED = ('encoder', 'joint', 'latent_steps', 'gen_frozen')
 # A run is a run, alone or a member.
 _OF_A_RUN = tuple(k for k in KEYS if k != 'population')
 _WATCHDOG = {'policy': _one_of('warn', 'stop', 'rollback'),

@@ -84,9 +84,11 @@ def of_game(config: Mapping, disc: Any, loss: Any, terms,
   terms = [(f'penalties[{i}]', term) for i, term in enumerate(terms) if term.fn]
   rules = [_players_move(config), _augment(config, info.image_shape),
            _packs(config, terms), _one_class(config, terms, info),
-           _classes(config, terms), _heads(config, terms)]
+           _some_labels(terms, info), _classes(config, terms),
+           _heads(config, terms)]
   if loss:
-    rules += [_autoencoder(disc, loss), _logits(config, loss, terms)]
+    rules += [_autoencoder(disc, loss), _logits(config, loss, terms),
+              _gen_learns(config, terms)]
   if info.unlabelled:
     rules.append(_missing_labels(config, terms))
   rules += [_each_image_alone(config, disc), _encoder(config, terms)]
@@ -299,13 +301,23 @@ def _one_class(config, terms, info):
   """Terms of this package that read labels need classes."""
   for path, term in terms if info.label_columns else ():
     name = fields.at(config, path)['name']
-    if ':' not in name and any(names(side, 'label') for side in (
-        term.parts.disc, term.parts.gen)):
+    if names(term.parts.disc, 'labelled') or ':' not in name and any(
+        names(side, 'label') for side in (term.parts.disc, term.parts.gen)):
       last = len(info.label_columns) - 1
       yield f'{path}.name', (
           f'{name} needs one class per example, and the labels of '
           f'{info.name!r} are of {last + 1} numbers; data.label_index=0 to '
           f'{last} makes one of them the class')
+
+
+def _some_labels(terms, info):
+  """Terms that draw labelled examples need some."""
+  for path, term in terms:
+    if names(term.parts.disc, 'labelled') and not (
+        info.classes or info.label_columns):
+      yield f'{path}.name', (
+          f'{term.name} needs the class of some examples, and no example of '
+          f'{info.name!r} has a label; give some of them one')
 
 
 def _classes(config, terms):
@@ -353,6 +365,14 @@ def _autoencoder(disc, loss):
   if has and not wants:
     yield 'discriminator.name', ('gives reconstruction errors for logits; use '
                                  'loss=ebgan or began')
+
+
+def _gen_learns(config, terms):
+  """Without an adversarial loss G needs a term."""
+  if config['loss']['name'] == 'disc_only' and not any(
+      term.parts.gen for _, term in terms):
+    yield 'loss.name', ('leaves the generator to its terms, and there is none; '
+                        'use penalty=semi_supervised+feature_matching')
 
 
 def _logits(config, loss, terms):
@@ -451,8 +471,7 @@ def _missing_labels(config, terms):
       yield f'{key}.{path}', (f'{rule}use data.labelled=1.0, or a network '
                               'without conditioning and conditional norm')
   for path, term in terms:
-    if not term.parts.missing_labels and any(
-        names(side, 'label') for side in (term.parts.disc, term.parts.gen)):
+    if any(names(side, 'label') for side in (term.parts.disc, term.parts.gen)):
       yield f'{path}.name', f'{rule}use data.labelled=1.0, or semi_supervised'
 
 

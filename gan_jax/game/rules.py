@@ -10,6 +10,7 @@ from gan_jax.game.latent_steps import LatentStep
 from gan_jax.losses import Loss
 from gan_jax.models import Model
 from gan_jax.penalties import Term
+from gan_jax.penalties.term import names
 
 
 class Game(NamedTuple):
@@ -58,6 +59,17 @@ class Game(NamedTuple):
   joint: str = 'none'
   unrolled_steps: int = 0
   latent_steps: tuple[LatentStep, ...] = ()
+
+  @property
+  def draws_labelled(self) -> bool:
+    """Whether a term asks for labelled examples besides the batch."""
+    return any(names(term.parts.disc, 'labelled') for term in self.penalties)
+
+  @property
+  def class_logits(self) -> Callable | None:
+    """Critique -> logits [B, K] of the first term whose D tells classes."""
+    return next((term.parts.class_logits for term in self.penalties
+                 if term.parts.class_logits), None)
 
   def memory(self, gen_params, disc_params) -> dict:
     """Initial memories of losses, augmentations and terms.

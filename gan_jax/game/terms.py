@@ -39,6 +39,13 @@ class Inputs(NamedTuple):
     return self.codes[purpose] if self.codes else self.label
 
 
+class Labelled(NamedTuple):
+  """Examples whose classes are known: image [B, H, W, C], label [B] int32."""
+
+  image: Any
+  label: Any
+
+
 def inputs_of(game, gen: tuple, real, fake, label, keys, z, step) -> Inputs:
   """Inputs of an update, packed if packing > 1.
 
@@ -64,8 +71,8 @@ def critique(game, params, stats, aux, images, inputs: Inputs, purpose: str):
     aux: memories of the state, for adaptive augmentations.
     images: [B, H, W, C].
     inputs: of the update, for labels and keys.
-    purpose: 'real' or 'fake', for the random keys of the augmentation and of
-      the discriminator.
+    purpose: 'real', 'fake' or another, for the random keys of the augmentation
+      and of the discriminator.
 
   Returns:
     (Critique, stats).
