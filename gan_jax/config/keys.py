@@ -196,8 +196,12 @@ KEYS = {
 SWITCHES = ('ema_decay', 'ema_rampup', 'disc_weight_clip', 'max_grad_norm')
 ARRAYS = ('gen_optimizer', 'disc_optimizer', 'loss', 'penalties', 'augment',
           *SWITCHES)
-# Keys that runs of version 0.1.0 lack. At their defaults they change nothing.
-_ADDED = ('encoder', 'joint', 'latent_steps', 'gen_frozen')
+# Keys that runs of version 0.1.0 lack, and fields of their components. At these
+# values they change nothing.
+_ADDED = {key: KEYS[key].default for key in (
+    'encoder', 'joint', 'latent_steps', 'gen_frozen')} | {
+        'data.labelled_seed': 0, 'generator.noise': 0.0,
+        'discriminator.noise': 0.0}
 # A run is a run, alone or a member.
 _OF_A_RUN = tuple(k for k in KEYS if k != 'population')
 _WATCHDOG = {'policy': _one_of('warn', 'stop', 'rollback'),
@@ -216,8 +220,12 @@ def filled(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def without_added(config: Mapping[str, Any]) -> dict[str, Any]:
   """A config without later keys at their defaults, as an older run has it."""
-  return {key: value for key, value in config.items() if not (
-      key in _ADDED and fields.plain(value) == KEYS[key].default)}
+  def kept(path, value):
+    return path not in _ADDED or fields.plain(value) != _ADDED[path]
+
+  return {key: {k: v for k, v in value.items() if kept(f'{key}.{k}', v)}
+          if isinstance(value, Mapping) else value
+          for key, value in config.items() if kept(key, value)}
 
 
 def check(config: Mapping[str, Any]) -> list[Problem]:
