@@ -4,33 +4,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from decoders import linear, no_labels
 from jax.scipy.stats import multivariate_normal
 from jax.tree_util import Partial
 
 from gan_jax.inference import ais, likelihoods
 
 
-def linear(size=3, numbers=6, seed=0):
-  """x = W u + b: (decode, W, b)."""
-  rng = np.random.default_rng(seed)
-  w = rng.normal(size=(size, numbers)).astype(np.float32)
-  b = rng.normal(size=numbers).astype(np.float32)
-  return Partial(_decode, w, b), w, b
-
-
-def _decode(w, b, u, label):
-  del label
-  return u @ w + b[None]
-
-
 def closed_form(x, w, b, sigma):
   """log N(x; b, W'W + sigma^2 I) of [N, D]."""
   return jax.vmap(lambda x: multivariate_normal.logpdf(
       x, b, w.T @ w + sigma ** 2 * np.eye(len(b))))(x)
-
-
-def no_labels(count):
-  return jnp.zeros(count, jnp.int32)
 
 
 def test_the_density_of_a_linear_decoder_is_the_closed_form():
