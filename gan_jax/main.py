@@ -65,7 +65,7 @@ def _act(line, group=None) -> int:
   parallel.use_compilation_cache()
   views = {'sample': _sample, 'evaluate': _evaluate, 'report': _report,
            'compare': _compare, 'inspect': _inspect, 'export': _export,
-           'explore': _explore}
+           'explore': _explore, 'invert': _invert}
   try:
     if view := views.get(line.flags.mode):
       if not line.problems:
@@ -206,6 +206,19 @@ def _explore(line):
     raise RequestError('give the --workdir of the run to explore')
   return explore.explore(
       flags.workdir, flags.out or os.path.join(flags.workdir, 'explore'),
+      strict=flags.strict)
+
+
+def _invert(line):
+  from gan_jax.views import invert
+  flags = line.flags
+  if not (flags.workdir and flags.images):
+    raise RequestError('give the --workdir of a run, and --images')
+  return invert.invert(
+      flags.workdir, flags.images,
+      flags.out or os.path.join(flags.workdir, 'inverted.npz'),
+      label=flags.label, resize=_size(flags.resize), channels=flags.channels,
+      samples=flags.posterior, likelihood=flags.likelihood, seed=flags.seed,
       strict=flags.strict)
 
 

@@ -7,3 +7,11 @@ arguments, so that they enter a compiled program as data. Each job is one such
 program: the examples go through it in chunks, all that belongs to a chunk
 (starts, chains) at once.
 """
+
+from gan_jax.inference.ais import bounds, log_density
+from gan_jax.inference.inversion import errors, invert, noise_of, search
+from gan_jax.inference.likelihoods import Likelihood, bernoulli, gaussian
+from gan_jax.inference.mcmc import posterior
+
+__all__ = ['Likelihood', 'bernoulli', 'bounds', 'errors', 'gaussian', 'invert',
+           'log_density', 'noise_of', 'posterior', 'search']

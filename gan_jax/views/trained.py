@@ -12,11 +12,13 @@ import pandas as pd
 from gan_jax import models, parallel
 from gan_jax.base.errors import RequestError
 from gan_jax.base.files import read_rows
+from gan_jax.config.build import latent_shape
 from gan_jax.config.experiment import game_of_run, initial_state
 from gan_jax.data import values
 from gan_jax.data.columns import decode
 from gan_jax.evaluators.score import Score
 from gan_jax.game import sampling
+from gan_jax.game.decoder import Decoder, decoder_of
 from gan_jax.game.state import TrainState, pack
 from gan_jax.ops import conv
 from gan_jax.run import drawn_labels, files
@@ -146,6 +148,21 @@ class Trained:
         return sampling.generate(gen, average, z, label)
 
     return images
+
+  @cached_property
+  def decoder(self) -> Decoder:
+    """The averaged generator as a model of latents, for `gan_jax.inference`.
+
+    Raises:
+      RequestError: its prior has none that can be inferred.
+    """
+    try:
+      return decoder_of(
+          self.game.gen, self._sampler.prepared(self.state.ema),
+          self.config['latent'], latent_shape(self.game)[0],
+          self.config['image_range'], self.info.image_shape)
+    except ValueError as e:
+      raise RequestError(f'{self.folder}: {e}') from e
 
   def sample(self, count: int = 64, *, label=None, seed: int = 0,
              truncation: float | None = None) -> np.ndarray:

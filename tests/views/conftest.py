@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tiny
+from PIL import Image
 from untrained import write_run
 
 
@@ -64,3 +65,14 @@ def made_run(tmp_path_factory):
 def copied_run(made_run, tmp_path):
   """copied_run(name, to='run') -> Path of a copy that a test may change."""
   return lambda name, to='run': shutil.copytree(made_run(name), tmp_path / to)
+
+
+@pytest.fixture
+def pictures_8(tmp_path):
+  """A folder of two grey PNGs of 8 px, a.png and b.png."""
+  folder = tmp_path / 'pictures'
+  folder.mkdir()
+  noise = np.random.default_rng(0).integers(0, 256, (2, 8, 8), np.uint8)
+  for name, pixels in zip('ab', noise, strict=True):
+    Image.fromarray(pixels).save(folder / f'{name}.png')
+  return folder

@@ -27,10 +27,11 @@ class Posterior(NamedTuple):
   divergent: jax.Array
 
 
-@partial(jax.jit, static_argnames=('draws', 'warmup', 'leapfrogs', 'chunk'))
-def posterior(decode, likelihood: Likelihood, x, label, starts, key, *,
-              draws: int, warmup: int = 300, leapfrogs: int = 10,
-              chunk: int = 10) -> Posterior:
+@partial(jax.jit, static_argnames=(
+    'draws', 'chains', 'warmup', 'leapfrogs', 'chunk'))
+def posterior(decode, likelihood: Likelihood, x, label, modes, key, *,
+              draws: int, chains: int = 4, warmup: int = 200,
+              leapfrogs: int = 10, chunk: int = 10) -> Posterior:
   """Samples N(u; 0, I) p(x | u) / p(x) by Hamiltonian Monte Carlo.
 
   BlackJAX's kernel, with step size and masses that each chain has found in its
@@ -38,16 +39,19 @@ def posterior(decode, likelihood: Likelihood, x, label, starts, key, *,
   2011, https://arxiv.org/abs/1206.1901, section 5.4.2.2). R-hat is that of
   Vehtari et al. 2021, https://arxiv.org/abs/1903.08008 (rank-normalised, of
   split chains), the effective sample size that of Gelman et al. 2013, Bayesian
-  Data Analysis, 11.5. Posteriors of generators have many modes: start chains in
-  several, and a large R-hat says that they did not meet.
+  Data Analysis, 11.5. Posteriors of generators have many modes, between which
+  chains do not move: each starts from one of the latents given, drawn by its
+  density there. What lies near none of them will not be seen, nor told.
 
   Args:
     decode: see `gan_jax.inference`.
     likelihood: p(x | u).
     x: [N, ...].
     label: [N] or [N, L].
-    starts: u [N, C, Z] of C chains, two or more.
+    modes: u [N, M, Z] near which the chains start, such as those of an
+      `Inversion`.
     key: PRNG key.
+    chains: C, two or more.
     draws: S, samples of each chain, four or more.
     warmup: transitions before them.
     leapfrogs: of each transition.
@@ -56,7 +60,8 @@ def posterior(decode, likelihood: Likelihood, x, label, starts, key, *,
   import blackjax  # Slow to import.
 
   def one(inputs):
-    x, label, starts, key = inputs
+    x, label, modes, key = inputs
+    choice, key = random.split(key)
 
     def log_density(u):
       mean = decode(u[None], label[None])[0]
@@ -64,7 +69,6 @@ def posterior(decode, likelihood: Likelihood, x, label, starts, key, *,
 
     adaptation = blackjax.window_adaptation(
         blackjax.hmc, log_density, num_integration_steps=leapfrogs)
-
     transition = blackjax.hmc.build_kernel()
 
     def chain(u, key):
@@ -81,8 +85,10 @@ def posterior(decode, likelihood: Likelihood, x, label, starts, key, *,
 
       return jax.lax.scan(move, state, random.split(walk, draws))[1]
 
+    chosen = random.categorical(choice, jax.vmap(log_density)(modes),
+                                shape=(chains,))
     u, accepted, divergent = jax.vmap(chain)(
-        starts, random.split(key, len(starts)))
+        modes[chosen], random.split(key, chains))
     # Of one number at a time: with several, these promote ranks.
     rhat, ess = (jax.vmap(of, in_axes=2)(u)
                  for of in (blackjax.rhat, blackjax.ess))
@@ -90,4 +96,4 @@ def posterior(decode, likelihood: Likelihood, x, label, starts, key, *,
                      divergent.mean())
 
   keys = jax.vmap(lambda i: random.fold_in(key, i))(jnp.arange(len(x)))
-  return jax.lax.map(one, (x, label, starts, keys), batch_size=chunk)
+  return jax.lax.map(one, (x, label, modes, keys), batch_size=chunk)

@@ -7,7 +7,7 @@ from decoders import linear, no_labels
 from jax.tree_util import Partial
 
 from gan_jax.inference import likelihoods
-from gan_jax.inference.posterior import posterior
+from gan_jax.inference.mcmc import posterior
 
 
 def test_of_a_linear_decoder_it_is_normal():
@@ -37,9 +37,10 @@ def test_chains_in_modes_that_never_meet_are_told():
   """x = u^2 = 9: u is 3 or -3, and no chain goes from one to the other."""
   found = posterior(
       Partial(lambda u, label: u ** 2), likelihoods.gaussian(0.3),
-      jnp.array([[9.0]]), no_labels(1), jnp.array([[[3.0], [3.0], [-3.0],
-                                                   [-3.0]]]),
-      jax.random.key(0), draws=100, warmup=100)
+      jnp.array([[9.0]]), no_labels(1), jnp.array([[[3.0], [-3.0], [2.5]]]),
+      jax.random.key(3), draws=100, warmup=100)
   assert found.rhat[0] > 1.5
   assert found.ess[0] < 10
   np.testing.assert_allclose(jnp.abs(found.u), 3.0, atol=0.5)
+  sides = found.u[0].mean((1, 2)) > 0
+  assert 0 < sides.sum() < 4
