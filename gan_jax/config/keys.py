@@ -73,6 +73,8 @@ def _text(what):
 
 DURATION = (None, durations.RULE)
 _SWITCH = lambda v: isinstance(v, bool), 'must be True or False'
+_LAYERS = (lambda v: isinstance(v, tuple) and all(
+    isinstance(name, str) for name in v), 'must be a tuple of names of layers')
 _NETWORK = ('image_shape', 'image_range', 'num_classes', 'blocks', 'axis_name',
             'dtype')
 _BATCH = ('batch_mean', 'batch_all')
@@ -106,10 +108,18 @@ KEYS = {
         {'name': 'dcgan.Discriminator', 'conditioning': 'none'},
         'the network from images to logits',
         Choice('gan_jax.models', 'Discriminator', (*_NETWORK, 'heads'))),
+    'encoder': Key(
+        {'name': 'none.Encoder'},
+        'the network from images to q(z | x), a part of the player G',
+        Choice('gan_jax.models', 'Encoder', (*_NETWORK, 'latent_size'))),
+    'joint': Key('none', "whether D judges images with their codes, the 'mean' "
+                 "of q(z | x) (BiGAN) or a 'sample' of it (ALI)",
+                 _one_of('none', 'mean', 'sample')),
     'loss': Key({'name': 'non_saturating'}, 'the adversarial loss',
                 Choice('gan_jax.losses', supplied=_BATCH)),
     'penalties': Key((), 'terms added to the loss, each with a weight', Choice(
-        'gan_jax.penalties', supplied=(*_BATCH, 'num_classes'), many=True,
+        'gan_jax.penalties', supplied=(*_BATCH, 'num_classes', 'image_range'),
+        many=True,
         extra=('weight', 'every'))),
     'disc_weight_clip': Key(0.0, "bound of D's weights after its update "
                             '(WGAN), 0 for none', _real(0.0)),
@@ -132,10 +142,10 @@ KEYS = {
                             _whole(1)),
     'lazy_correction': Key(False, "StyleGAN2's correction of rate and betas "
                            'for penalties with every > 1', _SWITCH),
-    'disc_frozen': Key((), 'layers of D that are not trained (FreezeD)', (
-        lambda v: isinstance(v, tuple) and all(
-            isinstance(name, str) for name in v),
-        'must be a tuple of names of layers')),
+    'disc_frozen': Key((), 'layers of D that are not trained (FreezeD)',
+                       _LAYERS),
+    'gen_frozen': Key((), "layers of G that are not trained; ('generator',) of "
+                      'one with an encoder', _LAYERS),
     'init_from': Key('', 'run folder whose weights a new run starts from'
                      , _text('the workdir of another run')),
     'disc_steps': Key(1, 'updates of D in a step', _whole(1)),

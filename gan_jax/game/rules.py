@@ -14,6 +14,8 @@ from gan_jax.penalties import Term
 class Game(NamedTuple):
   """Networks, losses, optimisers and constants of a run; static.
 
+  gen: the generator, with its encoder if there is one.
+  disc: None if the generator plays alone.
   latent: keys [B] -> z [B, Z].
   augment: for real and generated images alike.
   reuse_fakes: G's first update reuses the images and the forward pass of D's
@@ -23,6 +25,10 @@ class Game(NamedTuple):
   gradient_normalization: logits f become f / (|df/dx| + |f|) (Wu et al. 2021,
     arXiv:2109.02235).
   packing: images that D judges together (PacGAN).
+  joint: 'mean' or 'sample' of q(z | x) where D judges pairs of an image and its
+    code, (x, E(x)) and (G(z), z), and 'none' where it judges images (BiGAN:
+    Donahue et al. 2017, arXiv:1605.09782; ALI: Dumoulin et al. 2017,
+    arXiv:1606.00704).
   unrolled_steps: updates of D that G looks ahead by the adversarial loss, and
     differentiates through (Metz et al. 2017, arXiv:1611.02163).
   ema_decay: of the averaged generator, per step, or a function of the step; 0
@@ -32,7 +38,7 @@ class Game(NamedTuple):
   """
 
   gen: Model
-  disc: Model
+  disc: Model | None
   latent: Callable
   loss: Loss
   penalties: tuple[Term, ...]
@@ -47,6 +53,7 @@ class Game(NamedTuple):
   ema_rampup: float
   gradient_normalization: bool = False
   packing: int = 1
+  joint: str = 'none'
   unrolled_steps: int = 0
 
   def memory(self, gen_params, disc_params) -> dict:

@@ -2,12 +2,14 @@
 
 `train_step` makes `disc_steps` updates of the discriminator, then `gen_steps`
 of the generator, then averages the generator; `simultaneous_step` updates both
-from the same state. `pmean` averages over devices, and is the identity by
+from the same state; `solo_step` is of a game without a discriminator, such as a
+variational autoencoder. `pmean` averages over devices, and is the identity by
 default.
 """
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -88,6 +90,42 @@ def simultaneous_step(state: TrainState, batch, key, *, game: Game,
           terms.step_scalars(scalars, gen_scalars))
 
 
+def solo_step(state: TrainState, batch, key, *, game: Game,
+              pmean: Callable = lambda tree: tree):
+  """One training step of the generator alone, by its terms."""
+  real, label = batch.image[-1], batch.label[-1]
+  keys = terms.per_example(random.fold_in(key, state.step), batch.position)
+  z = game.latent(terms.keys_for(keys, 'latent'))
+
+  def objective(params):
+    # XLA removes this pass if no term compares and the network has no stats.
+    image, stats = game.gen.apply(
+        params, state.gen.stats, z, label, train=True,
+        keys=terms.keys_for(keys, 'generator'))
+    inputs = terms.inputs_of(game, (params, state.gen.stats), real, image,
+                             label, keys, z, state.step)
+    loss, scalars, aux = terms.regularise(
+        game, 'gen', inputs, state.aux, state.step, params=params,
+        **_further(game, params, state.gen.stats, z, label, keys))
+    return loss, (stats, aux, scalars | {'loss/gen': loss})
+
+  grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
+      state.gen.params)
+  grads, stats, aux, scalars = pmean((grads, stats, aux, scalars))
+  gen = _update(state.gen, grads, stats, game.gen_optimizer)
+  scalars |= terms.update_scalars('gen', state.gen.params, gen.params, grads)
+  scalars |= terms.memory_scalars(aux)
+  return finish(state.replace(gen=gen, aux=state.aux | aux), game), scalars
+
+
+STEPS = {'alternating': train_step, 'simultaneous': simultaneous_step}
+
+
+def step_of(game: Game, updates: str) -> Callable:
+  """The training step of a game; `updates` is a key of STEPS."""
+  return partial(STEPS[updates] if game.disc else solo_step, game=game)
+
+
 def finish(state: TrainState, game: Game) -> TrainState:
   """Updates the EMA and the step counter."""
   ema = _average(state.ema, state.gen, state.step, game)
@@ -126,7 +164,8 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
   """
   fake = lax.stop_gradient(fakes.image)
   real = terms.mixed(game, state.aux, real, fake, keys)
-  inputs = terms.inputs_of(game, real, fake, label, keys, fakes.z, state.step)
+  inputs = terms.inputs_of(game, (state.gen.params, state.gen.stats), real,
+                           fake, label, keys, fakes.z, state.step)
 
   def objective(params):
     real_out, fake_out, stats = terms.critiques(
@@ -176,8 +215,8 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
     (state, scalars).
   """
   def objective(image, params):
-    inputs = terms.inputs_of(game, real, image, label, keys, fakes.z,
-                             state.step)
+    inputs = terms.inputs_of(game, (params, state.gen.stats), real, image,
+                             label, keys, fakes.z, state.step)
     disc = _unrolled(state, inputs, game, pmean)
 
     def critique(images, purpose='fake'):
@@ -214,6 +253,7 @@ def _further(game, params, stats, z, label, keys) -> dict:
     generate: z -> images, packed, with what was drawn for the generated images.
     styles, with a draw of its own: () -> (styles, styles -> images) of a
     generator with a style space, of any other (z, generate).
+    encode: images -> Posterior, if the generator has an encoder.
   """
   # The draws of the generated images, which terms compare with others.
   same, keys = (terms.keys_for(keys, purpose) for purpose in (
@@ -230,7 +270,9 @@ def _further(game, params, stats, z, label, keys) -> dict:
     return space.mapping(params, stats, z, label, keys=keys), lambda w: pack(
         space.synthesis(params, stats, w, keys=keys), game.packing)
 
-  return dict(generate=generate, styles=styles)
+  encode = game.gen.encode and (lambda images: game.gen.encode(
+      params, stats, images, label, train=True))
+  return dict(generate=generate, styles=styles, encode=encode)
 
 
 def _unrolled(state, inputs, game, pmean):
