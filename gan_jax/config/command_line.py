@@ -12,7 +12,7 @@ from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags import config_path
 
 MODES = ('train', 'sample', 'evaluate', 'report', 'inspect', 'compare',
-         'export', 'explore', 'advise', 'invert')
+         'export', 'explore', 'advise', 'invert', 'outliers')
 _TEXT, _SWITCH, _INT, _LIST = (flags.DEFINE_string, flags.DEFINE_bool,
                                flags.DEFINE_integer, flags.DEFINE_list)
 _FLAGS = (
@@ -49,7 +49,7 @@ _FLAGS = (
      'default WORKDIR/samples.png. For inspect and report, a folder; for '
      'compare, F.md or F.csv; for evaluate with --images, F.jsonl; for export, '
      'F.stablehlo, F.onnx, F.safetensors or a new folder; for explore, a new '
-     'folder; for invert, F.npz.'),
+     'folder; for invert, F.npz; for outliers, F.jsonl.'),
     (_TEXT, 'extractor', '', 'Feature network of evaluate and report, such as '
      'inception.'),
     (_TEXT, 'weights', '', 'For evaluate: file of its weights.'),
@@ -63,8 +63,8 @@ _FLAGS = (
     (_INT, 'port', 0, 'For report --follow: port on 127.0.0.1; 0 for a free '
      'one.'),
     (_TEXT, 'images', '', 'For evaluate: a folder or .npz of images to score '
-     'against those of --reference. For invert: images to find in the latent '
-     'space.'),
+     'against those of --reference. For invert and outliers: what is '
+     'looked at.'),
     (_TEXT, 'reference', '', 'See --images.'),
     (_LIST, 'resize', '', 'H,W to resize --images (and --reference) to.'),
     (_INT, 'channels', 0, 'Of the same: 1 grey, 3 RGB, 0 as they are.'),
@@ -72,7 +72,8 @@ _FLAGS = (
     (_TEXT, 'likelihood', 'gaussian', 'Of these: gaussian (whose deviation is '
      'found), gaussian:0.1 or bernoulli.'),
     (_TEXT, 'sort', '', "For compare, whose arguments (as those of report) "
-     "are run folders or patterns such as 'runs/sweep/*': score to sort by."),
+     "are run folders or patterns such as 'runs/sweep/*': score to sort by. "
+     'For outliers: anogan, fanogan or discriminator.'),
     (_SWITCH, 'help', False, 'Print this.'),
 )
 _SWITCHES = [name for kind, name, *_ in _FLAGS if kind is _SWITCH]

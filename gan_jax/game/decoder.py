@@ -1,4 +1,4 @@
-"""A generator as a model of latents u ~ N(0, I), for what infers them.
+"""The players as pure functions, of latents u ~ N(0, I), for what infers.
 
 Descent and Hamiltonian Monte Carlo want latents without borders or holes: each
 prior of `latents` is a function z(u) of a standard normal u.
@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.scipy.special import erf, erfinv
@@ -17,6 +18,7 @@ from jax.tree_util import Partial
 from gan_jax.base import lookup
 from gan_jax.base.examples import kind_of
 from gan_jax.game import sampling
+from gan_jax.game.state import pack
 
 _ROOT2 = 2.0 ** 0.5
 # u of a z at the border of its prior would be infinite.
@@ -28,26 +30,38 @@ class Decoder(NamedTuple):
 
   decode: (u [B, Z], label [B] or [B, L]) -> examples [B, ...], float32, in [0,
     1]; vectors as they are.
+  encode: (examples [B, ...], label) -> u [B, Z], the mean of the encoder; None
+    of a generator without one.
   latent: u [..., Z] -> z, as the generator takes it.
-  normal: z -> u, the inverse; on a sphere, the u whose norm is that of z.
   size: Z.
   """
 
   decode: Partial
+  encode: Partial | None
   latent: Partial
-  normal: Partial
   size: int
 
 
-def decoder_of(gen, average, latent: Mapping, size: int, image_range,
-               shape) -> Decoder:
-  """The decoder of an averaged generator.
+class Critic(NamedTuple):
+  """A discriminator with its weights; its functions are pure.
+
+  An example is judged as if it were alone: packs hold copies of it.
+
+  logits: (examples [B, ...] as of a `Decoder`, label) -> [B].
+  features: the same -> [B, F].
+  """
+
+  logits: Partial
+  features: Partial
+
+
+def decoder_of(game, average, latent: Mapping, image_range, shape) -> Decoder:
+  """The decoder of a game's averaged generator.
 
   Args:
-    gen: the generator, a `models.Model`.
+    game: a `game.rules.Game`.
     average: its weights and statistics.
     latent: spec of the prior.
-    size: Z.
     image_range: of the generator.
     shape: of an example.
 
@@ -61,17 +75,62 @@ def decoder_of(gen, average, latent: Mapping, size: int, image_range,
   there, back = _PRIORS[name]
   spec = lookup.defaults('gan_jax.game.latents', name) | dict(latent)
   edge = spec.get('bound', 0.0)  # of those that have one
-  low, high = (0.0, 1.0) if kind_of(shape) == 'vectors' else image_range
   to_latent = Partial(there, edge)
-  # On the host: what infers runs on one device, wherever training ran.
-  average = jax.tree.map(np.asarray, average)
-  decode = Partial(partial(_decode, gen), average, to_latent, low, high - low)
-  return Decoder(decode, to_latent, Partial(back, edge), size)
+  average, scale = _on_host(average), _scale(image_range, shape)
+  encode = game.gen.encode and Partial(
+      partial(_encode, game.gen), average, Partial(back, edge), scale)
+  decode = Partial(partial(_decode, game.gen), average, to_latent, scale)
+  size = jax.eval_shape(game.latent, jax.eval_shape(
+      lambda: jax.random.split(jax.random.key(0), 1))).shape[1]
+  return Decoder(decode, encode, to_latent, size)
 
 
-def _decode(gen, average, to_latent, low, width, u, label):
+def critic_of(game, state, image_range, shape) -> Critic | None:
+  """The discriminator of a `game.state.TrainState`; None of a game without."""
+  if game.disc is None:
+    return None
+  judges = tuple(filter(None, (t.parts.judge for t in game.penalties)))
+  parts = (_on_host((state.disc.params, state.disc.stats)),
+           _on_host(state.ema), _scale(image_range, shape))
+  how = game.disc, game.gen, game.joint, game.packing, judges
+  return Critic(*(Partial(partial(_judge, name, *how), *parts)
+                  for name in ('logits', 'features')))
+
+
+def _judge(name, disc, gen, joint, packing, judges, net, average, scale, x,
+           label):
+  x = scale[0] + scale[1] * x
+  if joint != 'none':  # Judged with the code of the encoder.
+    label = gen.encode(average.params, average.stats, x, label,
+                       train=False).mean
+  x = pack(jnp.repeat(x, packing, axis=0), packing)
+  out = disc.apply(*net, x, label, train=False)[0]
+  for judge in judges:
+    out = out._replace(logits=judge(out))
+  return getattr(out, name).astype(jnp.float32).reshape(len(x), *(
+      () if name == 'logits' else (-1,)))
+
+
+def _decode(gen, average, to_latent, scale, u, label):
   x = sampling.generate(gen, average, to_latent(u), label)
-  return (x.astype('float32') - low) / width
+  return (x.astype(jnp.float32) - scale[0]) / scale[1]
+
+
+def _encode(gen, average, to_normal, scale, x, label):
+  return to_normal(gen.encode(average.params, average.stats,
+                              scale[0] + scale[1] * x, label, train=False).mean)
+
+
+def _scale(image_range, shape):
+  """(what 0 stands for, width of what [0, 1] stands for)."""
+  if kind_of(shape) == 'vectors':
+    return 0.0, 1.0
+  return image_range[0], image_range[1] - image_range[0]
+
+
+def _on_host(tree):
+  """What infers runs on one device, wherever training ran."""
+  return jax.tree.map(np.asarray, tree)
 
 
 def _same(edge, u):

@@ -138,7 +138,7 @@ def _log_mean(weights):
 def _log_fit(decode, likelihood, x, label):
   """A function u [Z] -> log p(x | u) and its gradient."""
   return jax.value_and_grad(lambda u: likelihood.log_prob(
-      x, decode(u[None], label[None])[0]))
+      x[None], decode(u[None], label[None]))[0])
 
 
 def _step_sizes(fit, b, size, leapfrogs, key):

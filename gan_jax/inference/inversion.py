@@ -89,6 +89,14 @@ def search(decode, loss, target, label, key, *, size: int, first=None,
   return jax.lax.map(one, (target, label, keys, first), batch_size=chunk)
 
 
+@partial(jax.jit, static_argnames='chunk')
+def each(function, x, label, chunk: int = 100):
+  """function(x, label) of N examples, a Partial of batches, by chunks."""
+  return jax.lax.map(lambda inputs: function(
+      *jax.tree.map(lambda a: a[None], inputs))[0], (x, label),
+                     batch_size=chunk)
+
+
 def invert(decode, x, label, key, *, size: int, prior: float = 0.01,
            **how) -> Inversion:
   """Latents whose images are nearest to x [N, ...], by squared error.

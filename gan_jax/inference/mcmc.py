@@ -64,8 +64,8 @@ def posterior(decode, likelihood: Likelihood, x, label, modes, key, *,
     choice, key = random.split(key)
 
     def log_density(u):
-      mean = decode(u[None], label[None])[0]
-      return likelihood.log_prob(x, mean) - 0.5 * jnp.sum(u ** 2)
+      mean = decode(u[None], label[None])
+      return likelihood.log_prob(x[None], mean)[0] - 0.5 * jnp.sum(u ** 2)
 
     adaptation = blackjax.window_adaptation(
         blackjax.hmc, log_density, num_integration_steps=leapfrogs)

@@ -21,6 +21,8 @@ def invert(folder: str, images: str, out: str, *, label=None,
            strict: bool = False) -> str:
   """Finds the latents whose images are nearest to those given; says how near.
 
+  By descent from several starts, one of them the encoder's, if there is one.
+
   Args:
     folder: of the run.
     images: a folder, .npz, ...: see `given.source`.
@@ -89,8 +91,9 @@ def _inverted(run, images, label, resize, channels, seed):
   decoder = run.decoder
   x = given.images_for(run, images, resize=resize, channels=channels)
   labels = given.labels_for(run, len(x.x), label)
+  first = decoder.encode and inference.each(decoder.encode, x.x, labels)
   found = inference.invert(decoder.decode, x.x, labels, jax.random.key(seed),
-                           size=decoder.size, starts=_STARTS)
+                           size=decoder.size, first=first, starts=_STARTS)
   found = jax.tree.map(np.asarray, found)
   if not np.isfinite(found.error).all():
     raise RequestError(f'{run.folder}: its generator gives examples that are '

@@ -12,13 +12,12 @@ import pandas as pd
 from gan_jax import models, parallel
 from gan_jax.base.errors import RequestError
 from gan_jax.base.files import read_rows
-from gan_jax.config.build import latent_shape
 from gan_jax.config.experiment import game_of_run, initial_state
 from gan_jax.data import values
 from gan_jax.data.columns import decode
 from gan_jax.evaluators.score import Score
 from gan_jax.game import sampling
-from gan_jax.game.decoder import Decoder, decoder_of
+from gan_jax.game.decoder import Critic, Decoder, critic_of, decoder_of
 from gan_jax.game.state import TrainState, pack
 from gan_jax.ops import conv
 from gan_jax.run import drawn_labels, files
@@ -158,11 +157,17 @@ class Trained:
     """
     try:
       return decoder_of(
-          self.game.gen, self._sampler.prepared(self.state.ema),
-          self.config['latent'], latent_shape(self.game)[0],
-          self.config['image_range'], self.info.image_shape)
+          self.game, self._sampler.prepared(self.state.ema),
+          self.config['latent'], self.config['image_range'],
+          self.info.image_shape)
     except ValueError as e:
       raise RequestError(f'{self.folder}: {e}') from e
+
+  @cached_property
+  def critic(self) -> Critic | None:
+    """The discriminator, for `gan_jax.inference`; None of a run without."""
+    return critic_of(self.game, self.state, self.config['image_range'],
+                     self.info.image_shape)
 
   def sample(self, count: int = 64, *, label=None, seed: int = 0,
              truncation: float | None = None) -> np.ndarray:

@@ -81,18 +81,6 @@ def test_temperatures_go_from_the_prior_to_the_posterior():
                              rtol=1e-3)
 
 
-def test_likelihoods_by_hand():
-  x, mean = jnp.array([[0.0, 1.0]]), jnp.array([[0.25, 0.5]])
-  two = likelihoods.gaussian(2.0).log_prob(x, mean)
-  np.testing.assert_allclose(
-      two, -(0.0625 + 0.25) / 8 - 2 * np.log(2 * np.sqrt(2 * np.pi)), rtol=1e-6)
-  coins = likelihoods.bernoulli().log_prob(x, mean)
-  np.testing.assert_allclose(coins, np.log(0.75 * 0.5), rtol=1e-6)
-  # A pixel that the decoder is sure of, wrongly.
-  sure = likelihoods.bernoulli().log_prob(x[0, :1], jnp.ones(1))
-  np.testing.assert_allclose(sure, np.log(1e-6), rtol=0.02)
-
-
 @pytest.mark.parametrize('sigma', [0.0, -1.0, float('nan')])
 def test_a_gaussian_has_a_width(sigma):
   with pytest.raises(ValueError, match=f'sigma={sigma}: must be above 0'):

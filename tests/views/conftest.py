@@ -19,8 +19,9 @@ def made_run(tmp_path_factory):
   cgan: grey, conditional, of the classes 0, 1, 2; bees: of nine bees to one
   ant; patients: of label vectors, '0' from 20 to 80, and '1'; plain: the same
   without labels; sigmoid: with images in [0, 1]; colour: 9 x 9 x 4 without
-  labels; styles: with a style space; ring: vectors; table: the columns x and
-  kind; and those of `kinds.DATA`, signals with classes.
+  labels; styles: with a style space; encoded: with an encoder beside the
+  discriminator, alone: without the latter; ring: vectors; table: the columns x
+  and kind; and those of `kinds.DATA`, signals with classes.
   """
   base = tmp_path_factory.mktemp('runs')
   rows = pd.DataFrame({'x': np.linspace(0, 3, 40).round(1),
@@ -46,6 +47,15 @@ def made_run(tmp_path_factory):
       'table': tiny.config('', data=dict(
           name='table', path=str(base / 'rows.csv')),
           generator=dict(name='table.Generator', widths=(8,))),
+      'encoded': plain | dict(
+          encoder=dict(name='mlp.Encoder', widths=(8,)),
+          penalties=(dict(name='latent_regression', weight=1.0, every=1),)),
+      'alone': plain | dict(
+          encoder=dict(name='mlp.Encoder', widths=(8,)),
+          discriminator=dict(name='none.Discriminator'),
+          loss=dict(name='none'), image_range=(0.0, 1.0), penalties=tuple(
+              dict(name=name, weight=1.0, every=1)
+              for name in ('reconstruction', 'kl'))),
       'styles': plain | dict(generator=dict(
           name='stylegan2.Generator', width=4, style=6, mapping_layers=2)),
       'ring': tiny.config('', data=dict(name='ring', num_examples=80)),
