@@ -43,8 +43,8 @@ _FLAGS = (
      'Images to sample, 64 by default, or to score.'),
     (_TEXT, 'label', None, 'sample ' + _ASKING,
      'What to sample, or what the images are: a class by its name or number, '
-     'turn for all classes in turn, Mass|Edema or age=63,sex=1 for label vectors; by default as in '
-     'the data.'),
+     'turn for all classes in turn, Mass|Edema or age=63,sex=1 for label '
+     'vectors; by default as in the data.'),
     (_TEXT, 'labels', '', 'sample',
      'F.csv with the label of each image to sample, in the column label or '
      'those of label vectors.'),
