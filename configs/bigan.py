@@ -41,7 +41,7 @@ def get_config(arg=None):
   return recipe.finish(config, arg, ali=ali, small=small)
 
 
-def small(config, _):
+def small(config):
   """A quarter of the units, half of the batch, faster."""
   for key in ('generator', 'encoder', 'discriminator'):
     config[key].widths = (256, 256)
@@ -51,6 +51,6 @@ def small(config, _):
   config.train_steps = recipe.duration(10_000)
 
 
-def ali(config, _):
+def ali(config):
   """D judges samples of q(z | x)."""
   config.joint = 'sample'
