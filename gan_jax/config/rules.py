@@ -34,7 +34,8 @@ def of_config(config: Mapping, devices: int,
            _unrolled: ('unrolled_steps', 'disc_optimizer'),
            _simultaneous: ('updates', 'disc_steps', 'gen_steps'),
            _standing: ('generator', 'standing_batches'),
-           _codes: ('latent', 'penalties')}
+           _codes: ('latent', 'penalties'),
+           _moved: ('latent', 'latent_steps', 'unrolled_steps')}
   return [problem for rule, keys in rules.items()
           if not bad & {*keys} and all(key in config for key in keys)
           for problem in _problems(config, rule(config, devices))]
@@ -50,7 +51,7 @@ def of_labels(config: Mapping, name: str) -> list[Problem]:
   return _problems(config, (
       (f'{key}.{path}', f'needs labels, and the data {name!r} have none; use '
        + {'name': 'another network', 'norm': '"batch"'}.get(path, '"none"'))
-      for key in ('generator', 'discriminator')
+      for key in _told_labels(config)
       if (path := models.conditioned_by(config[key]))))
 
 
@@ -90,7 +91,9 @@ def of_game(config: Mapping, disc: Any, loss: Any, terms,
               _gen_learns(config, terms)]
   if info.unlabelled:
     rules.append(_missing_labels(config, terms))
-  rules.append(_each_image_alone(config, disc))
+  rules += [_each_image_alone(config, disc), _encoder(config, terms)]
+  if getattr(disc, 'absent', False):
+    rules.append(_alone(config, terms))
   return [problem for rule in rules for problem in _problems(config, rule)]
 
 
@@ -196,6 +199,25 @@ def _codes(config, devices):
       yield f'penalties[{i}]', (
           f'needs latent=dict(name="infogan", categories={term["categories"]}, '
           f'continuous={term["continuous"]}), whose codes it recovers')
+
+
+def _moved(config, devices):
+  """Latent steps keep z within its prior, and D's gradient as it is."""
+  name, steps = config['latent']['name'], config['latent_steps']
+  if steps and config['unrolled_steps']:
+    yield 'latent_steps', ('moves z by a discriminator that unrolled_steps '
+                           'changes; use unrolled_steps=0, or leave them out')
+  for i, spec in enumerate(steps):
+    if name == 'infogan':
+      yield f'latent_steps[{i}]', (
+          "would change infogan's codes, which are not learnt from then; use "
+          'latent=uniform, or leave it out')
+    elif name != 'uniform' and ':' not in name + spec['name'] and (
+        lookup.defaults('gan_jax.game.latent_steps', spec['name'])
+        | spec)['bound']:
+      yield f'latent_steps[{i}].bound', (
+          f'clips z, which is {name} and reaches beyond; use latent=uniform, '
+          'as the paper does, or bound=0.0')
 
 
 # Rules that need the data.
@@ -359,7 +381,8 @@ def _logits(config, loss, terms):
   judges = [term.name for _, term in terms if term.parts.judge]
   if loss.needs or loss.inputs != 'logits':
     for path in ['augment'] * bool(adaptive) + [
-        'gradient_normalization'] * config['gradient_normalization']:
+        'gradient_normalization'] * config['gradient_normalization'] + [
+            'latent_steps'] * bool(config['latent_steps']):
       yield path, f'reads logits, which {name} does not train; leave it out'
     if judges:
       yield 'penalties', (f'{", ".join(judges)} makes logits, which {name} '
@@ -387,16 +410,75 @@ def _each_image_alone(config, disc):
         "and minibatch='none'")
 
 
+# Keys of the discriminator, and what they are without one.
+_OF_DISC = {'disc_steps': 1, 'gen_steps': 1, 'updates': 'alternating',
+            'unrolled_steps': 0, 'packing': 1, 'disc_weight_clip': 0.0,
+            'gradient_normalization': False, 'disc_frozen': (), 'augment': (),
+            'latent_steps': (),
+            'loss.name': 'none'}
+
+
+def _alone(config, terms):
+  """A game without a discriminator has what the generator has alone."""
+  for path, value in _OF_DISC.items():
+    if fields.at(config, path) != value:
+      yield path, ('needs a discriminator, and this game has none; use '
+                   f'{value!r}')
+  for path, term in terms:
+    asked = [name for name in ('critic', 'fake_critic', 'critique', 'real_out',
+                               'fake_out') if names(term.parts.gen, name)]
+    if term.parts.disc or asked:
+      yield f'{path}.name', ('needs a discriminator, and this game has none; '
+                             "leave it out, or use another discriminator")
+  if not any(term.parts.gen for _, term in terms):
+    yield 'penalties', ('have no term of the generator, which has nothing else '
+                        'to learn from here; use elbo, for example')
+
+
+def _encoder(config, terms):
+  """Encoders and what trains them come together."""
+  there = config['encoder']['name'] != 'none.Encoder'
+  users = [f'{path}.name' for path, term in terms
+           if names(term.parts.gen, 'encode')]
+  users += ['joint'] * (config['joint'] != 'none')
+  for path in users:
+    if not there:
+      yield path, ('needs an encoder; use encoder=mlp.Encoder or '
+                   'encoder=dcgan.Encoder')
+    elif config['packing'] > 1:
+      yield path, 'needs single images, not packs; use packing=1'
+  if there and not users:
+    yield 'encoder.name', ('nothing trains it; use penalty=reconstruction+kl, '
+                           'or joint=mean, or encoder=none.Encoder')
+  if config['joint'] != 'none':
+    if config['latent_steps']:
+      yield 'latent_steps', ('move z, the code by which a joint game judges a '
+                             'generated image; use latent_steps=()')
+    if not models.is_conditional(config['discriminator']):
+      yield 'discriminator.conditioning', (
+          'is how a joint game tells D the code of an image; use onehot, which '
+          'joins it to the image, or projection')
+    if models.is_conditional(config['generator']):
+      yield 'joint', ('gives D codes in the place of labels, so that no '
+                      "network may look at labels; use conditioning='none'")
+
+
 def _missing_labels(config, terms):
   """What needs every label excludes data with missing ones."""
   rule = 'needs the label of every example, and some of the data have none; '
-  for key in ('generator', 'discriminator'):
+  for key in _told_labels(config):
     if path := models.conditioned_by(config[key]):
       yield f'{key}.{path}', (f'{rule}use data.labelled=1.0, or a network '
                               'without conditioning and conditional norm')
   for path, term in terms:
     if any(names(side, 'label') for side in (term.parts.disc, term.parts.gen)):
       yield f'{path}.name', f'{rule}use data.labelled=1.0, or semi_supervised'
+
+
+def _told_labels(config) -> tuple[str, ...]:
+  """The networks that are given labels: of a joint game, D is given codes."""
+  return ('generator', 'encoder') + ('discriminator',) * (
+      config['joint'] == 'none')
 
 
 def _augments(config) -> set[str]:

@@ -87,7 +87,7 @@ def shapes_of_batch(game: Game, image_shape, label) -> Batch:
 
 
 def _sizes_below_one(config):
-  for key in ('latent', 'generator', 'discriminator'):
+  for key in ('latent', 'generator', 'discriminator', 'encoder'):
     spec, choice = config[key], CHOICES[key]
     defaults = lookup.defaults(choice.module, spec['name'], choice.kind)
     for name, value in spec.items():

@@ -2,12 +2,14 @@
 
 `train_step` makes `disc_steps` updates of the discriminator, then `gen_steps`
 of the generator, then averages the generator; `simultaneous_step` updates both
-from the same state. `pmean` averages over devices, and is the identity by
+from the same state; `solo_step` is of a game without a discriminator, such as a
+variational autoencoder. `pmean` averages over devices, and is the identity by
 default.
 """
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -41,7 +43,7 @@ def train_step(state: TrainState, batch, key, *, game: Game,
 
   def play(state, index, image, label, labelled):
     keys = terms.per_example(random.fold_in(disc_key, index), batch.position)
-    fakes = generate(state.gen, label, keys, game=game)
+    fakes = generate(state, label, keys, game=game)
     count = state.step * game.disc_steps + index
     state, scalars = disc_step(state, image, label, fakes, keys, count,
                                game=game, pmean=pmean, labelled=labelled)
@@ -69,7 +71,7 @@ def train_step(state: TrainState, batch, key, *, game: Game,
   for index in range(game.gen_steps):
     keys = terms.per_example(random.fold_in(gen_key, index), batch.position)
     if index or not game.reuse_fakes:
-      fakes = generate(state.gen, label, keys, game=game)
+      fakes = generate(state, label, keys, game=game)
     state, gen_scalars = gen_step(state, real, label, fakes, keys,
                                   game=game, pmean=pmean)
   return finish(state, game), terms.step_scalars(scalars, gen_scalars)
@@ -82,7 +84,7 @@ def simultaneous_step(state: TrainState, batch, key, *, game: Game,
   real, label = batch.image[0], batch.label[0]
   labelled = jax.tree.map(lambda x: x[0], _labelled(batch, game))
   keys = terms.per_example(random.fold_in(disc_key, 0), batch.position)
-  fakes = generate(state.gen, label, keys, game=game)
+  fakes = generate(state, label, keys, game=game)
   gen_keys = terms.per_example(random.fold_in(gen_key, 0), batch.position)
   moved, gen_scalars = gen_step(state, real, label, fakes, gen_keys, game=game,
                                 pmean=pmean)
@@ -92,6 +94,42 @@ def simultaneous_step(state: TrainState, batch, key, *, game: Game,
                              labelled=labelled)
   return (finish(after.replace(gen=moved.gen), game),
           terms.step_scalars(scalars, gen_scalars))
+
+
+def solo_step(state: TrainState, batch, key, *, game: Game,
+              pmean: Callable = lambda tree: tree):
+  """One training step of the generator alone, by its terms."""
+  real, label = batch.image[0], batch.label[0]
+  keys = terms.per_example(random.fold_in(key, state.step), batch.position)
+  z = game.latent(terms.keys_for(keys, 'latent'))
+
+  def objective(params):
+    # XLA removes this pass if no term compares and the network has no stats.
+    image, stats = game.gen.apply(
+        params, state.gen.stats, z, label, train=True,
+        keys=terms.keys_for(keys, 'generator'))
+    inputs = terms.inputs_of(game, (params, state.gen.stats), real, image,
+                             label, keys, z, state.step)
+    loss, scalars, aux = terms.regularise(
+        game, 'gen', inputs, state.aux, state.step, params=params,
+        **_further(game, params, state.gen.stats, z, label, keys))
+    return loss, (stats, aux, scalars | {'loss/gen': loss})
+
+  grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
+      state.gen.params)
+  grads, stats, aux, scalars = pmean((grads, stats, aux, scalars))
+  gen = _update(state.gen, grads, stats, game.gen_optimizer)
+  scalars |= terms.update_scalars('gen', state.gen.params, gen.params, grads)
+  scalars |= terms.memory_scalars(aux)
+  return finish(state.replace(gen=gen, aux=state.aux | aux), game), scalars
+
+
+STEPS = {'alternating': train_step, 'simultaneous': simultaneous_step}
+
+
+def step_of(game: Game, updates: str) -> Callable:
+  """The training step of a game; `updates` is a key of STEPS."""
+  return partial(STEPS[updates] if game.disc else solo_step, game=game)
 
 
 def _labelled(batch, game: Game) -> terms.Labelled | None:
@@ -108,16 +146,30 @@ def finish(state: TrainState, game: Game) -> TrainState:
   return state.replace(step=state.step + 1, ema=ema)
 
 
-def generate(gen: Net, label, keys, *, game: Game) -> Fakes:
+def generate(state: TrainState, label, keys, *, game: Game) -> Fakes:
   """Generates one image per PRNG key, keeping the VJP; keys, label [B]."""
   z = game.latent(terms.keys_for(keys, 'latent'))
   drawn = terms.keys_for(keys, 'generator')
 
-  def forward(params):
-    return game.gen.apply(params, gen.stats, z, label, train=True, keys=drawn)
+  def draw(params, z):
+    return game.gen.apply(params, state.gen.stats, z, label, train=True,
+                          keys=drawn)
 
-  image, vjp, stats = jax.vjp(forward, gen.params, has_aux=True)
-  return Fakes(image, z, stats, vjp)
+  if not game.latent_steps:
+    image, vjp, stats = jax.vjp(lambda params: draw(params, z),
+                                state.gen.params, has_aux=True)
+    return Fakes(image, z, stats, lambda slope: (*vjp(slope), None))
+
+  def forward(gen, disc):
+    moved, cost, scalars = terms.optimised(
+        game, disc, state.disc.stats, lambda z: draw(gen, z)[0], z, label, keys)
+    image, stats = draw(gen, moved)
+    return (image, cost), (moved, stats, scalars)
+
+  (image, cost), vjp, (z, stats, scalars) = jax.vjp(
+      forward, state.gen.params, state.disc.params, has_aux=True)
+  return Fakes(image, z, stats,
+               lambda slope: vjp((slope, jnp.ones_like(cost))), scalars)
 
 
 def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
@@ -128,7 +180,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     state: before the update.
     real: [B, H, W, C].
     label: [B] int32, of the real images and of the generated ones.
-    fakes: constants here.
+    fakes: constants here, but for their latent steps.
     keys: [B].
     count: updates of the discriminator so far, for lazy penalties.
     game: the `Game`.
@@ -139,11 +191,12 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     (state, scalars). loss/disc excludes penalties; penalty/* is without its
     weight and times its interval, so that its mean over steps is its value.
   """
-  fake = lax.stop_gradient(fakes.image)
-  real = terms.mixed(game, state.aux, real, fake, keys)
-  inputs = terms.inputs_of(game, real, fake, label, keys, fakes.z, state.step)
+  fixed = lax.stop_gradient(fakes.image)
+  real = terms.mixed(game, state.aux, real, fixed, keys)
 
-  def objective(params):
+  def objective(params, fake):
+    inputs = terms.inputs_of(game, (state.gen.params, state.gen.stats), real,
+                             fake, label, keys, fakes.z, state.step)
     real_out, fake_out, stats = terms.critiques(
         game, params, state.disc.stats, state.aux, inputs)
     loss = terms.adversarial(game, 'disc', state.aux, real_out, fake_out)
@@ -164,8 +217,14 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     return loss + extra, (stats, aux, scalars | terms.disc_scalars(
         game, loss, real_out, fake_out))
 
-  grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
-      state.disc.params)
+  if game.latent_steps:
+    (grads, by_image), (stats, aux, scalars) = jax.grad(
+        objective, (0, 1), has_aux=True)(state.disc.params, fakes.image)
+    grads = jax.tree.map(jnp.add, grads, fakes.vjp(by_image)[1])
+    scalars |= fakes.moved
+  else:
+    grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
+        state.disc.params, fixed)
   grads, stats, aux, scalars = pmean((grads, stats, aux, scalars))
   disc = _update_disc(state.disc, grads, stats, game)
   scalars |= terms.update_scalars('disc', state.disc.params, disc.params,
@@ -191,8 +250,8 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
     (state, scalars).
   """
   def objective(image, params):
-    inputs = terms.inputs_of(game, real, image, label, keys, fakes.z,
-                             state.step)
+    inputs = terms.inputs_of(game, (params, state.gen.stats), real, image,
+                             label, keys, fakes.z, state.step)
     disc = _unrolled(state, inputs, game, pmean)
 
     def critique(images, purpose='fake'):
@@ -229,6 +288,7 @@ def _further(game, params, stats, z, label, keys) -> dict:
     generate: z -> images, packed, with what was drawn for the generated images.
     styles, with a draw of its own: () -> (styles, styles -> images) of a
     generator with a style space, of any other (z, generate).
+    encode: images -> Posterior, if the generator has an encoder.
   """
   # The draws of the generated images, which terms compare with others.
   same, keys = (terms.keys_for(keys, purpose) for purpose in (
@@ -245,7 +305,9 @@ def _further(game, params, stats, z, label, keys) -> dict:
     return space.mapping(params, stats, z, label, keys=keys), lambda w: pack(
         space.synthesis(params, stats, w, keys=keys), game.packing)
 
-  return dict(generate=generate, styles=styles)
+  encode = game.gen.encode and (lambda images: game.gen.encode(
+      params, stats, images, label, train=True))
+  return dict(generate=generate, styles=styles, encode=encode)
 
 
 def _unrolled(state, inputs, game, pmean):

@@ -12,6 +12,7 @@ import optax
 from jax import lax, random
 
 from gan_jax.game.state import pack, unpack
+from gan_jax.ops import likelihoods
 
 _TINY = 1e-12  # in the denominator of ratios
 _ROWS = 16
@@ -21,7 +22,8 @@ class Inputs(NamedTuple):
   """Examples of one update; penalties may declare each field as an argument.
 
   With packing, images, labels and keys are those of packs. step: int32 [],
-  steps done so far.
+  steps done so far. codes: {'real': [B, Z], 'fake': [B, Z]} that D judges with
+  the images, None if it judges images alone.
   """
 
   real: Any
@@ -30,6 +32,11 @@ class Inputs(NamedTuple):
   keys: Any
   z: Any
   step: Any
+  codes: Any
+
+  def told(self, purpose: str):
+    """What D is told beside the images: their labels, or their codes."""
+    return self.codes[purpose] if self.codes else self.label
 
 
 class Labelled(NamedTuple):
@@ -39,10 +46,19 @@ class Labelled(NamedTuple):
   label: Any
 
 
-def inputs_of(game, real, fake, label, keys, z, step) -> Inputs:
-  """Inputs of an update, packed if packing > 1."""
-  m = game.packing
-  return Inputs(pack(real, m), pack(fake, m), label[::m], keys[::m], z, step)
+def inputs_of(game, gen: tuple, real, fake, label, keys, z, step) -> Inputs:
+  """Inputs of an update, packed if packing > 1.
+
+  gen: (params, stats) of the generator, whose encoder makes the codes of the
+    real images in a joint game, and which no other game reads.
+  """
+  m, codes = game.packing, None
+  if game.joint != 'none':
+    code = game.gen.encode(*gen, real, label, train=True)
+    codes = {'fake': z, 'real': code.mean if game.joint == 'mean' else
+             likelihoods.draw(*code, keys_for(keys, 'posterior'))}
+  return Inputs(pack(real, m), pack(fake, m), label[::m], keys[::m], z, step,
+                codes)
 
 
 def critique(game, params, stats, aux, images, inputs: Inputs, purpose: str):
@@ -65,7 +81,7 @@ def critique(game, params, stats, aux, images, inputs: Inputs, purpose: str):
     ValueError: logits are not [B].
   """
   images = _augmented(game, aux, images, inputs, purpose)
-  return _judge(game, params, stats, images, inputs.label,
+  return _judge(game, params, stats, images, inputs.told(purpose),
                 _keys_of_disc(inputs, purpose))
 
 
@@ -84,13 +100,14 @@ def critiques(game, params, stats, aux, inputs: Inputs):
                 for images, purpose in ((inputs.real, 'real'),
                                         (inputs.fake, 'fake')))
   keys = [_keys_of_disc(inputs, purpose) for purpose in ('real', 'fake')]
+  told = [inputs.told(purpose) for purpose in ('real', 'fake')]
   if (not game.disc.per_example or jax.tree.leaves(stats)
       or any(term.parts.disc or term.parts.judge for term in game.penalties)):
-    real_out, stats = _judge(game, params, stats, real, inputs.label, keys[0])
-    fake_out, stats = _judge(game, params, stats, fake, inputs.label, keys[1])
+    real_out, stats = _judge(game, params, stats, real, told[0], keys[0])
+    fake_out, stats = _judge(game, params, stats, fake, told[1], keys[1])
     return real_out, fake_out, stats
   out, stats = _judge(game, params, stats, jnp.concatenate([real, fake]),
-                      jnp.concatenate([inputs.label] * 2),
+                      jnp.concatenate(told),
                       jnp.concatenate(keys))
   return *(jax.tree.map(lambda x, i=i: jnp.split(x, 2)[i], out)
            for i in (0, 1)), stats
@@ -152,6 +169,43 @@ def adversarial(game, player: str, aux, real_out, fake_out):
 def realness(game, out):
   """Score [B], higher = more real (negates energies)."""
   return -out.logits if game.loss.needs == 'autoencoder' else out.logits
+
+
+def optimised(game, params, stats, draw, z, label, keys):
+  """Moves latents to where D takes the images for real, see `latent_steps`.
+
+  Args:
+    game: the `Game`.
+    params: of the discriminator.
+    stats: of the discriminator.
+    draw: z [B, Z] -> images.
+    z: [B, Z].
+    label: [B].
+    keys: [B].
+
+  Returns:
+    (z after the steps, their cost in both losses, scalars).
+  """
+  def judged(z):
+    images = draw(z)
+    inputs = inputs_of(game, None, images, images, label, keys, z, None)
+    out, _ = _judge(game, params, stats, inputs.fake, inputs.label,
+                    keys_for(inputs.keys, 'discriminator latent step'))
+    return jnp.sum(realness(game, out))
+
+  cost, scalars = jnp.zeros(()), {}
+  for index, step in enumerate(game.latent_steps):
+    slope = jax.grad(judged)(z)
+    chosen = jax.vmap(lambda key, one, share=step.share: random.bernoulli(
+        key, share, one.shape))(keys_for(keys, f'latent step {index}'), z)
+    change = step.move(jnp.where(chosen, slope, 0.0))
+    moved = jnp.mean(jnp.sum(change ** 2, -1))
+    cost += step.weight * moved
+    scalars[f'latent/step_{index}'] = moved
+    z = z + change
+    if step.bound:
+      z = jnp.clip(z, -step.bound, step.bound)
+  return z, cost, scalars
 
 
 def regularise(game, player: str, inputs: Inputs, aux, count, **available):

@@ -26,7 +26,8 @@ class Loss(NamedTuple):
     `batch_mean` or `batch_all`, so that devices agree.
   inputs: 'logits' (real and fake are [B]) or 'features' ([B, F]).
   needs: 'autoencoder' if the logits are reconstruction errors, 'many_logits' if
-    the features must be logits; the attribute of discriminators that have them.
+    the features must be logits; the attribute of discriminators that have them;
+    'nothing' if it trains no logits.
   relative: whether disc ignores a constant added to all logits, so that their
     sign means nothing.
   """
@@ -38,6 +39,13 @@ class Loss(NamedTuple):
   inputs: str = 'logits'
   needs: str = ''
   relative: bool = False
+
+
+def none() -> Loss:
+  """No adversarial loss: each player learns by its terms alone."""
+  return Loss(disc=lambda real, fake: jnp.zeros_like(real),
+              gen=lambda real, fake: jnp.zeros_like(fake), needs='nothing',
+              relative=True)
 
 
 def minimax() -> Loss:

@@ -66,6 +66,23 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
     return out._replace(features=x) if self.noise else out
 
 
+class Encoder(base.AnyEncoder, kw_only=True):
+  """Multi-layer perceptron.  Kingma & Welling 2014, arXiv:1312.6114, C.
+
+  Examples [B, ...] -> dense layers -> Posterior. Fields: of the generator and
+  of `base.AnyEncoder`; the label joins the flat example.
+  """
+
+  widths: tuple[int, ...] = (512, 256)
+  activation: layers.ActivationName = 'leaky_relu'
+  first_std: float = 0.0
+
+  @nn.compact
+  def __call__(self, images, label, *, train):
+    x = self.enter(images.reshape(images.shape[0], -1), label)
+    return self.answer(_hidden(self, x, None, train))
+
+
 def _hidden(network, x, cond, train, keys=None):
   norm = network.norms(train)
   for i, width in enumerate(network.widths):

@@ -19,6 +19,8 @@ mean, times the weight in the config.
     class is known, besides the real ones
   generate: latents -> images; for the generator, differentiable by its
     parameters
+  encode: for the generator, if it has an encoder: images -> `Posterior`,
+    differentiable by its parameters
   params: of the player that is updated
   step: steps done so far
   memory: kept from update to update, see `Regulariser`; the function then
@@ -26,6 +28,7 @@ mean, times the weight in the config.
 
 A penalty of the generator, or one with a memory or a head of the discriminator,
 is a `Regulariser`. A factory may declare `num_classes` (L of label vectors),
+`image_range` (lo, hi),
 `batch_mean`, the mean over the examples of all devices, and `batch_all`, which
 gathers [b, ...] of all devices to [B, ...].
 """

@@ -11,6 +11,7 @@ import numpy as np
 from gan_jax import models, parallel, pictures
 from gan_jax.base import lookup
 from gan_jax.base.examples import kind_of
+from gan_jax.config import keys
 from gan_jax.config.build import labels_like
 from gan_jax.config.experiment import Experiment
 from gan_jax.data.label_values import name_of
@@ -71,8 +72,7 @@ class Sampler:
     Raises:
       SamplesError: some are not finite, which uint8 would hide.
     """
-    if self._standing:
-      average = self._standing(average)
+    average = self.prepared(average)
     chunk *= parallel.copies(average)
     arrays = [z, np.asarray(label)]
     if psi is not None:
@@ -84,6 +84,10 @@ class Sampler:
         raise SamplesError('generated examples are not finite')
       found.append(np.asarray(x) if floats else self.finish(x))
     return np.concatenate(found)
+
+  def prepared(self, average):
+    """The average with the statistics of which `images` are generated."""
+    return self._standing(average) if self._standing else average
 
   def start(self, average, z, label):
     """Dispatches the generation without waiting."""
@@ -232,7 +236,8 @@ class Evaluator:
   def protocol(self) -> dict:
     """Evaluation settings that all scores of this run share."""
     config = self._run.config
-    game = {k: v for k, v in config.items() if k not in files.RESUMABLE}
+    game = {k: v for k, v in keys.without_added(config).items()
+            if k not in files.RESUMABLE}
     drawn, info = drawn_labels.describe(config), self._run.info
     count = config['standing_batches']
     floats = info.units and kind_of(info.image_shape) != 'images'
