@@ -1,6 +1,6 @@
 """Builds the components of a config into a `Game`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -23,7 +23,7 @@ from gan_jax.penalties import Term
 # Config keys that are fields of `Game`.
 _SAME = ('disc_steps', 'gen_steps', 'reuse_fakes', 'disc_weight_clip',
          'ema_rampup', 'gradient_normalization', 'packing',
-         'unrolled_steps')
+         'unrolled_steps', 'joint')
 
 
 class DataInfo(NamedTuple):
@@ -112,11 +112,11 @@ def make_game(config: Mapping, info: DataInfo, train_steps: int, *,
   build = _Builder(config, info, axis_name,
                    units_of(config, info, train_steps)._replace(multiple=1))
   terms = build.terms()
-  disc = build.one('discriminator')
+  latent = build.one('latent')
+  disc = build.discriminator(latent)
   parts = dict(
-      gen=build.model('generator', build.one('generator')),
-      disc=build.model('discriminator', disc),
-      latent=build.one('latent'), loss=build.loss(),
+      gen=build.generator(latent), disc=build.model('discriminator', disc),
+      latent=latent, loss=build.loss(),
       penalties=terms, augment=build.augment(),
       latent_steps=build.latent_steps(),
       gen_optimizer=build.optimizer('gen', terms),
@@ -130,10 +130,10 @@ def make_game(config: Mapping, info: DataInfo, train_steps: int, *,
   return Game(**parts, **{key: config[key] for key in _SAME})
 
 
-def latent_shape(game: Game) -> tuple[int, ...]:
-  """Shape of one z."""
+def latent_shape(latent: Callable) -> tuple[int, ...]:
+  """Shape of one z of a prior."""
   keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 1))
-  return jax.eval_shape(game.latent, keys).shape[1:]
+  return jax.eval_shape(latent, keys).shape[1:]
 
 
 class _Builder:
@@ -149,10 +149,35 @@ class _Builder:
         batch_mean=parallel.batch_mean if axis_name else jnp.mean,
         batch_all=parallel.batch_all if axis_name else lambda x: x)
 
-  def model(self, key, network):
+  def discriminator(self, latent):
+    """The discriminator's network, told of codes in a joint game."""
+    labels = self.supplied['num_classes']
+    if latent and self.config['joint'] != 'none':
+      self.supplied['num_classes'] = latent_shape(latent)[-1]
+    try:
+      return self.one('discriminator')
+    finally:
+      self.supplied['num_classes'] = labels
+
+  def generator(self, latent):
+    """The generator, with its encoder if there is one."""
+    gen = self.one('generator')
+    if latent:
+      self.supplied['latent_size'] = latent_shape(latent)[-1]
+      if encoder := self.model('encoder', self.one('encoder')):
+        frozen = 'generator' in self.config['gen_frozen']
+        return self.model('generator', gen, lambda model: models.with_encoder(
+            model, encoder, frozen=frozen))
+    return self.model('generator', gen)
+
+  def model(self, key, network, make=lambda model: model):
+    """The model that `make` makes of a network's, None of none."""
     model = network and self._try(lambda: models.as_model(network), key)
+    model = model and make(model)
     if model and self.config.get('shard') == 'state':
-      model = model._replace(apply=parallel.gathering(model.apply))
+      model = model._replace(**{
+          name: parallel.gathering(getattr(model, name))
+          for name in ('apply', 'encode') if getattr(model, name)})
       if model.styles:
         model = model._replace(styles=model.styles._replace(**{
             name: parallel.gathering(getattr(model.styles, name))
@@ -165,6 +190,11 @@ class _Builder:
       self.problems.append(Problem(
           'loss', self.config['loss'],
           'must return gan_jax.losses.Loss(disc, gen)'))
+    elif loss and self.config['joint'] != 'none':
+      # G changes fake pairs, its encoder real ones: D's loss with sides turned.
+      disc = loss.disc
+      loss = loss._replace(gen=lambda real, fake, *memory: disc(
+          fake, real, *memory))
     return loss
 
   def terms(self):

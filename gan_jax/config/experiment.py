@@ -28,17 +28,16 @@ from gan_jax.data.pipeline import Batches
 from gan_jax.data.prepare import Source
 from gan_jax.game.rules import Game
 from gan_jax.game.state import init_state, pack
-from gan_jax.game.step import simultaneous_step, train_step
+from gan_jax.game.step import step_of
 
 # Keys that must be valid to build a `Game`.
-_GAME = {'generator', 'discriminator', 'latent', 'loss', 'penalties', 'augment',
-         'latent_steps', 'gen_optimizer', 'disc_optimizer', 'batch_size',
-         'disc_steps',
-         'gen_steps', 'steps_per_call', 'dtype', 'image_range',
-         'max_grad_norm', 'packing', 'unrolled_steps', 'updates',
+_GAME = {'generator', 'discriminator', 'encoder', 'latent', 'loss', 'penalties',
+         'augment', 'gen_optimizer', 'disc_optimizer', 'batch_size',
+         'disc_steps', 'gen_steps', 'steps_per_call', 'dtype', 'image_range',
+         'max_grad_norm', 'packing', 'unrolled_steps', 'updates', 'joint',
+         'latent_steps',
          'gradient_normalization', 'accumulate_steps', 'disc_frozen',
-         'lazy_correction', 'ema_decay'}
-STEPS = {'alternating': train_step, 'simultaneous': simultaneous_step}
+         'gen_frozen', 'lazy_correction', 'ema_decay'}
 
 
 class Experiment(NamedTuple):
@@ -46,6 +45,7 @@ class Experiment(NamedTuple):
 
   config: plain dict, as written in config.json.
   batches: index batches of the data.
+  labelled: those of the examples with a label, where a term asks for them.
   resident: whether all data fit on the device.
   step: train_step of the game, (state, batch, key, *, pmean).
   init: () -> TrainState before the first step.
@@ -58,6 +58,7 @@ class Experiment(NamedTuple):
   info: DataInfo
   source: Source
   batches: Batches
+  labelled: Batches | None
   resident: bool
   game: Game
   step: Callable
@@ -114,22 +115,28 @@ def load(config: Any, *, devices: int = 0,
     raise ConfigError(problems)
   # Traced once, by the check here: the runner, inside whose program it is
   # inlined, and `init` find the trace of the same shapes.
-  step = jax.jit(partial(STEPS[config['updates']], game=game), inline=True,
+  step = jax.jit(step_of(game, config['updates']), inline=True,
                  static_argnames='pmean')
   init = partial(jax.jit(partial(first_state, game, info)),
                  np.uint32(config['seed']))
   if not like:
     count = config['batch_size'] // (devices or parallel.device_count())
     tracing.trace(game, step, init, info.image_shape, labels_like(info, count),
-                latent_shape(game), config)
+                latent_shape(game.latent), config)
   sampling = data.sampling_of(config['data'])
   batches = Batches(
       info.num_examples, config['batch_size'], config['seed'],
       flip=sampling.flip, repeat=sampling.repeat,
       labels=source.labels if sampling.balanced else None)
+  labelled = None
+  if game.draws_labelled:
+    rows = np.flatnonzero(source.labels >= 0)
+    labelled = Batches(
+        len(rows), config['batch_size'], config['seed'], flip=sampling.flip,
+        repeat=-(-config['batch_size'] // len(rows)), rows=rows)
   resident = source.images.nbytes <= sampling.resident_limit * 2 ** 20
-  return Experiment(config, info, source, batches, resident, game, step, init,
-                    evaluators=evaluators, loggers=loggers, **times)
+  return Experiment(config, info, source, batches, labelled, resident, game,
+                    step, init, evaluators=evaluators, loggers=loggers, **times)
 
 
 def game_of_run(config: Mapping, info: DataInfo) -> Game:
@@ -214,7 +221,7 @@ def describe(experiment: Experiment) -> str:
   """Text of --dry_run: layers, durations, memory."""
   config, info, game = experiment.config, experiment.info, experiment.game
   batch = config['batch_size']
-  z = jnp.zeros((batch, *latent_shape(game)))
+  z = jnp.zeros((batch, *latent_shape(game.latent)))
   label = labels_like(info, batch)
   image = pack(jnp.zeros((batch, *info.image_shape)), game.packing)
   seen = experiment.train_steps * batch * config['disc_steps']
@@ -229,7 +236,8 @@ def describe(experiment: Experiment) -> str:
            else 'streamed from the host')
   return '\n'.join([
       'Generator', game.gen.describe(z, label),
-      'Discriminator', game.disc.describe(image, label[:len(image)]),
+      *(('Discriminator', game.disc.describe(image, label[:len(image)]))
+        if game.disc else ()),
       f'data: {info.name}, {info.num_examples:,} '
       f'{kind_of(info.image_shape)} {info.image_shape}, '
       + (f'{len(info.label_columns)} numbers as label' if info.label_columns

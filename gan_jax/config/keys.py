@@ -73,6 +73,8 @@ def _text(what):
 
 DURATION = (None, durations.RULE)
 _SWITCH = lambda v: isinstance(v, bool), 'must be True or False'
+_LAYERS = (lambda v: isinstance(v, tuple) and all(
+    isinstance(name, str) for name in v), 'must be a tuple of names of layers')
 _NETWORK = ('image_shape', 'image_range', 'num_classes', 'row_blocks',
             'axis_name', 'dtype')
 _BATCH = ('batch_mean', 'batch_all')
@@ -109,10 +111,18 @@ KEYS = {
         {'name': 'dcgan.Discriminator', 'conditioning': 'none'},
         'the network from images to logits',
         Choice('gan_jax.models', 'Discriminator', (*_NETWORK, 'heads'))),
+    'encoder': Key(
+        {'name': 'none.Encoder'},
+        'the network from images to q(z | x), a part of the player G',
+        Choice('gan_jax.models', 'Encoder', (*_NETWORK, 'latent_size'))),
+    'joint': Key('none', "whether D judges images with their codes, the 'mean' "
+                 "of q(z | x) (BiGAN) or a 'sample' of it (ALI)",
+                 _one_of('none', 'mean', 'sample')),
     'loss': Key({'name': 'non_saturating'}, 'the adversarial loss',
                 Choice('gan_jax.losses', supplied=_BATCH)),
     'penalties': Key((), 'terms added to the loss, each with a weight', Choice(
-        'gan_jax.penalties', supplied=(*_BATCH, 'num_classes'), many=True,
+        'gan_jax.penalties', supplied=(*_BATCH, 'num_classes', 'image_range'),
+        many=True,
         extra=('weight', 'every'))),
     'disc_weight_clip': Key(0.0, "bound of D's weights after its update "
                             '(WGAN), 0 for none', _real(0.0)),
@@ -135,10 +145,10 @@ KEYS = {
                             _whole(1)),
     'lazy_correction': Key(False, "StyleGAN2's correction of rate and betas "
                            'for penalties with every > 1', _SWITCH),
-    'disc_frozen': Key((), 'layers of D that are not trained (FreezeD)', (
-        lambda v: isinstance(v, tuple) and all(
-            isinstance(name, str) for name in v),
-        'must be a tuple of names of layers')),
+    'disc_frozen': Key((), 'layers of D that are not trained (FreezeD)',
+                       _LAYERS),
+    'gen_frozen': Key((), "layers of G that are not trained; ('generator',) of "
+                      'one with an encoder', _LAYERS),
     'init_from': Key('', 'run folder whose weights a new run starts from'
                      , _text('the workdir of another run')),
     'disc_steps': Key(1, 'updates of D in a step', _whole(1)),
@@ -186,8 +196,12 @@ KEYS = {
 SWITCHES = ('ema_decay', 'ema_rampup', 'disc_weight_clip', 'max_grad_norm')
 ARRAYS = ('gen_optimizer', 'disc_optimizer', 'loss', 'penalties', 'augment',
           *SWITCHES)
-# Keys that runs of version 0.1.0 lack. At their defaults they change nothing.
-_ADDED = ('latent_steps',)
+# Keys that runs of version 0.1.0 lack, and fields of their components. At these
+# values they change nothing.
+_ADDED = {key: KEYS[key].default for key in (
+    'encoder', 'joint', 'latent_steps', 'gen_frozen')} | {
+        'data.labelled_seed': 0, 'generator.noise': 0.0,
+        'discriminator.noise': 0.0}
 # A run is a run, alone or a member.
 _OF_A_RUN = tuple(k for k in KEYS if k != 'population')
 _WATCHDOG = {'policy': _one_of('warn', 'stop', 'rollback'),
@@ -206,8 +220,12 @@ def filled(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def without_added(config: Mapping[str, Any]) -> dict[str, Any]:
   """A config without later keys at their defaults, as an older run has it."""
-  return {key: value for key, value in config.items() if not (
-      key in _ADDED and fields.plain(value) == KEYS[key].default)}
+  def kept(path, value):
+    return path not in _ADDED or fields.plain(value) != _ADDED[path]
+
+  return {key: {k: v for k, v in value.items() if kept(f'{key}.{k}', v)}
+          if isinstance(value, Mapping) else value
+          for key, value in config.items() if kept(key, value)}
 
 
 def check(config: Mapping[str, Any]) -> list[Problem]:

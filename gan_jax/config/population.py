@@ -22,6 +22,7 @@ from gan_jax.config.experiment import Experiment
 from gan_jax.config.keys import ARRAYS, CHOICES, KEYS, SWITCHES
 from gan_jax.game.rules import Game
 from gan_jax.game.state import MEMBERS
+from gan_jax.game.step import step_of
 
 _SWEEP = 'run one after the other what differs otherwise: experiments/sweep.sh'
 
@@ -113,9 +114,8 @@ def _game(config, info, train_steps, numbers) -> Game:
 
 def _step(one, game, state, batch, key, *, pmean=lambda tree: tree,
           numbers: Mapping = {}):
-  return experiment.STEPS[one.config['updates']](
-      state, batch, key, pmean=pmean,
-      game=game(numbers) if numbers else one.game)
+  step = step_of(game(numbers) if numbers else one.game, one.config['updates'])
+  return step(state, batch, key, pmean=pmean)
 
 
 def _init(one, game, seeds, numbers):

@@ -319,7 +319,7 @@ def _quick(config):
     if spec.name == 'scores':
       # Needs no training, and takes examples of any kind.
       spec.extractor = dict(name='projection')
-  for key in ('generator', 'discriminator'):
+  for key in ('generator', 'discriminator', 'encoder'):
     net, home = config[key], CHOICES[key]
     fields = lookup.defaults(home.module, net.name, home.kind)
     for field in _TINY.keys() & fields.keys():

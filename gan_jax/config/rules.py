@@ -51,7 +51,7 @@ def of_labels(config: Mapping, name: str) -> list[Problem]:
   return _problems(config, (
       (f'{key}.{path}', f'needs labels, and the data {name!r} have none; use '
        + {'name': 'another network', 'norm': '"batch"'}.get(path, '"none"'))
-      for key in ('generator', 'discriminator')
+      for key in _told_labels(config)
       if (path := models.conditioned_by(config[key]))))
 
 
@@ -84,12 +84,16 @@ def of_game(config: Mapping, disc: Any, loss: Any, terms,
   terms = [(f'penalties[{i}]', term) for i, term in enumerate(terms) if term.fn]
   rules = [_players_move(config), _augment(config, info.image_shape),
            _packs(config, terms), _one_class(config, terms, info),
-           _classes(config, terms), _heads(config, terms)]
+           _some_labels(terms, info), _classes(config, terms),
+           _heads(config, terms)]
   if loss:
-    rules += [_autoencoder(disc, loss), _logits(config, loss, terms)]
+    rules += [_autoencoder(disc, loss), _logits(config, loss, terms),
+              _gen_learns(config, terms)]
   if info.unlabelled:
     rules.append(_missing_labels(config, terms))
-  rules.append(_each_image_alone(config, disc))
+  rules += [_each_image_alone(config, disc), _encoder(config, terms)]
+  if getattr(disc, 'absent', False):
+    rules.append(_alone(config, terms))
   return [problem for rule in rules for problem in _problems(config, rule)]
 
 
@@ -297,13 +301,23 @@ def _one_class(config, terms, info):
   """Terms of this package that read labels need classes."""
   for path, term in terms if info.label_columns else ():
     name = fields.at(config, path)['name']
-    if ':' not in name and any(names(side, 'label') for side in (
-        term.parts.disc, term.parts.gen)):
+    if names(term.parts.disc, 'labelled') or ':' not in name and any(
+        names(side, 'label') for side in (term.parts.disc, term.parts.gen)):
       last = len(info.label_columns) - 1
       yield f'{path}.name', (
           f'{name} needs one class per example, and the labels of '
           f'{info.name!r} are of {last + 1} numbers; data.label_index=0 to '
           f'{last} makes one of them the class')
+
+
+def _some_labels(terms, info):
+  """Terms that draw labelled examples need some."""
+  for path, term in terms:
+    if names(term.parts.disc, 'labelled') and not (
+        info.classes or info.label_columns):
+      yield f'{path}.name', (
+          f'{term.name} needs the class of some examples, and no example of '
+          f'{info.name!r} has a label; give some of them one')
 
 
 def _classes(config, terms):
@@ -353,6 +367,14 @@ def _autoencoder(disc, loss):
                                  'loss=ebgan or began')
 
 
+def _gen_learns(config, terms):
+  """Without an adversarial loss G needs a term."""
+  if config['loss']['name'] == 'disc_only' and not any(
+      term.parts.gen for _, term in terms):
+    yield 'loss.name', ('leaves the generator to its terms, and there is none; '
+                        'use penalty=semi_supervised+feature_matching')
+
+
 def _logits(config, loss, terms):
   """What reads logits needs a loss that trains them."""
   name, adaptive = config['loss']['name'], {'ada', 'apa'} & _augments(config)
@@ -388,17 +410,75 @@ def _each_image_alone(config, disc):
         "and minibatch='none'")
 
 
+# Keys of the discriminator, and what they are without one.
+_OF_DISC = {'disc_steps': 1, 'gen_steps': 1, 'updates': 'alternating',
+            'unrolled_steps': 0, 'packing': 1, 'disc_weight_clip': 0.0,
+            'gradient_normalization': False, 'disc_frozen': (), 'augment': (),
+            'latent_steps': (),
+            'loss.name': 'none'}
+
+
+def _alone(config, terms):
+  """A game without a discriminator has what the generator has alone."""
+  for path, value in _OF_DISC.items():
+    if fields.at(config, path) != value:
+      yield path, ('needs a discriminator, and this game has none; use '
+                   f'{value!r}')
+  for path, term in terms:
+    asked = [name for name in ('critic', 'fake_critic', 'critique', 'real_out',
+                               'fake_out') if names(term.parts.gen, name)]
+    if term.parts.disc or asked:
+      yield f'{path}.name', ('needs a discriminator, and this game has none; '
+                             "leave it out, or use another discriminator")
+  if not any(term.parts.gen for _, term in terms):
+    yield 'penalties', ('have no term of the generator, which has nothing else '
+                        'to learn from here; use elbo, for example')
+
+
+def _encoder(config, terms):
+  """Encoders and what trains them come together."""
+  there = config['encoder']['name'] != 'none.Encoder'
+  users = [f'{path}.name' for path, term in terms
+           if names(term.parts.gen, 'encode')]
+  users += ['joint'] * (config['joint'] != 'none')
+  for path in users:
+    if not there:
+      yield path, ('needs an encoder; use encoder=mlp.Encoder or '
+                   'encoder=dcgan.Encoder')
+    elif config['packing'] > 1:
+      yield path, 'needs single images, not packs; use packing=1'
+  if there and not users:
+    yield 'encoder.name', ('nothing trains it; use penalty=reconstruction+kl, '
+                           'or joint=mean, or encoder=none.Encoder')
+  if config['joint'] != 'none':
+    if config['latent_steps']:
+      yield 'latent_steps', ('move z, the code by which a joint game judges a '
+                             'generated image; use latent_steps=()')
+    if not models.is_conditional(config['discriminator']):
+      yield 'discriminator.conditioning', (
+          'is how a joint game tells D the code of an image; use onehot, which '
+          'joins it to the image, or projection')
+    if models.is_conditional(config['generator']):
+      yield 'joint', ('gives D codes in the place of labels, so that no '
+                      "network may look at labels; use conditioning='none'")
+
+
 def _missing_labels(config, terms):
   """What needs every label excludes data with missing ones."""
   rule = 'needs the label of every example, and some of the data have none; '
-  for key in ('generator', 'discriminator'):
+  for key in _told_labels(config):
     if path := models.conditioned_by(config[key]):
       yield f'{key}.{path}', (f'{rule}use data.labelled=1.0, or a network '
                               'without conditioning and conditional norm')
   for path, term in terms:
-    if not term.parts.missing_labels and any(
-        names(side, 'label') for side in (term.parts.disc, term.parts.gen)):
+    if any(names(side, 'label') for side in (term.parts.disc, term.parts.gen)):
       yield f'{path}.name', f'{rule}use data.labelled=1.0, or semi_supervised'
+
+
+def _told_labels(config) -> tuple[str, ...]:
+  """The networks that are given labels: of a joint game, D is given codes."""
+  return ('generator', 'encoder') + ('discriminator',) * (
+      config['joint'] == 'none')
 
 
 def _augments(config) -> set[str]:

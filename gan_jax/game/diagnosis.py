@@ -36,13 +36,13 @@ def diagnose(game, state: TrainState, real: Examples,
     image_range: (lo, hi) of images.
 
   Returns:
-    {name: float32 []}. auc: how well D ranks real above generated examples;
-    grad_x/*: mean |dD/dx|; pairwise/*: mean distance of two examples of a
-    batch; saturation/* (images): share of values within 0.5 % of the range from
-    its ends; for held-out examples the means of D, sigmoid(D) and sign(D), and
-    how much larger those of D and sign(D) are on `real`: overfitting (Karras et
-    al. 2020, arXiv:2006.06676, section 3). D is `terms.realness`. sigma/* (with
-    spectral norm): `largest_sigma`.
+    {name: float32 []}, those of D if there is one. auc: how well D ranks real
+    above generated examples; grad_x/*: mean |dD/dx|; pairwise/*: mean distance
+    of two examples of a batch; saturation/* (images): share of values within
+    0.5 % of the range from its ends; for held-out examples the means of D,
+    sigmoid(D) and sign(D), and how much larger those of D and sign(D) are on
+    `real`: overfitting (Karras et al. 2020, arXiv:2006.06676, section 3). D is
+    `terms.realness`. sigma/* (with spectral norm): `largest_sigma`.
   """
   keys = terms.per_example(key, jnp.arange(real.image.shape[0]))
   z = game.latent(terms.keys_for(keys, 'latent'))
@@ -51,7 +51,8 @@ def diagnose(game, state: TrainState, real: Examples,
 
   def judge(image, label, purpose='real'):
     """(logits [B], |dD/dx| [B]); of packs, B of them."""
-    inputs = terms.inputs_of(game, image, image, label, keys, z, state.step)
+    inputs = terms.inputs_of(game, (state.gen.params, state.gen.stats), image,
+                             image, label, keys, z, state.step)
 
     def logits(images):
       return terms.realness(game, terms.critique(
@@ -63,11 +64,13 @@ def diagnose(game, state: TrainState, real: Examples,
     grad = grad.reshape(grad.shape[0], -1)
     return out.astype(jnp.float32), jnp.linalg.norm(grad, axis=1)
 
-  logits, slope = judge(*real)
-  answers, fake_slope = judge(fake, real.label, 'fake')
-  found = {'grad_x/real': jnp.mean(slope), 'grad_x/fake': jnp.mean(fake_slope),
-           'auc': auc(logits, answers)}
-  if held_out is not None:
+  found = {}
+  if game.disc:
+    logits, slope = judge(*real)
+    answers, fake_slope = judge(fake, real.label, 'fake')
+    found = {'grad_x/real': jnp.mean(slope),
+             'grad_x/fake': jnp.mean(fake_slope), 'auc': auc(logits, answers)}
+  if game.disc and held_out is not None:
     other = judge(*held_out)[0]
     sign = jnp.mean(jnp.sign(other))
     found |= {'logits/held_out': jnp.mean(other),

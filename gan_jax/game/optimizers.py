@@ -35,8 +35,9 @@ def make_optimizer(key, spec, config, terms):
   chain = [optimizer]
   if not is_off(config['max_grad_norm']):
     chain.insert(0, optax.clip_by_global_norm(config['max_grad_norm']))
-  if key == 'disc_optimizer' and config['disc_frozen']:
-    chain.append(_freeze(config['disc_frozen']))
+  player = key.partition('_')[0]
+  if layers := config[f'{player}_frozen']:
+    chain.append(_freeze(player, layers))
   optimizer = chain[0] if len(chain) == 1 else optax.chain(*chain)
   if config['accumulate_steps'] == 1:
     return optimizer
@@ -87,12 +88,13 @@ def _corrected(spec, terms) -> dict:
           'b2': changed(lambda x: x ** c, known['b2'])}
 
 
-def _freeze(names) -> optax.GradientTransformation:
+def _freeze(player, names) -> optax.GradientTransformation:
   """Freezes the layers of these names (FreezeD, 2002.10964)."""
   def frozen(params):
     if absent := set(names) - set(params):
-      raise ValueError(f'disc_frozen names {sorted(absent)}; the layers of the '
-                       f'discriminator are {sorted(params)}')
+      who = dict(gen='generator', disc='discriminator')[player]
+      raise ValueError(f'{player}_frozen names {sorted(absent)}; the layers of '
+                       f'the {who} are {sorted(params)}')
     return {name: jax.tree.map(lambda _, name=name: name in names, part)
             for name, part in params.items()}
 

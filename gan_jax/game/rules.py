@@ -10,11 +10,14 @@ from gan_jax.game.latent_steps import LatentStep
 from gan_jax.losses import Loss
 from gan_jax.models import Model
 from gan_jax.penalties import Term
+from gan_jax.penalties.term import names
 
 
 class Game(NamedTuple):
   """Networks, losses, optimisers and constants of a run; static.
 
+  gen: the generator, with its encoder if there is one.
+  disc: None if the generator plays alone.
   latent: keys [B] -> z [B, Z].
   augment: for real and generated images alike.
   reuse_fakes: G's first update reuses the images and the forward pass of D's
@@ -24,6 +27,10 @@ class Game(NamedTuple):
   gradient_normalization: logits f become f / (|df/dx| + |f|) (Wu et al. 2021,
     arXiv:2109.02235).
   packing: images that D judges together (PacGAN).
+  joint: 'mean' or 'sample' of q(z | x) where D judges pairs of an image and its
+    code, (x, E(x)) and (G(z), z), and 'none' where it judges images (BiGAN:
+    Donahue et al. 2017, arXiv:1605.09782; ALI: Dumoulin et al. 2017,
+    arXiv:1606.00704).
   latent_steps: steps of z before G draws (LOGAN).
   unrolled_steps: updates of D that G looks ahead by the adversarial loss, and
     differentiates through (Metz et al. 2017, arXiv:1611.02163).
@@ -34,7 +41,7 @@ class Game(NamedTuple):
   """
 
   gen: Model
-  disc: Model
+  disc: Model | None
   latent: Callable
   loss: Loss
   penalties: tuple[Term, ...]
@@ -49,8 +56,20 @@ class Game(NamedTuple):
   ema_rampup: float
   gradient_normalization: bool = False
   packing: int = 1
+  joint: str = 'none'
   unrolled_steps: int = 0
   latent_steps: tuple[LatentStep, ...] = ()
+
+  @property
+  def draws_labelled(self) -> bool:
+    """Whether a term asks for labelled examples besides the batch."""
+    return any(names(term.parts.disc, 'labelled') for term in self.penalties)
+
+  @property
+  def class_logits(self) -> Callable | None:
+    """Critique -> logits [B, K] of the first term whose D tells classes."""
+    return next((term.parts.class_logits for term in self.penalties
+                 if term.parts.class_logits), None)
 
   def memory(self, gen_params, disc_params) -> dict:
     """Initial memories of losses, augmentations and terms.

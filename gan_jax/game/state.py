@@ -63,12 +63,12 @@ def init_state(game, key, image, label) -> TrainState:
   packed = pack(image, game.packing)
 
   def net(model, optimizer, key, x, label):
-    params, stats = model.init(key, x, label)
+    params, stats = model.init(key, x, label) if model else ({}, {})
     return Net(params, stats, optimizer.init(params))
 
   gen = net(game.gen, game.gen_optimizer, gen_key, z, label)
-  disc = net(game.disc, game.disc_optimizer, disc_key, packed,
-             label[::game.packing])
+  told = label[::game.packing] if game.joint == 'none' else z
+  disc = net(game.disc, game.disc_optimizer, disc_key, packed, told)
   # Copies: a donated buffer may not appear twice in the state.
   ema = jax.tree.map(jnp.copy, Average(gen.params, gen.stats))
   memory = jax.tree.map(jnp.float32, game.memory(gen.params, disc.params))

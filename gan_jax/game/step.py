@@ -2,12 +2,14 @@
 
 `train_step` makes `disc_steps` updates of the discriminator, then `gen_steps`
 of the generator, then averages the generator; `simultaneous_step` updates both
-from the same state. `pmean` averages over devices, and is the identity by
+from the same state; `solo_step` is of a game without a discriminator, such as a
+variational autoencoder. `pmean` averages over devices, and is the identity by
 default.
 """
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +28,8 @@ def train_step(state: TrainState, batch, key, *, game: Game,
   Args:
     state: before the step.
     batch: real images in the generator's range, a batch for each update of the
-      discriminator; the generator's updates reuse the last one.
+      discriminator; the generator's updates reuse the last one. As many of
+      labelled ones follow if `game.draws_labelled`.
     key: PRNG key of the run; state.step is folded in.
     game: the `Game`.
     pmean: mean over devices, of gradients, statistics and scalars.
@@ -38,12 +41,12 @@ def train_step(state: TrainState, batch, key, *, game: Game,
   disc_key, gen_key = random.split(key)
   last = game.disc_steps - 1
 
-  def play(state, index, image, label):
+  def play(state, index, image, label, labelled):
     keys = terms.per_example(random.fold_in(disc_key, index), batch.position)
     fakes = generate(state, label, keys, game=game)
     count = state.step * game.disc_steps + index
     state, scalars = disc_step(state, image, label, fakes, keys, count,
-                               game=game, pmean=pmean)
+                               game=game, pmean=pmean, labelled=labelled)
     return state, scalars, fakes
 
   def play_disc(carry, inputs):
@@ -51,13 +54,16 @@ def train_step(state: TrainState, batch, key, *, game: Game,
                              *inputs)
     return (after.disc, after.aux), scalars
 
+  labelled = _labelled(batch, game)
   if last:  # A scan of none is traced and compiled, too.
     (disc, aux), earlier = lax.scan(
         play_disc, (state.disc, state.aux),
-        (jnp.arange(last), batch.image[:last], batch.label[:last]))
+        (jnp.arange(last), batch.image[:last], batch.label[:last],
+         jax.tree.map(lambda x: x[:last], labelled)))
     state = state.replace(disc=disc, aux=aux)
   real, label = batch.image[last], batch.label[last]
-  state, scalars, fakes = play(state, last, real, label)
+  state, scalars, fakes = play(state, last, real, label, jax.tree.map(
+      lambda x: x[last], labelled))
   if last:
     scalars = jax.tree.map(lambda many, one: (
         many.sum(0) + one) / game.disc_steps, earlier, scalars)
@@ -75,7 +81,8 @@ def simultaneous_step(state: TrainState, batch, key, *, game: Game,
                       pmean: Callable = lambda tree: tree):
   """One training step, with one update of each network from the same state."""
   disc_key, gen_key = random.split(random.fold_in(key, state.step))
-  real, label = batch.image[-1], batch.label[-1]
+  real, label = batch.image[0], batch.label[0]
+  labelled = jax.tree.map(lambda x: x[0], _labelled(batch, game))
   keys = terms.per_example(random.fold_in(disc_key, 0), batch.position)
   fakes = generate(state, label, keys, game=game)
   gen_keys = terms.per_example(random.fold_in(gen_key, 0), batch.position)
@@ -83,9 +90,54 @@ def simultaneous_step(state: TrainState, batch, key, *, game: Game,
                                 pmean=pmean)
   # D's update does not read the memories of G's penalties.
   after, scalars = disc_step(state.replace(aux=moved.aux), real, label, fakes,
-                             keys, state.step, game=game, pmean=pmean)
+                             keys, state.step, game=game, pmean=pmean,
+                             labelled=labelled)
   return (finish(after.replace(gen=moved.gen), game),
           terms.step_scalars(scalars, gen_scalars))
+
+
+def solo_step(state: TrainState, batch, key, *, game: Game,
+              pmean: Callable = lambda tree: tree):
+  """One training step of the generator alone, by its terms."""
+  real, label = batch.image[0], batch.label[0]
+  keys = terms.per_example(random.fold_in(key, state.step), batch.position)
+  z = game.latent(terms.keys_for(keys, 'latent'))
+
+  def objective(params):
+    # XLA removes this pass if no term compares and the network has no stats.
+    image, stats = game.gen.apply(
+        params, state.gen.stats, z, label, train=True,
+        keys=terms.keys_for(keys, 'generator'))
+    inputs = terms.inputs_of(game, (params, state.gen.stats), real, image,
+                             label, keys, z, state.step)
+    loss, scalars, aux = terms.regularise(
+        game, 'gen', inputs, state.aux, state.step, params=params,
+        **_further(game, params, state.gen.stats, z, label, keys))
+    return loss, (stats, aux, scalars | {'loss/gen': loss})
+
+  grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
+      state.gen.params)
+  grads, stats, aux, scalars = pmean((grads, stats, aux, scalars))
+  gen = _update(state.gen, grads, stats, game.gen_optimizer)
+  scalars |= terms.update_scalars('gen', state.gen.params, gen.params, grads)
+  scalars |= terms.memory_scalars(aux)
+  return finish(state.replace(gen=gen, aux=state.aux | aux), game), scalars
+
+
+STEPS = {'alternating': train_step, 'simultaneous': simultaneous_step}
+
+
+def step_of(game: Game, updates: str) -> Callable:
+  """The training step of a game; `updates` is a key of STEPS."""
+  return partial(STEPS[updates] if game.disc else solo_step, game=game)
+
+
+def _labelled(batch, game: Game) -> terms.Labelled | None:
+  """The labelled examples of each update of the discriminator, if asked for."""
+  if not game.draws_labelled:
+    return None
+  return terms.Labelled(batch.image[game.disc_steps:],
+                        batch.label[game.disc_steps:])
 
 
 def finish(state: TrainState, game: Game) -> TrainState:
@@ -121,7 +173,7 @@ def generate(state: TrainState, label, keys, *, game: Game) -> Fakes:
 
 
 def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
-              game: Game, pmean: Callable = lambda tree: tree):
+              game: Game, pmean: Callable = lambda tree: tree, labelled=None):
   """One update of the discriminator.
 
   Args:
@@ -133,6 +185,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     count: updates of the discriminator so far, for lazy penalties.
     game: the `Game`.
     pmean: mean over devices.
+    labelled: `terms.Labelled` for terms that declare it.
 
   Returns:
     (state, scalars). loss/disc excludes penalties; penalty/* is without its
@@ -142,7 +195,8 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
   real = terms.mixed(game, state.aux, real, fixed, keys)
 
   def objective(params, fake):
-    inputs = terms.inputs_of(game, real, fake, label, keys, fakes.z, state.step)
+    inputs = terms.inputs_of(game, (state.gen.params, state.gen.stats), real,
+                             fake, label, keys, fakes.z, state.step)
     real_out, fake_out, stats = terms.critiques(
         game, params, state.disc.stats, state.aux, inputs)
     loss = terms.adversarial(game, 'disc', state.aux, real_out, fake_out)
@@ -158,7 +212,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
         game, 'disc', inputs, state.aux, count, params=params,
         critique=critique, critic=lambda images: critique(images).logits,
         fake_critic=lambda images: critique(images, 'fake').logits,
-        real_out=real_out, fake_out=fake_out, **further)
+        real_out=real_out, fake_out=fake_out, labelled=labelled, **further)
     aux |= terms.remember(game, state.aux, real_out, fake_out, state.step)
     return loss + extra, (stats, aux, scalars | terms.disc_scalars(
         game, loss, real_out, fake_out))
@@ -196,8 +250,8 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
     (state, scalars).
   """
   def objective(image, params):
-    inputs = terms.inputs_of(game, real, image, label, keys, fakes.z,
-                             state.step)
+    inputs = terms.inputs_of(game, (params, state.gen.stats), real, image,
+                             label, keys, fakes.z, state.step)
     disc = _unrolled(state, inputs, game, pmean)
 
     def critique(images, purpose='fake'):
@@ -234,6 +288,7 @@ def _further(game, params, stats, z, label, keys) -> dict:
     generate: z -> images, packed, with what was drawn for the generated images.
     styles, with a draw of its own: () -> (styles, styles -> images) of a
     generator with a style space, of any other (z, generate).
+    encode: images -> Posterior, if the generator has an encoder.
   """
   # The draws of the generated images, which terms compare with others.
   same, keys = (terms.keys_for(keys, purpose) for purpose in (
@@ -250,7 +305,9 @@ def _further(game, params, stats, z, label, keys) -> dict:
     return space.mapping(params, stats, z, label, keys=keys), lambda w: pack(
         space.synthesis(params, stats, w, keys=keys), game.packing)
 
-  return dict(generate=generate, styles=styles)
+  encode = game.gen.encode and (lambda images: game.gen.encode(
+      params, stats, images, label, train=True))
+  return dict(generate=generate, styles=styles, encode=encode)
 
 
 def _unrolled(state, inputs, game, pmean):

@@ -12,6 +12,7 @@ import optax
 from jax import lax, random
 
 from gan_jax.game.state import pack, unpack
+from gan_jax.ops import likelihoods
 
 _TINY = 1e-12  # in the denominator of ratios
 _ROWS = 16
@@ -21,7 +22,8 @@ class Inputs(NamedTuple):
   """Examples of one update; penalties may declare each field as an argument.
 
   With packing, images, labels and keys are those of packs. step: int32 [],
-  steps done so far.
+  steps done so far. codes: {'real': [B, Z], 'fake': [B, Z]} that D judges with
+  the images, None if it judges images alone.
   """
 
   real: Any
@@ -30,12 +32,33 @@ class Inputs(NamedTuple):
   keys: Any
   z: Any
   step: Any
+  codes: Any
+
+  def told(self, purpose: str):
+    """What D is told beside the images: their labels, or their codes."""
+    return self.codes[purpose] if self.codes else self.label
 
 
-def inputs_of(game, real, fake, label, keys, z, step) -> Inputs:
-  """Inputs of an update, packed if packing > 1."""
-  m = game.packing
-  return Inputs(pack(real, m), pack(fake, m), label[::m], keys[::m], z, step)
+class Labelled(NamedTuple):
+  """Examples whose classes are known: image [B, H, W, C], label [B] int32."""
+
+  image: Any
+  label: Any
+
+
+def inputs_of(game, gen: tuple, real, fake, label, keys, z, step) -> Inputs:
+  """Inputs of an update, packed if packing > 1.
+
+  gen: (params, stats) of the generator, whose encoder makes the codes of the
+    real images in a joint game, and which no other game reads.
+  """
+  m, codes = game.packing, None
+  if game.joint != 'none':
+    code = game.gen.encode(*gen, real, label, train=True)
+    codes = {'fake': z, 'real': code.mean if game.joint == 'mean' else
+             likelihoods.draw(*code, keys_for(keys, 'posterior'))}
+  return Inputs(pack(real, m), pack(fake, m), label[::m], keys[::m], z, step,
+                codes)
 
 
 def critique(game, params, stats, aux, images, inputs: Inputs, purpose: str):
@@ -48,8 +71,8 @@ def critique(game, params, stats, aux, images, inputs: Inputs, purpose: str):
     aux: memories of the state, for adaptive augmentations.
     images: [B, H, W, C].
     inputs: of the update, for labels and keys.
-    purpose: 'real' or 'fake', for the random keys of the augmentation and of
-      the discriminator.
+    purpose: 'real', 'fake' or another, for the random keys of the augmentation
+      and of the discriminator.
 
   Returns:
     (Critique, stats).
@@ -58,7 +81,7 @@ def critique(game, params, stats, aux, images, inputs: Inputs, purpose: str):
     ValueError: logits are not [B].
   """
   images = _augmented(game, aux, images, inputs, purpose)
-  return _judge(game, params, stats, images, inputs.label,
+  return _judge(game, params, stats, images, inputs.told(purpose),
                 _keys_of_disc(inputs, purpose))
 
 
@@ -77,13 +100,14 @@ def critiques(game, params, stats, aux, inputs: Inputs):
                 for images, purpose in ((inputs.real, 'real'),
                                         (inputs.fake, 'fake')))
   keys = [_keys_of_disc(inputs, purpose) for purpose in ('real', 'fake')]
+  told = [inputs.told(purpose) for purpose in ('real', 'fake')]
   if (not game.disc.per_example or jax.tree.leaves(stats)
       or any(term.parts.disc or term.parts.judge for term in game.penalties)):
-    real_out, stats = _judge(game, params, stats, real, inputs.label, keys[0])
-    fake_out, stats = _judge(game, params, stats, fake, inputs.label, keys[1])
+    real_out, stats = _judge(game, params, stats, real, told[0], keys[0])
+    fake_out, stats = _judge(game, params, stats, fake, told[1], keys[1])
     return real_out, fake_out, stats
   out, stats = _judge(game, params, stats, jnp.concatenate([real, fake]),
-                      jnp.concatenate([inputs.label] * 2),
+                      jnp.concatenate(told),
                       jnp.concatenate(keys))
   return *(jax.tree.map(lambda x, i=i: jnp.split(x, 2)[i], out)
            for i in (0, 1)), stats
@@ -164,7 +188,7 @@ def optimised(game, params, stats, draw, z, label, keys):
   """
   def judged(z):
     images = draw(z)
-    inputs = inputs_of(game, images, images, label, keys, z, None)
+    inputs = inputs_of(game, None, images, images, label, keys, z, None)
     out, _ = _judge(game, params, stats, inputs.fake, inputs.label,
                     keys_for(inputs.keys, 'discriminator latent step'))
     return jnp.sum(realness(game, out))

@@ -26,7 +26,8 @@ class Loss(NamedTuple):
     `batch_mean` or `batch_all`, so that devices agree.
   inputs: 'logits' (real and fake are [B]) or 'features' ([B, F]).
   needs: 'autoencoder' if the logits are reconstruction errors, 'many_logits' if
-    the features must be logits; the attribute of discriminators that have them.
+    the features must be logits; the attribute of discriminators that have them;
+    'nothing' if it trains no logits.
   relative: whether disc ignores a constant added to all logits, so that their
     sign means nothing.
   """
@@ -38,6 +39,13 @@ class Loss(NamedTuple):
   inputs: str = 'logits'
   needs: str = ''
   relative: bool = False
+
+
+def none() -> Loss:
+  """No adversarial loss: each player learns by its terms alone."""
+  return Loss(disc=lambda real, fake: jnp.zeros_like(real),
+              gen=lambda real, fake: jnp.zeros_like(fake), needs='nothing',
+              relative=True)
 
 
 def minimax() -> Loss:
@@ -66,6 +74,17 @@ def non_saturating(*, label_smoothing: float = 0.0) -> Loss:
     return nn.softplus(-real) + label_smoothing * real + nn.softplus(fake)
 
   return Loss(disc, gen=lambda real, fake: nn.softplus(-fake))
+
+
+def disc_only() -> Loss:
+  """`non_saturating` for D; G has no adversarial loss.
+
+  disc: sp(-real) + sp(fake);  gen: 0. G learns by its terms, such as
+  `feature_matching` (Salimans et al. 2016, arXiv:1606.03498, section 3.1), in
+  whose features the paper's G has its whole objective.
+  """
+  return Loss(disc=non_saturating().disc,
+              gen=lambda real, fake: jnp.zeros_like(fake))
 
 
 def wasserstein() -> Loss:

@@ -1,15 +1,15 @@
 """Networks: flax modules, one file per architecture.
 
 `layers.py` and `norms.py` have their parts, `base.py` the shared fields. To add
-one, write a file with a class `Generator` or `Discriminator`, named
+one, write a file with a class `Generator`, `Discriminator` or `Encoder`, named
 `file.Generator` in a config. Its constructor may declare `image_shape` of an
 example, (D,), (T, C), (H, W, C) or (D, H, W, C), `image_range` (lo, hi),
 `num_classes` (of classes, or of numbers in a label vector), `row_blocks` (of
 the rows of a table), `dtype`, `axis_name` (the device axis of batch statistics)
-and, for discriminators, `heads`, the further outputs that penalties need. A
-network that uses the label has a field `conditioning`, or an attribute
-`conditional = True`. One that draws (noise, dropout) declares `keys`, see
-`as_model`.
+and, for discriminators, `heads`, the further outputs that penalties need, for
+encoders `latent_size`. A network that uses the label has a field
+`conditioning`, or an attribute `conditional = True`. One that draws (noise,
+dropout) declares `keys`, see `as_model`.
 """
 
 import collections
@@ -19,6 +19,7 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 from jax import random
 
@@ -40,6 +41,13 @@ class Styles(NamedTuple):
   mean: Callable
 
 
+class Posterior(NamedTuple):
+  """A normal distribution over latents: mean and log variance, each [B, Z]."""
+
+  mean: object
+  log_var: object
+
+
 class Model(NamedTuple):
   """A network as pure functions.
 
@@ -49,6 +57,8 @@ class Model(NamedTuple):
   per_example: whether a discriminator without stats judges each example as if
     it were alone, so that two batches may be judged as one.
   styles: of a generator with a style space, else None.
+  encode: of a generator with an encoder, else None: (params, stats, examples,
+    label, *, train) -> `Posterior`.
 
   A generator maps z [B, Z] and label, classes int32 [B] or label vectors
   float32 [B, num_classes], to examples [B, *image_shape] in `image_range`, a
@@ -63,6 +73,7 @@ class Model(NamedTuple):
   describe: Callable
   per_example: bool = False
   styles: Styles | None = None
+  encode: Callable | None = None
 
 
 class Critique(NamedTuple):
@@ -73,8 +84,10 @@ class Critique(NamedTuple):
   heads: dict
 
 
-def as_model(network) -> Model:
+def as_model(network) -> Model | None:
   """Makes a `Model` of a linen module, or of anything with init and apply.
+
+  None of the classes of `none.py`.
 
   A module is called as `(x, label, *, train)`. A module, or an apply, that
   draws declares `keys` too: [B] in a step's passes, so that N devices draw what
@@ -85,6 +98,8 @@ def as_model(network) -> Model:
   Raises:
     ValueError: neither of the two.
   """
+  if getattr(network, 'absent', False):
+    return None
   if not isinstance(network, nn.Module):
     if hasattr(network, 'init') and hasattr(network, 'apply'):
       return Model(network.init, _told_keys(network.apply), getattr(
@@ -108,6 +123,48 @@ def as_model(network) -> Model:
 
   return Model(init, apply, partial(_layer_table, network),
                _per_example(network), _styles(network))
+
+
+def with_encoder(gen: Model, encoder: Model, *, frozen: bool) -> Model:
+  """A generator that has an encoder; they are one player.
+
+  Its parameters are {'generator': ..., 'encoder': ...}, its stats those of the
+  generator; ValueError at the start if the encoder has some. A frozen generator
+  draws as it does after training, and keeps its stats.
+  """
+  def init(key, z, label):
+    first, second = random.split(key)
+    params, stats = gen.init(first, z, label)
+    image = jnp.zeros_like(jax.eval_shape(partial(
+        gen.apply, train=False), params, stats, z, label)[0])
+    own, kept = encoder.init(second, image, label)
+    if jax.tree.leaves(kept):
+      raise ValueError(f'the encoder keeps statistics {sorted(kept)}, which no '
+                       'pass updates; leave such layers out')
+    return {'generator': params, 'encoder': own}, stats
+
+  def apply(params, stats, z, label, *, train, keys=None):
+    return gen.apply(params['generator'], stats, z, label,
+                     train=train and not frozen, keys=keys)
+
+  def encode(params, stats, images, label, *, train):
+    del stats  # Of the generator.
+    return encoder.apply(params['encoder'], {}, images, label, train=train)[0]
+
+  def describe(z, label):
+    image = jax.eval_shape(lambda key: gen.apply(
+        *gen.init(key, z, label), z, label, train=False)[0], random.key(0))
+    return (f'{gen.describe(z, label)}\nEncoder\n'
+            + encoder.describe(jnp.zeros_like(image), label))
+
+  def of_part(method):
+    return lambda params, *args, **kwargs: method(params['generator'], *args,
+                                                  **kwargs)
+
+  styles = gen.styles and gen.styles._replace(
+      mapping=of_part(gen.styles.mapping),
+      synthesis=of_part(gen.styles.synthesis))
+  return Model(init, apply, describe, styles=styles, encode=encode)
 
 
 def _styles(network: nn.Module) -> Styles | None:

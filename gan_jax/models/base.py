@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.base import examples
-from gan_jax.models import layers, norms
+from gan_jax.models import Posterior, layers, norms
 
 
 class Player(nn.Module, kw_only=True):
@@ -36,6 +36,12 @@ class Player(nn.Module, kw_only=True):
       raise ValueError(
           f'{module}.{player} needs {wanted}, the data are {kind} '
           f'{list(shape)}; use {player.lower()}={other}.{player}')
+
+
+class Absent(Player):
+  """A network that a run does not have; `as_model` makes None of it."""
+
+  absent = True
 
 
 def sides(shape: tuple[int, ...]) -> list[int]:
@@ -164,6 +170,33 @@ class AnyGenerator(Network, kw_only=True):
                           "norm='batch', norm='self_modulation'")
       return x, layers.label_code(label, self.num_classes).astype(self.dtype)
     return x, x if norms.conditional(self.norm) else None
+
+
+class AnyEncoder(Network, kw_only=True):
+  """Fields of every encoder.
+
+  Examples [B, ...] and label -> `models.Posterior`, the normal distribution
+  q(z | x) over latents (Kingma & Welling 2014, arXiv:1312.6114, eq. 9).
+
+  latent_size: of z.
+  norm: without running averages, as a pass leaves no statistics.
+  """
+
+  latent_size: int
+
+  def enter(self, images, label):
+    """Returns images with the label's code; ValueError for norms of batches."""
+    if self.norm in norms.OF_BATCHES or norms.conditional(self.norm):
+      raise ValueError(
+          f'norm {self.norm!r} keeps running averages, or needs z, and an '
+          "encoder has neither; use 'none', 'layer', 'group' or 'instance'")
+    return self.join_label(images, label)
+
+  def answer(self, x, **kwargs):
+    """The last layer: features [B, ...] -> Posterior."""
+    x = layers.Dense(2 * self.latent_size, **self.arithmetic(), **kwargs)(
+        x.reshape(x.shape[0], -1)).astype(jnp.float32)
+    return Posterior(*jnp.split(x, 2, axis=-1))
 
 
 class AnyDiscriminator(Network, kw_only=True):

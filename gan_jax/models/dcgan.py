@@ -125,3 +125,32 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
         x = layers.phase_shuffle(x, jax.vmap(
             lambda key, i=i: random.fold_in(key, i))(keys), self.phase_shuffle)
     return self.judge(x, label, kernel_init=init)
+
+
+class Encoder(base.AnyEncoder, kw_only=True):
+  """Strided convolutions, as of the discriminator.  Donahue et al. 2017.
+
+  https://arxiv.org/abs/1605.09782, appendix C. Signals, images or volumes -> n
+  reductions, width * 2^i channels -> Posterior. Fields: of the generator and of
+  `base.AnyEncoder`; the label joins the example as further channels.
+  """
+
+  width: int = 64
+  kernel: int = 4
+  stride: int = 2
+  activation: layers.ActivationName = 'leaky_relu'
+  weight_std: float = 0.02
+
+  @nn.compact
+  def __call__(self, images, label, *, train):
+    self.check_kind(images.shape[1:], *_KINDS)
+    init = nn.initializers.normal(self.weight_std)
+    norm = self.norms(train, scale_std=self.weight_std)
+    x = self.enter(images, label)
+    for i in range(len(sizes(images.shape[1:-1], self.stride)) - 1):
+      name = self.norm if i else 'none'
+      x = layers.Conv(self.width * 2 ** i, size=self.kernel, stride=self.stride,
+                      bias=norms.shiftless(name), kernel_init=init,
+                      **self.arithmetic())(x)
+      x = self.act(norm(name)(x))
+    return self.answer(x, kernel_init=init)

@@ -14,6 +14,8 @@ NormName = Literal['none', 'batch', 'layer', 'instance', 'group', 'pixel',
                    'adain']
 # Those whose scale and shift come from a second input.
 CONDITIONAL_NORMS = ('conditional_batch', 'self_modulation', 'adain')
+# Those that keep moments of batches among the stats.
+OF_BATCHES = ('batch', 'virtual_batch', 'conditional_batch', 'self_modulation')
 # One of them, or one of the user's own.
 AnyNorm = NormName | lookup.PlugIn
 _EPSILON = 1e-5

@@ -7,5 +7,6 @@ To add one, write a public function that returns it in a file of this package.
 from gan_jax.penalties.classes import *  # noqa: F403 - no entry for a new one
 from gan_jax.penalties.consistency import *  # noqa: F403
 from gan_jax.penalties.gradients import *  # noqa: F403
+from gan_jax.penalties.posterior import *  # noqa: F403
 from gan_jax.penalties.simple import *  # noqa: F403
 from gan_jax.penalties.term import Regulariser, Term  # noqa: F401 - for users

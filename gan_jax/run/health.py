@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import re
-from functools import partial
 
 import jax
 import numpy as np
@@ -23,7 +22,7 @@ from gan_jax.config.population import Population
 from gan_jax.data.pipeline import Batches
 from gan_jax.game.diagnosis import Examples, diagnose
 from gan_jax.game.state import MEMBERS
-from gan_jax.game.step import train_step
+from gan_jax.game.step import step_of
 from gan_jax.run.detectors import Finding, Watchdog
 from gan_jax.run.loader import examples, indices, reseeded
 
@@ -250,7 +249,7 @@ def _origin(experiment) -> str:
   state = state.replace(gen=state.gen.replace(opt_state=zero.init(None)),
                         disc=state.disc.replace(opt_state=zero.init(None)))
   runner = parallel.make_runner(
-      partial(train_step, game=game), mesh, seed=config['seed'],
+      step_of(game, 'alternating'), mesh, seed=config['seed'],
       image_range=config['image_range'])
   _, scalars = runner(parallel.copy(parallel.replicate(state, mesh)), None,
                       examples(experiment.source, indices(experiment, 0, 1)))

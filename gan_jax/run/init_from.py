@@ -31,7 +31,8 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
 
   Arrays of generator, discriminator and EMA with the same path, shape and dtype
   are copied. Layers of two DCGANs for different image sizes are matched by
-  resolution, counted from the image or from the base, whichever copies more.
+  resolution, counted from the image or from the base, whichever copies more. A
+  generator with an encoder takes the EMA of one without.
   The log lists what is copied and what is not, and warns if few of a network's
   weights match. `strict` does not fall back to an older checkpoint.
 
@@ -130,6 +131,13 @@ def _match(there, here, levels):
                   lambda m: f'{m[1]}_{int(m[2]) + by}', name)
 
   ways = [{moved(name, by): name for name in there} for by in (0, levels)]
+  # For an encoder of a trained generator: the averaged weights.
+  ways.append({})
+  for name in there:
+    player, _, rest = name.partition('/')
+    if player == 'ema':
+      rest = rest.replace('params/', 'params/generator/', 1)
+      ways[-1] |= {f'{part}/{rest}': name for part in ('gen', 'ema')}
   return max(({name: way[name] for name in here
                if name in way and there[way[name]] == here[name]}
               for way in ways), key=lambda found: _size(found, here))

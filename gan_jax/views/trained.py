@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property
 
 import jax
 import numpy as np
@@ -248,9 +248,11 @@ class Trained:
         `labels`.
 
     Raises:
-      RequestError: images of another shape or type, no such label, or a
-        conditional discriminator without label.
+      RequestError: no discriminator, images of another shape or type, no such
+        label, or a conditional discriminator without label.
     """
+    if self.game.disc is None:
+      raise RequestError(f'{self.folder} has no discriminator')
     images, packing = np.asarray(images), self.config['packing']
     shape, spec = tuple(self.info.image_shape), self.config['discriminator']
     if images.shape[1:] != shape or not len(images) or len(images) % packing:
@@ -271,7 +273,8 @@ class Trained:
                          f'{images.max():.4g}; floats must be in '
                          f'{(low, high)}')
     images = values.from_units(images, self.info.units)
-    conditional = models.is_conditional(spec)
+    conditional = (models.is_conditional(spec)
+                   and self.config['joint'] == 'none')
     if conditional and label is None:
       raise RequestError('this discriminator looks at the label: give that of '
                          'all images, or one for each')
@@ -280,8 +283,8 @@ class Trained:
     whole = models.filled(spec).get('minibatch', 'none') != 'none'
     size = len(images) if whole else 256 * packing
     return np.concatenate([np.asarray(self._judge(
-        self.state.disc.params, self.state.disc.stats, images[i:i + size],
-        label[i:i + size:packing])) for i in range(0, len(images), size)])
+        self.state, images[i:i + size], label[i:i + size:packing]))
+        for i in range(0, len(images), size)])
 
   def scalars(self) -> pd.DataFrame:
     """What was logged, a row for each logged step, a column for each scalar."""
@@ -315,13 +318,17 @@ class Trained:
 
   @cached_property
   def _judge(self):
-    apply = partial(self.game.disc.apply, train=False)
+    game = self.game
 
     @jax.jit
-    def judge(params, stats, images, label):
+    def judge(state, images, label):
       images = parallel.scale(images, self.config['image_range'])
-      out, _ = apply(params, stats, pack(images, self.config['packing']), label)
-      return out.logits
+      if game.joint != 'none':  # Judged with the code of the encoder.
+        label = game.gen.encode(state.ema.params, state.ema.stats, images,
+                                label, train=False).mean
+      return game.disc.apply(state.disc.params, state.disc.stats,
+                             pack(images, game.packing), label,
+                             train=False)[0].logits
 
     return judge
 

@@ -268,3 +268,66 @@ def test_the_best_metric_is_a_score_that_there_will_be(tmp_path):
 
 def own_score(*, source):
   return lambda sample: []
+
+
+# Encoders, and games of one player.
+
+ENCODER = dict(name='mlp.Encoder', widths=(8,))
+ALONE = dict(discriminator=dict(name='none.Discriminator'),
+             loss=dict(name='none'), encoder=ENCODER,
+             penalties=(dict(name='reconstruction', weight=1.0),))
+PAIRS = dict(joint='mean', encoder=ENCODER, discriminator=dict(
+    name='mlp.Discriminator', widths=(8,), conditioning='onehot'))
+
+
+def problems(**changes):
+  with pytest.raises(ConfigError) as e:
+    configured(**changes)
+  return {p.path: p.rule for p in e.value.problems}
+
+
+def test_an_autoencoder_and_pairs_are_games():
+  assert configured(**ALONE).disc is None
+  game = configured(**PAIRS)
+  assert game.gen.encode and game.joint == 'mean'
+  np.testing.assert_allclose(game.loss.gen(1.0, 2.0), game.loss.disc(2.0, 1.0))
+
+
+@pytest.mark.parametrize('changes, path, words', [
+    (dict(loss=dict(name='hinge')), 'loss.name', "use 'none'"),
+    (dict(packing=2), 'packing', 'use 1'),
+    (dict(unrolled_steps=1), 'unrolled_steps', 'use 0'),
+    (dict(augment=(dict(name='diffaugment'),)), 'augment', 'use ()'),
+    (dict(penalties=(*ALONE['penalties'], dict(name='r1', weight=1.0))),
+     'penalties[1].name', 'leave it out'),
+    (dict(penalties=(dict(name='reconstruction', weight=1.0,
+                          likelihood='features'),)),
+     'penalties[0].name', 'needs a discriminator'),
+    (dict(penalties=(), encoder=dict(name='none.Encoder')), 'penalties',
+     'nothing else to learn from')])
+def test_without_a_discriminator_its_keys_are_refused(changes, path, words):
+  found = problems(**ALONE | changes)
+  assert words in found[path]
+
+
+@pytest.mark.parametrize('changes, path, words', [
+    (ALONE | dict(encoder=dict(name='none.Encoder')), 'penalties[0].name',
+     'use encoder=mlp.Encoder'),
+    (PAIRS | dict(encoder=dict(name='none.Encoder')), 'joint',
+     'use encoder=mlp.Encoder'),
+    (dict(encoder=ENCODER), 'encoder.name', 'nothing trains it'),
+    (PAIRS | dict(packing=2), 'joint', 'use packing=1'),
+    (PAIRS | dict(discriminator=dict(name='mlp.Discriminator')),
+     'discriminator.conditioning', 'use onehot'),
+    (PAIRS | dict(generator=dict(name='mlp.Generator', conditioning='onehot')),
+     'joint', 'no network may look at labels')])
+def test_encoders_come_with_what_trains_them(changes, path, words):
+  assert words in ' '.join(problems(**changes)[path].split())
+
+
+def test_pairs_need_no_labels():
+  config = tiny.config('unused', **PAIRS)
+  assert rules.of_labels(config, 'noise') == []
+  config['joint'] = 'none'
+  assert [p.path for p in rules.of_labels(config, 'noise')] == [
+      'discriminator.conditioning']

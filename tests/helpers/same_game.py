@@ -1,7 +1,6 @@
 """One game played under plain jit, vmap and on real devices."""
 
 import functools
-from functools import partial
 
 import drawing
 import jax
@@ -12,7 +11,7 @@ import tiny
 from gan_jax import parallel
 from gan_jax.config import experiment
 from gan_jax.data.prepare import Source
-from gan_jax.game.step import train_step
+from gan_jax.game.step import step_of
 from gan_jax.parallel import Batch
 
 STEPS, BATCH, RANGE = 4, 8, (-1.0, 1.0)
@@ -59,6 +58,18 @@ GAMES = {
         generator=dict(name='dcgan.Generator', width=4),
         discriminator=dict(name='dcgan.Discriminator', width=4),
         penalties=(dict(name='r1', weight=0.1),)),
+    'pairs with samples of an encoder': dict(
+        loss=dict(name='non_saturating'), joint='sample',
+        generator=dict(name='mlp.Generator', **NORM),
+        encoder=dict(name='mlp.Encoder', widths=(8,), norm='layer'),
+        discriminator=dict(name='mlp.Discriminator', widths=(8,),
+                           conditioning='onehot')),
+    'an autoencoder alone': dict(
+        loss=dict(name='none'), discriminator=dict(name='none.Discriminator'),
+        generator=dict(name='mlp.Generator', **NORM),
+        encoder=dict(name='mlp.Encoder', widths=(8,)),
+        penalties=(dict(name='reconstruction', weight=0.1),
+                   dict(name='kl', weight=1.0, free_bits=0.05))),
 }
 
 
@@ -103,7 +114,7 @@ class Play:
   @functools.cached_property
   def plain(self):
     """Under jit alone: no axis, no pmean."""
-    step = jax.jit(partial(train_step, game=self.game(None)))
+    step = jax.jit(step_of(self.game(None), 'alternating'))
     state, found = self.first(), []
     for index in self.indices:
       state, scalars = step(state, self.batch(index), jax.random.key(SEED))
@@ -112,14 +123,14 @@ class Play:
 
   def mapped(self, shards=4):
     """vmap over shards of the batch, the state of every shard compared."""
-    game = self.game(parallel.AXIS)
+    play = step_of(self.game(parallel.AXIS), 'alternating')
 
     def split(x):  # [S, B, ...] -> [shards, S, B / shards, ...]
       return np.moveaxis(x.reshape(x.shape[0], shards, -1, *x.shape[2:]), 1, 0)
 
     step = jax.jit(jax.vmap(
-        lambda state, batch: train_step(state, batch, jax.random.key(SEED),
-                                        game=game, pmean=parallel.pmean),
+        lambda state, batch: play(state, batch, jax.random.key(SEED),
+                                  pmean=parallel.pmean),
         in_axes=(None, 0), axis_name=parallel.AXIS))
     state, found = self.first(), []
     for index in self.indices:
@@ -137,7 +148,7 @@ class Play:
     """The real runner, on a mesh."""
     mesh = parallel.make_mesh(devices)
     runner = parallel.make_runner(
-        step or partial(train_step, game=self.game(parallel.AXIS)), mesh,
+        step or step_of(self.game(parallel.AXIS), 'alternating'), mesh,
         seed=SEED, image_range=RANGE)
     return runner(parallel.replicate(self.first(), mesh),
                   parallel.replicate(self.data, mesh), self.indices)

@@ -9,9 +9,9 @@ from gan_jax import models
 from gan_jax.base import lookup
 
 ROOM = 'gan_jax.models'
-# `table` makes rows of tables only; the others have layers of their own, which
-# no norm, activation or weight norm changes.
-_OTHERS = ('table', 'stylegan2', 'r3gan')
+# `table` makes rows of tables only, `none` is no network; the others have
+# layers of their own, which no norm, activation or weight norm changes.
+_OTHERS = ('table', 'none', 'stylegan2', 'r3gan')
 GENERATORS, DISCRIMINATORS = (
     [name for name in lookup.names(ROOM, kind)
      if name.partition('.')[0] not in _OTHERS]

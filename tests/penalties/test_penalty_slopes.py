@@ -8,7 +8,7 @@ from critics import SHAPE, B, build, images, keys_of, normal
 
 from gan_jax.base import lookup
 from gan_jax.game import terms
-from gan_jax.models import Critique
+from gan_jax.models import Critique, Posterior
 from gan_jax.penalties import Term
 
 K, Z, HIDDEN = 3, 6, 7
@@ -46,6 +46,12 @@ def networks(heads, dtype):
   return {'disc': disc, 'gen': gen}, critique, generate
 
 
+def encode(params, images):
+  """The generator's weights the other way round."""
+  mean = images.reshape(len(images), -1) @ params['last'].T @ params['first'].T
+  return Posterior(mean, jnp.tanh(mean))
+
+
 def mean_of(term, player, both, critique, generate, real):
   """The term of a player as a function of its parameters."""
   def value(params):
@@ -60,6 +66,7 @@ def mean_of(term, player, both, critique, generate, real):
         critic=critic, fake_critic=critic, critique=ask, params=params,
         real_out=ask(real), fake_out=ask(fake),
         generate=lambda z: generate(now['gen'], z),
+        encode=lambda images: encode(now['gen'], images),
         styles=lambda: (LATENT, lambda z: generate(now['gen'], z)))
     if not term.remembers(player):
       return jnp.mean(terms.call(getattr(term, player), **available))

@@ -258,3 +258,23 @@ def test_through_the_command_line_it_is_status_4_or_2(images, tmp_path, cli):
   assert status == 4 and 'has no checkpoint yet' in said
   with pytest.raises(ConfigError, match='init_from = 3: must be the workdir'):
     experiment.load(_config(images, init_from=3))
+
+
+def test_an_encoder_begins_with_the_averaged_generator(images, source,
+                                                       tmp_path):
+  run = experiment.load(_config(
+      images, discriminator=dict(name='none.Discriminator'),
+      loss=dict(name='none'), encoder=dict(name='mlp.Encoder', widths=(8,)),
+      penalties=(dict(name='latent_regression', weight=1.0),),
+      gen_frozen=('generator',), init_from=str(source[1])))
+  assert train.train(run, tmp_path) == 0
+  there, got = _flat(tiny.saved(*source)), _flat(tiny.saved(run, tmp_path))
+  averaged = {name: value for name, value in there.items()
+              if name.startswith('ema/')}
+  for name, value in averaged.items():
+    rest = name.removeprefix('ema/').replace('params/', 'params/generator/')
+    for part in ('gen', 'ema'):
+      np.testing.assert_array_equal(got[f'{part}/{rest}'], value)
+  fresh = _flat(run.init())
+  encoder = [name for name in got if name.startswith('gen/params/encoder/')]
+  assert encoder and all((got[name] != fresh[name]).any() for name in encoder)

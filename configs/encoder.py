@@ -1,0 +1,47 @@
+"""An encoder for a generator that is trained already.
+
+  python -m gan_jax.main --config=configs/encoder.py
+      --config.init_from=runs/dcgan
+  ...:of=wgan_gp               the recipe of that run, if it is not dcgan
+  ...:izi                      f-AnoGAN's loss on real images too
+
+The generator of the run is frozen, with its averaged weights. The encoder
+learns q(z | x) from images whose z is known, by -log q(z | G(z)): the latent
+regressor of Donahue et al. 2017 (https://arxiv.org/abs/1605.09782), with a
+deviation of its own for each dimension. izi: |x - G(E(x))|^2 of real images in
+its place, as f-AnoGAN without the discriminator's features (Schlegl et al.
+2019, https://doi.org/10.1016/j.media.2019.01.010).
+
+The encoder is DCGAN's discriminator with layer norm and 32 channels; Adam 1e-3
+that falls to 0, batch 64.
+"""
+
+from gan_jax.config import recipe
+
+
+def get_config(arg=None):
+  parts = [part for part in (arg or '').split(',') if part]
+  own = [part for part in parts if part.startswith('of=')]
+  config = recipe.get_config(own[0][3:] if own else 'dcgan')
+  config.discriminator = recipe.choice('discriminator', 'none.Discriminator')
+  config.encoder = recipe.choice('encoder', 'dcgan.Encoder') | dict(
+      width=32, norm='layer')
+  config.loss = recipe.choice('loss', 'none')
+  config.penalties = (recipe.term('penalties', 'latent_regression'),)
+  config.augment = ()
+  config.gen_frozen = ('generator',)
+  config.gen_optimizer = recipe.adam(recipe.linear(1e-3), b1=0.9)
+  config.disc_steps = config.gen_steps = 1
+  config.batch_size = 64
+  config.ema_decay = 0.0
+  config.train_steps = recipe.duration(3000)
+  config.log_every = config.sample_every = recipe.duration('10%')
+  return recipe.finish(config, ','.join(p for p in parts if p not in own),
+                       izi=izi)
+
+
+def izi(config, _):
+  """Reconstruction of real images."""
+  config.penalties = (recipe.term('penalties', 'reconstruction'),)
+  config.penalties[0].likelihood = 'gaussian'
+  config.penalties[0].sample = False

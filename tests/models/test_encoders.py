@@ -1,0 +1,87 @@
+"""Encoders: shapes, what they are told, what they refuse."""
+
+import jax
+import numpy as np
+import pytest
+from small_models import KEY, TINY, count, inputs
+
+from gan_jax import models
+from gan_jax.base import lookup
+
+NAMES = [name for name in lookup.names('gan_jax.models', 'Encoder')
+         if not name.startswith('none')]
+
+
+def encoder(name, **kwargs):
+  return models.as_model(lookup.build(
+      'gan_jax.models', {'name': name, **TINY[name.partition('.')[0]],
+                         **kwargs},
+      kind='Encoder', image_range=(-1.0, 1.0), image_shape=(8, 8, 1),
+      num_classes=3, axis_name=None, latent_size=5))
+
+
+def test_none_is_no_network():
+  for kind in ('Encoder', 'Discriminator'):
+    assert models.as_model(lookup.build(
+        'gan_jax.models', dict(name=f'none.{kind}'), kind=kind,
+        num_classes=0)) is None
+
+
+@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('norm', ['none', 'layer'])
+def test_a_normal_distribution_for_each_image(name, norm):
+  model = encoder(name, norm=norm)
+  x, label = inputs('Encoder')
+  params, stats = model.init(KEY, x, label)
+  assert not jax.tree.leaves(stats)
+  found, _ = model.apply(params, stats, x, label, train=True)
+  assert found.mean.shape == found.log_var.shape == (4, 5)
+  assert found.mean.dtype == found.log_var.dtype == np.float32
+  alone, _ = model.apply(params, stats, x[1:2], label[1:2], train=False)
+  np.testing.assert_allclose(alone.mean, found.mean[1:2], atol=1e-5)
+  assert np.abs(found.mean - found.log_var).max() > 1e-3
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_the_label_counts_if_it_is_told(name):
+  x, label = inputs('Encoder')
+  for conditioning in ('none', 'onehot'):
+    model = encoder(name, conditioning=conditioning)
+    params, stats = model.init(KEY, x, label)
+    one, other = (model.apply(params, stats, x, label * 0 + i, train=False)[0]
+                  for i in (0, 1))
+    assert np.allclose(one.mean, other.mean) == (conditioning == 'none')
+
+
+@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('norm', ['batch', 'virtual_batch',
+                                  'conditional_batch', 'adain'])
+def test_norms_that_keep_averages_or_need_z_are_refused(name, norm):
+  x, label = inputs('Encoder')
+  with pytest.raises(ValueError, match="use 'none', 'layer'"):
+    encoder(name, norm=norm).init(KEY, x, label)
+
+
+def test_mlp_encoder_has_the_parameters_of_its_layers():
+  model = encoder('mlp.Encoder', widths=(8, 6))
+  params, _ = model.init(KEY, *inputs('Encoder'))
+  assert count(params) == 65 * 8 + 9 * 6 + 7 * 10
+
+
+def test_the_pair_has_both_networks_and_one_table():
+  gen = models.as_model(lookup.build(
+      'gan_jax.models', dict(name='mlp.Generator', widths=(8,), norm='batch'),
+      kind='Generator', image_range=(-1.0, 1.0), image_shape=(8, 8, 1),
+      num_classes=3, axis_name=None))
+  pair = models.with_encoder(gen, encoder('mlp.Encoder'), frozen=False)
+  z, label = inputs('Generator')
+  params, stats = pair.init(KEY, z, label)
+  assert set(params) == {'generator', 'encoder'}
+  image, new = pair.apply(params, stats, z, label, train=True)
+  alone, wanted = gen.apply(params['generator'], stats, z, label, train=True)
+  np.testing.assert_array_equal(image, alone)
+  jax.tree.map(np.testing.assert_array_equal, new, wanted)
+  found = pair.encode(params, stats, image, label, train=False)
+  assert found.mean.shape == z.shape
+  table = pair.describe(z, label)
+  assert '\nEncoder\n' in table and f'{count(params["encoder"]):,}' in table
