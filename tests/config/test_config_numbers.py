@@ -159,6 +159,12 @@ NUMBERS = {
         'generator.name': 'biggan_deep.Generator', 'generator.width': 128,
         'generator.max_width': 2048, 'generator.attention': 64,
         'discriminator.flat_blocks': 0, 'latent.size': 128},
+    ('biggan', 'deep,size=128,logan'): {
+        'latent.name': 'uniform', 'latent.size': 256, 'batch_size': 2048,
+        'latent_steps.0.name': 'natural', 'latent_steps.0.rate': 0.9,
+        'latent_steps.0.damping': 5.0, 'latent_steps.0.share': 0.5,
+        'latent_steps.0.weight': 300.0, 'generator.activation': 'leaky_relu',
+        'discriminator.leak': 0.2},
     ('transformer', ''): {
         'loss.name': 'relativistic', 'penalties.0.name': 'r1',
         'penalties.1.name': 'r2', 'penalties.0.weight': 0.1,
