@@ -12,7 +12,7 @@ from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags import config_path
 
 MODES = ('train', 'sample', 'evaluate', 'report', 'inspect', 'compare',
-         'export', 'explore', 'advise', 'invert', 'outliers')
+         'export', 'explore', 'advise', 'invert', 'outliers', 'complete')
 _TEXT, _SWITCH, _INT, _LIST = (flags.DEFINE_string, flags.DEFINE_bool,
                                flags.DEFINE_integer, flags.DEFINE_list)
 _FLAGS = (
@@ -49,7 +49,8 @@ _FLAGS = (
      'default WORKDIR/samples.png. For inspect and report, a folder; for '
      'compare, F.md or F.csv; for evaluate with --images, F.jsonl; for export, '
      'F.stablehlo, F.onnx, F.safetensors or a new folder; for explore, a new '
-     'folder; for invert, F.npz; for outliers, F.jsonl.'),
+     'folder; for invert and complete, F.npz; for outliers, '
+     'F.jsonl.'),
     (_TEXT, 'extractor', '', 'Feature network of evaluate and report, such as '
      'inception.'),
     (_TEXT, 'weights', '', 'For evaluate: file of its weights.'),
@@ -63,8 +64,10 @@ _FLAGS = (
     (_INT, 'port', 0, 'For report --follow: port on 127.0.0.1; 0 for a free '
      'one.'),
     (_TEXT, 'images', '', 'For evaluate: a folder or .npz of images to score '
-     'against those of --reference. For invert and outliers: what is '
-     'looked at.'),
+     'against those of --reference. For invert, outliers and complete: '
+     'what is looked at.'),
+    (_TEXT, 'mask', '', 'For complete: a picture, white where pixels are to be '
+     'filled, or a folder or .npz of one for each image.'),
     (_TEXT, 'reference', '', 'See --images.'),
     (_LIST, 'resize', '', 'H,W to resize --images (and --reference) to.'),
     (_INT, 'channels', 0, 'Of the same: 1 grey, 3 RGB, 0 as they are.'),
