@@ -58,7 +58,7 @@ def networks(config, name):
   config.discriminator.flat_blocks = 1 if name == 'biggan_deep' else 2
 
 
-def deep(config, _):
+def deep(config):
   """Bottlenecks; z whole in every block."""
   networks(config, 'biggan_deep')
   config.latent.size = 128
@@ -82,7 +82,7 @@ def size(config, side):
     config.batch_size, config.train_steps = 2048, 200_000
 
 
-def small(config, _):
+def small(config):
   """Few channels, small batches and high rates: digits within minutes."""
   for key in ('generator', 'discriminator'):
     config[key].width = config[key].max_width = 16

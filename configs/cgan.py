@@ -34,5 +34,5 @@ def get_config(arg=None):
     config.train_steps = recipe.duration(100_000)
   config.generator.conditioning = 'onehot'
   config.discriminator.conditioning = 'onehot'
-  rest = ','.join(p for p in parts if not p.startswith('game='))
-  return recipe.finish(config, rest)
+  # `game` is read above: it is another config.
+  return recipe.finish(config, arg, game=lambda config, value: None)

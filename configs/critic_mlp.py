@@ -41,5 +41,5 @@ def get_config(arg=None):
   return recipe.finish(config, arg, full=_full)
 
 
-def _full(config, _):
+def _full(config):
   config.train_steps = 1_000_000

@@ -35,11 +35,11 @@ def get_config(arg=None):
   else:
     _in_minutes(config)
   # `paper` is read above: before components are replaced.
-  return recipe.finish(config, arg, paper=lambda config, value: None)
+  return recipe.finish(config, arg, paper=lambda config: None)
 
 
 def _in_minutes(config):
-  small(config, '')
+  small(config)
   config.latent.size = 24
   config.discriminator.norm = 'none'
   config.discriminator.weight_std = 0.08
@@ -51,7 +51,7 @@ def _in_minutes(config):
   config.train_steps = recipe.duration(15_000)
 
 
-def small(config, _):
+def small(config):
   """A quarter of the batch, and rates of 1e-3 that fall to 0, for two cores."""
   config.batch_size = 16
   config.generator.width = config.discriminator.width = 24

@@ -49,7 +49,7 @@ def _k(config, text):
   config.disc_steps = int(text)
 
 
-def _full(config, _):
+def _full(config):
   config.train_steps = 20_000
 
 

@@ -49,7 +49,7 @@ def conditioning(config, name):
   config.generator.norm = 'conditional_batch'
 
 
-def small(config, _):
+def small(config):
   """Narrow networks on the features of the digits' own classifier."""
   config.generator.width = 24
   config.discriminator.size = 0

@@ -82,7 +82,7 @@ def size(config, side):
                                                'half_life'))
 
 
-def cifar(config, _):
+def cifar(config):
   """Labels in both networks."""
   config.generator.conditioning = 'embedding'
   config.discriminator.conditioning = 'projection'
@@ -92,7 +92,7 @@ def imagenet(config, side):
   """imagenet=32 or 64: labels, twice the channels, ten times the images."""
   recipe.known('imagenet', side, ('32', '64'))
   size(config, side)
-  cifar(config, '')
+  cifar(config)
   for network in (config.generator, config.discriminator):
     network.width = network.max_width = 1536
     network.group_width = 32
@@ -103,7 +103,7 @@ def imagenet(config, side):
   config.train_steps = '200000000 examples'
 
 
-def small(config, _):
+def small(config):
   """A few channels, one block a stage, a faster average."""
   for key in ('generator', 'discriminator'):
     config[key].width, config[key].max_width = 8, 32

@@ -20,8 +20,7 @@ samples 5.78 (floor 0.51, seed 0).
 from gan_jax.config import recipe
 
 
-def _schedule(config, value):
-  del value
+def _schedule(config):
   for key in ('gen_optimizer', 'disc_optimizer'):
     config[key].learning_rate = recipe.cosine(2e-4, 5e-5)
     config[key].b2 = recipe.cosine(0.9, 0.99)

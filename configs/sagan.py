@@ -51,8 +51,8 @@ def size(config, side):
     config[key].attention = _ATTENTION[side]
 
 
-def small(config, _):
+def small(config):
   """As of SNGAN, with rates of 5e-4 and 2e-3."""
-  recipe.module('sngan').small(config, _)
+  recipe.module('sngan').small(config)
   config.gen_optimizer.learning_rate = recipe.linear(5e-4)
   config.disc_optimizer.learning_rate = recipe.linear(2e-3)

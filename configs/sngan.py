@@ -87,7 +87,7 @@ def network(config, name):
   config.reuse_fakes = True
 
 
-def small(config, _):
+def small(config):
   """Few channels, small batches and high rates: digits within minutes."""
   for key in ('generator', 'discriminator'):
     config[key].width = 16

@@ -67,7 +67,7 @@ def average(config, images):
       f'{images} examples', f'{images} examples', 'half_life'))
 
 
-def cifar(config, _):
+def cifar(config):
   """The authors' constants for CIFAR-10."""
   config.batch_size = 64
   gen, disc = config.generator, config.discriminator
@@ -85,7 +85,7 @@ def cifar(config, _):
   config.train_steps = '100000000 examples'
 
 
-def small(config, _):
+def small(config):
   """A few channels; no path length and no mixing, as in `cifar`.
 
   The average of path lengths starts at 0: in a short run the penalty makes the

@@ -57,7 +57,7 @@ def conditioning(config, name):
                                    'none')
 
 
-def small(config, _):
+def small(config):
   """16 tokens of 64 numbers for the digits."""
   for network in (config.generator, config.discriminator):
     network.patch, network.width = 7, 64

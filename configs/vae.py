@@ -12,8 +12,8 @@ A game of one player: the generator and its encoder minimise -log p(x | z) + KL.
 Dense: two tanh layers of 200 on either side, z 50, digits whose pixels are
 drawn anew in each step, 1 with the grey value as probability, batch 20, Adam
 1e-3, as the VAE of Burda et al. 2016 (arXiv:1509.00519, section 5), who lower
-the rate in eight stages over 3,280 epochs. conv: DCGAN's networks without batch norm, 24
-channels. vaegan: those with batch norm in G, non-saturating loss.
+the rate in eight stages over 3,280 epochs. conv: DCGAN's networks without batch
+norm, 24 channels. vaegan: those with batch norm in G, non-saturating loss.
 
 Departures: rates fall to 0 linearly within 60 epochs; b1 0.9, b2 0.999 for
 both. vaegan: the discriminator judges samples of the prior alone, not those of

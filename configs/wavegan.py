@@ -39,7 +39,7 @@ def get_config(arg=None):
   return recipe.finish(config, arg, small=small)
 
 
-def small(config, _):
+def small(config):
   """A quarter of the duration and of the width, half of the batch."""
   config.data.length = 4096
   config.batch_size = 32

@@ -104,9 +104,6 @@ def _advise(line):
   if line.config is None or line.problems:
     return _fail(ConfigError.status, line.problems or [
         'give --config=configs/dcgan.py'])
-  if line.flags.dry_run:
-    return _fail(ConfigError.status, [
-        '--dry_run is of --mode=train; advise trains thirty short runs'])
   status, text = advise.advise(
       line.config, line.flags.workdir or os.path.join(
           'runs', f'advise-{line.name}'), given=line.given)
@@ -137,14 +134,19 @@ def _evaluate(line):
   if flags.images or flags.reference:
     if not (flags.images and flags.reference):
       raise RequestError('give both --images and --reference')
-    if flags.best or flags.follow:
-      raise RequestError('--best and --follow need --workdir')
+    if flags.workdir or flags.best or flags.follow:
+      raise RequestError('--workdir, --best and --follow are of a run, '
+                         '--images and --reference of files: give the one or '
+                         'the other')
     return table(evaluate.folders(
         flags.images, flags.reference, out=flags.out,
         resize=_size(flags.resize), channels=flags.channels, **asked))
   if not flags.workdir:
     raise RequestError('give the --workdir of a run, or --images and '
                        '--reference')
+  if flags.out or flags.resize or flags.channels:
+    raise RequestError('--out, --resize and --channels are of --images and '
+                       '--reference; the scores of a run go into its folder')
   return table(evaluate.checkpoints(flags.workdir, best=flags.best,
                                     follow=flags.follow, **asked))
 
@@ -165,6 +167,10 @@ def _report(line):
   if flags.port and not flags.follow:
     raise RequestError('--port is of --follow')
   folders = [flags.workdir] if flags.workdir else report.runs(line.folders)
+  if (flags.follow or len(folders) > 1) and (
+      flags.extractor or flags.weights or flags['seed'].present):
+    raise RequestError('--extractor, --weights and --seed are of a report on '
+                       'one run, without --follow')
   if flags.follow:
     return report.follow(folders, out=flags.out, port=flags.port)
   if len(folders) > 1:

@@ -6,6 +6,8 @@ import pytest
 import tiny
 from tiny import MLP
 
+from gan_jax.config import command_line
+
 pytestmark = tiny.READS_CONFIGS
 
 
@@ -125,6 +127,18 @@ def test_networks_that_do_not_fit_the_data_are_found_untrained(
      ['size and imagenet each choose networks', 'give one']),
     (('--config=configs/stylegan2.py:size=64,cifar',),
      ['size and cifar each choose']),
+    (('--config=configs/sngan.py:small=2',),
+     ['small=2: small takes no value; use small']),
+    (('--config=configs/dcgan.py:quick=1',), ['quick takes no value']),
+    (('--config=configs/dcgan.py:paper=no',), ['paper takes no value']),
+    (('--config=configs/r3gan.py:size',), ['size needs a value, as in size=']),
+    (('--config=configs/cgan.py:game',), ['game needs a value']),
+    (('--config=configs/dcgan.py:loss',), ['loss needs a value']),
+    (('--config=configs/sngan.py:generator=dcgan.Generator,network=cnn',),
+     ['generator=dcgan.Generator and network each choose the generator: give '
+      'one of them']),
+    (('--config=configs/rpgan.py:schedule,augment=apa',),
+     ['augment=apa and schedule each choose the augment: give one']),
     ((MLP, '--wrkdir=x'), ['--wrkdir', 'workdir']),
     ((MLP, '--mode=trian'), ['--mode=trian', 'train']),
     ((MLP, '--num_samples=many'), ['--num_samples=many']),
@@ -148,6 +162,41 @@ def test_a_command_line_that_cannot_be_read(cli, not_compiled, args, words):
     assert word in said, said
   assert 'Traceback' not in said
   assert len(said.splitlines()) < 12, said
+
+
+@pytest.mark.parametrize('args, message', [
+    (('--mode=compare', 'runs/*', '--num_samples=3'),
+     '--num_samples is of --mode=sample or evaluate; --mode=compare does not '
+     'read it: leave it out'),
+    ((MLP, '--mode=sample', '--workdir=runs/x'),
+     '--config is of --mode=train or inspect or advise'),
+    ((MLP, '--label=3'), '--label is of --mode=sample; --mode=train does not'),
+    ((MLP, '--mode=advise', '--dry_run'), '--dry_run is of --mode=train;'),
+    (('--mode=export', '--workdir=x', '--out=y.onnx', '--seed', '4'),
+     '--seed is of --mode=sample or report'),
+    (('--mode=evaluate', '--workdir=x', '--resize=8,8'),
+     '--out, --resize and --channels are of --images and'),
+    (('--mode=evaluate', '--workdir=x', '--images=y', '--reference=z'),
+     'give the one or the other'),
+    (('--mode=report', 'runs/a', 'runs/b', '--seed=0'),
+     '--extractor, --weights and --seed are of a report on one run')])
+def test_a_flag_that_would_not_be_read_is_refused(
+    cli, not_compiled, monkeypatch, args, message):
+  monkeypatch.setattr('gan_jax.views.report.runs', lambda patterns: patterns)
+  status, _, said = cli(*args)
+  assert status == 2 and message in said, said
+  assert len(re.sub('quick: .*\n', '', said).splitlines()) == 1, said
+
+
+def test_every_flag_says_which_modes_read_it(cli):
+  status, text, _ = cli('--help')
+  assert status == 0
+  for name, modes in command_line._READ_BY.items():
+    assert modes and set(modes) <= set(command_line.MODES), name
+    assert f'--{name}:' in text or f'--[no]{name}:' in text
+  # All but --help itself.
+  assert ' '.join(text.split()).count('(Read by ') == len(
+      command_line._READ_BY) - 1
 
 
 def test_a_config_with_a_bug_is_named_and_not_hidden(

@@ -31,8 +31,7 @@ def _method(config, name):
       config[key].b1, config[key].b2 = 0.5, 0.9
 
 
-def _small(config, value):
-  del value
+def _small(config):
   config.population = 3
   config.generator.widths = (100,) * 4
   config.discriminator.widths = (50,) * 3

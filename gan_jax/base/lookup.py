@@ -186,7 +186,9 @@ def build(room: str, spec: Mapping, *, kind: str = '', **available):
   axis_name, ...) that are among its parameters.
 
   Raises:
-    ValueError: unknown name or argument, wrong type, or raised by the function.
+    ValueError: unknown name or argument, wrong type, an argument of the
+      function's own that has the name of one in `available`, or raised by the
+      function.
   """
   problems = check(room, spec, spec.get('name', '?'), available, kind)
   if problems:
@@ -195,6 +197,11 @@ def build(room: str, spec: Mapping, *, kind: str = '', **available):
   named = parameters(function)
   takes_all = any(p.kind is p.VAR_KEYWORD for p in named.values())
   kwargs = {k: v for k, v in available.items() if k in named or takes_all}
+  for key in kwargs.keys() & named.keys():
+    if not _may_be_given(kwargs[key], named[key]):
+      raise ValueError(
+          f'{spec["name"]} has an argument {key} of its own, {named[key]}, and '
+          f'the program gives {key}={kwargs[key]!r}; rename yours')
   return function(**kwargs, **{k: v for k, v in spec.items() if k != 'name'})
 
 
@@ -251,6 +258,14 @@ def _wrong_choice(value, annotation) -> str:
     except ValueError as e:
       return str(e)
   return 'no such choice' + near(value, known)
+
+
+def _may_be_given(value, parameter) -> bool:
+  """Whether an argument that the program gives is of the declared type."""
+  if value is None or parameter.default is not parameter.empty:
+    return value is None or _fits(value, parameter.default)
+  return parameter.annotation not in (bool, int, float, str, tuple) or (
+      isinstance(value, parameter.annotation))
 
 
 def _fits(value, default) -> bool:

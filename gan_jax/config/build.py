@@ -14,6 +14,7 @@ from gan_jax.base.errors import ConfigError, Problem
 from gan_jax.config import durations, fields, rules
 from gan_jax.config.keys import CHOICES, NUMBERS
 from gan_jax.data.prepare import Source, blocks_of
+from gan_jax.game.latent_steps import LatentStep
 from gan_jax.game.optimizers import make_optimizer
 from gan_jax.game.rules import Game
 from gan_jax.losses import Loss
@@ -117,6 +118,7 @@ def make_game(config: Mapping, info: DataInfo, train_steps: int, *,
       gen=build.generator(latent), disc=build.model('discriminator', disc),
       latent=latent, loss=build.loss(),
       penalties=terms, augment=build.augment(),
+      latent_steps=build.latent_steps(),
       gen_optimizer=build.optimizer('gen', terms),
       disc_optimizer=build.optimizer('disc', terms),
       ema_decay=build.number('ema_decay', config['ema_decay'],
@@ -141,7 +143,7 @@ class _Builder:
     self.config, self.units, self.problems = config, units, []
     self.supplied = dict(
         image_shape=info.image_shape, image_range=config['image_range'],
-        num_classes=info.label_size, blocks=blocks_of(info.columns),
+        num_classes=info.label_size, row_blocks=blocks_of(info.columns),
         dtype=jnp.dtype(config['dtype']),
         axis_name=axis_name, batch_size=config['batch_size'], heads=(),
         batch_mean=parallel.batch_mean if axis_name else jnp.mean,
@@ -206,6 +208,16 @@ class _Builder:
     self.supplied['heads'] = tuple(dict.fromkeys(
         head for term in terms if term.fn for head in term.parts.heads))
     return terms
+
+  def latent_steps(self):
+    found = self.many('latent_steps')
+    for i, step in enumerate(found):
+      if step is not None and not isinstance(step, LatentStep):
+        self.problems.append(Problem(
+            f'latent_steps[{i}]', self.config['latent_steps'][i],
+            'must return gan_jax.game.latent_steps.LatentStep(move, share, '
+            'weight, bound)'))
+    return tuple(found)
 
   def augment(self):
     names = _distinct(self.config['augment'])

@@ -15,71 +15,96 @@ MODES = ('train', 'sample', 'evaluate', 'report', 'inspect', 'compare',
          'export', 'explore', 'advise', 'invert', 'outliers', 'complete')
 _TEXT, _SWITCH, _INT, _LIST = (flags.DEFINE_string, flags.DEFINE_bool,
                                flags.DEFINE_integer, flags.DEFINE_list)
+# Modes that look at images with a run.
+_LOOK = 'invert outliers complete'
+# (kind, name, default, the modes that read it, text)
 _FLAGS = (
-    (_TEXT, 'config', '', 'A recipe, dcgan or dcgan:loss=hinge,quick, or a '
-     'file with get_config(arg); --config.key=value overrides.'),
-    (_TEXT, 'workdir', '', 'Folder of the run; by default runs/<config> '
-     'with the overrides.'),
-    (_SWITCH, 'dry_run', False, 'Print layers, durations and memory, and '
-     'exit.'),
-    (_SWITCH, 'allow_changed_data', False, 'Resume with different data than '
-     'in the last launch.'),
-    (_LIST, 'allow_changed', '', 'Config keys that may differ on resume, as '
-     'gen_optimizer.learning_rate.'),
-    (_SWITCH, 'strict', False, 'Fail instead of using an older checkpoint if '
-     'the newest is damaged.'),
-    (_TEXT, 'coordinator', '', 'HOST:PORT of process 0, if several '
-     'processes share a run; auto for auto-detection by JAX. Slurm, Open MPI '
-     'and TPU pods need no flag.'),
-    (_INT, 'num_processes', 0, 'Number of processes of the run.'),
-    (_INT, 'process_id', -1, 'Index of this process, from 0.'),
-    (_INT, 'num_samples', None, 'Images to sample, 64 by default, or to '
-     'score.'),
-    (_TEXT, 'label', None, 'What to sample: a class by its name or number, '
-     'turn for all classes in turn, Mass|Edema or age=63,sex=1 for label '
-     'vectors; by default as in the data.'),
-    (_TEXT, 'labels', '', 'F.csv with the label of each image to sample, in '
-     'the column label or those of label vectors.'),
-    (_INT, 'seed', 0, 'Random seed for the latents.'),
-    (flags.DEFINE_float, 'truncation', None, 'Resample entries of z beyond '
-     'this size; of a generator with a style space psi, 0 to 1.'),
-    (_INT, 'interpolate', 0, 'Points of a spherical path between two latents, '
-     'per sample; 0 for none.'),
-    (_TEXT, 'out', '', 'F.png, F.gif, F.npz, F.tif, F.wav or a folder; by '
-     'default WORKDIR/samples.png. For inspect and report, a folder; for '
-     'compare, F.md or F.csv; for evaluate with --images, F.jsonl; for export, '
+    (_TEXT, 'config', '', 'train inspect advise',
+     'A recipe, dcgan or dcgan:loss=hinge,quick, or a file with '
+     'get_config(arg); --config.key=value overrides.'),
+    (_TEXT, 'workdir', '',
+     f'train sample evaluate report export explore advise {_LOOK}',
+     'Folder of the run; by default runs/<config> with the overrides.'),
+    (_SWITCH, 'dry_run', False, 'train',
+     'Print layers, durations and memory, and exit.'),
+    (_SWITCH, 'allow_changed_data', False, 'train',
+     'Resume with different data than in the last launch.'),
+    (_LIST, 'allow_changed', '', 'train',
+     'Config keys that may differ on resume, as gen_optimizer.learning_rate.'),
+    (_SWITCH, 'strict', False, f'train sample export explore {_LOOK}',
+     'Fail instead of using an older checkpoint if the newest is damaged.'),
+    (_TEXT, 'coordinator', '', 'train',
+     'HOST:PORT of process 0, if several processes share a run; auto for '
+     'auto-detection by JAX. Slurm, Open MPI and TPU pods need no flag.'),
+    (_INT, 'num_processes', 0, 'train',
+     'Number of processes of the run.'),
+    (_INT, 'process_id', -1, 'train',
+     'Index of this process, from 0.'),
+    (_INT, 'num_samples', None, 'sample evaluate',
+     'Images to sample, 64 by default, or to score.'),
+    (_TEXT, 'label', None, f'sample {_LOOK}',
+     'What to sample, or what the images show: a class by its name or '
+     'number, turn for all classes in turn, Mass|Edema or age=63,sex=1 for '
+     'label vectors; by default, of samples, as in the data.'),
+    (_TEXT, 'labels', '', 'sample',
+     'F.csv with the label of each image to sample, in the column label or '
+     'those of label vectors.'),
+    (_INT, 'seed', 0, f'sample report {_LOOK}',
+     'Random seed for the latents.'),
+    (flags.DEFINE_float, 'truncation', None, 'sample',
+     'Resample entries of z beyond this size; of a generator with a style '
+     'space psi, 0 to 1.'),
+    (_INT, 'interpolate', 0, 'sample',
+     'Points of a spherical path between two latents, per sample; 0 for '
+     'none.'),
+    (_TEXT, 'out', '',
+     f'sample evaluate report inspect compare export explore {_LOOK}',
+     'F.png, F.gif, F.npz, F.tif, F.wav or a folder; by default '
+     'WORKDIR/samples.png. For inspect and report, a folder; for compare, '
+     'F.md or F.csv; for evaluate with --images, F.jsonl; for export, '
      'F.stablehlo, F.onnx, F.safetensors or a new folder; for explore, a new '
-     'folder; for invert and complete, F.npz; for outliers, '
-     'F.jsonl.'),
-    (_TEXT, 'extractor', '', 'Feature network of evaluate and report, such as '
-     'inception.'),
-    (_TEXT, 'weights', '', 'For evaluate: file of its weights.'),
-    (_TEXT, 'resizer', '', 'For evaluate: how the extractor inception resizes, '
-     'tf1, pytorch or clean.'),
-    (_LIST, 'metrics', '', 'For evaluate: fd,kd,prdc ...'),
-    (_TEXT, 'best', '', 'For evaluate: score by which the best checkpoint is '
-     'kept in WORKDIR/best-NAME.'),
-    (_SWITCH, 'follow', False, 'For evaluate: continue while the run does. For '
-     'report: serve the page and update it.'),
-    (_INT, 'port', 0, 'For report --follow: port on 127.0.0.1; 0 for a free '
-     'one.'),
-    (_TEXT, 'images', '', 'For evaluate: a folder or .npz of images to score '
-     'against those of --reference. For invert, outliers and complete: '
-     'what is looked at.'),
-    (_TEXT, 'mask', '', 'For complete: a picture, white where pixels are to be '
-     'filled, or a folder or .npz of one for each image.'),
-    (_TEXT, 'reference', '', 'See --images.'),
-    (_LIST, 'resize', '', 'H,W to resize --images (and --reference) to.'),
-    (_INT, 'channels', 0, 'Of the same: 1 grey, 3 RGB, 0 as they are.'),
-    (_INT, 'posterior', 0, 'For invert: samples of P(z | image) of each.'),
-    (_TEXT, 'likelihood', 'gaussian', 'Of these: gaussian (whose deviation is '
-     'found), gaussian:0.1 or bernoulli.'),
-    (_TEXT, 'sort', '', "For compare, whose arguments (as those of report) "
-     "are run folders or patterns such as 'runs/sweep/*': score to sort by. "
-     'For outliers: anogan, fanogan or discriminator.'),
-    (_SWITCH, 'help', False, 'Print this.'),
+     'folder; for invert and complete, F.npz; for outliers, F.jsonl.'),
+    (_TEXT, 'extractor', '', 'evaluate report',
+     'Feature network, such as inception.'),
+    (_TEXT, 'weights', '', 'evaluate report',
+     'File of its weights.'),
+    (_TEXT, 'resizer', '', 'evaluate',
+     'How the extractor inception resizes, tf1, pytorch or clean.'),
+    (_LIST, 'metrics', '', 'evaluate',
+     'Scores: fd,kd,prdc ...'),
+    (_TEXT, 'best', '', 'evaluate',
+     'Score by which the best checkpoint is kept in WORKDIR/best-NAME.'),
+    (_SWITCH, 'follow', False, 'evaluate report',
+     'For evaluate: continue while the run does. For report: serve the page '
+     'and update it.'),
+    (_INT, 'port', 0, 'report',
+     'With --follow: port on 127.0.0.1; 0 for a free one.'),
+    (_TEXT, 'images', '', f'evaluate {_LOOK}',
+     'A folder or .npz of images: to score against those of --reference, or '
+     'to look at.'),
+    (_TEXT, 'reference', '', 'evaluate',
+     'See --images.'),
+    (_LIST, 'resize', '', f'evaluate {_LOOK}',
+     'H,W to resize --images (and --reference) to.'),
+    (_INT, 'channels', 0, f'evaluate {_LOOK}',
+     'Of the same: 1 grey, 3 RGB, 0 as they are.'),
+    (_TEXT, 'mask', '', 'complete',
+     'A picture, white where pixels are to be filled, or a folder or .npz of '
+     'one for each image.'),
+    (_INT, 'posterior', 0, 'invert',
+     'Samples of P(z | image) of each.'),
+    (_TEXT, 'likelihood', 'gaussian', 'invert',
+     'Of --posterior: gaussian (whose deviation is found), gaussian:0.1 or '
+     'bernoulli.'),
+    (_TEXT, 'sort', '', 'compare outliers',
+     'Score to sort by; of outliers anogan, fanogan or discriminator. For '
+     'compare, the arguments, as those of report, are run folders or '
+     "patterns such as 'runs/sweep/*'."),
+    (_SWITCH, 'help', False, ' '.join(MODES),
+     'Print this.'),
 )
 _SWITCHES = [name for kind, name, *_ in _FLAGS if kind is _SWITCH]
+_READ_BY = {name: modes.split() for _, name, _, modes, _ in _FLAGS}
 
 
 class CommandLine(NamedTuple):
@@ -120,6 +145,9 @@ def parse(argv: list[str]) -> CommandLine:
   if values.mode not in ('compare', 'report'):
     problems += [f'cannot read {arg}: not a flag{_hint(arg)}'
                  for arg in folders]
+  given = [name for name in _READ_BY if values[name].present]
+  if not any(re.match('cannot read --?mode', problem) for problem in problems):
+    problems += _of_other_modes(values.mode, given + ['config'] * bool(config))
   if not config:
     problems += [f'cannot read {arg}: give --config too' for arg in overrides]
     return CommandLine(values, None, '', [], folders, problems)
@@ -146,6 +174,13 @@ def joined(args):
   return out
 
 
+def _of_other_modes(mode, given):
+  """Messages about flags that a mode would not read."""
+  return [f'--{name} is of --mode={" or ".join(_READ_BY[name])}; '
+          f'--mode={mode} does not read it: leave it out'
+          for name in given if mode not in _READ_BY[name]]
+
+
 def _hint(arg):
   if arg in MODES:
     return f'; did you mean --mode={arg}?'
@@ -156,8 +191,9 @@ def _hint(arg):
 
 def _define():
   values = flags.FlagValues()
-  for kind, name, default, text in _FLAGS:
-    kind(name, default, text, flag_values=values)
+  for kind, name, default, modes, text in _FLAGS:
+    known = '' if name == 'help' else f' (Read by {", ".join(modes.split())}.)'
+    kind(name, default, text + known, flag_values=values)
   flags.DEFINE_enum('mode', 'train', MODES, 'What to do.',
                     flag_values=values)
   return values

@@ -35,6 +35,7 @@ _GAME = {'generator', 'discriminator', 'encoder', 'latent', 'loss', 'penalties',
          'augment', 'gen_optimizer', 'disc_optimizer', 'batch_size',
          'disc_steps', 'gen_steps', 'steps_per_call', 'dtype', 'image_range',
          'max_grad_norm', 'packing', 'unrolled_steps', 'updates', 'joint',
+         'latent_steps',
          'gradient_normalization', 'accumulate_steps', 'disc_frozen',
          'gen_frozen', 'lazy_correction', 'ema_decay'}
 
@@ -44,6 +45,7 @@ class Experiment(NamedTuple):
 
   config: plain dict, as written in config.json.
   batches: index batches of the data.
+  labelled: those of the examples with a label, where a term asks for them.
   resident: whether all data fit on the device.
   step: train_step of the game, (state, batch, key, *, pmean).
   init: () -> TrainState before the first step.
@@ -56,6 +58,7 @@ class Experiment(NamedTuple):
   info: DataInfo
   source: Source
   batches: Batches
+  labelled: Batches | None
   resident: bool
   game: Game
   step: Callable
@@ -125,9 +128,15 @@ def load(config: Any, *, devices: int = 0,
       info.num_examples, config['batch_size'], config['seed'],
       flip=sampling.flip, repeat=sampling.repeat,
       labels=source.labels if sampling.balanced else None)
+  labelled = None
+  if game.draws_labelled:
+    rows = np.flatnonzero(source.labels >= 0)
+    labelled = Batches(
+        len(rows), config['batch_size'], config['seed'], flip=sampling.flip,
+        repeat=-(-config['batch_size'] // len(rows)), rows=rows)
   resident = source.images.nbytes <= sampling.resident_limit * 2 ** 20
-  return Experiment(config, info, source, batches, resident, game, step, init,
-                    evaluators=evaluators, loggers=loggers, **times)
+  return Experiment(config, info, source, batches, labelled, resident, game,
+                    step, init, evaluators=evaluators, loggers=loggers, **times)
 
 
 def game_of_run(config: Mapping, info: DataInfo) -> Game:

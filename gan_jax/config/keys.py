@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import Problem
-from gan_jax.config import durations
+from gan_jax.config import durations, fields
 from gan_jax.data import load as data
 
 
@@ -75,8 +75,8 @@ DURATION = (None, durations.RULE)
 _SWITCH = lambda v: isinstance(v, bool), 'must be True or False'
 _LAYERS = (lambda v: isinstance(v, tuple) and all(
     isinstance(name, str) for name in v), 'must be a tuple of names of layers')
-_NETWORK = ('image_shape', 'image_range', 'num_classes', 'blocks', 'axis_name',
-            'dtype')
+_NETWORK = ('image_shape', 'image_range', 'num_classes', 'row_blocks',
+            'axis_name', 'dtype')
 _BATCH = ('batch_mean', 'batch_all')
 
 KEYS = {
@@ -101,6 +101,9 @@ KEYS = {
         'gan_jax.augment', supplied=('batch_mean', 'batch_size'), many=True)),
     'latent': Key({'name': 'normal', 'size': 100}, 'the prior of z',
                   Choice('gan_jax.game.latents')),
+    'latent_steps': Key((), "steps of z along D's gradient before G draws, in "
+                        'training (LOGAN)', Choice('gan_jax.game.latent_steps',
+                                                   many=True)),
     'generator': Key({'name': 'dcgan.Generator', 'conditioning': 'none'},
                      'the network from z to images',
                      Choice('gan_jax.models', 'Generator', _NETWORK)),
@@ -193,6 +196,12 @@ KEYS = {
 SWITCHES = ('ema_decay', 'ema_rampup', 'disc_weight_clip', 'max_grad_norm')
 ARRAYS = ('gen_optimizer', 'disc_optimizer', 'loss', 'penalties', 'augment',
           *SWITCHES)
+# Keys that runs of version 0.1.0 lack, and fields of their components. At these
+# values they change nothing.
+_ADDED = {key: KEYS[key].default for key in (
+    'encoder', 'joint', 'latent_steps', 'gen_frozen')} | {
+        'data.labelled_seed': 0, 'generator.noise': 0.0,
+        'discriminator.noise': 0.0}
 # A run is a run, alone or a member.
 _OF_A_RUN = tuple(k for k in KEYS if k != 'population')
 _WATCHDOG = {'policy': _one_of('warn', 'stop', 'rollback'),
@@ -207,6 +216,16 @@ NUMBERS = {k: key.values for k, key in KEYS.items()
 def filled(config: Mapping[str, Any]) -> dict[str, Any]:
   """Adds the defaults of missing keys to the config of an older run."""
   return {k: KEYS[k].default for k in _OF_A_RUN} | dict(config)
+
+
+def without_added(config: Mapping[str, Any]) -> dict[str, Any]:
+  """A config without later keys at their defaults, as an older run has it."""
+  def kept(path, value):
+    return path not in _ADDED or fields.plain(value) != _ADDED[path]
+
+  return {key: {k: v for k, v in value.items() if kept(f'{key}.{k}', v)}
+          if isinstance(value, Mapping) else value
+          for key, value in config.items() if kept(key, value)}
 
 
 def check(config: Mapping[str, Any]) -> list[Problem]:

@@ -13,6 +13,7 @@ that flags can override them. Durations are steps, or strings such as
 
 import glob
 import importlib.util
+import inspect
 import logging
 import os
 
@@ -37,7 +38,8 @@ _WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
             'bcr': 10.0, 'zcr': 5.0, 'icr': 10.0, 'orthogonal': 1e-4,
             'path_length': 2.0, 'pulling_away': 0.1}
 _MANY = {'penalty': 'penalties', 'augment': 'augment',
-         'evaluator': 'evaluators', 'logger': 'loggers'}
+         'evaluator': 'evaluators', 'logger': 'loggers',
+         'latent_step': 'latent_steps'}
 
 
 def names() -> list[str]:
@@ -232,35 +234,56 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
 
   Args:
     config: of the recipe.
-    arg: 'key=name,key=name,flag'.
-    **own: the recipe's own arguments, {name: function(config, value)}, in the
-      order in which they act.
+    arg: 'key=name,key=name,switch'.
+    **own: the recipe's own arguments, in the order in which they act, {name:
+      function}: (config, value), or (config) of a switch, which takes no value.
 
   Raises:
-    ValueError: an unknown argument, or one given twice.
+    ValueError: an unknown argument, one given twice, a value where none is
+      taken or none where one is, or a component that another argument replaces.
   """
   parts = [part.partition('=') for part in (arg or '').split(',') if part]
   given = [key for key, *_ in parts]
   if twice := [key for key in given if given.count(key) > 1]:
     raise ValueError(f'{twice[0]} is given twice')
+  switches = {'quick', *(name for name, apply in own.items() if len(
+      inspect.signature(apply).parameters) == 1)}
+  known = [*own, *_MANY, *(key for key, home in CHOICES.items()
+                           if not home.many), 'quick']
   # In this order: replace components, apply the recipe's own arguments, quick.
   order = [*own, 'quick']
-  for key, _, value in sorted(parts, key=lambda part: (
+  chosen = {}  # components that were asked for
+  for key, equals, value in sorted(parts, key=lambda part: (
       order.index(part[0]) if part[0] in order else -1)):
+    if key not in known:
+      raise ValueError(f'no argument {key!r}{lookup.near(key, known)}')
+    if equals and key in switches:
+      raise ValueError(f'{key}={value}: {key} takes no value; use {key}')
+    if not value and key not in switches:
+      raise ValueError(f'{key} needs a value, as in {key}=...')
     if key in own:
-      own[key](config, value)
+      own[key](config, *([] if key in switches else [value]))
+      _still(config, chosen, key)
     elif key == 'quick':
       _quick(config)
-    elif key in _MANY:
-      setattr(config, _MANY[key], tuple(
-          term(_MANY[key], name) for name in value.split('+')))
-    elif key in CHOICES and not CHOICES[key].many:
-      _replace(config, key, value)
     else:
-      known = [*own, *_MANY, *(k for k, home in CHOICES.items()
-                               if not home.many), 'quick']
-      raise ValueError(f'no argument {key!r}{lookup.near(key, known)}')
+      chosen[key] = value
+      if key in _MANY:
+        setattr(config, _MANY[key], tuple(
+            term(_MANY[key], name) for name in value.split('+')))
+      else:
+        _replace(config, key, value)
   return config
+
+
+def _still(config, chosen, argument):
+  """Raises ValueError if a recipe's argument replaced what was asked for."""
+  for key, value in chosen.items():
+    found = config[_MANY.get(key, key)]
+    if '+'.join(spec['name'] for spec in (
+        found if key in _MANY else [found])) != value:
+      raise ValueError(f'{key}={value} and {argument} each choose the {key}: '
+                       'give one of them')
 
 
 def _replace(config, key, name):

@@ -34,7 +34,8 @@ def of_config(config: Mapping, devices: int,
            _unrolled: ('unrolled_steps', 'disc_optimizer'),
            _simultaneous: ('updates', 'disc_steps', 'gen_steps'),
            _standing: ('generator', 'standing_batches'),
-           _codes: ('latent', 'penalties')}
+           _codes: ('latent', 'penalties'),
+           _moved: ('latent', 'latent_steps', 'unrolled_steps')}
   return [problem for rule, keys in rules.items()
           if not bad & {*keys} and all(key in config for key in keys)
           for problem in _problems(config, rule(config, devices))]
@@ -83,9 +84,11 @@ def of_game(config: Mapping, disc: Any, loss: Any, terms,
   terms = [(f'penalties[{i}]', term) for i, term in enumerate(terms) if term.fn]
   rules = [_players_move(config), _augment(config, info.image_shape),
            _packs(config, terms), _one_class(config, terms, info),
-           _classes(config, terms), _heads(config, terms)]
+           _some_labels(terms, info), _classes(config, terms),
+           _heads(config, terms)]
   if loss:
-    rules += [_autoencoder(disc, loss), _logits(config, loss, terms)]
+    rules += [_autoencoder(disc, loss), _logits(config, loss, terms),
+              _gen_learns(config, terms)]
   if info.unlabelled:
     rules.append(_missing_labels(config, terms))
   rules += [_each_image_alone(config, disc), _encoder(config, terms)]
@@ -198,6 +201,25 @@ def _codes(config, devices):
           f'continuous={term["continuous"]}), whose codes it recovers')
 
 
+def _moved(config, devices):
+  """Latent steps keep z within its prior, and D's gradient as it is."""
+  name, steps = config['latent']['name'], config['latent_steps']
+  if steps and config['unrolled_steps']:
+    yield 'latent_steps', ('moves z by a discriminator that unrolled_steps '
+                           'changes; use unrolled_steps=0, or leave them out')
+  for i, spec in enumerate(steps):
+    if name == 'infogan':
+      yield f'latent_steps[{i}]', (
+          "would change infogan's codes, which are not learnt from then; use "
+          'latent=uniform, or leave it out')
+    elif name != 'uniform' and ':' not in name + spec['name'] and (
+        lookup.defaults('gan_jax.game.latent_steps', spec['name'])
+        | spec)['bound']:
+      yield f'latent_steps[{i}].bound', (
+          f'clips z, which is {name} and reaches beyond; use latent=uniform, '
+          'as the paper does, or bound=0.0')
+
+
 # Rules that need the data.
 
 
@@ -279,13 +301,23 @@ def _one_class(config, terms, info):
   """Terms of this package that read labels need classes."""
   for path, term in terms if info.label_columns else ():
     name = fields.at(config, path)['name']
-    if ':' not in name and any(names(side, 'label') for side in (
-        term.parts.disc, term.parts.gen)):
+    if names(term.parts.disc, 'labelled') or ':' not in name and any(
+        names(side, 'label') for side in (term.parts.disc, term.parts.gen)):
       last = len(info.label_columns) - 1
       yield f'{path}.name', (
           f'{name} needs one class per example, and the labels of '
           f'{info.name!r} are of {last + 1} numbers; data.label_index=0 to '
           f'{last} makes one of them the class')
+
+
+def _some_labels(terms, info):
+  """Terms that draw labelled examples need some."""
+  for path, term in terms:
+    if names(term.parts.disc, 'labelled') and not (
+        info.classes or info.label_columns):
+      yield f'{path}.name', (
+          f'{term.name} needs the class of some examples, and no example of '
+          f'{info.name!r} has a label; give some of them one')
 
 
 def _classes(config, terms):
@@ -335,13 +367,22 @@ def _autoencoder(disc, loss):
                                  'loss=ebgan or began')
 
 
+def _gen_learns(config, terms):
+  """Without an adversarial loss G needs a term."""
+  if config['loss']['name'] == 'disc_only' and not any(
+      term.parts.gen for _, term in terms):
+    yield 'loss.name', ('leaves the generator to its terms, and there is none; '
+                        'use penalty=semi_supervised+feature_matching')
+
+
 def _logits(config, loss, terms):
   """What reads logits needs a loss that trains them."""
   name, adaptive = config['loss']['name'], {'ada', 'apa'} & _augments(config)
   judges = [term.name for _, term in terms if term.parts.judge]
   if loss.needs or loss.inputs != 'logits':
     for path in ['augment'] * bool(adaptive) + [
-        'gradient_normalization'] * config['gradient_normalization']:
+        'gradient_normalization'] * config['gradient_normalization'] + [
+            'latent_steps'] * bool(config['latent_steps']):
       yield path, f'reads logits, which {name} does not train; leave it out'
     if judges:
       yield 'penalties', (f'{", ".join(judges)} makes logits, which {name} '
@@ -373,6 +414,7 @@ def _each_image_alone(config, disc):
 _OF_DISC = {'disc_steps': 1, 'gen_steps': 1, 'updates': 'alternating',
             'unrolled_steps': 0, 'packing': 1, 'disc_weight_clip': 0.0,
             'gradient_normalization': False, 'disc_frozen': (), 'augment': (),
+            'latent_steps': (),
             'loss.name': 'none'}
 
 
@@ -409,6 +451,9 @@ def _encoder(config, terms):
     yield 'encoder.name', ('nothing trains it; use penalty=reconstruction+kl, '
                            'or joint=mean, or encoder=none.Encoder')
   if config['joint'] != 'none':
+    if config['latent_steps']:
+      yield 'latent_steps', ('move z, the code by which a joint game judges a '
+                             'generated image; use latent_steps=()')
     if not models.is_conditional(config['discriminator']):
       yield 'discriminator.conditioning', (
           'is how a joint game tells D the code of an image; use onehot, which '
@@ -426,8 +471,7 @@ def _missing_labels(config, terms):
       yield f'{key}.{path}', (f'{rule}use data.labelled=1.0, or a network '
                               'without conditioning and conditional norm')
   for path, term in terms:
-    if not term.parts.missing_labels and any(
-        names(side, 'label') for side in (term.parts.disc, term.parts.gen)):
+    if any(names(side, 'label') for side in (term.parts.disc, term.parts.gen)):
       yield f'{path}.name', f'{rule}use data.labelled=1.0, or semi_supervised'
 
 

@@ -79,7 +79,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
 
 def shapes_of_batch(game: Game, image_shape, label) -> Batch:
   """Shapes of a step's `Batch`, with as many examples as labels."""
-  steps, count = game.disc_steps, len(label)
+  steps, count = game.disc_steps * (1 + game.draws_labelled), len(label)
   return Batch(
       jax.ShapeDtypeStruct((steps, count, *image_shape), jnp.float32),
       jax.ShapeDtypeStruct((steps, *label.shape), label.dtype),

@@ -39,12 +39,15 @@ class Selection(NamedTuple):
     content: an image stays on its side when others come or go. Slices of one
     volume and pieces of one recording may come to both sides. One of each
     class is always trained on.
-  labelled: share of each class whose labels are kept, one at least, chosen by
-    the same hash; the others get the label -1.
+  labelled: share of each class whose labels are kept, one at least; from 2 on
+    their number, the same of each class. Chosen by such a hash too; the others
+    get the label -1.
+  labelled_seed: chooses others.
   """
   classes: tuple[int | str, ...] = ()
   holdout: float = 0.0
   labelled: float = 1.0
+  labelled_seed: int = 0
 
 
 # Arguments in groups. A set that has a parameter `geometry` brings its examples
@@ -136,7 +139,7 @@ def load(spec: Mapping) -> Source:
     _LOG.info('%s: %s', source.name, notice)
   if said:
     source = source._replace(report=source.report | {'notices': notices})
-  return _labelled(source, selection.labelled)
+  return _labelled(source, selection.labelled, selection.labelled_seed)
 
 
 def shaped(source: Source, geometry: Geometry) -> Source:
@@ -223,22 +226,47 @@ def _name(source, label) -> str:
           f'class {label}')
 
 
-def _labelled(source, share):
-  """Withholds the labels of all but a share of each class."""
-  if share == 1.0:
+def _labelled(source, kept, seed):
+  """Withholds the labels of all but a share, or a number, of each class."""
+  if kept == 1.0:
     return source
-  if not 0.0 < share < 1.0:
-    raise DataError(f'labelled={share!r}: must be a share in (0, 1]; to train '
-                    f'without labels, leave out what uses them')
-  _need_classes(source, f'labelled={share}')
-  hashes = _hashes(source.images, np.arange(len(source.images)))
+  if not (0.0 < kept < 1.0 or kept >= 2 and float(kept).is_integer()):
+    raise DataError(f'labelled={kept:g}: must be a share in (0, 1], or a '
+                    'number of labels from 2 on; to train without labels, '
+                    'leave out what uses them')
+  if seed < 0:
+    raise DataError(f'labelled_seed={seed}: must be 0 or more')
+  _need_classes(source, f'labelled={kept:g}')
+  present, counts = np.unique(source.labels, return_counts=True)
+  wanted = (np.maximum(1, np.round(kept * counts).astype(int)) if kept < 1.0
+            else _in_equal_parts(source, int(kept), present, counts))
+  hashes = _hashes(source.images, np.arange(len(source.images)), seed)
   labels = np.full_like(source.labels, -1)
-  for label in np.unique(source.labels):
+  for label, count in zip(present, wanted, strict=True):
     members = np.flatnonzero(source.labels == label)
     first = members[np.argsort(hashes[members], kind='stable')]
-    labels[first[:max(1, round(share * len(members)))]] = label
+    labels[first[:count]] = label
   return source._replace(labels=labels, fingerprint=_combine(
-      source.fingerprint, 'labelled', share))
+      source.fingerprint, 'labelled', kept, *([seed] if seed else [])))
+
+
+def _in_equal_parts(source, total, present, counts):
+  """How many labels of each class are kept; the first may have one more."""
+  if total > len(source.labels):
+    raise DataError(f'{source.name}: labelled={total} of {len(source.labels)} '
+                    'examples; labelled=1.0 keeps the labels of all')
+  if total < len(present):
+    raise DataError(f'{source.name}: labelled={total} of {len(present)} '
+                    f'classes leaves some without any; use {len(present)} or '
+                    'more, or data.classes')
+  share, rest = divmod(total, len(present))
+  wanted = share + (np.arange(len(present)) < rest)
+  if few := [f'{_name(source, label)} has {count}' for label, count, asked in
+             zip(present, counts, wanted, strict=True) if count < asked]:
+    raise DataError(f'{source.name}: labelled={total} takes {wanted[0]} '
+                    f'examples of each class, and {some(few, 6)}; use '
+                    f'{counts.min() * len(present)} or fewer, or a share')
+  return wanted
 
 
 def _need_classes(source, argument):
@@ -252,11 +280,16 @@ def _need_classes(source, argument):
                     f'give it labels, or leave that out')
 
 
-def _hashes(images, rows):
-  """32-bit hash of each example's content: int64 [N]."""
-  return np.array([
-      int(hashlib.sha256(np.ascontiguousarray(images[row]).data).hexdigest()[:8],
-          16) for row in rows], np.int64)
+def _hashes(images, rows, seed=0):
+  """32-bit hash of each example's content, after a seed: int64 [N]."""
+  start = hashlib.sha256(str(seed).encode() if seed else b'')
+
+  def digest(image):
+    found = start.copy()
+    found.update(np.ascontiguousarray(image).data)
+    return int(found.hexdigest()[:8], 16)
+
+  return np.array([digest(images[row]) for row in rows], np.int64)
 
 
 def _take(source, rows, why):

@@ -11,6 +11,8 @@ import numpy as np
 
 from gan_jax.base.errors import DataError
 
+_OF_ROWS = 2 ** 32 - 1  # a place that no epoch has
+
 
 class Sampling(NamedTuple):
   """How batches are drawn from a data set.
@@ -38,17 +40,20 @@ class Batches:
   """
 
   def __init__(self, num_examples: int, batch_size: int, seed: int, *,
-               flip=False, repeat=1, labels=None):
+               flip=False, repeat=1, labels=None, rows=None):
     """Checks the sizes; `flip` and `repeat` are as in `Sampling`.
 
     `num_examples` is N, an epoch N * repeat positions. `batch_size` is the
-    global batch B. With `labels`, int [N], classes are balanced.
+    global batch B. With `labels`, int [N], classes are balanced. With `rows`,
+    int [N], example n is rows[n] of a larger set, and the batches are those of
+    another stream.
 
     Raises:
       DataError: an epoch smaller than a batch, or larger than int32.
     """
     self.num_examples, self.batch_size = num_examples, batch_size
     self.seed, self._flip, self._places = seed, flip, num_examples * repeat
+    self._rows, self._stream = rows, () if rows is None else (_OF_ROWS,)
     self._members = None if labels is None else [
         np.flatnonzero(labels == c) for c in np.unique(labels)]
     self._epochs = {}  # the last two permutations
@@ -86,8 +91,10 @@ class Batches:
       if self._members is not None:
         order = self._balanced(epoch)[order]
       order = (order % self.num_examples).astype(np.int32)
+      if self._rows is not None:
+        order = self._rows[order].astype(np.int32)
       if self._flip:
-        bits = random_bits(self._places, self.seed, epoch, 1)
+        bits = random_bits(self._places, self.seed, *self._stream, epoch, 1)
         order = np.where(bits >> np.uint64(63) == 1, ~order, order)
       last = dict(list(epochs.items())[-1:])
       epochs = self._epochs = last | {epoch: order}
@@ -107,7 +114,8 @@ class Batches:
     return np.concatenate(parts)
 
   def _order(self, count, *place):
-    return np.argsort(random_bits(count, self.seed, *place), kind='stable')
+    return np.argsort(random_bits(count, self.seed, *self._stream, *place),
+                      kind='stable')
 
 
 def random_bits(count: int, seed: int, *place: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Evaluators of modes, likelihood and classification accuracy."""
+"""Evaluators of modes, likelihood and classification."""
 
 import functools
 from typing import Any
@@ -314,3 +314,59 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
 
   evaluate.names = [name]
   return evaluate
+
+
+def classification_error(*, source: Any):
+  """Share of held-out examples whose class the discriminator mistakes.
+
+  By the class logits of the term `semi_supervised`, `acgan`, `tac_gan`,
+  `adc_gan` or `multi_hinge`: the test error of Salimans et al. 2016,
+  https://arxiv.org/abs/1606.03498, section 6.
+
+  Args:
+    source: a data set with labels, of which some examples are held out.
+
+  Returns:
+    evaluate(sample, classify) -> [classification_error], in [0, 1], without a
+    floor; its interval, Wilson's of 95 %, is for the draw of the held-out
+    examples, not over seeds or choices of labels.
+
+  Raises:
+    ValueError: no labels, or nothing held out.
+  """
+  if source.num_classes < 2:
+    raise ValueError(f'{source.name} has no classes to tell; use data with '
+                     'labels')
+  if source.held_out is None:
+    raise ValueError('the error on examples that were learnt says little; use '
+                     'data.holdout=0.2')
+  test = source.held_out
+  name = f'classification_error_{short(len(test.labels))}_held_out'
+  how = {'metric': 'classification_error', 'num_real': len(test.labels),
+         'reference': 'held_out', 'data': source.name,
+         'data_fingerprint': test.fingerprint, 'interval': "Wilson's"}
+
+  def evaluate(sample, classify):
+    del sample
+    if classify is None:
+      return [Score(name, protocol=how, reason='no term has the discriminator '
+                    'tell classes; use penalty=semi_supervised')]
+    logits = classify(test.images)
+    if not np.isfinite(logits).all():
+      return [Score(name, float('nan'), protocol=how)]
+    wrong = int(np.sum(logits.argmax(1) != test.labels))
+    low, high = wilson(wrong, len(test.labels))
+    return [Score(name, wrong / len(test.labels), low=low, high=high,
+                  protocol=how, found={'wrong': wrong})]
+
+  evaluate.names = [name]
+  return evaluate
+
+
+def wilson(count: int, total: int) -> tuple[float, float]:
+  """Interval of 95 % of a share, by Wilson 1927, J. Am. Stat. Assoc. 22."""
+  z, share = 1.96, count / total
+  middle = share + z * z / (2 * total)
+  width = z * np.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
+  return tuple((middle + sign * width) / (1 + z * z / total)
+               for sign in (-1, 1))

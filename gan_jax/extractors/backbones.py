@@ -63,9 +63,7 @@ def read(path: str) -> Backbone:
   with one_error(path, 'file of weights'), open(path, 'rb') as file:
     head = file.read(16)
   if head[8:9] == b'{':
-    with one_error(path, 'file of safetensors'), safetensors.safe_open(
-        path, 'numpy') as file:
-      tensors = {name: file.get_tensor(name) for name in file.keys()}
+    tensors = _safetensors(path)
   else:
     with open(path, 'rb') as file:
       data = file.read()
@@ -80,16 +78,34 @@ def read(path: str) -> Backbone:
   if 'conv_stem.weight' in tensors:
     return _efficientnet(path, tensors)
   if {'Conv_0/kernel', 'mean', 'std'} <= set(tensors):
-    return Backbone('classifier', {
-        name: np.asarray(x, np.float32) for name, x in tensors.items()
-        if not name.startswith('Dense')}, (
-            tensors['Conv_0/kernel'].shape[2],), _classifier_maps)
+    return _classifier(path, tensors)
   raise DataError(f'{path!r} has {len(tensors)} tensors, of '
                   f'{json.dumps(sorted(tensors)[:3])} ...; {_FIT}')
 
 
 _FIT = ('what fits is tf_efficientnet_lite0 of timm, the InceptionV3 of 2015, '
         'or a classifier-*.safetensors of the cache of gan_jax')
+
+
+def _safetensors(path) -> dict:
+  with one_error(path, 'file of safetensors'):
+    try:
+      with safetensors.safe_open(path, 'numpy') as file:
+        return {name: file.get_tensor(name) for name in file.keys()}
+    except safetensors.SafetensorError as e:  # Of no kind that Python has.
+      raise ValueError(e) from e
+
+
+def _checked(path, tensors, shapes) -> dict:
+  """Tensors of {name: shape}; DataError if one is not so, or not finite."""
+  for name, want in shapes.items():
+    have = tensors[name].shape if name in tensors else 'absent'
+    if have != want:
+      raise DataError(f'{path!r}: {name} is {have}, not {want}; {_FIT}')
+    if not np.isfinite(tensors[name]).all():
+      raise DataError(f'{path!r}: {name} has NaN or Inf; download or write it '
+                      'again')
+  return {name: tensors[name] for name in shapes}
 
 
 def efficientnet_table() -> list[tuple]:
@@ -116,13 +132,8 @@ def _efficientnet(path, tensors) -> Backbone:
     parts = {f'{name}.weight': (shape[3], shape[2], *shape[:2])} | {
         f'{norm}.{part}': shape[3:]
         for part in ('weight', 'bias', 'running_mean', 'running_var')}
-    for part, want in parts.items():
-      have = tensors[part].shape if part in tensors else 'absent'
-      if have != want:
-        raise DataError(f'{path!r}: {part} is {have}, not {want}; {_FIT}')
-      if not np.isfinite(tensors[part]).all():
-        raise DataError(f'{path!r}: {part} has NaN or Inf; download it again')
-    kernel, gamma, beta, mean, var = (np.float64(tensors[p]) for p in parts)
+    kernel, gamma, beta, mean, var = map(np.float64, _checked(
+        path, tensors, parts).values())
     scale = gamma / np.sqrt(var + _EPSILON)
     weights[name.replace('.', '_')] = (
         np.float32(kernel.transpose(2, 3, 1, 0) * scale),
@@ -169,6 +180,26 @@ def _inception(tensors) -> Backbone:
                                      'Mixed_7c')]
 
   return Backbone('inception', weights, (1, 3), maps)
+
+
+def _classifier(path, tensors) -> Backbone:
+  """Of `cnn.Network`: kernels of 4x4, which halve, and 3x3 between them."""
+  kernels = [tensors[name].shape for name in sorted(
+      (name for name in tensors if name.startswith('Conv_')),
+      key=lambda name: (len(name), name))]
+  shapes, inputs = {'mean': (1,), 'std': (1,)}, kernels[0][2:3]
+  channels = inputs
+  for i, shape in enumerate(kernels):
+    side = 3 if i % 2 else 4
+    outputs = shape[3:]
+    shapes |= {f'Conv_{i}/kernel': (side, side, *inputs, *outputs)} | {
+        f'Norm_{i}/LayerNorm_0/{part}': outputs for part in ('scale', 'bias')}
+    inputs = outputs
+  weights = {name: np.asarray(x, np.float32) for name, x in _checked(
+      path, tensors, shapes).items()}
+  if not weights['std'] > 0:
+    raise DataError(f'{path!r}: std is not above 0; write it again')
+  return Backbone('classifier', weights, channels, _classifier_maps)
 
 
 def _classifier_maps(weights, x):

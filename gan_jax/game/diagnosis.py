@@ -38,11 +38,11 @@ def diagnose(game, state: TrainState, real: Examples,
   Returns:
     {name: float32 []}, those of D if there is one. auc: how well D ranks real
     above generated examples; grad_x/*: mean |dD/dx|; pairwise/*: mean distance
-    of two examples of a batch; saturation/* (images): share of values within 0.5 % of the range from
-    its ends; for held-out examples the means of D, sigmoid(D) and sign(D), and
-    how much larger those of D and sign(D) are on `real`: overfitting (Karras et
-    al. 2020, arXiv:2006.06676, section 3). D is `terms.realness`. sigma/* (with
-    spectral norm): `largest_sigma`.
+    of two examples of a batch; saturation/* (images): share of values within
+    0.5 % of the range from its ends; for held-out examples the means of D,
+    sigmoid(D) and sign(D), and how much larger those of D and sign(D) are on
+    `real`: overfitting (Karras et al. 2020, arXiv:2006.06676, section 3). D is
+    `terms.realness`. sigma/* (with spectral norm): `largest_sigma`.
   """
   keys = terms.per_example(key, jnp.arange(real.image.shape[0]))
   z = game.latent(terms.keys_for(keys, 'latent'))

@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 import optax
 
 from gan_jax.augment import Augmentation
+from gan_jax.game.latent_steps import LatentStep
 from gan_jax.losses import Loss
 from gan_jax.models import Model
 from gan_jax.penalties import Term
+from gan_jax.penalties.term import names
 
 
 class Game(NamedTuple):
@@ -29,6 +31,7 @@ class Game(NamedTuple):
     code, (x, E(x)) and (G(z), z), and 'none' where it judges images (BiGAN:
     Donahue et al. 2017, arXiv:1605.09782; ALI: Dumoulin et al. 2017,
     arXiv:1606.00704).
+  latent_steps: steps of z before G draws (LOGAN).
   unrolled_steps: updates of D that G looks ahead by the adversarial loss, and
     differentiates through (Metz et al. 2017, arXiv:1611.02163).
   ema_decay: of the averaged generator, per step, or a function of the step; 0
@@ -55,6 +58,18 @@ class Game(NamedTuple):
   packing: int = 1
   joint: str = 'none'
   unrolled_steps: int = 0
+  latent_steps: tuple[LatentStep, ...] = ()
+
+  @property
+  def draws_labelled(self) -> bool:
+    """Whether a term asks for labelled examples besides the batch."""
+    return any(names(term.parts.disc, 'labelled') for term in self.penalties)
+
+  @property
+  def class_logits(self) -> Callable | None:
+    """Critique -> logits [B, K] of the first term whose D tells classes."""
+    return next((term.parts.class_logits for term in self.penalties
+                 if term.parts.class_logits), None)
 
   def memory(self, gen_params, disc_params) -> dict:
     """Initial memories of losses, augmentations and terms.
@@ -77,9 +92,17 @@ def is_off(number) -> bool:
 
 
 class Fakes(NamedTuple):
-  """Generated images, latents, new stats, VJP to params."""
+  """Generated images and how they depend on the networks.
+
+  z: [B, Z], after the latent steps.
+  stats: of G after the pass.
+  vjp: slope of the images -> slopes of the parameters of G and of D, the cost
+    of the latent steps included; that of D is None without such steps.
+  moved: {scalar: value} of the latent steps, for logging.
+  """
 
   image: Any
   z: Any
   stats: Any
   vjp: Callable
+  moved: dict = {}

@@ -28,7 +28,8 @@ def train_step(state: TrainState, batch, key, *, game: Game,
   Args:
     state: before the step.
     batch: real images in the generator's range, a batch for each update of the
-      discriminator; the generator's updates reuse the last one.
+      discriminator; the generator's updates reuse the last one. As many of
+      labelled ones follow if `game.draws_labelled`.
     key: PRNG key of the run; state.step is folded in.
     game: the `Game`.
     pmean: mean over devices, of gradients, statistics and scalars.
@@ -40,12 +41,12 @@ def train_step(state: TrainState, batch, key, *, game: Game,
   disc_key, gen_key = random.split(key)
   last = game.disc_steps - 1
 
-  def play(state, index, image, label):
+  def play(state, index, image, label, labelled):
     keys = terms.per_example(random.fold_in(disc_key, index), batch.position)
-    fakes = generate(state.gen, label, keys, game=game)
+    fakes = generate(state, label, keys, game=game)
     count = state.step * game.disc_steps + index
     state, scalars = disc_step(state, image, label, fakes, keys, count,
-                               game=game, pmean=pmean)
+                               game=game, pmean=pmean, labelled=labelled)
     return state, scalars, fakes
 
   def play_disc(carry, inputs):
@@ -53,13 +54,16 @@ def train_step(state: TrainState, batch, key, *, game: Game,
                              *inputs)
     return (after.disc, after.aux), scalars
 
+  labelled = _labelled(batch, game)
   if last:  # A scan of none is traced and compiled, too.
     (disc, aux), earlier = lax.scan(
         play_disc, (state.disc, state.aux),
-        (jnp.arange(last), batch.image[:last], batch.label[:last]))
+        (jnp.arange(last), batch.image[:last], batch.label[:last],
+         jax.tree.map(lambda x: x[:last], labelled)))
     state = state.replace(disc=disc, aux=aux)
   real, label = batch.image[last], batch.label[last]
-  state, scalars, fakes = play(state, last, real, label)
+  state, scalars, fakes = play(state, last, real, label, jax.tree.map(
+      lambda x: x[last], labelled))
   if last:
     scalars = jax.tree.map(lambda many, one: (
         many.sum(0) + one) / game.disc_steps, earlier, scalars)
@@ -67,7 +71,7 @@ def train_step(state: TrainState, batch, key, *, game: Game,
   for index in range(game.gen_steps):
     keys = terms.per_example(random.fold_in(gen_key, index), batch.position)
     if index or not game.reuse_fakes:
-      fakes = generate(state.gen, label, keys, game=game)
+      fakes = generate(state, label, keys, game=game)
     state, gen_scalars = gen_step(state, real, label, fakes, keys,
                                   game=game, pmean=pmean)
   return finish(state, game), terms.step_scalars(scalars, gen_scalars)
@@ -77,15 +81,17 @@ def simultaneous_step(state: TrainState, batch, key, *, game: Game,
                       pmean: Callable = lambda tree: tree):
   """One training step, with one update of each network from the same state."""
   disc_key, gen_key = random.split(random.fold_in(key, state.step))
-  real, label = batch.image[-1], batch.label[-1]
+  real, label = batch.image[0], batch.label[0]
+  labelled = jax.tree.map(lambda x: x[0], _labelled(batch, game))
   keys = terms.per_example(random.fold_in(disc_key, 0), batch.position)
-  fakes = generate(state.gen, label, keys, game=game)
+  fakes = generate(state, label, keys, game=game)
   gen_keys = terms.per_example(random.fold_in(gen_key, 0), batch.position)
   moved, gen_scalars = gen_step(state, real, label, fakes, gen_keys, game=game,
                                 pmean=pmean)
   # D's update does not read the memories of G's penalties.
   after, scalars = disc_step(state.replace(aux=moved.aux), real, label, fakes,
-                             keys, state.step, game=game, pmean=pmean)
+                             keys, state.step, game=game, pmean=pmean,
+                             labelled=labelled)
   return (finish(after.replace(gen=moved.gen), game),
           terms.step_scalars(scalars, gen_scalars))
 
@@ -93,7 +99,7 @@ def simultaneous_step(state: TrainState, batch, key, *, game: Game,
 def solo_step(state: TrainState, batch, key, *, game: Game,
               pmean: Callable = lambda tree: tree):
   """One training step of the generator alone, by its terms."""
-  real, label = batch.image[-1], batch.label[-1]
+  real, label = batch.image[0], batch.label[0]
   keys = terms.per_example(random.fold_in(key, state.step), batch.position)
   z = game.latent(terms.keys_for(keys, 'latent'))
 
@@ -126,48 +132,71 @@ def step_of(game: Game, updates: str) -> Callable:
   return partial(STEPS[updates] if game.disc else solo_step, game=game)
 
 
+def _labelled(batch, game: Game) -> terms.Labelled | None:
+  """The labelled examples of each update of the discriminator, if asked for."""
+  if not game.draws_labelled:
+    return None
+  return terms.Labelled(batch.image[game.disc_steps:],
+                        batch.label[game.disc_steps:])
+
+
 def finish(state: TrainState, game: Game) -> TrainState:
   """Updates the EMA and the step counter."""
   ema = _average(state.ema, state.gen, state.step, game)
   return state.replace(step=state.step + 1, ema=ema)
 
 
-def generate(gen: Net, label, keys, *, game: Game) -> Fakes:
+def generate(state: TrainState, label, keys, *, game: Game) -> Fakes:
   """Generates one image per PRNG key, keeping the VJP; keys, label [B]."""
   z = game.latent(terms.keys_for(keys, 'latent'))
   drawn = terms.keys_for(keys, 'generator')
 
-  def forward(params):
-    return game.gen.apply(params, gen.stats, z, label, train=True, keys=drawn)
+  def draw(params, z):
+    return game.gen.apply(params, state.gen.stats, z, label, train=True,
+                          keys=drawn)
 
-  image, vjp, stats = jax.vjp(forward, gen.params, has_aux=True)
-  return Fakes(image, z, stats, vjp)
+  if not game.latent_steps:
+    image, vjp, stats = jax.vjp(lambda params: draw(params, z),
+                                state.gen.params, has_aux=True)
+    return Fakes(image, z, stats, lambda slope: (*vjp(slope), None))
+
+  def forward(gen, disc):
+    moved, cost, scalars = terms.optimised(
+        game, disc, state.disc.stats, lambda z: draw(gen, z)[0], z, label, keys)
+    image, stats = draw(gen, moved)
+    return (image, cost), (moved, stats, scalars)
+
+  (image, cost), vjp, (z, stats, scalars) = jax.vjp(
+      forward, state.gen.params, state.disc.params, has_aux=True)
+  return Fakes(image, z, stats,
+               lambda slope: vjp((slope, jnp.ones_like(cost))), scalars)
 
 
 def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
-              game: Game, pmean: Callable = lambda tree: tree):
+              game: Game, pmean: Callable = lambda tree: tree, labelled=None):
   """One update of the discriminator.
 
   Args:
     state: before the update.
     real: [B, H, W, C].
     label: [B] int32, of the real images and of the generated ones.
-    fakes: constants here.
+    fakes: constants here, but for their latent steps.
     keys: [B].
     count: updates of the discriminator so far, for lazy penalties.
     game: the `Game`.
     pmean: mean over devices.
+    labelled: `terms.Labelled` for terms that declare it.
 
   Returns:
     (state, scalars). loss/disc excludes penalties; penalty/* is without its
     weight and times its interval, so that its mean over steps is its value.
   """
-  fake = lax.stop_gradient(fakes.image)
-  real = terms.mixed(game, state.aux, real, fake, keys)
-  inputs = terms.inputs_of(game, (state.gen.params, state.gen.stats), real,
-                           fake, label, keys, fakes.z, state.step)
+  fixed = lax.stop_gradient(fakes.image)
+  real = terms.mixed(game, state.aux, real, fixed, keys)
 
-  def objective(params):
+  def objective(params, fake):
+    inputs = terms.inputs_of(game, (state.gen.params, state.gen.stats), real,
+                             fake, label, keys, fakes.z, state.step)
     real_out, fake_out, stats = terms.critiques(
         game, params, state.disc.stats, state.aux, inputs)
     loss = terms.adversarial(game, 'disc', state.aux, real_out, fake_out)
@@ -183,13 +212,19 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
         game, 'disc', inputs, state.aux, count, params=params,
         critique=critique, critic=lambda images: critique(images).logits,
         fake_critic=lambda images: critique(images, 'fake').logits,
-        real_out=real_out, fake_out=fake_out, **further)
+        real_out=real_out, fake_out=fake_out, labelled=labelled, **further)
     aux |= terms.remember(game, state.aux, real_out, fake_out, state.step)
     return loss + extra, (stats, aux, scalars | terms.disc_scalars(
         game, loss, real_out, fake_out))
 
-  grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
-      state.disc.params)
+  if game.latent_steps:
+    (grads, by_image), (stats, aux, scalars) = jax.grad(
+        objective, (0, 1), has_aux=True)(state.disc.params, fakes.image)
+    grads = jax.tree.map(jnp.add, grads, fakes.vjp(by_image)[1])
+    scalars |= fakes.moved
+  else:
+    grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
+        state.disc.params, fixed)
   grads, stats, aux, scalars = pmean((grads, stats, aux, scalars))
   disc = _update_disc(state.disc, grads, stats, game)
   scalars |= terms.update_scalars('disc', state.disc.params, disc.params,

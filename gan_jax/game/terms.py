@@ -39,11 +39,18 @@ class Inputs(NamedTuple):
     return self.codes[purpose] if self.codes else self.label
 
 
+class Labelled(NamedTuple):
+  """Examples whose classes are known: image [B, H, W, C], label [B] int32."""
+
+  image: Any
+  label: Any
+
+
 def inputs_of(game, gen: tuple, real, fake, label, keys, z, step) -> Inputs:
   """Inputs of an update, packed if packing > 1.
 
   gen: (params, stats) of the generator, whose encoder makes the codes of the
-    real images in a joint game.
+    real images in a joint game, and which no other game reads.
   """
   m, codes = game.packing, None
   if game.joint != 'none':
@@ -64,8 +71,8 @@ def critique(game, params, stats, aux, images, inputs: Inputs, purpose: str):
     aux: memories of the state, for adaptive augmentations.
     images: [B, H, W, C].
     inputs: of the update, for labels and keys.
-    purpose: 'real' or 'fake', for the random keys of the augmentation and of
-      the discriminator.
+    purpose: 'real', 'fake' or another, for the random keys of the augmentation
+      and of the discriminator.
 
   Returns:
     (Critique, stats).
@@ -162,6 +169,43 @@ def adversarial(game, player: str, aux, real_out, fake_out):
 def realness(game, out):
   """Score [B], higher = more real (negates energies)."""
   return -out.logits if game.loss.needs == 'autoencoder' else out.logits
+
+
+def optimised(game, params, stats, draw, z, label, keys):
+  """Moves latents to where D takes the images for real, see `latent_steps`.
+
+  Args:
+    game: the `Game`.
+    params: of the discriminator.
+    stats: of the discriminator.
+    draw: z [B, Z] -> images.
+    z: [B, Z].
+    label: [B].
+    keys: [B].
+
+  Returns:
+    (z after the steps, their cost in both losses, scalars).
+  """
+  def judged(z):
+    images = draw(z)
+    inputs = inputs_of(game, None, images, images, label, keys, z, None)
+    out, _ = _judge(game, params, stats, inputs.fake, inputs.label,
+                    keys_for(inputs.keys, 'discriminator latent step'))
+    return jnp.sum(realness(game, out))
+
+  cost, scalars = jnp.zeros(()), {}
+  for index, step in enumerate(game.latent_steps):
+    slope = jax.grad(judged)(z)
+    chosen = jax.vmap(lambda key, one, share=step.share: random.bernoulli(
+        key, share, one.shape))(keys_for(keys, f'latent step {index}'), z)
+    change = step.move(jnp.where(chosen, slope, 0.0))
+    moved = jnp.mean(jnp.sum(change ** 2, -1))
+    cost += step.weight * moved
+    scalars[f'latent/step_{index}'] = moved
+    z = z + change
+    if step.bound:
+      z = jnp.clip(z, -step.bound, step.bound)
+  return z, cost, scalars
 
 
 def regularise(game, player: str, inputs: Inputs, aux, count, **available):

@@ -76,6 +76,17 @@ def non_saturating(*, label_smoothing: float = 0.0) -> Loss:
   return Loss(disc, gen=lambda real, fake: nn.softplus(-fake))
 
 
+def disc_only() -> Loss:
+  """`non_saturating` for D; G has no adversarial loss.
+
+  disc: sp(-real) + sp(fake);  gen: 0. G learns by its terms, such as
+  `feature_matching` (Salimans et al. 2016, arXiv:1606.03498, section 3.1), in
+  whose features the paper's G has its whole objective.
+  """
+  return Loss(disc=non_saturating().disc,
+              gen=lambda real, fake: jnp.zeros_like(fake))
+
+
 def wasserstein() -> Loss:
   """Wasserstein loss (WGAN).  Arjovsky et al. 2017, arXiv:1701.07875, eq. 3.
 

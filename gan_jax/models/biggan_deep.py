@@ -92,18 +92,22 @@ class Generator(biggan.Generator, kw_only=True):
     return Up(features, conv, norm, self.act, double=True)(x, cond)
 
 
-class Discriminator(biggan.Discriminator, kw_only=True):
+class Discriminator(resnet.Halving, kw_only=True):
   """Bottlenecks with a projection.  Brock et al. 2019, arXiv:1809.11096.
 
   A convolution to `width` channels, then stages of two blocks, of twice the
   channels of the stage before, up to `max_width`; the first block of a stage
   halves the sides. `flat_blocks` are stages at the last size, none for 128 px.
-  `hidden` is not used. Fields: `resnet.Discriminator`.
+  Fields: `resnet.Halving`.
   """
 
   width: int = 128
   max_width: int = 2048
+  to: int = 4
   flat_blocks: int = 0
+  weight_norm: layers.WeightNormName = 'spectral'
+  conditioning: layers.Conditioning = 'projection'
+  start = staticmethod(nn.initializers.orthogonal())
 
   @nn.compact
   def __call__(self, images, label, *, train):

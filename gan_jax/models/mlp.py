@@ -2,8 +2,10 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax import random
 
 from gan_jax.models import base, layers
 
@@ -43,19 +45,25 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
 
   Examples [B, ...] -> dense layers -> Critique. Fields: of the generator and of
   `base.AnyDiscriminator`; the label joins the flat example.
+
+  noise: deviation of the normal noise on the output of each hidden layer while
+    training, as in the code of Salimans et al. 2016, arXiv:1606.03498; the
+    features of terms are those without it. `instance_noise` puts it on images.
   """
 
   widths: tuple[int, ...] = (512, 256, 128)
   activation: layers.ActivationName = 'leaky_relu'
   norm_momentum: float = 0.8
   first_std: float = 0.0
+  noise: float = 0.0
 
   @nn.compact
-  def __call__(self, images, label, *, train):
+  def __call__(self, images, label, *, train, keys=None):
     x = self.enter(images.reshape(images.shape[0], -1), label)
-    x = _hidden(self, x, None, train)
-    return self.judge(x, label,
-                      kernel_init=_init(len(self.widths), self.first_std))
+    x = _hidden(self, x, None, train, keys)
+    out = self.judge(_noisy(self, x, len(self.widths), keys), label,
+                     kernel_init=_init(len(self.widths), self.first_std))
+    return out._replace(features=x) if self.noise else out
 
 
 class Encoder(base.AnyEncoder, kw_only=True):
@@ -75,13 +83,24 @@ class Encoder(base.AnyEncoder, kw_only=True):
     return self.answer(_hidden(self, x, None, train))
 
 
-def _hidden(network, x, cond, train):
+def _hidden(network, x, cond, train, keys=None):
   norm = network.norms(train)
   for i, width in enumerate(network.widths):
+    x = _noisy(network, x, i, keys) if i else x
     x = network.act(layers.Dense(width, kernel_init=_init(
         i, network.first_std), **network.arithmetic())(x))
     x = norm(network.norm)(x, cond)
   return x
+
+
+def _noisy(network, x, layer, keys):
+  """Adds normal noise of the network's deviation to x [B, F], by keys [B]."""
+  std = getattr(network, 'noise', 0.0)
+  if not std or keys is None:
+    return x
+  draw = jax.vmap(lambda key: random.normal(
+      random.fold_in(key, layer), x.shape[1:]))
+  return x + (std * draw(keys)).astype(x.dtype)
 
 
 def _init(layer: int, first_std: float):

@@ -143,19 +143,14 @@ class Generator(base.AnyGenerator, kw_only=True):
     return norm(self.norm)(x, conds[-1] if conds else None)
 
 
-class Discriminator(base.AnyDiscriminator, kw_only=True):
-  """Residual network (SNGAN and others).  Miyato et al. 2018, arXiv:1802.05957.
-
-  Images -> halving blocks -> flat blocks -> sum over space -> Critique.
+class Halving(base.AnyDiscriminator, kw_only=True):
+  """Fields of residual discriminators.
 
   Further fields: `base.AnyDiscriminator`.
 
   width, max_width: channels of the first block, and at most.
   to: side down to which images are halved.
   flat_blocks: blocks at that size.
-  hidden: channels within a block, see `Down`: those of its input in the
-    authors' code (dis_models/resblocks.py of pfnet-research/sngan_projection);
-    of its output in BigGAN and PyTorch-StudioGAN.
   attention: height of the feature maps before self-attention, 0 for none.
   down: halving by 'average' of 2x2 pixels or 'blur' (`layers.BlurPool`).
   """
@@ -164,10 +159,25 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
   max_width: int = 128
   to: int = 8
   flat_blocks: int = 2
-  hidden: HiddenName = 'in'
   attention: int = 0
   down: layers.DownName = 'average'
+  # Not a field: what the weights start from.
   start = staticmethod(nn.initializers.glorot_uniform())
+
+
+class Discriminator(Halving, kw_only=True):
+  """Residual network (SNGAN and others).  Miyato et al. 2018, arXiv:1802.05957.
+
+  Images -> halving blocks -> flat blocks -> sum over space -> Critique.
+
+  Further fields: `Halving`.
+
+  hidden: channels within a block, see `Down`: those of its input in the
+    authors' code (dis_models/resblocks.py of pfnet-research/sngan_projection);
+    of its output in BigGAN and PyTorch-StudioGAN.
+  """
+
+  hidden: HiddenName = 'in'
 
   @nn.compact
   def __call__(self, images, label, *, train):

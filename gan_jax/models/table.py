@@ -14,27 +14,27 @@ class Generator(base.AnyGenerator, kw_only=True):
   """Rows of a table (CTGAN).  Xu et al. 2019, arXiv:1907.00503, section 4.4.
 
   z [B, Z] -> dense layers, each joined to its input -> vectors [B, D] of
-  `blocks`: tanh of a number, the Gumbel softmax of a choice, softmax((logits +
-  noise) / temperature) (Jang et al. 2017, 1611.01144, eq. 2).
+  `row_blocks`: tanh of a number, the Gumbel softmax of a choice, softmax(
+  (logits + noise) / temperature) (Jang et al. 2017, 1611.01144, eq. 2).
 
   The Gumbel noise is drawn anew in each pass of training, and follows from z
   when sampling: the same z gives the same row.
 
   Further fields: `base.AnyGenerator`.
 
-  blocks: parts of a vector, ('number', 1) or ('choice', n); from the data.
+  row_blocks: parts of a vector, ('number', 1) or ('choice', n); from the data.
   widths: units of the hidden layers.
   temperature: of the choices, above 0.
   """
 
-  blocks: tuple[tuple[Literal['number', 'choice'], int], ...]
+  row_blocks: tuple[tuple[Literal['number', 'choice'], int], ...]
   widths: tuple[int, ...] = (256, 256)
   norm: norms.AnyNorm = 'batch'
   temperature: float = 0.2
 
   @nn.compact
   def __call__(self, z, label, *, train, keys=None):
-    if not self.blocks:
+    if not self.row_blocks:
       raise ValueError('table.Generator makes rows of a table, and the data '
                        'are none; use data=table, or generator=mlp.Generator')
     x, cond = self.enter(z, label)
@@ -43,12 +43,12 @@ class Generator(base.AnyGenerator, kw_only=True):
                        **self.arithmetic())(x)
       y = self.act(self.norms(train)(self.norm)(y, cond))
       x = jnp.concatenate([y, x], axis=-1)
-    sizes = [size for _, size in self.blocks]
+    sizes = [size for _, size in self.row_blocks]
     x = layers.Dense(sum(sizes), **self.arithmetic())(x).astype(jnp.float32)
     noise = jax.vmap(lambda key: random.gumbel(key, (sum(sizes),)))(
         layers.keys_of(z) if keys is None else keys)
     out, start = [], 0
-    for kind, size in self.blocks:
+    for kind, size in self.row_blocks:
       part = slice(start, start + size)
       out.append(jnp.tanh(x[:, part]) if kind == 'number' else nn.softmax(
           (x[:, part] + noise[:, part]) / self.temperature))

@@ -30,9 +30,9 @@ class Data(NamedTuple):
 class Batch(NamedTuple):
   """Examples of a step: image [S, B, H, W, C], label [S, B], position [B].
 
-  S is disc_steps; label and position are int32. Positions are those in the
-  global
-  batch: all randomness of an example derives from it: N devices train as one.
+  S is disc_steps, or twice as many with batches of labelled examples after the
+  others; label and position are int32. Positions are those in the global batch:
+  all randomness of an example derives from it: N devices train as one.
   """
 
   image: Any

@@ -25,7 +25,8 @@ def acgan(*, num_classes: int) -> Regulariser:
       disc=lambda real_out, fake_out, label: (
           _ce(real_out, 'class', label) + _ce(fake_out, 'class', label)),
       gen=lambda fake_out, label: _ce(fake_out, 'class', label),
-      heads=(('class', num_classes),))
+      heads=(('class', num_classes),),
+      class_logits=lambda out: out.heads['class'])
 
 
 def tac_gan(*, num_classes: int) -> Regulariser:
@@ -42,7 +43,8 @@ def tac_gan(*, num_classes: int) -> Regulariser:
           _ce(real_out, 'class', label) + _ce(fake_out, 'twin', label)),
       gen=lambda fake_out, label: (
           _ce(fake_out, 'class', label) - _ce(fake_out, 'twin', label)),
-      heads=(('class', num_classes), ('twin', num_classes)))
+      heads=(('class', num_classes), ('twin', num_classes)),
+      class_logits=lambda out: out.heads['class'])
 
 
 def adc_gan(*, num_classes: int) -> Regulariser:
@@ -59,7 +61,8 @@ def adc_gan(*, num_classes: int) -> Regulariser:
           _ce(real_out, head, label) + _ce(fake_out, head, label + fake)),
       gen=lambda fake_out, label: (
           _ce(fake_out, head, label) - _ce(fake_out, head, label + fake)),
-      heads=((head, 2 * num_classes),))
+      heads=((head, 2 * num_classes),),
+      class_logits=lambda out: out.heads[head][:, :num_classes])
 
 
 def multi_hinge(*, num_classes: int) -> Regulariser:
@@ -86,7 +89,8 @@ def multi_hinge(*, num_classes: int) -> Regulariser:
           crammer_singer(real_out, label)
           + crammer_singer(fake_out, jnp.full_like(label, num_classes))),
       gen=lambda fake_out, label: crammer_singer(fake_out, label),
-      heads=((head, num_classes + 1),))
+      heads=((head, num_classes + 1),),
+      class_logits=lambda out: out.heads[head][:, :num_classes])
 
 
 def _ce(out, head, label):
@@ -202,8 +206,7 @@ def _unit(x):
 
 
 def semi_supervised(*, num_classes: int,
-                    form: Literal['k', 'k_plus_1'] = 'k_plus_1',
-                    batch_mean: Callable = jnp.mean) -> Regulariser:
+                    form: Literal['k', 'k_plus_1'] = 'k_plus_1') -> Regulariser:
   """Classifier for data of few labels.  Salimans et al. 2016, arXiv:1606.03498.
 
   Section 5. D's logit for every adversarial loss follows from its class logits
@@ -213,28 +216,29 @@ def semi_supervised(*, num_classes: int,
       logit = logsumexp(l_1 .. l_K) - l_{K+1};
     k: the same with l_{K+1} = 0: logit = logsumexp(l_1 .. l_K).
 
-  disc: CE of l_1 .. l_K with the class, a mean over the labelled real examples
-  of the batch (of all devices), 0 without any; unlabelled ones have the label
-  -1. The paper trains the generator by `feature_matching` alone; here the
-  adversarial loss stays.
+  disc: CE of l_1 .. l_K with the class, on a batch of labelled examples of its
+  own, as in the authors' code: the real batch is of all examples, so that few
+  labelled ones do not weigh more there. The paper trains the generator by
+  `feature_matching` alone, which the loss `disc_only` leaves to it; the
+  authors' code has the weight 2 for non_saturating.
   """
   _check_classes('semi_supervised', num_classes)
   if form not in ('k', 'k_plus_1'):
     raise ValueError(f"form {form!r} must be 'k' or 'k_plus_1'")
+  head = 'semi_supervised'
 
   def judge(out):
-    logits = out.heads['semi_supervised']
+    logits = out.heads[head]
     found = nn.logsumexp(logits[:, :num_classes], axis=-1)
     return found if form == 'k' else found - logits[:, num_classes]
 
-  def disc(real_out, label):
-    known = (label >= 0).astype(jnp.float32)
-    logits = real_out.heads['semi_supervised'][:, :num_classes]
-    values = optax.losses.softmax_cross_entropy_with_integer_labels(
-        logits.astype(jnp.float32), jnp.maximum(label, 0))
-    # Without any label all values are 0.
-    return values * known / jnp.maximum(batch_mean(known), 1e-9)
+  def class_logits(out):
+    return out.heads[head][:, :num_classes].astype(jnp.float32)
 
-  size = num_classes + (form == 'k_plus_1')
-  return Regulariser(disc, heads=(('semi_supervised', size),), judge=judge,
-                     missing_labels=True)
+  def disc(critique, labelled):
+    # Augmented and with noise as the real examples, by keys of their own.
+    return optax.losses.softmax_cross_entropy_with_integer_labels(
+        class_logits(critique(labelled.image, 'labelled')), labelled.label)
+
+  return Regulariser(disc, heads=((head, num_classes + (form == 'k_plus_1')),),
+                     judge=judge, class_logits=class_logits)

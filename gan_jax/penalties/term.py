@@ -14,7 +14,9 @@ mean, times the weight in the config.
     augmentation of the real images
   fake_critic: the same with the augmentation of the generated images
   critique: as critic, images -> Critique; with the further argument 'fake'
-    as fake_critic
+    as fake_critic, with another with random keys of its own
+  labelled: for the discriminator, a batch (image, label) of examples whose
+    class is known, besides the real ones
   generate: latents -> images; for the generator, differentiable by its
     parameters
   encode: for the generator, if it has an encoder: images -> `Posterior`,
@@ -46,7 +48,8 @@ class Regulariser(NamedTuple):
     `batch_mean` or `batch_all`, so that devices agree.
   heads: ((name, size), ...) that the discriminator must have.
   judge: Critique -> logits [B] that replace the discriminator's own.
-  missing_labels: whether labels may be -1, of an example without one.
+  class_logits: Critique -> logits [B, K] of the classes that the discriminator
+    tells.
   """
 
   disc: Callable | None = None
@@ -54,7 +57,7 @@ class Regulariser(NamedTuple):
   memory: dict | Callable = {}
   heads: tuple = ()
   judge: Callable | None = None
-  missing_labels: bool = False
+  class_logits: Callable | None = None
 
   def remembers(self, player: str) -> bool:
     """Whether the function of 'disc' or 'gen' has a memory."""

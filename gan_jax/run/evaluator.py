@@ -11,15 +11,19 @@ import numpy as np
 from gan_jax import models, parallel, pictures
 from gan_jax.base import lookup
 from gan_jax.base.examples import kind_of
+from gan_jax.config import keys
+from gan_jax.config.build import labels_like
 from gan_jax.config.experiment import Experiment
 from gan_jax.data.label_values import name_of
 from gan_jax.data.pipeline import Batches
 from gan_jax.evaluators.score import Score, short_hash
 from gan_jax.game import sampling
+from gan_jax.penalties.term import names
 from gan_jax.run import drawn_labels, files
 
 _GRID, _SCORES = 0, 1  # folded into the key: they share no latent
 _STANDING = 2**31 - 3  # seed of the latents of standing statistics
+_CHUNK = 1000  # examples that D classifies at a time
 _POINTS = 2000  # of a scatter plot, generated and real
 
 
@@ -158,6 +162,13 @@ class Evaluator:
     self._label = grid_labels(experiment)
     self._z = self.sampler.latents(
         jax.random.fold_in(self._key, _GRID), len(self._label))
+    self._classify = None
+    if read := experiment.game.class_logits:
+      self._classify = jax.jit(lambda disc, images: read(
+          experiment.game.disc.apply(
+              disc.params, disc.stats,
+              parallel.scale(images, config['image_range']),
+              labels_like(experiment.info, len(images)), train=False)[0]))
     self._conditional = models.is_conditional(config['generator'])
 
   def start_grid(self, average):
@@ -205,7 +216,8 @@ class Evaluator:
     for spec, evaluate in zip(run.config['evaluators'], run.evaluators,
                               strict=True):
       try:
-        scores = evaluate(draw)
+        scores = evaluate(draw, **({} if not names(evaluate, 'classify') else {
+            'classify': self._classify and partial(self._classes, state.disc)}))
       except Exception as e:
         if not (forgiving or isinstance(e, SamplesError)):
           raise
@@ -214,11 +226,18 @@ class Evaluator:
                 for score in scores]
     return found
 
+  def _classes(self, disc, images) -> np.ndarray:
+    """Class logits [N, K] that D gives to examples as they are stored."""
+    return np.concatenate([np.asarray(self._classify(
+        disc, np.asarray(images[i:i + _CHUNK])))
+                           for i in range(0, len(images), _CHUNK)])
+
   @property
   def protocol(self) -> dict:
     """Evaluation settings that all scores of this run share."""
     config = self._run.config
-    game = {k: v for k, v in config.items() if k not in files.RESUMABLE}
+    game = {k: v for k, v in keys.without_added(config).items()
+            if k not in files.RESUMABLE}
     drawn, info = drawn_labels.describe(config), self._run.info
     count = config['standing_batches']
     floats = info.units and kind_of(info.image_shape) != 'images'

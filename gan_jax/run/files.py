@@ -105,8 +105,7 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
   if os.path.exists(os.path.join(folder, POPULATION)):
     raise WorkdirError(f'{folder} holds a population, and this is one run: '
                        'give the population again, or another --workdir')
-  changed = [line for line in _differences(folder, 'config.json',
-                                           experiment.config)
+  changed = [line for line in _changed_config(folder, experiment.config)
              if not may_change(line.split(':')[0], experiment.config)]
   allowed = [line for line in changed if any(
       re.match(rf'{re.escape(path)}[.:[]', line) for path in allow_changed)]
@@ -231,9 +230,9 @@ def _within(place, folder):
       for resolve in (os.path.abspath, os.path.realpath))
 
 
-def _differences(folder, name, now):
-  before = read_json(folder, name)
-  return fields.diff(before, now) if before else []
+def _changed_config(folder, now):
+  before = read_json(folder, 'config.json')
+  return fields.diff(*map(keys.without_added, (before, now))) if before else []
 
 
 def _changed_data(folder, info):

@@ -88,16 +88,23 @@ def plan(experiment: Experiment, step: int, length: int,
 
 
 def indices(experiment: Experiment, step: int, count: int) -> np.ndarray:
-  """Indices of the examples of `count` steps: int32 [K, disc_steps, B]."""
+  """Indices of the examples of `count` steps: int32 [K, S, B].
+
+  S is disc_steps; where a term asks for labelled examples twice as many, their
+  batches after the others.
+  """
   updates = experiment.config['disc_steps']
-  flat = experiment.batches(step * updates, count * updates)
-  return flat.reshape(count, updates, experiment.config['batch_size'])
+  parts = [batches(step * updates, count * updates).reshape(count, updates, -1)
+           for batches in (experiment.batches, experiment.labelled) if batches]
+  return np.concatenate(parts, axis=1) if parts[1:] else parts[0]
 
 
 def reseeded(experiment: Experiment, seed: int) -> Experiment:
   """The experiment with the batches of another seed, after a rollback."""
+  few = experiment.labelled
   return experiment if seed == experiment.config['seed'] else (
-      experiment._replace(batches=experiment.batches.reseeded(seed)))
+      experiment._replace(batches=experiment.batches.reseeded(seed),
+                          labelled=few and few.reseeded(seed)))
 
 
 class Calls:

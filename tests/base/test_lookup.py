@@ -205,7 +205,8 @@ def test_defaults_are_the_plain_ones(room):
 
 
 @pytest.mark.parametrize('room', ['gan_jax.losses', 'gan_jax.penalties',
-                                  'gan_jax.augment', 'gan_jax.game.latents'])
+                                  'gan_jax.augment', 'gan_jax.game.latents',
+                                  'gan_jax.game.latent_steps'])
 def test_every_choice_can_be_built_from_its_defaults(room):
   for name in lookup.names(room):
     spec = dict(name=name, **lookup.defaults(room, name))

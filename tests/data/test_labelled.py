@@ -53,9 +53,9 @@ TERM = dict(name='semi_supervised', weight=1.0)
      'generator.norm = .* conditional norm'),
     (dict(term='acgan', generator=ONEHOT), 'acgan.*or semi_supervised'),
     (dict(balanced=True), 'data.balanced = True: needs the label of every'),
-    (dict(augment=(dict(name='apa'),)), 'apa would give the labels of real'),
     (dict(penalties=(TERM, TERM)), 'each say what the logits'),
     (dict(loss=dict(name='mmd')), 'which mmd does not read'),
+    (dict(loss=dict(name='disc_only')), 'leaves the generator to its terms'),
     (dict(packing=2), 'semi_supervised needs one'),
     (dict(discriminator=dict(name='autoencoder.Discriminator', width=4),
           loss=dict(name='ebgan')), 'which ebgan does not read')])
@@ -63,6 +63,22 @@ def test_what_does_not_fit_is_refused(path, changes, message):
   with pytest.raises(ConfigError) as refused:
     experiment.load(config(path, **changes))
   assert re.search(message, str(refused.value)), refused.value
+
+
+def test_a_term_that_asks_for_labelled_examples_needs_some(
+    tmp_path, monkeypatch):
+  (tmp_path / 'own_terms.py').write_text(
+      'def told():\n'
+      '  return lambda critique, labelled: critique(labelled.image).logits\n')
+  monkeypatch.syspath_prepend(str(tmp_path))
+  for labels, message in (
+      (dict(), 'told needs the class of some examples, and no example of'),
+      (dict(labels=np.eye(3)[[0, 1, 1, 2] * 10] + 1), 'told needs one class')):
+    path = str(tmp_path / f'{len(labels)}.npz')
+    np.savez(path, images=np.arange(640).reshape(40, 4, 4, 1).astype(np.uint8),
+             **labels)
+    with pytest.raises(ConfigError, match=message):
+      experiment.load(config(path, term='own_terms:told', labelled=1.0))
 
 
 def test_all_labels_may_go_with_everything(path):
@@ -90,6 +106,8 @@ def test_it_learns_the_classes_of_the_unlabelled(path, form, more):
   source = data.load(spec['data'])
   game = make_game(spec, experiment.info_of(source), 150, axis_name=None)
   images = source.images / np.float32(127.5) - 1.0
+  rows = np.flatnonzero(source.labels >= 0)
+  assert len(rows) == 12
 
   @jax.jit
   def classes(index):
@@ -104,7 +122,8 @@ def test_it_learns_the_classes_of_the_unlabelled(path, form, more):
                              jnp.zeros(40, int), train=False)
     return jnp.argmax(out.heads['semi_supervised'][:, :3], axis=1), scalars
 
-  found, scalars = classes(Batches(40, 8, 0)(0, 150)[:, None])
+  found, scalars = classes(np.stack(
+      [Batches(40, 8, 0)(0, 150), Batches(12, 8, 0, rows=rows)(0, 150)], 1))
   assert all(np.isfinite(v).all() for v in scalars.values())
   assert np.mean(found == np.arange(40) % 3) > 0.9
 

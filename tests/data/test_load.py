@@ -67,8 +67,11 @@ def test_fingerprint_is_of_shape_pixels_and_labels(tmp_path):
     (dict(background=(300,)), ['0..255']),
     (dict(holdout=1.5), ['[0, 1)']),
     (dict(holdout=1e-9), ['hold out 0 of 3']),
-    (dict(labelled=0.0), ['share in (0, 1]']),
+    (dict(labelled=0.0), ['labelled=0:', 'share in (0, 1]']),
     (dict(labelled=1.5), ['share in (0, 1]']),
+    (dict(labelled=4), ['labelled=4 of 3 examples']),
+    (dict(labelled=2), ['labelled=2 of 3 classes', 'use 3 or more']),
+    (dict(labelled=0.5, labelled_seed=-1), ['labelled_seed=-1']),
     (dict(classes=(2, 11)), ['11 is not one', '0, 1, 2']),
     (dict(classes=('bee',)), ['bee is not one']),
     (dict(classes=(2, '2')), ['occurs twice']),
@@ -251,6 +254,26 @@ def test_labels_are_kept_of_a_share_of_each_class(many):
   assert known[more.labels < 0].sum() == 0 and (more.labels >= 0).sum() > 150
   assert (few.labels >= 0).sum() == 4
   assert len({s.fingerprint for s in (whole, some, more, few)}) == 4
+
+
+def test_a_number_of_labels_is_spread_over_the_classes(many):
+  def known(labelled, seed=0):
+    found = load(**many, labelled=labelled, labelled_seed=seed)
+    return found.fingerprint, found.labels >= 0
+
+  whole = load(**many)
+  for asked, want in ((40, [10, 10, 10, 10]), (42.0, [11, 11, 10, 10]),
+                      (4, [1, 1, 1, 1])):
+    assert np.bincount(whole.labels[known(asked)[1]]).tolist() == want
+  # Fewer are among more; another seed chooses others, the same each time.
+  assert not (known(4)[1] & ~known(40)[1]).any()
+  draws = [known(40, seed) for seed in range(4)]
+  assert len({print_ for print_, _ in draws}) == 4
+  shared = [(draws[0][1] & other).sum() for _, other in draws[1:]]
+  assert max(shared) < 8  # of 40, where 1 is expected
+  np.testing.assert_array_equal(known(40, 3)[1], draws[3][1])
+  fails("labelled=1200 takes 300 examples of each class, and 'class 3 has",
+        'or fewer', call=lambda: load(**many, labelled=1200))
 
 
 def test_held_out_examples_keep_their_labels(many):

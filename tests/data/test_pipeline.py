@@ -120,6 +120,21 @@ def test_flip_mirrors_half_and_keeps_the_order():
   assert (mirrored[:5] != mirrored[5:10]).any()
 
 
+def test_rows_are_drawn_as_a_stream_of_their_own():
+  rows = np.array([3, 17, 40, 41, 90])
+  found = Batches(5, 7, 2, repeat=2, rows=rows)(0, 10)
+  assert set(found.ravel()) == set(rows.tolist())
+  # Each epoch has each row twice.
+  epochs = np.sort(found.reshape(-1, 10), axis=1)
+  np.testing.assert_array_equal(epochs[:, ::2], np.tile(rows, (7, 1)))
+  np.testing.assert_array_equal(epochs[:, ::2], epochs[:, 1::2])
+  others = rows[Batches(5, 7, 2, repeat=2)(0, 10)]
+  assert (found != others).any(axis=1).all()
+  flipped = Batches(5, 7, 2, repeat=2, rows=rows, flip=True)(0, 10)
+  np.testing.assert_array_equal(np.where(flipped < 0, ~flipped, flipped), found)
+  assert found.dtype == np.int32 and 20 < (flipped < 0).sum() < 50
+
+
 def test_balanced_draws_all_classes_equally_often():
   labels = np.repeat([0, 1, 2], [90, 8, 2])
   stream = Batches(100, 50, 0, labels=labels)(0, 12).reshape(6, 100)

@@ -29,8 +29,8 @@ def build(name, source, **more):
 
 def test_the_room_holds_factories_only():
   assert sorted(lookup.names('gan_jax.evaluators')) == [
-      'classification_accuracy', 'mode_coverage', 'parzen', 'scores',
-      'stacked_coverage']
+      'classification_accuracy', 'classification_error', 'mode_coverage',
+      'parzen', 'scores', 'stacked_coverage']
 
 
 # Modes of mixtures.
@@ -273,3 +273,32 @@ def test_a_classifier_learns_from_generated_images(monkeypatch):
   assert none.value is None and 'no classes' in none.reason
   with pytest.raises(ValueError, match='no labels'):
     build('classification_accuracy', source._replace(num_classes=0))
+
+
+def test_error_of_the_discriminators_classes():
+  source = make_source(np.zeros((4, 2, 2, 1), np.uint8), np.arange(4), 4,
+                       name='test')
+  test = source._replace(images=np.arange(40, dtype=np.uint8).reshape(
+      40, 1, 1, 1), labels=np.arange(40, dtype=np.int32) % 4)
+  evaluate = build('classification_error', source._replace(held_out=test))
+
+  def classify(images):  # is wrong for the first four
+    told = (images.ravel() + (images.ravel() < 4)) % 4
+    return np.eye(4)[told]
+
+  (found,) = evaluate(None, classify)
+  assert found.name == 'classification_error_40_held_out' == evaluate.names[0]
+  assert found.value == 0.1 and found.found == {'wrong': 4}
+  assert found.floor is None
+  # Newcombe 1998, Stat. Med. 17, has 0.0396 .. 0.2305 for 4 of 40.
+  assert found.low == pytest.approx(0.0396, abs=1e-4)
+  assert found.high == pytest.approx(0.2305, abs=1e-4)
+  assert others.wilson(0, 10)[0] == pytest.approx(0.0, abs=1e-12)
+  (none,) = evaluate(None, None)
+  assert none.value is None and 'semi_supervised' in none.reason
+  (none,) = evaluate(None, lambda images: np.full((40, 4), np.nan))
+  assert none.checked().value is None and 'not finite' in none.checked().reason
+  with pytest.raises(ValueError, match='data.holdout'):
+    build('classification_error', source)
+  with pytest.raises(ValueError, match='no classes'):
+    build('classification_error', source._replace(num_classes=0))

@@ -1,5 +1,7 @@
 """Projected discriminators: files, mixing, heads, what is trained."""
 
+import pathlib
+import re
 from functools import partial
 
 import jax
@@ -8,10 +10,11 @@ import numpy as np
 import pytest
 import random_backbones
 import tiny
+from safetensors.numpy import load_file, save_file
 from small_models import KEY, count, struct
 
 from gan_jax import models
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ConfigError, DataError
 from gan_jax.config import experiment, tracing
 from gan_jax.config.build import make_game
 from gan_jax.extractors import backbones, projected
@@ -37,6 +40,44 @@ def network(weights, **fields):
 
 
 # Files.
+
+
+def without(name):
+  return lambda tensors: {k: v for k, v in tensors.items() if k != name}
+
+
+def with_one(name, value):
+  return lambda tensors: tensors | {name: np.float32(value)}
+
+
+@pytest.mark.parametrize('change, words', [
+    (lambda data: data[:len(data) // 2], 'damaged, truncated or unreadable'),
+    (lambda data: data[:20], 'damaged, truncated or unreadable'),
+    (lambda data: data[:9] + b'\xff' + data[10:], 'must be a complete file of'),
+    (without('Norm_1/LayerNorm_0/scale'), 'LayerNorm_0/scale is absent, not '),
+    (without('Conv_1/kernel'), 'Conv_1/kernel is absent'),
+    (with_one('Conv_1/kernel', np.ones((3, 3, 7, 4))),
+     r'Conv_1/kernel is \(3, 3, 7, 4\), not \(3, 3, 3, 4\); what fits'),
+    (with_one('Conv_0/kernel', np.ones(4)), r'Conv_0/kernel is \(4,\)'),
+    (with_one('Conv_2/kernel', np.full((4, 4, 4, 5), np.nan)),
+     'Conv_2/kernel has NaN or Inf; download or write it again'),
+    (with_one('std', [0.0]), 'std is not above 0; write it again')])
+def test_a_damaged_file_is_one_message_with_its_name(
+    small, tmp_path, change, words):
+  """No error of Python or of safetensors: the file, what is wrong, the fix."""
+  path = tmp_path / 'damaged.safetensors'
+  try:
+    path.write_bytes(change(pathlib.Path(small).read_bytes()))
+  except (AttributeError, TypeError):
+    save_file(change(load_file(small)), path)
+  images = tiny.write_images(tmp_path / 'x.npz', size=28)
+  with pytest.raises(ConfigError, match=words) as caught:
+    experiment.load(tiny.config(images, discriminator=dict(
+        name='gan_jax.extractors.projected:Discriminator', weights=str(path)),
+        loss=dict(name='hinge_each')))
+  said = str(caught.value)
+  assert said.startswith('one problem') and len(said.splitlines()) == 2
+  assert repr(str(path)) in said and not re.search(r'\w+Error', said), said
 
 
 def test_efficientnet_has_its_published_number_of_parameters():

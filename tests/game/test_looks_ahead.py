@@ -22,14 +22,13 @@ from toy import (
   make_state,
   run,
   sigmoid,
+  two_shards,
   weights,
 )
 
-from gan_jax import parallel
 from gan_jax.augment import Augmentation
 from gan_jax.game import step
 from gan_jax.game.step import simultaneous_step, train_step
-from gan_jax.parallel import Batch
 
 
 @pytest.mark.parametrize('count,clip', [(0, 0.0), (1, 0.0), (3, 0.0),
@@ -43,7 +42,7 @@ def test_unrolled_steps_equal_the_gradient_through_them(count, clip):
 
   @jax.jit
   def update(state):
-    fakes = step.generate(state.gen, label, keys, game=game)
+    fakes = step.generate(state, label, keys, game=game)
     return step.gen_step(state, real, label, fakes, keys, game=game)
 
   after, scalars = update(state)
@@ -69,21 +68,6 @@ def test_unrolled_steps_equal_the_gradient_through_them(count, clip):
     toy.assert_close(weights(after)[1:], (v, c))
     fixed = jax.grad(lambda w: jnp.mean(sp(-(z @ w @ v + c))))(w)
     assert np.abs(slope - fixed).max() > 0.01
-
-
-def two_shards(game, state, batch, rule=train_step):
-  """One step under vmap over two halves of the batch."""
-  halves = Batch(*(jnp.moveaxis(x.reshape(x.shape[0], 2, -1, *x.shape[2:]),
-                                1, 0) for x in (batch.image, batch.label)),
-                 batch.position.reshape(2, -1))
-  states, scalars = jax.jit(jax.vmap(
-      lambda state, batch: rule(state, batch, KEY, game=game,
-                                pmean=parallel.pmean),
-      in_axes=(None, 0), axis_name=parallel.AXIS))(state, halves)
-  for tree in (states, scalars):
-    toy.assert_close(jax.tree.map(lambda x: x[0], tree),
-                     jax.tree.map(lambda x: x[1], tree))
-  return jax.tree.map(lambda x: x[0], (states, scalars))
 
 
 @pytest.mark.parametrize('rule', [train_step, simultaneous_step])

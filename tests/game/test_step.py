@@ -97,7 +97,7 @@ def halves():
 
   @jax.jit
   def run(state):
-    fakes = step.generate(state.gen, label, keys, game=game)
+    fakes = step.generate(state, label, keys, game=game)
     after_disc, _ = step.disc_step(state, real, label, fakes, keys, 0,
                                    game=game)
     after_gen, _ = step.gen_step(state, real, label, fakes, keys, game=game)
@@ -125,7 +125,7 @@ def test_disc_step_takes_the_fakes_as_constants():
 
   def value(w):
     fake = (jnp.asarray(TABLE) @ w).reshape(B, *SHAPE)
-    fakes = step.generate(state.gen, batch.label[0], random.split(KEY, B),
+    fakes = step.generate(state, batch.label[0], random.split(KEY, B),
                           game=game)._replace(image=fake)
     after, _ = step.disc_step(state, batch.image[0], batch.label[0], fakes,
                               random.split(KEY, B), 0, game=game)
@@ -144,10 +144,10 @@ def test_reused_fakes_give_the_gradient_of_recomputed_ones():
 
   @jax.jit
   def run(state):
-    fakes = step.generate(state.gen, label, keys, game=game)
+    fakes = step.generate(state, label, keys, game=game)
     state, _ = step.disc_step(state, real, label, fakes, keys, 0,
                               game=game)
-    again = step.generate(state.gen, label, keys, game=game)
+    again = step.generate(state, label, keys, game=game)
     reused, _ = step.gen_step(state, real, label, fakes, keys, game=game)
     fresh, _ = step.gen_step(state, real, label, again, keys, game=game)
 

@@ -33,6 +33,8 @@ FORMULAS = {
                 lambda a, b: log_sigmoid(-b)),
     'non_saturating': (lambda a, b: -log_sigmoid(a) - log_sigmoid(-b),
                        lambda a, b: -log_sigmoid(b)),
+    'disc_only': (lambda a, b: -log_sigmoid(a) - log_sigmoid(-b),
+                  lambda a, b: 0.0 * b),
     'wasserstein': (lambda a, b: b - a, lambda a, b: -b),
     'least_squares': (lambda a, b: ((a - 1) ** 2 + b ** 2) / 2,
                       lambda a, b: (b - 1) ** 2 / 2),

@@ -38,6 +38,21 @@ GAMES = {
     'networks that draw, zcr': dict(
         loss=dict(name='non_saturating'), disc_steps=2, **drawing.PAIR,
         penalties=(dict(name='zcr', weight=1.0, std=0.1),)),
+    'stylegan2': dict(
+        loss=dict(name='non_saturating'), disc_steps=1, reuse_fakes=False,
+        generator=dict(name='stylegan2.Generator', width=4, max_width=8,
+                       style=8, mapping_layers=2, conditioning='embedding'),
+        discriminator=dict(name='stylegan2.Discriminator', width=4,
+                           max_width=8, minibatch='none',
+                           conditioning='projection'),
+        penalties=(dict(name='r1', weight=1.0, every=2),
+                   dict(name='path_length', weight=2.0, every=2))),
+    'latent steps, batch norm': dict(
+        loss=dict(name='non_saturating'),
+        latent=dict(name='uniform', size=4),
+        latent_steps=(dict(name='natural', damping=0.1, weight=1.0),),
+        generator=dict(name='mlp.Generator', **NORM),
+        discriminator=dict(name='mlp.Discriminator', widths=(8,))),
     'convolutions, batch norm, r1': dict(
         loss=dict(name='non_saturating'),
         generator=dict(name='dcgan.Generator', width=4),
@@ -69,7 +84,8 @@ class Play:
   """A game, its data and what is drawn of them."""
 
   def __init__(self, name):
-    source = _source(28 if name.startswith('conv') else 6)
+    source = _source(28 if name.startswith('conv') else
+                     8 if name.startswith('style') else 6)
     self.config = tiny.config('unused', **GAMES[name])
     self.info = experiment.info_of(source)
     self.data = parallel.Data(source.images, source.labels)

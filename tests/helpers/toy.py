@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from jax import random
 
-from gan_jax import losses
+from gan_jax import losses, parallel
 from gan_jax.augment import Augmentation
 from gan_jax.game.rules import Game
 from gan_jax.game.state import init_state
@@ -192,6 +192,21 @@ def run(game, state=None, batch=None, rule=train_step):
   return jax.jit(functools.partial(rule, game=game))(
       make_state(game) if state is None else state,
       make_batch(game) if batch is None else batch, KEY)
+
+
+def two_shards(game, state, batch, rule=train_step):
+  """One step under vmap over two halves of the batch."""
+  halves = Batch(*(jnp.moveaxis(x.reshape(x.shape[0], 2, -1, *x.shape[2:]),
+                                1, 0) for x in (batch.image, batch.label)),
+                 batch.position.reshape(2, -1))
+  states, scalars = jax.jit(jax.vmap(
+      lambda state, batch: rule(state, batch, KEY, game=game,
+                                pmean=parallel.pmean),
+      in_axes=(None, 0), axis_name=parallel.AXIS))(state, halves)
+  for tree in (states, scalars):
+    assert_close(jax.tree.map(lambda x: x[0], tree),
+                     jax.tree.map(lambda x: x[1], tree))
+  return jax.tree.map(lambda x: x[0], (states, scalars))
 
 
 def assert_params(got, want, **tolerance):

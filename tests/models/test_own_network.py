@@ -7,8 +7,9 @@ import tiny
 from jax import random
 
 from gan_jax import models
+from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError
-from gan_jax.config import experiment
+from gan_jax.config import experiment, keys
 
 CODE = '''
 from typing import Any
@@ -38,6 +39,19 @@ made.conditional = True
 
 class Either(Silent):
   conditional: bool = True
+
+class Blocks(Silent):
+  blocks: int = 2
+  heads: int = 4
+
+class Judge(nn.Module):
+  heads: int = 4
+
+  def __call__(self, images, label, *, train):
+    raise NotImplementedError
+
+class Named(Silent):
+  num_classes: str
 '''
 ACGAN = (dict(name='acgan', weight=1.0),)
 
@@ -110,3 +124,26 @@ def mine():
       "penalties[1].name = 'own_terms:mine': own_terms:mine asks for a head "
       "'class' of 5 numbers, and penalties[0], acgan, for one of 3; leave one "
       'of them out, or give its head another name')
+
+
+def test_fields_of_ones_own_are_those_of_the_config(tmp_path):
+  """The program fills only what it says that it fills."""
+  path = tiny.write_images(tmp_path / 'x.npz')
+  spec = dict(name='own_networks:Blocks', blocks=5, heads=6)
+  built = lookup.build('gan_jax.models', spec, kind='Generator',
+                       **dict.fromkeys(keys.CHOICES['generator'].supplied))
+  assert (built.blocks, built.heads) == (5, 6)
+  experiment.load(config(path, 'Silent', penalties=()) | dict(generator=spec))
+
+
+@pytest.mark.parametrize('key,name,said', [
+    ('generator', 'Named', "num_classes of its own, num_classes: str, and the "
+     'program gives num_classes=3; rename yours'),
+    ('discriminator', 'Judge', 'heads of its own, heads: int = 4, and the '
+     r'program gives heads=\(\); rename yours')])
+def test_a_field_with_the_name_of_a_supplied_one_is_told(
+    tmp_path, key, name, said):
+  path = tiny.write_images(tmp_path / 'x.npz')
+  with pytest.raises(ConfigError, match=said):
+    experiment.load(tiny.config(path, **{key: dict(
+        name=f'own_networks:{name}')}))

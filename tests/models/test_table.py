@@ -11,7 +11,7 @@ BLOCKS = (('number', 1), ('choice', 3), ('choice', 2), ('number', 1))
 
 def made(**kwargs):
   return build('table.Generator', 'Generator', shape=(7,), num_classes=0,
-               blocks=BLOCKS, **kwargs)
+               row_blocks=BLOCKS, **kwargs)
 
 
 def run(model, z, change=lambda params: params):
@@ -109,6 +109,6 @@ def test_gradients_are_finite():
 
 
 def test_other_data_are_refused():
-  model = build('table.Generator', 'Generator', shape=(7,), blocks=())
+  model = build('table.Generator', 'Generator', shape=(7,), row_blocks=())
   with pytest.raises(ValueError, match='data=table, or generator=mlp.Gen'):
     model.init(KEY, latents(), jnp.zeros(8, jnp.int32))

@@ -11,21 +11,23 @@ from toy import KEY, make_batch, make_game
 
 from gan_jax import losses, penalties
 from gan_jax.game import terms as game_terms
-from gan_jax.game.step import train_step
+from gan_jax.game.step import simultaneous_step, train_step
 from gan_jax.models import Critique, Model
 from gan_jax.penalties import Regulariser, Term
 
-SOME = jnp.array([2, -1, 1, -1, 0])
+
+def build(form='k_plus_1'):
+  return penalties.semi_supervised(num_classes=K, form=form)
 
 
-def build(form='k_plus_1', **more):
-  return penalties.semi_supervised(num_classes=K, form=form, **more)
+def of_labelled(term, logits, label):
+  """The term's values; D gives these logits to the labelled images alone."""
+  def judge(images, purpose):
+    assert purpose == 'labelled'  # random keys of its own
+    return critique(semi_supervised=images)
 
-
-def on_real(term, logits, label):
-  return jax.jit(lambda logits, label: game_terms.call(
-      term.disc, real_out=critique(semi_supervised=logits), label=label))(
-          logits, label)
+  return game_terms.call(term.disc, critique=judge,
+                         labelled=game_terms.Labelled(logits, label))
 
 
 # The term.
@@ -45,32 +47,22 @@ def test_what_the_logit_is(form):
 
 
 @pytest.mark.parametrize('form', FORMS)
-def test_cross_entropy_is_of_labelled_examples(form):
+def test_cross_entropy_is_of_the_labelled_batch(form):
   term, logits = build(form), normal(1, B, K + (form == 'k_plus_1'))
-  each = cross_entropy(logits[:, :K], LABEL)
-  np.testing.assert_allclose(on_real(term, logits, LABEL), each, rtol=1e-5)
-  got = on_real(term, logits, SOME)
-  want = cross_entropy(logits[:, :K], jnp.maximum(SOME, 0)) * np.asarray(
-      SOME >= 0)
-  assert float(got.mean()) == pytest.approx(want.sum() / 3, rel=1e-5)
-  np.testing.assert_allclose(got, want * B / 3, rtol=1e-5)
-  none = on_real(term, logits, jnp.full(B, -1))
-  np.testing.assert_array_equal(none, np.zeros(B))
-  # Of all devices: the others have no labels.
-  wide = build(form, batch_mean=lambda x: jnp.mean(x) / 4)
-  np.testing.assert_allclose(on_real(wide, logits, SOME), want * 4 * B / 3,
+  got = jax.jit(lambda *args: of_labelled(term, *args))(logits, LABEL)
+  np.testing.assert_allclose(got, cross_entropy(logits[:, :K], LABEL),
                              rtol=1e-5)
+  np.testing.assert_array_equal(
+      term.class_logits(critique(semi_supervised=logits)), logits[:, :K])
 
 
 @pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
-@pytest.mark.parametrize('label', [LABEL, SOME, jnp.full(B, -1)])
-def test_slopes_are_finite(label, dtype):
+def test_slopes_are_finite(dtype):
   term = build()
 
   def loss(logits):
-    out = critique(semi_supervised=logits)
-    return jnp.mean(game_terms.call(term.disc, real_out=out, label=label)
-                    + term.judge(out))
+    return jnp.mean(of_labelled(term, logits, LABEL)
+                    + term.judge(critique(semi_supervised=logits)))
 
   slopes = jax.jit(lambda x: (jax.grad(loss)(x), jax.grad(
       lambda x: jnp.sum(jax.grad(loss)(x) ** 2))(x)))
@@ -78,6 +70,43 @@ def test_slopes_are_finite(label, dtype):
   for scale in (1.0, 0.0, 1e4):
     for slope in slopes(scale * x):
       assert np.isfinite(slope).all()
+
+
+def with_classes(apply):
+  """The linear discriminator with class logits [f, 2 f] of its logit f."""
+  def run(*args, **kwargs):
+    out, stats = apply(*args, **kwargs)
+    return out._replace(heads={'semi_supervised': jnp.stack(
+        [out.logits, 2.0 * out.logits], axis=1)}), stats
+
+  return Model(toy.DISC.init, run, None)
+
+
+@pytest.mark.parametrize('rule,disc_steps', [
+    (train_step, 1), (train_step, 3), (simultaneous_step, 1)])
+def test_the_step_gives_each_update_its_labelled_examples(rule, disc_steps):
+  """One of SGD by hand: real and generated ones do not enter the term."""
+  term = Term('semi_supervised',
+              penalties.semi_supervised(num_classes=2, form='k'), 1.0, 1)
+  game = make_game(disc=with_classes(toy.disc_apply), loss=toy.NO_LOSS,
+                   penalties=(term,), disc_steps=disc_steps)
+  assert game.draws_labelled
+  plain, few = make_batch(game), normal(7, disc_steps, toy.B, toy.P)
+  label = np.arange(disc_steps * toy.B).reshape(disc_steps, -1) % 2
+  batch = plain._replace(
+      image=jnp.concatenate([plain.image, few.reshape(plain.image.shape)]),
+      label=jnp.concatenate([plain.label, jnp.asarray(label, jnp.int32)]))
+  state, scalars = toy.run(game, batch=batch, rule=rule)
+  _, v, c = map(np.float64, toy.weights(toy.make_state(game)))
+  values = []
+  for x, y in zip(np.float64(few), label, strict=True):
+    f = x @ v + c  # CE is log(e^f + e^2f) - (1 + y) f
+    values.append(np.mean(np.logaddexp(f, 2 * f) - (1 + y) * f))
+    slope = (1 + toy.sigmoid(f) - (1 + y)) / toy.B
+    v, c = v - toy.DISC_RATE * slope @ x, c - toy.DISC_RATE * slope.sum()
+  toy.assert_params(toy.weights(state)[1:], (v, c))
+  assert float(scalars['penalty/semi_supervised']) == pytest.approx(
+      np.mean(values), rel=1e-4)
 
 
 def test_bad_arguments():

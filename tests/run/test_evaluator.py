@@ -1,11 +1,14 @@
 """The equilibrium that is drawn into the curves; the grid of samples."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
 
 from gan_jax import losses, parallel
 from gan_jax.base import lookup
+from gan_jax.config import experiment
 from gan_jax.run import evaluator
 
 LOG2 = float(np.log(2.0))
@@ -60,3 +63,32 @@ def test_a_loss_that_is_never_finite_has_no_equilibrium():
   never = losses.Loss(lambda real, fake: jnp.sqrt(-1.0 - real ** 2),
                       lambda real, fake: -fake)
   assert evaluator.equilibrium(never) == {}
+
+
+def test_the_discriminator_classifies_held_out_examples(tmp_path):
+  path = tiny.write_images(tmp_path / 'noise.npz', count=200)
+  run = experiment.load(tiny.config(path, **dict(
+      data=dict(name='npz', path=path, holdout=0.5, labelled=6),
+      evaluators=(dict(name='classification_error'),),
+      penalties=(dict(name='semi_supervised', weight=1.0, form='k'),))),
+      devices=1)
+  state = run.init()
+  (score,) = evaluator.Evaluator(run).scores(state)
+  test, params = run.source.held_out, jax.device_get(state.disc.params)
+  x = test.images.reshape(len(test.labels), -1) / 127.5 - 1.0
+  hidden = x @ params['Dense_0']['kernel'] + params['Dense_0']['bias']
+  hidden = np.where(hidden > 0, hidden, 0.2 * hidden)
+  head = params['Heads_0']['semi_supervised']
+  told = (hidden @ head['kernel'] + head['bias']).argmax(1)
+  assert score.value == np.mean(told != test.labels) and 0 < score.value < 1
+  assert score.name == f'classification_error_{len(test.labels)}_held_out'
+  assert score.protocol['step'] == 0
+
+
+def test_without_a_term_nothing_tells_classes(tmp_path):
+  path = tiny.write_images(tmp_path / 'noise.npz')
+  run = experiment.load(tiny.config(
+      path, data=dict(name='npz', path=path, holdout=0.5),
+      evaluators=(dict(name='classification_error'),)), devices=1)
+  (score,) = evaluator.Evaluator(run).scores(run.init())
+  assert score.value is None and 'no term' in score.reason

@@ -162,6 +162,23 @@ def test_calls_are_consecutive_steps_of_the_batches(run):
           == whole).all()
 
 
+def test_labelled_batches_follow_the_others(run):
+  rows = np.array([2, 3, 30])
+  few = Batches(3, 8, 1, repeat=3, rows=rows)
+  both = run._replace(config=run.config | {'disc_steps': 2}, labelled=few)
+  whole = indices(both, 0, 6)
+  assert whole.shape == (6, 4, 8) and whole.dtype == np.int32
+  assert (whole[:, :2] == run.batches(0, 12).reshape(6, 2, 8)).all()
+  assert (whole[:, 2:] == few(0, 12).reshape(6, 2, 8)).all()
+  assert set(whole[:, 2:].ravel()) == set(rows.tolist())
+  # A resumed run goes on with the same; after a rollback they are others.
+  assert (np.concatenate([indices(both, 0, 4), indices(both, 4, 2)])
+          == whole).all()
+  other = indices(reseeded(both, 99), 0, 6)
+  assert (other[:, 2:] != whole[:, 2:]).any(axis=(1, 2)).all()
+  assert set(other[:, 2:].ravel()) == set(rows.tolist())
+
+
 def test_batches_of_another_seed_leave_the_old_ones_alone(run):
   before = run.batches(0, 3).tolist()
   other = reseeded(run, 99)
