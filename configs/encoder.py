@@ -40,7 +40,7 @@ def get_config(arg=None):
                        izi=izi)
 
 
-def izi(config, _):
+def izi(config):
   """Reconstruction of real images."""
   config.penalties = (recipe.term('penalties', 'reconstruction'),)
   config.penalties[0].likelihood = 'gaussian'

@@ -45,7 +45,7 @@ def get_config(arg=None):
                        likelihood=likelihood, beta=beta)
 
 
-def conv(config, _):
+def conv(config):
   """Convolutions, without running averages."""
   for key, kind in (('generator', 'Generator'), ('encoder', 'Encoder')):
     config[key] = recipe.choice(key, f'dcgan.{kind}') | dict(width=24)
@@ -54,9 +54,9 @@ def conv(config, _):
   config.train_steps = recipe.duration('30 epochs')
 
 
-def vaegan(config, _):
+def vaegan(config):
   """A discriminator, and a likelihood of its features."""
-  conv(config, _)
+  conv(config)
   config.image_range = (-1.0, 1.0)
   config.generator.norm = 'batch'
   config.discriminator = recipe.choice('discriminator', 'dcgan.Discriminator'

@@ -65,7 +65,8 @@ def _act(line, group=None) -> int:
   parallel.use_compilation_cache()
   views = {'sample': _sample, 'evaluate': _evaluate, 'report': _report,
            'compare': _compare, 'inspect': _inspect, 'export': _export,
-           'explore': _explore}
+           'explore': _explore, 'invert': _invert,
+           'outliers': _outliers}
   try:
     if view := views.get(line.flags.mode):
       if not line.problems:
@@ -213,6 +214,34 @@ def _explore(line):
   return explore.explore(
       flags.workdir, flags.out or os.path.join(flags.workdir, 'explore'),
       strict=flags.strict)
+
+
+def _invert(line):
+  from gan_jax.views import invert
+  flags = line.flags
+  return invert.invert(*_given(line, 'inverted.npz'), samples=flags.posterior,
+                       likelihood=flags.likelihood, **_how_given(flags))
+
+
+def _outliers(line):
+  from gan_jax.views import outliers
+  return outliers.outliers(*_given(line, 'outliers.jsonl'),
+                           sort=line.flags.sort, **_how_given(line.flags))
+
+
+def _given(line, name):
+  """The run, the images that it looks at, and where the result goes."""
+  flags = line.flags
+  if not (flags.workdir and flags.images):
+    raise RequestError('give the --workdir of a run, and --images')
+  return (flags.workdir, flags.images,
+          flags.out or os.path.join(flags.workdir, name))
+
+
+def _how_given(flags):
+  return {'label': flags.label, 'resize': _size(flags.resize),
+          'channels': flags.channels, 'seed': flags.seed,
+          'strict': flags.strict}
 
 
 def _fail(status: int, messages) -> int:

@@ -12,14 +12,15 @@ from package_sources import imports, modules
 FLOORS = (
     ('base', 'ops', 'parallel'),
     ('losses', 'penalties', 'augment', 'models', 'metrics', 'data'),
-    ('game', 'extractors', 'pictures'),
+    ('game', 'inference', 'extractors', 'pictures'),
     ('config', 'evaluators', 'loggers'),
     ('run',),
     ('views',),
     ('main', ''),  # '' is gan_jax/__init__.py
 )
 # What the rooms of the game may not know of: flags, disks, clocks, logs.
-PURE = ('ops', 'losses', 'penalties', 'augment', 'models', 'metrics', 'game')
+PURE = ('ops', 'losses', 'penalties', 'augment', 'models', 'metrics', 'game',
+        'inference')
 WORLD = ('absl', 'ml_collections', 'orbax', 'grain', 'tensorflow_datasets',
          'tensorflow', 'tensorboardX', 'tqdm', 'logging', 'subprocess')
 

@@ -12,15 +12,17 @@ from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags import config_path
 
 MODES = ('train', 'sample', 'evaluate', 'report', 'inspect', 'compare',
-         'export', 'explore', 'advise')
+         'export', 'explore', 'advise', 'invert', 'outliers')
 _TEXT, _SWITCH, _INT, _LIST = (flags.DEFINE_string, flags.DEFINE_bool,
                                flags.DEFINE_integer, flags.DEFINE_list)
+_ASKING = 'invert outliers'  # modes that look at given images
 # (kind, name, default, the modes that read it, text)
 _FLAGS = (
     (_TEXT, 'config', '', 'train inspect advise',
      'A recipe, dcgan or dcgan:loss=hinge,quick, or a file with '
      'get_config(arg); --config.key=value overrides.'),
-    (_TEXT, 'workdir', '', 'train sample evaluate report export explore advise',
+    (_TEXT, 'workdir', '',
+     'train sample evaluate report export explore advise ' + _ASKING,
      'Folder of the run; by default runs/<config> with the overrides.'),
     (_SWITCH, 'dry_run', False, 'train',
      'Print layers, durations and memory, and exit.'),
@@ -28,7 +30,7 @@ _FLAGS = (
      'Resume with different data than in the last launch.'),
     (_LIST, 'allow_changed', '', 'train',
      'Config keys that may differ on resume, as gen_optimizer.learning_rate.'),
-    (_SWITCH, 'strict', False, 'train sample export explore',
+    (_SWITCH, 'strict', False, 'train sample export explore ' + _ASKING,
      'Fail instead of using an older checkpoint if the newest is damaged.'),
     (_TEXT, 'coordinator', '', 'train',
      'HOST:PORT of process 0, if several processes share a run; auto for '
@@ -39,14 +41,14 @@ _FLAGS = (
      'Index of this process, from 0.'),
     (_INT, 'num_samples', None, 'sample evaluate',
      'Images to sample, 64 by default, or to score.'),
-    (_TEXT, 'label', None, 'sample',
-     'What to sample: a class by its name or number, turn for all classes in '
-     'turn, Mass|Edema or age=63,sex=1 for label vectors; by default as in '
-     'the data.'),
+    (_TEXT, 'label', None, 'sample ' + _ASKING,
+     'What to sample, or what the images are: a class by its name or number, '
+     'turn for all classes in turn, Mass|Edema or age=63,sex=1 for label '
+     'vectors; by default as in the data.'),
     (_TEXT, 'labels', '', 'sample',
      'F.csv with the label of each image to sample, in the column label or '
      'those of label vectors.'),
-    (_INT, 'seed', 0, 'sample report',
+    (_INT, 'seed', 0, 'sample report ' + _ASKING,
      'Random seed for the latents.'),
     (flags.DEFINE_float, 'truncation', None, 'sample',
      'Resample entries of z beyond this size; of a generator with a style '
@@ -54,12 +56,13 @@ _FLAGS = (
     (_INT, 'interpolate', 0, 'sample',
      'Points of a spherical path between two latents, per sample; 0 for '
      'none.'),
-    (_TEXT, 'out', '', 'sample evaluate report inspect compare export explore',
+    (_TEXT, 'out', '',
+     'sample evaluate report inspect compare export explore ' + _ASKING,
      'F.png, F.gif, F.npz, F.tif, F.wav or a folder; by default '
      'WORKDIR/samples.png. For inspect and report, a folder; for compare, '
      'F.md or F.csv; for evaluate with --images, F.jsonl; for export, '
      'F.stablehlo, F.onnx, F.safetensors or a new folder; for explore, a new '
-     'folder.'),
+     'folder; for invert, F.npz; for outliers, F.jsonl.'),
     (_TEXT, 'extractor', '', 'evaluate report',
      'Feature network, such as inception.'),
     (_TEXT, 'weights', '', 'evaluate report',
@@ -75,17 +78,24 @@ _FLAGS = (
      'and update it.'),
     (_INT, 'port', 0, 'report',
      'With --follow: port on 127.0.0.1; 0 for a free one.'),
-    (_TEXT, 'images', '', 'evaluate',
-     'A folder or .npz of images to score against those of --reference.'),
+    (_TEXT, 'images', '', 'evaluate ' + _ASKING,
+     'A folder or .npz of images, to score against those of --reference, or to '
+     'invert or rank.'),
     (_TEXT, 'reference', '', 'evaluate',
      'See --images.'),
-    (_LIST, 'resize', '', 'evaluate',
-     'H,W to resize both to.'),
-    (_INT, 'channels', 0, 'evaluate',
-     'Of both: 1 grey, 3 RGB, 0 as they are.'),
-    (_TEXT, 'sort', '', 'compare',
-     'Score to sort by. The arguments, as those of report, are run folders or '
-     "patterns such as 'runs/sweep/*'."),
+    (_LIST, 'resize', '', 'evaluate ' + _ASKING,
+     'H,W to resize them to.'),
+    (_INT, 'channels', 0, 'evaluate ' + _ASKING,
+     'Of them: 1 grey, 3 RGB, 0 as they are.'),
+    (_INT, 'posterior', 0, 'invert',
+     'Samples of P(z | image) of each.'),
+    (_TEXT, 'likelihood', 'gaussian', 'invert',
+     'Of these: gaussian (whose deviation is found), gaussian:0.1 or '
+     'bernoulli.'),
+    (_TEXT, 'sort', '', 'compare outliers',
+     'Score to sort by; of outliers anogan, fanogan or discriminator. The '
+     'arguments of compare and report are run folders or patterns such as '
+     "'runs/sweep/*'."),
     (_SWITCH, 'help', False, ' '.join(MODES),
      'Print this.'),
 )

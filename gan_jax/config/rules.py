@@ -447,6 +447,9 @@ def _encoder(config, terms):
                    'encoder=dcgan.Encoder')
     elif config['packing'] > 1:
       yield path, 'needs single images, not packs; use packing=1'
+  if 'generator' in config['gen_frozen'] and not config['init_from']:
+    yield 'init_from', ('must name the run whose generator is frozen, for '
+                        'example runs/dcgan')
   if there and not users:
     yield 'encoder.name', ('nothing trains it; use penalty=reconstruction+kl, '
                            'or joint=mean, or encoder=none.Encoder')

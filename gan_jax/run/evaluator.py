@@ -72,8 +72,7 @@ class Sampler:
     Raises:
       SamplesError: some are not finite, which uint8 would hide.
     """
-    if self._standing:
-      average = self._standing(average)
+    average = self.prepared(average)
     chunk *= parallel.copies(average)
     arrays = [z, np.asarray(label)]
     if psi is not None:
@@ -85,6 +84,10 @@ class Sampler:
         raise SamplesError('generated examples are not finite')
       found.append(np.asarray(x) if floats else self.finish(x))
     return np.concatenate(found)
+
+  def prepared(self, average):
+    """The average with the statistics of which `images` are generated."""
+    return self._standing(average) if self._standing else average
 
   def start(self, average, z, label):
     """Dispatches the generation without waiting."""

@@ -1,11 +1,9 @@
 """--mode=evaluate: scores the checkpoints of a run, or two folders."""
 
-import contextlib
 import json
 import logging
 import os
 import time
-import zipfile
 
 import jax
 import numpy as np
@@ -16,13 +14,13 @@ from gan_jax.base.errors import RequestError, WorkdirError
 from gan_jax.base.files import read_rows, write_file
 from gan_jax.config import experiment
 from gan_jax.config.keys import CHOICES
-from gan_jax.data import load as data
 from gan_jax.evaluators.score import Score, order
 from gan_jax.run import files, lock
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.evaluator import Evaluator
 from gan_jax.run.results import Best
 from gan_jax.run.writers import ScoreWriter
+from gan_jax.views import given
 
 _LOG = logging.getLogger(__name__)
 _PAUSE = 5.0  # seconds between polls with --follow
@@ -153,9 +151,8 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
     raise RequestError(f'--out={out}: must be F.jsonl')
   asked = scores_spec(**asked)
   try:
-    geometry = {'resize': resize, 'channels': channels}
-    geometry = {key: value for key, value in geometry.items() if value}
-    real, fake = (_load(path, geometry) for path in (reference, images))
+    real, fake = (given.source(path, resize=resize, channels=channels)
+                  for path in (reference, images))
     asked['num_samples'] = _count(real, fake, asked, images, reference)
     evaluate = lookup.build(CHOICES['evaluators'].module,
                             {'name': 'scores', **asked}, source=real, seed=0)
@@ -188,26 +185,6 @@ def _alike(real, fake, scores) -> str:
       return (f'hold nearly the same images: {score.name} is '
               f'{score.value:.3g}, and of other real images {score.floor:.3g}')
   return ''
-
-
-def _load(path, geometry):
-  kind = (_npz(path) if path.endswith('.npz') else
-          {'name': 'auto'} if os.path.isfile(path) else
-          {'name': 'folder', 'labels': 'none'})
-  return data.load(kind | {'path': path} | geometry)
-
-
-def _npz(path):
-  """What the file says of itself if --mode=sample wrote it."""
-  kind = {'name': 'npz'}
-  with contextlib.suppress(OSError, ValueError, KeyError, EOFError,
-                           zipfile.BadZipFile), np.load(path) as file:
-    # Samples that are images have an axis of channels.
-    kind |= {'holds': {2: 'vectors', 5: 'volumes'}.get(
-        file['images'].ndim, 'auto')}
-    kind |= {'value_range': tuple(file['units'].tolist()), 'dtype': 'float32'}
-    kind['holds'] = 'signals' if file['images'].ndim == 3 else kind['holds']
-  return kind
 
 
 def _count(real, fake, asked, images, reference) -> int:

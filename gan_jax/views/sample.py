@@ -167,18 +167,18 @@ def _write(out, info, examples, labels, interpolate):
       more['label_columns'] = [column.name for column in columns]
     if labels is not None:
       more['labels'] = labels
-    data = _saved(np.savez_compressed, images=numbers, **more)
+    data = saved(np.savez_compressed, images=numbers, **more)
   elif suffix == '.tif':
     pages = [Image.fromarray(x[..., 0]) if info.units else pictures.pillow(x)
              for x in numbers]
-    data = _saved(lambda file: pages[0].save(
+    data = saved(lambda file: pages[0].save(
         file, 'TIFF', save_all=True, append_images=pages[1:]))
   elif suffix == '.wav':
     data = _wav(examples.reshape(-1, examples.shape[-1]), info.rate)
   else:
     write = {'PNG files': lambda i: pictures.png(examples[i]),
              'WAV files': lambda i: _wav(examples[i], info.rate),
-             'NPY files': lambda i: _saved(np.save, numbers[i])}[form]
+             'NPY files': lambda i: saved(np.save, numbers[i])}[form]
     for i in range(len(examples)):
       label = None if labels is None else labels[i]
       name = f'{i:06d}{_said_of(info, label)}.{form[:3].lower()}'
@@ -209,8 +209,8 @@ def _frames(examples, interpolate):
           else examples[:, None])
 
 
-def _saved(save, *args, **arrays) -> bytes:
-  """What save(file, ...) writes."""
+def saved(save, *args, **arrays) -> bytes:
+  """The bytes that save(file, ...) writes."""
   buffer = io.BytesIO()
   save(buffer, *args, **arrays)
   return buffer.getvalue()

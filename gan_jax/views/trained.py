@@ -17,6 +17,7 @@ from gan_jax.data import values
 from gan_jax.data.columns import decode
 from gan_jax.evaluators.score import Score
 from gan_jax.game import sampling
+from gan_jax.game.decoder import Critic, Decoder, critic_of, decoder_of
 from gan_jax.game.state import TrainState, pack
 from gan_jax.ops import conv
 from gan_jax.run import drawn_labels, files
@@ -146,6 +147,27 @@ class Trained:
         return sampling.generate(gen, average, z, label)
 
     return images
+
+  @cached_property
+  def decoder(self) -> Decoder:
+    """The averaged generator as a model of latents, for `gan_jax.inference`.
+
+    Raises:
+      RequestError: its prior has none that can be inferred.
+    """
+    try:
+      return decoder_of(
+          self.game, self._sampler.prepared(self.state.ema),
+          self.config['latent'], self.config['image_range'],
+          self.info.image_shape)
+    except ValueError as e:
+      raise RequestError(f'{self.folder}: {e}') from e
+
+  @cached_property
+  def critic(self) -> Critic | None:
+    """The discriminator, for `gan_jax.inference`; None of a run without."""
+    return critic_of(self.game, self.state, self.config['image_range'],
+                     self.info.image_shape)
 
   def sample(self, count: int = 64, *, label=None, seed: int = 0,
              truncation: float | None = None) -> np.ndarray:

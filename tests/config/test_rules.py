@@ -316,6 +316,8 @@ def test_without_a_discriminator_its_keys_are_refused(changes, path, words):
     (PAIRS | dict(encoder=dict(name='none.Encoder')), 'joint',
      'use encoder=mlp.Encoder'),
     (dict(encoder=ENCODER), 'encoder.name', 'nothing trains it'),
+    (ALONE | dict(gen_frozen=('generator',)), 'init_from',
+     'must name the run whose generator is frozen'),
     (PAIRS | dict(packing=2), 'joint', 'use packing=1'),
     (PAIRS | dict(discriminator=dict(name='mlp.Discriminator')),
      'discriminator.conditioning', 'use onehot'),

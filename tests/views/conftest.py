@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tiny
+from PIL import Image
 from untrained import write_run
 
 
@@ -18,8 +19,9 @@ def made_run(tmp_path_factory):
   cgan: grey, conditional, of the classes 0, 1, 2; bees: of nine bees to one
   ant; patients: of label vectors, '0' from 20 to 80, and '1'; plain: the same
   without labels; sigmoid: with images in [0, 1]; colour: 9 x 9 x 4 without
-  labels; styles: with a style space; ring: vectors; table: the columns x and
-  kind; and those of `kinds.DATA`, signals with classes.
+  labels; styles: with a style space; encoded: with an encoder beside the
+  discriminator, alone: without the latter; ring: vectors; table: the columns x
+  and kind; and those of `kinds.DATA`, signals with classes.
   """
   base = tmp_path_factory.mktemp('runs')
   rows = pd.DataFrame({'x': np.linspace(0, 3, 40).round(1),
@@ -45,6 +47,15 @@ def made_run(tmp_path_factory):
       'table': tiny.config('', data=dict(
           name='table', path=str(base / 'rows.csv')),
           generator=dict(name='table.Generator', widths=(8,))),
+      'encoded': plain | dict(
+          encoder=dict(name='mlp.Encoder', widths=(8,)),
+          penalties=(dict(name='latent_regression', weight=1.0, every=1),)),
+      'alone': plain | dict(
+          encoder=dict(name='mlp.Encoder', widths=(8,)),
+          discriminator=dict(name='none.Discriminator'),
+          loss=dict(name='none'), image_range=(0.0, 1.0), penalties=tuple(
+              dict(name=name, weight=1.0, every=1)
+              for name in ('reconstruction', 'kl'))),
       'styles': plain | dict(generator=dict(
           name='stylegan2.Generator', width=4, style=6, mapping_layers=2)),
       'ring': tiny.config('', data=dict(name='ring', num_examples=80)),
@@ -64,3 +75,14 @@ def made_run(tmp_path_factory):
 def copied_run(made_run, tmp_path):
   """copied_run(name, to='run') -> Path of a copy that a test may change."""
   return lambda name, to='run': shutil.copytree(made_run(name), tmp_path / to)
+
+
+@pytest.fixture
+def pictures_8(tmp_path):
+  """A folder of two grey PNGs of 8 px, a.png and b.png."""
+  folder = tmp_path / 'pictures'
+  folder.mkdir()
+  noise = np.random.default_rng(0).integers(0, 256, (2, 8, 8), np.uint8)
+  for name, pixels in zip('ab', noise, strict=True):
+    Image.fromarray(pixels).save(folder / f'{name}.png')
+  return folder

@@ -1,0 +1,131 @@
+"""Images that a user gives: read, and brought to what a run understands."""
+
+import contextlib
+import os
+import zipfile
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_jax.base.errors import RequestError
+from gan_jax.base.examples import described
+from gan_jax.data import cache
+from gan_jax.data import load as data
+from gan_jax.data.prepare import Source
+from gan_jax.views.trained import Trained
+
+
+class Given(NamedTuple):
+  """Examples for a run.
+
+  stored: [N, ...] as a data set stores them, see `data.prepare.Source`.
+  x: the same float32, as `game.decoder` has them: in [0, 1], or vectors.
+  names: of their files, or their numbers.
+  """
+
+  stored: np.ndarray
+  x: np.ndarray
+  names: list[str]
+
+
+def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
+           units: tuple = ()) -> Source:
+  """The set of a folder, an .npz or another file that `data=auto` knows.
+
+  Args:
+    path: where it is.
+    resize: (H, W) of all images; () for as they are.
+    channels: 1 grey, 3 RGB, 0 as they are.
+    units: (black, white) of numbers; () for what the files say.
+
+  Raises:
+    DataError: with a fix.
+  """
+  kind = (_npz(path) if path.endswith('.npz') else
+          {'name': 'auto'} if os.path.isfile(path) else
+          {'name': 'folder', 'labels': 'none'})
+  more = {'resize': resize, 'channels': channels}
+  if units:
+    more |= {'value_range': units, 'dtype': 'float32'}
+  return data.load(kind | {'path': path} | {
+      key: value for key, value in more.items() if value})
+
+
+def _npz(path):
+  """What the file says of itself if --mode=sample wrote it."""
+  kind = {'name': 'npz'}
+  with contextlib.suppress(OSError, ValueError, KeyError, EOFError,
+                           zipfile.BadZipFile), np.load(path) as file:
+    # Samples that are images have an axis of channels.
+    kind |= {'holds': {2: 'vectors', 5: 'volumes'}.get(
+        file['images'].ndim, 'auto')}
+    kind |= {'value_range': tuple(file['units'].tolist()), 'dtype': 'float32'}
+    kind['holds'] = 'signals' if file['images'].ndim == 3 else kind['holds']
+  return kind
+
+
+def images_for(run: Trained, path: str, *, resize: tuple[int, ...] = (),
+               channels: int = 0) -> Given:
+  """The examples of a path, of the shape that a run generates.
+
+  Args:
+    run: whose examples they should resemble.
+    path: see `source`.
+    resize: see `source`.
+    channels: see `source`.
+
+  Raises:
+    DataError: they cannot be read, or are not finite.
+    RequestError: they have another shape; with the flag that mends it.
+  """
+  found = source(path, resize=resize, channels=channels, units=run.info.units)
+  shape, wanted = tuple(found.images.shape[1:]), tuple(run.info.image_shape)
+  if shape != wanted:
+    raise RequestError(f'--images={path} holds {described(shape)}; {run.folder}'
+                       f' makes {described(wanted)}{_mended(shape, wanted)}')
+  stored = np.asarray(found.images[:])
+  manifest = found.report.get('manifest', '')
+  names = (list(cache.read_manifest(manifest)) if manifest
+           else list(map(str, range(len(stored)))))
+  return Given(stored, unit(stored), names)
+
+
+def labels_for(run: Trained, count: int, label) -> np.ndarray:
+  """Labels of given examples, as `Trained.labels`.
+
+  Raises:
+    RequestError: a conditional run and no label, or no such label.
+  """
+  if run.conditional and label is None:
+    raise RequestError(f'{run.folder} is conditional: say what the images show '
+                       'with --label')
+  try:
+    return run.labels(count, label)
+  except RequestError as e:
+    raise RequestError(f'--{e}') from e
+
+
+def _mended(shape, wanted) -> str:
+  """The flags that make images of one shape images of another."""
+  if len(shape) != 3 or len(wanted) != 3:
+    return ''
+  height, width, colours = wanted
+  flags = [f'--resize={height},{width}'] * (shape[:2] != wanted[:2]) + [
+      f'--channels={colours}'] * (shape[2] != colours and colours in (1, 3))
+  return f'; {" ".join(flags)} makes them so' * bool(flags)
+
+
+def unit(stored) -> np.ndarray:
+  """What a data set stores, as `game.decoder` has it: float32 [N, ...]."""
+  if stored.dtype == np.uint8:
+    return stored.astype(np.float32) / 255
+  return stored if stored.ndim == 2 else (stored + 1) / 2
+
+
+def stored_like(x, info) -> np.ndarray:
+  """The inverse of `unit`, for a run whose data are `info`."""
+  x = np.asarray(x, np.float32)
+  if x.ndim == 2:
+    return x
+  return (2 * x - 1 if info.units else
+          np.round(x.clip(0, 1) * 255).astype(np.uint8))

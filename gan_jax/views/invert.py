@@ -1,0 +1,141 @@
+"""--mode=invert: the latents of images, and of how many they may be."""
+
+import jax
+import numpy as np
+
+from gan_jax import inference, pictures
+from gan_jax.base.errors import RequestError
+from gan_jax.base.examples import kind_of
+from gan_jax.base.files import write_file
+from gan_jax.views import given
+from gan_jax.views.sample import saved
+from gan_jax.views.trained import Trained, check_seed
+
+_SHOWN = 50  # images beside their reconstructions
+_STARTS, _CHAINS = 8, 4  # of each image
+
+
+def invert(folder: str, images: str, out: str, *, label=None,
+           resize: tuple[int, ...] = (), channels: int = 0, samples: int = 0,
+           likelihood: str = 'gaussian', seed: int = 0,
+           strict: bool = False) -> str:
+  """Finds the latents whose images are nearest to those given; says how near.
+
+  By descent from several starts, one of them the encoder's, if there is one.
+
+  Args:
+    folder: of the run.
+    images: a folder, .npz, ...: see `given.source`.
+    out: F.npz for z [N, Z], which `Trained.generator` takes, reconstruction
+      [N, ...] as stored, error [N] (mean squared, of pixels in [0, 1]) and name
+      [N]; with `samples` also posterior [N, S, Z], rhat, ess, acceptance and
+      divergent [N], see `inference.posterior`. F.png shows originals and, on
+      the right of each, its reconstruction.
+    label: of all images, or of each, for a conditional generator.
+    resize: see `given.source`.
+    channels: see `given.source`.
+    samples: of P(z | x) of each image, 0 for none.
+    likelihood: 'gaussian', whose deviation is found from the errors,
+      'gaussian:0.1' or 'bernoulli', for `samples`.
+    seed: of what is random.
+    strict: fail instead of using an older checkpoint if the newest is damaged.
+
+  Raises:
+    WorkdirError, CheckpointError, DataError, RequestError: with a fix; nothing
+      is written then.
+  """
+  if not out.endswith('.npz'):
+    raise RequestError(f'--out={out}: must be F.npz')
+  if samples < 0 or 0 < samples < 4 * _CHAINS:
+    raise RequestError(f'--posterior={samples}: must be {4 * _CHAINS} samples '
+                       f'or more ({_CHAINS} chains), or 0 for none')
+  check_seed(seed)
+  sigma = _noise(likelihood)
+  run = Trained(folder, strict=strict)
+  decoder, x, labels, found = _inverted(run, images, label, resize, channels,
+                                        seed)
+  result = {'z': decoder.latent(found.u[:, 0]),
+            'reconstruction': given.stored_like(found.found, run.info),
+            'error': found.error, 'name': np.array(x.names)}
+  error = np.sqrt(found.error)
+  said = [f'{len(x.x)} {kind_of(run.info.image_shape)} inverted by the '
+          f'generator of step {run.step}: root mean squared error '
+          f'{np.median(error):.3g} (median), {error.max():.3g} (the worst, '
+          f'{x.names[error.argmax()]})']
+  if samples:
+    noise = inference.bernoulli()
+    if sigma is not None:
+      sigma = sigma or _found_noise(x.x, found.found, decoder.size)
+      noise = inference.gaussian(sigma)
+    key = jax.random.fold_in(jax.random.key(seed), 1)
+    drawn = inference.posterior(decoder.decode, noise, x.x, labels, found.u,
+                                key, chains=_CHAINS,
+                                draws=-(-samples // _CHAINS))
+    z = decoder.latent(drawn.u)
+    result |= {'posterior': z.reshape(len(z), -1, z.shape[-1])[:, :samples],
+               'sigma': np.nan if sigma is None else sigma,
+               **{key: getattr(drawn, key) for key in (
+                   'rhat', 'ess', 'acceptance', 'divergent')}}
+    said.append(_told(drawn, samples, sigma))
+  stem = out.removesuffix('.npz')
+  try:
+    write_file(out, saved(np.savez_compressed, **result))
+    write_file(f'{stem}.png', pictures.png(_pairs(run, x.stored, result[
+        'reconstruction'])))
+  except OSError as e:
+    raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
+  return '\n'.join([*said, f'in {out} and {stem}.png'])
+
+
+def _inverted(run, images, label, resize, channels, seed):
+  decoder = run.decoder
+  x = given.images_for(run, images, resize=resize, channels=channels)
+  labels = given.labels_for(run, len(x.x), label)
+  first = decoder.encode and inference.each(decoder.encode, x.x, labels)
+  found = inference.invert(decoder.decode, x.x, labels, jax.random.key(seed),
+                           size=decoder.size, first=first, starts=_STARTS)
+  found = jax.tree.map(np.asarray, found)
+  if not np.isfinite(found.error).all():
+    raise RequestError(f'{run.folder}: its generator gives examples that are '
+                       'not finite')
+  return decoder, x, labels, found
+
+
+def _noise(likelihood) -> float | None:
+  """Deviation asked for: 0 to be found, None of Bernoulli's likelihood."""
+  name, _, sigma = likelihood.partition(':')
+  if likelihood == 'bernoulli':
+    return None
+  try:
+    if name == 'gaussian' and (not sigma or 0 < float(sigma) < np.inf):
+      return float(sigma or 0)
+  except ValueError:
+    pass
+  raise RequestError(f'--likelihood={likelihood}: must be gaussian, '
+                     'gaussian:0.1 (its deviation, of pixels in [0, 1]), or '
+                     'bernoulli')
+
+
+def _found_noise(x, found, size) -> float:
+  try:
+    return inference.noise_of(x, found, size)
+  except ValueError as e:
+    raise RequestError(f'--likelihood=gaussian: {e}, as gaussian:0.1') from e
+
+
+def _told(drawn, samples, sigma) -> str:
+  noise = 'Bernoulli' if sigma is None else f'noise of {sigma:.3g}'
+  return (f'{samples} samples of P(z | x) of each, {noise}: R-hat '
+          f'{np.median(drawn.rhat):.3g} (median), below 1.05 for '
+          f'{int((drawn.rhat < 1.05).sum())} of {len(drawn.rhat)}; effective '
+          f'samples {np.median(drawn.ess):.0f} (median); acceptance '
+          f'{drawn.acceptance.mean():.2f}; divergences '
+          f'{drawn.divergent.mean():.2%}')
+
+
+def _pairs(run, stored, found):
+  """Originals, each with its reconstruction on its right."""
+  if stored.ndim == 2:
+    return pictures.sheet(found, real=stored, table=run.info.columns)
+  both = np.stack([stored, found], 1)[:_SHOWN].reshape(-1, *stored.shape[1:])
+  return pictures.sheet(both, min(10, len(both)), rate=run.info.rate)

@@ -1,0 +1,125 @@
+"""--mode=outliers: ranks images by how little a run could have made them."""
+
+import json
+
+import jax
+import matplotlib
+import numpy as np
+
+from gan_jax import inference, pictures
+from gan_jax.base import lookup
+from gan_jax.base.errors import RequestError
+from gan_jax.base.examples import kind_of
+from gan_jax.base.files import write_file
+from gan_jax.views import given
+from gan_jax.views.trained import Trained, check_seed
+
+# Each with the part of a run that it needs.
+SCORES = {'anogan': '', 'fanogan': 'encoder', 'discriminator': 'discriminator'}
+_SHOWN = 20  # images, with what the generator has nearest and where they differ
+
+
+def outliers(folder: str, images: str, out: str, *, sort: str = '',
+             label=None, resize: tuple[int, ...] = (), channels: int = 0,
+             seed: int = 0, strict: bool = False) -> str:
+  """Writes scores of images, the most unusual first; returns a table of them.
+
+  Args:
+    folder: of the run.
+    images: a folder, .npz, ...: see `given.source`.
+    out: F.jsonl for {'name', 'rank', and its scores, higher for outliers} of
+      each image. F.png shows the first: the image, what the generator has
+      nearest, and their difference.
+    sort: of `SCORES`, by which they are ranked; '' for fanogan of a run with an
+      encoder, else anogan. See `inference.outliers`.
+    label: of all images, or of each, for a conditional generator.
+    resize: see `given.source`.
+    channels: see `given.source`.
+    seed: of what is random.
+    strict: fail instead of using an older checkpoint if the newest is damaged.
+
+  Raises:
+    WorkdirError, CheckpointError, DataError, RequestError: with a fix; nothing
+      is written then.
+  """
+  if not out.endswith('.jsonl'):
+    raise RequestError(f'--out={out}: must be F.jsonl')
+  if sort and sort not in SCORES:
+    raise RequestError(f'--sort={sort}: no such score'
+                       f'{lookup.near(sort, SCORES)}')
+  check_seed(seed)
+  run = Trained(folder, strict=strict)
+  parts = {'': True, 'encoder': run.game.gen.encode,
+           'discriminator': run.game.disc}
+  if sort and not parts[SCORES[sort]]:
+    raise RequestError(f'--sort={sort}: {folder} has no {SCORES[sort]}'
+                       + '; configs/encoder.py trains one for it'
+                       * (sort == 'fanogan'))
+  sort = sort or ('fanogan' if parts['encoder'] else 'anogan')
+  x = given.images_for(run, images, resize=resize, channels=channels)
+  if x.x.ndim == 2:
+    raise RequestError(f'{folder} makes vectors; outliers are of '
+                       'images, signals and volumes')
+  labels = given.labels_for(run, len(x.x), label)
+  scores, shown = _scored(run, x.x, labels, seed, sort)
+  order = np.argsort(-scores[sort], kind='stable')
+  rows = [{'rank': rank, 'name': x.names[i],
+           **{key: float(value[i]) for key, value in scores.items()}}
+          for rank, i in enumerate(order, 1)]
+  stem = out.removesuffix('.jsonl')
+  try:
+    write_file(out, ''.join(json.dumps(row) + '\n' for row in rows).encode())
+    write_file(f'{stem}.png', pictures.png(_sheet(run, x, shown, order)))
+  except OSError as e:
+    raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
+  kind = kind_of(run.info.image_shape)
+  return (f'{_table(rows)}\n{len(rows)} {kind} ranked by {sort} of step '
+          f'{run.step}, in {out} and {stem}.png')
+
+
+def _scored(run, x, labels, seed, sort):
+  """({score: [N]}, the `Outliers` of the score that they are sorted by)."""
+  decoder, critic = run.decoder, run.critic
+  features = critic and critic.features
+  first = decoder.encode and inference.each(decoder.encode, x, labels)
+  found = {'anogan': inference.anogan(
+      decoder.decode, features, x, labels, jax.random.key(seed),
+      size=decoder.size, first=first)}
+  if decoder.encode:
+    found['fanogan'] = inference.f_anogan(decoder.decode, decoder.encode,
+                                          features, x, labels)
+  scores = {name: np.asarray(of.score) for name, of in found.items()}
+  if critic:
+    scores['discriminator'] = np.asarray(
+        inference.judged(critic.logits, x, labels))
+  if bad := [name for name, of in scores.items() if not np.isfinite(of).all()]:
+    raise RequestError(f'{run.folder}: its scores {", ".join(bad)} are not '
+                       'finite')
+  return scores, jax.tree.map(np.asarray, found.get(sort, found['anogan']))
+
+
+def _table(rows) -> str:
+  """The first rows as text."""
+  heads = list(rows[0])
+  cells = [heads] + [[f'{v:.4g}' if isinstance(v, float) else str(v)
+                      for v in row.values()] for row in rows[:_SHOWN]]
+  widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+  return '\n'.join('  '.join(cell.ljust(width) for cell, width in zip(
+      line, widths, strict=True)).rstrip() for line in cells)
+
+
+def _sheet(run, x, shown, order):
+  """Rows of an image, what the generator has nearest, and a heat map."""
+  order = order[:_SHOWN]
+  stored, found = x.stored[order], given.stored_like(
+      shown.found[order], run.info)
+  if stored.ndim != 4:
+    both = np.stack([stored, found], 1).reshape(-1, *stored.shape[1:])
+    return pictures.sheet(both, 2, rate=run.info.rate)
+  heat = shown.heat[order]
+  # One scale for all, so that the hottest is the hottest of all.
+  heat = matplotlib.colormaps['inferno'](heat / max(heat.max(), 1e-6))
+  rows = [pictures.tiles(a)[..., :3] for a in (stored, found, pictures.to_uint8(
+      2 * heat[..., :3] - 1))]
+  rows = [np.broadcast_to(a, (*a.shape[:3], 3)) for a in rows]
+  return pictures.grid(np.stack(rows, 1).reshape(-1, *rows[2].shape[1:]), 12)

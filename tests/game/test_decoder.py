@@ -1,0 +1,100 @@
+"""Priors as functions of a normal latent; images in [0, 1]."""
+
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+
+from gan_jax.base import lookup
+from gan_jax.game import decoder, latents
+from gan_jax.game.state import Average
+from gan_jax.models import Model, Posterior
+
+KNOWN = {'normal': scipy.stats.norm(), 'uniform': scipy.stats.uniform(-1, 2),
+         'truncated_normal': scipy.stats.truncnorm(-2, 2)}
+
+
+def _apply(params, stats, z, label, *, train, keys=None):
+  """Images [B, 1, 1, 2]: the latents, and the label."""
+  del stats, train, keys
+  image = params * jnp.stack([z[:, 0], label.astype(jnp.float32)], 1)
+  return image[:, None, None], {}
+
+
+def _encode(params, stats, images, label, *, train):
+  del stats, label, train
+  z = images.reshape(-1, 2) / params
+  return Posterior(jnp.pad(z, ((0, 0), (0, 1))), None)
+
+
+def made(name, image_range=(-1.0, 1.0), shape=(1, 1, 2), **prior):
+  # Of an encoder whose mean is the image's two numbers, doubled, and a 0.
+  gen = Model(None, _apply, None, encode=_encode)
+  game = types.SimpleNamespace(gen=gen, latent=latents.normal(size=3))
+  return decoder.decoder_of(game, Average(jnp.float32(0.5), {}),
+                            dict(name=name, **prior), image_range, shape)
+
+
+@pytest.mark.parametrize('name', sorted(KNOWN))
+def test_a_normal_latent_becomes_one_of_the_prior(name):
+  u = jax.random.normal(jax.random.key(0), (4000,))
+  z = made(name).latent(u)
+  # Quantile for quantile: the known distribution function gives a uniform.
+  np.testing.assert_allclose(KNOWN[name].cdf(z), scipy.stats.norm.cdf(u),
+                             atol=1e-4)
+
+
+def test_a_bound_of_ones_own():
+  z = made('truncated_normal', bound=0.5).latent(jnp.array([-9.0, 0.0, 9.0]))
+  np.testing.assert_allclose(z, [-0.5, 0.0, 0.5], atol=1e-5)
+
+
+def test_on_a_sphere_all_have_one_norm():
+  z = made('sphere').latent(jnp.array([[3.0, 0.0, 4.0]]))
+  np.testing.assert_allclose(z, np.sqrt(3) * np.array([[0.6, 0.0, 0.8]]),
+                             rtol=1e-5)
+
+
+@pytest.mark.parametrize('name', [*sorted(KNOWN), 'sphere'])
+def test_the_encoder_gives_the_latent_before_the_prior(name):
+  """z = 0.5 and -0.5: the image 0.25 and -0.25 in [-1, 1]."""
+  x = (jnp.array([0.25, -0.25]).reshape(1, 1, 1, 2) + 1) / 2
+  u = made(name).encode(x, jnp.array([0]))
+  if name == 'sphere':
+    np.testing.assert_allclose(u, [[0.5, -0.5, 0.0]], atol=1e-6)
+  else:
+    np.testing.assert_allclose(made(name).latent(u), [[0.5, -0.5, 0.0]],
+                               atol=1e-5)
+
+
+@pytest.mark.parametrize('name', ['uniform', 'truncated_normal'])
+def test_codes_beyond_the_border_stay_finite(name):
+  x = jnp.array([9.0, -9.0]).reshape(1, 1, 1, 2)
+  assert jnp.isfinite(made(name).encode(x, jnp.array([0]))).all()
+
+
+@pytest.mark.parametrize('image_range,expected', [
+    # Images of 0.5 u and 0.5 label.
+    ((-1.0, 1.0), [[0.75, 1.25]]), ((0.0, 1.0), [[0.5, 1.5]])])
+def test_images_lie_between_0_and_1(image_range, expected):
+  u = jnp.array([[1.0, 0.0, 0.0]])
+  decode = made('normal', image_range).decode
+  np.testing.assert_allclose(jax.jit(lambda decode, *a: decode(*a))(
+      decode, u, jnp.array([3]))[:, 0, 0], expected)
+
+
+def test_vectors_stay_as_they_are():
+  decode = made('normal', shape=(2,)).decode
+  np.testing.assert_allclose(decode(jnp.ones((1, 3)), jnp.array([3]))[:, 0, 0],
+                             [[0.5, 1.5]])
+
+
+def test_codes_are_refused_and_every_other_prior_is_known():
+  with pytest.raises(ValueError, match='the prior infogan cannot be inferred'):
+    made('infogan')
+  names = set(lookup.names('gan_jax.game.latents')) - {'infogan'}
+  for name in names:
+    made(name)

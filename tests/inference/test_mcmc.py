@@ -1,0 +1,46 @@
+"""Samples of a posterior that is known."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from decoders import linear, no_labels
+from jax.tree_util import Partial
+
+from gan_jax.inference import likelihoods
+from gan_jax.inference.mcmc import posterior
+
+
+def test_of_a_linear_decoder_it_is_normal():
+  """Mean S W (x - b) / sigma^2, covariance S = (I + W W' / sigma^2)^-1."""
+  decode, w, b = linear()
+  x = np.random.default_rng(1).normal(size=(2, 6)).astype(np.float32)
+  found = posterior(
+      decode, likelihoods.gaussian(0.5), x, no_labels(2),
+      jax.random.normal(jax.random.key(1), (2, 4, 3)), jax.random.key(0),
+      draws=500)
+  cov = np.linalg.inv(np.eye(3) + w @ w.T / 0.25)
+  mean = (x - b) @ w.T @ cov / 0.25
+  assert found.u.shape == (2, 4, 500, 3)
+  u = np.asarray(found.u).reshape(2, 2000, 3)
+  std = np.sqrt(np.diag(cov))
+  error = 5 * std / np.sqrt(np.asarray(found.ess))[:, None]
+  assert (abs(u.mean(1) - mean) < error).all()
+  for i in range(2):
+    np.testing.assert_allclose(np.cov(u[i].T), cov, atol=0.15 * cov.max())
+  assert (found.rhat < 1.02).all() and (found.rhat > 0.99).all()
+  assert (found.ess > 200).all()
+  assert ((found.acceptance > 0.6) & (found.acceptance <= 1.0)).all()
+  assert (found.divergent == 0).all()
+
+
+def test_chains_in_modes_that_never_meet_are_told():
+  """x = u^2 = 9: u is 3 or -3, and no chain goes from one to the other."""
+  found = posterior(
+      Partial(lambda u, label: u ** 2), likelihoods.gaussian(0.3),
+      jnp.array([[9.0]]), no_labels(1), jnp.array([[[3.0], [-3.0], [2.5]]]),
+      jax.random.key(3), draws=100, warmup=100)
+  assert found.rhat[0] > 1.5
+  assert found.ess[0] < 10
+  np.testing.assert_allclose(jnp.abs(found.u), 3.0, atol=0.5)
+  sides = found.u[0].mean((1, 2)) > 0
+  assert 0 < sides.sum() < 4

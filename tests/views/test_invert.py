@@ -1,0 +1,120 @@
+"""--mode=invert: latents in files, and what cannot be asked for."""
+
+import numpy as np
+import pytest
+import tiny
+
+from gan_jax import pictures
+from gan_jax.views.invert import invert
+from gan_jax.views.trained import Trained
+
+
+@pytest.fixture(scope='module')
+def drawn(made_run, tmp_path_factory):
+  """An .npz of six images that the run `plain` has drawn, and their z."""
+  run = Trained(str(made_run('plain')))
+  z = run.latents(6)
+  path = tmp_path_factory.mktemp('drawn') / 'drawn.npz'
+  np.savez(path, images=run.generator(z))
+  return str(path), z
+
+
+def ask(run, *flags):
+  return '--mode=invert', f'--workdir={run}', *flags
+
+
+def test_latents_of_images_that_the_run_has_drawn_are_found(
+    made_run, drawn, tmp_path, cli):
+  path, z = drawn
+  out = tmp_path / 'found.npz'
+  status, said, err = cli(*ask(made_run('plain'), f'--images={path}',
+                               f'--out={out}', '--posterior=17'))
+  assert status == 0, err
+  assert '6 images inverted by the generator of step 4' in said
+  assert '17 samples of P(z | x) of each, noise of' in said
+  with np.load(out) as found:
+    assert found['z'].shape == z.shape
+    assert (found['error'] < 1e-3).all()
+    # What it says it draws, it draws.
+    run = Trained(str(made_run('plain')))
+    gap = (run.generator(found['z']).astype(int)
+           - found['reconstruction'].astype(int))
+    assert abs(gap).max() <= 1
+    with np.load(path) as file:
+      given = file['images'] / 255
+    np.testing.assert_allclose(
+        ((given - found['reconstruction'] / 255.0) ** 2).mean((1, 2, 3)),
+        found['error'], atol=1e-4)
+    assert found['posterior'].shape == (6, 17, z.shape[1])
+    for name in ('rhat', 'ess', 'acceptance', 'divergent'):
+      assert np.isfinite(found[name]).all() and found[name].shape == (6,)
+    assert list(found['name']) == list('012345')
+  # Six pairs in rows of ten.
+  picture = pictures.read_png((tmp_path / 'found.png').read_bytes())
+  assert picture.shape[1] > 4 * picture.shape[0]
+
+
+def test_a_folder_gives_the_names_of_its_files(
+    made_run, pictures_8, tmp_path):
+  said = invert(str(made_run('plain')), str(pictures_8),
+                str(tmp_path / 'a.npz'))
+  assert 'the worst, ' in said
+  with np.load(tmp_path / 'a.npz') as found:
+    assert list(found['name']) == ['a.png', 'b.png']
+
+
+def test_a_conditional_run_asks_what_the_images_show(
+    made_run, drawn, tmp_path, cli):
+  asked = ask(made_run('cgan'), f'--images={drawn[0]}',
+              f'--out={tmp_path / "a.npz"}')
+  status, _, err = cli(*asked)
+  assert status == 2 and 'say what the images show with --label' in err
+  assert cli(*asked, '--label=2')[0] == 0
+  status, _, err = cli(*asked, '--label=7')
+  assert status == 2 and '--label=7' in err
+
+
+@pytest.mark.parametrize('name', ['ring', 'signals', 'volumes', 'sigmoid'])
+def test_examples_of_every_kind(made_run, name, tmp_path):
+  run = Trained(str(made_run(name)))
+  path = tmp_path / 'some.npz'
+  more = {'units': run.info.units} if run.info.units else {}
+  np.savez(path, images=run.sample(4), **more)
+  label = 0 if run.conditional else None
+  said = invert(str(made_run(name)), str(path), str(tmp_path / 'a.npz'),
+                label=label)
+  assert said.startswith('4 ')
+  with np.load(tmp_path / 'a.npz') as found:
+    assert found['reconstruction'].shape[1:] == tuple(run.info.image_shape)
+
+
+@pytest.mark.parametrize('flags,status,words', [
+    ([], 2, 'give the --workdir of a run, and --images'),
+    (['--images=large.npz'], 2, '--resize=8,8 makes them so'),
+    (['--images=large.npz', '--resize=8,8'], 0, ''),
+    (['--images=colour.npz'], 2, '--channels=1 makes them so'),
+    (['--images=colour.npz', '--channels=1'], 0, ''),
+    (['--images=nan.npz'], 3, 'images with NaN or Inf, first in image 0'),
+    (['--images=nothing.npz'], 3, 'nothing.npz'),
+    (['--images=right.npz', '--out=a.png'], 2, '--out=a.png: must be F.npz'),
+    (['--images=right.npz', '--posterior=3'], 2, 'must be 16 samples or more'),
+    (['--images=right.npz', '--posterior=16', '--likelihood=gaussian:-1'], 2,
+     'gaussian:-1: must be gaussian, gaussian:0.1'),
+    (['--images=right.npz', '--posterior=16', '--likelihood=laplace'], 2,
+     '--likelihood=laplace: must be gaussian')])
+def test_bad_input_is_one_message_and_nothing_is_written(
+    made_run, tmp_path, monkeypatch, cli, flags, status, words):
+  monkeypatch.chdir(tmp_path)
+  tiny.write_images('right.npz', count=2)
+  tiny.write_images('large.npz', count=2, size=9)
+  tiny.write_images('colour.npz', count=2, channels=3)
+  np.savez('nan.npz', images=np.full((2, 8, 8, 1), np.nan, np.float32))
+  before = sorted(tmp_path.iterdir())
+  if not any('--out' in flag for flag in flags):
+    flags = [*flags, '--out=found.npz']
+  found, _, err = cli(*ask(made_run('plain'), *flags))
+  assert found == status, err
+  assert words in err
+  if status:
+    assert 'Traceback' not in err
+    assert sorted(tmp_path.iterdir()) == before

@@ -1,0 +1,99 @@
+"""--mode=outliers: ranks, pictures, and what cannot be asked for."""
+
+import json
+
+import numpy as np
+import pytest
+import tiny
+
+from gan_jax import pictures
+from gan_jax.views.outliers import outliers
+from gan_jax.views.trained import Trained
+
+
+@pytest.fixture(scope='module')
+def mixed(made_run, tmp_path_factory):
+  """path(name): five images that a run has drawn, and noise as the third."""
+  folder = tmp_path_factory.mktemp('mixed')
+
+  def path(name):
+    run = Trained(str(made_run(name)))
+    images = np.insert(run.sample(5), 2, np.random.default_rng(0).integers(
+        0, 256, run.info.image_shape, np.uint8), axis=0)
+    np.savez(folder / f'{name}.npz', images=images)
+    return folder / f'{name}.npz'
+
+  return path
+
+
+def rows_of(path):
+  return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize('name,sort,scores', [
+    ('plain', '', {'anogan', 'discriminator'}),
+    ('encoded', 'anogan', {'anogan', 'fanogan', 'discriminator'}),
+    ('alone', '', {'anogan', 'fanogan'})])
+def test_what_a_run_has_not_drawn_is_ranked_by_its_scores(
+    made_run, mixed, tmp_path, cli, name, sort, scores):
+  out = tmp_path / 'ranks.jsonl'
+  status, said, err = cli(
+      '--mode=outliers', f'--workdir={made_run(name)}', f'--sort={sort}',
+      f'--images={mixed(name)}', f'--out={out}')
+  assert status == 0, err
+  rows = rows_of(out)
+  assert [row['rank'] for row in rows] == [1, 2, 3, 4, 5, 6]
+  assert set(rows[0]) == {'rank', 'name', *scores}
+  by = sort or ('fanogan' if 'fanogan' in scores else 'anogan')
+  assert f'6 images ranked by {by}' in said
+  values = [row[by] for row in rows]
+  assert values == sorted(values, reverse=True)
+  if by == 'anogan':
+    assert rows[0]['name'] == '2' and values[0] > 5 * values[1]
+  if 'discriminator' in scores:
+    run = Trained(str(made_run(name)))
+    with np.load(mixed(name)) as file:
+      logits = run.discriminator(file['images'])
+    np.testing.assert_allclose(
+        [row['discriminator'] for row in rows],
+        [-logits[int(row['name'])] for row in rows], rtol=1e-3, atol=1e-5)
+  # Six triples of image, nearest and heat in rows of twelve.
+  picture = pictures.read_png((tmp_path / 'ranks.png').read_bytes())
+  assert picture.shape[1] > 5 * picture.shape[0] and picture.shape[2] == 3
+  assert np.ptp(picture, axis=-1).max() > 50
+
+
+@pytest.mark.parametrize('name', ['signals', 'volumes', 'colour'])
+def test_other_kinds_than_grey_images(made_run, name, tmp_path):
+  run = Trained(str(made_run(name)))
+  more = {'units': run.info.units} if run.info.units else {}
+  np.savez(tmp_path / 'a.npz', images=run.sample(3), **more)
+  label = 0 if run.conditional else None
+  said = outliers(str(made_run(name)), str(tmp_path / 'a.npz'),
+                  str(tmp_path / 'b.jsonl'), label=label)
+  assert '3 ' in said and (tmp_path / 'b.png').exists()
+
+
+@pytest.mark.parametrize('name,flags,status,words', [
+    ('plain', ['--sort=fanogan'], 2,
+     'has no encoder; configs/encoder.py trains one for it'),
+    ('alone', ['--sort=discriminator'], 2, 'has no discriminator'),
+    ('plain', ['--sort=fd'], 2, '--sort=fd: no such score'),
+    ('plain', ['--out=a.png'], 2, '--out=a.png: must be F.jsonl'),
+    ('plain', ['--images=large.npz'], 2, '--resize=8,8 makes them so'),
+    ('plain', ['--images=nan.npz'], 3, 'images with NaN or Inf'),
+    ('cgan', [], 2, 'say what the images show with --label'),
+    ('ring', ['--images=points.npz'], 2, 'makes vectors; outliers are of')])
+def test_bad_input_is_one_message_and_nothing_is_written(
+    made_run, tmp_path, monkeypatch, cli, name, flags, status, words):
+  monkeypatch.chdir(tmp_path)
+  tiny.write_images('right.npz', count=2)
+  tiny.write_images('large.npz', count=2, size=9)
+  np.savez('nan.npz', images=np.full((2, 8, 8, 1), np.nan, np.float32))
+  np.savez('points.npz', images=np.zeros((2, 2), np.float32))
+  before = sorted(tmp_path.iterdir())
+  found, _, err = cli('--mode=outliers', f'--workdir={made_run(name)}',
+                      '--images=right.npz', '--out=found.jsonl', *flags)
+  assert found == status, err
+  assert words in err and 'Traceback' not in err
+  assert sorted(tmp_path.iterdir()) == before
