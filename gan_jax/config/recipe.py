@@ -39,8 +39,8 @@ _WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
             'path_length': 2.0, 'pulling_away': 0.1}
 # Sizes of networks with `quick`. What takes time there is to compile, which
 # goes by the number of layers.
-_TINY = dict(width=8, max_width=8, code=8, embed_dim=8, style=8, mix=8,
-             depth=1, stage_blocks=1, mapping_layers=1, flat_blocks=0)
+_TINY = dict(width=8, max_width=8, code=8, style=8, mix=8, depth=1,
+             stage_blocks=1, mapping_layers=1, flat_blocks=0)
 _MANY = {'penalty': 'penalties', 'augment': 'augment',
          'evaluator': 'evaluators', 'logger': 'loggers',
          'latent_step': 'latent_steps'}

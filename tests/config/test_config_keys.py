@@ -105,7 +105,7 @@ def test_quick_leaves_few_and_narrow_layers_and_what_is_tested(name, fields):
   assert [term.name for term in config.penalties] == ['r1']
   assert [term.name for term in config.augment] == ['translation']
   gen = config.generator
-  assert gen.width == 8 and gen.get('style', 8) == gen.get('embed_dim', 8) == 8
+  assert gen.width == gen.get('style', 8) == 8
 
 
 def test_a_loss_with_arguments_has_them_within_reach_of_flags():
