@@ -240,7 +240,7 @@ def _encoder(config, terms):
     yield 'init_from', ('must name the run whose generator is frozen, for '
                         'example runs/dcgan')
   if there and not users:
-    yield 'encoder.name', ('nothing trains it; use penalty=reconstruction+kl, '
+    yield 'encoder.name', ('nothing trains it; use penalty=elbo, '
                            'or joint=mean, or encoder=none.Encoder')
   if config['joint'] != 'none':
     if config['latent_steps']:

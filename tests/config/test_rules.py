@@ -275,7 +275,7 @@ def own_score(*, source):
 ENCODER = dict(name='mlp.Encoder', widths=(8,))
 ALONE = dict(discriminator=dict(name='none.Discriminator'),
              loss=dict(name='none'), encoder=ENCODER,
-             penalties=(dict(name='reconstruction', weight=1.0),))
+             penalties=(dict(name='elbo', weight=1.0),))
 PAIRS = dict(joint='mean', encoder=ENCODER, discriminator=dict(
     name='mlp.Discriminator', widths=(8,), conditioning='onehot'))
 
@@ -300,8 +300,7 @@ def test_an_autoencoder_and_pairs_are_games():
     (dict(augment=(dict(name='diffaugment'),)), 'augment', 'use ()'),
     (dict(penalties=(*ALONE['penalties'], dict(name='r1', weight=1.0))),
      'penalties[1].name', 'leave it out'),
-    (dict(penalties=(dict(name='reconstruction', weight=1.0,
-                          likelihood='features'),)),
+    (dict(penalties=(dict(name='elbo', weight=1.0, likelihood='features'),)),
      'penalties[0].name', 'needs a discriminator'),
     (dict(penalties=(), encoder=dict(name='none.Encoder')), 'penalties',
      'nothing else to learn from')])
