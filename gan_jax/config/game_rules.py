@@ -246,6 +246,10 @@ def _encoder(config, terms):
     if config['latent_steps']:
       yield 'latent_steps', ('move z, the code by which a joint game judges a '
                              'generated image; use latent_steps=()')
+    for path, term in terms:
+      if names(term.parts.disc, 'labelled'):
+        yield f'{path}.name', ('has D judge labelled images, whose codes a '
+                               "joint game would need; use joint='none'")
     if not models.is_conditional(config['discriminator']):
       yield 'discriminator.conditioning', (
           'is how a joint game tells D the code of an image; use onehot, which '
