@@ -32,8 +32,7 @@ def get_config(arg=None):
         widths=(200, 200), activation='tanh')
   config.discriminator = recipe.choice('discriminator', 'none.Discriminator')
   config.loss = recipe.choice('loss', 'none')
-  config.penalties = tuple(recipe.term('penalties', name)
-                           for name in ('reconstruction', 'kl'))
+  config.penalties = (recipe.term('penalties', 'elbo'),)
   config.penalties[0].likelihood = 'binarised'
   config.gen_optimizer = recipe.adam(recipe.linear(1e-3), b1=0.9)
   config.batch_size = 20
@@ -72,10 +71,10 @@ def vaegan(config):
 
 
 def likelihood(config, value):
-  """As of the term `reconstruction`."""
+  """As of the term `elbo`."""
   config.penalties[0].likelihood = value
 
 
 def beta(config, value):
   """Weight of the KL."""
-  config.penalties[1].weight = float(value)
+  config.penalties[0].beta = float(value)

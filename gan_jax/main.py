@@ -66,7 +66,7 @@ def _act(line, group=None) -> int:
   views = {'sample': _sample, 'evaluate': _evaluate, 'report': _report,
            'compare': _compare, 'inspect': _inspect, 'export': _export,
            'explore': _explore, 'invert': _invert,
-           'outliers': _outliers}
+           'outliers': _outliers, 'complete': _complete}
   try:
     if view := views.get(line.flags.mode):
       if not line.problems:
@@ -227,6 +227,16 @@ def _outliers(line):
   from gan_jax.views import outliers
   return outliers.outliers(*_given(line, 'outliers.jsonl'),
                            sort=line.flags.sort, **_how_given(line.flags))
+
+
+def _complete(line):
+  from gan_jax.views import complete
+  folder, images, out = _given(line, 'completed.npz')
+  if not line.flags.mask:
+    raise RequestError('give --mask, a picture that is white where pixels are '
+                       'to be filled')
+  return complete.complete(folder, images, line.flags.mask, out,
+                           **_how_given(line.flags))
 
 
 def _given(line, name):

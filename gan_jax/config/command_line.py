@@ -12,17 +12,18 @@ from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags import config_path
 
 MODES = ('train', 'sample', 'evaluate', 'report', 'inspect', 'compare',
-         'export', 'explore', 'advise', 'invert', 'outliers')
+         'export', 'explore', 'advise', 'invert', 'outliers', 'complete')
 _TEXT, _SWITCH, _INT, _LIST = (flags.DEFINE_string, flags.DEFINE_bool,
                                flags.DEFINE_integer, flags.DEFINE_list)
-_ASKING = 'invert outliers'  # modes that look at given images
+# Modes that look at images with a run.
+_LOOK = 'invert outliers complete'
 # (kind, name, default, the modes that read it, text)
 _FLAGS = (
     (_TEXT, 'config', '', 'train inspect advise',
      'A recipe, dcgan or dcgan:loss=hinge,quick, or a file with '
      'get_config(arg); --config.key=value overrides.'),
     (_TEXT, 'workdir', '',
-     'train sample evaluate report export explore advise ' + _ASKING,
+     f'train sample evaluate report export explore advise {_LOOK}',
      'Folder of the run; by default runs/<config> with the overrides.'),
     (_SWITCH, 'dry_run', False, 'train',
      'Print layers, durations and memory, and exit.'),
@@ -30,7 +31,7 @@ _FLAGS = (
      'Resume with different data than in the last launch.'),
     (_LIST, 'allow_changed', '', 'train',
      'Config keys that may differ on resume, as gen_optimizer.learning_rate.'),
-    (_SWITCH, 'strict', False, 'train sample export explore ' + _ASKING,
+    (_SWITCH, 'strict', False, f'train sample export explore {_LOOK}',
      'Fail instead of using an older checkpoint if the newest is damaged.'),
     (_TEXT, 'coordinator', '', 'train',
      'HOST:PORT of process 0, if several processes share a run; auto for '
@@ -41,14 +42,14 @@ _FLAGS = (
      'Index of this process, from 0.'),
     (_INT, 'num_samples', None, 'sample evaluate',
      'Images to sample, 64 by default, or to score.'),
-    (_TEXT, 'label', None, 'sample ' + _ASKING,
-     'What to sample, or what the images are: a class by its name or number, '
-     'turn for all classes in turn, Mass|Edema or age=63,sex=1 for label '
-     'vectors; by default as in the data.'),
+    (_TEXT, 'label', None, f'sample {_LOOK}',
+     'What to sample, or what the images show: a class by its name or '
+     'number, turn for all classes in turn, Mass|Edema or age=63,sex=1 for '
+     'label vectors; by default, of samples, as in the data.'),
     (_TEXT, 'labels', '', 'sample',
      'F.csv with the label of each image to sample, in the column label or '
      'those of label vectors.'),
-    (_INT, 'seed', 0, 'sample report ' + _ASKING,
+    (_INT, 'seed', 0, f'sample report {_LOOK}',
      'Random seed for the latents.'),
     (flags.DEFINE_float, 'truncation', None, 'sample',
      'Resample entries of z beyond this size; of a generator with a style '
@@ -57,12 +58,12 @@ _FLAGS = (
      'Points of a spherical path between two latents, per sample; 0 for '
      'none.'),
     (_TEXT, 'out', '',
-     'sample evaluate report inspect compare export explore ' + _ASKING,
+     f'sample evaluate report inspect compare export explore {_LOOK}',
      'F.png, F.gif, F.npz, F.tif, F.wav or a folder; by default '
      'WORKDIR/samples.png. For inspect and report, a folder; for compare, '
      'F.md or F.csv; for evaluate with --images, F.jsonl; for export, '
      'F.stablehlo, F.onnx, F.safetensors or a new folder; for explore, a new '
-     'folder; for invert, F.npz; for outliers, F.jsonl.'),
+     'folder; for invert and complete, F.npz; for outliers, F.jsonl.'),
     (_TEXT, 'extractor', '', 'evaluate report',
      'Feature network, such as inception.'),
     (_TEXT, 'weights', '', 'evaluate report',
@@ -78,24 +79,27 @@ _FLAGS = (
      'and update it.'),
     (_INT, 'port', 0, 'report',
      'With --follow: port on 127.0.0.1; 0 for a free one.'),
-    (_TEXT, 'images', '', 'evaluate ' + _ASKING,
-     'A folder or .npz of images, to score against those of --reference, or to '
-     'invert or rank.'),
+    (_TEXT, 'images', '', f'evaluate {_LOOK}',
+     'A folder or .npz of images: to score against those of --reference, or '
+     'to look at.'),
     (_TEXT, 'reference', '', 'evaluate',
      'See --images.'),
-    (_LIST, 'resize', '', 'evaluate ' + _ASKING,
-     'H,W to resize them to.'),
-    (_INT, 'channels', 0, 'evaluate ' + _ASKING,
-     'Of them: 1 grey, 3 RGB, 0 as they are.'),
+    (_LIST, 'resize', '', f'evaluate {_LOOK}',
+     'H,W to resize --images (and --reference) to.'),
+    (_INT, 'channels', 0, f'evaluate {_LOOK}',
+     'Of the same: 1 grey, 3 RGB, 0 as they are.'),
+    (_TEXT, 'mask', '', 'complete',
+     'A picture, white where pixels are to be filled, or a folder or .npz of '
+     'one for each image.'),
     (_INT, 'posterior', 0, 'invert',
      'Samples of P(z | image) of each.'),
     (_TEXT, 'likelihood', 'gaussian', 'invert',
-     'Of these: gaussian (whose deviation is found), gaussian:0.1 or '
+     'Of --posterior: gaussian (whose deviation is found), gaussian:0.1 or '
      'bernoulli.'),
     (_TEXT, 'sort', '', 'compare outliers',
-     'Score to sort by; of outliers anogan, fanogan or discriminator. The '
-     'arguments of compare and report are run folders or patterns such as '
-     "'runs/sweep/*'."),
+     'Score to sort by; of outliers anogan, fanogan or discriminator. For '
+     'compare, the arguments, as those of report, are run folders or '
+     "patterns such as 'runs/sweep/*'."),
     (_SWITCH, 'help', False, ' '.join(MODES),
      'Print this.'),
 )

@@ -84,6 +84,25 @@ def from_units(numbers, units) -> np.ndarray:
       2 / (high - low)) - 1).astype(np.float32)
 
 
+def unit(stored) -> np.ndarray:
+  """What a `prepare.Source` stores, with black 0 and white 1: float32 [N, ...].
+
+  Vectors, which have neither, stay as they are.
+  """
+  if stored.dtype == np.uint8:
+    return stored.astype(np.float32) / 255
+  return stored if stored.ndim == 2 else (stored + 1) / 2
+
+
+def from_unit(x, units) -> np.ndarray:
+  """The inverse of `unit`, of a source with `units`; clipped."""
+  x = np.asarray(x, np.float32)
+  if x.ndim == 2:
+    return x
+  x = x.clip(0, 1)
+  return 2 * x - 1 if units else np.round(x * 255).astype(np.uint8)
+
+
 def checked(value_range) -> str | tuple:
   """'auto', 'data' or (black, white); DataError for anything else."""
   value = value_range

@@ -18,6 +18,7 @@ from gan_jax.data.label_values import name_of
 from gan_jax.data.pipeline import Batches
 from gan_jax.evaluators.score import Score, short_hash
 from gan_jax.game import sampling
+from gan_jax.game.decoder import Decoder, decoder_of
 from gan_jax.penalties.term import names
 from gan_jax.run import drawn_labels, files
 
@@ -212,12 +213,15 @@ class Evaluator:
     """
     draw = draw or partial(self.draw, state.ema)
     how, run = self.protocol | {'step': int(state.step)}, self._run
+    # What an evaluator may ask for.
+    more = {'classify': self._classify and partial(self._classes, state.disc),
+            'model': partial(self._decoder, state.ema)}
     found = []
     for spec, evaluate in zip(run.config['evaluators'], run.evaluators,
                               strict=True):
       try:
-        scores = evaluate(draw, **({} if not names(evaluate, 'classify') else {
-            'classify': self._classify and partial(self._classes, state.disc)}))
+        scores = evaluate(draw, **{key: value for key, value in more.items()
+                                   if names(evaluate, key)})
       except Exception as e:
         if not (forgiving or isinstance(e, SamplesError)):
           raise
@@ -231,6 +235,11 @@ class Evaluator:
     return np.concatenate([np.asarray(self._classify(
         disc, np.asarray(images[i:i + _CHUNK])))
                            for i in range(0, len(images), _CHUNK)])
+
+  def _decoder(self, average) -> Decoder:
+    config, info = self._run.config, self._run.info
+    return decoder_of(self._run.game, self.sampler.prepared(average),
+                      config['latent'], config['image_range'], info.image_shape)
 
   @property
   def protocol(self) -> dict:

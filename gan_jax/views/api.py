@@ -104,7 +104,7 @@ def score(images: str, reference: str = '', **asked: Any) -> pd.DataFrame:
     images: the working directory of a run; with `reference`, a folder or .npz
       of images.
     reference: a folder or .npz of real images.
-    **asked: metrics, extractor, ..., see `evaluate.scores_spec`, and the
+    **asked: metrics, extractor, ..., see `evaluate.specs`, and the
       arguments of `evaluate.checkpoints` or `evaluate.folders`.
 
   Returns:

@@ -26,20 +26,34 @@ _LOG = logging.getLogger(__name__)
 _PAUSE = 5.0  # seconds between polls with --follow
 
 
-def scores_spec(*, extractor: str = '', weights: str = '', resizer: str = '',
-                metrics: tuple[str, ...] = (), num_samples: int = 0) -> dict:
-  """Spec of the evaluator `scores`, {} if nothing is given.
+def specs(*, extractor: str = '', weights: str = '', resizer: str = '',
+          metrics: tuple[str, ...] = (), num_samples: int = 0
+          ) -> tuple[dict, ...]:
+  """Specs of the evaluators asked for, () if nothing is given.
 
   extractor, weights, resizer: of `gan_jax.extractors`; metrics: of
-  `gan_jax.evaluators.measures`; num_samples: generated examples.
+  `gan_jax.evaluators.measures`, for the evaluator `scores`, or evaluators, as
+  ais or parzen; num_samples: generated examples, of ais the real ones.
   """
   network = {'name': extractor, 'weights': weights, 'resizer': resizer}
   network = {key: value for key, value in network.items() if value}
+  metrics = metrics.split(',') if isinstance(metrics, str) else metrics
+  room = CHOICES['evaluators'].module
+  others = [name for name in metrics
+            if name in lookup.names(room) and name != 'scores']
   own = {'extractor': network and {'name': 'auto', **network},
-         'metrics': tuple(metrics.split(',') if isinstance(metrics, str)
-                          else metrics), 'num_samples': num_samples}
+         'metrics': tuple(name for name in metrics if name not in others),
+         'num_samples': num_samples}
   own = {key: value for key, value in own.items() if value}
-  return {'name': 'scores', **own} if own else {}
+  # A number alone is of the others, if there are any.
+  found = [{'name': 'scores', **own}] if own and not (
+      others and set(own) <= {'num_samples'}) else []
+  for name in others:
+    takes = lookup.parameters(lookup.find(room, name))
+    number = next((key for key in ('num_samples', 'num_test') if key in takes
+                   and num_samples), '')
+    found.append({'name': name} | ({number: num_samples} if number else {}))
+  return tuple(found)
 
 
 def checkpoints(folder: str, *, best: str = '', follow: bool = False,
@@ -52,7 +66,7 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
     folder: the run folder.
     best: score by which the best checkpoint is kept, '' for none.
     follow: continue as long as the run does.
-    **asked: of `scores_spec`; by default the evaluators of the run.
+    **asked: of `specs`; by default the evaluators of the run.
 
   Returns:
     [(step, Score)] of all checkpoints that are scored, earlier ones too.
@@ -62,9 +76,8 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
       fix.
   """
   config, info = files.read_run(folder)
-  asked = scores_spec(**asked)
-  specs = (asked,) if asked else config['evaluators'] or ({'name': 'scores'},)
-  run = experiment.load(config | {'evaluators': specs, 'loggers': ()})
+  asked = specs(**asked) or config['evaluators'] or ({'name': 'scores'},)
+  run = experiment.load(config | {'evaluators': asked, 'loggers': ()})
   if run.info.fingerprint != info.fingerprint:
     raise WorkdirError(f'{folder} was trained on other data than those that '
                        'its config names now; restore the data')
@@ -142,20 +155,23 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
     resize: (H, W) of all images; () for none.
     channels: of all images: 1 grey, 3 RGB, 0 as they are.
     out: F.jsonl for the scores with their settings.
-    **asked: of `scores_spec`.
+    **asked: of `specs`.
 
   Raises:
     DataError, RequestError: with a fix.
   """
   if out and not out.endswith('.jsonl'):
     raise RequestError(f'--out={out}: must be F.jsonl')
-  asked = scores_spec(**asked)
+  asked, *others = specs(**asked) or ({'name': 'scores'},)
+  if others or asked['name'] != 'scores':
+    raise RequestError(f'--metrics={[asked, *others][-1]["name"]} is of a run: '
+                       'give its --workdir')
   try:
     real, fake = (given.source(path, resize=resize, channels=channels)
                   for path in (reference, images))
     asked['num_samples'] = _count(real, fake, asked, images, reference)
     evaluate = lookup.build(CHOICES['evaluators'].module,
-                            {'name': 'scores', **asked}, source=real, seed=0)
+                            asked, source=real, seed=0)
     rows = order(len(fake.images), 0)  # Files may be sorted by class.
     scores = evaluate(lambda start, stop: (
         np.asarray(fake.images[rows[start:stop]]), None))

@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_jax.base.errors import RequestError
 from gan_jax.base.examples import described
-from gan_jax.data import cache
+from gan_jax.data import cache, values
 from gan_jax.data import load as data
 from gan_jax.data.prepare import Source
 from gan_jax.views.trained import Trained
@@ -87,7 +87,7 @@ def images_for(run: Trained, path: str, *, resize: tuple[int, ...] = (),
   manifest = found.report.get('manifest', '')
   names = (list(cache.read_manifest(manifest)) if manifest
            else list(map(str, range(len(stored)))))
-  return Given(stored, unit(stored), names)
+  return Given(stored, values.unit(stored), names)
 
 
 def labels_for(run: Trained, count: int, label) -> np.ndarray:
@@ -113,19 +113,3 @@ def _mended(shape, wanted) -> str:
   flags = [f'--resize={height},{width}'] * (shape[:2] != wanted[:2]) + [
       f'--channels={colours}'] * (shape[2] != colours and colours in (1, 3))
   return f'; {" ".join(flags)} makes them so' * bool(flags)
-
-
-def unit(stored) -> np.ndarray:
-  """What a data set stores, as `game.decoder` has it: float32 [N, ...]."""
-  if stored.dtype == np.uint8:
-    return stored.astype(np.float32) / 255
-  return stored if stored.ndim == 2 else (stored + 1) / 2
-
-
-def stored_like(x, info) -> np.ndarray:
-  """The inverse of `unit`, for a run whose data are `info`."""
-  x = np.asarray(x, np.float32)
-  if x.ndim == 2:
-    return x
-  return (2 * x - 1 if info.units else
-          np.round(x.clip(0, 1) * 255).astype(np.uint8))

@@ -7,6 +7,7 @@ from gan_jax import inference, pictures
 from gan_jax.base.errors import RequestError
 from gan_jax.base.examples import kind_of
 from gan_jax.base.files import write_file
+from gan_jax.data import values
 from gan_jax.views import given
 from gan_jax.views.sample import saved
 from gan_jax.views.trained import Trained, check_seed
@@ -27,10 +28,10 @@ def invert(folder: str, images: str, out: str, *, label=None,
     folder: of the run.
     images: a folder, .npz, ...: see `given.source`.
     out: F.npz for z [N, Z], which `Trained.generator` takes, reconstruction
-      [N, ...] as stored, error [N] (mean squared, of pixels in [0, 1]) and name
-      [N]; with `samples` also posterior [N, S, Z], rhat, ess, acceptance and
-      divergent [N], see `inference.posterior`. F.png shows originals and, on
-      the right of each, its reconstruction.
+      [N, ...] in the units of the data, error [N] (mean squared, of pixels in
+      [0, 1]) and name [N]; with `samples` also posterior [N, S, Z], rhat, ess,
+      acceptance and divergent [N], see `inference.posterior`. F.png shows
+      originals and, on the right of each, its reconstruction.
     label: of all images, or of each, for a conditional generator.
     resize: see `given.source`.
     channels: see `given.source`.
@@ -54,8 +55,9 @@ def invert(folder: str, images: str, out: str, *, label=None,
   run = Trained(folder, strict=strict)
   decoder, x, labels, found = _inverted(run, images, label, resize, channels,
                                         seed)
+  made = values.from_unit(found.found, run.info.units)
   result = {'z': decoder.latent(found.u[:, 0]),
-            'reconstruction': given.stored_like(found.found, run.info),
+            'reconstruction': values.in_units(made, run.info.units),
             'error': found.error, 'name': np.array(x.names)}
   error = np.sqrt(found.error)
   said = [f'{len(x.x)} {kind_of(run.info.image_shape)} inverted by the '
@@ -80,8 +82,7 @@ def invert(folder: str, images: str, out: str, *, label=None,
   stem = out.removesuffix('.npz')
   try:
     write_file(out, saved(np.savez_compressed, **result))
-    write_file(f'{stem}.png', pictures.png(_pairs(run, x.stored, result[
-        'reconstruction'])))
+    write_file(f'{stem}.png', pictures.png(_pairs(run, x.stored, made)))
   except OSError as e:
     raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
   return '\n'.join([*said, f'in {out} and {stem}.png'])

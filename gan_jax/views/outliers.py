@@ -11,6 +11,7 @@ from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError
 from gan_jax.base.examples import kind_of
 from gan_jax.base.files import write_file
+from gan_jax.data import values
 from gan_jax.views import given
 from gan_jax.views.trained import Trained, check_seed
 
@@ -111,8 +112,8 @@ def _table(rows) -> str:
 def _sheet(run, x, shown, order):
   """Rows of an image, what the generator has nearest, and a heat map."""
   order = order[:_SHOWN]
-  stored, found = x.stored[order], given.stored_like(
-      shown.found[order], run.info)
+  stored, found = x.stored[order], values.from_unit(
+      shown.found[order], run.info.units)
   if stored.ndim != 4:
     both = np.stack([stored, found], 1).reshape(-1, *stored.shape[1:])
     return pictures.sheet(both, 2, rate=run.info.rate)

@@ -152,7 +152,7 @@ def test_a_job_is_followed_by_one_reader_which_is_closed(copy, monkeypatch):
 
 def test_an_evaluator_that_fails_costs_the_others_nothing(run):
   config, _ = files.read_run(run[0])
-  spec = evaluate.scores_spec(**ASKED, num_samples=12)
+  spec, = evaluate.specs(**ASKED, num_samples=12)
   loaded = experiment.load(config | {'evaluators': (spec, {
       'name': 'parzen', 'num_samples': 5, 'num_test': 5, 'num_validation': 5})})
   state = loaded.init()
@@ -260,14 +260,45 @@ def test_samples_of_any_kind_are_compared_with_others(made_run, tmp_path, name):
 
 
 def test_how_inception_resizes_is_asked_for():
-  assert evaluate.scores_spec(
-      extractor='inception', weights='w.pth', resizer='clean') == {
-          'name': 'scores', 'extractor': {
-              'name': 'inception', 'weights': 'w.pth', 'resizer': 'clean'}}
-  assert evaluate.scores_spec() == {}
+  assert evaluate.specs(
+      extractor='inception', weights='w.pth', resizer='clean') == (
+          {'name': 'scores', 'extractor': {
+              'name': 'inception', 'weights': 'w.pth', 'resizer': 'clean'}},)
+  assert evaluate.specs() == ()
+
+
+def test_an_evaluator_is_asked_for_as_a_metric_is():
+  assert evaluate.specs(metrics=('ais', 'parzen'), num_samples=9) == (
+      {'name': 'ais', 'num_test': 9}, {'name': 'parzen', 'num_samples': 9})
+  assert evaluate.specs(metrics='fd,ais', num_samples=9) == (
+      {'name': 'scores', 'metrics': ('fd',), 'num_samples': 9},
+      {'name': 'ais', 'num_test': 9})
+  assert evaluate.specs(metrics=('fd',)) == (
+      {'name': 'scores', 'metrics': ('fd',)},)
+
+
+def test_the_density_of_a_run(copy, cli):
+  path = os.path.join(copy, 'config.json')
+  with open(path) as file:
+    config = json.load(file)
+  config['evaluators'] = [dict(
+      name='ais', num_test=2, num_simulated=3, chains=2, temperatures=5,
+      leapfrogs=2)]
+  with open(path, 'w') as file:
+    json.dump(config, file)
+  status, said, err = cli('--mode=evaluate', f'--workdir={copy}')
+  assert status == 0, err
+  assert 'ais_2_train' in said and 'ais_gap_3' in said
+  rows = [row for row in scores_of(copy) if row['name'] == 'ais_2_train']
+  assert [row['step'] for row in rows] == [2, 4]
+  for row in rows:
+    assert np.isfinite(row['value']) and row['found']['sigma'] > 0
 
 
 @pytest.mark.parametrize('arguments,message', [
+    (['--images=a.npz', '--reference=b.npz', '--metrics=fd,ais'],
+     '--metrics=ais is of a run'),
+    (['--workdir={run}', '--metrics=ais'], 'num_test=100 and one to find'),
     (['--images=a.npz', '--reference=b.npz', '--resize=64'], 'must be H,W'),
     ([], 'give the --workdir'),
     (['--workdir=nowhere'], 'is not the working directory'),

@@ -1,0 +1,190 @@
+"""The density of real examples under a generator."""
+
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from gan_jax import inference
+from gan_jax.data import values
+from gan_jax.evaluators.score import NOT_FINITE, Score, order, short
+from gan_jax.inference.likelihoods import flip_coins
+
+
+def ais(*, num_test: int = 100, num_simulated: int = 20,
+        num_validation: int = 100, chains: int = 16, temperatures: int = 1000,
+        leapfrogs: int = 10,
+        likelihood: Literal['gaussian', 'bernoulli'] = 'gaussian',
+        sigma: float = 0.0, source: Any, seed: int):
+  """Log-density of real examples, by annealed importance sampling, in nats.
+
+  Wu et al. 2017, https://arxiv.org/abs/1611.04273: log p(x) with p(x | z) the
+  noise around what the generator draws, pixels in [0, 1]. They run 10,000
+  temperatures. The score is a lower bound on average; `ais_gap` is the mean
+  distance of both bounds for examples that the generator has drawn, for which
+  they are known (`inference.bounds`): distrust the score where it is large.
+  Examples are held-out ones if there are any. It decodes num_test * chains *
+  temperatures * leapfrogs times: for networks of convolutions ask for less.
+
+  Args:
+    num_test: real examples.
+    num_simulated: drawn ones, for the gap.
+    num_validation: at most, further real ones from whose inversion the
+      deviation is found, if sigma is 0.
+    chains: of each example.
+    temperatures: of each chain.
+    leapfrogs: of each transition.
+    likelihood: 'gaussian', or 'bernoulli' of pixels that are drawn once, 1 with
+      the grey value as probability.
+    sigma: deviation of the noise; 0 for `inference.noise_of`.
+    source: a `data.prepare.Source`.
+    seed: of the draws.
+
+  Returns:
+    evaluate(sample, model) -> [ais, ais_gap]; intervals are 1.96 standard
+    errors over examples.
+
+  Raises:
+    ValueError: fewer real examples than asked for, a count below 1, an unknown
+      likelihood or a sigma below 0.
+  """
+  fitted = likelihood == 'gaussian' and not sigma
+  if not sigma >= 0:
+    raise ValueError(f'sigma={sigma}: must be above 0, or 0 to be found')
+  counts = dict(num_test=num_test, num_simulated=num_simulated, chains=chains,
+                num_validation=num_validation, temperatures=temperatures,
+                leapfrogs=leapfrogs)
+  if few := [name for name, count in counts.items() if count < 1]:
+    raise ValueError(f'{few[0]}={counts[few[0]]}: must be 1 or more')
+  real, side, rows = _real(source, likelihood, num_test,
+                           num_validation * fitted, seed)
+  names = [f'ais_{short(num_test)}_{side}', f'ais_gap_{short(num_simulated)}']
+  how = {'metric': 'ais', 'likelihood': likelihood, 'sigma': sigma,
+         'reference': side, 'data': source.name, 'seed': seed,
+         'data_fingerprint': real.fingerprint, **counts}
+
+  def evaluate(sample, model):
+    del sample
+    try:
+      decoder = model()
+      x, labels = values.unit(np.asarray(real.images[rows])), real.labels[rows]
+      keys = jax.random.split(jax.random.key(seed), 4)
+      noise, width = _noise(decoder, x[num_test:], labels[num_test:], keys[0])
+    except ValueError as e:
+      return [Score(name, reason=str(e), protocol=how) for name in names]
+    x, labels = x[:num_test], labels[:num_test]
+    if likelihood == 'bernoulli':
+      x = flip_coins(keys[1], x)
+    chain = dict(size=decoder.size, chains=chains, temperatures=temperatures,
+                 leapfrogs=leapfrogs)
+    found = inference.log_density(decoder.decode, noise, x, labels, keys[2],
+                                  **chain)
+    lower, upper, _ = inference.bounds(
+        decoder.decode, noise, np.resize(labels, (
+            num_simulated, *labels.shape[1:])), keys[3], **chain)
+    more = {'sigma': width, 'chains_that_count': float(np.median(found.ess)),
+            'acceptance': float(np.mean(found.acceptance)),
+            'bits_per_value': float(-np.mean(found.log_p) / np.log(2)
+                                    / x[0].size)}
+    return [_score(name, np.asarray(value), how, more) for name, value in zip(
+        names, (found.log_p, upper - lower), strict=True)]
+
+  def _noise(decoder, x, labels, key):
+    if likelihood == 'bernoulli':
+      return inference.bernoulli(), None
+    if not fitted:
+      return inference.gaussian(sigma), sigma
+    near = inference.invert(decoder.decode, x, labels, key, size=decoder.size)
+    if not np.isfinite(near.error).all():
+      raise ValueError(NOT_FINITE)
+    width = inference.noise_of(x, near.found, decoder.size)
+    return inference.gaussian(width), width
+
+  evaluate.names = names
+  return evaluate
+
+
+def elbo(*, num_test: int = 500, draws: int = 5000,
+         likelihood: Literal['gaussian', 'bernoulli'] = 'bernoulli',
+         sigma: float = 0.1, source: Any, seed: int):
+  """Bounds of the log-density of real examples, by the run's encoder, in nats.
+
+  The evidence bound of a variational autoencoder (Kingma & Welling 2014,
+  https://arxiv.org/abs/1312.6114), and the importance-weighted one of Burda et
+  al. 2016 (https://arxiv.org/abs/1509.00519), who report the latter of 5,000
+  samples. Of held-out examples if there are any, as in `ais`.
+
+  Args:
+    num_test: real examples.
+    draws: samples of q(z | x) of each.
+    likelihood: 'bernoulli' of pixels that are drawn once, 1 with the grey value
+      as probability, or 'gaussian'.
+    sigma: deviation of the latter; pixels are in [0, 1].
+    source: a `data.prepare.Source`.
+    seed: of the draws.
+
+  Returns:
+    evaluate(sample, model) -> [elbo, elbo_weighted]; intervals are 1.96
+    standard errors over examples.
+
+  Raises:
+    ValueError: fewer real examples than asked for, a count below 1, an unknown
+      likelihood or a sigma that is not above 0.
+  """
+  if draws < 1:
+    raise ValueError(f'draws={draws}: must be 1 or more')
+  if not sigma > 0:
+    raise ValueError(f'sigma={sigma}: must be above 0')
+  real, side, rows = _real(source, likelihood, num_test, 0, seed)
+  count = f'{short(num_test)}_{side}'
+  names = [f'elbo_{count}', f'elbo_weighted_{short(draws)}_{count}']
+  how = {'metric': 'elbo', 'likelihood': likelihood, 'sigma': sigma,
+         'reference': side, 'data': source.name, 'seed': seed, 'draws': draws,
+         'data_fingerprint': real.fingerprint, 'num_test': num_test}
+
+  def evaluate(sample, model):
+    del sample
+    try:
+      decoder = model()
+      if decoder.posterior is None:
+        raise ValueError('needs an encoder, and a normal prior: see '
+                         'configs/vae.py')
+    except ValueError as e:
+      return [Score(name, reason=str(e), protocol=how) for name in names]
+    x, labels = values.unit(np.asarray(real.images[rows])), real.labels[rows]
+    coins, walk = jax.random.split(jax.random.key(seed))
+    noise = (inference.bernoulli() if likelihood == 'bernoulli'
+             else inference.gaussian(sigma))
+    if likelihood == 'bernoulli':
+      x = flip_coins(coins, x)
+    found = inference.evidence(decoder.decode, decoder.posterior, noise, x,
+                               labels, walk, samples=draws)
+    return [_score(name, np.asarray(each), how, {}) for name, each in zip(
+        names, found, strict=True)]
+
+  evaluate.names = names
+  return evaluate
+
+
+def _real(source, likelihood, count, spare, seed):
+  """(examples, 'held_out' or 'train', rows [count + spare at most])."""
+  real = source.held_out or source
+  side = 'held_out' if source.held_out else 'train'
+  if likelihood not in ('gaussian', 'bernoulli'):
+    raise ValueError(f"likelihood {likelihood!r} must be 'gaussian' or "
+                     "'bernoulli'")
+  # Those without a label have none that a generator could be given.
+  usable = np.flatnonzero(real.labels >= 0) if (
+      real.num_classes) else np.arange(len(real.images))
+  if count < 1:
+    raise ValueError(f'num_test={count}: must be 1 or more')
+  if count + bool(spare) > len(usable):
+    raise ValueError(f'num_test={count}{" and one to find sigma" * bool(spare)}'
+                     f': {source.name} has {len(usable)} examples in {side!r}')
+  return real, side, usable[order(len(usable), seed)[:count + spare]]
+
+
+def _score(name, each, how, found) -> Score:
+  mean, error = each.mean(), each.std() / np.sqrt(len(each))
+  return Score(name, float(mean), low=float(mean - 1.96 * error),
+               high=float(mean + 1.96 * error), protocol=how, found=found)

@@ -1,0 +1,112 @@
+"""--mode=complete: fills the missing parts of images."""
+
+import os
+
+import jax
+import numpy as np
+from PIL import Image
+
+from gan_jax import inference, pictures
+from gan_jax.base.errors import RequestError, first_line
+from gan_jax.base.examples import described, kind_of
+from gan_jax.base.files import write_file
+from gan_jax.data import values
+from gan_jax.views import given
+from gan_jax.views.sample import saved
+from gan_jax.views.trained import Trained, check_seed
+
+_SHOWN = 40  # images with their holes, and filled
+_GREY = 128  # of a hole
+
+
+def complete(folder: str, images: str, mask: str, out: str, *, label=None,
+             resize: tuple[int, ...] = (), channels: int = 0, seed: int = 0,
+             strict: bool = False) -> str:
+  """Fills holes of images as a run would have drawn them; says what it wrote.
+
+  Args:
+    folder: of the run.
+    images: a folder, .npz, ...: see `given.source`.
+    mask: a picture, white where pixels are missing in all images; or a folder
+      or .npz of one for each, in the same order. Grey counts as the nearer.
+    out: F.npz for images [N, ...], in the units of the data, the unblended
+      `generated` and name [N]. F.png shows each image with its hole, what was
+      generated, and the image filled.
+    label: of all images, or of each, for a conditional generator.
+    resize: of the images, see `given.source`; never of masks.
+    channels: see `given.source`.
+    seed: of what is random.
+    strict: fail instead of using an older checkpoint if the newest is damaged.
+
+  Raises:
+    WorkdirError, CheckpointError, DataError, RequestError: with a fix; nothing
+      is written then.
+  """
+  if not out.endswith('.npz'):
+    raise RequestError(f'--out={out}: must be F.npz')
+  check_seed(seed)
+  run = Trained(folder, strict=strict)
+  if kind_of(run.info.image_shape) != 'images':
+    raise RequestError(f'{folder} makes {described(run.info.image_shape)}; '
+                       'holes are of images')
+  x = given.images_for(run, images, resize=resize, channels=channels)
+  hole = _holes(mask, x.stored.shape)
+  labels = given.labels_for(run, len(x.x), label)
+  decoder, critic = run.decoder, run.critic
+  filled, found = inference.complete(
+      decoder.decode, critic and critic.logits, x.x, hole, labels,
+      jax.random.key(seed), size=decoder.size)
+  if not np.isfinite(filled).all():
+    raise RequestError(f'{folder}: its generator gives images that are not '
+                       'finite')
+  units = run.info.units
+  filled, found = (values.from_unit(a, units) for a in (filled, found))
+  # What is known stays what it was, to the bit.
+  filled = np.where(hole[..., None], filled, x.stored)
+  stem = out.removesuffix('.npz')
+  try:
+    write_file(out, saved(
+        np.savez_compressed, images=values.in_units(filled, units),
+        generated=values.in_units(found, units), name=np.array(x.names),
+        **{'units': units} if units else {}))
+    write_file(f'{stem}.png', pictures.png(_sheet(x.stored, hole, found,
+                                                  filled)))
+  except OSError as e:
+    raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
+  return (f'{len(filled)} images completed by the generator of step '
+          f'{run.step}, {hole.mean():.1%} of their pixels, in {out} and '
+          f'{stem}.png')
+
+
+def _holes(path, shape) -> np.ndarray:
+  """Where pixels are missing, bool [N, H, W], of images [N, H, W, C]."""
+  if os.path.isdir(path) or path.endswith('.npz'):
+    masks = np.asarray(given.source(path, channels=1).images[:])[..., 0]
+  else:
+    try:
+      with Image.open(path) as file:
+        masks = np.asarray(file.convert('L'))[None]
+    except (OSError, ValueError, SyntaxError) as e:
+      raise RequestError(f'--mask={path}: cannot read it: {first_line(e)}'
+                         ) from e
+  count, *size = shape[:3]
+  if list(masks.shape[1:]) != size:
+    raise RequestError(f'--mask={path} has {masks.shape[1]}x{masks.shape[2]} '
+                       f'pixels, the images {size[0]}x{size[1]}; draw it in '
+                       'their size')
+  if len(masks) not in (1, count):
+    raise RequestError(f'--mask={path} holds {len(masks)} masks for {count} '
+                       'images; give one for all, or one for each')
+  hole = np.broadcast_to(masks > 127, (count, *size))
+  if bad := np.flatnonzero(~hole.any((1, 2)) | hole.all((1, 2))).tolist():
+    raise RequestError(f'--mask={path}: nothing, or everything, of image '
+                       f'{bad[0]} is white; white is what is filled')
+  return hole
+
+
+def _sheet(stored, hole, found, filled):
+  """Triples: the image with its hole, what was generated, the image filled."""
+  grey = _GREY if stored.dtype == np.uint8 else 0.0
+  spoilt = np.where(hole[..., None], np.asarray(grey, stored.dtype), stored)
+  three = np.stack([spoilt, found, filled], 1)[:_SHOWN]
+  return pictures.sheet(three.reshape(-1, *stored.shape[1:]), 12)

@@ -1,0 +1,90 @@
+"""--mode=complete: what is known stays, and what cannot be asked for."""
+
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+
+from gan_jax import pictures
+from gan_jax.views.complete import complete
+from gan_jax.views.trained import Trained
+
+
+@pytest.fixture
+def masks(tmp_path, monkeypatch):
+  """A folder to work in: right.npz, 3 images of 8 px, and masks of all sorts.
+
+  hole.png: the upper right quarter, white.
+  """
+  monkeypatch.chdir(tmp_path)
+  tiny.write_images('right.npz', count=3)
+  tiny.write_images('large.npz', count=3, size=9)
+  np.savez('nan.npz', images=np.full((2, 8, 8, 1), np.nan, np.float32))
+  hole = np.zeros((8, 8), np.uint8)
+  hole[:4, 4:] = 255
+  each = np.stack([np.rot90(hole, i) for i in range(3)])
+  np.savez('each.npz', images=each)
+  np.savez('two.npz', images=each[:2])
+  for name, pixels in (('hole', hole), ('black', 0 * hole),
+                       ('white', 0 * hole + 255),
+                       ('large', np.kron(hole, np.ones((2, 1), np.uint8)))):
+    Image.fromarray(pixels).save(f'{name}.png')
+  (tmp_path / 'text.png').write_text('no picture')
+  return tmp_path, each > 0
+
+
+@pytest.mark.parametrize('mask', ['hole.png', 'each.npz'])
+def test_only_holes_are_filled_with_what_the_run_draws(
+    made_run, masks, cli, mask):
+  folder, holes = masks
+  run = Trained(str(made_run('plain')))
+  original = run.sample(3)
+  holes = holes if mask == 'each.npz' else holes[:1].repeat(3, 0)
+  spoilt = np.where(holes[..., None], np.uint8(7), original)
+  np.savez('spoilt.npz', images=spoilt)
+  status, said, err = cli(
+      '--mode=complete', f'--workdir={made_run("plain")}',
+      '--images=spoilt.npz', f'--mask={mask}', '--out=filled.npz')
+  assert status == 0, err
+  assert '3 images completed by the generator of step 4, 25.0% of' in said
+  with np.load('filled.npz') as found:
+    filled = found['images']
+    np.testing.assert_array_equal(filled[~holes], original[~holes])
+    gap = abs(filled[holes].astype(float) - original[holes])
+    assert gap.mean() < 40
+    # Nearer than grey would be.
+    assert gap.mean() < abs(128.0 - original[holes]).mean()
+    assert found['generated'].shape == (3, 8, 8, 1)
+    assert list(found['name']) == ['0', '1', '2']
+  picture = pictures.read_png((folder / 'filled.png').read_bytes())
+  assert picture.shape[1] > 8 * picture.shape[0]
+
+
+def test_without_a_discriminator_too(made_run, masks):
+  said = complete(str(made_run('alone')), 'right.npz', 'hole.png', 'a.npz')
+  assert said.startswith('3 images completed')
+
+
+@pytest.mark.parametrize('name,flags,status,words', [
+    ('plain', ['--mask='], 2, 'give --mask'),
+    ('plain', ['--mask=large.png'], 2, '--mask=large.png has 16x8 pixels, the '
+     'images 8x8'),
+    ('plain', ['--mask=two.npz'], 2, 'holds 2 masks for 3 images'),
+    ('plain', ['--mask=black.png'], 2, 'of image 0 is white'),
+    ('plain', ['--mask=white.png'], 2, 'of image 0 is white'),
+    ('plain', ['--mask=text.png'], 2, '--mask=text.png: cannot read it'),
+    ('plain', ['--mask=nothing.png'], 2, '--mask=nothing.png: cannot read it'),
+    ('plain', ['--images=large.npz'], 2, '--resize=8,8 makes them so'),
+    ('plain', ['--images=nan.npz'], 3, 'images with NaN or Inf'),
+    ('plain', ['--out=a.png'], 2, '--out=a.png: must be F.npz'),
+    ('cgan', [], 2, 'say what the images show with --label'),
+    ('signals', [], 2, 'holes are of images')])
+def test_bad_input_is_one_message_and_nothing_is_written(
+    made_run, masks, cli, name, flags, status, words):
+  before = sorted(masks[0].iterdir())
+  found, _, err = cli('--mode=complete', f'--workdir={made_run(name)}',
+                      '--images=right.npz', '--mask=hole.png',
+                      '--out=found.npz', *flags)
+  assert found == status, err
+  assert words in err and 'Traceback' not in err
+  assert sorted(masks[0].iterdir()) == before
