@@ -40,8 +40,9 @@ def get_config(arg=None):
                        izi=izi)
 
 
-def izi(config, _):
+def izi(config):
   """Reconstruction of real images."""
-  config.penalties = (recipe.term('penalties', 'reconstruction'),)
+  config.penalties = (recipe.term('penalties', 'elbo'),)
   config.penalties[0].likelihood = 'gaussian'
+  config.penalties[0].beta = 0.0
   config.penalties[0].sample = False

@@ -32,8 +32,7 @@ def get_config(arg=None):
         widths=(200, 200), activation='tanh')
   config.discriminator = recipe.choice('discriminator', 'none.Discriminator')
   config.loss = recipe.choice('loss', 'none')
-  config.penalties = tuple(recipe.term('penalties', name)
-                           for name in ('reconstruction', 'kl'))
+  config.penalties = (recipe.term('penalties', 'elbo'),)
   config.penalties[0].likelihood = 'binarised'
   config.gen_optimizer = recipe.adam(recipe.linear(1e-3), b1=0.9)
   config.batch_size = 20
@@ -45,7 +44,7 @@ def get_config(arg=None):
                        likelihood=likelihood, beta=beta)
 
 
-def conv(config, _):
+def conv(config):
   """Convolutions, without running averages."""
   for key, kind in (('generator', 'Generator'), ('encoder', 'Encoder')):
     config[key] = recipe.choice(key, f'dcgan.{kind}') | dict(width=24)
@@ -54,9 +53,9 @@ def conv(config, _):
   config.train_steps = recipe.duration('30 epochs')
 
 
-def vaegan(config, _):
+def vaegan(config):
   """A discriminator, and a likelihood of its features."""
-  conv(config, _)
+  conv(config)
   config.image_range = (-1.0, 1.0)
   config.generator.norm = 'batch'
   config.discriminator = recipe.choice('discriminator', 'dcgan.Discriminator'
@@ -72,10 +71,10 @@ def vaegan(config, _):
 
 
 def likelihood(config, value):
-  """As of the term `reconstruction`."""
+  """As of the term `elbo`."""
   config.penalties[0].likelihood = value
 
 
 def beta(config, value):
   """Weight of the KL."""
-  config.penalties[1].weight = float(value)
+  config.penalties[0].beta = float(value)

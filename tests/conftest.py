@@ -57,7 +57,8 @@ def own_data(pictures, tmp_path_factory):
   backbone = random_backbones.classifier(
       tmp_path_factory.mktemp('backbone') / 'small.safetensors')
   # A multiple of packs of ten on four devices.
-  return {'sprites': folder, 'xray': folder, 'table': (
+  return {'sprites': folder, 'xray': folder, 'encoder': (
+      '--config.init_from=runs/dcgan',), 'table': (
       f'--config.data.path={table}', '--config.batch_size=480'), 'projected': (
           f'--config.discriminator.weights={backbone}',
           '--config.discriminator.size=0')}

@@ -170,7 +170,8 @@ def test_a_command_line_that_cannot_be_read(cli, not_compiled, args, words):
      'read it: leave it out'),
     ((MLP, '--mode=sample', '--workdir=runs/x'),
      '--config is of --mode=train or inspect or advise'),
-    ((MLP, '--label=3'), '--label is of --mode=sample; --mode=train does not'),
+    ((MLP, '--interpolate=3'), '--interpolate is of --mode=sample; '
+     '--mode=train does not'),
     ((MLP, '--mode=advise', '--dry_run'), '--dry_run is of --mode=train;'),
     (('--mode=export', '--workdir=x', '--out=y.onnx', '--seed', '4'),
      '--seed is of --mode=sample or report'),

@@ -1,6 +1,7 @@
 """Draws chest phantoms to try configs/xray.py with: no patient is in them.
 
   python experiments/xray/phantoms.py FOLDER [--count=851] [--side=1024]
+  ... --lesions=1              a round shadow in a lung of each
 
 Bright body, dark lungs, ribs, spine and heart by random ellipses and arcs,
 attenuated as X-rays are (exp of minus the sum of what they pass), with noise.
@@ -15,8 +16,12 @@ import numpy as np
 from PIL import Image
 
 
-def phantom(rng, height, width):
-  """One picture, float32 [height, width] in [0, 1]."""
+def phantom(rng, height, width, lesions=0):
+  """One picture, float32 [height, width] in [0, 1].
+
+  lesions: round shadows in the lungs; a picture of the same seed has none of
+    them, and other noise.
+  """
   y, x = np.mgrid[-1:1:height * 1j, -1:1:width * 1j].astype(np.float32)
   x = x + rng.normal(0, 0.03) + rng.normal(0, 0.04) * y
   jitter = lambda size: 1.0 + rng.normal(0, size)  # noqa: E731 -- a shorthand
@@ -47,6 +52,12 @@ def phantom(rng, height, width):
   for side in (-1, 1):
     collar = np.exp(-((y + 0.72 - 0.12 * side * x) / 0.03) ** 2)
     depth += 0.2 * collar * ellipse(side * 0.4, -0.72, 0.36, 0.2)
+  for _ in range(lesions):
+    side, angle = rng.choice((-1, 1)), rng.uniform(0, 2 * np.pi)
+    away, radius = 0.65 * np.sqrt(rng.random()), rng.uniform(0.05, 0.1)
+    depth += 0.4 * ellipse(
+        side * 0.42 * size + 0.31 * size * away * np.cos(angle),
+        top + reach * away * np.sin(angle), radius, radius, 0.12)
   picture = 1.0 - np.exp(-1.1 * np.clip(depth, 0, None))
   picture += rng.normal(0, 0.012, picture.shape)
   return np.clip(picture * jitter(0.05), 0, 1).astype(np.float32)
@@ -70,6 +81,7 @@ def main():
   parser.add_argument('folder')
   parser.add_argument('--count', type=int, default=851)
   parser.add_argument('--side', type=int, default=1024)
+  parser.add_argument('--lesions', type=int, default=0)
   args = parser.parse_args()
   os.makedirs(args.folder, exist_ok=True)
   for i in range(args.count):
@@ -77,7 +89,7 @@ def main():
     kind = rng.choice(['grey', '16-bit', 'RGBA'], p=[0.8, 0.12, 0.08])
     height = args.side if rng.random() < 0.7 else args.side * 5 // 4
     save(os.path.join(args.folder, f'phantom_{i:04d}.png'),
-         phantom(rng, height, args.side), kind)
+         phantom(rng, height, args.side, args.lesions), kind)
 
 
 if __name__ == '__main__':

@@ -11,7 +11,7 @@ from gan_jax import models, parallel
 from gan_jax.augment.base import compose
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
-from gan_jax.config import durations, fields, rules
+from gan_jax.config import durations, fields, game_rules
 from gan_jax.config.keys import CHOICES, NUMBERS
 from gan_jax.data.prepare import Source, blocks_of
 from gan_jax.game.latent_steps import LatentStep
@@ -124,7 +124,8 @@ def make_game(config: Mapping, info: DataInfo, train_steps: int, *,
       ema_decay=build.number('ema_decay', config['ema_decay'],
                              *NUMBERS['ema_decay']))
   if not numbers:
-    build.problems += rules.of_game(config, disc, parts['loss'], terms, info)
+    build.problems += game_rules.of_game(config, disc, parts['loss'], terms,
+                                         info)
   if build.problems:
     raise ConfigError(build.problems)
   return Game(**parts, **{key: config[key] for key in _SAME})

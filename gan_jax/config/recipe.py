@@ -37,6 +37,10 @@ _WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
             'wgan_div': 2.0, 'drift': 0.001, 'lecam': 0.3, 'cr': 10.0,
             'bcr': 10.0, 'zcr': 5.0, 'icr': 10.0, 'orthogonal': 1e-4,
             'path_length': 2.0, 'pulling_away': 0.1}
+# Sizes of networks with `quick`. What takes time there is to compile, which
+# goes by the number of layers.
+_TINY = dict(width=8, max_width=8, code=8, style=8, mix=8, depth=1,
+             stage_blocks=1, mapping_layers=1, flat_blocks=0)
 _MANY = {'penalty': 'penalties', 'augment': 'augment',
          'evaluator': 'evaluators', 'logger': 'loggers',
          'latent_step': 'latent_steps'}
@@ -318,9 +322,7 @@ def _quick(config):
   for key in ('generator', 'discriminator', 'encoder'):
     net, home = config[key], CHOICES[key]
     fields = lookup.defaults(home.module, net.name, home.kind)
-    for field in {'width', 'max_width', 'code'} & set(fields):
-      net[field] = 8
-    if 'depth' in fields:
-      net.depth = 1
+    for field in _TINY.keys() & fields.keys():
+      net[field] = _TINY[field]
     if 'widths' in fields:
       net.widths = (8,) * len(net.get('widths', fields['widths']))

@@ -12,16 +12,10 @@ import hashlib
 import itertools
 import json
 import os
-import sys
-import time
 import warnings
-from collections.abc import Callable, Iterator
-from concurrent import futures
+from collections.abc import Callable
 from functools import partial
 from typing import Literal, NamedTuple
-
-import tqdm
-from PIL import Image
 
 from gan_jax.base.errors import DataError
 from gan_jax.base.examples import kind_of
@@ -30,12 +24,9 @@ from gan_jax.data import cache, images, values
 from gan_jax.data.files import printable, reason
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.prepare import Source, dtype_of, make_source
+from gan_jax.data.threads import in_parallel
 
 _LISTED = 20  # bad files in one message
-_LOG_FROM = 10_000  # images; without a terminal, fewer show no progress
-_BLOCK = 128  # files whose images are in memory at a time
-_TASK = 8  # of them read by a thread before it takes others
-_SMALL = 1 << 15  # bytes of an image
 _LOOKED_AT = 20  # unusable files before one that says what the others are
 # A file written within this time of being read might change once more without
 # a new date, where clocks are coarse; git calls it racy.
@@ -252,7 +243,7 @@ class _Work:
       return record, plan.decode(record, data) if fits else None
 
     def decoded():
-      for record, found in _parallel(both, self._files, self._size,
+      for record, found in in_parallel(both, self._files, self._size,
                                      'decode'):
         if record.header and found is None:
           raise _OtherPlanError
@@ -266,7 +257,7 @@ class _Work:
 
   def in_two_passes(self) -> cache.Entry:
     """First all headers and numbers, then the pixels."""
-    self.records = [record for record, _ in _parallel(
+    self.records = [record for record, _ in in_parallel(
         lambda file: (self._examine(file)[0], None), self._files, self._size,
         'read')]
     good = [record for record in self.records if record.header]
@@ -276,7 +267,7 @@ class _Work:
       return entry
     plan = self._plan(good)
     bad = [(r, (None, r.problem, 0)) for r in self.records if not r.header]
-    return self._write(plan, itertools.chain(bad, _parallel(
+    return self._write(plan, itertools.chain(bad, in_parallel(
         lambda record: (record, plan.decode(record, self._again(record))),
         good, self._size, 'decode')))
 
@@ -418,38 +409,3 @@ def _settle(root, headers, geometry):
         f'{printable(root)!r}: images of {len(sizes):,} sizes (width x height: '
         f'{shown}); one is needed: resize=(64, 64), or crop or pad')
   return geometry, (*after.pop(), geometry.channels)
-
-
-def _parallel(function, items, size, verb) -> Iterator:
-  """`map` with a progress bar, in threads where they help.
-
-  size: mean bytes of the items. Threads that take turns at Python's lock are
-    slower than one for small images, unless they wait for the disk.
-  """
-  Image.init()  # loads the plug-ins before the threads race for it
-  with progress(len(items), verb) as bar, futures.ThreadPoolExecutor(
-      min(16, os.cpu_count() or 1)) as pool:
-    threads = size > _SMALL
-    for start in range(0, len(items), _BLOCK):
-      block = items[start:start + _BLOCK]
-      before = time.perf_counter(), time.thread_time()
-      if threads:
-        tasks = [block[i:i + _TASK] for i in range(0, len(block), _TASK)]
-        found = pool.map(lambda task: list(map(function, task)), tasks)
-      else:
-        found = [list(map(function, block))]
-        wall, busy = time.perf_counter() - before[0], (
-            time.thread_time() - before[1])
-        threads = busy < wall / 2
-      for results in found:
-        yield from results
-        bar.update(len(results))
-
-
-def progress(total: int, verb: str) -> tqdm.tqdm:
-  """Shows a bar on a terminal, else occasional lines for many images."""
-  terminal = sys.stderr.isatty()
-  return tqdm.tqdm(
-      total=total, desc=f'images: {verb}', unit='image', leave=False,
-      mininterval=0.1 if terminal else 30, ascii=not terminal,
-      disable=not terminal and total < _LOG_FROM)

@@ -12,7 +12,7 @@ To add one, import it here, and nothing else: a config can name all that is
 imported here.
 """
 
-from gan_jax.evaluators.density import ais
+from gan_jax.evaluators.density import ais, elbo
 from gan_jax.evaluators.others import (
   classification_accuracy,
   classification_error,
@@ -22,5 +22,5 @@ from gan_jax.evaluators.others import (
 )
 from gan_jax.evaluators.scores import scores
 
-__all__ = ['ais', 'classification_accuracy', 'classification_error',
+__all__ = ['ais', 'classification_accuracy', 'classification_error', 'elbo',
            'mode_coverage', 'parzen', 'scores', 'stacked_coverage']

@@ -48,13 +48,7 @@ def ais(*, num_test: int = 100, num_simulated: int = 20,
     ValueError: fewer real examples than asked for, a count below 1, an unknown
       likelihood or a sigma below 0.
   """
-  real = source.held_out or source
-  side = 'held_out' if source.held_out else 'train'
   fitted = likelihood == 'gaussian' and not sigma
-  needed = num_test + fitted
-  if likelihood not in ('gaussian', 'bernoulli'):
-    raise ValueError(f"likelihood {likelihood!r} must be 'gaussian' or "
-                     "'bernoulli'")
   if not sigma >= 0:
     raise ValueError(f'sigma={sigma}: must be above 0, or 0 to be found')
   counts = dict(num_test=num_test, num_simulated=num_simulated, chains=chains,
@@ -62,13 +56,8 @@ def ais(*, num_test: int = 100, num_simulated: int = 20,
                 leapfrogs=leapfrogs)
   if few := [name for name, count in counts.items() if count < 1]:
     raise ValueError(f'{few[0]}={counts[few[0]]}: must be 1 or more')
-  # Those without a label have none that a generator could be given.
-  usable = np.flatnonzero(real.labels >= 0) if (
-      real.num_classes) else np.arange(len(real.images))
-  if needed > len(usable):
-    raise ValueError(f'num_test={num_test}{" and one to find sigma" * fitted}: '
-                     f'{source.name} has {len(usable)} examples in {side!r}')
-  rows = usable[order(len(usable), seed)[:num_test + num_validation]]
+  real, side, rows = _real(source, likelihood, num_test,
+                           num_validation * fitted, seed)
   names = [f'ais_{short(num_test)}_{side}', f'ais_gap_{short(num_simulated)}']
   how = {'metric': 'ais', 'likelihood': likelihood, 'sigma': sigma,
          'reference': side, 'data': source.name, 'seed': seed,
@@ -113,6 +102,86 @@ def ais(*, num_test: int = 100, num_simulated: int = 20,
 
   evaluate.names = names
   return evaluate
+
+
+def elbo(*, num_test: int = 500, draws: int = 5000,
+         likelihood: Literal['gaussian', 'bernoulli'] = 'bernoulli',
+         sigma: float = 0.1, source: Any, seed: int):
+  """Bounds of the log-density of real examples, by the run's encoder, in nats.
+
+  The evidence bound of a variational autoencoder (Kingma & Welling 2014,
+  https://arxiv.org/abs/1312.6114), and the importance-weighted one of Burda et
+  al. 2016 (https://arxiv.org/abs/1509.00519), who report the latter of 5,000
+  samples. Of held-out examples if there are any, as in `ais`.
+
+  Args:
+    num_test: real examples.
+    draws: samples of q(z | x) of each.
+    likelihood: 'bernoulli' of pixels that are drawn once, 1 with the grey value
+      as probability, or 'gaussian'.
+    sigma: deviation of the latter; pixels are in [0, 1].
+    source: a `data.prepare.Source`.
+    seed: of the draws.
+
+  Returns:
+    evaluate(sample, model) -> [elbo, elbo_weighted]; intervals are 1.96
+    standard errors over examples.
+
+  Raises:
+    ValueError: fewer real examples than asked for, a count below 1, an unknown
+      likelihood or a sigma that is not above 0.
+  """
+  if draws < 1:
+    raise ValueError(f'draws={draws}: must be 1 or more')
+  if not sigma > 0:
+    raise ValueError(f'sigma={sigma}: must be above 0')
+  real, side, rows = _real(source, likelihood, num_test, 0, seed)
+  count = f'{short(num_test)}_{side}'
+  names = [f'elbo_{count}', f'elbo_weighted_{short(draws)}_{count}']
+  how = {'metric': 'elbo', 'likelihood': likelihood, 'sigma': sigma,
+         'reference': side, 'data': source.name, 'seed': seed, 'draws': draws,
+         'data_fingerprint': real.fingerprint, 'num_test': num_test}
+
+  def evaluate(sample, model):
+    del sample
+    try:
+      decoder = model()
+      if decoder.posterior is None:
+        raise ValueError('needs an encoder, and a normal prior: see '
+                         'configs/vae.py')
+    except ValueError as e:
+      return [Score(name, reason=str(e), protocol=how) for name in names]
+    x, labels = values.unit(np.asarray(real.images[rows])), real.labels[rows]
+    coins, walk = jax.random.split(jax.random.key(seed))
+    noise = (inference.bernoulli() if likelihood == 'bernoulli'
+             else inference.gaussian(sigma))
+    if likelihood == 'bernoulli':
+      x = flip_coins(coins, x)
+    found = inference.evidence(decoder.decode, decoder.posterior, noise, x,
+                               labels, walk, samples=draws)
+    return [_score(name, np.asarray(each), how, {}) for name, each in zip(
+        names, found, strict=True)]
+
+  evaluate.names = names
+  return evaluate
+
+
+def _real(source, likelihood, count, spare, seed):
+  """(examples, 'held_out' or 'train', rows [count + spare at most])."""
+  real = source.held_out or source
+  side = 'held_out' if source.held_out else 'train'
+  if likelihood not in ('gaussian', 'bernoulli'):
+    raise ValueError(f"likelihood {likelihood!r} must be 'gaussian' or "
+                     "'bernoulli'")
+  # Those without a label have none that a generator could be given.
+  usable = np.flatnonzero(real.labels >= 0) if (
+      real.num_classes) else np.arange(len(real.images))
+  if count < 1:
+    raise ValueError(f'num_test={count}: must be 1 or more')
+  if count + bool(spare) > len(usable):
+    raise ValueError(f'num_test={count}{" and one to find sigma" * bool(spare)}'
+                     f': {source.name} has {len(usable)} examples in {side!r}')
+  return real, side, usable[order(len(usable), seed)[:count + spare]]
 
 
 def _score(name, each, how, found) -> Score:

@@ -34,12 +34,15 @@ class Decoder(NamedTuple):
     of a generator without one.
   latent: u [..., Z] -> z, as the generator takes it.
   size: Z.
+  posterior: (examples, label) -> mean and log variance of u, [B, Z] each; None
+    without an encoder, and of a prior that is not normal itself.
   """
 
   decode: Partial
   encode: Partial | None
   latent: Partial
   size: int
+  posterior: Partial | None = None
 
 
 class Critic(NamedTuple):
@@ -82,7 +85,9 @@ def decoder_of(game, average, latent: Mapping, image_range, shape) -> Decoder:
   decode = Partial(partial(_decode, game.gen), average, to_latent, scale)
   size = jax.eval_shape(game.latent, jax.eval_shape(
       lambda: jax.random.split(jax.random.key(0), 1))).shape[1]
-  return Decoder(decode, encode, to_latent, size)
+  posterior = encode and name == 'normal' and Partial(
+      partial(_posterior, game.gen), average, scale)
+  return Decoder(decode, encode, to_latent, size, posterior or None)
 
 
 def critic_of(game, state, image_range, shape) -> Critic | None:
@@ -119,6 +124,11 @@ def _decode(gen, average, to_latent, scale, u, label):
 def _encode(gen, average, to_normal, scale, x, label):
   return to_normal(gen.encode(average.params, average.stats,
                               scale[0] + scale[1] * x, label, train=False).mean)
+
+
+def _posterior(gen, average, scale, x, label):
+  return gen.encode(average.params, average.stats, scale[0] + scale[1] * x,
+                    label, train=False)
 
 
 def _scale(image_range, shape):

@@ -1,15 +1,15 @@
 """Networks: flax modules, one file per architecture.
 
-`layers.py` and `norms.py` have their parts, `base.py` the shared fields. To add
-one, write a file with a class `Generator`, `Discriminator` or `Encoder`, named
-`file.Generator` in a config. Its constructor may declare `image_shape` of an
-example, (D,), (T, C), (H, W, C) or (D, H, W, C), `image_range` (lo, hi),
-`num_classes` (of classes, or of numbers in a label vector), `row_blocks` (of
-the rows of a table), `dtype`, `axis_name` (the device axis of batch statistics)
-and, for discriminators, `heads`, the further outputs that penalties need, for
-encoders `latent_size`. A network that uses the label has a field
-`conditioning`, or an attribute `conditional = True`. One that draws (noise,
-dropout) declares `keys`, see `as_model`.
+`layers.py`, `batch_layers.py` and `norms.py` have their parts, `base.py` the
+shared fields. To add one, write a file with a class `Generator`,
+`Discriminator` or `Encoder`, named `file.Generator` in a config. Its
+constructor may declare `image_shape` of an example, (D,), (T, C), (H, W, C) or
+(D, H, W, C), `image_range` (lo, hi), `num_classes` (of classes, or of numbers
+in a label vector), `row_blocks` (of the rows of a table), `dtype`, `axis_name`
+(the device axis of batch statistics) and, for discriminators, `heads`, the
+further outputs that penalties need, for encoders `latent_size`. A network that
+uses the label has a field `conditioning`, or an attribute `conditional = True`.
+One that draws (noise, dropout) declares `keys`, see `as_model`.
 """
 
 import collections

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.base import examples
-from gan_jax.models import Posterior, layers, norms
+from gan_jax.models import Posterior, batch_layers, layers, norms
 
 
 class Player(nn.Module, kw_only=True):
@@ -203,13 +203,13 @@ class AnyDiscriminator(Network, kw_only=True):
   """Fields of every discriminator.
 
   minibatch: 'std' or 'discrimination', on the last layer's features, see
-    `layers.minibatch_std`.
+    `batch_layers.minibatch_std`.
   heads: (name, size) of further outputs, see `layers.Heads`; from the
     penalties.
   autoencoder: whether the logits are reconstruction errors.
   """
 
-  minibatch: layers.MinibatchName = 'none'
+  minibatch: batch_layers.MinibatchName = 'none'
   heads: tuple[tuple[str, int], ...] = ()
   autoencoder = False
 
@@ -226,7 +226,7 @@ class AnyDiscriminator(Network, kw_only=True):
 
   def judge(self, x, label, **kwargs):
     """The last layers: [B, ...] -> Critique; `kwargs` go to them."""
-    x = layers.Minibatch(self.minibatch, **self.arithmetic())(x)
+    x = batch_layers.Minibatch(self.minibatch, **self.arithmetic())(x)
     return self.answer(x.reshape(x.shape[0], -1), label, **kwargs)
 
   def answer(self, features, label, logits=None, **kwargs):

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from gan_jax.models import base, layers, norms
+from gan_jax.models import base, batch_layers, layers, norms
 
 _GLOROT = nn.initializers.glorot_uniform()
 # Of layers that scale and gate: Glorot's uniform, a tenth of the deviation.
@@ -263,7 +263,7 @@ class Discriminator(_Transformer, base.AnyDiscriminator, kw_only=True):
     for _ in range(self.depth):
       x = x + _Scale(0.1)(self.attend(scaled(x), angle))
       x = x + _Scale(0.1)(self.expand(scaled(x)))
-    x = layers.Minibatch(self.minibatch, **self.arithmetic())(
+    x = batch_layers.Minibatch(self.minibatch, **self.arithmetic())(
         scaled(x)[:, 0])
     if self.conditioning != 'projection':
       return self.answer(x, label, kernel_init=_GLOROT)

@@ -21,7 +21,7 @@ import numpy as np
 from flax import linen as nn
 from jax import lax, random
 
-from gan_jax.models import base, layers
+from gan_jax.models import base, batch_layers, layers
 from gan_jax.ops import conv as ops
 from gan_jax.ops import resample
 
@@ -290,7 +290,7 @@ class Discriminator(base.Pyramid, kw_only=True):
   width, max_width: channels at the image, and at most, see `stylegan2`.
   residual: False for the plain blocks of the authors' `cifar`.
   minibatch: 'std' or 'none', before the last convolution, see
-    `layers.minibatch_std`.
+    `batch_layers.minibatch_std`.
   group: examples compared by 'std'.
   conditioning: 'projection', with the label behind a mapping of 8 layers.
   heads: (name, size) of further outputs, see `layers.Heads`.
@@ -317,7 +317,7 @@ class Discriminator(base.Pyramid, kw_only=True):
       side //= 2
     x = x.astype(jnp.float32)
     if self.minibatch == 'std':
-      x = layers.minibatch_std(x, self.group)
+      x = batch_layers.minibatch_std(x, self.group)
     x = Conv(last, name='b4_conv')(x)
     x = Linear(last, active=True, name='b4_dense')(x.reshape(len(x), -1))
     return layers.Heads(self.num_classes, heads=self.heads)(

@@ -91,6 +91,23 @@ def test_the_argument_behind_the_colon():
     assert config_of('dcgan', arg).generator.widths == (8, 8, 8)
 
 
+@pytest.mark.parametrize('name,fields', [
+    ('sngan', dict(width=8, max_width=8, flat_blocks=0)),
+    ('biggan', dict(width=8, max_width=8, flat_blocks=0)),
+    ('stylegan2', dict(width=8, max_width=8)),
+    ('r3gan', dict(width=8, max_width=8, stage_blocks=1, code=8)),
+    ('transformer', dict(width=8, depth=1, code=8)),
+    ('projected', dict(width=8, mix=8))])
+def test_quick_leaves_few_and_narrow_layers_and_what_is_tested(name, fields):
+  config = config_of(name, 'penalty=r1,augment=translation,quick')
+  found = config.discriminator.to_dict()
+  assert {key: found[key] for key in fields} == fields
+  assert [term.name for term in config.penalties] == ['r1']
+  assert [term.name for term in config.augment] == ['translation']
+  gen = config.generator
+  assert gen.width == gen.get('style', 8) == 8
+
+
 def test_a_loss_with_arguments_has_them_within_reach_of_flags():
   config = config_of('wgan', 'loss=least_squares',
                   '--config.loss.real_target=0.9')

@@ -38,6 +38,35 @@ NUMBERS = {
         'train_steps': 4000, 'latent.name': 'normal',
         'generator.name': 'dcgan.Generator',
         'discriminator.name': 'dcgan.Discriminator'},
+    ('vae', ''): {
+        'latent.size': 50, 'latent.name': 'normal', 'batch_size': 20,
+        'generator.widths': (200, 200), 'encoder.widths': (200, 200),
+        'generator.activation': 'tanh', 'encoder.activation': 'tanh',
+        'penalties.0.name': 'elbo', 'penalties.0.likelihood': 'binarised',
+        'penalties.0.beta': 1.0, 'penalties.0.weight': 1.0,
+        'discriminator.name': 'none.Discriminator', 'loss.name': 'none',
+        'image_range': (0.0, 1.0), 'gen_optimizer.b1': 0.9},
+    ('vae', 'vaegan'): {
+        'penalties.0.likelihood': 'features', 'loss.name': 'non_saturating',
+        'discriminator.name': 'dcgan.Discriminator'},
+    ('bigan', ''): {
+        'latent.name': 'uniform', 'latent.size': 50, 'joint': 'mean',
+        'generator.widths': (1024, 1024), 'encoder.widths': (1024, 1024),
+        'discriminator.widths': (1024, 1024), 'batch_size': 128,
+        'gen_optimizer.learning_rate.init_value': 2e-4,
+        'gen_optimizer.b1': 0.5, 'disc_optimizer.b1': 0.5},
+    ('bigan', 'ali'): {'joint': 'sample'},
+    ('encoder', ''): {
+        'gen_frozen': ('generator',), 'loss.name': 'none',
+        'penalties.0.name': 'latent_regression', 'latent.size': 24,
+        'generator.width': 24, 'encoder.name': 'dcgan.Encoder'},
+    ('encoder', 'of=wgan_gp'): {'latent.size': 100, 'latent.name': 'normal'},
+    ('semi_supervised', ''): {
+        'data.labelled': 100.0, 'batch_size': 100, 'latent.name': 'uniform',
+        'latent.size': 100, 'generator.widths': (500, 500),
+        'discriminator.widths': (1000, 500, 250, 250, 250),
+        'discriminator.noise': 0.5, 'discriminator.weight_norm': 'weight',
+        'image_range': (0.0, 1.0), 'loss.name': 'disc_only'},
     ('keras_mlp', ''): _GAN | _ADAM | {
         'generator.widths': (128, 256, 512), 'generator.norm': 'batch',
         'generator.norm_momentum': 0.8, 'generator.first_std': 0.02,
@@ -159,6 +188,12 @@ NUMBERS = {
         'generator.name': 'biggan_deep.Generator', 'generator.width': 128,
         'generator.max_width': 2048, 'generator.attention': 64,
         'discriminator.flat_blocks': 0, 'latent.size': 128},
+    ('biggan', 'deep,size=128,logan'): {
+        'latent.name': 'uniform', 'latent.size': 256, 'batch_size': 2048,
+        'latent_steps.0.name': 'natural', 'latent_steps.0.rate': 0.9,
+        'latent_steps.0.damping': 5.0, 'latent_steps.0.share': 0.5,
+        'latent_steps.0.weight': 300.0, 'generator.activation': 'leaky_relu',
+        'discriminator.leak': 0.2},
     ('transformer', ''): {
         'loss.name': 'relativistic', 'penalties.0.name': 'r1',
         'penalties.1.name': 'r2', 'penalties.0.weight': 0.1,

@@ -275,7 +275,7 @@ def own_score(*, source):
 ENCODER = dict(name='mlp.Encoder', widths=(8,))
 ALONE = dict(discriminator=dict(name='none.Discriminator'),
              loss=dict(name='none'), encoder=ENCODER,
-             penalties=(dict(name='reconstruction', weight=1.0),))
+             penalties=(dict(name='elbo', weight=1.0),))
 PAIRS = dict(joint='mean', encoder=ENCODER, discriminator=dict(
     name='mlp.Discriminator', widths=(8,), conditioning='onehot'))
 
@@ -300,8 +300,7 @@ def test_an_autoencoder_and_pairs_are_games():
     (dict(augment=(dict(name='diffaugment'),)), 'augment', 'use ()'),
     (dict(penalties=(*ALONE['penalties'], dict(name='r1', weight=1.0))),
      'penalties[1].name', 'leave it out'),
-    (dict(penalties=(dict(name='reconstruction', weight=1.0,
-                          likelihood='features'),)),
+    (dict(penalties=(dict(name='elbo', weight=1.0, likelihood='features'),)),
      'penalties[0].name', 'needs a discriminator'),
     (dict(penalties=(), encoder=dict(name='none.Encoder')), 'penalties',
      'nothing else to learn from')])
@@ -316,6 +315,8 @@ def test_without_a_discriminator_its_keys_are_refused(changes, path, words):
     (PAIRS | dict(encoder=dict(name='none.Encoder')), 'joint',
      'use encoder=mlp.Encoder'),
     (dict(encoder=ENCODER), 'encoder.name', 'nothing trains it'),
+    (ALONE | dict(gen_frozen=('generator',)), 'init_from',
+     'must name the run whose generator is frozen'),
     (PAIRS | dict(packing=2), 'joint', 'use packing=1'),
     (PAIRS | dict(discriminator=dict(name='mlp.Discriminator')),
      'discriminator.conditioning', 'use onehot'),

@@ -29,8 +29,8 @@ def build(name, source, **more):
 
 def test_the_room_holds_factories_only():
   assert sorted(lookup.names('gan_jax.evaluators')) == [
-      'classification_accuracy', 'classification_error', 'mode_coverage',
-      'parzen', 'scores', 'stacked_coverage']
+      'ais', 'classification_accuracy', 'classification_error', 'elbo',
+      'mode_coverage', 'parzen', 'scores', 'stacked_coverage']
 
 
 # Modes of mixtures.

@@ -40,9 +40,8 @@ def test_an_autoencoder_alone_follows_the_slope_of_its_bound():
   """-ELBO of a linear Gaussian, whose mean over z is known: no draw is used."""
   game = make_game(
       gen=pair(), disc=None, loss=losses.none(),
-      penalties=(Term('reconstruction', penalties.reconstruction(
-          likelihood='gaussian', sigma=0.7, sample=False), 1.0, 1),
-                 Term('kl', penalties.kl(), 2.0, 1)))
+      penalties=(Term('elbo', penalties.elbo(
+          likelihood='gaussian', sigma=0.7, beta=2.0, sample=False), 1.0, 1),))
   state, x, after, scalars = play(solo_step, game)
   x = np.float64(x)
   w, u, s = (np.float64(state.gen.params[part][name]) for part, name in (

@@ -108,7 +108,9 @@ GAMES = {
         loss=dict(name='non_saturating'), disc_steps=2,
         penalties=(dict(name='semi_supervised', weight=1.0),
                    dict(name='path_length', weight=0.1, decay=0.3),
-                   dict(name='feature_matching', weight=1.0)), **MLP),
+                   dict(name='feature_matching', weight=1.0)),
+        **MLP | dict(discriminator=dict(name='mlp.Discriminator', widths=(8,),
+                                        noise=0.3))),
 }
 
 

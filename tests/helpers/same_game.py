@@ -68,8 +68,7 @@ GAMES = {
         loss=dict(name='none'), discriminator=dict(name='none.Discriminator'),
         generator=dict(name='mlp.Generator', **NORM),
         encoder=dict(name='mlp.Encoder', widths=(8,)),
-        penalties=(dict(name='reconstruction', weight=0.1),
-                   dict(name='kl', weight=1.0, free_bits=0.05))),
+        penalties=(dict(name='elbo', weight=0.1, free_bits=0.05),)),
 }
 
 

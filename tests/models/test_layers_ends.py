@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from layer_runs import KEY, images, run
 
-from gan_jax.models import layers
+from gan_jax.models import batch_layers, layers
 
 # Places.
 
@@ -68,7 +68,7 @@ def test_attention_starts_as_nothing_and_is_attention_in_numpy():
 def test_minibatch_std_by_hand():
   # Groups of two: examples (0, 2) and (1, 3).
   x = np.float32([[0.0, 0.0], [5.0, 1.0], [2.0, 6.0], [5.0, 1.0]])
-  got = np.asarray(jax.jit(lambda x: layers.minibatch_std(x, group=2))(x))
+  got = np.asarray(jax.jit(lambda x: batch_layers.minibatch_std(x, group=2))(x))
   np.testing.assert_allclose(got[:, :2], x)
   # Deviations 1 and 3 in the first group, none in the second.
   np.testing.assert_allclose(got[:, 2], [2.0, 1e-4, 2.0, 1e-4], atol=1e-6)
@@ -78,7 +78,7 @@ def test_minibatch_std_by_hand():
                                         (8, 4), (9, 3), (10, 2), (12, 4)])
 def test_minibatch_std_has_groups_of_up_to_four_in_numpy(batch, size):
   x = np.float64(images(batch, 3, 2, 5))
-  got = np.asarray(jax.jit(layers.minibatch_std)(np.float32(x)))
+  got = np.asarray(jax.jit(batch_layers.minibatch_std)(np.float32(x)))
   assert got.shape == (batch, 3, 2, 6)
   groups = x.reshape(size, batch // size, -1)
   want = np.sqrt(groups.var(0) + 1e-8).mean(-1)
@@ -92,12 +92,12 @@ def test_minibatch_std_refuses_a_batch_that_makes_no_groups():
   for batch in (5, 7, 25):
     with pytest.raises(ValueError, match=f'a batch of {batch} does not divide '
                        'into groups of 2 to 4 examples; use a multiple of 4'):
-      layers.minibatch_std(np.zeros((batch, 3)))
+      batch_layers.minibatch_std(np.zeros((batch, 3)))
 
 
 def test_minibatch_discrimination_in_numpy():
   x = images(4, 3) * 0.1
-  module = layers.MinibatchDiscrimination(kernels=5, dim=2)
+  module = batch_layers.MinibatchDiscrimination(kernels=5, dim=2)
   got, variables = run(module, x)
   m = (x @ variables['params']['Dense_0']['kernel']).reshape(4, 5, 2)
   m = np.float64(m)

@@ -15,7 +15,7 @@ from peers import MIMICRY, STUDIOGAN, STYLEGAN2_ADA, TFGAN, alone, load
 
 from gan_jax.base import lookup
 from gan_jax.config import recipe
-from gan_jax.models import layers, norms
+from gan_jax.models import batch_layers, layers, norms
 
 X = draw(0, 8, 4, 4, 16)
 OF_OPS = 'src/utils/ops.py'
@@ -300,9 +300,9 @@ def test_minibatch_std(batch):
   module = load(STYLEGAN2_ADA, 'training.networks')
   with alone(STYLEGAN2_ADA):
     theirs = module.MinibatchStdLayer(group_size=4)
-  check('models.layers.minibatch_std', STYLEGAN2_ADA,
+  check('models.batch_layers.minibatch_std', STYLEGAN2_ADA,
         f'training/networks.py: MinibatchStdLayer, batch {batch}', by_jax(
-            layers.minibatch_std, X[:batch]),
+            batch_layers.minibatch_std, X[:batch]),
         by_torch(lambda x: nhwc(theirs(nchw(x))), X[:batch]), most=FLOAT32,
         remark='float32 here')
 

@@ -33,7 +33,7 @@ def test_every_regulariser_is_tested_here():
       'bcr', 'zcr', 'icr', 'acgan', 'tac_gan', 'adc_gan', 'multi_hinge',
       'infogan', 'contragan', 'reacgan',
       # ... and in test_posterior.py:
-      'reconstruction', 'kl', 'latent_regression',
+      'elbo', 'latent_regression',
       # ... and in test_remembering.py and test_semi_supervised.py:
       'historical_averaging', 'path_length', 'pulling_away', 'semi_supervised'}
 

@@ -57,7 +57,7 @@ def mean_of(term, player, both, critique, generate, real):
   def value(params):
     now = both | {player: params}
     fake = generate(now['gen'], LATENT)
-    def ask(x):
+    def ask(x, purpose='real'):
       return critique(now['disc'], x)
     def critic(x):
       return ask(x).logits
@@ -67,6 +67,7 @@ def mean_of(term, player, both, critique, generate, real):
         real_out=ask(real), fake_out=ask(fake),
         generate=lambda z: generate(now['gen'], z),
         encode=lambda images: encode(now['gen'], images),
+        labelled=terms.Labelled(real, LABEL),
         styles=lambda: (LATENT, lambda z: generate(now['gen'], z)))
     if not term.remembers(player):
       return jnp.mean(terms.call(getattr(term, player), **available))

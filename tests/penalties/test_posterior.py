@@ -31,22 +31,28 @@ def unit(x):
   return (np.asarray(x, np.float64).reshape(B, -1) + 1) / 2
 
 
+def divergence(code):
+  """KL of each dimension [B, Z] from N(0, 1)."""
+  mean, log_var = (np.float64(x) for x in code)
+  return 0.5 * (mean ** 2 + np.exp(log_var) - 1 - log_var)
+
+
 def value(term, **available):
   return np.asarray(terms.call(term.gen, **{
       'real': REAL, 'encode': encode, 'generate': generate, 'keys': KEYS,
-      **available}))
+      'step': 0, **available}))
 
 
 def test_the_mean_code_gives_the_gaussian_likelihood():
-  term = penalties.reconstruction(likelihood='gaussian', sigma=0.2,
-                                  sample=False, image_range=(-1.0, 1.0))
+  term = penalties.elbo(likelihood='gaussian', sigma=0.2, beta=0.0,
+                        sample=False, image_range=(-1.0, 1.0))
   mean = unit(generate(encode(REAL).mean))
   np.testing.assert_allclose(
       value(term), -stats.norm.logpdf(unit(REAL), mean, 0.2).sum(1), rtol=1e-5)
 
 
 def test_grey_values_are_probabilities():
-  term = penalties.reconstruction(sample=False, image_range=(-1.0, 1.0))
+  term = penalties.elbo(beta=0.0, sample=False, image_range=(-1.0, 1.0))
   x, p = unit(REAL), unit(generate(encode(REAL).mean))
   np.testing.assert_allclose(
       value(term), -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(1), rtol=1e-4)
@@ -54,15 +60,15 @@ def test_grey_values_are_probabilities():
 
 def test_samples_of_the_posterior_average_to_the_expected_error():
   """Of a linear decoder: |x - m|^2 + the variance of each value."""
-  term = penalties.reconstruction(likelihood='gaussian', sigma=0.5,
-                                  image_range=(-1.0, 1.0))
+  term = penalties.elbo(likelihood='gaussian', sigma=0.5, beta=0.0,
+                        image_range=(-1.0, 1.0))
 
   def linear(z):
     return (z @ W).reshape(-1, *SHAPE)
 
   keys = jax.vmap(lambda key: random.split(key, 4000))(KEYS).swapaxes(0, 1)
   found = np.asarray(jax.jit(jax.vmap(lambda k: term.gen(
-      REAL, encode, linear, k)))(keys)).mean(0)
+      REAL, encode, linear, k, 0)))(keys)).mean(0)
   mean, log_var = map(np.asarray, encode(REAL))
   error = ((unit(REAL) - (mean @ W + 1) / 2) ** 2).sum(1)
   spread = (np.exp(log_var) @ (W / 2) ** 2).sum(1)
@@ -78,14 +84,16 @@ def test_binarised_values_are_drawn_for_both_sides():
     seen.append(np.asarray(images))
     return encode(images)
 
-  term = penalties.reconstruction(likelihood='binarised', sample=False,
-                                  image_range=(-1.0, 1.0))
+  term = penalties.elbo(likelihood='binarised', sample=False,
+                        image_range=(-1.0, 1.0))
   found = value(term, encode=watch)
   bits = unit(seen[0])
-  assert set(np.unique(bits)) == {0.0, 1.0}
-  p = unit(generate(encode(seen[0]).mean))
+  assert len(seen) == 1 and set(np.unique(bits)) == {0.0, 1.0}
+  code = encode(seen[0])
+  # The KL is of the bits too: with that of the grey image no bound is left.
   np.testing.assert_allclose(
-      found, -stats.bernoulli.logpmf(bits.astype(int), p).sum(1), rtol=1e-3)
+      found, divergence(code).sum(1) - stats.bernoulli.logpmf(
+          bits.astype(int), unit(generate(code.mean))).sum(1), rtol=1e-3)
   many = [np.asarray(value(term, encode=lambda x: (
       seen.append(np.asarray(x)), encode(x))[1],
       keys=random.split(random.key(i), B))) for i in range(200)]
@@ -98,8 +106,8 @@ def test_features_are_compared_in_the_place_of_values():
   def critique(images, purpose='fake'):
     return Critique(jnp.zeros(B), images.reshape(B, -1) @ W.T, {})
 
-  term = penalties.reconstruction(likelihood='features', sigma=2.0,
-                                  sample=False, image_range=(-1.0, 1.0))
+  term = penalties.elbo(likelihood='features', sigma=2.0, beta=0.0,
+                        sample=False, image_range=(-1.0, 1.0))
   found = value(term, critique=critique, real_out=critique(REAL))
   there, here = (np.asarray(critique(x).features) for x in (
       REAL, generate(encode(REAL).mean)))
@@ -107,14 +115,23 @@ def test_features_are_compared_in_the_place_of_values():
       found, -stats.norm.logpdf(there, here, 2.0).sum(1), rtol=1e-5)
 
 
-def test_the_kl_and_its_free_bits():
-  mean, log_var = (np.float64(x) for x in encode(REAL))
-  each = 0.5 * (mean ** 2 + np.exp(log_var) - 1 - log_var)
-  np.testing.assert_allclose(value(penalties.kl()), each.sum(1), rtol=1e-5)
-  floor = float(np.sort(each.mean(0))[1])  # between the dimensions
+def test_beta_weighs_the_kl_and_may_follow_the_step():
+  bare, twice, rising = (value(penalties.elbo(
+      sample=False, beta=beta, image_range=(-1.0, 1.0)), step=6)
+      for beta in (0.0, 2.0, lambda step: step / 3))
   np.testing.assert_allclose(
-      value(penalties.kl(free_bits=floor)),
-      np.full(B, np.maximum(each.mean(0), floor).sum()), rtol=1e-5)
+      twice - bare, 2 * divergence(encode(REAL)).sum(1), rtol=1e-4)
+  np.testing.assert_allclose(rising, twice, rtol=1e-6)
+
+
+def test_free_bits_are_the_least_of_a_dimension():
+  each = divergence(encode(REAL))
+  floor = float(np.sort(each.mean(0))[1])  # between the dimensions
+  bare, free = (value(penalties.elbo(
+      sample=False, beta=beta, free_bits=floor, image_range=(-1.0, 1.0)))
+      for beta in (0.0, 1.0))
+  np.testing.assert_allclose(
+      free - bare, np.full(B, np.maximum(each.mean(0), floor).sum()), rtol=1e-4)
 
 
 def test_latent_regression_is_the_density_of_the_known_z():
@@ -129,12 +146,8 @@ def test_latent_regression_is_the_density_of_the_known_z():
 @pytest.mark.parametrize('options, words', [
     (dict(likelihood='poisson'), 'must be one of'),
     (dict(sigma=0.0), 'must be above 0'),
-    (dict(sigma=float('nan')), 'must be above 0')])
-def test_what_no_likelihood_is(options, words):
+    (dict(sigma=float('nan')), 'must be above 0'),
+    (dict(free_bits=-0.1), '0 or more')])
+def test_what_no_bound_is(options, words):
   with pytest.raises(ValueError, match=words):
-    penalties.reconstruction(**options)
-
-
-def test_free_bits_below_zero():
-  with pytest.raises(ValueError, match='0 or more'):
-    penalties.kl(free_bits=-0.1)
+    penalties.elbo(**options)

@@ -53,9 +53,8 @@ def made_run(tmp_path_factory):
       'alone': plain | dict(
           encoder=dict(name='mlp.Encoder', widths=(8,)),
           discriminator=dict(name='none.Discriminator'),
-          loss=dict(name='none'), image_range=(0.0, 1.0), penalties=tuple(
-              dict(name=name, weight=1.0, every=1)
-              for name in ('reconstruction', 'kl'))),
+          loss=dict(name='none'), image_range=(0.0, 1.0),
+          penalties=(dict(name='elbo', weight=1.0, every=1),)),
       'styles': plain | dict(generator=dict(
           name='stylegan2.Generator', width=4, style=6, mapping_layers=2)),
       'ring': tiny.config('', data=dict(name='ring', num_examples=80)),

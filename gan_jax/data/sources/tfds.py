@@ -19,11 +19,11 @@ import numpy as np
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import cache, images
-from gan_jax.data.collection import progress
 from gan_jax.data.files import list_folder, one_error, reason
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import Labels, of_array
 from gan_jax.data.prepare import Source, make_source
+from gan_jax.data.threads import progress
 
 _UNLABELLED = 'none'
 _AS_IT_IS = Geometry()

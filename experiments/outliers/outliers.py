@@ -1,0 +1,163 @@
+"""How well scores tell outliers: AUROC of digits left out, and of lesions.
+
+python experiments/outliers/outliers.py --out=results.jsonl
+... --methods pca forest --sets digits phantoms
+
+digits: each digit in turn is the outlier: a method learns from images of the
+  other nine in the training set, and scores all held-out images.
+phantoms: it learns from drawn chests (experiments/xray/phantoms.py), and scores
+  as many with a lesion as without.
+
+pca: the squared error of the reconstruction from `--components` principal
+  components.
+forest: an isolation forest of 100 trees (Liu et al. 2008, scikit-learn's) on
+  these components.
+discriminator: minus the logit of the discriminator of `dcgan`, `--steps` steps.
+
+A line for each method and class, with a bootstrap interval of 95 % over the
+images scored; those that are in the file are not made again.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.ensemble import IsolationForest
+
+from experiments.trainer import Trainer
+from experiments.xray.phantoms import phantom
+from gan_jax import parallel
+from gan_jax.config import recipe
+from gan_jax.data import load as data
+
+METHODS = ('pca', 'forest', 'discriminator')
+_TRAIN, _SIDE, _RESAMPLES = 7000, 32, 1000  # images; pixels; of the bootstrap
+_PHANTOMS = 2000, 500  # to learn from; to score, with and without a lesion
+
+
+def digits():
+  """Yields (digit, images to learn from, images to score, which are it)."""
+  whole = data.load(dict(name='mnist10k', holdout=0.2))
+  test = whole.held_out
+  for digit in range(10):
+    rows = np.flatnonzero(whole.labels != digit)
+    # Equally many for each digit.
+    rows = np.random.default_rng(digit).permutation(rows)[:_TRAIN]
+    yield str(digit), whole.images[rows], test.images, test.labels == digit
+
+
+def phantoms():
+  """Yields the same of chests without and with a lesion."""
+  count, scored = _PHANTOMS
+  def draw(seed, lesions=0):
+    found = phantom(np.random.default_rng(seed), _SIDE, _SIDE, lesions)
+    return np.rint(255 * found).astype(np.uint8)[..., None]
+
+  train = np.stack([draw(i) for i in range(count)])
+  test = np.stack([draw(count + i, lesions=i % 2) for i in range(2 * scored)])
+  yield 'lesion', train, test, np.arange(2 * scored) % 2 == 1
+
+
+SETS = {'digits': digits, 'phantoms': phantoms}
+
+
+def projected(train, test, components):
+  """(train, test) on principal components, and the error of test off them."""
+  x, y = (images.reshape(len(images), -1) / 255.0 for images in (train, test))
+  mean = x.mean(0)
+  axes = np.linalg.eigh(np.cov(x.T))[1][:, -components:]
+  inside = [(part - mean) @ axes for part in (x, y)]
+  return *inside, ((y - mean - inside[1] @ axes.T) ** 2).sum(1)
+
+
+def scores(method, train, test, asked, trainer):
+  """Score [N] of each image of test: higher is more of an outlier."""
+  if method == 'discriminator':
+    return _by_discriminator(train, test, asked.steps, trainer)
+  x, y, error = projected(train, test, asked.components)
+  if method == 'pca':
+    return error
+  return -IsolationForest(random_state=0).fit(x).score_samples(y)
+
+
+def _by_discriminator(train, test, steps, trainer):
+  with tempfile.TemporaryDirectory() as folder:
+    path = os.path.join(folder, 'train.npz')
+    np.savez(path, images=train)
+    config = recipe.get_config('dcgan:data=npz')
+    config.data.path, config.loggers = path, ()
+    config.train_steps = steps
+    run, state, _ = trainer(config)
+
+  @jax.jit
+  def logits(disc, images):
+    x = parallel.scale(images, run.config['image_range'])
+    return run.game.disc.apply(disc.params, disc.stats, x, jnp.zeros(
+        len(x), jnp.int32), train=False)[0].logits
+
+  return -np.concatenate([np.asarray(logits(state.disc, part))
+                          for part in np.array_split(test, len(test) // 250)])
+
+
+def auroc(score, positive) -> float:
+  """P(score of an outlier > of another), ties half: Mann-Whitney's U."""
+  count = positive.sum()
+  ranks = rankdata(score)[positive].sum() - count * (count + 1) / 2
+  return float(ranks / (count * (len(score) - count)))
+
+
+def interval(score, positive) -> tuple[float, float]:
+  """Of 95 %, by a bootstrap over outliers and others."""
+  rng = np.random.default_rng(0)
+  high, low = score[positive], score[~positive]
+  # The area is a mean over pairs, weighted by how often each is drawn.
+  wins = 0.5 * ((high[:, None] > low).astype(float) + (high[:, None] >= low))
+  drawn = [rng.multinomial(len(part), np.full(len(part), 1 / len(part)),
+                           _RESAMPLES) / len(part) for part in (high, low)]
+  found = np.einsum('rp,rp->r', drawn[0] @ wins, drawn[1])
+  return tuple(np.quantile(found, (0.025, 0.975)).tolist())
+
+
+def main():
+  """Makes all results that are missing."""
+  parser = argparse.ArgumentParser()
+  parser.add_argument('--sets', nargs='+', default=list(SETS), choices=SETS)
+  parser.add_argument('--methods', nargs='+', default=METHODS, choices=METHODS)
+  parser.add_argument('--components', type=int, default=40)
+  parser.add_argument('--steps', type=int, default=3000)
+  parser.add_argument('--out', required=True, help='results.jsonl')
+  asked = parser.parse_args()
+  done = set()
+  if os.path.exists(asked.out):
+    with open(asked.out) as file:
+      done = {(row['set'], row['outlier'], row['method'])
+              for row in map(json.loads, file)}
+  for name in asked.sets:
+    trainer = Trainer()
+    for outlier, train, test, positive in SETS[name]():
+      for method in asked.methods:
+        if (name, outlier, method) in done:
+          continue
+        start = time.time()
+        score = scores(method, train, test, asked, trainer)
+        low, high = interval(score, positive)
+        row = json.dumps({
+            'set': name, 'outlier': outlier, 'method': method,
+            'auroc': auroc(score, positive), 'low': low, 'high': high,
+            'train': len(train), 'outliers': int(positive.sum()),
+            'others': int((~positive).sum()),
+            'steps': asked.steps if method == 'discriminator' else 0,
+            'seconds': round(time.time() - start, 1)})
+        print(row, flush=True)
+        with open(asked.out, 'a') as file:
+          file.write(row + '\n')
+
+
+if __name__ == '__main__':
+  main()
