@@ -109,19 +109,21 @@ def bounds(decode, likelihood: Likelihood, label, key, *, size: int,
   """
   def one(inputs):
     label, key = inputs
-    exact, noise, scout, start, there, back = random.split(key, 6)
+    exact, noise, scout, start, walk = random.split(key, 5)
     known = random.normal(exact, (size,))
     x = likelihood.draw(noise, decode(known[None], label[None])[0])
     fit = _log_fit(decode, likelihood, x, label)
     b = schedule(temperatures)
     steps = _step_sizes(fit, b, size, leapfrogs, scout)
-    u = random.normal(start, (chains, size))
-    forward, _ = _anneal(fit, b, steps, u, leapfrogs, there)
-    # All chains start from the one exact sample. Step i of the way back leads
-    # to the temperature before, whose step size is that of step i - 1.
-    u = jnp.broadcast_to(known, (chains, size))
-    backward, _ = _anneal(fit, b[::-1], jnp.roll(steps, 1)[::-1], u, leapfrogs,
-                          back)
+    # There from the prior, and back from the one exact sample. Step i of the
+    # way back leads to the temperature before, with the step size of that.
+    u = jnp.stack([random.normal(start, (chains, size)),
+                   jnp.broadcast_to(known, (chains, size))])
+    (forward, backward), _ = jax.vmap(
+        lambda *path: _anneal(fit, *path[:3], leapfrogs, path[3]))(
+            jnp.stack([b, b[::-1]]),
+            jnp.stack([steps, jnp.roll(steps, 1)[::-1]]), u,
+            random.split(walk, 2))
     return Bounds(_log_mean(forward), -_log_mean(backward), x)
 
   return jax.lax.map(one, (label, _keys(key, len(label))), batch_size=chunk)
