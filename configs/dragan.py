@@ -5,6 +5,10 @@
 
 The DCGAN game with a gradient penalty around the data, weight 10, one step of
 each player; no batch norm in the discriminator, which would mix the gradients.
+
+small: batch 16, 24 channels, rates that fall from 1e-3 to 0. Measured: 90 s of
+one core, digits; FD of the classifier with 5,000 samples 2.95 +- 1.4 over three
+seeds (floor 0.22).
 """
 
 from gan_jax.config import recipe

@@ -12,6 +12,10 @@ deviation of its own for each dimension. izi: |x - G(E(x))|^2 of real images in
 its place, as f-AnoGAN without the discriminator's features (Schlegl et al.
 2019, https://doi.org/10.1016/j.media.2019.01.010).
 
+Measured: for dcgan.py after 3,000 steps, 126 s of CPU time; of 1,000 images
+drawn, the z found is nearest to the right one for 82 %; mean square error of
+digits 0.030.
+
 The encoder is DCGAN's discriminator with layer norm and 32 channels; Adam 1e-3
 that falls to 0, batch 64.
 """

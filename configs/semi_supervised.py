@@ -19,7 +19,10 @@ updates; weight norm learns the norms and starts without data; G has ReLU
 instead of softplus, its batch norm after it, and no weight norm.
 
 small: batch 50, G 250-250, D 300-150-150 without weight norm and with half the
-hidden noise, 6,000 steps.
+hidden noise, 6,000 steps, 75 s of CPU time of an EPYC. Measured, test error of
+four seeds with 100, 50, 20 labels: 6.3, 13.9, 27.0 %, of D on these labels
+alone 21.0, 29.7, 42.1 % (experiments/semi_supervised); the paper has 0.93, 2.21
+and 16.77 %. The paper's sizes were not run.
 """
 
 from gan_jax.config import recipe

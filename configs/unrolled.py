@@ -6,6 +6,9 @@
 The generator's gradient goes through five further updates of the discriminator.
 On the ring: MLPs of two layers of 128, z 256, batch 512, Adam 1e-3 and 1e-4
 (0.5, 0.999), as in the paper's appendix A.
+
+Measured: the same networks and rates on digits, 1,500 steps: one grey shape, FD
+of the classifier 97 (floor 0.21, seed 0). Digits need other networks.
 """
 
 from gan_jax.config import recipe

@@ -28,7 +28,7 @@ from gan_jax.config import recipe
 from gan_jax.data import load as data
 from gan_jax.ops import images as ops
 
-_GANS = {'cgan': ('cgan', 5000), 'acgan': ('acgan:small', 2500)}  # and steps
+_GANS = {'cgan': ('cgan', 5000), 'acgan': ('acgan:small', 2000)}  # and steps
 METHODS = ('none', 'repeated', 'classical', *_GANS)
 _ANGLE, _SHIFT = 0.2, 2.0  # radians and pixels, uniform up to
 _WIDTH, _STEPS, _BATCH, _RATE = 256, 1500, 100, 1e-3  # of the classifier

@@ -13,30 +13,33 @@ pca: the squared error of the reconstruction from `--components` principal
 forest: an isolation forest of 100 trees (Liu et al. 2008, scikit-learn's) on
   these components.
 discriminator: minus the logit of the discriminator of `dcgan`, `--steps` steps.
+anogan: AnoGAN of the same run (`gan_jax/inference/outliers.py`), of at most
+  `--scored` outliers and as many others, as each takes a descent.
 
 A line for each method and class, with a bootstrap interval of 95 % over the
 images scored; those that are in the file are not made again.
 """
 
 import argparse
+import functools
 import json
 import os
 import tempfile
 import time
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.stats import rankdata
 from sklearn.ensemble import IsolationForest
 
 from experiments.trainer import Trainer
 from experiments.xray.phantoms import phantom
-from gan_jax import parallel
+from gan_jax import inference
 from gan_jax.config import recipe
 from gan_jax.data import load as data
+from gan_jax.game.decoder import critic_of, decoder_of
 
-METHODS = ('pca', 'forest', 'discriminator')
+METHODS = ('pca', 'forest', 'discriminator', 'anogan')
 _TRAIN, _SIDE, _RESAMPLES = 7000, 32, 1000  # images; pixels; of the bootstrap
 _PHANTOMS = 2000, 500  # to learn from; to score, with and without a lesion
 
@@ -76,33 +79,51 @@ def projected(train, test, components):
   return *inside, ((y - mean - inside[1] @ axes.T) ** 2).sum(1)
 
 
-def scores(method, train, test, asked, trainer):
-  """Score [N] of each image of test: higher is more of an outlier."""
+class Gan:
+  """The two players of `dcgan`, trained on one set after another."""
+
+  def __init__(self, steps):
+    self._steps, self._trainer, self._like = steps, Trainer(), None
+
+  def train(self, train):
+    """Trains anew; (`Decoder`, `Critic`), whose programs compile once."""
+    with tempfile.TemporaryDirectory() as folder:
+      path = os.path.join(folder, 'train.npz')
+      np.savez(path, images=train)
+      config = recipe.get_config('dcgan:data=npz')
+      config.data.path, config.loggers = path, ()
+      config.train_steps = self._steps
+      run, state, _ = self._trainer(config)
+    how = run.config['image_range'], run.info.image_shape
+    found = (decoder_of(run.game, state.ema, run.config['latent'], *how),
+             critic_of(run.game, state, *how))
+    # Its functions, which tell programs apart, are those of the first.
+    self._like = self._like or jax.tree.structure(found)
+    return jax.tree.unflatten(self._like, jax.tree.leaves(found))
+
+
+def scores(method, players, train, test, asked):
+  """Score [N] of each image of test: higher is more of an outlier.
+
+  players: () -> (decoder, critic) of a GAN trained on `train`.
+  """
+  if method in ('pca', 'forest'):
+    x, y, error = projected(train, test, asked.components)
+    return error if method == 'pca' else (
+        -IsolationForest(random_state=0).fit(x).score_samples(y))
+  decoder, critic = players()
+  x, label = np.float32(test / 255), np.zeros(len(test), np.int32)
   if method == 'discriminator':
-    return _by_discriminator(train, test, asked.steps, trainer)
-  x, y, error = projected(train, test, asked.components)
-  if method == 'pca':
-    return error
-  return -IsolationForest(random_state=0).fit(x).score_samples(y)
+    return np.asarray(inference.judged(critic.logits, x, label))
+  return np.asarray(inference.anogan(
+      decoder.decode, critic.features, x, label, jax.random.key(0),
+      size=decoder.size, starts=2, candidates=64, steps=50).score)
 
 
-def _by_discriminator(train, test, steps, trainer):
-  with tempfile.TemporaryDirectory() as folder:
-    path = os.path.join(folder, 'train.npz')
-    np.savez(path, images=train)
-    config = recipe.get_config('dcgan:data=npz')
-    config.data.path, config.loggers = path, ()
-    config.train_steps = steps
-    run, state, _ = trainer(config)
-
-  @jax.jit
-  def logits(disc, images):
-    x = parallel.scale(images, run.config['image_range'])
-    return run.game.disc.apply(disc.params, disc.stats, x, jnp.zeros(
-        len(x), jnp.int32), train=False)[0].logits
-
-  return -np.concatenate([np.asarray(logits(state.disc, part))
-                          for part in np.array_split(test, len(test) // 250)])
+def some(positive, count):
+  """Rows of the first `count` outliers and of as many others."""
+  return np.sort(np.concatenate([np.flatnonzero(side)[:count]
+                                 for side in (positive, ~positive)]))
 
 
 def auroc(score, positive) -> float:
@@ -130,7 +151,8 @@ def main():
   parser.add_argument('--sets', nargs='+', default=list(SETS), choices=SETS)
   parser.add_argument('--methods', nargs='+', default=METHODS, choices=METHODS)
   parser.add_argument('--components', type=int, default=40)
-  parser.add_argument('--steps', type=int, default=3000)
+  parser.add_argument('--steps', type=int, default=2500)
+  parser.add_argument('--scored', type=int, default=190)
   parser.add_argument('--out', required=True, help='results.jsonl')
   asked = parser.parse_args()
   done = set()
@@ -139,20 +161,24 @@ def main():
       done = {(row['set'], row['outlier'], row['method'])
               for row in map(json.loads, file)}
   for name in asked.sets:
-    trainer = Trainer()
+    gan = Gan(asked.steps)
     for outlier, train, test, positive in SETS[name]():
+      players = functools.cache(functools.partial(gan.train, train))
       for method in asked.methods:
         if (name, outlier, method) in done:
           continue
-        start = time.time()
-        score = scores(method, train, test, asked, trainer)
-        low, high = interval(score, positive)
+        start, rows = time.time(), slice(None)
+        if method == 'anogan':
+          rows = some(positive, asked.scored)
+        score = scores(method, players, train, test[rows], asked)
+        told = positive[rows]
+        low, high = interval(score, told)
         row = json.dumps({
             'set': name, 'outlier': outlier, 'method': method,
-            'auroc': auroc(score, positive), 'low': low, 'high': high,
-            'train': len(train), 'outliers': int(positive.sum()),
-            'others': int((~positive).sum()),
-            'steps': asked.steps if method == 'discriminator' else 0,
+            'auroc': auroc(score, told), 'low': low, 'high': high,
+            'train': len(train), 'outliers': int(told.sum()),
+            'others': int((~told).sum()),
+            'steps': 0 if method in ('pca', 'forest') else asked.steps,
             'seconds': round(time.time() - start, 1)})
         print(row, flush=True)
         with open(asked.out, 'a') as file:
