@@ -309,7 +309,7 @@ def test_the_density_of_a_run(copy, cli):
      'num_samples of 2 to 40'),
     (['--workdir={run}', '--extractor=random', '--num_samples=12',
       '--metrics=fd,prdc', '--best=fid'], 'there are coverage_random_12_train'),
-    (['--images=a.npz', '--reference=b.npz', '--best=fd'], 'need --workdir'),
+    (['--images=a.npz', '--reference=b.npz', '--best=fd'], 'are of a run'),
     (['--images=a.npz', '--reference=b.npz', '--out=x.csv'], 'F.jsonl'),
     (['--images={run}/none.npz', '--reference={run}/none.npz'], 'none.npz'),
     (['--images={real}', '--reference={real}', '--metrics=fid'],
