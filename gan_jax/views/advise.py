@@ -255,6 +255,11 @@ def _weights(config) -> list[str]:
   found = [path for i, term in enumerate(config['penalties'])
            if term['name'] in ('r1', 'r2')
            for path in _numbers(config, f'penalties[{i}].weight')]
+  if config['discriminator']['name'] == 'none.Discriminator':
+    raise ConfigError([Problem(
+        'discriminator.name', 'none.Discriminator',
+        'leaves nothing to advise on: gamma and the ratio of the rates are of '
+        'a game of two players')])
   if not found:
     raise ConfigError([Problem(
         'penalties', config['penalties'], 'has no R1 or R2 of a weight above '
