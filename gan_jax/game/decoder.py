@@ -5,7 +5,7 @@ prior of `latents` is a function z(u) of a standard normal u.
 """
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
@@ -20,6 +20,8 @@ from gan_jax.base.examples import kind_of
 from gan_jax.game import sampling
 from gan_jax.game.state import pack
 
+# JAX compiles a program once only for one and the same partial function.
+_bound = cache(partial)
 _ROOT2 = 2.0 ** 0.5
 # u of a z at the border of its prior would be infinite.
 _INSIDE = 1.0 - 1e-6
@@ -81,12 +83,12 @@ def decoder_of(game, average, latent: Mapping, image_range, shape) -> Decoder:
   to_latent = Partial(there, edge)
   average, scale = _on_host(average), _scale(image_range, shape)
   encode = game.gen.encode and Partial(
-      partial(_encode, game.gen), average, Partial(back, edge), scale)
-  decode = Partial(partial(_decode, game.gen), average, to_latent, scale)
+      _bound(_encode, game.gen), average, Partial(back, edge), scale)
+  decode = Partial(_bound(_decode, game.gen), average, to_latent, scale)
   size = jax.eval_shape(game.latent, jax.eval_shape(
       lambda: jax.random.split(jax.random.key(0), 1))).shape[1]
   posterior = encode and name == 'normal' and Partial(
-      partial(_posterior, game.gen), average, scale)
+      _bound(_posterior, game.gen), average, scale)
   return Decoder(decode, encode, to_latent, size, posterior or None)
 
 
@@ -98,7 +100,7 @@ def critic_of(game, state, image_range, shape) -> Critic | None:
   parts = (_on_host((state.disc.params, state.disc.stats)),
            _on_host(state.ema), _scale(image_range, shape))
   how = game.disc, game.gen, game.joint, game.packing, judges
-  return Critic(*(Partial(partial(_judge, name, *how), *parts)
+  return Critic(*(Partial(_bound(_judge, name, *how), *parts)
                   for name in ('logits', 'features')))
 
 

@@ -4,7 +4,7 @@ Images are in [0, 1], as in the literature on densities of digits: another scale
 shifts every log-density of a Gaussian by D log(scale).
 """
 
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ class Likelihood(NamedTuple):
   draw: Partial
 
 
+@cache  # JAX compiles a program once only for one and the same function.
 def gaussian(sigma: float) -> Likelihood:
   """Noise of one width, x = mean + sigma eps; sigma is in the units of x.
 

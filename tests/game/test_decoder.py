@@ -98,3 +98,14 @@ def test_codes_are_refused_and_every_other_prior_is_known():
   names = set(lookup.names('gan_jax.game.latents')) - {'infogan'}
   for name in names:
     made(name)
+
+
+def test_decoders_of_one_game_share_their_programs():
+  gen = Model(None, _apply, None, encode=_encode)
+  game = types.SimpleNamespace(gen=gen, latent=latents.normal(size=3))
+  run = jax.jit(lambda decode, u: decode(u, jnp.zeros(1)))
+  for weight in (0.5, 0.7):
+    run(decoder.decoder_of(
+        game, Average(jnp.float32(weight), {}), dict(name='normal'),
+        (-1.0, 1.0), (1, 1, 2)).decode, jnp.ones((1, 3)))
+  assert run._cache_size() == 1
