@@ -59,7 +59,7 @@ def get_config(arg=None):
   return recipe.finish(config, arg, small=small)
 
 
-def small(config, _):
+def small(config):
   """Half the batch and smaller networks, for two cores."""
   config.batch_size = 50
   config.generator.widths = (250, 250)

@@ -36,8 +36,7 @@ def get_config(arg=None):
   for key, kind in (('generator', 'Generator'), ('encoder', 'Encoder')):
     config[key] = recipe.choice(key, f'mlp.{kind}') | dict(
         widths=(200, 200), activation='tanh')
-  config.discriminator = recipe.choice('discriminator', 'none.Discriminator')
-  config.loss = recipe.choice('loss', 'none')
+  recipe.without_discriminator(config)
   config.penalties = (recipe.term('penalties', 'elbo'),)
   config.penalties[0].likelihood = 'binarised'
   config.gen_optimizer = recipe.adam(recipe.linear(1e-3), b1=0.9)

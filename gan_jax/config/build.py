@@ -11,6 +11,7 @@ from gan_jax import models, parallel
 from gan_jax.augment.base import compose
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.base.examples import kind_of
 from gan_jax.config import durations, fields, game_rules
 from gan_jax.config.keys import CHOICES, NUMBERS
 from gan_jax.data.prepare import Source, blocks_of
@@ -199,12 +200,16 @@ class _Builder:
     return loss
 
   def terms(self):
-    specs = self.config['penalties']
+    specs, scale = self.config['penalties'], self.supplied['image_range']
+    if kind_of(self.supplied['image_shape']) == 'vectors':
+      self.supplied['image_range'] = (0.0, 1.0)  # Points are not scaled.
+    built = self.many('penalties')
+    self.supplied['image_range'] = scale
     terms = tuple(
         Term(name, fn, self.number(f'penalties[{i}].weight', spec['weight']),
              spec.get('every', 1))
         for i, (name, spec, fn) in enumerate(zip(
-            _distinct(specs), specs, self.many('penalties'), strict=True)))
+            _distinct(specs), specs, built, strict=True)))
     # The discriminator, built later, must have their heads.
     self.supplied['heads'] = tuple(dict.fromkeys(
         head for term in terms if term.fn for head in term.parts.heads))

@@ -11,6 +11,7 @@ from gan_jax.base import lookup
 from gan_jax.base.errors import Problem
 from gan_jax.base.examples import kind_of
 from gan_jax.config import fields, rules
+from gan_jax.config.keys import OF_DISC
 from gan_jax.losses import Loss
 from gan_jax.penalties.term import names
 
@@ -37,7 +38,8 @@ def of_game(config: Mapping, disc: Any, loss: Any, terms,
               _gen_learns(config, terms)]
   if info.unlabelled:
     found.append(_missing_labels(config, terms))
-  found += [_each_image_alone(config, disc), _encoder(config, terms)]
+  found += [_each_image_alone(config, disc), _encoder(config, terms),
+            _labelled(config, terms), _bits(config, terms, info.image_shape)]
   if getattr(disc, 'absent', False):
     found.append(_alone(config, terms))
   return [problem for rule in found
@@ -158,10 +160,12 @@ def _autoencoder(disc, loss):
 
 def _gen_learns(config, terms):
   """Without an adversarial loss G needs a term."""
-  if config['loss']['name'] == 'disc_only' and not any(
+  name = config['loss']['name']
+  if name in ('disc_only', 'none') and not any(
       term.parts.gen for _, term in terms):
     yield 'loss.name', ('leaves the generator to its terms, and there is none; '
-                        'use penalty=semi_supervised+feature_matching')
+                        'use another loss, or penalty=elbo, or '
+                        'semi_supervised+feature_matching')
 
 
 def _logits(config, loss, terms):
@@ -199,17 +203,11 @@ def _each_image_alone(config, disc):
         "and minibatch='none'")
 
 
-# Keys of the discriminator, and what they are without one.
-_OF_DISC = {'disc_steps': 1, 'gen_steps': 1, 'updates': 'alternating',
-            'unrolled_steps': 0, 'packing': 1, 'disc_weight_clip': 0.0,
-            'gradient_normalization': False, 'disc_frozen': (), 'augment': (),
-            'latent_steps': (),
-            'loss.name': 'none'}
-
-
+# Losses that mean the same with their sides turned.
+_BOTH_SIDES = ('non_saturating', 'wasserstein', 'hinge', 'relativistic')
 def _alone(config, terms):
   """A game without a discriminator has what the generator has alone."""
-  for path, value in _OF_DISC.items():
+  for path, value in {**OF_DISC, 'loss.name': 'none'}.items():
     if fields.at(config, path) != value:
       yield path, ('needs a discriminator, and this game has none; use '
                    f'{value!r}')
@@ -242,7 +240,20 @@ def _encoder(config, terms):
   if there and not users:
     yield 'encoder.name', ('nothing trains it; use penalty=elbo, '
                            'or joint=mean, or encoder=none.Encoder')
-  if config['joint'] != 'none':
+  if there and models.is_conditional(config['encoder']) and not (
+      models.is_conditional(config['generator'])):
+    yield 'encoder.conditioning', (
+        'is told labels that the generator is not, and that images to be '
+        "encoded later do not have; use 'none', or condition both")
+  if config['joint'] != 'none' and (
+      config['discriminator']['name'] != 'none.Discriminator'):
+    loss = config['loss']
+    if ':' not in loss['name'] and loss['name'] not in _BOTH_SIDES:
+      yield 'loss.name', ("is no loss of pairs: G's is D's with the sides "
+                          f'turned; use one of {", ".join(_BOTH_SIDES)}')
+    if loss.get('label_smoothing'):
+      yield 'loss.label_smoothing', ('would smooth the generated side for G, '
+                                     "whose loss is D's turned; use 0.0")
     if config['latent_steps']:
       yield 'latent_steps', ('move z, the code by which a joint game judges a '
                              'generated image; use latent_steps=()')
@@ -257,6 +268,26 @@ def _encoder(config, terms):
     if models.is_conditional(config['generator']):
       yield 'joint', ('gives D codes in the place of labels, so that no '
                       "network may look at labels; use conditioning='none'")
+
+
+def _bits(config, terms, shape):
+  """Probabilities are of the values of images."""
+  for path, _ in terms if kind_of(shape) == 'vectors' else ():
+    spec = fields.at(config, path)
+    if spec['name'] == 'elbo' and spec.get('likelihood', 'bernoulli') in (
+        'bernoulli', 'binarised'):
+      yield f'{path}.likelihood', ('takes values for probabilities, and points '
+                                   "have none; use 'gaussian'")
+
+
+def _labelled(config, terms):
+  """Labelled images are judged with no label: D is to tell it."""
+  if models.is_conditional(config['discriminator']):
+    for path, term in terms:
+      if names(term.parts.disc, 'labelled'):
+        yield f'{path}.name', ('has D tell the class of an image, which a '
+                               'conditional D is told; use '
+                               "discriminator.conditioning='none'")
 
 
 def _missing_labels(config, terms):

@@ -196,6 +196,11 @@ KEYS = {
 SWITCHES = ('ema_decay', 'ema_rampup', 'disc_weight_clip', 'max_grad_norm')
 ARRAYS = ('gen_optimizer', 'disc_optimizer', 'loss', 'penalties', 'augment',
           *SWITCHES)
+# Keys of the discriminator, and what they are in a game without one.
+OF_DISC = {'disc_steps': 1, 'gen_steps': 1, 'updates': 'alternating',
+           'joint': 'none', 'unrolled_steps': 0, 'packing': 1,
+           'disc_weight_clip': 0.0, 'gradient_normalization': False,
+           'disc_frozen': (), 'augment': (), 'latent_steps': ()}
 # Keys that runs of version 0.1.0 lack, and fields of their components. At these
 # values they change nothing.
 _ADDED = {key: KEYS[key].default for key in (

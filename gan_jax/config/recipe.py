@@ -22,7 +22,14 @@ from ml_collections.config_dict import placeholder
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
-from gan_jax.config.keys import ARRAYS, CHOICES, DURATIONS, KEYS, SWITCHES
+from gan_jax.config.keys import (
+  ARRAYS,
+  CHOICES,
+  DURATIONS,
+  KEYS,
+  OF_DISC,
+  SWITCHES,
+)
 from gan_jax.data import load as data
 
 _LOG = logging.getLogger(__name__)
@@ -191,6 +198,14 @@ def known(argument: str, value: str, values) -> str:
   if value not in values:
     raise ValueError(f'{argument}={value} is not one of {", ".join(values)}')
   return value
+
+
+def without_discriminator(config: ConfigDict) -> None:
+  """Makes a game of the generator alone, which learns by its terms."""
+  config.discriminator = choice('discriminator', 'none.Discriminator')
+  config.loss = choice('loss', 'none')
+  for key, value in OF_DISC.items():
+    config[key] = value
 
 
 def alone(arg: str | None, *names: str) -> None:

@@ -185,6 +185,9 @@ def _real(source, likelihood, count, spare, seed):
 
 
 def _score(name, each, how, found) -> Score:
-  mean, error = each.mean(), each.std() / np.sqrt(len(each))
-  return Score(name, float(mean), low=float(mean - 1.96 * error),
-               high=float(mean + 1.96 * error), protocol=how, found=found)
+  mean = float(each.mean())
+  if len(each) == 1:  # No interval.
+    return Score(name, mean, protocol=how, found=found)
+  error = 1.96 * float(each.std(ddof=1)) / np.sqrt(len(each))
+  return Score(name, mean, low=mean - error, high=mean + error, protocol=how,
+               found=found)

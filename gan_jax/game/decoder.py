@@ -52,7 +52,8 @@ class Critic(NamedTuple):
 
   An example is judged as if it were alone: packs hold copies of it.
 
-  logits: (examples [B, ...] as of a `Decoder`, label) -> [B].
+  logits: (examples [B, ...] as of a `Decoder`, label) -> [B], higher for what
+    looks real; energies with their sign turned.
   features: the same -> [B, F].
   """
 
@@ -93,19 +94,24 @@ def decoder_of(game, average, latent: Mapping, image_range, shape) -> Decoder:
 
 
 def critic_of(game, state, image_range, shape) -> Critic | None:
-  """The discriminator of a `game.state.TrainState`; None of a game without."""
-  if game.disc is None:
+  """The discriminator of a `game.state.TrainState`.
+
+  None of a game without one, and of one whose loss trains no logits.
+  """
+  if game.disc is None or game.loss.inputs != 'logits' or (
+      game.loss.needs == 'nothing'):
     return None
-  judges = tuple(filter(None, (t.parts.judge for t in game.penalties)))
   parts = (_on_host((state.disc.params, state.disc.stats)),
            _on_host(state.ema), _scale(image_range, shape))
-  how = game.disc, game.gen, game.joint, game.packing, judges
+  judges = tuple(filter(None, (t.parts.judge for t in game.penalties)))
+  sign = -1.0 if game.loss.needs == 'autoencoder' else 1.0  # of energies
+  how = game.disc, game.gen, game.joint, game.packing, judges, sign
   return Critic(*(Partial(_bound(_judge, name, *how), *parts)
                   for name in ('logits', 'features')))
 
 
-def _judge(name, disc, gen, joint, packing, judges, net, average, scale, x,
-           label):
+def _judge(name, disc, gen, joint, packing, judges, sign, net, average, scale,
+           x, label):
   x = scale[0] + scale[1] * x
   if joint != 'none':  # Judged with the code of the encoder.
     label = gen.encode(average.params, average.stats, x, label,
@@ -114,8 +120,8 @@ def _judge(name, disc, gen, joint, packing, judges, net, average, scale, x,
   out = disc.apply(*net, x, label, train=False)[0]
   for judge in judges:
     out = out._replace(logits=judge(out))
-  return getattr(out, name).astype(jnp.float32).reshape(len(x), *(
-      () if name == 'logits' else (-1,)))
+  found = getattr(out, name).astype(jnp.float32)
+  return sign * found if name == 'logits' else found.reshape(len(x), -1)
 
 
 def _decode(gen, average, to_latent, scale, u, label):

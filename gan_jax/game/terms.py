@@ -122,8 +122,7 @@ def _judge(game, params, stats, images, label, keys):
   def answer(images):
     out, new = game.disc.apply(params, stats, images, label, train=True,
                                keys=keys)
-    for judge in filter(None, (term.parts.judge for term in game.penalties)):
-      out = out._replace(logits=judge(out))
+    out = judged(game, out)
     if out.logits.shape != images.shape[:1]:
       raise ValueError(f'the discriminator returned logits {out.logits.shape}, '
                        f'not [B] = {images.shape[:1]}')
@@ -136,6 +135,13 @@ def _judge(game, params, stats, images, label, keys):
   grad = slope(jnp.ones_like(logits))[0].astype(jnp.float32)
   norm = jnp.sqrt(jnp.sum(grad ** 2, tuple(range(1, grad.ndim))) + 1e-12)
   return out._replace(logits=logits / (norm + jnp.abs(logits))), new
+
+
+def judged(game, out):
+  """A `Critique` whose logits are those that a term makes, if one does."""
+  for judge in filter(None, (term.parts.judge for term in game.penalties)):
+    out = out._replace(logits=judge(out))
+  return out
 
 
 def _augmented(game, aux, images, inputs, purpose):

@@ -77,7 +77,10 @@ def search(decode, loss, target, label, key, *, size: int, first=None,
       return (u + change, state), None
 
     u = random.normal(key, (candidates, size))
-    u = u[jnp.argsort(losses(u)[0])[:starts]]
+    # Few at a time: no more memory than the descents need.
+    first_loss = jax.lax.map(lambda u: losses(u[None])[0][0], u,
+                             batch_size=starts)
+    u = u[jnp.argsort(first_loss)[:starts]]
     if first is not None:
       u = u.at[-1].set(first)
     (u, _), _ = jax.lax.scan(descend, (u, optimizer.init(u)), length=steps)

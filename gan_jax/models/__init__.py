@@ -137,14 +137,19 @@ def with_encoder(gen: Model, encoder: Model, *, frozen: bool) -> Model:
     params, stats = gen.init(first, z, label)
     image = jnp.zeros_like(jax.eval_shape(partial(
         gen.apply, train=False), params, stats, z, label)[0])
-    own, kept = encoder.init(second, image, label)
+    weights, kept = encoder.init(second, image, label)
     if jax.tree.leaves(kept):
       raise ValueError(f'the encoder keeps statistics {sorted(kept)}, which no '
                        'pass updates; leave such layers out')
-    return {'generator': params, 'encoder': own}, stats
+    return {'generator': params, 'encoder': weights}, stats
+
+  def own(params):
+    # No slope is computed that would not be used.
+    return jax.lax.stop_gradient(params['generator']) if frozen else (
+        params['generator'])
 
   def apply(params, stats, z, label, *, train, keys=None):
-    return gen.apply(params['generator'], stats, z, label,
+    return gen.apply(own(params), stats, z, label,
                      train=train and not frozen, keys=keys)
 
   def encode(params, stats, images, label, *, train):
@@ -158,8 +163,7 @@ def with_encoder(gen: Model, encoder: Model, *, frozen: bool) -> Model:
             + encoder.describe(jnp.zeros_like(image), label))
 
   def of_part(method):
-    return lambda params, *args, **kwargs: method(params['generator'], *args,
-                                                  **kwargs)
+    return lambda params, *args, **kwargs: method(own(params), *args, **kwargs)
 
   styles = gen.styles and gen.styles._replace(
       mapping=of_part(gen.styles.mapping),

@@ -5,16 +5,17 @@ import math
 import jax
 import jax.numpy as jnp
 
-_TINY = 1e-6  # the nearest that a probability comes to 0 and 1
+# The nearest that a probability comes to 0 and 1 in float32.
+_LEAST, _MOST = 1e-30, 1.0 - 2.0 ** -24
 
 
 def bernoulli(x, p):
   """Log p(x) of x [B, ...] in [0, 1] whose entries are 1 with probability p.
 
   x log p + (1 - x) log(1 - p); of grey values, in between, it is not a
-  likelihood, but least where p = x.
+  likelihood, but highest where p = x.
   """
-  p = jnp.clip(p, _TINY, 1.0 - _TINY)
+  p = jnp.clip(p, _LEAST, _MOST)
   return _sum(x * jnp.log(p) + (1.0 - x) * jnp.log1p(-p))
 
 

@@ -23,6 +23,7 @@ def elbo(*, likelihood: Likelihood = 'bernoulli', sigma: float = 0.1,
   the generator and its encoder; the values of an image count as numbers in
   [0, 1].
 
+  image_range: (0, 1) of what is no image: points keep their units.
   likelihood: 'bernoulli' of grey values as probabilities; 'binarised' of values
     that are 0 or 1, drawn anew in each step with the grey values as
     probabilities, which the encoder sees too (Burda et al. 2016,
@@ -50,7 +51,7 @@ def elbo(*, likelihood: Likelihood = 'bernoulli', sigma: float = 0.1,
   def bound(real, encode, generate, keys, step, log_prob):
     """`log_prob` (x, its reconstruction) -> [B]."""
     code = encode(real)
-    z = likelihoods.draw(*code, keys) if sample else code.mean
+    z = likelihoods.draw(*code, _own(keys, 0)) if sample else code.mean
     weight = beta(step) if callable(beta) else beta
     return weight * kl(code) - log_prob(real, generate(z))
 
@@ -63,8 +64,7 @@ def elbo(*, likelihood: Likelihood = 'bernoulli', sigma: float = 0.1,
 
   def of_values(real, encode, generate, keys, step):
     if likelihood == 'binarised':
-      drawn = jax.vmap(lambda key, p: jax.random.bernoulli(
-          jax.random.fold_in(key, 1), p))(keys, unit(real))
+      drawn = jax.vmap(jax.random.bernoulli)(_own(keys, 1), unit(real))
       real = low + (high - low) * drawn.astype(jnp.float32)
     return bound(real, encode, generate, keys, step, lambda x, mean: (
         likelihoods.gaussian(unit(x), unit(mean), sigma)
@@ -78,6 +78,11 @@ def elbo(*, likelihood: Likelihood = 'bernoulli', sigma: float = 0.1,
                              sigma)))
 
   return Regulariser(gen=of_features if likelihood == 'features' else of_values)
+
+
+def _own(keys, index: int):
+  """Keys [B] of one of several draws."""
+  return jax.vmap(lambda key: jax.random.fold_in(key, index))(keys)
 
 
 def latent_regression() -> Regulariser:

@@ -63,12 +63,15 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
     mine = {name: here[name] for name in here if name.startswith(parts)}
     theirs = {name: there[name] for name in there if name.startswith(parts)}
     found = _match(theirs, mine, _levels(key, config, info, experiment))
+    if key == 'generator' and 'generator' in experiment.config['gen_frozen']:
+      found = {name: _averaged(other, there) for name, other in found.items()}
     share = _size(found, here) / max(_size(mine, here), 1)
     _LOG.log(logging.WARNING if share < _LITTLE else logging.INFO,
              'init_from %s: %.0f %% of the weights of the %s are taken',
              workdir, 100 * share, key)
     source |= found
     names += sorted(mine | theirs)
+  _check_frozen(workdir, experiment, here, source)
   left = [f'{name}: {there.get(name, "absent")} (there) -> '
           f'{here.get(name, "absent")} (here)' for name in names
           if name not in source and (
@@ -92,6 +95,26 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
 
   return init, {'workdir': workdir, 'step': step, 'sha256': digest,
                 'taken': list(source), 'left': left}
+
+
+def _averaged(name, there):
+  """The averaged array of an array of the generator, if there is one."""
+  average = name.replace('gen/', 'ema/', 1)
+  return average if name.startswith('gen/') and average in there else name
+
+
+def _check_frozen(workdir, experiment, here, source):
+  """Raises CheckpointError if a generator that is not trained is not taken."""
+  if 'generator' not in experiment.config['gen_frozen']:
+    return
+  absent = [f'{name}: {kind}' for name, kind in here.items()
+            if name.startswith(('gen/params/generator/', 'gen/stats/'))
+            and name not in source]
+  if absent:
+    raise CheckpointError(
+        f'init_from={workdir}: the generator is frozen, and arrays of it are '
+        'not there; use the generator of that run:\n  '
+        + '\n  '.join(absent[:10]))
 
 
 def _check_meaning(workdir, config, info, experiment):

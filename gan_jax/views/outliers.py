@@ -29,8 +29,9 @@ def outliers(folder: str, images: str, out: str, *, sort: str = '',
     folder: of the run.
     images: a folder, .npz, ...: see `given.source`.
     out: F.jsonl for {'name', 'rank', and its scores, higher for outliers} of
-      each image. F.png shows the first: the image, what the generator has
-      nearest, and their difference.
+      each image: those that the run has the parts for, anogan, which descends
+      for each image, only if it is asked for or the only one. F.png shows the
+      first: the image, what the generator has nearest, and their difference.
     sort: of `SCORES`, by which they are ranked; '' for fanogan of a run with an
       encoder, else anogan. See `inference.outliers`.
     label: of all images, or of each, for a conditional generator.
@@ -82,13 +83,15 @@ def _scored(run, x, labels, seed, sort):
   """({score: [N]}, the `Outliers` of the score that they are sorted by)."""
   decoder, critic = run.decoder, run.critic
   features = critic and critic.features
-  first = decoder.encode and inference.each(decoder.encode, x, labels)
-  found = {'anogan': inference.anogan(
-      decoder.decode, features, x, labels, jax.random.key(seed),
-      size=decoder.size, first=first)}
+  found = {}
   if decoder.encode:
     found['fanogan'] = inference.f_anogan(decoder.decode, decoder.encode,
                                           features, x, labels)
+  if sort == 'anogan' or not found:  # A descent for each image.
+    first = decoder.encode and inference.each(decoder.encode, x, labels)
+    found['anogan'] = inference.anogan(
+        decoder.decode, features, x, labels, jax.random.key(seed),
+        size=decoder.size, first=first)
   scores = {name: np.asarray(of.score) for name, of in found.items()}
   if critic:
     scores['discriminator'] = np.asarray(
@@ -96,7 +99,8 @@ def _scored(run, x, labels, seed, sort):
   if bad := [name for name, of in scores.items() if not np.isfinite(of).all()]:
     raise RequestError(f'{run.folder}: its scores {", ".join(bad)} are not '
                        'finite')
-  return scores, jax.tree.map(np.asarray, found.get(sort, found['anogan']))
+  return scores, jax.tree.map(np.asarray, found.get(
+      sort, next(iter(found.values()))))
 
 
 def _table(rows) -> str:

@@ -16,7 +16,7 @@ from gan_jax.config.experiment import game_of_run, initial_state
 from gan_jax.data import values
 from gan_jax.data.columns import decode
 from gan_jax.evaluators.score import Score
-from gan_jax.game import sampling
+from gan_jax.game import sampling, terms
 from gan_jax.game.decoder import Critic, Decoder, critic_of, decoder_of
 from gan_jax.game.state import TrainState, pack
 from gan_jax.ops import conv
@@ -139,7 +139,7 @@ class Trained:
     JAX's programs. Images are in config['image_range']; vectors are [B, D]. It
     calculates in float32, where a config says bfloat16 too.
     """
-    gen = game_of_run({**self.config, 'dtype': 'float32'}, self.info).gen
+    gen = self._precise.gen
     average = jax.tree.map(np.asarray, self.state.ema)
 
     def images(z, label):
@@ -147,6 +147,13 @@ class Trained:
         return sampling.generate(gen, average, z, label)
 
     return images
+
+  @cached_property
+  def _precise(self):
+    """The game, which calculates in float32 whatever its config says."""
+    if self.config['dtype'] == 'float32':
+      return self.game
+    return game_of_run({**self.config, 'dtype': 'float32'}, self.info)
 
   @cached_property
   def decoder(self) -> Decoder:
@@ -157,7 +164,7 @@ class Trained:
     """
     try:
       return decoder_of(
-          self.game, self._sampler.prepared(self.state.ema),
+          self._precise, self._sampler.prepared(self.state.ema),
           self.config['latent'], self.config['image_range'],
           self.info.image_shape)
     except ValueError as e:
@@ -166,7 +173,7 @@ class Trained:
   @cached_property
   def critic(self) -> Critic | None:
     """The discriminator, for `gan_jax.inference`; None of a run without."""
-    return critic_of(self.game, self.state, self.config['image_range'],
+    return critic_of(self._precise, self.state, self.config['image_range'],
                      self.info.image_shape)
 
   def sample(self, count: int = 64, *, label=None, seed: int = 0,
@@ -348,9 +355,9 @@ class Trained:
       if game.joint != 'none':  # Judged with the code of the encoder.
         label = game.gen.encode(state.ema.params, state.ema.stats, images,
                                 label, train=False).mean
-      return game.disc.apply(state.disc.params, state.disc.stats,
-                             pack(images, game.packing), label,
-                             train=False)[0].logits
+      return terms.judged(game, game.disc.apply(
+          state.disc.params, state.disc.stats, pack(images, game.packing),
+          label, train=False)[0]).logits
 
     return judge
 

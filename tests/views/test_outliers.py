@@ -33,7 +33,8 @@ def rows_of(path):
 @pytest.mark.parametrize('name,sort,scores', [
     ('plain', '', {'anogan', 'discriminator'}),
     ('encoded', 'anogan', {'anogan', 'fanogan', 'discriminator'}),
-    ('alone', '', {'anogan', 'fanogan'})])
+    ('alone', '', {'fanogan'}),
+    ('alone', 'anogan', {'anogan', 'fanogan'})])
 def test_what_a_run_has_not_drawn_is_ranked_by_its_scores(
     made_run, mixed, tmp_path, cli, name, sort, scores):
   out = tmp_path / 'ranks.jsonl'
