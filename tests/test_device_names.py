@@ -67,7 +67,7 @@ def test_the_package_was_read():
           'main'} <= set(sources)
   assert imports(sources['game.step'], sources) == (
       {'game.rules', 'game.state', 'game.terms'},
-      {'math', 'collections', 'jax', 'optax'})
+      {'math', 'collections', 'functools', 'jax', 'optax'})
   assert device_names(sources['parallel.devices']) >= {'devices', 'pmean'}
   assert device_names(sources['parallel.runner']) >= {'shard_map'}
 

@@ -9,6 +9,7 @@ import tiny
 
 from gan_jax import parallel
 from gan_jax.config import experiment
+from gan_jax.game import step as game_step
 from gan_jax.run import loader
 
 LATE = ('matplotlib', 'scipy', 'orbax', 'pandas', 'tensorflow_datasets',
@@ -32,8 +33,8 @@ def test_the_step_is_traced_once(tmp_path, monkeypatch, devices):
     counted.append(game)
     return original(*args, game=game, pmean=pmean)
 
-  original = experiment.STEPS['alternating']
-  monkeypatch.setitem(experiment.STEPS, 'alternating', step)
+  original = game_step.STEPS['alternating']
+  monkeypatch.setitem(game_step.STEPS, 'alternating', step)
   mesh = parallel.make_mesh(devices)
   monkeypatch.setattr(parallel, 'own_mesh', lambda: mesh)
   monkeypatch.setattr(parallel, 'device_count', lambda members=1: devices)

@@ -37,9 +37,10 @@ GENERATOR_NORMS = ('none', 'batch', 'conditional_batch', 'layer', 'instance',
                    'group', 'pixel', 'virtual_batch', 'self_modulation',
                    'adain')
 AXES = {
-    # hinge_each needs the network of a file.
+    # hinge_each needs the network of a file; disc_only and none leave a
+    # player to terms that pairs do not have.
     'loss': tuple(name for name in lookup.names('gan_jax.losses')
-                  if name != 'hinge_each'),
+                  if name not in ('hinge_each', 'disc_only', 'none')),
     'penalty': ('none', *lookup.names('gan_jax.penalties')),
     'gen_norm': GENERATOR_NORMS,
     'disc_norm': ('none', 'batch', 'layer', 'instance', 'group', 'pixel',

@@ -26,9 +26,9 @@ from matplotlib import pyplot as plt  # noqa: E402  (after the backend)
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
 from gan_jax import augment, losses, penalties  # noqa: E402
-from gan_jax.config.experiment import STEPS  # noqa: E402
 from gan_jax.game.rules import Game  # noqa: E402
 from gan_jax.game.state import init_state  # noqa: E402
+from gan_jax.game.step import step_of  # noqa: E402
 from gan_jax.models import Critique, Model  # noqa: E402
 from gan_jax.parallel import Batch  # noqa: E402
 from gan_jax.penalties import Term  # noqa: E402
@@ -145,7 +145,7 @@ def play(row: Row, updates: str):
     state = first.replace(
         step=i, gen=first.gen.replace(params={'theta': point[0]}),
         disc=first.disc.replace(params={'psi': point[1]}))
-    after, _ = STEPS[updates](state, batch, jax.random.key(0), game=game)
+    after, _ = step_of(game, updates)(state, batch, jax.random.key(0))
     return jnp.stack([after.gen.params['theta'], after.disc.params['psi']])
 
   return step

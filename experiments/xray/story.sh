@@ -42,6 +42,6 @@ for name in "${names[@]}"; do
     --config.batch_size=16 \
     --config.data.holdout=0.2 --config.log_every=10 --config.steps_per_call=10 \
     --config.sample_every='25%' --config.checkpoint_every='50%' "${more[@]}" \
-    --workdir="$out/$name" || echo "$name: exit status $?"
+    --workdir="$out/$name"
   touch "$out/$name/done"
 done

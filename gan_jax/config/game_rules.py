@@ -271,7 +271,12 @@ def _encoder(config, terms):
 
 
 def _bits(config, terms, shape):
-  """Probabilities are of the values of images."""
+  """The bound is of a normal prior; probabilities are of values of images."""
+  for path, _ in terms:
+    if fields.at(config, path)['name'] == 'elbo' and (
+        config['latent']['name'] != 'normal'):
+      yield 'latent.name', (f'is not the prior of {path}, elbo, whose KL is '
+                            "from N(0, I); use 'normal'")
   for path, _ in terms if kind_of(shape) == 'vectors' else ():
     spec = fields.at(config, path)
     if spec['name'] == 'elbo' and spec.get('likelihood', 'bernoulli') in (

@@ -41,6 +41,8 @@ def elbo(*, likelihood: Likelihood = 'bernoulli', sigma: float = 0.1,
                      f'{get_args(Likelihood)}')
   if not sigma > 0.0:
     raise ValueError(f'sigma {sigma} must be above 0')
+  if lookup.is_plain(beta) and not beta >= 0.0:
+    raise ValueError(f'beta {beta} must be 0 or more')
   if not free_bits >= 0.0:
     raise ValueError(f'free_bits {free_bits} must be 0 or more')
   low, high = image_range

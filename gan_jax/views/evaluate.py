@@ -77,6 +77,7 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
   """
   config, info = files.read_run(folder)
   asked = specs(**asked) or config['evaluators'] or ({'name': 'scores'},)
+  asked = tuple(_as_trained(spec, config) for spec in asked)
   run = experiment.load(config | {'evaluators': asked, 'loggers': ()})
   if run.info.fingerprint != info.fingerprint:
     raise WorkdirError(f'{folder} was trained on other data than those that '
@@ -142,6 +143,20 @@ def _recorded(folder, evaluator) -> dict[int, list[Score]]:
       found.setdefault(row['step'], []).append(Score(
           **{key: row[key] for key in Score._fields if key in row}))
   return found
+
+
+def _as_trained(spec, config) -> dict:
+  """The evaluator `elbo` with the likelihood of the run's own term."""
+  own = [term for term in config['penalties'] if term['name'] == 'elbo']
+  if spec['name'] != 'elbo' or 'likelihood' in spec or not own:
+    return spec
+  likelihood = own[0].get('likelihood', 'bernoulli')
+  if likelihood == 'features':
+    raise RequestError('this run compares features of its discriminator, which '
+                       'is no density of images: it has no bound in nats')
+  if likelihood == 'gaussian':
+    return spec | {'likelihood': 'gaussian', 'sigma': own[0].get('sigma', 0.1)}
+  return spec | {'likelihood': 'bernoulli'}
 
 
 def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),

@@ -147,6 +147,7 @@ def test_latent_regression_is_the_density_of_the_known_z():
     (dict(likelihood='poisson'), 'must be one of'),
     (dict(sigma=0.0), 'must be above 0'),
     (dict(sigma=float('nan')), 'must be above 0'),
+    (dict(beta=-1.0), 'beta -1.0 must be 0 or more'),
     (dict(free_bits=-0.1), '0 or more')])
 def test_what_no_bound_is(options, words):
   with pytest.raises(ValueError, match=words):

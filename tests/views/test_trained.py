@@ -13,6 +13,7 @@ from gan_jax.base.errors import CheckpointError, RequestError, WorkdirError
 from gan_jax.config import experiment
 from gan_jax.data.pipeline import Batches
 from gan_jax.game.state import pack
+from gan_jax.models import Critique
 from gan_jax.run.evaluator import Evaluator
 from gan_jax.views.trained import Trained
 
@@ -144,14 +145,16 @@ def test_a_label_for_the_discriminator_alone(made_run, monkeypatch):
 
 def test_packs_are_judged_as_packs(made_run, monkeypatch):
   run = Trained(str(made_run('plain')))
+  assert run.step == 4  # Read as it is, without packs.
   monkeypatch.setitem(run.config, 'packing', 2)
   seen = []
 
   def judge(params, stats, images, label, *, train, keys=None):
     seen.append((images.shape, label.shape))
-    return type('Critique', (), {'logits': images.sum((1, 2, 3))})(), stats
+    return Critique(images.sum((1, 2, 3)), None, {}), stats
 
-  run.game = run.game._replace(disc=run.game.disc._replace(apply=judge))
+  run.game = run.game._replace(disc=run.game.disc._replace(apply=judge),
+                               packing=2)
   images = np.random.default_rng(0).uniform(
       -1, 1, (6, 8, 8, 1)).astype(np.float32)
   found = run.discriminator(images)
