@@ -16,7 +16,8 @@ from gan_jax.game.step import train_step
 @pytest.mark.parametrize('name', [
     # Those that compile for long; tests/game has quicker ones of their parts.
     pytest.param(name, marks=pytest.mark.slow if name in (
-        'stylegan2', 'latent steps, batch norm') else ()) for name in GAMES])
+        'stylegan2', 'latent steps, batch norm',
+        'relativistic average, lazy r1') else ()) for name in GAMES])
 def test_the_same_step_everywhere_plays_the_same_game(name):
   play = Play(name)
   wanted = play.plain

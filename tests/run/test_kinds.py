@@ -19,7 +19,8 @@ SCORES = dict(name='scores', num_samples=20, metrics=(
 
 @pytest.mark.parametrize('name, extractor, kind', [
     pytest.param('signals', 'projection', 'signals',
-                 marks=pytest.mark.slow), ('volumes', 'projection', 'volumes'),
+                 marks=pytest.mark.slow),
+    pytest.param('volumes', 'projection', 'volumes', marks=pytest.mark.slow),
     pytest.param('float_volumes', 'projection', 'volumes',
                  marks=pytest.mark.slow), ('floats', 'random', 'images'),
     ('many', 'random', 'images')])
