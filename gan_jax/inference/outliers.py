@@ -31,7 +31,9 @@ def anogan(decode, features, x, label, key, *, size: int, weight: float = 0.1,
 
   (1 - weight) sum |x - G(z)| + weight sum |f(x) - f(G(z))| at the z for which
   it is lowest, f the features of D before its last layer. The paper descends
-  from one random z in 500 steps; here see `search`.
+  from one random z in 500 steps; here see `search`. Images are in [0, 1]; of
+  those in [-1, 1] the first sum is twice as large, so that a weight of 0.053 is
+  what 0.1 is there.
 
   Args:
     decode: see `gan_jax.inference`.
