@@ -219,6 +219,8 @@ def _explore(line):
 def _invert(line):
   from gan_jax.views import invert
   flags = line.flags
+  if flags['likelihood'].present and not flags.posterior:
+    raise RequestError('--likelihood is of the samples of --posterior=N')
   return invert.invert(*_given(line, 'inverted.npz'), samples=flags.posterior,
                        likelihood=flags.likelihood, **_how_given(flags))
 

@@ -130,9 +130,12 @@ def _check_meaning(workdir, config, info, experiment):
   lines = fields.diff(meaning(config, info['image_shape']), meaning(
       experiment.config, experiment.info.image_shape))
   if lines:
+    fix = ('start from the recipe of that run, as configs/encoder.py:of=NAME '
+           'does' if 'generator' in experiment.config['gen_frozen'] else
+           'use the same values, or no init_from')
     raise CheckpointError(
-        f'init_from={workdir}: its weights mean something else; use the '
-        'same values, or no init_from:\n  ' + '\n  '.join(lines))
+        f'init_from={workdir}: its weights mean something else; {fix}:\n  '
+        + '\n  '.join(lines))
 
 
 def _levels(key, config, info, experiment):

@@ -278,3 +278,16 @@ def test_an_encoder_begins_with_the_averaged_generator(images, source,
   fresh = _flat(run.init())
   encoder = [name for name in got if name.startswith('gen/params/encoder/')]
   assert encoder and all((got[name] != fresh[name]).any() for name in encoder)
+
+
+def test_a_frozen_generator_is_taken_whole_or_not_at_all(images, source):
+  run = experiment.load(_config(
+      images, generator=dict(name='mlp.Generator', widths=(8, 9),
+                             norm='batch'),
+      discriminator=dict(name='none.Discriminator'), loss=dict(name='none'),
+      encoder=dict(name='mlp.Encoder', widths=(8,)),
+      penalties=(dict(name='latent_regression', weight=1.0),),
+      gen_frozen=('generator',), init_from=str(source[1])))
+  with pytest.raises(CheckpointError, match='the generator is frozen, and '
+                     'arrays of it are not there'):
+    init_from.start_from(run)

@@ -97,6 +97,8 @@ def test_examples_of_every_kind(made_run, name, tmp_path):
     (['--images=nan.npz'], 3, 'images with NaN or Inf, first in image 0'),
     (['--images=nothing.npz'], 3, 'nothing.npz'),
     (['--images=right.npz', '--out=a.png'], 2, '--out=a.png: must be F.npz'),
+    (['--images=right.npz', '--likelihood=bernoulli'], 2,
+     '--likelihood is of the samples of --posterior=N'),
     (['--images=right.npz', '--posterior=3'], 2, 'must be 16 samples or more'),
     (['--images=right.npz', '--posterior=16', '--likelihood=gaussian:-1'], 2,
      'gaussian:-1: must be gaussian, gaussian:0.1'),
