@@ -335,6 +335,8 @@ def _quick(config):
       # Needs no training, and takes examples of any kind.
       spec.extractor = dict(name='projection')
   for key in ('generator', 'discriminator', 'encoder'):
+    if key in config.gen_frozen:  # It is that of another run.
+      continue
     net, home = config[key], CHOICES[key]
     fields = lookup.defaults(home.module, net.name, home.kind)
     for field in _TINY.keys() & fields.keys():

@@ -9,7 +9,6 @@ from PIL import Image
 from gan_jax import inference, pictures
 from gan_jax.base.errors import RequestError, first_line
 from gan_jax.base.examples import described, kind_of
-from gan_jax.base.files import write_file
 from gan_jax.data import values
 from gan_jax.views import given
 from gan_jax.views.sample import saved
@@ -63,19 +62,14 @@ def complete(folder: str, images: str, mask: str, out: str, *, label=None,
   filled, found = (values.from_unit(a, units) for a in (filled, found))
   # What is known stays what it was, to the bit.
   filled = np.where(hole[..., None], filled, x.stored)
-  stem = out.removesuffix('.npz')
-  try:
-    write_file(out, saved(
-        np.savez_compressed, images=values.in_units(filled, units),
-        generated=values.in_units(found, units), name=np.array(x.names),
-        **{'units': units} if units else {}))
-    write_file(f'{stem}.png', pictures.png(_sheet(x.stored, hole, found,
-                                                  filled)))
-  except OSError as e:
-    raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
+  picture = given.keep(out, saved(
+      np.savez_compressed, images=values.in_units(filled, units),
+      generated=values.in_units(found, units), name=np.array(x.names),
+      **{'units': units} if units else {}), _sheet(x.stored, hole, found,
+                                                   filled))
   return (f'{len(filled)} images completed by the generator of step '
           f'{run.step}, {hole.mean():.1%} of their pixels, in {out} and '
-          f'{stem}.png')
+          f'{picture}')
 
 
 def _holes(path, shape) -> np.ndarray:

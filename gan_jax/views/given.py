@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gan_jax import pictures
 from gan_jax.base.errors import RequestError
 from gan_jax.base.examples import described
+from gan_jax.base.files import write_file
 from gan_jax.data import cache, values
 from gan_jax.data import load as data
 from gan_jax.data.prepare import Source
@@ -103,6 +105,21 @@ def labels_for(run: Trained, count: int, label) -> np.ndarray:
     return run.labels(count, label)
   except RequestError as e:
     raise RequestError(f'--{e}') from e
+
+
+def keep(out: str, result: bytes, picture: np.ndarray) -> str:
+  """Writes a result, and its picture beside it as F.png; -> its path.
+
+  Raises:
+    RequestError: one of them cannot be written.
+  """
+  path = f'{os.path.splitext(out)[0]}.png'
+  try:
+    write_file(out, result)
+    write_file(path, pictures.png(picture))
+  except OSError as e:
+    raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
+  return path
 
 
 def _mended(shape, wanted) -> str:

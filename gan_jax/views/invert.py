@@ -6,7 +6,6 @@ import numpy as np
 from gan_jax import inference, pictures
 from gan_jax.base.errors import RequestError
 from gan_jax.base.examples import kind_of
-from gan_jax.base.files import write_file
 from gan_jax.data import values
 from gan_jax.views import given
 from gan_jax.views.sample import saved
@@ -79,13 +78,9 @@ def invert(folder: str, images: str, out: str, *, label=None,
                **{key: getattr(drawn, key) for key in (
                    'rhat', 'ess', 'acceptance', 'divergent')}}
     said.append(_told(drawn, samples, sigma))
-  stem = out.removesuffix('.npz')
-  try:
-    write_file(out, saved(np.savez_compressed, **result))
-    write_file(f'{stem}.png', pictures.png(_pairs(run, x.stored, made)))
-  except OSError as e:
-    raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
-  return '\n'.join([*said, f'in {out} and {stem}.png'])
+  picture = given.keep(out, saved(np.savez_compressed, **result),
+                       _pairs(run, x.stored, made))
+  return '\n'.join([*said, f'in {out} and {picture}'])
 
 
 def _inverted(run, images, label, resize, channels, seed):

@@ -10,7 +10,6 @@ from gan_jax import inference, pictures
 from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError
 from gan_jax.base.examples import kind_of
-from gan_jax.base.files import write_file
 from gan_jax.data import values
 from gan_jax.views import given
 from gan_jax.views.trained import Trained, check_seed
@@ -68,15 +67,12 @@ def outliers(folder: str, images: str, out: str, *, sort: str = '',
   rows = [{'rank': rank, 'name': x.names[i],
            **{key: float(value[i]) for key, value in scores.items()}}
           for rank, i in enumerate(order, 1)]
-  stem = out.removesuffix('.jsonl')
-  try:
-    write_file(out, ''.join(json.dumps(row) + '\n' for row in rows).encode())
-    write_file(f'{stem}.png', pictures.png(_sheet(run, x, shown, order)))
-  except OSError as e:
-    raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
+  picture = given.keep(
+      out, ''.join(json.dumps(row) + '\n' for row in rows).encode(),
+      _sheet(run, x, shown, order))
   kind = kind_of(run.info.image_shape)
   return (f'{_table(rows)}\n{len(rows)} {kind} ranked by {sort} of step '
-          f'{run.step}, in {out} and {stem}.png')
+          f'{run.step}, in {out} and {picture}')
 
 
 def _scored(run, x, labels, seed, sort):
