@@ -192,6 +192,12 @@ def test_combinations_without_meaning_are_refused(name, arg, flags, path,
   assert any(p.startswith(path) and words in p for p in found), found
 
 
+def test_quick_leaves_the_generator_of_another_run_as_it_is():
+  config = config_of('encoder', 'quick', '--config.init_from=runs/dcgan')
+  assert config.generator.width == config_of('dcgan').generator.width == 24
+  assert config.encoder.width == 8
+
+
 def test_the_order_of_arguments_does_not_matter():
   one, other = (config_of('pooling_cnn', arg).to_dict() for arg in (
       'digit=4,data=fashion_mnist', 'data=fashion_mnist,digit=4'))
