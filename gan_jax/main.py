@@ -100,7 +100,7 @@ def _train(line, group):
 
 
 def _advise(line):
-  from gan_jax.views import advise
+  from gan_jax.studies import advise
   if line.config is None or line.problems:
     return _fail(ConfigError.status, line.problems or [
         'give --config=configs/dcgan.py'])

@@ -16,6 +16,7 @@ FLOORS = (
     ('config', 'evaluators', 'loggers'),
     ('run',),
     ('views',),
+    ('studies',),
     ('main', ''),  # '' is gan_jax/__init__.py
 )
 # What the rooms of the game may not know of: flags, disks, clocks, logs.

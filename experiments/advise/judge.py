@@ -17,7 +17,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
 from gan_jax.config import fields, population, recipe  # noqa: E402
-from gan_jax.views import advise  # noqa: E402
+from gan_jax.studies import advise, statistics, trials  # noqa: E402
 
 # (config, steps of a whole run, overrides).
 CASES = {
@@ -56,11 +56,11 @@ def judge(name: str, folder: str, path: str) -> dict:
   info = population.load(config).members[0].info
   games = advise.games_of(
       config, advise.gamma_rule(info.image_shape, config['batch_size']))
-  status, found = advise.play(config, games, steps, advice['seeds'], folder,
+  status, found = trials.play(config, games, steps, advice['seeds'], folder,
                               'search')
   if status:
     sys.exit(status)
-  probe = advise.Scores(advice['score'], np.array(advice['scores']))
+  probe = trials.Scores(advice['score'], np.array(advice['scores']))
   means = found.losses.mean(1)
   own = {path: fields.at(config, path) for path in games[0]}
   gamma, ratio = advice['answers'][:2]
@@ -76,7 +76,7 @@ def judge(name: str, folder: str, path: str) -> dict:
                 and all(np.isclose(game[p], own[p]) for p in own
                         if p.startswith('disc_optimizer')))
 
-  advised = int(np.argmax(advise.chances(probe.losses)))
+  advised = int(np.argmax(statistics.chances(probe.losses)))
   rule = gamma['heuristic']
   tried = [x for x in gamma['tried'] if rule and abs(np.log2(rule / x)) <= 1]
   return {
@@ -87,7 +87,7 @@ def judge(name: str, folder: str, path: str) -> dict:
       'rule': score(with_gamma(tried[0])) if tried else None,
       'advised': score(advised), 'best': score(int(np.argmin(means))),
       'rank': int((means < means[advised]).sum()) + 1,
-      'said': float(advise.chances(probe.losses)[advised]),
+      'said': float(statistics.chances(probe.losses)[advised]),
       'rank_correlation': float(np.corrcoef(*(
           np.argsort(np.argsort(x.mean(1))) for x in (
               probe.losses, found.losses)))[0, 1]),

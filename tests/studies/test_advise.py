@@ -1,49 +1,14 @@
-"""Advice: the chances of games, what is tried, a probe to its end."""
+"""Advice: what is tried, a probe to its end."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from gan_jax import main
-from gan_jax.base.errors import ConfigError, NonFiniteError
+from gan_jax.base.errors import ConfigError
 from gan_jax.config import fields, recipe
-from gan_jax.views import advise
-
-
-def test_chances_of_two_games_are_those_of_students_t():
-  """Differences of seeds removed: residuals +-0.1, so s^2 = 0.04 with 1 df."""
-  losses = np.array([[0.0, 1.2], [0.4, 1.2]])
-  # Means 0.6 and 0.8; residuals by hand: -0.1, 0.1 and 0.1, -0.1.
-  error = np.sqrt(0.04 / 1 / 2)
-  x = np.linspace(-4000, 4000, 4_000_001)  # Cauchy: one degree of freedom
-  right = np.sum(stats.t.pdf(x, 1) * stats.t.cdf(x + 0.2 / error, 1)) * (
-      x[1] - x[0])
-  np.testing.assert_allclose(advise.chances(losses)[0], right, atol=0.01)
-
-
-def test_chances_do_not_depend_on_what_a_seed_adds_to_all():
-  rng = np.random.default_rng(1)
-  losses = rng.normal(size=(5, 3))
-  np.testing.assert_array_equal(
-      advise.chances(losses), advise.chances(losses + np.array([9.0, 0, -9])))
-  assert advise.chances(losses).sum() == pytest.approx(1)
-
-
-def test_a_game_without_a_score_is_never_the_best():
-  found = advise.chances(np.array([[0.0, np.nan], [1.0, 1.1], [1.0, 1.2]]))
-  assert found[0] == 0 and found[1] > found[2] > 0
-
-
-def test_losses_of_scores():
-  """Distances by their logarithm, shares turned round."""
-  values = np.array([[1.0, np.e]])
-  np.testing.assert_allclose(
-      advise.Scores('fd_random_2k_train', values).losses, [[0, 1]])
-  np.testing.assert_allclose(
-      advise.Scores('high_quality_2500', values).losses, -values)
+from gan_jax.studies import advise, statistics
 
 
 def test_the_rule_of_stylegan2_ada():
@@ -88,18 +53,6 @@ def test_a_dry_run_trains_nothing(tmp_path, capsys):
   assert not (tmp_path / 'new').exists()
 
 
-def test_games_without_scores_are_no_advice(tmp_path, monkeypatch):
-  """Each misses the score of a seed."""
-  monkeypatch.setattr(advise.populations, 'train', lambda *_: 0)
-  rows = iter([{'fd': [{'value': v}]} for v in (1.0, None, None, 2.0)])
-  monkeypatch.setattr(advise, 'Record', lambda _: SimpleNamespace(
-      scores=lambda: next(rows)))
-  config = fields.plain(recipe.get_config('ring:penalty=r1'))
-  games = [{'penalties[0].weight': w} for w in (0.1, 1.0)]
-  with pytest.raises(NonFiniteError, match='no game has fd with each of its 2'):
-    advise.play(config, games, 10, 2, str(tmp_path), 'game')
-
-
 @pytest.fixture
 def few(monkeypatch):
   """Two games and an average of 20 steps."""
@@ -123,7 +76,7 @@ def test_the_command_advises_and_goes_on(tmp_path, capsys, caplog):
   scores = np.array(advice['scores'])
   assert scores.shape == (2, 2) and np.isfinite(scores).all()
   gamma, ratio, half_life = advice['answers']
-  best = advice['games'][int(np.argmax(advise.chances(-scores)))]
+  best = advice['games'][int(np.argmax(statistics.chances(-scores)))]
   assert gamma['best'] == best['penalties[0].weight']
   assert ratio['best'] == pytest.approx(
       best['disc_optimizer.learning_rate'] / 1e-3)

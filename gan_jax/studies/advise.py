@@ -5,9 +5,7 @@ of several gammas and ratios of the rates, then, for the best of these, several
 half-lives of the average. The scores are those of the config.
 """
 
-import contextlib
 import json
-import logging
 import math
 import os
 import shlex
@@ -16,22 +14,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.base.errors import ConfigError, NonFiniteError, Problem
+from gan_jax.base.errors import ConfigError, Problem
 from gan_jax.base.files import write_file
 from gan_jax.config import fields, population
 from gan_jax.metrics import low_is_better
-from gan_jax.run import populations
-from gan_jax.views.records import Record
+from gan_jax.studies.statistics import chances
+from gan_jax.studies.trials import play
 from gan_jax.views.templates import fill
 
-_LOG = logging.getLogger(__name__)
 _GAMMAS = 0.01, 0.1, 1.0, 10.0, 100.0  # times the recipe's
 _RATIOS = 1 / 3, 1.0, 3.0  # times the recipe's rate of D
 _SHARES = 0.01, 0.03, 0.1, 0.3  # half-lives of the EMA, of the steps so far
 _SEEDS = 2
 _SHARE = 10  # of the run's steps, one in so many
 _LEAST = 100  # steps
-_DRAWS = 20_000
 # Averages as long as the probe asks for: `ema_rampup` alone bounds them.
 _AVERAGE = {'ema_decay': 0.999999, 'ema_rampup': 0.05}
 
@@ -159,91 +155,6 @@ def games_of(config: dict, heuristic: float | None) -> list[dict]:
   return [{path: g * fields.at(config, path) / gamma for path in weights}
           | {path: ratio * fields.at(config, path) for path in _rates(config)}
           for g in sorted(gammas) for ratio in _RATIOS]
-
-
-class Scores(NamedTuple):
-  """name of the score, and its values [G, S] by game and seed; NaN for none."""
-
-  name: str
-  values: np.ndarray
-
-  @property
-  def losses(self) -> np.ndarray:
-    """Lower is better; of distances the logarithm."""
-    if not low_is_better(self.name):
-      return -self.values
-    return np.log(self.values) if np.nanmin(self.values) > 0 else self.values
-
-
-def play(config: dict, games: Sequence[Mapping], steps: int, seeds: int,
-         folder: str, name: str) -> tuple[int, Scores | None]:
-  """Trains each game with each seed in FOLDER/name; (exit status, scores)."""
-  config = config | {
-      'train_steps': steps, 'log_every': max(1, steps // 4), 'sample_every': 0,
-      'checkpoint_every': 0, 'eval_every': steps,
-      'seed': tuple((config['seed'] + i) % 2**32 for _ in games
-                    for i in range(seeds))}
-  for path in games[0]:
-    config = fields.put(config, path, tuple(
-        game[path] for game in games for _ in range(seeds)))
-  found = population.load(config)
-  folder = os.path.join(folder, name)
-  _LOG.info('%s: %d runs of %d steps', name, len(found.members), steps)
-  with _quiet():
-    status = populations.train(found, folder)
-  if status:
-    return status, None
-  rows = [Record(each).scores() for each in populations.folders_of(
-      found, folder)]
-  known = max(rows, key=len)
-  score = config['best_metric'] or next(iter(known), '')
-  if score not in known:
-    raise ConfigError([Problem('best_metric', score, 'no such score; there are '
-                               + (', '.join(known) or 'none'))])
-  values = [row[score][-1]['value'] if score in row else None for row in rows]
-  values = np.array([np.nan if v is None else v for v in values]
-                    ).reshape(len(games), seeds)
-  if not np.isfinite(values).all(1).any():
-    raise NonFiniteError(
-        f'no game has {score} with each of its {seeds} seeds: too few steps, '
-        f'or rates that are too high; the runs are in {folder}')
-  return 0, Scores(score, values)
-
-
-@contextlib.contextmanager
-def _quiet():
-  """Without the summaries and findings of thirty short runs."""
-  log = logging.getLogger('gan_jax.run')
-  before = log.level
-  log.setLevel(logging.ERROR)
-  try:
-    yield
-  finally:
-    log.setLevel(before)
-
-
-def chances(losses: np.ndarray) -> np.ndarray:
-  """Probability [G] that each game has the lowest mean.
-
-  Means of S seeds are drawn from Student's t around those measured, with a
-  variance that all games share, and (G - 1) (S - 1) degrees of freedom; seeds
-  are the same in each game, so their own means are removed first. A game
-  without a score in one of its seeds is never the best.
-
-  Args:
-    losses: [G, S], S of 2 or more; NaN for none. One row at least has all.
-  """
-  played = np.isfinite(losses).all(1)
-  good = losses[played]
-  by_game = good.mean(1)
-  rest = good - by_game[:, None] - (good.mean(0) - good.mean())[None]
-  freedom = max(1, (len(good) - 1) * (good.shape[1] - 1))
-  error = np.sqrt((rest ** 2).sum() / freedom / good.shape[1])
-  rng = np.random.default_rng(0)
-  drawn = by_game + error * rng.standard_t(freedom, (_DRAWS, len(good)))
-  found = np.zeros(len(losses))
-  found[played] = np.bincount(drawn.argmin(1), minlength=len(good)) / _DRAWS
-  return found
 
 
 def _weights(config) -> list[str]:

@@ -1,0 +1,29 @@
+"""What the scores of several seeds tell."""
+
+import numpy as np
+
+_DRAWS = 20_000
+
+
+def chances(losses: np.ndarray) -> np.ndarray:
+  """Probability [G] that each game has the lowest mean.
+
+  Means of S seeds are drawn from Student's t around those measured, with a
+  variance that all games share, and (G - 1) (S - 1) degrees of freedom; seeds
+  are the same in each game, so their own means are removed first. A game
+  without a score in one of its seeds is never the best.
+
+  Args:
+    losses: [G, S], S of 2 or more; NaN for none. One row at least has all.
+  """
+  played = np.isfinite(losses).all(1)
+  good = losses[played]
+  by_game = good.mean(1)
+  rest = good - by_game[:, None] - (good.mean(0) - good.mean())[None]
+  freedom = max(1, (len(good) - 1) * (good.shape[1] - 1))
+  error = np.sqrt((rest ** 2).sum() / freedom / good.shape[1])
+  rng = np.random.default_rng(0)
+  drawn = by_game + error * rng.standard_t(freedom, (_DRAWS, len(good)))
+  found = np.zeros(len(losses))
+  found[played] = np.bincount(drawn.argmin(1), minlength=len(good)) / _DRAWS
+  return found

@@ -1,0 +1,31 @@
+"""Games that are played with several seeds."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from gan_jax.base.errors import NonFiniteError
+from gan_jax.config import fields, recipe
+from gan_jax.studies import trials
+
+
+def test_losses_of_scores():
+  """Distances by their logarithm, shares turned round."""
+  values = np.array([[1.0, np.e]])
+  np.testing.assert_allclose(
+      trials.Scores('fd_random_2k_train', values).losses, [[0, 1]])
+  np.testing.assert_allclose(
+      trials.Scores('high_quality_2500', values).losses, -values)
+
+
+def test_games_without_scores_are_no_advice(tmp_path, monkeypatch):
+  """Each misses the score of a seed."""
+  monkeypatch.setattr(trials.populations, 'train', lambda *_: 0)
+  rows = iter([{'fd': [{'value': v}]} for v in (1.0, None, None, 2.0)])
+  monkeypatch.setattr(trials, 'Record', lambda _: SimpleNamespace(
+      scores=lambda: next(rows)))
+  config = fields.plain(recipe.get_config('ring:penalty=r1'))
+  games = [{'penalties[0].weight': w} for w in (0.1, 1.0)]
+  with pytest.raises(NonFiniteError, match='no game has fd with each of its 2'):
+    trials.play(config, games, 10, 2, str(tmp_path), 'game')
