@@ -241,7 +241,7 @@ def test_mistakes_are_named(tmp_path):
   write(tmp_path / 'a', scores=fd(0.3))
   with pytest.raises(RequestError, match='no such score; there are fd_random'):
     compare.compare([str(tmp_path / 'a')], sort='fid')
-  with pytest.raises(RequestError, match='must end in .md or .csv'):
+  with pytest.raises(RequestError, match='must end in .md, .csv, .html or .bib'):
     compare.compare([str(tmp_path / 'a')], out='a.txt')
 
 
@@ -301,7 +301,7 @@ def test_sort_and_out(cli, runs, tmp_path):
      ),
     (('--mode=compare', 'nothing/*'), 4, 'no run in nothing/*'),
     (('--mode=compare', 'nothing', '--srt=fd'), 2, '--srt=fd'),
-    (('--mode=compare', 'nothing', '--out=a.txt'), 2, '.md or .csv'),
+    (('--mode=compare', 'nothing', '--out=a.txt'), 2, '.html or .bib'),
     (('--mode=evaluate', 'runs/a'), 2, 'runs/a: not a flag')])
 def test_mistakes(cli, args, status, words):
   got, printed, said = cli(*args)
