@@ -357,9 +357,10 @@ def _differing(index) -> dict[int, dict]:
   index.executemany('INSERT INTO differing VALUES (?)',
                     [(part,) for part in parts])
   found = {}
+  # The plus: look up each part, not each pair of a part and a run.
   for run, part in index.execute(
       'SELECT run, part FROM differing CROSS JOIN settings USING (part) '
-      'WHERE run IN (SELECT id FROM wanted)'):
+      'WHERE +run IN (SELECT id FROM wanted)'):
     key, value = parts[part]
     found.setdefault(run, {})[key] = value
   return found
