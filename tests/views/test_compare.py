@@ -241,7 +241,7 @@ def test_mistakes_are_named(tmp_path):
   write(tmp_path / 'a', scores=fd(0.3))
   with pytest.raises(RequestError, match='no such score; there are fd_random'):
     compare.compare([str(tmp_path / 'a')], sort='fid')
-  with pytest.raises(RequestError, match='must end in .md, .csv, .html or .bib'):
+  with pytest.raises(RequestError, match='must end in .md, .csv, .html or'):
     compare.compare([str(tmp_path / 'a')], out='a.txt')
 
 
