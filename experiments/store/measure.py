@@ -40,9 +40,9 @@ def write_run(folder: pathlib.Path, config: dict, i: int) -> None:
   config['disc_optimizer']['learning_rate'] = 10 ** draw.uniform(-5, -3)
   config['penalties'][0]['weight'] = draw.choice([0.1, 1.0, 10.0])
   config['batch_size'] = draw.choice([64, 128, 256])
-  quality, noise = draw.uniform(0.5, 50), random.Random(-i)
-  total = 15_000
-  done = total if i % 50 else 7_500  # Two of a hundred were stopped.
+  total = draw.randrange(5_000, 50_000, 5_000)
+  quality = draw.uniform(0.2, 1) * 2e5 / total
+  done, noise = total if i % 50 else 2_500, random.Random(-i)
   (folder / 'checkpoints' / str(done)).mkdir(parents=True)
   (folder / 'config.json').write_text(json.dumps(config, indent=1) + '\n')
   (folder / 'launches.jsonl').write_text(json.dumps({
@@ -55,14 +55,14 @@ def write_run(folder: pathlib.Path, config: dict, i: int) -> None:
           'loss/disc', 'loss/gen', 'logits/real', 'logits/fake', 'prob/real',
           'prob/fake', 'grad_norm/disc', 'grad_norm/gen', 'penalty/r1')},
       'perf/images_per_second': noise.gauss(5e3, 200)}) + '\n'
-      for step in range(100, done + 1, 100)))
+      for step in range(500, done + 1, 500)))
   (folder / 'scores.jsonl').write_text(''.join(json.dumps({
       'step': step, 'name': name, 'value': quality * noise.uniform(0.9, 1.1),
       'reason': '', 'floor': 0.2, 'low': quality * 0.9, 'high': quality * 1.1,
       'protocol': {'extractor_sha256': 'made', 'data_fingerprint': 'made',
                    'num_real': 5000, 'num_samples': 5000, 'step': step},
       'found': {}, 'time': '2026-11-29T03:33:50+0000'}) + '\n'
-      for step in range(5_000, done + 1, 5_000) for name in _SCORES))
+      for step in range(2_500, done + 1, 2_500) for name in _SCORES))
 
 
 def make(folder: pathlib.Path, runs: int) -> None:

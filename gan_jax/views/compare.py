@@ -176,13 +176,18 @@ def board(runs: list[Run], sort: str = '') -> Board:
                means)
 
 
+def point_name(run: Run) -> str:
+  """The values in which a run differs from others."""
+  return ', '.join(f'{key}={value}'
+                   for key, value in sorted(run.settings.items()))
+
+
 def _points(runs) -> dict[str, str]:
   """{folder: name of its point}, the config values in which points differ."""
   names, groups = {}, {}
   for run in runs:
     if run.has_config:
-      names[run.folder] = ', '.join(
-          f'{key}={value}' for key, value in sorted(run.settings.items()))
+      names[run.folder] = point_name(run)
       groups.setdefault(names[run.folder], []).append(run.folder)
   # Too many differences for a name, or none.
   if max(map(len, groups), default=0) > _LONG:
