@@ -41,6 +41,7 @@ def write_run(folder: pathlib.Path, config: dict, i: int) -> None:
   config['penalties'][0]['weight'] = draw.choice([0.1, 1.0, 10.0])
   config['batch_size'] = draw.choice([64, 128, 256])
   total = draw.randrange(5_000, 50_000, 5_000)
+  config['train_steps'] = total
   quality = draw.uniform(0.2, 1) * 2e5 / total
   done, noise = total if i % 50 else 2_500, random.Random(-i)
   (folder / 'checkpoints' / str(done)).mkdir(parents=True)

@@ -74,12 +74,13 @@ def components(used: dict[str, list]) -> Iterator[tuple[str, list]]:
     for value in values:
       if argument == 'name' and key in keys.CHOICES and key != 'loggers':
         yield from _component(key, value)
+        if value == 'scores' and path.replace('name', 'metrics') not in used:
+          yield from map(_metric, lookup.defaults(
+              'gan_jax.evaluators', value)['metrics'])
       elif argument in _TEXTS and value not in _UNUSED:
         yield f'{argument} {value}', _of_text(argument, value)
       elif argument == 'metrics':
-        for metric in value:
-          yield f'metric {metric}', papers.of(
-              _METRICS[metric]) if metric in _METRICS else []
+        yield from map(_metric, value)
       elif argument == 'extractor.name':
         yield f'extractor {value}', _found('gan_jax.extractors', value)
       elif not argument and value not in _UNUSED and (
@@ -96,10 +97,11 @@ def _component(key, name) -> Iterator[tuple[str, list]]:
     yield f'{what} {name}', papers.of(function)[:1] if function else []
     return
   yield f'{what} {name}', _found(choice.module, name, choice.kind)
-  if key == 'evaluators' and name == 'scores':
-    # Where a config names no metrics.
-    for metric in lookup.defaults(choice.module, name)['metrics']:
-      yield f'metric {metric}', papers.of(_METRICS[metric])
+
+
+def _metric(name) -> tuple[str, list]:
+  return f'metric {name}', (
+      papers.of(_METRICS[name]) if name in _METRICS else [])
 
 
 def _found(room, name, kind='') -> list:

@@ -20,7 +20,7 @@ COLUMNS = {
     'folder': 'folder'}
 _PARTS = re.compile(r'''((?:[^,"']|"[^"]*"|'[^']*')*)(?:,|$)''')
 _CONDITION = re.compile(r'''\s*([^=<>!"']*?)\s*(!=|<=|>=|=|<|>)\s*'''
-                        r'''("[^"]*"|'[^']*'|[^=<>!"'][^"']*|)\s*''')
+                        r'''("[^"]*"|'[^']*'|[^=<>!"']*)\s*''')
 _NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?', re.IGNORECASE)
 _WORDS = {'true': 'True', 'false': 'False', 'none': 'None'}
 
