@@ -104,8 +104,8 @@ def main() -> None:
       ('warm', flags.repeats, (folder,)),
       ('warm, by a pattern', flags.repeats, (f'{folder}/*',)),
       ('warm, --where', flags.repeats, (
-          folder, '--where=batch_size>=128,penalties[0].weight=1,'
-          'status=finished,fd_classifier_5k_train<10')),
+          folder, '--where=batch_size>=64,penalties[0].weight>0,'
+          'status=finished,fd_classifier_5k_train<1e3')),
       ('warm, --out=F.html', 1, (folder, f'--out={folder}/board.html')),
       ('warm, --out=F.bib', 1, (folder, f'--out={folder}/methods.bib'))):
     # The least: what else the machine does comes on top.

@@ -34,7 +34,6 @@ _ROOMS = {'data': 'data set', 'latent': 'prior', 'latent_steps': 'latent steps',
           'gen_optimizer': 'optimizer', 'disc_optimizer': 'optimizer',
           'penalties': 'penalty', 'augment': 'augmentation',
           'evaluators': 'evaluator'}
-_UNUSED = (0, 1, '', 'none', (), [])
 _SPECIAL = re.compile(r'([&%$#_{}])')
 
 
@@ -77,14 +76,15 @@ def components(used: dict[str, list]) -> Iterator[tuple[str, list]]:
         if value == 'scores' and path.replace('name', 'metrics') not in used:
           yield from map(_metric, lookup.defaults(
               'gan_jax.evaluators', value)['metrics'])
-      elif argument in _TEXTS and value not in _UNUSED:
+      elif argument in _TEXTS and value != 'none':
         yield f'{argument} {value}', _of_text(argument, value)
       elif argument == 'metrics':
         yield from map(_metric, value)
       elif argument == 'extractor.name':
         yield f'extractor {value}', _found('gan_jax.extractors', value)
-      elif not argument and value not in _UNUSED and (
-          cited := papers.cited(papers.entries(rules.Game).get(key, ''))):
+      elif not argument and value and value != 'none' and (
+          path, value) != ('packing', 1) and (
+              cited := papers.cited(papers.entries(rules.Game).get(key, ''))):
         yield key, cited
 
 

@@ -27,7 +27,9 @@ def test_entries_of_what_is_used():
       'discriminator.minibatch': ['std'],
       'gen_optimizer.name': ['adam'], 'data.name': ['ring', 'mnist10k'],
       'evaluators[0].name': ['parzen'], 'packing': [1, 2],
-      'unrolled_steps': [0], 'seed': [0, 1], 'batch_size': [64]})
+      'unrolled_steps': [0], 'joint': ['none'],
+      'gradient_normalization': [False, True], 'seed': [0, 1],
+      'batch_size': [64]})
   found = entries(text)
   assert found['lim2017'] == {
       'author': 'Lim and Ye', 'title': '{arXiv:1705.02894}', 'year': '2017',
@@ -40,7 +42,8 @@ def test_entries_of_what_is_used():
       'miyato2018': r'weight\_norm spectral',
       'mirza2014': 'conditioning onehot', 'karras2018': 'minibatch std',
       'kingma2014': 'optimizer adam', 'metz2017': 'data set ring',
-      'goodfellow2014': 'evaluator parzen', 'lin2018': 'packing'}
+      'goodfellow2014': 'evaluator parzen', 'lin2018': 'packing',
+      'wu2021': r'gradient\_normalization'}
   assert found['kingma2014']['title'] == (
       '{Adam: A Method for Stochastic Optimization}')
   assert found['kingma2014']['author'] == 'Kingma and others'
