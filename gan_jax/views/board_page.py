@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gan_jax import pictures
 from gan_jax.metrics import low_is_better
-from gan_jax.views import compare
+from gan_jax.views import ranking
 from gan_jax.views.templates import asset, fill
 
 _KEYS = 12  # columns of keys in which the points differ
@@ -38,7 +38,7 @@ class _Head(NamedTuple):
   low: bool | None = None
 
 
-def page(board: compare.Board, cost: str, out: str) -> str:
+def page(board: ranking.Board, cost: str, out: str) -> str:
   """The page of a leaderboard, with a row for each point.
 
   Args:
@@ -47,14 +47,14 @@ def page(board: compare.Board, cost: str, out: str) -> str:
       no point with a score has those.
     out: where the page will be, from which links go to the runs.
   """
-  for kind in [cost] if cost else compare.COSTS:
-    spent = compare.costs(board, kind)
-    front = compare.pareto(board, spent)
+  for kind in [cost] if cost else ranking.COSTS:
+    spent = ranking.costs(board, kind)
+    front = ranking.pareto(board, spent)
     if front:
       break
   keys = sorted({key for run in board.runs for key in run.settings})
   named = len(keys) in range(1, _KEYS + 1) and all(
-      compare.point_name(run) == point
+      ranking.point_name(run) == point
       for point, runs in board.points.items() for run in runs)
   rows = [_row(board, point, runs, keys if named else None, spent, front, out)
           for point, runs in board.points.items()]
@@ -63,12 +63,12 @@ def page(board: compare.Board, cost: str, out: str) -> str:
            _Head('runs', 'by seed; link to the report, or the folder'),
            _Head('step'),
            *(_Head(name, column, low_is_better(column)) for name, column in zip(
-               compare.heads(board.columns), board.columns, strict=True)),
-           _Head(kind, f'{compare.COSTS[kind]}, mean over the seeds', True)]
+               ranking.heads(board.columns), board.columns, strict=True)),
+           _Head(kind, f'{ranking.COSTS[kind]}, mean over the seeds', True)]
   return fill(
-      'board.html', heads=heads, rows=rows, kind=compare.COSTS[kind],
+      'board.html', heads=heads, rows=rows, kind=ranking.COSTS[kind],
       sorted_by=len(heads) - 1 - len(board.columns), runs=board.runs,
-      front=front, floors=compare.floors(board), columns=board.columns,
+      front=front, floors=ranking.floors(board), columns=board.columns,
       picture=_picture(board, spent, front, kind), left_out=[
           _link(run, out) for run in board.runs
           if run.folder in board.repeats], failed=[
@@ -123,7 +123,7 @@ def _picture(board, spent, front, kind) -> str:
   png = pictures.png(pictures.pareto(
       [spent[point] for point in points],
       [board.means[point, first].mean for point in points],
-      [point in front for point in points], cost=compare.COSTS[kind],
-      score=compare.heads(board.columns)[0], floor=compare.floors(board).get(
+      [point in front for point in points], cost=ranking.COSTS[kind],
+      score=ranking.heads(board.columns)[0], floor=ranking.floors(board).get(
           first), low=low_is_better(first)))
   return 'data:image/png;base64,' + base64.b64encode(png).decode()

@@ -2,59 +2,21 @@
 
 import csv
 import io
-import math
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gan_jax.base.errors import RequestError, WorkdirError
 from gan_jax.base.files import write_file
 from gan_jax.metrics import low_is_better
-from gan_jax.views import store
-from gan_jax.views.store import Run
+from gan_jax.views import ranking, store
 from gan_jax.views.templates import fill
 
 if TYPE_CHECKING:
   import pandas as pd
 
-COSTS = {'seconds': 'seconds of training', 'images': 'real images seen'}
-_LONG = 100  # characters of a point's name
 _SUFFIXES = ('.md', '.csv', '.html', '.bib')
 _COLUMNS = ('point', 'folder', 'seed', 'status', 'last_step', 'score', 'step',
             'value', 'floor')
-
-
-class Mean(NamedTuple):
-  """A score of a point over its seeds.
-
-  mean: of the values.
-  half: of the 95 % interval (Student's t), None of one seed.
-  values, steps, folders: of the runs, in the order of their folders.
-  """
-
-  mean: float
-  half: float | None
-  values: list
-  steps: list
-  folders: list
-
-
-class Board(NamedTuple):
-  """The leaderboard.
-
-  runs: all that were asked for.
-  names: {folder: name of its point}, of those with a config.
-  repeats: folders of runs whose point and seed are there already.
-  columns: scores, that by which points are sorted first.
-  points: {name: its runs}, the best one first.
-  means: {(point, score): Mean}, of finished runs.
-  """
-
-  runs: list[Run]
-  names: dict[str, str]
-  repeats: set[str]
-  columns: list[str]
-  points: dict[str, list[Run]]
-  means: dict[tuple[str, str], Mean]
 
 
 def compare(patterns, *, where: str = '', sort: str = '', cost: str = '',
@@ -84,9 +46,9 @@ def compare(patterns, *, where: str = '', sort: str = '', cost: str = '',
   if out and suffix not in _SUFFIXES:
     raise RequestError(f'--out={out}: must end in {", ".join(_SUFFIXES[:-1])} '
                        f'or {_SUFFIXES[-1]}')
-  if cost and cost not in COSTS:
-    raise RequestError(f'--cost={cost}: must be {" or ".join(COSTS)}')
-  found = board(store.read(patterns, where), sort)
+  if cost and cost not in ranking.COSTS:
+    raise RequestError(f'--cost={cost}: must be {" or ".join(ranking.COSTS)}')
+  found = ranking.ranked(store.read(patterns, where), sort)
   text = _markdown(found, cost)
   if out:
     write(out, _made(suffix, text, found, cost, out, patterns, where).encode())
@@ -133,8 +95,8 @@ def load(patterns) -> 'pd.DataFrame':
   """
   import pandas as pd  # Here: it takes longer than all the rest.
   runs = store.read(patterns)
-  names = _points(runs)
-  again = _repeats(runs, names)
+  names = ranking.points_of(runs)
+  again = ranking.repeats_of(runs, names)
   return pd.DataFrame(
       [(names.get(run.folder, ''), run.folder, run.seed, run.status,
         run.last_step, *score) for run in runs
@@ -142,198 +104,8 @@ def load(patterns) -> 'pd.DataFrame':
            repeats=lambda frame: frame.folder.isin(again))
 
 
-def board(runs: list[Run], sort: str = '') -> Board:
-  """Ranks the points of runs by a score, by default the first.
-
-  Raises:
-    RequestError: no such score.
-  """
-  columns = list(dict.fromkeys(
-      score.score for run in runs for score in run.scores))
-  # The name may be given without the hash, if unique.
-  known = [c for c in columns if sort in (c, c.partition(' (')[0])]
-  sort = known[0] if len(known) == 1 else sort
-  if sort and sort not in columns:
-    raise RequestError(f'--sort={sort}: no such score; there are '
-                       f'{", ".join(columns) or "none"}')
-  columns.sort(key=lambda column: column != sort)
-  names = _points(runs)
-  repeats, points = _repeats(runs, names), {}
-  for run in runs:
-    if run.has_config:
-      points.setdefault(names[run.folder], []).append(run)
-  means = _means(points, repeats)
-
-  def rank(point):
-    # Numbers that print alike are ties; what has no score comes last.
-    found = [means.get((point, column)) for column in columns]
-    return [math.inf if mean is None else float(f'{mean.mean:.4g}')
-            * (1 if low_is_better(column) else -1)
-            for mean, column in zip(found, columns, strict=True)]
-
-  return Board(runs, names, repeats, columns,
-               {point: points[point] for point in sorted(points, key=rank)},
-               means)
-
-
-def point_name(run: Run) -> str:
-  """The values in which a run differs from others."""
-  return ', '.join(f'{key}={value}'
-                   for key, value in sorted(run.settings.items()))
-
-
-def _points(runs) -> dict[str, str]:
-  """{folder: name of its point}, the config values in which points differ."""
-  names, groups = {}, {}
-  for run in runs:
-    if run.has_config:
-      names[run.folder] = point_name(run)
-      groups.setdefault(names[run.folder], []).append(run.folder)
-  # Too many differences for a name, or none.
-  if max(map(len, groups), default=0) > _LONG:
-    places = {name: _shared_folder(paths) for name, paths in groups.items()}
-    if len(set(places.values())) == len(places):
-      return {folder: places[name] for folder, name in names.items()}
-  return {folder: name or os.path.basename(groups[name][0])
-          for folder, name in names.items()}
-
-
-def _shared_folder(folders):
-  path = os.path.commonpath(list(map(os.path.abspath, folders)))
-  if os.path.basename(path).startswith('seed='):
-    path = os.path.dirname(path)
-  return os.path.basename(path)
-
-
-def _repeats(runs, names) -> set[str]:
-  """Folders of runs of a point and seed that are there already."""
-  seen, repeats = set(), set()
-  # A finished one is kept.
-  for run in sorted(runs, key=lambda run: run.status != 'finished'):
-    if run.has_config:
-      one = names[run.folder], run.seed
-      if one in seen:
-        repeats.add(run.folder)
-      seen.add(one)
-  return repeats
-
-
-def _means(points, repeats) -> dict[tuple[str, str], Mean]:
-  found = {}
-  for point, runs in points.items():
-    for run in counted(runs, repeats):
-      for score in run.scores:
-        if score.value is not None:
-          found.setdefault((point, score.score), []).append(
-              (score.value, score.step, run.folder))
-  means, quantiles = {}, {}
-  for key, rows in found.items():
-    values, steps, paths = map(list, zip(*rows, strict=True))
-    count, half = len(values), None
-    mean = math.fsum(values) / count
-    if count > 1:
-      if count not in quantiles:
-        quantiles[count] = student(count - 1)
-      variance = math.fsum((v - mean) ** 2 for v in values) / (count - 1)
-      half = quantiles[count] * math.sqrt(variance / count)
-    means[key] = Mean(mean, half, values, steps, paths)
-  return means
-
-
-def student(freedom: int) -> float:
-  """Student's t that 95 % of the distribution is within, by bisection.
-
-  Abramowitz & Stegun 1964, eq. 26.7.3-4. (To import scipy.stats takes as long
-  as to list ten thousand runs.)
-  """
-  odd, low, high = freedom % 2, 0.0, math.pi / 2
-  while low < (angle := (low + high) / 2) < high:
-    term = math.cos(angle) if odd else 1.0
-    total = 0.0
-    for k in range(1 + odd, freedom, 2):
-      total += term
-      term *= k / (k + 1) * math.cos(angle) ** 2
-    within = math.sin(angle) * total
-    if odd:
-      within = 2 / math.pi * (angle + within)
-    low, high = (angle, high) if within < 0.95 else (low, angle)
-  return math.sqrt(freedom) * math.tan(angle)
-
-
-def counted(runs, repeats) -> list[Run]:
-  """The runs of a point that its means are of."""
-  return [run for run in runs
-          if run.status == 'finished' and run.folder not in repeats]
-
-
-def costs(found: Board, cost: str) -> dict[str, float]:
-  """{point: mean cost of its finished runs}, of the points that know it."""
-  result = {}
-  for point, runs in found.points.items():
-    known = [getattr(run, cost) for run in counted(runs, found.repeats)]
-    if known and None not in known:
-      result[point] = math.fsum(known) / len(known)
-  return result
-
-
-def pareto(found: Board, spent: dict[str, float]) -> list[str]:
-  """Points that no other point beats in the first score and in cost.
-
-  One beats another if it is as good in both, and better in one.
-
-  Args:
-    found: the leaderboard.
-    spent: of `costs`.
-
-  Returns:
-    The points, the cheapest first.
-  """
-  if not found.columns:
-    return []
-  first = found.columns[0]
-  sign = 1 if low_is_better(first) else -1
-  known = sorted((spent[point], sign * found.means[point, first].mean, point)
-                 for point in spent if (point, first) in found.means)
-  front, best, price = [], math.inf, None
-  for cost, value, point in known:
-    if value < best or (value == best and cost == price):
-      front.append(point)
-      best, price = value, cost
-  return front
-
-
-def alike(found: Board) -> set[str]:
-  """Points whose interval of the first score overlaps that of the best."""
-  first = {point: found.means[point, column] for point in found.points
-           for column in found.columns[:1] if (point, column) in found.means}
-  best = next(iter(found.points), '')
-  if best not in first or first[best].half is None:
-    return set()
-  return {point for point, one in first.items() if point != best
-          and one.half is not None
-          and abs(one.mean - first[best].mean) <= one.half + first[best].half}
-
-
-def heads(columns) -> list[str]:
-  """Names of scores, with a hash only if a name is ambiguous."""
-  names = [column.partition(' (')[0] for column in columns]
-  return [name if names.count(name) == 1 else column
-          for name, column in zip(names, columns, strict=True)]
-
-
-def floors(found: Board) -> dict[str, float]:
-  """{score: its mean of real examples}."""
-  known = {}
-  for run in found.runs:
-    for score in run.scores:
-      if score.floor is not None:
-        known.setdefault(score.score, []).append(score.floor)
-  return {score: math.fsum(values) / len(values)
-          for score, values in known.items()}
-
-
 def _markdown(found, cost) -> str:
-  columns, like, lines = found.columns, alike(found), []
+  columns, like, lines = found.columns, ranking.alike(found), []
   for point, runs in found.points.items():
     kept = [run for run in runs if run.folder not in found.repeats]
     line, steps = [], []
@@ -354,19 +126,19 @@ def _markdown(found, cost) -> str:
         run.last_step for run in kept if run.status == 'finished')):
       at += f' of {last:,}'
     lines.append([point, len(kept), at, *line])
-  if known := floors(found):
+  if known := ranking.floors(found):
     lines.append(['real examples', '', '', *(
         f'{known[column]:.4g}' if column in known else '-'
         for column in columns)])
-  spent = costs(found, cost) if cost else {}
+  spent = ranking.costs(found, cost) if cost else {}
   return fill(
-      'leaderboard.md', heads=heads(columns), lines=lines, like=like,
+      'leaderboard.md', heads=ranking.heads(columns), lines=lines, like=like,
       single=any(one.half is None for one in found.means.values()),
       low_is_better=low_is_better, runs=found.runs, repeats=found.repeats,
       failed=[run for run in found.runs if run.status != 'finished'],
-      cost=COSTS.get(cost), front=[
+      cost=ranking.COSTS.get(cost), front=[
           (point, spent[point], found.means[point, columns[0]].mean)
-          for point in pareto(found, spent)])
+          for point in ranking.pareto(found, spent)])
 
 
 def _csv(found) -> str:
@@ -379,13 +151,13 @@ def _csv(found) -> str:
   table = io.StringIO()
   writer = csv.writer(table, lineterminator='\n')
   writer.writerow(['point', 'score', 'mean', 'half_interval', 'seeds', 'values',
-                   'folders', 'failed', 'failures', 'steps', *COSTS])
-  spent = [costs(found, cost) for cost in COSTS]
+                   'folders', 'failed', 'failures', 'steps', *ranking.COSTS])
+  spent = [ranking.costs(found, cost) for cost in ranking.COSTS]
   rows = [(point, column) for point in found.points
           for column in found.columns or ['']]
   bare = [run for run in found.runs if not run.has_config]
   for point, column in rows + [('', '')] * bool(bare):
-    one = found.means.get((point, column), Mean('', None, [], [], []))
+    one = found.means.get((point, column), ranking.Mean('', None, [], [], []))
     failed = [f'{run.folder}: {run.status}'
               for run in (found.points[point] if point else bare)
               if run.status != 'finished']

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 
-from gan_jax.views import compare, store
+from gan_jax.views import ranking, store
 
 _SCRIPT = pathlib.Path(__file__).parents[2] / 'experiments/store/measure.py'
 
@@ -20,7 +20,7 @@ def test_it_makes_runs_and_lists_them(tmp_path):
       'cold, no index', 'warm', 'warm, by a pattern', 'warm, --where',
       'warm, --out=F.html', 'warm, --out=F.bib']
   assert all(float(row[1]) > 0 and int(row[3]) > 20 for row in rows)
-  found = compare.board(store.read([str(tmp_path)]))
+  found = ranking.ranked(store.read([str(tmp_path)]))
   assert len(found.runs) == 7 and len(found.points) == 3
   assert len(found.columns) == 4
   assert {run.status.partition(' of ')[0] for run in found.runs} == {

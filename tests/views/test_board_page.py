@@ -13,7 +13,7 @@ import pytest
 from finished import fd, write
 
 from gan_jax.pictures import read_png
-from gan_jax.views import board_page, compare, store
+from gan_jax.views import board_page, compare, ranking, store
 
 
 def made(root, out, where='', cost=''):
@@ -203,7 +203,7 @@ def test_ten_thousand_rows_are_sorted_in_the_blink_of_an_eye(tmp_path, opened):
         f'runs/{i}', 'finished', True, 0, 100, 6400, float(i),
         (store.Score('fd_x (123456)', 100, value, 0.1),), {'rate': i / 7}))
     names.append(f'rate={i / 7}')
-  found = compare.board(runs)
+  found = ranking.ranked(runs)
   assert [*found.points][0] == names[min(
       range(10_000), key=lambda i: runs[i].scores[0].value)]
   (tmp_path / 'board.html').write_text(board_page.page(

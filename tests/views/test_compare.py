@@ -15,7 +15,7 @@ from scipy import stats
 from gan_jax.base.errors import RequestError, WorkdirError
 from gan_jax.config import command_line
 from gan_jax.run import lock
-from gan_jax.views import compare, store
+from gan_jax.views import compare, ranking, store
 
 
 def table(text):
@@ -338,7 +338,7 @@ def costly(root, made):
     write(root / name, weight=float(i), batch_size=64, scores=fd(value))
     (root / name / 'scalars.jsonl').write_text(
         json.dumps({'step': 100, 'perf/images_per_second': speed}) + '\n')
-  return compare.board(store.read([str(root)]))
+  return ranking.ranked(store.read([str(root)]))
 
 
 def test_the_front_by_hand(tmp_path):
@@ -346,16 +346,16 @@ def test_the_front_by_hand(tmp_path):
   found = costly(tmp_path, {
       'a': (0.3, 100), 'b': (0.3, 200), 'c': (0.6, 400), 'd': (0.5, 400),
       'e': (0.7, 800), 'f': (0.9, 100)})
-  spent = compare.costs(found, 'seconds')
+  spent = ranking.costs(found, 'seconds')
   assert [point[-3:] for point in found.points] == [
       '0.0', '1.0', '3.0', '2.0', '4.0', '5.0']
   assert list(spent.values()) == [64, 32, 16, 16, 8, 64]
-  assert [point[-3:] for point in compare.pareto(found, spent)] == [
+  assert [point[-3:] for point in ranking.pareto(found, spent)] == [
       '4.0', '3.0', '1.0']
   # All cost the same number of images.
-  spent = compare.costs(found, 'images')
+  spent = ranking.costs(found, 'images')
   assert {*spent.values()} == {6400}
-  assert [point[-3:] for point in compare.pareto(found, spent)] == [
+  assert [point[-3:] for point in ranking.pareto(found, spent)] == [
       '0.0', '1.0']  # Equal in both: neither beats the other.
 
 
@@ -364,14 +364,14 @@ def test_the_front_is_no_other_than_by_trying_all_pairs(tmp_path):
   names = [f'p{i}' for i in range(60)]
   for name in ('fd_x', 'precision_x'):
     cost, value = rng.integers(0, 12, (2, 60)).astype(float)
-    means = {(point, name): compare.Mean(v, None, [v], [1], ['x'])
+    means = {(point, name): ranking.Mean(v, None, [v], [1], ['x'])
              for point, v in zip(names, value, strict=True)}
-    found = compare.Board([], {}, set(), [name], {}, means)
+    found = ranking.Board([], {}, set(), [name], {}, means)
     good = -value if name == 'fd_x' else value
     beaten = [any(cost[j] <= cost[i] and good[j] >= good[i]
                   and (cost[j] < cost[i] or good[j] > good[i])
                   for j in range(60)) for i in range(60)]
-    assert {*compare.pareto(found, dict(zip(names, cost, strict=True)))} == {
+    assert {*ranking.pareto(found, dict(zip(names, cost, strict=True)))} == {
         point for point, lost in zip(names, beaten, strict=True) if not lost}
 
 
@@ -381,12 +381,12 @@ def test_a_cost_is_the_mean_of_finished_runs_that_all_know_it(tmp_path):
     (tmp_path / f'{seed}' / 'scalars.jsonl').write_text(
         json.dumps({'step': 100, 'perf/images_per_second': speed}) + '\n')
   write(tmp_path / '2', seed=2, batch_size=64, step=50)
-  found = compare.board(store.read([str(tmp_path)]))
-  (cost,) = compare.costs(found, 'seconds').values()
+  found = ranking.ranked(store.read([str(tmp_path)]))
+  (cost,) = ranking.costs(found, 'seconds').values()
   assert cost == (64 + 16) / 2
   (tmp_path / '1' / 'scalars.jsonl').unlink()
-  found = compare.board(store.read([str(tmp_path)]))
-  assert compare.costs(found, 'seconds') == {}
+  found = ranking.ranked(store.read([str(tmp_path)]))
+  assert ranking.costs(found, 'seconds') == {}
 
 
 def test_cost_names_the_front(cli, tmp_path):
@@ -404,7 +404,7 @@ def test_cost_names_the_front(cli, tmp_path):
 
 @pytest.mark.parametrize('freedom', [*range(1, 8), 29, 30, 99, 1000])
 def test_students_t(freedom):
-  assert compare.student(freedom) == pytest.approx(
+  assert ranking.student(freedom) == pytest.approx(
       stats.t.ppf(0.975, freedom), rel=1e-12)
 
 
