@@ -145,7 +145,7 @@ def test_nothing_fits_nothing_there_and_damage(images, source, tmp_path):
 
   with pytest.raises(CheckpointError, match='none of its arrays fits this run'):
     start_from(source[1], other._replace(init=bias_less))
-  with pytest.raises(CheckpointError, match='nowhere: no run with a checkpoint'):
+  with pytest.raises(CheckpointError, match='nowhere: no run with a check'):
     start_from(tmp_path / 'nowhere', other)
   assert not os.path.exists(tmp_path / 'nowhere')
   copy = shutil.copytree(source[1], tmp_path / 'copy')
