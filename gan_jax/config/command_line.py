@@ -99,8 +99,8 @@ _FLAGS = (
      'bernoulli.'),
     (_TEXT, 'sort', '', 'compare outliers',
      'Score to sort by; of outliers anogan, fanogan or discriminator. For '
-     'compare, the arguments, as those of report, are run folders or '
-     "patterns such as 'runs/sweep/*'."),
+     'compare, the arguments, as those of report, are run folders, '
+     "folders of such, or patterns such as 'runs/sweep/*'."),
     (_TEXT, 'where', '', 'compare',
      'Only runs for which all of this holds: '
      "'loss.name=hinge,batch_size>=64,status=finished,fd_5k_train<3'; keys of "

@@ -117,8 +117,9 @@ def _scores(folder) -> list[dict]:
       what = short_hash([how.get(key) for key in (
           'extractor_sha256', 'data_fingerprint', 'num_real', 'num_test',
           'weights')])
-      score = f'{row["name"]} ({what[:6]})'
-      found[score] = {'score': score, 'name': row['name'], 'step': last,
+      name = utf8(row['name'])
+      score = f'{name} ({what[:6]})'
+      found[score] = {'score': score, 'name': name, 'step': last,
                       'value': row['value'], 'floor': row.get('floor')}
   return list(found.values())
 
@@ -138,4 +139,9 @@ def native(value):
   if isinstance(value, float) or (
       type(value) is int and abs(value) < 2**63):
     return value
-  return str(value)
+  return utf8(value)
+
+
+def utf8(value) -> str:
+  r"""A value as a text that SQLite takes, with '\udcff' for half a character."""
+  return str(value).encode(errors='backslashreplace').decode()

@@ -145,10 +145,10 @@ def _ask(patterns, where, question):
                      'either; see the messages above')
 
 
-def _rooted(folders) -> tuple[str, dict[str, str]]:
+def _rooted(found) -> tuple[str, dict[str, str]]:
   """(the folder they all lie in, {path from there: folder})."""
   parents, paths = {}, {}
-  for folder in folders:
+  for folder in found:
     name = folder.rpartition('/')[2]
     path = folder if name not in ('', '.', '..') else os.path.abspath(folder)
     name = path.rpartition('/')[2]
@@ -157,7 +157,7 @@ def _rooted(folders) -> tuple[str, dict[str, str]]:
       parents[parent] = os.path.abspath(parent)
     paths.setdefault(f'{parents[parent].rstrip("/")}/{name}', folder)
   root = os.path.commonpath(parents.values())
-  return root, {path[len(root.rstrip('/')) + 1:]: folder
+  return root, {folders.utf8(path[len(root.rstrip('/')) + 1:]): folder
                 for path, folder in paths.items()}
 
 
@@ -275,7 +275,7 @@ def _put(index, rows) -> None:
 
 def _part(index, parts, key, value) -> int:
   """The id of a value of a key; `parts` has those of this transaction."""
-  part = key, json.dumps(value)
+  part = folders.utf8(key), json.dumps(value)
   if part not in parts:
     index.execute('INSERT OR IGNORE INTO parts (key, json, value) VALUES '
                   '(?, ?, ?)', (*part, folders.native(value)))

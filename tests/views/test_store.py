@@ -243,6 +243,19 @@ def test_rows_of_scores_that_make_no_sense_are_left_out(runs):
   assert [score[1:3] for score in read(runs)['a'].scores] == [(100, 0.3)]
 
 
+def test_texts_that_are_no_utf8(runs):
+  """A folder's name may be any bytes, and JSON may escape half a character."""
+  os.rename(runs / 'a', os.fsencode(runs) + b'/\xff')
+  (runs / 'b' / 'config.json').write_text(
+      r'{"loss": {"name": "\ud800"}, "\ud801": 1}')
+  (runs / 'b' / 'scores.jsonl').write_text(
+      r'{"step": 1, "name": "\ud802", "value": 1}' + '\n')
+  first = store.read([str(runs)])
+  assert [run.has_config for run in first] == [True] * 3
+  assert store.read([str(runs)]) == first
+  assert len(store.read([str(runs)], 'loss.name=hinge')) == 2
+
+
 def test_a_score_twice_at_a_step_is_one(runs):
   """As after a second --mode=evaluate: the later one."""
   rows = (runs / 'a' / 'scores.jsonl').read_text()
