@@ -143,5 +143,5 @@ def native(value):
 
 
 def utf8(value) -> str:
-  r"""A value as a text that SQLite takes, with '\udcff' for half a character."""
+  r"""A value as a text that SQLite takes; half a character is '\udcff'."""
   return str(value).encode(errors='backslashreplace').decode()

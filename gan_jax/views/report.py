@@ -159,17 +159,17 @@ def follow(folders: Sequence[str], *, out: str = '', port: int = 0) -> str:
 
 
 def runs(patterns: Sequence[str]) -> list[str]:
-  """Run folders that match patterns such as 'runs/sweep/*'.
+  """Run folders that match, each once; see `folders.find`.
 
   Raises:
     WorkdirError: there is none.
   """
-  found = [folder for folder in folders.find(patterns)
-           if os.path.exists(os.path.join(folder, 'config.json'))]
+  found = {os.path.abspath(folder): folder for folder in folders.find(patterns)
+           if os.path.exists(os.path.join(folder, 'config.json'))}
   if not found:
     raise WorkdirError(f'no run in {", ".join(patterns)}: give the folders of '
                        "runs, for example 'runs/sweep/*'")
-  return found
+  return [*found.values()]
 
 
 def _page(folders, out):
