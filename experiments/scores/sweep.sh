@@ -41,7 +41,7 @@ unrolled 1500
 sngan:small 4000
 sagan:small 4000
 biggan:small 4000
-biggan:deep,small 4000
+biggan:deep,small 6000
 projected:small 5000 --config.discriminator.weights=${WEIGHTS:-}
 transformer:small 4000
 r3gan:small 2000 --config.data.pad=(32,32)
