@@ -26,7 +26,15 @@ from gan_jax.pictures.images import (
   to_uint8,
 )
 from gan_jax.pictures.plots import plane, scatter, spectrum, statistics
+from gan_jax.pictures.searches import (
+  foresight,
+  history,
+  importances,
+  pair,
+  slices,
+)
 
-__all__ = ['channels_shown', 'contact_sheet', 'curves', 'gif', 'grid', 'pillow',
-           'plane', 'png', 'read_png', 'scatter', 'sheet', 'spectrum',
-           'statistics', 'tiles', 'to_uint8']
+__all__ = ['channels_shown', 'contact_sheet', 'curves', 'foresight', 'gif',
+           'grid', 'history', 'importances', 'pair', 'pillow', 'plane', 'png',
+           'read_png', 'scatter', 'sheet', 'slices', 'spectrum', 'statistics',
+           'tiles', 'to_uint8']

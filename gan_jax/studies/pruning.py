@@ -71,7 +71,7 @@ def _is_bad(curves, number, step):
       count += 1
     elif curve.stopped and max(curve.losses, default=0) < step:
       count += 1
-  return better >= (1 - WORST) * count
+  return count - better <= WORST * count + 1e-9
 
 
 def foresight(curves: Mapping[int, Curve], train_steps: int

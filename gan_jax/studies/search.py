@@ -88,9 +88,10 @@ def _size(given) -> tuple[int, list[str]]:
 def _library():
   try:
     import optuna
+    import sklearn  # noqa: F401 (optuna's forest, for the importances)
   except ImportError as e:
-    raise RequestError('--mode=search needs optuna 5 or newer: pip install '
-                       "'optuna>=5'") from e
+    raise RequestError(f'--mode=search needs {e.name}: pip install '
+                       "'optuna>=5' scikit-learn") from e
   optuna.logging.set_verbosity(optuna.logging.WARNING)
   return optuna
 

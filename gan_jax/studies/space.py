@@ -1,4 +1,4 @@
-"""The language of a search space, which is that of experiments/sweep.sh:
+"""The language of a search space, which is that of experiments/sweep.sh.
 
   key=a,b,c             one of these values of any key of a config
   :loss=a,b             what stands behind the colon of --config
@@ -121,6 +121,8 @@ def _seeds(text):
   if not all(value.isdigit() for value in values):
     raise ValueError('must be a list of whole numbers, as seed=0,1,2: every '
                      'trial is played with each of them')
+  if max(map(int, values)) >= 2**32:
+    raise ValueError('must be below 2**32')
   if len(set(values)) < len(values):
     raise ValueError('has a seed twice')
   return tuple(map(int, values))
