@@ -46,8 +46,8 @@ def importances(found: Mapping[str, Sequence[float]]):
   axes.hlines(places, low, high, color=INK)
   axes.set_yticks(places, names, parse_math=False)
   axes.invert_yaxis()
-  dress(axes, grid='x', xlim=(0, 1), xlabel='share of the variance of the '
-        'score; lines: 80 % of resamplings of the trials')
+  dress(axes, grid='x', xlim=(0, 1), xlabel='share of the variance; lines: '
+        '80 % of resampled trials')
   return pixels(drawn)
 
 
@@ -130,7 +130,15 @@ def _scale(values):
 def _place(axis, column, log):
   """Scale and ticks of an axis of numbers, or of the texts of a choice."""
   if log:
+    from matplotlib import ticker
     getattr(axis.axes, f'set_{axis.axis_name}scale')('log')
+    decades = np.ptp(np.log10(column))
+    # Few round numbers, written out.
+    axis.set_major_locator(ticker.LogLocator(
+        subs=(1,) if decades > 3 else (1, 3) if decades > 1 else (1, 2, 5),
+        numticks=20))
+    axis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f'{v:g}'))
+    axis.set_minor_formatter(ticker.NullFormatter())
   elif isinstance(column[0], str):
     names = sorted(set(column))
     axis.set_ticks(range(len(names)), names, parse_math=False)
