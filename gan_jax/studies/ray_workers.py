@@ -85,10 +85,11 @@ def _connected(address):
   try:
     ray.init(address=address, logging_level=logging.WARNING,
              **({'include_dashboard': False} if address == 'local' else {}))
-  except (ConnectionError, ValueError, RuntimeError) as e:
+  except (ConnectionError, ValueError, RuntimeError, OSError) as e:
+    # An OSError: its sockets lie in TMPDIR, whose path must be short.
     raise RequestError(
-        f'--ray={address}: no such cluster: {e}; start one by ray start --head '
-        'and give auto or HOST:PORT, or give local') from e
+        f'--ray={address}: {e}; start a cluster by ray start --head and give '
+        'auto or HOST:PORT, or give local, with a short TMPDIR') from e
   return ray
 
 
