@@ -29,7 +29,7 @@ from gan_jax.run.signals import StopRequest
 from gan_jax.studies import plan as plans
 from gan_jax.studies import search_page
 from gan_jax.studies.batches import Batch
-from gan_jax.studies.space import parse
+from gan_jax.studies.space import Space, parse
 
 _LOG = logging.getLogger(__name__)
 _BATCH = 4  # runs at once, without --config.population
@@ -64,7 +64,7 @@ def search(given: Sequence[str], keys: Sequence[str], folder: str, *,
   size, given = _size(given)
   with lock.writing(folder):
     with StopRequest() as stop:
-      study, plan = _open(optuna, folder, given, space)
+      study, plan = open_study(folder, given, space)
       with _worker(folder) as me:
         status = _Worker(
             optuna, study, plan, folder, me, trials=trials, prune=prune,
@@ -114,18 +114,26 @@ def _alone(folder):
     yield
 
 
-def _open(optuna, folder, given, space):
+def open_study(folder: str, given: Sequence[str], space: Space) -> tuple:
   """(study, plan): loaded, or made after all of the space has been checked.
+
+  Args:
+    folder: of the study.
+    given: --config=... and its overrides, without the population.
+    space: of the trials.
 
   Raises:
     WorkdirError: another search is there, or a damaged journal.
+    ConfigError, DataError: as `plan.make`.
   """
+  import optuna
   from optuna.storages.journal import JournalFileBackend, JournalStorage
   path = os.path.join(folder, 'journal.log')
   known = os.path.exists(path) and os.path.getsize(path)
   plan = plans.make(given, space, whole=not known)
   os.makedirs(folder, exist_ok=True)
   with _alone(folder):
+    _mend(path)
     try:
       storage = JournalStorage(JournalFileBackend(path))
     except ValueError as e:
@@ -145,6 +153,27 @@ def _open(optuna, folder, given, space):
         + '\n  '.join(f'{path}: {then} (there) -> {now} (now)'
                       for path, then, now in changed))
   return study, plan
+
+
+def _mend(path) -> None:
+  """Cuts off a last line that has no end, as a full disk leaves it.
+
+  Its write failed, so nobody relies on it; but what is appended next would be
+  glued to it, and no one could read the journal any more
+  (findings/optuna-a-cut-line-ends-a-journal.sh).
+  """
+  from optuna.storages.journal import JournalFileSymlinkLock
+  if not os.path.exists(path):
+    return
+  writing = JournalFileSymlinkLock(path)
+  writing.acquire()
+  try:
+    with open(path, 'r+b') as file:
+      text = file.read()
+      if not text.endswith(b'\n'):
+        file.truncate(text.rfind(b'\n') + 1)
+  finally:
+    writing.release()
 
 
 class _Worker:

@@ -13,9 +13,11 @@ import pytest
 import tiny
 
 pytestmark = pytest.mark.slow
-ARGS = ('--mode=search', '--config=configs/ring.py', '--config.train_steps=3000',
-        '--config.steps_per_call=50', '--config.batch_size=64',
-        '--config.generator.widths=(16,)', '--config.discriminator.widths=(16,)',
+ARGS = ('--mode=search', '--config=configs/ring.py',
+        '--config.train_steps=3000', '--config.steps_per_call=50',
+        '--config.batch_size=64',
+        '--config.generator.widths=(16,)',
+        '--config.discriminator.widths=(16,)',
         '--config.evaluators[0].num_samples=200', '--config.sample_every=0',
         '--config.eval_every=300', '--config.checkpoint_every=300',
         '--config.best_metric=high_quality_200', '--config.population=2',

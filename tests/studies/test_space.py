@@ -12,8 +12,8 @@ from gan_jax.studies.space import Axis, arguments, parse
 
 
 def test_ranges_and_choices():
-  space = parse(['gen_optimizer.learning_rate=1e-5..1e-3:log', 'disc_steps=1..3',
-                 'x=-1..1.5', 'generator.widths=(8,4),(16,)', ':loss=a,b',
+  space = parse(['gen_optimizer.learning_rate=1e-5..1e-3:log',
+                 'disc_steps=1..3', 'x=-1..1.5', 'generator.widths=(8,4),(16,)', ':loss=a,b',
                  'penalties[0].weight=1,10', 'seed=0,7', 'y='])
   rate, steps, x, widths, loss, weight, y = space.axes.values()
   assert rate == Axis('gen_optimizer.learning_rate', (), 1e-5, 1e-3, True)
@@ -67,7 +67,7 @@ def test_mistakes(argument, words):
 
 
 def test_all_mistakes_at_once():
-  with pytest.raises(RequestError, match='(?s)x=3..1.*x is given twice.*y=2..1'):
+  with pytest.raises(RequestError, match='(?s)x=3..1.*x is given twice.*y=2'):
     parse(['x=3..1', 'x=1', 'x=2', 'y=2..1'])
   with pytest.raises(RequestError, match='nothing to search'):
     parse(['seed=1,2'])
@@ -89,7 +89,8 @@ def test_a_random_sweep_stays_in_the_space():
   for line in done.stdout.splitlines():
     flags = [f for f in shlex.split(line)[3:] if f.startswith('--config')]
     texts = {key: next(f.partition('=')[2] for f in flags
-                       if f.startswith(f'--config.{key}=')) for key in space.axes}
+                       if f.startswith(f'--config.{key}='))
+             for key in space.axes}
     assert flags == [*arguments(given, texts), flags[-1]]
     assert flags[-1] in {f'--config.seed={seed}' for seed in space.seeds}
     for key, axis in space.axes.items():
