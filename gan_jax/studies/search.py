@@ -185,8 +185,6 @@ class _Worker:
     self.trials, self.prune, self.size = trials, prune, size
     self.sampler, self.states = sampler, optuna.trial.TrialState
     self.trial_of = optuna.trial.Trial
-    self.distributions = {key: axis.distribution()
-                          for key, axis in plan.space.axes.items()}
 
   def run(self, stop) -> int:
     """Plays until there is nothing left to claim; returns the exit status."""
@@ -212,13 +210,21 @@ class _Worker:
       for number in range(len(trials), self.trials):
         if len(claimed) >= self.size:
           break
-        # Not the same draws in each worker, nor after each start.
-        self.study.sampler = self.sampler(seed=int(np.random.SeedSequence(
-            [self.plan.config['seed'], number]).generate_state(1)[0]))
-        trial = self.study.ask(self.distributions)
-        trial.set_user_attr('worker', self.me)
-        claimed.append(trial)
+        self._seed(number)
+        claimed.append(self._mine(self.study.ask()))
       return claimed
+
+  def _seed(self, number) -> None:
+    """Not the same draws in each worker, nor after each start."""
+    self.study.sampler = self.sampler(seed=int(np.random.SeedSequence(
+        [self.plan.config['seed'], number]).generate_state(1)[0]))
+
+  def _mine(self, trial):
+    """The trial, with all its values, of this worker."""
+    trial.set_user_attr('worker', self.me)
+    for axis in self.plan.space.axes.values():
+      axis.suggest(trial)
+    return trial
 
   def _adopted(self, found) -> list:
     """[the trial] if its worker is gone, [] if it is alive.
@@ -228,6 +234,7 @@ class _Worker:
     worker = found.user_attrs.get('worker', '')
     if worker and lock.is_held(os.path.join(self.folder, 'workers', worker)):
       return []
+    self._seed(found.number)
     trial = self.trial_of(self.study, found._trial_id)
     deaths = found.user_attrs.get('deaths', 0) + bool(worker)
     trial.set_user_attr('deaths', deaths)
@@ -238,7 +245,6 @@ class _Worker:
       _LOG.warning('trial %d has failed: %d workers died while they played it',
                    found.number, deaths)
       return []
-    trial.set_user_attr('worker', self.me)
     _LOG.info('trial %d goes on: %s', found.number,
               f'its worker {worker} is gone' if worker else 'it was stopped')
-    return [trial]
+    return [self._mine(trial)]

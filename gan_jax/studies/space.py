@@ -48,14 +48,13 @@ class Axis(NamedTuple):
       return value
     return f'{value:d}' if self.whole else f'{value:.6g}'
 
-  def distribution(self):
-    """What optuna draws from."""
-    from optuna import distributions
+  def suggest(self, trial) -> None:
+    """Has optuna draw the value of a trial, unless it has one already."""
     if self.values:
-      return distributions.CategoricalDistribution(self.values)
-    kind = (distributions.IntDistribution if self.whole
-            else distributions.FloatDistribution)
-    return kind(self.low, self.high, log=self.log)
+      trial.suggest_categorical(self.key, self.values)
+    else:
+      draw = trial.suggest_int if self.whole else trial.suggest_float
+      draw(self.key, self.low, self.high, log=self.log)
 
 
 class Space(NamedTuple):

@@ -162,6 +162,15 @@ def test_the_trials_of_a_dead_worker_are_played_again(trainer, tmp_path):
       1, 1, 1, 1, 0, 0]
 
 
+def test_a_trial_whose_worker_died_while_it_was_drawn(trainer, tmp_path):
+  """It has no values yet."""
+  study, _ = search.open_study(str(tmp_path), GIVEN, search.parse(SPACE))
+  study.ask()
+  study = play(tmp_path, trials=2)
+  assert states(study) == ['COMPLETE'] * 2
+  assert study.trials[0].params.keys() == study.trials[1].params.keys()
+
+
 def test_what_kills_each_worker_has_failed(trainer, tmp_path):
   for name in 'abc':
     study = claimed_by(tmp_path, name)

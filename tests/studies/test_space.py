@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 
+import optuna
 import pytest
 import tiny
 
@@ -13,9 +14,10 @@ from gan_jax.studies.space import Axis, arguments, parse
 
 def test_ranges_and_choices():
   space = parse(['gen_optimizer.learning_rate=1e-5..1e-3:log',
-                 'disc_steps=1..3', 'x=-1..1.5', 'generator.widths=(8,4),(16,)', ':loss=a,b',
-                 'penalties[0].weight=1,10', 'seed=0,7', 'y='])
-  rate, steps, x, widths, loss, weight, y = space.axes.values()
+                 'disc_steps=1..3', 'x=-1..1.5', ':loss=a,b',
+                 'generator.widths=(8,4),(16,)', 'penalties[0].weight=1,10',
+                 'seed=0,7', 'y='])
+  rate, steps, x, loss, widths, weight, y = space.axes.values()
   assert rate == Axis('gen_optimizer.learning_rate', (), 1e-5, 1e-3, True)
   assert steps == Axis('disc_steps', (), 1, 3, False, True)
   assert x == Axis('x', (), -1.0, 1.5)
@@ -41,12 +43,17 @@ def test_a_point_is_a_command_line():
         '--config.disc_steps=2']
 
 
-def test_distributions():
-  rate, steps, loss = (axis.distribution() for axis in parse(
-      ['r=1e-5..1e-3:log', 'n=1..8:log', ':loss=a,b']).axes.values())
-  assert (rate.low, rate.high, rate.log) == (1e-5, 1e-3, True)
-  assert type(steps).__name__ == 'IntDistribution' and steps.log
-  assert loss.choices == ('a', 'b')
+def test_optuna_draws_from_it_once():
+  space = parse(['r=1e-5..1e-3:log', 'n=1..8:log', ':loss=a,b'])
+  study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+  trial = study.ask()
+  for axis in [*space.axes.values()] * 2:
+    axis.suggest(trial)
+  found = trial.distributions
+  assert (found['r'].low, found['r'].high, found['r'].log) == (1e-5, 1e-3, True)
+  assert type(found['n']).__name__ == 'IntDistribution' and found['n'].log
+  assert found[':loss'].choices == ('a', 'b')
+  assert study.trials[0].params == trial.params and len(trial.params) == 3
 
 
 MISTAKES = [('x=3..1', 'x=3..1: the range is empty'),
