@@ -111,20 +111,20 @@ def importances(study) -> dict[str, tuple[float, float, float]]:
   judge = FanovaImportanceEvaluator(n_trees=32, seed=0)
   trials = [t for t in study.get_trials(deepcopy=False)
             if t.state.name == 'COMPLETE']
-  rng, drawn = np.random.default_rng(0), []
+  if len({t.value for t in trials}) < 2:
+    return {}
+  found = get_param_importances(study, evaluator=judge)
+  rng, drawn = np.random.default_rng(0), [found]
   for _ in range(_RESAMPLED):
     other = optuna.create_study(direction=study.direction)
     other.add_trials([trials[i] for i in rng.integers(0, len(trials),
                                                       len(trials))])
-    # Of equal scores it has nothing to share out.
+    # Raised if the scores that were drawn are equal.
     with contextlib.suppress(RuntimeError):
       drawn.append(get_param_importances(other, evaluator=judge))
-  if len({t.value for t in trials}) < 2 or not drawn:
-    return {}
   return {key: (float(value), *np.quantile([each.get(key, 0) for each in drawn],
                                            (0.1, 0.9)).tolist())
-          for key, value in get_param_importances(
-              study, evaluator=judge).items()}
+          for key, value in found.items()}
 
 
 def _steps(rows) -> dict[str, int]:
