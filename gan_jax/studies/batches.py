@@ -105,7 +105,7 @@ class Batch:
     except (ConfigError, jax.errors.JaxRuntimeError) as e:
       # As numbers that a component takes as no array, or for want of memory.
       if len(group) > 1:
-        return next((status for n in group if (
+        return next((status for n in group if n not in self.told and (
             status := stop.exit_status or self._play({n: group[n]}, stop))), 0)
       self._fail(group, e.problems[0] if isinstance(e, ConfigError)
                  else first_line(e))
@@ -119,11 +119,10 @@ class Batch:
       self._catch_up(n, {
           folder: {step: row.get(f'eval/{self.plan.score}')}
           for folder, row in rows.items()})
-    playing = {folders[folder] for folder in rows}
-    steps = {self.steps[n] for n in playing}
-    if self.prune:
-      for n in doomed(curves_of(self.study, self.plan), playing - self.told,
-                      step, max(steps)):
+    playing = {folders[folder] for folder in rows} - self.told
+    if self.prune and playing:
+      for n in doomed(curves_of(self.study, self.plan), playing, step,
+                      max(self.steps[n] for n in playing)):
         self._prune(n, step)
     return {folder: f'trial {n} is stopped early' for folder, n in
             folders.items() if n in self.told and folder in rows}

@@ -7,10 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from gan_jax.base.errors import ConfigError, RequestError, WorkdirError
+from gan_jax.base.errors import (
+    ConfigError,
+    Problem,
+    RequestError,
+    WorkdirError,
+)
 from gan_jax.config import population
 from gan_jax.run import lock
-from gan_jax.studies import batches, plan, search
+from gan_jax.studies import batches, search
 
 STEPS = 25, 50, 75, 100
 GIVEN = ['--config=configs/ring.py', '--config.train_steps=100',
@@ -64,8 +69,7 @@ class Trainer:
 def trainer(monkeypatch):
   made = Trainer()
   monkeypatch.setattr(os, 'fsync', lambda _: None)  # Tens of ms each.
-  for module in (plan, batches):
-    monkeypatch.setattr(module.population, 'load', made.load)
+  monkeypatch.setattr(batches.population, 'load', made.load)  # One module.
   monkeypatch.setattr(batches.populations, 'train', made.train)
   monkeypatch.setattr(search.search_page, 'write', lambda study, *_: study)
   return made
@@ -199,6 +203,28 @@ def test_failures_have_a_reason_and_are_not_repeated(
     assert trial.state.name == ('FAIL' if trial in bad else 'COMPLETE')
   assert 'no score at the last step' in bad[0].user_attrs['reason']
   assert len(play(tmp_path).trials) == 6
+
+
+def test_numbers_that_a_component_takes_as_no_array_are_played_alone(
+    trainer, monkeypatch, tmp_path):
+  """So it is for want of memory; what no one can build has failed."""
+  load = trainer.load
+
+  def refuses(config):
+    if isinstance(config['gen_optimizer']['learning_rate'], tuple):
+      raise ConfigError([Problem('gen_optimizer.learning_rate', 1, 'no array')])
+    if config['gen_optimizer']['learning_rate'] > 1e-3:
+      raise ConfigError([Problem('gen_optimizer.learning_rate', 2, 'too high')])
+    return load(config)
+
+  search.open_study(str(tmp_path), GIVEN, search.parse(SPACE[:1]))
+  monkeypatch.setattr(batches.population, 'load', refuses)
+  study = play(tmp_path, keys=SPACE[:1])
+  for trial in study.trials:
+    high = trial.params['gen_optimizer.learning_rate'] > 1e-3
+    assert trial.state.name == ('FAIL' if high else 'COMPLETE')
+    assert trial.user_attrs.get('reason', 'too high').endswith('too high')
+  assert {len(folders) for _, folders in trainer.played} == {1}
 
 
 def test_bad_trials_are_stopped_early_and_the_others_go_on(trainer, tmp_path):
