@@ -25,7 +25,13 @@ from gan_jax.pictures.images import (
   read_png,
   to_uint8,
 )
-from gan_jax.pictures.plots import plane, scatter, spectrum, statistics
+from gan_jax.pictures.plots import (
+  pareto,
+  plane,
+  scatter,
+  spectrum,
+  statistics,
+)
 from gan_jax.pictures.searches import (
   foresight,
   history,
@@ -35,6 +41,6 @@ from gan_jax.pictures.searches import (
 )
 
 __all__ = ['channels_shown', 'contact_sheet', 'curves', 'foresight', 'gif',
-           'grid', 'history', 'importances', 'pair', 'pillow', 'plane', 'png',
-           'read_png', 'scatter', 'sheet', 'slices', 'spectrum', 'statistics',
-           'tiles', 'to_uint8']
+           'grid', 'history', 'importances', 'pair', 'pareto', 'pillow',
+           'plane', 'png', 'read_png', 'scatter', 'sheet', 'slices', 'spectrum',
+           'statistics', 'tiles', 'to_uint8']
