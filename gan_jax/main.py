@@ -74,8 +74,9 @@ def _act(line, group=None) -> int:
       if not line.problems:
         print(view(line))
       return _fail(ConfigError.status, line.problems) if line.problems else 0
-    return _advise(line) if line.flags.mode == 'advise' else _train(
-        line, group)
+    if study := {'advise': _advise, 'search': _search}.get(line.flags.mode):
+      return study(line)
+    return _train(line, group)
   except ProcessGroupError:
     raise
   except UserError as e:
@@ -109,6 +110,24 @@ def _advise(line):
   status, text = advise.advise(
       line.config, line.flags.workdir or os.path.join(
           'runs', f'advise-{line.name}'), given=line.given)
+  if text:
+    print(text)
+  return status
+
+
+def _search(line):
+  from gan_jax.studies import ray_workers, search
+  if line.config is None or line.problems:
+    return _fail(ConfigError.status, line.problems or [
+        'give --config=configs/dcgan.py:evaluator=scores'])
+  flags = line.flags
+  how = {'trials': flags.trials, 'prune': flags.prune}
+  folder = flags.workdir or os.path.join('runs', f'search-{line.name}')
+  status, text = ray_workers.search(
+      flags.ray, line.given, line.folders, folder, **how) if flags.ray else (
+          search.search(line.given, line.folders, folder, **how))
+  if status and text:
+    return _fail(status, [text])
   if text:
     print(text)
   return status

@@ -154,6 +154,12 @@ def test_networks_that_do_not_fit_the_data_are_found_untrained(
     ((MLP, '--config.penalties[0].weight=1'),
      ['config.penalties has no entries', 'penalty=']),
     ((MLP, 'config.loss.name=hinge'), ['config.loss.name=hinge']),
+    ((MLP, '--mode=search', 'x=2..1', 'disc_steps'),
+     ['x=2..1: the range is empty', 'disc_steps: is neither']),
+    ((MLP, '--mode=search'), ['nothing to search']),
+    (('--mode=search', 'x=1,2'), ['give --config=']),
+    (('--config=configs/dcgan.py:quick', '--mode=search', 'disc_steps=1,2'),
+     ['append :evaluator=scores']),
 ])
 def test_a_command_line_that_cannot_be_read(cli, not_compiled, args, words):
   status, _, said = cli(*args)
@@ -169,10 +175,13 @@ def test_a_command_line_that_cannot_be_read(cli, not_compiled, args, words):
      '--num_samples is of --mode=sample or evaluate; --mode=compare does not '
      'read it: leave it out'),
     ((MLP, '--mode=sample', '--workdir=runs/x'),
-     '--config is of --mode=train or inspect or advise'),
+     '--config is of --mode=train or inspect or advise or search'),
     ((MLP, '--interpolate=3'), '--interpolate is of --mode=sample; '
      '--mode=train does not'),
     ((MLP, '--mode=advise', '--dry_run'), '--dry_run is of --mode=train;'),
+    ((MLP, '--trials=3'), '--trials is of --mode=search; --mode=train does'),
+    ((MLP, '--mode=search', 'disc_steps=1..2', '--dry_run'),
+     '--dry_run is of --mode=train;'),
     (('--mode=export', '--workdir=x', '--out=y.onnx', '--seed', '4'),
      '--seed is of --mode=sample or report'),
     (('--mode=evaluate', '--workdir=x', '--resize=8,8'),

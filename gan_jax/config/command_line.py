@@ -12,18 +12,19 @@ from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags import config_path
 
 MODES = ('train', 'sample', 'evaluate', 'report', 'inspect', 'compare',
-         'export', 'explore', 'advise', 'invert', 'outliers', 'complete')
+         'export', 'explore', 'advise', 'search', 'invert', 'outliers',
+         'complete')
 _TEXT, _SWITCH, _INT, _LIST = (flags.DEFINE_string, flags.DEFINE_bool,
                                flags.DEFINE_integer, flags.DEFINE_list)
 # Modes that look at images with a run.
 _LOOK = 'invert outliers complete'
 # (kind, name, default, the modes that read it, text)
 _FLAGS = (
-    (_TEXT, 'config', '', 'train inspect advise',
+    (_TEXT, 'config', '', 'train inspect advise search',
      'A recipe, dcgan or dcgan:loss=hinge,quick, or a file with '
      'get_config(arg); --config.key=value overrides.'),
     (_TEXT, 'workdir', '',
-     f'train sample evaluate report export explore advise {_LOOK}',
+     f'train sample evaluate report export explore advise search {_LOOK}',
      'Folder of the run; by default runs/<config> with the overrides.'),
     (_SWITCH, 'dry_run', False, 'train',
      'Print layers, durations and memory, and exit.'),
@@ -40,6 +41,15 @@ _FLAGS = (
      'Number of processes of the run.'),
     (_INT, 'process_id', -1, 'train',
      'Index of this process, from 0.'),
+    (_INT, 'trials', 40, 'search',
+     'Trials in all, with those of other workers and earlier launches. The '
+     'arguments are the space, in the language of experiments/sweep.sh: '
+     "'gen_optimizer.learning_rate=1e-5..1e-3:log' disc_steps=1..3 "
+     ':loss=hinge,minimax seed=0,1.'),
+    (_SWITCH, 'prune', True, 'search',
+     'Stop trials early whose scores are among the worst.'),
+    (_TEXT, 'ray', '', 'search',
+     'Ray cluster whose devices play the trials: local, auto or HOST:PORT.'),
     (_INT, 'num_samples', None, 'sample evaluate',
      'Images to sample, 64 by default, or to score.'),
     (_TEXT, 'label', None, f'sample {_LOOK}',
@@ -122,7 +132,7 @@ class CommandLine(NamedTuple):
   config: of --config and its overrides, None without one.
   name: of the run, '<config>-<argument>-<overrides>', valid as a file name.
   given: --config and its overrides, as given.
-  folders: positional arguments.
+  folders: positional arguments: run folders, or the space of a search.
   problems: error messages.
   """
 
@@ -150,7 +160,7 @@ def parse(argv: list[str]) -> CommandLine:
       except flags.Error as e:
         problems.append(f'cannot read {arg}: {e}')
   values([argv[0]])
-  if values.mode not in ('compare', 'report'):
+  if values.mode not in ('compare', 'report', 'search'):
     problems += [f'cannot read {arg}: not a flag{_hint(arg)}'
                  for arg in folders]
   given = [name for name in _READ_BY if values[name].present]
@@ -160,7 +170,7 @@ def parse(argv: list[str]) -> CommandLine:
     problems += [f'cannot read {arg}: give --config too' for arg in overrides]
     return CommandLine(values, None, '', [], folders, problems)
   given = [f'--config={config}', *overrides]
-  config, name, found = _read_config(config, overrides)
+  config, name, found = read_config(config, overrides)
   return CommandLine(values, config, name, given, folders, problems + found)
 
 
@@ -207,8 +217,13 @@ def _define():
   return values
 
 
-def _read_config(name, overrides):
-  """(config or None, name of the run, error messages)."""
+def read_config(name: str, overrides) -> tuple:
+  """Reads a config: (config or None, name of the run, error messages).
+
+  Args:
+    name: what stands behind --config=.
+    overrides: flags --config.KEY=VALUE.
+  """
   from gan_jax.base.errors import ConfigError
   from gan_jax.config import recipe
   try:

@@ -138,8 +138,7 @@ def _lists(config) -> tuple[dict, list[Problem]]:
     default = _default(config, path)
     if isinstance(default, bool) or not isinstance(default, (int, float)):
       continue  # A tuple by right, or an error that others report.
-    key = path.split('.')[0].split('[')[0]
-    if path == 'seed' or key in ARRAYS and isinstance(default, float):
+    if may_differ(config, path):
       lists[path] = value
     else:
       problems.append(Problem(
@@ -151,6 +150,16 @@ def _lists(config) -> tuple[dict, list[Problem]]:
       problems.append(Problem(path, lists[path], '0 turns it off, for all '
                               'members or for none'))
   return lists, problems
+
+
+def may_differ(config: Mapping, path: str) -> bool:
+  """Whether members may have values of their own at a path, as far as is known.
+
+  A component may still need a plain number there, which `load` finds.
+  """
+  key = path.split('.')[0].split('[')[0]
+  return path == 'seed' or key in ARRAYS and isinstance(
+      _default(config, path), float)
 
 
 def _default(config, path):

@@ -32,7 +32,15 @@ from gan_jax.pictures.plots import (
   spectrum,
   statistics,
 )
+from gan_jax.pictures.searches import (
+  foresight,
+  history,
+  importances,
+  pair,
+  slices,
+)
 
-__all__ = ['channels_shown', 'contact_sheet', 'curves', 'gif', 'grid', 'pareto',
-           'pillow', 'plane', 'png', 'read_png', 'scatter', 'sheet', 'spectrum',
+__all__ = ['channels_shown', 'contact_sheet', 'curves', 'foresight', 'gif',
+           'grid', 'history', 'importances', 'pair', 'pareto', 'pillow',
+           'plane', 'png', 'read_png', 'scatter', 'sheet', 'slices', 'spectrum',
            'statistics', 'tiles', 'to_uint8']

@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import os
+from collections.abc import Sequence
 
 from gan_jax import parallel
 from gan_jax.base.errors import NonFiniteError, WorkdirError
@@ -26,10 +27,14 @@ _SHARE = 0.9  # of the free memory that a round may take
 
 
 def train(population: Population, folder: str, *,
-          allow_changed_data: bool = False, allow_changed=(),
-          strict: bool = False, group: ProcessGroup = ALONE,
-          argv: list[str] | None = None) -> int:
+          folders: Sequence[str] = (), allow_changed_data: bool = False,
+          allow_changed=(), strict: bool = False, group: ProcessGroup = ALONE,
+          argv: list[str] | None = None,
+          judge: lone.Judge | None = None) -> int:
   """Trains or resumes all members; arguments and status as `train.train`.
+
+  The members lie in `folders`, by default in WORKDIR/member_0, ...; with
+  `folders` the `folder` itself is left alone.
 
   A population of one is a lone run, in the folder itself. A member that becomes
   non-finite, or that the watchdog stops, is frozen at its newest checkpoint;
@@ -42,26 +47,29 @@ def train(population: Population, folder: str, *,
   """
   if len(population.members) == 1:
     return lone.train(
-        population.members[0], folder, allow_changed_data=allow_changed_data,
-        allow_changed=allow_changed, strict=strict, group=group, argv=argv)
+        population.members[0], [*folders, folder][0],
+        allow_changed_data=allow_changed_data, allow_changed=allow_changed,
+        strict=strict, group=group, argv=argv, judge=judge)
   if group.count > 1:
     raise WorkdirError(
         f'a population trains in one process, and there are {group.count}: '
         'start one population in each, with its own seeds and --workdir')
-  folders = folders_of(population, folder)
-  if os.path.exists(os.path.join(folder, 'config.json')):
+  own = [] if folders else [folder]
+  folders = folders or folders_of(population, folder)
+  if own and os.path.exists(os.path.join(folder, 'config.json')):
     raise WorkdirError(f'{folder} holds a lone run, and this is a population: '
                        'give another --workdir')
   with contextlib.ExitStack() as stack:
     stack.enter_context(lock.writing(folder))
-    for each in (folder, *folders):
+    for each in (*own, *folders):
       stack.enter_context(lock.hold(each))
     changed = [files.check_same_run(
         each, member, allow_changed_data=allow_changed_data,
         allow_changed=allow_changed)
         for each, member in zip(folders, population.members, strict=True)]
-    write_file(os.path.join(folder, files.POPULATION), (json.dumps(
-        _own_values(population), indent=1) + '\n').encode())
+    for each in own:
+      write_file(os.path.join(each, files.POPULATION), (json.dumps(
+          _own_values(population), indent=1) + '\n').encode())
     stop, members = stack.enter_context(StopRequest()), []
     for each, experiment, lines in zip(folders, population.members, changed,
                                        strict=True):
@@ -70,7 +78,7 @@ def train(population: Population, folder: str, *,
           experiment, each, strict=strict, changed=lines, argv=argv,
           sampler=first, heading=os.path.basename(each))))
       members[-1].freeze_again()
-    _play(population, members, stop)
+    _play(population, members, stop, judge)
     how = lone.how_it_ended(stop)
   for member in members:
     _LOG.info('%s', member.summary(member.frozen and 'frozen' or how))
@@ -94,7 +102,7 @@ def _own_values(population):
       for i, member in enumerate(population.members)}
 
 
-def _play(population, members, stop):
+def _play(population, members, stop, judge):
   """Trains the members that are furthest behind, until all are done."""
   while not stop.signum:
     steps = {i: member.checkpoints.latest() for i, member in enumerate(members)
@@ -103,7 +111,7 @@ def _play(population, members, stop):
     if len(behind) == 1:
       return
     chosen = [i for i, step in steps.items() if step == behind[0]]
-    loop, count = _loop(population, members, chosen), len(chosen)
+    loop, count = _loop(population, members, chosen, judge), len(chosen)
     free = parallel.free_bytes() * _SHARE
     each = loop.prepare() * loop.mesh.shape[parallel.MEMBERS] / count
     size = round_size(count, int(free / each), parallel.device_count())
@@ -111,7 +119,7 @@ def _play(population, members, stop):
               each / 2**20, free / 2**20, 'all at once' if size == count
               else f'in {-(-count // size)} rounds')
     if size < count:
-      loop = _loop(population, members, chosen[:size])
+      loop = _loop(population, members, chosen[:size], judge)
     loop.run(stop, behind[1])
 
 
@@ -124,6 +132,6 @@ def round_size(count: int, fitting: int, devices: int) -> int:
               or size <= fitting * math.gcd(size, devices))
 
 
-def _loop(population, members, chosen):
+def _loop(population, members, chosen, judge):
   return lone.Loop([members[i] for i in chosen],
-                   population=population.some(chosen))
+                   population=population.some(chosen), judge=judge)

@@ -7,6 +7,7 @@ leads and alone writes the run folder; the others follow its orders.
 import contextlib
 import logging
 import signal
+from collections.abc import Callable, Mapping
 from functools import partial
 from operator import itemgetter
 
@@ -31,12 +32,14 @@ from gan_jax.run.signals import StopRequest
 from gan_jax.run.writers import ProgressBar
 
 _LOG = logging.getLogger(__name__)
+# (step, {run folder: row with its scores}) -> {run folder: why it stops here}
+Judge = Callable[[int, Mapping[str, dict]], Mapping[str, str]]
 
 
 def train(experiment: Experiment, folder: str, *,
           allow_changed_data: bool = False, allow_changed=(),
           strict: bool = False, group: ProcessGroup = ALONE,
-          argv: list[str] | None = None) -> int:
+          argv: list[str] | None = None, judge: Judge | None = None) -> int:
   """Trains or resumes a run until train_steps, a signal or the watchdog.
 
   Args:
@@ -48,6 +51,8 @@ def train(experiment: Experiment, folder: str, *,
     strict: fail instead of using an older checkpoint if the newest is damaged.
     group: the processes that share the run.
     argv: the command line to record, by default that of this process.
+    judge: asked after each score but the last which runs stop there, with a
+      checkpoint; a lone run then raises StoppedError.
 
   Returns:
     The exit status: 0, or 143 / 130 / 85 after SIGTERM / SIGINT / SIGUSR1.
@@ -62,7 +67,7 @@ def train(experiment: Experiment, folder: str, *,
     changed = files.check_same_run(
         folder, experiment, allow_changed_data=allow_changed_data,
         allow_changed=allow_changed)
-    return _lead(experiment, folder, group, strict, changed, argv)
+    return _lead(experiment, folder, group, strict, changed, argv, judge)
 
 
 def _fingerprint(experiment):
@@ -110,11 +115,11 @@ def _follow(experiment, group):
           return order['status']
 
 
-def _lead(experiment, folder, group, strict, changed, argv):
+def _lead(experiment, folder, group, strict, changed, argv, judge):
   """Training on process 0."""
   member = Member(experiment, folder, strict=strict, changed=changed, argv=argv)
   with member, StopRequest() as stop:
-    Loop([member], group).run(stop)
+    Loop([member], group, judge=judge).run(stop)
   _LOG.info('%s', member.summary(how_it_ended(stop)))
   return stop.exit_status
 
@@ -129,8 +134,10 @@ class Loop:
   """The loop over compiled chunks, of one run or of a population."""
 
   def __init__(self, members, group: ProcessGroup = ALONE,
-               population: Population | None = None):
+               population: Population | None = None,
+               judge: Judge | None = None):
     """Takes the `Member`s that play, and their population if not alone."""
+    self.judge = judge
     self.members, self.group, self.draw_error = members, group, None
     self.experiment, self.population = members[0].experiment, population
     self.sharded = self.experiment.config['shard'] == 'state'
@@ -213,8 +220,10 @@ class Loop:
       last = (start, step, scalars, self._measured(state, step, seed),
               self._grids(state.ema) if 'sample' in due else None)
       if due & {'eval', 'checkpoint'}:  # These need the state.
-        self._write(*last, state)
+        rows = self._write(*last, state)
         last = None
+        if 'eval' in due and self._leave(step, rows):
+          break
     if last:
       self._write(*last)
     for index, member in enumerate(self.members):
@@ -224,6 +233,16 @@ class Loop:
       member.results.drain()
       if member.guard.verdict and self.population is None:
         raise StoppedError(member.guard.verdict)
+
+  def _leave(self, step, rows):
+    """Whether the judge lets a member stop here; the caller then saves all."""
+    if self.judge is None or step == self.experiment.train_steps:
+      return False
+    leaving = self.judge(step, rows)
+    for member in self.members:
+      member.guard.verdict = member.guard.verdict or leaving.get(
+          member.folder, '')
+    return bool(leaving)
 
   def _first_state(self, step):
     """The state of that step, restored or fresh, on the mesh."""
@@ -275,13 +294,16 @@ class Loop:
     return due | {'sample', 'checkpoint'} if end else due
 
   def _write(self, start, step, scalars, measured, grids, state=None):
-    """Waits for a chunk; writes the outputs of each member."""
+    """Waits for a chunk; writes the outputs of each member.
+
+    Returns {folder: row} of those that are not frozen.
+    """
     scalars = {k: np.asarray(v) for k, v in scalars.items()}
     self.pace.look(step - start, self.clock.finished())
     if measured is not None:
       measured = {k: np.asarray(v) for k, v in measured.items()}
       speed = self.clock.read()
-    due, rows = () if state is None else self._due(step), []
+    due, rows = () if state is None else self._due(step), {}
     for index, member in enumerate(self.members):
       if member.frozen:
         continue
@@ -297,14 +319,16 @@ class Loop:
         # Last: a resumed run does not repeat outputs before its checkpoint.
         if 'checkpoint' in due:
           member.save(step, self._saved(state, index))
-        rows.append(row)
+        rows[member.folder] = row
       if (member.guard.verdict and self.population is not None
           and not member.frozen):
         member.freeze(member.guard.verdict)
-    if rows and rows[0]:
+    known = list(rows.values())
+    if known and known[0]:
       self.bar.update(step, {
-          k: np.mean([row[k] for row in rows]) for k in rows[0]
-          if all(row.get(k) is not None for row in rows)})
+          k: np.mean([row[k] for row in known]) for k in known[0]
+          if all(row.get(k) is not None for row in known)})
+    return rows
 
   @contextlib.contextmanager
   def _freezing(self, member):

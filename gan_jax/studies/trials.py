@@ -45,7 +45,7 @@ def play(config: dict, games: Sequence[Mapping], steps: int, seeds: int,
   found = population.load(config)
   folder = os.path.join(folder, name)
   _LOG.info('%s: %d runs of %d steps', name, len(found.members), steps)
-  with _quiet():
+  with quiet():
     status = populations.train(found, folder)
   if status:
     return status, None
@@ -67,8 +67,8 @@ def play(config: dict, games: Sequence[Mapping], steps: int, seeds: int,
 
 
 @contextlib.contextmanager
-def _quiet():
-  """Without the summaries and findings of thirty short runs."""
+def quiet():
+  """Without the summaries and findings of many runs."""
   log = logging.getLogger('gan_jax.run')
   before = log.level
   log.setLevel(logging.ERROR)

@@ -11,7 +11,7 @@ import pytest
 import tiny
 
 from gan_jax import parallel
-from gan_jax.base.errors import NonFiniteError, WorkdirError
+from gan_jax.base.errors import NonFiniteError, StoppedError, WorkdirError
 from gan_jax.config import population
 from gan_jax.run import health, populations, train
 from gan_jax.run.processes import ProcessGroup
@@ -176,3 +176,53 @@ def test_its_folder_is_no_run_and_names_its_members(images, tmp_path, cli):
   status, printed, _ = cli('--mode=sample', '--num_samples=4',
                            f'--workdir={tmp_path / "all" / "member_1"}')
   assert status == 0 and '4 images of step 4' in printed
+
+
+def scored(images, **changes):
+  return load(images, eval_every=2, train_steps=6, evaluators=(
+      dict(name='my_scores:ones'),), **changes)
+
+
+@pytest.fixture
+def my_scores(tmp_path, monkeypatch):
+  (tmp_path / 'my_scores.py').write_text('''
+from gan_jax.evaluators.score import Score
+
+def ones(*, source, seed):
+  return lambda sample, model: [Score('ones', 1.0)]
+''')
+  monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures('my_scores')
+def test_a_judge_stops_members_with_a_checkpoint_and_others_go_on(
+    images, tmp_path):
+  found = scored(images, population=3)
+  folders = [str(tmp_path / name) for name in 'abc']
+  asked = []
+
+  def judge(step, rows):
+    asked.append((step, [*rows], [row['eval/ones'] for row in rows.values()]))
+    return {folders[1]: 'bad'} if step == 2 else {}
+
+  assert populations.train(found, '', folders=folders, judge=judge) == 0
+  # Of the last score it is not asked.
+  assert asked == [(2, folders, [1.0] * 3),
+                   (4, [folders[0], folders[2]], [1.0] * 2)]
+  assert [tiny.finished(folder)[-1:] for folder in folders] == [[6], [2], [6]]
+  for i, folder in [*enumerate(folders)][1:]:
+    assert not os.path.exists(f'{folder}/population.json')
+    # Alone it goes on to the end that it would have had.
+    train.train(found.members[i], folder)
+    train.train(found.members[i], str(tmp_path / f'alone_{i}'))
+    assert_same_run(found.members[i], folder, str(tmp_path / f'alone_{i}'),
+                    found.members[i])
+
+
+@pytest.mark.usefixtures('my_scores')
+def test_a_judge_stops_a_lone_run(images, tmp_path):
+  found, folder = scored(images), str(tmp_path / 'a')
+  with pytest.raises(StoppedError, match='bad'):
+    populations.train(found, '', folders=[folder],
+                      judge=lambda step, rows: {folder: 'bad'})
+  assert tiny.finished(folder) == [2]
