@@ -28,12 +28,13 @@ _SHARE = 0.9  # of the free memory that a round may take
 def train(population: Population, folder: str, *,
           allow_changed_data: bool = False, allow_changed=(),
           strict: bool = False, group: ProcessGroup = ALONE,
-          argv: list[str] | None = None) -> int:
+          argv: list[str] | None = None, pictures: bool = True) -> int:
   """Trains or resumes all members; arguments and status as `train.train`.
 
   A population of one is a lone run, in the folder itself. A member that becomes
   non-finite, or that the watchdog stops, is frozen at its newest checkpoint;
-  the others go on.
+  the others go on. `pictures=False` draws no curves of a population, a second
+  for each member.
 
   Raises:
     WorkdirError: several processes, or a folder as in `train.train`.
@@ -65,10 +66,10 @@ def train(population: Population, folder: str, *,
     stop, members = stack.enter_context(StopRequest()), []
     for each, experiment, lines in zip(folders, population.members, changed,
                                        strict=True):
-      first = members[0].evaluator.sampler if members else None
       members.append(stack.enter_context(Member(
           experiment, each, strict=strict, changed=lines, argv=argv,
-          sampler=first, heading=os.path.basename(each))))
+          like=members[0] if members else None, pictures=pictures,
+          heading=os.path.basename(each))))
       members[-1].freeze_again()
     _play(population, members, stop)
     how = lone.how_it_ended(stop)
