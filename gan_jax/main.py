@@ -72,8 +72,10 @@ def _act(line, group=None) -> int:
       if not line.problems:
         print(view(line))
       return _fail(ConfigError.status, line.problems) if line.problems else 0
-    return _advise(line) if line.flags.mode == 'advise' else _train(
-        line, group)
+    studies = {'advise': _advise, 'judge': _judge}
+    if study := studies.get(line.flags.mode):
+      return study(line)
+    return _train(line, group)
   except ProcessGroupError:
     raise
   except UserError as e:
@@ -107,6 +109,20 @@ def _advise(line):
   status, text = advise.advise(
       line.config, line.flags.workdir or os.path.join(
           'runs', f'advise-{line.name}'), given=line.given)
+  if text:
+    print(text)
+  return status
+
+
+def _judge(line):
+  from gan_jax.studies import judge
+  flags = line.flags
+  if line.problems or not flags.idea:
+    return _fail(ConfigError.status, line.problems or [
+        'give --idea=my_lab/ideas.py:my_loss, or --idea=loss=hinge,penalty=r1'])
+  status, text = judge.judge(
+      flags.idea, flags.workdir, budget=flags.budget, names=flags.tasks,
+      seeds=flags.seeds, seed=flags.seed)
   if text:
     print(text)
   return status

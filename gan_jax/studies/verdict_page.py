@@ -1,0 +1,1 @@
+def write_page(study, seconds): return f'{seconds}'
