@@ -25,8 +25,8 @@ from gan_jax.pictures.images import (
   read_png,
   to_uint8,
 )
-from gan_jax.pictures.plots import plane, scatter, spectrum, statistics
+from gan_jax.pictures.plots import forest, plane, scatter, spectrum, statistics
 
-__all__ = ['channels_shown', 'contact_sheet', 'curves', 'gif', 'grid', 'pillow',
-           'plane', 'png', 'read_png', 'scatter', 'sheet', 'spectrum',
+__all__ = ['channels_shown', 'contact_sheet', 'curves', 'forest', 'gif', 'grid',
+           'pillow', 'plane', 'png', 'read_png', 'scatter', 'sheet', 'spectrum',
            'statistics', 'tiles', 'to_uint8']

@@ -48,9 +48,9 @@ def check(task: Task, arguments: str) -> None:
   """
   one = load(task, arguments, batch_size=_BATCH).members[0]
   if bad := _not_finite(*_step(one)):
+    said = ', '.join(bad[:4]) + ' ...' * (len(bad) > 4)
     raise ConfigError([Problem(
-        '', None, f'{", ".join(bad[:4])}{" ..." * (len(bad) > 4)} not finite in '
-        f'the first step{_where(one)}')])
+        '', None, f'{said} not finite in the first step{_where(one)}')])
 
 
 def prepare(task: Task) -> float:

@@ -39,10 +39,12 @@ class Idea(NamedTuple):
 
   name: for titles and folders.
   arguments: that make it of a plain game, see `apply`.
+  where: file and line of its definition, '' of arguments.
   """
 
   name: str
   arguments: str
+  where: str = ''
 
 
 def read(text: str) -> Idea:
@@ -65,8 +67,9 @@ def read(text: str) -> Idea:
     cause = e.__cause__ or e
     raise RequestError(f'--idea={text}: {lookup.failure(cause)}') from e
   kind = _kind(component, text, full)
+  _, line = inspect.getsourcelines(component)
   return Idea(found['name'], _NORMS.format(full) if kind == 'norm' else
-              f'{kind}={full}')
+              f'{kind}={full}', f'{found["file"]}, line {line}')
 
 
 def apply(config: ConfigDict, arguments: str) -> ConfigDict:
@@ -75,16 +78,21 @@ def apply(config: ConfigDict, arguments: str) -> ConfigDict:
   Raises:
     ConfigError: an argument that cannot be read.
   """
-  parts = [part for part in re.split(r',(?=[\w.\[\]]+=)', arguments) if part]
-  plain = [part for part in parts if not re.match(r'[^=]*[.\[]', part)]
+  behind, dotted = parts(arguments)
   try:
-    recipe.finish(config, ','.join(plain))
+    recipe.finish(config, ','.join(behind))
   except ValueError as e:
     raise ConfigError([Problem('', None, lookup.failure(e))]) from e
-  for part in parts:
-    if part not in plain:
-      command_line.override(config, part)
+  for part in dotted:
+    command_line.override(config, part)
   return config
+
+
+def parts(arguments: str) -> tuple[list[str], list[str]]:
+  """Arguments for behind the colon of --config, and those for flags."""
+  found = [part for part in re.split(r',(?=[\w.\[\]]+=)', arguments) if part]
+  dotted = [part for part in found if re.match(r'[^=]*[.\[]', part)]
+  return [part for part in found if part not in dotted], dotted
 
 
 def _module(file: str, text: str) -> str:

@@ -14,9 +14,7 @@ import os
 import re
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from gan_jax import parallel
 from gan_jax.base import files
 from gan_jax.base.errors import RequestError, UserError, WorkdirError
 from gan_jax.run import lock
@@ -71,7 +69,7 @@ def judge(text: str, folder: str, *, budget: str = '15m',
            'tasks': [name for name in TASKS if not names or name in names],
            'seeds': [(seed + i) % 2**32 for i in range(seeds)]}
   with lock.writing(folder), StopRequest() as stop:
-    plan = _once(folder, 'plan.json', lambda: _plan(asked, text))
+    plan = _once(folder, 'plan.json', lambda: _plan(asked, idea, text))
     if {key: plan[key] for key in asked} != asked:
       raise RequestError(
           f'{folder} holds the study {plan["arguments"]} with budget '
@@ -99,7 +97,7 @@ def read_budget(text: str) -> float:
   return seconds
 
 
-def _plan(asked, text) -> dict:
+def _plan(asked, idea, text) -> dict:
   """plan.json: what is asked, and what can be played of it."""
   kept, cut = fitting(asked['tasks'], asked['budget'] * workers.count())
   left_out, seconds = {name: 'cut: the least that says something needs about '
@@ -112,9 +110,12 @@ def _plan(asked, text) -> dict:
         checks.load(TASKS[name], arguments)
       seconds += checks.prepare(TASKS[name])
     except UserError as e:
-      left_out[name] = str(e)
+      said = str(e)
+      if idea.where and ', line ' not in said:
+        said += f'\n    {idea.where}: {idea.name} is defined here'
+      left_out[name] = said
       kept.remove(name)
-      _LOG.warning('%s is left out: %s', name, e)
+      _LOG.warning('%s is left out: %s', name, said)
   if not kept:
     raise RequestError(f'--idea={text}: there is no task to judge it on:\n'
                        + '\n'.join(f'{name}: {why}'
@@ -128,7 +129,7 @@ def _plan(asked, text) -> dict:
 
 def _follow(study, crew, stop, deadline) -> None:
   """Waits for the crew; fixes the steps once all games are measured."""
-  told = set()
+  told = study.done()
   while not stop.signum:
     for item in study.done() - told:
       told.add(item)

@@ -5,11 +5,13 @@ there, under which neither a spectral norm nor a penalty on the gradient of each
 image would be itself.
 """
 
+import shlex
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from gan_jax.config import fields, recipe
+from gan_jax.config import command_line, fields, recipe
 from gan_jax.studies import ideas
 
 ROWS = 10  # of a run, which the watchdog looks at
@@ -29,7 +31,7 @@ class Task(NamedTuple):
 
   what: the data, in words.
   recipe: --config of the plain game.
-  changes: {path: value} of it.
+  changes: 'path=value' of it, as flags give them.
   gamma: weight of the terms r1 and r2, unless a game says another.
   score: the one by which games are compared.
   unit: that score in words.
@@ -40,7 +42,7 @@ class Task(NamedTuple):
 
   what: str
   recipe: str
-  changes: dict
+  changes: tuple[str, ...]
   gamma: float
   score: str
   unit: str
@@ -50,41 +52,39 @@ class Task(NamedTuple):
   seconds: float
 
 
-_POINTS = {'batch_size': 256}
 _OVERLAP = dict(
-    changes=_POINTS, gamma=0.1, score='overlap_2500',
+    changes=('batch_size=256',), gamma=0.1, score='overlap_2500',
     unit='overlap with the modes, 0 to 1', chunk=20, least=600, most=4000,
     seconds=110)
-_IMAGES = {
-    'batch_size': 32, 'latent.size': 24, 'generator.width': 16,
-    'discriminator.width': 16, 'discriminator.norm': 'none',
-    'discriminator.weight_std': 0.08, 'gen_optimizer.learning_rate': 2e-3,
-    'disc_optimizer.learning_rate': 2e-3}
-_FD = {'evaluators': ({'name': 'scores', 'metrics': ('fd', 'prdc'),
-                       'bare': True},)}
+_IMAGES = (
+    'batch_size=32', 'latent.size=24', 'generator.width=16',
+    'discriminator.width=16', 'discriminator.norm=none',
+    'discriminator.weight_std=0.08', 'gen_optimizer.learning_rate=2e-3',
+    'disc_optimizer.learning_rate=2e-3', 'evaluators[0].bare=True')
+_FD = ("evaluators[0].metrics=('fd','prdc')",)
 _PICTURES = dict(gamma=1.0, chunk=5, least=200, most=4000, seconds=330)
 
 # In the order in which they are played; the last are the first to be cut.
 TASKS = {
     'ring': Task('8 Gaussians on a ring', 'ring', **_OVERLAP),
     'digits': Task(
-        '10,000 handwritten digits', 'dcgan:paper', _IMAGES | _FD,
+        '10,000 handwritten digits', 'dcgan:paper,evaluator=scores',
+        _IMAGES + _FD,
         score='fd_classifier_2k_train',
         unit='Frechet distance of 2,000 samples by a classifier of the digits',
         **_PICTURES),
     'grid': Task('25 Gaussians on a grid', 'ring:data=grid', **_OVERLAP),
     'clothes': Task(
         '60,000 pictures of clothes (Fashion-MNIST)',
-        'dcgan:paper,data=fashion_mnist', _IMAGES | _FD,
+        'dcgan:paper,data=fashion_mnist,evaluator=scores', _IMAGES + _FD,
         score='fd_classifier_2k_train',
         unit='Frechet distance of 2,000 samples by a classifier of the clothes',
         **_PICTURES),
     'stacked': Task(
         'three digits in the channels of a picture, 1,000 modes',
-        'dcgan:paper,data=stacked_mnist',
-        _IMAGES | {'data.num_examples': 20_000, 'evaluators': (
-            {'name': 'stacked_coverage', 'num_samples': 2000,
-             'bare': True},)},
+        'dcgan:paper,data=stacked_mnist,evaluator=stacked_coverage',
+        (*_IMAGES, 'data.num_examples=20000',
+         'evaluators[0].num_samples=2000'),
         score='divergence_2k',
         unit='KL of 2,000 samples over the 1,000 modes to uniform, in nats',
         **_PICTURES),
@@ -94,14 +94,8 @@ TASKS = {
 def plain(task: Task) -> ConfigDict:
   """The plain game of a task: non_saturating, without a penalty."""
   config = recipe.get_config(task.recipe)
-  for path, value in task.changes.items():
-    if path in ('evaluators',):
-      config[path] = value
-    else:
-      home, _, key = path.rpartition('.')
-      (config[home] if home else config)[key] = value
-  config.loss = recipe.choice('loss', 'non_saturating')
-  config.penalties = ()
+  for change in task.changes:
+    command_line.override(config, change)
   return config
 
 
@@ -143,9 +137,28 @@ def points(config: dict) -> list[dict]:
           own | scaled(weights or rates, 0.1)]
 
 
-WORDS = ('as given', 'rates / 3', 'rates x 3', 'weights / 10', 'rates / 10')
+def command(task: Task, arguments: str, numbers: Mapping) -> str:
+  """The command that plays a game alone.
+
+  Args:
+    task: on which.
+    arguments: of the game.
+    numbers: {path: number} further.
+  """
+  behind, dotted = ideas.parts(arguments)
+  replaced = tuple(f'{part.partition("=")[0]}.' for part in behind
+                   if part.startswith(('generator=', 'discriminator=')))
+  name = (task.recipe if ':' in task.recipe else f'{task.recipe}:'
+          ) + ''.join(f',{part}' for part in behind)
+  flags = [change for change in task.changes if not change.startswith(replaced)
+           ] + dotted + [f'{path}={value:.9g}' if isinstance(value, float) else
+                         f'{path}={value}' for path, value in numbers.items()]
+  return shlex.join(['python', '-m', 'gan_jax.main',
+                     f'--config={name.replace(":,", ":").rstrip(":")}',
+                     *(f'--config.{flag}' for flag in flags)])
 
 
 def words(config: dict) -> list[str]:
   """Names of the `points`."""
-  return [*WORDS[:3], WORDS[3 if config['penalties'] else 4]]
+  return ['as given', 'rates / 3', 'rates x 3',
+          f'{"weights" if config["penalties"] else "rates"} / 10']
