@@ -2,8 +2,8 @@
 
 `my_lab/ideas.py:my_loss` is imported, and its kind known by what it returns:
 the arguments are 'loss=my_lab.ideas:my_loss'. Arguments may be given instead:
-'loss=hinge,penalty=r1,penalties[0].weight=5'; what has no dot or bracket is
-read as behind the colon of --config, the rest as --config.key=value.
+'loss=hinge,penalty=r1,penalties[0].weight=5,disc_steps=2'; components are read
+as behind the colon of --config, the rest as --config.key=value.
 """
 
 import inspect
@@ -22,6 +22,7 @@ from gan_jax import models
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem, RequestError
 from gan_jax.config import command_line, recipe
+from gan_jax.config.keys import CHOICES, KEYS
 from gan_jax.losses import Loss
 from gan_jax.models import Critique
 from gan_jax.penalties import Regulariser
@@ -91,7 +92,8 @@ def apply(config: ConfigDict, arguments: str) -> ConfigDict:
 def parts(arguments: str) -> tuple[list[str], list[str]]:
   """Arguments for behind the colon of --config, and those for flags."""
   found = [part for part in re.split(r',(?=[\w.\[\]]+=)', arguments) if part]
-  dotted = [part for part in found if re.match(r'[^=]*[.\[]', part)]
+  dotted = [part for part in found if re.match(r'[^=]*[.\[]', part)
+            or (key := part.partition('=')[0]) in KEYS and key not in CHOICES]
   return [part for part in found if part not in dotted], dotted
 
 

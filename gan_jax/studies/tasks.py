@@ -57,12 +57,12 @@ _OVERLAP = dict(
     unit='overlap with the modes, 0 to 1', chunk=20, least=600, most=4000,
     seconds=110)
 _IMAGES = (
-    'batch_size=32', 'latent.size=24', 'generator.width=16',
+    'batch_size=16', 'latent.size=24', 'generator.width=16',
     'discriminator.width=16', 'discriminator.norm=none',
     'discriminator.weight_std=0.08', 'gen_optimizer.learning_rate=2e-3',
     'disc_optimizer.learning_rate=2e-3', 'evaluators[0].bare=True')
 _FD = ("evaluators[0].metrics=('fd','prdc')",)
-_PICTURES = dict(gamma=1.0, chunk=5, least=200, most=4000, seconds=330)
+_PICTURES = dict(gamma=1.0, chunk=10, least=400, most=8000, seconds=330)
 
 # In the order in which they are played; the last are the first to be cut.
 TASKS = {
@@ -128,10 +128,10 @@ def points(config: dict) -> list[dict]:
 
   rates = [path for path in fields.flat(config) if path.startswith(
       ('gen_optimizer.learning_rate', 'disc_optimizer.learning_rate'))
-      and isinstance(fields.at(config, path), float)]
+      and isinstance(fields.at(config, path), int | float)]
   weights = [f'penalties[{i}].weight'
              for i, term in enumerate(config['penalties'])
-             if isinstance(term['weight'], float)]
+             if isinstance(term['weight'], int | float)]
   own = scaled(rates + weights, 1.0)
   return [own, own | scaled(rates, 1 / 3), own | scaled(rates, 3.0),
           own | scaled(weights or rates, 0.1)]

@@ -174,8 +174,8 @@ def _needed(found):
   if not counts:
     return f'more than {MOST:,} would be needed'
   low, high = min(counts), max(counts)
-  said = f'{low} would' if low == high else f'{low} to {high} would'
-  return f'about {said}, if what they show holds' + (
+  said = f'{low}' if low == high else f'{low} to {high}'
+  return f'about {said} seeds would tell, if what they show holds' + (
       f'; more than {MOST:,} on {_listed(d.task for d in found if not d.seeds)}'
       if len(counts) < len(found) else '')
 
