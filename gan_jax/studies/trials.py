@@ -36,21 +36,20 @@ def losses_of(name: str, values: np.ndarray) -> np.ndarray:
   return np.log(values) if np.nanmin(values) > 0 else values
 
 
-def train(config: dict, games: Sequence[Mapping], steps: int,
-          seeds: Sequence[int], folder: str, *,
-          rows: int) -> tuple[int, list[Record]]:
-  """Trains each game with each seed as one population in a folder.
+def train(config: dict, runs: Sequence[tuple[Mapping, int]], steps: int,
+          folder: str, *, rows: int) -> tuple[int, list[Record]]:
+  """Trains games as one population in a folder.
 
   Args:
     config: of all games.
-    games: {path: number} of each, of the same paths.
+    runs: of each its {path: number}, all of the same paths, and its seed.
     steps: of a run, which is scored at its end.
-    seeds: of each game.
     folder: of the population.
     rows: how many a run logs.
 
   Returns:
-    (exit status, the runs, game by game). Runs that are frozen have no score.
+    (exit status, the runs; [] if it is not 0). Those that are frozen have no
+    score.
 
   Raises:
     ConfigError, DataError, WorkdirError: as `populations.train`.
@@ -58,10 +57,9 @@ def train(config: dict, games: Sequence[Mapping], steps: int,
   config = config | {
       'train_steps': steps, 'log_every': max(1, steps // rows),
       'sample_every': 0, 'checkpoint_every': 0, 'eval_every': steps,
-      'seed': tuple(seed for _ in games for seed in seeds)}
-  for path in games[0]:
-    config = fields.put(config, path, tuple(
-        game[path] for game in games for _ in seeds))
+      'seed': tuple(seed for _, seed in runs)}
+  for path in runs[0][0]:
+    config = fields.put(config, path, tuple(game[path] for game, _ in runs))
   found = population.load(config)
   _LOG.info('%s: %d runs of %d steps', os.path.basename(folder),
             len(found.members), steps)
@@ -82,8 +80,8 @@ def play(config: dict, games: Sequence[Mapping], steps: int, seeds: int,
   """
   folder = os.path.join(folder, name)
   status, records = train(
-      config, games, steps, [(config['seed'] + i) % 2**32
-                             for i in range(seeds)], folder, rows=4)
+      config, [(game, (config['seed'] + i) % 2**32) for game in games
+               for i in range(seeds)], steps, folder, rows=4)
   if status:
     return status, None
   rows = [record.scores() for record in records]

@@ -170,14 +170,11 @@ def sentence(baseline: str, found: Sequence[Difference]) -> str:
 
 def _needed(found):
   """How many seeds would tell, in words."""
-  counts = [d.seeds for d in found if d.seeds]
-  if not counts:
-    return f'more than {MOST:,} would be needed'
-  low, high = min(counts), max(counts)
-  said = f'{low}' if low == high else f'{low} to {high}'
-  return f'about {said} seeds would tell, if what they show holds' + (
-      f'; more than {MOST:,} on {_listed(d.task for d in found if not d.seeds)}'
-      if len(counts) < len(found) else '')
+  if len(found) == 1:
+    return (f'about {found[0].seeds} would tell, if what they show holds'
+            if found[0].seeds else f'more than {MOST:,} would be needed')
+  return 'about so many would tell, if what they show holds: ' + ', '.join(
+      f'{d.seeds or f"more than {MOST:,}"} on {d.task}' for d in found)
 
 
 def _listed(names) -> str:

@@ -137,7 +137,7 @@ class Study:
 def _measure(study, name, game):
   task, config, points = _game(study, name, game)
   status, records = trials.train(
-      config, points, _CHUNKS * task.chunk, study.plan['tuning_seeds'],
+      config, _runs(points, study.plan['tuning_seeds']), _CHUNKS * task.chunk,
       study.path(name, game, MEASURE), rows=_CHUNKS // 2)
   if status:
     return status, {}
@@ -153,8 +153,8 @@ def _tune(study, name, game):
   if 'error' in (found := study.result(name, game, MEASURE)):
     return 0, found
   status, records = trials.train(
-      config, points, study.steps()['steps'][name], study.plan['tuning_seeds'],
-      study.path(name, game, TUNE), rows=ROWS)
+      config, _runs(points, study.plan['tuning_seeds']),
+      study.steps()['steps'][name], study.path(name, game, TUNE), rows=ROWS)
   if status:
     return status, {}
   result = facts(config, records)
@@ -171,10 +171,13 @@ def _test(study, name, game):
   if 'error' in (found := study.result(name, game, TUNE)):
     return 0, found
   status, records = trials.train(
-      config, [found['points'][found['chosen']]],
-      study.steps()['steps'][name], study.plan['seeds'],
-      study.path(name, game, TEST), rows=ROWS)
+      config, _runs([found['points'][found['chosen']]], study.plan['seeds']),
+      study.steps()['steps'][name], study.path(name, game, TEST), rows=ROWS)
   return status, {} if status else facts(config, records)
+
+
+def _runs(points, seeds):
+  return [(point, seed) for point in points for seed in seeds]
 
 
 _STAGES = {MEASURE: _measure, TUNE: _tune, TEST: _test}
@@ -223,8 +226,9 @@ def _per_step(config, records):
   """Seconds of a step of all members together, from their rows."""
   speeds = [v for record in records for v in record.curves.get(
       'perf/images_per_second', ((), ()))[1] if np.isfinite(v)]
-  return (config['batch_size'] * config['disc_steps'] / float(np.median(speeds))
-          if speeds else 0.0)
+  # The faster half, as other programs may disturb some of the rows.
+  return (config['batch_size'] * config['disc_steps'] / float(
+      np.quantile(speeds, 0.75)) if speeds else 0.0)
 
 
 def _nonfinite(records):

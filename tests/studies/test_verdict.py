@@ -117,8 +117,11 @@ def _difference(task, said, seeds=0):
     ([('ring', 'worse', 0), ('grid', 'cannot tell', 20),
       ('digits', 'cannot tell', None)],
      'Against b: worse on ring; cannot tell on grid and digits with these '
-     'seeds (about 20 seeds would tell, if what they show holds; more than '
-     '1,000 on digits).'),
+     'seeds (about so many would tell, if what they show holds: 20 on grid, '
+     'more than 1,000 on digits).'),
+    ([('ring', 'cannot tell', 34)],
+     'Against b: cannot tell with these seeds (about 34 would tell, if what '
+     'they show holds).'),
     ([('ring', 'cannot tell', None)],
      'Against b: cannot tell with these seeds (more than 1,000 would be '
      'needed).')])
