@@ -100,8 +100,15 @@ def read_budget(text: str) -> float:
 def _plan(asked, idea, text) -> dict:
   """plan.json: what is asked, and what can be played of it."""
   kept, cut = fitting(asked['tasks'], asked['budget'] * workers.count())
-  left_out, seconds = {name: 'cut: the least that says something needs about '
-                       f'{minutes} minutes' for name, minutes in cut.items()}, 0
+  left_out, seconds = {}, 0.0
+
+  def leave_out(name, why):
+    left_out[name] = why
+    _LOG.warning('%s is left out: %s', name, why)
+
+  for name, minutes in cut.items():
+    leave_out(name, 'cut: the budget is short; the tasks up to it need about '
+              f'{max(1, round(minutes / workers.count()))} minutes here')
   for name in list(kept):
     _LOG.info('checking the idea on %s', name)
     try:
@@ -113,13 +120,11 @@ def _plan(asked, idea, text) -> dict:
       said = str(e)
       if idea.where and ', line ' not in said:
         said += f'\n    {idea.where}: {idea.name} is defined here'
-      left_out[name] = said
+      leave_out(name, said)
       kept.remove(name)
-      _LOG.warning('%s is left out: %s', name, said)
   if not kept:
-    raise RequestError(f'--idea={text}: there is no task to judge it on:\n'
-                       + '\n'.join(f'{name}: {why}'
-                                   for name, why in left_out.items()))
+    raise RequestError(f'--idea={text}: no task is left to judge it on; the '
+                       'messages above say why')
   first = asked['seeds'][0]
   return asked | {
       'played': kept, 'left_out': left_out, 'prepared': seconds, 'fresh': True,
