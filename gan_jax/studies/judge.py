@@ -81,6 +81,10 @@ def judge(text: str, folder: str, *, budget: str = '15m',
       _follow(study, crew, stop, start + _SHARE * seconds - _PAGE)
     if status := stop.exit_status or crew.status:
       return status, ''
+    if crew.lost() and not study.finished():
+      raise WorkdirError(
+          'processes that played have ended before their time, as '
+          f'{", ".join(crew.lost())} may say; the same command goes on')
     return 0, write_page(study, time.monotonic() - start)
 
 

@@ -10,6 +10,7 @@ import json
 import logging
 import multiprocessing
 import os
+import socket
 import sys
 import threading
 import time
@@ -20,7 +21,7 @@ import numpy as np
 
 from gan_jax import parallel
 from gan_jax.base import lookup
-from gan_jax.base.errors import WorkdirError
+from gan_jax.base.errors import CheckpointError, WorkdirError
 from gan_jax.base.files import write_file
 from gan_jax.run import lock
 from gan_jax.studies import tasks, trials, verdict
@@ -38,6 +39,10 @@ class Study:
   def __init__(self, folder: str, plan: Mapping):
     """Takes plan.json as it was read."""
     self.folder, self.plan = folder, plan
+
+  def finished(self) -> bool:
+    """Whether all is played."""
+    return len(self.done()) == len(self.items()) and bool(self.steps())
 
   def items(self) -> list[tuple[str, str, str]]:
     """(task, game, stage) in the order in which they are played."""
@@ -119,6 +124,8 @@ class Study:
     start, compiled = time.monotonic(), _COMPILED[0]
     try:
       status, result = _STAGES[stage](self, name, game)
+    except (WorkdirError, CheckpointError):
+      raise  # Of the disk, not of the game.
     except Exception as e:  # A user's component may raise anything.
       _LOG.exception('%s', item)
       status, result = 0, {'error': lookup.failure(e)}
@@ -270,6 +277,10 @@ class Crew:
   def stop(self, signum: int) -> None:
     """Ends the processes, which save first."""
 
+  def lost(self) -> list[str]:
+    """Names of the logs of processes that failed or were killed."""
+    return []
+
 
 class Processes(Crew):
   """A process for each core."""
@@ -279,7 +290,8 @@ class Processes(Crew):
     super().__init__(study, until)
     context = multiprocessing.get_context('spawn')
     self._team = [context.Process(
-        target=_work, args=(study.folder, study.plan, core, until), daemon=True)
+        target=_work, args=(study.folder, study.plan, core, until),
+        name=f'{core}', daemon=True)
                   for core in sorted(os.sched_getaffinity(0))[:count()]]
     for process in self._team:
       process.start()
@@ -291,10 +303,15 @@ class Processes(Crew):
   def stop(self, signum):
     """Hands the signal on; each saves the runs in flight."""
     for process in self._team:
-      with contextlib.suppress(ProcessLookupError):
+      if process.is_alive():
         os.kill(process.pid, signum)
     for process in self._team:
       process.join()
+
+  def lost(self):
+    """Names of the logs of those that failed or were killed."""
+    return [self._study.path(_log(process.name)) for process in self._team
+            if process.exitcode]
 
 
 @contextlib.contextmanager
@@ -314,7 +331,7 @@ def _work(folder, plan, core, until):
   threading.Thread(target=lambda: (
       multiprocessing.parent_process().join(), os._exit(1)),
                    daemon=True).start()
-  with open(os.path.join(folder, f'worker-{core}.log'), 'ab') as log:
+  with open(os.path.join(folder, _log(core)), 'ab') as log:
     os.dup2(log.fileno(), 2)
   logging.basicConfig(format='%(message)s', stream=sys.stderr)
   parallel.use_compilation_cache()
@@ -322,6 +339,10 @@ def _work(folder, plan, core, until):
   while crew.working():
     pass
   sys.exit(crew.status)
+
+
+def _log(core):
+  return f'worker-{socket.gethostname()}-{core}.log'
 
 
 def _next(study, until):
