@@ -192,7 +192,6 @@ def _judged(study, name, results, losses, found) -> Judged:
     shown = np.array(losses[game])
     shown = np.exp(shown) if factor else (
         shown if low_is_better(task.score) else -shown)
-    per_run = test['per_step'] / len(study.plan['seeds'])
     point = tune['points'][tune['chosen']]
     games.append(Game(
         game, TITLES.get(game, study.plan['idea']), verdict.interval(shown),
@@ -204,7 +203,7 @@ def _judged(study, name, results, losses, found) -> Judged:
         _counted([f for row in test['findings'] for f in row], len(
             test['failed'])),
         {player: _mean(values) for player, values in test['gradients'].items()},
-        1000 * per_run, test['per_step'] / max(1e-12, own[TEST]['per_step']),
+        1000 * _cost(stages), _cost(stages) / max(1e-12, _cost(own)),
         tune['words'][tune['chosen']],
         [(words, _mean(values)) for words, values in zip(
             tune['words'], np.array(tune['scores'][task.score], object).reshape(
@@ -232,7 +231,7 @@ def _effect(difference, factor, score) -> str:
     return f'x {mean:.3g} [{low:.3g}, {high:.3g}]'
   if not low_is_better(score):
     numbers = -numbers[0], -numbers[2], -numbers[1]
-  mean, low, high = numbers
+  mean, low, high = (0.0 + number for number in numbers)  # no -0
   return f'{mean:+.3g} [{low:+.3g}, {high:+.3g}]'
 
 
@@ -240,6 +239,12 @@ def _mean(values) -> float | None:
   """Mean of those that are there."""
   known = [v for v in values if v is not None]
   return float(np.mean(known)) if known else None
+
+
+def _cost(stages) -> float:
+  """Seconds of a step of one run, in the stage that was disturbed least."""
+  return min(result['per_step'] / len(result['failed'])
+             for result in stages.values())
 
 
 def _counted(names, total) -> str:

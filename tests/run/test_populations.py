@@ -13,7 +13,8 @@ import tiny
 from gan_jax import parallel
 from gan_jax.base.errors import NonFiniteError, WorkdirError
 from gan_jax.config import population
-from gan_jax.run import health, populations, train
+from gan_jax.run import health, populations, results, train
+from gan_jax.run.member import Member
 from gan_jax.run.processes import ProcessGroup
 
 # Rounding: the members' products are those of one run in another order.
@@ -111,6 +112,26 @@ def test_with_no_member_left_the_run_has_failed(images, tmp_path):
       name='sgd', learning_rate=1e38))
   with pytest.raises(NonFiniteError, match='all members are frozen'):
     populations.train(found, str(tmp_path))
+
+
+def test_members_of_one_loss_share_its_equilibrium(images, tmp_path,
+                                                   monkeypatch):
+  seen = []
+  monkeypatch.setattr(results, 'equilibrium', lambda loss, _: (
+      seen.append(loss), {'loss/disc': len(seen)})[1])
+  for name, smoothing, levels in (('one', 0.1, [1, 1]),
+                                  ('two', (0.0, 0.2), [2, 3])):
+    found, members = load(images, population=2, train_steps=2, loss=dict(
+        name='non_saturating', label_smoothing=smoothing)), []
+    monkeypatch.setattr(populations, 'Member', lambda *args, kept=members, **
+                        more: kept.append(Member(*args, **more))
+                        or kept[-1])
+    assert populations.train(found, str(tmp_path / name), pictures=False) == 0
+    assert [each.results.levels['loss/disc'] for each in members] == levels
+    # No curves, but what was found.
+    folder = tmp_path / name / 'member_0'
+    assert (folder / 'report.md').exists()
+    assert not (folder / 'curves.png').exists()
 
 
 def test_it_is_of_one_process(images, tmp_path):
