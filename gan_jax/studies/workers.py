@@ -248,13 +248,13 @@ def _nonfinite(records):
 
 
 def count() -> int:
-  """Processes that play at once: one for each core, or one for accelerators.
+  """Processes that play at once: one for each core, one for all accelerators.
 
   On accelerators one process suffices, as the members of a population are
   spread over all of them.
   """
   return min(max(1, parallel.cores()),
-             2 * len(TASKS) * (1 + len(tasks.BASELINES)))
+             len(TASKS) * (1 + len(tasks.BASELINES)))
 
 
 class Crew:
@@ -283,16 +283,17 @@ class Crew:
 
 
 class Processes(Crew):
-  """A process for each core."""
+  """`count` processes, which have the cores to themselves."""
 
   def __init__(self, study, until):
     """Starts the processes."""
     super().__init__(study, until)
     context = multiprocessing.get_context('spawn')
+    cores, size = sorted(os.sched_getaffinity(0)), count()
     self._team = [context.Process(
-        target=_work, args=(study.folder, study.plan, core, until),
-        name=f'{core}', daemon=True)
-                  for core in sorted(os.sched_getaffinity(0))[:count()]]
+        target=_work, args=(study.folder, study.plan, set(cores[i::size]), i,
+                            until), name=f'{i}', daemon=True)
+                  for i in range(size)]
     for process in self._team:
       process.start()
 
@@ -325,13 +326,13 @@ def hired(study: Study, until: float) -> Iterator[Crew]:
     crew.stop(15)
 
 
-def _work(folder, plan, core, until):
-  """A process that plays, on one core: small games do not fill several."""
-  os.sched_setaffinity(0, {core})
+def _work(folder, plan, cores, index, until):
+  """A process that plays, on few cores: small games do not fill many."""
+  os.sched_setaffinity(0, cores)
   threading.Thread(target=lambda: (
       multiprocessing.parent_process().join(), os._exit(1)),
                    daemon=True).start()
-  with open(os.path.join(folder, _log(core)), 'ab') as log:
+  with open(os.path.join(folder, _log(index)), 'ab') as log:
     os.dup2(log.fileno(), 2)
   logging.basicConfig(format='%(message)s', stream=sys.stderr)
   parallel.use_compilation_cache()
@@ -341,8 +342,8 @@ def _work(folder, plan, core, until):
   sys.exit(crew.status)
 
 
-def _log(core):
-  return f'worker-{socket.gethostname()}-{core}.log'
+def _log(index):
+  return f'worker-{socket.gethostname()}-{index}.log'
 
 
 def _next(study, until):

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from gan_jax.base.errors import RequestError
+from gan_jax.base.errors import ConfigError, Problem, RequestError
 from gan_jax.studies import judge, tasks, trials, verdict, workers
 from gan_jax.studies.tasks import ROWS, TASKS
 
@@ -93,6 +93,32 @@ def test_an_idea_that_cannot_be_played(lab, cli, name, words):
   assert status == 2 and 'no task is left to judge it on' in said
   assert [word for word in words if word not in said] == [], said
   assert not (lab / 'study' / 'plan.json').exists()
+
+
+@pytest.mark.usefixtures('alone')
+def test_a_task_that_fails_leaves_the_others(cli, monkeypatch, lab):
+  def check(task, arguments):
+    assert arguments == 'loss=tried_ideas:copy'
+    if task is TASKS['ring']:
+      raise ConfigError([Problem('', None, 'it needs images')])
+
+  played = {}
+  monkeypatch.setattr(judge.checks, 'check', check)
+  monkeypatch.setattr(judge.checks, 'load', lambda task, arguments: None)
+  monkeypatch.setattr(judge.checks, 'prepare', lambda task: 40.0)
+  monkeypatch.setattr(judge, '_follow', lambda study, *_: played.update(
+      study.plan))
+  status, text, said = cli('--mode=judge', '--idea=tried_ideas.py:copy',
+                           '--budget=20m', '--workdir=study')
+  assert status == 0 and 'it needs images' in said
+  # 20 minutes of one process are too short for all five.
+  assert played['played'] == ['digits', 'grid', 'clothes']
+  assert played['left_out']['ring'].endswith(
+      'tried_ideas.py, line 15: copy is defined here')
+  assert 'the budget is short' in played['left_out']['stacked']
+  assert played['prepared'] == 120 and len(played['seeds']) == 8
+  assert not {*played['seeds']} & {*played['tuning_seeds']}
+  assert 'digits is left out: the time was over' in text
 
 
 @pytest.mark.usefixtures('alone')
