@@ -28,7 +28,7 @@ def put(study, *items, **result):
     with lock.hold(folder):
       pass
     with open(study.path(name, game, f'{stage}.json'), 'w') as file:
-      json.dump(result, file)
+      json.dump({'seconds': 1.0} | result, file)
 
 
 def choose(study, **steps):
