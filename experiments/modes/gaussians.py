@@ -14,9 +14,10 @@ grid.
 
 Departures: all packs of a batch go through the generator's batch norm at once,
 theirs through as many passes as a pack has points. R1 and R2, which they do not
-have, have the weight 0.01; with 0.1 they are slower. The rows unrolled5 and
-wgan_gp are of alternating updates; wgan_gp has the weight 0.1, the five updates
-of the critic and the betas of its authors' own toy, gan_toy.py in
+have, have the weight 0.01; with 0.1 they are slower. The encoder of ali is
+ours, two layers of 400 with ReLU, for want of a description. The rows unrolled5
+and wgan_gp are of alternating updates; wgan_gp has the weight 0.1, the five
+updates of the critic and the betas of its authors' own toy, gan_toy.py in
 github.com/igul222/improved_wgan_training.
 """
 
@@ -34,6 +35,8 @@ def _method(config, name):
 def _small(config):
   config.population = 3
   config.generator.widths = (100,) * 4
+  if config.joint != 'none':
+    config.encoder.widths = (100, 100)
   config.discriminator.widths = (50,) * 3
   for key in ('generator', 'discriminator'):
     config[key].weight_std = 0.04  # 0.02 sqrt(4)

@@ -4,6 +4,7 @@ from gan_jax.config import recipe
 
 _METHODS = {
     'gan': ('non_saturating', '', {}),
+    'ali': ('non_saturating', '', dict(joint='sample')),
     'unrolled5': ('non_saturating', '', dict(unrolled_steps=5)),
     'pacgan2': ('non_saturating', '', dict(packing=2)),
     'pacgan3': ('non_saturating', '', dict(packing=3)),
@@ -34,6 +35,10 @@ def apply(config, name: str, weight: float) -> None:
     config[key] = value
   # A batch is of packs, as PacGAN's.
   config.batch_size *= config.packing
+  if config.joint != 'none':  # D judges points with their codes.
+    config.encoder = recipe.choice('encoder', 'mlp.Encoder')
+    config.encoder.widths = (400, 400)
+    config.discriminator.conditioning = 'onehot'
   if keys.keys() & {'unrolled_steps', 'disc_steps'}:
     config.updates = 'alternating'
   if config.unrolled_steps:  # One goes through the root in Adam.

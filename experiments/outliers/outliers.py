@@ -15,6 +15,7 @@ forest: an isolation forest of 100 trees (Liu et al. 2008, scikit-learn's) on
 discriminator: minus the logit of the discriminator of `dcgan`, `--steps` steps.
 anogan: AnoGAN of the same run (`gan_jax/inference/outliers.py`), of at most
   `--scored` outliers and as many others, as each takes a descent.
+fanogan: f-AnoGAN of the same run, with an encoder trained for `--steps` steps.
 
 A line for each method and class, with a bootstrap interval of 95 % over the
 images scored; those that are in the file are not made again.
@@ -32,14 +33,14 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.ensemble import IsolationForest
 
-from experiments.trainer import Trainer
 from experiments.xray.phantoms import phantom
-from gan_jax import inference
-from gan_jax.config import recipe
+from gan_jax import inference, parallel
+from gan_jax.config import population, recipe
 from gan_jax.data import load as data
-from gan_jax.game.decoder import critic_of, decoder_of
+from gan_jax.run import populations
+from gan_jax.views.trained import Trained
 
-METHODS = ('pca', 'forest', 'discriminator', 'anogan')
+METHODS = ('pca', 'forest', 'discriminator', 'anogan', 'fanogan')
 _TRAIN, _SIDE, _RESAMPLES = 7000, 32, 1000  # images; pixels; of the bootstrap
 _PHANTOMS = 2000, 500  # to learn from; to score, with and without a lesion
 
@@ -79,42 +80,63 @@ def projected(train, test, components):
   return *inside, ((y - mean - inside[1] @ axes.T) ** 2).sum(1)
 
 
-class Gan:
-  """The two players of `dcgan`, trained on one set after another."""
+class Players:
+  """The two players of `dcgan`, and an encoder, trained on a set when asked.
 
-  def __init__(self, steps):
-    self._steps, self._trainer, self._like = steps, Trainer(), None
+  folder: of its images and runs.
+  steps: of dcgan, and of the encoder.
+  like: {name: tree} of another set, whose compiled programs serve again.
+  """
 
-  def train(self, train):
-    """Trains anew; (`Decoder`, `Critic`), whose programs compile once."""
-    with tempfile.TemporaryDirectory() as folder:
-      path = os.path.join(folder, 'train.npz')
-      np.savez(path, images=train)
-      config = recipe.get_config('dcgan:data=npz')
-      config.data.path, config.loggers = path, ()
-      config.train_steps = self._steps
-      run, state, _ = self._trainer(config)
-    how = run.config['image_range'], run.info.image_shape
-    found = (decoder_of(run.game, state.ema, run.config['latent'], *how),
-             critic_of(run.game, state, *how))
-    # Its functions, which tell programs apart, are those of the first.
-    self._like = self._like or jax.tree.structure(found)
-    return jax.tree.unflatten(self._like, jax.tree.leaves(found))
+  def __init__(self, images, folder, steps, like):
+    self._folder, self._steps, self._like = folder, steps, like
+    np.savez(os.path.join(folder, 'train.npz'), images=images)
+
+  def _run(self, name, **changes):
+    config = recipe.get_config(f'{name},data=npz')
+    config.data.path = os.path.join(self._folder, 'train.npz')
+    folder = os.path.join(self._folder, name.partition(':')[0])
+    config.update(changes | {
+        'loggers': (), 'train_steps': self._steps, 'sample_every': 0})
+    populations.train(population.load(config), folder)
+    return Trained(folder)
+
+  def _known(self, name, tree):
+    # The functions in a tree, which tell programs apart, are the first ones.
+    like = self._like.setdefault(name, jax.tree.structure(tree))
+    return jax.tree.unflatten(like, jax.tree.leaves(tree))
+
+  @functools.cached_property
+  def gan(self):
+    """(`Decoder`, `Critic`)."""
+    run = self._run('dcgan:')
+    return self._known('gan', (run.decoder, run.critic))
+
+  @functools.cached_property
+  def encode(self):
+    """Images -> latents: `encoder.py:izi`, which has no features of D."""
+    assert self.gan
+    run = self._run('encoder:izi', init_from=os.path.join(
+        self._folder, 'dcgan'))
+    return self._known('encode', run.decoder.encode)
 
 
 def scores(method, players, train, test, asked):
   """Score [N] of each image of test: higher is more of an outlier.
 
-  players: () -> (decoder, critic) of a GAN trained on `train`.
+  players: `Players` of `train`.
   """
   if method in ('pca', 'forest'):
     x, y, error = projected(train, test, asked.components)
     return error if method == 'pca' else (
         -IsolationForest(random_state=0).fit(x).score_samples(y))
-  decoder, critic = players()
+  decoder, critic = players.gan
   x, label = np.float32(test / 255), np.zeros(len(test), np.int32)
   if method == 'discriminator':
     return np.asarray(inference.judged(critic.logits, x, label))
+  if method == 'fanogan':
+    return np.asarray(inference.f_anogan(
+        decoder.decode, players.encode, critic.features, x, label).score)
   return np.asarray(inference.anogan(
       decoder.decode, critic.features, x, label, jax.random.key(0),
       size=decoder.size, starts=2, candidates=64, steps=50).score)
@@ -155,18 +177,22 @@ def main():
   parser.add_argument('--scored', type=int, default=190)
   parser.add_argument('--out', required=True, help='results.jsonl')
   asked = parser.parse_args()
+  parallel.use_compilation_cache()
   done = set()
   if os.path.exists(asked.out):
     with open(asked.out) as file:
       done = {(row['set'], row['outlier'], row['method'])
               for row in map(json.loads, file)}
   for name in asked.sets:
-    gan = Gan(asked.steps)
+    like = {}
     for outlier, train, test, positive in SETS[name]():
-      players = functools.cache(functools.partial(gan.train, train))
-      for method in asked.methods:
-        if (name, outlier, method) in done:
-          continue
+      missing = [method for method in asked.methods
+                 if (name, outlier, method) not in done]
+      if not missing:
+        continue
+      folder = tempfile.TemporaryDirectory()
+      players = Players(train, folder.name, asked.steps, like)
+      for method in missing:
         start, rows = time.time(), slice(None)
         if method == 'anogan':
           rows = some(positive, asked.scored)
@@ -183,6 +209,7 @@ def main():
         print(row, flush=True)
         with open(asked.out, 'a') as file:
           file.write(row + '\n')
+      folder.cleanup()
 
 
 if __name__ == '__main__':

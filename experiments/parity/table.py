@@ -20,6 +20,9 @@ largest difference over the largest entry of theirs, of values and of gradients
 (by the logits, images, heads or weights that the function trains). Where the
 two differ, the test demands words about it in the docstring of our function,
 and that the difference is gone once it is undone.
+
+[equations.md](equations.md): which numbers of equations, sections and tables in
+our docstrings were looked up in their papers.
 """
 
 FOOT = """

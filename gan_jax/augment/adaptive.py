@@ -16,7 +16,7 @@ from gan_jax.ops import images as ops
 def ada(*, target: float = 0.6, kimg: float = 500.0, p: float = 0.0,
         noise: bool = False, cutout: bool = False, batch_size: int = 0,
         batch_mean: Callable = jnp.mean) -> Augmentation:
-  """Adaptive augmentation (ADA).  Karras et al. 2020, arXiv:2006.06676, 3.2.
+  """Adaptive augmentation (ADA).  Karras et al. 2020, arXiv:2006.06676, 3.
 
   `bgc` with a p that after each update of the discriminator becomes
 

@@ -21,9 +21,9 @@ def horizontal_flip() -> Callable:
 
 
 def instance_noise(*, std: Number = 0.1) -> Augmentation:
-  """Adds N(0, std^2) to every value.  Sonderby et al. 2017, 1610.04490, 3.2.
+  """Adds N(0, std^2) to every value.  Sonderby et al. 2017, 1610.04490.
 
-  A schedule of std that falls to 0 is the paper's annealing.
+  Section 3.2.1. A schedule of std that falls to 0 is the paper's annealing.
   """
   def apply(images, keys, memory):
     size = std(memory['step']) if callable(std) else std

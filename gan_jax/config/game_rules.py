@@ -215,8 +215,9 @@ def _alone(config, terms):
     asked = [name for name in ('critic', 'fake_critic', 'critique', 'real_out',
                                'fake_out') if names(term.parts.gen, name)]
     if term.parts.disc or asked:
-      yield f'{path}.name', ('needs a discriminator, and this game has none; '
-                             "leave it out, or use another discriminator")
+      yield f'{path}.name', ('needs a discriminator with these arguments, and '
+                             'this game has none; change them, leave it out, '
+                             'or use another discriminator')
   if not any(term.parts.gen for _, term in terms):
     yield 'penalties', ('have no term of the generator, which has nothing else '
                         'to learn from here; use elbo, for example')

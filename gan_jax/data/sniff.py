@@ -70,8 +70,11 @@ def kind_of(path) -> str:
     return 'idx'
   if start[16:20] == b'\xde\xc0\xef\xbe':
     return 'lmdb'
-  if start[128:132] == b'DICM':
-    return 'dicom'
+  suffix = os.path.splitext(path)[1].lower()
+  for kind, is_one in (('dicom', is_dicom), ('folder', is_image),
+                       ('audio', is_audio)):
+    if is_one(path, suffix):
+      return kind
   # Nothing in a text says that it is a table.
   return 'table' if path.lower().endswith(('.csv', '.tsv')) else ''
 

@@ -8,7 +8,7 @@ import numpy as np
 from gan_jax import inference
 from gan_jax.data import values
 from gan_jax.evaluators.score import NOT_FINITE, Score, order, short
-from gan_jax.inference.likelihoods import flip_coins
+from gan_jax.inference.noise import flip_coins
 
 
 def ais(*, num_test: int = 100, num_simulated: int = 20,

@@ -12,8 +12,8 @@ from gan_jax.inference.ais import bounds, log_density
 from gan_jax.inference.completion import complete
 from gan_jax.inference.evidence import evidence
 from gan_jax.inference.inversion import each, errors, invert, noise_of, search
-from gan_jax.inference.likelihoods import Likelihood, bernoulli, gaussian
 from gan_jax.inference.mcmc import posterior
+from gan_jax.inference.noise import Likelihood, bernoulli, gaussian
 from gan_jax.inference.outliers import anogan, f_anogan, judged
 
 __all__ = ['Likelihood', 'anogan', 'bernoulli', 'bounds', 'complete', 'each',

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 from jax import random
 
-from gan_jax.inference.likelihoods import Likelihood
+from gan_jax.inference.noise import Likelihood
 
 _TARGET = 0.8  # acceptance
 _GAIN = 0.1  # of log step size, by the error of the acceptance

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import random
 
-from gan_jax.inference.likelihoods import Likelihood
+from gan_jax.inference.noise import Likelihood
 
 
 class Posterior(NamedTuple):

@@ -182,7 +182,7 @@ def fgan(*, divergence: Literal['kl', 'reverse_kl', 'jensen_shannon', 'pearson',
 
 
 def ebgan(*, margin: float = 10.0) -> Loss:
-  """Energy-based loss (EBGAN).  Zhao et al. 2016, arXiv:1609.03126, eq. 1-2.
+  """Energy-based loss (EBGAN).  Zhao et al. 2017, arXiv:1609.03126, eq. 1-2.
 
   disc: real + relu(margin - fake);  gen: fake, of reconstruction errors [B].
   The margin > 0 is in units of that error (10 on MNIST in the paper). The

@@ -137,7 +137,7 @@ class Norm(nn.Module):
 
 
 class VirtualBatchNorm(nn.Module):
-  """Virtual batch norm.  Salimans et al. 2016, 1606.03498, section 3.4.
+  """Virtual batch norm.  Salimans et al. 2016, 1606.03498, section 3.5.
 
   An example is normalised by the moments of a reference batch of B examples,
   the first training batch, joined by its own with the weight 1 / (B + 1).

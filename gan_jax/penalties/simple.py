@@ -73,9 +73,9 @@ def feature_matching(*, distance: Literal['squared', 'absolute'] = 'squared',
 def pulling_away(*, batch_all: Callable = lambda x: x) -> Regulariser:
   """Features of fakes that differ (EBGAN-PT).  Zhao et al. 2017, 1609.03126.
 
-  Eq. 4: 1 / (N (N - 1)) sum over i and j != i of cos(f(x_i), f(x_j))^2, for the
-  generator, over the N generated images of all devices; f are D's features: the
-  code of an autoencoder in the paper (section 2.4), whose weight is 0.1.
+  Eq. 14: 1 / (N (N - 1)) sum over i and j != i of cos(f(x_i), f(x_j))^2, for
+  the generator, over the N generated images of all devices; f are D's features:
+  the code of an autoencoder in the paper (section 2.4), whose weight is 0.1.
   """
   def gen(fake_out):
     features = batch_all(fake_out.features.astype(jnp.float32))

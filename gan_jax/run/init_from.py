@@ -45,6 +45,9 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
       number of channels.
   """
   workdir = os.path.abspath(os.path.expanduser(experiment.config['init_from']))
+  if not os.path.isdir(os.path.join(workdir, 'checkpoints')):
+    raise CheckpointError(f'init_from={workdir}: no run with a checkpoint is '
+                          'there; give the folder of one')
   with Checkpoints(workdir, strict=strict) as checkpoints:
     step = checkpoints.latest()
     shapes = checkpoints.shapes(step, verified=True)

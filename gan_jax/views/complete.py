@@ -50,7 +50,7 @@ def complete(folder: str, images: str, mask: str, out: str, *, label=None,
                        'holes are of images')
   x = given.images_for(run, images, resize=resize, channels=channels)
   hole = _holes(mask, x.stored.shape)
-  labels = given.labels_for(run, len(x.x), label)
+  labels = given.labels_for(run, x, label)
   decoder, critic = run.decoder, run.critic
   filled, found = inference.complete(
       decoder.decode, critic and critic.logits, x.x, hole, labels,

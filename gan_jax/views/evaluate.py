@@ -73,7 +73,7 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
 
   Raises:
     WorkdirError, CheckpointError, ConfigError, DataError, RequestError: with a
-      fix.
+      fix; none of the scores can be computed.
   """
   config, info = files.read_run(folder)
   asked = specs(**asked) or config['evaluators'] or ({'name': 'scores'},)
@@ -105,10 +105,10 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
           failed = e
           continue
         if not scores:
+          _LOG.info('scores step %d', step)
           scores = evaluator.scores(state)
           with ScoreWriter(folder) as writer:
             writer.write(step, scores)
-          _LOG.info('step %d is scored', step)
         keeper.offer(step, scores, state)
       if not running:
         break
@@ -122,6 +122,9 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
       raise WorkdirError(f'{folder} has no checkpoint yet')
   finally:
     saved.close()
+  if found and all(score.value is None for _, score in found):
+    raise RequestError(f'{folder} has none of these scores: ' + '; '.join(
+        sorted({f'{score.name}: {score.reason}' for _, score in found})))
   names = sorted({score.name for _, score in found})
   if best and best not in names:
     raise RequestError(f'--best={best}: no such score; there are '

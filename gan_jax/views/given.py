@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax import pictures
-from gan_jax.base.errors import RequestError
+from gan_jax.base.errors import DataError, RequestError
 from gan_jax.base.examples import described
 from gan_jax.base.files import write_file
 from gan_jax.data import cache, values
@@ -23,15 +23,17 @@ class Given(NamedTuple):
   stored: [N, ...] as a data set stores them, see `data.prepare.Source`.
   x: the same float32, as `game.decoder` has them: in [0, 1], or vectors.
   names: of their files, or their numbers.
+  labels: what their folders or the file say they show, None for nothing.
   """
 
   stored: np.ndarray
   x: np.ndarray
   names: list[str]
+  labels: list[str] | None
 
 
 def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
-           units: tuple = ()) -> Source:
+           units: tuple = (), labels: bool = False) -> Source:
   """The set of a folder, an .npz or another file that `data=auto` knows.
 
   Args:
@@ -39,18 +41,24 @@ def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
     resize: (H, W) of all images; () for as they are.
     channels: 1 grey, 3 RGB, 0 as they are.
     units: (black, white) of numbers; () for what the files say.
+    labels: whether the folders in a folder are classes.
 
   Raises:
     DataError: with a fix.
   """
   kind = (_npz(path) if path.endswith('.npz') else
           {'name': 'auto'} if os.path.isfile(path) else
-          {'name': 'folder', 'labels': 'none'})
+          {'name': 'folder', 'labels': 'folders' if labels else 'none'})
   more = {'resize': resize, 'channels': channels}
   if units:
     more |= {'value_range': units, 'dtype': 'float32'}
-  return data.load(kind | {'path': path} | {
-      key: value for key, value in more.items() if value})
+  try:
+    return data.load(kind | {'path': path} | {
+        key: value for key, value in more.items() if value})
+  except DataError as e:
+    raise DataError(f'{e} (What this names besides --resize and --channels '
+                    'belongs to a config; here, files that need it must be '
+                    'written as PNG or .npz first.)') from e
 
 
 def _npz(path):
@@ -80,7 +88,8 @@ def images_for(run: Trained, path: str, *, resize: tuple[int, ...] = (),
     DataError: they cannot be read, or are not finite.
     RequestError: they have another shape; with the flag that mends it.
   """
-  found = source(path, resize=resize, channels=channels, units=run.info.units)
+  found = source(path, resize=resize, channels=channels, units=run.info.units,
+                 labels=run.conditional)
   shape, wanted = tuple(found.images.shape[1:]), tuple(run.info.image_shape)
   if shape != wanted:
     raise RequestError(f'--images={path} holds {described(shape)}; {run.folder}'
@@ -89,22 +98,28 @@ def images_for(run: Trained, path: str, *, resize: tuple[int, ...] = (),
   manifest = found.report.get('manifest', '')
   names = (list(cache.read_manifest(manifest)) if manifest
            else list(map(str, range(len(stored)))))
-  return Given(stored, values.unit(stored), names)
+  classes = found.class_names or tuple(map(str, range(found.num_classes)))
+  return Given(stored, values.unit(stored), names, [
+      classes[i] for i in found.labels.tolist()] if classes else None)
 
 
-def labels_for(run: Trained, count: int, label) -> np.ndarray:
+def labels_for(run: Trained, found: Given, label) -> np.ndarray:
   """Labels of given examples, as `Trained.labels`.
 
   Raises:
-    RequestError: a conditional run and no label, or no such label.
+    RequestError: a conditional run and no label, here or of the examples, or
+      no such label.
   """
-  if run.conditional and label is None:
+  own = found.labels if run.conditional and label is None else label
+  if run.conditional and own is None:
     raise RequestError(f'{run.folder} is conditional: say what the images show '
-                       'with --label')
+                       'with --label, or by an array labels in an .npz, or by '
+                       'folders named as the classes')
   try:
-    return run.labels(count, label)
+    return run.labels(len(found.x), own)
   except RequestError as e:
-    raise RequestError(f'--{e}') from e
+    raise RequestError(f'--{e}' if label is not None else
+                       f'the labels of --images: {e}') from e
 
 
 def keep(out: str, result: bytes, picture: np.ndarray) -> str:

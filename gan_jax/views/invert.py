@@ -86,7 +86,7 @@ def invert(folder: str, images: str, out: str, *, label=None,
 def _inverted(run, images, label, resize, channels, seed):
   decoder = run.decoder
   x = given.images_for(run, images, resize=resize, channels=channels)
-  labels = given.labels_for(run, len(x.x), label)
+  labels = given.labels_for(run, x, label)
   first = decoder.encode and inference.each(decoder.encode, x.x, labels)
   found = inference.invert(decoder.decode, x.x, labels, jax.random.key(seed),
                            size=decoder.size, first=first, starts=_STARTS)

@@ -61,7 +61,7 @@ def outliers(folder: str, images: str, out: str, *, sort: str = '',
   if x.x.ndim == 2:
     raise RequestError(f'{folder} makes vectors; outliers are of '
                        'images, signals and volumes')
-  labels = given.labels_for(run, len(x.x), label)
+  labels = given.labels_for(run, x, label)
   scores, shown = _scored(run, x.x, labels, seed, sort)
   order = np.argsort(-scores[sort], kind='stable')
   rows = [{'rank': rank, 'name': x.names[i],

@@ -107,6 +107,18 @@ def test_what_is_no_image_file(root, tmp_path):
   assert problem.path == 'data.on_bad_image' and 'skip' in str(problem)
 
 
+def test_a_file_is_a_set_of_one_or_says_what_reads_it(root, tmp_path):
+  path = root / 'a' / 'one.png'
+  put(path, encoded(NOISE))
+  source = folder(path=path)
+  assert len(source.images) == 1 and source.num_classes == 0
+  assert len(data.load(dict(name='auto', path=str(path))).images) == 1
+  text = tmp_path / 'notes.txt'
+  text.write_text('no image')
+  fails('notes.txt', 'is a file, and none that data=folder reads', path=text)
+  fails('no such folder', path=tmp_path / 'nowhere')
+
+
 def test_links(root):
   put(root / 'b' / 'a.png', encoded(GREY))
   put(root / 'b' / 'c' / 'd.png', encoded(GREY))

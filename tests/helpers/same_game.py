@@ -69,6 +69,12 @@ GAMES = {
         generator=dict(name='mlp.Generator', **NORM),
         encoder=dict(name='mlp.Encoder', widths=(8,)),
         penalties=(dict(name='elbo', weight=0.1, free_bits=0.05),)),
+    'few labels': dict(
+        loss=dict(name='disc_only'), disc_steps=2,
+        generator=dict(name='mlp.Generator', **NORM),
+        discriminator=dict(name='mlp.Discriminator', widths=(8,), noise=0.1),
+        penalties=(dict(name='semi_supervised', weight=2.0, form='k'),
+                   dict(name='feature_matching', weight=1.0))),
 }
 
 
@@ -88,7 +94,9 @@ class Play:
     self.config = tiny.config('unused', **GAMES[name])
     self.info = experiment.info_of(source)
     self.data = parallel.Data(source.images, source.labels)
-    count = STEPS, self.config['disc_steps'], BATCH
+    # With a batch of labelled examples for each other one, where asked for.
+    many = self.config['disc_steps'] * (1 + self.game(None).draws_labelled)
+    count = STEPS, many, BATCH
     self.indices = np.random.default_rng(1).integers(
         0, 24, count).astype(np.int32)
 

@@ -8,7 +8,7 @@ from decoders import linear, no_labels
 from jax.scipy.stats import multivariate_normal
 from jax.tree_util import Partial
 
-from gan_jax.inference import ais, likelihoods
+from gan_jax.inference import ais, noise
 
 
 def closed_form(x, w, b, sigma):
@@ -20,11 +20,11 @@ def closed_form(x, w, b, sigma):
 def test_the_density_of_a_linear_decoder_is_the_closed_form():
   decode, w, b = linear()
   sigma = 1.0
-  x = likelihoods.gaussian(sigma).draw(jax.random.key(0), decode(
+  x = noise.gaussian(sigma).draw(jax.random.key(0), decode(
       jax.random.normal(jax.random.key(1), (8, 3)), None))
   # One farther from what the decoder draws.
   x = x.at[0].add(2.0)
-  found = ais.log_density(decode, likelihoods.gaussian(sigma), x, no_labels(8),
+  found = ais.log_density(decode, noise.gaussian(sigma), x, no_labels(8),
                           jax.random.key(2), size=3, chains=128,
                           temperatures=400, chunk=8)
   np.testing.assert_allclose(found.log_p, closed_form(x, w, b, sigma), atol=0.1)
@@ -36,7 +36,7 @@ def test_bounds_are_below_and_above_the_closed_form():
   """And a mean over chains of the ratio is that of the densities, or one."""
   decode, w, b = linear()
   lower, upper, x = ais.bounds(
-      decode, likelihoods.gaussian(1.0), no_labels(512), jax.random.key(0),
+      decode, noise.gaussian(1.0), no_labels(512), jax.random.key(0),
       size=3, chains=1, temperatures=50, chunk=512)
   truth = closed_form(x, w, b, 1.0)
   assert lower.mean() < truth.mean() - 0.1
@@ -48,7 +48,7 @@ def test_bounds_are_below_and_above_the_closed_form():
 def test_with_more_chains_the_bounds_meet():
   decode, _, _ = linear()
   lower, upper, _ = ais.bounds(
-      decode, likelihoods.gaussian(1.0), no_labels(32), jax.random.key(0),
+      decode, noise.gaussian(1.0), no_labels(32), jax.random.key(0),
       size=3, chains=32, temperatures=50, chunk=32)
   np.testing.assert_allclose(upper.mean(), lower.mean(), atol=0.1)
 
@@ -59,7 +59,7 @@ def test_a_coin_has_the_density_that_numbers_give():
   u = np.linspace(-8, 8, 4001)
   prior = np.exp(-u ** 2 / 2) / np.sqrt(2 * np.pi) * (u[1] - u[0])
   share = (prior / (1 + np.exp(-2 * u - 1))).sum()
-  found = ais.log_density(decode, likelihoods.bernoulli(),
+  found = ais.log_density(decode, noise.bernoulli(),
                           jnp.array([[0.0], [1.0]]), no_labels(2),
                           jax.random.key(0), size=1, chains=200,
                           temperatures=50)
@@ -84,4 +84,4 @@ def test_temperatures_go_from_the_prior_to_the_posterior():
 @pytest.mark.parametrize('sigma', [0.0, -1.0, float('nan')])
 def test_a_gaussian_has_a_width(sigma):
   with pytest.raises(ValueError, match=f'sigma={sigma}: must be above 0'):
-    likelihoods.gaussian(sigma)
+    noise.gaussian(sigma)

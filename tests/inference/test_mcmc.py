@@ -6,7 +6,7 @@ import numpy as np
 from decoders import linear, no_labels
 from jax.tree_util import Partial
 
-from gan_jax.inference import likelihoods
+from gan_jax.inference import noise
 from gan_jax.inference.mcmc import posterior
 
 
@@ -15,7 +15,7 @@ def test_of_a_linear_decoder_it_is_normal():
   decode, w, b = linear()
   x = np.random.default_rng(1).normal(size=(2, 6)).astype(np.float32)
   found = posterior(
-      decode, likelihoods.gaussian(0.5), x, no_labels(2),
+      decode, noise.gaussian(0.5), x, no_labels(2),
       jax.random.normal(jax.random.key(1), (2, 4, 3)), jax.random.key(0),
       draws=500)
   cov = np.linalg.inv(np.eye(3) + w @ w.T / 0.25)
@@ -36,7 +36,7 @@ def test_of_a_linear_decoder_it_is_normal():
 def test_chains_in_modes_that_never_meet_are_told():
   """x = u^2 = 9: u is 3 or -3, and no chain goes from one to the other."""
   found = posterior(
-      Partial(lambda u, label: u ** 2), likelihoods.gaussian(0.3),
+      Partial(lambda u, label: u ** 2), noise.gaussian(0.3),
       jnp.array([[9.0]]), no_labels(1), jnp.array([[[3.0], [-3.0], [2.5]]]),
       jax.random.key(3), draws=100, warmup=100)
   assert found.rhat[0] > 1.5

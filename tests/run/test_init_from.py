@@ -145,7 +145,7 @@ def test_nothing_fits_nothing_there_and_damage(images, source, tmp_path):
 
   with pytest.raises(CheckpointError, match='none of its arrays fits this run'):
     start_from(source[1], other._replace(init=bias_less))
-  with pytest.raises(CheckpointError, match='no checkpoint yet'):
+  with pytest.raises(CheckpointError, match='nowhere: no run with a check'):
     start_from(tmp_path / 'nowhere', other)
   assert not os.path.exists(tmp_path / 'nowhere')
   copy = shutil.copytree(source[1], tmp_path / 'copy')
@@ -255,7 +255,7 @@ def test_through_the_command_line_it_is_status_4_or_2(images, tmp_path, cli):
                         f'--config.data.path={images}',
                         f'--workdir={tmp_path / "run"}',
                         '--config.init_from=nowhere')
-  assert status == 4 and 'has no checkpoint yet' in said
+  assert status == 4 and 'nowhere: no run with a checkpoint is there' in said
   with pytest.raises(ConfigError, match='init_from = 3: must be the workdir'):
     experiment.load(_config(images, init_from=3))
 

@@ -19,6 +19,7 @@ def masks(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   tiny.write_images('right.npz', count=3)
   tiny.write_images('large.npz', count=3, size=9)
+  tiny.write_images('bare.npz', count=3, classes=0)
   np.savez('nan.npz', images=np.full((2, 8, 8, 1), np.nan, np.float32))
   hole = np.zeros((8, 8), np.uint8)
   hole[:4, 4:] = 255
@@ -77,7 +78,8 @@ def test_without_a_discriminator_too(made_run, masks):
     ('plain', ['--images=large.npz'], 2, '--resize=8,8 makes them so'),
     ('plain', ['--images=nan.npz'], 3, 'images with NaN or Inf'),
     ('plain', ['--out=a.png'], 2, '--out=a.png: must be F.npz'),
-    ('cgan', [], 2, 'say what the images show with --label'),
+    ('cgan', ['--images=bare.npz'], 2,
+     'say what the images show with --label'),
     ('signals', [], 2, 'holes are of images')])
 def test_bad_input_is_one_message_and_nothing_is_written(
     made_run, masks, cli, name, flags, status, words):

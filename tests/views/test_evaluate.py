@@ -79,7 +79,7 @@ def test_the_best_of_scores_that_are_there_already(copy, caplog, tmp_path):
   rows = scores_of(copy)
   with caplog.at_level('INFO', logger='gan_jax'):
     evaluate.checkpoints(copy, **ASKED, num_samples=12, best=BEST)
-  assert scores_of(copy) == rows and 'is scored' not in caplog.text
+  assert scores_of(copy) == rows and 'scores step' not in caplog.text
   best = lowest(rows, BEST)
   found = kept(copy)
   assert (found['name'], found['step']) == (BEST, best)
@@ -275,6 +275,13 @@ def test_an_evaluator_is_asked_for_as_a_metric_is():
       {'name': 'ais', 'num_test': 9})
   assert evaluate.specs(metrics=('fd',)) == (
       {'name': 'scores', 'metrics': ('fd',)},)
+
+
+def test_scores_that_a_run_cannot_have_are_an_error(copy, cli):
+  status, _, err = cli('--mode=evaluate', f'--workdir={copy}', '--metrics=elbo',
+                       '--num_samples=4')
+  assert status == 2 and 'has none of these scores: elbo_4' in err
+  assert 'needs an encoder' in err
 
 
 def test_the_density_of_a_run(copy, cli):

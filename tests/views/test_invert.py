@@ -74,6 +74,30 @@ def test_a_conditional_run_asks_what_the_images_show(
   assert status == 2 and '--label=7' in err
 
 
+def test_labels_may_come_with_the_images(made_run, tmp_path):
+  """Of the classes 0, 1, 2: in an .npz, or as the names of folders."""
+  run = Trained(str(made_run('cgan')))
+  drawn = run.generator(run.latents(4), [2, 0, 2, 1])
+  np.savez(tmp_path / 'a.npz', images=drawn, labels=[2, 0, 2, 1])
+  for name in '02':
+    (tmp_path / 'a' / name).mkdir(parents=True)
+    pixels = drawn[int(name == '0')]
+    (tmp_path / 'a' / name / 'one.png').write_bytes(pictures.png(pixels))
+  for path, labels in (('a.npz', [2, 0, 2, 1]), ('a', [0, 2])):
+    invert(run.folder, str(tmp_path / path), str(tmp_path / 'found.npz'))
+    with np.load(tmp_path / 'found.npz') as found:
+      assert (found['error'] < 1e-3).all()
+      again = run.generator(found['z'], labels).astype(int)
+      assert abs(again - found['reconstruction']).max() <= 1
+
+
+def test_one_image_is_a_set_too(made_run, pictures_8, tmp_path):
+  invert(str(made_run('plain')), str(pictures_8 / 'a.png'),
+         str(tmp_path / 'found.npz'))
+  with np.load(tmp_path / 'found.npz') as found:
+    assert list(found['name']) == ['a.png']
+
+
 @pytest.mark.parametrize('name', ['ring', 'signals', 'volumes', 'sigmoid'])
 def test_examples_of_every_kind(made_run, name, tmp_path):
   run = Trained(str(made_run(name)))

@@ -83,13 +83,15 @@ def test_other_kinds_than_grey_images(made_run, name, tmp_path):
     ('plain', ['--out=a.png'], 2, '--out=a.png: must be F.jsonl'),
     ('plain', ['--images=large.npz'], 2, '--resize=8,8 makes them so'),
     ('plain', ['--images=nan.npz'], 3, 'images with NaN or Inf'),
-    ('cgan', [], 2, 'say what the images show with --label'),
+    ('cgan', ['--images=bare.npz'], 2,
+     'say what the images show with --label'),
     ('ring', ['--images=points.npz'], 2, 'makes vectors; outliers are of')])
 def test_bad_input_is_one_message_and_nothing_is_written(
     made_run, tmp_path, monkeypatch, cli, name, flags, status, words):
   monkeypatch.chdir(tmp_path)
   tiny.write_images('right.npz', count=2)
   tiny.write_images('large.npz', count=2, size=9)
+  tiny.write_images('bare.npz', count=2, classes=0)
   np.savez('nan.npz', images=np.full((2, 8, 8, 1), np.nan, np.float32))
   np.savez('points.npz', images=np.zeros((2, 2), np.float32))
   before = sorted(tmp_path.iterdir())

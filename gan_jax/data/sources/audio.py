@@ -9,7 +9,7 @@ from gan_jax.data.blocks import package
 from gan_jax.data.collection import File, Form, Reading
 from gan_jax.data.files import reason
 from gan_jax.data.prepare import Source
-from gan_jax.data.sources.folder import check_folder, find, load
+from gan_jax.data.sources.folder import find, load
 from gan_jax.data.sources.rows import Codec
 from gan_jax.data.values import Scale
 
@@ -22,7 +22,7 @@ def audio(*, path, length=16384, first_only=False, mono=True, labels='folders',
   a piece is left out, unless it is all there is: then silence follows it.
 
   Args:
-    path: the folder.
+    path: the folder, or one recording.
     length: samples of a piece; WaveGAN's 16,384 are a second at 16,000 Hz.
     first_only: only the first piece of each, as of spoken words.
     mono: the mean of the channels; otherwise all need equally many.
@@ -36,12 +36,11 @@ def audio(*, path, length=16384, first_only=False, mono=True, labels='folders',
     DataError: soundfile is not installed, or a problem of the files, such as
       several rates.
   """
-  root = check_folder(path, 'audio')
   if length < 2:
     raise DataError(f'length={length}: must be 2 samples or more')
   library = package('soundfile', 'audio')
   listed_at = time.time_ns()
-  files, others, notices = find(root, sniff.is_audio)
+  root, files, others, notices = find(path, 'audio', sniff.is_audio)
   if not files:
     sniff.refuse(root, 'audio')
     raise DataError(f'{root!r}: no recording among its {others.total():,} '

@@ -15,7 +15,7 @@ from gan_jax.data.files import reason
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.images import BadImageError
 from gan_jax.data.prepare import Source
-from gan_jax.data.sources.folder import check_folder, find, load
+from gan_jax.data.sources.folder import find, load
 from gan_jax.data.values import Scale
 
 # A transfer syntax that inflates to anything before a header can be seen.
@@ -33,7 +33,7 @@ def dicom(*, path, labels='folders', label_key='', split='',
   MONOCHROME1 (0 is white) is inverted.
 
   Args:
-    path: the folder.
+    path: the folder, or one file.
     labels: as of `folder`.
     label_key: as of `folder`.
     split: as of `folder`.
@@ -47,11 +47,10 @@ def dicom(*, path, labels='folders', label_key='', split='',
   Raises:
     DataError: pydicom is not installed, or a problem of the files.
   """
-  root = check_folder(path, 'dicom')
   codec = _Codec(package('pydicom', 'dicom'), package('pydicom.pixels',
                                                       'dicom'), window)
   listed_at = time.time_ns()
-  files, others, notices = find(root, lambda path, suffix: (
+  root, files, others, notices = find(path, 'dicom', lambda path, suffix: (
       sniff.is_dicom(path, suffix) and os.path.basename(path) != 'DICOMDIR'))
   if not files:
     sniff.refuse(root, 'dicom')

@@ -35,7 +35,7 @@ def folder(*, path, labels='folders', label_key='', split='', reading=Reading(),
   only; after a change, files are read, and decoded if their contents changed.
 
   Args:
-    path: the folder.
+    path: the folder, or one image.
     labels: 'folders': if all images lie in folders, the innermost that all have
       are the classes, numbered in sorted order; if none does, or there is only
       one folder, unlabelled. A folder with StyleGAN's dataset.json is
@@ -58,9 +58,8 @@ def folder(*, path, labels='folders', label_key='', split='', reading=Reading(),
     DataError: no images, bad images (all in one message), several sizes without
       a resize, bad labels or arguments.
   """
-  root = check_folder(path)
   listed_at = time.time_ns()
-  files, others, notices = find(root, sniff.is_image)
+  root, files, others, notices = find(path, 'folder', sniff.is_image)
   if not files:
     sniff.refuse(root, 'folder')
     raise DataError(
@@ -74,19 +73,6 @@ def folder(*, path, labels='folders', label_key='', split='', reading=Reading(),
                    f'{_counts(others)}')
   return load(root, files, labels, label_key, split, listed_at=listed_at,
               reading=reading, scale=scale, geometry=geometry, notices=notices)
-
-
-def check_folder(path, kind='folder') -> str:
-  """Absolute path of a folder; DataError for anything else."""
-  if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-    raise DataError(f'path={path!r}: the path of a folder is needed')
-  root = os.path.abspath(os.path.expanduser(os.fspath(path)))
-  if os.path.isfile(root):
-    sniff.refuse(root, kind)
-    raise DataError(f'path={path!r} is a file; a folder of images is needed')
-  if not os.path.isdir(root):
-    raise DataError(f'path={path!r}: no such folder: check the path')
-  return root
 
 
 def load(root, files, labels, label_key, split, *, notices, read=None, of=str,
@@ -159,10 +145,34 @@ def _stylegan(root) -> str:
     return ''  # there is no such file, or it is another program's
 
 
-def find(root, is_wanted) -> tuple:
-  """Files, suffixes of other files, notices.
+def find(path, kind, is_wanted) -> tuple:
+  """What a set reads: absolute folder, files, suffixes of others, notices.
 
-  `is_wanted(path, suffix)` says whether a file is one of the set.
+  Args:
+    path: a folder, or one file of the set.
+    kind: name of the set.
+    is_wanted: (path, suffix) -> whether a file is one of the set.
+
+  Raises:
+    DataError: there is no such folder, or it cannot be read.
+  """
+  if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+    raise DataError(f'path={path!r}: the path of a folder is needed')
+  root = os.path.abspath(os.path.expanduser(os.fspath(path)))
+  if os.path.isdir(root):
+    return root, *_walk(root, is_wanted)
+  if not os.path.isfile(root):
+    raise DataError(f'path={path!r}: no such folder: check the path')
+  if not is_wanted(root, os.path.splitext(root)[1].lower()):
+    sniff.refuse(root, kind)
+    raise DataError(f'path={path!r} is a file, and none that data={kind} '
+                    'reads: give one that it does, or a folder of them')
+  root, name = os.path.split(root)
+  return root, [_file(root, name)], collections.Counter(), []
+
+
+def _walk(root, is_wanted) -> tuple:
+  """Files, suffixes of other files, notices.
 
   Links are followed, but every folder is read only once, under its own path if
   that is below `root`, so a loop of links ends.

@@ -52,11 +52,10 @@ def stacked_mnist(*, num_examples=128_000,
                   folder='', seed=0) -> Source:
   """Three random digits as the channels of one image: 1000 modes.
 
-  Metz et al. 2017, https://arxiv.org/abs/1611.02163, section 3.3.2. Uint8
+  Metz et al. 2017, https://arxiv.org/abs/1611.02163, section 3.3.1. Uint8
   [N, 28, 28, 3]; the label is 100 a + 10 b + c for the digits a, b, c. Classes
-  are
-  as unequal as the digits: a KL of 0.0043 nats to uniform. The digits are those
-  embedded, or the 60,000 for training of `mnist` in `folder`.
+  are as unequal as the digits: a KL of 0.0043 nats to uniform. The digits are
+  those embedded, or the 60,000 for training of `mnist` in `folder`.
   """
   _at_least(1, num_examples=num_examples)
   if folder and digits == 'mnist10k':
