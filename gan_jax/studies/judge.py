@@ -27,7 +27,7 @@ from gan_jax.studies.verdict_page import write_page
 _LOG = logging.getLogger(__name__)
 _TUNING = 2  # seeds of each point
 _APART = 2**16  # tuning seeds from those of the test
-_SHARE = 0.97  # of the budget that is planned
+_SHARE = 0.95  # of the budget that is planned
 _LATE = 1.08  # of it, after which no stage starts
 _PAGE = 12  # seconds that the verdict itself takes
 _UNITS = {'s': 1, 'm': 60, 'h': 3600}

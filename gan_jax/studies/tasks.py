@@ -150,9 +150,11 @@ def command(task: Task, arguments: str, numbers: Mapping) -> str:
                    if part.startswith(('generator=', 'discriminator=')))
   name = (task.recipe if ':' in task.recipe else f'{task.recipe}:'
           ) + ''.join(f',{part}' for part in behind)
-  flags = [change for change in task.changes if not change.startswith(replaced)
-           ] + dotted + [f'{path}={value:.9g}' if isinstance(value, float) else
-                         f'{path}={value}' for path, value in numbers.items()]
+  flags = [change for change in task.changes
+           if not change.startswith(replaced)
+           and change.partition('=')[0] not in numbers] + dotted + [
+               f'{path}={value:.9g}' if isinstance(value, float) else
+               f'{path}={value}' for path, value in numbers.items()]
   return shlex.join(['python', '-m', 'gan_jax.main',
                      f'--config={name.replace(":,", ":").rstrip(":")}',
                      *(f'--config.{flag}' for flag in flags)])

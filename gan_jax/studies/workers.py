@@ -29,7 +29,7 @@ from gan_jax.studies.tasks import ROWS, TASKS
 from gan_jax.views.records import Record
 
 MEASURE, TUNE, TEST = 'measure', 'tune', 'test'
-_CHUNKS = 4  # of a measured run
+_CHUNKS = 5  # of a measured run, with a row each
 _LOG = logging.getLogger(__name__)
 
 
@@ -145,7 +145,7 @@ def _measure(study, name, game):
   task, config, points = _game(study, name, game)
   status, records = trials.train(
       config, _runs(points, study.plan['tuning_seeds']), _CHUNKS * task.chunk,
-      study.path(name, game, MEASURE), rows=_CHUNKS // 2)
+      study.path(name, game, MEASURE), rows=_CHUNKS)
   if status:
     return status, {}
   if not any(record.scores() for record in records):
