@@ -53,12 +53,14 @@ def read(text: str) -> Idea:
 
   Raises:
     RequestError: it cannot be imported, or its kind not be told.
+    ConfigError: arguments that cannot be read.
   """
   if not (found := _FILE.match(text)):
     if '=' not in text:
       raise RequestError(
           f'--idea={text}: give FILE.py:NAME of a loss, a penalty, a norm or a '
           'network, or arguments such as loss=hinge,penalty=r1')
+    apply(recipe.base(), text)  # What cannot be read fits no task.
     named = re.search(r':(\w+)', text)
     return Idea(named[1] if named else text, text)
   full = _module(found['file'], text) + ':' + found['name']

@@ -150,9 +150,13 @@ def test_arguments_make_a_game():
 def test_arguments_that_cannot_be_read(arguments, words):
   with pytest.raises(ConfigError, match=words):
     ideas.apply(recipe.get_config('ring'), arguments)
+  with pytest.raises(ConfigError, match=words):
+    ideas.read(arguments)
 
 
+@pytest.mark.usefixtures('lab')
 def test_the_name_of_arguments():
+  ideas.read('my_lab/ideas.py:centred')
   assert ideas.read('penalty=my_lab.ideas:centred,penalties[0].weight=2') == (
       'centred', 'penalty=my_lab.ideas:centred,penalties[0].weight=2', '')
   assert ideas.read('loss=hinge').name == 'loss=hinge'
