@@ -29,6 +29,7 @@ class Member(contextlib.AbstractContextManager):
   """Checkpoints, rows, pictures, scores and findings of one run.
 
   frozen: why it takes no part any more, '' if it does; of a population only.
+  pictures: whether it draws more than the samples at its intervals.
   saved: step of the newest checkpoint, which may still be written.
   """
 
@@ -47,14 +48,14 @@ class Member(contextlib.AbstractContextManager):
       argv: the command line to record, by default that of this process.
       like: another member, with which it shares what is compiled.
       heading: of its scores on the screen.
-      pictures: whether it draws its curves and a GIF in the end.
+      pictures: whether it draws samples at the start, curves and a GIF.
 
     Raises:
       WorkdirError, CheckpointError: with a fix.
     """
     for each in (folder, os.path.join(folder, 'samples')):
       remove_torn(each)
-    self.folder, self.frozen, self._pictures = folder, '', pictures
+    self.folder, self.frozen, self.pictures = folder, '', pictures
     self.checkpoints = Checkpoints(
         folder, keep=experiment.config['keep_checkpoints'], strict=strict)
     start, origin = self.checkpoints.latest(), {}
@@ -182,7 +183,7 @@ class Member(contextlib.AbstractContextManager):
     """Writes report, curves and GIF."""
     try:
       self.guard.write_report()
-      if self._pictures:
+      if self.pictures:
         self.results.draw()
     except Exception as e:  # Must not hide the cause of the end.
       _LOG.warning('no curves or GIF: %s: %s', type(e).__name__, e)

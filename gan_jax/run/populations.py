@@ -33,8 +33,8 @@ def train(population: Population, folder: str, *,
 
   A population of one is a lone run, in the folder itself. A member that becomes
   non-finite, or that the watchdog stops, is frozen at its newest checkpoint;
-  the others go on. `pictures=False` draws no curves of a population, a second
-  for each member.
+  the others go on. `pictures=False` draws neither curves of a population nor
+  samples before its first step, which takes a second for each member.
 
   Raises:
     WorkdirError: several processes, or a folder as in `train.train`.

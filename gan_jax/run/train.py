@@ -190,7 +190,8 @@ class Loop:
     state = self._first_state(step)
     calls = self._calls(step, end)
     # Drawn while the first call runs, which may not wait for its program.
-    first = parallel.copy(state.ema) if step == 0 else None
+    first = (parallel.copy(state.ema)
+             if step == 0 and self.members[0].pictures else None)
     last = None
     while calls:
       if not stop.signum and (signum := self.group.signal()):

@@ -141,18 +141,17 @@ def choose(losses: np.ndarray) -> int:
   """The point that tuning chooses, of losses [points, seeds]; NaN is worst.
 
   The lowest mean, unless that of the first point, the game as it is given, is
-  within one standard error of it (as in Breiman et al. 1984, section 3.4.3):
-  two seeds should not choose by chance.
+  within two standard errors of their difference: two seeds should not choose by
+  chance, which the test of the chosen point does not see.
   """
   losses = np.asarray(losses, float)
   means = np.where(np.isfinite(losses).all(1), losses.mean(1), np.inf)
   best = int(np.argmin(means))
   if not np.isfinite(means[0]) or not np.isfinite(means[best]):
     return best
-  good = losses[np.isfinite(means)]
-  spread = math.sqrt(np.mean(good.var(axis=1, ddof=1)))
-  return 0 if means[0] - means[best] <= spread * math.sqrt(
-      2 / losses.shape[1]) else best
+  error = math.sqrt(losses[[0, best]].var(axis=1, ddof=1).sum()
+                    / losses.shape[1])
+  return 0 if means[0] - means[best] <= 2 * error else best
 
 
 def sentence(baseline: str, found: Sequence[Difference]) -> str:

@@ -30,7 +30,7 @@ _PROTOCOL = (
     ('Tuned, for each game alike', 'four points (as given, both rates / 3, '
      'both rates x 3, and the weights of its penalties / 10, or both rates / '
      '10 if it has none), with the seeds {tuning}. The best mean is chosen, '
-     'but the game as given if it is within one standard error of it. Nothing '
+     'but the game as given if it is within two standard errors of it. Nothing '
      'else was tuned for anybody.'),
     ('Tested', 'with the other seeds {first} to {last}, the same in each game. '
      'A difference is paired: the run of the idea with a seed minus that of '

@@ -132,6 +132,8 @@ def test_members_of_one_loss_share_its_equilibrium(images, tmp_path,
     folder = tmp_path / name / 'member_0'
     assert (folder / 'report.md').exists()
     assert not (folder / 'curves.png').exists()
+    assert [each.name for each in (folder / 'samples').iterdir()] == [
+        'step_00000002.png']
 
 
 def test_it_is_of_one_process(images, tmp_path):

@@ -97,9 +97,10 @@ def test_failed_runs_take_the_worst():
 
 
 @pytest.mark.parametrize('losses,chosen', [
-    # Within sqrt(0.02) of the best, as all deviations are sqrt(0.02).
-    ([[1.0, 1.2], [0.9, 1.1], [2.0, 2.2]], 0),
-    ([[1.0, 1.2], [0.8, 1.0], [2.0, 2.2]], 1),
+    # The error of a difference is sqrt((0.02 + 0.02) / 2), twice that 0.283.
+    ([[1.0, 1.2], [0.73, 0.93], [2.0, 2.2]], 0),
+    ([[1.0, 1.2], [0.70, 0.90], [2.0, 2.2]], 1),
+    ([[1.0, 1.2], [0.70, 0.90], [0.0, 2.0]], 1),  # Others do not matter.
     ([[math.nan, 1.0], [5.0, 5.2], [4.0, 4.2]], 2),  # the game itself failed
     ([[1.0, 1.2], [math.nan, 0.0], [2.0, 2.2]], 0),
     ([[math.nan] * 2] * 3, 0)])
