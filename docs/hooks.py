@@ -14,9 +14,6 @@ import sys
 from mkdocs.structure.files import File
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-# A year ends the authors; an arXiv number may stand with or without 'arXiv:'.
-_PAPER = re.compile(r'((?:[A-Z][\w\'-]+(?:,| &| and| et al\.)?\s)+\d{4})')
-_ARXIV = re.compile(r'(\d{4}\.\d{4,5})')
 
 
 def on_files(files, config):
@@ -61,24 +58,20 @@ def described(function) -> tuple[str, str]:
 
 def split(text: str) -> tuple[str, str]:
   """(what stands before the first paper, a link to it)."""
-  paper = _PAPER.search(text)
-  if not paper:
-    return text, ''
-  what = text[:paper.start()].strip(' (;,').rstrip('.')
-  number = _ARXIV.search(text[paper.start():])
-  name = paper[1]
-  return what, (
-      f'[{name}](https://arxiv.org/abs/{number[1]})' if number else name)
+  from gan_jax.base import papers
+  for paper in papers.cited(text):
+    what = text[:paper.at].strip(' (;,').rstrip('.')
+    name = f'{paper.authors} {paper.year}'
+    return what, f'[{name}]({paper.link})' if paper.link else name
+  return text, ''
 
 
 def norms() -> str:
   """The table of the norms, from the docstring of the layer that has them."""
+  from gan_jax.base import papers
   from gan_jax.models.norms import Norm
-  rows = []
-  for name, text in re.findall(r'^(\w+): (.*?)(?=^\w+: |^\n|\Z)',
-                               inspect.getdoc(Norm), re.M | re.S):
-    rows.append((name, *split(' '.join(text.split()))))
-  return table(('name', 'what it is', 'paper'), rows)
+  return table(('name', 'what it is', 'paper'), [
+      (name, *split(text)) for name, text in papers.entries(Norm).items()])
 
 
 def keys() -> str:

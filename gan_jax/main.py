@@ -61,8 +61,10 @@ def main(argv: list[str]) -> int:
 
 def _act(line, group=None) -> int:
   """Runs the mode; returns the exit status; raises ProcessGroupError."""
-  from gan_jax import parallel
-  parallel.use_compilation_cache()
+  # Thousands of runs are listed in less time than JAX takes to start.
+  if line.flags.mode != 'compare':
+    from gan_jax import parallel
+    parallel.use_compilation_cache()
   views = {'sample': _sample, 'evaluate': _evaluate, 'report': _report,
            'compare': _compare, 'inspect': _inspect, 'export': _export,
            'explore': _explore, 'invert': _invert,
@@ -201,8 +203,9 @@ def _compare(line):
   from gan_jax.views import compare
   if not line.folders:
     raise RequestError("give folders of runs, for example 'runs/sweep/*'")
-  return compare.compare(line.folders, sort=line.flags.sort,
-                         out=line.flags.out)
+  return compare.compare(
+      line.folders, where=line.flags.where, sort=line.flags.sort,
+      cost=line.flags.cost, out=line.flags.out)
 
 
 def _inspect(line):

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import json
 import logging
 import os
@@ -176,6 +177,12 @@ def read_rows(path):
       row = None
     result.append((line, row))
   return result
+
+
+def short_hash(value) -> str:
+  """16 hex digits of the sha256 of plain JSON."""
+  text = json.dumps(value, sort_keys=True, default=str)
+  return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def drop_rows(path, resume_step):

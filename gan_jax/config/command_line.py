@@ -71,7 +71,8 @@ _FLAGS = (
      f'sample evaluate report inspect compare export explore {_LOOK}',
      'F.png, F.gif, F.npz, F.tif, F.wav or a folder; by default '
      'WORKDIR/samples.png. For inspect and report, a folder; for compare, '
-     'F.md or F.csv; for evaluate with --images, F.jsonl; for export, '
+     'F.md, F.csv, F.html (a page that sorts) or F.bib (the papers of the '
+     'methods used); for evaluate with --images, F.jsonl; for export, '
      'F.stablehlo, F.onnx, F.safetensors or a new folder; for explore, a new '
      'folder; for invert and complete, F.npz; for outliers, F.jsonl.'),
     (_TEXT, 'extractor', '', 'evaluate report',
@@ -108,8 +109,15 @@ _FLAGS = (
      'bernoulli.'),
     (_TEXT, 'sort', '', 'compare outliers',
      'Score to sort by; of outliers anogan, fanogan or discriminator. For '
-     'compare, the arguments, as those of report, are run folders or '
-     "patterns such as 'runs/sweep/*'."),
+     'compare, the arguments, as those of report, are run folders, '
+     "folders of such, or patterns such as 'runs/sweep/*'."),
+    (_TEXT, 'where', '', 'compare',
+     'Only runs for which all of this holds: '
+     "'loss.name=hinge,batch_size>=64,status=finished,fd_5k_train<3'; keys of "
+     'the config, scores, status, step, seconds, images, folder.'),
+    (_TEXT, 'cost', '', 'compare',
+     'seconds or images: names the points that no other beats in score and in '
+     'this cost.'),
     (_SWITCH, 'help', False, ' '.join(MODES),
      'Print this.'),
 )

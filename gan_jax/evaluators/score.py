@@ -1,10 +1,8 @@
 """`Score`: a number with its evaluation settings."""
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -119,12 +117,6 @@ def _plain(value):
 def short(count: int) -> str:
   """2000 -> '2k', 1500 -> '1500'."""
   return str(count) if count % 1000 else f'{count // 1000}k'
-
-
-def short_hash(value: Any) -> str:
-  """16 hex digits of the sha256 of plain JSON."""
-  text = json.dumps(value, sort_keys=True, default=str)
-  return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def order(total: int, seed: int) -> np.ndarray:

@@ -109,7 +109,8 @@ def read_cache(path: str) -> tuple[dict, dict] | None:
 def write_cache(path: str, arrays: Mapping, notes: Mapping):
   """Caches arrays and plain notes; a full disk only warns."""
   notes = json.loads(json.dumps(dict(notes)))
-  arrays = {name: np.ascontiguousarray(x) for name, x in arrays.items()}
+  # Not ascontiguousarray, which makes [1] of a scalar: another hash.
+  arrays = {name: np.asarray(x, order='C') for name, x in arrays.items()}
   # One text: the order of several would not be fixed.
   text = json.dumps({'notes': notes, 'sha256': _hash(arrays, notes)})
   try_write_file(path, save(arrays, {_FORMAT: text}))

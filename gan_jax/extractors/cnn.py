@@ -82,8 +82,11 @@ def classifier(*, source) -> base.Extractor:
   kept = base.read_cache(path)
   if kept is None:
     _log.info('training the classifier of %s: once, some minutes', source.name)
-    kept = _train(source)
-    base.write_cache(path, *kept)
+    found = _train(source)
+    kept = base.read_cache(path)  # Another process may have been faster.
+    if kept is None:
+      base.write_cache(path, *found)
+      kept = found
   return _extractor(*kept, source)
 
 

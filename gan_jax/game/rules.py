@@ -23,10 +23,11 @@ class Game(NamedTuple):
   reuse_fakes: G's first update reuses the images and the forward pass of D's
     last update.
   disc_weight_clip: bound on D's parameters after its update (Arjovsky et al.
-    2017), 0 for none.
+    2017, arXiv:1701.07875), 0 for none.
   gradient_normalization: logits f become f / (|df/dx| + |f|) (Wu et al. 2021,
     arXiv:2109.02235).
-  packing: images that D judges together (PacGAN).
+  packing: images that D judges together (PacGAN: Lin et al. 2018,
+    arXiv:1712.04086).
   joint: 'mean' or 'sample' of q(z | x) where D judges pairs of an image and its
     code, (x, E(x)) and (G(z), z), and 'none' where it judges images (BiGAN:
     Donahue et al. 2017, arXiv:1605.09782; ALI: Dumoulin et al. 2017,

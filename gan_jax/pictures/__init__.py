@@ -25,8 +25,15 @@ from gan_jax.pictures.images import (
   read_png,
   to_uint8,
 )
-from gan_jax.pictures.plots import forest, plane, scatter, spectrum, statistics
+from gan_jax.pictures.plots import (
+  forest,
+  pareto,
+  plane,
+  scatter,
+  spectrum,
+  statistics,
+)
 
 __all__ = ['channels_shown', 'contact_sheet', 'curves', 'forest', 'gif', 'grid',
-           'pillow', 'plane', 'png', 'read_png', 'scatter', 'sheet', 'spectrum',
+           'pareto', 'pillow', 'plane', 'png', 'read_png', 'scatter', 'sheet', 'spectrum',
            'statistics', 'tiles', 'to_uint8']

@@ -182,6 +182,40 @@ def spectrum(frequency, real, fake):
   return pixels(drawn)
 
 
+def pareto(costs, scores, front, *, cost, score, low, floor=None):
+  """Scores [N] by their costs [N], those of the Pareto front as a staircase.
+
+  Args:
+    costs: 0 or more.
+    scores: of the same points.
+    front: bool [N].
+    cost: label of the axis of costs.
+    score: label of the axis of scores.
+    low: whether a low score is better.
+    floor: the score of real examples, or None.
+  """
+  costs, scores, front = map(np.asarray, (costs, scores, front))
+  drawn = figure(720, 440)
+  axes = drawn.add_subplot(**{
+      f'{name}scale': 'log' if values.min() > 0
+      and values.max() > 20 * values.min() else 'linear'
+      for name, values in (('x', costs), ('y', scores))})
+  axes.scatter(costs, scores, s=14, color=_REAL, alpha=0.35, linewidths=0,
+               label='configuration')
+  best = np.flatnonzero(front)[np.lexsort((
+      scores[front] * (-1 if low else 1), costs[front]))]
+  axes.step(costs[best], scores[best], where='post', color=_FAKE, marker='o',
+            markersize=6, linewidth=1.3, label='none is better in both')
+  if floor is not None:
+    axes.axhline(floor, color=FAINT, linewidth=1.0, linestyle=(0, (4, 3)),
+                 label='real examples')
+  dress(axes, grid='both', xlabel=cost,
+        ylabel=f'{score}, {"lower" if low else "higher"} is better', size=12)
+  legend(axes, size=11, loc='lower right', ncols=3, frameon=False,
+         bbox_to_anchor=(1.0, 1.0))
+  return pixels(drawn)
+
+
 def statistics(*, classes, sizes, histograms, edges, per, title):
   """Classes {name: count}, sizes {'64x48': count} and values, side by side.
 

@@ -11,12 +11,13 @@ import numpy as np
 from gan_jax import models, parallel, pictures
 from gan_jax.base import lookup
 from gan_jax.base.examples import kind_of
+from gan_jax.base.files import short_hash
 from gan_jax.config import keys
 from gan_jax.config.build import labels_like
 from gan_jax.config.experiment import Experiment
 from gan_jax.data.label_values import name_of
 from gan_jax.data.pipeline import Batches
-from gan_jax.evaluators.score import Score, short_hash
+from gan_jax.evaluators.score import Score
 from gan_jax.game import sampling
 from gan_jax.game.decoder import Decoder, decoder_of
 from gan_jax.penalties.term import names

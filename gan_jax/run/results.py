@@ -14,9 +14,9 @@ import numpy as np
 
 from gan_jax import pictures
 from gan_jax.base import lookup
-from gan_jax.base.files import try_write_file, write_file
+from gan_jax.base.files import short_hash, try_write_file, write_file
 from gan_jax.config.experiment import Experiment
-from gan_jax.evaluators.score import short_hash, table
+from gan_jax.evaluators.score import table
 from gan_jax.metrics import low_is_better
 from gan_jax.run import drawn_labels
 from gan_jax.run.background import Background

@@ -10,6 +10,8 @@ import os
 import sys
 from typing import NamedTuple
 
+from gan_jax.run import lock
+
 
 class Progress(NamedTuple):
   """Progress of a run.
@@ -40,6 +42,25 @@ def read(folder: str) -> Progress:
     return Progress(step, launch['train_steps'], launch['argv'][1:])
   except (OSError, ValueError, LookupError):
     return Progress(step, 0, [])
+
+
+def state(folder: str, progress: Progress) -> str:
+  """'running', if a process holds the folder now, else as `ended`."""
+  return 'running' if lock.is_held(folder) else ended(folder, progress)
+
+
+def ended(folder: str, progress: Progress) -> str:
+  """How a run that is not running stands, in words.
+
+  'finished', 'not finite', 'never started', 'stopped at step 300 of 1000'.
+  """
+  if progress.finished:  # nonfinite.json may be left from before.
+    return 'finished'
+  if os.path.exists(os.path.join(folder, 'nonfinite.json')):
+    return 'not finite'
+  if not progress.train_steps:
+    return 'never started'
+  return f'stopped at step {progress.step} of {progress.train_steps}'
 
 
 if __name__ == '__main__':

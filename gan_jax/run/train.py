@@ -15,9 +15,9 @@ import numpy as np
 
 from gan_jax import parallel
 from gan_jax.base.errors import NonFiniteError, StoppedError
+from gan_jax.base.files import short_hash
 from gan_jax.config.experiment import Experiment
 from gan_jax.config.population import Population
-from gan_jax.evaluators.score import short_hash
 from gan_jax.game.state import MEMBERS, stack
 from gan_jax.run import files, lock
 from gan_jax.run.checkpoint import NonFiniteStateError

@@ -1,30 +1,28 @@
 """--mode=compare: leaderboard of runs, with means over seeds."""
 
-import glob
+import contextlib
+import csv
+import gc
+import io
 import os
-
-import pandas as pd
-from scipy import stats
+from typing import TYPE_CHECKING
 
 from gan_jax.base.errors import RequestError, WorkdirError
-from gan_jax.base.files import read_rows, write_file
-from gan_jax.config import fields
-from gan_jax.evaluators.score import short_hash
+from gan_jax.base.files import write_file
 from gan_jax.metrics import low_is_better
-from gan_jax.run import files, lock, status
+from gan_jax.views import ranking, store
 from gan_jax.views.templates import fill
 
-# Keys that do not affect training, and so make no other point. The watchdog is
-# not among them: it may roll back or stop.
-_ASIDE = ('seed', 'log_every', 'sample_every', 'sample_grid', 'eval_every',
-          'evaluators', 'loggers', 'best_metric', 'checkpoint_every',
-          'keep_checkpoints')
-_LONG = 100  # characters of a point's name
+if TYPE_CHECKING:
+  import pandas as pd
+
+_SUFFIXES = ('.md', '.csv', '.html', '.bib')
 _COLUMNS = ('point', 'folder', 'seed', 'status', 'last_step', 'score', 'step',
             'value', 'floor')
 
 
-def compare(patterns, *, sort: str = '', out: str = '') -> str:
+def compare(patterns, *, where: str = '', sort: str = '', cost: str = '',
+            out: str = '') -> str:
   """Makes the leaderboard of all runs that match the patterns, in Markdown.
 
   A point (configuration) is all runs whose configs differ only in the seed. Its
@@ -34,222 +32,157 @@ def compare(patterns, *, sort: str = '', out: str = '') -> str:
   Unfinished runs are named below the table.
 
   Args:
-    patterns: folders, or patterns such as 'runs/sweep/*'.
+    patterns: folders, or patterns such as 'runs/sweep/*'; see `store.read`.
+    where: filter, such as 'loss.name=hinge,status=finished'; see `filters`.
     sort: name of a score.
-    out: F.md or F.csv to write as well.
+    cost: 'seconds' or 'images', beside which the score is seen: names the
+      points that no other point beats in both. The page has it anyway.
+    out: F.md, F.csv, F.html or F.bib to write as well.
 
   Raises:
-    WorkdirError: no run there.
-    RequestError: no such score, or another suffix.
+    WorkdirError: no run there, or `out` cannot be written.
+    RequestError: no such score or key, a filter that cannot be read, or another
+      suffix.
   """
-  if os.path.splitext(out)[1] not in ('', '.md', '.csv'):
-    raise RequestError(f'--out={out}: must end in .md or .csv')
-  frame = load(patterns)
-  columns = frame.score.dropna().unique().tolist()
-  # The name may be given without the hash, if unique.
-  known = [c for c in columns if sort in (c, c.partition(' (')[0])]
-  sort = known[0] if len(known) == 1 else sort
-  if sort and sort not in columns:
-    raise RequestError(f'--sort={sort}: no such score; there are '
-                       f'{", ".join(columns) or "none"}')
-  columns.sort(key=lambda column: column != sort)
-  means = _means(frame)
-  # Sorts ascending; numbers that print alike are ties.
-  ranks = means['mean'].map('{:.4g}'.format).astype(float).unstack().reindex(
-      index=frame.point[frame.point != ''].unique(), columns=columns) * [
-          1 if low_is_better(column) else -1 for column in columns]
-  if columns:
-    ranks = ranks.sort_values(columns, kind='stable')
-  text = _markdown(frame, ranks.index, columns, means)
+  suffix = os.path.splitext(out)[1]
+  if out and suffix not in _SUFFIXES:
+    raise RequestError(f'--out={out}: must end in {", ".join(_SUFFIXES[:-1])} '
+                       f'or {_SUFFIXES[-1]}')
+  if cost and cost not in ranking.COSTS:
+    raise RequestError(f'--cost={cost}: must be {" or ".join(ranking.COSTS)}')
+  with _uncollected():
+    found = ranking.ranked(store.read(patterns, where), sort)
+    text = _markdown(found, cost)
   if out:
-    write_file(out, (_csv(frame, ranks.index, columns, means) if out.endswith(
-        '.csv') else text).encode())
+    _write(out, _made(suffix, text, found, cost, out, patterns, where).encode())
   return text
 
 
-def load(patterns) -> pd.DataFrame:
+@contextlib.contextmanager
+def _uncollected():
+  """Without a search for circles among objects, which have none.
+
+  With ten thousand runs it takes a sixth of the time.
+  """
+  was = gc.isenabled()
+  gc.disable()
+  try:
+    yield
+  finally:
+    if was:
+      gc.enable()
+
+
+def _write(path: str, content: bytes) -> None:
+  """Writes a file that was asked for.
+
+  Raises:
+    WorkdirError: it cannot be written.
+  """
+  try:
+    write_file(path, content)
+  except OSError as e:
+    raise WorkdirError(f'--out={path}: cannot write it: {e.strerror}; give '
+                       'another file') from e
+
+
+def _made(suffix, text, found, cost, out, patterns, where) -> str:
+  """What goes into the file of a suffix."""
+  if suffix == '.html':
+    from gan_jax.views import board_page  # Here: it draws.
+    return board_page.page(found, cost, out)
+  if suffix == '.bib':
+    from gan_jax.views import bibliography  # Here: it needs the components.
+    return bibliography.of(store.used(patterns, where))
+  return _csv(found) if suffix == '.csv' else text
+
+
+def load(patterns) -> 'pd.DataFrame':
   """Reads run folders: a row for each run and score.
 
   Returns:
     point: in which config values it differs from the others, '' without config.
     folder, seed: of the run.
     repeats: whether there is a run of this point and seed already.
-    status: 'finished', 'running', 'stopped at step 300 of 1000', 'not finite',
-      'never started'.
-    last_step: of its newest checkpoint.
+    status, last_step: see `store.Run`.
     score, step, value, floor: name, scored step, value, and the same score of
       real examples; None for a run without scores.
 
   Raises:
     WorkdirError: no run there.
   """
-  configs, rows = {}, []
-  for folder in find(patterns):
-    try:
-      config = files.read_json(folder, 'config.json')
-    except OSError:
-      config = {}
-    if not config:
-      # Only log.txt: a run of a sweep that failed at its start.
-      if os.path.exists(os.path.join(folder, 'log.txt')):
-        rows.append({'folder': folder, 'status': 'never started'})
-      continue
-    configs[folder] = fields.flat(config)
-    progress = status.read(folder)
-    rows += [{'folder': folder, 'seed': configs[folder].get('seed'),
-              'status': state(folder, progress), 'last_step': progress.step,
-              **score} for score in _scores(folder) or [{}]]
-  if not rows:
-    raise WorkdirError(f'no run in {", ".join(patterns) or "no folder"}: give '
-                       "the folders of runs, for example 'runs/sweep/*'")
-  names = _points(configs)
-  frame = pd.DataFrame([row | {'point': names.get(row['folder'], '')}
-                        for row in rows], columns=_COLUMNS)
-  runs = frame[frame.point != ''].drop_duplicates('folder').sort_values(
-      'status', key=lambda found: found != 'finished', kind='stable')
-  again = runs.folder[runs.duplicated(['point', 'seed'])]
-  return frame.assign(repeats=frame.folder.isin(again))
+  import pandas as pd  # Here: it takes longer than all the rest.
+  runs = store.read(patterns)
+  names = ranking.points_of(runs)
+  again = ranking.repeats_of(runs, names)
+  return pd.DataFrame(
+      [(names.get(run.folder, ''), run.folder, run.seed, run.status,
+        run.last_step, *score) for run in runs
+       for score in run.scores or [(None,) * 4]], columns=_COLUMNS).assign(
+           repeats=lambda frame: frame.folder.isin(again))
 
 
-def find(patterns) -> list[str]:
-  """Paths that match the patterns, sorted, each once."""
-  # A folder may be named penalties[0].weight=1, which is a pattern too.
-  return list(dict.fromkeys(sorted(path for pattern in patterns for path in (
-      [pattern] if os.path.isdir(pattern) else glob.glob(pattern)))))
-
-
-def state(folder: str, progress: status.Progress) -> str:
-  """Status of a run in words, see `load`."""
-  if lock.is_held(folder):
-    return 'running'
-  if progress.finished:  # nonfinite.json may be left from before.
-    return 'finished'
-  if os.path.exists(os.path.join(folder, 'nonfinite.json')):
-    return 'not finite'
-  if not progress.train_steps:
-    return 'never started'
-  return f'stopped at step {progress.step} of {progress.train_steps}'
-
-
-def _scores(folder) -> list[dict]:
-  """Scores of the last scored step.
-
-  Equal names with different extractors or data get columns of their own.
-  """
-  rows = [row for _, row in read_rows(os.path.join(folder, 'scores.jsonl'))
-          if row]
-  last, found = max((row['step'] for row in rows), default=0), []
-  for row in rows:
-    if row['step'] == last:
-      how = row.get('protocol', {})
-      what = short_hash([how.get(key) for key in (
-          'extractor_sha256', 'data_fingerprint', 'num_real', 'num_test',
-          'weights')])
-      found.append({'score': f'{row["name"]} ({what[:6]})', 'step': last,
-                    'value': row['value'], 'floor': row.get('floor')})
-  return found
-
-
-def _points(configs) -> dict[str, str]:
-  """{folder: name of its point}, the config values in which points differ."""
-  kinds = {folder: {key: value for key, value in config.items()
-                    if key.split('.')[0].split('[')[0] not in _ASIDE}
-           for folder, config in configs.items()}
-  differing = [key for key in sorted(set().union(*kinds.values())) if len(
-      {repr(kind.get(key)) for kind in kinds.values()}) > 1]
-  names, groups = {}, {}
-  for folder, kind in kinds.items():
-    names[folder] = ', '.join(f'{key}={kind[key]}' for key in differing
-                              if key in kind)
-    groups.setdefault(names[folder], []).append(folder)
-  places = {name: _shared_folder(folders) for name, folders in groups.items()}
-  # Too many differences for a name, or none.
-  if max(map(len, groups), default=0) > _LONG and (
-      len(set(places.values())) == len(places)):
-    return {folder: places[name] for folder, name in names.items()}
-  return {folder: name or os.path.basename(groups[name][0])
-          for folder, name in names.items()}
-
-
-def _shared_folder(folders):
-  path = os.path.commonpath(list(map(os.path.abspath, folders)))
-  if os.path.basename(path).startswith('seed='):
-    path = os.path.dirname(path)
-  return os.path.basename(path)
-
-
-def _means(frame) -> pd.DataFrame:
-  """Mean, half interval and runs by (point, score), of finished runs only."""
-  counted = frame[~frame.repeats & (frame.status == 'finished')
-                  & frame.value.notna()]
-  means = counted.groupby(['point', 'score'], sort=False).agg(
-      mean=('value', 'mean'), half=('value', 'sem'), seeds=('value', 'size'),
-      values=('value', lambda found: ' '.join(map(repr, found.tolist()))),
-      folders=('folder', ' '.join),
-      steps=('step', lambda found: ' '.join(f'{step:.0f}' for step in found)))
-  means['half'] *= stats.t.ppf(0.975, means.seeds - 1)
-  return means
-
-
-def _markdown(frame, points, columns, means) -> str:
-  names = [column.partition(' (')[0] for column in columns]
-  # A hash only if a name is ambiguous.
-  heads = [name if names.count(name) == 1 else column
-           for name, column in zip(names, columns, strict=True)]
-  runs = frame.drop_duplicates('folder')
-  kept = runs[~runs.repeats & (runs.point != '')]
-  seeds = kept.groupby('point').size()
-  last = kept[kept.status == 'finished'].groupby('point').last_step.max()
-  # Points that do not differ significantly from the best one.
-  first = means[means.index.isin(columns[:1], 'score')].droplevel('score')
-  best = first.reindex(points)[:1].squeeze()
-  like = set(first.index[(first['mean'] - best['mean']).abs()
-                         <= first.half + best.half]) - set(points[:1])
-  lines = []
-  for point in points:
+def _markdown(found, cost) -> str:
+  columns, like, lines = found.columns, ranking.alike(found), []
+  for point, runs in found.points.items():
+    kept = [run for run in runs if run.folder not in found.repeats]
     line, steps = [], []
     for column in columns:
-      if (point, column) not in means.index:
+      if not (one := found.means.get((point, column))):
         line.append('-')
         continue
-      one = means.loc[point, column]
-      steps += map(int, one.steps.split())
+      steps += one.steps
       line.append(
-          f'{one["mean"]:.4g}'
-          + (f' +- {one.half:.2g}' if one.seeds > 1 else '')
-          + (f' ({one.seeds} runs)' if one.seeds < seeds[point] else '')
+          f'{one.mean:.4g}'
+          + (f' +- {one.half:.2g}' if one.half is not None else '')
+          + (f' ({len(one.values)} runs)' if len(one.values) < len(kept)
+             else '')
           + ' ~' * (point in like and column == columns[0]))
     at = ' to '.join(f'{step:,}' for step in sorted(
         {min(steps), max(steps)})) if steps else '-'
-    if steps and min(steps) < last[point]:
-      at += f' of {last[point]:,.0f}'
-    lines.append([point, seeds[point], at, *line])
-  floors = frame.groupby('score').floor.mean().dropna()
-  if len(floors):
+    if steps and min(steps) < (last := max(
+        run.last_step for run in kept if run.status == 'finished')):
+      at += f' of {last:,}'
+    lines.append([point, len(kept), at, *line])
+  if known := ranking.floors(found):
     lines.append(['real examples', '', '', *(
-        f'{floors[column]:.4g}' if column in floors else '-'
+        f'{known[column]:.4g}' if column in known else '-'
         for column in columns)])
-  return fill('leaderboard.md', heads=heads, lines=lines, like=like,
-              single=(means.seeds < 2).any(), low_is_better=low_is_better,
-              runs=list(runs.itertuples()),
-              failed=list(runs[runs.status != 'finished'].itertuples()))
+  spent = ranking.costs(found, cost) if cost else {}
+  return fill(
+      'leaderboard.md', heads=ranking.heads(columns), lines=lines, like=like,
+      single=any(one.half is None for one in found.means.values()),
+      low_is_better=low_is_better, runs=found.runs, repeats=found.repeats,
+      failed=[run for run in found.runs if run.status != 'finished'],
+      cost=ranking.COSTS.get(cost), front=[
+          (point, spent[point], found.means[point, columns[0]].mean)
+          for point in ranking.pareto(found, spent)])
 
 
-def _csv(frame, points, columns, means) -> str:
+def _csv(found) -> str:
   """CSV with a line per point and score, including missing values and failures.
 
   `folders` and `steps` are those of the runs of the values, in their order;
-  `failures` are 'folder: status' of unfinished runs.
+  `failures` are 'folder: status' of unfinished runs; `seconds` and `images` are
+  the mean cost of the finished ones.
   """
-  failed = frame[frame.status != 'finished'].drop_duplicates('folder')
-  failed = (failed.folder + ': ' + failed.status).groupby(failed.point).agg(
-      failed='size', failures='; '.join)
-  index = [(point, column) for point in points for column in columns or ['']]
-  if '' in failed.index:  # Runs without a config.
-    index.append(('', ''))
-  table = means.reindex(pd.MultiIndex.from_tuples(
-      index, names=['point', 'score'])).reset_index().join(failed, on='point')
-  return table.rename(columns={'half': 'half_interval'}).fillna(
-      {'seeds': 0, 'failed': 0}).astype({'seeds': int, 'failed': int})[[
-          'point', 'score', 'mean', 'half_interval', 'seeds', 'values',
-          'folders', 'failed', 'failures', 'steps']].to_csv(index=False)
+  table = io.StringIO()
+  writer = csv.writer(table, lineterminator='\n')
+  writer.writerow(['point', 'score', 'mean', 'half_interval', 'seeds', 'values',
+                   'folders', 'failed', 'failures', 'steps', *ranking.COSTS])
+  spent = [ranking.costs(found, cost) for cost in ranking.COSTS]
+  rows = [(point, column) for point in found.points
+          for column in found.columns or ['']]
+  bare = [run for run in found.runs if not run.has_config]
+  for point, column in rows + [('', '')] * bool(bare):
+    one = found.means.get((point, column), ranking.Mean('', None, [], [], []))
+    failed = [f'{run.folder}: {run.status}'
+              for run in (found.points[point] if point else bare)
+              if run.status != 'finished']
+    writer.writerow([
+        point, column, one.mean, '' if one.half is None else one.half,
+        len(one.values), ' '.join(map(repr, one.values)),
+        ' '.join(one.folders), len(failed), '; '.join(failed),
+        ' '.join(map(str, one.steps)),
+        *(known.get(point, '') for known in spent)])
+  return table.getvalue()

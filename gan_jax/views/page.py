@@ -20,6 +20,7 @@ from gan_jax.base.examples import described
 from gan_jax.base.files import write_file
 from gan_jax.config import fields
 from gan_jax.metrics import low_is_better
+from gan_jax.run import status
 from gan_jax.views import compare
 from gan_jax.views.records import Record, thin
 from gan_jax.views.templates import asset, fill
@@ -81,7 +82,7 @@ class Page:
     if one:
       progress = one.progress()
       values |= {'record': one, 'progress': progress,
-                 'state': compare.state(one.folder, progress),
+                 'state': status.state(one.folder, progress),
                  'scores': [rows[-1] for rows in one.scores().values()],
                  'left': _left(one, progress)}
       parts = 'status', 'scores', 'findings'

@@ -18,7 +18,7 @@ from gan_jax.extractors import projection, random
 from gan_jax.game import sampling
 from gan_jax.metrics.images import power_spectrum
 from gan_jax.metrics.neighbours import nearest
-from gan_jax.views import asked, compare, serve
+from gan_jax.views import asked, folders, serve
 from gan_jax.views.inspect import class_name, load_data
 from gan_jax.views.page import Page, Picture
 from gan_jax.views.trained import Trained, check_seed
@@ -159,17 +159,17 @@ def follow(folders: Sequence[str], *, out: str = '', port: int = 0) -> str:
 
 
 def runs(patterns: Sequence[str]) -> list[str]:
-  """Run folders that match patterns such as 'runs/sweep/*'.
+  """Run folders that match, each once; see `folders.find`.
 
   Raises:
     WorkdirError: there is none.
   """
-  found = [folder for folder in compare.find(patterns)
-           if os.path.exists(os.path.join(folder, 'config.json'))]
+  found = {os.path.abspath(folder): folder for folder in folders.find(patterns)
+           if os.path.exists(os.path.join(folder, 'config.json'))}
   if not found:
     raise WorkdirError(f'no run in {", ".join(patterns)}: give the folders of '
                        "runs, for example 'runs/sweep/*'")
-  return found
+  return [*found.values()]
 
 
 def _page(folders, out):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from noise_scores import CALLS, by_name, evaluator, make, means
 
-from gan_jax.evaluators.score import Score, order, short_hash
+from gan_jax.base.files import short_hash
+from gan_jax.evaluators.score import Score, order
 from gan_jax.metrics import kernel, neighbours
 from gan_jax.metrics.frechet import distance_to
 

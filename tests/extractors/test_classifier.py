@@ -142,8 +142,10 @@ def test_trained_twice_it_is_the_same(trained):
 
 
 @pytest.mark.usefixtures('cached')
-def test_what_was_kept_is_not_trained_again():
-  assert build('classifier', source=data()).notes['trained_on'] == 90
+def test_what_was_kept_is_not_trained_again(trained):
+  found = build('classifier', source=data())
+  assert found.notes['trained_on'] == 90
+  assert found.sha256 == trained[0].sha256  # So that their scores compare.
   for other in (dict(seed=1), dict(classes=2), dict(count=101)):
     with pytest.raises(TypeError, match='not callable'):  # It starts to train.
       build('classifier', source=source_of(SHAPE, **other))

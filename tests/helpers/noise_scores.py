@@ -3,8 +3,8 @@
 import numpy as np
 
 from gan_jax.base import lookup
+from gan_jax.base.files import short_hash
 from gan_jax.data.prepare import make_source
-from gan_jax.evaluators.score import short_hash
 from gan_jax.extractors import Extractor
 
 CALLS = []

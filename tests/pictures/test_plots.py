@@ -121,3 +121,28 @@ def test_statistics_of_any_data_set():
         histograms=np.ones((channels, 256), int), edges=np.arange(257) - 0.5)
     panels = 1 + bool(classes) + bool(sizes)
     assert got.shape == (460, 60 + 460 * panels, 3)
+
+
+def test_pareto_draws_the_front_as_stairs():
+  got = pictures.pareto(
+      [1.0, 2.0, 3.0, 2.0], [3.0, 2.0, 1.0, 3.0], [True, True, True, False],
+      cost='seconds', score='fd', low=True)
+  assert got.shape == (440, 720, 3) and got.dtype == np.uint8
+  line = np.abs(got[60:].astype(int) - VERMILION).max(-1) < 40
+  rows, columns = np.nonzero(line)
+  # Down to the right, and between two points level, then down.
+  assert rows[columns.argmin()] < rows[columns.argmax()]
+  runs = line.sum(1)
+  levels = np.flatnonzero(runs > 0.3 * np.ptp(columns))
+  assert len(levels) and np.ptp(rows) > 200
+  assert (line[levels[0]].nonzero()[0].min() - columns.min()) < 15
+
+
+@pytest.mark.parametrize('costs, scores', [
+    ([0.0], [0.0]), ([1.0], [-5.0]), ([1.0, 1e6], [1e-6, 1e6]),
+    ([2.0, 2.0], [3.0, 3.0])])
+@pytest.mark.parametrize('low', [True, False])
+def test_pareto_never_fails(costs, scores, low):
+  got = pictures.pareto(costs, scores, [True] * len(costs), cost='images',
+                        score='$x', low=low, floor=0.0)
+  assert got.shape == (440, 720, 3)

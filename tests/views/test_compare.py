@@ -1,16 +1,21 @@
 """The leaderboard: points, seeds, intervals, runs that failed."""
 
 import csv
+import json
 import math
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from finished import fd, write
+from scipy import stats
 
 from gan_jax.base.errors import RequestError, WorkdirError
 from gan_jax.config import command_line
 from gan_jax.run import lock
-from gan_jax.views import compare
+from gan_jax.views import compare, ranking, store
 
 
 def table(text):
@@ -241,7 +246,7 @@ def test_mistakes_are_named(tmp_path):
   write(tmp_path / 'a', scores=fd(0.3))
   with pytest.raises(RequestError, match='no such score; there are fd_random'):
     compare.compare([str(tmp_path / 'a')], sort='fid')
-  with pytest.raises(RequestError, match='must end in .md or .csv'):
+  with pytest.raises(RequestError, match='must end in .md, .csv, .html or'):
     compare.compare([str(tmp_path / 'a')], out='a.txt')
 
 
@@ -301,7 +306,7 @@ def test_sort_and_out(cli, runs, tmp_path):
      ),
     (('--mode=compare', 'nothing/*'), 4, 'no run in nothing/*'),
     (('--mode=compare', 'nothing', '--srt=fd'), 2, '--srt=fd'),
-    (('--mode=compare', 'nothing', '--out=a.txt'), 2, '.md or .csv'),
+    (('--mode=compare', 'nothing', '--out=a.txt'), 2, '.html or .bib'),
     (('--mode=evaluate', 'runs/a'), 2, 'runs/a: not a flag')])
 def test_mistakes(cli, args, status, words):
   got, printed, said = cli(*args)
@@ -322,3 +327,132 @@ def test_a_run_that_never_began_is_counted(cli, runs):
 def test_only_arguments_that_are_no_flags_are_folders():
   argv = ['main', '--mode', 'compare', 'a', '--follow', 'b', '--sort=x', 'c']
   assert command_line.parse(argv).folders == ['a', 'b', 'c']
+
+
+# Cost, and what is not beaten.
+
+
+def costly(root, made):
+  """Runs {name: (score, images per second)} of 100 steps by 64 images."""
+  for i, (name, (value, speed)) in enumerate(made.items()):
+    write(root / name, weight=float(i), batch_size=64, scores=fd(value))
+    (root / name / 'scalars.jsonl').write_text(
+        json.dumps({'step': 100, 'perf/images_per_second': speed}) + '\n')
+  return ranking.ranked(store.read([str(root)]))
+
+
+def test_the_front_by_hand(tmp_path):
+  # Seconds: 64, 32, 16, 16, 8, 64; only b, d and e are worth their time.
+  found = costly(tmp_path, {
+      'a': (0.3, 100), 'b': (0.3, 200), 'c': (0.6, 400), 'd': (0.5, 400),
+      'e': (0.7, 800), 'f': (0.9, 100)})
+  spent = ranking.costs(found, 'seconds')
+  assert [point[-3:] for point in found.points] == [
+      '0.0', '1.0', '3.0', '2.0', '4.0', '5.0']
+  assert list(spent.values()) == [64, 32, 16, 16, 8, 64]
+  assert [point[-3:] for point in ranking.pareto(found, spent)] == [
+      '4.0', '3.0', '1.0']
+  # All cost the same number of images.
+  spent = ranking.costs(found, 'images')
+  assert {*spent.values()} == {6400}
+  assert [point[-3:] for point in ranking.pareto(found, spent)] == [
+      '0.0', '1.0']  # Equal in both: neither beats the other.
+
+
+def test_the_front_is_no_other_than_by_trying_all_pairs(tmp_path):
+  rng = np.random.default_rng(0)
+  names = [f'p{i}' for i in range(60)]
+  for name in ('fd_x', 'precision_x'):
+    cost, value = rng.integers(0, 12, (2, 60)).astype(float)
+    means = {(point, name): ranking.Mean(v, None, [v], [1], ['x'])
+             for point, v in zip(names, value, strict=True)}
+    found = ranking.Board([], {}, set(), [name], {}, means)
+    good = -value if name == 'fd_x' else value
+    beaten = [any(cost[j] <= cost[i] and good[j] >= good[i]
+                  and (cost[j] < cost[i] or good[j] > good[i])
+                  for j in range(60)) for i in range(60)]
+    assert {*ranking.pareto(found, dict(zip(names, cost, strict=True)))} == {
+        point for point, lost in zip(names, beaten, strict=True) if not lost}
+
+
+def test_a_cost_is_the_mean_of_finished_runs_that_all_know_it(tmp_path):
+  for seed, speed in ((0, 100), (1, 400)):
+    write(tmp_path / f'{seed}', seed=seed, batch_size=64, scores=fd(0.3))
+    (tmp_path / f'{seed}' / 'scalars.jsonl').write_text(
+        json.dumps({'step': 100, 'perf/images_per_second': speed}) + '\n')
+  write(tmp_path / '2', seed=2, batch_size=64, step=50)
+  found = ranking.ranked(store.read([str(tmp_path)]))
+  (cost,) = ranking.costs(found, 'seconds').values()
+  assert cost == (64 + 16) / 2
+  (tmp_path / '1' / 'scalars.jsonl').unlink()
+  found = ranking.ranked(store.read([str(tmp_path)]))
+  assert ranking.costs(found, 'seconds') == {}
+
+
+def test_cost_names_the_front(cli, tmp_path):
+  costly(tmp_path, {'a': (0.3, 100), 'b': (0.4, 50), 'c': (0.6, 400)})
+  status, printed, _ = cli('--mode=compare', tmp_path, '--cost=seconds')
+  assert status == 0
+  assert ('By seconds of training, no other point is as good for less, or '
+          'better for as much as:\n* penalties[0].weight=2.0: 0.6 for 16\n'
+          '* penalties[0].weight=0.0: 0.3 for 64\n\n3 runs') in printed
+  assert 'By seconds' not in cli('--mode=compare', tmp_path)[1]
+  write(tmp_path / 'only' / 'd', weight=7.0)
+  printed = cli('--mode=compare', tmp_path / 'only', '--cost=images')[1]
+  assert '* none: no finished run has both' in printed
+
+
+@pytest.mark.parametrize('freedom', [*range(1, 8), 29, 30, 99, 1000])
+def test_students_t(freedom):
+  assert ranking.student(freedom) == pytest.approx(
+      stats.t.ppf(0.975, freedom), rel=1e-12)
+
+
+# As a library of runs.
+
+
+def test_where_selects(cli, runs):
+  status, printed, _ = cli('--mode=compare', runs,
+                           '--where=penalties[0].weight=1,seed=0')
+  assert status == 0 and '1 run, 0 of them not finished' in printed
+  status, printed, said = cli('--mode=compare', runs, '--where=seed=7')
+  assert (status, printed) == (4, '')
+  assert said == ('gan_jax: --where=seed=7: none of the 3 runs there is such a '
+                  'run\n')
+  status, _, said = cli('--mode=compare', runs, '--where', 'sed=7,los.name=x')
+  assert status == 2 and 'the key sed; did you mean "seed"?' in said
+  assert 'the key los.name; did you mean "loss.name"?' in said
+  status, _, said = cli('--mode=compare', runs, '--where=seed')
+  assert status == 2 and "'seed' is not KEY=VALUE" in said
+
+
+@pytest.mark.parametrize('args, words', [
+    (('--cost=money',), '--cost=money: must be seconds or images'),
+    (('--out=o.xlsx',), '--out=o.xlsx: must end in .md, .csv, .html or .bib'),
+    (('--out=o',), '--out=o: must end in')])
+def test_more_mistakes(cli, runs, args, words):
+  status, printed, said = cli('--mode=compare', runs, *args)
+  assert (status, printed) == (2, '') and words in said
+
+
+@pytest.mark.parametrize('name', ['o.md', 'o.csv', 'o.html', 'o.bib'])
+def test_a_file_that_cannot_be_written(cli, runs, tmp_path, name):
+  (tmp_path / 'file').write_text('')
+  out = tmp_path / 'file' / name
+  status, _, said = cli('--mode=compare', runs, f'--out={out}')
+  assert status == 4
+  assert f'--out={out}: cannot write it: ' in said
+  assert 'Traceback' not in said
+
+
+def test_it_needs_no_jax_and_no_pandas(runs):
+  """They take longer to import than ten thousand runs to list."""
+  code = ('import sys; from gan_jax import main; '
+          'assert main.main(sys.argv) == 0; '
+          'print(*sorted({"jax", "pandas", "scipy", "numpy", "matplotlib"} '
+          '& {*sys.modules}), "none", file=sys.stderr)')
+  done = subprocess.run(
+      [sys.executable, '-c', code, '--mode=compare', str(runs)],
+      capture_output=True, text=True, check=True,
+      cwd=pathlib.Path(__file__).parents[2])
+  assert done.stderr == 'none\n' and points(done.stdout) == BEST

@@ -9,6 +9,7 @@ import shutil
 
 import pytest
 import tiny
+from finished import write
 
 from gan_jax import main, pictures
 from gan_jax.base.errors import (
@@ -18,7 +19,7 @@ from gan_jax.base.errors import (
   WorkdirError,
 )
 from gan_jax.views.page import ASSETS
-from gan_jax.views.report import report
+from gan_jax.views.report import report, runs
 
 ALWAYS = ['real.png', 'generated.png', 'nearest.png', 'interpolations.png',
           'truncation.png']
@@ -227,3 +228,12 @@ def test_another_step_or_seed(copy, first):
   report(str(folder), seed=1)
   name = 'real_and_fake.png'
   assert _bytes(folder)[name] != first['ring'][1][name]
+
+
+def test_runs_are_found_below_a_folder_and_once(tmp_path):
+  for name in ('sweep/a', 'sweep/b/member_0'):
+    write(tmp_path / name)
+  (tmp_path / 'sweep' / 'c').mkdir()
+  (tmp_path / 'sweep' / 'c' / 'log.txt').write_text('it never started')
+  assert runs([str(tmp_path), f'{tmp_path}/sweep/../sweep/a']) == [
+      f'{tmp_path}/sweep/a', f'{tmp_path}/sweep/b/member_0']
