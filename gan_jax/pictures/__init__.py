@@ -35,5 +35,5 @@ from gan_jax.pictures.plots import (
 )
 
 __all__ = ['channels_shown', 'contact_sheet', 'curves', 'forest', 'gif', 'grid',
-           'pareto', 'pillow', 'plane', 'png', 'read_png', 'scatter', 'sheet', 'spectrum',
-           'statistics', 'tiles', 'to_uint8']
+           'pareto', 'pillow', 'plane', 'png', 'read_png', 'scatter', 'sheet',
+           'spectrum', 'statistics', 'tiles', 'to_uint8']
