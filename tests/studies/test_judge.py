@@ -86,7 +86,8 @@ def test_mistakes_of_the_command_line(cli, flags, words):
 @pytest.mark.usefixtures('alone')
 @pytest.mark.parametrize('name,words', [
     ('shapeless', ['shape (), not [B]', 'tried_ideas.py, line 23']),
-    ('rooted', ['grad_norm/gen', 'tried_ideas.py, line 28, in <lambda>'])])
+    pytest.param('rooted', ['grad_norm/gen', 'tried_ideas.py, line 28, in '
+                            '<lambda>'], marks=pytest.mark.slow)])
 def test_an_idea_that_cannot_be_played(lab, cli, name, words):
   status, _, said = cli('--mode=judge', f'--idea=tried_ideas.py:{name}',
                         '--tasks=ring', '--workdir=study')
