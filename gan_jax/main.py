@@ -74,7 +74,8 @@ def _act(line, group=None) -> int:
       if not line.problems:
         print(view(line))
       return _fail(ConfigError.status, line.problems) if line.problems else 0
-    if study := {'advise': _advise, 'search': _search}.get(line.flags.mode):
+    studies = {'advise': _advise, 'judge': _judge, 'search': _search}
+    if study := studies.get(line.flags.mode):
       return study(line)
     return _train(line, group)
   except ProcessGroupError:
@@ -128,6 +129,20 @@ def _search(line):
           search.search(line.given, line.folders, folder, **how))
   if status and text:
     return _fail(status, [text])
+  if text:
+    print(text)
+  return status
+
+
+def _judge(line):
+  from gan_jax.studies import judge
+  flags = line.flags
+  if line.problems or not flags.idea:
+    return _fail(ConfigError.status, line.problems or [
+        'give --idea=my_lab/ideas.py:my_loss, or --idea=loss=hinge,penalty=r1'])
+  status, text = judge.judge(
+      flags.idea, flags.workdir, budget=flags.budget, names=flags.tasks,
+      seeds=flags.seeds, seed=flags.seed)
   if text:
     print(text)
   return status

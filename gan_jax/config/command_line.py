@@ -12,7 +12,7 @@ from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags import config_path
 
 MODES = ('train', 'sample', 'evaluate', 'report', 'inspect', 'compare',
-         'export', 'explore', 'advise', 'search', 'invert', 'outliers',
+         'export', 'explore', 'advise', 'judge', 'search', 'invert', 'outliers',
          'complete')
 _TEXT, _SWITCH, _INT, _LIST = (flags.DEFINE_string, flags.DEFINE_bool,
                                flags.DEFINE_integer, flags.DEFINE_list)
@@ -24,8 +24,18 @@ _FLAGS = (
      'A recipe, dcgan or dcgan:loss=hinge,quick, or a file with '
      'get_config(arg); --config.key=value overrides.'),
     (_TEXT, 'workdir', '',
-     f'train sample evaluate report export explore advise search {_LOOK}',
+     'train sample evaluate report export explore advise judge search '
+     f'{_LOOK}',
      'Folder of the run; by default runs/<config> with the overrides.'),
+    (_TEXT, 'idea', '', 'judge',
+     'What is judged: FILE.py:NAME of a loss, a penalty, a norm or a network, '
+     'or arguments such as loss=hinge,penalty=r1.'),
+    (_TEXT, 'budget', '15m', 'judge',
+     'Wall time of the verdict: 90s, 15m, 2h.'),
+    (_LIST, 'tasks', '', 'judge',
+     'Some of ring,digits,grid,clothes,stacked.'),
+    (_INT, 'seeds', 8, 'judge',
+     'Seeds of each game, 3 or more.'),
     (_SWITCH, 'dry_run', False, 'train',
      'Print layers, durations and memory, and exit.'),
     (_SWITCH, 'allow_changed_data', False, 'train',
@@ -59,8 +69,8 @@ _FLAGS = (
     (_TEXT, 'labels', '', 'sample',
      'F.csv with the label of each image to sample, in the column label or '
      'those of label vectors.'),
-    (_INT, 'seed', 0, f'sample report {_LOOK}',
-     'Random seed for the latents.'),
+    (_INT, 'seed', 0, f'sample report judge {_LOOK}',
+     'Random seed for the latents; of judge, the first one of the runs.'),
     (flags.DEFINE_float, 'truncation', None, 'sample',
      'Resample entries of z beyond this size; of a generator with a style '
      'space psi, 0 to 1.'),
@@ -234,13 +244,37 @@ def read_config(name: str, overrides) -> tuple:
   for arg in overrides:
     try:
       read |= _override(config, arg)
-    except Exception as e:  # config_flags raises whatever its parsers raise.
-      problems.append(f'cannot read {arg}: {_reason(config, arg, e)}')
+    except ValueError as e:
+      problems.append(str(e))
   return config, run_name(name, read), problems
 
 
+def override(config, text: str) -> None:
+  """Sets one field of a config, by 'key=value'.
+
+  Raises:
+    ConfigError: it cannot be read.
+  """
+  from gan_jax.base.errors import ConfigError, Problem
+  try:
+    _override(config, f'--config.{text}')
+  except ValueError as e:
+    raise ConfigError([Problem('', None, str(e))]) from e
+
+
 def _override(config, arg) -> dict:
-  """Sets one field; returns {path: value}."""
+  """Sets one field; returns {path: value}.
+
+  Raises:
+    ValueError: it cannot be read.
+  """
+  try:
+    return _set(config, arg)
+  except Exception as e:  # config_flags raises whatever its parsers raise.
+    raise ValueError(f'cannot read {arg}: {_reason(config, arg, e)}') from e
+
+
+def _set(config, arg):
   values = flags.FlagValues()
   # Unknown fields pass here; experiment.load reports all errors together.
   config_flags.DEFINE_config_dict(

@@ -224,14 +224,19 @@ def _trace(population) -> None:
     return population.step(state, batch, jax.random.key(0), numbers=numbers)[0]
 
   played, state = parallel.everywhere(step, parallel.own_mesh()), one.init
-  problems = []
-  for path in population.numbers:
-    number = {path: jax.ShapeDtypeStruct((), jnp.float32)}
+
+  def failure(*paths):
+    numbers = dict.fromkeys(paths, jax.ShapeDtypeStruct((), jnp.float32))
     try:
-      jax.eval_shape(played, jax.eval_shape(state), batch, number)
+      jax.eval_shape(played, jax.eval_shape(state), batch, numbers)
     except Exception as e:  # User components may raise anything.
-      problems.append(Problem(
-          path, fields.at(one.config, path), 'cannot differ between members, '
-          f'as its component takes no array: {lookup.failure(e)}; {_SWEEP}'))
+      return lookup.failure(e)
+
+  if not failure(*population.numbers):
+    return  # Together, as a trace takes a second; else which of them it is.
+  problems = [Problem(
+      path, fields.at(one.config, path), 'cannot differ between members, as '
+      f'its component takes no array: {why}; {_SWEEP}')
+              for path in population.numbers if (why := failure(path))]
   if problems:
     raise ConfigError(problems)

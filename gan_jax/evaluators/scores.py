@@ -41,7 +41,8 @@ class Features(NamedTuple):
 
 def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
            num_samples: int = 2000, num_real: int = 0,
-           reference: str = 'train', source: Any, seed: int):
+           reference: str = 'train', bare: bool = False, source: Any,
+           seed: int):
   """Distances between real and generated examples, each with its floor.
 
   The floor is the same score of as many real examples in place of the generated
@@ -61,6 +62,8 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
     num_real: real examples, 0 for as many.
     reference: real examples of 'train' or 'held_out'. A generator that repeats
       its training examples reaches the floor of 'train'.
+    bare: the values alone, without intervals and floors, which take most of the
+      time.
     source: a `data.prepare.Source`.
     seed: of the draws.
 
@@ -108,7 +111,8 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
       every = np.arange(len(source.images))
       return (features_of_data(network(), source, every),
               draw(source.held_out, 0, num_samples))
-    return draw(real, 0, num_real), draw(real, num_real, num_samples)
+    return (draw(real, 0, num_real),
+            None if bare else draw(real, num_real, num_samples))
 
   def evaluate(sample):
     def read(start, stop):
@@ -133,7 +137,7 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
           'num_real': len(source.images) if whole else num_real,
           'num_fake': num_samples, 'reference': side, 'data': source.name,
           'data_fingerprint': examples.fingerprint, 'seed': seed,
-          'metric': metric})
+          'metric': metric}, bare)
     return found
 
   if spec['name'] in ('classifier', 'points', 'projection', 'random'):
@@ -159,7 +163,7 @@ def _suiting(source) -> str:
   return 'classifier' if known else 'random'
 
 
-def _scores(metric, fake, real, other, seed, protocol) -> list[Score]:
+def _scores(metric, fake, real, other, seed, protocol, bare) -> list[Score]:
   """The scores of one metric, or one without a value and with the reason."""
   measure, whole = MEASURES[metric], metric in WHOLE
   tail = _tail(metric, *(protocol[key] for key in (
@@ -168,12 +172,13 @@ def _scores(metric, fake, real, other, seed, protocol) -> list[Score]:
          for side in (real, fake)):
     return []
   try:
-    found = measure(real, fake, seed, True)
+    found = measure(real, fake, seed, not bare)
   except ValueError as e:
     return [Score(f'{metric}_{tail}', reason=str(e), protocol=protocol)]
   floor = {}
   if other is None:
-    protocol['floor'] = ('too few examples are held out' if whole else
+    protocol['floor'] = ('not asked for' if bare else
+                         'too few examples are held out' if whole else
                          'too few real examples for a second draw')
   else:
     try:

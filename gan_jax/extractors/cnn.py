@@ -1,5 +1,6 @@
 """A small classifier trained on the data set's own labels, as an extractor."""
 
+import functools
 import logging
 import math
 from functools import partial
@@ -121,7 +122,7 @@ def _check(source):
 
 def _extractor(flat, notes, source):
   mesh, shape = parallel.own_mesh(), tuple(source.images.shape[1:])
-  apply = parallel.spread(partial(_apply, source.num_classes))
+  apply = _program(source.num_classes)
   weights = parallel.replicate(traverse_util.unflatten_dict(flat, sep='/'),
                                mesh)
 
@@ -135,6 +136,12 @@ def _extractor(flat, notes, source):
 
   return base.Extractor('classifier', base.hash_arrays(
       _definition(source), flat), extract, notes)
+
+
+@functools.cache
+def _program(classes):
+  # Compiled once for all members of a population.
+  return parallel.spread(partial(_apply, classes))
 
 
 def _apply(classes, weights, images):

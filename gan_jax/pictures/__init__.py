@@ -26,6 +26,7 @@ from gan_jax.pictures.images import (
   to_uint8,
 )
 from gan_jax.pictures.plots import (
+  forest,
   pareto,
   plane,
   scatter,
@@ -40,7 +41,7 @@ from gan_jax.pictures.searches import (
   slices,
 )
 
-__all__ = ['channels_shown', 'contact_sheet', 'curves', 'foresight', 'gif',
-           'grid', 'history', 'importances', 'pair', 'pareto', 'pillow',
+__all__ = ['channels_shown', 'contact_sheet', 'curves', 'foresight', 'forest',
+           'gif', 'grid', 'history', 'importances', 'pair', 'pareto', 'pillow',
            'plane', 'png', 'read_png', 'scatter', 'sheet', 'slices', 'spectrum',
            'statistics', 'tiles', 'to_uint8']

@@ -272,3 +272,40 @@ def _bars(axes, counted, one, many, label, colour):
               for name in counted], fontsize=font, parse_math=False)
   axes.xaxis.set_major_locator(ticker.MaxNLocator(4, integer=True))
   axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:,.0f}'))
+
+
+def forest(panels, *, width: int = 900) -> np.ndarray:
+  """Intervals beside each other, a panel for each group, uint8 [H', W', 3].
+
+  Args:
+    panels: of (title, text of the axis, rows, whether the axis is a factor),
+      with rows (name, mean, low, high, colour). Of a factor the numbers are
+      logarithms, and the axis has their exponentials, around 1; else around 0.
+    width: in pixels.
+  """
+  from matplotlib import ticker
+  heights = [1.3 + len(rows) for _, _, rows, _ in panels]
+  drawn = figure(width, 34 * sum(heights) + 20 * len(panels))
+  parts = drawn.subplots(len(panels), 1, squeeze=False,
+                         gridspec_kw={'height_ratios': heights})[:, 0]
+  for axes, (title, text, rows, factor) in zip(parts, panels, strict=True):
+    numbers = np.array([row[1:4] for row in rows], float)
+    numbers = np.exp(numbers) if factor else numbers
+    for i, (_, *_, colour) in enumerate(rows):
+      mean, low, high = numbers[i]
+      axes.plot([low, high], [-i, -i], color=colour, linewidth=2.5)
+      axes.plot(mean, -i, 'o', color=colour, markersize=8)
+    axes.axvline(1.0 if factor else 0.0, color=INK, linewidth=1)
+    if factor:
+      axes.set_xscale('log')
+      axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+      axes.xaxis.set_major_formatter(
+          ticker.FuncFormatter(lambda v, _: f'{v:g}'))
+      axes.xaxis.set_minor_formatter(ticker.NullFormatter())
+      if numbers.max() / numbers.min() < 3:
+        axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
+    axes.set_yticks([-i for i in range(len(rows))], [row[0] for row in rows])
+    dress(axes, title=title, xlabel=text, grid='x', size=12,
+          ylim=(-len(rows) + 0.4, 0.6))
+    axes.spines['left'].set_visible(False)
+  return pixels(drawn)

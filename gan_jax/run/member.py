@@ -18,7 +18,6 @@ from gan_jax.base.files import remove_torn
 from gan_jax.config.experiment import Experiment
 from gan_jax.run import drawn_labels, files, init_from
 from gan_jax.run.checkpoint import Checkpoints, NonFiniteStateError
-from gan_jax.run.evaluator import Sampler
 from gan_jax.run.health import NONFINITE, Guard
 from gan_jax.run.means import Means
 from gan_jax.run.results import Results
@@ -30,12 +29,14 @@ class Member(contextlib.AbstractContextManager):
   """Checkpoints, rows, pictures, scores and findings of one run.
 
   frozen: why it takes no part any more, '' if it does; of a population only.
+  pictures: whether it draws more than the samples at its intervals.
   saved: step of the newest checkpoint, which may still be written.
   """
 
   def __init__(self, experiment: Experiment, folder: str, *,
                strict: bool = False, changed=(), argv=None,
-               sampler: Sampler | None = None, heading: str = ''):
+               like: 'Member | None' = None, heading: str = '',
+               pictures: bool = True):
     """Opens the folder and records the launch.
 
     Args:
@@ -45,15 +46,16 @@ class Member(contextlib.AbstractContextManager):
         damaged.
       changed: lines of `files.check_same_run`, for the record.
       argv: the command line to record, by default that of this process.
-      sampler: of a run with the same generator, which is compiled once.
+      like: another member, with which it shares what is compiled.
       heading: of its scores on the screen.
+      pictures: whether it draws samples at the start, curves and a GIF.
 
     Raises:
       WorkdirError, CheckpointError: with a fix.
     """
     for each in (folder, os.path.join(folder, 'samples')):
       remove_torn(each)
-    self.folder, self.frozen = folder, ''
+    self.folder, self.frozen, self.pictures = folder, '', pictures
     self.checkpoints = Checkpoints(
         folder, keep=experiment.config['keep_checkpoints'], strict=strict)
     start, origin = self.checkpoints.latest(), {}
@@ -77,7 +79,8 @@ class Member(contextlib.AbstractContextManager):
     self.means = Means(os.path.join(folder, 'means.json'),
                        experiment.config['keep_checkpoints'])
     self.means.load(start)
-    self.results = Results(experiment, folder, start, sampler, heading)
+    self.results = Results(experiment, folder, start, like and like.results,
+                           heading)
     self.evaluator = self.results.evaluator
     self.guard = Guard(experiment, folder, self.results.levels,
                        self.results.rows(), start)
@@ -180,6 +183,7 @@ class Member(contextlib.AbstractContextManager):
     """Writes report, curves and GIF."""
     try:
       self.guard.write_report()
-      self.results.draw()
+      if self.pictures:
+        self.results.draw()
     except Exception as e:  # Must not hide the cause of the end.
       _LOG.warning('no curves or GIF: %s: %s', type(e).__name__, e)

@@ -29,8 +29,8 @@ _SHARE = 0.9  # of the free memory that a round may take
 def train(population: Population, folder: str, *,
           folders: Sequence[str] = (), allow_changed_data: bool = False,
           allow_changed=(), strict: bool = False, group: ProcessGroup = ALONE,
-          argv: list[str] | None = None,
-          judge: lone.Judge | None = None) -> int:
+          argv: list[str] | None = None, stopping: lone.Stopping | None = None,
+          pictures: bool = True) -> int:
   """Trains or resumes all members; arguments and status as `train.train`.
 
   The members lie in `folders`, by default in WORKDIR/member_0, ...; with
@@ -38,7 +38,8 @@ def train(population: Population, folder: str, *,
 
   A population of one is a lone run, in the folder itself. A member that becomes
   non-finite, or that the watchdog stops, is frozen at its newest checkpoint;
-  the others go on.
+  the others go on. `pictures=False` draws neither curves of a population nor
+  samples before its first step, which takes a second for each member.
 
   Raises:
     WorkdirError: several processes, or a folder as in `train.train`.
@@ -49,7 +50,7 @@ def train(population: Population, folder: str, *,
     return lone.train(
         population.members[0], [*folders, folder][0],
         allow_changed_data=allow_changed_data, allow_changed=allow_changed,
-        strict=strict, group=group, argv=argv, judge=judge)
+        strict=strict, group=group, argv=argv, stopping=stopping)
   if group.count > 1:
     raise WorkdirError(
         f'a population trains in one process, and there are {group.count}: '
@@ -73,12 +74,12 @@ def train(population: Population, folder: str, *,
     stop, members = stack.enter_context(StopRequest()), []
     for each, experiment, lines in zip(folders, population.members, changed,
                                        strict=True):
-      first = members[0].evaluator.sampler if members else None
       members.append(stack.enter_context(Member(
           experiment, each, strict=strict, changed=lines, argv=argv,
-          sampler=first, heading=os.path.basename(each))))
+          like=members[0] if members else None, pictures=pictures,
+          heading=os.path.basename(each))))
       members[-1].freeze_again()
-    _play(population, members, stop, judge)
+    _play(population, members, stop, stopping)
     how = lone.how_it_ended(stop)
   for member in members:
     _LOG.info('%s', member.summary(member.frozen and 'frozen' or how))
@@ -102,7 +103,7 @@ def _own_values(population):
       for i, member in enumerate(population.members)}
 
 
-def _play(population, members, stop, judge):
+def _play(population, members, stop, stopping):
   """Trains the members that are furthest behind, until all are done."""
   while not stop.signum:
     steps = {i: member.checkpoints.latest() for i, member in enumerate(members)
@@ -111,7 +112,7 @@ def _play(population, members, stop, judge):
     if len(behind) == 1:
       return
     chosen = [i for i, step in steps.items() if step == behind[0]]
-    loop, count = _loop(population, members, chosen, judge), len(chosen)
+    loop, count = _loop(population, members, chosen, stopping), len(chosen)
     free = parallel.free_bytes() * _SHARE
     each = loop.prepare() * loop.mesh.shape[parallel.MEMBERS] / count
     size = round_size(count, int(free / each), parallel.device_count())
@@ -119,7 +120,7 @@ def _play(population, members, stop, judge):
               each / 2**20, free / 2**20, 'all at once' if size == count
               else f'in {-(-count // size)} rounds')
     if size < count:
-      loop = _loop(population, members, chosen[:size], judge)
+      loop = _loop(population, members, chosen[:size], stopping)
     loop.run(stop, behind[1])
 
 
@@ -132,6 +133,6 @@ def round_size(count: int, fitting: int, devices: int) -> int:
               or size <= fitting * math.gcd(size, devices))
 
 
-def _loop(population, members, chosen, judge):
+def _loop(population, members, chosen, stopping):
   return lone.Loop([members[i] for i in chosen],
-                   population=population.some(chosen), judge=judge)
+                   population=population.some(chosen), stopping=stopping)

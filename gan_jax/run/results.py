@@ -21,7 +21,7 @@ from gan_jax.metrics import low_is_better
 from gan_jax.run import drawn_labels
 from gan_jax.run.background import Background
 from gan_jax.run.checkpoint import Checkpoints
-from gan_jax.run.evaluator import Evaluator, Sampler, equilibrium
+from gan_jax.run.evaluator import Evaluator, equilibrium
 from gan_jax.run.writers import ScalarWriter, ScoreWriter, duration
 
 _LOG = logging.getLogger(__name__)
@@ -36,19 +36,22 @@ class Results(contextlib.AbstractContextManager):
   """
 
   def __init__(self, experiment: Experiment, folder: str, start: int,
-               sampler: Sampler | None = None, heading: str = ''):
+               like: 'Results | None' = None, heading: str = ''):
     """Opens the files and drops what was written after step `start`.
 
-    `sampler`: of a run with the same generator, by default a new one.
+    `like`: of another member, whose compiled sampler is taken.
     `heading`: of its scores on the screen.
     """
     self._heading = heading and f'{heading}\n'
     self._experiment, self._folder = experiment, folder
     self._begin = time.monotonic()
-    self.evaluator, self.levels = Evaluator(experiment, sampler), {}
+    self.evaluator = Evaluator(experiment, like and like.evaluator.sampler)
+    self.levels, loss = {}, experiment.config['loss']
     try:
-      self.levels = equilibrium(experiment.game.loss,
-                                experiment.config['batch_size'])
+      # It compiles a program, which members of one loss need not repeat.
+      self.levels = like.levels if (
+          like and like._experiment.config['loss'] == loss) else equilibrium(
+              experiment.game.loss, experiment.config['batch_size'])
     except Exception as e:  # from a user's loss
       _LOG.warning('the curves will not show the equilibrium of the loss: %s',
                    lookup.failure(e))

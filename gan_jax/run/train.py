@@ -33,13 +33,13 @@ from gan_jax.run.writers import ProgressBar
 
 _LOG = logging.getLogger(__name__)
 # (step, {run folder: row with its scores}) -> {run folder: why it stops here}
-Judge = Callable[[int, Mapping[str, dict]], Mapping[str, str]]
+Stopping = Callable[[int, Mapping[str, dict]], Mapping[str, str]]
 
 
 def train(experiment: Experiment, folder: str, *,
           allow_changed_data: bool = False, allow_changed=(),
           strict: bool = False, group: ProcessGroup = ALONE,
-          argv: list[str] | None = None, judge: Judge | None = None) -> int:
+          argv: list[str] | None = None, stopping: Stopping | None = None) -> int:
   """Trains or resumes a run until train_steps, a signal or the watchdog.
 
   Args:
@@ -51,7 +51,7 @@ def train(experiment: Experiment, folder: str, *,
     strict: fail instead of using an older checkpoint if the newest is damaged.
     group: the processes that share the run.
     argv: the command line to record, by default that of this process.
-    judge: asked after each score but the last which runs stop there, with a
+    stopping: asked after each score but the last which runs stop there, with a
       checkpoint; a lone run then raises StoppedError.
 
   Returns:
@@ -67,7 +67,7 @@ def train(experiment: Experiment, folder: str, *,
     changed = files.check_same_run(
         folder, experiment, allow_changed_data=allow_changed_data,
         allow_changed=allow_changed)
-    return _lead(experiment, folder, group, strict, changed, argv, judge)
+    return _lead(experiment, folder, group, strict, changed, argv, stopping)
 
 
 def _fingerprint(experiment):
@@ -115,11 +115,11 @@ def _follow(experiment, group):
           return order['status']
 
 
-def _lead(experiment, folder, group, strict, changed, argv, judge):
+def _lead(experiment, folder, group, strict, changed, argv, stopping):
   """Training on process 0."""
   member = Member(experiment, folder, strict=strict, changed=changed, argv=argv)
   with member, StopRequest() as stop:
-    Loop([member], group, judge=judge).run(stop)
+    Loop([member], group, stopping=stopping).run(stop)
   _LOG.info('%s', member.summary(how_it_ended(stop)))
   return stop.exit_status
 
@@ -135,9 +135,9 @@ class Loop:
 
   def __init__(self, members, group: ProcessGroup = ALONE,
                population: Population | None = None,
-               judge: Judge | None = None):
+               stopping: Stopping | None = None):
     """Takes the `Member`s that play, and their population if not alone."""
-    self.judge = judge
+    self.stopping = stopping
     self.members, self.group, self.draw_error = members, group, None
     self.experiment, self.population = members[0].experiment, population
     self.sharded = self.experiment.config['shard'] == 'state'
@@ -197,7 +197,8 @@ class Loop:
     state = self._first_state(step)
     calls = self._calls(step, end)
     # Drawn while the first call runs, which may not wait for its program.
-    first = parallel.copy(state.ema) if step == 0 else None
+    first = (parallel.copy(state.ema)
+             if step == 0 and self.members[0].pictures else None)
     last = None
     while calls:
       if not stop.signum and (signum := self.group.signal()):
@@ -235,10 +236,10 @@ class Loop:
         raise StoppedError(member.guard.verdict)
 
   def _leave(self, step, rows):
-    """Whether the judge lets a member stop here; the caller then saves all."""
-    if self.judge is None or step == self.experiment.train_steps:
+    """Whether the stopping lets a member stop here; the caller then saves all."""
+    if self.stopping is None or step == self.experiment.train_steps:
       return False
-    leaving = self.judge(step, rows)
+    leaving = self.stopping(step, rows)
     for member in self.members:
       member.guard.verdict = member.guard.verdict or leaving.get(
           member.folder, '')

@@ -96,8 +96,8 @@ class Batch:
       _LOG.info('trials %s: %d runs of %d steps', _list(group), len(folders),
                 found.members[0].train_steps)
       with quiet():
-        status = populations.train(found, '', folders=list(folders), judge=(
-            lambda step, rows: self._judge(step, rows, folders)))
+        status = populations.train(found, '', folders=list(folders), stopping=(
+            lambda step, rows: self._stopping(step, rows, folders)))
       if status:
         return status
     except (NonFiniteError, StoppedError):
@@ -113,8 +113,8 @@ class Batch:
       self._tell(n)
     return 0
 
-  def _judge(self, step, rows, folders) -> dict[str, str]:
-    """Reports the scores of a step; which runs stop there, as `train.Judge`."""
+  def _stopping(self, step, rows, folders) -> dict[str, str]:
+    """Reports the scores of a step; which runs stop there, as `train.Stopping`."""
     for n in {folders[folder] for folder in rows} - self.told:
       self._catch_up(n, {
           folder: {step: row.get(f'eval/{self.plan.score}')}

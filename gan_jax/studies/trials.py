@@ -26,44 +26,83 @@ class Scores(NamedTuple):
   @property
   def losses(self) -> np.ndarray:
     """Lower is better; of distances the logarithm."""
-    if not low_is_better(self.name):
-      return -self.values
-    return np.log(self.values) if np.nanmin(self.values) > 0 else self.values
+    return losses_of(self.name, self.values)
+
+
+def losses_of(name: str, values: np.ndarray) -> np.ndarray:
+  """Values of a score, turned so that lower is better; of distances the log."""
+  if not low_is_better(name):
+    return -values
+  return np.log(values) if np.nanmin(values) > 0 else values
+
+
+def train(config: dict, runs: Sequence[tuple[Mapping, int]], steps: int,
+          folder: str, *, rows: int) -> tuple[int, list[Record]]:
+  """Trains games as one population in a folder.
+
+  Args:
+    config: of all games.
+    runs: of each its {path: number}, all of the same paths, and its seed.
+    steps: of a run, which is scored at its end.
+    folder: of the population.
+    rows: how many a run logs.
+
+  Returns:
+    (exit status, the runs; [] if it is not 0). Those that are frozen have no
+    score.
+
+  Raises:
+    ConfigError, DataError, WorkdirError: as `populations.train`.
+  """
+  config = config | {
+      'train_steps': steps, 'log_every': max(1, steps // rows),
+      'sample_every': 0, 'checkpoint_every': 0, 'eval_every': steps,
+      'seed': tuple(seed for _, seed in runs)}
+  for path in runs[0][0]:
+    config = fields.put(config, path, tuple(game[path] for game, _ in runs))
+  found = population.load(config)
+  _LOG.info('%s: %d runs of %d steps', os.path.basename(folder),
+            len(found.members), steps)
+  status = 0
+  with quiet(), contextlib.suppress(NonFiniteError):  # all are frozen
+    status = populations.train(found, folder, pictures=False)
+  return status, [] if status else [
+      Record(each) for each in populations.folders_of(found, folder)]
 
 
 def play(config: dict, games: Sequence[Mapping], steps: int, seeds: int,
          folder: str, name: str) -> tuple[int, Scores | None]:
-  """Trains each game with each seed in FOLDER/name; (exit status, scores)."""
-  config = config | {
-      'train_steps': steps, 'log_every': max(1, steps // 4), 'sample_every': 0,
-      'checkpoint_every': 0, 'eval_every': steps,
-      'seed': tuple((config['seed'] + i) % 2**32 for _ in games
-                    for i in range(seeds))}
-  for path in games[0]:
-    config = fields.put(config, path, tuple(
-        game[path] for game in games for _ in range(seeds)))
-  found = population.load(config)
+  """Trains each game with each seed in FOLDER/name; (exit status, scores).
+
+  Raises:
+    NonFiniteError: no game has a score with each of its seeds.
+    ConfigError, DataError, WorkdirError: as `train`.
+  """
   folder = os.path.join(folder, name)
-  _LOG.info('%s: %d runs of %d steps', name, len(found.members), steps)
-  with quiet():
-    status = populations.train(found, folder)
+  status, records = train(
+      config, [(game, (config['seed'] + i) % 2**32) for game in games
+               for i in range(seeds)], steps, folder, rows=4)
   if status:
     return status, None
-  rows = [Record(each).scores() for each in populations.folders_of(
-      found, folder)]
+  rows = [record.scores() for record in records]
   known = max(rows, key=len)
   score = config['best_metric'] or next(iter(known), '')
-  if score not in known:
+  if known and score not in known:
     raise ConfigError([Problem('best_metric', score, 'no such score; there are '
-                               + (', '.join(known) or 'none'))])
-  values = [row[score][-1]['value'] if score in row else None for row in rows]
-  values = np.array([np.nan if v is None else v for v in values]
-                    ).reshape(len(games), seeds)
+                               + ', '.join(known))])
+  values = [last(row, score) for row in rows]
+  values = np.array(values).reshape(len(games), seeds)
   if not np.isfinite(values).all(1).any():
     raise NonFiniteError(
         f'no game has {score} with each of its {seeds} seeds: too few steps, '
         f'or rates that are too high; the runs are in {folder}')
   return 0, Scores(score, values)
+
+
+def last(scores: Mapping, name: str) -> float:
+  """The newest value of a score of `Record.scores`, NaN if there is none."""
+  value = scores[name][-1]['value'] if name in scores else None
+  return np.nan if value is None else value
 
 
 @contextlib.contextmanager

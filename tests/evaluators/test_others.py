@@ -40,40 +40,46 @@ def test_modes_by_hand():
   points = [[0.2, 0.0], [0.31, 0.0], [10.0, -0.3], [5.0, 5.0], [0.0, 0.1]]
   # Within 0.3: the first, third and last; two of mode 0 and one of mode 1.
   kl = 2 / 3 * math.log(3 * 2 / 3) + 1 / 3 * math.log(3 * 1 / 3)
+  # The overlap: 0.4 of mode 0 and 0.2 of mode 1, each at most 1 / K.
   assert modes_captured(points, CENTRES, 0.1) == (
-      2, pytest.approx(0.6), pytest.approx(kl))
+      2, pytest.approx(0.6), pytest.approx(kl), pytest.approx(
+          min(0.4, 1 / len(CENTRES)) + min(0.2, 1 / len(CENTRES))))
   # What is not finite is far.
   assert modes_captured([[np.nan, 0.0], [np.inf, 0.0]], CENTRES, 0.1) == (
-      0, 0, None)
+      0, 0, None, 0)
 
 
 @pytest.mark.parametrize('name,modes', [('ring', 8), ('grid', 25)])
 def test_the_data_reach_the_ceiling(name, modes):
   source = getattr(sources, name)()
-  modes_, quality, kl = mode_coverage(source=source, num_samples=50_000)(
+  modes_, quality, kl, overlap = mode_coverage(
+      source=source, num_samples=50_000)(
       lambda start, stop: (source.images[start:stop], None))
   assert modes_.value == modes_.floor == modes
   # 1 - exp(-9 / 2), with a standard error of 0.0005 over 50,000.
   assert quality.value == pytest.approx(0.98889, abs=0.002)
   # The modes of the data are equally frequent; the edges of the circles not.
   assert 0 <= kl.value == kl.floor < 1e-4
+  assert overlap.value == pytest.approx(0.98889, abs=0.002)
 
 
 def test_collapse_onto_one_mode():
   source = sources.ring()
   one = source.images[source.labels == 3]
-  modes, quality, kl = mode_coverage(source=source)(
+  modes, quality, kl, overlap = mode_coverage(source=source)(
       lambda start, stop: (one[start:stop], None))
   assert (modes.name, modes.value, modes.floor) == ('modes_2500', 1.0, 8.0)
   assert quality.name == 'high_quality_2500'
   assert (kl.name, kl.value) == ('divergence_2500', pytest.approx(math.log(8)))
+  assert (overlap.name, overlap.value) == ('overlap_2500', 1 / 8)
 
 
 def test_no_sample_near_a_mode_has_no_divergence():
   source = sources.ring()
-  *_, kl = mode_coverage(source=source, num_samples=2)(
+  *_, kl, overlap = mode_coverage(source=source, num_samples=2)(
       lambda start, stop: (np.zeros((2, 2)), None))
   assert kl.value is None and kl.reason == 'no sample is near a mode'
+  assert overlap.value == 0 and not overlap.reason
 
 
 def test_other_data_have_no_modes():
@@ -108,6 +114,9 @@ def test_stacked_digits_are_told_channel_by_channel(monkeypatch):
   assert found['divergence_5k'].value == pytest.approx(np.log(500))
   assert found['hit_5k'].floor == found['hit_five_5k'].floor == 1000
   assert found['divergence_5k'].floor == pytest.approx(0.0, abs=1e-9)
+  bare = stacked_coverage(source=source, num_samples=5000, bare=True)(
+      lambda start, stop: (triples[np.zeros(stop - start, int)], None))
+  assert [score.floor for score in bare] == [None] * 4
   assert evaluate.names == [
       f'{name}_5k' for name in ('hit', 'hit_five', 'divergence', 'effective')]
 

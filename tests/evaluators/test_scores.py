@@ -52,6 +52,21 @@ def test_intervals_hold_the_value():
       assert 0 <= score.low < score.high
 
 
+def test_bare_scores_are_the_values_alone():
+  source, other = make(100), make(40, seed=1)
+
+  def sample(start, stop):
+    return other.images[start:stop], None
+
+  whole = by_name(evaluator(source)(sample))
+  for name, score in by_name(evaluator(source, bare=True)(sample)).items():
+    assert score.value == whole[name].value
+    if not name.startswith('authenticity'):
+      assert score.floor is None and score.protocol['floor'] == 'not asked for'
+    if name.startswith(('fd', 'kd', 'class_kl')):
+      assert score.low in (None, score.value), name
+
+
 def test_the_protocol_is_whole_and_plain():
   source, other = make(100), make(40, seed=1)
   for score in evaluator(source)(lambda a, b: (other.images[a:b], None)):

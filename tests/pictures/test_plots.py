@@ -146,3 +146,21 @@ def test_pareto_never_fails(costs, scores, low):
   got = pictures.pareto(costs, scores, [True] * len(costs), cost='images',
                         score='$x', low=low, floor=0.0)
   assert got.shape == (440, 720, 3)
+
+
+def test_a_forest_has_what_is_ahead_to_the_right_of_the_line():
+  """Around 0, and of factors around 1: the green is right of it, not orange."""
+  drawn = pictures.forest([
+      (title, 'ahead', [('a', 0.5, 0.2, 0.8, '#009E73'),
+                        ('b', -0.5, -0.8, -0.2, '#D55E00')], factor)
+      for title, factor in (('shares', False), ('distances', True))])
+  height = len(drawn) // 2
+
+  def columns(panel, colour):
+    return np.flatnonzero((panel == colour).all(-1).sum(0))
+
+  for panel in (drawn[:height], drawn[height:]):
+    # The line is the column with most dark pixels.
+    line = np.argmax((panel == (0x33,) * 3).all(-1).sum(0))
+    assert columns(panel, (0x00, 0x9E, 0x73)).min() > line
+    assert columns(panel, (0xD5, 0x5E, 0x00)).max() < line

@@ -13,7 +13,8 @@ import tiny
 from gan_jax import parallel
 from gan_jax.base.errors import NonFiniteError, StoppedError, WorkdirError
 from gan_jax.config import population
-from gan_jax.run import health, populations, train
+from gan_jax.run import health, populations, results, train
+from gan_jax.run.member import Member
 from gan_jax.run.processes import ProcessGroup
 
 # Rounding: the members' products are those of one run in another order.
@@ -113,6 +114,28 @@ def test_with_no_member_left_the_run_has_failed(images, tmp_path):
     populations.train(found, str(tmp_path))
 
 
+def test_members_of_one_loss_share_its_equilibrium(images, tmp_path,
+                                                   monkeypatch):
+  seen = []
+  monkeypatch.setattr(results, 'equilibrium', lambda loss, _: (
+      seen.append(loss), {'loss/disc': len(seen)})[1])
+  for name, smoothing, levels in (('one', 0.1, [1, 1]),
+                                  ('two', (0.0, 0.2), [2, 3])):
+    found, members = load(images, population=2, train_steps=2, loss=dict(
+        name='non_saturating', label_smoothing=smoothing)), []
+    monkeypatch.setattr(populations, 'Member', lambda *args, kept=members, **
+                        more: kept.append(Member(*args, **more))
+                        or kept[-1])
+    assert populations.train(found, str(tmp_path / name), pictures=False) == 0
+    assert [each.results.levels['loss/disc'] for each in members] == levels
+    # No curves, but what was found.
+    folder = tmp_path / name / 'member_0'
+    assert (folder / 'report.md').exists()
+    assert not (folder / 'curves.png').exists()
+    assert [each.name for each in (folder / 'samples').iterdir()] == [
+        'step_00000002.png']
+
+
 def test_it_is_of_one_process(images, tmp_path):
   with pytest.raises(WorkdirError, match='one process, and there are 2'):
     populations.train(load(images, population=2), str(tmp_path),
@@ -195,17 +218,17 @@ def ones(*, source, seed):
 
 
 @pytest.mark.usefixtures('my_scores')
-def test_a_judge_stops_members_with_a_checkpoint_and_others_go_on(
+def test_a_rule_stops_members_with_a_checkpoint_and_others_go_on(
     images, tmp_path):
   found = scored(images, population=3)
   folders = [str(tmp_path / name) for name in 'abc']
   asked = []
 
-  def judge(step, rows):
+  def stopping(step, rows):
     asked.append((step, [*rows], [row['eval/ones'] for row in rows.values()]))
     return {folders[1]: 'bad'} if step == 2 else {}
 
-  assert populations.train(found, '', folders=folders, judge=judge) == 0
+  assert populations.train(found, '', folders=folders, stopping=stopping) == 0
   # Of the last score it is not asked.
   assert asked == [(2, folders, [1.0] * 3),
                    (4, [folders[0], folders[2]], [1.0] * 2)]
@@ -220,9 +243,9 @@ def test_a_judge_stops_members_with_a_checkpoint_and_others_go_on(
 
 
 @pytest.mark.usefixtures('my_scores')
-def test_a_judge_stops_a_lone_run(images, tmp_path):
+def test_a_rule_stops_a_lone_run(images, tmp_path):
   found, folder = scored(images), str(tmp_path / 'a')
   with pytest.raises(StoppedError, match='bad'):
     populations.train(found, '', folders=[folder],
-                      judge=lambda step, rows: {folder: 'bad'})
+                      stopping=lambda step, rows: {folder: 'bad'})
   assert tiny.finished(folder) == [2]

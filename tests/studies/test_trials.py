@@ -21,7 +21,7 @@ def test_losses_of_scores():
 
 def test_games_without_scores_are_no_advice(tmp_path, monkeypatch):
   """Each misses the score of a seed."""
-  monkeypatch.setattr(trials.populations, 'train', lambda *_: 0)
+  monkeypatch.setattr(trials.populations, 'train', lambda *_, **__: 0)
   rows = iter([{'fd': [{'value': v}]} for v in (1.0, None, None, 2.0)])
   monkeypatch.setattr(trials, 'Record', lambda _: SimpleNamespace(
       scores=lambda: next(rows)))
