@@ -39,7 +39,8 @@ Stopping = Callable[[int, Mapping[str, dict]], Mapping[str, str]]
 def train(experiment: Experiment, folder: str, *,
           allow_changed_data: bool = False, allow_changed=(),
           strict: bool = False, group: ProcessGroup = ALONE,
-          argv: list[str] | None = None, stopping: Stopping | None = None) -> int:
+          argv: list[str] | None = None,
+          stopping: Stopping | None = None) -> int:
   """Trains or resumes a run until train_steps, a signal or the watchdog.
 
   Args:
@@ -236,7 +237,7 @@ class Loop:
         raise StoppedError(member.guard.verdict)
 
   def _leave(self, step, rows):
-    """Whether the stopping lets a member stop here; the caller then saves all."""
+    """Whether a member stops here by the rule; the caller then saves all."""
     if self.stopping is None or step == self.experiment.train_steps:
       return False
     leaving = self.stopping(step, rows)

@@ -114,7 +114,7 @@ class Batch:
     return 0
 
   def _stopping(self, step, rows, folders) -> dict[str, str]:
-    """Reports the scores of a step; which runs stop there, as `train.Stopping`."""
+    """Reports scores of a step; which runs stop there, a `train.Stopping`."""
     for n in {folders[folder] for folder in rows} - self.told:
       self._catch_up(n, {
           folder: {step: row.get(f'eval/{self.plan.score}')}
