@@ -19,10 +19,9 @@ from gan_jax.base.errors import (
     StoppedError,
     first_line,
 )
-from gan_jax.base.files import read_rows
+from gan_jax.base.files import read_rows, short_hash
 from gan_jax.config import fields, population
 from gan_jax.config.keys import SWITCHES
-from gan_jax.evaluators.score import short_hash
 from gan_jax.metrics import low_is_better
 from gan_jax.run import files, populations
 from gan_jax.run.health import NONFINITE
