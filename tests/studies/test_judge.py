@@ -127,9 +127,30 @@ def test_another_study_is_not_overwritten(lab, cli):
   (lab / 'study').mkdir()
   (lab / 'study' / 'plan.json').write_text(json.dumps({
       'idea': 'x', 'arguments': 'loss=x', 'budget': 900.0, 'tasks': ['ring'],
-      'seeds': [0, 1, 2], 'prepared': 0.0}))
+      'seeds': [0, 1, 2], 'prepared': 0.0, 'sources': {}}))
   status, _, said = cli('--mode=judge', '--idea=loss=hinge', '--workdir=study')
   assert status == 2 and 'study holds the study loss=x' in said
+
+
+@pytest.mark.usefixtures('alone')
+@pytest.mark.parametrize('changed', ['tried_ideas', 'tried_parts'])
+def test_an_idea_that_was_edited_is_another_one(lab, cli, monkeypatch, changed):
+  (lab / 'tried_parts.py').write_text('SCALE = 1.0')
+  (lab / 'tried_ideas.py').write_text(IDEAS + '\nimport tried_parts')
+  for name in ('check', 'load'):
+    monkeypatch.setattr(judge.checks, name, lambda *_: None)
+  monkeypatch.setattr(judge.checks, 'prepare', lambda task: 0.0)
+  monkeypatch.setattr(judge, '_follow', lambda *_: None)
+  flags = ('--mode=judge', '--idea=tried_ideas.py:copy', '--workdir=study')
+  try:
+    assert cli(*flags)[0] == 0
+    assert cli(*flags)[0] == 0
+    with open(lab / f'{changed}.py', 'a') as file:
+      file.write('\n# edited')
+    status, _, said = cli(*flags)
+    assert status == 2 and f'begun with another {changed}, ' in said, said
+  finally:
+    sys.modules.pop('tried_parts', None)
 
 
 # Played. A smaller ring: 400 steps of 64 points.
