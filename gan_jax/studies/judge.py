@@ -16,7 +16,12 @@ import time
 from collections.abc import Sequence
 
 from gan_jax.base import files
-from gan_jax.base.errors import RequestError, UserError, WorkdirError
+from gan_jax.base.errors import (
+  LockedError,
+  RequestError,
+  UserError,
+  WorkdirError,
+)
 from gan_jax.run import lock
 from gan_jax.run.signals import StopRequest
 from gan_jax.studies import checks, ideas, workers
@@ -178,7 +183,5 @@ def _once(folder, name, make) -> dict:
             k: v for k, v in made.items() if k != 'fresh'}, indent=1)
             + '\n').encode())
         return made
-    except WorkdirError:
-      if not lock.is_held(place):
-        raise
-    time.sleep(0.5)
+    except LockedError:
+      time.sleep(0.5)

@@ -21,7 +21,7 @@ import numpy as np
 
 from gan_jax import parallel
 from gan_jax.base import lookup
-from gan_jax.base.errors import CheckpointError, WorkdirError
+from gan_jax.base.errors import CheckpointError, LockedError, WorkdirError
 from gan_jax.base.files import write_file
 from gan_jax.run import lock
 from gan_jax.studies import tasks, trials, verdict
@@ -370,9 +370,7 @@ def _held(study, item, place):
   with contextlib.ExitStack() as stack:
     try:
       stack.enter_context(lock.hold(place))
-    except WorkdirError:
-      if not lock.is_held(place):
-        raise
+    except LockedError:
       item = None
     yield None if item in study.done() else item
 
