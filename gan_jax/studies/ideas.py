@@ -33,6 +33,11 @@ from gan_jax.penalties import Regulariser
 _TERM = {'real', 'fake', 'real_out', 'fake_out', 'label', 'z', 'critic',
          'fake_critic', 'critique', 'labelled', 'generate', 'styles', 'encode',
          'params', 'memory'}  # some of them are what makes a function a penalty
+# What all games of a task share, so that their scores compare.
+_FIXED = {'data', 'evaluator', 'evaluators', 'logger', 'loggers', 'quick',
+          'best_metric', 'seed', 'population', 'train_steps', 'log_every',
+          'eval_every', 'sample_every', 'checkpoint_every', 'keep_checkpoints',
+          'steps_per_call'}
 _NORMS = 'generator.norm={0},discriminator.norm={0}'
 _EXAMPLE = (28, 28, 1)  # of a trial of a network
 _FILE = re.compile(r'(?P<file>[^=]*\.py):(?P<name>\w+)\Z')
@@ -64,6 +69,12 @@ def read(text: str) -> Idea:
           f'--idea={text}: give FILE.py:NAME of a loss, a penalty, a norm or a '
           'network, or arguments such as loss=hinge,penalty=r1')
     apply(recipe.base(), text)  # What cannot be read fits no task.
+    if fixed := _FIXED.intersection(
+        re.split(r'[.[=]', word)[0] for part in sum(parts(text), [])
+        for word in part.split(',')):
+      raise RequestError(
+          f'--idea={text}: {", ".join(sorted(fixed))}: of the task or of the '
+          'budget, the same for all games; leave it out')
     named = re.search(r':(\w+)', text)
     return Idea(named[1] if named else text, text)
   full = _module(found['file'], text) + ':' + found['name']
