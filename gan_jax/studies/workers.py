@@ -328,6 +328,7 @@ def hired(study: Study, until: float) -> Iterator[Crew]:
 
 def _work(folder, plan, cores, index, until):
   """A process that plays, on few cores: small games do not fill many."""
+  os.setsid()  # Ctrl-C is of the first process, which hands it on, once.
   os.sched_setaffinity(0, cores)
   threading.Thread(target=lambda: (
       multiprocessing.parent_process().join(), os._exit(1)),

@@ -267,3 +267,21 @@ def test_a_kill_loses_the_stages_in_flight_alone(lab):
   after = results()
   assert len(after) == 12 and before.items() <= after.items()
   assert (lab / 'study' / 'verdict.html').exists()
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_what_is_in_flight(lab):
+  """A terminal sends it to all processes; a second signal would not save."""
+  command = [sys.executable, '-m', 'gan_jax.main', '--mode=judge',
+             '--idea=tried_ideas.py:copy', '--tasks=ring', '--budget=10m',
+             '--seeds=3', '--workdir=study']
+  env = os.environ | {'PYTHONPATH': os.path.dirname(os.path.dirname(
+      os.path.dirname(os.path.abspath(__file__)))), 'NPROC': '2'}
+  with subprocess.Popen(command, env=env, start_new_session=True) as process:
+    end = time.monotonic() + 300
+    while not any('step 20/100' in path.read_text() for path in lab.glob(
+        'study/worker*.log')) and time.monotonic() < end:
+      time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait() == 130
+  assert [*lab.glob('study/ring/*/measure/member_7/checkpoints/*')]
