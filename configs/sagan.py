@@ -13,9 +13,9 @@ Departures: batch 64 and 100,000 steps but for size=128; samples of averaged
 weights (0.999), where the paper averages none. small: as
 sngan:small, with rates of 5e-4 and 2e-3.
 
-Measured: small, four minutes of a core that was shared; each row its digit, much
-alike within a row; FD of the classifier with 5,000 samples 4.84 +- 2.8 (three
-seeds), floor 0.22. The full sizes have not been trained.
+Measured: small, four minutes of a core that was shared; each row its digit,
+much alike within a row; FD of the classifier with 5,000 samples 4.84 +- 2.8
+(three seeds), floor 0.22. The full sizes have not been trained.
 """
 
 from gan_jax.config import recipe
