@@ -58,6 +58,10 @@ class WorkdirError(UserError, RuntimeError):
   """The run folder cannot be written, is locked, or belongs to another run."""
 
 
+class LockedError(WorkdirError):
+  """Another process holds the folder now, and will free it."""
+
+
 class CheckpointError(UserError, RuntimeError):
   """A checkpoint that cannot be written or read, or is damaged."""
 

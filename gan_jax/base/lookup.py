@@ -45,7 +45,7 @@ def _initials(name):
 def failure(error: BaseException) -> str:
   """Message of an exception, with the lines of the user's own files in it."""
   frames = [frame for frame in traceback.extract_tb(error.__traceback__)
-            if _is_own(frame.filename)]
+            if is_own(frame.filename)]
   said = str(error) or type(error).__name__
   if frames or not isinstance(error, (ValueError, TypeError)):
     said = f'{type(error).__name__}: {error}'
@@ -54,7 +54,7 @@ def failure(error: BaseException) -> str:
       f'{frame.line}' for frame in frames[-3:])
 
 
-def _is_own(path: str) -> bool:
+def is_own(path: str) -> bool:
   """Whether a file is the user's: not of gan_jax, Python or a package."""
   homes = (os.path.dirname(os.path.dirname(__file__)),
            *(sysconfig.get_path(name) for name in (

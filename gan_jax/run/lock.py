@@ -11,7 +11,7 @@ import pathlib
 import socket
 import time
 
-from gan_jax.base.errors import WorkdirError
+from gan_jax.base.errors import LockedError, WorkdirError
 from gan_jax.base.files import free_space, write_file
 
 _LOG = logging.getLogger(__name__)
@@ -49,7 +49,8 @@ def hold(workdir):
   process ends; the file holds pid, host and start time as JSON.
 
   Raises:
-    WorkdirError: the folder cannot be created or written, or is locked.
+    WorkdirError: the folder cannot be created or written.
+    LockedError: it is locked.
   """
   workdir = pathlib.Path(workdir).absolute()
   with contextlib.ExitStack() as stack:
@@ -96,7 +97,7 @@ def _lock(fd, workdir):
       locked = True
     except BlockingIOError:
       if time.monotonic() > limit:
-        raise WorkdirError(
+        raise LockedError(
             f'workdir {workdir} is locked by another run: {_holder(fd)}; '
             'end that run or give another --workdir') from None
       time.sleep(0.05)

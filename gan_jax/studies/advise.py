@@ -19,7 +19,7 @@ from gan_jax.base.files import write_file
 from gan_jax.config import fields, population
 from gan_jax.metrics import low_is_better
 from gan_jax.studies.statistics import chances
-from gan_jax.studies.trials import play
+from gan_jax.studies.trials import numbers, play
 from gan_jax.views.templates import fill
 
 _GAMMAS = 0.01, 0.1, 1.0, 10.0, 100.0  # times the recipe's
@@ -165,7 +165,7 @@ def _weights(config) -> list[str]:
   """
   found = [path for i, term in enumerate(config['penalties'])
            if term['name'] in ('r1', 'r2')
-           for path in _numbers(config, f'penalties[{i}].weight')]
+           for path in numbers(config, f'penalties[{i}].weight')]
   if config['discriminator']['name'] == 'none.Discriminator':
     raise ConfigError([Problem(
         'discriminator.name', 'none.Discriminator',
@@ -180,18 +180,10 @@ def _weights(config) -> list[str]:
 
 def _rates(config, player='disc') -> list[str]:
   path = f'{player}_optimizer.learning_rate'
-  if found := _numbers(config, path):
+  if found := numbers(config, path):
     return found
   raise ConfigError([Problem(path, fields.at(config, path),
                              'is 0; the ratio of the rates is to be found')])
-
-
-def _numbers(config, path) -> list[str]:
-  """Paths of the numbers above 0 at a path: itself, or those of a schedule."""
-  value = fields.at(config, path)
-  paths = [f'{path}.{key}' for key in value if key.endswith('_value')
-           ] if isinstance(value, Mapping) else [path]
-  return [p for p in paths if fields.at(config, p) > 0]
 
 
 def _ratio(config) -> float:

@@ -6,6 +6,9 @@ the arguments are 'loss=my_lab.ideas:my_loss'. Arguments may be given instead:
 as behind the colon of --config, the rest as --config.key=value.
 """
 
+import contextlib
+import hashlib
+import importlib
 import inspect
 import os
 import re
@@ -30,6 +33,11 @@ from gan_jax.penalties import Regulariser
 _TERM = {'real', 'fake', 'real_out', 'fake_out', 'label', 'z', 'critic',
          'fake_critic', 'critique', 'labelled', 'generate', 'styles', 'encode',
          'params', 'memory'}  # some of them are what makes a function a penalty
+# What all games of a task share, so that their scores compare.
+_FIXED = {'data', 'evaluator', 'evaluators', 'logger', 'loggers', 'quick',
+          'best_metric', 'seed', 'population', 'train_steps', 'log_every',
+          'eval_every', 'sample_every', 'checkpoint_every', 'keep_checkpoints',
+          'steps_per_call'}
 _NORMS = 'generator.norm={0},discriminator.norm={0}'
 _EXAMPLE = (28, 28, 1)  # of a trial of a network
 _FILE = re.compile(r'(?P<file>[^=]*\.py):(?P<name>\w+)\Z')
@@ -61,6 +69,12 @@ def read(text: str) -> Idea:
           f'--idea={text}: give FILE.py:NAME of a loss, a penalty, a norm or a '
           'network, or arguments such as loss=hinge,penalty=r1')
     apply(recipe.base(), text)  # What cannot be read fits no task.
+    if fixed := _FIXED.intersection(
+        re.split(r'[.[=]', word)[0] for part in sum(parts(text), [])
+        for word in part.split(',')):
+      raise RequestError(
+          f'--idea={text}: {", ".join(sorted(fixed))}: of the task or of the '
+          'budget, the same for all games; leave it out')
     named = re.search(r':(\w+)', text)
     return Idea(named[1] if named else text, text)
   full = _module(found['file'], text) + ':' + found['name']
@@ -97,6 +111,25 @@ def parts(arguments: str) -> tuple[list[str], list[str]]:
   dotted = [part for part in found if re.match(r'[^=]*[.\[]', part)
             or (key := part.partition('=')[0]) in KEYS and key not in CHOICES]
   return [part for part in found if part not in dotted], dotted
+
+
+def sources(arguments: str) -> dict[str, str]:
+  """{module: hash of its file} of the user's code that arguments name.
+
+  With the modules beside it that it imports.
+  """
+  homes = []
+  for name in re.findall(r'=([A-Za-z_][\w.]*):[A-Za-z_]', arguments):
+    with contextlib.suppress(Exception):  # What cannot be, the checks say.
+      homes.append(os.path.dirname(importlib.import_module(name).__file__))
+  found = {}
+  for name, module in sorted(sys.modules.items()):
+    path = getattr(module, '__file__', None) or ''
+    if lookup.is_own(path) and any(
+        path.startswith(os.path.join(home, '')) for home in homes):
+      with open(path, 'rb') as file:
+        found[name] = hashlib.sha256(file.read()).hexdigest()[:16]
+  return found
 
 
 def _module(file: str, text: str) -> str:

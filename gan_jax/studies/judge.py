@@ -16,7 +16,12 @@ import time
 from collections.abc import Sequence
 
 from gan_jax.base import files
-from gan_jax.base.errors import RequestError, UserError, WorkdirError
+from gan_jax.base.errors import (
+  LockedError,
+  RequestError,
+  UserError,
+  WorkdirError,
+)
 from gan_jax.run import lock
 from gan_jax.run.signals import StopRequest
 from gan_jax.studies import checks, ideas, workers
@@ -75,6 +80,12 @@ def judge(text: str, folder: str, *, budget: str = '15m',
           f'{folder} holds the study {plan["arguments"]} with budget '
           f'{plan["budget"]:g}s, seeds {plan["seeds"][0]} to '
           f'{plan["seeds"][-1]}; give the same, or another --workdir')
+    if changed := plan['sources'].items() - ideas.sources(
+        idea.arguments).items():
+      raise RequestError(
+          f'{folder} was begun with another '
+          f'{", ".join(sorted(name for name, _ in changed))}, and a verdict is '
+          'of one idea: undo the change to go on, or give another --workdir')
     start += plan['prepared'] if plan.pop('fresh', False) else 0
     study = workers.Study(folder, plan)
     with workers.hired(study, until=start + _LATE * seconds) as crew:
@@ -105,6 +116,7 @@ def _plan(asked, idea, text) -> dict:
   """plan.json: what is asked, and what can be played of it."""
   kept, cut = fitting(asked['tasks'], asked['budget'] * workers.count())
   left_out, seconds = {}, 0.0
+  sources = ideas.sources(idea.arguments)  # Checks take time; it may change.
 
   def leave_out(name, why):
     left_out[name] = why
@@ -131,7 +143,8 @@ def _plan(asked, idea, text) -> dict:
                        'messages above say why')
   first = asked['seeds'][0]
   return asked | {
-      'played': kept, 'left_out': left_out, 'prepared': seconds, 'fresh': True,
+      'sources': sources, 'played': kept, 'left_out': left_out,
+      'prepared': seconds, 'fresh': True,
       'games': {'idea': asked['arguments']} | BASELINES,
       'tuning_seeds': [(first + _APART + i) % 2**32 for i in range(_TUNING)]}
 
@@ -170,7 +183,5 @@ def _once(folder, name, make) -> dict:
             k: v for k, v in made.items() if k != 'fresh'}, indent=1)
             + '\n').encode())
         return made
-    except WorkdirError:
-      if not lock.is_held(place):
-        raise
-    time.sleep(0.5)
+    except LockedError:
+      time.sleep(0.5)

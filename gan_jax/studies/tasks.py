@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ml_collections import ConfigDict
 
 from gan_jax.config import command_line, fields, recipe
-from gan_jax.studies import ideas
+from gan_jax.studies import ideas, trials
 
 ROWS = 10  # of a run, which the watchdog looks at
 # What an idea is compared with; `ideas.apply` reads the arguments.
@@ -121,17 +121,15 @@ def points(config: dict) -> list[dict]:
   """The games {path: number} among which each game's own is chosen.
 
   Four for every game: as it is; a third of the rates; three times the rates;
-  and a tenth of its penalties, or of the rates where it has none.
+  and a tenth of its penalties, or of the rates where it has none. Of schedules
+  the values are scaled, not the durations.
   """
   def scaled(paths, factor):
     return {path: fields.at(config, path) * factor for path in paths}
 
-  rates = [path for path in fields.flat(config) if path.startswith(
-      ('gen_optimizer.learning_rate', 'disc_optimizer.learning_rate'))
-      and isinstance(fields.at(config, path), int | float)]
-  weights = [f'penalties[{i}].weight'
-             for i, term in enumerate(config['penalties'])
-             if isinstance(term['weight'], int | float)]
+  rates = [path for player in ('gen', 'disc') for path in trials.numbers(
+      config, f'{player}_optimizer.learning_rate')]
+  weights = _weights(config)
   own = scaled(rates + weights, 1.0)
   return [own, own | scaled(rates, 1 / 3), own | scaled(rates, 3.0),
           own | scaled(weights or rates, 0.1)]
@@ -163,4 +161,9 @@ def command(task: Task, arguments: str, numbers: Mapping) -> str:
 def words(config: dict) -> list[str]:
   """Names of the `points`."""
   return ['as given', 'rates / 3', 'rates x 3',
-          f'{"weights" if config["penalties"] else "rates"} / 10']
+          f'{"weights" if _weights(config) else "rates"} / 10']
+
+
+def _weights(config) -> list[str]:
+  return [path for i in range(len(config['penalties']))
+          for path in trials.numbers(config, f'penalties[{i}].weight')]

@@ -99,6 +99,14 @@ def play(config: dict, games: Sequence[Mapping], steps: int, seeds: int,
   return 0, Scores(score, values)
 
 
+def numbers(config: Mapping, path: str) -> list[str]:
+  """Paths of the numbers above 0 at a path: itself, or those of a schedule."""
+  value = fields.at(config, path)
+  paths = [f'{path}.{key}' for key in value if key.endswith('_value')
+           ] if isinstance(value, Mapping) else [path]
+  return [p for p in paths if fields.at(config, p) > 0]
+
+
 def last(scores: Mapping, name: str) -> float:
   """The newest value of a score of `Record.scores`, NaN if there is none."""
   value = scores[name][-1]['value'] if name in scores else None

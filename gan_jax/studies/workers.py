@@ -21,7 +21,7 @@ import numpy as np
 
 from gan_jax import parallel
 from gan_jax.base import lookup
-from gan_jax.base.errors import CheckpointError, WorkdirError
+from gan_jax.base.errors import CheckpointError, LockedError, WorkdirError
 from gan_jax.base.files import write_file
 from gan_jax.run import lock
 from gan_jax.studies import tasks, trials, verdict
@@ -328,6 +328,7 @@ def hired(study: Study, until: float) -> Iterator[Crew]:
 
 def _work(folder, plan, cores, index, until):
   """A process that plays, on few cores: small games do not fill many."""
+  os.setsid()  # Ctrl-C is of the first process, which hands it on, once.
   os.sched_setaffinity(0, cores)
   threading.Thread(target=lambda: (
       multiprocessing.parent_process().join(), os._exit(1)),
@@ -370,9 +371,7 @@ def _held(study, item, place):
   with contextlib.ExitStack() as stack:
     try:
       stack.enter_context(lock.hold(place))
-    except WorkdirError:
-      if not lock.is_held(place):
-        raise
+    except LockedError:
       item = None
     yield None if item in study.done() else item
 

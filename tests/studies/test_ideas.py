@@ -154,6 +154,17 @@ def test_arguments_that_cannot_be_read(arguments, words):
     ideas.read(arguments)
 
 
+@pytest.mark.parametrize('text,words', [
+    ('loss=hinge,data=mnist', 'data: of the task'),
+    ('loss=hinge,quick', 'quick: of the task'),
+    ('evaluators[0].num_samples=9,seed=3,train_steps=7',
+     'evaluators, seed, train_steps: of the task')])
+def test_what_belongs_to_the_task_is_no_idea(text, words, monkeypatch):
+  monkeypatch.setattr(ideas, 'apply', lambda *_: None)
+  with pytest.raises(RequestError, match=words):
+    ideas.read(text)
+
+
 @pytest.mark.usefixtures('lab')
 def test_the_name_of_arguments():
   ideas.read('my_lab/ideas.py:centred')

@@ -127,9 +127,30 @@ def test_another_study_is_not_overwritten(lab, cli):
   (lab / 'study').mkdir()
   (lab / 'study' / 'plan.json').write_text(json.dumps({
       'idea': 'x', 'arguments': 'loss=x', 'budget': 900.0, 'tasks': ['ring'],
-      'seeds': [0, 1, 2], 'prepared': 0.0}))
+      'seeds': [0, 1, 2], 'prepared': 0.0, 'sources': {}}))
   status, _, said = cli('--mode=judge', '--idea=loss=hinge', '--workdir=study')
   assert status == 2 and 'study holds the study loss=x' in said
+
+
+@pytest.mark.usefixtures('alone')
+@pytest.mark.parametrize('changed', ['tried_ideas', 'tried_parts'])
+def test_an_idea_that_was_edited_is_another_one(lab, cli, monkeypatch, changed):
+  (lab / 'tried_parts.py').write_text('SCALE = 1.0')
+  (lab / 'tried_ideas.py').write_text(IDEAS + '\nimport tried_parts')
+  for name in ('check', 'load'):
+    monkeypatch.setattr(judge.checks, name, lambda *_: None)
+  monkeypatch.setattr(judge.checks, 'prepare', lambda task: 0.0)
+  monkeypatch.setattr(judge, '_follow', lambda *_: None)
+  flags = ('--mode=judge', '--idea=tried_ideas.py:copy', '--workdir=study')
+  try:
+    assert cli(*flags)[0] == 0
+    assert cli(*flags)[0] == 0
+    with open(lab / f'{changed}.py', 'a') as file:
+      file.write('\n# edited')
+    status, _, said = cli(*flags)
+    assert status == 2 and f'begun with another {changed}, ' in said, said
+  finally:
+    sys.modules.pop('tried_parts', None)
 
 
 # Played. A smaller ring: 400 steps of 64 points.
@@ -246,3 +267,21 @@ def test_a_kill_loses_the_stages_in_flight_alone(lab):
   after = results()
   assert len(after) == 12 and before.items() <= after.items()
   assert (lab / 'study' / 'verdict.html').exists()
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_what_is_in_flight(lab):
+  """A terminal sends it to all processes; a second signal would not save."""
+  command = [sys.executable, '-m', 'gan_jax.main', '--mode=judge',
+             '--idea=tried_ideas.py:copy', '--tasks=ring', '--budget=10m',
+             '--seeds=3', '--workdir=study']
+  env = os.environ | {'PYTHONPATH': os.path.dirname(os.path.dirname(
+      os.path.dirname(os.path.abspath(__file__)))), 'NPROC': '2'}
+  with subprocess.Popen(command, env=env, start_new_session=True) as process:
+    end = time.monotonic() + 300
+    while not any('step 20/100' in path.read_text() for path in lab.glob(
+        'study/worker*.log')) and time.monotonic() < end:
+      time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait() == 130
+  assert [*lab.glob('study/ring/*/measure/member_7/checkpoints/*')]

@@ -49,6 +49,26 @@ def test_the_points_of_a_game_without_and_with_a_penalty():
   assert len({frozenset(p) for p in (*plain, *weighted)}) == 2
 
 
+def test_of_schedules_the_values_are_scaled_and_no_durations():
+  config = tasks.game(TASKS['ring'], 'penalty=r1')
+  config = fields.put(config, 'gen_optimizer.learning_rate', {
+      'name': 'cosine_decay_schedule', 'init_value': 0.01, 'decay_steps': 500})
+  config = fields.put(config, 'penalties[0].weight', {
+      'name': 'linear', 'init_value': 2.0, 'end_value': 0.0, 'steps': 100})
+  points = tasks.points(config)
+  assert [p['gen_optimizer.learning_rate.init_value'] for p in points] == (
+      pytest.approx([0.01, 0.01 / 3, 0.03, 0.01]))
+  assert [p['penalties[0].weight.init_value'] for p in points] == (
+      pytest.approx([2, 2, 2, 0.2]))
+  assert not [path for path in points[0] if path.endswith('steps')]
+  assert tasks.words(config)[3] == 'weights / 10'
+  # A weight of 0 cannot be scaled: the fourth point is that of the rates.
+  config = fields.put(config, 'penalties[0].weight', 0.0)
+  assert tasks.points(config)[3]['gen_optimizer.learning_rate.init_value'] == (
+      pytest.approx(0.001))
+  assert tasks.words(config)[3] == 'rates / 10'
+
+
 @pytest.mark.parametrize('name', TASKS)
 def test_a_run_has_rows_of_whole_calls(name):
   unit = ROWS * TASKS[name].chunk

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gan_jax.base.errors import WorkdirError
+from gan_jax.base.errors import LockedError, WorkdirError
 from gan_jax.run import lock
 from gan_jax.studies import workers
 from gan_jax.studies.workers import Study
@@ -73,6 +73,13 @@ def test_then_task_by_task_tuned_before_tested(study):
   assert following(study) == ('ring', 'b', 'tune')
   put(study, ('ring', 'b', 'tune'), ('ring', 'b', 'test'))
   assert following(study) == 'nothing' and study.finished()
+
+
+def test_a_lock_that_is_freed_while_one_waits_is_no_error(study, monkeypatch):
+  def hold(place):
+    raise LockedError(f'{place} is locked')  # It was, a moment ago.
+  monkeypatch.setattr(workers.lock, 'hold', hold)
+  assert following(study) is None
 
 
 def test_what_does_not_end_in_time_is_not_started(study):
