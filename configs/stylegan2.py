@@ -22,8 +22,9 @@ their own; the path length is of the whole batch, theirs of half of it; see
 
 Measured: small after 4,000 of its steps, 28 minutes of a very busy core at up
 to 164 images/s: digits of half of the classes, still few shapes of each; one
-shape alone until step 1,500. Not scored. Outputs and parameters of the
-networks are those of the authors'; the full sizes have not been trained.
+shape alone until step 1,500. After 2,500 steps FD 64 +- 22 with 5,000 samples
+(three seeds, floor 0.16). Outputs and parameters of the networks are those of
+the authors'; the full sizes have not been trained.
 """
 
 from gan_jax.config import recipe

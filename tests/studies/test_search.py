@@ -45,7 +45,7 @@ class Trainer:
             SimpleNamespace(names=['modes_2500', self.score])])
         for each in population._configs(config, lists)])
 
-  def train(self, found, _, *, folders, judge):
+  def train(self, found, _, *, folders, stopping):
     self.played.append(([m.config for m in found.members], folders))
     going = dict(zip(folders, found.members, strict=True))
     for step in STEPS:
@@ -60,7 +60,7 @@ class Trainer:
       if self.status:
         return self.status
       if step < 100:
-        for folder in judge(step, rows):
+        for folder in stopping(step, rows):
           del going[folder]
     return 0
 
