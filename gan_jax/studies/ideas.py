@@ -8,7 +8,6 @@ as behind the colon of --config, the rest as --config.key=value.
 
 import contextlib
 import hashlib
-import importlib
 import inspect
 import os
 import re
@@ -119,9 +118,11 @@ def sources(arguments: str) -> dict[str, str]:
   With the modules beside it that it imports.
   """
   homes = []
-  for name in re.findall(r'=([A-Za-z_][\w.]*):[A-Za-z_]', arguments):
+  for full in re.findall(r'[=+]([A-Za-z_][\w.]*:[A-Za-z_]\w*)', arguments):
     with contextlib.suppress(Exception):  # What cannot be, the checks say.
-      homes.append(os.path.dirname(importlib.import_module(name).__file__))
+      lookup.find('', full)
+      homes.append(os.path.dirname(
+          sys.modules[full.partition(':')[0]].__file__))
   found = {}
   for name, module in sorted(sys.modules.items()):
     path = getattr(module, '__file__', None) or ''

@@ -166,6 +166,13 @@ def test_what_belongs_to_the_task_is_no_idea(text, words, monkeypatch):
 
 
 @pytest.mark.usefixtures('lab')
+def test_the_sources_of_arguments():
+  ideas.read('my_lab/ideas.py:centred')
+  assert 'my_lab.ideas' in ideas.sources('penalty=r1+my_lab.ideas:centred')
+  assert ideas.sources('loss=hinge,penalties[0].weight=2') == {}
+
+
+@pytest.mark.usefixtures('lab')
 def test_the_name_of_arguments():
   ideas.read('my_lab/ideas.py:centred')
   assert ideas.read('penalty=my_lab.ideas:centred,penalties[0].weight=2') == (
