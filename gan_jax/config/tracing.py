@@ -69,11 +69,12 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
     if sizes := [Problem(path, fields.at(config, path), text)
                  for path, text in _sizes_below_one(config)]:
       raise ConfigError(sizes) from e
+    said = lookup.failure(e)  # With the user's line, which says it better.
     hint = ('a penalty needs a head that the discriminator does not have: '
-            if isinstance(e, KeyError) else '')
+            if isinstance(e, KeyError) and not said.count('\n') else '')
     raise ConfigError([Problem(
         '', None,
-        f'the components do not fit together: {hint}{lookup.failure(e)}'
+        f'the components do not fit together: {hint}{said}'
     )]) from e
 
 

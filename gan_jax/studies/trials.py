@@ -33,7 +33,7 @@ def losses_of(name: str, values: np.ndarray) -> np.ndarray:
   """Values of a score, turned so that lower is better; of distances the log."""
   if not low_is_better(name):
     return -values
-  return np.log(values) if np.nanmin(values) > 0 else values
+  return np.log(values) if not (values <= 0).any() else values
 
 
 def train(config: dict, runs: Sequence[tuple[Mapping, int]], steps: int,

@@ -42,6 +42,10 @@ def shapeless():
 
 def rooted():
   return Loss(disc, lambda real, fake: jnp.sqrt(-1.0 - fake ** 2))
+
+
+def keyless():
+  return Loss(disc, lambda real, fake: {}['ouch'])
 '''
 
 
@@ -86,6 +90,7 @@ def test_mistakes_of_the_command_line(cli, flags, words):
 @pytest.mark.usefixtures('alone')
 @pytest.mark.parametrize('name,words', [
     ('shapeless', ['shape (), not [B]', 'tried_ideas.py, line 23']),
+    ('keyless', ["together: KeyError: 'ouch'", 'tried_ideas.py, line 32']),
     pytest.param('rooted', ['grad_norm/gen', 'tried_ideas.py, line 28, in '
                             '<lambda>'], marks=pytest.mark.slow)])
 def test_an_idea_that_cannot_be_played(lab, cli, name, words):

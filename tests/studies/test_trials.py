@@ -10,6 +10,11 @@ from gan_jax.config import fields, recipe
 from gan_jax.studies import trials
 
 
+@pytest.mark.filterwarnings('error')
+def test_losses_where_no_run_has_a_score():
+  assert np.isnan(trials.losses_of('fd_5k', np.full((4, 2), np.nan))).all()
+
+
 def test_losses_of_scores():
   """Distances by their logarithm, shares turned round."""
   values = np.array([[1.0, np.e]])

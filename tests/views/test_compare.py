@@ -107,6 +107,13 @@ def test_what_was_not_scored_at_its_end_is_seen(tmp_path):
   assert text.count('scored at step') == 1
 
 
+def test_a_bar_in_a_value_does_not_end_a_column(tmp_path):
+  write(tmp_path / 'a', weight='x|y', scores=fd(0.3))
+  write(tmp_path / 'b', weight=2.0, scores=fd(0.4))
+  text = compare.compare([str(tmp_path / '*')])
+  assert r'| penalties[0].weight=x\|y | 1 |' in text
+
+
 def test_load_has_a_row_for_each_run_and_score(tmp_path):
   folder = write(tmp_path / 'a', scores=fd(0.3) + prc(0.9), floor=0.1)
   write(tmp_path / 'b', weight=2.0)
