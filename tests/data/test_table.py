@@ -167,7 +167,7 @@ def test_the_extra_is_named(tmp_path, monkeypatch):
 @pytest.mark.parametrize('content, words', [
     (b'a,b,c\n' + b'0,0.5,x,\n' * 20, ['more cells', 'separator']),
     (b'', ['empty']), (b'a,b\n1,2\n1,2,3,4\n', ['line 3']),
-    (b'\x89PNG\r\n\x1a\n\0\0\0\0', ['neither CSV nor parquet']),
+    (b'\x89PNG\r\n\x1a\n\0\0\0\0', ['use data=folder']),
     (b'PAR1' + bytes(40), ['parquet']),
     ('a\n'.encode('utf-16'), ['CSV'])])
 def test_bad_files(tmp_path, content, words):
