@@ -31,9 +31,14 @@ class Scores(NamedTuple):
 
 def losses_of(name: str, values: np.ndarray) -> np.ndarray:
   """Values of a score, turned so that lower is better; of distances the log."""
-  if not low_is_better(name):
-    return -values
-  return np.log(values) if not (values <= 0).any() else values
+  if is_log(name, values):
+    return np.log(values)
+  return values if low_is_better(name) else -values
+
+
+def is_log(name: str, values: np.ndarray) -> bool:
+  """Whether the losses of these values of a score are their logarithms."""
+  return low_is_better(name) and not (values <= 0).any()
 
 
 def train(config: dict, runs: Sequence[tuple[Mapping, int]], steps: int,

@@ -77,12 +77,17 @@ class Game(NamedTuple):
 
 
 class Judged(NamedTuple):
-  """A task that was played to its end."""
+  """A task that was played to its end.
+
+  lower: whether lower scores are better.
+  factor: whether differences are of their logarithms.
+  """
 
   name: str
   what: str
   unit: str
   lower: bool
+  factor: bool
   steps: int
   games: list[Game]
 
@@ -170,8 +175,7 @@ def _finite(score, results):
 
 def _losses(score, results) -> dict[str, list]:
   """{game: [S]} of the test, the task's worst in place of what failed."""
-  parts = {(game, stage): np.array(r['scores'][score], float)
-           for game, stages in results.items() for stage, r in stages.items()}
+  parts = _values(score, results)
   # Together, so that all are logarithms or none.
   turned = trials.losses_of(score, np.concatenate(list(parts.values())))
   split = dict(zip(parts, np.split(
@@ -181,11 +185,18 @@ def _losses(score, results) -> dict[str, list]:
                         float(np.nanmax(turned)))
 
 
+def _values(score, results) -> dict[tuple, np.ndarray]:
+  """{(game, stage): scores of its runs, NaN of those that failed}."""
+  return {(game, stage): np.array(r['scores'][score], float)
+          for game, stages in results.items() for stage, r in stages.items()}
+
+
 def _judged(study, name, results, losses, found) -> Judged:
   task, by = TASKS[name], {d.baseline: d for d in found}
   steps = study.steps()['steps'][name]
   own = results['non_saturating' if 'non_saturating' in results else 'idea']
-  factor = _is_log(task.score, losses, results)
+  factor = trials.is_log(task.score, np.concatenate(list(
+      _values(task.score, results).values())))
   games = []
   for game, stages in results.items():
     test, tune, difference = stages[TEST], stages[TUNE], by.get(game)
@@ -211,16 +222,9 @@ def _judged(study, name, results, losses, found) -> Judged:
         _sample(study.path(name, game, TEST, 'member_0')),
         tasks.command(task, study.plan['games'][game], point | {
             'train_steps': steps, 'seed': study.plan['seeds'][0]})))
-  return Judged(name, task.what, task.unit, low_is_better(task.score), steps,
+  return Judged(name, task.what, task.unit, low_is_better(task.score), factor,
+                steps,
                 games)
-
-
-def _is_log(score, losses, results):
-  """Whether the losses are logarithms of the scores."""
-  first = next((r[TEST]['scores'][score][i], losses[game][i])
-               for game, r in results.items()
-               for i, v in enumerate(r[TEST]['scores'][score]) if v is not None)
-  return low_is_better(score) and not math.isclose(*first)
 
 
 def _effect(difference, factor, score) -> str:
@@ -272,13 +276,13 @@ def _forest(judged) -> np.ndarray:
   """What the idea gains, to the right of the line."""
   panels = []
   for task in judged:
-    rows, factor = [], task.lower
+    rows = []
     for game in task.games:
       if d := game.difference:
         rows.append((f'beside {game.title}', -d.mean, -d.high, -d.low,
                      _COLOURS[d.said]))
-    text = ('how many times smaller' if factor else 'how much higher') + (
-        ' the score of the idea is')
-    panels.append((f'{task.name}: {task.unit}', text, rows, factor))
+    text = ('how many times smaller' if task.factor else 'how much lower' if
+            task.lower else 'how much higher') + ' the score of the idea is'
+    panels.append((f'{task.name}: {task.unit}', text, rows, task.factor))
   return pictures.forest(panels)
 

@@ -21,7 +21,12 @@ import numpy as np
 
 from gan_jax import parallel
 from gan_jax.base import lookup
-from gan_jax.base.errors import CheckpointError, LockedError, WorkdirError
+from gan_jax.base.errors import (
+    CheckpointError,
+    DataError,
+    LockedError,
+    WorkdirError,
+)
 from gan_jax.base.files import write_file
 from gan_jax.run import lock
 from gan_jax.studies import tasks, trials, verdict
@@ -124,8 +129,8 @@ class Study:
     start, compiled = time.monotonic(), _COMPILED[0]
     try:
       status, result = _STAGES[stage](self, name, game)
-    except (WorkdirError, CheckpointError):
-      raise  # Of the disk, not of the game.
+    except (WorkdirError, CheckpointError, DataError, OSError, MemoryError):
+      raise  # Of the machine, not of the game: another launch may play it.
     except Exception as e:  # A user's component may raise anything.
       _LOG.exception('%s', item)
       status, result = 0, {'error': lookup.failure(e)}

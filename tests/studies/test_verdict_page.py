@@ -97,6 +97,27 @@ def test_the_page_and_the_markdown(study, tmp_path):
       900)
 
 
+def test_no_run_of_the_test_has_a_score(study, tmp_path):
+  """The tuning has some: the worst of them stands for all."""
+  for game in SCORES['digits']:
+    path = tmp_path / 'digits' / game / 'test.json'
+    path.write_text(json.dumps(result(TASKS['digits'], [None] * SEEDS)))
+  text = verdict_page.write_page(study, 12.0)
+  assert 'cannot tell on digits' in text
+  found = json.loads((tmp_path / 'verdict.json').read_text())
+  assert found['losses']['digits']['idea'] == pytest.approx([np.log(30.0)] * 4)
+
+
+def test_distances_of_zero_are_not_compared_by_logarithms(study, tmp_path):
+  for game in SCORES['digits']:
+    path = tmp_path / 'digits' / game / 'test.json'
+    path.write_text(json.dumps(result(TASKS['digits'], [0.0, 1.0, 2.0, 3.0])))
+  verdict_page.write_page(study, 12.0)
+  found = json.loads((tmp_path / 'verdict.json').read_text())
+  assert found['losses']['digits']['idea'] == [0.0, 1.0, 2.0, 3.0]
+  assert 'x 1 [' not in (tmp_path / 'verdict.md').read_text()
+
+
 def test_an_unfinished_task_and_one_where_the_idea_fails(study, tmp_path):
   (tmp_path / 'ring' / 'non_saturating' / 'test.json').unlink()
   (tmp_path / 'digits' / 'idea' / 'measure.json').write_text(
