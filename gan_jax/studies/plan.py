@@ -9,6 +9,7 @@ from gan_jax.base.errors import ConfigError, Problem
 from gan_jax.config import command_line, fields, population
 from gan_jax.config.keys import KEYS
 from gan_jax.run.files import RESUMABLE
+from gan_jax.studies import ideas
 from gan_jax.studies.space import Space, arguments
 
 
@@ -29,9 +30,12 @@ class Plan(NamedTuple):
   train_steps: int
 
   def record(self) -> dict:
-    """As JSON: what may not change while a study goes on."""
+    """As JSON: what may not change while a study goes on, with users' code."""
     aside = set(RESUMABLE) - {'train_steps', 'eval_every', 'evaluators'}
+    texts = [v for v in fields.flat(self.config).values() if isinstance(
+        v, str)] + [v for axis in self.space.axes.values() for v in axis.values]
     return json.loads(json.dumps({
+        'code': ideas.sources(','.join(f'={text}' for text in texts)),
         'space': {key: axis._asdict() for key, axis in self.space.axes.items()},
         'seeds': self.space.seeds, 'score': self.score,
         'config': {k: v for k, v in self.config.items() if k not in aside}}))

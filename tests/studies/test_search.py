@@ -266,6 +266,22 @@ def test_another_space_or_config_is_refused(trainer, tmp_path):
       *GIVEN, '--config.population=2']).trials) == 2
 
 
+def test_a_loss_that_was_edited_is_another_search(
+    trainer, tmp_path, monkeypatch):
+  home = tmp_path / 'mine'
+  home.mkdir()
+  text = ('from gan_jax import losses\n'
+          'def edited():\n  return losses.hinge()\n')
+  (home / 'own_losses.py').write_text(text)
+  monkeypatch.syspath_prepend(home)
+  given = [*GIVEN, '--config.loss.name=own_losses:edited']
+  play(tmp_path, given=given, trials=1)
+  assert len(play(tmp_path, given=given, trials=2).trials) == 2
+  (home / 'own_losses.py').write_text(text + '# a change\n')
+  with pytest.raises(WorkdirError, match='code.own_losses'):
+    play(tmp_path, given=given)
+
+
 @pytest.mark.parametrize('keys, given, words', [
     (['disc_stepps=1..2'], GIVEN, 'disc_stepps.*did you mean "disc_steps"'),
     ([':loss=hinge,hing'], GIVEN, ':loss=hing: .*hing'),
