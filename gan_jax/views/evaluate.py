@@ -122,6 +122,12 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
       raise WorkdirError(f'{folder} has no checkpoint yet')
   finally:
     saved.close()
+  _check(found, folder, best)
+  return found
+
+
+def _check(found, folder, best) -> None:
+  """Raises RequestError where there is no score, or not the one asked for."""
   if found and all(score.value is None for _, score in found):
     raise RequestError(f'{folder} has none of these scores: ' + '; '.join(
         sorted({f'{score.name}: {score.reason}' for _, score in found})))
@@ -129,7 +135,6 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
   if best and best not in names:
     raise RequestError(f'--best={best}: no such score; there are '
                        f'{", ".join(names)}')
-  return found
 
 
 def _made(folder, step) -> int:

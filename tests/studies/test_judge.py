@@ -246,21 +246,26 @@ def test_copies_with_other_seeds_are_called_different_once_in_twenty(tmp_path):
   assert sum(d.said != 'cannot tell' for d in said) <= 1
 
 
+COMMAND = [sys.executable, '-m', 'gan_jax.main', '--mode=judge',
+           '--idea=tried_ideas.py:copy', '--tasks=ring', '--budget=10m',
+           '--seeds=3', '--workdir=study']
+
+
+def env():
+  return os.environ | {'PYTHONPATH': os.path.dirname(os.path.dirname(
+      os.path.dirname(os.path.abspath(__file__)))), 'NPROC': '2'}
+
+
 @pytest.mark.slow
 def test_a_kill_loses_the_stages_in_flight_alone(lab):
   """Two processes, kill -9, and the same command."""
-  command = [sys.executable, '-m', 'gan_jax.main', '--mode=judge',
-             '--idea=tried_ideas.py:copy', '--tasks=ring', '--budget=10m',
-             '--seeds=3', '--workdir=study']
-  env = os.environ | {'PYTHONPATH': os.path.dirname(os.path.dirname(
-      os.path.dirname(os.path.abspath(__file__)))), 'NPROC': '2'}
   done = lab / 'study' / 'ring'
 
   def results():
     return {path: path.stat().st_mtime_ns
             for path in done.glob('*/*.json')}
 
-  with subprocess.Popen(command, env=env, start_new_session=True) as process:
+  with subprocess.Popen(COMMAND, env=env(), start_new_session=True) as process:
     end = time.monotonic() + 600
     while len(results()) < 5 and time.monotonic() < end:
       time.sleep(0.1)
@@ -268,7 +273,7 @@ def test_a_kill_loses_the_stages_in_flight_alone(lab):
   time.sleep(2)  # Its workers see that it is gone.
   before = results()
   assert 5 <= len(before) < 12
-  assert subprocess.run(command, env=env, check=False).returncode == 0
+  assert subprocess.run(COMMAND, env=env(), check=False).returncode == 0
   after = results()
   assert len(after) == 12 and before.items() <= after.items()
   assert (lab / 'study' / 'verdict.html').exists()
@@ -277,12 +282,7 @@ def test_a_kill_loses_the_stages_in_flight_alone(lab):
 @pytest.mark.slow
 def test_ctrl_c_saves_what_is_in_flight(lab):
   """A terminal sends it to all processes; a second signal would not save."""
-  command = [sys.executable, '-m', 'gan_jax.main', '--mode=judge',
-             '--idea=tried_ideas.py:copy', '--tasks=ring', '--budget=10m',
-             '--seeds=3', '--workdir=study']
-  env = os.environ | {'PYTHONPATH': os.path.dirname(os.path.dirname(
-      os.path.dirname(os.path.abspath(__file__)))), 'NPROC': '2'}
-  with subprocess.Popen(command, env=env, start_new_session=True) as process:
+  with subprocess.Popen(COMMAND, env=env(), start_new_session=True) as process:
     end = time.monotonic() + 300
     while not any('step 20/100' in path.read_text() for path in lab.glob(
         'study/worker*.log')) and time.monotonic() < end:
