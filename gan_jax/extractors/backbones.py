@@ -187,7 +187,7 @@ def _classifier(path, tensors) -> Backbone:
   kernels = [tensors[name].shape for name in sorted(
       (name for name in tensors if name.startswith('Conv_')),
       key=lambda name: (len(name), name))]
-  shapes, inputs = {'mean': (1,), 'std': (1,)}, kernels[0][2:3]
+  shapes, inputs = {'mean': (), 'std': ()}, kernels[0][2:3]
   channels = inputs
   for i, shape in enumerate(kernels):
     side = 3 if i % 2 else 4
@@ -204,8 +204,8 @@ def _classifier(path, tensors) -> Backbone:
 
 def _classifier_maps(weights, x):
   """Outputs of the layers that halve, see `cnn.Network`."""
-  mean, std = (weights[name].reshape(()) for name in ('mean', 'std'))
-  x, maps, i = ((x + 1.0) * 127.5 - mean) / std, [], 0
+  x = ((x + 1.0) * 127.5 - weights['mean']) / weights['std']
+  maps, i = [], 0
   while f'Conv_{i}/kernel' in weights:
     kernel = weights[f'Conv_{i}/kernel']
     halves = kernel.shape[0] == 4

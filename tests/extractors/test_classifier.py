@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from gan_jax.base.errors import DataError
 from gan_jax.data.prepare import make_source
 from gan_jax.data.sources import mnist10k
-from gan_jax.extractors import Extractor, base, cnn, simple
+from gan_jax.extractors import Extractor, backbones, base, cnn, simple
 from gan_jax.metrics.arrays import permutation
 
 STEPS = cnn._STEPS
@@ -139,6 +139,14 @@ def test_trained_twice_it_is_the_same(trained):
   build('classifier', source=data())
   path, = kept()
   assert {path.name: path.read_bytes()} == trained[1]
+
+
+def test_a_projected_discriminator_reads_what_is_cached(cached):
+  """`configs/projected.py` names this file."""
+  network = backbones.read(str(cached))
+  images = np.zeros((2, *SHAPE), np.float32)
+  maps = network.maps(network.weights, images)
+  assert [m.shape[:3] for m in maps] == [(2, 4, 5)]
 
 
 @pytest.mark.usefixtures('cached')

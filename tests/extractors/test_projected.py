@@ -47,7 +47,7 @@ def without(name):
 
 
 def with_one(name, value):
-  return lambda tensors: tensors | {name: np.float32(value)}
+  return lambda tensors: tensors | {name: np.asarray(value, np.float32)}
 
 
 @pytest.mark.parametrize('change, words', [
@@ -61,7 +61,7 @@ def with_one(name, value):
     (with_one('Conv_0/kernel', np.ones(4)), r'Conv_0/kernel is \(4,\)'),
     (with_one('Conv_2/kernel', np.full((4, 4, 4, 5), np.nan)),
      'Conv_2/kernel has NaN or Inf; download or write it again'),
-    (with_one('std', [0.0]), 'std is not above 0; write it again')])
+    (with_one('std', 0.0), 'std is not above 0; write it again')])
 def test_a_damaged_file_is_one_message_with_its_name(
     small, tmp_path, change, words):
   """No error of Python or of safetensors: the file, what is wrong, the fix."""

@@ -17,8 +17,8 @@ def classifier(path, channels=1) -> str:
   for i, width in enumerate((3, 4, 5)):
     tensors[f'Norm_{i}/LayerNorm_0/scale'] = rng.normal(1, 0.2, (width,))
     tensors[f'Norm_{i}/LayerNorm_0/bias'] = rng.normal(0, 0.2, (width,))
-  tensors |= {'mean': np.full(1, 33.0), 'std': np.full(1, 78.0)}
-  save_file({k: np.float32(v) for k, v in tensors.items()}, path)
+  tensors |= {'mean': 33.0, 'std': 78.0}
+  save_file({k: np.asarray(v, np.float32) for k, v in tensors.items()}, path)
   return str(path)
 
 
