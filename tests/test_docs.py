@@ -120,6 +120,15 @@ def test_every_file_that_a_page_names_is_there():
       assert (ROOT / path).exists(), (page, path)
 
 
+def test_every_table_has_a_head():
+  """An empty line inside a table makes text of the rows below it."""
+  for page in [*PAGES, *EXPERIMENTS]:
+    for block in re.split(r'\n\s*\n', page.read_text()):
+      rows = re.findall(r'^\|.*\|$', block, re.M)
+      assert not rows or re.fullmatch(r'\|(?:[ :-]+\|)+', rows[1]), (
+          page, rows[0])
+
+
 def test_every_test_that_an_experiment_names_is_there():
   """`file::name`, `::name` of the file before it, or a file alone."""
   names = 0
