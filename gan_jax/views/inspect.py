@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 
 from gan_jax import pictures
-from gan_jax.base.errors import ConfigError, DataError, Problem
+from gan_jax.base.errors import (
+  ArgumentError,
+  ConfigError,
+  DataError,
+  Problem,
+)
 from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import write_file
 from gan_jax.config.fields import plain
@@ -75,6 +80,8 @@ def load_data(spec):
     raise ConfigError(problems)
   try:
     return data.load(spec)
+  except ArgumentError as e:
+    raise ConfigError([e.problem]) from e
   except DataError:
     raise
   except (ValueError, TypeError) as e:
