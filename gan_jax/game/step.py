@@ -19,6 +19,7 @@ from jax import lax, random
 from gan_jax.game import terms
 from gan_jax.game.rules import Fakes, Game, is_off
 from gan_jax.game.state import Average, Net, TrainState, pack
+from gan_jax.ops.keys import per_example
 
 
 def train_step(state: TrainState, batch, key, *, game: Game,
@@ -42,7 +43,7 @@ def train_step(state: TrainState, batch, key, *, game: Game,
   last = game.disc_steps - 1
 
   def play(state, index, image, label, labelled):
-    keys = terms.per_example(random.fold_in(disc_key, index), batch.position)
+    keys = per_example(random.fold_in(disc_key, index), batch.position)
     fakes = generate(state, label, keys, game=game)
     count = state.step * game.disc_steps + index
     state, scalars = disc_step(state, image, label, fakes, keys, count,
@@ -69,7 +70,7 @@ def train_step(state: TrainState, batch, key, *, game: Game,
         many.sum(0) + one) / game.disc_steps, earlier, scalars)
 
   for index in range(game.gen_steps):
-    keys = terms.per_example(random.fold_in(gen_key, index), batch.position)
+    keys = per_example(random.fold_in(gen_key, index), batch.position)
     if index or not game.reuse_fakes:
       fakes = generate(state, label, keys, game=game)
     state, gen_scalars = gen_step(state, real, label, fakes, keys,
@@ -83,9 +84,9 @@ def simultaneous_step(state: TrainState, batch, key, *, game: Game,
   disc_key, gen_key = random.split(random.fold_in(key, state.step))
   real, label = batch.image[0], batch.label[0]
   labelled = jax.tree.map(lambda x: x[0], _labelled(batch, game))
-  keys = terms.per_example(random.fold_in(disc_key, 0), batch.position)
+  keys = per_example(random.fold_in(disc_key, 0), batch.position)
   fakes = generate(state, label, keys, game=game)
-  gen_keys = terms.per_example(random.fold_in(gen_key, 0), batch.position)
+  gen_keys = per_example(random.fold_in(gen_key, 0), batch.position)
   moved, gen_scalars = gen_step(state, real, label, fakes, gen_keys, game=game,
                                 pmean=pmean)
   # D's update does not read the memories of G's penalties.
@@ -100,7 +101,7 @@ def solo_step(state: TrainState, batch, key, *, game: Game,
               pmean: Callable = lambda tree: tree):
   """One training step of the generator alone, by its terms."""
   real, label = batch.image[0], batch.label[0]
-  keys = terms.per_example(random.fold_in(key, state.step), batch.position)
+  keys = per_example(random.fold_in(key, state.step), batch.position)
   z = game.latent(terms.keys_for(keys, 'latent'))
 
   def objective(params):

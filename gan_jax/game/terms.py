@@ -13,6 +13,7 @@ from jax import lax, random
 
 from gan_jax.game.state import pack, unpack
 from gan_jax.ops import likelihoods
+from gan_jax.ops.keys import folded
 
 _TINY = 1e-12  # in the denominator of ratios
 _ROWS = 16
@@ -334,15 +335,9 @@ def step_scalars(disc, gen):
       disc['grad_norm/disc'], _TINY)}
 
 
-def per_example(key, position):
-  """One key per example, by its position in the global batch: [B]."""
-  return jax.vmap(lambda index: random.fold_in(key, index))(position)
-
-
 def keys_for(keys, purpose: str):
   """Keys [B] for one purpose, so that no key is used twice."""
-  code = zlib.crc32(purpose.encode()) & 0x7fffffff
-  return jax.vmap(lambda key: random.fold_in(key, code))(keys)
+  return folded(keys, zlib.crc32(purpose.encode()) & 0x7fffffff)
 
 
 def mean(values, images, what):
