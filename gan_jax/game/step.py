@@ -202,18 +202,12 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
         game, params, state.disc.stats, state.aux, inputs)
     loss = terms.adversarial(game, 'disc', state.aux, real_out, fake_out)
 
-    # Gradients go through the augmentation to the images before it.
-    def critique(images, purpose='real'):
-      return terms.critique(game, params, state.disc.stats, state.aux, images,
-                            inputs, purpose)[0]
-
     further = _further(game, state.gen.params, state.gen.stats, fakes.z, label,
                        keys)
     extra, scalars, aux = terms.regularise(
         game, 'disc', inputs, state.aux, count, params=params,
-        critique=critique, critic=lambda images: critique(images).logits,
-        fake_critic=lambda images: critique(images, 'fake').logits,
-        real_out=real_out, fake_out=fake_out, labelled=labelled, **further)
+        real_out=real_out, fake_out=fake_out, labelled=labelled, **further,
+        **_critics(game, params, state, inputs, 'real'))
     aux |= terms.remember(game, state.aux, real_out, fake_out, state.step)
     return loss + extra, (stats, aux, scalars | terms.disc_scalars(
         game, loss, real_out, fake_out))
@@ -254,22 +248,16 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
     inputs = terms.inputs_of(game, (params, state.gen.stats), real, image,
                              label, keys, fakes.z, state.step)
     disc = _unrolled(state, inputs, game, pmean)
-
-    def critique(images, purpose='fake'):
-      return terms.critique(game, disc, state.disc.stats, state.aux, images,
-                            inputs, purpose)[0]
-
+    critics = _critics(game, disc, state, inputs, 'fake')
     further = _further(game, params, state.gen.stats, fakes.z, label, keys)
     # XLA removes the real half if it is unused.
-    real_out, fake_out = critique(inputs.real, 'real'), critique(
-        inputs.fake)
+    real_out, fake_out = (critics['critique'](getattr(inputs, side), side)
+                          for side in ('real', 'fake'))
     loss = terms.adversarial(game, 'gen', state.aux, real_out, fake_out)
     # Lazy penalties of G count steps, not updates.
     extra, scalars, aux = terms.regularise(
         game, 'gen', inputs, state.aux, state.step, params=params,
-        critique=critique, critic=lambda images: critique(images).logits,
-        fake_critic=lambda images: critique(images).logits, real_out=real_out,
-        fake_out=fake_out, **further)
+        real_out=real_out, fake_out=fake_out, **further, **critics)
     return loss + extra, (aux, scalars | {'loss/gen': loss})
 
   (by_image, by_params), (aux, scalars) = jax.grad(
@@ -280,6 +268,30 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
   scalars |= terms.update_scalars('gen', state.gen.params, gen.params, grads)
   scalars |= terms.memory_scalars(aux)
   return state.replace(gen=gen, aux=state.aux | aux), scalars
+
+
+def _critics(game, disc, state, inputs, side) -> dict:
+  """The discriminator for penalties, see `penalties.term`.
+
+  Gradients go through the augmentation to the images before it.
+
+  Args:
+    game: the `Game`.
+    disc: parameters of the discriminator.
+    state: its statistics, and memories.
+    inputs: of the update.
+    side: 'real' or 'fake', whose augmentation and codes `critic` has.
+  """
+  def critique(images, purpose=side, code=None):
+    given = inputs if code is None else inputs._replace(codes={purpose: code})
+    return terms.critique(game, disc, state.disc.stats, state.aux, images,
+                          given, purpose)[0]
+
+  return dict(
+      critique=critique,
+      critic=lambda images, code=None: critique(images, side, code).logits,
+      fake_critic=lambda images, code=None: critique(
+          images, 'fake', code).logits)
 
 
 def _further(game, params, stats, z, label, keys) -> dict:

@@ -120,7 +120,7 @@ def _keys_of_disc(inputs, purpose):
 
 def _judge(game, params, stats, images, label, keys):
   """(Critique, stats) of augmented images."""
-  def answer(images):
+  def answer(images, label=label):
     out, new = game.disc.apply(params, stats, images, label, train=True,
                                keys=keys)
     out = judged(game, out)
@@ -132,9 +132,12 @@ def _judge(game, params, stats, images, label, keys):
   if not game.gradient_normalization:
     _, (out, new) = answer(images)
     return out, new
-  logits, slope, (out, new) = jax.vjp(answer, images, has_aux=True)
-  grad = slope(jnp.ones_like(logits))[0].astype(jnp.float32)
-  norm = jnp.sqrt(jnp.sum(grad ** 2, tuple(range(1, grad.ndim))) + 1e-12)
+  # Of a joint game the gradient is by the pair, of which `label` is the code.
+  pair = (images, label) if game.joint != 'none' else (images,)
+  logits, slope, (out, new) = jax.vjp(answer, *pair, has_aux=True)
+  norm = jnp.sqrt(1e-12 + sum(
+      jnp.sum(grad.astype(jnp.float32) ** 2, tuple(range(1, grad.ndim)))
+      for grad in slope(jnp.ones_like(logits))))
   return out._replace(logits=logits / (norm + jnp.abs(logits))), new
 
 
