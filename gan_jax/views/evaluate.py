@@ -66,7 +66,7 @@ def specs(*, extractor: str = '', weights: str = '', resizer: str = '',
 def _argument(given, text):
   """(key, value) of KEY=VALUE."""
   key, equals, value = given.partition('=')
-  if not (key and equals):
+  if not equals or key in ('', 'name'):
     raise RequestError(f'--metrics={text}: {given!r} must be KEY=VALUE, as in '
                        'ais:chains=4:temperatures=100')
   try:

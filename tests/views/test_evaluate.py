@@ -330,6 +330,7 @@ def test_the_density_of_a_run(copy, cli, ask):
 @pytest.mark.parametrize('asked,message', [
     ('ais:chains', "'chains' must be KEY=VALUE"),
     ('ais:=4', "'=4' must be KEY=VALUE"),
+    ('ais:name=elbo', "'name=elbo' must be KEY=VALUE"),
     ('ais:num_test=2:chain=4', 'did you mean "chains"?'),
     ('ais:num_test=2:chains=many', "chains = 'many': must be a int"),
     ('ais:num_test=2:chains=2.5', 'chains = 2.5: must be a int'),
