@@ -2,11 +2,14 @@
 
 import re
 
+import numpy as np
 import pytest
 import tiny
+from PIL import Image
 from tiny import MLP
 
-from gan_jax.config import command_line
+from gan_jax.base.errors import ConfigError
+from gan_jax.config import command_line, experiment
 
 pytestmark = tiny.READS_CONFIGS
 
@@ -227,6 +230,67 @@ def test_a_bad_data_file_is_status_3(cli, not_compiled, tmp_path, content):
                         f'--config.data.path={path}')
   assert status == 3, said
   assert str(path) in said and 'Traceback' not in said
+
+
+FOLDER, NPZ = 'folder', 'npz'
+
+
+@pytest.mark.parametrize('kind, changes, key, rule', [
+    (NPZ, dict(labelled=0.0), 'labelled', '0.0: must be a share in (0, 1]'),
+    (NPZ, dict(labelled=0.5, labelled_seed=-1), 'labelled_seed',
+     '-1: must be 0 or more'),
+    (NPZ, dict(labelled=41.0), 'labelled', '41: of 40 examples of'),
+    (NPZ, dict(labelled=3.0), 'labelled', '3: of 4 classes leaves some'),
+    (NPZ, dict(labelled=40.0), 'labelled', '40: takes 10 examples of each'),
+    (NPZ, dict(holdout=1.5), 'holdout', '1.5: must be a share in [0, 1)'),
+    (NPZ, dict(holdout=1e-9), 'holdout', '1e-09: would hold out 0 of 40'),
+    (NPZ, dict(classes=(7,)), 'classes', '(7,): 7 is not one of the classes'),
+    (NPZ, dict(resize=(0, 8)), 'resize', '(0, 8): (height, width) of at least'),
+    (NPZ, dict(crop=(9, 8)), 'crop', '(9, 8): of images [8, 8]; crop only'),
+    (NPZ, dict(channels=2), 'channels', '2: must be one of'),
+    (NPZ, dict(image_key='imags'), 'image_key', "did you mean \"images\"?"),
+    (NPZ, dict(label_key='ys'), 'label_key', "'ys': no such array in"),
+    (NPZ, dict(label_index=3), 'label_index', '3: chooses a column of'),
+    (NPZ, dict(value_range='dark'), 'value_range', "'dark': 'auto', 'data' or"),
+    (NPZ, dict(repeat=10 ** 9), 'repeat', 'would make 40,000,000,000 places'),
+    (NPZ, dict(path=''), 'path', "'': a non-empty string is needed"),
+    ('auto', dict(window='stored'), 'window', 'is read by data=npz, which has'),
+    (FOLDER, dict(max_bad=1.0), 'max_bad', '1.0: must be a share in [0, 1)'),
+    (FOLDER, dict(label_key='age'), 'label_key', "'age': chooses columns of"),
+    (FOLDER, dict(labels='ages.csv', label_key='aeg'), 'label_key',
+     "has no column 'aeg'; did you mean \"age\"?"),
+    (FOLDER, dict(split='tset'), 'split', "'tset': no such folder among"),
+    ('noise', dict(shape=()), 'shape', '(): must be (size,)'),
+    ('ring', dict(num_examples=0), 'num_examples', '0: must be 1 or more')])
+def test_a_mistake_in_an_argument_of_data_is_one_of_the_config(
+    tmp_path, kind, changes, key, rule):
+  """Status 2, beside the other mistakes of the config, at its key."""
+  images, labels = np.full((40, 8, 8, 1), 9, np.uint8), np.arange(40) % 4
+  labels[:2] = 1  # Nine of class 0, eleven of class 1.
+  path = tmp_path / 'few.npz'
+  np.savez(path, images=images, labels=labels)
+  if kind == FOLDER:
+    path = tmp_path / 'few'
+    path.mkdir()
+    for name in 'ab':
+      Image.fromarray(images[0, ..., 0]).save(path / f'{name}.png')
+    (path / 'ages.csv').write_text('file,age,sex\na.png,3,0\nb.png,4,1\n')
+  where = {} if kind in ('noise', 'ring') else dict(path=str(path))
+  config = tiny.config('unused', data=dict(name=kind) | where | changes,
+                       seed=-1)
+  with pytest.raises(ConfigError) as found:
+    experiment.load(config)
+  assert found.value.status == 2
+  problems = {p.path: f'{p.value!r}: {p.rule}' for p in found.value.problems}
+  assert set(problems) == {'seed', f'data.{key}'}
+  assert rule in problems[f'data.{key}']
+
+
+def test_a_flag_that_no_files_allow_is_status_2(cli, tmp_path):
+  path = tiny.write_images(tmp_path / 'few.npz', count=7)
+  status, _, said = cli('--mode=evaluate', f'--images={path}',
+                        f'--reference={path}', '--resize=0,8')
+  assert status == 2 and 'resize=(0, 8): (height, width) of' in said, said
 
 
 def test_fewer_images_than_a_batch(cli, not_compiled, tmp_path):

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
-from jax import random
+from gan_jax.ops.keys import folded
 
 
 class Augmentation(NamedTuple):
@@ -36,19 +35,16 @@ def compose(parts: dict) -> Augmentation:
     return {key.removeprefix(f'{name}/'): value
             for key, value in memory.items() if key.startswith(f'{name}/')}
 
-  def fresh(keys, i):
-    return jax.vmap(lambda key: random.fold_in(key, i))(keys)
-
   def apply(images, keys, memory):
     for i, (name, part) in enumerate(parts):
-      images = part.apply(images, fresh(keys, i), {
+      images = part.apply(images, folded(keys, i), {
           **own(memory, name), 'step': memory['step']})
     return images
 
   def mix(real, fake, keys, memory):
     for i, (name, part) in enumerate(parts):
       if part.mix:
-        real = part.mix(real, fake, fresh(keys, i), own(memory, name))
+        real = part.mix(real, fake, folded(keys, i), own(memory, name))
     return real
 
   def remember(memory, real_logits, step):

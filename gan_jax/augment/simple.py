@@ -9,6 +9,7 @@ from jax import random
 from gan_jax.augment.base import Augmentation
 from gan_jax.base.lookup import Number
 from gan_jax.ops.images import check_images, each_image, random_flip
+from gan_jax.ops.keys import folded
 
 
 def horizontal_flip() -> Callable:
@@ -112,8 +113,7 @@ def diffaugment(*, policy: tuple = ('color', 'translation',
   def augment(images, keys):
     check_images(images, 'augment diffaugment')
     for i, function in enumerate(functions):
-      images = function(images, jax.vmap(
-          lambda key, i=i: random.fold_in(key, i))(keys))
+      images = function(images, folded(keys, i))
     return images
 
   return augment

@@ -54,6 +54,20 @@ class DataError(UserError, ValueError):
   status = 3
 
 
+class ArgumentError(DataError):
+  """An argument of a data set that is wrong, or does not suit its files.
+
+  problem: of the config that has it.
+  """
+
+  status = 2
+
+  def __init__(self, argument: str, value: Any, rule: str):
+    """Takes the argument's name, its value, and a fix."""
+    self.problem = Problem(f'data.{argument}', value, rule)
+    super().__init__(f'{argument}={value!r}: {rule}')
+
+
 class WorkdirError(UserError, RuntimeError):
   """The run folder cannot be written, is locked, or belongs to another run."""
 

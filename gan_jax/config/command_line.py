@@ -61,7 +61,8 @@ _FLAGS = (
     (_TEXT, 'ray', '', 'search',
      'Ray cluster whose devices play the trials: local, auto or HOST:PORT.'),
     (_INT, 'num_samples', None, 'sample evaluate',
-     'Images to sample, 64 by default, or to score.'),
+     'Images to sample, 64 by default, or to score; for ais and elbo, real '
+     'ones.'),
     (_TEXT, 'label', None, f'sample {_LOOK}',
      'What to sample, or what the images show: a class by its name or '
      'number, turn for all classes in turn, Mass|Edema or age=63,sex=1 for '
@@ -92,7 +93,8 @@ _FLAGS = (
     (_TEXT, 'resizer', '', 'evaluate',
      'How the extractor inception resizes, tf1, pytorch or clean.'),
     (_LIST, 'metrics', '', 'evaluate',
-     'Scores: fd,kd,prdc ...'),
+     'Scores: fd,kd,prdc ... or evaluators, with what is asked of them, as '
+     'ais:chains=4:temperatures=100.'),
     (_TEXT, 'best', '', 'evaluate',
      'Score by which the best checkpoint is kept in WORKDIR/best-NAME.'),
     (_SWITCH, 'follow', False, 'evaluate report',

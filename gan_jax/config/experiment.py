@@ -11,7 +11,12 @@ import numpy as np
 
 from gan_jax import parallel
 from gan_jax.base import lookup
-from gan_jax.base.errors import ConfigError, DataError, Problem
+from gan_jax.base.errors import (
+  ArgumentError,
+  ConfigError,
+  DataError,
+  Problem,
+)
 from gan_jax.base.examples import kind_of
 from gan_jax.config import durations, keys, rules, tracing
 from gan_jax.config.build import (
@@ -171,6 +176,8 @@ def _source(config, problems):
     source = data.load(config['data'])
     problems += rules.of_data(config, source)
     return source
+  except ArgumentError as e:
+    problems.append(e.problem)
   except DataError as e:
     if not problems:
       raise

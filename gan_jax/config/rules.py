@@ -199,6 +199,10 @@ def _data(config, source):
   batch, spec = config.get('batch_size', 1), config['data']
   if (repeat := spec.get('repeat', 1)) < 1:
     yield 'data.repeat', 'must be 1 or more'
+  elif count * repeat >= 2 ** 31:
+    yield 'data.repeat', (
+        f'would make {count * repeat:,} places of {count:,} examples, and '
+        f'indices are int32; use {2 ** 31 // count} or less')
   elif batch > count * repeat:
     yield 'batch_size', (
         f'is more than the {count} example{"s" * (count != 1)} of '

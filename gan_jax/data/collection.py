@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal, NamedTuple
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.base.examples import kind_of
 from gan_jax.base.files import try_write_file
 from gan_jax.data import cache, images, values
@@ -55,7 +55,7 @@ class Reading(NamedTuple):
     `bad`: [(path, why)].
     """
     if not 0 <= self.max_bad < 1:
-      raise DataError(f'max_bad={self.max_bad!r}: must be a share in [0, 1)')
+      raise ArgumentError('max_bad', self.max_bad, 'must be a share in [0, 1)')
     skip, count = self.on_bad_image == 'skip', len(bad)
     if not bad or skip and count <= self.max_bad * total and count < total:
       return

@@ -10,7 +10,7 @@ import tokenize
 import zipfile
 import zlib
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 
 _MAX_LISTED = 10_000  # directory entries searched for similar names
 _CONTENTS = {
@@ -44,7 +44,7 @@ def check_file(path) -> str:
     DataError: no such file (with similar names), not a regular file, or empty.
   """
   if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-    raise DataError(f'path {path!r}: a non-empty string is needed')
+    raise ArgumentError('path', path, 'a non-empty string is needed')
   path, problem = os.path.expanduser(os.fspath(path)), ''
   if os.path.isdir(path):
     problem = (f' is a directory; a file is needed: it holds '

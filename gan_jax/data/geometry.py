@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from PIL import Image
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError
 from gan_jax.data import values
 from gan_jax.data.files import check_memory
 
@@ -41,19 +41,21 @@ class Geometry(NamedTuple):
   background: tuple[int, ...] = (0,)
 
   def checked(self) -> 'Geometry':
-    """The same with plain tuples; DataError for an invalid field."""
+    """The same with plain tuples; ArgumentError for an invalid field."""
     if self.channels not in _CHANNELS:
-      raise DataError(f'channels={self.channels!r}: must be one of {_CHANNELS}')
+      raise ArgumentError('channels', self.channels, (
+          f'must be one of {_CHANNELS}'))
     colour = integers('background', self.background)
     if len(colour) not in (1, 3) or not all(0 <= v <= 255 for v in colour):
-      raise DataError(f'background={self.background!r}: must be one value or '
-                      f'three (R, G, B), each in 0..255')
+      raise ArgumentError('background', self.background, (
+          'must be one value or three (R, G, B), each in 0..255'))
     sizes = {}
     for key in ('crop', 'resize', 'pad'):
       sizes[key] = size = integers(key, getattr(self, key))
       if size and (len(size) != 2 or min(size) < 1):
-        raise DataError(f'{key}={size}: (height, width) of at least 1 is '
-                        f'needed, or () to leave the images as they are')
+        raise ArgumentError(key, size, (
+            '(height, width) of at least 1 is needed, or () to leave the '
+            'images as they are'))
     return self._replace(background=colour, **sizes)
 
   def size(self, height, width) -> tuple[int, int]:
@@ -66,21 +68,23 @@ class Geometry(NamedTuple):
     Or float32, of 0..255.
 
     Raises:
-      DataError: crop larger or pad smaller than the image, or channels that
+      ArgumentError: crop larger or pad smaller than the image, or channels that
         cannot be converted.
     """
     image = self._convert(image)
     if self.crop:
       if self.crop[0] > image.shape[0] or self.crop[1] > image.shape[1]:
-        raise DataError(f'crop={self.crop} of images {list(image.shape[:2])}; '
-                        f'crop only cuts: use resize or pad')
+        raise ArgumentError('crop', self.crop, (
+            f'of images {list(image.shape[:2])}; crop only cuts: use resize or '
+            'pad'))
       image = _centre(image, self.crop)
     if self.resize and self.resize != image.shape[:2]:
       image = self._resized(image)
     if self.pad and self.pad != image.shape[:2]:
       if self.pad[0] < image.shape[0] or self.pad[1] < image.shape[1]:
-        raise DataError(f'pad={self.pad} of images {list(image.shape[:2])}; '
-                        f'pad only enlarges: use resize={self.pad}')
+        raise ArgumentError('pad', self.pad, (
+            f'of images {list(image.shape[:2])}; pad only enlarges: use '
+            f'resize={self.pad}'))
       image = self._padded(image, self.pad)
     return image
 
@@ -101,18 +105,19 @@ class Geometry(NamedTuple):
     return out
 
   def check_unused(self, what: str):
-    """DataError if anything is to be done to `what`, which are no images."""
-    if self != Geometry(background=self.background):
-      raise DataError(f'{what}, for which there is no resize, crop, pad or '
-                      f'channels')
+    """ArgumentError if anything is to be done to `what`, no images."""
+    for key, value in self._asdict().items():
+      if key != 'background' and value != Geometry._field_defaults[key]:
+        raise ArgumentError(key, value, f'is of images; {what}')
 
   def _convert(self, image):
     wanted, has = self.channels, image.shape[2]
     if wanted in (0, has):
       return image
     if has > 4:
-      raise DataError(f'channels={wanted} of images with {has} channels; only '
-                      f'grey, RGB and alpha are converted: use channels=0')
+      raise ArgumentError('channels', wanted, (
+          f'of images with {has} channels; only grey, RGB and alpha are '
+          'converted: use channels=0'))
     colour = image
     alpha = np.full((*image.shape[:2], 1), 255, image.dtype)
     if has in (2, 4):
@@ -168,12 +173,13 @@ class Geometry(NamedTuple):
 
 
 def integers(argument, value) -> tuple:
-  """A sequence of integers as a tuple; DataError for anything else."""
+  """A sequence of integers as a tuple; ArgumentError for anything else."""
   try:
     return tuple(operator.index(v) for v in value)
   except TypeError as error:
-    raise DataError(f'{argument}={value!r}: a tuple of integers is needed, for '
-                    f'example {argument}=(32, 32)') from error
+    raise ArgumentError(argument, value, (
+        f'a tuple of integers is needed, for example {argument}=(32, 32)'
+        )) from error
 
 
 def _centre(image, size):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data.files import printable, some
 from gan_jax.data.prepare import LabelColumn
 
@@ -71,8 +71,8 @@ def of_array(array, num_images: int, where: str, *, label_index: int = -1,
   said = f'{where}: labels {array.dtype} {list(array.shape)}'
   if label_index >= 0:
     if array.ndim != 2 or label_index >= array.shape[1]:
-      raise DataError(f'{said}: label_index={label_index} chooses a column of '
-                      f'[N, K], from 0 to K - 1')
+      raise ArgumentError('label_index', label_index, (
+          f'chooses a column of [N, K], from 0 to K - 1; {said}'))
     array = array[:, label_index]
   if array.ndim == 2 and array.shape[1] == 1:
     array = array[:, 0]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.base.lookup import near
 from gan_jax.data import label_values
 from gan_jax.data.files import one_error, printable, some
@@ -55,8 +55,8 @@ def labels_of(labels: str, paths: list, refused: list, where: Callable,
   is_csv = labels not in ('folders', 'none') and not str(
       labels).lower().endswith('.json')
   if label_key and not is_csv:
-    raise DataError(f'label_key={label_key!r} chooses columns of a CSV file: '
-                    f'give its path too, labels=F.csv')
+    raise ArgumentError('label_key', label_key, (
+        'chooses columns of a CSV file: give its path too, labels=F.csv'))
   if labels == 'none':
     return Labels()
   if labels == 'folders':
@@ -91,8 +91,9 @@ def of_split(paths: list, split: str) -> tuple[list, list]:
       ([name] for want in ('train', 'training') for name in found
        if name.lower() == want), found)
   if not set(wanted) <= first:
-    raise DataError(f'split={split!r}: no such folder among '
-                    f"{some(sorted(first), 9)}; '' takes all, or train")
+    raise ArgumentError('split', split, (
+        f"no such folder among {some(sorted(first), 9)}; '' takes all, or "
+        'train'))
   taken = [path for path in paths if path.partition('/')[0] in wanted]
   # Below it the split says nothing more.
   return taken, [f'{" and ".join(map(printable, wanted))} of the splits '
@@ -203,8 +204,8 @@ def _of_csv(where, text, files, label_key) -> _Table:
   others = [i for i in range(len(head)) if i != file]
   if not headed:
     if label_key:
-      raise DataError(f'{where!r}: label_key={label_key!r}, but its first line '
-                      f'names no columns: {str(head)[:80]}')
+      raise ArgumentError('label_key', label_key, (
+          f'the first line of {where!r} names no columns: {str(head)[:80]}'))
     labels, head = others, ['0', '0']
   else:
     rows = rows[1:]
@@ -239,8 +240,8 @@ def _label_columns(where, head, others, rows, label_key) -> list[int]:
     wanted = [label_key] if label_key in head else [
         name.strip() for name in label_key.split(',') if name.strip()]
     if absent := [name for name in wanted if name not in listed]:
-      raise DataError(f'{where!r}: label_key={label_key!r}: no column '
-                      f'{absent[0]!r}{near(absent[0], listed)}')
+      raise ArgumentError('label_key', label_key, (
+          f'{where!r} has no column {absent[0]!r}{near(absent[0], listed)}'))
     return [head.index(name) for name in wanted]
   known = [i for i in others if is_label(head[i])]
   if len(others) == 1 or len(known) == 1:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax.base import lookup
-from gan_jax.base.errors import DataError, Problem
+from gan_jax.base.errors import ArgumentError, DataError, Problem
 from gan_jax.base.examples import kind_of
 from gan_jax.data import values
 from gan_jax.data.collection import Reading
@@ -118,15 +118,16 @@ def load(spec: Mapping) -> Source:
   """Loads the data set of a validated spec.
 
   Raises:
-    DataError: a problem of files or arguments.
+    ArgumentError: an argument that is wrong, or does not suit the files.
+    DataError: a problem of the files.
     ValueError: an unknown name, or an error of the user's own function.
   """
   parts = {key: part(**_of(part, spec)) for key, part in PARTS.items()}
   geometry = parts['geometry'] = parts['geometry'].checked()
   source = lookup.build(ROOM, _own(spec), **parts)
   if not isinstance(source, Source):
-    raise DataError(f'{spec["name"]} returned {type(source).__name__}; a data '
-                    f'set is a Source: see gan_jax.data.prepare.make_source')
+    raise ValueError(f'{spec["name"]} returned {type(source).__name__}; a data '
+                     'set is a Source: see gan_jax.data.prepare.make_source')
   # A set with an argument `geometry` has applied it to each image it read.
   if 'geometry' not in lookup.parameters(lookup.find(ROOM, spec['name'])):
     source = shaped(source, geometry)
@@ -165,7 +166,7 @@ def _split(source, selection, said):
   if not share:
     return _take(source, rows, (classes, share)) if classes else source
   if not 0.0 < share < 1.0:
-    raise DataError(f'holdout={share!r}: must be a share in [0, 1)')
+    raise ArgumentError('holdout', share, 'must be a share in [0, 1)')
   hashes = _hashes(source.images, rows)
   kept_back = hashes < int(share * 2 ** 32)
   if source.num_classes:
@@ -181,8 +182,9 @@ def _split(source, selection, said):
                   f'{some(few, 6)}: one of each stays, and there may be none '
                   f'to hold out')
   if not 0 < kept_back.sum() < len(rows):
-    raise DataError(f'holdout={share} would hold out {kept_back.sum()} of '
-                    f'{len(rows)} examples; choose one that leaves both some')
+    raise ArgumentError('holdout', share, (
+        f'would hold out {kept_back.sum()} of {len(rows)} examples; choose one '
+        'that leaves both some'))
   held_out = _take(source, rows[kept_back], ('held out', (classes, share)))
   train = _take(source, rows[~kept_back], (classes, share))
   return train._replace(held_out=held_out)
@@ -191,20 +193,21 @@ def _split(source, selection, said):
 def _classes(source, wanted) -> tuple[int, ...]:
   """The labels of classes given by their names or numbers."""
   if not isinstance(wanted, tuple | list):
-    raise DataError(f'classes={wanted!r}: a tuple of names or numbers is '
-                    f"needed, for example classes=('bee',) or classes=(3, 7)")
+    raise ArgumentError('classes', wanted, (
+        'a tuple of names or numbers is needed, for example '
+        "classes=('bee',) or classes=(3, 7)"))
   if not wanted:
     return ()
-  _need_classes(source, f'classes={tuple(wanted)}')
+  _need_classes(source, 'classes', tuple(wanted))
   present = np.unique(source.labels).tolist()
   try:
     classes = tuple(class_of(value, source.class_names, present)
                     for value in wanted)
   except DataError as error:
-    raise DataError(
-        f'{source.name}: classes={tuple(wanted)}: {error}') from error
+    raise ArgumentError('classes', tuple(wanted), f'{error}, of '
+                        f'{source.name!r}') from error
   if len(set(classes)) < len(classes):
-    raise DataError(f'{source.name}: classes={tuple(wanted)}: one occurs twice')
+    raise ArgumentError('classes', tuple(wanted), 'one occurs twice')
   return classes
 
 
@@ -231,12 +234,12 @@ def _labelled(source, kept, seed):
   if kept == 1.0:
     return source
   if not (0.0 < kept < 1.0 or kept >= 2 and float(kept).is_integer()):
-    raise DataError(f'labelled={kept:g}: must be a share in (0, 1], or a '
-                    'number of labels from 2 on; to train without labels, '
-                    'leave out what uses them')
+    raise ArgumentError('labelled', kept, (
+        'must be a share in (0, 1], or a number of labels from 2 on; to train '
+        'without labels, leave out what uses them'))
   if seed < 0:
-    raise DataError(f'labelled_seed={seed}: must be 0 or more')
-  _need_classes(source, f'labelled={kept:g}')
+    raise ArgumentError('labelled_seed', seed, 'must be 0 or more')
+  _need_classes(source, 'labelled', kept)
   present, counts = np.unique(source.labels, return_counts=True)
   wanted = (np.maximum(1, np.round(kept * counts).astype(int)) if kept < 1.0
             else _in_equal_parts(source, int(kept), present, counts))
@@ -253,31 +256,34 @@ def _labelled(source, kept, seed):
 def _in_equal_parts(source, total, present, counts):
   """How many labels of each class are kept; the first may have one more."""
   if total > len(source.labels):
-    raise DataError(f'{source.name}: labelled={total} of {len(source.labels)} '
-                    'examples; labelled=1.0 keeps the labels of all')
+    raise ArgumentError('labelled', total, (
+        f'of {len(source.labels)} examples of {source.name!r}; use 1.0, which '
+        'keeps the labels of all'))
   if total < len(present):
-    raise DataError(f'{source.name}: labelled={total} of {len(present)} '
-                    f'classes leaves some without any; use {len(present)} or '
-                    'more, or data.classes')
+    raise ArgumentError('labelled', total, (
+        f'of {len(present)} classes leaves some without any; use '
+        f'{len(present)} or more, or data.classes'))
   share, rest = divmod(total, len(present))
   wanted = share + (np.arange(len(present)) < rest)
   if few := [f'{_name(source, label)} has {count}' for label, count, asked in
              zip(present, counts, wanted, strict=True) if count < asked]:
-    raise DataError(f'{source.name}: labelled={total} takes {wanted[0]} '
-                    f'examples of each class, and {some(few, 6)}; use '
-                    f'{counts.min() * len(present)} or fewer, or a share')
+    raise ArgumentError('labelled', total, (
+        f'takes {wanted[0]} examples of each class of {source.name!r}, and '
+        f'{some(few, 6)}; use {counts.min() * len(present)} or fewer, or a '
+        'share'))
   return wanted
 
 
-def _need_classes(source, argument):
+def _need_classes(source, argument, value):
   if source.label_columns:
-    raise DataError(f'{source.name}: {argument} needs classes, and its labels '
-                    f'are vectors of {len(source.label_columns)} columns; '
-                    f'choose one column as the class, by label_index or '
-                    f'label_key')
+    raise ArgumentError(argument, value, (
+        f'needs classes, and labels of {source.name!r} are vectors of '
+        f'{len(source.label_columns)} columns; choose one column as the class, '
+        'by label_index or label_key'))
   if not source.num_classes:
-    raise DataError(f'{source.name}: {argument} of a data set without labels; '
-                    f'give it labels, or leave that out')
+    raise ArgumentError(argument, value, (
+        f'needs labels, and the data {source.name!r} have none; give them '
+        'labels, or leave that out'))
 
 
 def _hashes(images, rows, seed=0):

@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.base.errors import DataError
-
 _OF_ROWS = 2 ** 32 - 1  # a place that no epoch has
 
 
@@ -49,7 +47,7 @@ class Batches:
     another stream.
 
     Raises:
-      DataError: an epoch smaller than a batch, or larger than int32.
+      ValueError: an epoch smaller than a batch, or larger than int32.
     """
     self.num_examples, self.batch_size = num_examples, batch_size
     self.seed, self._flip, self._places = seed, flip, num_examples * repeat
@@ -59,7 +57,7 @@ class Batches:
     self._epochs = {}  # the last two permutations
     if not batch_size <= self._places < 2 ** 31:
       times = -(-batch_size // max(1, num_examples))
-      raise DataError(
+      raise ValueError(
           f'batch_size={batch_size} of a data set of size {num_examples}: use '
           f'batch_size={self._places} or less, data.repeat={times}, or more '
           f'images (at most {2 ** 31 - 1}, as indices are int32)')

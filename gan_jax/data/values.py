@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 
 _CLIP = 1e-3  # tolerance of float ranges; half a grey level is 2e-3
 AUTO, DATA = 'auto', 'data'  # else (black, white)
@@ -104,7 +104,7 @@ def from_unit(x, units) -> np.ndarray:
 
 
 def checked(value_range) -> str | tuple:
-  """'auto', 'data' or (black, white); DataError for anything else."""
+  """'auto', 'data' or (black, white); ArgumentError for anything else."""
   value = value_range
   try:
     if value not in (AUTO, DATA):
@@ -114,9 +114,9 @@ def checked(value_range) -> str | tuple:
         raise ValueError
     return value
   except (ValueError, TypeError, SyntaxError) as error:
-    raise DataError(f"value_range={value_range!r}: 'auto', 'data' or two "
-                    f'numbers (black, white), the smaller first, are needed, '
-                    f'such as (0, 4095)') from error
+    raise ArgumentError('value_range', value_range, (
+        "'auto', 'data' or two numbers (black, white), the smaller first, are "
+        'needed, such as (0, 4095)')) from error
 
 
 def choose(found: Span, value_range) -> tuple[float, float, str]:

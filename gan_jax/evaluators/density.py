@@ -48,7 +48,6 @@ def ais(*, num_test: int = 100, num_simulated: int = 20,
     ValueError: fewer real examples than asked for, a count below 1, an unknown
       likelihood or a sigma below 0.
   """
-  fitted = likelihood == 'gaussian' and not sigma
   if not sigma >= 0:
     raise ValueError(f'sigma={sigma}: must be above 0, or 0 to be found')
   counts = dict(num_test=num_test, num_simulated=num_simulated, chains=chains,
@@ -57,7 +56,8 @@ def ais(*, num_test: int = 100, num_simulated: int = 20,
   if few := [name for name, count in counts.items() if count < 1]:
     raise ValueError(f'{few[0]}={counts[few[0]]}: must be 1 or more')
   real, side, rows = _real(source, likelihood, num_test,
-                           num_validation * fitted, seed)
+                           num_validation * (
+                               likelihood == 'gaussian' and not sigma), seed)
   names = [f'ais_{short(num_test)}_{side}', f'ais_gap_{short(num_simulated)}']
   how = {'metric': 'ais', 'likelihood': likelihood, 'sigma': sigma,
          'reference': side, 'data': source.name, 'seed': seed,
@@ -69,7 +69,8 @@ def ais(*, num_test: int = 100, num_simulated: int = 20,
       decoder = model()
       x, labels = values.unit(np.asarray(real.images[rows])), real.labels[rows]
       keys = jax.random.split(jax.random.key(seed), 4)
-      noise, width = _noise(decoder, x[num_test:], labels[num_test:], keys[0])
+      noise, width = _noise(likelihood, sigma, decoder, x[num_test:],
+                            labels[num_test:], keys[0])
     except ValueError as e:
       return [Score(name, reason=str(e), protocol=how) for name in names]
     x, labels = x[:num_test], labels[:num_test]
@@ -89,19 +90,20 @@ def ais(*, num_test: int = 100, num_simulated: int = 20,
     return [_score(name, np.asarray(value), how, more) for name, value in zip(
         names, (found.log_p, upper - lower), strict=True)]
 
-  def _noise(decoder, x, labels, key):
-    if likelihood == 'bernoulli':
-      return inference.bernoulli(), None
-    if not fitted:
-      return inference.gaussian(sigma), sigma
+  evaluate.names = names
+  return evaluate
+
+
+def _noise(likelihood, sigma, decoder, x, labels, key):
+  """(noise, its deviation or None): that of examples x if sigma is 0."""
+  if likelihood == 'bernoulli':
+    return inference.bernoulli(), None
+  if not sigma:
     near = inference.invert(decoder.decode, x, labels, key, size=decoder.size)
     if not np.isfinite(near.error).all():
       raise ValueError(NOT_FINITE)
-    width = inference.noise_of(x, near.found, decoder.size)
-    return inference.gaussian(width), width
-
-  evaluate.names = names
-  return evaluate
+    sigma = inference.noise_of(x, near.found, decoder.size)
+  return inference.gaussian(sigma), sigma
 
 
 def elbo(*, num_test: int = 500, draws: int = 5000,
@@ -153,8 +155,7 @@ def elbo(*, num_test: int = 500, draws: int = 5000,
       return [Score(name, reason=str(e), protocol=how) for name in names]
     x, labels = values.unit(np.asarray(real.images[rows])), real.labels[rows]
     coins, walk = jax.random.split(jax.random.key(seed))
-    noise = (inference.bernoulli() if likelihood == 'bernoulli'
-             else inference.gaussian(sigma))
+    noise, _ = _noise(likelihood, sigma, decoder, x, labels, None)
     if likelihood == 'bernoulli':
       x = flip_coins(coins, x)
     found = inference.evidence(decoder.decode, decoder.posterior, noise, x,

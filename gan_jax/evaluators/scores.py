@@ -70,28 +70,14 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
   Raises:
     ValueError: an unknown metric or extractor, too few examples.
   """
-  spec, source = dict(extractor), source_as_bytes(source)
-  if spec.get('name') == 'auto':
-    spec['name'] = _suiting(source)
-  if problems := lookup.check(_EXTRACTORS, spec, 'extractor', ('source',)):
-    raise ValueError('; '.join(map(str, problems)))
+  source, num_real = source_as_bytes(source), num_real or num_samples
+  spec = _extractor(extractor, source)
   metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
   for name in metrics:
     if name not in MEASURES:
       raise ValueError(f'metrics: no such metric {name!r}'
                        f'{lookup.near(name, MEASURES)}')
-  if reference not in ('train', 'held_out'):
-    raise ValueError(f"reference={reference!r} is neither 'train' nor "
-                     "'held_out'")
-  real = source if reference == 'train' else source.held_out
-  if real is None:
-    raise ValueError("reference='held_out': nothing is held out; use "
-                     "data.holdout=0.1, or reference='train'")
-  total, num_real = len(real.images), num_real or num_samples
-  if min(num_samples, num_real) < 2 or num_real > total:
-    raise ValueError(
-        f'num_samples={num_samples}, num_real={num_real}: {source.name} has '
-        f'{total} examples in {reference!r}; give num_samples of 2 to {total}')
+  real = _reference(source, reference, num_samples, num_real)
 
   @functools.cache
   def network():
@@ -124,21 +110,22 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
              for x in (fake, sides(False)[0])]
     if kinds[0] != kinds[1]:
       raise ValueError('samples are {}, real examples {}'.format(*kinds))
-    found = []
-    for metric in metrics:
-      if metric == 'class_accuracy' and fake.logits is not None and (
-          fake.logits.shape[1] != source.num_classes):
-        continue  # The extractor has other classes, as Inception does.
-      whole = metric in WHOLE
-      side, examples = ('train', source) if whole else (reference, real)
-      found += _scores(metric, fake, *sides(whole), seed, {
-          'extractor': network().name, 'extractor_sha256': network().sha256,
-          **{f'extractor_{k}': v for k, v in network().notes.items()},
-          'num_real': len(source.images) if whole else num_real,
-          'num_fake': num_samples, 'reference': side, 'data': source.name,
-          'data_fingerprint': examples.fingerprint, 'seed': seed,
-          'metric': metric}, bare)
-    return found
+    return [score for metric in metrics
+            # The extractor may have other classes, as Inception does.
+            if metric != 'class_accuracy' or fake.logits is None or (
+                fake.logits.shape[1] == source.num_classes)
+            for score in _scores(metric, fake, *sides(metric in WHOLE), seed,
+                                 protocol(metric), bare)]
+
+  def protocol(metric):
+    whole = metric in WHOLE
+    return {'extractor': network().name, 'extractor_sha256': network().sha256,
+            **{f'extractor_{k}': v for k, v in network().notes.items()},
+            'num_real': len(source.images) if whole else num_real,
+            'num_fake': num_samples,
+            'reference': 'train' if whole else reference, 'data': source.name,
+            'data_fingerprint': (source if whole else real).fingerprint,
+            'seed': seed, 'metric': metric}
 
   if spec['name'] in ('classifier', 'points', 'projection', 'random'):
     # The extractor has the name of its factory.
@@ -146,6 +133,33 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
     evaluate.names = [f'{name}_{_tail(metric, *how)}' for metric in metrics
                       for name in NAMES.get(metric, (metric,))]
   return evaluate
+
+
+def _extractor(given, source) -> dict:
+  """A valid spec of the extractor; ValueError if there is none."""
+  spec = dict(given)
+  if spec.get('name') == 'auto':
+    spec['name'] = _suiting(source)
+  if problems := lookup.check(_EXTRACTORS, spec, 'extractor', ('source',)):
+    raise ValueError('; '.join(map(str, problems)))
+  return spec
+
+
+def _reference(source, reference, num_samples, num_real):
+  """The real examples; ValueError if there are too few, or none."""
+  if reference not in ('train', 'held_out'):
+    raise ValueError(f"reference={reference!r} is neither 'train' nor "
+                     "'held_out'")
+  real = source if reference == 'train' else source.held_out
+  if real is None:
+    raise ValueError("reference='held_out': nothing is held out; use "
+                     "data.holdout=0.1, or reference='train'")
+  total = len(real.images)
+  if min(num_samples, num_real) < 2 or num_real > total:
+    raise ValueError(
+        f'num_samples={num_samples}, num_real={num_real}: {source.name} has '
+        f'{total} examples in {reference!r}; give num_samples of 2 to {total}')
+  return real
 
 
 def _tail(metric, extractor, num_fake, num_real, reference) -> str:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from gan_jax.game import terms
 from gan_jax.game.state import TrainState
+from gan_jax.ops.keys import per_example
 
 
 class Examples(NamedTuple):
@@ -44,7 +45,7 @@ def diagnose(game, state: TrainState, real: Examples,
     `real`: overfitting (Karras et al. 2020, arXiv:2006.06676, section 3). D is
     `terms.realness`. sigma/* (with spectral norm): `largest_sigma`.
   """
-  keys = terms.per_example(key, jnp.arange(real.image.shape[0]))
+  keys = per_example(key, jnp.arange(real.image.shape[0]))
   z = game.latent(terms.keys_for(keys, 'latent'))
   fake, _ = game.gen.apply(state.gen.params, state.gen.stats, z, real.label,
                            train=True, keys=terms.keys_for(keys, 'generator'))

@@ -31,7 +31,7 @@ class Game(NamedTuple):
   joint: 'mean' or 'sample' of q(z | x) where D judges pairs of an image and its
     code, (x, E(x)) and (G(z), z), and 'none' where it judges images (BiGAN:
     Donahue et al. 2017, arXiv:1605.09782; ALI: Dumoulin et al. 2017,
-    arXiv:1606.00704).
+    arXiv:1606.00704). Gradient penalties are by the pair then.
   latent_steps: steps of z before G draws (LOGAN).
   unrolled_steps: updates of D that G looks ahead by the adversarial loss, and
     differentiates through (Metz et al. 2017, arXiv:1611.02163).

@@ -9,6 +9,7 @@ from jax import random
 from gan_jax.game.state import Average
 from gan_jax.models import Model
 from gan_jax.models.layers import keys_of
+from gan_jax.ops.keys import per_example
 
 
 def generate(gen: Model, average: Average, z, label, psi=None):
@@ -72,8 +73,7 @@ def latents(latent, key, count: int, start=0):
 
   Each depends on its position only.
   """
-  keys = jax.vmap(lambda i: random.fold_in(key, i))(start + jnp.arange(count))
-  return latent(keys)
+  return latent(per_example(key, start + jnp.arange(count)))
 
 
 def truncated(latent, key, count: int, bound: float):

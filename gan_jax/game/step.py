@@ -19,6 +19,7 @@ from jax import lax, random
 from gan_jax.game import terms
 from gan_jax.game.rules import Fakes, Game, is_off
 from gan_jax.game.state import Average, Net, TrainState, pack
+from gan_jax.ops.keys import per_example
 
 
 def train_step(state: TrainState, batch, key, *, game: Game,
@@ -42,7 +43,7 @@ def train_step(state: TrainState, batch, key, *, game: Game,
   last = game.disc_steps - 1
 
   def play(state, index, image, label, labelled):
-    keys = terms.per_example(random.fold_in(disc_key, index), batch.position)
+    keys = per_example(random.fold_in(disc_key, index), batch.position)
     fakes = generate(state, label, keys, game=game)
     count = state.step * game.disc_steps + index
     state, scalars = disc_step(state, image, label, fakes, keys, count,
@@ -69,7 +70,7 @@ def train_step(state: TrainState, batch, key, *, game: Game,
         many.sum(0) + one) / game.disc_steps, earlier, scalars)
 
   for index in range(game.gen_steps):
-    keys = terms.per_example(random.fold_in(gen_key, index), batch.position)
+    keys = per_example(random.fold_in(gen_key, index), batch.position)
     if index or not game.reuse_fakes:
       fakes = generate(state, label, keys, game=game)
     state, gen_scalars = gen_step(state, real, label, fakes, keys,
@@ -83,9 +84,9 @@ def simultaneous_step(state: TrainState, batch, key, *, game: Game,
   disc_key, gen_key = random.split(random.fold_in(key, state.step))
   real, label = batch.image[0], batch.label[0]
   labelled = jax.tree.map(lambda x: x[0], _labelled(batch, game))
-  keys = terms.per_example(random.fold_in(disc_key, 0), batch.position)
+  keys = per_example(random.fold_in(disc_key, 0), batch.position)
   fakes = generate(state, label, keys, game=game)
-  gen_keys = terms.per_example(random.fold_in(gen_key, 0), batch.position)
+  gen_keys = per_example(random.fold_in(gen_key, 0), batch.position)
   moved, gen_scalars = gen_step(state, real, label, fakes, gen_keys, game=game,
                                 pmean=pmean)
   # D's update does not read the memories of G's penalties.
@@ -100,7 +101,7 @@ def solo_step(state: TrainState, batch, key, *, game: Game,
               pmean: Callable = lambda tree: tree):
   """One training step of the generator alone, by its terms."""
   real, label = batch.image[0], batch.label[0]
-  keys = terms.per_example(random.fold_in(key, state.step), batch.position)
+  keys = per_example(random.fold_in(key, state.step), batch.position)
   z = game.latent(terms.keys_for(keys, 'latent'))
 
   def objective(params):
@@ -201,18 +202,12 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
         game, params, state.disc.stats, state.aux, inputs)
     loss = terms.adversarial(game, 'disc', state.aux, real_out, fake_out)
 
-    # Gradients go through the augmentation to the images before it.
-    def critique(images, purpose='real'):
-      return terms.critique(game, params, state.disc.stats, state.aux, images,
-                            inputs, purpose)[0]
-
     further = _further(game, state.gen.params, state.gen.stats, fakes.z, label,
                        keys)
     extra, scalars, aux = terms.regularise(
         game, 'disc', inputs, state.aux, count, params=params,
-        critique=critique, critic=lambda images: critique(images).logits,
-        fake_critic=lambda images: critique(images, 'fake').logits,
-        real_out=real_out, fake_out=fake_out, labelled=labelled, **further)
+        real_out=real_out, fake_out=fake_out, labelled=labelled, **further,
+        **_critics(game, params, state, inputs, 'real'))
     aux |= terms.remember(game, state.aux, real_out, fake_out, state.step)
     return loss + extra, (stats, aux, scalars | terms.disc_scalars(
         game, loss, real_out, fake_out))
@@ -253,22 +248,16 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
     inputs = terms.inputs_of(game, (params, state.gen.stats), real, image,
                              label, keys, fakes.z, state.step)
     disc = _unrolled(state, inputs, game, pmean)
-
-    def critique(images, purpose='fake'):
-      return terms.critique(game, disc, state.disc.stats, state.aux, images,
-                            inputs, purpose)[0]
-
+    critics = _critics(game, disc, state, inputs, 'fake')
     further = _further(game, params, state.gen.stats, fakes.z, label, keys)
     # XLA removes the real half if it is unused.
-    real_out, fake_out = critique(inputs.real, 'real'), critique(
-        inputs.fake)
+    real_out, fake_out = (critics['critique'](getattr(inputs, side), side)
+                          for side in ('real', 'fake'))
     loss = terms.adversarial(game, 'gen', state.aux, real_out, fake_out)
     # Lazy penalties of G count steps, not updates.
     extra, scalars, aux = terms.regularise(
         game, 'gen', inputs, state.aux, state.step, params=params,
-        critique=critique, critic=lambda images: critique(images).logits,
-        fake_critic=lambda images: critique(images).logits, real_out=real_out,
-        fake_out=fake_out, **further)
+        real_out=real_out, fake_out=fake_out, **further, **critics)
     return loss + extra, (aux, scalars | {'loss/gen': loss})
 
   (by_image, by_params), (aux, scalars) = jax.grad(
@@ -279,6 +268,30 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
   scalars |= terms.update_scalars('gen', state.gen.params, gen.params, grads)
   scalars |= terms.memory_scalars(aux)
   return state.replace(gen=gen, aux=state.aux | aux), scalars
+
+
+def _critics(game, disc, state, inputs, side) -> dict:
+  """The discriminator for penalties, see `penalties.term`.
+
+  Gradients go through the augmentation to the images before it.
+
+  Args:
+    game: the `Game`.
+    disc: parameters of the discriminator.
+    state: its statistics, and memories.
+    inputs: of the update.
+    side: 'real' or 'fake', whose augmentation and codes `critic` has.
+  """
+  def critique(images, purpose=side, code=None):
+    given = inputs if code is None else inputs._replace(codes={purpose: code})
+    return terms.critique(game, disc, state.disc.stats, state.aux, images,
+                          given, purpose)[0]
+
+  return dict(
+      critique=critique,
+      critic=lambda images, code=None: critique(images, side, code).logits,
+      fake_critic=lambda images, code=None: critique(
+          images, 'fake', code).logits)
 
 
 def _further(game, params, stats, z, label, keys) -> dict:

@@ -13,6 +13,7 @@ from jax import lax, random
 
 from gan_jax.game.state import pack, unpack
 from gan_jax.ops import likelihoods
+from gan_jax.ops.keys import folded
 
 _TINY = 1e-12  # in the denominator of ratios
 _ROWS = 16
@@ -119,7 +120,7 @@ def _keys_of_disc(inputs, purpose):
 
 def _judge(game, params, stats, images, label, keys):
   """(Critique, stats) of augmented images."""
-  def answer(images):
+  def answer(images, label=label):
     out, new = game.disc.apply(params, stats, images, label, train=True,
                                keys=keys)
     out = judged(game, out)
@@ -131,9 +132,12 @@ def _judge(game, params, stats, images, label, keys):
   if not game.gradient_normalization:
     _, (out, new) = answer(images)
     return out, new
-  logits, slope, (out, new) = jax.vjp(answer, images, has_aux=True)
-  grad = slope(jnp.ones_like(logits))[0].astype(jnp.float32)
-  norm = jnp.sqrt(jnp.sum(grad ** 2, tuple(range(1, grad.ndim))) + 1e-12)
+  # Of a joint game the gradient is by the pair, of which `label` is the code.
+  pair = (images, label) if game.joint != 'none' else (images,)
+  logits, slope, (out, new) = jax.vjp(answer, *pair, has_aux=True)
+  norm = jnp.sqrt(1e-12 + sum(
+      jnp.sum(grad.astype(jnp.float32) ** 2, tuple(range(1, grad.ndim)))
+      for grad in slope(jnp.ones_like(logits))))
   return out._replace(logits=logits / (norm + jnp.abs(logits))), new
 
 
@@ -334,15 +338,9 @@ def step_scalars(disc, gen):
       disc['grad_norm/disc'], _TINY)}
 
 
-def per_example(key, position):
-  """One key per example, by its position in the global batch: [B]."""
-  return jax.vmap(lambda index: random.fold_in(key, index))(position)
-
-
 def keys_for(keys, purpose: str):
   """Keys [B] for one purpose, so that no key is used twice."""
-  code = zlib.crc32(purpose.encode()) & 0x7fffffff
-  return jax.vmap(lambda key: random.fold_in(key, code))(keys)
+  return folded(keys, zlib.crc32(purpose.encode()) & 0x7fffffff)
 
 
 def mean(values, images, what):

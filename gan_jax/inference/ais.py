@@ -24,6 +24,7 @@ import jax.numpy as jnp
 from jax import random
 
 from gan_jax.inference.noise import Likelihood
+from gan_jax.ops.keys import per_example
 
 _TARGET = 0.8  # acceptance
 _GAIN = 0.1  # of log step size, by the error of the acceptance
@@ -94,7 +95,8 @@ def log_density(decode, likelihood: Likelihood, x, label, key, *, size: int,
                   - jax.nn.logsumexp(2 * weights))
     return Density(_log_mean(weights), ess, accepted)
 
-  return jax.lax.map(one, (x, label, _keys(key, len(x))), batch_size=chunk)
+  keys = per_example(key, jnp.arange(len(x)))
+  return jax.lax.map(one, (x, label, keys), batch_size=chunk)
 
 
 @partial(jax.jit, static_argnames=(
@@ -126,11 +128,8 @@ def bounds(decode, likelihood: Likelihood, label, key, *, size: int,
             random.split(walk, 2))
     return Bounds(_log_mean(forward), -_log_mean(backward), x)
 
-  return jax.lax.map(one, (label, _keys(key, len(label))), batch_size=chunk)
-
-
-def _keys(key, count):
-  return jax.vmap(lambda i: random.fold_in(key, i))(jnp.arange(count))
+  keys = per_example(key, jnp.arange(len(label)))
+  return jax.lax.map(one, (label, keys), batch_size=chunk)
 
 
 def _log_mean(weights):

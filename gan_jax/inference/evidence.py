@@ -9,6 +9,7 @@ from jax import random
 
 from gan_jax.inference.noise import Likelihood
 from gan_jax.ops import likelihoods
+from gan_jax.ops.keys import per_example
 
 
 class Evidence(NamedTuple):
@@ -51,5 +52,4 @@ def evidence(decode, posterior, likelihood: Likelihood, x, label, key, *,
                         batch_size=min(chunk, samples))
     return Evidence(found.mean(), jax.nn.logsumexp(found) - jnp.log(samples))
 
-  return jax.lax.map(one, (x, label, jax.vmap(
-      lambda i: random.fold_in(key, i))(jnp.arange(len(x)))))
+  return jax.lax.map(one, (x, label, per_example(key, jnp.arange(len(x)))))

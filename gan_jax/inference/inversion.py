@@ -9,6 +9,8 @@ import optax
 from jax import random
 from jax.tree_util import Partial
 
+from gan_jax.ops.keys import per_example
+
 
 class Inversion(NamedTuple):
   """The latents found for N examples.
@@ -88,7 +90,7 @@ def search(decode, loss, target, label, key, *, size: int, first=None,
     order = jnp.argsort(value)
     return u[order], value[order], found[order]
 
-  keys = jax.vmap(lambda i: random.fold_in(key, i))(jnp.arange(len(label)))
+  keys = per_example(key, jnp.arange(len(label)))
   return jax.lax.map(one, (target, label, keys, first), batch_size=chunk)
 
 

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from jax import random
 
 from gan_jax.inference.noise import Likelihood
+from gan_jax.ops.keys import per_example
 
 
-class Posterior(NamedTuple):
-  """Samples of N examples, and what tells whether to trust them.
+class Samples(NamedTuple):
+  """Samples of P(u | x) of N examples, and what tells whether to trust them.
 
   u: [N, C, S, Z], of C chains.
   rhat: [N], the largest over Z: chains that have mixed have 1.01 or less.
@@ -31,7 +32,7 @@ class Posterior(NamedTuple):
     'draws', 'chains', 'warmup', 'leapfrogs', 'chunk'))
 def posterior(decode, likelihood: Likelihood, x, label, modes, key, *,
               draws: int, chains: int = 4, warmup: int = 200,
-              leapfrogs: int = 10, chunk: int = 10) -> Posterior:
+              leapfrogs: int = 10, chunk: int = 10) -> Samples:
   """Samples N(u; 0, I) p(x | u) / p(x) by Hamiltonian Monte Carlo.
 
   BlackJAX's kernel, with step size and masses that each chain has found in its
@@ -92,8 +93,7 @@ def posterior(decode, likelihood: Likelihood, x, label, modes, key, *,
     # Of one number at a time: with several, these promote ranks.
     rhat, ess = (jax.vmap(of, in_axes=2)(u)
                  for of in (blackjax.rhat, blackjax.ess))
-    return Posterior(u, rhat.max(), ess.min(), accepted.mean(),
-                     divergent.mean())
+    return Samples(u, rhat.max(), ess.min(), accepted.mean(), divergent.mean())
 
-  keys = jax.vmap(lambda i: random.fold_in(key, i))(jnp.arange(len(x)))
+  keys = per_example(key, jnp.arange(len(x)))
   return jax.lax.map(one, (x, label, modes, keys), batch_size=chunk)

@@ -10,11 +10,10 @@ make WaveGAN (Donahue et al. 2019, https://arxiv.org/abs/1802.04208): 16384 ->
 import math
 from functools import partial
 
-import jax
 from flax import linen as nn
-from jax import random
 
 from gan_jax.models import base, layers, norms
+from gan_jax.ops.keys import folded
 
 _KINDS = ('signals', 'images', 'volumes')
 
@@ -122,8 +121,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
                       **self.arithmetic())(x)
       x = self.act(norm(name)(x))
       if self.phase_shuffle and keys is not None and i < count - 1:
-        x = layers.phase_shuffle(x, jax.vmap(
-            lambda key, i=i: random.fold_in(key, i))(keys), self.phase_shuffle)
+        x = layers.phase_shuffle(x, folded(keys, i), self.phase_shuffle)
     return self.judge(x, label, kernel_init=init)
 
 

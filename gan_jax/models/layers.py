@@ -12,6 +12,7 @@ from jax import lax, random
 
 from gan_jax.models import Critique
 from gan_jax.ops import conv_nd as ops
+from gan_jax.ops.keys import per_example
 
 # The values that a field of a network may have: a config is checked by them.
 ActivationName = Literal['relu', 'leaky_relu', 'tanh', 'sigmoid', 'elu', 'gelu',
@@ -229,7 +230,7 @@ def keys_of(z):
   bits = lax.bitcast_convert_type(
       lax.stop_gradient(z.astype(jnp.float32)), jnp.int32)
   number = jnp.sum(bits, axis=1, dtype=jnp.int32)
-  return jax.vmap(partial(random.fold_in, random.key(0)))(number)
+  return per_example(random.key(0), number)
 
 
 def phase_shuffle(x, keys, radius: int):

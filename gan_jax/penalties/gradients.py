@@ -1,4 +1,9 @@
-"""Penalties on the gradient of the critic or the generator by its input."""
+"""Penalties on the gradient of the critic or the generator by its input.
+
+In a joint game the critic judges pairs of an image and its code, and the points
+are such pairs: the gradient is that by both, as a penalty that makes the critic
+Lipschitz needs, and as in public code of Wasserstein BiGANs.
+"""
 
 import math
 from collections.abc import Callable
@@ -7,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax, nn, random
 
+from gan_jax.ops.keys import folded
 from gan_jax.penalties.term import Regulariser
 
 
@@ -23,8 +29,8 @@ def wgan_gp(*, target: float = 1.0, eps: float = 1e-10,
   have (|grad D| / target - 1)^2: divide the weight by target^2 for that. It is
   not done here, so that the target may be 0.
   """
-  return lambda critic, real, fake, keys: _norm_penalty(
-      critic, _between(real, fake, keys), target, eps, one_sided)
+  return lambda critic, real, fake, keys, codes=None: _norm_penalty(
+      critic, _between(real, fake, keys, codes), target, eps, one_sided)
 
 
 def dragan(*, scale: float = 0.5, target: float = 1.0, eps: float = 1e-10,
@@ -35,13 +41,16 @@ def dragan(*, scale: float = 0.5, target: float = 1.0, eps: float = 1e-10,
   U(0, 1) per example, std over the whole batch, as in the authors' code
   (StudioGAN's std has n - 1). The paper's weight is 10.
   """
-  def penalty(critic, real, keys):
+  def penalty(critic, real, keys, codes=None):
     pairs = jax.vmap(random.split)(keys)
-    alpha = _uniform(pairs[:, 0], (1,) * (real.ndim - 1))
-    noise = _uniform(pairs[:, 1], real.shape[1:])
-    mean = batch_mean(real)
-    std = jnp.sqrt(batch_mean((real - mean) ** 2))
-    points = real + alpha * scale * std * noise
+
+    def around(x, keys):
+      noise = _uniform(keys, x.shape[1:])
+      std = jnp.sqrt(batch_mean((x - batch_mean(x)) ** 2))
+      return x + _share(pairs[:, 0], x) * scale * std * noise
+
+    points = tuple(map(around, _at(real, codes, 'real'),
+                       (pairs[:, 1], folded(pairs[:, 1], 1))))
     return _norm_penalty(critic, points, target, eps, one_sided=False)
 
   return penalty
@@ -54,8 +63,8 @@ def max_gp(*, eps: float = 1e-10,
   max |grad D|^2 over the examples of all devices, at points between real and
   generated images as in wgan_gp.
   """
-  def penalty(critic, real, fake, keys):
-    squares = _squared_gradient(critic, _between(real, fake, keys))
+  def penalty(critic, real, fake, keys, codes=None):
+    squares = _squared_gradient(critic, _between(real, fake, keys, codes))
     return jnp.full(real.shape[:1], jnp.max(batch_all(squares + eps)))
 
   return penalty
@@ -68,8 +77,8 @@ def wgan_div(*, power: float = 6.0, eps: float = 1e-10) -> Callable:
   the config is k; the paper's best are k = 2, p = 6 (its code has k = 10). It
   belongs to the wasserstein loss.
   """
-  return lambda critic, real, fake, keys: (_squared_gradient(
-      critic, _between(real, fake, keys)) + eps) ** (power / 2.0)
+  return lambda critic, real, fake, keys, codes=None: (_squared_gradient(
+      critic, _between(real, fake, keys, codes)) + eps) ** (power / 2.0)
 
 
 def r1() -> Callable:
@@ -77,7 +86,8 @@ def r1() -> Callable:
 
   Eq. 9: 1/2 |grad D|^2. The weight in the config is the paper's gamma.
   """
-  return lambda critic, real: 0.5 * _squared_gradient(critic, real)
+  return lambda critic, real, codes=None: 0.5 * _squared_gradient(
+      critic, _at(real, codes, 'real'))
 
 
 def r2() -> Callable:
@@ -85,27 +95,40 @@ def r2() -> Callable:
 
   Eq. 10: 1/2 |grad D|^2. The weight in the config is the paper's gamma.
   """
-  return lambda critic, fake: 0.5 * _squared_gradient(critic, fake)
+  return lambda critic, fake, codes=None: 0.5 * _squared_gradient(
+      critic, _at(fake, codes, 'fake'))
 
 
-def _between(real, fake, keys):
+def _at(images, codes, side):
+  """What the critic judges: (images,), or in a joint game (images, codes)."""
+  return (images, codes[side]) if codes else (images,)
+
+
+def _between(real, fake, keys, codes):
   """Points a real + (1 - a) fake, with one a ~ U(0, 1) per example."""
-  alpha = _uniform(keys, (1,) * (real.ndim - 1))
-  return alpha * real + (1.0 - alpha) * fake
+  return tuple(
+      (alpha := _share(keys, x)) * x + (1.0 - alpha) * y for x, y in zip(
+          _at(real, codes, 'real'), _at(fake, codes, 'fake'), strict=True))
+
+
+def _share(keys, x):
+  """One number ~ U(0, 1) per example, for x [B, ...] of any rank."""
+  return _uniform(keys, ()).reshape(-1, *(1,) * (x.ndim - 1))
 
 
 def _uniform(keys, shape):
   return jax.vmap(lambda key: random.uniform(key, shape))(keys)
 
 
-def _squared_gradient(critic, images):
-  """Squared norm of each logit's gradient by its own image, [B] float32.
+def _squared_gradient(critic, points):
+  """Squared norm of each logit's gradient by its own point, [B] float32.
 
   Differentiates the sum of logits, which is wrong if batch norm in the critic
   mixes images. Use norm='none' or 'layer' there (Gulrajani et al., sec. 4).
   """
-  grad = jax.grad(lambda x: jnp.sum(critic(x)))(images).astype(jnp.float32)
-  return jnp.sum(grad ** 2, axis=tuple(range(1, grad.ndim)))
+  grads = jax.grad(lambda at: jnp.sum(critic(*at)))(points)
+  return sum(jnp.sum(grad.astype(jnp.float32) ** 2, tuple(range(1, grad.ndim)))
+             for grad in grads)
 
 
 def _norm_penalty(critic, points, target, eps, one_sided):

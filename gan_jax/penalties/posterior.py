@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from gan_jax.base import lookup
 from gan_jax.ops import likelihoods
+from gan_jax.ops.keys import folded
 from gan_jax.penalties.term import Regulariser
 
 Likelihood = Literal['bernoulli', 'binarised', 'gaussian', 'features']
@@ -53,7 +54,7 @@ def elbo(*, likelihood: Likelihood = 'bernoulli', sigma: float = 0.1,
   def bound(real, encode, generate, keys, step, log_prob):
     """`log_prob` (x, its reconstruction) -> [B]."""
     code = encode(real)
-    z = likelihoods.draw(*code, _own(keys, 0)) if sample else code.mean
+    z = likelihoods.draw(*code, folded(keys, 0)) if sample else code.mean
     weight = beta(step) if callable(beta) else beta
     return weight * kl(code) - log_prob(real, generate(z))
 
@@ -66,7 +67,7 @@ def elbo(*, likelihood: Likelihood = 'bernoulli', sigma: float = 0.1,
 
   def of_values(real, encode, generate, keys, step):
     if likelihood == 'binarised':
-      drawn = jax.vmap(jax.random.bernoulli)(_own(keys, 1), unit(real))
+      drawn = jax.vmap(jax.random.bernoulli)(folded(keys, 1), unit(real))
       real = low + (high - low) * drawn.astype(jnp.float32)
     return bound(real, encode, generate, keys, step, lambda x, mean: (
         likelihoods.gaussian(unit(x), unit(mean), sigma)
@@ -80,11 +81,6 @@ def elbo(*, likelihood: Likelihood = 'bernoulli', sigma: float = 0.1,
                              sigma)))
 
   return Regulariser(gen=of_features if likelihood == 'features' else of_values)
-
-
-def _own(keys, index: int):
-  """Keys [B] of one of several draws."""
-  return jax.vmap(lambda key: jax.random.fold_in(key, index))(keys)
 
 
 def latent_regression() -> Regulariser:

@@ -9,9 +9,12 @@ mean, times the weight in the config.
   real_out, fake_out: discriminator outputs, as `Critique`
   label: of both, classes int32 [B] or label vectors float32 [B, L]
   z: latents [B, Z] of the generated images
+  codes: {'real': [B, Z], 'fake': z} that a joint game's discriminator judges
+    with the images, else None
   keys: [B], a random key for each example
   critic: images -> logits [B], the discriminator with the labels and the
-    augmentation of the real images
+    augmentation of the real images; in a joint game with the codes of the real
+    images, or with those given: (images, codes [B, Z])
   fake_critic: the same with the augmentation of the generated images
   critique: as critic, images -> Critique; with the further argument 'fake'
     as fake_critic, with another with random keys of its own

@@ -61,24 +61,7 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
                   verified=True))}
     digest = checkpoints.digest(step)
   here, there = arrays(jax.eval_shape(experiment.init)), arrays(shapes)
-  source, names = {}, []  # {name here: name there}
-  for key, parts in _PLAYERS.items():
-    mine = {name: here[name] for name in here if name.startswith(parts)}
-    theirs = {name: there[name] for name in there if name.startswith(parts)}
-    found = _match(theirs, mine, _levels(key, config, info, experiment))
-    if key == 'generator' and 'generator' in experiment.config['gen_frozen']:
-      found = {name: _averaged(other, there) for name, other in found.items()}
-    share = _size(found, here) / max(_size(mine, here), 1)
-    _LOG.log(logging.WARNING if share < _LITTLE else logging.INFO,
-             'init_from %s: %.0f %% of the weights of the %s are taken',
-             workdir, 100 * share, key)
-    source |= found
-    names += sorted(mine | theirs)
-  _check_frozen(workdir, experiment, here, source)
-  left = [f'{name}: {there.get(name, "absent")} (there) -> '
-          f'{here.get(name, "absent")} (here)' for name in names
-          if name not in source and (
-              name in here or name not in source.values())]
+  source, left = _taken(workdir, config, info, experiment, here, there)
   if not source:
     raise CheckpointError(
         f'init_from={workdir}: none of its arrays fits this run; use the same '
@@ -98,6 +81,35 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
 
   return init, {'workdir': workdir, 'step': step, 'sha256': digest,
                 'taken': list(source), 'left': left}
+
+
+def _taken(workdir, config, info, experiment, here, there):
+  """Which arrays are copied, and which of both runs are not.
+
+  config, info: of the other run, None if they cannot be read; here, there:
+  {name: kind} of the arrays of both runs.
+
+  Returns:
+    ({name here: name there}, lines that say what is left).
+  """
+  source, names = {}, []
+  for key, parts in _PLAYERS.items():
+    mine = {name: here[name] for name in here if name.startswith(parts)}
+    theirs = {name: there[name] for name in there if name.startswith(parts)}
+    found = _match(theirs, mine, _levels(key, config, info, experiment))
+    if key == 'generator' and 'generator' in experiment.config['gen_frozen']:
+      found = {name: _averaged(other, there) for name, other in found.items()}
+    share = _size(found, here) / max(_size(mine, here), 1)
+    _LOG.log(logging.WARNING if share < _LITTLE else logging.INFO,
+             'init_from %s: %.0f %% of the weights of the %s are taken',
+             workdir, 100 * share, key)
+    source |= found
+    names += sorted(mine | theirs)
+  _check_frozen(workdir, experiment, here, source)
+  return source, [
+      f'{name}: {there.get(name, "absent")} (there) -> '
+      f'{here.get(name, "absent")} (here)' for name in names
+      if name not in source and (name in here or name not in source.values())]
 
 
 def _averaged(name, there):

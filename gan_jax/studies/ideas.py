@@ -29,9 +29,10 @@ from gan_jax.losses import Loss
 from gan_jax.models import Critique
 from gan_jax.penalties import Regulariser
 
+# Some of them are what makes a function a penalty.
 _TERM = {'real', 'fake', 'real_out', 'fake_out', 'label', 'z', 'critic',
          'fake_critic', 'critique', 'labelled', 'generate', 'styles', 'encode',
-         'params', 'memory'}  # some of them are what makes a function a penalty
+         'codes', 'params', 'memory'}
 # What all games of a task share, so that their scores compare.
 _FIXED = {'data', 'evaluator', 'evaluators', 'logger', 'loggers', 'quick',
           'best_metric', 'seed', 'population', 'train_steps', 'log_every',

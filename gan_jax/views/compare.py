@@ -7,7 +7,7 @@ import io
 import os
 from typing import TYPE_CHECKING
 
-from gan_jax.base.errors import RequestError, WorkdirError
+from gan_jax.base.errors import RequestError
 from gan_jax.base.files import write_file
 from gan_jax.metrics import low_is_better
 from gan_jax.views import ranking, store
@@ -40,9 +40,9 @@ def compare(patterns, *, where: str = '', sort: str = '', cost: str = '',
     out: F.md, F.csv, F.html or F.bib to write as well.
 
   Raises:
-    WorkdirError: no run there, or `out` cannot be written.
-    RequestError: no such score or key, a filter that cannot be read, or another
-      suffix.
+    WorkdirError: no run there.
+    RequestError: no such score or key, a filter that cannot be read, or `out`
+      has another suffix or cannot be written.
   """
   suffix = os.path.splitext(out)[1]
   if out and suffix not in _SUFFIXES:
@@ -77,12 +77,12 @@ def _write(path: str, content: bytes) -> None:
   """Writes a file that was asked for.
 
   Raises:
-    WorkdirError: it cannot be written.
+    RequestError: it cannot be written.
   """
   try:
     write_file(path, content)
   except OSError as e:
-    raise WorkdirError(f'--out={path}: cannot write it: {e.strerror}; give '
+    raise RequestError(f'--out={path}: cannot write it: {e.strerror}; give '
                        'another file') from e
 
 

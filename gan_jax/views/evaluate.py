@@ -1,5 +1,6 @@
 """--mode=evaluate: scores the checkpoints of a run, or two folders."""
 
+import ast
 import json
 import logging
 import os
@@ -32,15 +33,19 @@ def specs(*, extractor: str = '', weights: str = '', resizer: str = '',
   """Specs of the evaluators asked for, () if nothing is given.
 
   extractor, weights, resizer: of `gan_jax.extractors`; metrics: of
-  `gan_jax.evaluators.measures`, for the evaluator `scores`, or evaluators, as
-  ais or parzen; num_samples: generated examples, of ais the real ones.
+  `gan_jax.evaluators.measures`, for the evaluator `scores`, or other evaluators
+  with what is asked of them, as 'parzen' or 'ais:chains=4:temperatures=100';
+  num_samples: generated examples, of ais and elbo the real ones.
+
+  Raises:
+    RequestError: an argument of an evaluator that is not KEY=VALUE.
   """
   network = {'name': extractor, 'weights': weights, 'resizer': resizer}
   network = {key: value for key, value in network.items() if value}
   metrics = metrics.split(',') if isinstance(metrics, str) else metrics
   room = CHOICES['evaluators'].module
-  others = [name for name in metrics
-            if name in lookup.names(room) and name != 'scores']
+  known = {*lookup.names(room)} - {'scores'}
+  others = [text for text in metrics if text.partition(':')[0] in known]
   own = {'extractor': network and {'name': 'auto', **network},
          'metrics': tuple(name for name in metrics if name not in others),
          'num_samples': num_samples}
@@ -48,12 +53,26 @@ def specs(*, extractor: str = '', weights: str = '', resizer: str = '',
   # A number alone is of the others, if there are any.
   found = [{'name': 'scores', **own}] if own and not (
       others and set(own) <= {'num_samples'}) else []
-  for name in others:
+  for text in others:
+    name, *arguments = text.split(':')
     takes = lookup.parameters(lookup.find(room, name))
     number = next((key for key in ('num_samples', 'num_test') if key in takes
                    and num_samples), '')
-    found.append({'name': name} | ({number: num_samples} if number else {}))
+    found.append({'name': name} | ({number: num_samples} if number else {})
+                 | dict(_argument(each, text) for each in arguments))
   return tuple(found)
+
+
+def _argument(given, text):
+  """(key, value) of KEY=VALUE."""
+  key, equals, value = given.partition('=')
+  if not equals or key in ('', 'name'):
+    raise RequestError(f'--metrics={text}: {given!r} must be KEY=VALUE, as in '
+                       'ais:chains=4:temperatures=100')
+  try:
+    return key, ast.literal_eval(value)
+  except (ValueError, SyntaxError):  # A text, as bernoulli.
+    return key, value
 
 
 def checkpoints(folder: str, *, best: str = '', follow: bool = False,

@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 
 from gan_jax import pictures
-from gan_jax.base.errors import ConfigError, DataError, Problem
+from gan_jax.base.errors import (
+  ArgumentError,
+  ConfigError,
+  DataError,
+  Problem,
+  RequestError,
+)
 from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import write_file
 from gan_jax.config.fields import plain
@@ -40,8 +46,8 @@ def inspect(config: Any, out: str) -> str:
 
   Raises:
     ConfigError: with all problems of `config.data`.
-    DataError: the config is valid, the data are not, or `out` cannot be
-      written.
+    DataError: the config is valid, the data are not.
+    RequestError: `out` cannot be written.
   """
   source = load_data(plain(config).get('data'))
   values, histograms, edges = values_of(source.images, source.units)
@@ -59,8 +65,8 @@ def inspect(config: Any, out: str) -> str:
     write_file(os.path.join(out, 'report.json'),
                (json.dumps(report, indent=1) + '\n').encode())
   except OSError as e:
-    raise DataError(f'--out={out}: cannot write it: {e.strerror}; give a '
-                    f'folder') from e
+    raise RequestError(f'--out={out}: cannot write it: {e.strerror}; give a '
+                       'folder') from e
   return summary(report, out)
 
 
@@ -75,6 +81,8 @@ def load_data(spec):
     raise ConfigError(problems)
   try:
     return data.load(spec)
+  except ArgumentError as e:
+    raise ConfigError([e.problem]) from e
   except DataError:
     raise
   except (ValueError, TypeError) as e:

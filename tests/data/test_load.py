@@ -67,10 +67,10 @@ def test_fingerprint_is_of_shape_pixels_and_labels(tmp_path):
     (dict(background=(300,)), ['0..255']),
     (dict(holdout=1.5), ['[0, 1)']),
     (dict(holdout=1e-9), ['hold out 0 of 3']),
-    (dict(labelled=0.0), ['labelled=0:', 'share in (0, 1]']),
+    (dict(labelled=0.0), ['labelled=0.0:', 'share in (0, 1]']),
     (dict(labelled=1.5), ['share in (0, 1]']),
-    (dict(labelled=4), ['labelled=4 of 3 examples']),
-    (dict(labelled=2), ['labelled=2 of 3 classes', 'use 3 or more']),
+    (dict(labelled=4), ['labelled=4: of 3 examples']),
+    (dict(labelled=2), ['labelled=2: of 3 classes', 'use 3 or more']),
     (dict(labelled=0.5, labelled_seed=-1), ['labelled_seed=-1']),
     (dict(classes=(2, 11)), ['11 is not one', '0, 1, 2']),
     (dict(classes=('bee',)), ['bee is not one']),
@@ -227,7 +227,8 @@ def test_a_users_own_set_is_shaped_and_selected(tmp_path, monkeypatch):
   monkeypatch.syspath_prepend(str(tmp_path))
   source = load(name='my_set:dots', count=6, resize=(2, 3), classes=(1,))
   assert source.images.shape == (3, 2, 3, 1) and source.images.min() == 200
-  fails('NoneType', 'make_source', call=lambda: load(name='my_set:nothing'))
+  with pytest.raises(ValueError, match='NoneType.*make_source'):
+    load(name='my_set:nothing')
   # Rows of a mapped file stay there.
   pixels = np.arange(6 * 4, dtype=np.uint8).reshape(6, 2, 2, 1)
   np.save(tmp_path / 'images.npy', pixels)
@@ -272,7 +273,7 @@ def test_a_number_of_labels_is_spread_over_the_classes(many):
   shared = [(draws[0][1] & other).sum() for _, other in draws[1:]]
   assert max(shared) < 8  # of 40, where 1 is expected
   np.testing.assert_array_equal(known(40, 3)[1], draws[3][1])
-  fails("labelled=1200 takes 300 examples of each class, and 'class 3 has",
+  fails('labelled=1200: takes 300 examples of each class', "'class 3 has",
         'or fewer', call=lambda: load(**many, labelled=1200))
 
 
@@ -287,9 +288,9 @@ def test_held_out_examples_keep_their_labels(many):
 
 def test_selections_need_labels(tmp_path):
   path = npz(tmp_path, images=images())
-  fails('labelled=0.5 of a data set without', call=lambda: load(
+  fails('labelled=0.5: needs labels, and the data', call=lambda: load(
       name='npz', path=path, labelled=0.5))
-  fails('classes=(1,) of a data set without', call=lambda: load(
+  fails('classes=(1,): needs labels, and the data', call=lambda: load(
       name='npz', path=path, classes=(1,)))
 
 

@@ -5,7 +5,6 @@ import time
 import numpy as np
 import pytest
 
-from gan_jax.base.errors import DataError
 from gan_jax.data.pipeline import Batches
 
 
@@ -94,7 +93,7 @@ def test_only_two_permutations_are_kept():
     ((2 ** 31, 5, 0), ['int32']),
 ])
 def test_bad_sizes(arguments, words):
-  with pytest.raises(DataError) as info:
+  with pytest.raises(ValueError) as info:
     Batches(*arguments)
   assert all(word in str(info.value) for word in words), info.value
 
@@ -157,5 +156,5 @@ def test_repeat_lets_a_batch_be_larger_than_the_set():
   stream = batches(0, 3).reshape(2, 12)
   for epoch in stream:
     assert np.bincount(epoch).tolist() == [4, 4, 4]
-  with pytest.raises(DataError, match='data.repeat=3'):
+  with pytest.raises(ValueError, match='data.repeat=3'):
     Batches(3, 8, 0)

@@ -110,6 +110,49 @@ def test_a_joint_game_judges_pairs_and_moves_the_encoder_by_the_real_ones():
                                 state.gen.params['encoder']['s'])
 
 
+def slopes(disc, x, code):
+  """D's logits [B] of pairs, and the squared norms of their gradients."""
+  x, code, v, c, a, b = map(np.float64, (
+      x, code, *(disc[name] for name in 'vcab')))
+  by_x = v + np.outer(code @ b, a)
+  by_code = c + np.outer(x @ a, b)
+  return x @ v + code @ c + (x @ a) * (code @ b), (
+      by_x ** 2).sum(1) + (by_code ** 2).sum(1)
+
+
+def sides(state, x):
+  """The pairs (x, E(x)) and (G(z), z)."""
+  gen = state.gen.params
+  return (x, x @ gen['encoder']['u']), (
+      toy.TABLE @ gen['generator']['w'], toy.TABLE)
+
+
+def test_gradient_penalties_of_a_joint_game_are_by_the_pair():
+  """R1 at (x, E(x)) and R2 at (G(z), z), each by the image and its code."""
+  game = make_game(
+      gen=pair(), disc=joint_disc(), joint='mean',
+      loss=swapped(losses.non_saturating()), penalties=(
+          Term('r1', penalties.r1(), 1.0, 1),
+          Term('r2', penalties.r2(), 1.0, 1)))
+  state, x, _, scalars = play(train_step, game)
+  for name, side in zip(('r1', 'r2'), sides(state, x), strict=True):
+    _, squares = slopes(state.disc.params, *side)
+    np.testing.assert_allclose(scalars[f'penalty/{name}'],
+                               squares.mean() / 2, rtol=1e-5)
+
+
+def test_gradient_normalization_of_a_joint_game_is_by_the_pair():
+  game = make_game(gen=pair(), disc=joint_disc(), joint='mean',
+                   gradient_normalization=True,
+                   loss=swapped(losses.non_saturating()))
+  state, x, _, scalars = play(train_step, game)
+  for name, side in zip(('real', 'fake'), sides(state, x), strict=True):
+    logits, squares = slopes(state.disc.params, *side)
+    np.testing.assert_allclose(
+        scalars[f'logits/{name}'],
+        (logits / (np.sqrt(squares) + np.abs(logits))).mean(), rtol=1e-4)
+
+
 def test_a_sampled_code_moves_the_deviation_too():
   game = make_game(gen=pair(), disc=joint_disc(), joint='sample',
                    loss=swapped(losses.non_saturating()))

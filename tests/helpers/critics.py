@@ -19,8 +19,11 @@ def build(name, **kwargs):
 
 def ask(penalty, critic, real, fake, keys, **more):
   """The values of a penalty, given what it names."""
-  real_out, fake_out = (Critique(critic(x), x.reshape(len(x), -1), {})
-                        for x in (real, fake))
+  codes = more.get('codes')
+  real_out, fake_out = (
+      Critique(critic(x, *([codes[side]] if codes else [])),
+               x.reshape(len(x), -1), {})
+      for side, x in (('real', real), ('fake', fake)))
   return terms.call(penalty, critic=critic, fake_critic=critic, critique=None,
                     real=real, fake=fake, keys=keys, real_out=real_out,
                     fake_out=fake_out, **more)

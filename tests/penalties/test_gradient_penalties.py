@@ -36,6 +36,48 @@ def test_norm_penalties_of_a_linear_critic(name, norm, target, want):
   np.testing.assert_allclose(got, np.full(B, want), rtol=1e-5, atol=1e-6)
 
 
+# A critic of pairs of an image and its code.
+
+
+def of_pairs(name, critic, real, fake, codes, **arguments):
+  return np.asarray(ask(build(name, **arguments), critic, real, fake,
+                        keys_of(), codes=codes))
+
+
+@pytest.mark.parametrize('name,arguments,want', [
+    ('r1', {}, 12.5), ('r2', {}, 12.5), ('wgan_gp', {}, 16.0),
+    ('dragan', {}, 16.0), ('max_gp', {}, 25.0), ('wgan_div', {}, 5.0 ** 6)])
+def test_penalties_of_a_linear_critic_of_pairs(name, arguments, want):
+  """a.x + b.z with |a| = 3 and |b| = 4: the gradient has the norm 5."""
+  a, b = direction(3.0), np.float32([0.0, 4.0])
+  codes = {side: np.ones((B, 2), np.float32) for side in ('real', 'fake')}
+  got = of_pairs(name, lambda x, code=codes['real']: linear(a, x) + code @ b,
+                 *images(), codes, **arguments)
+  np.testing.assert_allclose(got, np.full(B, want), rtol=1e-5)
+
+
+def test_pairs_are_those_of_their_side_and_keep_together_between():
+  """x z has the gradient (z, x)."""
+  real, fake = (np.full((B, *SHAPE), v, np.float32) for v in (2.0, 0.0))
+  codes = {'real': np.full((B, 1), 3.0, np.float32),
+           'fake': np.full((B, 1), 0.0, np.float32)}
+
+  def product(x, code=None):
+    return x[:, 0, 0, 0] * code[:, 0]
+
+  def square(x, code=None):
+    return 0.5 * code[:, 0] ** 2
+
+  np.testing.assert_allclose(of_pairs('r1', product, real, fake, codes),
+                             np.full(B, 0.5 * (3.0 ** 2 + 2.0 ** 2)))
+  np.testing.assert_allclose(of_pairs('r2', product, real, fake, codes), 0.0)
+  # At a (2, 3) the squared norms are 13 a^2 and 9 a^2: of one a.
+  both, one = (of_pairs('wgan_div', critic, real, fake, codes, power=2.0,
+                        eps=0.0) for critic in (product, square))
+  np.testing.assert_allclose(both / one, 13.0 / 9.0, rtol=1e-5)
+  assert len(np.unique(one)) == B and (one > 0).all() and (one < 9).all()
+
+
 @pytest.mark.parametrize('norm,want', [(3.0, 4.0), (0.5, 0.0), (1.5, 0.25)])
 def test_one_sided_spares_norms_below_the_target(norm, want):
   got = evaluate(penalties.wgan_gp(one_sided=True), linear, images(),

@@ -369,7 +369,7 @@ def test_a_file_that_cannot_be_written(cli, runs, tmp_path, name):
   (tmp_path / 'file').write_text('')
   out = tmp_path / 'file' / name
   status, _, said = cli('--mode=compare', runs, f'--out={out}')
-  assert status == 4
+  assert status == 2
   assert f'--out={out}: cannot write it: ' in said
   assert 'Traceback' not in said
 

@@ -277,6 +277,17 @@ def test_an_evaluator_is_asked_for_as_a_metric_is():
       {'name': 'scores', 'metrics': ('fd',)},)
 
 
+def test_what_is_asked_of_an_evaluator_stands_behind_its_colon():
+  assert evaluate.specs(metrics=(
+      'ais:chains=4:sigma=0.1:likelihood=bernoulli', 'elbo'),
+                        num_samples=9) == (
+      {'name': 'ais', 'num_test': 9, 'chains': 4, 'sigma': 0.1,
+       'likelihood': 'bernoulli'}, {'name': 'elbo', 'num_test': 9})
+  # What it is told itself counts.
+  assert evaluate.specs(metrics='ais:num_test=5', num_samples=9) == (
+      {'name': 'ais', 'num_test': 5},)
+
+
 def test_scores_that_a_run_cannot_have_are_an_error(copy, cli):
   status, _, err = cli('--mode=evaluate', f'--workdir={copy}', '--metrics=elbo',
                        '--num_samples=4')
@@ -284,22 +295,52 @@ def test_scores_that_a_run_cannot_have_are_an_error(copy, cli):
   assert 'needs an encoder' in err
 
 
-def test_the_density_of_a_run(copy, cli):
-  path = os.path.join(copy, 'config.json')
+AIS = dict(num_simulated=3, chains=2, temperatures=5, leapfrogs=2)
+
+
+def own_evaluator(folder):
+  """Has the config of a run name `ais`; the flags that then score it."""
+  path = os.path.join(folder, 'config.json')
   with open(path) as file:
     config = json.load(file)
-  config['evaluators'] = [dict(
-      name='ais', num_test=2, num_simulated=3, chains=2, temperatures=5,
-      leapfrogs=2)]
+  config['evaluators'] = [dict(name='ais', num_test=2, **AIS)]
   with open(path, 'w') as file:
     json.dump(config, file)
-  status, said, err = cli('--mode=evaluate', f'--workdir={copy}')
+  return []
+
+
+def by_flags(folder):
+  del folder
+  return ['--num_samples=2', ':'.join(['--metrics=ais', *(
+      f'{key}={value}' for key, value in AIS.items())])]
+
+
+@pytest.mark.parametrize('ask', [own_evaluator, by_flags])
+def test_the_density_of_a_run(copy, cli, ask):
+  status, said, err = cli('--mode=evaluate', f'--workdir={copy}', *ask(copy))
   assert status == 0, err
   assert 'ais_2_train' in said and 'ais_gap_3' in said
   rows = [row for row in scores_of(copy) if row['name'] == 'ais_2_train']
   assert [row['step'] for row in rows] == [2, 4]
   for row in rows:
     assert np.isfinite(row['value']) and row['found']['sigma'] > 0
+    assert row['protocol'].items() >= (AIS | {'num_test': 2}).items()
+
+
+@pytest.mark.parametrize('asked,message', [
+    ('ais:chains', "'chains' must be KEY=VALUE"),
+    ('ais:=4', "'=4' must be KEY=VALUE"),
+    ('ais:name=elbo', "'name=elbo' must be KEY=VALUE"),
+    ('ais:num_test=2:chain=4', 'did you mean "chains"?'),
+    ('ais:num_test=2:chains=many', "chains = 'many': must be a int"),
+    ('ais:num_test=2:chains=2.5', 'chains = 2.5: must be a int'),
+    ('ais:num_test=2:temperatures=0', 'temperatures=0: must be 1 or more'),
+    ('ais:num_test=2:likelihood=laplace', 'no such choice'),
+    ('ais:num_test=2:seed=4', 'takes no such argument')])
+def test_what_cannot_be_asked_of_an_evaluator(run, cli, asked, message):
+  status, _, err = cli('--mode=evaluate', f'--workdir={run[0]}',
+                       f'--metrics={asked}')
+  assert status == 2 and err.count(message) == 1 and 'Traceback' not in err
 
 
 @pytest.mark.parametrize('arguments,message', [

@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from gan_jax import main, pictures
-from gan_jax.base.errors import ConfigError, DataError
+from gan_jax.base.errors import ConfigError, DataError, RequestError
 from gan_jax.data.load import Rows
 from gan_jax.data.prepare import make_source
 from gan_jax.views import inspect
@@ -217,10 +217,10 @@ def test_refusals(tmp_path, capsys):
     inspect.inspect(dict(data=dict(name='npz', path=f'{tmp_path}/a.npz')),
                        str(tmp_path))
   (tmp_path / 'file').write_text('')
-  with pytest.raises(DataError, match='cannot write it'):
+  with pytest.raises(RequestError, match='cannot write it'):
     inspect.inspect(dict(data=dict(name='ring')), str(tmp_path / 'file'))
   # Networks do not matter here: an 8-pixel DCGAN on vectors is looked at.
   args = ['main', '--mode=inspect', '--config=configs/dcgan.py:data=ring']
   assert main.main([*args, '--config.data.modes=0',
-                    f"--out={tmp_path}/o"]) == DataError.status
-  assert 'modes=0: must be 1 or more' in capsys.readouterr().err
+                    f"--out={tmp_path}/o"]) == ConfigError.status
+  assert 'config.data.modes = 0: must be 1 or more' in capsys.readouterr().err

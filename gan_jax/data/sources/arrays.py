@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from gan_jax.base import lookup
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import files, sniff
 from gan_jax.data.label_values import Labels, of_array
 from gan_jax.data.prepare import (
@@ -181,8 +181,6 @@ def _npy_header(path, archive, info) -> tuple:
 def _npz_array(path, headers, key) -> np.ndarray:
   """Loads one array of an npz, never running code from it."""
   where = f'{path!r}, array {key!r}'
-  if key not in headers:
-    raise DataError(f'{where}: no such array{lookup.near(key, headers)}')
   shape, dtype = headers[key]
   if dtype.hasobject:
     raise DataError(f'{where}: Python objects are a pickle, which can run code '
@@ -215,6 +213,9 @@ def guess(path, headers, image_key, label_key) -> tuple:
     if len(found) != 1:
       raise DataError(f'{path!r}: {len(found)} arrays may be the {what}; say '
                       f'which with {argument}: it holds {_describe(headers)}')
+    if found[0] not in headers and (what, found[0]) != ('labels', UNLABELLED):
+      raise ArgumentError(argument, found[0], (
+          f'no such array in {path!r}{lookup.near(found[0], headers)}'))
   return images[0], labels[0]
 
 

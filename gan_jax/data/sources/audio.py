@@ -3,7 +3,7 @@
 import os
 import time
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import sniff
 from gan_jax.data.blocks import package
 from gan_jax.data.collection import File, Form, Reading
@@ -37,7 +37,7 @@ def audio(*, path, length=16384, first_only=False, mono=True, labels='folders',
       several rates.
   """
   if length < 2:
-    raise DataError(f'length={length}: must be 2 samples or more')
+    raise ArgumentError('length', length, 'must be 2 samples or more')
   library = package('soundfile', 'audio')
   listed_at = time.time_ns()
   root, files, others, notices = find(path, 'audio', sniff.is_audio)

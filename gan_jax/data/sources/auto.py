@@ -3,7 +3,7 @@
 import os
 
 from gan_jax.base import lookup
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import sniff
 from gan_jax.data.blocks import package
 from gan_jax.data.collection import Reading
@@ -39,7 +39,8 @@ def auto(*, path, image_key='', label_key='', label_index=-1, labels='',
   given = dict(locals())
   path = given.pop('path')
   if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-    raise DataError(f'path={path!r}: the path of a file or folder is needed')
+    raise ArgumentError('path', path, (
+        'the path of a file or folder is needed'))
   path = os.path.expanduser(os.fspath(path))
   if not os.path.isdir(path):
     check_file(path)
@@ -52,10 +53,11 @@ def auto(*, path, image_key='', label_key='', label_index=-1, labels='',
   options = {key: value for key, value in given.items()
              if value != defaults[key].default}
   if unknown := set(options).difference(known, ('geometry',)):
-    named = [name for key in sorted(unknown)
-             for name in getattr(given[key], '_fields', [key])]
-    raise DataError(f'{path!r} is read by data={name}, which has no '
-                    f'{" or ".join(named)}; it has {", ".join(sorted(known))}')
+    key = min(unknown)
+    named = getattr(given[key], '_fields', [key])
+    raise ArgumentError(named[0], getattr(given[key], named[0], given[key]), (
+        f'{path!r} is read by data={name}, which has no '
+        f'{" or ".join(named)}; it has {", ".join(sorted(known))}'))
   parts = {key: given[key] for key in PARTS}
   options = {key: value for key, value in options.items() if key not in PARTS}
   where = {'idx': 'images', 'tfds': 'dataset'}.get(name, 'path')

@@ -6,7 +6,7 @@ import os
 import stat
 import time
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import collection, sniff
 from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, one_error, printable, reason
@@ -88,8 +88,9 @@ def load(root, files, labels, label_key, split, *, notices, read=None, of=str,
 
   def where(name):
     if not isinstance(name, str | os.PathLike) or not os.fspath(name):
-      raise DataError(f"labels={name!r}: 'folders', 'none' or the path of a "
-                      f"CSV file or dataset.json is needed")
+      raise ArgumentError('labels', name, (
+          "'folders', 'none' or the path of a CSV file or dataset.json is "
+          'needed'))
     name = os.path.expanduser(name)
     inside, outside = os.path.join(root, name), os.path.abspath(name)
     if not os.path.exists(inside) and os.path.exists(outside):
@@ -114,6 +115,8 @@ def load(root, files, labels, label_key, split, *, notices, read=None, of=str,
       return labels_of(labels, list(map(of, paths)),
                        [*map(of, refused), *map(of, left)], where, text,
                        label_key)
+    except ArgumentError:
+      raise
     except DataError as error:
       raise DataError(str(error) if repr(root)[1:-1] in str(error) else
                       f'{printable(root)!r}: {error}') from error
@@ -157,7 +160,7 @@ def find(path, kind, is_wanted) -> tuple:
     DataError: there is no such folder, or it cannot be read.
   """
   if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-    raise DataError(f'path={path!r}: the path of a folder is needed')
+    raise ArgumentError('path', path, 'the path of a folder is needed')
   root = os.path.abspath(os.path.expanduser(os.fspath(path)))
   if os.path.isdir(root):
     return root, *_walk(root, is_wanted)

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import collection, sniff
 from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.collection import Reading
@@ -188,7 +188,8 @@ def _shards(root, split):
     return names, []
   taken = [name for name in names if known[name] == wanted]
   if not taken:
-    raise DataError(f'{root!r}: split={split!r}: the files begin with {splits}')
+    raise ArgumentError('split', split, (
+        f'the files of {root!r} begin with {splits}'))
   return taken, notices
 
 
@@ -265,7 +266,13 @@ def _columns(root, schema, image_key, label_key) -> tuple:
   guessed = classes if len(classes) == 1 else named[:1]
   wanted = guessed if not label_key else () if label_key == UNLABELLED else (
       [label_key] if label_key in schema.names else label_key.split(','))
-  return image_key or found[0], wanted
+  keys = image_key or found[0], wanted
+  for argument, value, names in (('image_key', image_key, keys[:1]),
+                                 ('label_key', label_key, wanted)):
+    if absent := [name for name in names if name not in schema.names]:
+      raise ArgumentError(argument, value, (
+          f'{root!r} has no column {absent[0]!r}; it has {schema.names}'))
+  return keys
 
 
 @contextlib.contextmanager

@@ -148,8 +148,6 @@ def hdf5(*, path, image_key='', label_key='', label_index=-1, layout=Layout(),
                for name, item in found.items()}
     keys = guess(path, headers, image_key, label_key)
     for key in keys:
-      if key not in found and key != UNLABELLED:
-        raise DataError(f'{path!r}: no array {key!r}; it holds {list(found)}')
       if key in found and (found[key].external or found[key].is_virtual):
         raise DataError(f'{path!r}, array {key!r}: its data are in other '
                         f'files, which are not read: copy them into this one')

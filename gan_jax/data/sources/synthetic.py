@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError
 from gan_jax.base.examples import kind_of
 from gan_jax.data.files import check_memory
 from gan_jax.data.pipeline import random_bits
@@ -59,7 +59,7 @@ def stacked_mnist(*, num_examples=128_000,
   """
   _at_least(1, num_examples=num_examples)
   if folder and digits == 'mnist10k':
-    raise DataError(f"folder={folder!r} is read with digits='mnist' only")
+    raise ArgumentError('folder', folder, "is read with digits='mnist' only")
   source = arrays.mnist10k() if digits == 'mnist10k' else arrays.mnist(
       folder=folder)
   digit = source.images[..., 0]
@@ -86,9 +86,9 @@ def noise(*, shape=(32, 32, 3), num_examples=2048, num_classes=0,
   _at_least(0, num_classes=num_classes)
   if not 1 <= len(shape) <= 4 or not all(
       isinstance(n, int) and n > 0 for n in shape):
-    raise DataError(f'shape={shape!r}: must be (size,), (time, channels), '
-                    f'(height, width, channels) or (depth, height, width, '
-                    f'channels), integers of 1 or more')
+    raise ArgumentError('shape', shape, (
+        'must be (size,), (time, channels), (height, width, channels) or '
+        '(depth, height, width, channels), integers of 1 or more'))
   size, kind = num_examples * math.prod(shape), kind_of(shape)
   units = (-1.0, 1.0) if kind == 'signals' else ()
   check_memory(size * {'vectors': 32, 'signals': 16}.get(kind, 1),
@@ -117,12 +117,12 @@ def tones(*, num_examples=1024, length=16_384,
   in 0.1 .. 0.5 of the signal's duration, the phase any.
 
   Raises:
-    DataError: a pitch that is not between 0 and half the rate.
+    ArgumentError: a pitch that is not between 0 and half the rate.
   """
   _at_least(1, num_examples=num_examples, length=length)
   if not pitches or not all(0 < pitch < rate / 2 for pitch in pitches):
-    raise DataError(f'pitches={pitches!r}: must be above 0 Hz and below half '
-                    f'the rate, {rate / 2:g} Hz')
+    raise ArgumentError('pitches', pitches, (
+        f'must be above 0 Hz and below half the rate, {rate / 2:g} Hz'))
   check_memory(4 * num_examples * length, f'tones of {length} samples')
   labels = np.arange(num_examples) % len(pitches)
   start, loud, decay, phase = _uniform(4 * num_examples, seed).reshape(
@@ -210,4 +210,4 @@ def _bits(count, seed, stream=0):
 def _at_least(least, **given):
   for argument, value in given.items():
     if not value >= least:
-      raise DataError(f'{argument}={value!r}: must be {least} or more')
+      raise ArgumentError(argument, value, f'must be {least} or more')

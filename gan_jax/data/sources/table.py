@@ -4,7 +4,7 @@ import csv
 import os
 
 from gan_jax.base import lookup
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import sniff
 from gan_jax.data.blocks import package
 from gan_jax.data.files import check_file, one_error, printable
@@ -42,10 +42,11 @@ def table(*, path, columns: tuple[str, ...] = (),
   out = {name[1:] for name in columns if name not in named
          and name.startswith('-')}
   kept = [name for name in columns if name.removeprefix('-') not in out]
-  for name in (*kept, *out, *categories):
-    if name not in named:
-      raise DataError(f'{where}: no column {name!r}'
-                      f'{lookup.near(name, named)}')
+  for key, names in (('columns', (*kept, *out)), ('categories', categories)):
+    for name in names:
+      if name not in named:
+        raise ArgumentError(key, names, (
+            f'no column {name!r} in {where}{lookup.near(name, named)}'))
   frame = frame[[name for name in dict.fromkeys(kept or named)
                  if name not in out]]
   if len(frame) < _LEAST:

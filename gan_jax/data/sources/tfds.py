@@ -17,7 +17,7 @@ import shlex
 
 import numpy as np
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import cache, images
 from gan_jax.data.files import list_folder, one_error, reason
 from gan_jax.data.geometry import Geometry
@@ -59,7 +59,7 @@ def tfds(*, dataset, split='train', image_key='', label_key='', data_dir='',
       array_record, or a problem of its files or an argument.
   """
   if not isinstance(dataset, str) or not dataset:
-    raise DataError(f'dataset={dataset!r}: text is needed')
+    raise ArgumentError('dataset', dataset, 'text is needed')
   geometry, library = geometry.checked(), _import_library()
   path = _find(library, dataset, data_dir)
   builder = _open(library, path)
@@ -113,9 +113,9 @@ def _find(library, dataset, data_dir) -> str:
                     f'such as {str(path / "1.0.0")!r}')
   match = _NAME.fullmatch(dataset)
   if not match:
-    raise DataError(f"dataset={dataset!r}: must be like 'cifar10', "
-                    f"'name/config', 'name/config:1.0.0', or the path of a "
-                    f"prepared version (for sets with another namespace too)")
+    raise ArgumentError('dataset', dataset, (
+        "must be like 'cifar10', 'name/config', 'name/config:1.0.0', or the "
+        'path of a prepared version (for sets with another namespace too)'))
   root = os.path.expanduser(data_dir or os.environ.get('TFDS_DATA_DIR') or
                             '~/tensorflow_datasets')
   folder = pathlib.Path(root, match['name'])
@@ -194,8 +194,9 @@ def _find_split(info, split, path):
       return info.splits[split]
   except Exception as error:  # several kinds, with messages of many lines
     why = reason(error)
-  raise DataError(f"split={split!r} of {path!r}: {why}; it must be made of "
-                  f"{splits}, like '{splits[0]}[:10%]'")
+  raise ArgumentError('split', split, (
+      f"of {path!r}: {why}; it must be made of {splits}, like "
+      f"'{splits[0]}[:10%]'"))
 
 
 def _keys(kinds, features, image_key, label_key, path) -> tuple:
@@ -207,17 +208,21 @@ def _keys(kinds, features, image_key, label_key, path) -> tuple:
   keys = (image_key or ' '.join(images),
           label_key or ' '.join(classes) or _UNLABELLED)
   image, label = map(features.get, keys)
-  problem = ''
+  problem = ()
   if not isinstance(image, kinds.Image) or image.np_dtype != np.uint8:
     what = getattr(image, 'np_dtype', 'no single feature')
-    problem = f'image_key={image_key!r} names {what}, not an image of uint8'
+    problem = 'image_key', image_key, f'names {what}, not an image of uint8'
   elif keys[1] != _UNLABELLED and (
       label is None or label.shape or not np.issubdtype(label.np_dtype,
                                                         np.integer)):
-    problem = f"label_key={label_key!r} is not one integer per image, or 'none'"
+    problem = ('label_key', label_key,
+               "is not one integer per image, or 'none'")
   if problem:
-    raise DataError(f'{path!r}: {problem}: choose among the images {images}, '
-                    f'classes {classes}, all features {sorted(features)}')
+    argument, value, what = problem
+    rule = (f'{what}, in {path!r}: choose among the images {images}, classes '
+            f'{classes}, all features {sorted(features)}')
+    raise ArgumentError(argument, value, rule) if value else DataError(
+        f'{argument} {rule}')
   return keys
 
 
