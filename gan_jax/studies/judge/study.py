@@ -1,25 +1,21 @@
-"""Plays the stages of a study, by one process or several.
+"""A study: the folder of a judged idea, and the stages that fill it.
 
-A stage is free if it has no result, its game's folder is not locked, and what
-it needs is there: to be tuned, a game must have been measured, to be tested,
-tuned. A stage that was cut short by a kill is played again.
+plan.json says what is played and is never changed; steps.json how long, once
+every game was measured; TASK/GAME/STAGE.json is the result of a stage, a
+population in TASK/GAME/STAGE. To be tuned, a game must have been measured, to
+be tested, tuned. A stage that was cut short by a kill is played again.
 """
 
 import contextlib
 import json
 import logging
-import multiprocessing
 import os
-import socket
-import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import numpy as np
 
-from gan_jax import parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import (
     CheckpointError,
@@ -29,8 +25,9 @@ from gan_jax.base.errors import (
 )
 from gan_jax.base.files import write_file
 from gan_jax.run import lock
-from gan_jax.studies import tasks, trials, verdict
-from gan_jax.studies.tasks import ROWS, TASKS
+from gan_jax.studies import trials
+from gan_jax.studies.judge import tasks, verdict
+from gan_jax.studies.judge.tasks import ROWS, TASKS
 from gan_jax.views.records import Record
 
 MEASURE, TUNE, TEST = 'measure', 'tune', 'test'
@@ -141,9 +138,34 @@ class Study:
     if 'per_step' in result and stage == MEASURE:
       result['overhead'] = max(0.0, seconds - compiled
                                - result['steps'] * result['per_step'])
-    write_file(self.path(name, game, f'{stage}.json'),
-               (json.dumps(result, indent=1) + '\n').encode())
+    _write(self.path(name, game, f'{stage}.json'), result)
     return 0
+
+
+def once(folder: str, name: str,
+         make: Callable[[], dict]) -> tuple[dict, bool]:
+  """A JSON file of a study, which one process makes, while others wait.
+
+  Returns:
+    (its content, whether this process has made it).
+  """
+  path = os.path.join(folder, name)
+  while True:
+    with contextlib.suppress(FileNotFoundError), open(path) as file:
+      return json.load(file), False
+    try:
+      with lock.hold(os.path.join(folder, 'plan')):
+        if os.path.exists(path):
+          continue
+        content = make()
+        _write(path, content)
+        return content, True
+    except LockedError:
+      time.sleep(0.5)
+
+
+def _write(path, content) -> None:
+  write_file(path, (json.dumps(content, indent=1) + '\n').encode())
 
 
 def _measure(study, name, game):
@@ -247,138 +269,6 @@ def _nonfinite(records):
   found = [words for record in records for words in record.findings()
            if words[1] == 'non-finite']
   return f'{found[0][2]}. {found[0][3]}' if found else 'no score'
-
-
-# Who plays.
-
-
-def count() -> int:
-  """Processes that play at once: one for each core, one for all accelerators.
-
-  On accelerators one process suffices, as the members of a population are
-  spread over all of them.
-  """
-  return min(max(1, parallel.cores()),
-             len(TASKS) * (1 + len(tasks.BASELINES)))
-
-
-class Crew:
-  """The processes that play a study on this machine: this one alone."""
-
-  def __init__(self, study: Study, until: float):
-    """Plays `study` until the time `until` of time.monotonic()."""
-    self._study, self._until, self.status = study, until, 0
-
-  def working(self) -> bool:
-    """Plays what is next; whether there was or may be something."""
-    found = _next(self._study, self._until)
-    if found is None:
-      return False
-    with found as item:
-      if item:
-        self.status = self._study.play(item)
-    return not self.status
-
-  def stop(self, signum: int) -> None:
-    """Ends the processes, which save first."""
-
-  def lost(self) -> list[str]:
-    """Names of the logs of processes that failed or were killed."""
-    return []
-
-
-class Processes(Crew):
-  """`count` processes, which have the cores to themselves."""
-
-  def __init__(self, study, until):
-    """Starts the processes."""
-    super().__init__(study, until)
-    context = multiprocessing.get_context('spawn')
-    cores, size = sorted(os.sched_getaffinity(0)), count()
-    self._team = [context.Process(
-        target=_work, args=(study.folder, study.plan, set(cores[i::size]), i,
-                            until), name=f'{i}', daemon=True)
-                  for i in range(size)]
-    for process in self._team:
-      process.start()
-
-  def working(self):
-    """Whether one of them is alive."""
-    return any(process.is_alive() for process in self._team)
-
-  def stop(self, signum):
-    """Hands the signal on; each saves the runs in flight."""
-    for process in self._team:
-      if process.is_alive():
-        os.kill(process.pid, signum)
-    for process in self._team:
-      process.join()
-
-  def lost(self):
-    """Names of the logs of those that failed or were killed."""
-    return [self._study.path(_log(process.name)) for process in self._team
-            if process.exitcode]
-
-
-@contextlib.contextmanager
-def hired(study: Study, until: float) -> Iterator[Crew]:
-  """The crew that plays a study here; none of it is left in the end."""
-  alone = count() == 1 or not hasattr(os, 'sched_getaffinity')
-  crew = (Crew if alone else Processes)(study, until)
-  try:
-    yield crew
-  finally:
-    crew.stop(15)
-
-
-def _work(folder, plan, cores, index, until):
-  """A process that plays, on few cores: small games do not fill many."""
-  os.setsid()  # Ctrl-C is of the first process, which hands it on, once.
-  os.sched_setaffinity(0, cores)
-  threading.Thread(target=lambda: (
-      multiprocessing.parent_process().join(), os._exit(1)),
-                   daemon=True).start()
-  with open(os.path.join(folder, _log(index)), 'ab') as log:
-    os.dup2(log.fileno(), 2)
-  logging.basicConfig(format='%(message)s', stream=sys.stderr)
-  parallel.use_compilation_cache()
-  crew = Crew(Study(folder, plan), until)
-  while crew.working():
-    pass
-  sys.exit(crew.status)
-
-
-def _log(index):
-  return f'worker-{socket.gethostname()}-{index}.log'
-
-
-def _next(study, until):
-  """A context of the next item, locked; of None to try later; or None."""
-  left = [item for item in study.items() if item not in study.done()]
-  waiting = False
-  for item in left:
-    place = study.path(*item[:2])
-    if lock.is_held(place) or item[2] != MEASURE and not study.steps():
-      waiting = True
-    elif not study.ready(item):
-      continue  # What it needs is free itself, or out of time.
-    elif item[2] == MEASURE or (
-        time.monotonic() + study.seconds(item) <= until):
-      return _held(study, item, place)
-  if waiting and time.monotonic() < until:
-    return contextlib.nullcontext(time.sleep(0.3))
-  return None
-
-
-@contextlib.contextmanager
-def _held(study, item, place):
-  """The item while its lock is held; None if another process has it."""
-  with contextlib.ExitStack() as stack:
-    try:
-      stack.enter_context(lock.hold(place))
-    except LockedError:
-      item = None
-    yield None if item in study.done() else item
 
 
 _COMPILED = [0.0]  # seconds that this process has compiled

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from gan_jax import pictures
 from gan_jax.base.errors import WorkdirError
 from gan_jax.base.files import write_file
 from gan_jax.metrics import low_is_better
-from gan_jax.studies.batches import curves_of, folders_of
-from gan_jax.studies.plan import Plan
-from gan_jax.studies.pruning import WARM_UP, foresight
-from gan_jax.studies.space import arguments
+from gan_jax.studies.search.batches import curves_of, folders_of
+from gan_jax.studies.search.plan import Plan
+from gan_jax.studies.search.pruning import WARM_UP, foresight
+from gan_jax.studies.search.space import arguments
+from gan_jax.studies.statistics import interval
 from gan_jax.views import report
 from gan_jax.views.templates import asset, fill
 
@@ -86,8 +86,7 @@ def rows_of(study, plan: Plan, folder: str) -> list[Row]:
   for trial in study.get_trials(deepcopy=False):
     values = trial.user_attrs.get('values', [])
     complete = trial.state.name == 'COMPLETE'
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values) if (
-        complete and len(values) > 1) else None
+    half = interval(values).half if complete and len(values) > 1 else None
     rows.append(Row(
         trial.number, trial.state.name.lower(),
         trial.value if complete else None, half,

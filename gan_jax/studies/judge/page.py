@@ -13,9 +13,10 @@ import numpy as np
 from gan_jax import pictures
 from gan_jax.base.files import write_file
 from gan_jax.metrics import low_is_better
-from gan_jax.studies import tasks, trials, verdict
-from gan_jax.studies.tasks import BASELINES, TASKS, TITLES
-from gan_jax.studies.workers import TEST, TUNE, Study
+from gan_jax.studies import statistics, trials
+from gan_jax.studies.judge import tasks, verdict
+from gan_jax.studies.judge.study import MEASURE, TEST, TUNE, Study
+from gan_jax.studies.judge.tasks import BASELINES, TASKS, TITLES
 from gan_jax.views.templates import fill
 
 _COLOURS = {'better': '#009E73', 'worse': '#D55E00', 'cannot tell': '#777777'}
@@ -60,7 +61,7 @@ class Game(NamedTuple):
 
   name: str
   title: str
-  score: verdict.Interval
+  score: statistics.Interval
   losses: list
   difference: verdict.Difference | None
   effect: str
@@ -92,7 +93,7 @@ class Judged(NamedTuple):
   games: list[Game]
 
 
-def write_page(study: Study, seconds: float) -> str:
+def write(study: Study, seconds: float) -> str:
   """Writes verdict.html, verdict.md and verdict.json; returns the text.
 
   Args:
@@ -154,7 +155,7 @@ def _results(study, name):
   played = {game: {stage: study.result(name, game, stage)
                    for stage in (TUNE, TEST)} for game in study.plan['games']}
   error = next((r['error'] for r in (
-      study.result(name, 'idea', stage) for stage in ('measure', TUNE, TEST))
+      study.result(name, 'idea', stage) for stage in (MEASURE, TUNE, TEST))
                 if r and 'error' in r), '')
   if error:
     return None, f'the idea cannot be played: {error}'
@@ -205,7 +206,7 @@ def _judged(study, name, results, losses, found) -> Judged:
         shown if low_is_better(task.score) else -shown)
     point = tune['points'][tune['chosen']]
     games.append(Game(
-        game, TITLES.get(game, study.plan['idea']), verdict.interval(shown),
+        game, TITLES.get(game, study.plan['idea']), statistics.interval(shown),
         losses[game], difference,
         difference and _effect(difference, factor, task.score),
         {other: _mean(values) for other, values in test['scores'].items()

@@ -15,8 +15,8 @@ from gan_jax.config.experiment import Experiment
 from gan_jax.config.population import Population
 from gan_jax.game.step import step_of
 from gan_jax.parallel import Batch
-from gan_jax.studies import tasks
-from gan_jax.studies.tasks import ROWS, Task
+from gan_jax.studies.judge import tasks
+from gan_jax.studies.judge.tasks import ROWS, Task
 
 _BATCH = 8
 _TRAINED = 30  # seconds, which only the training of a classifier takes

@@ -26,10 +26,10 @@ from gan_jax.config import fields
 from gan_jax.metrics import low_is_better
 from gan_jax.run import lock
 from gan_jax.run.signals import StopRequest
-from gan_jax.studies import plan as plans
-from gan_jax.studies import search_page
-from gan_jax.studies.batches import Batch
-from gan_jax.studies.space import Space, parse
+from gan_jax.studies.search import page
+from gan_jax.studies.search import plan as plans
+from gan_jax.studies.search.batches import Batch
+from gan_jax.studies.search.space import Space, parse
 
 _LOG = logging.getLogger(__name__)
 _BATCH = 4  # runs at once, without --config.population
@@ -72,7 +72,7 @@ def search(given: Sequence[str], keys: Sequence[str], folder: str, *,
             sampler=sampler or optuna.samplers.TPESampler).run(stop)
     if status or stop.signum:
       return status or stop.exit_status, ''
-    return 0, search_page.write(study, plan, folder)
+    return 0, page.write(study, plan, folder)
 
 
 def _size(given) -> tuple[int, list[str]]:

@@ -1,25 +1,15 @@
-"""Which stage is next, and what is kept of the runs of a stage."""
+"""Which stage is next."""
 
 import json
 import time
-from types import SimpleNamespace
 
 import pytest
 
-from gan_jax.base.errors import LockedError, WorkdirError
+from gan_jax.base.errors import LockedError
 from gan_jax.run import lock
-from gan_jax.studies import workers
-from gan_jax.studies.workers import Study
+from gan_jax.studies.judge import workers
 
 MEASURED = {'overhead': 4.0, 'per_step': 0.01, 'steps': 40}
-
-
-@pytest.fixture
-def study(tmp_path):
-  """Two tasks by two games, of which none is played."""
-  return Study(str(tmp_path), {
-      'played': ['ring', 'digits'], 'games': {'idea': 'loss=hinge', 'b': ''},
-      'seeds': [0, 1, 2, 3], 'tuning_seeds': [8, 9]})
 
 
 def put(study, *items, **result):
@@ -91,47 +81,3 @@ def test_what_does_not_end_in_time_is_not_started(study):
   now = time.monotonic()
   assert following(study, now + 9) == 'nothing'
   assert following(study, now + 20) == ('ring', 'idea', 'tune')
-
-
-def test_an_error_of_a_component_is_a_result_and_a_full_disk_is_not(
-    study, monkeypatch):
-  def raising(error):
-    def stage(*_):
-      raise error
-    monkeypatch.setitem(workers._STAGES, 'measure', stage)
-
-  raising(ZeroDivisionError('no'))
-  assert study.play(('ring', 'idea', 'measure')) == 0
-  assert study.result('ring', 'idea', 'measure')['error'].startswith(
-      'ZeroDivisionError: no')
-  # Of the machine: the next launch plays it again.
-  for error in (WorkdirError('full'), MemoryError(), OSError('I/O')):
-    raising(error)
-    with pytest.raises(type(error)):
-      study.play(('ring', 'b', 'measure'))
-    assert study.result('ring', 'b', 'measure') is None
-  # Without the idea there is nothing to compare.
-  put(study, *((name, game, 'measure') for name, game in (
-      ('ring', 'b'), ('digits', 'idea'), ('digits', 'b'))), **MEASURED)
-  assert list(study.measured()) == ['digits']
-
-
-def test_facts_of_runs():
-  rows = {'grad_norm/gen': ([1, 2, 3, 4], [9.0, 9.0, 1.0, 3.0]),
-          'perf/images_per_second': ([2, 3, 4], [50.0, 100.0, 100.0])}
-
-  def record(score, *found):
-    return SimpleNamespace(
-        curves=rows, findings=lambda: [('1', name, '', '') for name in found],
-        scores=lambda: {} if score is None else {'fd': [{'value': score}]})
-
-  found = workers.facts({'best_metric': 'fd', 'batch_size': 25,
-                         'disc_steps': 2},
-                        [record(1.5), record(None, 'non-finite'),
-                         record(9.0, 'vanishing', 'collapse')])
-  assert found['scores'] == {'fd': [1.5, None, 9.0]}
-  assert found['failed'] == ['', 'non-finite', 'collapse']
-  assert found['findings'][2] == ['collapse', 'vanishing']
-  assert found['gradients'] == {'gen': [2.0] * 3, 'disc': [None] * 3}
-  assert found['per_step'] == 0.5  # 50 images at 100 in a second
-  assert json.loads(json.dumps(found)) == found

@@ -6,8 +6,6 @@ the arguments are 'loss=my_lab.ideas:my_loss'. Arguments may be given instead:
 as behind the colon of --config, the rest as --config.key=value.
 """
 
-import contextlib
-import hashlib
 import inspect
 import os
 import re
@@ -110,27 +108,6 @@ def parts(arguments: str) -> tuple[list[str], list[str]]:
   dotted = [part for part in found if re.match(r'[^=]*[.\[]', part)
             or (key := part.partition('=')[0]) in KEYS and key not in CHOICES]
   return [part for part in found if part not in dotted], dotted
-
-
-def sources(arguments: str) -> dict[str, str]:
-  """{module: hash of its file} of the user's code that arguments name.
-
-  With the modules beside it that it imports.
-  """
-  homes = []
-  for full in re.findall(r'[=+]([A-Za-z_][\w.]*:[A-Za-z_]\w*)', arguments):
-    with contextlib.suppress(Exception):  # What cannot be, the checks say.
-      lookup.find('', full)
-      homes.append(os.path.dirname(
-          sys.modules[full.partition(':')[0]].__file__))
-  found = {}
-  for name, module in sorted(sys.modules.items()):
-    path = getattr(module, '__file__', None) or ''
-    if lookup.is_own(path) and any(
-        path.startswith(os.path.join(home, '')) for home in homes):
-      with open(path, 'rb') as file:
-        found[name] = hashlib.sha256(file.read()).hexdigest()[:16]
-  return found
 
 
 def _module(file: str, text: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 from gan_jax.base.errors import RequestError
-from gan_jax.studies.space import Axis, arguments, parse
+from gan_jax.studies.search.space import Axis, arguments, parse
 
 
 def test_ranges_and_choices():

@@ -6,7 +6,7 @@ import pytest
 
 from gan_jax.base.errors import ConfigError, RequestError
 from gan_jax.config import fields, recipe
-from gan_jax.studies import ideas
+from gan_jax.studies.judge import ideas
 
 FILE = '''
 import jax.numpy as jnp
@@ -163,13 +163,6 @@ def test_what_belongs_to_the_task_is_no_idea(text, words, monkeypatch):
   monkeypatch.setattr(ideas, 'apply', lambda *_: None)
   with pytest.raises(RequestError, match=words):
     ideas.read(text)
-
-
-@pytest.mark.usefixtures('lab')
-def test_the_sources_of_arguments():
-  ideas.read('my_lab/ideas.py:centred')
-  assert 'my_lab.ideas' in ideas.sources('penalty=r1+my_lab.ideas:centred')
-  assert ideas.sources('loss=hinge,penalties[0].weight=2') == {}
 
 
 @pytest.mark.usefixtures('lab')

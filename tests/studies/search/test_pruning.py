@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gan_jax.studies.pruning import Curve, doomed, foresight
+from gan_jax.studies.search.pruning import Curve, doomed, foresight
 
 
 def curves(*losses, group='a', steps=(10, 40, 70)):

@@ -11,17 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, stats
 
+from gan_jax.studies.statistics import interval
+
 LEVEL = 0.05  # of all comparisons together
 _POWER = 0.8
 MOST = 1000  # seeds; more are not named
-
-
-class Interval(NamedTuple):
-  """A mean with its 95 % interval of Student's t over seeds."""
-
-  mean: float
-  low: float
-  high: float
 
 
 class Difference(NamedTuple):
@@ -50,14 +44,6 @@ class Difference(NamedTuple):
   said: str
 
 
-def interval(values: Sequence[float]) -> Interval:
-  """Mean and 95 % interval of values [S], S of 2 or more."""
-  values = np.asarray(values, float)
-  mean, error = values.mean(), values.std(ddof=1) / math.sqrt(len(values))
-  half = stats.t.ppf(0.975, len(values) - 1) * error
-  return Interval(float(mean), float(mean - half), float(mean + half))
-
-
 def filled(losses: Mapping[str, Sequence], worst: float) -> dict[str, list]:
   """Losses {game: [S]} with the task's worst in place of those that failed."""
   return {game: [worst if not np.isfinite(v) else v for v in values]
@@ -78,11 +64,11 @@ def differences(losses: Mapping[str, Mapping[str, Sequence]],
   ps = [paired(d)[0] for *_, d in pairs]
   found = []
   for (task, game, d), p, corrected in zip(pairs, ps, holm(ps), strict=True):
-    mean, low, high = interval(d)
+    over = interval(d)
     said = 'cannot tell' if corrected > LEVEL else (
-        'better' if mean < 0 else 'worse')
+        'better' if over.mean < 0 else 'worse')
     found.append(Difference(
-        task, game, mean, low, high, p, corrected, paired(d)[1],
+        task, game, over.mean, over.low, over.high, p, corrected, paired(d)[1],
         0 if said != 'cannot tell' else seeds_needed(d, LEVEL / len(pairs)),
         said))
   return found

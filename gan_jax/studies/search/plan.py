@@ -9,8 +9,7 @@ from gan_jax.base.errors import ConfigError, Problem
 from gan_jax.config import command_line, fields, population
 from gan_jax.config.keys import KEYS
 from gan_jax.run.files import RESUMABLE
-from gan_jax.studies import ideas
-from gan_jax.studies.space import Space, arguments
+from gan_jax.studies.search.space import Space, arguments
 
 
 class Plan(NamedTuple):
@@ -35,7 +34,7 @@ class Plan(NamedTuple):
     texts = [v for v in fields.flat(self.config).values() if isinstance(
         v, str)] + [v for axis in self.space.axes.values() for v in axis.values]
     return json.loads(json.dumps({
-        'code': ideas.sources(','.join(f'={text}' for text in texts)),
+        'code': lookup.sources(texts),
         'space': {key: axis._asdict() for key, axis in self.space.axes.items()},
         'seeds': self.space.seeds, 'score': self.score,
         'config': {k: v for k, v in self.config.items() if k not in aside}}))

@@ -6,15 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gan_jax.studies import verdict
-
-
-def test_interval_by_hand():
-  """Mean 3, deviation 1, three values: 3 +- 4.3027 / sqrt(3)."""
-  found = verdict.interval([2.0, 3.0, 4.0])
-  assert found.mean == 3.0
-  assert found.high - 3 == pytest.approx(4.30265 / math.sqrt(3), rel=1e-5)
-  assert 3 - found.low == pytest.approx(found.high - 3)
+from gan_jax.studies.judge import verdict
 
 
 def test_paired_is_the_t_test_of_scipy():

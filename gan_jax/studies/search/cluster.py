@@ -1,7 +1,7 @@
 """A search on a Ray cluster: a worker for each of its devices.
 
 Every worker is an actor in a process of its own, with one GPU or, where the
-cluster has none, one core. What it does is `search.search` on the journal in
+cluster has none, one core. What it does is `worker.search` on the journal in
 the folder, which all machines must see at the same path. Ray starts an actor
 that died again; its trials go on from their checkpoints, here or elsewhere.
 """
@@ -18,22 +18,22 @@ from gan_jax import parallel
 from gan_jax.base.errors import RequestError, UserError
 from gan_jax.run import lock
 from gan_jax.run.signals import StopRequest
-from gan_jax.studies import search as alone
+from gan_jax.studies.search import worker
 
 _LOG = logging.getLogger(__name__)
 _RESTARTS = 10  # of an actor that dies
 
 
-def search(address: str, given: Sequence[str], keys: Sequence[str],
-           folder: str, **how) -> tuple[int, str]:
-  """As `search.search`, by all devices of a cluster.
+def search_on_ray(address: str, given: Sequence[str], keys: Sequence[str],
+                  folder: str, **how) -> tuple[int, str]:
+  """As `worker.search`, by all devices of a cluster.
 
   A signal asks all workers of the folder on the cluster to save and stop.
 
   Args:
     address: 'local' for a cluster of this machine alone, which ends with the
       search; 'auto' or 'HOST:PORT' of a running one.
-    given: see `search.search`, as all others.
+    given: see `worker.search`, as all others.
     keys: the space.
     folder: of the study.
     **how: further arguments.
@@ -48,15 +48,15 @@ def search(address: str, given: Sequence[str], keys: Sequence[str],
   ray = _connected(address)
   try:
     kind, count = _devices(ray)
-    worker = ray.remote(max_restarts=_RESTARTS, max_task_retries=_RESTARTS,
-                        num_cpus=0 if kind == 'GPU' else 1,
-                        num_gpus=int(kind == 'GPU'))(_Worker)
+    actor = ray.remote(max_restarts=_RESTARTS, max_task_retries=_RESTARTS,
+                       num_cpus=0 if kind == 'GPU' else 1,
+                       num_gpus=int(kind == 'GPU'))(_Worker)
     _LOG.info('%d workers, each with one %s', count, kind)
     folder, here = os.path.abspath(folder), os.getcwd()
     with StopRequest() as stop:
-      actors = [worker.remote() for _ in range(count)]
-      left = [actor.play.remote(here, given, keys, folder, how)
-              for actor in actors]
+      actors = [actor.remote() for _ in range(count)]
+      left = [one.play.remote(here, given, keys, folder, how)
+              for one in actors]
       return _last(ray, left, stop, folder)
   finally:
     ray.shutdown()
@@ -115,7 +115,7 @@ class _Worker:
     logging.getLogger('gan_jax').setLevel(logging.INFO)
     parallel.use_compilation_cache()
     try:
-      return alone.search(given, keys, folder, **how)
+      return worker.search(given, keys, folder, **how)
     except UserError as e:
       return e.status, str(e)
 

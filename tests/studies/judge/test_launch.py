@@ -9,10 +9,13 @@ import time
 
 import numpy as np
 import pytest
+import tiny
 
-from gan_jax.base.errors import ConfigError, Problem, RequestError
-from gan_jax.studies import judge, tasks, trials, verdict, workers
-from gan_jax.studies.tasks import ROWS, TASKS
+from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.studies import trials
+from gan_jax.studies.judge import checks, launch, tasks, verdict, workers
+from gan_jax.studies.judge.study import Study
+from gan_jax.studies.judge.tasks import ROWS, TASKS
 
 IDEAS = '''
 import jax.numpy as jnp
@@ -65,18 +68,6 @@ def alone(monkeypatch):
   monkeypatch.setattr(workers, 'count', lambda: 1)
 
 
-@pytest.mark.parametrize('text,seconds', [('90s', 90), ('15m', 900),
-                                          ('1.5h', 5400)])
-def test_budgets(text, seconds):
-  assert judge.read_budget(text) == seconds
-
-
-@pytest.mark.parametrize('text', ['15', 'm', '-5m', '10s', '1d', ''])
-def test_what_is_no_budget(text):
-  with pytest.raises(RequestError, match='90s, 15m or 2h'):
-    judge.read_budget(text)
-
-
 @pytest.mark.parametrize('flags,words', [
     ([], 'give --idea=my_lab/ideas.py:my_loss'),
     (['--idea=loss=hinge', '--tasks=ring,rong'], 'rong: no such task'),
@@ -109,10 +100,10 @@ def test_a_task_that_fails_leaves_the_others(cli, monkeypatch, lab):
       raise ConfigError([Problem('', None, 'it needs images')])
 
   played = {}
-  monkeypatch.setattr(judge.checks, 'check', check)
-  monkeypatch.setattr(judge.checks, 'load', lambda task, arguments: None)
-  monkeypatch.setattr(judge.checks, 'prepare', lambda task: 40.0)
-  monkeypatch.setattr(judge, '_follow', lambda study, *_: played.update(
+  monkeypatch.setattr(checks, 'check', check)
+  monkeypatch.setattr(checks, 'load', lambda task, arguments: None)
+  monkeypatch.setattr(checks, 'prepare', lambda task: 40.0)
+  monkeypatch.setattr(launch, '_follow', lambda study, *_: played.update(
       study.plan))
   status, text, said = cli('--mode=judge', '--idea=tried_ideas.py:copy',
                            '--budget=20m', '--workdir=study')
@@ -143,9 +134,9 @@ def test_an_idea_that_was_edited_is_another_one(lab, cli, monkeypatch, changed):
   (lab / 'tried_parts.py').write_text('SCALE = 1.0')
   (lab / 'tried_ideas.py').write_text(IDEAS + '\nimport tried_parts')
   for name in ('check', 'load'):
-    monkeypatch.setattr(judge.checks, name, lambda *_: None)
-  monkeypatch.setattr(judge.checks, 'prepare', lambda task: 0.0)
-  monkeypatch.setattr(judge, '_follow', lambda *_: None)
+    monkeypatch.setattr(checks, name, lambda *_: None)
+  monkeypatch.setattr(checks, 'prepare', lambda task: 0.0)
+  monkeypatch.setattr(launch, '_follow', lambda *_: None)
   flags = ('--mode=judge', '--idea=tried_ideas.py:copy', '--workdir=study')
   try:
     assert cli(*flags)[0] == 0
@@ -192,8 +183,8 @@ def test_a_copy_cannot_be_told_and_the_same_command_goes_on(cli, monkeypatch):
   assert text.startswith('Against non-saturating: cannot tell')
   # Again: nothing is played. After a lost result: one stage.
   played = []
-  play = workers.Study.play
-  monkeypatch.setattr(workers.Study, 'play', lambda self, item: (
+  play = Study.play
+  monkeypatch.setattr(Study, 'play', lambda self, item: (
       played.append(item), play(self, item))[1])
   judged(cli, 'study', 'copy')
   assert played == []
@@ -252,8 +243,7 @@ COMMAND = [sys.executable, '-m', 'gan_jax.main', '--mode=judge',
 
 
 def env():
-  return os.environ | {'PYTHONPATH': os.path.dirname(os.path.dirname(
-      os.path.dirname(os.path.abspath(__file__)))), 'NPROC': '2'}
+  return os.environ | {'PYTHONPATH': tiny.ROOT, 'NPROC': '2'}
 
 
 @pytest.mark.slow

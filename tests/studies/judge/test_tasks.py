@@ -5,8 +5,8 @@ import shlex
 import pytest
 
 from gan_jax.config import command_line, fields
-from gan_jax.studies import tasks
-from gan_jax.studies.tasks import BASELINES, ROWS, TASKS
+from gan_jax.studies.judge import tasks
+from gan_jax.studies.judge.tasks import BASELINES, ROWS, TASKS
 
 OF_A_STUDY = ('sample_every', 'checkpoint_every', 'keep_checkpoints', 'loggers',
               'steps_per_call', 'best_metric')

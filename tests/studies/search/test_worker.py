@@ -15,7 +15,7 @@ from gan_jax.base.errors import (
 )
 from gan_jax.config import population
 from gan_jax.run import lock
-from gan_jax.studies import batches, search
+from gan_jax.studies.search import batches, space, worker
 
 STEPS = 25, 50, 75, 100
 GIVEN = ['--config=configs/ring.py', '--config.train_steps=100',
@@ -71,12 +71,12 @@ def trainer(monkeypatch):
   monkeypatch.setattr(os, 'fsync', lambda _: None)  # Tens of ms each.
   monkeypatch.setattr(batches.population, 'load', made.load)  # One module.
   monkeypatch.setattr(batches.populations, 'train', made.train)
-  monkeypatch.setattr(search.search_page, 'write', lambda study, *_: study)
+  monkeypatch.setattr(worker.page, 'write', lambda study, *_: study)
   return made
 
 
 def play(folder, trials=6, keys=SPACE, given=GIVEN, **how):
-  status, study = search.search(given, keys, str(folder), trials=trials, **how)
+  status, study = worker.search(given, keys, str(folder), trials=trials, **how)
   return study if status == 0 else status
 
 
@@ -149,9 +149,9 @@ def test_a_stopped_search_leaves_its_trials_to_the_next(trainer, tmp_path):
 
 def claimed_by(folder, name, trials=4):
   """A study whose trials a worker of some name has claimed."""
-  optuna = search._library()
-  study, made = search.open_study(str(folder), GIVEN, search.parse(SPACE))
-  search._Worker(optuna, study, made, str(folder), name, trials=trials,
+  optuna = worker._library()
+  study, made = worker.open_study(str(folder), GIVEN, space.parse(SPACE))
+  worker._Worker(optuna, study, made, str(folder), name, trials=trials,
                  prune=False, size=trials, sampler=optuna.samplers.TPESampler
                  )._claim()
   return study
@@ -168,7 +168,7 @@ def test_the_trials_of_a_dead_worker_are_played_again(trainer, tmp_path):
 
 def test_a_trial_whose_worker_died_while_it_was_drawn(trainer, tmp_path):
   """It has no values yet."""
-  study, _ = search.open_study(str(tmp_path), GIVEN, search.parse(SPACE))
+  study, _ = worker.open_study(str(tmp_path), GIVEN, space.parse(SPACE))
   study.ask()
   study = play(tmp_path, trials=2)
   assert states(study) == ['COMPLETE'] * 2
@@ -217,7 +217,7 @@ def test_numbers_that_a_component_takes_as_no_array_are_played_alone(
       raise ConfigError([Problem('gen_optimizer.learning_rate', 2, 'too high')])
     return load(config)
 
-  search.open_study(str(tmp_path), GIVEN, search.parse(SPACE[:1]))
+  worker.open_study(str(tmp_path), GIVEN, space.parse(SPACE[:1]))
   monkeypatch.setattr(batches.population, 'load', refuses)
   study = play(tmp_path, keys=SPACE[:1])
   for trial in study.trials:

@@ -10,9 +10,9 @@ import pytest
 import tiny
 
 from gan_jax.config import command_line
-from gan_jax.studies import search_page
-from gan_jax.studies.plan import Plan
-from gan_jax.studies.space import parse
+from gan_jax.studies.search import page
+from gan_jax.studies.search.plan import Plan
+from gan_jax.studies.search.space import parse
 
 GIVEN = ['--config=configs/ring.py', '--config.train_steps=90']
 KEYS = ['gen_optimizer.learning_rate=1e-5..1e-1:log', 'disc_steps=1..3',
@@ -49,14 +49,14 @@ def made(score='fd', seeds=(), count=16):
 
 @pytest.fixture
 def written(tmp_path, monkeypatch):
-  """write(**how) -> (text, page, study), without the page of the runs."""
+  """write(**how) -> (text, HTML, study), without the page of the runs."""
   optuna.logging.set_verbosity(optuna.logging.ERROR)
-  monkeypatch.setattr(search_page.report, 'overlay', lambda *_, **__: None)
-  monkeypatch.setattr(search_page, '_RESAMPLED', 2)
+  monkeypatch.setattr(page.report, 'overlay', lambda *_, **__: None)
+  monkeypatch.setattr(page, '_RESAMPLED', 2)
 
   def write(**how):
     study, plan = made(**how)
-    text = search_page.write(study, plan, str(tmp_path / 'my search'))
+    text = page.write(study, plan, str(tmp_path / 'my search'))
     return text, (tmp_path / 'my search' / 'report' / 'index.html'
                   ).read_text(), study
 
@@ -64,7 +64,7 @@ def written(tmp_path, monkeypatch):
 
 
 def test_what_is_said(written):
-  text, page, study = written()
+  text, html, study = written()
   assert '16 trials: 14 played to the end, 1 stopped early, 1 failed' in text
   # One of 16 trials at step 60 of 90; the failed one is not saved.
   assert 'Stopping saved 30 of 1,410 steps' in text
@@ -75,10 +75,10 @@ def test_what_is_said(written):
   assert order == [str(t.number) for t in sorted(
       (t for t in study.trials if t.value is not None),
       key=lambda t: t.value)[:5]]
-  assert 'stopped at step 60' in page and 'step 61 is not finite' in page
-  assert 'looks better than it is' in page
+  assert 'stopped at step 60' in html and 'step 61 is not finite' in html
+  assert 'looks better than it is' in html
   for name in ('history', 'importances', 'slices', 'pair', 'foresight'):
-    assert f'src="{name}.png"' in page
+    assert f'src="{name}.png"' in html
 
 
 def test_the_commands_can_be_run(written):
@@ -104,9 +104,9 @@ def test_the_commands_can_be_run(written):
 
 
 def test_what_matters_is_found(monkeypatch):
-  monkeypatch.setattr(search_page, '_RESAMPLED', 5)
+  monkeypatch.setattr(page, '_RESAMPLED', 5)
   study, _ = made(count=30)
-  found = search_page.importances(study)
+  found = page.importances(study)
   assert next(iter(found)) == 'gen_optimizer.learning_rate'
   value, low, high = found['gen_optimizer.learning_rate']
   assert value > 0.7 and 0 <= low <= high <= 1
@@ -119,21 +119,21 @@ def test_equal_scores_have_no_importances():
     trial = study.ask()
     trial.suggest_float('x', 0, 1)
     study.tell(trial, 1.0)
-  assert search_page.importances(study) == {}
+  assert page.importances(study) == {}
 
 
 def test_intervals_over_seeds(written):
   """Of v and v + 1: t(0.975, 1) times sqrt(0.5) / sqrt(2) = 12.706 / 2."""
   study, plan = made(seeds=(0, 7))
-  row = search_page.rows_of(study, plan, 'x')[0]
+  row = page.rows_of(study, plan, 'x')[0]
   assert row.half == pytest.approx(12.706 / 2, rel=1e-4)
   assert row.folders == ['x/trial_0000-seed=0', 'x/trial_0000-seed=7']
-  text, page, _ = written(seeds=(0, 7))
+  text, html, _ = written(seeds=(0, 7))
   assert 'means of 2 seeds' in text and '+- 6.4' in text
-  assert 'seed=8,9,10' in text and '&plusmn; 6.4' in page
+  assert 'seed=8,9,10' in text and '&plusmn; 6.4' in html
 
 
 def test_a_search_without_a_score_says_why(written):
-  text, page, _ = written(count=2)
+  text, html, _ = written(count=2)
   assert 'No trial has a score' in text and 'step 61 is not finite' in text
-  assert 'history.png' not in page
+  assert 'history.png' not in html

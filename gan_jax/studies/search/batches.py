@@ -25,8 +25,8 @@ from gan_jax.config.keys import SWITCHES
 from gan_jax.metrics import low_is_better
 from gan_jax.run import files, populations
 from gan_jax.run.health import NONFINITE
-from gan_jax.studies.plan import Plan, config_of
-from gan_jax.studies.pruning import Curve, doomed
+from gan_jax.studies.search.plan import Plan, config_of
+from gan_jax.studies.search.pruning import Curve, doomed
 from gan_jax.studies.trials import quiet
 
 _LOG = logging.getLogger(__name__)

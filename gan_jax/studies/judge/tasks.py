@@ -12,7 +12,8 @@ from typing import NamedTuple
 from ml_collections import ConfigDict
 
 from gan_jax.config import command_line, fields, recipe
-from gan_jax.studies import ideas, trials
+from gan_jax.studies import trials
+from gan_jax.studies.judge import ideas
 
 ROWS = 10  # of a run, which the watchdog looks at
 # What an idea is compared with; `ideas.apply` reads the arguments.

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from gan_jax import pictures
-from gan_jax.studies import tasks, verdict_page
-from gan_jax.studies.tasks import BASELINES, TASKS
-from gan_jax.studies.workers import Study
+from gan_jax.studies.judge import page, tasks
+from gan_jax.studies.judge.study import Study
+from gan_jax.studies.judge.tasks import BASELINES, TASKS
 
 SEEDS, SCORES = 4, {
     'ring': {'idea': [0.9, 0.91, 0.92, 0.9], 'non_saturating': [0.5, 0.52] * 2,
@@ -54,7 +54,7 @@ def study(tmp_path):
 
 
 def test_the_verdict_in_numbers(study, tmp_path):
-  text = verdict_page.write_page(study, 12.0)
+  text = page.write(study, 12.0)
   lines = text.splitlines()
   assert lines[0] == 'Against non-saturating: better on ring; worse on digits.'
   assert lines[2] == (
@@ -74,14 +74,14 @@ def test_the_verdict_in_numbers(study, tmp_path):
 
 
 def test_the_page_and_the_markdown(study, tmp_path):
-  verdict_page.write_page(study, 12.0)
-  page = (tmp_path / 'verdict.html').read_text()
+  page.write(study, 12.0)
+  html = (tmp_path / 'verdict.html').read_text()
   text = (tmp_path / 'verdict.md').read_text()
   # Eight samples and the plot of differences, in the page itself.
-  assert page.count('src="data:image/png;base64,') == 9
-  assert 'src="' not in page.replace('src="data:', '')
-  assert 'mine&lt;x&gt;' in page and 'mine<x>' in text
-  for said in (page, text):
+  assert html.count('src="data:image/png;base64,') == 9
+  assert 'src="' not in html.replace('src="data:', '')
+  assert 'mine&lt;x&gt;' in html and 'mine<x>' in text
+  for said in (html, text):
     assert 'clothes: ' in said and 'no files' in said
     assert 'non-finite 4 of 4' in said and 'vanishing 4 of 4' in said
     assert 'seeds 70 and 71' in said and 'Holm' in said
@@ -102,7 +102,7 @@ def test_no_run_of_the_test_has_a_score(study, tmp_path):
   for game in SCORES['digits']:
     path = tmp_path / 'digits' / game / 'test.json'
     path.write_text(json.dumps(result(TASKS['digits'], [None] * SEEDS)))
-  text = verdict_page.write_page(study, 12.0)
+  text = page.write(study, 12.0)
   assert 'cannot tell on digits' in text
   found = json.loads((tmp_path / 'verdict.json').read_text())
   assert found['losses']['digits']['idea'] == pytest.approx([np.log(30.0)] * 4)
@@ -112,7 +112,7 @@ def test_distances_of_zero_are_not_compared_by_logarithms(study, tmp_path):
   for game in SCORES['digits']:
     path = tmp_path / 'digits' / game / 'test.json'
     path.write_text(json.dumps(result(TASKS['digits'], [0.0, 1.0, 2.0, 3.0])))
-  verdict_page.write_page(study, 12.0)
+  page.write(study, 12.0)
   found = json.loads((tmp_path / 'verdict.json').read_text())
   assert found['losses']['digits']['idea'] == [0.0, 1.0, 2.0, 3.0]
   assert 'x 1 [' not in (tmp_path / 'verdict.md').read_text()
@@ -122,7 +122,7 @@ def test_an_unfinished_task_and_one_where_the_idea_fails(study, tmp_path):
   (tmp_path / 'ring' / 'non_saturating' / 'test.json').unlink()
   (tmp_path / 'digits' / 'idea' / 'measure.json').write_text(
       json.dumps({'error': 'ValueError: no'}))
-  text = verdict_page.write_page(study, 12.0)
+  text = page.write(study, 12.0)
   assert 'No verdict' in text
   assert 'digits is left out: the idea cannot be played: ValueError: no' in text
   assert 'ring is left out: the time was over before its games' in text
@@ -134,7 +134,7 @@ def test_a_baseline_that_cannot_be_played(study, tmp_path):
   path = tmp_path / 'ring' / 'hinge_spectral' / 'tune.json'
   path.write_text(json.dumps({'error': 'no memory'}))
   (path.parent / 'test.json').write_text(json.dumps({'error': 'no memory'}))
-  text = verdict_page.write_page(study, 12.0)
+  text = page.write(study, 12.0)
   assert 'Against hinge + spectral norm: worse on digits' not in text
   assert 'hinge + spectral norm on ring could not be played' in (
       tmp_path / 'verdict.md').read_text()
