@@ -218,10 +218,10 @@ def _report(line):
 
 
 def _compare(line):
-  from gan_jax.views import compare
+  from gan_jax.views import leaderboard
   if not line.folders:
     raise RequestError("give folders of runs, for example 'runs/sweep/*'")
-  return compare.compare(
+  return leaderboard.compare(
       line.folders, where=line.flags.where, sort=line.flags.sort,
       cost=line.flags.cost, out=line.flags.out)
 

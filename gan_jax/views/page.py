@@ -21,7 +21,7 @@ from gan_jax.base.files import write_file
 from gan_jax.config import fields
 from gan_jax.metrics import low_is_better
 from gan_jax.run import status
-from gan_jax.views import compare
+from gan_jax.views import leaderboard
 from gan_jax.views.records import Record, thin
 from gan_jax.views.templates import asset, fill
 
@@ -148,7 +148,7 @@ class Page:
 
   def _leaderboard(self):
     """Names of scores, and (name, row, {score: value}) per run."""
-    frame = compare.load([record.folder for record in self.records])
+    frame = leaderboard.load([record.folder for record in self.records])
     # With the hash only if a name has several protocols.
     frame['name'] = frame.score.astype(object).map(
         lambda score: score.partition(' (')[0], na_action='ignore')

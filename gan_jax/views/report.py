@@ -18,7 +18,7 @@ from gan_jax.extractors import projection, random
 from gan_jax.game import sampling
 from gan_jax.metrics.images import power_spectrum
 from gan_jax.metrics.neighbours import nearest
-from gan_jax.views import asked, folders, serve
+from gan_jax.views import asked, leaderboard, serve
 from gan_jax.views.inspect import class_name, load_data
 from gan_jax.views.page import Page, Picture
 from gan_jax.views.trained import Trained, check_seed
@@ -159,12 +159,13 @@ def follow(folders: Sequence[str], *, out: str = '', port: int = 0) -> str:
 
 
 def runs(patterns: Sequence[str]) -> list[str]:
-  """Run folders that match, each once; see `folders.find`.
+  """Run folders that match, each once; see `leaderboard.find`.
 
   Raises:
     WorkdirError: there is none.
   """
-  found = {os.path.abspath(folder): folder for folder in folders.find(patterns)
+  found = {os.path.abspath(folder): folder
+           for folder in leaderboard.find(patterns)
            if os.path.exists(os.path.join(folder, 'config.json'))}
   if not found:
     raise WorkdirError(f'no run in {", ".join(patterns)}: give the folders of '

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from gan_jax.base.errors import WorkdirError
 from gan_jax.base.files import short_hash
 from gan_jax.run import lock
-from gan_jax.views import filters, folders
+from gan_jax.views.leaderboard import filters, folders
 
 _LOG = logging.getLogger(__name__)
 NAME = '.runs.sqlite'

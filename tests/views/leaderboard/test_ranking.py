@@ -7,7 +7,7 @@ import pytest
 from finished import fd, write
 from scipy import stats
 
-from gan_jax.views import ranking, store
+from gan_jax.views.leaderboard import ranking, store
 
 
 def costly(root, made):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gan_jax.base.errors import RequestError
 from gan_jax.metrics import low_is_better
-from gan_jax.views.store import Run
+from gan_jax.views.leaderboard.store import Run
 
 COSTS = {'seconds': 'seconds of training', 'images': 'real images seen'}
 _LONG = 100  # characters of a point's name

@@ -1,4 +1,4 @@
-"""--mode=compare: leaderboard of runs, with means over seeds."""
+"""The leaderboard as Markdown and CSV, and its runs as a frame."""
 
 import contextlib
 import csv
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gan_jax.base.errors import RequestError, WorkdirError
 from gan_jax.base.files import write_file
 from gan_jax.metrics import low_is_better
-from gan_jax.views import ranking, store
+from gan_jax.views.leaderboard import ranking, store
 from gan_jax.views.templates import fill
 
 if TYPE_CHECKING:
@@ -89,10 +89,10 @@ def _write(path: str, content: bytes) -> None:
 def _made(suffix, text, found, cost, out, patterns, where) -> str:
   """What goes into the file of a suffix."""
   if suffix == '.html':
-    from gan_jax.views import board_page  # Here: it draws.
-    return board_page.page(found, cost, out)
+    from gan_jax.views.leaderboard import page  # Here: it draws.
+    return page.page(found, cost, out)
   if suffix == '.bib':
-    from gan_jax.views import bibliography  # Here: it needs the components.
+    from gan_jax.views.leaderboard import bibliography  # It needs JAX.
     return bibliography.of(store.used(patterns, where))
   return _csv(found) if suffix == '.csv' else text
 

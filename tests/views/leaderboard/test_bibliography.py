@@ -8,7 +8,7 @@ from finished import fd, write
 
 from gan_jax.base import lookup
 from gan_jax.config import keys
-from gan_jax.views import bibliography, compare
+from gan_jax.views.leaderboard import bibliography, compare
 
 
 def entries(text):
@@ -104,9 +104,9 @@ def test_it_is_of_the_selected_runs(tmp_path):
   write(tmp_path / 'runs' / 'a', scores=fd(0.3))
   write(tmp_path / 'runs' / 'b', loss={'name': 'wasserstein'}, seed=1)
   out = tmp_path / 'o.bib'
-  compare.compare([str(tmp_path / 'runs')], out=str(out))
+  compare([str(tmp_path / 'runs')], out=str(out))
   assert {'lim2017', 'arjovsky2017', 'mescheder2018'} == {
       *entries(out.read_text())}
-  compare.compare([str(tmp_path / 'runs')], where='loss.name=hinge',
+  compare([str(tmp_path / 'runs')], where='loss.name=hinge',
                   out=str(out))
   assert {'lim2017', 'mescheder2018'} == {*entries(out.read_text())}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gan_jax import pictures
 from gan_jax.metrics import low_is_better
-from gan_jax.views import ranking
+from gan_jax.views.leaderboard import ranking
 from gan_jax.views.templates import asset, fill
 
 _KEYS = 12  # columns of keys in which the points differ

@@ -4,8 +4,8 @@ import pytest
 from finished import fd, write
 
 from gan_jax.base.errors import RequestError, WorkdirError
-from gan_jax.views import store
-from gan_jax.views.filters import Condition, parse
+from gan_jax.views.leaderboard import store
+from gan_jax.views.leaderboard.filters import Condition, parse
 
 
 @pytest.mark.parametrize('text, found', [

@@ -2,18 +2,18 @@
 
 import csv
 import math
-import pathlib
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import tiny
 from finished import fd, write
 
 from gan_jax.base.errors import RequestError, WorkdirError
 from gan_jax.config import command_line
 from gan_jax.run import lock
-from gan_jax.views import compare
+from gan_jax.views.leaderboard import compare, load
 
 
 def table(text):
@@ -33,7 +33,7 @@ def test_seeds_of_a_point_are_one_line(tmp_path):
     for seed, value in enumerate(found):
       write(tmp_path / f'w{weight}-s{seed}', seed=seed, weight=weight,
             scores=fd(value))
-  text = compare.compare([str(tmp_path / '*')])
+  text = compare([str(tmp_path / '*')])
   head, points = table(text)
   assert head == ['point', 'seeds', 'step', 'fd_random_2k_train']
   # The better one first; means and Student's t by hand.
@@ -58,14 +58,14 @@ def test_points_that_differ_are_not_marked_nor_those_of_one_seed(tmp_path):
     for seed, value in enumerate(found):
       write(tmp_path / f'w{weight}-s{seed}', seed=seed, weight=weight,
             scores=fd(value))
-  text = compare.compare([str(tmp_path / '*')])
+  text = compare([str(tmp_path / '*')])
   cells = [line[2] for line in table(text)[1].values()]
   # 12.706 x 0.01 / sqrt(2) / sqrt(2)
   assert cells == ['0.305 +- 0.064', '0.5', '0.905 +- 0.064']
   assert 'overlaps' not in text
   assert 'A point of one seed has no interval' in text
   # With that point out, all have one.
-  assert 'one seed' not in compare.compare([str(tmp_path / 'w[12]*')])
+  assert 'one seed' not in compare([str(tmp_path / 'w[12]*')])
 
 
 def test_ties_are_broken_by_the_next_score_in_its_own_direction(tmp_path):
@@ -76,12 +76,12 @@ def test_ties_are_broken_by_the_next_score_in_its_own_direction(tmp_path):
         (100, name, value, 'x') for name, value in (
             ('modes_2500', modes), ('high_quality_2500', quality),
             ('kd_2500', distance))))
-  text = compare.compare([str(tmp_path / '*')])
+  text = compare([str(tmp_path / '*')])
   order = [line.rpartition('=')[2] for line in table(text)[1]]
   assert order == ['4.0', '2.0', '1.0', '3.0']
   assert ('Sorted by modes_2500 (higher is better), then by high_quality_2500 '
           '(higher is better), kd_2500 (lower is better)\n') in text
-  text = compare.compare([str(tmp_path / '*')], sort='kd_2500')
+  text = compare([str(tmp_path / '*')], sort='kd_2500')
   head, points = table(text)
   assert [line.rpartition('=')[2] for line in points] == [
       '3.0', '1.0', '4.0', '2.0']
@@ -97,7 +97,7 @@ def test_what_was_not_scored_at_its_end_is_seen(tmp_path):
   write(tmp_path / 'c', weight=2.0, scores=fd(0.5, step=1500), step=1500,
         total=1500)
   write(tmp_path / 'd', weight=3.0, step=1500, total=1500)
-  text = compare.compare([str(tmp_path / '*')])
+  text = compare([str(tmp_path / '*')])
   assert [line[1] for line in table(text)[1].values()] == [
       '1,000 to 1,500 of 1,500', '1,500', '-']
   assert (f'* {tmp_path}/a: scored at step 1,000 of 1,500; --mode=evaluate '
@@ -108,14 +108,14 @@ def test_what_was_not_scored_at_its_end_is_seen(tmp_path):
 def test_a_bar_in_a_value_does_not_end_a_column(tmp_path):
   write(tmp_path / 'a', weight='x|y', scores=fd(0.3))
   write(tmp_path / 'b', weight=2.0, scores=fd(0.4))
-  text = compare.compare([str(tmp_path / '*')])
+  text = compare([str(tmp_path / '*')])
   assert r'| penalties[0].weight=x\|y | 1 |' in text
 
 
 def test_load_has_a_row_for_each_run_and_score(tmp_path):
   folder = write(tmp_path / 'a', scores=fd(0.3) + prc(0.9), floor=0.1)
   write(tmp_path / 'b', weight=2.0)
-  frame = compare.load([str(tmp_path / '*')])
+  frame = load([str(tmp_path / '*')])
   assert frame.score[0].startswith('fd_random_2k_train (')
   assert frame[frame.folder == folder].drop(columns='score').values.tolist(
       ) == [['penalties[0].weight=1.0', folder, 0, 'finished', 100, 100,
@@ -130,7 +130,7 @@ def test_failures_are_counted_and_named(tmp_path):
   (tmp_path / 'c' / 'nonfinite.json').write_text('{}')
   held = write(tmp_path / 'd', seed=3, step=30)
   with lock.hold(held):
-    text = compare.compare([str(tmp_path / '*')])
+    text = compare([str(tmp_path / '*')])
   assert '4 runs, 3 of them not finished:' in text
   assert f'* {cut}: stopped at step 30 of 100' in text
   assert f'* {bad}: not finite' in text
@@ -142,7 +142,7 @@ def test_failures_are_counted_and_named(tmp_path):
 def test_scores_of_different_extractors_share_no_column(tmp_path):
   write(tmp_path / 'a', weight=1.0, scores=fd(0.3, sha='x'))
   write(tmp_path / 'b', weight=2.0, scores=fd(0.1, sha='y'))
-  head, points = table(compare.compare([str(tmp_path / '*')]))
+  head, points = table(compare([str(tmp_path / '*')]))
   assert len(head) == 5 and '(' in head[3]
   assert sorted(cells.count('-') for cells in points.values()) == [1, 1]
 
@@ -150,7 +150,7 @@ def test_scores_of_different_extractors_share_no_column(tmp_path):
 def test_the_floor_is_a_line_of_its_own(tmp_path):
   write(tmp_path / 'a', seed=0, scores=fd(0.3), floor=0.1)
   write(tmp_path / 'b', seed=1, scores=fd(0.5), floor=0.2)
-  head, points = table(compare.compare([str(tmp_path / '*')]))
+  head, points = table(compare([str(tmp_path / '*')]))
   assert head[3:] == ['fd_random_2k_train']  # No digest: there is only one.
   assert points['real examples'] == ['', '', '0.15']
 
@@ -160,10 +160,10 @@ def test_recipes_are_named_by_their_folders(tmp_path):
     for seed in (0, 1):
       write(tmp_path / name / f'seed={seed}', seed=seed, scores=fd(0.3),
             **{f'key{i}': f'a value of {name}' for i in range(9)})
-  _, points = table(compare.compare([str(tmp_path / '*' / '*')]))
+  _, points = table(compare([str(tmp_path / '*' / '*')]))
   assert list(points) == ['first', 'second']
   # In one folder there is nothing but the config to tell them apart.
-  _, points = table(compare.compare([str(tmp_path / 'first' / 'seed=0'),
+  _, points = table(compare([str(tmp_path / 'first' / 'seed=0'),
                                      str(tmp_path / 'first' / 'seed=1')]))
   assert list(points) == ['seed=0']
 
@@ -171,7 +171,7 @@ def test_recipes_are_named_by_their_folders(tmp_path):
 def test_a_run_twice_is_not_another_seed(tmp_path):
   for name, seed, value in (('a', 0, 0.3), ('b', 0, 0.3), ('c', 1, 0.5)):
     write(tmp_path / name, seed=seed, scores=fd(value))
-  text = compare.compare([str(tmp_path / '*')], sort='fd_random_2k_train')
+  text = compare([str(tmp_path / '*')], sort='fd_random_2k_train')
   (cells,) = table(text)[1].values()
   half = 12.706 * np.std([0.3, 0.5], ddof=1) / math.sqrt(2)
   assert cells == ['2', '100', f'0.4 +- {half:.2g}']
@@ -184,7 +184,7 @@ def test_what_may_change_the_game_is_another_point(tmp_path):
     write(tmp_path / policy, watchdog={'policy': policy}, scores=fd(value))
   write(tmp_path / 'seen', seed=1, watchdog={'policy': 'warn'},
         evaluators=[{'name': 'scores'}], scores=fd(0.5))
-  text = compare.compare([str(tmp_path / '*')])
+  text = compare([str(tmp_path / '*')])
   half = 12.706 * np.std([0.3, 0.5], ddof=1) / math.sqrt(2)
   assert table(text)[1] == {
       'watchdog.policy=warn': ['2', '100', f'0.4 +- {half:.2g}'],
@@ -194,24 +194,24 @@ def test_what_may_change_the_game_is_another_point(tmp_path):
 
 def test_the_last_scored_step_counts(tmp_path):
   write(tmp_path / 'a', scores=fd(0.9, step=50) + fd(0.2, step=100))
-  _, points = table(compare.compare([str(tmp_path / 'a')]))
+  _, points = table(compare([str(tmp_path / 'a')]))
   assert [cells[1:] for cells in points.values()] == [['100', '0.2']]
 
 
 def test_precision_is_better_when_high(tmp_path):
   for weight, value in ((1.0, 0.2), (2.0, 0.9)):
     write(tmp_path / str(weight), weight=weight, scores=prc(value))
-  _, points = table(compare.compare([str(tmp_path / '*')]))
+  _, points = table(compare([str(tmp_path / '*')]))
   assert list(points)[0] == 'penalties[0].weight=2.0'
 
 
 def test_files_are_written(tmp_path):
   write(tmp_path / 'runs' / 'a', seed=0, scores=fd(0.3))
   write(tmp_path / 'runs' / 'b', seed=1, scores=fd(0.5))
-  text = compare.compare([str(tmp_path / 'runs' / '*')],
+  text = compare([str(tmp_path / 'runs' / '*')],
                          out=str(tmp_path / 'o.md'))
   assert (tmp_path / 'o.md').read_text() == text
-  compare.compare([str(tmp_path / 'runs' / '*')], out=str(tmp_path / 'o.csv'))
+  compare([str(tmp_path / 'runs' / '*')], out=str(tmp_path / 'o.csv'))
   with open(tmp_path / 'o.csv', newline='') as file:
     (row,) = csv.DictReader(file)
   assert row['score'].startswith('fd_random_2k_train')
@@ -227,7 +227,7 @@ def test_the_csv_names_who_failed_and_points_without_values(tmp_path):
   dead = write(tmp_path / 'c', seed=0, weight=2.0, step=40)
   (tmp_path / 'd').mkdir()
   (tmp_path / 'd' / 'log.txt').write_text('no such loss')
-  compare.compare([str(tmp_path / '?')], out=str(tmp_path / 'o.csv'))
+  compare([str(tmp_path / '?')], out=str(tmp_path / 'o.csv'))
   with open(tmp_path / 'o.csv', newline='') as file:
     rows = list(csv.DictReader(file))
   names = ('point', 'values', 'folders', 'failed', 'failures')
@@ -239,7 +239,7 @@ def test_the_csv_names_who_failed_and_points_without_values(tmp_path):
       ('', '', '', '1', f'{tmp_path / "d"}: never started')]
   assert [(row['mean'], row['seeds']) for row in rows] == [
       ('0.3', '1'), ('', '0'), ('', '0')]
-  compare.compare([dead], out=str(tmp_path / 'o.csv'))  # No score at all.
+  compare([dead], out=str(tmp_path / 'o.csv'))  # No score at all.
   with open(tmp_path / 'o.csv', newline='') as file:
     (row,) = csv.DictReader(file)
   assert (row['score'], row['failed']) == ('', '1')
@@ -247,12 +247,12 @@ def test_the_csv_names_who_failed_and_points_without_values(tmp_path):
 
 def test_mistakes_are_named(tmp_path):
   with pytest.raises(WorkdirError, match='no run in'):
-    compare.compare([str(tmp_path / '*')])
+    compare([str(tmp_path / '*')])
   write(tmp_path / 'a', scores=fd(0.3))
   with pytest.raises(RequestError, match='no such score; there are fd_random'):
-    compare.compare([str(tmp_path / 'a')], sort='fid')
+    compare([str(tmp_path / 'a')], sort='fid')
   with pytest.raises(RequestError, match='must end in .md, .csv, .html or'):
-    compare.compare([str(tmp_path / 'a')], out='a.txt')
+    compare([str(tmp_path / 'a')], out='a.txt')
 
 
 def test_damaged_files_do_not_end_it(tmp_path):
@@ -260,7 +260,7 @@ def test_damaged_files_do_not_end_it(tmp_path):
   with open(tmp_path / 'a' / 'scores.jsonl', 'a') as file:
     file.write('{"step": 200, "na')
   (tmp_path / 'a' / 'launches.jsonl').write_text('')
-  text = compare.compare([folder])
+  text = compare([folder])
   assert f'{folder}: never started' in text and '| - |' in text
 
 
@@ -383,5 +383,5 @@ def test_it_needs_no_jax_and_no_pandas(runs):
   done = subprocess.run(
       [sys.executable, '-c', code, '--mode=compare', str(runs)],
       capture_output=True, text=True, check=True,
-      cwd=pathlib.Path(__file__).parents[2])
+      cwd=tiny.ROOT)
   assert done.stderr == 'none\n' and points(done.stdout) == BEST

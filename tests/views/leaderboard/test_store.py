@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import shutil
 import sqlite3
 import subprocess
@@ -10,11 +9,12 @@ import sys
 import time
 
 import pytest
+import tiny
 from finished import fd, write
 
 from gan_jax.base.errors import RequestError, WorkdirError
 from gan_jax.run import lock
-from gan_jax.views import folders, store
+from gan_jax.views.leaderboard import folders, store
 
 
 @pytest.fixture
@@ -331,7 +331,7 @@ def test_an_index_that_may_only_be_read_serves_while_nothing_changes(
 
 _CHILD = '''
 import logging, sys
-from gan_jax.views import store
+from gan_jax.views.leaderboard import store
 logging.basicConfig(level='INFO')  # It would say that it went elsewhere.
 count = 60
 while count < 80:
@@ -348,7 +348,7 @@ def test_two_processes_share_an_index(tmp_path):
     write(root / f'{i:03d}', seed=i, scores=fd(0.3))
   children = [subprocess.Popen(
       [sys.executable, '-c', _CHILD, str(root)], text=True,
-      stderr=subprocess.PIPE, cwd=pathlib.Path(__file__).parents[2])
+      stderr=subprocess.PIPE, cwd=tiny.ROOT)
               for _ in range(3)]
   for i in range(60, 80):  # Runs come and change while they read.
     write(tmp_path / 'new', seed=i, scores=fd(0.5))

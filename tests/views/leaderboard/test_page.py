@@ -13,12 +13,13 @@ import pytest
 from finished import fd, write
 
 from gan_jax.pictures import read_png
-from gan_jax.views import board_page, compare, ranking, store
+from gan_jax.views.leaderboard import compare, ranking, store
+from gan_jax.views.leaderboard.page import page as write_page
 
 
 def made(root, out, where='', cost=''):
   """The text of the page of all runs below a folder, written to `out`."""
-  compare.compare([str(root)], where=where, cost=cost, out=str(out))
+  compare([str(root)], where=where, cost=cost, out=str(out))
   return out.read_text()
 
 
@@ -206,7 +207,7 @@ def test_ten_thousand_rows_are_sorted_in_the_blink_of_an_eye(tmp_path, opened):
   found = ranking.ranked(runs)
   assert [*found.points][0] == names[min(
       range(10_000), key=lambda i: runs[i].scores[0].value)]
-  (tmp_path / 'board.html').write_text(board_page.page(
+  (tmp_path / 'board.html').write_text(write_page(
       found, '', str(tmp_path / 'board.html')))
   page = opened(tmp_path / 'board.html')
   assert len(column(page, 0)) < 1000
