@@ -6,7 +6,7 @@ returns the text that `gan_jax.main` prints; impossible requests raise
 
 `sample`, `evaluate`, `export`, `explore` and `inspect` are such modules;
 `invert`, `outliers` and `complete` look at images that a user has `given`.
-`report` draws the pictures of a `page`, which `serve` serves while a run writes
-its `records`. `leaderboard` compares runs. `trained` is a run in Python, with
-labels as they are `asked` for, and `api` what `import gan_jax` offers.
+`report` and `leaderboard`, the page of a run and the table of many, are rooms
+of their own. `trained` is a run in Python, with labels as they are `asked` for;
+`records` are its files while it trains. `api` is what `import gan_jax` offers.
 """

@@ -60,8 +60,8 @@ def judge(text: str, folder: str, *, budget: str = '15m',
            'tasks': [name for name in TASKS if not names or name in names],
            'seeds': [(seed + i) % 2**32 for i in range(seeds)]}
   with lock.writing(folder), StopRequest() as stop:
-    planned, made = once(folder, 'plan.json',
-                         lambda: plan.make(asked, idea, text))
+    planned, made = once(folder, 'plan.json', lambda: plan.make(
+        asked, idea, text, processes=workers.count()))
     _check_same(planned, asked, folder)
     start += planned['prepared'] * made
     study = Study(folder, planned)

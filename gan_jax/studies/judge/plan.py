@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError, UserError
-from gan_jax.studies.judge import checks, workers
+from gan_jax.studies.judge import checks
 from gan_jax.studies.judge.ideas import Idea
 from gan_jax.studies.judge.tasks import BASELINES, ROWS, TASKS
 
@@ -30,18 +30,19 @@ def read_budget(text: str) -> float:
   return seconds
 
 
-def make(asked: Mapping, idea: Idea, text: str) -> dict:
+def make(asked: Mapping, idea: Idea, text: str, *, processes: int) -> dict:
   """plan.json: what is asked, and what can be played of it.
 
   Args:
     asked: 'idea', 'arguments', 'budget' in seconds, 'tasks' and 'seeds'.
     idea: that is judged.
     text: of --idea.
+    processes: that play at once.
 
   Raises:
     RequestError: the idea fits no task.
   """
-  kept, cut = fitting(asked['tasks'], asked['budget'] * workers.count())
+  kept, cut = fitting(asked['tasks'], asked['budget'] * processes)
   left_out, seconds = {}, 0.0
   sources = lookup.sources([idea.arguments])  # Checks take time; it may change.
 
@@ -51,7 +52,7 @@ def make(asked: Mapping, idea: Idea, text: str) -> dict:
 
   for name, minutes in cut.items():
     leave_out(name, 'cut: the budget is short; the tasks up to it need about '
-              f'{max(1, round(minutes / workers.count()))} minutes here')
+              f'{max(1, round(minutes / processes))} minutes here')
   for name in list(kept):
     _LOG.info('checking the idea on %s', name)
     try:

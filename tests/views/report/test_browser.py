@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from gan_jax.views.page import Page
+from gan_jax.views.report.page import Page
 
 
 @pytest.mark.slow

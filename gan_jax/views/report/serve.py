@@ -9,7 +9,7 @@ import urllib.parse
 from collections.abc import Iterator
 
 from gan_jax.base.errors import RequestError, UserError
-from gan_jax.views.page import ASSETS, Page
+from gan_jax.views.report.page import ASSETS, Page
 
 _HOST = '127.0.0.1'
 _TYPES = {'.html': 'text/html; charset=utf-8', '.js': 'text/javascript',

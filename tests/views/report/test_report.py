@@ -18,8 +18,8 @@ from gan_jax.base.errors import (
   RequestError,
   WorkdirError,
 )
-from gan_jax.views.page import ASSETS
 from gan_jax.views.report import report, runs
+from gan_jax.views.report.page import ASSETS
 
 ALWAYS = ['real.png', 'generated.png', 'nearest.png', 'interpolations.png',
           'truncation.png']
@@ -62,7 +62,7 @@ def _bytes(folder):
 def few_bounds():
   """Each bound of the truncation compiles for a moment: two instead of five."""
   with pytest.MonkeyPatch.context() as patch:
-    patch.setattr('gan_jax.views.report._KEPT', (0.9, 0.3))
+    patch.setattr('gan_jax.views.report.drawing._KEPT', (0.9, 0.3))
     yield
 
 
@@ -161,7 +161,7 @@ def test_scores_and_training_are_shown_and_values_are_escaped(copy):
 def test_an_extractor_is_used_for_neighbours_too(copy, first, monkeypatch):
   folder, before = copy('colour', 'colour'), first['colour'][1]
   # All else is the same again, also where the data are read in parts.
-  monkeypatch.setattr('gan_jax.views.report._PART', 3 * 9 * 9 * 4)
+  monkeypatch.setattr('gan_jax.views.report.drawing._PART', 3 * 9 * 9 * 4)
   report(str(folder), extractor=dict(name='random'))
   # It is what features are drawn with where none is given.
   assert {name for name, data in _bytes(folder).items()

@@ -11,8 +11,8 @@ from gan_jax.base.errors import ConfigError
 from gan_jax.config import fields, recipe
 from gan_jax.run import detectors, health
 from gan_jax.views import report
-from gan_jax.views.page import ASSETS, Page
 from gan_jax.views.records import Record, thin
+from gan_jax.views.report.page import ASSETS, Page
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import tiny
 
 from gan_jax.base.errors import RequestError
 from gan_jax.run import lock
-from gan_jax.views.page import ASSETS, Page
-from gan_jax.views.serve import serving
+from gan_jax.views.report.page import ASSETS, Page
+from gan_jax.views.report.serve import serving
 
 
 @pytest.fixture

@@ -1,10 +1,6 @@
-"""--mode=report: an HTML page of a run, with samples beside training images."""
+"""The pictures of a checkpoint: its examples beside those of its data."""
 
-import contextlib
-import os
-import signal
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -18,9 +14,9 @@ from gan_jax.extractors import projection, random
 from gan_jax.game import sampling
 from gan_jax.metrics.images import power_spectrum
 from gan_jax.metrics.neighbours import nearest
-from gan_jax.views import asked, leaderboard, serve
+from gan_jax.views import asked
 from gan_jax.views.inspect import class_name, load_data
-from gan_jax.views.page import Page, Picture
+from gan_jax.views.report.page import Picture
 from gan_jax.views.trained import Trained, check_seed
 
 _ALL = 2000  # real and generated examples in plots of distributions
@@ -41,10 +37,24 @@ _PSI = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 _FAKES, _STARTS, _ENDS, _SWEEP, _CLASS = range(5)
 
 
-class _Run(Trained):
+class Run(Trained):
   """A checkpoint of a run and its data."""
 
-  def __init__(self, folder, step, seed, extractor):
+  def __init__(self, folder: str, step: int, seed: int,
+               extractor: Mapping | None):
+    """Reads both.
+
+    Args:
+      folder: of the run.
+      step: of the checkpoint, 0 for the newest.
+      seed: of the latents and the choice of real examples.
+      extractor: dict(name=...) of `gan_jax.extractors`, None for none.
+
+    Raises:
+      WorkdirError: other data than it was trained on.
+      RequestError: a seed or an extractor that cannot be.
+      CheckpointError, ConfigError, DataError: as `Trained` and `data.load`.
+    """
     super().__init__(folder, step=step)
     try:
       check_seed(seed)
@@ -92,98 +102,8 @@ class _Run(Trained):
                                   rate=self.info.rate)
 
 
-def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
-           seed: int = 0, out: str = '') -> str:
-  """Writes the report of a checkpoint to WORKDIR/report/.
-
-  It has pictures, and index.html with these, curves, sample grids over time,
-  scores, findings and config. Returns what was written.
-
-  Args:
-    folder: the run folder.
-    step: of the checkpoint, 0 for the newest.
-    extractor: dict(name=...) of `gan_jax.extractors`, None for the fixed random
-      network.
-    seed: of the latents and the choice of real examples.
-    out: another folder for the page.
-
-  Raises:
-    WorkdirError, CheckpointError, ConfigError, DataError, RequestError: with a
-      fix.
-  """
-  run = _Run(folder, step, seed, extractor)
-  page = _page([folder], out)
-  page.write(list(_draw(run)), run.step)
-  return f'step {run.step} in {os.path.join(page.out, "index.html")}'
-
-
-def overlay(folders: Sequence[str], *, out: str = '') -> str:
-  """Writes a page that overlays several runs; returns what was written.
-
-  Args:
-    folders: the run folders.
-    out: folder of the page; by default `report` beside them.
-
-  Raises:
-    WorkdirError, RequestError: with a fix.
-  """
-  page = _page(folders, out)
-  page.write()
-  return (f'{len(page.records)} runs in '
-          + os.path.join(page.out, 'index.html'))
-
-
-def follow(folders: Sequence[str], *, out: str = '', port: int = 0) -> str:
-  """Serves the page, updated as the runs continue, until Ctrl-C.
-
-  Draws no pictures, as training may need the whole device.
-
-  Args:
-    folders: one run folder, or several to overlay.
-    out: folder of the page; by default `report` in the folder or beside them.
-    port: on 127.0.0.1; 0 for a free one.
-
-  Raises:
-    WorkdirError, RequestError: with a fix.
-  """
-  page = _page(folders, out)
-  with serve.serving(page, port) as url:
-    print(f'{url}  (Ctrl-C stops the server, not the run)',
-          flush=True)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-      signal.signal(signal.SIGINT, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt):
-      while True:
-        time.sleep(1)
-  return f'the last state is in {os.path.join(page.out, "index.html")}'
-
-
-def runs(patterns: Sequence[str]) -> list[str]:
-  """Run folders that match, each once; see `leaderboard.find`.
-
-  Raises:
-    WorkdirError: there is none.
-  """
-  found = {os.path.abspath(folder): folder
-           for folder in leaderboard.find(patterns)
-           if os.path.exists(os.path.join(folder, 'config.json'))}
-  if not found:
-    raise WorkdirError(f'no run in {", ".join(patterns)}: give the folders of '
-                       "runs, for example 'runs/sweep/*'")
-  return [*found.values()]
-
-
-def _page(folders, out):
-  if out and not os.path.exists(os.path.join(out, 'data.js')) and (
-      os.path.exists(os.path.join(out, 'index.html'))):
-    raise RequestError(f'--out={out}: has an index.html of another program; '
-                       'give another folder')
-  beside = folders[0] if len(folders) == 1 else os.path.commonpath([
-      os.path.dirname(os.path.abspath(folder)) for folder in folders])
-  return Page(folders, out or os.path.join(beside, 'report'))
-
-
-def _draw(run: _Run) -> Iterator[Picture]:
+def draw(run: Run) -> Iterator[Picture]:
+  """Yields the pictures of the page, each when it is drawn."""
   source = run.source
   each = max(1, source.images.nbytes // len(source.images))
   count = min(len(source.images), _ALL,
