@@ -1,10 +1,10 @@
 """--out=F.html: the page of the leaderboard, as text and in a browser."""
 
 import base64
+import contextlib
 import html
 import json
 import re
-import tempfile
 import urllib.parse
 
 import browser
@@ -126,24 +126,17 @@ def test_runs_without_scores_or_config(tmp_path):
 
 
 @pytest.fixture
-def opened():
+def opened(tmp_path):
   """opened(path) -> Page, after its script has run."""
   if not browser.CHROMIUM:
     pytest.skip('needs chromium')
-  # The paths of its sockets must be short.
-  with tempfile.TemporaryDirectory(
-      dir='/tmp', ignore_cleanup_errors=True) as short:
-    pages = []
-
+  with contextlib.ExitStack() as stack:
     def show(path):
-      pages.append(browser.opened(f'file://{path}', short))
-      page = pages[-1].__enter__()
+      page = stack.enter_context(browser.opened(f'file://{path}', tmp_path))
       page.until("document.querySelector('#count')?.textContent")
       return page
 
     yield show
-    for page in pages:
-      page.__exit__(None, None, None)
 
 
 def column(page, j):
