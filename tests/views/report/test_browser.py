@@ -1,21 +1,17 @@
 """The page of a run in a browser: its script draws the curves."""
 
 import json
-import os
 import re
-import shutil
-import subprocess
-import tempfile
 
+import browser
 import pytest
 
 from gan_jax.views.report.page import Page
 
 
 @pytest.mark.slow
-def test_chromium_draws_curves_and_grids(copied_run):
-  browser = shutil.which('chromium')
-  if not browser:
+def test_chromium_draws_curves_and_grids(copied_run, tmp_path):
+  if not browser.CHROMIUM:
     pytest.skip('needs chromium')
   folder = copied_run('ring')
   (folder / 'scalars.jsonl').write_text(''.join(json.dumps(
@@ -26,18 +22,12 @@ def test_chromium_draws_curves_and_grids(copied_run):
   (folder / 'samples').mkdir(exist_ok=True)
   (folder / 'samples' / 'step_00000040.png').write_bytes(b'')
   Page([folder], folder / 'report').write()
-  # The paths of its sockets must be short.
-  with tempfile.TemporaryDirectory(dir='/tmp') as short:
-    done = subprocess.run(
-        [browser, '--headless', '--no-sandbox', '--disable-gpu',
-         f'--user-data-dir={short}/profile', '--virtual-time-budget=3000',
-         '--dump-dom', f'file://{folder}/report/index.html'],
-        env={**os.environ, 'TMPDIR': short}, capture_output=True, text=True,
-        timeout=120, check=True)
-  # Only a script that has come to its end says so.
-  assert re.search(r'<body data-drawn="\d+"', done.stdout)
-  assert re.findall(r'<h3>(.*?)</h3>', done.stdout)[:3] == [
+  with browser.opened(f'file://{folder}/report/index.html', tmp_path) as page:
+    # Only a script that has come to its end says so.
+    page.until('document.body?.dataset.drawn')
+    drawn = page.eval('document.documentElement.outerHTML')
+  assert re.findall(r'<h3>(.*?)</h3>', drawn)[:3] == [
       'loss', 'fd', '&lt;b&gt;']
-  assert done.stdout.count('<canvas') == 3
-  assert 'src="../samples/step_00000040.png"' in done.stdout
-  assert 'step 40</output>' in done.stdout
+  assert drawn.count('<canvas') == 3
+  assert 'src="../samples/step_00000040.png"' in drawn
+  assert 'step 40</output>' in drawn
