@@ -117,14 +117,14 @@ def _advise(line):
 
 
 def _search(line):
-  from gan_jax.studies import ray_workers, search
+  from gan_jax.studies import search
   if line.config is None or line.problems:
     return _fail(ConfigError.status, line.problems or [
         'give --config=configs/dcgan.py:evaluator=scores'])
   flags = line.flags
   how = {'trials': flags.trials, 'prune': flags.prune}
   folder = flags.workdir or os.path.join('runs', f'search-{line.name}')
-  status, text = ray_workers.search(
+  status, text = search.search_on_ray(
       flags.ray, line.given, line.folders, folder, **how) if flags.ray else (
           search.search(line.given, line.folders, folder, **how))
   if status and text:
@@ -218,10 +218,10 @@ def _report(line):
 
 
 def _compare(line):
-  from gan_jax.views import compare
+  from gan_jax.views import leaderboard
   if not line.folders:
     raise RequestError("give folders of runs, for example 'runs/sweep/*'")
-  return compare.compare(
+  return leaderboard.compare(
       line.folders, where=line.flags.where, sort=line.flags.sort,
       cost=line.flags.cost, out=line.flags.out)
 

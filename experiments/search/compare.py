@@ -13,9 +13,10 @@ import sys
 import numpy as np
 from optuna.samplers import RandomSampler, TPESampler
 
-from gan_jax.studies import search, search_page, trials
-from gan_jax.studies.plan import config_of
-from gan_jax.studies.space import parse
+from gan_jax.studies import trials
+from gan_jax.studies.search import batches, page, pruning, worker
+from gan_jax.studies.search.plan import config_of
+from gan_jax.studies.search.space import parse
 
 TRIALS, TOP, FRESH = 24, 3, 5
 GIVEN = ['--config=configs/ring.py', '--config.train_steps=2000',
@@ -30,10 +31,10 @@ KEYS = ['gen_optimizer.learning_rate=1e-4..1e-2:log',
 def compare(kind, seed: int, folder: str) -> dict:
   """What one search found, and what its best points score with fresh seeds."""
   given = [*GIVEN, f'--config.seed={seed}']
-  search.search([*given, '--config.population=6'], KEYS, folder, trials=TRIALS,
+  worker.search([*given, '--config.population=6'], KEYS, folder, trials=TRIALS,
                 sampler=kind)
-  study, plan = search.open_study(folder, given, parse(KEYS))
-  rows = search_page.rows_of(study, plan, folder)
+  study, plan = worker.open_study(folder, given, parse(KEYS))
+  rows = page.rows_of(study, plan, folder)
   done = sorted((r for r in rows if r.state == 'complete'),
                 key=lambda r: -r.value)
   games = [{key: float(text) for key, text in row.texts.items()}
@@ -51,8 +52,8 @@ def compare(kind, seed: int, folder: str) -> dict:
           [r.value or 0 for r in rows]).round(4).tolist(),
       'top': [r.value for r in done[:TOP]], 'points': games,
       'fresh': fresh.values.tolist(),
-      'foresight': search_page.foresight(
-          search_page.curves_of(study, plan), plan.train_steps)}
+      'foresight': pruning.foresight(
+          batches.curves_of(study, plan), plan.train_steps)}
 
 
 if __name__ == '__main__':

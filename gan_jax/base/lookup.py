@@ -6,11 +6,15 @@ of that module with the remaining keys; there is no registry.
 `name='dcgan.Generator'` looks into a module of a package.
 """
 
+import contextlib
 import difflib
+import hashlib
 import importlib
 import inspect
 import os
 import pkgutil
+import re
+import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +25,7 @@ from gan_jax.base.errors import Problem
 
 # Annotation of an argument that may be a schedule (a function of the step).
 Number = float | Callable
+_NAMED = re.compile(r'(?:^|[=+])([A-Za-z_][\w.]*:[A-Za-z_]\w*)')
 
 
 class PlugIn(str):
@@ -61,6 +66,33 @@ def is_own(path: str) -> bool:
                'stdlib', 'platstdlib', 'purelib', 'platlib')))
   return os.path.isabs(path) and not any(
       path.startswith(home + os.sep) for home in homes)
+
+
+def sources(texts: Iterable[str]) -> dict[str, str]:
+  """{module: hash of its file} of users' code that texts name.
+
+  Args:
+    texts: values of configs and arguments, such as 'my_lab.ideas:my_loss' or
+      'penalty=r1+my_lab.ideas:my_penalty'.
+
+  Returns:
+    16 hex digits for each module, and for those beside it that it imports.
+  """
+  homes = []
+  for text in texts:
+    for full in _NAMED.findall(text):
+      with contextlib.suppress(Exception):  # It may raise anything, elsewhere.
+        find('', full)
+        homes.append(os.path.dirname(
+            sys.modules[full.partition(':')[0]].__file__))
+  found = {}
+  for name, module in sorted(sys.modules.items()):
+    path = getattr(module, '__file__', None) or ''
+    if is_own(path) and any(
+        path.startswith(os.path.join(home, '')) for home in homes):
+      with open(path, 'rb') as file:
+        found[name] = hashlib.sha256(file.read()).hexdigest()[:16]
+  return found
 
 
 def names(room: str, kind: str = '') -> list[str]:

@@ -103,7 +103,7 @@ def foresight(found, *, first: float):
   """Rank correlation of early and last scores, with 95 % intervals.
 
   Args:
-    found: (step, correlation, number of trials), see `studies.pruning`.
+    found: (step, correlation, number of trials), see `studies.search.pruning`.
     first: step before which nothing is stopped.
   """
   steps, rho, count = np.array(found).T

@@ -1,8 +1,38 @@
 """What the scores of several seeds tell."""
 
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
+from scipy import stats
 
 _DRAWS = 20_000
+
+
+class Interval(NamedTuple):
+  """A mean with half of its 95 % interval (Student's t) over seeds."""
+
+  mean: float
+  half: float
+
+  @property
+  def low(self) -> float:
+    """The lower end."""
+    return self.mean - self.half
+
+  @property
+  def high(self) -> float:
+    """The upper end."""
+    return self.mean + self.half
+
+
+def interval(values: Sequence[float]) -> Interval:
+  """Mean and 95 % interval of values [S], S of 2 or more."""
+  values = np.asarray(values, float)
+  error = values.std(ddof=1) / math.sqrt(len(values))
+  return Interval(float(values.mean()),
+                  float(stats.t.ppf(0.975, len(values) - 1) * error))
 
 
 def chances(losses: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from gan_jax.base.errors import ConfigError, Problem, RequestError
 from gan_jax.config import command_line, population, recipe
 from gan_jax.run import populations, signals
 from gan_jax.views import evaluate
-from gan_jax.views.compare import load as _frame_of_runs
+from gan_jax.views.leaderboard import load as _frame_of_runs
 from gan_jax.views.trained import Trained
 
 get_config = recipe.get_config
@@ -121,7 +121,7 @@ def score(images: str, reference: str = '', **asked: Any) -> pd.DataFrame:
 
 
 def compare(folders: Any) -> pd.DataFrame:
-  """Runs and their scores as a frame, see `gan_jax.views.compare.load`.
+  """Runs and their scores as a frame, see `gan_jax.views.leaderboard.load`.
 
   Args:
     folders: one or several, or patterns such as 'runs/sweep/*'.

@@ -1,5 +1,6 @@
 """The plug-in rule: what is found, what is refused, and with which words."""
 
+import hashlib
 import importlib
 import sys
 
@@ -213,3 +214,24 @@ def test_every_choice_can_be_built_from_its_defaults(room):
     supplied = dict(num_classes=3)
     assert lookup.check(room, spec, 'x', supplied) == []
     assert lookup.build(room, spec, **supplied) is not None
+
+
+@pytest.mark.parametrize('text', [
+    'my_room:alpha', 'penalty=r1+my_room:alpha,disc_steps=2',
+    'generator.norm=my_room:alpha,discriminator.norm=my_room:alpha'])
+def test_the_sources_of_own_code_and_of_what_it_imports(room, text):
+  def by_hand(content):
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+  found = lookup.sources(['hinge', text])
+  assert found['my_room'] == by_hand(ROOM)
+  assert found['my_elsewhere'] == by_hand(
+      'def foreign():\n  return "foreign"\n\n\nclass Foreign:\n  pass\n')
+
+
+@pytest.mark.usefixtures('room')
+@pytest.mark.parametrize('text', [
+    'loss=hinge,penalties[0].weight=2', 'loss=no_such_room:alpha',
+    'loss=my_room:no_such_name', 'json:dumps'])
+def test_what_names_no_code_of_the_user(text):
+  assert lookup.sources([text]) == {}

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 
-from gan_jax.views import ranking, store
+from gan_jax.views.leaderboard import ranking, store
 
 _SCRIPT = pathlib.Path(__file__).parents[2] / 'experiments/store/measure.py'
 

@@ -12,7 +12,7 @@ import pytest
 import tiny
 from sweeps import CONFIG, events, finish, wait_for
 
-from gan_jax.views import compare
+from gan_jax.views.leaderboard import compare
 
 
 def test_a_crash_is_listed_and_only_what_is_not_finished_runs_again(
@@ -128,7 +128,7 @@ def test_a_point_that_is_killed_is_resumed_by_the_same_command(
     process.terminate()  # And the points with it.
   assert status == 1
   assert f'{victim}: exit status 137: ' in said
-  text = compare.compare([f'{tmp_path}/out/*'])
+  text = compare([f'{tmp_path}/out/*'])
   assert re.search(rf'{re.escape(name)}: stopped at step [1-3]0 of 40', text
                    ), text
   again = subprocess.run(command, cwd=tiny.ROOT, env=env, text=True,
@@ -136,5 +136,5 @@ def test_a_point_that_is_killed_is_resumed_by_the_same_command(
   assert again.returncode == 0, again.stderr
   assert 'resuming' in (victim / 'log.txt').read_text()
   assert len((victim / 'launches.jsonl').read_text().splitlines()) == 2
-  assert '1 run, 0 of them not finished' in compare.compare(
+  assert '1 run, 0 of them not finished' in compare(
       [f'{tmp_path}/out/*'])

@@ -7,6 +7,7 @@ import os
 import select
 import shutil
 import signal
+import tempfile
 import time
 
 CHROMIUM = shutil.which('chromium') or shutil.which('google-chrome')
@@ -14,35 +15,44 @@ CHROMIUM = shutil.which('chromium') or shutil.which('google-chrome')
 
 @contextlib.contextmanager
 def opened(url, folder, width=1280, height=900, scale=1):
-  """A `Page` of a url; `folder` gets its profile and what it downloads."""
+  """A `Page` of a url; `folder` gets what it downloads."""
+  # The paths of its sockets, which lie in TMPDIR, must be short.
+  with tempfile.TemporaryDirectory(
+      dir='/tmp', ignore_cleanup_errors=True) as home:
+    process, our_in, our_out = _started(home)
+    try:
+      page = Page(our_in, our_out)
+      page.call('Browser.setDownloadBehavior', behavior='allow',
+                downloadPath=str(folder))
+      page.attach()
+      page.call('Emulation.setDeviceMetricsOverride', width=width,
+                height=height, deviceScaleFactor=scale, mobile=width < 500)
+      page.call('Page.navigate', url=url)
+      yield page
+    finally:
+      os.killpg(process, signal.SIGKILL)
+      os.waitpid(process, 0)
+      os.close(our_in)
+      os.close(our_out)
+
+
+def _started(home):
+  """(process, what it writes to, what it reads from)."""
   # Of the DevTools protocol: 3 is what it reads, 4 what it writes.
   their_in, our_out = os.pipe()
   our_in, their_out = os.pipe()
   quiet = os.open(os.devnull, os.O_RDWR)
   process = os.posix_spawn(CHROMIUM, [
       CHROMIUM, '--headless', '--no-sandbox', '--disable-gpu',
-      '--remote-debugging-pipe', f'--user-data-dir={folder}/profile',
-      '--disable-background-networking', 'about:blank'], os.environ,
-                           file_actions=[
+      '--remote-debugging-pipe', f'--user-data-dir={home}/profile',
+      '--disable-background-networking', 'about:blank'],
+                           os.environ | {'TMPDIR': home}, file_actions=[
       (os.POSIX_SPAWN_DUP2, quiet, 1), (os.POSIX_SPAWN_DUP2, quiet, 2),
       (os.POSIX_SPAWN_DUP2, their_in, 3), (os.POSIX_SPAWN_DUP2, their_out, 4)],
                            setpgroup=0)
   for fd in (their_in, their_out, quiet):
     os.close(fd)
-  try:
-    page = Page(our_in, our_out)
-    page.call('Browser.setDownloadBehavior', behavior='allow',
-              downloadPath=str(folder))
-    page.attach()
-    page.call('Emulation.setDeviceMetricsOverride', width=width, height=height,
-              deviceScaleFactor=scale, mobile=width < 500)
-    page.call('Page.navigate', url=url)
-    yield page
-  finally:
-    os.killpg(process, signal.SIGKILL)
-    os.waitpid(process, 0)
-    os.close(our_in)
-    os.close(our_out)
+  return process, our_in, our_out
 
 
 class Page:

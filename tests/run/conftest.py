@@ -5,7 +5,7 @@ import tiny
 
 from gan_jax import parallel
 from gan_jax.config import experiment
-from gan_jax.run import results
+from gan_jax.run import results, train
 
 _MADE = {}
 
@@ -47,3 +47,11 @@ def run(images):
   found = experiment.load(tiny.config(images))
   state = found.init()  # To trace it again in each run takes a while.
   return found._replace(init=lambda: state)
+
+
+@pytest.fixture(scope='session')
+def four_steps(run, tmp_path_factory):
+  """The folder of a run of four steps."""
+  folder = tmp_path_factory.mktemp('run')
+  assert train.train(run, folder) == 0
+  return folder

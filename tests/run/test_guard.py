@@ -9,7 +9,7 @@ from watched_runs import broken, fading, read, record, watched
 
 from gan_jax.base.errors import CheckpointError, NonFiniteError, StoppedError
 from gan_jax.run import detectors, health, results, train
-from gan_jax.views import compare
+from gan_jax.views.leaderboard import compare
 
 pytestmark = tiny.READS_CONFIGS
 
@@ -100,7 +100,7 @@ def test_weights_that_are_not_finite_are_named_as_losses_are(run, tmp_path):
   assert json.loads(read(tmp_path, 'nonfinite.json')) == {
       'step': 3, 'seed': 0, 'scalars': ['state'],
       'batch_indices': run.batches(3, 1).tolist()}
-  assert f'* {tmp_path}: not finite' in compare.compare([str(tmp_path)])
+  assert f'* {tmp_path}: not finite' in compare([str(tmp_path)])
 
 
 def test_a_checkpoint_altered_in_the_run_is_not_gone_back_to(

@@ -1,9 +1,8 @@
-"""How runs go and end: by steps, by numbers, by refusals, by a full disk."""
+"""How runs go and end: by steps, by numbers, by a full disk."""
 
 import errno
 import json
 import os
-import shutil
 import sys
 
 import jax.numpy as jnp
@@ -21,20 +20,6 @@ from gan_jax.run import files, health, lock, train, writers
 pytestmark = tiny.READS_CONFIGS
 
 
-@pytest.fixture(scope='session')
-def whole(run, tmp_path_factory):
-  """The folder of a run of four steps."""
-  folder = tmp_path_factory.mktemp('run')
-  assert train.train(run, folder) == 0
-  return folder
-
-
-@pytest.fixture
-def finished(whole, tmp_path):
-  """A copy of that folder."""
-  return shutil.copytree(whole, tmp_path / 'finished')
-
-
 def with_step(run, change):
   """The run whose step returns change(state, scalars)."""
   good = run.step
@@ -45,7 +30,8 @@ def with_step(run, change):
   return run._replace(step=step)
 
 
-def test_a_run_that_quits_leaves_the_checkpoints_before(run, tmp_path, whole):
+def test_a_run_that_quits_leaves_the_checkpoints_before(
+    run, tmp_path, four_steps):
   class Quit(BaseException):
     pass
 
@@ -59,7 +45,7 @@ def test_a_run_that_quits_leaves_the_checkpoints_before(run, tmp_path, whole):
       train.train(run._replace(train_steps=40), tmp_path)
   assert tiny.finished(tmp_path) == [2, 4]
   assert tiny.saved_digest(run, tmp_path, 4) == tiny.saved_digest(
-      run, whole, 4)
+      run, four_steps, 4)
 
 
 # --- steps -----------------------------------------------------------------
@@ -136,7 +122,7 @@ def test_a_number_that_is_not_finite_stops_the_run_with_status_4(
 
 
 def test_the_newest_checkpoint_is_from_before_the_bad_number(
-    run, tmp_path, whole):
+    run, tmp_path, four_steps):
   """The data turn bad half-way: what was saved before stays the newest."""
   bad = with_step(run, lambda state, scalars: (state, scalars | {
       # Of the fourth call, its second step.
@@ -145,7 +131,8 @@ def test_the_newest_checkpoint_is_from_before_the_bad_number(
     train.train(bad._replace(train_steps=40), tmp_path)
   assert str(error.value).endswith('The newest checkpoint is of step 6')
   assert tiny.finished(tmp_path) == [2, 4, 6]
-  assert tiny.saved_digest(run, tmp_path, 4) == tiny.saved_digest(run, whole, 4)
+  assert tiny.saved_digest(run, tmp_path, 4) == tiny.saved_digest(
+      run, four_steps, 4)
   assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6]
   with open(tmp_path / 'nonfinite.json') as file:
     found = json.load(file)
@@ -224,137 +211,6 @@ def test_weights_that_are_not_finite_are_not_saved(run, tmp_path):
     train.train(tiny.with_a_bad_average(run), tmp_path)
   assert tiny.finished(tmp_path) == [2]
 
-
-# --- refusals --------------------------------------------------------------
-
-
-def test_another_config_is_refused_with_its_fields_unless_they_are_allowed(
-    images, run, finished, tmp_path, cli, monkeypatch):
-  other = experiment.load(tiny.config(
-      images, seed=1, loss=dict(name='non_saturating', label_smoothing=0.1),
-      gen_optimizer=dict(name='sgd', learning_rate=0.1),
-      penalties=(dict(name='r1', weight=1.0),), train_steps=6))
-  before = (finished / 'config.json').read_bytes()
-  with pytest.raises(WorkdirError, match='holds another run') as error:
-    train.train(other, finished)
-  first, *lines = str(error.value).splitlines()
-  wanted = {
-      'seed': '0 (checkpoint) -> 1 (now)',
-      'loss.label_smoothing': 'absent (checkpoint) -> 0.1 (now)',
-      'penalties[0].name': "absent (checkpoint) -> 'r1' (now)",
-      'penalties[0].weight': 'absent (checkpoint) -> 1.0 (now)',
-      'gen_optimizer.learning_rate': '0.05 (checkpoint) -> 0.1 (now)'}
-  assert sorted(line.strip() for line in lines) == sorted(
-      f'{path}: {said}' for path, said in wanted.items())
-  assert (finished / 'config.json').read_bytes() == before
-  # The message names the flag, which lets them be.
-  flag = first.partition('--allow_changed=')[2].rstrip(':')
-  assert sorted(flag.split(',')) == sorted(wanted)
-  allowed = [path for path in flag.split(',') if path != 'seed']
-  with pytest.raises(WorkdirError, match=r'\n  seed: 0 [^\n]*\Z'):
-    train.train(other, finished, allow_changed=allowed)
-
-
-def test_a_run_goes_on_with_another_rate_and_batch(
-    images, finished, monkeypatch, caplog):
-  changed = experiment.load(tiny.config(
-      images, batch_size=4, train_steps=6,
-      gen_optimizer=dict(name='sgd', learning_rate=0.1)))
-  allowed = ('gen_optimizer', 'batch_size')  # all of the optimiser
-  with pytest.raises(WorkdirError, match='batch_size: 8 .*'):
-    train.train(changed, finished, allow_changed=allowed[:1])
-  assert train.train(changed, finished, allow_changed=allowed) == 0
-  assert 'gen_optimizer.learning_rate: 0.05 (checkpoint) -> 0.1 (now)' in (
-      caplog.text)
-  assert [row['step'] for row in tiny.rows(finished)] == [2, 4, 6]
-  assert tiny.finished(finished)[-1] == 6
-  with open(finished / 'launches.jsonl') as file:
-    first, second = map(json.loads, file)
-  assert 'changed' not in first
-  assert sorted(second['changed']) == [
-      'batch_size: 8 (checkpoint) -> 4 (now)',
-      'gen_optimizer.learning_rate: 0.05 (checkpoint) -> 0.1 (now)']
-  # It is the run's own config from now on, with the flag or without.
-  for flags in ({}, dict(allow_changed=allowed)):
-    assert train.train(changed._replace(train_steps=7), finished, **flags) == 0
-
-
-def test_what_changes_arrays_is_refused_though_it_is_allowed(images, finished):
-  wide = experiment.load(tiny.config(
-      images, train_steps=8,
-      discriminator=dict(name='mlp.Discriminator', widths=(9,))))
-  with pytest.raises(CheckpointError, match=r'disc/params/Dense_0/kernel: '
-                     r'float32\[64, 8\] .* float32\[64, 9\]'):
-    train.train(wide, finished, allow_changed=('discriminator',))
-
-
-def test_the_flag_allows_it(finished, tmp_path, cli):
-  recipe = tmp_path / 'recipe.py'
-  recipe.write_text(
-      'import json\nfrom gan_jax.config.fields import plain\n'
-      'from ml_collections import ConfigDict\n'
-      'def get_config(arg=None):\n'
-      f'  with open({str(finished / "config.json")!r}) as file:\n'
-      '    return ConfigDict(plain(json.load(file)))\n')
-  command = (f'--config={recipe}', f'--workdir={finished}',
-             '--config.train_steps=5', '--config.gen_optimizer.learning_rate=1')
-  status, _, said = cli(*command)
-  assert status == 4 and '--allow_changed=gen_optimizer.learning_rate' in said
-  assert cli(*command, '--allow_changed=gen_optimizer.learning_rate')[0] == 0
-  assert tiny.finished(finished)[-1] == 5
-
-
-def test_what_may_change_may_change(images, finished):
-  longer = experiment.load(tiny.config(
-      images, train_steps=6, log_every=6, sample_every=0, sample_grid=(1, 3),
-      checkpoint_every=0, keep_checkpoints=1, steps_per_call=3))
-  assert train.train(longer, finished) == 0
-  assert tiny.finished(finished) == [6]
-  assert [row['step'] for row in tiny.rows(finished)] == [2, 4, 6]
-  with open(finished / 'config.json') as file:
-    assert json.load(file)['train_steps'] == 6
-
-
-def test_a_run_beyond_the_end_is_refused(run, finished):
-  with pytest.raises(WorkdirError, match='at step 4, beyond train_steps = 2'):
-    train.train(run._replace(train_steps=2), finished)
-
-
-def test_changed_data_are_refused(run, finished, tmp_path, caplog):
-  other = experiment.load(tiny.config(
-      tiny.write_images(tmp_path / 'other.npz', seed=1)))
-  with pytest.raises(WorkdirError, match='by --allow_changed_data:') as error:
-    train.train(other, finished)
-  assert f"fingerprint: '{run.info.fingerprint}'" in str(error.value)
-  # What is allowed is data of the same shape.
-  small = other._replace(info=other.info._replace(image_shape=(4, 4, 1)))
-  with pytest.raises(WorkdirError, match='image_shape: '):
-    train.train(small, finished, allow_changed_data=True)
-  assert train.train(other, finished, allow_changed_data=True) == 0
-  assert 'changed since the last launch:\n  name: ' in caplog.text
-  # The old data elsewhere.
-  again = experiment.load(tiny.config(
-      tiny.write_images(tmp_path / 'copy.npz')))
-  with pytest.raises(WorkdirError, match='fingerprint'):
-    train.train(again, finished)
-  assert again.info.fingerprint == run.info.fingerprint
-
-
-@pytest.mark.parametrize('name', ['config.json', 'data.json'])
-def test_a_damaged_record_is_refused(run, finished, name):
-  (finished / name).write_text('{"seed": 1')
-  with pytest.raises(WorkdirError, match=f'{name} is damaged'):
-    train.train(run, finished)
-
-
-def test_a_folder_that_cannot_be_made_is_refused_before_anything_compiles(
-    run, tmp_path, not_compiled):
-  (tmp_path / 'file').write_text('')
-  with pytest.raises(WorkdirError, match='is in the way and is no folder'):
-    _TRAIN(run, tmp_path / 'file' / 'run')
-
-
-_TRAIN = train.train  # which `not_compiled` replaces
 
 # --- full disks ------------------------------------------------------------
 

@@ -1,10 +1,20 @@
 """What the scores of several seeds tell."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from gan_jax.studies import statistics
+
+
+def test_interval_by_hand():
+  """Mean 3, deviation 1, three values: 3 +- 4.3027 / sqrt(3)."""
+  found = statistics.interval([2.0, 3.0, 4.0])
+  assert found.mean == 3.0
+  assert found.high - 3 == pytest.approx(4.30265 / math.sqrt(3), rel=1e-5)
+  assert 3 - found.low == pytest.approx(found.high - 3)
 
 
 def test_chances_of_two_games_are_those_of_students_t():

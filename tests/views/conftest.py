@@ -20,8 +20,9 @@ def made_run(tmp_path_factory):
   ant; patients: of label vectors, '0' from 20 to 80, and '1'; plain: the same
   without labels; sigmoid: with images in [0, 1]; colour: 9 x 9 x 4 without
   labels; styles: with a style space; encoded: with an encoder beside the
-  discriminator, alone: without the latter; ring: vectors; table: the columns x
-  and kind; and those of `kinds.DATA`, signals with classes.
+  discriminator, alone: without the latter; infogan: 70 x 70 x 3, of codes;
+  ring: vectors; table: the columns x and kind; and those of `kinds.DATA`,
+  signals with classes.
   """
   base = tmp_path_factory.mktemp('runs')
   rows = pd.DataFrame({'x': np.linspace(0, 3, 40).round(1),
@@ -57,6 +58,10 @@ def made_run(tmp_path_factory):
           penalties=(dict(name='elbo', weight=1.0, every=1),)),
       'styles': plain | dict(generator=dict(
           name='stylegan2.Generator', width=4, style=6, mapping_layers=2)),
+      'infogan': tiny.config(
+          tiny.write_images(base / 'large.npz', size=70, channels=3, classes=0),
+          latent=dict(name='infogan', categories=(3, 2), continuous=2,
+                      noise=4)),
       'ring': tiny.config('', data=dict(name='ring', num_examples=80)),
       **{name: plain | dict(data=data) for name, data in kinds.DATA.items()}}
   configs['signals'] |= {key: configs['cgan'][key]

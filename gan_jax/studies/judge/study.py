@@ -1,0 +1,277 @@
+"""A study: the folder of a judged idea, and the stages that fill it.
+
+plan.json says what is played and is never changed; steps.json how long, once
+every game was measured; TASK/GAME/STAGE.json is the result of a stage, a
+population in TASK/GAME/STAGE. To be tuned, a game must have been measured, to
+be tested, tuned. A stage that was cut short by a kill is played again.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+
+import jax
+import numpy as np
+
+from gan_jax.base import lookup
+from gan_jax.base.errors import (
+    CheckpointError,
+    DataError,
+    LockedError,
+    WorkdirError,
+)
+from gan_jax.base.files import write_file
+from gan_jax.run import lock
+from gan_jax.studies import trials
+from gan_jax.studies.judge import tasks, verdict
+from gan_jax.studies.judge.tasks import ROWS, TASKS
+from gan_jax.views.records import Record
+
+MEASURE, TUNE, TEST = 'measure', 'tune', 'test'
+_CHUNKS = 5  # of a measured run, with a row each
+_LOG = logging.getLogger(__name__)
+
+
+class Study:
+  """A folder with a plan, and what has been played of it."""
+
+  def __init__(self, folder: str, plan: Mapping):
+    """Takes plan.json as it was read."""
+    self.folder, self.plan = folder, plan
+
+  def finished(self) -> bool:
+    """Whether all is played."""
+    return len(self.done()) == len(self.items()) and bool(self.steps())
+
+  def items(self) -> list[tuple[str, str, str]]:
+    """(task, game, stage) in the order in which they are played."""
+    names, games = self.plan['played'], self.plan['games']
+    found = [(name, game, MEASURE) for name in names for game in games]
+    chosen = (self.steps() or {'steps': names})['steps']
+    return found + [(name, game, stage) for name in chosen
+                    for stage in (TUNE, TEST) for game in games]
+
+  def path(self, *parts: str) -> str:
+    """Of a file or folder in the study."""
+    return os.path.join(self.folder, *parts)
+
+  def read(self, *parts: str) -> dict | None:
+    """Contents of a JSON file, None if it is not there."""
+    try:
+      with open(self.path(*parts)) as file:
+        return json.load(file)
+    except FileNotFoundError:
+      return None
+
+  def result(self, name: str, game: str, stage: str) -> dict | None:
+    """Result of a stage, None before."""
+    return self.read(name, game, f'{stage}.json')
+
+  def steps(self) -> dict | None:
+    """steps.json, None before all games are measured."""
+    return self.read('steps.json')
+
+  def done(self) -> set:
+    """Items with a result."""
+    return {item for item in self.items()
+            if os.path.exists(self.path(*item[:2], f'{item[2]}.json'))}
+
+  def all_measured(self) -> bool:
+    """Whether the steps can be chosen."""
+    return all(self.result(name, game, MEASURE) for name, game, stage
+               in self.items() if stage == MEASURE)
+
+  def measured(self) -> dict:
+    """{task: {game: result}} of the games that could be measured.
+
+    Without the tasks on which the idea could not be.
+    """
+    found = {name: {game: result for game in self.plan['games'] if 'error'
+                    not in (result := self.result(name, game, MEASURE))}
+             for name in self.plan['played']}
+    return {name: games for name, games in found.items() if 'idea' in games}
+
+  def seconds(self, item) -> float:
+    """What a stage is expected to take."""
+    name, game, stage = item
+    found = self.result(name, game, MEASURE)
+    if stage == MEASURE or 'error' in found:
+      return 0.0
+    members = len(self.plan['seeds']) if stage == TEST else 8
+    return members / 8 * (found['overhead'] + found['per_step']
+                          * self.steps()['steps'][name])
+
+  def ready(self, item) -> bool:
+    """Whether what a stage needs is there."""
+    name, game, stage = item
+    if stage == MEASURE:
+      return True
+    return bool(self.steps()) and bool(
+        stage == TUNE or self.result(name, game, TUNE))
+
+  def told(self, item) -> str:
+    """A line for the screen about a stage that is done."""
+    result = self.result(*item)
+    what = f'{item[0]}, {tasks.TITLES.get(item[1], item[1])}, {item[2]}'
+    return what + ': ' + (
+        result['error'].splitlines()[0] if 'error' in result else
+        f'{result["seconds"]:.0f} s')
+
+  def play(self, item) -> int:
+    """Plays a stage and writes its result; returns the exit status."""
+    name, game, stage = item
+    start, compiled = time.monotonic(), _COMPILED[0]
+    try:
+      status, result = _STAGES[stage](self, name, game)
+    except (WorkdirError, CheckpointError, DataError, OSError, MemoryError):
+      raise  # Of the machine, not of the game: another launch may play it.
+    except Exception as e:  # A user's component may raise anything.
+      _LOG.exception('%s', item)
+      status, result = 0, {'error': lookup.failure(e)}
+    if status:
+      return status
+    seconds, compiled = time.monotonic() - start, _COMPILED[0] - compiled
+    result |= {'seconds': seconds, 'compiling': compiled}
+    if 'per_step' in result and stage == MEASURE:
+      result['overhead'] = max(0.0, seconds - compiled
+                               - result['steps'] * result['per_step'])
+    _write(self.path(name, game, f'{stage}.json'), result)
+    return 0
+
+
+def once(folder: str, name: str,
+         make: Callable[[], dict]) -> tuple[dict, bool]:
+  """A JSON file of a study, which one process makes, while others wait.
+
+  Returns:
+    (its content, whether this process has made it).
+  """
+  path = os.path.join(folder, name)
+  while True:
+    with contextlib.suppress(FileNotFoundError), open(path) as file:
+      return json.load(file), False
+    try:
+      with lock.hold(os.path.join(folder, 'plan')):
+        if os.path.exists(path):
+          continue
+        content = make()
+        _write(path, content)
+        return content, True
+    except LockedError:
+      time.sleep(0.5)
+
+
+def _write(path, content) -> None:
+  write_file(path, (json.dumps(content, indent=1) + '\n').encode())
+
+
+def _measure(study, name, game):
+  task, config, points = _game(study, name, game)
+  status, records = trials.train(
+      config, _runs(points, study.plan['tuning_seeds']), _CHUNKS * task.chunk,
+      study.path(name, game, MEASURE), rows=_CHUNKS)
+  if status:
+    return status, {}
+  if not any(record.scores() for record in records):
+    return 0, {'error': 'no run is finite after its first steps: '
+               + _nonfinite(records)}
+  return 0, {'steps': _CHUNKS * task.chunk,
+             'per_step': _per_step(config, records)}
+
+
+def _tune(study, name, game):
+  task, config, points = _game(study, name, game)
+  if 'error' in (found := study.result(name, game, MEASURE)):
+    return 0, found
+  status, records = trials.train(
+      config, _runs(points, study.plan['tuning_seeds']),
+      study.steps()['steps'][name], study.path(name, game, TUNE), rows=ROWS)
+  if status:
+    return status, {}
+  result = facts(config, records)
+  values = np.array(result['scores'][task.score], float).reshape(
+      len(points), -1)
+  # Of no point where none has a score: the game as it is given.
+  chosen = verdict.choose(trials.losses_of(task.score, values))
+  return 0, result | {'points': points, 'words': tasks.words(config),
+                      'chosen': chosen}
+
+
+def _test(study, name, game):
+  _, config, _ = _game(study, name, game)
+  if 'error' in (found := study.result(name, game, TUNE)):
+    return 0, found
+  status, records = trials.train(
+      config, _runs([found['points'][found['chosen']]], study.plan['seeds']),
+      study.steps()['steps'][name], study.path(name, game, TEST), rows=ROWS)
+  return status, {} if status else facts(config, records)
+
+
+def _runs(points, seeds):
+  return [(point, seed) for point in points for seed in seeds]
+
+
+_STAGES = {MEASURE: _measure, TUNE: _tune, TEST: _test}
+
+
+def _game(study, name, game):
+  config = tasks.game(TASKS[name], study.plan['games'][game])
+  return TASKS[name], config, tasks.points(config)
+
+
+def facts(config: Mapping, records: list[Record]) -> dict:
+  """What the runs of a stage show, as JSON, in the order of the runs.
+
+  scores: {name: values}, null of a run that has none.
+  failed: 'non-finite', 'collapse' or ''.
+  findings: names of what the watchdog found.
+  gradients: {player: median norm over the second half of the rows}.
+  per_step: seconds of a step of all runs together.
+  """
+  rows = [record.scores() for record in records]
+  findings = [sorted({words[1] for words in record.findings()})
+              for record in records]
+  names = sorted({config['best_metric'], *(n for row in rows for n in row)})
+  scores = {name: [None if np.isnan(v := trials.last(row, name)) else v
+                   for row in rows] for name in names}
+  return {
+      'scores': scores, 'findings': findings,
+      'failed': ['non-finite' if value is None else
+                 'collapse' if 'collapse' in found else ''
+                 for value, found in zip(scores[config['best_metric']],
+                                         findings, strict=True)],
+      'gradients': {player: [_median(record, f'grad_norm/{player}')
+                             for record in records]
+                    for player in ('gen', 'disc')},
+      'per_step': _per_step(config, records)}
+
+
+def _median(record, name):
+  values = np.array(record.curves.get(name, ((), ()))[1])
+  values = values[len(values) // 2:]
+  values = values[np.isfinite(values)]
+  return float(np.median(values)) if len(values) else None
+
+
+def _per_step(config, records):
+  """Seconds of a step of all members together, from their rows."""
+  speeds = [v for record in records for v in record.curves.get(
+      'perf/images_per_second', ((), ()))[1] if np.isfinite(v)]
+  # The faster half, as other programs may disturb some of the rows.
+  return (config['batch_size'] * config['disc_steps'] / float(
+      np.quantile(speeds, 0.75)) if speeds else 0.0)
+
+
+def _nonfinite(records):
+  found = [words for record in records for words in record.findings()
+           if words[1] == 'non-finite']
+  return f'{found[0][2]}. {found[0][3]}' if found else 'no score'
+
+
+_COMPILED = [0.0]  # seconds that this process has compiled
+jax.monitoring.register_event_duration_secs_listener(
+    lambda name, seconds, **_: _COMPILED.__setitem__(
+        0, _COMPILED[0] + seconds * name.endswith('backend_compile_duration')))

@@ -1,0 +1,117 @@
+"""What a search is: its space, checked, and the config of each point."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from gan_jax.base import lookup
+from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.config import command_line, fields, population
+from gan_jax.config.keys import KEYS
+from gan_jax.run.files import RESUMABLE
+from gan_jax.studies.search.space import Space, arguments
+
+
+class Plan(NamedTuple):
+  """What all workers of a search agree on.
+
+  given: --config=... and its overrides, without the population.
+  space: of the trials.
+  config: of the first point of the space, plain.
+  score: by which trials are compared.
+  train_steps: of the first point.
+  """
+
+  given: list[str]
+  space: Space
+  config: dict
+  score: str
+  train_steps: int
+
+  def record(self) -> dict:
+    """As JSON: what may not change while a study goes on, with users' code."""
+    aside = set(RESUMABLE) - {'train_steps', 'eval_every', 'evaluators'}
+    texts = [v for v in fields.flat(self.config).values() if isinstance(
+        v, str)] + [v for axis in self.space.axes.values() for v in axis.values]
+    return json.loads(json.dumps({
+        'code': lookup.sources(texts),
+        'space': {key: axis._asdict() for key, axis in self.space.axes.items()},
+        'seeds': self.space.seeds, 'score': self.score,
+        'config': {k: v for k, v in self.config.items() if k not in aside}}))
+
+
+def make(given: Sequence[str], space: Space, *, whole: bool = True) -> Plan:
+  """Checks the first point of a space or, axis by axis, the `whole` of it.
+
+  Other values of an axis are tried with the first ones of all others; what
+  does not go together is found when its trial begins.
+
+  Args:
+    given: --config=... and its overrides.
+    space: of the trials.
+    whole: False for a space that has been checked.
+
+  Raises:
+    ConfigError: of a point, with all problems.
+    DataError: as `population.load`.
+  """
+  first = {key: axis.ends[0] for key, axis in space.axes.items()}
+  plan = _point(given, space, first, '')
+  problems = []
+  for key, axis in space.axes.items():
+    for text in axis.ends[1:] if whole else ():
+      try:
+        _point(given, space, first | {key: text}, plan.score)
+      except ConfigError as e:
+        problems += [Problem('', None, f'{key}={text}: '
+                             f'{"config." * bool(p.path)}{p}')
+                     for p in e.problems]
+  if problems:
+    raise ConfigError(problems)
+  return plan
+
+
+def config_of(given: Sequence[str], texts: Mapping[str, str]) -> dict:
+  """The config of a point, plain, as of a run of its own.
+
+  Raises:
+    ConfigError: it cannot be read.
+  """
+  name, *overrides = arguments(given, texts)
+  config, _, problems = command_line.read_config(
+      name.partition('=')[2], overrides)
+  if problems:
+    raise ConfigError([Problem('', None, problem) for problem in problems])
+  config = fields.plain(config) | {'population': 1}
+  if unknown := [key for key in config if key not in KEYS]:
+    raise ConfigError([Problem(key, config[key], 'no such key' + lookup.near(
+        key, KEYS)) for key in unknown])
+  return config
+
+
+def _point(given, space, texts, known) -> Plan:
+  config = config_of(given, texts)
+  one, *more = population.load(config).members
+  if more:
+    raise ConfigError([Problem('', None, 'a list makes a population, and a '
+                               'trial is one run: give key=a,b without '
+                               '--config')])
+  names = [name for evaluate in one.evaluators
+           for name in getattr(evaluate, 'names', None) or ()]
+  score = config['best_metric'] or [*names, ''][0]
+  problem = None
+  if not config['evaluators']:
+    problem = Problem('evaluators', (), 'nothing to compare trials by: append '
+                      ':evaluator=scores to the name of the config')
+  elif not one.eval_every:
+    problem = Problem('eval_every', config['eval_every'], 'no trial is scored: '
+                      "'100%' scores it at its end, '10%' ten times")
+  elif not score:
+    problem = Problem('best_metric', '', 'give the score to compare trials by: '
+                      'the evaluators do not say theirs')
+  elif known and score != known:
+    problem = Problem('best_metric', score, f'others are scored by {known}: '
+                      'trials compare by one score alone')
+  if problem:
+    raise ConfigError([problem])
+  return Plan(list(given), space, config, score, one.train_steps)

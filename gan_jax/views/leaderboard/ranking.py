@@ -1,0 +1,236 @@
+"""Ranks runs: points, their means over seeds, what they cost."""
+
+import math
+import os
+from typing import NamedTuple
+
+from gan_jax.base.errors import RequestError
+from gan_jax.metrics import low_is_better
+from gan_jax.views.leaderboard.store import Run
+
+COSTS = {'seconds': 'seconds of training', 'images': 'real images seen'}
+_LONG = 100  # characters of a point's name
+
+
+class Mean(NamedTuple):
+  """A score of a point over its seeds.
+
+  mean: of the values.
+  half: of the 95 % interval (Student's t), None of one seed.
+  values, steps, folders: of the runs, in the order of their folders.
+  """
+
+  mean: float
+  half: float | None
+  values: list
+  steps: list
+  folders: list
+
+
+class Board(NamedTuple):
+  """The leaderboard.
+
+  runs: all that were asked for.
+  names: {folder: name of its point}, of those with a config.
+  repeats: folders of runs whose point and seed are there already.
+  columns: scores, that by which points are sorted first.
+  points: {name: its runs}, the best one first.
+  means: {(point, score): Mean}, of finished runs.
+  """
+
+  runs: list[Run]
+  names: dict[str, str]
+  repeats: set[str]
+  columns: list[str]
+  points: dict[str, list[Run]]
+  means: dict[tuple[str, str], Mean]
+
+
+def ranked(runs: list[Run], sort: str = '') -> Board:
+  """Ranks the points of runs by a score, by default the first.
+
+  Raises:
+    RequestError: no such score.
+  """
+  columns = list(dict.fromkeys(
+      score.score for run in runs for score in run.scores))
+  # The name may be given without the hash, if unique.
+  known = [c for c in columns if sort in (c, c.partition(' (')[0])]
+  sort = known[0] if len(known) == 1 else sort
+  if sort and sort not in columns:
+    raise RequestError(f'--sort={sort}: no such score; there are '
+                       f'{", ".join(columns) or "none"}')
+  columns.sort(key=lambda column: column != sort)
+  names = points_of(runs)
+  repeats, points = repeats_of(runs, names), {}
+  for run in runs:
+    if run.has_config:
+      points.setdefault(names[run.folder], []).append(run)
+  means = _means(points, repeats)
+
+  def rank(point):
+    # Numbers that print alike are ties; what has no score comes last.
+    found = [means.get((point, column)) for column in columns]
+    return [math.inf if mean is None else float(f'{mean.mean:.4g}')
+            * (1 if low_is_better(column) else -1)
+            for mean, column in zip(found, columns, strict=True)]
+
+  return Board(runs, names, repeats, columns,
+               {point: points[point] for point in sorted(points, key=rank)},
+               means)
+
+
+def point_name(run: Run) -> str:
+  """The values in which a run differs from others."""
+  return ', '.join(f'{key}={value}'
+                   for key, value in sorted(run.settings.items()))
+
+
+def points_of(runs) -> dict[str, str]:
+  """{folder: name of its point}, the config values in which points differ."""
+  names, groups = {}, {}
+  for run in runs:
+    if run.has_config:
+      names[run.folder] = point_name(run)
+      groups.setdefault(names[run.folder], []).append(run.folder)
+  # Too many differences for a name, or none.
+  if max(map(len, groups), default=0) > _LONG:
+    places = {name: _shared_folder(paths) for name, paths in groups.items()}
+    if len(set(places.values())) == len(places):
+      return {folder: places[name] for folder, name in names.items()}
+  return {folder: name or os.path.basename(groups[name][0])
+          for folder, name in names.items()}
+
+
+def _shared_folder(folders):
+  path = os.path.commonpath(list(map(os.path.abspath, folders)))
+  if os.path.basename(path).startswith('seed='):
+    path = os.path.dirname(path)
+  return os.path.basename(path)
+
+
+def repeats_of(runs, names) -> set[str]:
+  """Folders of runs of a point and seed that are there already."""
+  seen, repeats = set(), set()
+  # A finished one is kept.
+  for run in sorted(runs, key=lambda run: run.status != 'finished'):
+    if run.has_config:
+      one = names[run.folder], run.seed
+      if one in seen:
+        repeats.add(run.folder)
+      seen.add(one)
+  return repeats
+
+
+def _means(points, repeats) -> dict[tuple[str, str], Mean]:
+  found = {}
+  for point, runs in points.items():
+    for run in counted(runs, repeats):
+      for score in run.scores:
+        if score.value is not None:
+          found.setdefault((point, score.score), []).append(
+              (score.value, score.step, run.folder))
+  means, quantiles = {}, {}
+  for key, rows in found.items():
+    values, steps, paths = map(list, zip(*rows, strict=True))
+    count, half = len(values), None
+    mean = math.fsum(values) / count
+    if count > 1:
+      if count not in quantiles:
+        quantiles[count] = student(count - 1)
+      variance = math.fsum((v - mean) ** 2 for v in values) / (count - 1)
+      half = quantiles[count] * math.sqrt(variance / count)
+    means[key] = Mean(mean, half, values, steps, paths)
+  return means
+
+
+def student(freedom: int) -> float:
+  """Student's t that 95 % of the distribution is within, by bisection.
+
+  Abramowitz & Stegun 1964, eq. 26.7.3-4. (To import scipy.stats takes as long
+  as to list ten thousand runs.)
+  """
+  odd, low, high = freedom % 2, 0.0, math.pi / 2
+  while low < (angle := (low + high) / 2) < high:
+    term = math.cos(angle) if odd else 1.0
+    total = 0.0
+    for k in range(1 + odd, freedom, 2):
+      total += term
+      term *= k / (k + 1) * math.cos(angle) ** 2
+    within = math.sin(angle) * total
+    if odd:
+      within = 2 / math.pi * (angle + within)
+    low, high = (angle, high) if within < 0.95 else (low, angle)
+  return math.sqrt(freedom) * math.tan(angle)
+
+
+def counted(runs, repeats) -> list[Run]:
+  """The runs of a point that its means are of."""
+  return [run for run in runs
+          if run.status == 'finished' and run.folder not in repeats]
+
+
+def costs(found: Board, cost: str) -> dict[str, float]:
+  """{point: mean cost of its finished runs}, of the points that know it."""
+  result = {}
+  for point, runs in found.points.items():
+    known = [getattr(run, cost) for run in counted(runs, found.repeats)]
+    if known and None not in known:
+      result[point] = math.fsum(known) / len(known)
+  return result
+
+
+def pareto(found: Board, spent: dict[str, float]) -> list[str]:
+  """Points that no other point beats in the first score and in cost.
+
+  One beats another if it is as good in both, and better in one.
+
+  Args:
+    found: the leaderboard.
+    spent: of `costs`.
+
+  Returns:
+    The points, the cheapest first.
+  """
+  if not found.columns:
+    return []
+  first = found.columns[0]
+  sign = 1 if low_is_better(first) else -1
+  known = sorted((spent[point], sign * found.means[point, first].mean, point)
+                 for point in spent if (point, first) in found.means)
+  front, best, price = [], math.inf, None
+  for cost, value, point in known:
+    if value < best or (value == best and cost == price):
+      front.append(point)
+      best, price = value, cost
+  return front
+
+
+def alike(found: Board) -> set[str]:
+  """Points whose interval of the first score overlaps that of the best."""
+  first = {point: found.means[point, column] for point in found.points
+           for column in found.columns[:1] if (point, column) in found.means}
+  best = next(iter(found.points), '')
+  if best not in first or first[best].half is None:
+    return set()
+  return {point for point, one in first.items() if point != best
+          and one.half is not None
+          and abs(one.mean - first[best].mean) <= one.half + first[best].half}
+
+
+def heads(columns) -> list[str]:
+  """Names of scores, with a hash only if a name is ambiguous."""
+  names = [column.partition(' (')[0] for column in columns]
+  return [name if names.count(name) == 1 else column
+          for name, column in zip(names, columns, strict=True)]
+
+
+def floors(found: Board) -> dict[str, float]:
+  """{score: its mean of real examples}."""
+  known = {}
+  for run in found.runs:
+    for score in run.scores:
+      if score.floor is not None:
+        known.setdefault(score.score, []).append(score.floor)
+  return {score: math.fsum(values) / len(values)
+          for score, values in known.items()}

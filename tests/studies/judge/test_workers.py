@@ -1,0 +1,83 @@
+"""Which stage is next."""
+
+import json
+import time
+
+import pytest
+
+from gan_jax.base.errors import LockedError
+from gan_jax.run import lock
+from gan_jax.studies.judge import workers
+
+MEASURED = {'overhead': 4.0, 'per_step': 0.01, 'steps': 40}
+
+
+def put(study, *items, **result):
+  for name, game, stage in items:
+    folder = study.path(name, game)
+    with lock.hold(folder):
+      pass
+    with open(study.path(name, game, f'{stage}.json'), 'w') as file:
+      json.dump({'seconds': 1.0} | result, file)
+
+
+def choose(study, **steps):
+  with open(study.path('steps.json'), 'w') as file:
+    json.dump({'steps': steps, 'cut': {}}, file)
+
+
+def measured(study):
+  put(study, *(item for item in study.items() if item[2] == 'measure'),
+      **MEASURED)
+
+
+def following(study, until=1e9):
+  """The next item, None to wait, 'nothing' if there is none."""
+  found = workers._next(study, until)
+  if found is None:
+    return 'nothing'
+  with found as item:
+    return item
+
+
+def test_all_are_measured_first(study):
+  assert [stage for *_, stage in study.items()][:5] == ['measure'] * 4 + [
+      'tune']
+  assert following(study) == ('ring', 'idea', 'measure')
+  measured(study)
+  assert study.all_measured() and not study.finished()
+  assert following(study) is None  # until the steps are chosen
+
+
+def test_then_task_by_task_tuned_before_tested(study):
+  measured(study)
+  choose(study, ring=600)
+  assert study.items()[4:] == [
+      ('ring', game, stage) for stage in ('tune', 'test')
+      for game in ('idea', 'b')]
+  put(study, ('ring', 'idea', 'tune'))
+  with lock.hold(study.path('ring', 'b')):
+    assert following(study) == ('ring', 'idea', 'test')
+    put(study, ('ring', 'idea', 'test'))
+    assert following(study) is None  # The other one is being tuned.
+  assert following(study) == ('ring', 'b', 'tune')
+  put(study, ('ring', 'b', 'tune'), ('ring', 'b', 'test'))
+  assert following(study) == 'nothing' and study.finished()
+
+
+def test_a_lock_that_is_freed_while_one_waits_is_no_error(study, monkeypatch):
+  def hold(place):
+    raise LockedError(f'{place} is locked')  # It was, a moment ago.
+  monkeypatch.setattr(workers.lock, 'hold', hold)
+  assert following(study) is None
+
+
+def test_what_does_not_end_in_time_is_not_started(study):
+  measured(study)
+  choose(study, ring=600)
+  # 4 + 600 x 0.01 s of eight members, half of that of four.
+  assert study.seconds(('ring', 'idea', 'tune')) == pytest.approx(10)
+  assert study.seconds(('ring', 'idea', 'test')) == pytest.approx(5)
+  now = time.monotonic()
+  assert following(study, now + 9) == 'nothing'
+  assert following(study, now + 20) == ('ring', 'idea', 'tune')

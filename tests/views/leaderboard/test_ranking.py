@@ -1,0 +1,86 @@
+"""Costs, the Pareto front and the quantiles of the leaderboard."""
+
+import json
+
+import numpy as np
+import pytest
+from finished import fd, write
+from scipy import stats
+
+from gan_jax.views.leaderboard import ranking, store
+
+
+def costly(root, made):
+  """Runs {name: (score, images per second)} of 100 steps by 64 images."""
+  for i, (name, (value, speed)) in enumerate(made.items()):
+    write(root / name, weight=float(i), batch_size=64, scores=fd(value))
+    (root / name / 'scalars.jsonl').write_text(
+        json.dumps({'step': 100, 'perf/images_per_second': speed}) + '\n')
+  return ranking.ranked(store.read([str(root)]))
+
+
+def test_the_front_by_hand(tmp_path):
+  # Seconds: 64, 32, 16, 16, 8, 64; only b, d and e are worth their time.
+  found = costly(tmp_path, {
+      'a': (0.3, 100), 'b': (0.3, 200), 'c': (0.6, 400), 'd': (0.5, 400),
+      'e': (0.7, 800), 'f': (0.9, 100)})
+  spent = ranking.costs(found, 'seconds')
+  assert [point[-3:] for point in found.points] == [
+      '0.0', '1.0', '3.0', '2.0', '4.0', '5.0']
+  assert list(spent.values()) == [64, 32, 16, 16, 8, 64]
+  assert [point[-3:] for point in ranking.pareto(found, spent)] == [
+      '4.0', '3.0', '1.0']
+  # All cost the same number of images.
+  spent = ranking.costs(found, 'images')
+  assert {*spent.values()} == {6400}
+  assert [point[-3:] for point in ranking.pareto(found, spent)] == [
+      '0.0', '1.0']  # Equal in both: neither beats the other.
+
+
+def test_the_front_is_no_other_than_by_trying_all_pairs(tmp_path):
+  rng = np.random.default_rng(0)
+  names = [f'p{i}' for i in range(60)]
+  for name in ('fd_x', 'precision_x'):
+    cost, value = rng.integers(0, 12, (2, 60)).astype(float)
+    means = {(point, name): ranking.Mean(v, None, [v], [1], ['x'])
+             for point, v in zip(names, value, strict=True)}
+    found = ranking.Board([], {}, set(), [name], {}, means)
+    good = -value if name == 'fd_x' else value
+    beaten = [any(cost[j] <= cost[i] and good[j] >= good[i]
+                  and (cost[j] < cost[i] or good[j] > good[i])
+                  for j in range(60)) for i in range(60)]
+    assert {*ranking.pareto(found, dict(zip(names, cost, strict=True)))} == {
+        point for point, lost in zip(names, beaten, strict=True) if not lost}
+
+
+def test_a_cost_is_the_mean_of_finished_runs_that_all_know_it(tmp_path):
+  for seed, speed in ((0, 100), (1, 400)):
+    write(tmp_path / f'{seed}', seed=seed, batch_size=64, scores=fd(0.3))
+    (tmp_path / f'{seed}' / 'scalars.jsonl').write_text(
+        json.dumps({'step': 100, 'perf/images_per_second': speed}) + '\n')
+  write(tmp_path / '2', seed=2, batch_size=64, step=50)
+  found = ranking.ranked(store.read([str(tmp_path)]))
+  (cost,) = ranking.costs(found, 'seconds').values()
+  assert cost == (64 + 16) / 2
+  (tmp_path / '1' / 'scalars.jsonl').unlink()
+  found = ranking.ranked(store.read([str(tmp_path)]))
+  assert ranking.costs(found, 'seconds') == {}
+
+
+def test_cost_names_the_front(cli, tmp_path):
+  costly(tmp_path, {'a': (0.3, 100), 'b': (0.4, 50), 'c': (0.6, 400)})
+  status, printed, _ = cli('--mode=compare', tmp_path, '--cost=seconds')
+  assert status == 0
+  assert ('By seconds of training, no other point is as good for less, or '
+          'better for as much as:\n* penalties[0].weight=2.0: 0.6 for 16\n'
+          '* penalties[0].weight=0.0: 0.3 for 64\n\n3 runs') in printed
+  assert 'By seconds' not in cli('--mode=compare', tmp_path)[1]
+  write(tmp_path / 'only' / 'd', weight=7.0)
+  printed = cli('--mode=compare', tmp_path / 'only', '--cost=images')[1]
+  assert '* none: no finished run has both' in printed
+
+
+@pytest.mark.parametrize('freedom', [*range(1, 8), 29, 30, 99, 1000])
+def test_students_t(freedom):
+  assert ranking.student(freedom) == pytest.approx(
+      stats.t.ppf(0.975, freedom), rel=1e-12)
