@@ -105,14 +105,16 @@ def imagenet(config, side):
 
 
 def small(config):
-  """A few channels, one block a stage, a faster average."""
+  """A few channels, one block a stage, high rates, a faster average."""
   for key in ('generator', 'discriminator'):
-    config[key].width, config[key].max_width = 8, 32
+    config[key].width, config[key].max_width = 8, 64
     config[key].stage_blocks = 1
   config.batch_size = 16
   config.reuse_fakes = True
-  rates(config, 1e-3)
-  gamma(config, 1.0)
+  rates(config, 3e-3)
+  gamma(config, 0.3)
+  for term in config.penalties:
+    term.every = 4
   config.ema_decay = recipe.rate(recipe.cosine(0, '10000 examples',
                                                'half_life'))
   config.train_steps = 3000

@@ -44,7 +44,7 @@ biggan:small 4000
 biggan:deep,small 6000
 projected:small 5000 --config.discriminator.weights=${WEIGHTS:-}
 transformer:small 4000
-r3gan:small 2000 --config.data.pad=(32,32)
+r3gan:small 3000 --config.data.pad=(32,32)
 stylegan2:small 2500 --config.data.pad=(32,32)
 RECIPES
 python -m gan_jax.main --mode=compare "$out/*/*" --out="$out/scores.md"
