@@ -39,3 +39,12 @@ def some_average(gen, size):
                           jnp.zeros(2, jnp.int32))
   return Average(*jax.device_put(
       jax.tree_util.tree_map_with_path(value, shapes)))
+
+
+def started_average(gen, size):
+  """Weights as they start, and some noise on all: those of 0 count, too."""
+  rng = np.random.default_rng(0)
+  start = jax.jit(gen.init)(jax.random.key(0), jnp.zeros((2, size)),
+                            jnp.zeros(2, jnp.int32))
+  return Average(*jax.device_put(jax.tree.map(lambda x: np.float32(
+      x + 0.1 * rng.normal(size=x.shape)), start)))

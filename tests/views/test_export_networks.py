@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import small_models
 import tiny
-from exported import needs_onnx, session, some_average
+from exported import needs_onnx, session, some_average, started_average
 
 from gan_jax.base import lookup
 from gan_jax.ops import conv, conv_nd
@@ -89,7 +89,9 @@ def made(folder, name, shape, settings, monkeypatch) -> Trained:
   for file, value in (('config', config), ('data', info)):
     (folder / f'{file}.json').write_text(json.dumps(value))
   run = Trained(folder)
-  average = some_average(run.game.gen, 4)
+  # Of an equalised kernel the usual size is another.
+  weights = started_average if name in (STYLEGAN2, R3GAN) else some_average
+  average = weights(run.game.gen, 4)
   monkeypatch.setattr(Trained, 'state', SimpleNamespace(ema=average, step=4))
   return run
 
@@ -129,7 +131,7 @@ def test_a_network_is_plain_and_draws_the_same_as_onnx(
   model = session(tmp_path / 'a.onnx')
   z, label = run.latents(64, seed=1), run.labels(64)
   ours = run.generator(z, label if run.conditional else None, dtype='float32')
-  assert ours.std() > 0.02  # Not all black.
+  assert ours.std(0).mean() > 0.02  # Not all black, nor all the same.
   given = {'z': z, 'label': label, 'noise': run.noise(z)}
   given = {i.name: given[i.name] for i in model.get_inputs()}
   assert list(given) == ['z', *['label'] * run.conditional,
