@@ -171,6 +171,11 @@ def test_the_folder_is_whole(made_run, tmp_path, monkeypatch, cli):
   assert '"columns": [["0", 20.0, 80.0], ["1", 0.0, 1.0]]' in data
   page = (tmp_path / 'patients' / 'index.html').read_text()
   assert page.count('data-kind="label"') == 2 and 'max="80.0"' in page
+  assert '"noise": null' in data
+  explore.explore(str(made_run('styles')), str(tmp_path / 'styles'))
+  data = (tmp_path / 'styles' / 'data.js').read_text()
+  noise = json.loads(data[len('const DATA = '):-2])['noise']
+  assert len(noise) == 144 and 0.8 < np.std(noise) < 1.2
   again = explore.explore(str(made_run('plain')), str(tmp_path / 'plain'))
   assert 'plain/index.html' in again
   assert 'radio' not in (tmp_path / 'plain' / 'index.html').read_text()
@@ -256,13 +261,15 @@ def shown(page, session):
       [...explorer.z], explorer.label, [...explorer.images],
       [...paint.getImageData(0, 0, W, H).data]]''')
   given = {'z': np.float32([z]), 'label': np.array(
-      [label], np.float32 if isinstance(label, list) else np.int32)}
+      [label], np.float32 if isinstance(label, list) else np.int32),
+           'noise': np.float32([page.eval('DATA.noise')])}
   ours, = session.run(None, {i.name: given[i.name]
                              for i in session.get_inputs()})
   np.testing.assert_allclose(images, ours.ravel(), atol=1e-4)
   _, height, width, channels = ours.shape
   rgba = np.reshape(pixels, (height, width, 4))
-  want = np.broadcast_to((ours[0] + 1) * 127.5, (height, width, 3))
+  want = np.broadcast_to(np.clip((ours[0] + 1) * 127.5, 0, 255),
+                         (height, width, 3))
   assert np.abs(rgba[..., :3] - want).max() <= 0.51
   assert (rgba[..., 3] == 255).all() and rgba[..., :3].std() > 1
   return np.array(z), label
@@ -289,6 +296,16 @@ def test_label_vectors_by_sliders(explorer, made_run, tmp_path):
     page.click('#path')  # Its middle.
     _, label = shown(page, session)
     np.testing.assert_allclose(label, [0.5, 1], atol=0.02)
+
+
+@pytest.mark.slow
+def test_all_have_the_same_noise(explorer, made_run, tmp_path):
+  url, session = explorer(made_run('styles'))
+  assert [i.name for i in session.get_inputs()] == ['z', 'noise']
+  with browser.opened(url, tmp_path) as page:
+    a, _ = shown(page, session)
+    page.click('#random')
+    assert np.abs(shown(page, session)[0] - a).max() > 0.01
 
 
 @pytest.mark.slow
