@@ -7,25 +7,32 @@ import jax.numpy as jnp
 from jax import random
 
 from gan_jax.game.state import Average
-from gan_jax.models import Model
-from gan_jax.models.layers import keys_of
+from gan_jax.models import Model, layers
 from gan_jax.ops.keys import per_example
 
 
-def generate(gen: Model, average: Average, z, label, psi=None):
+def generate(gen: Model, average: Average, z, label, psi=None, noise=None):
   """Generates images [B, H, W, C] of z [B, Z] and label [B], in eval mode.
 
   psi [B], for a generator with a style space: styles w become mean + psi (w -
   mean), of which 1 changes nothing and 0 makes the mean image (Karras et al.
   2019, https://arxiv.org/abs/1812.04948, appendix B).
+
+  noise [B, size], for a generator that may be given it: not `noise_of` z.
   """
   params, stats = average.params, average.stats
   if psi is None:
-    return gen.apply(params, stats, z, label, train=False)[0]
+    return gen.apply(params, stats, z, label, train=False, keys=noise)[0]
   w = gen.styles.mapping(params, stats, z, label)
   mean = gen.styles.mean(stats)[None, None]
   return gen.styles.synthesis(
-      params, stats, mean + psi[:, None, None] * (w - mean), keys=keys_of(z))
+      params, stats, mean + psi[:, None, None] * (w - mean),
+      keys=layers.keys_of(z) if noise is None else noise)
+
+
+def noise_of(gen: Model, z):
+  """The noise [B, size] that follows from z [B, Z], None of others."""
+  return gen.noise and layers.noise(gen.noise(), layers.keys_of(z))
 
 
 def standing(gen: Model, average: Average, z, label, axis_name: str):
@@ -50,7 +57,7 @@ def standing(gen: Model, average: Average, z, label, axis_name: str):
   def after(start, z, label):
     stats = {**average.stats, 'batch_stats': start}
     _, new = gen.apply(average.params, stats, z, label, train=True,
-                       keys=keys_of(z))
+                       keys=layers.keys_of(z))
     return new['batch_stats']
 
   def moments(batch):

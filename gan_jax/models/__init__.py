@@ -9,7 +9,8 @@ in a label vector), `row_blocks` (of the rows of a table), `dtype`, `axis_name`
 (the device axis of batch statistics) and, for discriminators, `heads`, the
 further outputs that penalties need, for encoders `latent_size`. A network that
 uses the label has a field `conditioning`, or an attribute `conditional = True`.
-One that draws (noise, dropout) declares `keys`, see `as_model`.
+One that draws (noise, dropout) declares `keys`, see `as_model`; a generator of
+which the noise may be given has a method `input_noise`, see `Noise`.
 """
 
 import collections
@@ -41,6 +42,19 @@ class Styles(NamedTuple):
   mean: Callable
 
 
+class Noise(NamedTuple):
+  """What a generator draws beside z: [B, size], independent numbers.
+
+  name: of the distribution, 'normal' or 'gumbel', in `jax.random` and in numpy.
+  size: of numbers for an example.
+
+  Such noise may stand in place of its `keys`, see `layers.noise`.
+  """
+
+  name: str
+  size: int
+
+
 class Posterior(NamedTuple):
   """A normal distribution over latents: mean and log variance, each [B, Z]."""
 
@@ -59,13 +73,14 @@ class Model(NamedTuple):
   styles: of a generator with a style space, else None.
   encode: of a generator with an encoder, else None: (params, stats, examples,
     label, *, train) -> `Posterior`.
+  noise: () -> `Noise` of a generator that may be given it, else None.
 
   A generator maps z [B, Z] and label, classes int32 [B] or label vectors
   float32 [B, num_classes], to examples [B, *image_shape] in `image_range`, a
   discriminator examples and label to a `Critique`. `stats` change without
   a gradient, such as batch norm's running averages. `keys` [B] are PRNG keys of
-  this pass of a step, one per example. With train=False there are none: an
-  image is a function of z and label.
+  this pass of a step, one per example. With train=False there are none, and an
+  image is a function of z and label; or they are noise [B, size].
   """
 
   init: Callable
@@ -74,6 +89,7 @@ class Model(NamedTuple):
   per_example: bool = False
   styles: Styles | None = None
   encode: Callable | None = None
+  noise: Callable | None = None
 
 
 class Critique(NamedTuple):
@@ -93,7 +109,8 @@ def as_model(network) -> Model | None:
   draws declares `keys` too: [B] in a step's passes, so that N devices draw what
   one does, None with train=False and at the start. A module with
   `style_space = True` has methods mapping(z, label, keys=None) and synthesis(w,
-  keys=None), see `Styles`, and its mean w in stats['styles']['mean'].
+  keys=None), see `Styles`, and its mean w in stats['styles']['mean']. With a
+  method input_noise() -> `Noise` it takes such noise in place of keys, too.
 
   Raises:
     ValueError: neither of the two.
@@ -104,7 +121,8 @@ def as_model(network) -> Model | None:
     if hasattr(network, 'init') and hasattr(network, 'apply'):
       return Model(network.init, _told_keys(network.apply), getattr(
           network, 'describe', lambda x, label: repr(network)),
-                   styles=getattr(network, 'styles', None))
+                   styles=getattr(network, 'styles', None),
+                   noise=getattr(network, 'input_noise', None))
     raise ValueError(f'{network!r} is neither a flax.linen module nor a Model')
 
   drawn = _no_keys(network)
@@ -115,14 +133,16 @@ def as_model(network) -> Model | None:
 
   def apply(params, stats, x, label, *, train, keys=None):
     variables = {'params': params, **stats}
+    given = dict(keys=keys) if drawn else {}
     if not train:
-      return network.apply(variables, x, label, train=False, **drawn), stats
-    out, new = network.apply(variables, x, label, train=True, **(
-        dict(keys=keys) if drawn else {}), mutable=list(stats))
+      return network.apply(variables, x, label, train=False, **given), stats
+    out, new = network.apply(variables, x, label, train=True, **given,
+                             mutable=list(stats))
     return out, dict(new)
 
   return Model(init, apply, partial(_layer_table, network),
-               _per_example(network), _styles(network))
+               _per_example(network), _styles(network),
+               noise=getattr(network, 'input_noise', None))
 
 
 def with_encoder(gen: Model, encoder: Model, *, frozen: bool) -> Model:
@@ -149,8 +169,9 @@ def with_encoder(gen: Model, encoder: Model, *, frozen: bool) -> Model:
         params['generator'])
 
   def apply(params, stats, z, label, *, train, keys=None):
-    return gen.apply(own(params), stats, z, label,
-                     train=train and not frozen, keys=keys)
+    if train and frozen:
+      train, keys = False, None
+    return gen.apply(own(params), stats, z, label, train=train, keys=keys)
 
   def encode(params, stats, images, label, *, train):
     del stats  # Of the generator.
@@ -168,7 +189,8 @@ def with_encoder(gen: Model, encoder: Model, *, frozen: bool) -> Model:
   styles = gen.styles and gen.styles._replace(
       mapping=of_part(gen.styles.mapping),
       synthesis=of_part(gen.styles.synthesis))
-  return Model(init, apply, describe, styles=styles, encode=encode)
+  return Model(init, apply, describe, styles=styles, encode=encode,
+               noise=gen.noise)
 
 
 def _styles(network: nn.Module) -> Styles | None:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax, random
 
-from gan_jax.models import Critique
+from gan_jax.models import Critique, Noise
 from gan_jax.ops import conv_nd as ops
 from gan_jax.ops.keys import per_example
 
@@ -231,6 +231,14 @@ def keys_of(z):
       lax.stop_gradient(z.astype(jnp.float32)), jnp.int32)
   number = jnp.sum(bits, axis=1, dtype=jnp.int32)
   return per_example(random.key(0), number)
+
+
+def noise(kind: Noise, keys):
+  """Noise [B, kind.size] by keys [B], or what stands in their place."""
+  if jnp.issubdtype(keys.dtype, jnp.floating):
+    return keys
+  return jax.vmap(lambda key: getattr(random, kind.name)(key, (kind.size,)))(
+      keys)
 
 
 def phase_shuffle(x, keys, radius: int):

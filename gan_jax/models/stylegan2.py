@@ -21,7 +21,7 @@ import numpy as np
 from flax import linen as nn
 from jax import lax, random
 
-from gan_jax.models import base, batch_layers, layers
+from gan_jax.models import Noise, base, batch_layers, layers
 from gan_jax.ops import conv as ops
 from gan_jax.ops import resample
 
@@ -137,14 +137,15 @@ def _spread(v, x):
   return v[:, None, None].astype(x.dtype)
 
 
-def _noises(keys, numbers):
-  """Normal noise of layers [B, number] each, without keys [1, number].
+def _convs(image_shape) -> list[tuple[int, bool]]:
+  """(Side of the output, whether doubled) of the modulated convolutions."""
+  return [(side, up) for side in base.sides(image_shape)
+          for up in (True, False)][1:]  # None to 4 px.
 
-  One draw of all: each for itself would compile for seconds.
-  """
-  keys = random.key(0)[None] if keys is None else keys
-  noise = jax.vmap(lambda key: random.normal(key, (sum(numbers),)))(keys)
-  return jnp.split(noise, np.cumsum(numbers)[:-1], axis=1)
+
+def _noise(image_shape) -> Noise:
+  """Of all layers: each for itself would compile for seconds."""
+  return Noise('normal', sum(side ** 2 for side, _ in _convs(image_shape)))
 
 
 class ToImage(nn.Module):
@@ -186,7 +187,10 @@ class Mapping(nn.Module):
 
 
 class Synthesis(nn.Module):
-  """Styles [B, L, W] of L layers -> images [B, *image_shape], linear."""
+  """Styles [B, L, W] of L layers -> images [B, *image_shape], linear.
+
+  By keys [B], or the noise [B, ...] itself, see `layers.noise`.
+  """
 
   image_shape: tuple[int, ...]
   channels: dict[int, int]
@@ -197,10 +201,11 @@ class Synthesis(nn.Module):
     x = self.param('start', nn.initializers.normal(1.0),
                    (4, 4, self.channels[4]))
     x = jnp.broadcast_to(x.astype(self.dtype), (w.shape[0], *x.shape))
-    convs = [(size, up) for size in base.sides(self.image_shape)
-             for up in (True, False)][1:]  # None to 4 px.
-    noises = _noises(keys, [size ** 2 for size, _ in convs])
-    image = None
+    convs = _convs(self.image_shape)
+    noise = layers.noise(_noise(self.image_shape), (
+        random.key(0)[None] if keys is None else keys))
+    ends = np.cumsum([size ** 2 for size, _ in convs])[:-1]
+    noises, image = jnp.split(noise, ends, axis=1), None
     for i, ((size, up), noise) in enumerate(zip(convs, noises, strict=True)):
       x = Modulated(self.channels[size], up, name=f'b{size}_conv{int(not up)}')(
           x, w[:, i], noise)
@@ -249,9 +254,12 @@ class Generator(base.PyramidGenerator, kw_only=True):
     self.mean = self.variable('styles', 'mean', jnp.zeros, (self.style,))
 
   def __call__(self, z, label, *, train, keys=None):
-    del train  # With keys.
-    w = self.mapping(z, label, keys)
+    w = self.mapping(z, label, keys if train else None)
     return self.synthesis(w, layers.keys_of(z) if keys is None else keys)
+
+  def input_noise(self) -> Noise:
+    """A number for each pixel of each layer, from 4 px on, row by row."""
+    return _noise(self.image_shape)
 
   def mapping(self, z, label, keys=None):
     """Styles [B, L, W], with keys mixed as in training."""
@@ -278,7 +286,7 @@ class Generator(base.PyramidGenerator, kw_only=True):
             random.normal(random.fold_in(key, 1), (size,)))
 
   def synthesis(self, w, keys=None):
-    """Images of styles; without keys all with the same noise."""
+    """Images of styles; without keys, or noise, all with the same noise."""
     return self.scaled(self.synthesis_network(w, keys))
 
 

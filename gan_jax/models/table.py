@@ -2,12 +2,10 @@
 
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jax import random
 
-from gan_jax.models import base, layers, norms
+from gan_jax.models import Noise, base, layers, norms
 
 
 class Generator(base.AnyGenerator, kw_only=True):
@@ -32,6 +30,10 @@ class Generator(base.AnyGenerator, kw_only=True):
   norm: norms.AnyNorm = 'batch'
   temperature: float = 0.2
 
+  def input_noise(self) -> Noise:
+    """For each entry of the vector, of which those of choices count."""
+    return Noise('gumbel', sum(size for _, size in self.row_blocks))
+
   @nn.compact
   def __call__(self, z, label, *, train, keys=None):
     if not self.row_blocks:
@@ -43,10 +45,9 @@ class Generator(base.AnyGenerator, kw_only=True):
                        **self.arithmetic())(x)
       y = self.act(self.norms(train)(self.norm)(y, cond))
       x = jnp.concatenate([y, x], axis=-1)
-    sizes = [size for _, size in self.row_blocks]
-    x = layers.Dense(sum(sizes), **self.arithmetic())(x).astype(jnp.float32)
-    noise = jax.vmap(lambda key: random.gumbel(key, (sum(sizes),)))(
-        layers.keys_of(z) if keys is None else keys)
+    kind = self.input_noise()
+    x = layers.Dense(kind.size, **self.arithmetic())(x).astype(jnp.float32)
+    noise = layers.noise(kind, layers.keys_of(z) if keys is None else keys)
     out, start = [], 0
     for kind, size in self.row_blocks:
       part = slice(start, start + size)

@@ -36,8 +36,7 @@ def conv(x, kernel, *, stride=1):
   batch, depth, *space, _ = x.shape
   taps = len(kernel)
   slices, pads = _same(depth, taps, stride)
-  x = lax.pad(x, jnp.zeros((), x.dtype),
-              [(0, 0, 0), (*pads, 0), *[(0, 0, 0)] * 3])
+  x = jnp.pad(x, [(0, 0), pads, *[(0, 0)] * 3])
   x = jnp.concatenate([
       lax.slice_in_dim(x, i, i + (slices - 1) * stride + 1, stride, axis=1)
       for i in range(taps)], axis=-1)

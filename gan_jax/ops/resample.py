@@ -6,7 +6,8 @@ appendix B, and Huang et al. 2024, https://arxiv.org/abs/2501.05441, whose
 [1, 2, 1] is for a grid of the same size: doubled, it is [1, 3, 3, 1]. Away from
 the border `double` is a bilinear enlargement.
 
-Sums of shifted images: a convolution would need one per channel.
+Sums of shifted images: a convolution would need one per channel. Padded by
+`jnp.pad`: jax2onnx 0.17 refuses the same `lax.pad` of any number of examples.
 """
 
 import jax.numpy as jnp
@@ -22,17 +23,18 @@ def double(x):
   (3 x[i] + x[i + 1]) / 4.
   """
   for axis in (1, 2):
-    near = 0.75 * x
-    before, after = (_shifted(0.25 * x, by, axis) for by in (-1, 1))
+    near, far, size = 0.75 * x, 0.25 * x, x.shape[axis]
+    before, after = (
+        _padded(lax.slice_in_dim(far, *kept, axis=axis), zeros, axis)
+        for kept, zeros in (((0, size - 1), (1, 0)), ((1, size), (0, 1))))
     x = jnp.stack([before + near, near + after], axis=axis + 1)
     x = x.reshape(*x.shape[:axis], -1, *x.shape[axis + 2:])
   return x
 
 
-def _shifted(x, by, axis):
-  """The image of which place i is place i + by of x, 0 beyond its border."""
-  pads = [(-by, by, 0) if i == axis else (0, 0, 0) for i in range(x.ndim)]
-  return lax.pad(x, jnp.zeros((), x.dtype), pads)
+def _padded(x, pads, axis):
+  """Adds zeros before and after the images along an axis."""
+  return jnp.pad(x, [pads if i == axis else (0, 0) for i in range(x.ndim)])
 
 
 def halve(x):
@@ -50,8 +52,7 @@ def smooth(x, pad: int, stride: int = 1):
   Rounded down; W alike.
   """
   for axis in (1, 2):
-    pads = [(pad, pad, 0) if i == axis else (0, 0, 0) for i in range(x.ndim)]
-    y = lax.pad(x, jnp.zeros((), x.dtype), pads)
+    y = _padded(x, (pad, pad), axis)
     last = (y.shape[axis] - 4) // stride * stride
     x = sum(tap * lax.slice_in_dim(y, i, i + last + 1, stride, axis=axis)
             for i, tap in enumerate(_TAPS))

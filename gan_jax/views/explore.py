@@ -78,11 +78,13 @@ def explore(folder: str, out: str, *, step: int = 0,
   found = directions(run)
   name = os.path.basename(os.path.abspath(folder))
   columns = run.info.label_columns if run.conditional else ()
+  noise = run.noise(run.latents(1))  # The same for all that the page draws.
   data = {
       'name': name, 'step': run.step, 'shape': shape,
       'range': run.config['image_range'], 'latent': latent,
       'classes': run.info.classes if run.conditional else (),
       'columns': columns, 'label': run.labels(1)[0].tolist(),
+      'noise': noise if noise is None else np.round(noise[0], 4).tolist(),
       'directions': np.round(found.steps, 6).tolist(), 'model': _text(model)}
   if latent['name'] not in export.PRIORS:  # Which the page cannot draw from.
     data['pool'] = np.round(run.latents(512), 5).tolist()

@@ -96,12 +96,13 @@ def write(out, found):
     shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _signature(run, label: bool) -> str:
-  """What the generator makes of what, in words."""
+def _signature(run, names) -> str:
+  """What the generator makes of which inputs, in words."""
   shape = ', '.join(map(str, run.info.image_shape))
+  said = {'z': f'z [N, {latent_of(run)["size"]}] float32',
+          'label': _label_of(run), 'noise': _noise_of(run)}
   return (f'{kind_of(run.info.image_shape)} [N, {shape}] float32'
-          f'{_range(run)} of z [N, {latent_of(run)["size"]}] float32'
-          + f' and {_label_of(run)}' * label)
+          f'{_range(run)} of ' + ' and '.join(said[name] for name in names))
 
 
 def _range(run) -> str:
@@ -114,17 +115,17 @@ def _range(run) -> str:
   return said
 
 
-def _inputs(run, batch):
-  label = run.labels(1)
-  return (jax.ShapeDtypeStruct((batch, latent_of(run)['size']), jnp.float32),
-          jax.ShapeDtypeStruct((batch, *label.shape[1:]), label.dtype))
-
-
 def _label_of(run) -> str:
   """What the input `label` is, in words."""
   columns = run.info.label_columns if run.conditional else ()
   return (f'label [N, {len(columns)}] float32 in [0, 1]' if columns else
           'label [N] int32')
+
+
+def _noise_of(run) -> str | None:
+  """What the input `noise` is, in words, if there is one."""
+  noise = run.input_noise
+  return noise and f'noise [N, {noise.size}] float32, standard {noise.name}'
 
 
 def _choices(run) -> dict[str, int]:
@@ -140,32 +141,36 @@ def _stablehlo(run):
   function, (batch,) = run.function, jax_export.symbolic_shape('batch')
   with _refused(run, 'jax.export'):
     exported = jax_export.export(jax.jit(function), platforms=(
-        'cpu', 'cuda'))(*_inputs(run, batch))
+        'cpu', 'cuda'))(*(jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype)
+                          for x in (run.latents(1), run.labels(1))))
     data = bytes(exported.serialize())
-  return data, (f'{_signature(run, True)}:\n'
+  return data, (f'{_signature(run, ("z", "label"))}:\n'
                 'images = jax.export.deserialize(pathlib.Path({out})'
                 '.read_bytes()).call(z, label)')
 
 
 def onnx_of(run):
   """(bytes, words), once its images are those of `run.function`."""
-  if run.info.columns:
-    raise RequestError(
-        f'{run.folder}: the random choices of a table cannot be converted to '
-        f'ONNX, which a folder holds too: give F.stablehlo or F.safetensors')
   jax2onnx, onnx, onnxruntime = converter()
   # All that traces comes before the converter, which patches JAX meanwhile.
-  function, inputs = run.function, _inputs(run, 'batch')
-  given = run.latents(_CHECKED), run.labels(_CHECKED)
-  names, used = ('z', 'label'), 2 if run.conditional else 1
+  function, z, label = run.function, run.latents(_CHECKED), run.labels(_CHECKED)
+  noise, given = run.input_noise, {'z': z}
+  if run.conditional:
+    given['label'] = label
+  if noise:
+    given['noise'] = run.noise(z)
 
-  def without_label(z):
-    return function(z, jnp.zeros(z.shape[:1], jnp.int32))
+  def images(*inputs):
+    inputs = dict(zip(given, inputs, strict=True))
+    z = inputs.pop('z')
+    return function(z, inputs.pop('label', jnp.zeros(z.shape[:1], jnp.int32)),
+                    **inputs)
 
   with _refused(run, 'jax2onnx'), warnings.catch_warnings(action='ignore'):
     model = jax2onnx.to_onnx(
-        function if run.conditional else without_label, inputs[:used],
-        input_names=names[:used], output_names=['images'])
+        images, [jax.ShapeDtypeStruct(('batch', *x.shape[1:]), x.dtype)
+                 for x in given.values()],
+        input_names=list(given), output_names=['images'])
     # Shapes in between, which it guesses, and wrongly for convolutions.
     del model.graph.value_info[:]
     onnx.helper.set_model_props(model, {
@@ -174,13 +179,15 @@ def onnx_of(run):
         'class_names': json.dumps(run.info.class_names),
         'label_columns': json.dumps(run.info.label_columns),
         'image_range': json.dumps(run.config['image_range']),
-        'latent': json.dumps(latent_of(run))})
+        'latent': json.dumps(latent_of(run)),
+        'noise': json.dumps(noise and noise._asdict()),
+        'columns': json.dumps(run.info.columns)})
     data = model.SerializeToString()
     session = onnxruntime.InferenceSession(
         data, providers=['CPUExecutionProvider'])
-    theirs, = session.run(None, dict(zip(names[:used], given, strict=False)))
+    theirs, = session.run(None, given)
   with jax.default_matmul_precision('highest'):  # A GPU would round.
-    ours = np.asarray(jax.jit(function)(*given))
+    ours = np.asarray(jax.jit(function)(z, label))
   worst = (np.abs(theirs - ours).max() if theirs.shape == ours.shape
            else np.inf)
   if not worst <= _TOLERANCE * max(1.0, np.abs(ours).max()):  # NaN too.
@@ -189,7 +196,7 @@ def onnx_of(run):
         f'differ by {worst:.2g}, above {_TOLERANCE:g}; jax2onnx converts one '
         'of its operations wrongly, or its weights are not finite; '
         'F.stablehlo holds it as it is')
-  return data, (f'{_signature(run, run.conditional)}; on {_CHECKED} latents '
+  return data, (f'{_signature(run, given)}; on {_CHECKED} latents '
                 f'the largest difference from ours is {worst:.2g}')
 
 
@@ -243,6 +250,10 @@ def _safetensors(run):
 
 
 def _folder(run):
+  if run.info.columns:
+    raise RequestError(
+        f'{run.folder}: a folder has a program that draws pictures, and this '
+        'run makes tables; export F.onnx')
   latent, shape = latent_of(run), run.info.image_shape
   if latent['name'] not in PRIORS:
     raise RequestError(
@@ -268,7 +279,8 @@ def _folder(run):
                      [LabelColumn(*column) for column in columns])
     asked = ' --label ' + ' '.join(f'{value:.6g}' for value in drawn)
   values |= dict(choices=choices, columns=columns, asked=asked,
-                 label=_label_of(run))
+                 label=_label_of(run), noise=run.input_noise,
+                 noise_of=_noise_of(run))
   onnx, said = onnx_of(run)
   examples = run.generator(run.latents(64), dtype='stored')
   return {

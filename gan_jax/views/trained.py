@@ -131,22 +131,35 @@ class Trained:
 
   @cached_property
   def function(self) -> Callable:
-    """(z [B, Z] float32, label [B] int32) -> images float32, a pure function.
+    """(z [B, Z] float32, label [B] int32, noise=None) -> images, float32.
+
+    A pure function.
 
     A label vector is [B, L] float32 in [0, 1], see `labels`. The averaged
     generator with its weights inside, of operations of `jax.lax` only and for
     any B, a symbol too: for `jax.export`, converters and whatever else reads
     JAX's programs. Images are in config['image_range']; vectors are [B, D]. It
-    calculates in float32, where a config says bfloat16 too.
+    calculates in float32, where a config says bfloat16 too. noise: [B, size] of
+    a generator that draws, see `noise`, which it is by default.
     """
     gen = self._precise.gen
     average = jax.tree.map(np.asarray, self.state.ema)
 
-    def images(z, label):
+    def images(z, label, noise=None):
       with conv.plain():
-        return sampling.generate(gen, average, z, label)
+        return sampling.generate(gen, average, z, label, noise=noise)
 
     return images
+
+  @property
+  def input_noise(self) -> models.Noise | None:
+    """The noise that the generator draws beside z; None where it draws none."""
+    return self.game.gen.noise and self.game.gen.noise()
+
+  def noise(self, z) -> np.ndarray | None:
+    """That with which the images of z [N, Z] are drawn, [N, size] float32."""
+    found = sampling.noise_of(self.game.gen, np.asarray(z, np.float32))
+    return None if found is None else np.asarray(found)
 
   @cached_property
   def _precise(self):

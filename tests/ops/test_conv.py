@@ -164,6 +164,14 @@ def test_groups_equal_lax_to_second_order(size, channels, outputs, window,
                for f in (lambda x, k: ops.conv_groups(x, k, groups), plainly))
   assert_close(got, want)
 
+  def within(x):
+    with ops.plain():
+      return ops.conv_groups(x, kernel, groups)
+
+  assert_close(jax.jit(within)(x), jax.jit(plainly)(x, kernel), 1e-6)
+  assert [e.primitive.name for e in jax.make_jaxpr(within)(x).eqns] == [
+      'conv_general_dilated']
+
 
 def test_groups_that_do_not_divide_are_refused():
   with pytest.raises(ValueError, match='3 groups do not divide 4 and 6'):

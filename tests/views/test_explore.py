@@ -156,6 +156,11 @@ def test_the_folder_is_whole(made_run, tmp_path, monkeypatch, cli):
   assert '"columns": [["0", 20.0, 80.0], ["1", 0.0, 1.0]]' in data
   page = (tmp_path / 'patients' / 'index.html').read_text()
   assert page.count('data-kind="label"') == 2 and 'max="80.0"' in page
+  assert '"noise": null' in data
+  explore.explore(str(made_run('styles')), str(tmp_path / 'styles'))
+  data = (tmp_path / 'styles' / 'data.js').read_text()
+  noise = json.loads(data[len('const DATA = '):-2])['noise']
+  assert len(noise) == 144 and 0.8 < np.std(noise) < 1.2
   again = explore.explore(str(made_run('plain')), str(tmp_path / 'plain'))
   assert 'plain/index.html' in again
   assert 'radio' not in (tmp_path / 'plain' / 'index.html').read_text()

@@ -52,13 +52,15 @@ def shown(page, session):
       [...explorer.z], explorer.label, [...explorer.images],
       [...paint.getImageData(0, 0, W, H).data]]''')
   given = {'z': np.float32([z]), 'label': np.array(
-      [label], np.float32 if isinstance(label, list) else np.int32)}
+      [label], np.float32 if isinstance(label, list) else np.int32),
+           'noise': np.float32([page.eval('DATA.noise')])}
   ours, = session.run(None, {i.name: given[i.name]
                              for i in session.get_inputs()})
   np.testing.assert_allclose(images, ours.ravel(), atol=1e-4)
   _, height, width, channels = ours.shape
   rgba = np.reshape(pixels, (height, width, 4))
-  want = np.broadcast_to((ours[0] + 1) * 127.5, (height, width, 3))
+  want = np.broadcast_to(np.clip((ours[0] + 1) * 127.5, 0, 255),
+                         (height, width, 3))
   assert np.abs(rgba[..., :3] - want).max() <= 0.51
   assert (rgba[..., 3] == 255).all() and rgba[..., :3].std() > 1
   return np.array(z), label
@@ -78,6 +80,16 @@ def slide(page, name, value):
   page.eval(f'''(slider => {{slider.value = {value};
                   slider.dispatchEvent(new Event("input"))}})(
                   document.getElementById("{name}"))''')
+
+
+@pytest.mark.slow
+def test_all_have_the_same_noise(explorer, made_run, tmp_path):
+  url, session = explorer(made_run('styles'))
+  assert [i.name for i in session.get_inputs()] == ['z', 'noise']
+  with browser.opened(url, tmp_path) as page:
+    first, _ = shown(page, session)
+    page.click('#random')
+    assert np.abs(shown(page, session)[0] - first).max() > 0.01
 
 
 @pytest.mark.slow

@@ -1,21 +1,17 @@
 """--mode=export: what other programs make of the generator, and refusals."""
 
-import importlib.util
 import json
 import os
 import pathlib
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import get_args
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors
-import small_models
-import tiny
+from exported import needs_onnx, session, some_average
 from flax.traverse_util import unflatten_dict
 from PIL import Image
 from written import names_in
@@ -28,154 +24,6 @@ from gan_jax.game import sampling
 from gan_jax.game.state import Average
 from gan_jax.views.export import PRIORS, export
 from gan_jax.views.trained import Trained
-
-needs_onnx = pytest.mark.skipif(not importlib.util.find_spec('jax2onnx'),
-                                reason='jax2onnx is not installed')
-
-
-def session(data):
-  import onnxruntime
-  return onnxruntime.InferenceSession(
-      os.fspath(data), providers=['CPUExecutionProvider'])
-
-
-def primitives(jaxpr):
-  """Those that compute, of all calls within."""
-  found = set()
-  for equation in jaxpr.eqns:
-    inner = [getattr(x, 'jaxpr', x) for x in equation.params.values()
-             if hasattr(x, 'jaxpr') or hasattr(x, 'eqns')]
-    found |= set().union(*map(primitives, inner)) if inner else {
-        equation.primitive}
-  return found
-
-
-# Every network.
-
-
-def some_average(gen, size):
-  """Weights of the usual sizes, and statistics, none of them trivial."""
-  rng = np.random.default_rng(0)
-
-  def value(path, leaf):
-    name, x = path[-1].key, rng.normal(size=leaf.shape)
-    if name in ('kernel', 'embedding'):
-      return np.float32(1.4 * x / np.sqrt(np.prod(leaf.shape[:-1])))
-    if name == 'u':
-      return np.float32(x)
-    one = name in ('scale', 'var', 'square', 'taken', 'gamma')
-    return np.float32((0.3 if name == 'weight' else float(one)) + 0.1 * x)
-
-  shapes = jax.eval_shape(gen.init, jax.random.key(0), jnp.zeros((2, size)),
-                          jnp.zeros(2, jnp.int32))
-  return Average(*jax.device_put(
-      jax.tree_util.tree_map_with_path(value, shapes)))
-
-
-MLP, DCGAN, RESNET, BIGGAN = (f'{name}.Generator' for name in (
-    'mlp', 'dcgan', 'resnet', 'biggan'))
-ODD = (9, 11, 3)
-NETWORKS = [
-    (MLP, (2,), dict(norm='virtual_batch')),
-    (MLP, (8, 8, 1), dict(norm='layer', conditioning='embedding')),
-    (MLP, (8, 8, 1), dict(norm='conditional_batch', weight_norm='weight',
-                          activation='sigmoid')),
-    (DCGAN, (8, 8, 1), dict(norm='batch', conditioning='onehot')),
-    (DCGAN, ODD, dict(norm='none', kernel=5, activation='leaky_relu')),
-    (DCGAN, ODD, dict(norm='conditional_batch', weight_norm='spectral',
-                      kernel=3, activation='elu')),
-    (DCGAN, ODD, dict(norm='self_modulation', weight_norm='weight', kernel=2,
-                      activation='silu')),
-    (DCGAN, (8, 8, 1), dict(norm='virtual_batch', activation='tanh')),
-    (RESNET, (8, 8, 3), dict(norm='adain', weight_norm='equalized',
-                             attention=8)),
-    (RESNET, (8, 8, 3), dict(norm='group', width=8, conditioning='embedding')),
-    (RESNET, (8, 8, 3), dict(norm='instance', activation='gelu')),
-    (RESNET, (8, 8, 1), dict(norm='pixel', weight_norm='spectral')),
-    (BIGGAN, (8, 8, 3), dict(attention=8)),
-    (BIGGAN, (8, 8, 3), dict(norm='layer', dtype='bfloat16')),
-    ('biggan_deep.Generator', (8, 8, 3), {}),
-    ('sndcgan.Generator', (8, 8, 3), {}),
-    ('gat.Generator', (8, 8, 3), dict(conditioning='embedding')),
-    ('gat.Generator', (8, 8, 1), {}),
-]
-# Those of which jax2onnx does not know all operations.
-NO_ONNX = {'stylegan2.Generator': dict(width=4, max_width=8, style=6,
-                                       mapping_layers=2),
-           'r3gan.Generator': dict(width=16, max_width=16, group_width=16,
-                                   stage_blocks=1)}
-
-
-def test_the_list_has_every_network_and_setting():
-  from gan_jax.models import layers, norms
-  assert {name for name, *_ in NETWORKS} == set(small_models.GENERATORS)
-  for key, known, default in (
-      ('norm', norms.NormName, 'none'),
-      ('activation', layers.ActivationName, 'relu'),
-      ('weight_norm', layers.WeightNormName, 'none'),
-      ('conditioning', layers.Conditioning, 'none')):
-    assert {default, *(settings.get(key) for *_, settings in NETWORKS)} >= set(
-        get_args(known)) - {'projection'}, key  # It is of discriminators.
-
-
-def made(folder, name, shape, settings, monkeypatch) -> Trained:
-  """A run with some weights of a network."""
-  settings = dict(settings)
-  config = tiny.config('', dtype=settings.pop('dtype', 'float32'),
-                       generator={'name': name} | settings)
-  info = dict(name='noise', image_shape=shape, num_examples=9, num_classes=3,
-              classes=(0, 1, 2), fingerprint='', licence='')
-  for file, value in (('config', config), ('data', info)):
-    (folder / f'{file}.json').write_text(json.dumps(value))
-  run = Trained(folder)
-  average = some_average(run.game.gen, 4)
-  monkeypatch.setattr(Trained, 'state', SimpleNamespace(ema=average, step=4))
-  return run
-
-
-def tiny_of(name):
-  return small_models.TINY[name.split('.')[0]]
-
-
-@pytest.mark.parametrize('name, shape, settings', [
-    *((name, (16, 16, 3), settings) for name, settings in NO_ONNX.items()),
-    ('gat.Generator', (8, 8, 1), tiny_of('gat'))])
-def test_a_network_draws_the_same_as_stablehlo(
-    name, shape, settings, tmp_path, monkeypatch):
-  run = made(tmp_path, name, shape, settings, monkeypatch)
-  export(tmp_path, str(tmp_path / 'a.stablehlo'))
-  loaded = jax.export.deserialize((tmp_path / 'a.stablehlo').read_bytes())
-  z = run.latents(5, seed=1)
-  ours = run.generator(z, None, dtype='float32')
-  assert ours.std() > 0.02  # Not all black.
-  for count in (1, 5):
-    np.testing.assert_allclose(
-        loaded.call(z[:count], np.zeros(count, np.int32)), ours[:count],
-        rtol=0, atol=1e-5)
-
-
-@needs_onnx
-@pytest.mark.parametrize('name, shape, settings', NETWORKS)
-def test_a_network_is_plain_and_draws_the_same_as_onnx(
-    name, shape, settings, tmp_path, monkeypatch):
-  run = made(tmp_path, name, shape, tiny_of(name) | settings, monkeypatch)
-  inputs = np.zeros((2, 4), np.float32), np.zeros(2, np.int32)
-  names = {p.name for p in primitives(
-      jax.make_jaxpr(run.function)(*inputs).jaxpr)}
-  assert names and all(hasattr(jax.lax, f'{name}_p') for name in names), names
-  said = export(tmp_path, str(tmp_path / 'a.onnx'))
-  assert float(said.rpartition(' is ')[2]) < 1e-4, said
-  model = session(tmp_path / 'a.onnx')
-  z, label = run.latents(64, seed=1), run.labels(64)
-  ours = run.generator(z, label if run.conditional else None, dtype='float32')
-  assert ours.std() > 0.02  # Not all black.
-  given = {'z': z, 'label': label} if run.conditional else {'z': z}
-  for count in (1, 3, 64):
-    theirs, = model.run(['images'], {k: v[:count] for k, v in given.items()})
-    assert theirs.shape == (count, *shape) and theirs.dtype == np.float32
-    np.testing.assert_allclose(theirs, ours[:count], rtol=0, atol=(
-        0.2 if settings.get('dtype') == 'bfloat16' else 1e-4))
-
 
 # The files.
 
@@ -339,6 +187,21 @@ def test_sample_py_draws_the_class_that_it_is_asked_for(hub, made_run):
   assert (drawn(hub('cgan'), '--seed=3') != picture).any()
 
 
+def test_sample_py_draws_noise(hub, made_run):
+  picture = drawn(hub('styles'), '--seed=3')
+  rng = np.random.default_rng(3)
+  z, noise = (rng.normal(size=(64, size)).astype(np.float32)
+              for size in (4, 16 + 2 * 64))
+  images = np.asarray(Trained(made_run('styles')).function(
+      z, np.zeros(64, np.int32), noise))
+  want = images.reshape(8, 8, 8, 8).swapaxes(1, 2).reshape(64, 64)
+  want = np.clip(127.5 * (want + 1), 0, 255)
+  assert np.abs(picture - want).max() <= 1 and picture.std() > 1
+  card = ' '.join((hub('styles') / 'README.md').read_text().split())
+  assert ('drawn from the prior normal, and `noise` [N, 144] float32, standard '
+          'normal; its output') in card
+
+
 def test_sample_py_plots_points(hub, made_run):
   picture = drawn(hub('ring'))
   assert picture.shape == (400, 400)
@@ -397,6 +260,13 @@ def test_numpy_draws_the_same_prior(name):
 
 
 # What cannot be had.
+
+
+@needs_onnx
+def test_a_table_has_no_folder(made_run, tmp_path):
+  with pytest.raises(RequestError, match='makes tables; export F.onnx'):
+    export(made_run('table'), str(tmp_path / 'a'))
+  assert names_in(tmp_path) == []
 
 
 @pytest.mark.parametrize('out, words', [

@@ -141,6 +141,7 @@ async function draw() {
   const inputs = {z: new ort.Tensor('float32', z, [1, z.length])};
   if (DATA.classes.length) inputs.label = new ort.Tensor('int32', [label], [1]);
   if (vector) inputs.label = new ort.Tensor('float32', label, [1, label.length]);
+  if (DATA.noise) inputs.noise = new ort.Tensor('float32', DATA.noise, [1, DATA.noise.length]);
   const {data} = (await session.run(inputs)).images;
   const [low, high] = DATA.range, pixels = new ImageData(W, H);
   for (let i = 0; i < H * W; i++) {
