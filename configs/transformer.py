@@ -63,8 +63,9 @@ def small(config):
     network.patch, network.width = 7, 64
     network.depth, network.head_dim = 3, 32
   config.discriminator.code = 64
+  config.discriminator.minibatch = 'std'
   for optimizer in (config.gen_optimizer, config.disc_optimizer):
-    optimizer.learning_rate = recipe.linear(1e-3)
+    optimizer.learning_rate = recipe.linear(3e-3)
   for penalty in config.penalties:
     penalty.weight, penalty.every = 0.3, 4
   config.augment = ()
