@@ -221,9 +221,10 @@ def _compare(line):
   from gan_jax.views import leaderboard
   if not line.folders:
     raise RequestError("give folders of runs, for example 'runs/sweep/*'")
-  return leaderboard.compare(
+  text = leaderboard.compare(
       line.folders, where=line.flags.where, sort=line.flags.sort,
       cost=line.flags.cost, out=line.flags.out)
+  return text + (f'\nwritten to {line.flags.out}' if line.flags.out else '')
 
 
 def _inspect(line):

@@ -10,6 +10,7 @@ from gan_jax import inference, pictures
 from gan_jax.base.errors import RequestError, first_line
 from gan_jax.base.examples import described, kind_of
 from gan_jax.data import values
+from gan_jax.data.files import check_file
 from gan_jax.views import given
 from gan_jax.views.sample import saved
 from gan_jax.views.trained import Trained, check_seed
@@ -77,6 +78,7 @@ def _holes(path, shape) -> np.ndarray:
   if os.path.isdir(path) or path.endswith('.npz'):
     masks = np.asarray(given.source(path, channels=1).images[:])[..., 0]
   else:
+    check_file(path)
     try:
       with Image.open(path) as file:
         masks = np.asarray(file.convert('L'))[None]

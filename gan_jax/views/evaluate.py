@@ -15,6 +15,7 @@ from gan_jax.base.errors import RequestError, WorkdirError
 from gan_jax.base.files import read_rows, write_file
 from gan_jax.config import experiment
 from gan_jax.config.keys import CHOICES
+from gan_jax.evaluators.measures import MEASURES
 from gan_jax.evaluators.score import Score, order
 from gan_jax.run import files, lock
 from gan_jax.run.checkpoint import Checkpoints
@@ -38,13 +39,16 @@ def specs(*, extractor: str = '', weights: str = '', resizer: str = '',
   num_samples: generated examples, of ais and elbo the real ones.
 
   Raises:
-    RequestError: an argument of an evaluator that is not KEY=VALUE.
+    RequestError: no such metric or evaluator; an argument of an evaluator that
+      is not KEY=VALUE, or is given twice.
   """
   network = {'name': extractor, 'weights': weights, 'resizer': resizer}
   network = {key: value for key, value in network.items() if value}
   metrics = metrics.split(',') if isinstance(metrics, str) else metrics
   room = CHOICES['evaluators'].module
   known = {*lookup.names(room)} - {'scores'}
+  for text in metrics:
+    _check_name(text, known)
   others = [text for text in metrics if text.partition(':')[0] in known]
   own = {'extractor': network and {'name': 'auto', **network},
          'metrics': tuple(name for name in metrics if name not in others),
@@ -59,8 +63,27 @@ def specs(*, extractor: str = '', weights: str = '', resizer: str = '',
     number = next((key for key in ('num_samples', 'num_test') if key in takes
                    and num_samples), '')
     found.append({'name': name} | ({number: num_samples} if number else {})
-                 | dict(_argument(each, text) for each in arguments))
+                 | _arguments(arguments, text))
   return tuple(found)
+
+
+def _check_name(text, evaluators):
+  name, colon, _ = text.partition(':')
+  if name not in evaluators and name not in MEASURES:
+    raise RequestError(f'--metrics={text}: no such metric'
+                       f'{lookup.near(name, {*evaluators, *MEASURES})}')
+  if colon and name in MEASURES:
+    raise RequestError(f'--metrics={text}: {name} takes no arguments')
+
+
+def _arguments(given, text) -> dict:
+  """{key: value} of KEY=VALUE, each once."""
+  found = {}
+  for key, value in (_argument(each, text) for each in given):
+    if key in found:
+      raise RequestError(f'--metrics={text}: {key} is given twice')
+    found[key] = value
+  return found
 
 
 def _argument(given, text):

@@ -74,7 +74,7 @@ def test_without_a_discriminator_too(made_run, masks):
     ('plain', ['--mask=black.png'], 2, 'of image 0 is white'),
     ('plain', ['--mask=white.png'], 2, 'of image 0 is white'),
     ('plain', ['--mask=text.png'], 2, '--mask=text.png: cannot read it'),
-    ('plain', ['--mask=nothing.png'], 2, '--mask=nothing.png: cannot read it'),
+    ('plain', ['--mask=nothing.png'], 3, 'nothing.png'),
     ('plain', ['--images=large.npz'], 2, '--resize=8,8 makes them so'),
     ('plain', ['--images=nan.npz'], 3, 'images with NaN or Inf'),
     ('plain', ['--out=a.png'], 2, '--out=a.png: must be F.npz'),

@@ -288,6 +288,16 @@ def test_what_is_asked_of_an_evaluator_stands_behind_its_colon():
       {'name': 'ais', 'num_test': 5},)
 
 
+@pytest.mark.parametrize('metrics,words', [
+    ('aiss', 'no such metric; did you mean "ais"'),
+    ('fd:chains=4', 'fd takes no arguments'),
+    ('ais:chains=4,temperatures=50', 'temperatures=50: no such metric'),
+    ('ais:chains=2:chains=3', 'chains is given twice')])
+def test_what_cannot_be_asked_for_is_named(metrics, words):
+  with pytest.raises(RequestError, match=words):
+    evaluate.specs(metrics=metrics)
+
+
 def test_scores_that_a_run_cannot_have_are_an_error(copy, cli):
   status, _, err = cli('--mode=evaluate', f'--workdir={copy}', '--metrics=elbo',
                        '--num_samples=4')

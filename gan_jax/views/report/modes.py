@@ -32,8 +32,8 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
     WorkdirError, CheckpointError, ConfigError, DataError, RequestError: with a
       fix.
   """
+  page = _page([folder], out)  # Before anything is drawn.
   run = drawing.Run(folder, step, seed, extractor)
-  page = _page([folder], out)
   page.write(list(drawing.draw(run)), run.step)
   return f'step {run.step} in {os.path.join(page.out, "index.html")}'
 
@@ -95,6 +95,8 @@ def runs(patterns: Sequence[str]) -> list[str]:
 
 
 def _page(folders, out):
+  if os.path.exists(out) and not os.path.isdir(out):
+    raise RequestError(f'--out={out}: is a file; give a folder')
   if out and not os.path.exists(os.path.join(out, 'data.js')) and (
       os.path.exists(os.path.join(out, 'index.html'))):
     raise RequestError(f'--out={out}: has an index.html of another program; '

@@ -303,7 +303,7 @@ def test_sort_and_out(cli, runs, tmp_path):
   status, printed, _ = cli('--mode=compare', runs / '*', '--sort', precision,
                            f'--out={out}')
   assert status == 0 and points(printed) == BEST[::-1]
-  assert out.read_text().strip() == printed.strip()
+  assert printed.strip() == f'{out.read_text()}\nwritten to {out}'
 
 
 @pytest.mark.parametrize('args, status, words', [

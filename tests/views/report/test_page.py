@@ -205,7 +205,7 @@ def test_several_runs_over_each_other(two, cli):
     (['{two}/*', '--port=80'], '--port is of --follow'),
     (['{two}/*', '--out={two}/site'], 'index.html of another program'),
     (['{two}/*', '--follow', '--port=70000'], 'port=70000'),
-    (['{two}/*', '--out={two}/a/config.json'], 'cannot write')])
+    (['{two}/*', '--out={two}/a/config.json'], 'is a file; give a folder')])
 def test_what_is_refused(two, cli, args, words):
   (two / 'site').mkdir()
   (two / 'site' / 'index.html').write_text('mine')
