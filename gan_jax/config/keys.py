@@ -281,7 +281,8 @@ def _check_choice(key, value, choice) -> list[Problem]:
       problems += _check_term(path, spec)
       spec = {k: v for k, v in spec.items() if k not in choice.extra}
     spec, found = _without_schedules(path, spec, choice)
-    problems += lookup.check(choice.module, spec, path, choice.supplied) + found
+    problems += lookup.check(choice.module, spec, path, choice.supplied,
+                             also=choice.extra) + found
   return problems
 
 

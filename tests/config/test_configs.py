@@ -150,6 +150,8 @@ def test_every_augmentation():
     ('dcgan', 'discriminator=autoencoder.Discriminator', (),
      'discriminator.name', 'loss=ebgan'),
     ('dcgan', 'penalty=acgan', (), 'penalties[0].name', 'conditioning'),
+    ('dcgan', 'penalty=r1', ('--config.penalties[0].wight=3',),
+     'penalties[0].wight', 'did you mean "weight"? Known: every, weight'),
     ('dcgan', 'penalty=infogan', (), 'penalties[0]', 'categories=(10,)'),
     ('dcgan', 'data=noise,penalty=acgan', (), 'penalties[0]', 'labels'),
     ('cgan', 'penalty=contragan+reacgan', ('--config.penalties[0].size=8',),
