@@ -16,7 +16,7 @@ from gan_jax.run import lock
 from gan_jax.run.signals import StopRequest
 from gan_jax.studies.judge import ideas, page, plan, workers
 from gan_jax.studies.judge.study import Study, once
-from gan_jax.studies.judge.tasks import TASKS
+from gan_jax.studies.judge.tasks import SEEDS, TASKS
 
 _LOG = logging.getLogger(__name__)
 _SHARE = 0.95  # of the budget that is planned
@@ -25,7 +25,7 @@ _PAGE = 12  # seconds that the verdict itself takes
 
 
 def judge(text: str, folder: str, *, budget: str = '15m',
-          names: Sequence[str] = (), seeds: int = 8,
+          names: Sequence[str] = (), seeds: int = SEEDS,
           seed: int = 0) -> tuple[int, str]:
   """Judges an idea, or goes on with it.
 
@@ -101,7 +101,8 @@ def _follow(study, crew, stop, deadline) -> None:
                 len(study.items()))
     if not study.steps() and study.all_measured():
       left = (deadline - time.monotonic()) * workers.count()
-      chosen = plan.choose_steps(study.measured(), left)
+      chosen = plan.choose_steps(study.measured(), left,
+                                 len(study.plan['seeds']))
       once(study.folder, 'steps.json', lambda chosen=chosen: chosen)
     if not crew.working():
       return

@@ -27,6 +27,7 @@ from gan_jax.base.files import write_file
 from gan_jax.run import lock
 from gan_jax.studies import trials
 from gan_jax.studies.judge import tasks, verdict
+from gan_jax.studies.judge.plan import stage_seconds
 from gan_jax.studies.judge.tasks import ROWS, TASKS
 from gan_jax.views.records import Record
 
@@ -100,9 +101,9 @@ class Study:
     found = self.result(name, game, MEASURE)
     if stage == MEASURE or 'error' in found:
       return 0.0
-    members = len(self.plan['seeds']) if stage == TEST else 8
-    return members / 8 * (found['overhead'] + found['per_step']
-                          * self.steps()['steps'][name])
+    return stage_seconds(
+        found, self.steps()['steps'][name],
+        len(self.plan['seeds']) if stage == TEST else found['members'])
 
   def ready(self, item) -> bool:
     """Whether what a stage needs is there."""
@@ -134,11 +135,8 @@ class Study:
     if status:
       return status
     seconds, compiled = time.monotonic() - start, _COMPILED[0] - compiled
-    result |= {'seconds': seconds, 'compiling': compiled}
-    if 'per_step' in result and stage == MEASURE:
-      result['overhead'] = max(0.0, seconds - compiled
-                               - result['steps'] * result['per_step'])
-    _write(self.path(name, game, f'{stage}.json'), result)
+    _write(self.path(name, game, f'{stage}.json'),
+           result | {'seconds': seconds, 'compiling': compiled})
     return 0
 
 
@@ -178,7 +176,7 @@ def _measure(study, name, game):
   if not any(record.scores() for record in records):
     return 0, {'error': 'no run is finite after its first steps: '
                + _nonfinite(records)}
-  return 0, {'steps': _CHUNKS * task.chunk,
+  return 0, {'steps': _CHUNKS * task.chunk, 'members': len(records),
              'per_step': _per_step(config, records)}
 
 
