@@ -42,6 +42,8 @@ class Study:
   def __init__(self, folder: str, plan: Mapping):
     """Takes plan.json as it was read."""
     self.folder, self.plan = folder, plan
+    # What is there stays as it is; it is asked for many times a second.
+    self._steps, self._done = None, set()
 
   def finished(self) -> bool:
     """Whether all is played."""
@@ -73,17 +75,20 @@ class Study:
 
   def steps(self) -> dict | None:
     """steps.json, None before all games are measured."""
-    return self.read('steps.json')
+    self._steps = self._steps or self.read('steps.json')
+    return self._steps
 
   def done(self) -> set:
     """Items with a result."""
-    return {item for item in self.items()
-            if os.path.exists(self.path(*item[:2], f'{item[2]}.json'))}
+    self._done |= {
+        item for item in self.items() if item not in self._done
+        and os.path.exists(self.path(*item[:2], f'{item[2]}.json'))}
+    return set(self._done)
 
   def all_measured(self) -> bool:
     """Whether the steps can be chosen."""
-    return all(self.result(name, game, MEASURE) for name, game, stage
-               in self.items() if stage == MEASURE)
+    done = self.done()
+    return all(item in done for item in self.items() if item[2] == MEASURE)
 
   def measured(self) -> dict:
     """{task: {game: result}} of the games that could be measured.
@@ -104,14 +109,6 @@ class Study:
     return stage_seconds(
         found, self.steps()['steps'][name],
         len(self.plan['seeds']) if stage == TEST else found['members'])
-
-  def ready(self, item) -> bool:
-    """Whether what a stage needs is there."""
-    name, game, stage = item
-    if stage == MEASURE:
-      return True
-    return bool(self.steps()) and bool(
-        stage == TUNE or self.result(name, game, TUNE))
 
   def told(self, item) -> str:
     """A line for the screen about a stage that is done."""

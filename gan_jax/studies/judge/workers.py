@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from gan_jax import parallel
 from gan_jax.base.errors import LockedError
 from gan_jax.run import lock
-from gan_jax.studies.judge.study import MEASURE, Study
+from gan_jax.studies.judge.study import MEASURE, TEST, TUNE, Study
 from gan_jax.studies.judge.tasks import BASELINES, TASKS
 
 
@@ -123,15 +123,17 @@ def _log(index):
 
 def _next(study, until):
   """A context of the next item, locked; of None to try later; or None."""
-  left = [item for item in study.items() if item not in study.done()]
-  waiting = False
-  for item in left:
-    place = study.path(*item[:2])
-    if lock.is_held(place) or item[2] != MEASURE and not study.steps():
+  chosen, done, waiting = study.steps(), study.done(), False
+  for item in study.items():
+    name, game, stage = item
+    place = study.path(name, game)
+    if item in done:
+      continue
+    if lock.is_held(place) or stage != MEASURE and not chosen:
       waiting = True
-    elif not study.ready(item):
-      continue  # What it needs is free itself, or out of time.
-    elif item[2] == MEASURE or (
+    elif stage == TEST and (name, game, TUNE) not in done:
+      continue  # The tuning is free itself, or out of time.
+    elif stage == MEASURE or (
         time.monotonic() + study.seconds(item) <= until):
       return _held(study, item, place)
   if waiting and time.monotonic() < until:
@@ -147,4 +149,4 @@ def _held(study, item, place):
       stack.enter_context(lock.hold(place))
     except LockedError:
       item = None
-    yield None if item in study.done() else item
+    yield item if item and not study.result(*item) else None
