@@ -11,7 +11,7 @@ from gan_jax.studies.judge.ideas import Idea
 from gan_jax.studies.judge.tasks import BASELINES, ROWS, SEEDS, TASKS
 
 _LOG = logging.getLogger(__name__)
-_SHARE = 0.9  # of a budget, for the least of the tasks that are kept
+_SHARE = 0.9  # of a budget, for the least of the tasks; see `launch`
 _TUNING = 2  # seeds of each point
 _APART = 2**16  # tuning seeds from those of the test
 _UNITS = {'s': 1, 'm': 60, 'h': 3600}

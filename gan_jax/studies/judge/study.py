@@ -1,9 +1,23 @@
 """A study: the folder of a judged idea, and the stages that fill it.
 
-plan.json says what is played and is never changed; steps.json how long, once
-every game was measured; TASK/GAME/STAGE.json is the result of a stage, a
-population in TASK/GAME/STAGE. To be tuned, a game must have been measured, to
-be tested, tuned. A stage that was cut short by a kill is played again.
+To be tuned, a game must have been measured, to be tested, tuned. A stage that
+was cut short by a kill is played again. Each file is written once:
+
+plan.json, what is played, by `plan.make`:
+  idea, arguments, budget (seconds), tasks, seeds: as asked.
+  played: the tasks that are played; left_out: {task: why it is not}.
+  games: {game: arguments}, 'idea' and the baselines.
+  tuning_seeds: of each point.
+  prepared: seconds that classifiers were trained.
+  sources: {module: hash} of the user's code.
+steps.json, for how long, once every game is measured, by `plan.choose_steps`:
+  steps: {task: steps of a run}; cut: {task: why}; seconds: it should take.
+TASK/GAME/STAGE.json, the result of a stage, a population in TASK/GAME/STAGE:
+  seconds: of wall time; compiling: how many of these were to compile.
+  error: in words, in place of what follows.
+  measure: steps (of a run), members (runs), per_step (seconds, of all runs).
+  tune, test: all of `facts`.
+  tune: points ([{path: number}]), words (their names), chosen (index of one).
 """
 
 import contextlib
@@ -34,6 +48,10 @@ from gan_jax.views.records import Record
 MEASURE, TUNE, TEST = 'measure', 'tune', 'test'
 _CHUNKS = 5  # of a measured run, with a row each
 _LOG = logging.getLogger(__name__)
+_COMPILED = [0.0]  # seconds that this process has compiled, as JAX reports
+jax.monitoring.register_event_duration_secs_listener(
+    lambda name, seconds, **_: _COMPILED.__setitem__(
+        0, _COMPILED[0] + seconds * name.endswith('backend_compile_duration')))
 
 
 class Study:
@@ -110,7 +128,7 @@ class Study:
         found, self.steps()['steps'][name],
         len(self.plan['seeds']) if stage == TEST else found['members'])
 
-  def told(self, item) -> str:
+  def summary(self, item) -> str:
     """A line for the screen about a stage that is done."""
     result = self.result(*item)
     what = f'{item[0]}, {tasks.TITLES.get(item[1], item[1])}, {item[2]}'
@@ -202,7 +220,9 @@ def _test(study, name, game):
   status, records = trials.train(
       config, _runs([found['points'][found['chosen']]], study.plan['seeds']),
       study.steps()['steps'][name], study.path(name, game, TEST), rows=ROWS)
-  return status, {} if status else facts(config, records)
+  if status:
+    return status, {}
+  return 0, facts(config, records)
 
 
 def _runs(points, seeds):
@@ -264,9 +284,3 @@ def _nonfinite(records):
   found = [words for record in records for words in record.findings()
            if words[1] == 'non-finite']
   return f'{found[0][2]}. {found[0][3]}' if found else 'no score'
-
-
-_COMPILED = [0.0]  # seconds that this process has compiled
-jax.monitoring.register_event_duration_secs_listener(
-    lambda name, seconds, **_: _COMPILED.__setitem__(
-        0, _COMPILED[0] + seconds * name.endswith('backend_compile_duration')))
