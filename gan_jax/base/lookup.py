@@ -76,7 +76,8 @@ def sources(texts: Iterable[str]) -> dict[str, str]:
       'penalty=r1+my_lab.ideas:my_penalty'.
 
   Returns:
-    16 hex digits for each module, and for those beside it that it imports.
+    16 hex digits for each module, and for those beside it that it imports;
+    none of a module whose file cannot be read.
   """
   homes = []
   for text in texts:
@@ -87,10 +88,12 @@ def sources(texts: Iterable[str]) -> dict[str, str]:
             sys.modules[full.partition(':')[0]].__file__))
   found = {}
   for name, module in sorted(sys.modules.items()):
-    path = getattr(module, '__file__', None) or ''
-    if is_own(path) and any(
+    # Static: a lazy module's own __getattr__ may import much, or raise.
+    path = inspect.getattr_static(module, '__file__', None)
+    if isinstance(path, str) and is_own(path) and any(
         path.startswith(os.path.join(home, '')) for home in homes):
-      with open(path, 'rb') as file:
+      # A file may be gone since it was imported.
+      with contextlib.suppress(OSError), open(path, 'rb') as file:
         found[name] = hashlib.sha256(file.read()).hexdigest()[:16]
   return found
 

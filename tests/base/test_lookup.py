@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import sys
+import types
 
 import pytest
 
@@ -227,6 +228,19 @@ def test_the_sources_of_own_code_and_of_what_it_imports(room, text):
   assert found['my_room'] == by_hand(ROOM)
   assert found['my_elsewhere'] == by_hand(
       'def foreign():\n  return "foreign"\n\n\nclass Foreign:\n  pass\n')
+
+
+def test_sources_leave_other_modules_alone(room, tmp_path, monkeypatch):
+  """Those that are lazy, blocked (None), or whose file is gone since."""
+  class Lazy(types.ModuleType):
+    def __getattr__(self, name):
+      raise RuntimeError(f'{name} was asked for')
+
+  monkeypatch.setitem(sys.modules, 'my_lazy', Lazy('my_lazy'))
+  monkeypatch.setitem(sys.modules, 'my_blocked', None)
+  lookup.find('', f'{room}:alpha')
+  (tmp_path / 'my_elsewhere.py').unlink()
+  assert list(lookup.sources([f'{room}:alpha'])) == ['my_room']
 
 
 @pytest.mark.usefixtures('room')

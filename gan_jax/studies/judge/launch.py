@@ -2,6 +2,13 @@
 
 The same command makes the study, joins those that play it, or goes on with it
 after a kill.
+
+A budget is kept in three steps. Before anything is measured, `plan.fitting`
+keeps the tasks whose least takes 0.9 of it by a table. Once all games are
+measured, `plan.choose_steps` makes the runs as long as ends at `_PLANNED` of
+it, `_PAGE` seconds before for the verdict. As measurements err, stages may
+begin that should end by `_LATEST` of it, and those that should not are left
+out. The training of classifiers is beside the budget.
 """
 
 import logging
@@ -16,16 +23,15 @@ from gan_jax.run import lock
 from gan_jax.run.signals import StopRequest
 from gan_jax.studies.judge import ideas, page, plan, workers
 from gan_jax.studies.judge.study import Study, once
-from gan_jax.studies.judge.tasks import TASKS
+from gan_jax.studies.judge.tasks import SEEDS, TASKS
 
 _LOG = logging.getLogger(__name__)
-_SHARE = 0.95  # of the budget that is planned
-_LATE = 1.08  # of it, after which no stage starts
+_PLANNED, _LATEST = 0.95, 1.08  # shares of the budget, see above
 _PAGE = 12  # seconds that the verdict itself takes
 
 
 def judge(text: str, folder: str, *, budget: str = '15m',
-          names: Sequence[str] = (), seeds: int = 8,
+          names: Sequence[str] = (), seeds: int = SEEDS,
           seed: int = 0) -> tuple[int, str]:
   """Judges an idea, or goes on with it.
 
@@ -45,7 +51,7 @@ def judge(text: str, folder: str, *, budget: str = '15m',
       the folder.
     WorkdirError: as `lock.hold`.
   """
-  start = time.monotonic()
+  begin = time.monotonic()
   seconds = plan.read_budget(budget)
   if seeds < 3:
     raise RequestError(f'--seeds={seeds}: must be 3 or more, as intervals are '
@@ -63,17 +69,18 @@ def judge(text: str, folder: str, *, budget: str = '15m',
     planned, made = once(folder, 'plan.json', lambda: plan.make(
         asked, idea, text, processes=workers.count()))
     _check_same(planned, asked, folder)
-    start += planned['prepared'] * made
+    if made:  # By this process, which has also trained the classifiers.
+      begin += planned['prepared']
     study = Study(folder, planned)
-    with workers.hired(study, until=start + _LATE * seconds) as crew:
-      _follow(study, crew, stop, start + _SHARE * seconds - _PAGE)
-    if status := stop.exit_status or crew.status:
+    with workers.started(study, until=begin + _LATEST * seconds) as playing:
+      _follow(study, playing, stop, begin + _PLANNED * seconds - _PAGE)
+    if status := stop.exit_status or playing.status:
       return status, ''
-    if crew.lost() and not study.finished():
+    if (logs := playing.failed()) and not study.finished():
       raise WorkdirError(
           'processes that played have ended before their time, as '
-          f'{", ".join(crew.lost())} may say; the same command goes on')
-    return 0, page.write(study, time.monotonic() - start)
+          f'{", ".join(logs)} may say; the same command goes on')
+    return 0, page.write(study, time.monotonic() - begin)
 
 
 def _check_same(planned: Mapping, asked: Mapping, folder: str) -> None:
@@ -91,19 +98,20 @@ def _check_same(planned: Mapping, asked: Mapping, folder: str) -> None:
         'of one idea: undo the change to go on, or give another --workdir')
 
 
-def _follow(study, crew, stop, deadline) -> None:
-  """Waits for the crew; fixes the steps once all games are measured."""
-  told = study.done()
+def _follow(study, playing, stop, deadline) -> None:
+  """Waits for the workers; fixes the steps once all games are measured."""
+  logged = study.done()
   while not stop.signum:
-    for item in study.done() - told:
-      told.add(item)
-      _LOG.info('%s (%d of %d)', study.told(item), len(told),
+    for item in study.done() - logged:
+      logged.add(item)
+      _LOG.info('%s (%d of %d)', study.summary(item), len(logged),
                 len(study.items()))
     if not study.steps() and study.all_measured():
       left = (deadline - time.monotonic()) * workers.count()
-      chosen = plan.choose_steps(study.measured(), left)
+      chosen = plan.choose_steps(study.measured(), left,
+                                 len(study.plan['seeds']))
       once(study.folder, 'steps.json', lambda chosen=chosen: chosen)
-    if not crew.working():
+    if not playing.advance():
       return
     time.sleep(0.2)
-  crew.stop(stop.signum)
+  playing.stop(stop.signum)

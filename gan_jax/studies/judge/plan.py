@@ -8,10 +8,10 @@ from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError, UserError
 from gan_jax.studies.judge import checks
 from gan_jax.studies.judge.ideas import Idea
-from gan_jax.studies.judge.tasks import BASELINES, ROWS, TASKS
+from gan_jax.studies.judge.tasks import BASELINES, ROWS, SEEDS, TASKS
 
 _LOG = logging.getLogger(__name__)
-_SHARE = 0.9  # of a budget, for the least of the tasks that are kept
+_SHARE = 0.9  # of a budget, for the least of the tasks; see `launch`
 _TUNING = 2  # seeds of each point
 _APART = 2**16  # tuning seeds from those of the test
 _UNITS = {'s': 1, 'm': 60, 'h': 3600}
@@ -42,7 +42,8 @@ def make(asked: Mapping, idea: Idea, text: str, *, processes: int) -> dict:
   Raises:
     RequestError: the idea fits no task.
   """
-  kept, cut = fitting(asked['tasks'], asked['budget'] * processes)
+  kept, cut = fitting(asked['tasks'], asked['budget'] * processes,
+                      len(asked['seeds']))
   left_out, seconds = {}, 0.0
   sources = lookup.sources([idea.arguments])  # Checks take time; it may change.
 
@@ -77,9 +78,11 @@ def make(asked: Mapping, idea: Idea, text: str, *, processes: int) -> dict:
       'tuning_seeds': [(first + _APART + i) % 2**32 for i in range(_TUNING)]}
 
 
-def fitting(names: Sequence[str],
-            seconds: float) -> tuple[list[str], dict[str, int]]:
+def fitting(names: Sequence[str], seconds: float,
+            seeds: int) -> tuple[list[str], dict[str, int]]:
   """Tasks whose least fits into seconds of one core, by `Task.seconds`.
+
+  Half of these are of the test, whose runs are as many as the seeds.
 
   Returns:
     (names kept, the first one always; {name cut: minutes of one core that the
@@ -87,7 +90,7 @@ def fitting(names: Sequence[str],
   """
   kept, cut, needed = [], {}, 0.0
   for name in names:
-    needed += TASKS[name].seconds
+    needed += TASKS[name].seconds * (1 + seeds / SEEDS) / 2
     if kept and needed > _SHARE * seconds:
       cut[name] = round(needed / _SHARE / 60)
     else:
@@ -95,16 +98,31 @@ def fitting(names: Sequence[str],
   return kept, cut
 
 
-def choose_steps(measured: Mapping[str, Mapping], left: float) -> dict:
+def stage_seconds(measured: Mapping, steps: int, members: int) -> float:
+  """Seconds that a stage of a game is expected to take, without compiling.
+
+  Args:
+    measured: result of the game's first stage, see `study`.
+    steps: of a run.
+    members: runs of the stage.
+  """
+  overhead = max(0.0, measured['seconds'] - measured['compiling']
+                 - measured['steps'] * measured['per_step'])
+  return members / measured['members'] * (
+      overhead + steps * measured['per_step'])
+
+
+def choose_steps(measured: Mapping[str, Mapping], left: float,
+                 seeds: int) -> dict:
   """The steps of each task's runs.
 
   All tasks go the same share of the way from `least` to `most`, on a
   logarithmic scale. Where the least does not fit, the last tasks are cut.
 
   Args:
-    measured: {task: {game: {'overhead': seconds of a stage without its steps,
-      'per_step': seconds}}}.
-    left: seconds for two stages of every game, of one core or device.
+    measured: {task: {game: its result, see `stage_seconds`}}.
+    left: seconds to tune and test every game, of one core or device.
+    seeds: runs of a game in the test.
 
   Returns:
     {'steps': {task: steps}, 'cut': {task: why}, 'seconds': they are expected
@@ -113,9 +131,11 @@ def choose_steps(measured: Mapping[str, Mapping], left: float) -> dict:
   names, cut = list(measured), {}
 
   def seconds(steps):
-    return sum(2 * (one['overhead'] + count * one['per_step'])
+    # As many runs are tuned as were measured.
+    return sum(stage_seconds(one, count, members)
                for name, count in steps.items()
-               for one in measured[name].values())
+               for one in measured[name].values()
+               for members in (one['members'], seeds))
 
   def steps(share):
     return {name: _whole(name, TASKS[name].least * (

@@ -1,9 +1,23 @@
 """A study: the folder of a judged idea, and the stages that fill it.
 
-plan.json says what is played and is never changed; steps.json how long, once
-every game was measured; TASK/GAME/STAGE.json is the result of a stage, a
-population in TASK/GAME/STAGE. To be tuned, a game must have been measured, to
-be tested, tuned. A stage that was cut short by a kill is played again.
+To be tuned, a game must have been measured, to be tested, tuned. A stage that
+was cut short by a kill is played again. Each file is written once:
+
+plan.json, what is played, by `plan.make`:
+  idea, arguments, budget (seconds), tasks, seeds: as asked.
+  played: the tasks that are played; left_out: {task: why it is not}.
+  games: {game: arguments}, 'idea' and the baselines.
+  tuning_seeds: of each point.
+  prepared: seconds that classifiers were trained.
+  sources: {module: hash} of the user's code.
+steps.json, for how long, once every game is measured, by `plan.choose_steps`:
+  steps: {task: steps of a run}; cut: {task: why}; seconds: it should take.
+TASK/GAME/STAGE.json, the result of a stage, a population in TASK/GAME/STAGE:
+  seconds: of wall time; compiling: how many of these were to compile.
+  error: in words, in place of what follows.
+  measure: steps (of a run), members (runs), per_step (seconds, of all runs).
+  tune, test: all of `facts`.
+  tune: points ([{path: number}]), words (their names), chosen (index of one).
 """
 
 import contextlib
@@ -27,12 +41,17 @@ from gan_jax.base.files import write_file
 from gan_jax.run import lock
 from gan_jax.studies import trials
 from gan_jax.studies.judge import tasks, verdict
+from gan_jax.studies.judge.plan import stage_seconds
 from gan_jax.studies.judge.tasks import ROWS, TASKS
 from gan_jax.views.records import Record
 
 MEASURE, TUNE, TEST = 'measure', 'tune', 'test'
 _CHUNKS = 5  # of a measured run, with a row each
 _LOG = logging.getLogger(__name__)
+_COMPILED = [0.0]  # seconds that this process has compiled, as JAX reports
+jax.monitoring.register_event_duration_secs_listener(
+    lambda name, seconds, **_: _COMPILED.__setitem__(
+        0, _COMPILED[0] + seconds * name.endswith('backend_compile_duration')))
 
 
 class Study:
@@ -41,6 +60,8 @@ class Study:
   def __init__(self, folder: str, plan: Mapping):
     """Takes plan.json as it was read."""
     self.folder, self.plan = folder, plan
+    # What is there stays as it is; it is asked for many times a second.
+    self._steps, self._done = None, set()
 
   def finished(self) -> bool:
     """Whether all is played."""
@@ -72,17 +93,20 @@ class Study:
 
   def steps(self) -> dict | None:
     """steps.json, None before all games are measured."""
-    return self.read('steps.json')
+    self._steps = self._steps or self.read('steps.json')
+    return self._steps
 
   def done(self) -> set:
     """Items with a result."""
-    return {item for item in self.items()
-            if os.path.exists(self.path(*item[:2], f'{item[2]}.json'))}
+    self._done |= {
+        item for item in self.items() if item not in self._done
+        and os.path.exists(self.path(*item[:2], f'{item[2]}.json'))}
+    return set(self._done)
 
   def all_measured(self) -> bool:
     """Whether the steps can be chosen."""
-    return all(self.result(name, game, MEASURE) for name, game, stage
-               in self.items() if stage == MEASURE)
+    done = self.done()
+    return all(item in done for item in self.items() if item[2] == MEASURE)
 
   def measured(self) -> dict:
     """{task: {game: result}} of the games that could be measured.
@@ -100,19 +124,11 @@ class Study:
     found = self.result(name, game, MEASURE)
     if stage == MEASURE or 'error' in found:
       return 0.0
-    members = len(self.plan['seeds']) if stage == TEST else 8
-    return members / 8 * (found['overhead'] + found['per_step']
-                          * self.steps()['steps'][name])
+    return stage_seconds(
+        found, self.steps()['steps'][name],
+        len(self.plan['seeds']) if stage == TEST else found['members'])
 
-  def ready(self, item) -> bool:
-    """Whether what a stage needs is there."""
-    name, game, stage = item
-    if stage == MEASURE:
-      return True
-    return bool(self.steps()) and bool(
-        stage == TUNE or self.result(name, game, TUNE))
-
-  def told(self, item) -> str:
+  def summary(self, item) -> str:
     """A line for the screen about a stage that is done."""
     result = self.result(*item)
     what = f'{item[0]}, {tasks.TITLES.get(item[1], item[1])}, {item[2]}'
@@ -134,11 +150,8 @@ class Study:
     if status:
       return status
     seconds, compiled = time.monotonic() - start, _COMPILED[0] - compiled
-    result |= {'seconds': seconds, 'compiling': compiled}
-    if 'per_step' in result and stage == MEASURE:
-      result['overhead'] = max(0.0, seconds - compiled
-                               - result['steps'] * result['per_step'])
-    _write(self.path(name, game, f'{stage}.json'), result)
+    _write(self.path(name, game, f'{stage}.json'),
+           result | {'seconds': seconds, 'compiling': compiled})
     return 0
 
 
@@ -178,7 +191,7 @@ def _measure(study, name, game):
   if not any(record.scores() for record in records):
     return 0, {'error': 'no run is finite after its first steps: '
                + _nonfinite(records)}
-  return 0, {'steps': _CHUNKS * task.chunk,
+  return 0, {'steps': _CHUNKS * task.chunk, 'members': len(records),
              'per_step': _per_step(config, records)}
 
 
@@ -207,7 +220,9 @@ def _test(study, name, game):
   status, records = trials.train(
       config, _runs([found['points'][found['chosen']]], study.plan['seeds']),
       study.steps()['steps'][name], study.path(name, game, TEST), rows=ROWS)
-  return status, {} if status else facts(config, records)
+  if status:
+    return status, {}
+  return 0, facts(config, records)
 
 
 def _runs(points, seeds):
@@ -269,9 +284,3 @@ def _nonfinite(records):
   found = [words for record in records for words in record.findings()
            if words[1] == 'non-finite']
   return f'{found[0][2]}. {found[0][3]}' if found else 'no score'
-
-
-_COMPILED = [0.0]  # seconds that this process has compiled
-jax.monitoring.register_event_duration_secs_listener(
-    lambda name, seconds, **_: _COMPILED.__setitem__(
-        0, _COMPILED[0] + seconds * name.endswith('backend_compile_duration')))

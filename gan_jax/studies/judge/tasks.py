@@ -16,6 +16,7 @@ from gan_jax.studies import trials
 from gan_jax.studies.judge import ideas
 
 ROWS = 10  # of a run, which the watchdog looks at
+SEEDS = 8  # of a test, unless asked for others
 # What an idea is compared with; `ideas.apply` reads the arguments.
 BASELINES = {
     'non_saturating': 'loss=non_saturating',
@@ -38,7 +39,7 @@ class Task(NamedTuple):
   unit: that score in words.
   chunk: steps of a compiled call; steps of a run are multiples of ROWS chunks.
   least, most: steps of a run.
-  seconds: of one core of a Xeon for a verdict of the least steps.
+  seconds: of one core of a Xeon for a verdict of the least steps with SEEDS.
   """
 
   what: str

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 import threading
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from gan_jax import parallel
 from gan_jax.base.errors import LockedError
 from gan_jax.run import lock
-from gan_jax.studies.judge.study import MEASURE, Study
+from gan_jax.studies.judge.study import MEASURE, TEST, TUNE, Study
 from gan_jax.studies.judge.tasks import BASELINES, TASKS
 
 
@@ -31,15 +32,15 @@ def count() -> int:
   return min(max(1, parallel.cores()), len(TASKS) * (1 + len(BASELINES)))
 
 
-class Crew:
-  """The processes that play a study on this machine: this one alone."""
+class Worker:
+  """This process, which plays a study alone."""
 
   def __init__(self, study: Study, until: float):
     """Plays `study` until the time `until` of time.monotonic()."""
     self._study, self._until, self.status = study, until, 0
 
-  def working(self) -> bool:
-    """Plays what is next; whether there was or may be something."""
+  def advance(self) -> bool:
+    """Plays the stage that is next, if one is free; whether more may follow."""
     found = _next(self._study, self._until)
     if found is None:
       return False
@@ -49,55 +50,55 @@ class Crew:
     return not self.status
 
   def stop(self, signum: int) -> None:
-    """Ends the processes, which save first."""
+    """Ends the other processes with a signal, after they have saved."""
 
-  def lost(self) -> list[str]:
-    """Names of the logs of processes that failed or were killed."""
+  def failed(self) -> list[str]:
+    """Paths of the logs of processes that failed or were killed."""
     return []
 
 
-class Processes(Crew):
-  """`count` processes, which have the cores to themselves."""
+class Pool(Worker):
+  """`count` processes, each a `Worker` on cores of its own."""
 
   def __init__(self, study, until):
     """Starts the processes."""
     super().__init__(study, until)
     context = multiprocessing.get_context('spawn')
     cores, size = sorted(os.sched_getaffinity(0)), count()
-    self._team = [context.Process(
+    self._processes = [context.Process(
         target=_work, args=(study.folder, study.plan, set(cores[i::size]), i,
                             until), name=f'{i}', daemon=True)
-                  for i in range(size)]
-    for process in self._team:
+                       for i in range(size)]
+    for process in self._processes:
       process.start()
 
-  def working(self):
-    """Whether one of them is alive."""
-    return any(process.is_alive() for process in self._team)
+  def advance(self):
+    """Plays nothing here; whether one of the processes is alive."""
+    return any(process.is_alive() for process in self._processes)
 
   def stop(self, signum):
     """Hands the signal on; each saves the runs in flight."""
-    for process in self._team:
+    for process in self._processes:
       if process.is_alive():
         os.kill(process.pid, signum)
-    for process in self._team:
+    for process in self._processes:
       process.join()
 
-  def lost(self):
-    """Names of the logs of those that failed or were killed."""
-    return [self._study.path(_log(process.name)) for process in self._team
-            if process.exitcode]
+  def failed(self):
+    """Paths of the logs of those that failed or were killed."""
+    return [self._study.path(_log(process.name))
+            for process in self._processes if process.exitcode]
 
 
 @contextlib.contextmanager
-def hired(study: Study, until: float) -> Iterator[Crew]:
-  """The crew that plays a study here; none of it is left in the end."""
+def started(study: Study, until: float) -> Iterator[Worker]:
+  """The workers that play a study here; none runs after the exit."""
   alone = count() == 1 or not hasattr(os, 'sched_getaffinity')
-  crew = (Crew if alone else Processes)(study, until)
+  found = (Worker if alone else Pool)(study, until)
   try:
-    yield crew
+    yield found
   finally:
-    crew.stop(15)
+    found.stop(signal.SIGTERM)
 
 
 def _work(folder, plan, cores, index, until):
@@ -111,10 +112,10 @@ def _work(folder, plan, cores, index, until):
     os.dup2(log.fileno(), 2)
   logging.basicConfig(format='%(message)s', stream=sys.stderr)
   parallel.use_compilation_cache()
-  crew = Crew(Study(folder, plan), until)
-  while crew.working():
+  worker = Worker(Study(folder, plan), until)
+  while worker.advance():
     pass
-  sys.exit(crew.status)
+  sys.exit(worker.status)
 
 
 def _log(index):
@@ -123,15 +124,17 @@ def _log(index):
 
 def _next(study, until):
   """A context of the next item, locked; of None to try later; or None."""
-  left = [item for item in study.items() if item not in study.done()]
-  waiting = False
-  for item in left:
-    place = study.path(*item[:2])
-    if lock.is_held(place) or item[2] != MEASURE and not study.steps():
+  chosen, done, waiting = study.steps(), study.done(), False
+  for item in study.items():
+    name, game, stage = item
+    place = study.path(name, game)
+    if item in done:
+      continue
+    if lock.is_held(place) or stage != MEASURE and not chosen:
       waiting = True
-    elif not study.ready(item):
-      continue  # What it needs is free itself, or out of time.
-    elif item[2] == MEASURE or (
+    elif stage == TEST and (name, game, TUNE) not in done:
+      continue  # The tuning is free itself, or out of time.
+    elif stage == MEASURE or (
         time.monotonic() + study.seconds(item) <= until):
       return _held(study, item, place)
   if waiting and time.monotonic() < until:
@@ -147,4 +150,4 @@ def _held(study, item, place):
       stack.enter_context(lock.hold(place))
     except LockedError:
       item = None
-    yield None if item in study.done() else item
+    yield item if item and not study.result(*item) else None

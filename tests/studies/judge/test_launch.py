@@ -2,6 +2,8 @@
 
 import json
 import os
+import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import tiny
 from gan_jax.base.errors import ConfigError, Problem
 from gan_jax.studies import trials
 from gan_jax.studies.judge import checks, launch, tasks, verdict, workers
+from gan_jax.studies.judge import study as studies
 from gan_jax.studies.judge.study import Study
 from gan_jax.studies.judge.tasks import ROWS, TASKS
 
@@ -50,6 +53,9 @@ def rooted():
 def keyless():
   return Loss(disc, lambda real, fake: {}['ouch'])
 '''
+
+
+KEYS = set(re.findall(r'\w+', studies.__doc__ + studies.facts.__doc__))
 
 
 @pytest.fixture
@@ -110,6 +116,7 @@ def test_a_task_that_fails_leaves_the_others(cli, monkeypatch, lab):
   assert status == 0 and 'it needs images' in said
   # 20 minutes of one process are too short for all five.
   assert played['played'] == ['digits', 'grid', 'clothes']
+  assert played.keys() <= KEYS
   assert played['left_out']['ring'].endswith(
       'tried_ideas.py, line 15: copy is defined here')
   assert 'the budget is short' in played['left_out']['stacked']
@@ -181,6 +188,12 @@ def test_a_copy_cannot_be_told_and_the_same_command_goes_on(cli, monkeypatch):
   assert (one['mean'], one['low'], one['high'], one['p']) == (0, 0, 0, 1)
   assert one['said'] == 'cannot tell' and one['seeds'] is None
   assert text.startswith('Against non-saturating: cannot tell')
+  # The files have the keys that the module lists.
+  files = [pathlib.Path('study/steps.json'),
+           *pathlib.Path('study/ring').glob('*/*.json')]
+  assert len(files) == 1 + 4 * 3
+  for file in files:
+    assert json.loads(file.read_text()).keys() <= KEYS
   # Again: nothing is played. After a lost result: one stage.
   played = []
   play = Study.play

@@ -1,6 +1,7 @@
 """Which stage is next."""
 
 import json
+import os
 import time
 
 import pytest
@@ -9,7 +10,9 @@ from gan_jax.base.errors import LockedError
 from gan_jax.run import lock
 from gan_jax.studies.judge import workers
 
-MEASURED = {'overhead': 4.0, 'per_step': 0.01, 'steps': 40}
+# 4 s without 40 steps and 3 s of compiling.
+MEASURED = {'seconds': 7.4, 'compiling': 3.0, 'per_step': 0.01, 'steps': 40,
+            'members': 8}
 
 
 def put(study, *items, **result):
@@ -70,6 +73,37 @@ def test_a_lock_that_is_freed_while_one_waits_is_no_error(study, monkeypatch):
     raise LockedError(f'{place} is locked')  # It was, a moment ago.
   monkeypatch.setattr(workers.lock, 'hold', hold)
   assert following(study) is None
+
+
+def test_looking_for_the_next_stage_asks_for_each_file_once(study, monkeypatch):
+  """Every worker looks thrice a second, in a folder that machines share."""
+  asked = []
+  exists, read = os.path.exists, type(study).read
+  monkeypatch.setattr(os.path, 'exists', lambda path: (
+      asked.append(path), exists(path))[1])
+  monkeypatch.setattr(type(study), 'read', lambda self, *parts: (
+      asked.append(self.path(*parts)), read(self, *parts))[1])
+
+  def looks():
+    asked.clear()
+    item = following(study)
+    return item, [path for path in asked if path.endswith('.json')]
+
+  results = [study.path(name, game, f'{stage}.json')
+             for name, game, stage in study.items()]
+  measured(study)
+  item, found = looks()
+  assert item is None and {*found} == {*results, study.path('steps.json')}
+  assert len(found) <= len(results) + 3  # items() reads the steps if absent.
+  choose(study, ring=600)
+  # What is known is not asked for again; seconds() reads what was measured.
+  item, found = looks()
+  assert item == ('ring', 'idea', 'tune')
+  assert sorted(found) == sorted(
+      [study.path('steps.json'), study.path('ring/idea/measure.json'),
+       study.path('ring/idea/tune.json')] + [
+           path for path in results if '/ring/' in path
+           and not path.endswith('measure.json')])
 
 
 def test_what_does_not_end_in_time_is_not_started(study):
