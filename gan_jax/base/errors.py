@@ -35,11 +35,15 @@ class ConfigError(UserError, ValueError):
 
   def __init__(self, problems: list[Problem]):
     """Takes one problem or more."""
+    super().__init__(problems)  # what it is made of again when unpickled
     self.problems = problems
-    count = 'one problem' if len(problems) == 1 else f'{len(problems)} problems'
-    super().__init__('\n'.join([f'{count} in the config:',
-                                *(f'  {"config." * bool(p.path)}{p}'
-                                  for p in problems)]))
+
+  def __str__(self):
+    count = len(self.problems)
+    said = 'one problem' if count == 1 else f'{count} problems'
+    return '\n'.join([f'{said} in the config:',
+                      *(f'  {"config." * bool(p.path)}{p}'
+                        for p in self.problems)])
 
 
 class RequestError(UserError, ValueError):
@@ -64,8 +68,12 @@ class ArgumentError(DataError):
 
   def __init__(self, argument: str, value: Any, rule: str):
     """Takes the argument's name, its value, and a fix."""
+    super().__init__(argument, value, rule)
     self.problem = Problem(f'data.{argument}', value, rule)
-    super().__init__(f'{argument}={value!r}: {rule}')
+
+  def __str__(self):
+    argument, value, rule = self.args
+    return f'{argument}={value!r}: {rule}'
 
 
 class WorkdirError(UserError, RuntimeError):
