@@ -253,6 +253,7 @@ FOLDER, NPZ = 'folder', 'npz'
     (NPZ, dict(label_index=3), 'label_index', '3: chooses a column of'),
     (NPZ, dict(value_range='dark'), 'value_range', "'dark': 'auto', 'data' or"),
     (NPZ, dict(repeat=10 ** 9), 'repeat', 'would make 40,000,000,000 places'),
+    (NPZ, dict(repeat=2 ** 31), 'repeat', 'use 53687091 or less'),
     (NPZ, dict(path=''), 'path', "'': a non-empty string is needed"),
     ('auto', dict(window='stored'), 'window', 'is read by data=npz, which has'),
     (FOLDER, dict(max_bad=1.0), 'max_bad', '1.0: must be a share in [0, 1)'),
@@ -301,6 +302,26 @@ def test_fewer_images_than_a_batch(cli, not_compiled, tmp_path):
   assert _problems(said) == {
       'batch_size': "8: is more than the 7 examples of 'few'; use "
                     'data.repeat=2 or a smaller batch'}
+
+
+def test_the_repeat_that_a_message_advises_is_accepted(tmp_path):
+  """32 examples: 2^31 places are one too many for int32."""
+  path = tiny.write_images(tmp_path / 'few.npz', count=32)
+  spec = dict(name='npz', path=str(path))
+  with pytest.raises(ConfigError, match='use 67108863 or less'):
+    experiment.load(tiny.config('unused', data=spec | dict(repeat=2 ** 26)))
+  experiment.load(tiny.config('unused', data=spec | dict(repeat=67108863)))
+
+
+@pytest.mark.parametrize('mode', ['--mode=train', '--mode=inspect'])
+def test_an_own_set_that_is_no_source_is_a_mistake_of_the_config(
+    cli, not_compiled, tmp_path, monkeypatch, mode):
+  (tmp_path / 'no_set.py').write_text('def nothing():\n  return None\n')
+  monkeypatch.syspath_prepend(str(tmp_path))
+  status, _, said = cli(mode, '--config=configs/keras_mlp.py:quick',
+                        '--config.data.name=no_set:nothing')
+  assert status == 2, said
+  assert 'no_set:nothing returned NoneType; a data set is a Source' in said
 
 
 def test_data_without_a_path_say_what_they_need(cli, not_compiled):

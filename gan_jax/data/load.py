@@ -120,7 +120,8 @@ def load(spec: Mapping) -> Source:
   Raises:
     ArgumentError: an argument that is wrong, or does not suit the files.
     DataError: a problem of the files.
-    ValueError: an unknown name, or an error of the user's own function.
+    ValueError: an unknown name, or a function of the user's own that returns
+      no `Source`. What such a function raises comes through.
   """
   parts = {key: part(**_of(part, spec)) for key, part in PARTS.items()}
   geometry = parts['geometry'] = parts['geometry'].checked()
