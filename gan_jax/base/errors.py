@@ -58,8 +58,10 @@ class DataError(UserError, ValueError):
   status = 3
 
 
-class ArgumentError(DataError):
+class ArgumentError(UserError, ValueError):
   """An argument of a data set that is wrong, or does not suit its files.
+
+  No `DataError`: what deals with bad files lets it through.
 
   problem: of the config that has it.
   """
@@ -67,7 +69,10 @@ class ArgumentError(DataError):
   status = 2
 
   def __init__(self, argument: str, value: Any, rule: str):
-    """Takes the argument's name, its value, and a fix."""
+    """Takes the argument's name, the value given, and the rule it breaks.
+
+    The rule goes on after the value, as in `max_bad = 2: must be a share`.
+    """
     super().__init__(argument, value, rule)
     self.problem = Problem(f'data.{argument}', value, rule)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import load as data
 from gan_jax.data import pipeline, sources
 
@@ -81,7 +81,7 @@ def test_every_channel_is_a_digit_of_the_label():
 def test_digits_from_a_folder(tmp_path):
   with pytest.raises(DataError, match='no such folder'):
     sources.stacked_mnist(digits='mnist', folder=str(tmp_path / 'x'))
-  with pytest.raises(DataError, match="read with digits='mnist' only"):
+  with pytest.raises(ArgumentError, match="read with digits='mnist' only"):
     sources.stacked_mnist(folder=str(tmp_path))
   problem, = data.check(dict(name='stacked_mnist', digits='svhn'), 'data')
   assert problem.path == 'data.digits'
@@ -207,7 +207,7 @@ def test_bytes_are_the_same_for_ever():
     (lambda: sources.stacked_mnist(num_examples=10 ** 12), 'bytes of memory'),
 ])
 def test_bad_arguments(call, words):
-  with pytest.raises(DataError, match=words):
+  with pytest.raises(ArgumentError, match=words):
     call()
 
 
