@@ -114,7 +114,10 @@ def test_every_file_that_a_page_names_is_there():
         r'|losses|penalties|base|augment)/[\w./-]*)', page.read_text()):
       places = ROOT / path, ROOT / 'gan_jax' / path
       assert any(place.exists() for place in places), (page.name, path)
-  for page in [*PAGES, *EXPERIMENTS]:
+  templates = [path for path in (ROOT / 'gan_jax').rglob('templates/*')
+               if path.suffix in ('.html', '.md', '.txt', '.js')]
+  assert len(templates) > 5
+  for page in [*PAGES, *EXPERIMENTS, *templates]:
     for path in re.findall(r'\b(?:gan_jax|configs|experiments|tests)/[\w/-]+'
                            r'\.(?:py|sh|sbatch|yaml)', page.read_text()):
       assert (ROOT / path).exists(), (page, path)

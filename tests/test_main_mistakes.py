@@ -239,27 +239,31 @@ FOLDER, NPZ = 'folder', 'npz'
     (NPZ, dict(labelled=0.0), 'labelled', '0.0: must be a share in (0, 1]'),
     (NPZ, dict(labelled=0.5, labelled_seed=-1), 'labelled_seed',
      '-1: must be 0 or more'),
-    (NPZ, dict(labelled=41.0), 'labelled', '41: of 40 examples of'),
-    (NPZ, dict(labelled=3.0), 'labelled', '3: of 4 classes leaves some'),
+    (NPZ, dict(labelled=41.0), 'labelled', '41: is more than the 40'),
+    (NPZ, dict(labelled=3.0), 'labelled', '3: is fewer than the 4'),
     (NPZ, dict(labelled=40.0), 'labelled', '40: takes 10 examples of each'),
     (NPZ, dict(holdout=1.5), 'holdout', '1.5: must be a share in [0, 1)'),
     (NPZ, dict(holdout=1e-9), 'holdout', '1e-09: would hold out 0 of 40'),
     (NPZ, dict(classes=(7,)), 'classes', '(7,): 7 is not one of the classes'),
     (NPZ, dict(resize=(0, 8)), 'resize', '(0, 8): (height, width) of at least'),
-    (NPZ, dict(crop=(9, 8)), 'crop', '(9, 8): of images [8, 8]; crop only'),
+    (NPZ, dict(crop=(9, 8)), 'crop', '(9, 8): is larger than the images, '
+     '[8, 8]; crop only cuts'),
+    (FOLDER, dict(crop=(9, 8)), 'crop', '(9, 8): is larger than the images'),
     (NPZ, dict(channels=2), 'channels', '2: must be one of'),
     (NPZ, dict(image_key='imags'), 'image_key', "did you mean \"images\"?"),
-    (NPZ, dict(label_key='ys'), 'label_key', "'ys': no such array in"),
+    (NPZ, dict(label_key='ys'), 'label_key', "'ys': is no array in"),
     (NPZ, dict(label_index=3), 'label_index', '3: chooses a column of'),
     (NPZ, dict(value_range='dark'), 'value_range', "'dark': 'auto', 'data' or"),
     (NPZ, dict(repeat=10 ** 9), 'repeat', 'would make 40,000,000,000 places'),
     (NPZ, dict(path=''), 'path', "'': a non-empty string is needed"),
-    ('auto', dict(window='stored'), 'window', 'is read by data=npz, which has'),
+    ('auto', dict(window='stored'), 'window', 'data=npz and has no window'),
     (FOLDER, dict(max_bad=1.0), 'max_bad', '1.0: must be a share in [0, 1)'),
     (FOLDER, dict(label_key='age'), 'label_key', "'age': chooses columns of"),
     (FOLDER, dict(labels='ages.csv', label_key='aeg'), 'label_key',
-     "has no column 'aeg'; did you mean \"age\"?"),
-    (FOLDER, dict(split='tset'), 'split', "'tset': no such folder among"),
+     "names 'aeg', no column of labels in"),
+    (FOLDER, dict(labels='ages.csv', label_key='aeg'), 'label_key',
+     "; did you mean \"age\"?"),
+    (FOLDER, dict(split='tset'), 'split', "'tset': is no folder among"),
     ('noise', dict(shape=()), 'shape', '(): must be (size,)'),
     ('ring', dict(num_examples=0), 'num_examples', '0: must be 1 or more')])
 def test_a_mistake_in_an_argument_of_data_is_one_of_the_config(
@@ -301,6 +305,26 @@ def test_fewer_images_than_a_batch(cli, not_compiled, tmp_path):
   assert _problems(said) == {
       'batch_size': "8: is more than the 7 examples of 'few'; use "
                     'data.repeat=2 or a smaller batch'}
+
+
+def test_the_repeat_that_a_message_advises_is_accepted(tmp_path):
+  """32 examples: 2^31 places are one too many for int32."""
+  path = tiny.write_images(tmp_path / 'few.npz', count=32)
+  spec = dict(name='npz', path=str(path))
+  with pytest.raises(ConfigError, match='use 67108863 or less'):
+    experiment.load(tiny.config('unused', data=spec | dict(repeat=2 ** 26)))
+  experiment.load(tiny.config('unused', data=spec | dict(repeat=67108863)))
+
+
+@pytest.mark.parametrize('mode', ['--mode=train', '--mode=inspect'])
+def test_an_own_set_that_is_no_source_is_a_mistake_of_the_config(
+    cli, not_compiled, tmp_path, monkeypatch, mode):
+  (tmp_path / 'no_set.py').write_text('def nothing():\n  return None\n')
+  monkeypatch.syspath_prepend(str(tmp_path))
+  status, _, said = cli(mode, '--config=configs/keras_mlp.py:quick',
+                        '--config.data.name=no_set:nothing')
+  assert status == 2, said
+  assert 'no_set:nothing returned NoneType; a data set is a Source' in said
 
 
 def test_data_without_a_path_say_what_they_need(cli, not_compiled):

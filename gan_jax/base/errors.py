@@ -35,11 +35,15 @@ class ConfigError(UserError, ValueError):
 
   def __init__(self, problems: list[Problem]):
     """Takes one problem or more."""
+    super().__init__(problems)  # what it is made of again when unpickled
     self.problems = problems
-    count = 'one problem' if len(problems) == 1 else f'{len(problems)} problems'
-    super().__init__('\n'.join([f'{count} in the config:',
-                                *(f'  {"config." * bool(p.path)}{p}'
-                                  for p in problems)]))
+
+  def __str__(self):
+    count = len(self.problems)
+    said = 'one problem' if count == 1 else f'{count} problems'
+    return '\n'.join([f'{said} in the config:',
+                      *(f'  {"config." * bool(p.path)}{p}'
+                        for p in self.problems)])
 
 
 class RequestError(UserError, ValueError):
@@ -54,8 +58,10 @@ class DataError(UserError, ValueError):
   status = 3
 
 
-class ArgumentError(DataError):
+class ArgumentError(UserError, ValueError):
   """An argument of a data set that is wrong, or does not suit its files.
+
+  No `DataError`: what deals with bad files lets it through.
 
   problem: of the config that has it.
   """
@@ -63,9 +69,16 @@ class ArgumentError(DataError):
   status = 2
 
   def __init__(self, argument: str, value: Any, rule: str):
-    """Takes the argument's name, its value, and a fix."""
+    """Takes the argument's name, the value given, and the rule it breaks.
+
+    The rule goes on after the value, as in `max_bad = 2: must be a share`.
+    """
+    super().__init__(argument, value, rule)
     self.problem = Problem(f'data.{argument}', value, rule)
-    super().__init__(f'{argument}={value!r}: {rule}')
+
+  def __str__(self):
+    argument, value, rule = self.args
+    return f'{argument}={value!r}: {rule}'
 
 
 class WorkdirError(UserError, RuntimeError):

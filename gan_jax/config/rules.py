@@ -202,7 +202,7 @@ def _data(config, source):
   elif count * repeat >= 2 ** 31:
     yield 'data.repeat', (
         f'would make {count * repeat:,} places of {count:,} examples, and '
-        f'indices are int32; use {2 ** 31 // count} or less')
+        f'indices are int32; use {(2 ** 31 - 1) // count} or less')
   elif batch > count * repeat:
     yield 'batch_size', (
         f'is more than the {count} example{"s" * (count != 1)} of '

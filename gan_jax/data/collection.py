@@ -211,7 +211,7 @@ class _Plan(NamedTuple):
       # Without alpha.
       colours = image[..., :-1] if image.shape[2] in (2, 4) else image
       return values.finished(self.geometry.image(image)), '', int(colours.max())
-    except (images.BadImageError, DataError) as error:
+    except (images.BadImageError, ArgumentError, DataError) as error:
       return None, printable(str(error)), 0
 
 
@@ -235,7 +235,10 @@ class _Work:
         self._examine(file)[0] for file in self._files[:_LOOKED_AT])), None)
     if first is None or first.span:
       return None
-    plan = self._plan([first])
+    try:
+      plan = self._plan([first])
+    except ArgumentError:
+      return None  # others may suit it
 
     def both(file):
       record, data = self._examine(file)
@@ -314,7 +317,7 @@ class _Work:
     form, geometry, kind = self._form, self._geometry, 'images'
     if form.shape:
       kind = kind_of(form.shape)
-      geometry.check_unused(f'{printable(self._root)!r}: {kind} '
+      geometry.check_unused(f'{printable(self._root)!r} holds {kind} '
                             f'{list(form.shape)}')
       shape = form.shape
     else:
@@ -396,7 +399,21 @@ def _ranges(root, records, value_range) -> tuple:
 
 
 def _settle(root, headers, geometry):
-  """Geometry with its number of channels, and the shape of all images."""
+  """Geometry with its number of channels, and the shape of all images.
+
+  Raises:
+    ArgumentError: the geometry suits none of them. Where it suits some, the
+      others are bad images.
+  """
+  misfits = []
+  shapes = dict.fromkeys((h.height, h.width, h.channels) for h in headers)
+  for shape in shapes:
+    try:
+      geometry.check(*shape)
+    except ArgumentError as error:
+      misfits.append(error)
+  if len(misfits) == len(shapes):
+    raise misfits[0]
   if not geometry.channels:
     colour = any(header.colour for header in headers)
     most = max(header.channels for header in headers)

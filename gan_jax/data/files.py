@@ -10,7 +10,7 @@ import tokenize
 import zipfile
 import zlib
 
-from gan_jax.base.errors import ArgumentError, DataError
+from gan_jax.base.errors import ArgumentError, DataError, UserError
 
 _MAX_LISTED = 10_000  # directory entries searched for similar names
 _CONTENTS = {
@@ -41,6 +41,7 @@ def check_file(path) -> str:
   """Expands `~` and returns the path of a regular, non-empty file.
 
   Raises:
+    ArgumentError: no text, or an empty one.
     DataError: no such file (with similar names), not a regular file, or empty.
   """
   if not isinstance(path, str | os.PathLike) or not os.fspath(path):
@@ -116,7 +117,7 @@ def one_error(path, kind):
   """Context that turns any error of reading a damaged file into DataError."""
   try:
     yield
-  except DataError:
+  except UserError:
     raise
   except (OSError, EOFError, ValueError, TypeError, SyntaxError, RuntimeError,
           MemoryError, OverflowError, LookupError, zlib.error,

@@ -62,29 +62,41 @@ class Geometry(NamedTuple):
     """(H, W) of the result for an image of this height and width."""
     return self.pad or self.resize or self.crop or (height, width)
 
+  def check(self, height, width, channels):
+    """ArgumentError if an image of this shape cannot be transformed.
+
+    That is a crop larger or a pad smaller than it, or channels that cannot be
+    converted.
+    """
+    if self.channels not in (0, channels) and channels > 4:
+      raise ArgumentError('channels', self.channels, (
+          f'cannot be made of the {channels} channels of these images; only '
+          'grey, RGB and alpha are converted: use channels=0'))
+    if self.crop and (self.crop[0] > height or self.crop[1] > width):
+      raise ArgumentError('crop', self.crop, (
+          f'is larger than the images, {[height, width]}; crop only cuts: use '
+          'resize or pad'))
+    size = self.resize or self.crop or (height, width)
+    if self.pad and (self.pad[0] < size[0] or self.pad[1] < size[1]):
+      raise ArgumentError('pad', self.pad, (
+          f'is smaller than the images, {list(size)}; pad only enlarges: use '
+          f'resize={self.pad}'))
+
   def image(self, image) -> np.ndarray:
     """Transforms uint8 [h, w, c] to uint8 [H, W, C].
 
     Or float32, of 0..255.
 
     Raises:
-      ArgumentError: crop larger or pad smaller than the image, or channels that
-        cannot be converted.
+      ArgumentError: see `check`.
     """
+    self.check(*image.shape)
     image = self._convert(image)
     if self.crop:
-      if self.crop[0] > image.shape[0] or self.crop[1] > image.shape[1]:
-        raise ArgumentError('crop', self.crop, (
-            f'of images {list(image.shape[:2])}; crop only cuts: use resize or '
-            'pad'))
       image = _centre(image, self.crop)
     if self.resize and self.resize != image.shape[:2]:
       image = self._resized(image)
     if self.pad and self.pad != image.shape[:2]:
-      if self.pad[0] < image.shape[0] or self.pad[1] < image.shape[1]:
-        raise ArgumentError('pad', self.pad, (
-            f'of images {list(image.shape[:2])}; pad only enlarges: use '
-            f'resize={self.pad}'))
       image = self._padded(image, self.pad)
     return image
 
@@ -105,19 +117,18 @@ class Geometry(NamedTuple):
     return out
 
   def check_unused(self, what: str):
-    """ArgumentError if anything is to be done to `what`, no images."""
+    """ArgumentError if anything is to be done to what is no image.
+
+    `what` says so, such as 'these are vectors'.
+    """
     for key, value in self._asdict().items():
       if key != 'background' and value != Geometry._field_defaults[key]:
-        raise ArgumentError(key, value, f'is of images; {what}')
+        raise ArgumentError(key, value, f'is for images, and {what}')
 
   def _convert(self, image):
     wanted, has = self.channels, image.shape[2]
     if wanted in (0, has):
       return image
-    if has > 4:
-      raise ArgumentError('channels', wanted, (
-          f'of images with {has} channels; only grey, RGB and alpha are '
-          'converted: use channels=0'))
     colour = image
     alpha = np.full((*image.shape[:2], 1), 255, image.dtype)
     if has in (2, 4):

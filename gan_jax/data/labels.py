@@ -92,7 +92,7 @@ def of_split(paths: list, split: str) -> tuple[list, list]:
        if name.lower() == want), found)
   if not set(wanted) <= first:
     raise ArgumentError('split', split, (
-        f"no such folder among {some(sorted(first), 9)}; '' takes all, or "
+        f"is no folder among {some(sorted(first), 9)}; '' takes all, or "
         'train'))
   taken = [path for path in paths if path.partition('/')[0] in wanted]
   # Below it the split says nothing more.
@@ -205,7 +205,8 @@ def _of_csv(where, text, files, label_key) -> _Table:
   if not headed:
     if label_key:
       raise ArgumentError('label_key', label_key, (
-          f'the first line of {where!r} names no columns: {str(head)[:80]}'))
+          f'needs the names of columns, and the first line of {where!r} has '
+          f'none: {str(head)[:80]}'))
     labels, head = others, ['0', '0']
   else:
     rows = rows[1:]
@@ -241,7 +242,8 @@ def _label_columns(where, head, others, rows, label_key) -> list[int]:
         name.strip() for name in label_key.split(',') if name.strip()]
     if absent := [name for name in wanted if name not in listed]:
       raise ArgumentError('label_key', label_key, (
-          f'{where!r} has no column {absent[0]!r}{near(absent[0], listed)}'))
+          f'names {absent[0]!r}, no column of labels in {where!r}'
+          f'{near(absent[0], listed)}'))
     return [head.index(name) for name in wanted]
   known = [i for i in others if is_label(head[i])]
   if len(others) == 1 or len(known) == 1:

@@ -120,7 +120,8 @@ def load(spec: Mapping) -> Source:
   Raises:
     ArgumentError: an argument that is wrong, or does not suit the files.
     DataError: a problem of the files.
-    ValueError: an unknown name, or an error of the user's own function.
+    ValueError: an unknown name, or a function of the user's own that returns
+      no `Source`. What such a function raises comes through.
   """
   parts = {key: part(**_of(part, spec)) for key, part in PARTS.items()}
   geometry = parts['geometry'] = parts['geometry'].checked()
@@ -148,7 +149,8 @@ def shaped(source: Source, geometry: Geometry) -> Source:
   images = source.images
   kind = kind_of(images.shape[1:])
   if kind != 'images':
-    geometry.check_unused(f'{source.name}: {kind} {list(images.shape[1:])}')
+    geometry.check_unused(f'{source.name!r} holds {kind} '
+                          f'{list(images.shape[1:])}')
   else:
     images = geometry.images(images, source.name)
   if images is source.images:
@@ -257,12 +259,12 @@ def _in_equal_parts(source, total, present, counts):
   """How many labels of each class are kept; the first may have one more."""
   if total > len(source.labels):
     raise ArgumentError('labelled', total, (
-        f'of {len(source.labels)} examples of {source.name!r}; use 1.0, which '
-        'keeps the labels of all'))
+        f'is more than the {len(source.labels)} examples of {source.name!r}; '
+        'use 1.0, which keeps the labels of all'))
   if total < len(present):
     raise ArgumentError('labelled', total, (
-        f'of {len(present)} classes leaves some without any; use '
-        f'{len(present)} or more, or data.classes'))
+        f'is fewer than the {len(present)} classes, and would leave some '
+        f'without any; use {len(present)} or more, or data.classes'))
   share, rest = divmod(total, len(present))
   wanted = share + (np.arange(len(present)) < rest)
   if few := [f'{_name(source, label)} has {count}' for label, count, asked in

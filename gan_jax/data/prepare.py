@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import values
 
 _BLOCK = 1024  # images converted at a time, so that the float copy stays small
@@ -113,10 +113,11 @@ class Layout(NamedTuple):
     """Kind of the examples of an array, before it is sliced.
 
     Raises:
-      DataError: the shape is of another kind, or may be of several; begins with
+      ArgumentError: what was said of it cannot be true of this shape.
+      DataError: the shape may be of several kinds, or of none; begins with
         `where`.
     """
-    kind = self.holds
+    kind, wrong = self.holds, ''
     if self.slices and kind == 'auto':
       kind = 'volumes'
     if kind == 'auto':
@@ -124,14 +125,19 @@ class Layout(NamedTuple):
       problem, needed = _doubts(shape), 'images [N, H, W] or [N, H, W, C]'
     else:
       needed = _AXES[kind][1]
-      problem = '' if len(shape) in _AXES[kind][0] else ': other axes'
+      problem = ''
+      if len(shape) not in _AXES[kind][0]:
+        wrong = 'slices' if self.holds == 'auto' else 'holds'
       if kind == 'signals' and len(shape) == 3 and shape[1] < shape[2]:
         problem = (' look like [N, C, T], but channels come last: save '
                    'x.transpose(0, 2, 1)')
+    if self.slices and kind != 'volumes':
+      wrong, needed = 'slices', _AXES['volumes'][1]
     if 0 in shape:
       problem = ': no numbers in it: check how the file was written'
-    if self.slices and kind != 'volumes':
-      problem = f': slices={self.slices!r} are of volumes'
+    elif wrong:
+      raise ArgumentError(wrong, getattr(self, wrong), (
+          f'needs {needed}; {where}: an array of shape {list(shape)}'))
     if problem:
       raise DataError(f'{where}: an array of shape {list(shape)}{problem}; '
                       f'{needed} are needed')

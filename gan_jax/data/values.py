@@ -31,7 +31,7 @@ class Scale(NamedTuple):
   dtype: Literal['uint8', 'float32'] = 'uint8'
 
   def checked(self) -> 'Scale':
-    """With a valid range; DataError for anything else."""
+    """With a valid range; ArgumentError for anything else."""
     return self._replace(value_range=checked(self.value_range))
 
 
@@ -123,6 +123,7 @@ def choose(found: Span, value_range) -> tuple[float, float, str]:
   """Black and white of a set, and what is surprising in them, or ''.
 
   Raises:
+    ArgumentError: the range of values that are all the same.
     DataError: the numbers may mean several things; begins with the numbers.
   """
   kind, low, high = found[:3]
@@ -134,7 +135,8 @@ def choose(found: Span, value_range) -> tuple[float, float, str]:
             found, black, white)
   if value_range == DATA:
     if low == high:
-      raise DataError(f"{seen}, all the same: value_range='data' needs two")
+      raise ArgumentError('value_range', DATA, (
+          f'needs two different values, and all are {low:g}'))
     if kind == 'signal':  # 0 is silence
       most = max(-low, high)
       return -most, most, f'{seen}: -{most:g} and {most:g} are the loudest'

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax.base.errors import DataError, RequestError
+from gan_jax.base.errors import ArgumentError, DataError, RequestError
 from gan_jax.base.lookup import near
 from gan_jax.config.build import DataInfo
 from gan_jax.data.files import check_file, one_error
@@ -75,7 +75,7 @@ def of_file(info: DataInfo, path: str) -> tuple[int, np.ndarray]:
         path, encoding='utf-8-sig', newline='') as file:
       text = file.read()
     (_, head), *rows = rows_of(path, text) or [(1, [])]
-  except DataError as e:
+  except (ArgumentError, DataError) as e:
     raise RequestError(f'labels={e}') from e
   wrong = [f'; line {line} has {len(row)} of {len(head)}' for line, row in rows
            if len(row) != len(head)]

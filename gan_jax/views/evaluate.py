@@ -240,7 +240,7 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
     rows = order(len(fake.images), 0)  # Files may be sorted by class.
     scores = evaluate(lambda start, stop: (
         np.asarray(fake.images[rows[start:stop]]), None))
-  except (errors.DataError, RequestError):
+  except errors.UserError:
     raise
   except ValueError as e:  # Of the extractor or the metrics asked for.
     raise RequestError(str(e)) from e

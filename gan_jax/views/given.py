@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax import pictures
-from gan_jax.base.errors import ArgumentError, DataError, RequestError
+from gan_jax.base.errors import DataError, RequestError
 from gan_jax.base.examples import described
 from gan_jax.base.files import write_file
 from gan_jax.data import cache, values
@@ -55,8 +55,6 @@ def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
   try:
     return data.load(kind | {'path': path} | {
         key: value for key, value in more.items() if value})
-  except ArgumentError:  # Of the flags.
-    raise
   except DataError as e:
     raise DataError(f'{e} (What this names besides --resize and --channels '
                     'belongs to a config; here, files that need it must be '

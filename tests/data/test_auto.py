@@ -62,7 +62,7 @@ def test_content_decides(tmp_path, kind):
 
 def test_options_are_those_of_the_set_found(tmp_path):
   path = make('npy', tmp_path)
-  fails('data=npy, which has no split', "labels",
+  fails('data=npy and has no split', "labels",
         call=lambda: load(name='auto', path=str(path), split='train'))
   source = load(name='auto', path=str(path), value_range=(0, 510))
   assert source.images[:].max() == 128

@@ -78,7 +78,7 @@ def test_vectors_are_as_they_are(tmp_path):
   source = sets.npz(path=npz(tmp_path, x=3 * SIGNALS), holds='vectors')
   np.testing.assert_array_equal(source.images, 3 * SIGNALS)
   np.save(tmp_path / 'a.npy', SIGNALS)
-  fails('npz only', call=lambda: sets.npy(path=tmp_path / 'a.npy',
+  fails('needs an npz file', call=lambda: sets.npy(path=tmp_path / 'a.npy',
                                           holds='vectors'))
 
 

@@ -94,7 +94,7 @@ def test_headers_that_are_not_known(labelled, tmp_path):
     source = labelled(names, text)
     assert source.class_names == ('ant', 'bee')
     assert 'by the end' not in said(source)
-  fails('names no columns', call=lambda: labelled(
+  fails('needs the names of columns', call=lambda: labelled(
       names, 'a.png,ant\nb.png,bee\n', label_key='species'))
   fails("label_key='x'", 'labels=F.csv', call=lambda: folder(
       path=tmp_path / 'set', label_key='x'))

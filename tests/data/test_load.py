@@ -69,8 +69,9 @@ def test_fingerprint_is_of_shape_pixels_and_labels(tmp_path):
     (dict(holdout=1e-9), ['hold out 0 of 3']),
     (dict(labelled=0.0), ['labelled=0.0:', 'share in (0, 1]']),
     (dict(labelled=1.5), ['share in (0, 1]']),
-    (dict(labelled=4), ['labelled=4: of 3 examples']),
-    (dict(labelled=2), ['labelled=2: of 3 classes', 'use 3 or more']),
+    (dict(labelled=4), ['labelled=4: is more than the 3 examples']),
+    (dict(labelled=2), [
+        'labelled=2: is fewer than the 3 classes', 'use 3 or more']),
     (dict(labelled=0.5, labelled_seed=-1), ['labelled_seed=-1']),
     (dict(classes=(2, 11)), ['11 is not one', '0, 1, 2']),
     (dict(classes=('bee',)), ['bee is not one']),

@@ -101,7 +101,7 @@ def test_bad_parquet(tmp_path):
   fails('0 columns may be the images', "'x'", call=call())
   write(path, {'image': images(PIXELS[:2]), 'label': [0, None]})
   fails('1 images without a label', call=call())
-  fails("no column 'kind'", call=call(label_key='kind'))
+  fails("names 'kind', no column of", call=call(label_key='kind'))
   write(path, {'image': images(PIXELS[:0])})
   fails('image', call=call())
   write(path, {'image': images(PIXELS[:2]), 'label': [0.5, float('nan')]})

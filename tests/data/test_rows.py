@@ -85,7 +85,7 @@ def test_bad_hdf5(tmp_path):
     return lambda: sets.hdf5(path=path, **options)
   hdf5(path, imgs=PIXELS, labels=LABELS[:9])
   fails('[9]', '300 images', call=call())
-  fails("image_key='faces': no such array in", call=call(image_key='faces'))
+  fails("image_key='faces': is no array in", call=call(image_key='faces'))
   hdf5(path, a=PIXELS, b=PIXELS)
   fails('image_key', "'b' uint8", call=call())
   data = path.read_bytes()

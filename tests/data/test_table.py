@@ -138,7 +138,11 @@ def test_parquet_and_auto(tmp_path):
      ["'kg' has 50 numbers with a comma", "'name' has 50"]),
     (people(5), {}, ['5 rows']),
     (people(50), {'columns': ('agee',)},
-     ["no column 'agee'", 'did you mean "age"']),
+     ["columns=('agee',): names 'agee', no column", 'did you mean "age"']),
+    (people(50), {'categories': ('age', 'z')},
+     ["categories=('age', 'z'): names 'z', no column"]),
+    (people(50), {'columns': ('-z,age',)},
+     ["columns=('-z,age',): names 'z', no column"]),
     (people(50), {'resize': (4, 4)}, ['vectors', 'resize']),
 ])
 def test_bad_tables(tmp_path, frame, options, words):

@@ -6,7 +6,7 @@ from arrays import fails, load, npz
 from image_files import GREY, encoded, put
 from sets import folder
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError
 from gan_jax.data import values
 
 
@@ -104,7 +104,7 @@ def test_arrays_of_another_range(tmp_path, array, words):
     'all', '', (1,), (1, 0), (0, 0), (0, float('nan')), '(0, 1', 3, None,
     ('a', 'b'), '__import__("os")'])
 def test_bad_ranges(given):
-  with pytest.raises(DataError, match='value_range='):
+  with pytest.raises(ArgumentError, match='value_range='):
     values.checked(given)
 
 

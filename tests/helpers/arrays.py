@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import load as data
 
 
@@ -35,8 +35,11 @@ def npz(tmp_path, **arrays):
 
 
 def fails(*words, call):
-  """One DataError, on one line, that has all the words and no Python class."""
-  with pytest.raises(DataError) as info:
+  """One error of data, on one line, that has all the words and no class.
+
+  Of the files or of an argument; which of them: tests/data/test_arguments.py.
+  """
+  with pytest.raises((DataError, ArgumentError)) as info:
     call()
   message = str(info.value)
   assert message.isprintable(), message

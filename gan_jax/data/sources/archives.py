@@ -11,7 +11,7 @@ import time
 import zipfile
 import zlib
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import collection, images, sniff
 from gan_jax.data.blocks import package
 from gan_jax.data.collection import Reading
@@ -189,6 +189,9 @@ def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
     missing = [name for name in paths if _key(name) not in texts]
     if label_key == 'none' or not label_key and len(missing) == len(paths):
       return Labels()
+    if label_key and len(missing) == len(paths):
+      raise ArgumentError('label_key', label_key, (
+          f"names no label of any image in {root!r}; 'none' ignores labels"))
     if missing:
       raise DataError(f'{root!r}: {len(missing):,} of {len(paths):,} images '
                       f"have no label, first '{printable(missing[0])}'; "

@@ -215,7 +215,12 @@ def guess(path, headers, image_key, label_key) -> tuple:
                       f'which with {argument}: it holds {_describe(headers)}')
     if found[0] not in headers and (what, found[0]) != ('labels', UNLABELLED):
       raise ArgumentError(argument, found[0], (
-          f'no such array in {path!r}{lookup.near(found[0], headers)}'))
+          f'is no array in {path!r}{lookup.near(found[0], headers)}'))
+  if images == labels != [UNLABELLED] and (image_key or label_key):
+    argument = 'label_key' if label_key else 'image_key'
+    raise ArgumentError(argument, images[0], (
+        f'is taken for images and labels alike, of {_describe(headers)} in '
+        f'{path!r}'))
   return images[0], labels[0]
 
 

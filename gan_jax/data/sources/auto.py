@@ -54,10 +54,16 @@ def auto(*, path, image_key='', label_key='', label_index=-1, labels='',
              if value != defaults[key].default}
   if unknown := set(options).difference(known, ('geometry',)):
     key = min(unknown)
-    named = getattr(given[key], '_fields', [key])
-    raise ArgumentError(named[0], getattr(given[key], named[0], given[key]), (
-        f'{path!r} is read by data={name}, which has no '
-        f'{" or ".join(named)}; it has {", ".join(sorted(known))}'))
+    value, named = given[key], [key]
+    if key in PARTS:  # what was set of a group of arguments
+      named = [k for k in value._fields
+               if getattr(value, k) != value._field_defaults[k]]
+      key, value = named[0], getattr(value, named[0])
+    has = [field for k in known for field in getattr(PARTS.get(k), '_fields',
+                                                     [k])]
+    raise ArgumentError(key, value, (
+        f'is not for {path!r}, which is read by data={name} and has no '
+        f'{" or ".join(named)}; it has {", ".join(sorted(has))}'))
   parts = {key: given[key] for key in PARTS}
   options = {key: value for key, value in options.items() if key not in PARTS}
   where = {'idx': 'images', 'tfds': 'dataset'}.get(name, 'path')

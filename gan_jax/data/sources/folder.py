@@ -55,8 +55,9 @@ def folder(*, path, labels='folders', label_key='', split='', reading=Reading(),
     geometry: applied to every image.
 
   Raises:
+    ArgumentError: an argument that is wrong, or does not suit the files.
     DataError: no images, bad images (all in one message), several sizes without
-      a resize, bad labels or arguments.
+      a resize, bad labels.
   """
   listed_at = time.time_ns()
   root, files, others, notices = find(path, 'folder', sniff.is_image)
@@ -115,8 +116,6 @@ def load(root, files, labels, label_key, split, *, notices, read=None, of=str,
       return labels_of(labels, list(map(of, paths)),
                        [*map(of, refused), *map(of, left)], where, text,
                        label_key)
-    except ArgumentError:
-      raise
     except DataError as error:
       raise DataError(str(error) if repr(root)[1:-1] in str(error) else
                       f'{printable(root)!r}: {error}') from error

@@ -125,7 +125,7 @@ class _Table:
     with _as_os_error(name):
       value = column.blocks[i]
     value = value.get('bytes') if isinstance(value, dict) else value
-    if value is None:
+    if not isinstance(value, bytes):
       raise OSError(0, 'no image in this row, but null or a path')
     return value
 
@@ -271,7 +271,15 @@ def _columns(root, schema, image_key, label_key) -> tuple:
                                  ('label_key', label_key, wanted)):
     if absent := [name for name in names if name not in schema.names]:
       raise ArgumentError(argument, value, (
-          f'{root!r} has no column {absent[0]!r}; it has {schema.names}'))
+          f'names {absent[0]!r}, no column of {root!r}; it has '
+          f'{schema.names}'))
+  kind = str(schema.field(keys[0]).type)
+  if image_key and 'binary' not in kind:
+    raise ArgumentError('image_key', image_key, (
+        f'names a column of {kind} in {root!r}; encoded images are needed'))
+  if label_key and keys[0] in wanted:
+    raise ArgumentError('label_key', label_key, (
+        f'names {keys[0]!r} of {root!r}, the images; it has {schema.names}'))
   return keys
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.base.errors import DataError
+from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import collection, images, sniff, values
 from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.collection import Reading
@@ -179,8 +179,8 @@ def _load(path, rows, where, labels, label_key, label_index, layout,
   kind = layout.kind(shape, where)
   check_numbers(dtype, where)
   if kind == 'vectors':
-    raise DataError(f'{where}: vectors are read from an npz only: '
-                    f'numpy.savez(path, x=x)')
+    raise ArgumentError('holds', kind, (
+        f'needs an npz file, numpy.savez(path, x=x); {where} is none'))
   each, stored = 1, rows.shape[1:]
   if layout.slices:
     example = layout.arranged(np.empty((1, *stored), np.bool_), kind)

@@ -37,16 +37,16 @@ def table(*, path, columns: tuple[str, ...] = (),
   where = repr(path)
   named = list(map(str, frame.columns))
   frame.columns = named
-  columns, categories = (_names(given, named) for given in (
-      columns, categories))
+  given = {'columns': columns, 'categories': categories}
+  columns, categories = (_names(names, named) for names in given.values())
   out = {name[1:] for name in columns if name not in named
          and name.startswith('-')}
   kept = [name for name in columns if name.removeprefix('-') not in out]
   for key, names in (('columns', (*kept, *out)), ('categories', categories)):
     for name in names:
       if name not in named:
-        raise ArgumentError(key, names, (
-            f'no column {name!r} in {where}{lookup.near(name, named)}'))
+        raise ArgumentError(key, given[key], (
+            f'names {name!r}, no column of {where}{lookup.near(name, named)}'))
   frame = frame[[name for name in dict.fromkeys(kept or named)
                  if name not in out]]
   if len(frame) < _LEAST:

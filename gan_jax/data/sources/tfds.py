@@ -195,8 +195,8 @@ def _find_split(info, split, path):
   except Exception as error:  # several kinds, with messages of many lines
     why = reason(error)
   raise ArgumentError('split', split, (
-      f"of {path!r}: {why}; it must be made of {splits}, like "
-      f"'{splits[0]}[:10%]'"))
+      f'cannot be taken from {path!r}: {why}; it must be made of {splits}, '
+      f"like '{splits[0]}[:10%]'"))
 
 
 def _keys(kinds, features, image_key, label_key, path) -> tuple:
