@@ -219,7 +219,7 @@ def test_dragan_moves_images_and_codes_by_draws_of_their_own():
 
   @jax.jit
   @jax.vmap
-  def norms(w):  # Of the gradient w (x, z): at a one-hot w, a number of a point.
+  def norms(w):  # Of the gradient w (x, z): a number of it at a one-hot w.
     image, rest = w[:real[0].size].reshape(SHAPE), w[real[0].size:]
     return jnp.sqrt(ask(penalty, lambda x, z=code: (
         linear(image, x ** 2) + z ** 2 @ rest) / 2, real, real, keys,
