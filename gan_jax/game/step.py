@@ -251,8 +251,9 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
     critics = _critics(game, disc, state, inputs)
     further = _further(game, params, state.gen.stats, fakes.z, label, keys)
     # XLA removes the real half if it is unused.
-    real_out, fake_out = (critics['critique'](getattr(inputs, side), purpose=side)
-                          for side in ('real', 'fake'))
+    real_out, fake_out = (
+        critics['critique'](getattr(inputs, side), purpose=side)
+        for side in ('real', 'fake'))
     loss = terms.adversarial(game, 'gen', state.aux, real_out, fake_out)
     # Lazy penalties of G count steps, not updates.
     extra, scalars, aux = terms.regularise(
