@@ -69,10 +69,11 @@ def ais(*, num_test: int = 100, num_simulated: int = 20,
       decoder = model()
       x, labels = values.unit(np.asarray(real.images[rows])), real.labels[rows]
       keys = jax.random.split(jax.random.key(seed), 4)
-      noise, width = _noise(likelihood, sigma, decoder, x[num_test:],
-                            labels[num_test:], keys[0])
+      width = None if likelihood == 'bernoulli' else sigma or _deviation(
+          decoder, x[num_test:], labels[num_test:], keys[0])
     except ValueError as e:
       return [Score(name, reason=str(e), protocol=how) for name in names]
+    noise = _noise(likelihood, width)
     x, labels = x[:num_test], labels[:num_test]
     if likelihood == 'bernoulli':
       x = flip_coins(keys[1], x)
@@ -94,16 +95,17 @@ def ais(*, num_test: int = 100, num_simulated: int = 20,
   return evaluate
 
 
-def _noise(likelihood, sigma, decoder, x, labels, key):
-  """(noise, its deviation or None): that of examples x if sigma is 0."""
-  if likelihood == 'bernoulli':
-    return inference.bernoulli(), None
-  if not sigma:
-    near = inference.invert(decoder.decode, x, labels, key, size=decoder.size)
-    if not np.isfinite(near.error).all():
-      raise ValueError(NOT_FINITE)
-    sigma = inference.noise_of(x, near.found, decoder.size)
-  return inference.gaussian(sigma), sigma
+def _deviation(decoder, x, labels, key):
+  """The deviation of the noise, found by inverting examples x."""
+  near = inference.invert(decoder.decode, x, labels, key, size=decoder.size)
+  if not np.isfinite(near.error).all():
+    raise ValueError(NOT_FINITE)
+  return inference.noise_of(x, near.found, decoder.size)
+
+
+def _noise(likelihood, sigma):
+  return (inference.bernoulli() if likelihood == 'bernoulli' else
+          inference.gaussian(sigma))
 
 
 def elbo(*, num_test: int = 500, draws: int = 5000,
@@ -155,7 +157,7 @@ def elbo(*, num_test: int = 500, draws: int = 5000,
       return [Score(name, reason=str(e), protocol=how) for name in names]
     x, labels = values.unit(np.asarray(real.images[rows])), real.labels[rows]
     coins, walk = jax.random.split(jax.random.key(seed))
-    noise, _ = _noise(likelihood, sigma, decoder, x, labels, None)
+    noise = _noise(likelihood, sigma)
     if likelihood == 'bernoulli':
       x = flip_coins(coins, x)
     found = inference.evidence(decoder.decode, decoder.posterior, noise, x,

@@ -207,7 +207,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     extra, scalars, aux = terms.regularise(
         game, 'disc', inputs, state.aux, count, params=params,
         real_out=real_out, fake_out=fake_out, labelled=labelled, **further,
-        **_critics(game, params, state, inputs, 'real'))
+        **_critics(game, params, state, inputs))
     aux |= terms.remember(game, state.aux, real_out, fake_out, state.step)
     return loss + extra, (stats, aux, scalars | terms.disc_scalars(
         game, loss, real_out, fake_out))
@@ -248,11 +248,12 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
     inputs = terms.inputs_of(game, (params, state.gen.stats), real, image,
                              label, keys, fakes.z, state.step)
     disc = _unrolled(state, inputs, game, pmean)
-    critics = _critics(game, disc, state, inputs, 'fake')
+    critics = _critics(game, disc, state, inputs)
     further = _further(game, params, state.gen.stats, fakes.z, label, keys)
     # XLA removes the real half if it is unused.
-    real_out, fake_out = (critics['critique'](getattr(inputs, side), side)
-                          for side in ('real', 'fake'))
+    real_out, fake_out = (
+        critics['critique'](getattr(inputs, side), purpose=side)
+        for side in ('real', 'fake'))
     loss = terms.adversarial(game, 'gen', state.aux, real_out, fake_out)
     # Lazy penalties of G count steps, not updates.
     extra, scalars, aux = terms.regularise(
@@ -270,7 +271,7 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
   return state.replace(gen=gen, aux=state.aux | aux), scalars
 
 
-def _critics(game, disc, state, inputs, side) -> dict:
+def _critics(game, disc, state, inputs) -> dict:
   """The discriminator for penalties, see `penalties.term`.
 
   Gradients go through the augmentation to the images before it.
@@ -280,18 +281,21 @@ def _critics(game, disc, state, inputs, side) -> dict:
     disc: parameters of the discriminator.
     state: its statistics, and memories.
     inputs: of the update.
-    side: 'real' or 'fake', whose augmentation and codes `critic` has.
   """
-  def critique(images, purpose=side, code=None):
+  def critique(images, code=None, *, purpose='real'):
+    if code is not None and game.joint == 'none':
+      raise ValueError(f'a critic was given {code!r} as the code of images, '
+                       'which only a joint game has')
     given = inputs if code is None else inputs._replace(codes={purpose: code})
     return terms.critique(game, disc, state.disc.stats, state.aux, images,
                           given, purpose)[0]
 
-  return dict(
-      critique=critique,
-      critic=lambda images, code=None: critique(images, side, code).logits,
-      fake_critic=lambda images, code=None: critique(
-          images, 'fake', code).logits)
+  def critic(purpose):
+    return lambda images, code=None: critique(
+        images, code, purpose=purpose).logits
+
+  return dict(critique=critique, critic=critic('real'),
+              fake_critic=critic('fake'))
 
 
 def _further(game, params, stats, z, label, keys) -> dict:

@@ -36,8 +36,13 @@ class Inputs(NamedTuple):
   codes: Any
 
   def told(self, purpose: str):
-    """What D is told beside the images: their labels, or their codes."""
-    return self.codes[purpose] if self.codes else self.label
+    """What D is told beside the images: their labels, or their codes.
+
+    Those of the real images for any purpose but 'fake', if none are given.
+    """
+    if not self.codes:
+      return self.label
+    return self.codes[purpose if purpose in self.codes else 'real']
 
 
 class Labelled(NamedTuple):

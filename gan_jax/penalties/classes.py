@@ -237,8 +237,9 @@ def semi_supervised(*, num_classes: int,
 
   def disc(critique, labelled):
     # Augmented and with noise as the real examples, by keys of their own.
+    out = critique(labelled.image, purpose='labelled')
     return optax.losses.softmax_cross_entropy_with_integer_labels(
-        class_logits(critique(labelled.image, 'labelled')), labelled.label)
+        class_logits(out), labelled.label)
 
   return Regulariser(disc, heads=((head, num_classes + (form == 'k_plus_1')),),
                      judge=judge, class_logits=class_logits)

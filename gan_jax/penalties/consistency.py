@@ -23,7 +23,7 @@ def cr(*, shift: float = 0.125, flip: bool = False,
   """
   def penalty(critic, critique, real, real_out, keys):
     after = _change(real, keys, shift, flip)
-    return _distance(real_out, after, critic, heads and critique)
+    return _distance(real_out, (after,), critic, heads and critique)
 
   return penalty
 
@@ -50,7 +50,8 @@ def zcr(*, std: float = 0.03, gen_weight: float = 0.1,
         heads: bool = False) -> Regulariser:
   """Consistency of D on close latents (zCR).  Zhao et al. 2020, 2002.04724.
 
-  Section 3.2.  (D(G(z)) - D(G(z + d)))^2, d ~ N(0, std^2). G maximises the mean
+  Section 3.2.  (D(G(z)) - D(G(z + d)))^2, d ~ N(0, std^2); in a joint game of
+  the pairs (G(z), z) and (G(z + d), z + d). G maximises the mean
   squared distance of the two images, times gen_weight, which multiplies the
   penalty's weight. The paper's weights are 5 for D and 0.5 for G: gen_weight
   0.1; StudioGAN's BigGAN has 20, 0.5 and the std 0.05. `heads` as in `cr`.
@@ -61,9 +62,10 @@ def zcr(*, std: float = 0.03, gen_weight: float = 0.1,
     noise = jax.vmap(lambda k: random.normal(k, shape))(keys)
     return z + std * noise.reshape(z.shape)
 
-  def disc(fake_critic, critique, generate, z, fake_out, keys):
-    return _distance(fake_out, generate(near(z, keys)), fake_critic,
-                     heads and _as_fake(critique))
+  def disc(fake_critic, critique, generate, z, fake_out, keys, codes=None):
+    z = near(z, keys)
+    pair = (generate(z), z) if codes else (generate(z),)
+    return _distance(fake_out, pair, fake_critic, heads and _as_fake(critique))
 
   def gen(generate, z, fake, keys):
     difference = fake - generate(near(z, keys))
@@ -85,12 +87,12 @@ def icr(*, shift: float = 0.125, flip: bool = False, heads: bool = False,
   latents = zcr(std=std, gen_weight=gen_weight, heads=heads)
 
   def disc(critic, fake_critic, critique, real, fake, real_out, fake_out, keys,
-           generate, z):
+           generate, z, codes=None):
     keys = jax.vmap(random.split)(keys)
     of_images = images(critic, fake_critic, critique, real, fake, real_out,
                        fake_out, keys[:, 0])
     return of_images + latent_weight * latents.disc(
-        fake_critic, critique, generate, z, fake_out, keys[:, 1])
+        fake_critic, critique, generate, z, fake_out, keys[:, 1], codes)
 
   def gen(generate, z, fake, keys):
     return latent_weight * latents.gen(generate, z, fake, keys)
@@ -99,16 +101,19 @@ def icr(*, shift: float = 0.125, flip: bool = False, heads: bool = False,
 
 
 def _distance(out, after, critic, critique):
-  """(D(x) - D(after))^2, [B]; with a critique also that of the heads."""
-  total = (out.logits - critic(after)) ** 2
-  for name, changed in (critique(after).heads if critique else {}).items():
+  """(D(x) - D(after))^2, [B]; with a critique also that of the heads.
+
+  after: (images,), in a joint game also (images, codes).
+  """
+  total = (out.logits - critic(*after)) ** 2
+  for name, changed in (critique(*after).heads if critique else {}).items():
     if name != 'proxies':  # One for each class, whatever the images.
       total += jnp.mean((out.heads[name] - changed) ** 2, axis=-1)
   return total
 
 
 def _as_fake(critique):
-  return lambda images: critique(images, 'fake')
+  return lambda *after: critique(*after, purpose='fake')
 
 
 def _change(images, keys, shift, flip):

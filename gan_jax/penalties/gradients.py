@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax, nn, random
 
-from gan_jax.ops.keys import folded
 from gan_jax.penalties.term import Regulariser
 
 
@@ -42,15 +41,16 @@ def dragan(*, scale: float = 0.5, target: float = 1.0, eps: float = 1e-10,
   (StudioGAN's std has n - 1). The paper's weight is 10.
   """
   def penalty(critic, real, keys, codes=None):
-    pairs = jax.vmap(random.split)(keys)
+    # One key for the share, one for each part of a point.
+    draws = jax.vmap(lambda key: random.split(key, 3))(keys)
 
     def around(x, keys):
       noise = _uniform(keys, x.shape[1:])
       std = jnp.sqrt(batch_mean((x - batch_mean(x)) ** 2))
-      return x + _share(pairs[:, 0], x) * scale * std * noise
+      return x + _share(draws[:, 0], x) * scale * std * noise
 
     points = tuple(map(around, _at(real, codes, 'real'),
-                       (pairs[:, 1], folded(pairs[:, 1], 1))))
+                       (draws[:, 1], draws[:, 2])))
     return _norm_penalty(critic, points, target, eps, one_sided=False)
 
   return penalty

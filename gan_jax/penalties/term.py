@@ -13,11 +13,11 @@ mean, times the weight in the config.
     with the images, else None
   keys: [B], a random key for each example
   critic: images -> logits [B], the discriminator with the labels and the
-    augmentation of the real images; in a joint game with the codes of the real
-    images, or with those given: (images, codes [B, Z])
-  fake_critic: the same with the augmentation of the generated images
-  critique: as critic, images -> Critique; with the further argument 'fake'
-    as fake_critic, with another with random keys of its own
+    augmentation of the real images, for both players; in a joint game with the
+    codes of the real images, or with those given: (images, codes [B, Z])
+  fake_critic: the same with the augmentation and codes of the generated images
+  critique: as critic, images -> Critique; with purpose='fake' as fake_critic,
+    with another purpose as critic, but with random keys of its own
   labelled: for the discriminator, a batch (image, label) of examples whose
     class is known, besides the real ones
   generate: latents -> images; for the generator, differentiable by its

@@ -13,7 +13,7 @@ from gan_jax import losses, models, penalties
 from gan_jax.game.step import solo_step, train_step
 from gan_jax.losses import Loss
 from gan_jax.models import Critique, Model, Posterior
-from gan_jax.penalties import Term
+from gan_jax.penalties import Regulariser, Term
 
 RATE = 0.1
 NO_STATS = Model(lambda key, x, label: ({'w': normal(1, Z, P)}, {}),
@@ -139,6 +139,43 @@ def test_gradient_penalties_of_a_joint_game_are_by_the_pair():
     _, squares = slopes(state.disc.params, *side)
     np.testing.assert_allclose(scalars[f'penalty/{name}'],
                                squares.mean() / 2, rtol=1e-5)
+
+
+# What a term may ask of D, and which side's pairs it then judges.
+ASKED = [
+    (lambda critic, real: critic(real), 0),
+    (lambda critic, fake, codes: critic(fake, codes['fake']), 1),
+    (lambda fake_critic, fake: fake_critic(fake), 1),
+    (lambda fake_critic, real, codes: fake_critic(real, codes['real']), 0),
+    (lambda critique, real: critique(real).logits, 0),
+    (lambda critique, real: critique(real, purpose='mine').logits, 0),
+    (lambda critique, fake: critique(fake, purpose='fake').logits, 1),
+    (lambda critique, fake, codes: critique(fake, codes['fake']).logits, 1),
+    (lambda critique, fake, codes: critique(
+        fake, codes['fake'], purpose='mine').logits, 1)]
+
+
+def test_terms_of_both_players_of_a_joint_game_may_judge_pairs():
+  game = make_game(
+      gen=pair(), disc=joint_disc(), joint='mean',
+      loss=swapped(losses.non_saturating()), penalties=tuple(
+          Term(str(i), Regulariser(disc=ask, gen=ask), 0.0, 1)
+          for i, (ask, _) in enumerate(ASKED)))
+  state, x, after, scalars = play(train_step, game)
+  for disc, player in ((state.disc, ''), (after.disc, '_gen')):
+    for i, (_, side) in enumerate(ASKED):
+      logits, _ = slopes(disc.params, *sides(state, x)[side])
+      np.testing.assert_allclose(scalars[f'penalty/{i}{player}'], logits.mean(),
+                                 rtol=1e-5, err_msg=f'{i}{player}')
+
+
+def test_a_critic_of_images_alone_refuses_codes():
+  """Before labels are taken for them, or a purpose for a code."""
+  for given in (jnp.zeros((toy.B, Z)), 'fake'):
+    term = Term('told', lambda critique, real, given=given: critique(
+        real, given).logits, 1.0, 1)
+    with pytest.raises(ValueError, match='which only a joint game has'):
+      play(train_step, make_game(penalties=(term,)))
 
 
 def test_gradient_normalization_of_a_joint_game_is_by_the_pair():

@@ -63,7 +63,9 @@ GAMES = {
         generator=dict(name='mlp.Generator', **NORM),
         encoder=dict(name='mlp.Encoder', widths=(8,), norm='layer'),
         discriminator=dict(name='mlp.Discriminator', widths=(8,),
-                           conditioning='onehot')),
+                           conditioning='onehot'),
+        penalties=tuple(dict(name=name, weight=0.1) for name in (
+            'dragan', 'max_gp', 'zcr'))),
     'an autoencoder alone': dict(
         loss=dict(name='none'), discriminator=dict(name='none.Discriminator'),
         generator=dict(name='mlp.Generator', **NORM),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from critics import (
   SHAPE,
+  B,
   build,
   call,
   critique,
@@ -161,6 +162,35 @@ def test_consistency_of_latents(name, share):
                                                          * (3 * s) ** 2)
   assert got.mean() == pytest.approx(1.0, abs=0.05)
   assert got.var() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize('name', ['zcr', 'icr'])
+def test_consistency_of_latents_in_a_joint_game_is_by_the_pair(name):
+  """(a.x - a.z) + e.z with x = z: by the pair, a plays no part."""
+  a, e = jnp.array([[1.0, 2.0, 0.0, -2.0], [0.5, 0.0, 1.0, 0.0]])
+  z = normal(3, B, 4)
+  noise = normal(4, B, 4)
+  changes = dict(shift=0.0, latent_weight=1.0) if name == 'icr' else {}
+
+  def values(critic, codes, heads):
+    def judge(x, code=z, *, purpose='real'):
+      logits = critic(x, code)
+      return critique(logits, colour=jnp.stack([logits, 0 * logits], 1))
+
+    term = build(name, std=0.1, heads=heads, **changes)
+    images = z.reshape(B, 2, 2, 1)
+    return call(term.disc, critic=lambda *pair: judge(*pair).logits,
+                critique=judge, z=z, real=images, fake=images,
+                generate=lambda z: z.reshape(B, 2, 2, 1), keys=keys_of(),
+                real_out=judge(images), fake_out=judge(images),
+                **({'codes': {'real': noise, 'fake': z}} if codes else {}))
+
+  for heads in (False, True):
+    pairs = values(lambda x, code: (x.reshape(B, 4) - code) @ a + code @ e,
+                   True, heads)
+    alone = values(lambda x, code: x.reshape(B, 4) @ e, False, heads)
+    np.testing.assert_allclose(pairs, alone, rtol=1e-3, atol=1e-7)
+    assert (alone > 1e-6).all()
 
 
 def test_icr_is_both_in_the_papers_proportions():

@@ -15,6 +15,7 @@ from critics import (
   keys_of,
   linear,
 )
+from jax import random
 
 from gan_jax import penalties
 
@@ -207,6 +208,34 @@ def test_dragan_looks_into_a_box_above_the_data():
   size = pixels.shape[1]
   correlation = (np.corrcoef(pixels.T).sum() - size) / (size * (size - 1))
   assert correlation == pytest.approx(3 / 7, abs=0.05)
+
+
+def test_dragan_moves_images_and_codes_by_draws_of_their_own():
+  """Points from three keys of an example: its share, its image, its code."""
+  real = positive(0, B)
+  code = jnp.float32(np.random.default_rng(2).uniform(1.0, 9.0, (B, 3)))
+  keys, codes = keys_of(), {'real': code, 'fake': 100.0 * code}
+  penalty = penalties.dragan(scale=0.8, target=0.0, eps=0.0)
+
+  @jax.jit
+  @jax.vmap
+  def norms(w):  # Of the gradient w (x, z): a number of it at a one-hot w.
+    image, rest = w[:real[0].size].reshape(SHAPE), w[real[0].size:]
+    return jnp.sqrt(ask(penalty, lambda x, z=code: (
+        linear(image, x ** 2) + z ** 2 @ rest) / 2, real, real, keys,
+                        codes=codes))
+
+  @jax.jit
+  @jax.vmap
+  def moves(key):
+    share, *parts = random.split(key, 3)
+    return [random.uniform(share) * random.uniform(part, shape)
+            for part, shape in zip(parts, (SHAPE, (3,)), strict=True)]
+
+  wanted = [(x + 0.8 * np.std(x) * move).reshape(B, -1) for x, move in zip(
+      (np.asarray(real), np.asarray(code)), moves(keys), strict=True)]
+  np.testing.assert_allclose(norms(jnp.eye(real[0].size + 3)).T,
+                             np.concatenate(wanted, axis=1), rtol=1e-4)
 
 
 def test_dragan_takes_the_mean_that_it_is_given():

@@ -22,7 +22,7 @@ def build(form='k_plus_1'):
 
 def of_labelled(term, logits, label):
   """The term's values; D gives these logits to the labelled images alone."""
-  def judge(images, purpose):
+  def judge(images, *, purpose):
     assert purpose == 'labelled'  # random keys of its own
     return critique(semi_supervised=images)
 
