@@ -62,8 +62,9 @@ GAMES = {
         loss=dict(name='non_saturating'), joint='sample',
         generator=dict(name='mlp.Generator', **NORM),
         encoder=dict(name='mlp.Encoder', widths=(8,), norm='layer'),
+        # Smooth, so that gradients tell where they are taken.
         discriminator=dict(name='mlp.Discriminator', widths=(8,),
-                           conditioning='onehot'),
+                           conditioning='onehot', activation='tanh'),
         penalties=tuple(dict(name=name, weight=0.1) for name in (
             'dragan', 'max_gp', 'zcr'))),
     'an autoencoder alone': dict(
