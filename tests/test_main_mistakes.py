@@ -255,6 +255,7 @@ FOLDER, NPZ = 'folder', 'npz'
     (NPZ, dict(label_index=3), 'label_index', '3: chooses a column of'),
     (NPZ, dict(value_range='dark'), 'value_range', "'dark': 'auto', 'data' or"),
     (NPZ, dict(repeat=10 ** 9), 'repeat', 'would make 40,000,000,000 places'),
+    (NPZ, dict(resident_limit=-1), 'resident_limit', 'must be 0 or more MiB'),
     (NPZ, dict(path=''), 'path', "'': a non-empty string is needed"),
     ('auto', dict(window='stored'), 'window', 'data=npz and has no window'),
     (FOLDER, dict(max_bad=1.0), 'max_bad', '1.0: must be a share in [0, 1)'),

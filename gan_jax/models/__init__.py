@@ -133,6 +133,9 @@ def as_model(network) -> Model | None:
 
   def apply(params, stats, x, label, *, train, keys=None):
     variables = {'params': params, **stats}
+    if not train and keys is not None and not jnp.issubdtype(
+        keys.dtype, jnp.floating):
+      keys = None  # Of a step, and no noise.
     given = dict(keys=keys) if drawn else {}
     if not train:
       return network.apply(variables, x, label, train=False, **given), stats

@@ -106,7 +106,7 @@ def test_what_needs_images_says_so(changes, words):
 
 
 def test_resizing_vectors_is_refused():
-  with pytest.raises(ValueError, match='no resize, crop, pad'):
+  with pytest.raises(ValueError, match='is for images, and'):
     experiment.load(config(data=RING | dict(resize=(8, 8))))
 
 

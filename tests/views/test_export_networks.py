@@ -89,8 +89,9 @@ def made(folder, name, shape, settings, monkeypatch) -> Trained:
   for file, value in (('config', config), ('data', info)):
     (folder / f'{file}.json').write_text(json.dumps(value))
   run = Trained(folder)
-  # Of an equalised kernel the usual size is another.
-  weights = started_average if name in (STYLEGAN2, R3GAN) else some_average
+  # Of kernels that are scaled when used the usual size is another.
+  weights = started_average if name in (
+      STYLEGAN2, R3GAN, 'gat.Generator') else some_average
   average = weights(run.game.gen, 4)
   monkeypatch.setattr(Trained, 'state', SimpleNamespace(ema=average, step=4))
   return run
