@@ -298,6 +298,16 @@ def test_a_flag_that_no_files_allow_is_status_2(cli, tmp_path):
   assert status == 2 and 'resize=(0, 8): (height, width) of' in said, said
 
 
+def test_files_that_are_not_there_are_named_beside_other_mistakes(
+    cli, not_compiled, tmp_path):
+  status, _, said = cli('--config=configs/keras_mlp.py:data=folder,quick',
+                        f'--config.data.path={tmp_path}/gone',
+                        '--config.seed=-1')
+  assert status == 2 and '2 problems' in said and 'config.seed' in said
+  # Without all the arguments of data.
+  assert f'{tmp_path}/gone' in said and 'background' not in said
+
+
 def test_fewer_images_than_a_batch(cli, not_compiled, tmp_path):
   path = tiny.write_images(tmp_path / 'few.npz', count=7)
   status, _, said = cli('--config=configs/keras_mlp.py:data=npz,quick',

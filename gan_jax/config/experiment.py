@@ -181,7 +181,7 @@ def _source(config, problems):
   except DataError as e:
     if not problems:
       raise
-    problems.append(Problem('data', config['data'], str(e)))
+    problems.append(Problem('', None, str(e)))  # It names what it is of.
   except Exception as e:  # A user's data set may raise anything.
     problems.append(Problem('data', config['data'], lookup.failure(e)))
 

@@ -321,7 +321,8 @@ class _Work:
                             f'{list(form.shape)}')
       shape = form.shape
     else:
-      geometry, shape = _settle(self._root, [r.header for r in good], geometry)
+      geometry, shape = geometry.settled([r.header for r in good],
+                                         printable(self._root))
     ranges, said = _ranges(self._root, good, self._scale.value_range)
     return _Plan(geometry, self._geometry.channels, (len(self._files), *shape),
                  dtype_of(kind, self._scale), ranges, said, form)
@@ -396,33 +397,3 @@ def _ranges(root, records, value_range) -> tuple:
               f'{counts[kind]:,} of {len(records):,} images: ')
       said.append(part + note)
   return ranges, said
-
-
-def _settle(root, headers, geometry):
-  """Geometry with its number of channels, and the shape of all images.
-
-  Raises:
-    ArgumentError: the geometry suits none of them. Where it suits some, the
-      others are bad images.
-  """
-  misfits = []
-  shapes = dict.fromkeys((h.height, h.width, h.channels) for h in headers)
-  for shape in shapes:
-    try:
-      geometry.check(*shape)
-    except ArgumentError as error:
-      misfits.append(error)
-  if len(misfits) == len(shapes):
-    raise misfits[0]
-  if not geometry.channels:
-    colour = any(header.colour for header in headers)
-    most = max(header.channels for header in headers)
-    geometry = geometry._replace(channels=most or (3 if colour else 1))
-  sizes = collections.Counter((h.width, h.height) for h in headers)
-  after = {geometry.size(height, width) for width, height in sizes}
-  if len(after) > 1:
-    shown = ', '.join(f'{w}x{h} ({n:,})' for (w, h), n in sizes.most_common(8))
-    raise DataError(
-        f'{printable(root)!r}: images of {len(sizes):,} sizes (width x height: '
-        f'{shown}); one is needed: resize=(64, 64), or crop or pad')
-  return geometry, (*after.pop(), geometry.channels)

@@ -1,5 +1,6 @@
 """Brings images to one size, and to so many channels."""
 
+import collections
 import math
 import operator
 from typing import Literal, NamedTuple
@@ -7,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from PIL import Image
 
-from gan_jax.base.errors import ArgumentError
+from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import values
 from gan_jax.data.files import check_memory
 
@@ -81,6 +82,38 @@ class Geometry(NamedTuple):
       raise ArgumentError('pad', self.pad, (
           f'is smaller than the images, {list(size)}; pad only enlarges: use '
           f'resize={self.pad}'))
+
+  def settled(self, headers, where: str) -> tuple['Geometry', tuple]:
+    """The same with its number of channels, and the shape of all images.
+
+    headers: height, width, channels and colour of each; where: begins messages.
+
+    Raises:
+      ArgumentError: it suits none of them. Where it suits some, the others are
+        bad images.
+      DataError: they stay of several sizes.
+    """
+    misfits = []
+    shapes = dict.fromkeys((h.height, h.width, h.channels) for h in headers)
+    for shape in shapes:
+      try:
+        self.check(*shape)
+      except ArgumentError as error:
+        misfits.append(error)
+    if len(misfits) == len(shapes):
+      raise misfits[0]
+    most = max(header.channels for header in headers)
+    colour = any(header.colour for header in headers)
+    channels = self.channels or most or (3 if colour else 1)
+    sizes = collections.Counter((h.width, h.height) for h in headers)
+    after = {self.size(height, width) for width, height in sizes}
+    if len(after) > 1:
+      shown = ', '.join(f'{w}x{h} ({n:,})'
+                        for (w, h), n in sizes.most_common(8))
+      raise DataError(
+          f'{where!r}: images of {len(sizes):,} sizes (width x height: '
+          f'{shown}); one is needed: resize=(64, 64), or crop or pad')
+    return self._replace(channels=channels), (*after.pop(), channels)
 
   def image(self, image) -> np.ndarray:
     """Transforms uint8 [h, w, c] to uint8 [H, W, C].
