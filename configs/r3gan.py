@@ -24,9 +24,9 @@ small: 8 to 64 channels, one block a stage, batch 16, rates from 3e-3, penalties
 in every fourth step. Measured: 3,000 steps, four to five minutes of a core,
 digits, some of them seldom; FD of the classifier with 5,000 samples 15.5 +-
 5.4 (three seeds, floor 0.16), and still falling. With rates from 1e-3 strokes
-alike, 36.5 after 2,500 steps where 3e-3 had 15.1 (seed 0, both to 2.5e-4). Outputs and
-parameters of the networks are those of the authors'; the full sizes have not
-been trained.
+alike, 36.5 after 2,500 steps where 3e-3 had 15.1 (seed 0, both to 2.5e-4).
+Outputs and parameters of the networks are those of the authors'; the full sizes
+have not been trained.
 """
 
 from gan_jax.config import recipe
