@@ -188,8 +188,8 @@ def _made(folder, step) -> int:
 
 def _recorded(folder, evaluator) -> dict[int, list[Score]]:
   found = {}
-  for _, row in read_rows(os.path.join(folder, 'scores.jsonl')):
-    if row and evaluator.protocol.items() <= row.get('protocol', {}).items():
+  for row in read_rows(os.path.join(folder, 'scores.jsonl')):
+    if evaluator.protocol.items() <= row.get('protocol', {}).items():
       found.setdefault(row['step'], []).append(Score(
           **{key: row[key] for key in Score._fields if key in row}))
   return found

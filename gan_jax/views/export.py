@@ -21,7 +21,7 @@ from gan_jax import pictures
 from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError, first_line
 from gan_jax.base.examples import described, kind_of
-from gan_jax.base.files import write_file
+from gan_jax.base.files import write_file, writing_out
 from gan_jax.data.label_values import to_users
 from gan_jax.data.prepare import LabelColumn
 from gan_jax.run import files
@@ -74,26 +74,24 @@ def export(folder: str, out: str, *, step: int = 0,
     converter()
   run = Trained(folder, step=step, strict=strict)
   found, said = kinds[suffix](run)
-  try:
-    write(out.rstrip('/'), found)
-  except OSError as e:
-    raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
+  write(out.rstrip('/'), found)
   return (f'generator of step {run.step} in {out}\n'
           + said.format(out=repr(out)))
 
 
 def write(out, found):
   """Writes bytes, or a folder {name: bytes}, whole or not at all."""
-  if isinstance(found, bytes):
-    return write_file(out, found)
-  parent, name = os.path.split(os.path.abspath(out))
-  temporary = os.path.join(parent, f'.{name[:50]}.{os.getpid()}.tmp')
-  try:
-    for file, data in found.items():
-      write_file(os.path.join(temporary, file), data)
-    os.rename(temporary, out)
-  finally:
-    shutil.rmtree(temporary, ignore_errors=True)
+  with writing_out(out):
+    if isinstance(found, bytes):
+      return write_file(out, found)
+    parent, name = os.path.split(os.path.abspath(out))
+    temporary = os.path.join(parent, f'.{name[:50]}.{os.getpid()}.tmp')
+    try:
+      for file, data in found.items():
+        write_file(os.path.join(temporary, file), data)
+      os.rename(temporary, out)
+    finally:
+      shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _signature(run, names) -> str:

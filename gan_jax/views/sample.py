@@ -13,7 +13,7 @@ from PIL import Image
 from gan_jax import pictures
 from gan_jax.base.errors import RequestError
 from gan_jax.base.examples import described, kind_of
-from gan_jax.base.files import write_file
+from gan_jax.base.files import write_file, writing_out
 from gan_jax.data import values
 from gan_jax.data.columns import decode
 from gan_jax.data.label_values import to_users
@@ -69,12 +69,10 @@ def sample(folder: str, out: str, *, count: int | None = None,
   except RequestError as e:
     raise RequestError(f'--{e}') from e
   examples = run.images(z, labels, dtype='stored', truncation=truncation)
-  try:
+  with writing_out(out):
     # Others have no class, whatever their data have.
     _write(out, info, examples, labels if run.conditional else None,
            interpolate)
-  except OSError as e:
-    raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
   kind = 'rows' if info.columns else kind_of(info.image_shape)
   said = [f'{len(examples)} {kind} of step {run.step} in '
           f'{out}', how]

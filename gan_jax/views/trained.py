@@ -348,7 +348,7 @@ class Trained:
     return list(found.values())
 
   def _rows(self, name):
-    return [row for _, row in read_rows(os.path.join(self.folder, name)) if row]
+    return read_rows(os.path.join(self.folder, name))
 
   @cached_property
   def _sampler(self):

@@ -37,7 +37,7 @@ from gan_jax.base.errors import (
     LockedError,
     WorkdirError,
 )
-from gan_jax.base.files import write_file
+from gan_jax.base.files import write_json
 from gan_jax.run import lock
 from gan_jax.studies import trials
 from gan_jax.studies.judge import tasks, verdict
@@ -150,8 +150,8 @@ class Study:
     if status:
       return status
     seconds, compiled = time.monotonic() - start, _COMPILED[0] - compiled
-    _write(self.path(name, game, f'{stage}.json'),
-           result | {'seconds': seconds, 'compiling': compiled})
+    write_json(self.path(name, game, f'{stage}.json'),
+               result | {'seconds': seconds, 'compiling': compiled})
     return 0
 
 
@@ -171,14 +171,10 @@ def once(folder: str, name: str,
         if os.path.exists(path):
           continue
         content = make()
-        _write(path, content)
+        write_json(path, content)
         return content, True
     except LockedError:
       time.sleep(0.5)
-
-
-def _write(path, content) -> None:
-  write_file(path, (json.dumps(content, indent=1) + '\n').encode())
 
 
 def _measure(study, name, game):
