@@ -174,8 +174,8 @@ class Loop:
     """
     calls = self._calls(self.members[0].checkpoints.latest(), 0)
     own = self._own()
-    state = parallel.shapes(jax.eval_shape(self.population.init, *own),
-                            self.mesh, MEMBERS)
+    state = parallel.abstract(jax.eval_shape(self.population.init, *own),
+                              self.mesh, axes=MEMBERS)
     _, call = calls.next(self.pace.length)
     needed = self.runner.prepare(state, calls.data, call, *own)
     calls.close()
@@ -260,7 +260,7 @@ class Loop:
     # On the host, where all of them fit.
     state = stack([jax.tree.map(np.asarray, m.first_state(step))
                    for m in self.members])
-    return parallel.place(state, self.mesh, MEMBERS)
+    return parallel.made_stacked(parallel.copy, self.mesh, MEMBERS, state)
 
   def _part(self, average, index):
     """The average of a member, as if it ran alone."""

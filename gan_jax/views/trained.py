@@ -61,12 +61,9 @@ class Trained:
     step, strict = self._wanted
     shapes = jax.eval_shape(lambda: initial_state(
         self.game, self.info, self.config['seed']))
-    checkpoints = Checkpoints(self.folder, strict=strict)
-    try:
+    with Checkpoints(self.folder, strict=strict) as checkpoints:
       return checkpoints.restore(
           parallel.abstract(shapes, parallel.own_mesh()), step)
-    finally:
-      checkpoints.close()
 
   def __repr__(self):
     at = f' at step {self.step:,}' if 'state' in self.__dict__ else ''
