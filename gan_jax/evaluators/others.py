@@ -9,6 +9,7 @@ import numpy as np
 from gan_jax import extractors
 from gan_jax.data import load as data
 from gan_jax.data.prepare import make_source
+from gan_jax.evaluators.measures import wilson
 from gan_jax.evaluators.score import (
   Score,
   as_bytes,
@@ -360,18 +361,10 @@ def classification_error(*, source: Any):
     if not np.isfinite(logits).all():
       return [Score(name, float('nan'), protocol=how)]
     wrong = int(np.sum(logits.argmax(1) != test.labels))
-    low, high = wilson(wrong, len(test.labels))
-    return [Score(name, wrong / len(test.labels), low=low, high=high,
-                  protocol=how, found={'wrong': wrong})]
+    share = wrong / len(test.labels)
+    low, high = wilson(share, len(test.labels))
+    return [Score(name, share, low=low, high=high, protocol=how,
+                  found={'wrong': wrong})]
 
   evaluate.names = [name]
   return evaluate
-
-
-def wilson(count: int, total: int) -> tuple[float, float]:
-  """Interval of 95 % of a share, by Wilson 1927, J. Am. Stat. Assoc. 22."""
-  z, share = 1.96, count / total
-  middle = share + z * z / (2 * total)
-  width = z * np.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
-  return tuple((middle + sign * width) / (1 + z * z / total)
-               for sign in (-1, 1))
