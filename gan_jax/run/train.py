@@ -68,7 +68,12 @@ def train(experiment: Experiment, folder: str, *,
     changed = files.check_same_run(
         folder, experiment, allow_changed_data=allow_changed_data,
         allow_changed=allow_changed)
-    return _lead(experiment, folder, group, strict, changed, argv, stopping)
+    member = Member(experiment, folder, strict=strict, changed=changed,
+                    argv=argv)
+    with member, StopRequest() as stop:
+      Loop([member], group, stopping=stopping).run(stop)
+    _LOG.info('%s', member.summary(how_it_ended(stop)))
+    return stop.exit_status
 
 
 def _fingerprint(experiment):
@@ -114,15 +119,6 @@ def _follow(experiment, group):
         case 'end':
           jax.block_until_ready(state)
           return order['status']
-
-
-def _lead(experiment, folder, group, strict, changed, argv, stopping):
-  """Training on process 0."""
-  member = Member(experiment, folder, strict=strict, changed=changed, argv=argv)
-  with member, StopRequest() as stop:
-    Loop([member], group, stopping=stopping).run(stop)
-  _LOG.info('%s', member.summary(how_it_ended(stop)))
-  return stop.exit_status
 
 
 def how_it_ended(stop: StopRequest) -> str:
