@@ -16,6 +16,7 @@ from gan_jax.evaluators.score import (
   order,
   short,
   source_as_bytes,
+  unseen,
 )
 from gan_jax.extractors import cnn
 from gan_jax.metrics.arrays import finite
@@ -194,8 +195,7 @@ def parzen(*, num_samples: int = 10000, num_test: int = 1000,
   Raises:
     ValueError: fewer real examples than requested.
   """
-  real = source.held_out or source
-  side = 'held_out' if source.held_out else 'train'
+  real, side = unseen(source)
   needed = num_test + num_validation
   if min(num_test, num_validation, num_samples) < 1 or needed > len(
       real.images):
@@ -295,8 +295,7 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
     raise ValueError(f'{source.name} has no labels to learn; use data with '
                      'labels')
   source = source_as_bytes(source)
-  real = source.held_out or source
-  side = 'held_out' if source.held_out else 'train'
+  real, side = unseen(source)
   name = f'classification_accuracy_{short(num_samples)}_{side}'
   how = {'metric': 'classification_accuracy', 'num_fake': num_samples,
          'num_real': len(real.images), 'reference': side, 'data': source.name,
