@@ -292,8 +292,24 @@ class Trained:
     """
     if self.game.disc is None:
       raise RequestError(f'{self.folder} has no discriminator')
-    images, packing = np.asarray(images), self.config['packing']
-    shape, spec = tuple(self.info.image_shape), self.config['discriminator']
+    images = self._for_networks(np.asarray(images))
+    packing, spec = self.config['packing'], self.config['discriminator']
+    conditional = (models.is_conditional(spec)
+                   and self.config['joint'] == 'none')
+    if conditional and label is None:
+      raise RequestError('this discriminator looks at the label: give that of '
+                         'all images, or one for each')
+    label = (asked.labels(self.info, len(images), label) if conditional
+             else np.zeros(len(images), np.int32))
+    whole = models.filled(spec).get('minibatch', 'none') != 'none'
+    size = len(images) if whole else 256 * packing
+    return np.concatenate([np.asarray(self._judge(
+        self.state, images[i:i + size], label[i:i + size:packing]))
+        for i in range(0, len(images), size)])
+
+  def _for_networks(self, images):
+    """Images that a user gives, in the networks' units; or RequestError."""
+    packing, shape = self.config['packing'], tuple(self.info.image_shape)
     if images.shape[1:] != shape or not len(images) or len(images) % packing:
       several = f', N a multiple of {packing}' if packing > 1 else ''
       raise RequestError(f'images have the shape {list(images.shape)}; this '
@@ -311,19 +327,7 @@ class Trained:
       raise RequestError(f'images from {images.min():.4g} to '
                          f'{images.max():.4g}; floats must be in '
                          f'{(low, high)}')
-    images = values.from_units(images, self.info.units)
-    conditional = (models.is_conditional(spec)
-                   and self.config['joint'] == 'none')
-    if conditional and label is None:
-      raise RequestError('this discriminator looks at the label: give that of '
-                         'all images, or one for each')
-    label = (asked.labels(self.info, len(images), label) if conditional
-             else np.zeros(len(images), np.int32))
-    whole = models.filled(spec).get('minibatch', 'none') != 'none'
-    size = len(images) if whole else 256 * packing
-    return np.concatenate([np.asarray(self._judge(
-        self.state, images[i:i + size], label[i:i + size:packing]))
-        for i in range(0, len(images), size)])
+    return values.from_units(images, self.info.units)
 
   def scalars(self) -> pd.DataFrame:
     """What was logged, a row for each logged step, a column for each scalar."""
