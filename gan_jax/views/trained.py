@@ -108,10 +108,11 @@ class Trained:
     `truncation` of a generator with a style space, see `sample`; it does
     nothing to others, whose latents are truncated.
     """
-    z, size = np.asarray(z, np.float32), self.latents(1).shape[1:]
-    if z.ndim != 2 or z.shape[1:] != size or not len(z):
+    z = np.asarray(z, np.float32)
+    size, = sampling.latent_shape(self.game.latent)
+    if z.ndim != 2 or z.shape[1] != size or not len(z):
       raise RequestError(f'z has the shape {list(z.shape)}; this generator '
-                         f'takes [N, {size[0]}], N 1 or more')
+                         f'takes [N, {size}], N 1 or more')
     if dtype not in ('data', 'stored', 'float32'):
       raise RequestError(f'dtype={dtype!r} must be data, stored or float32')
     try:
