@@ -43,7 +43,7 @@ def labels(info: DataInfo, count: int, label: Any) -> np.ndarray:
     RequestError: no such class or column, a number out of range, another shape.
   """
   if info.label_columns:
-    return _vectors(_columns(info), count, label)
+    return _vectors(columns_of(info), count, label)
   if isinstance(label, str) and label == TURN and TURN not in info.class_names:
     return np.resize(np.array(info.classes, np.int32), count)
   given = np.asarray(label, object)
@@ -99,16 +99,17 @@ def of_file(info: DataInfo, path: str) -> tuple[int, np.ndarray]:
   if not info.label_columns:
     return len(rows), np.array(asked, object)
   return len(rows), to_users(np.stack([known[str(row)] for row in asked]),
-                             _columns(info))
+                             columns_of(info))
 
 
-def _columns(info) -> list[LabelColumn]:
+def columns_of(info: DataInfo) -> list[LabelColumn]:
+  """The columns of label vectors; [] of others."""
   return [LabelColumn(*column) for column in info.label_columns]
 
 
 def _rows(info, cells) -> list:
   """What the rows of {header: cells} ask for: texts, or {column: text}."""
-  columns, names = _columns(info), info.class_names
+  columns, names = columns_of(info), info.class_names
   taken = _headers(columns, cells)
   absent = [name for name in taken if name not in cells]
   if taken and not absent:
@@ -178,7 +179,7 @@ def _typed(info, row):
   """A row of `_rows` as `labels` takes it; RequestError if it has no number."""
   if isinstance(row, str):
     return [row]
-  groups = groups_of(_columns(info))
+  groups = groups_of(columns_of(info))
   return {name: text if name in groups else _number(text, name)
           for name, text in row.items()}
 

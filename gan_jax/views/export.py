@@ -23,8 +23,8 @@ from gan_jax.base.errors import RequestError, first_line
 from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import write_file, writing_out
 from gan_jax.data.label_values import to_users
-from gan_jax.data.prepare import LabelColumn
 from gan_jax.run import files
+from gan_jax.views.asked import columns_of
 from gan_jax.views.templates import fill
 from gan_jax.views.trained import Trained
 
@@ -273,8 +273,7 @@ def _folder(run):
     asked = f' --label={shlex.quote([*choices][-1])}'
   elif columns:
     # One that is possible: of 'sex=F' and 'sex=M' exactly one is 1.
-    drawn = to_users(run.drawn_labels[0],
-                     [LabelColumn(*column) for column in columns])
+    drawn = to_users(run.drawn_labels[0], columns_of(run.info))
     asked = ' --label ' + ' '.join(f'{value:.6g}' for value in drawn)
   values |= dict(choices=choices, columns=columns, asked=asked,
                  label=_label_of(run), noise=run.input_noise,

@@ -17,7 +17,6 @@ from gan_jax.base.files import write_file, writing_out
 from gan_jax.data import values
 from gan_jax.data.columns import decode
 from gan_jax.data.label_values import to_users
-from gan_jax.data.prepare import LabelColumn
 from gan_jax.game import sampling
 from gan_jax.run import files
 from gan_jax.views import asked
@@ -160,7 +159,7 @@ def _write(out, info, examples, labels, interpolate):
     if labels is None:
       more.pop('class_names', None)
     elif labels.ndim == 2:
-      columns = [LabelColumn(*column) for column in info.label_columns]
+      columns = asked.columns_of(info)
       labels = to_users(labels, columns)
       more['label_columns'] = [column.name for column in columns]
     if labels is not None:
