@@ -23,6 +23,7 @@ from gan_jax.base.errors import RequestError, first_line
 from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import write_file, writing_out
 from gan_jax.data.label_values import to_users
+from gan_jax.game.sampling import latent_shape
 from gan_jax.run import files
 from gan_jax.views.asked import columns_of
 from gan_jax.views.templates import fill
@@ -303,7 +304,7 @@ def latent_of(run) -> dict:
   """The prior with all its arguments, and the size of z."""
   spec = run.config['latent']
   return {**lookup.defaults('gan_jax.game.latents', spec['name']), **spec,
-          'size': run.latents(1).shape[1]}
+          'size': latent_shape(run.game.latent)[0]}
 
 
 def _shared(run) -> dict:
