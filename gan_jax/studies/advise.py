@@ -5,7 +5,6 @@ of several gammas and ratios of the rates, then, for the best of these, several
 half-lives of the average. The scores are those of the config.
 """
 
-import json
 import math
 import os
 import shlex
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax.base.errors import ConfigError, Problem
-from gan_jax.base.files import write_file
+from gan_jax.base.files import write_json
 from gan_jax.config import fields, population
 from gan_jax.metrics import low_is_better
 from gan_jax.studies.statistics import chances
@@ -104,12 +103,11 @@ def advise(config: Any, folder: str, *,
                   'ema_rampup': answers[2].best / whole.train_steps}
   command = shlex.join(['python', '-m', 'gan_jax.main', *given, *(
       f'--config.{path}={value:.9g}' for path, value in flags.items())])
-  write_file(os.path.join(folder, 'advice.json'), (json.dumps({
+  write_json(os.path.join(folder, 'advice.json'), {
       'score': found.name, 'steps': steps, 'seeds': seeds,
       'answers': [a._asdict() for a in answers],
       'games': games, 'scores': found.values.tolist(),
-      'averages': smooth.values.tolist(), 'command': command,
-  }, indent=1) + '\n').encode())
+      'averages': smooth.values.tolist(), 'command': command})
   return 0, fill(
       'advice.txt', answers=answers, score=found.name, steps=steps, seeds=seeds,
       games=len(games), command=command, lower=low_is_better(found.name),
