@@ -50,7 +50,8 @@ def invert(folder: str, images: str, out: str, *, samples: int = 0,
   sigma = _noise(likelihood)
   run = Trained(folder, strict=strict)
   decoder, seen = run.decoder, given.images(run, images, **how)
-  found = _inverted(run, seen, seed)
+  descent_key, chain_key = jax.random.split(jax.random.key(seed))
+  found = _inverted(run, seen, descent_key)
   made = values.from_unit(found.found, run.info.units)
   result = {'z': decoder.latent(found.u[:, 0]),
             'reconstruction': values.in_units(made, run.info.units),
@@ -65,9 +66,8 @@ def invert(folder: str, images: str, out: str, *, samples: int = 0,
     if sigma is not None:
       sigma = sigma or _found_noise(seen.x, found.found, decoder.size)
       noise = inference.gaussian(sigma)
-    key = jax.random.fold_in(jax.random.key(seed), 1)
     drawn = inference.posterior(
-        decoder.decode, noise, seen.x, seen.labels, found.u, key,
+        decoder.decode, noise, seen.x, seen.labels, found.u, chain_key,
         chains=_CHAINS, draws=-(-samples // _CHAINS))
     z = decoder.latent(drawn.u)
     result |= {'posterior': z.reshape(len(z), -1, z.shape[-1])[:, :samples],
@@ -80,12 +80,12 @@ def invert(folder: str, images: str, out: str, *, samples: int = 0,
   return '\n'.join([*said, f'in {out} and {picture}'])
 
 
-def _inverted(run, seen, seed):
+def _inverted(run, seen, key):
   """The latents of `given.images`."""
   decoder = run.decoder
   first = decoder.encode and inference.each(decoder.encode, seen.x, seen.labels)
   found = inference.invert(
-      decoder.decode, seen.x, seen.labels, jax.random.key(seed),
+      decoder.decode, seen.x, seen.labels, key,
       size=decoder.size, first=first, starts=_STARTS)
   found = jax.tree.map(np.asarray, found)
   if not np.isfinite(found.error).all():
