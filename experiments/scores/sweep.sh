@@ -3,8 +3,7 @@
 #   experiments/scores/sweep.sh [DATA [OUT [RECIPE ...]]]
 #   experiments/scores/sweep.sh mnist10k runs/scores/digits sngan:small
 # DATA: mnist10k or fashion_mnist. Goes on where it was stopped. Most steps are
-# fewer than the recipes' own; those of the `small` forms are theirs, but of
-# r3gan and stylegan2, which are cut to about four minutes of a core.
+# fewer than the recipes' own; those of the `small` forms are theirs.
 set -euo pipefail
 data=${1:-mnist10k}
 out=${2:-runs/scores/$data}
@@ -45,6 +44,6 @@ biggan:deep,small 6000
 projected:small 5000 --config.discriminator.weights=${WEIGHTS:-}
 transformer:small 4000
 r3gan:small 3000 --config.data.pad=(32,32)
-stylegan2:small 2500 --config.data.pad=(32,32)
+stylegan2:small 12000 --config.data.pad=(32,32)
 RECIPES
 python -m gan_jax.main --mode=compare "$out/*/*" --out="$out/scores.md"
