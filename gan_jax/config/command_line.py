@@ -1,6 +1,7 @@
 """Command-line flags and their parsing."""
 
 import hashlib
+import logging
 import os
 import re
 import sys
@@ -11,6 +12,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags import config_path
 
+_LOG = logging.getLogger(__name__)
 MODES = ('train', 'sample', 'evaluate', 'report', 'inspect', 'compare',
          'export', 'explore', 'advise', 'judge', 'search', 'invert', 'outliers',
          'complete')
@@ -182,8 +184,14 @@ def parse(argv: list[str]) -> CommandLine:
     problems += [f'cannot read {arg}: give --config too' for arg in overrides]
     return CommandLine(values, None, '', [], folders, problems)
   given = [f'--config={config}', *overrides]
+  argument = config.partition(':')[2]
   config, name, found = read_config(config, overrides)
-  return CommandLine(values, config, name, given, folders, problems + found)
+  problems += found
+  # Here, as a search reads the config of each trial.
+  if 'quick' in argument.split(',') and not problems:
+    _LOG.info('quick: a smoke test with tiny networks and 4 steps; its '
+              'pictures are noise')
+  return CommandLine(values, config, name, given, folders, problems)
 
 
 def usage(values) -> str:
@@ -247,7 +255,7 @@ def read_config(name: str, overrides) -> tuple:
     try:
       read |= _override(config, arg)
     except ValueError as e:
-      problems.append(str(e))
+      problems.append(f'cannot read {arg}: {e}')
   return config, run_name(name, read), problems
 
 
@@ -261,19 +269,19 @@ def override(config, text: str) -> None:
   try:
     _override(config, f'--config.{text}')
   except ValueError as e:
-    raise ConfigError([Problem('', None, str(e))]) from e
+    raise ConfigError([Problem('', None, f'cannot read {text}: {e}')]) from e
 
 
 def _override(config, arg) -> dict:
   """Sets one field; returns {path: value}.
 
   Raises:
-    ValueError: it cannot be read.
+    ValueError: why it cannot be read.
   """
   try:
     return _set(config, arg)
   except Exception as e:  # config_flags raises whatever its parsers raise.
-    raise ValueError(f'cannot read {arg}: {_reason(config, arg, e)}') from e
+    raise ValueError(_reason(config, arg, e)) from e
 
 
 def _set(config, arg):
@@ -291,14 +299,17 @@ def _reason(config, arg, error) -> str:
   if (index := re.match(r'(.*)\[(\d+)\]', path)) and isinstance(
       error, (IndexError, TypeError)):
     have = len(config_path.get_value(index[1], config))
-    return (f'config.{index[1]} has {have or "no"} '
+    return (f'{index[1]} has {have or "no"} '
             f'{"entry" if have == 1 else "entries"}'
             + (f', [0] to [{have - 1}]' if have > 1 else '')
-            + '; replace them after the colon, as in '
-            'dcgan:penalty=r1+r2')
+            + '; choose them first, as in penalty=r1+r2, which of a config '
+            'stands after the colon: dcgan:penalty=r1+r2')
   if isinstance(error, flags.Error):
     try:
       kind = type(config_path.get_value(path, config)).__name__
+      if kind == 'ConfigDict':
+        return (f'holds several values: {path}.KEY=value sets one, and '
+                f'dcgan:{path}=NAME, after the colon, replaces them')
       return f'must be {"an" if kind == "int" else "a"} {kind}' + (
           '; members of a population share it' if '=[' in arg else '')
     except Exception:

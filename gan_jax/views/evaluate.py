@@ -4,6 +4,7 @@ import ast
 import json
 import logging
 import os
+import re
 import time
 
 import jax
@@ -118,9 +119,16 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
       fix; none of the scores can be computed.
   """
   config, info = files.read_run(folder)
-  asked = specs(**asked) or config['evaluators'] or ({'name': 'scores'},)
-  asked = tuple(_as_trained(spec, config) for spec in asked)
-  run = experiment.load(config | {'evaluators': asked, 'loggers': ()})
+  given = specs(**asked)
+  evaluators = given or config['evaluators'] or ({'name': 'scores'},)
+  evaluators = tuple(_as_trained(spec, config) for spec in evaluators)
+  try:
+    run = experiment.load(config | {'evaluators': evaluators, 'loggers': ()})
+  except errors.ConfigError as e:
+    if not given:
+      raise
+    raise RequestError('\n'.join(
+        _as_asked(problem, given, asked) for problem in e.problems)) from e
   if run.info.fingerprint != info.fingerprint:
     raise WorkdirError(f'{folder} was trained on other data than those that '
                        'its config names now; restore the data')
@@ -147,7 +155,6 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
           failed = e
           continue
         if not scores:
-          _LOG.info('scores step %d', step)
           scores = evaluator.scores(state)
           with ScoreWriter(folder) as writer:
             writer.write(step, scores)
@@ -177,6 +184,20 @@ def _check(found, folder, best) -> None:
   if best and best not in names:
     raise RequestError(f'--best={best}: no such score; there are '
                        f'{", ".join(names)}')
+
+
+def _as_asked(problem, specs, asked) -> str:
+  """A problem of an evaluator, at the flags that asked for it."""
+  found = re.fullmatch(r'evaluators\[(\d+)\]\.?(.*)', problem.path)
+  if not found:
+    return f'config.{problem}'
+  name = specs[int(found[1])]['name']
+  metrics = [text for text in asked['metrics'] if text.startswith(name)]
+  flags = {'metrics': metrics[0]} if metrics else {
+      key: ','.join(value) if key == 'metrics' else value
+      for key, value in asked.items() if value}
+  return (' '.join(f'--{key}={value}' for key, value in flags.items()) + ': '
+          + str(problem._replace(path=found[2])))
 
 
 def _made(folder, step) -> int:
