@@ -45,7 +45,8 @@ def _problems(said):
     ('batch_size=6', 'batch_size', '6', 'not divisible by 4 devices; try 4 or 8'
      ),
     ('batch_size=0', 'batch_size', '0', 'must be an int >= 1'),
-    ('log_every=2.5', 'log_every', '2.5', 'must be a number of steps'),
+    ('log_every=2.5', 'log_every', '2.5', 'must be a whole number of steps'),
+    ('data.path=x', 'data.path', "'x'", 'mnist10k takes no such argument'),
     ('train_steps=0', 'train_steps', '0', 'must be above 0'),
     ('train_steps=2 epoch s', 'train_steps', "'2 epoch s'", '20 epochs'),
     ('train_steps=10%', 'train_steps', "'10%'", 'percentage'),
@@ -182,7 +183,14 @@ def test_networks_that_do_not_fit_the_data_are_found_untrained(
      ['augment=apa and schedule each choose the augment: give one']),
     ((MLP, '--wrkdir=x'), ['--wrkdir', 'workdir']),
     ((MLP, '--mode=trian'), ['--mode=trian', 'train']),
-    ((MLP, '--num_samples=many'), ['--num_samples=many']),
+    ((MLP, '--num_samples=many'),
+     ['cannot read --num_samples=many: must be a whole number']),
+    ((MLP, '--truncation='), ['--truncation=: must be a number']),
+    ((MLP, '--mode=trian'), ['--mode=trian: value should be one of <train|']),
+    ((MLP, '--allow_changed=batch_sise,data.path'),
+     ['--allow_changed=batch_sise: no such key; did you mean "batch_size"?']),
+    (('--mode=evaluate', '--workdir=x', '--num_samples=0'),
+     ['--num_samples=0 must be 1 or more']),
     ((MLP, '--config.batch_size=many'), ['--config.batch_size=many',
                                          'must be an int']),
     (('configs/dcgan.py',), ['did you mean --config=configs/dcgan.py?']),
@@ -340,11 +348,41 @@ def test_a_mistake_in_an_argument_of_data_is_one_of_the_config(
   assert rule in problems[f'data.{key}']
 
 
+def test_the_folder_of_a_run_is_no_recipe_and_no_study(
+    cli, not_compiled, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'run').mkdir()
+  (tmp_path / 'run' / 'config.json').write_text('{}')
+  for given in ('run', 'run/', 'run/config.json'):
+    status, _, said = cli(f'--config={given}')
+    assert status == 2 and said == (
+        f'gan_jax: cannot read --config: {given}: this is a run, which '
+        '--workdir=run names; a recipe is needed, as in --config=dcgan\n')
+  for flags in (('--mode=search', MLP, 'disc_steps=1,2'),
+                ('--mode=advise', MLP), ('--mode=judge', '--idea=loss=hinge')):
+    status, _, said = cli('--workdir=run', *flags)
+    assert status == 2 and said.endswith(
+        'gan_jax: --workdir=run holds a run; give a folder for the study\n')
+  assert [path.name for path in (tmp_path / 'run').iterdir()] == ['config.json']
+
+
+@pytest.mark.parametrize('flags', [
+    ('--mode=search', 'configs/ring.py', 'disc_steps=1,2'),
+    ('--mode=judge', '--idea=loss=hinge', '--tasks=ring')])
+def test_a_file_in_the_way_of_a_study_is_named(cli, tmp_path, flags):
+  (tmp_path / 'file').write_text('mine')
+  mode, *rest = (f'--config={flag}' if flag.startswith('configs/') else flag
+                 for flag in flags)
+  status, _, said = cli(mode, *rest, f'--workdir={tmp_path}/file/study')
+  assert status == 4 and f'{tmp_path}/file is in the way and is no' in said
+  assert (tmp_path / 'file').read_text() == 'mine'
+
+
 def test_a_flag_that_no_files_allow_is_status_2(cli, tmp_path):
   path = tiny.write_images(tmp_path / 'few.npz', count=7)
   status, _, said = cli('--mode=evaluate', f'--images={path}',
                         f'--reference={path}', '--resize=0,8')
-  assert status == 2 and 'resize=(0, 8): (height, width) of' in said, said
+  assert status == 2 and '--resize=(0, 8): (height, width) of' in said, said
 
 
 def test_files_that_are_not_there_are_named_beside_other_mistakes(

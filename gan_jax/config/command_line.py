@@ -172,7 +172,7 @@ def parse(argv: list[str]) -> CommandLine:
       try:
         values([argv[0], arg])
       except flags.Error as e:
-        problems.append(f'cannot read {arg}: {e}')
+        problems.append(f'cannot read {arg}: {_why(arg, e)}')
   values([argv[0]])
   if values.mode not in ('compare', 'report', 'search'):
     problems += [f'cannot read {arg}: not a flag{_hint(arg)}'
@@ -217,6 +217,16 @@ def _of_other_modes(mode, given):
   return [f'--{name} is of --mode={" or ".join(_READ_BY[name])}; '
           f'--mode={mode} does not read it: leave it out'
           for name in given if mode not in _READ_BY[name]]
+
+
+def _why(arg, error) -> str:
+  """Why absl refuses a flag, without naming the flag once more."""
+  said = str(error).removeprefix(f'flag --{arg.lstrip("-")}: ')
+  kind = next((kind for kind, name, *_ in _FLAGS
+               if name == arg.lstrip('-').partition('=')[0]), None)
+  if '=' not in arg or kind not in (_INT, flags.DEFINE_float):
+    return said
+  return f'must be a {"whole " * (kind is _INT)}number'
 
 
 def _hint(arg):

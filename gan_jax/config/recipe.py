@@ -73,6 +73,11 @@ def path_of(name: str) -> str:
     path = os.path.join(folder, os.path.basename(file) if folder else file)
     if os.path.isfile(path):
       return path
+  run = name.removesuffix('config.json').rstrip('/') or '.'
+  if os.path.isfile(os.path.join(run, 'config.json')):
+    raise ConfigError([Problem('', None, (
+        f'{name}: this is a run, which --workdir={run} names; a recipe is '
+        'needed, as in --config=dcgan'))])
   known = [f'configs/{n}.py' for n in names()] if name == file else names()
   raise ConfigError([Problem('', None, f'{name}: no such file, and no recipe '
                              f'of that name{lookup.near(name, known)}')])

@@ -38,14 +38,20 @@ def check_memory(num_bytes, where):
 
 
 def check_there(path, what: str = 'file or folder') -> str:
-  """Expands `~` and returns a path; DataError, with similar names, if absent.
+  """Expands `~` and returns a path.
 
   what: is needed there, for the message.
+
+  Raises:
+    DataError: there is nothing (with similar names), or an empty folder.
   """
   path = os.path.expanduser(os.fspath(path))
   if not os.path.exists(path):
     raise DataError(f'{path!r}: no such {what}; '
                     f'{_similar(*os.path.split(path))}')
+  if os.path.isdir(path) and not list_folder(path):
+    raise DataError(f'{path!r}: this folder is empty; put the files there, or '
+                    'give the folder that holds them')
   return path
 
 

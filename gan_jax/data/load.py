@@ -134,11 +134,13 @@ def _check_value(part, key, value):
 
 
 def _absent(spec):
+  if ':' in spec['name']:  # What an own set makes of a path is unknown.
+    return []
+  taken = lookup.parameters(lookup.find(ROOM, spec['name']))
   try:
-    if ':' not in spec['name']:  # What an own set makes of a path is unknown.
-      for path in map(spec.get, _PLACES):
-        if isinstance(path, str) and path:
-          check_there(path)
+    for key in _PLACES:
+      if key in taken and isinstance(path := spec.get(key), str) and path:
+        check_there(path)
     return []
   except DataError as e:
     return [Problem('', None, str(e))]

@@ -25,7 +25,7 @@ os.register_at_fork(after_in_child=lambda: (
 
 @contextlib.contextmanager
 def writing(folder):
-  """Says what to do where a run cannot write, as on a full disk.
+  """Says what to do where a run cannot write: a full disk, a file in the way.
 
   Raises:
     WorkdirError: instead of the OSError.
@@ -33,6 +33,9 @@ def writing(folder):
   try:
     yield
   except OSError as e:
+    workdir = pathlib.Path(folder).absolute()
+    if _in_the_way(workdir):
+      raise WorkdirError(_unwritable(workdir, e)) from e
     if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
       raise
     raise WorkdirError(
@@ -124,10 +127,13 @@ def _holder(fd):
     return 'pid, host and start time are not (yet) written'
 
 
+def _in_the_way(workdir):
+  return next((p for p in (workdir, *workdir.parents)
+               if os.path.lexists(p) and not p.is_dir()), None)
+
+
 def _unwritable(workdir, error):
-  way = next((p for p in (workdir, *workdir.parents)
-              if os.path.lexists(p) and not p.is_dir()), None)
-  if way:
+  if way := _in_the_way(workdir):
     return (f'workdir {workdir}: {way} is in the way and is no folder; the '
             'workdir must be a folder; move it or give another --workdir')
   return (f'workdir {workdir}: cannot write {error.filename or workdir}: '

@@ -45,7 +45,7 @@ def specs(*, extractor: str = '', weights: str = '', resizer: str = '',
   """
   network = {'name': extractor, 'weights': weights, 'resizer': resizer}
   network = {key: value for key, value in network.items() if value}
-  metrics = metrics.split(',') if isinstance(metrics, str) else metrics
+  metrics = _metrics(metrics)
   room = CHOICES['evaluators'].module
   known = {*lookup.names(room)} - {'scores'}
   for text in metrics:
@@ -192,12 +192,19 @@ def _as_asked(problem, specs, asked) -> str:
   if not found:
     return f'config.{problem}'
   name = specs[int(found[1])]['name']
-  metrics = [text for text in asked['metrics'] if text.startswith(name)]
-  flags = {'metrics': metrics[0]} if metrics else {
-      key: ','.join(value) if key == 'metrics' else value
-      for key, value in asked.items() if value}
-  return (' '.join(f'--{key}={value}' for key, value in flags.items()) + ': '
+  own = [text for text in _metrics(**asked) if text.startswith(name)]
+  return (_flags({'metrics': own[0]} if own else asked) + ': '
           + str(problem._replace(path=found[2])))
+
+
+def _flags(asked) -> str:
+  """What is asked, as it is given on the command line."""
+  asked = asked | {'metrics': ','.join(_metrics(**asked))}
+  return ' '.join(f'--{key}={value}' for key, value in asked.items() if value)
+
+
+def _metrics(metrics=(), **_) -> tuple[str, ...]:
+  return tuple(metrics.split(',') if isinstance(metrics, str) else metrics)
 
 
 def _made(folder, step) -> int:
@@ -248,6 +255,7 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
   """
   if out and not out.endswith('.jsonl'):
     raise RequestError(f'--out={out}: must be F.jsonl')
+  flags = _flags(asked)
   asked, *others = specs(**asked) or ({'name': 'scores'},)
   if others or asked['name'] != 'scores':
     raise RequestError(f'--metrics={[asked, *others][-1]["name"]} is of a run: '
@@ -264,15 +272,18 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
   except errors.UserError:
     raise
   except ValueError as e:  # Of the extractor or the metrics asked for.
-    raise RequestError(str(e)) from e
+    raise RequestError(f'{flags}: {e}' if flags else str(e)) from e
   how = {'images': os.path.abspath(images), 'images_sha256': fake.fingerprint}
   scores = [score._replace(protocol=score.protocol | how).checked()
             for score in scores]
   if alike := _alike(real, fake, scores):
     _LOG.warning('%s and %s %s', images, reference, alike)
   if out:
-    write_file(out, ''.join(json.dumps(score._asdict()) + '\n'
-                            for score in scores).encode())
+    try:
+      write_file(out, ''.join(json.dumps(score._asdict()) + '\n'
+                              for score in scores).encode())
+    except OSError as e:
+      raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
   return [(0, score) for score in scores]
 
 
@@ -309,6 +320,7 @@ def _count(real, fake, asked, images, reference) -> int:
     _LOG.info('%d images of each: %s holds %d, %s %d', count, images, there,
               reference, total)
   if total < 2 * count:
-    _LOG.info('no floor: two times %d images of %s are needed, there are %d; '
-              '--num_samples=%d has one', count, reference, total, total // 2)
+    _LOG.info('no floor: two times %d images of %s are needed, there are %d%s',
+              count, reference, total,
+              f'; --num_samples={total // 2} has one' * (total >= 4))
   return count

@@ -70,9 +70,9 @@ def folder(*, path, labels='folders', label_key='', split='', reading=Reading(),
   if not files:
     sniff.refuse(root, 'folder')
     raise DataError(
-        f'{printable(root)!r}: no image among {others.total():,} files, '
-        f'{_counts(others)}; the suffixes of images are {" ".join(SUFFIXES)}: '
-        f'give the folder that holds them')
+        f'{printable(root)!r}: no image among {others.total():,} files '
+        f'({_counts(others) or "none is shown"}); the suffixes of images are '
+        f'{" ".join(SUFFIXES)}: give the folder that holds them')
   for suffix in ('.csv', '.json'):  # of labels
     others.pop(suffix, None)
   if others:
@@ -168,11 +168,7 @@ def find(path, kind, is_wanted) -> tuple:
     raise ArgumentError('path', path, 'the path of a folder is needed')
   root = os.path.abspath(check_there(path, 'folder'))
   if os.path.isdir(root):
-    files, others, notices = _walk(root, is_wanted)
-    if not files and not others:
-      raise DataError(f'{printable(root)!r}: this folder is empty; put the '
-                      'files there, or give the folder that holds them')
-    return root, files, others, notices
+    return root, *_walk(root, is_wanted)
   if not is_wanted(root, os.path.splitext(root)[1].lower()):
     sniff.refuse(root, kind)
     raise DataError(f'path={path!r} is a file, and none that data={kind} '

@@ -166,7 +166,9 @@ def once(folder: str, name: str,
   """
   path = os.path.join(folder, name)
   while True:
-    with contextlib.suppress(FileNotFoundError), open(path) as file:
+    # What is in the way of a folder, the lock says.
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), open(
+        path) as file:
       return json.load(file), False
     try:
       with lock.hold(os.path.join(folder, 'plan')):
