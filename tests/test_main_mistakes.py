@@ -186,6 +186,7 @@ def test_networks_that_do_not_fit_the_data_are_found_untrained(
     ((MLP, '--num_samples=many'),
      ['cannot read --num_samples=many: must be a whole number']),
     ((MLP, '--truncation='), ['--truncation=: must be a number']),
+    ((MLP, '--strict=maybe'), ['--strict=maybe: must be true or false']),
     ((MLP, '--mode=trian'), ['--mode=trian: value should be one of <train|']),
     ((MLP, '--allow_changed=batch_sise,data.path'),
      ['--allow_changed=batch_sise: no such key; did you mean "batch_size"?']),

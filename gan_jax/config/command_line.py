@@ -224,9 +224,9 @@ def _why(arg, error) -> str:
   said = str(error).removeprefix(f'flag --{arg.lstrip("-")}: ')
   kind = next((kind for kind, name, *_ in _FLAGS
                if name == arg.lstrip('-').partition('=')[0]), None)
-  if '=' not in arg or kind not in (_INT, flags.DEFINE_float):
-    return said
-  return f'must be a {"whole " * (kind is _INT)}number'
+  needed = {_INT: 'a whole number', flags.DEFINE_float: 'a number',
+            _SWITCH: 'true or false'}
+  return f'must be {needed[kind]}' if '=' in arg and kind in needed else said
 
 
 def _hint(arg):

@@ -177,7 +177,10 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
 
 def _check(found, folder, best) -> None:
   """Raises RequestError where there is no score, or not the one asked for."""
-  if found and all(score.value is None for _, score in found):
+  if not found:
+    raise RequestError(f'{folder} has none of these scores: they need classes, '
+                       'which the extractor does not tell, or labels')
+  if all(score.value is None for _, score in found):
     raise RequestError(f'{folder} has none of these scores: ' + '; '.join(
         sorted({f'{score.name}: {score.reason}' for _, score in found})))
   names = sorted({score.name for _, score in found})

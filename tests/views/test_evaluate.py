@@ -373,6 +373,8 @@ def test_what_cannot_be_asked_of_an_evaluator(run, cli, asked, message):
     (['--workdir={run}', '--extractor=random', '--num_samples=12',
       '--metrics=fd,prdc', '--best=fid'], 'there are coverage_random_12_train'),
     (['--images=a.npz', '--reference=b.npz', '--best=fd'], 'are of a run'),
+    (['--workdir={run}', '--extractor=random', '--num_samples=12',
+      '--metrics=class_accuracy'], 'has none of these scores: they need class'),
     (['--images=a.npz', '--reference=b.npz', '--out=x.csv'], 'F.jsonl'),
     (['--images={real}', '--reference={real}', '--metrics=fd',
       '--extractor=random', '--out={real}/x.jsonl'],
