@@ -241,7 +241,8 @@ def _define():
   values = flags.FlagValues()
   for kind, name, default, modes, text in _FLAGS:
     known = '' if name == 'help' else f' (Read by {", ".join(modes.split())}.)'
-    kind(name, default, text + known, flag_values=values)
+    kind(name, default, text + known, flag_values=values,
+         short_name='h' if name == 'help' else None)
   flags.DEFINE_enum('mode', 'train', MODES, 'What to do.',
                     flag_values=values)
   return values

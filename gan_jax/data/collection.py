@@ -56,10 +56,7 @@ class Reading(NamedTuple):
     return self
 
   def check(self, root: str, bad: list, total: int):
-    """DataError if more of `total` files are bad than may be.
-
-    `bad`: [(path, why)].
-    """
+    """DataError if more of `total` files are `bad`, [(path, why)], than may."""
     skip, count = self.on_bad_image == 'skip', len(bad)
     if not bad or skip and count <= self.max_bad * total and count < total:
       return
