@@ -70,23 +70,29 @@ def _act(line, group=None) -> int:
            'compare': _compare, 'inspect': _inspect, 'export': _export,
            'explore': _explore, 'invert': _invert,
            'outliers': _outliers, 'complete': _complete}
+  studies = {'advise': _advise, 'judge': _judge, 'search': _search}
+  mode = line.flags.mode
   try:
-    if view := views.get(line.flags.mode):
-      if not line.problems:
-        print(view(line))
-      return _fail(ConfigError.status, line.problems) if line.problems else 0
-    studies = {'advise': _advise, 'judge': _judge, 'search': _search}
-    if study := studies.get(line.flags.mode):
-      folder = line.flags.workdir
-      if folder and os.path.exists(os.path.join(folder, 'config.json')):
-        raise RequestError(f'--workdir={folder} holds a run; give a folder for '
-                           'the study')
-      return study(line)
-    return _train(line, group)
+    if mode == 'train':
+      return _train(line, group)
+    if line.problems:
+      return _fail(ConfigError.status, line.problems)
+    folder = line.flags.workdir
+    if mode in studies and folder and os.path.exists(
+        os.path.join(folder, 'config.json')):
+      raise RequestError(f'--workdir={folder} holds a run; give a folder for '
+                         'the study')
+    status, text = studies[mode](line) if mode in studies else (
+        0, views[mode](line))
   except ProcessGroupError:
     raise
   except UserError as e:
     return _fail(e.status, [*line.problems, str(e)])
+  if status and text:
+    return _fail(status, [text])
+  if text:
+    print(text)
+  return status
 
 
 def _train(line, group):
@@ -116,47 +122,35 @@ def _train(line, group):
 
 def _advise(line):
   from gan_jax.studies import advise
-  if line.config is None or line.problems:
-    return _fail(ConfigError.status, line.problems or [
-        'give --config=configs/dcgan.py'])
-  status, text = advise.advise(
+  if line.config is None:
+    raise RequestError('give --config=configs/dcgan.py')
+  return advise.advise(
       line.config, line.flags.workdir or os.path.join(
           'runs', f'advise-{line.name}'), given=line.given)
-  if text:
-    print(text)
-  return status
 
 
 def _search(line):
   from gan_jax.studies import search
-  if line.config is None or line.problems:
-    return _fail(ConfigError.status, line.problems or [
-        'give --config=configs/dcgan.py:evaluator=scores'])
+  if line.config is None:
+    raise RequestError('give --config=configs/dcgan.py:evaluator=scores')
   flags = line.flags
   how = {'trials': flags.trials, 'prune': flags.prune}
   folder = flags.workdir or os.path.join('runs', f'search-{line.name}')
-  status, text = search.search_on_ray(
-      flags.ray, line.given, line.folders, folder, **how) if flags.ray else (
-          search.search(line.given, line.folders, folder, **how))
-  if status and text:
-    return _fail(status, [text])
-  if text:
-    print(text)
-  return status
+  if flags.ray:
+    return search.search_on_ray(flags.ray, line.given, line.folders, folder,
+                                **how)
+  return search.search(line.given, line.folders, folder, **how)
 
 
 def _judge(line):
   from gan_jax.studies import judge
   flags = line.flags
-  if line.problems or not flags.idea:
-    return _fail(ConfigError.status, line.problems or [
-        'give --idea=my_lab/ideas.py:my_loss, or --idea=loss=hinge,penalty=r1'])
-  status, text = judge.judge(
+  if not flags.idea:
+    raise RequestError('give --idea=my_lab/ideas.py:my_loss, or '
+                       '--idea=loss=hinge,penalty=r1')
+  return judge.judge(
       flags.idea, flags.workdir, budget=flags.budget, names=flags.tasks,
       seeds=flags.seeds, seed=flags.seed)
-  if text:
-    print(text)
-  return status
 
 
 def _sample(line):

@@ -2,8 +2,8 @@
 
   python experiments/advise/judge.py ring grid digits clothes >> results.jsonl
 
-The games that `--mode=advise` probes for a tenth of the steps are played to the
-end here, with other seeds. A JSON line per data set: their scores, and those of
+The games that `--mode=advise` probes are played to the end here, with other
+seeds. A JSON line per data set: their scores, and those of
 the recipe's own game, of the rule's gamma and of the advised game.
 """
 
@@ -14,10 +14,11 @@ import sys
 import time
 
 import numpy as np
+from scipy import stats
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
 from gan_jax.config import fields, population, recipe  # noqa: E402
-from gan_jax.studies import advise, statistics, trials  # noqa: E402
+from gan_jax.studies import advise, trials  # noqa: E402
 
 # (config, steps of a whole run, overrides).
 CASES = {
@@ -60,8 +61,7 @@ def judge(name: str, folder: str, path: str) -> dict:
                               'search')
   if status:
     sys.exit(status)
-  probe = trials.Scores(advice['score'], np.array(advice['scores']))
-  means = found.losses.mean(1)
+  means, kept = found.losses.mean(1), advice['kept']
   own = {path: fields.at(config, path) for path in games[0]}
   gamma, ratio = advice['answers'][:2]
 
@@ -76,7 +76,12 @@ def judge(name: str, folder: str, path: str) -> dict:
                 and all(np.isclose(game[p], own[p]) for p in own
                         if p.startswith('disc_optimizer')))
 
-  advised = int(np.argmax(statistics.chances(probe.losses)))
+  def agreement(values, games):
+    """Rank correlation of the scores of a probe with those at the end."""
+    probe = trials.losses_of(advice['score'], np.array(values)).mean(1)
+    return float(stats.spearmanr(probe, means[games])[0])
+
+  advised = int(np.argmax(advice['chances']))
   rule = gamma['heuristic']
   tried = [x for x in gamma['tried'] if rule and abs(np.log2(rule / x)) <= 1]
   return {
@@ -87,10 +92,9 @@ def judge(name: str, folder: str, path: str) -> dict:
       'rule': score(with_gamma(tried[0])) if tried else None,
       'advised': score(advised), 'best': score(int(np.argmin(means))),
       'rank': int((means < means[advised]).sum()) + 1,
-      'said': float(statistics.chances(probe.losses)[advised]),
-      'rank_correlation': float(np.corrcoef(*(
-          np.argsort(np.argsort(x.mean(1))) for x in (
-              probe.losses, found.losses)))[0, 1]),
+      'said': advice['chances'][advised],
+      'rank_correlations': [agreement(advice['scores'], slice(None)),
+                            agreement(advice['kept_scores'], kept)],
       'gamma': gamma['best'], 'ratio': ratio['best'],
       'half_life': advice['answers'][2]['best'],
       'seconds': [round(probed), round(time.monotonic() - start - probed)]}

@@ -202,8 +202,8 @@ class Members(Ours):
         [member.config['seed'] for member in found.members], np.uint32)
     self._mesh = parallel.member_mesh(len(found.members))
     self._runner = train.runner_of(one, self._mesh, found)
-    self.state = parallel.copy(parallel.place(
-        found.init(seeds, found.numbers), self._mesh, MEMBERS))
+    self.state = parallel.made_stacked(found.init, self._mesh, MEMBERS, seeds,
+                                       found.numbers)
     self._place(one.source, seeds, found.numbers)
 
 

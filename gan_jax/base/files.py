@@ -10,6 +10,8 @@ import pathlib
 import re
 import shutil
 
+from gan_jax.base.errors import RequestError
+
 _log = logging.getLogger(__name__)
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 _failing = set()  # folders whose last try_write_file failed
@@ -34,6 +36,25 @@ def write_file(path, data: bytes):
     temporary.unlink(missing_ok=True)
     raise
   sync_folder(path.parent)  # Makes the rename durable.
+
+
+def write_json(path, value):
+  """Writes a value as indented JSON, see `write_file`."""
+  write_file(path, (json.dumps(value, indent=1) + '\n').encode())
+
+
+@contextlib.contextmanager
+def writing_out(out, fix: str = ''):
+  """Context that writes what --out asks for; `fix` ends the message.
+
+  Raises:
+    RequestError: instead of an OSError.
+  """
+  try:
+    yield
+  except OSError as e:
+    raise RequestError(f'--out={out}: cannot write it: {e.strerror}{fix}'
+                       ) from e
 
 
 def sync_folder(path):
@@ -161,8 +182,16 @@ class Appender:
     self._waiting.clear()
 
 
-def read_rows(path):
-  """[(line, row or None if it is not JSON)]; [] if there is no file."""
+def read_rows(path) -> list[dict]:
+  """Rows of a file of JSON lines, without broken ones; [] without a file.
+
+  A row is a dict that has an integer 'step'.
+  """
+  return [row for _, row in _lines(path) if row]
+
+
+def _lines(path):
+  """[(line, its row, None if it has none)]."""
   try:
     lines = pathlib.Path(path).read_bytes().split(b'\n')
   except FileNotFoundError:
@@ -187,7 +216,7 @@ def short_hash(value) -> str:
 
 def drop_rows(path, resume_step):
   """Rewrites the file without broken lines and rows after `resume_step`."""
-  rows = read_rows(path)
+  rows = _lines(path)
   keep = [line for line, row in rows
           if resume_step and row and row['step'] <= resume_step]
   data = b''.join(line + b'\n' for line in keep)

@@ -1,9 +1,8 @@
 """Builds the components of a config into a `Game`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -18,6 +17,7 @@ from gan_jax.data.prepare import Source, blocks_of
 from gan_jax.game.latent_steps import LatentStep
 from gan_jax.game.optimizers import make_optimizer
 from gan_jax.game.rules import Game
+from gan_jax.game.sampling import latent_shape
 from gan_jax.losses import Loss
 from gan_jax.penalties import Term
 
@@ -130,12 +130,6 @@ def make_game(config: Mapping, info: DataInfo, train_steps: int, *,
   if build.problems:
     raise ConfigError(build.problems)
   return Game(**parts, **{key: config[key] for key in _SAME})
-
-
-def latent_shape(latent: Callable) -> tuple[int, ...]:
-  """Shape of one z of a prior."""
-  keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 1))
-  return jax.eval_shape(latent, keys).shape[1:]
 
 
 class _Builder:

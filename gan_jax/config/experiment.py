@@ -23,7 +23,6 @@ from gan_jax.config.build import (
   DataInfo,
   info_of,
   labels_like,
-  latent_shape,
   make_game,
   units_of,
 )
@@ -32,6 +31,7 @@ from gan_jax.data import load as data
 from gan_jax.data.pipeline import Batches
 from gan_jax.data.prepare import Source
 from gan_jax.game.rules import Game
+from gan_jax.game.sampling import latent_shape
 from gan_jax.game.state import init_state, pack
 from gan_jax.game.step import step_of
 

@@ -129,6 +129,18 @@ def reason(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
+def as_os_error(what='damaged or truncated'):
+  """Context of reading one example, whose DataError becomes an OSError.
+
+  So that the example alone is bad, see `collection.load`.
+  """
+  try:
+    yield
+  except DataError as error:
+    raise OSError(0, what) from error
+
+
+@contextlib.contextmanager
 def one_error(path, kind):
   """Context that turns any error of reading a damaged file into DataError."""
   try:

@@ -7,7 +7,7 @@ import numpy as np
 
 from gan_jax import inference
 from gan_jax.data import values
-from gan_jax.evaluators.score import NOT_FINITE, Score, order, short
+from gan_jax.evaluators.score import NOT_FINITE, Score, order, short, unseen
 from gan_jax.inference.noise import flip_coins
 
 
@@ -171,8 +171,7 @@ def elbo(*, num_test: int = 500, draws: int = 5000,
 
 def _real(source, likelihood, count, spare, seed):
   """(examples, 'held_out' or 'train', rows [count + spare at most])."""
-  real = source.held_out or source
-  side = 'held_out' if source.held_out else 'train'
+  real, side = unseen(source)
   if likelihood not in ('gaussian', 'bernoulli'):
     raise ValueError(f"likelihood {likelihood!r} must be 'gaussian' or "
                      "'bernoulli'")

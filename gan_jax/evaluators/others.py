@@ -9,12 +9,14 @@ import numpy as np
 from gan_jax import extractors
 from gan_jax.data import load as data
 from gan_jax.data.prepare import make_source
+from gan_jax.evaluators.measures import wilson
 from gan_jax.evaluators.score import (
   Score,
   as_bytes,
   order,
   short,
   source_as_bytes,
+  unseen,
 )
 from gan_jax.extractors import cnn
 from gan_jax.metrics.arrays import finite
@@ -193,8 +195,7 @@ def parzen(*, num_samples: int = 10000, num_test: int = 1000,
   Raises:
     ValueError: fewer real examples than requested.
   """
-  real = source.held_out or source
-  side = 'held_out' if source.held_out else 'train'
+  real, side = unseen(source)
   needed = num_test + num_validation
   if min(num_test, num_validation, num_samples) < 1 or needed > len(
       real.images):
@@ -294,8 +295,7 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
     raise ValueError(f'{source.name} has no labels to learn; use data with '
                      'labels')
   source = source_as_bytes(source)
-  real = source.held_out or source
-  side = 'held_out' if source.held_out else 'train'
+  real, side = unseen(source)
   name = f'classification_accuracy_{short(num_samples)}_{side}'
   how = {'metric': 'classification_accuracy', 'num_fake': num_samples,
          'num_real': len(real.images), 'reference': side, 'data': source.name,
@@ -360,18 +360,10 @@ def classification_error(*, source: Any):
     if not np.isfinite(logits).all():
       return [Score(name, float('nan'), protocol=how)]
     wrong = int(np.sum(logits.argmax(1) != test.labels))
-    low, high = wilson(wrong, len(test.labels))
-    return [Score(name, wrong / len(test.labels), low=low, high=high,
-                  protocol=how, found={'wrong': wrong})]
+    share = wrong / len(test.labels)
+    low, high = wilson(share, len(test.labels))
+    return [Score(name, share, low=low, high=high, protocol=how,
+                  found={'wrong': wrong})]
 
   evaluate.names = [name]
   return evaluate
-
-
-def wilson(count: int, total: int) -> tuple[float, float]:
-  """Interval of 95 % of a share, by Wilson 1927, J. Am. Stat. Assoc. 22."""
-  z, share = 1.96, count / total
-  middle = share + z * z / (2 * total)
-  width = z * np.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
-  return tuple((middle + sign * width) / (1 + z * z / total)
-               for sign in (-1, 1))

@@ -82,6 +82,12 @@ def as_bytes(images):
   return AsBytes(images) if floats else images
 
 
+def unseen(source):
+  """(examples, 'held_out'), or (those of the training, 'train') without any."""
+  return ((source, 'train') if source.held_out is None
+          else (source.held_out, 'held_out'))
+
+
 def source_as_bytes(source):
   """A `data.prepare.Source`, its held-out part too, by `as_bytes`."""
   return source and source._replace(images=as_bytes(source.images),

@@ -96,18 +96,6 @@ def _safetensors(path) -> dict:
       raise ValueError(e) from e
 
 
-def _checked(path, tensors, shapes) -> dict:
-  """Tensors of {name: shape}; DataError if one is not so, or not finite."""
-  for name, want in shapes.items():
-    have = tensors[name].shape if name in tensors else 'absent'
-    if have != want:
-      raise DataError(f'{path!r}: {name} is {have}, not {want}; {_FIT}')
-    if not np.isfinite(tensors[name]).all():
-      raise DataError(f'{path!r}: {name} has NaN or Inf; download or write it '
-                      'again')
-  return {name: tensors[name] for name in shapes}
-
-
 def efficientnet_table() -> list[tuple]:
   """(layer, norm, kernel's shape [h, w, I, O]) by timm's names, in order."""
   found, channels = [('conv_stem', 'bn1', (3, 3, 3, _STEM))], _STEM
@@ -132,8 +120,8 @@ def _efficientnet(path, tensors) -> Backbone:
     parts = {f'{name}.weight': (shape[3], shape[2], *shape[:2])} | {
         f'{norm}.{part}': shape[3:]
         for part in ('weight', 'bias', 'running_mean', 'running_var')}
-    kernel, gamma, beta, mean, var = map(np.float64, _checked(
-        path, tensors, parts).values())
+    kernel, gamma, beta, mean, var = map(np.float64, weight_files.checked(
+        path, tensors, parts, _FIT).values())
     scale = gamma / np.sqrt(var + _EPSILON)
     weights[name.replace('.', '_')] = (
         np.float32(kernel.transpose(2, 3, 1, 0) * scale),
@@ -195,8 +183,8 @@ def _classifier(path, tensors) -> Backbone:
     shapes |= {f'Conv_{i}/kernel': (side, side, *inputs, *outputs)} | {
         f'Norm_{i}/LayerNorm_0/{part}': outputs for part in ('scale', 'bias')}
     inputs = outputs
-  weights = {name: np.asarray(x, np.float32) for name, x in _checked(
-      path, tensors, shapes).items()}
+  weights = {name: np.asarray(x, np.float32) for name, x in (
+      weight_files.checked(path, tensors, shapes, _FIT).items())}
   if not weights['std'] > 0:
     raise DataError(f'{path!r}: std is not above 0; write it again')
   return Backbone('classifier', weights, channels, _classifier_maps)

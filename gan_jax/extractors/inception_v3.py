@@ -133,14 +133,10 @@ def read(path, data) -> dict:
         f'read from classify_image_graph_def.pb (unpack '
         f'inception-2015-12-05.tgz) or from '
         f'pt_inception-2015-12-05-6726825d.pth')
-  for name, (shape, *_) in weights_table().items():
-    have = found[name].shape if name in found else 'absent'
-    if have != shape:
-      raise DataError(f'{path!r}: {name} is {have}, not {shape}; these are not '
-                      f'the weights of the InceptionV3 of 2015')
-    if not np.isfinite(found[name]).all():
-      raise DataError(f'{path!r}: {name} has NaN or Inf; download it again')
-  return {name: np.asarray(found[name], np.float32) for name in weights_table()}
+  found = weight_files.checked(
+      path, found, {name: row[0] for name, row in weights_table().items()},
+      'these are not the weights of the InceptionV3 of 2015')
+  return {name: np.asarray(x, np.float32) for name, x in found.items()}
 
 
 def resize_on_host(resizer: Resizer, images) -> np.ndarray:

@@ -21,6 +21,8 @@ from google.protobuf.message import DecodeError
 from tensorboardX.proto import types_pb2
 from tensorboardX.proto.graph_pb2 import GraphDef
 
+from gan_jax.base.errors import DataError
+
 _MAGIC = 0x1950A86A20F9469CFC6C  # of the form before 1.6
 _CONSTANTS = {'EMPTY_DICT': dict, 'EMPTY_LIST': list, 'EMPTY_TUPLE': tuple,
               'NONE': lambda: None, 'NEWTRUE': lambda: True,
@@ -51,6 +53,21 @@ def graph_constants(data: bytes) -> dict[str, np.ndarray]:
       raise ValueError(f'a tensor of shape {shape} with {len(values)} values')
     found[node.name] = values.reshape(shape)
   return found
+
+
+def checked(path, tensors, shapes, fix: str) -> dict[str, np.ndarray]:
+  """The tensors of {name: shape}; DataError, with the fix, if one is not so.
+
+  Or if one is not finite.
+  """
+  for name, want in shapes.items():
+    have = tensors[name].shape if name in tensors else 'absent'
+    if have != want:
+      raise DataError(f'{path!r}: {name} is {have}, not {want}; {fix}')
+    if not np.isfinite(tensors[name]).all():
+      raise DataError(f'{path!r}: {name} has NaN or Inf; download or write it '
+                      'again')
+  return {name: tensors[name] for name in shapes}
 
 
 class _Storage(NamedTuple):

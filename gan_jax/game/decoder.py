@@ -86,8 +86,7 @@ def decoder_of(game, average, latent: Mapping, image_range, shape) -> Decoder:
   encode = game.gen.encode and Partial(
       _bound(_encode, game.gen), average, Partial(back, edge), scale)
   decode = Partial(_bound(_decode, game.gen), average, to_latent, scale)
-  size = jax.eval_shape(game.latent, jax.eval_shape(
-      lambda: jax.random.split(jax.random.key(0), 1))).shape[1]
+  size, = sampling.latent_shape(game.latent)
   posterior = encode and name == 'normal' and Partial(
       _bound(_posterior, game.gen), average, scale)
   return Decoder(decode, encode, to_latent, size, posterior or None)

@@ -1,5 +1,6 @@
 """Sampling from a generator."""
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -73,6 +74,12 @@ def standing(gen: Model, average: Average, z, label, axis_name: str):
                       (z[:, None], label[:, None]))
   found = jax.tree.map(lambda x: x.mean((0, 1)), found)
   return average.replace(stats={**average.stats, 'batch_stats': found})
+
+
+def latent_shape(latent: Callable) -> tuple[int, ...]:
+  """Shape of one z of a prior."""
+  keys = jax.eval_shape(lambda: random.split(random.key(0), 1))
+  return jax.eval_shape(latent, keys).shape[1:]
 
 
 def latents(latent, key, count: int, start=0):

@@ -20,14 +20,12 @@ def weights(hole) -> np.ndarray:
   Eq. 1: the share of missing pixels in a window of 7 x 7 around it, and 0 in a
   hole. hole: bool [N, H, W], True where pixels are missing; float32 [N, H, W].
   """
-  hole, side = np.asarray(hole), _WINDOW // 2
-  padded = np.pad(hole.astype(np.float32), ((0, 0), (side, side), (side, side)))
-  windows = np.lib.stride_tricks.sliding_window_view(
-      padded, (_WINDOW, _WINDOW), axis=(1, 2))
-  inside = np.pad(np.ones(hole.shape[1:], np.float32), side)
-  sizes = np.lib.stride_tricks.sliding_window_view(
-      inside, (_WINDOW, _WINDOW)).sum((2, 3))
-  return np.where(hole, 0.0, windows.sum((3, 4)) / sizes)
+  from scipy.ndimage import uniform_filter  # Slow to import.
+  hole = np.asarray(hole)
+  missing, inside = (
+      uniform_filter(np.float64(x), (0, _WINDOW, _WINDOW), mode='constant')
+      for x in (hole, np.ones((1, *hole.shape[1:]))))
+  return np.where(hole, 0.0, missing / inside).astype(np.float32)
 
 
 def complete(decode, logits, x, hole, label, key, *, size: int,

@@ -63,8 +63,7 @@ class Generator(base.AnyGenerator, kw_only=True):
   def __call__(self, z, label, *, train):
     self.check_kind(self.image_shape, *_KINDS)
     path = sizes(self.image_shape[:-1], self.stride)[::-1]
-    weights = dict(kernel_init=nn.initializers.normal(self.weight_std),
-                   **self.arithmetic())
+    weights = dict(kernel_init=_start(self), **self.arithmetic())
     bias = norms.shiftless(self.norm)
     climb = partial(layers.ConvTranspose, size=self.kernel, stride=self.stride,
                     **weights)
@@ -105,24 +104,12 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
 
   @nn.compact
   def __call__(self, images, label, *, train, keys=None):
-    self.check_kind(images.shape[1:], *_KINDS)
     if self.phase_shuffle and images.ndim != 3:
       raise ValueError(f'phase_shuffle={self.phase_shuffle} shifts signals [T, '
                        f'C] in time, the data are {list(images.shape[1:])}; '
                        'use phase_shuffle=0')
-    init = nn.initializers.normal(self.weight_std)
-    norm = self.norms(train, scale_std=self.weight_std)
-    x = self.enter(images, label)
-    count = len(sizes(images.shape[1:-1], self.stride)) - 1
-    for i in range(count):
-      name = self.norm if i else 'none'
-      x = layers.Conv(self.width * 2 ** i, size=self.kernel, stride=self.stride,
-                      bias=norms.shiftless(name), kernel_init=init,
-                      **self.arithmetic())(x)
-      x = self.act(norm(name)(x))
-      if self.phase_shuffle and keys is not None and i < count - 1:
-        x = layers.phase_shuffle(x, folded(keys, i), self.phase_shuffle)
-    return self.judge(x, label, kernel_init=init)
+    x = _reduced(self, images, label, train, self.phase_shuffle, keys)
+    return self.judge(x, label, kernel_init=_start(self))
 
 
 class Encoder(base.AnyEncoder, kw_only=True):
@@ -141,14 +128,26 @@ class Encoder(base.AnyEncoder, kw_only=True):
 
   @nn.compact
   def __call__(self, images, label, *, train):
-    self.check_kind(images.shape[1:], *_KINDS)
-    init = nn.initializers.normal(self.weight_std)
-    norm = self.norms(train, scale_std=self.weight_std)
-    x = self.enter(images, label)
-    for i in range(len(sizes(images.shape[1:-1], self.stride)) - 1):
-      name = self.norm if i else 'none'
-      x = layers.Conv(self.width * 2 ** i, size=self.kernel, stride=self.stride,
-                      bias=norms.shiftless(name), kernel_init=init,
-                      **self.arithmetic())(x)
-      x = self.act(norm(name)(x))
-    return self.answer(x, kernel_init=init)
+    x = _reduced(self, images, label, train)
+    return self.answer(x, kernel_init=_start(self))
+
+
+def _reduced(network, images, label, train, phase_shuffle=0, keys=None):
+  """What the last convolution makes of examples and their labels."""
+  network.check_kind(images.shape[1:], *_KINDS)
+  norm = network.norms(train, scale_std=network.weight_std)
+  x = network.enter(images, label)
+  count = len(sizes(images.shape[1:-1], network.stride)) - 1
+  for i in range(count):
+    name = network.norm if i else 'none'
+    x = layers.Conv(network.width * 2 ** i, size=network.kernel,
+                    stride=network.stride, bias=norms.shiftless(name),
+                    kernel_init=_start(network), **network.arithmetic())(x)
+    x = network.act(norm(name)(x))
+    if phase_shuffle and keys is not None and i < count - 1:
+      x = layers.phase_shuffle(x, folded(keys, i), phase_shuffle)
+  return x
+
+
+def _start(network):
+  return nn.initializers.normal(network.weight_std)

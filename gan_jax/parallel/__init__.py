@@ -38,9 +38,7 @@ from gan_jax.parallel.placement import (
   made_sharded,
   made_stacked,
   own,
-  place,
   replicate,
-  shapes,
   share,
   taken,
 )
@@ -59,6 +57,6 @@ __all__ = ['AXIS', 'MEMBERS', 'Batch', 'Data', 'Runner', 'abstract',
            'batch_all', 'batch_mean', 'copies', 'copy', 'cores', 'device_count',
            'device_names', 'everywhere', 'fetched', 'gathering', 'made_stacked',
            'free_bytes', 'made_sharded', 'make_mesh', 'make_runner',
-           'mean_over', 'member_mesh', 'on_cpu', 'own', 'own_mesh', 'place',
-           'pmean', 'processes', 'put_call', 'replicate', 'scale', 'shapes',
+           'mean_over', 'member_mesh', 'on_cpu', 'own', 'own_mesh',
+           'pmean', 'processes', 'put_call', 'replicate', 'scale',
            'share', 'spread', 'taken', 'use_compilation_cache']

@@ -55,26 +55,13 @@ def copies(tree) -> int:
   return len(jax.tree.leaves(tree)[0].sharding.device_set)
 
 
-def place(tree, mesh, axes):
-  """Places the stacked state of a population on its mesh, see `make_runner`.
-
-  Copied, so that it may be donated.
-  """
-  return jax.jit(lambda tree: jax.tree.map(jnp.copy, tree),
-                 out_shardings=_shardings(tree, mesh, axes))(tree)
-
-
 def made_stacked(init: Callable, mesh, axes, *args):
-  """The stacked state that init(*args) returns, made where it is to lie."""
+  """The stacked state that init(*args) returns, made where it is to lie.
+
+  On the mesh of a population, see `make_runner`; `copy` as `init` places one.
+  """
   where = _shardings(jax.eval_shape(init, *args), mesh, axes)
   return jax.jit(init, out_shardings=where)(*args)
-
-
-def shapes(tree, mesh, axes):
-  """Shapes of a state as `place` would place it."""
-  return jax.tree.map(
-      lambda x, where: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where),
-      tree, _shardings(tree, mesh, axes))
 
 
 def _shardings(tree, mesh, axes):
@@ -105,14 +92,17 @@ def fetched(tree, index: int):
   return jax.tree.map(np.asarray, _taken(tree, index))
 
 
-def abstract(tree, mesh, *, sharded: bool = False):
+def abstract(tree, mesh, *, sharded: bool = False, axes=None):
   """Shapes and dtypes of a tree, as a target to restore into.
 
-  Replicated, or `sharded`: each array split over the devices of the mesh.
+  Replicated; or `sharded`: each array split over the devices of the mesh; or of
+  a stacked state with these `axes`, as `made_stacked` makes it.
   """
-  where = split_over if sharded else lambda x, mesh: NamedSharding(mesh, P())
-  return jax.tree.map(lambda x: jax.ShapeDtypeStruct(
-      x.shape, x.dtype, sharding=where(x, mesh)), tree)
+  where = _shardings(tree, mesh, axes) if axes else jax.tree.map(
+      lambda x: split_over(x, mesh) if sharded else NamedSharding(mesh, P()),
+      tree)
+  return jax.tree.map(lambda x, where: jax.ShapeDtypeStruct(
+      x.shape, x.dtype, sharding=where), tree, where)
 
 
 def split_over(x, mesh):

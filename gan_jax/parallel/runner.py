@@ -130,7 +130,7 @@ class Runner:
         state, data, call, seed, numbers))
 
   def prepare(self, state, data, call, seed=None, numbers=None) -> int:
-    """Compiles a call, whose state may be of `shapes`.
+    """Compiles a call, whose state may be of `abstract`.
 
     Returns:
       Bytes that it needs on each device besides its data: the state, which is

@@ -19,7 +19,7 @@ import sysconfig
 import gan_jax
 from gan_jax import parallel
 from gan_jax.base.errors import WorkdirError
-from gan_jax.base.files import read_rows, write_file
+from gan_jax.base.files import read_rows, write_json
 from gan_jax.config import command_line, durations, fields, keys
 from gan_jax.config.experiment import DataInfo, plain
 from gan_jax.data import cache
@@ -270,7 +270,7 @@ def may_change(path: str, config) -> bool:
 def launched(folder: str) -> list[tuple[str, str]]:
   """Flags of --config and --config.KEY of the first launch, [] if unknown."""
   rows = read_rows(os.path.join(folder, 'launches.jsonl'))
-  argv = [*(row for _, row in rows if row), {}][0].get('argv', [])
+  argv = [*rows, {}][0].get('argv', [])
   found = [arg.lstrip('-').partition('=')[::2]
            for arg in command_line.joined(map(str, argv[1:]))]
   return [(key, value) for key, value in found if key.startswith('config')]
@@ -287,14 +287,13 @@ def write_launch(folder, experiment, start: int, **facts) -> None:
   """
   for name, value in (('config.json', experiment.config),
                       ('data.json', experiment.info._asdict())):
-    write_file(os.path.join(folder, name),
-               (json.dumps(value, indent=1) + '\n').encode())
+    write_json(os.path.join(folder, name), value)
   launch = provenance() | {
       'step': start, 'train_steps': experiment.train_steps,
       'devices': parallel.device_names(), 'cores': parallel.cores()}
   launch |= {name: value for name, value in facts.items() if value}
   path = os.path.join(folder, 'launches.jsonl')
-  before = [{}, *(row for _, row in read_rows(path) if row)][-1]
+  before = [{}, *read_rows(path)][-1]
   with open(path, 'a') as file:
     file.write(json.dumps(launch) + '\n')
   if not start:

@@ -108,8 +108,7 @@ class Guard:
     """
     self._run, self._folder, self._levels = experiment, folder, levels
     self._policy, self.verdict = experiment.config['watchdog'], ''
-    self._record = [row for _, row in read_rows(self._path('rollbacks.jsonl'))
-                    if row]
+    self._record = read_rows(self._path('rollbacks.jsonl'))
     # Drops rollbacks after the restored step.
     self._keep([e for e in self._record if e['restored'] <= start])
     self._replay(rows)

@@ -6,7 +6,6 @@ not all fit into memory, they train in rounds.
 """
 
 import contextlib
-import json
 import logging
 import math
 import os
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 
 from gan_jax import parallel
 from gan_jax.base.errors import NonFiniteError, WorkdirError
-from gan_jax.base.files import write_file
+from gan_jax.base.files import write_json
 from gan_jax.config.population import Population
 from gan_jax.run import files, lock
 from gan_jax.run import train as lone
@@ -69,8 +68,7 @@ def train(population: Population, folder: str, *,
         allow_changed=allow_changed)
         for each, member in zip(folders, population.members, strict=True)]
     for each in own:
-      write_file(os.path.join(each, files.POPULATION), (json.dumps(
-          _own_values(population), indent=1) + '\n').encode())
+      write_json(os.path.join(each, files.POPULATION), _own_values(population))
     stop, members = stack.enter_context(StopRequest()), []
     for each, experiment, lines in zip(folders, population.members, changed,
                                        strict=True):

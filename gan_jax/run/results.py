@@ -14,7 +14,7 @@ import numpy as np
 
 from gan_jax import pictures
 from gan_jax.base import lookup
-from gan_jax.base.files import short_hash, try_write_file, write_file
+from gan_jax.base.files import short_hash, try_write_file, write_json
 from gan_jax.config.experiment import Experiment
 from gan_jax.evaluators.score import table
 from gan_jax.metrics import low_is_better
@@ -248,9 +248,9 @@ class Best:
         path = os.path.join(self._from, name)
         if os.path.exists(path):  # An older run has no labels.
           shutil.copy(path, new)
-      write_file(os.path.join(new, 'best.json'), (json.dumps(
-          {'name': self._name, 'step': step, 'value': score.value,
-           'protocol': _protocol(score)}) + '\n').encode())
+      write_json(os.path.join(new, 'best.json'), {
+          'name': self._name, 'step': step, 'value': score.value,
+          'protocol': _protocol(score)})
       shutil.rmtree(old, ignore_errors=True)
       if os.path.isdir(self._folder):
         os.rename(self._folder, old)

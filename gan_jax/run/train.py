@@ -68,7 +68,12 @@ def train(experiment: Experiment, folder: str, *,
     changed = files.check_same_run(
         folder, experiment, allow_changed_data=allow_changed_data,
         allow_changed=allow_changed)
-    return _lead(experiment, folder, group, strict, changed, argv, stopping)
+    member = Member(experiment, folder, strict=strict, changed=changed,
+                    argv=argv)
+    with member, StopRequest() as stop:
+      Loop([member], group, stopping=stopping).run(stop)
+    _LOG.info('%s', member.summary(how_it_ended(stop)))
+    return stop.exit_status
 
 
 def _fingerprint(experiment):
@@ -114,15 +119,6 @@ def _follow(experiment, group):
         case 'end':
           jax.block_until_ready(state)
           return order['status']
-
-
-def _lead(experiment, folder, group, strict, changed, argv, stopping):
-  """Training on process 0."""
-  member = Member(experiment, folder, strict=strict, changed=changed, argv=argv)
-  with member, StopRequest() as stop:
-    Loop([member], group, stopping=stopping).run(stop)
-  _LOG.info('%s', member.summary(how_it_ended(stop)))
-  return stop.exit_status
 
 
 def how_it_ended(stop: StopRequest) -> str:
@@ -174,8 +170,8 @@ class Loop:
     """
     calls = self._calls(self.members[0].checkpoints.latest(), 0)
     own = self._own()
-    state = parallel.shapes(jax.eval_shape(self.population.init, *own),
-                            self.mesh, MEMBERS)
+    state = parallel.abstract(jax.eval_shape(self.population.init, *own),
+                              self.mesh, axes=MEMBERS)
     _, call = calls.next(self.pace.length)
     needed = self.runner.prepare(state, calls.data, call, *own)
     calls.close()
@@ -260,7 +256,7 @@ class Loop:
     # On the host, where all of them fit.
     state = stack([jax.tree.map(np.asarray, m.first_state(step))
                    for m in self.members])
-    return parallel.place(state, self.mesh, MEMBERS)
+    return parallel.made_stacked(parallel.copy, self.mesh, MEMBERS, state)
 
   def _part(self, average, index):
     """The average of a member, as if it ran alone."""

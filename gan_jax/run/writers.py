@@ -105,7 +105,7 @@ class RowFile(Appender, contextlib.AbstractContextManager):
 
   def read(self) -> list[dict]:
     """All rows of the file."""
-    return [row for _, row in read_rows(self.path) if row is not None]
+    return read_rows(self.path)
 
   def __exit__(self, *_):
     self.close()

@@ -1,11 +1,13 @@
 """--mode=advise: R1's gamma, D's rate and the EMA for a data set, by probing.
 
-Two populations (`config.population`) train for a tenth of the run: first games
-of several gammas and ratios of the rates, then, for the best of these, several
-half-lives of the average. The scores are those of the config.
+Games of several gammas and ratios of the rates train as a population
+(`config.population`) for a tenth of the run, the best of them and the recipe's
+own again for three tenths, as in successive halving (Jamieson & Talwalkar 2016,
+https://arxiv.org/abs/1502.07943): what learns fast at first need not be the
+best. Then several half-lives of the average are tried with the best game. The
+scores are those of the config.
 """
 
-import json
 import math
 import os
 import shlex
@@ -15,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax.base.errors import ConfigError, Problem
-from gan_jax.base.files import write_file
+from gan_jax.base.files import write_json
 from gan_jax.config import fields, population
 from gan_jax.metrics import low_is_better
 from gan_jax.studies.statistics import chances
@@ -26,7 +28,8 @@ _GAMMAS = 0.01, 0.1, 1.0, 10.0, 100.0  # times the recipe's
 _RATIOS = 1 / 3, 1.0, 3.0  # times the recipe's rate of D
 _SHARES = 0.01, 0.03, 0.1, 0.3  # half-lives of the EMA, of the steps so far
 _SEEDS = 2
-_SHARE = 10  # of the run's steps, one in so many
+_ROUNDS = 0.1, 0.3  # of the run's steps
+_KEPT = 5  # games of the first round that are in the second
 _LEAST = 100  # steps
 # Averages as long as the probe asks for: `ema_rampup` alone bounds them.
 _AVERAGE = {'ema_decay': 0.999999, 'ema_rampup': 0.05}
@@ -85,35 +88,55 @@ def advise(config: Any, folder: str, *,
   whole = population.load(config).members[0]
   heuristic = gamma_rule(whole.info.image_shape, config['batch_size'])
   games = games_of(config, heuristic)
-  steps = max(_LEAST, whole.train_steps // _SHARE)
-  status, found = play(config | _AVERAGE, games, steps, seeds, folder, 'game')
+  steps = [max(_LEAST, round(whole.train_steps * x)) for x in _ROUNDS]
+  status, first = play(config | _AVERAGE, games, steps[0], seeds, folder,
+                       'first')
   if status:
     return status, ''
-  share = chances(found.losses).reshape(-1, len(_RATIOS))
-  best = games[int(np.argmax(share))]
+  kept = _kept(config, games, first.losses.mean(1))
+  status, second = play(config | _AVERAGE, [games[i] for i in kept], steps[1],
+                        seeds, folder, 'second')
+  if status:
+    return status, ''
+  chance = np.zeros(len(games))
+  chance[kept] = chances(second.losses)
+  best = int(chance.argmax())
   probe = config | _AVERAGE
-  for path, value in best.items():
+  for path, value in games[best].items():
     probe = fields.put(probe, path, value)
-  status, smooth = play(probe, [{'ema_rampup': x} for x in _SHARES], steps,
+  status, smooth = play(probe, [{'ema_rampup': x} for x in _SHARES], steps[0],
                         seeds, folder, 'ema')
   if status:
     return status, ''
-  answers = _answers(config, whole.train_steps, games, heuristic, share,
-                     chances(smooth.losses))
-  flags = best | {'ema_decay': min(0.999999, 0.5 ** (1 / answers[2].best)),
-                  'ema_rampup': answers[2].best / whole.train_steps}
+  answers = _answers(config, whole.train_steps, games, heuristic,
+                     chance.reshape(-1, len(_RATIOS)), chances(smooth.losses))
+  flags = games[best] | {
+      'ema_decay': min(0.999999, 0.5 ** (1 / answers[2].best)),
+      'ema_rampup': answers[2].best / whole.train_steps}
   command = shlex.join(['python', '-m', 'gan_jax.main', *given, *(
       f'--config.{path}={value:.9g}' for path, value in flags.items())])
-  write_file(os.path.join(folder, 'advice.json'), (json.dumps({
-      'score': found.name, 'steps': steps, 'seeds': seeds,
+  write_json(os.path.join(folder, 'advice.json'), {
+      'score': first.name, 'steps': steps, 'seeds': seeds,
       'answers': [a._asdict() for a in answers],
-      'games': games, 'scores': found.values.tolist(),
-      'averages': smooth.values.tolist(), 'command': command,
-  }, indent=1) + '\n').encode())
+      'games': games, 'scores': first.values.tolist(),
+      'kept': kept, 'kept_scores': second.values.tolist(),
+      'chances': chance.tolist(),
+      'averages': smooth.values.tolist(), 'command': command})
   return 0, fill(
-      'advice.txt', answers=answers, score=found.name, steps=steps, seeds=seeds,
-      games=len(games), command=command, lower=low_is_better(found.name),
-      table=found.values.mean(1).reshape(share.shape))
+      'advice.txt', answers=answers, score=first.name, steps=steps, seeds=seeds,
+      games=len(games), command=command, lower=low_is_better(first.name),
+      table=first.values.mean(1).reshape(-1, len(_RATIOS)),
+      kept=[(*divmod(i, len(_RATIOS)), value, chance[i])
+            for i, value in zip(kept, second.values.mean(1), strict=True)])
+
+
+def _kept(config, games, losses) -> list[int]:
+  """Indices of the games of the lowest losses [G], and of the recipe's own."""
+  own = next(i for i, game in enumerate(games) if all(
+      math.isclose(value, fields.at(config, path))
+      for path, value in game.items()))
+  best = [int(i) for i in np.argsort(losses) if np.isfinite(losses[i])]
+  return sorted({own, *best[:_KEPT]})
 
 
 def _answers(config, train_steps, games, heuristic, share, averages):

@@ -43,7 +43,7 @@ def labels(info: DataInfo, count: int, label: Any) -> np.ndarray:
     RequestError: no such class or column, a number out of range, another shape.
   """
   if info.label_columns:
-    return _vectors(_columns(info), count, label)
+    return _vectors(columns_of(info), count, label)
   if isinstance(label, str) and label == TURN and TURN not in info.class_names:
     return np.resize(np.array(info.classes, np.int32), count)
   given = np.asarray(label, object)
@@ -99,22 +99,18 @@ def of_file(info: DataInfo, path: str) -> tuple[int, np.ndarray]:
   if not info.label_columns:
     return len(rows), np.array(asked, object)
   return len(rows), to_users(np.stack([known[str(row)] for row in asked]),
-                             _columns(info))
+                             columns_of(info))
 
 
-def _columns(info) -> list[LabelColumn]:
+def columns_of(info: DataInfo) -> list[LabelColumn]:
+  """The columns of label vectors; [] of others."""
   return [LabelColumn(*column) for column in info.label_columns]
 
 
 def _rows(info, cells) -> list:
   """What the rows of {header: cells} ask for: texts, or {column: text}."""
-  columns = _columns(info)
-  groups = groups_of(columns)
-  # The header of a text does for its columns, 'sex' for 'sex=F' and 'sex=M'.
-  heads = {column.name: column.name.partition('=')[0] for column in columns}
-  heads = {name: head if head in groups and head in cells else name
-           for name, head in heads.items()}
-  taken = list(dict.fromkeys(heads.values()))
+  columns, names = columns_of(info), info.class_names
+  taken = _headers(columns, cells)
   absent = [name for name in taken if name not in cells]
   if taken and not absent:
     flags = {name for name, low, high in columns if (low, high) == (0, 1)}
@@ -122,11 +118,32 @@ def _rows(info, cells) -> list:
              for name in taken]
     return [dict(zip(taken, row, strict=True))
             for row in zip(*texts, strict=True)]
-  names = info.class_names
   if names and set(names) <= set(cells):  # a column for each class
     rows = zip(*(_flags(cells[name]) for name in names), strict=True)
     return ['|'.join(name for name, x in zip(names, row, strict=True)
                      if x in ('1', '1.0')) or 'no class' for row in rows]
+  texts = cells[_only_column(info, cells, absent)]
+  if columns:
+    return texts
+  # pandas writes 3.0.
+  return [text if text in names else re.sub(r'^(\d+)\.0*$', r'\1', text)
+          for text in texts]
+
+
+def _headers(columns, cells) -> list[str]:
+  """Headers of label vectors; of a text 'sex' for 'sex=F' and 'sex=M'."""
+  groups = groups_of(columns)
+  heads = {column.name: column.name.partition('=')[0] for column in columns}
+  return list(dict.fromkeys(
+      head if head in groups and head in cells else name
+      for name, head in heads.items()))
+
+
+def _only_column(info, cells, absent) -> str:
+  """The one header of texts as `labels` takes them: label, or one that can be.
+
+  absent: headers that would do, too.
+  """
   found = [name for name in cells if name == 'label'] or [
       name for name in cells if is_label(name)]
   if len(found) != 1:
@@ -135,11 +152,7 @@ def _rows(info, cells) -> list:
     raise RequestError(
         f'has the columns {", ".join(cells)}; one named label is needed'
         + (f', or {", ".join(absent)}' if absent else ': this run has classes'))
-  if columns:
-    return cells[found[0]]
-  # pandas writes 3.0.
-  return [text if text in names else re.sub(r'^(\d+)\.0*$', r'\1', text)
-          for text in cells[found[0]]]
+  return found[0]
 
 
 def _can_ask(info, texts) -> bool:
@@ -166,7 +179,7 @@ def _typed(info, row):
   """A row of `_rows` as `labels` takes it; RequestError if it has no number."""
   if isinstance(row, str):
     return [row]
-  groups = groups_of(_columns(info))
+  groups = groups_of(columns_of(info))
   return {name: text if name in groups else _number(text, name)
           for name, text in row.items()}
 

@@ -19,9 +19,8 @@ _SHOWN = 40  # images with their holes, and filled
 _GREY = 128  # of a hole
 
 
-def complete(folder: str, images: str, mask: str, out: str, *, label=None,
-             resize: tuple[int, ...] = (), channels: int = 0, seed: int = 0,
-             strict: bool = False) -> str:
+def complete(folder: str, images: str, mask: str, out: str, *, seed: int = 0,
+             strict: bool = False, **how) -> str:
   """Fills holes of images as a run would have drawn them; says what it wrote.
 
   Args:
@@ -32,11 +31,10 @@ def complete(folder: str, images: str, mask: str, out: str, *, label=None,
     out: F.npz for images [N, ...], in the units of the data, the unblended
       `generated` and name [N]. F.png shows each image with its hole, what was
       generated, and the image filled.
-    label: of all images, or of each, for a conditional generator.
-    resize: of the images, see `given.source`; never of masks.
-    channels: see `given.source`.
     seed: of what is random.
     strict: fail instead of using an older checkpoint if the newest is damaged.
+    **how: label, resize and channels of the images, never of masks; see
+      `given.images`.
 
   Raises:
     WorkdirError, CheckpointError, DataError, RequestError: with a fix; nothing
@@ -49,12 +47,11 @@ def complete(folder: str, images: str, mask: str, out: str, *, label=None,
   if kind_of(run.info.image_shape) != 'images':
     raise RequestError(f'{folder} makes {described(run.info.image_shape)}; '
                        'holes are of images')
-  x = given.images_for(run, images, resize=resize, channels=channels)
-  hole = _holes(mask, x.stored.shape)
-  labels = given.labels_for(run, x, label)
+  seen = given.images(run, images, **how)
+  hole = _holes(mask, seen.stored.shape)
   decoder, critic = run.decoder, run.critic
   filled, found = inference.complete(
-      decoder.decode, critic and critic.logits, x.x, hole, labels,
+      decoder.decode, critic and critic.logits, seen.x, hole, seen.labels,
       jax.random.key(seed), size=decoder.size)
   if not np.isfinite(filled).all():
     raise RequestError(f'{folder}: its generator gives images that are not '
@@ -62,11 +59,11 @@ def complete(folder: str, images: str, mask: str, out: str, *, label=None,
   units = run.info.units
   filled, found = (values.from_unit(a, units) for a in (filled, found))
   # What is known stays what it was, to the bit.
-  filled = np.where(hole[..., None], filled, x.stored)
+  filled = np.where(hole[..., None], filled, seen.stored)
   picture = given.keep(out, saved(
       np.savez_compressed, images=values.in_units(filled, units),
-      generated=values.in_units(found, units), name=np.array(x.names),
-      **{'units': units} if units else {}), _sheet(x.stored, hole, found,
+      generated=values.in_units(found, units), name=np.array(seen.names),
+      **{'units': units} if units else {}), _sheet(seen.stored, hole, found,
                                                    filled))
   return (f'{len(filled)} images completed by the generator of step '
           f'{run.step}, {hole.mean():.1%} of their pixels, in {out} and '

@@ -132,33 +132,13 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
   if run.info.fingerprint != info.fingerprint:
     raise WorkdirError(f'{folder} was trained on other data than those that '
                        'its config names now; restore the data')
-  evaluator = Evaluator(run)
-  abstract = parallel.abstract(jax.eval_shape(run.init), parallel.own_mesh())
-  keeper, saved = Best(folder, best, own=True), Checkpoints(folder)
+  evaluator, keeper = Evaluator(run), Best(folder, best, own=True)
   tried, failed = {}, None
-  try:
+  with Checkpoints(folder) as saved:
     while True:
       running = follow and lock.is_held(folder)
-      recorded = _recorded(folder, evaluator)
-      for step in saved.steps():
-        scores = recorded.get(step, [])
-        # After a rollback a step may be saved again.
-        made = _made(folder, step)
-        if tried.get(step) == made or (
-            scores and not any(map(keeper.wants, scores))):
-          continue
-        tried[step] = made
-        try:
-          state = saved.restore(abstract, step)
-        except errors.CheckpointError as e:  # Damaged, or removed since.
-          _LOG.warning('step %d: %s', step, e)
-          failed = e
-          continue
-        if not scores:
-          scores = evaluator.scores(state)
-          with ScoreWriter(folder) as writer:
-            writer.write(step, scores)
-        keeper.offer(step, scores, state)
+      error = _score_new(folder, run, evaluator, saved, keeper, tried)
+      failed = error or failed
       if not running:
         break
       time.sleep(_PAUSE)
@@ -169,10 +149,40 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
       raise failed
     if not saved.latest(anew=True):
       raise WorkdirError(f'{folder} has no checkpoint yet')
-  finally:
-    saved.close()
   _check(found, folder, best)
   return found
+
+
+def _score_new(folder, run, evaluator, saved, keeper, tried):
+  """Scores and keeps what was saved since.
+
+  tried: {step: when it was saved} of the checkpoints that were looked at.
+
+  Returns:
+    The error of the last checkpoint that is damaged or gone, or None.
+  """
+  abstract = parallel.abstract(jax.eval_shape(run.init), parallel.own_mesh())
+  recorded, failed = _recorded(folder, evaluator), None
+  for step in saved.steps():
+    scores = recorded.get(step, [])
+    # After a rollback a step may be saved again.
+    made = _made(folder, step)
+    if tried.get(step) == made or (
+        scores and not any(map(keeper.wants, scores))):
+      continue
+    tried[step] = made
+    try:
+      state = saved.restore(abstract, step)
+    except errors.CheckpointError as e:
+      _LOG.warning('step %d: %s', step, e)
+      failed = e
+      continue
+    if not scores:
+      scores = evaluator.scores(state)
+      with ScoreWriter(folder) as writer:
+        writer.write(step, scores)
+    keeper.offer(step, scores, state)
+  return failed
 
 
 def _check(found, folder, best) -> None:
@@ -219,8 +229,8 @@ def _made(folder, step) -> int:
 
 def _recorded(folder, evaluator) -> dict[int, list[Score]]:
   found = {}
-  for _, row in read_rows(os.path.join(folder, 'scores.jsonl')):
-    if row and evaluator.protocol.items() <= row.get('protocol', {}).items():
+  for row in read_rows(os.path.join(folder, 'scores.jsonl')):
+    if evaluator.protocol.items() <= row.get('protocol', {}).items():
       found.setdefault(row['step'], []).append(Score(
           **{key: row[key] for key in Score._fields if key in row}))
   return found

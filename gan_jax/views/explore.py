@@ -97,10 +97,7 @@ def explore(folder: str, out: str, *, step: int = 0,
           names={label: class_name(run.info, label)
                  for label in run.info.classes if run.conditional}).encode()
                     + b'\n'}
-  try:
-    export.write(out, files)
-  except OSError as e:
-    raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
+  export.write(out, files)
   return (f'generator of step {run.step} in {os.path.join(out, "index.html")}: '
           'open it in a browser, also as a file; it needs no server and no '
           'network')

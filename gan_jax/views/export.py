@@ -21,10 +21,11 @@ from gan_jax import pictures
 from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError, first_line
 from gan_jax.base.examples import described, kind_of
-from gan_jax.base.files import write_file
+from gan_jax.base.files import write_file, writing_out
 from gan_jax.data.label_values import to_users
-from gan_jax.data.prepare import LabelColumn
+from gan_jax.game.sampling import latent_shape
 from gan_jax.run import files
+from gan_jax.views.asked import columns_of
 from gan_jax.views.templates import fill
 from gan_jax.views.trained import Trained
 
@@ -74,26 +75,24 @@ def export(folder: str, out: str, *, step: int = 0,
     converter()
   run = Trained(folder, step=step, strict=strict)
   found, said = kinds[suffix](run)
-  try:
-    write(out.rstrip('/'), found)
-  except OSError as e:
-    raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
+  write(out.rstrip('/'), found)
   return (f'generator of step {run.step} in {out}\n'
           + said.format(out=repr(out)))
 
 
 def write(out, found):
   """Writes bytes, or a folder {name: bytes}, whole or not at all."""
-  if isinstance(found, bytes):
-    return write_file(out, found)
-  parent, name = os.path.split(os.path.abspath(out))
-  temporary = os.path.join(parent, f'.{name[:50]}.{os.getpid()}.tmp')
-  try:
-    for file, data in found.items():
-      write_file(os.path.join(temporary, file), data)
-    os.rename(temporary, out)
-  finally:
-    shutil.rmtree(temporary, ignore_errors=True)
+  with writing_out(out):
+    if isinstance(found, bytes):
+      return write_file(out, found)
+    parent, name = os.path.split(os.path.abspath(out))
+    temporary = os.path.join(parent, f'.{name[:50]}.{os.getpid()}.tmp')
+    try:
+      for file, data in found.items():
+        write_file(os.path.join(temporary, file), data)
+      os.rename(temporary, out)
+    finally:
+      shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _signature(run, names) -> str:
@@ -275,8 +274,7 @@ def _folder(run):
     asked = f' --label={shlex.quote([*choices][-1])}'
   elif columns:
     # One that is possible: of 'sex=F' and 'sex=M' exactly one is 1.
-    drawn = to_users(run.drawn_labels[0],
-                     [LabelColumn(*column) for column in columns])
+    drawn = to_users(run.drawn_labels[0], columns_of(run.info))
     asked = ' --label ' + ' '.join(f'{value:.6g}' for value in drawn)
   values |= dict(choices=choices, columns=columns, asked=asked,
                  label=_label_of(run), noise=run.input_noise,
@@ -306,7 +304,7 @@ def latent_of(run) -> dict:
   """The prior with all its arguments, and the size of z."""
   spec = run.config['latent']
   return {**lookup.defaults('gan_jax.game.latents', spec['name']), **spec,
-          'size': run.latents(1).shape[1]}
+          'size': latent_shape(run.game.latent)[0]}
 
 
 def _shared(run) -> dict:

@@ -3,14 +3,14 @@
 import contextlib
 import os
 import zipfile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gan_jax import pictures
 from gan_jax.base.errors import ArgumentError, DataError, RequestError
 from gan_jax.base.examples import described
-from gan_jax.base.files import write_file
+from gan_jax.base.files import write_file, writing_out
 from gan_jax.data import cache, values
 from gan_jax.data import load as data
 from gan_jax.data.files import check_there
@@ -24,13 +24,13 @@ class Given(NamedTuple):
   stored: [N, ...] as a data set stores them, see `data.prepare.Source`.
   x: the same float32, as `game.decoder` has them: in [0, 1], or vectors.
   names: of their files, or their numbers.
-  labels: what their folders or the file say they show, None for nothing.
+  labels: [N] or [N, L], as the networks take them.
   """
 
   stored: np.ndarray
   x: np.ndarray
   names: list[str]
-  labels: list[str] | None
+  labels: np.ndarray
 
 
 def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
@@ -78,19 +78,22 @@ def _npz(path):
   return kind
 
 
-def images_for(run: Trained, path: str, *, resize: tuple[int, ...] = (),
-               channels: int = 0) -> Given:
+def images(run: Trained, path: str, *, label: Any = None,
+           resize: tuple[int, ...] = (), channels: int = 0) -> Given:
   """The examples of a path, of the shape that a run generates.
 
   Args:
     run: whose examples they should resemble.
     path: see `source`.
+    label: of all images, or of each, for a conditional generator, see
+      `Trained.labels`; by default what their folders or the file say they show.
     resize: see `source`.
     channels: see `source`.
 
   Raises:
     DataError: they cannot be read, or are not finite.
-    RequestError: they have another shape; with the flag that mends it.
+    RequestError: they have another shape, with the flag that mends it; no such
+      label; or a conditional run and no label, here or of the examples.
   """
   found = source(path, resize=resize, channels=channels, units=run.info.units,
                  labels=run.conditional)
@@ -102,25 +105,21 @@ def images_for(run: Trained, path: str, *, resize: tuple[int, ...] = (),
   manifest = found.report.get('manifest', '')
   names = (list(cache.read_manifest(manifest)) if manifest
            else list(map(str, range(len(stored)))))
-  classes = found.class_names or tuple(map(str, range(found.num_classes)))
-  return Given(stored, values.unit(stored), names, [
-      classes[i] for i in found.labels.tolist()] if classes else None)
+  return Given(stored, values.unit(stored), names, _labels(run, found, label))
 
 
-def labels_for(run: Trained, found: Given, label) -> np.ndarray:
-  """Labels of given examples, as `Trained.labels`.
-
-  Raises:
-    RequestError: a conditional run and no label, here or of the examples, or
-      no such label.
-  """
-  own = found.labels if run.conditional and label is None else label
-  if run.conditional and own is None:
-    raise RequestError(f'{run.folder} is conditional: say what the images show '
-                       'with --label, or by an array labels in an .npz, or by '
-                       'folders named as the classes')
+def _labels(run, found, label):
+  """Labels of a set, as the networks take them."""
+  own, classes = label, found.class_names or tuple(
+      map(str, range(found.num_classes)))
+  if run.conditional and label is None:
+    if not classes:
+      raise RequestError(f'{run.folder} is conditional: say what the images '
+                         'show with --label, or by an array labels in an .npz, '
+                         'or by folders named as the classes')
+    own = [classes[i] for i in found.labels.tolist()]
   try:
-    return run.labels(len(found.x), own)
+    return run.labels(len(found.images), own)
   except RequestError as e:
     raise RequestError(f'--{e}' if label is not None else
                        f'the labels of --images: {e}') from e
@@ -133,11 +132,9 @@ def keep(out: str, result: bytes, picture: np.ndarray) -> str:
     RequestError: one of them cannot be written.
   """
   path = f'{os.path.splitext(out)[0]}.png'
-  try:
+  with writing_out(out):
     write_file(out, result)
     write_file(path, pictures.png(picture))
-  except OSError as e:
-    raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
   return path
 
 

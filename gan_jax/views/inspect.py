@@ -2,7 +2,6 @@
 
 import collections
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -10,15 +9,9 @@ from typing import Any
 import numpy as np
 
 from gan_jax import pictures
-from gan_jax.base.errors import (
-  ArgumentError,
-  ConfigError,
-  DataError,
-  Problem,
-  RequestError,
-)
+from gan_jax.base.errors import ArgumentError, ConfigError, DataError, Problem
 from gan_jax.base.examples import described, kind_of
-from gan_jax.base.files import write_file
+from gan_jax.base.files import write_file, write_json, writing_out
 from gan_jax.config.fields import plain
 from gan_jax.data import load as data
 from gan_jax.data.label_values import name_of
@@ -59,14 +52,10 @@ def inspect(config: Any, out: str) -> str:
           classes={c['name']: c['count'] for c in report['classes']},
           sizes=report['sizes'], edges=edges, histograms=histograms,
           per=values['per'], title=title)}
-  try:
+  with writing_out(out, '; give a folder'):
     for name, picture in drawn.items():
       write_file(os.path.join(out, name), pictures.png(picture))
-    write_file(os.path.join(out, 'report.json'),
-               (json.dumps(report, indent=1) + '\n').encode())
-  except OSError as e:
-    raise RequestError(f'--out={out}: cannot write it: {e.strerror}; give a '
-                       'folder') from e
+    write_json(os.path.join(out, 'report.json'), report)
   return summary(report, out)
 
 

@@ -15,10 +15,9 @@ _SHOWN = 50  # images beside their reconstructions
 _STARTS, _CHAINS = 8, 4  # of each image
 
 
-def invert(folder: str, images: str, out: str, *, label=None,
-           resize: tuple[int, ...] = (), channels: int = 0, samples: int = 0,
-           likelihood: str = 'gaussian', seed: int = 0,
-           strict: bool = False) -> str:
+def invert(folder: str, images: str, out: str, *, samples: int = 0,
+           likelihood: str = 'gaussian', seed: int = 0, strict: bool = False,
+           **how) -> str:
   """Finds the latents whose images are nearest to those given; says how near.
 
   By descent from several starts, one of them the encoder's, if there is one.
@@ -31,14 +30,12 @@ def invert(folder: str, images: str, out: str, *, label=None,
       [0, 1]) and name [N]; with `samples` also posterior [N, S, Z], rhat, ess,
       acceptance and divergent [N], see `inference.posterior`. F.png shows
       originals and, on the right of each, its reconstruction.
-    label: of all images, or of each, for a conditional generator.
-    resize: see `given.source`.
-    channels: see `given.source`.
     samples: of P(z | x) of each image, 0 for none.
     likelihood: 'gaussian', whose deviation is found from the errors,
       'gaussian:0.1' or 'bernoulli', for `samples`.
     seed: of what is random.
     strict: fail instead of using an older checkpoint if the newest is damaged.
+    **how: label, resize and channels of the images, see `given.images`.
 
   Raises:
     WorkdirError, CheckpointError, DataError, RequestError: with a fix; nothing
@@ -52,26 +49,26 @@ def invert(folder: str, images: str, out: str, *, label=None,
   check_seed(seed)
   sigma = _noise(likelihood)
   run = Trained(folder, strict=strict)
-  decoder, x, labels, found = _inverted(run, images, label, resize, channels,
-                                        seed)
+  decoder, seen = run.decoder, given.images(run, images, **how)
+  descent_key, chain_key = jax.random.split(jax.random.key(seed))
+  found = _inverted(run, seen, descent_key)
   made = values.from_unit(found.found, run.info.units)
   result = {'z': decoder.latent(found.u[:, 0]),
             'reconstruction': values.in_units(made, run.info.units),
-            'error': found.error, 'name': np.array(x.names)}
+            'error': found.error, 'name': np.array(seen.names)}
   error = np.sqrt(found.error)
-  said = [f'{len(x.x)} {kind_of(run.info.image_shape)} inverted by the '
+  said = [f'{len(seen.x)} {kind_of(run.info.image_shape)} inverted by the '
           f'generator of step {run.step}: root mean squared error '
           f'{np.median(error):.3g} (median), {error.max():.3g} (the worst, '
-          f'{x.names[error.argmax()]})']
+          f'{seen.names[error.argmax()]})']
   if samples:
     noise = inference.bernoulli()
     if sigma is not None:
-      sigma = sigma or _found_noise(x.x, found.found, decoder.size)
+      sigma = sigma or _found_noise(seen.x, found.found, decoder.size)
       noise = inference.gaussian(sigma)
-    key = jax.random.fold_in(jax.random.key(seed), 1)
-    drawn = inference.posterior(decoder.decode, noise, x.x, labels, found.u,
-                                key, chains=_CHAINS,
-                                draws=-(-samples // _CHAINS))
+    drawn = inference.posterior(
+        decoder.decode, noise, seen.x, seen.labels, found.u, chain_key,
+        chains=_CHAINS, draws=-(-samples // _CHAINS))
     z = decoder.latent(drawn.u)
     result |= {'posterior': z.reshape(len(z), -1, z.shape[-1])[:, :samples],
                'sigma': np.nan if sigma is None else sigma,
@@ -79,22 +76,22 @@ def invert(folder: str, images: str, out: str, *, label=None,
                    'rhat', 'ess', 'acceptance', 'divergent')}}
     said.append(_told(drawn, samples, sigma))
   picture = given.keep(out, saved(np.savez_compressed, **result),
-                       _pairs(run, x.stored, made))
+                       _pairs(run, seen.stored, made))
   return '\n'.join([*said, f'in {out} and {picture}'])
 
 
-def _inverted(run, images, label, resize, channels, seed):
+def _inverted(run, seen, key):
+  """The latents of `given.images`."""
   decoder = run.decoder
-  x = given.images_for(run, images, resize=resize, channels=channels)
-  labels = given.labels_for(run, x, label)
-  first = decoder.encode and inference.each(decoder.encode, x.x, labels)
-  found = inference.invert(decoder.decode, x.x, labels, jax.random.key(seed),
-                           size=decoder.size, first=first, starts=_STARTS)
+  first = decoder.encode and inference.each(decoder.encode, seen.x, seen.labels)
+  found = inference.invert(
+      decoder.decode, seen.x, seen.labels, key,
+      size=decoder.size, first=first, starts=_STARTS)
   found = jax.tree.map(np.asarray, found)
   if not np.isfinite(found.error).all():
     raise RequestError(f'{run.folder}: its generator gives examples that are '
                        'not finite')
-  return decoder, x, labels, found
+  return found
 
 
 def _noise(likelihood) -> float | None:

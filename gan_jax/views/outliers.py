@@ -20,8 +20,7 @@ _SHOWN = 20  # images, with what the generator has nearest and where they differ
 
 
 def outliers(folder: str, images: str, out: str, *, sort: str = '',
-             label=None, resize: tuple[int, ...] = (), channels: int = 0,
-             seed: int = 0, strict: bool = False) -> str:
+             seed: int = 0, strict: bool = False, **how) -> str:
   """Writes scores of images, the most unusual first; returns a table of them.
 
   Args:
@@ -33,11 +32,9 @@ def outliers(folder: str, images: str, out: str, *, sort: str = '',
       first: the image, what the generator has nearest, and their difference.
     sort: of `SCORES`, by which they are ranked; '' for fanogan of a run with an
       encoder, else anogan. See `inference.outliers`.
-    label: of all images, or of each, for a conditional generator.
-    resize: see `given.source`.
-    channels: see `given.source`.
     seed: of what is random.
     strict: fail instead of using an older checkpoint if the newest is damaged.
+    **how: label, resize and channels of the images, see `given.images`.
 
   Raises:
     WorkdirError, CheckpointError, DataError, RequestError: with a fix; nothing
@@ -57,20 +54,19 @@ def outliers(folder: str, images: str, out: str, *, sort: str = '',
                        + '; configs/encoder.py trains one for it'
                        * (sort == 'fanogan'))
   sort = sort or ('fanogan' if parts['encoder'] else 'anogan')
-  x = given.images_for(run, images, resize=resize, channels=channels)
-  if x.x.ndim == 2:
+  kind = kind_of(run.info.image_shape)
+  if kind == 'vectors':
     raise RequestError(f'{folder} makes vectors; outliers are of '
                        'images, signals and volumes')
-  labels = given.labels_for(run, x, label)
-  scores, shown = _scored(run, x.x, labels, seed, sort)
+  seen = given.images(run, images, **how)
+  scores, shown = _scored(run, seen.x, seen.labels, seed, sort)
   order = np.argsort(-scores[sort], kind='stable')
-  rows = [{'rank': rank, 'name': x.names[i],
+  rows = [{'rank': rank, 'name': seen.names[i],
            **{key: float(value[i]) for key, value in scores.items()}}
           for rank, i in enumerate(order, 1)]
   picture = given.keep(
       out, ''.join(json.dumps(row) + '\n' for row in rows).encode(),
-      _sheet(run, x, shown, order))
-  kind = kind_of(run.info.image_shape)
+      _sheet(run, seen.stored, shown, order))
   return (f'{_table(rows)}\n{len(rows)} {kind} ranked by {sort} of step '
           f'{run.step}, in {out} and {picture}')
 
@@ -109,10 +105,10 @@ def _table(rows) -> str:
       line, widths, strict=True)).rstrip() for line in cells)
 
 
-def _sheet(run, x, shown, order):
+def _sheet(run, stored, shown, order):
   """Rows of an image, what the generator has nearest, and a heat map."""
   order = order[:_SHOWN]
-  stored, found = x.stored[order], values.from_unit(
+  stored, found = stored[order], values.from_unit(
       shown.found[order], run.info.units)
   if stored.ndim != 4:
     both = np.stack([stored, found], 1).reshape(-1, *stored.shape[1:])

@@ -93,8 +93,8 @@ class Record:
   def scores(self) -> dict[str, list[dict]]:
     """{name: rows with the protocol of the newest, sorted by step}."""
     found = {}
-    for _, row in read_rows(self._path('scores.jsonl')):
-      if row and isinstance(row.get('name'), str):
+    for row in read_rows(self._path('scores.jsonl')):
+      if isinstance(row.get('name'), str):
         found.setdefault(row['name'], {})[row['step']] = row
     return {name: [row for _, row in sorted(rows.items())
                    if _kind(row) == _kind(rows[max(rows)])]

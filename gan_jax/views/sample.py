@@ -13,11 +13,10 @@ from PIL import Image
 from gan_jax import pictures
 from gan_jax.base.errors import RequestError
 from gan_jax.base.examples import described, kind_of
-from gan_jax.base.files import write_file
+from gan_jax.base.files import write_file, writing_out
 from gan_jax.data import values
 from gan_jax.data.columns import decode
 from gan_jax.data.label_values import to_users
-from gan_jax.data.prepare import LabelColumn
 from gan_jax.game import sampling
 from gan_jax.run import files
 from gan_jax.views import asked
@@ -69,12 +68,10 @@ def sample(folder: str, out: str, *, count: int | None = None,
   except RequestError as e:
     raise RequestError(f'--{e}') from e
   examples = run.images(z, labels, dtype='stored', truncation=truncation)
-  try:
+  with writing_out(out):
     # Others have no class, whatever their data have.
     _write(out, info, examples, labels if run.conditional else None,
            interpolate)
-  except OSError as e:
-    raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
   kind = 'rows' if info.columns else kind_of(info.image_shape)
   said = [f'{len(examples)} {kind} of step {run.step} in '
           f'{out}', how]
@@ -162,7 +159,7 @@ def _write(out, info, examples, labels, interpolate):
     if labels is None:
       more.pop('class_names', None)
     elif labels.ndim == 2:
-      columns = [LabelColumn(*column) for column in info.label_columns]
+      columns = asked.columns_of(info)
       labels = to_users(labels, columns)
       more['label_columns'] = [column.name for column in columns]
     if labels is not None:

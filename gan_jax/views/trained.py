@@ -61,12 +61,9 @@ class Trained:
     step, strict = self._wanted
     shapes = jax.eval_shape(lambda: initial_state(
         self.game, self.info, self.config['seed']))
-    checkpoints = Checkpoints(self.folder, strict=strict)
-    try:
+    with Checkpoints(self.folder, strict=strict) as checkpoints:
       return checkpoints.restore(
           parallel.abstract(shapes, parallel.own_mesh()), step)
-    finally:
-      checkpoints.close()
 
   def __repr__(self):
     at = f' at step {self.step:,}' if 'state' in self.__dict__ else ''
@@ -111,10 +108,11 @@ class Trained:
     `truncation` of a generator with a style space, see `sample`; it does
     nothing to others, whose latents are truncated.
     """
-    z, size = np.asarray(z, np.float32), self.latents(1).shape[1:]
-    if z.ndim != 2 or z.shape[1:] != size or not len(z):
+    z = np.asarray(z, np.float32)
+    size, = sampling.latent_shape(self.game.latent)
+    if z.ndim != 2 or z.shape[1] != size or not len(z):
       raise RequestError(f'z has the shape {list(z.shape)}; this generator '
-                         f'takes [N, {size[0]}], N 1 or more')
+                         f'takes [N, {size}], N 1 or more')
     if dtype not in ('data', 'stored', 'float32'):
       raise RequestError(f'dtype={dtype!r} must be data, stored or float32')
     try:
@@ -295,8 +293,24 @@ class Trained:
     """
     if self.game.disc is None:
       raise RequestError(f'{self.folder} has no discriminator')
-    images, packing = np.asarray(images), self.config['packing']
-    shape, spec = tuple(self.info.image_shape), self.config['discriminator']
+    images = self._for_networks(np.asarray(images))
+    packing, spec = self.config['packing'], self.config['discriminator']
+    conditional = (models.is_conditional(spec)
+                   and self.config['joint'] == 'none')
+    if conditional and label is None:
+      raise RequestError('this discriminator looks at the label: give that of '
+                         'all images, or one for each')
+    label = (asked.labels(self.info, len(images), label) if conditional
+             else np.zeros(len(images), np.int32))
+    whole = models.filled(spec).get('minibatch', 'none') != 'none'
+    size = len(images) if whole else 256 * packing
+    return np.concatenate([np.asarray(self._judge(
+        self.state, images[i:i + size], label[i:i + size:packing]))
+        for i in range(0, len(images), size)])
+
+  def _for_networks(self, images):
+    """Images that a user gives, in the networks' units; or RequestError."""
+    packing, shape = self.config['packing'], tuple(self.info.image_shape)
     if images.shape[1:] != shape or not len(images) or len(images) % packing:
       several = f', N a multiple of {packing}' if packing > 1 else ''
       raise RequestError(f'images have the shape {list(images.shape)}; this '
@@ -314,19 +328,7 @@ class Trained:
       raise RequestError(f'images from {images.min():.4g} to '
                          f'{images.max():.4g}; floats must be in '
                          f'{(low, high)}')
-    images = values.from_units(images, self.info.units)
-    conditional = (models.is_conditional(spec)
-                   and self.config['joint'] == 'none')
-    if conditional and label is None:
-      raise RequestError('this discriminator looks at the label: give that of '
-                         'all images, or one for each')
-    label = (asked.labels(self.info, len(images), label) if conditional
-             else np.zeros(len(images), np.int32))
-    whole = models.filled(spec).get('minibatch', 'none') != 'none'
-    size = len(images) if whole else 256 * packing
-    return np.concatenate([np.asarray(self._judge(
-        self.state, images[i:i + size], label[i:i + size:packing]))
-        for i in range(0, len(images), size)])
+    return values.from_units(images, self.info.units)
 
   def scalars(self) -> pd.DataFrame:
     """What was logged, a row for each logged step, a column for each scalar."""
@@ -348,7 +350,7 @@ class Trained:
     return list(found.values())
 
   def _rows(self, name):
-    return [row for _, row in read_rows(os.path.join(self.folder, name)) if row]
+    return read_rows(os.path.join(self.folder, name))
 
   @cached_property
   def _sampler(self):

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 import sets
 from arrays import fails, load
+from canary import Canary
 from image_files import GREY, encoded
 from set_files import tarred, zipped
 
@@ -112,19 +112,15 @@ def test_damaged_archives(tmp_path):
 # WebDataset.
 
 
-class Canary:
-  def __reduce__(self):
-    return os.mkdir, ('/tmp/gan_jax_canary',)
-
-
 def test_webdataset(tmp_path):
+  canary = tmp_path / 'canary'
   for shard in range(2):
     members = {}
     for i in range(3 * shard, 3 * shard + 3):
       members |= {f'd/{i:04d}.png': encoded(PIXELS[i]),
                   f'd/{i:04d}.cls': b'%d\n' % (i % 2),
                   f'd/{i:04d}.json': json.dumps({'kind': 'ab'[i % 2]}).encode(),
-                  f'd/{i:04d}.pyd': pickle.dumps(Canary())}
+                  f'd/{i:04d}.pyd': pickle.dumps(Canary(canary))}
     tarred(tmp_path / f'{shard}.tar', members)
   source = sets.webdataset(path=tmp_path)
   np.testing.assert_array_equal(source.images, PIXELS)
@@ -133,7 +129,7 @@ def test_webdataset(tmp_path):
   assert source.class_names == ('a', 'b')
   source = sets.webdataset(path=tmp_path / '1.tar', label_key='none')
   np.testing.assert_array_equal(source.images, PIXELS[3:])
-  assert source.num_classes == 0 and not os.path.exists('/tmp/gan_jax_canary')
+  assert source.num_classes == 0 and not canary.exists()
 
 
 def test_gzipped_shards_are_read_in_place(tmp_path):

@@ -9,6 +9,7 @@ import pickle
 import numpy as np
 import pytest
 import safetensors
+from canary import Canary
 from extractor_data import build, source_of
 from safetensors.numpy import save_file
 
@@ -159,16 +160,6 @@ def test_what_was_kept_is_not_trained_again(trained):
       build('classifier', source=source_of(SHAPE, **other))
 
 
-class Hostile:
-  """Leaves a trace where it is unpickled."""
-
-  def __init__(self, path):
-    self.path = path
-
-  def __reduce__(self):
-    return pathlib.Path.touch, (self.path,)
-
-
 @pytest.mark.parametrize('damage', ['cut', 'changed', 'empty', 'pickle'])
 def test_a_damaged_file_is_trained_anew(damage, cached, tmp_path, monkeypatch,
                                         caplog):
@@ -186,7 +177,7 @@ def test_a_damaged_file_is_trained_anew(damage, cached, tmp_path, monkeypatch,
   elif damage == 'empty':
     path.write_bytes(b'')
   else:
-    path.write_bytes(pickle.dumps(Hostile(trace)))
+    path.write_bytes(pickle.dumps(Canary(trace)))
   with caplog.at_level(logging.WARNING):
     build('classifier', source=data())
   assert 'computed again' in caplog.text and not trace.exists()
@@ -196,7 +187,7 @@ def test_a_damaged_file_is_trained_anew(damage, cached, tmp_path, monkeypatch,
 def test_a_file_of_objects_is_not_read(tmp_path):
   path, trace = tmp_path / 'objects.safetensors', tmp_path / 'trace'
   with open(path, 'wb') as file:
-    np.savez(file, x=np.array([Hostile(trace)], object))
+    np.savez(file, x=np.array([Canary(trace)], object))
   trace.unlink(missing_ok=True)
   assert base.read_cache(str(path)) is None
   assert not trace.exists()

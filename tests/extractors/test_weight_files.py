@@ -1,13 +1,13 @@
 """State dicts of torch and graphs of TensorFlow: parsed, and never run."""
 
 import io
-import pathlib
 import pickle
 import struct
 import zipfile
 
 import numpy as np
 import pytest
+from canary import Canary
 from weight_files import (
   MATRIX,
   constant,
@@ -103,23 +103,13 @@ def test_a_state_dict_that_makes_no_sense(form, pickled, words):
     weight_files.state_dict(both(pickled)[form])
 
 
-class Hostile:
-  """Leaves a trace where it is unpickled."""
-
-  def __init__(self, path):
-    self.path = path
-
-  def __reduce__(self):
-    return pathlib.Path.touch, (self.path,)
-
-
 def hostile_pickles(trace):
   name = str(trace)
   call = f"open({name!r}, 'w')"
   return {
-      'reduce': pickle.dumps(Hostile(trace), 2),
-      'stack_global': pickle.dumps(Hostile(trace), 4),
-      'protocol_0': pickle.dumps(Hostile(trace), 0),
+      'reduce': pickle.dumps(Canary(trace), 2),
+      'stack_global': pickle.dumps(Canary(trace), 4),
+      'protocol_0': pickle.dumps(Canary(trace), 0),
       'inst': f"(S'{name}'\nS'w'\nibuiltins\nopen\n.".encode(),
       'obj': b'(cbuiltins\nopen\n' + text(name) + text('w') + b'o.',
       'newobj': (b'\x80\x02cpathlib\nPath\n' + text(name) + b'\x85\x81.'),

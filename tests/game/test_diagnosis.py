@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tiny
 from jax import random
+from toy import normal
 
 from gan_jax import losses, models, parallel
 from gan_jax.augment import Augmentation
@@ -27,10 +28,6 @@ from gan_jax.models import Critique, Model, mlp
 from gan_jax.run import health
 
 B, SHAPE, RANGE = 6, (1, 2, 2), (-1.0, 1.0)
-
-
-def normal(seed, *shape):
-  return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 def linear_game(**changes):

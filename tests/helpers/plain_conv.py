@@ -56,6 +56,13 @@ def to_second_order(function, x, kernel):
           jax.grad(penalty, (0, 1))(x, kernel))
 
 
+def both_to_second_order(conv, transpose, x, y, kernel):
+  """`to_second_order` of a convolution of x and of its transpose of y."""
+  return jax.jit(lambda x, y, kernel, swapped: [
+      *to_second_order(conv, x, kernel), *to_second_order(transpose, y, swapped)
+  ])(x, y, kernel, kernel.swapaxes(-2, -1))
+
+
 def assert_close(got, want, tolerance=2e-5):
   for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
     a, b = np.asarray(a), np.asarray(b)

@@ -8,6 +8,7 @@ from jax import lax
 from plain_conv import (
   CASES,
   assert_close,
+  both_to_second_order,
   normal,
   plain,
   plain_transpose,
@@ -26,18 +27,14 @@ def test_conv_and_its_transpose_equal_lax(size, i, o, window, stride, padding):
   shape = jax.eval_shape(
       lambda x: conv(x, kernel, stride=stride, padding=padding), x).shape
   # The transpose goes from what a convolution of x gives back to its size.
-  y, swapped = normal(2, *shape), kernel.swapaxes(2, 3)
-
-  def both(conv, transpose):
-    return jax.jit(lambda x, y, k, swapped: [
-        *to_second_order(conv, x, k), *to_second_order(transpose, y, swapped)
-    ])(x, y, kernel, swapped)
-
-  got = both(lambda x, k: conv(x, k, stride=stride, padding=padding),
-             lambda y, k: conv_transpose(y, k, stride=stride, padding=padding,
-                                         size=size))
-  want = both(lambda x, k: plain(x, k, stride, padding),
-              lambda y, k: plain_transpose(y, k, size, stride, padding))
+  y = normal(2, *shape)
+  got = both_to_second_order(
+      lambda x, k: conv(x, k, stride=stride, padding=padding),
+      lambda y, k: conv_transpose(y, k, stride=stride, padding=padding,
+                                  size=size), x, y, kernel)
+  want = both_to_second_order(
+      lambda x, k: plain(x, k, stride, padding),
+      lambda y, k: plain_transpose(y, k, size, stride, padding), x, y, kernel)
   assert_close(got, want)
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from plain_conv import (
   assert_close,
+  both_to_second_order,
   normal,
   plain,
   plain_transpose,
-  to_second_order,
 )
 
 from gan_jax.ops import conv as ops
@@ -33,18 +33,14 @@ def test_conv_and_its_transpose_equal_lax(space, i, o, side, stride):
   x = normal(0, 2, *space, i)
   kernel = normal(1, *window, i, o) / np.float32(np.sqrt(i * np.prod(window)))
   shape = (2, *(-(-n // stride) for n in space), o)
-  y, swapped = normal(2, *shape), kernel.swapaxes(-2, -1)
-
-  def both(conv, transpose):
-    return jax.jit(lambda x, y, k, swapped: [
-        *to_second_order(conv, x, k), *to_second_order(transpose, y, swapped)
-    ])(x, y, kernel, swapped)
-
-  got = both(lambda x, k: conv_nd.conv(x, k, stride=stride),
-             lambda y, k: conv_nd.conv_transpose(y, k, stride=stride,
-                                                 size=space))
-  want = both(lambda x, k: plain(x, k, stride, 'SAME'),
-              lambda y, k: plain_transpose(y, k, space, stride, 'SAME'))
+  y = normal(2, *shape)
+  got = both_to_second_order(
+      lambda x, k: conv_nd.conv(x, k, stride=stride),
+      lambda y, k: conv_nd.conv_transpose(y, k, stride=stride, size=space),
+      x, y, kernel)
+  want = both_to_second_order(
+      lambda x, k: plain(x, k, stride, 'SAME'),
+      lambda y, k: plain_transpose(y, k, space, stride, 'SAME'), x, y, kernel)
   assert got[0].shape == shape
   assert_close(got, want)
 

@@ -8,6 +8,7 @@ import re
 import shutil
 
 import pytest
+from canary import Canary
 
 from gan_jax.base.errors import CheckpointError
 from gan_jax.run import manifest
@@ -144,16 +145,6 @@ def test_another_format_is_no_damage(folder, number, age):
     manifest.verify(str(folder), 7)
 
 
-class _Canary:
-  """Unpickled, it would write a file."""
-
-  def __init__(self, path):
-    self.path = str(path)
-
-  def __reduce__(self):
-    return open, (self.path, 'w')
-
-
 @pytest.mark.parametrize('content', [
     b'', b'{', b'[]', b'null', b'7', b'{}', b'\xff\xfe', b'[' * 100_000,
     b'{"sha256": 1, "files": {"a": 1}}', b'{"sha256": 1, "files": 5}',
@@ -176,7 +167,7 @@ def test_no_manifest_and_what_is_no_file(folder, tmp_path):
     file.truncate(2**40)  # Sparse; to read it would take all memory.
   assert _damage(folder) == f'{manifest.NAME}: is not a manifest'
   path.unlink()
-  path.write_bytes(pickle.dumps(_Canary(tmp_path / 'canary')))
+  path.write_bytes(pickle.dumps(Canary(tmp_path / 'canary')))
   assert 'does not fit' in _damage(folder)
   assert not (tmp_path / 'canary').exists()
 

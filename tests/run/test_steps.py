@@ -1,13 +1,13 @@
 """The folder of checkpoints, without Orbax: what is kept, damaged, killed."""
 
 import json
-import logging
 import os
 import subprocess
 import sys
 
 import pytest
 import tiny
+from written import warnings_of
 
 from gan_jax.base.errors import CheckpointError
 from gan_jax.run import checkpoint, manifest
@@ -45,11 +45,6 @@ def _flip(path):
     file.write(bytes([byte ^ 4]))
 
 
-def _warnings(caplog):
-  return [r.getMessage() for r in caplog.records
-          if r.levelno >= logging.WARNING]
-
-
 def test_numbers_are_steps_and_nothing_else_is(folder):
   _make(folder)
   for name in ('004', '5x', '-6', 'damaged-7', '.saving-8', '0', '٩'):
@@ -72,14 +67,14 @@ def test_fall_back_is_loud_and_moves_the_damaged_ones_aside(folder, caplog):
   os.remove(folder / '2' / manifest.NAME)
   assert _open(folder).latest() == 1  # A reader moves nothing.
   assert sorted(os.listdir(folder)) == ['1', '2', '3']
-  said, = _warnings(caplog)
+  said, = warnings_of(caplog)
   assert said == (f'DAMAGED CHECKPOINT {folder}/3: d/1: its sha256 has '
                   f'changed; {folder}/2: manifest.json: is missing; using '
                   'step 1 instead')
   caplog.clear()
   steps = _open(folder, keep=5)
   assert steps.latest() == 1
-  assert _warnings(caplog)[1:] == [
+  assert warnings_of(caplog)[1:] == [
       f'moved {folder}/3 to damaged-3', f'moved {folder}/2 to damaged-2']
   assert sorted(os.listdir(folder)) == ['1', 'damaged-2', 'damaged-3']
   # The run saves that step again, and it may be damaged again.
@@ -95,7 +90,7 @@ def test_a_link_to_a_disk_that_is_not_there_is_damage(folder, caplog):
   os.symlink(folder / 'nowhere', folder / '4')
   (folder / '5').write_text('no folder')
   assert _open(folder).latest() == 3
-  said, = _warnings(caplog)
+  said, = warnings_of(caplog)
   assert 'using step 3 instead' in said
   assert str(folder / '4') in said
 
@@ -163,7 +158,7 @@ def test_a_reader_beside_a_run_that_deletes(folder, monkeypatch, caplog):
   monkeypatch.setattr(manifest, 'verify', verify_while_the_run_goes_on)
   reader = _open(folder, strict=True)
   assert reader.latest() == 2
-  assert not _warnings(caplog)
+  assert not warnings_of(caplog)
   with pytest.raises(CheckpointError, match='deleted by the run meanwhile'):
     reader.digest(1)
 

@@ -53,11 +53,23 @@ def test_a_dry_run_trains_nothing(tmp_path, capsys):
   assert not (tmp_path / 'new').exists()
 
 
+def test_the_best_and_the_recipe_s_own_are_played_again():
+  """Of losses 14, 13, ..., 0 and a NaN the last five, and game 7."""
+  config = fields.plain(recipe.get_config('dcgan'))
+  games = advise.games_of(config, None)
+  losses = np.arange(15.0)[::-1].copy()
+  assert advise._kept(config, games, losses) == [7, 10, 11, 12, 13, 14]
+  losses[12] = np.nan
+  assert advise._kept(config, games, losses) == [7, 9, 10, 11, 13, 14]
+  assert advise._kept(config, games, np.arange(15.0)) == [0, 1, 2, 3, 4, 7]
+
+
 @pytest.fixture
 def few(monkeypatch):
-  """Two games and an average of 20 steps."""
+  """Four games, of which two or three are kept, and one average."""
   monkeypatch.setattr(advise, '_GAMMAS', (0.1, 1.0))
-  monkeypatch.setattr(advise, '_RATIOS', (3.0,))
+  monkeypatch.setattr(advise, '_RATIOS', (1.0, 3.0))
+  monkeypatch.setattr(advise, '_KEPT', 2)
   monkeypatch.setattr(advise, '_SHARES', (0.1,))
   monkeypatch.setattr(advise, '_LEAST', 20)
 
@@ -74,12 +86,17 @@ def test_the_command_advises_and_goes_on(tmp_path, capsys, caplog):
   with open(tmp_path / 'advice.json') as file:
     advice = json.load(file)
   scores = np.array(advice['scores'])
-  assert scores.shape == (2, 2) and np.isfinite(scores).all()
+  assert scores.shape == (4, 2) and np.isfinite(scores).all()
+  kept = advice['kept']
+  assert {2, *np.argsort(-scores.mean(1), stable=True)[:2]} == {*kept}
   gamma, ratio, half_life = advice['answers']
-  best = advice['games'][int(np.argmax(statistics.chances(-scores)))]
+  chances = statistics.chances(-np.array(advice['kept_scores']))
+  np.testing.assert_allclose(np.array(advice['chances'])[kept], chances)
+  best = advice['games'][kept[int(np.argmax(chances))]]
   assert gamma['best'] == best['penalties[0].weight']
   assert ratio['best'] == pytest.approx(
       best['disc_optimizer.learning_rate'] / 1e-3)
+  assert advice['steps'] == [20, 30]
   assert half_life['tried'] == [10.0]
   assert sum(gamma['chances']) == pytest.approx(1)
   assert f'--config.penalties[0].weight={gamma["best"]:.6g}' in text

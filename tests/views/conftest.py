@@ -82,6 +82,20 @@ def copied_run(made_run, tmp_path):
 
 
 @pytest.fixture
+def given_sets(tmp_path, monkeypatch):
+  """The working folder, with sets of three images, grey and of 8 px.
+
+  right.npz, large.npz of 9 px, colour.npz, bare.npz without labels, nan.npz.
+  """
+  monkeypatch.chdir(tmp_path)
+  for name, how in (('right', {}), ('large', dict(size=9)),
+                    ('colour', dict(channels=3)), ('bare', dict(classes=0))):
+    tiny.write_images(f'{name}.npz', count=3, **how)
+  np.savez('nan.npz', images=np.full((2, 8, 8, 1), np.nan, np.float32))
+  return tmp_path
+
+
+@pytest.fixture
 def pictures_8(tmp_path):
   """A folder of two grey PNGs of 8 px, a.png and b.png."""
   folder = tmp_path / 'pictures'

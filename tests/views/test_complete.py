@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tiny
 from PIL import Image
 
 from gan_jax import pictures
@@ -11,16 +10,11 @@ from gan_jax.views.trained import Trained
 
 
 @pytest.fixture
-def masks(tmp_path, monkeypatch):
-  """A folder to work in: right.npz, 3 images of 8 px, and masks of all sorts.
+def masks(given_sets):
+  """`given_sets`, and masks of all sorts for them.
 
   hole.png: the upper right quarter, white.
   """
-  monkeypatch.chdir(tmp_path)
-  tiny.write_images('right.npz', count=3)
-  tiny.write_images('large.npz', count=3, size=9)
-  tiny.write_images('bare.npz', count=3, classes=0)
-  np.savez('nan.npz', images=np.full((2, 8, 8, 1), np.nan, np.float32))
   hole = np.zeros((8, 8), np.uint8)
   hole[:4, 4:] = 255
   each = np.stack([np.rot90(hole, i) for i in range(3)])
@@ -30,8 +24,8 @@ def masks(tmp_path, monkeypatch):
                        ('white', 0 * hole + 255),
                        ('large', np.kron(hole, np.ones((2, 1), np.uint8)))):
     Image.fromarray(pixels).save(f'{name}.png')
-  (tmp_path / 'text.png').write_text('no picture')
-  return tmp_path, each > 0
+  (given_sets / 'text.png').write_text('no picture')
+  return given_sets, each > 0
 
 
 @pytest.mark.parametrize('mask', ['hole.png', 'each.npz'])

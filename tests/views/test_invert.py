@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tiny
 
 from gan_jax import pictures
 from gan_jax.views.invert import invert
@@ -129,13 +128,8 @@ def test_examples_of_every_kind(made_run, name, tmp_path):
     (['--images=right.npz', '--posterior=16', '--likelihood=laplace'], 2,
      '--likelihood=laplace: must be gaussian')])
 def test_bad_input_is_one_message_and_nothing_is_written(
-    made_run, tmp_path, monkeypatch, cli, flags, status, words):
-  monkeypatch.chdir(tmp_path)
-  tiny.write_images('right.npz', count=2)
-  tiny.write_images('large.npz', count=2, size=9)
-  tiny.write_images('colour.npz', count=2, channels=3)
-  np.savez('nan.npz', images=np.full((2, 8, 8, 1), np.nan, np.float32))
-  before = sorted(tmp_path.iterdir())
+    made_run, given_sets, cli, flags, status, words):
+  before = sorted(given_sets.iterdir())
   if not any('--out' in flag for flag in flags):
     flags = [*flags, '--out=found.npz']
   found, _, err = cli(*ask(made_run('plain'), *flags))
@@ -143,4 +137,4 @@ def test_bad_input_is_one_message_and_nothing_is_written(
   assert words in err
   if status:
     assert 'Traceback' not in err
-    assert sorted(tmp_path.iterdir()) == before
+    assert sorted(given_sets.iterdir()) == before

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import tiny
 
 from gan_jax import pictures
 from gan_jax.views.outliers import outliers
@@ -87,16 +86,11 @@ def test_other_kinds_than_grey_images(made_run, name, tmp_path):
      'say what the images show with --label'),
     ('ring', ['--images=points.npz'], 2, 'makes vectors; outliers are of')])
 def test_bad_input_is_one_message_and_nothing_is_written(
-    made_run, tmp_path, monkeypatch, cli, name, flags, status, words):
-  monkeypatch.chdir(tmp_path)
-  tiny.write_images('right.npz', count=2)
-  tiny.write_images('large.npz', count=2, size=9)
-  tiny.write_images('bare.npz', count=2, classes=0)
-  np.savez('nan.npz', images=np.full((2, 8, 8, 1), np.nan, np.float32))
+    made_run, given_sets, cli, name, flags, status, words):
   np.savez('points.npz', images=np.zeros((2, 2), np.float32))
-  before = sorted(tmp_path.iterdir())
+  before = sorted(given_sets.iterdir())
   found, _, err = cli('--mode=outliers', f'--workdir={made_run(name)}',
                       '--images=right.npz', '--out=found.jsonl', *flags)
   assert found == status, err
   assert words in err and 'Traceback' not in err
-  assert sorted(tmp_path.iterdir()) == before
+  assert sorted(given_sets.iterdir()) == before

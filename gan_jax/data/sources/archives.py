@@ -15,7 +15,13 @@ from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import collection, images, sniff
 from gan_jax.data.blocks import package
 from gan_jax.data.collection import Reading
-from gan_jax.data.files import check_file, list_folder, one_error, printable
+from gan_jax.data.files import (
+  as_os_error,
+  check_file,
+  list_folder,
+  one_error,
+  printable,
+)
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import NOTHING, Labels, of_texts
 from gan_jax.data.labels import STYLEGAN, labels_of, of_split
@@ -108,11 +114,8 @@ class _Zip:
 
   def contents(self, name):
     """Bytes of an image; OSError if they cannot be had."""
-    try:
+    with as_os_error('damaged, encrypted or of an unknown compression'):
       return self._read(name, images.MAX_BYTES)
-    except DataError as error:
-      raise OSError(0, 'damaged, encrypted or of an unknown compression'
-                    ) from error
 
   def where(self, name):
     """Name of a file of labels; DataError if there is none."""
@@ -180,10 +183,8 @@ def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
 
   def read(name):
     shard, offset, size = places[name]
-    try:
+    with as_os_error():
       return shard.read(offset, size)
-    except DataError as error:
-      raise OSError(0, 'damaged or truncated') from error
 
   def label(paths, refused):
     missing = [name for name in paths if _key(name) not in texts]

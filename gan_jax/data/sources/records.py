@@ -1,6 +1,5 @@
 """Encoded images in records: parquet of Hugging Face, LMDB of LSUN."""
 
-import contextlib
 import json
 import os
 import threading
@@ -14,7 +13,13 @@ from gan_jax.base.lookup import near
 from gan_jax.data import collection, sniff
 from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.collection import Reading
-from gan_jax.data.files import check_file, list_folder, one_error, printable
+from gan_jax.data.files import (
+  as_os_error,
+  check_file,
+  list_folder,
+  one_error,
+  printable,
+)
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import (
   MISSING,
@@ -123,7 +128,7 @@ class _Table:
   def read(self, name):
     """Bytes of an image; OSError if there are none."""
     column, i, _ = self._places[name]
-    with _as_os_error(name):
+    with as_os_error(), one_error(name, 'file'):
       value = column.blocks[i]
     value = value.get('bytes') if isinstance(value, dict) else value
     if not isinstance(value, bytes):
@@ -282,15 +287,6 @@ def _columns(root, schema, image_key, label_key) -> tuple:
     raise ArgumentError('label_key', label_key, (
         f'names {keys[0]!r} of {root!r}, the images; it has {schema.names}'))
   return keys
-
-
-@contextlib.contextmanager
-def _as_os_error(name):
-  try:
-    with one_error(name, 'file'):
-      yield
-  except DataError as error:
-    raise OSError(0, 'damaged or truncated') from error
 
 
 def lmdb(*, path, reading=Reading(), scale=Scale(),

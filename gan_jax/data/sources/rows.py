@@ -12,7 +12,7 @@ from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import collection, images, sniff, values
 from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.collection import Reading
-from gan_jax.data.files import check_file, one_error, printable
+from gan_jax.data.files import as_os_error, check_file, one_error, printable
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import Labels, of_array
 from gan_jax.data.prepare import (
@@ -196,17 +196,11 @@ def _load(path, rows, where, labels, label_key, label_index, layout,
 
   def read(name):
     row, part = divmod(int(name.split()[1]), each)
-    with one_error(path, 'file'):
+    with as_os_error(), one_error(path, 'file'):
       array = rows.row(row)
     if layout.slices:
       array = layout.arranged(array[None], 'volumes')[part]
     return np.ascontiguousarray(array).tobytes()
-
-  def contents(name):
-    try:
-      return read(name)
-    except DataError as error:
-      raise OSError(0, 'damaged or truncated') from error
 
   def label(paths, refused):
     del refused
@@ -217,7 +211,7 @@ def _load(path, rows, where, labels, label_key, label_index, layout,
   codec = Codec(stored, dtype, rows.channels_first, kind)
   example = codec.example(bytes(math.prod(stored) * dtype.itemsize))
   return collection.load(
-      path, files, contents, label, listed_at=listed_at, notices=notices,
+      path, files, read, label, listed_at=listed_at, notices=notices,
       form=collection.Form(
           codec, () if kind == 'images' else example.shape,
           (stored, dtype.str, rows.channels_first, *layout), layout.rate,

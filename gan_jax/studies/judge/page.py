@@ -1,6 +1,5 @@
 """The verdict of a study as a page, Markdown and JSON."""
 
-import base64
 import collections
 import glob
 import json
@@ -17,7 +16,7 @@ from gan_jax.studies import statistics, trials
 from gan_jax.studies.judge import tasks, verdict
 from gan_jax.studies.judge.study import MEASURE, TEST, TUNE, Study
 from gan_jax.studies.judge.tasks import BASELINES, TASKS, TITLES
-from gan_jax.views.templates import fill
+from gan_jax.views.templates import data_url, fill
 
 _COLOURS = {'better': '#009E73', 'worse': '#D55E00', 'cannot tell': '#777777'}
 
@@ -130,7 +129,7 @@ def write(study: Study, seconds: float) -> str:
   if found:
     forest = pictures.png(_forest(judged))
     write_file(study.path('forest.png'), forest)
-    values['forest'] = _inline(forest)
+    values['forest'] = data_url(forest)
   files['verdict.html'] = fill('verdict.html', **values) + '\n'
   for name, content in files.items():
     write_file(study.path(name), content.encode())
@@ -266,11 +265,7 @@ def _sample(folder) -> str:
   if not found or not os.path.basename(found[-1])[5:-4].strip('0'):
     return ''
   with open(found[-1], 'rb') as file:
-    return _inline(file.read())
-
-
-def _inline(png: bytes) -> str:
-  return 'data:image/png;base64,' + base64.b64encode(png).decode()
+    return data_url(file.read())
 
 
 def _forest(judged) -> np.ndarray:

@@ -39,7 +39,7 @@ from gan_jax.base.errors import (
     UserError,
     WorkdirError,
 )
-from gan_jax.base.files import write_file
+from gan_jax.base.files import write_json
 from gan_jax.run import lock
 from gan_jax.studies import trials
 from gan_jax.studies.judge import tasks, verdict
@@ -143,7 +143,7 @@ class Study:
     name, game, stage = item
     start, compiled = time.monotonic(), _COMPILED[0]
     try:
-      status, result = _STAGES[stage](self, name, game)
+      status, result = _played(self, name, game, stage)
     except (WorkdirError, CheckpointError, DataError, OSError, MemoryError):
       raise  # Of the machine, not of the game: another launch may play it.
     except Exception as e:  # A user's component may raise anything.
@@ -152,8 +152,8 @@ class Study:
     if status:
       return status
     seconds, compiled = time.monotonic() - start, _COMPILED[0] - compiled
-    _write(self.path(name, game, f'{stage}.json'),
-           result | {'seconds': seconds, 'compiling': compiled})
+    write_json(self.path(name, game, f'{stage}.json'),
+               result | {'seconds': seconds, 'compiling': compiled})
     return 0
 
 
@@ -175,7 +175,7 @@ def once(folder: str, name: str,
         if os.path.exists(path):
           continue
         content = make()
-        _write(path, content)
+        write_json(path, content)
         return content, True
     except LockedError:
       time.sleep(0.5)
@@ -186,64 +186,41 @@ def once(folder: str, name: str,
       raise
 
 
-def _write(path, content) -> None:
-  write_file(path, (json.dumps(content, indent=1) + '\n').encode())
-
-
-def _measure(study, name, game):
-  task, config, points = _game(study, name, game)
+def _played(study, name, game, stage) -> tuple[int, dict]:
+  """(exit status, result) of a stage, whose result the next one starts from."""
+  task, config = TASKS[name], tasks.game(TASKS[name], study.plan['games'][game])
+  points, seeds = tasks.points(config), study.plan['tuning_seeds']
+  steps, rows = _CHUNKS * task.chunk, _CHUNKS
+  if stage != MEASURE:
+    found = study.result(name, game, MEASURE if stage == TUNE else TUNE)
+    if 'error' in found:
+      return 0, found
+    steps, rows = study.steps()['steps'][name], ROWS
+  if stage == TEST:
+    points, seeds = [found['points'][found['chosen']]], study.plan['seeds']
   status, records = trials.train(
-      config, _runs(points, study.plan['tuning_seeds']), _CHUNKS * task.chunk,
-      study.path(name, game, MEASURE), rows=_CHUNKS)
+      config, [(point, seed) for point in points for seed in seeds], steps,
+      study.path(name, game, stage), rows=rows)
   if status:
     return status, {}
-  if not any(record.scores() for record in records):
-    return 0, {'error': 'no run is finite after its first steps: '
-               + _nonfinite(records)}
-  return 0, {'steps': _CHUNKS * task.chunk, 'members': len(records),
-             'per_step': _per_step(config, records)}
-
-
-def _tune(study, name, game):
-  task, config, points = _game(study, name, game)
-  if 'error' in (found := study.result(name, game, MEASURE)):
-    return 0, found
-  status, records = trials.train(
-      config, _runs(points, study.plan['tuning_seeds']),
-      study.steps()['steps'][name], study.path(name, game, TUNE), rows=ROWS)
-  if status:
-    return status, {}
+  if stage == MEASURE:
+    return 0, _measured(config, records, steps)
   result = facts(config, records)
-  values = np.array(result['scores'][task.score], float).reshape(
-      len(points), -1)
-  # Of no point where none has a score: the game as it is given.
-  chosen = verdict.choose(trials.losses_of(task.score, values))
-  return 0, result | {'points': points, 'words': tasks.words(config),
-                      'chosen': chosen}
+  if stage == TUNE:
+    values = np.array(result['scores'][task.score], float).reshape(
+        len(points), -1)
+    # Of no point where none has a score: the game as it is given.
+    chosen = verdict.choose(trials.losses_of(task.score, values))
+    result |= {'points': points, 'words': tasks.words(config), 'chosen': chosen}
+  return 0, result
 
 
-def _test(study, name, game):
-  _, config, _ = _game(study, name, game)
-  if 'error' in (found := study.result(name, game, TUNE)):
-    return 0, found
-  status, records = trials.train(
-      config, _runs([found['points'][found['chosen']]], study.plan['seeds']),
-      study.steps()['steps'][name], study.path(name, game, TEST), rows=ROWS)
-  if status:
-    return status, {}
-  return 0, facts(config, records)
-
-
-def _runs(points, seeds):
-  return [(point, seed) for point in points for seed in seeds]
-
-
-_STAGES = {MEASURE: _measure, TUNE: _tune, TEST: _test}
-
-
-def _game(study, name, game):
-  config = tasks.game(TASKS[name], study.plan['games'][game])
-  return TASKS[name], config, tasks.points(config)
+def _measured(config, records, steps) -> dict:
+  if not any(record.scores() for record in records):
+    return {'error': 'no run is finite after its first steps: '
+            + _nonfinite(records)}
+  return {'steps': steps, 'members': len(records),
+          'per_step': _per_step(config, records)}
 
 
 def facts(config: Mapping, records: list[Record]) -> dict:

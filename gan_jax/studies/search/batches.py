@@ -207,8 +207,8 @@ def _is_number(config, key):
 
 def scores(folder: str, name: str) -> dict[int, float | None]:
   """{step: value} of a score of a run."""
-  return {row['step']: row['value'] for _, row in read_rows(
-      os.path.join(folder, 'scores.jsonl')) if row and row['name'] == name}
+  return {row['step']: row['value'] for row in read_rows(
+      os.path.join(folder, 'scores.jsonl')) if row['name'] == name}
 
 
 def _mean(values) -> float | None:

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from gan_jax.base.errors import RequestError
-from gan_jax.base.files import write_file
+from gan_jax.base.files import write_file, writing_out
 from gan_jax.metrics import low_is_better
 from gan_jax.views.leaderboard import ranking, store
 from gan_jax.views.templates import fill
@@ -54,7 +54,9 @@ def compare(patterns, *, where: str = '', sort: str = '', cost: str = '',
     found = ranking.ranked(store.read(patterns, where), sort)
     text = _markdown(found, cost)
   if out:
-    _write(out, _made(suffix, text, found, cost, out, patterns, where).encode())
+    made = _made(suffix, text, found, cost, out, patterns, where)
+    with writing_out(out, '; give another file'):
+      write_file(out, made.encode())
   return text
 
 
@@ -71,19 +73,6 @@ def _uncollected():
   finally:
     if was:
       gc.enable()
-
-
-def _write(path: str, content: bytes) -> None:
-  """Writes a file that was asked for.
-
-  Raises:
-    RequestError: it cannot be written.
-  """
-  try:
-    write_file(path, content)
-  except OSError as e:
-    raise RequestError(f'--out={path}: cannot write it: {e.strerror}; give '
-                       'another file') from e
 
 
 def _made(suffix, text, found, cost, out, patterns, where) -> str:

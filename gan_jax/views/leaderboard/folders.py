@@ -118,8 +118,8 @@ def _scores(folder) -> list[dict]:
 
   Equal names with different extractors or data get columns of their own.
   """
-  rows = [row for _, row in read_rows(os.path.join(folder, 'scores.jsonl'))
-          if row and isinstance(row.get('name'), str)
+  rows = [row for row in read_rows(os.path.join(folder, 'scores.jsonl'))
+          if isinstance(row.get('name'), str)
           and isinstance(row.get('value'), int | float | None)]
   last, found = max((row['step'] for row in rows), default=0), {}
   for row in rows:

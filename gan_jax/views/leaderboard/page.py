@@ -1,6 +1,5 @@
 """The leaderboard as one HTML file that sorts and filters by itself."""
 
-import base64
 import os
 import urllib.parse
 from typing import NamedTuple
@@ -8,7 +7,7 @@ from typing import NamedTuple
 from gan_jax import pictures
 from gan_jax.metrics import low_is_better
 from gan_jax.views.leaderboard import ranking
-from gan_jax.views.templates import asset, fill
+from gan_jax.views.templates import asset, data_url, fill
 
 _KEYS = 12  # columns of keys in which the points differ
 
@@ -120,10 +119,9 @@ def _picture(board, spent, front, kind) -> str:
     return ''
   first = board.columns[0]
   points = [point for point in spent if (point, first) in board.means]
-  png = pictures.png(pictures.pareto(
+  return data_url(pictures.png(pictures.pareto(
       [spent[point] for point in points],
       [board.means[point, first].mean for point in points],
       [point in front for point in points], cost=ranking.COSTS[kind],
       score=ranking.heads(board.columns)[0], floor=ranking.floors(board).get(
-          first), low=low_is_better(first)))
-  return 'data:image/png;base64,' + base64.b64encode(png).decode()
+          first), low=low_is_better(first))))

@@ -31,7 +31,6 @@ class Board(NamedTuple):
   """The leaderboard.
 
   runs: all that were asked for.
-  names: {folder: name of its point}, of those with a config.
   repeats: folders of runs whose point and seed are there already.
   columns: scores, that by which points are sorted first.
   points: {name: its runs}, the best one first.
@@ -39,7 +38,6 @@ class Board(NamedTuple):
   """
 
   runs: list[Run]
-  names: dict[str, str]
   repeats: set[str]
   columns: list[str]
   points: dict[str, list[Run]]
@@ -75,7 +73,7 @@ def ranked(runs: list[Run], sort: str = '') -> Board:
             * (1 if low_is_better(column) else -1)
             for mean, column in zip(found, columns, strict=True)]
 
-  return Board(runs, names, repeats, columns,
+  return Board(runs, repeats, columns,
                {point: points[point] for point in sorted(points, key=rank)},
                means)
 

@@ -1,5 +1,6 @@
 """Jinja templates of the views; {{ count | n }} adds commas."""
 
+import base64
 import pathlib
 
 import jinja2
@@ -14,6 +15,11 @@ _TEXTS.filters.update(n='{:,}'.format, g='{:.4g}'.format)
 def fill(name: str, /, **values) -> str:
   """Renders a template of this folder; HTML is escaped."""
   return _TEXTS.get_template(name).render(values).strip()
+
+
+def data_url(png: bytes) -> str:
+  """What an img element of a page shows without a file beside it."""
+  return 'data:image/png;base64,' + base64.b64encode(png).decode()
 
 
 def asset(name: str) -> bytes:

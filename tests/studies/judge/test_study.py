@@ -15,7 +15,7 @@ def test_an_error_of_a_component_is_a_result_and_a_full_disk_is_not(
   def raising(error):
     def stage(*_):
       raise error
-    monkeypatch.setitem(studies._STAGES, 'measure', stage)
+    monkeypatch.setattr(studies, '_played', stage)
 
   raising(ZeroDivisionError('no'))
   assert study.play(('ring', 'idea', 'measure')) == 0
@@ -28,7 +28,7 @@ def test_an_error_of_a_component_is_a_result_and_a_full_disk_is_not(
       study.play(('ring', 'b', 'measure'))
     assert study.result('ring', 'b', 'measure') is None
   # Without the idea there is nothing to compare.
-  monkeypatch.setitem(studies._STAGES, 'measure', lambda *_: (
+  monkeypatch.setattr(studies, '_played', lambda *_: (
       0, {'steps': 40, 'per_step': 1e-6}))
   for item in (('ring', 'b'), ('digits', 'idea'), ('digits', 'b')):
     assert study.play((*item, 'measure')) == 0

@@ -44,7 +44,7 @@ def test_the_front_is_no_other_than_by_trying_all_pairs(tmp_path):
     cost, value = rng.integers(0, 12, (2, 60)).astype(float)
     means = {(point, name): ranking.Mean(v, None, [v], [1], ['x'])
              for point, v in zip(names, value, strict=True)}
-    found = ranking.Board([], {}, set(), [name], {}, means)
+    found = ranking.Board([], set(), [name], {}, means)
     good = -value if name == 'fd_x' else value
     beaten = [any(cost[j] <= cost[i] and good[j] >= good[i]
                   and (cost[j] < cost[i] or good[j] > good[i])
