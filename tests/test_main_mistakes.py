@@ -271,6 +271,15 @@ def test_a_config_with_a_bug_is_named_and_not_hidden(
   assert 'undefined_name' in said
 
 
+def test_a_file_that_is_no_recipe(cli, tmp_path):
+  path = tmp_path / 'mine.py'
+  path.write_text('x = 1\n')
+  status, _, said = cli(f'--config={path}')
+  assert status == 2 and said == (
+      f'gan_jax: cannot read --config: {path}: needs a function '
+      'get_config(arg=None) that returns the config\n')
+
+
 @pytest.mark.parametrize('content', [b'', b'no zip at all', None])
 def test_a_bad_data_file_is_status_3(cli, not_compiled, tmp_path, content):
   path = tmp_path / 'bad.npz'

@@ -102,7 +102,11 @@ def get_config(name: str) -> ConfigDict:
   name, _, arg = name.partition(':')
   path = path_of(name)
   try:
-    config = module(name).get_config(*([arg] if arg else []))
+    make = getattr(module(name), 'get_config', None)
+    if make is None:
+      raise ValueError('needs a function get_config(arg=None) that returns the '
+                       'config')
+    config = make(*([arg] if arg else []))
     if not isinstance(config, ConfigDict):
       raise ValueError('get_config must return a ConfigDict')
     return config

@@ -25,7 +25,7 @@ os.register_at_fork(after_in_child=lambda: (
 
 @contextlib.contextmanager
 def writing(folder):
-  """Says what to do where a run cannot write: a full disk, a file in the way.
+  """Says what to do where a run cannot write, as on a full disk.
 
   Raises:
     WorkdirError: instead of the OSError.
@@ -33,15 +33,22 @@ def writing(folder):
   try:
     yield
   except OSError as e:
-    workdir = pathlib.Path(folder).absolute()
-    if _in_the_way(workdir):
-      raise WorkdirError(_unwritable(workdir, e)) from e
     if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
       raise
     raise WorkdirError(
         f'cannot write to {e.filename or folder}: {e.strerror}'
         f'{free_space(folder, e)}: free some space, then rerun the command to '
         'resume from the newest checkpoint') from e
+
+
+def make(folder) -> pathlib.Path:
+  """Creates a folder; its absolute path. WorkdirError if it cannot be."""
+  folder = pathlib.Path(folder).absolute()
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise WorkdirError(_unwritable(folder, error)) from error
+  return folder
 
 
 @contextlib.contextmanager
@@ -55,10 +62,9 @@ def hold(workdir):
     WorkdirError: the folder cannot be created or written.
     LockedError: it is locked.
   """
-  workdir = pathlib.Path(workdir).absolute()
+  workdir = make(workdir)
   with contextlib.ExitStack() as stack:
     try:
-      workdir.mkdir(parents=True, exist_ok=True)
       # Permission bits do not show root, or a read-only or full file system.
       probe = workdir / f'.probe.{os.getpid()}'
       write_file(probe, b'\0' * 4096)
@@ -127,13 +133,10 @@ def _holder(fd):
     return 'pid, host and start time are not (yet) written'
 
 
-def _in_the_way(workdir):
-  return next((p for p in (workdir, *workdir.parents)
-               if os.path.lexists(p) and not p.is_dir()), None)
-
-
 def _unwritable(workdir, error):
-  if way := _in_the_way(workdir):
+  way = next((p for p in (workdir, *workdir.parents)
+              if os.path.lexists(p) and not p.is_dir()), None)
+  if way:
     return (f'workdir {workdir}: {way} is in the way and is no folder; the '
             'workdir must be a folder; move it or give another --workdir')
   return (f'workdir {workdir}: cannot write {error.filename or workdir}: '
