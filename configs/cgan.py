@@ -23,9 +23,7 @@ def get_config(arg=None):
   parts = [part for part in (arg or '').split(',') if part]
   game = ([p[len('game='):] for p in parts if p.startswith('game=')]
           or ['gan'])[-1]
-  if game not in _GAMES:
-    raise ValueError(f'game={game} is not one of {", ".join(_GAMES)}')
-  config = recipe.get_config(_GAMES[game])
+  config = recipe.get_config(_GAMES[recipe.known('game', game, _GAMES)])
   if game == 'gan':
     config.generator.norm = 'batch'
   else:

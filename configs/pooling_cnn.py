@@ -42,11 +42,11 @@ def get_config(arg=None):
 
 
 def _digit(config, text):
-  config.data.classes = (int(text),)
+  config.data.classes = (recipe.number('digit', text),)
 
 
 def _k(config, text):
-  config.disc_steps = int(text)
+  config.disc_steps = recipe.number('k', text)
 
 
 def _full(config):

@@ -72,9 +72,7 @@ def gamma(config, start):
 
 def size(config, side):
   """size=32, 64 or 256: channels, batch, gamma, average."""
-  if side not in _SIZES:
-    raise ValueError(f'size={side} is not one of {", ".join(_SIZES)}')
-  config.batch_size, start, images = _SIZES[side]
+  config.batch_size, start, images = _SIZES[recipe.known('size', side, _SIZES)]
   side = int(side)
   config.data.resize, config.data.pad = (side, side), ()
   config.generator.width = config.discriminator.width = min(

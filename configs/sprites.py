@@ -31,4 +31,4 @@ def get_config(arg=None):
 
 def size(config, text):
   """size=256: the side of the square images in pixels."""
-  config.data.resize = (int(text), int(text))
+  config.data.resize = (recipe.number('size', text),) * 2

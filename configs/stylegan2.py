@@ -52,9 +52,7 @@ def get_config(arg=None):
 
 def size(config, side):
   """size=32, 64, 128 or 256: channels, batch, weight of R1, average."""
-  if side not in ('32', '64', '128', '256'):
-    raise ValueError(f'size={side} is not one of 32, 64, 128, 256')
-  side = int(side)
+  side = int(recipe.known('size', side, ('32', '64', '128', '256')))
   config.data.resize, config.data.pad = (side, side), ()
   config.generator.width = config.discriminator.width = 16384 // side
   config.batch_size = 16 if side == 256 else 32

@@ -82,4 +82,4 @@ def likelihood(config, value):
 
 def beta(config, value):
   """Weight of the KL."""
-  config.penalties[0].beta = float(value)
+  config.penalties[0].beta = recipe.number('beta', value, float)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 
 from absl import logging as absl_logging
@@ -76,6 +77,11 @@ def _act(line, group=None) -> int:
       return _train(line, group)
     if line.problems:
       return _fail(ConfigError.status, line.problems)
+    folder = line.flags.workdir
+    if mode in studies and folder and os.path.exists(
+        os.path.join(folder, 'config.json')):
+      raise RequestError(f'--workdir={folder} holds a run; give a folder for '
+                         'the study')
     status, text = studies[mode](line) if mode in studies else (
         0, views[mode](line))
   except ProcessGroupError:
@@ -90,11 +96,17 @@ def _act(line, group=None) -> int:
 
 
 def _train(line, group):
+  from gan_jax.base.lookup import near
   from gan_jax.config import population
+  from gan_jax.config.keys import KEYS
   from gan_jax.run import populations
   if line.config is None:
     return _fail(ConfigError.status, line.problems or [
         'give --config=configs/dcgan.py'])
+  line.problems.extend(
+      f'--allow_changed={path}: no such key{near(key, KEYS)}'
+      for path in line.flags.allow_changed
+      if (key := re.split(r'[.[]', path)[0]) not in KEYS)
   found = population.load(line.config)
   if line.problems:
     return _fail(ConfigError.status, line.problems)
@@ -157,6 +169,8 @@ def _evaluate(line):
   from gan_jax.evaluators.score import table
   from gan_jax.views import evaluate
   flags = line.flags
+  if flags.num_samples is not None and flags.num_samples < 1:
+    raise RequestError(f'--num_samples={flags.num_samples} must be 1 or more')
   asked = {'extractor': flags.extractor, 'weights': flags.weights,
            'resizer': flags.resizer, 'metrics': tuple(flags.metrics),
            'num_samples': flags.num_samples or 0}

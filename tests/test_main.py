@@ -18,7 +18,7 @@ pytestmark = tiny.READS_CONFIGS
 
 
 def test_help(cli):
-  status, printed, _ = cli('--help')
+  status, printed, _ = cli('-h')
   assert status == 0
   for flag in ('--config:', '--workdir:', '--mode:', '--[no]dry_run:',
                '--interpolate:', '--label:'):

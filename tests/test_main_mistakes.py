@@ -45,7 +45,8 @@ def _problems(said):
     ('batch_size=6', 'batch_size', '6', 'not divisible by 4 devices; try 4 or 8'
      ),
     ('batch_size=0', 'batch_size', '0', 'must be an int >= 1'),
-    ('log_every=2.5', 'log_every', '2.5', 'must be a number of steps'),
+    ('log_every=2.5', 'log_every', '2.5', 'must be a whole number of steps'),
+    ('data.path=x', 'data.path', "'x'", 'mnist10k takes no such argument'),
     ('train_steps=0', 'train_steps', '0', 'must be above 0'),
     ('train_steps=2 epoch s', 'train_steps', "'2 epoch s'", '20 epochs'),
     ('train_steps=10%', 'train_steps', "'10%'", 'percentage'),
@@ -91,6 +92,41 @@ def test_all_mistakes_are_reported_in_one_go(cli, not_compiled):
   assert 'Traceback' not in said
 
 
+def test_all_mistakes_in_the_data_are_reported_in_one_go(
+    cli, not_compiled, tmp_path):
+  (tmp_path / 'digits').mkdir()
+  status, _, said = cli(
+      '--config=configs/dcgan.py:data=folder,quick', *(
+          f'--config.{flag}' for flag in (
+              f'data.path={tmp_path}/digit', 'data.channels=2',
+              'data.resize=(0, 8)', 'data.holdout=1.0', 'data.labelled=-1.0',
+              'data.repeat=0', 'data.max_bad=1.0', 'data.value_range=dark',
+              'data.fit=zoom', 'loss.label_smothing=0.1', 'log_every=often')))
+  assert status == 2
+  assert set(_problems(said)) == {
+      *(f'data.{key}' for key in (
+          'channels', 'resize', 'holdout', 'labelled', 'repeat', 'max_bad',
+          'value_range', 'fit')), 'loss.label_smothing', 'log_every'}, said
+  assert "digit': no such file or folder; did you mean 'digits' in" in said
+  # What is known without the data is said beside what is not.
+  status, _, said = cli(
+      '--config=configs/dcgan.py:quick', '--config.data.classes=(12,)',
+      '--config.eval_every=often', '--config.checkpoint_every=-1')
+  assert status == 2 and set(_problems(said)) == {
+      'data.classes', 'eval_every', 'checkpoint_every'}, said
+
+
+def test_quick_is_said_once_and_beside_no_mistake(
+    cli, not_compiled, monkeypatch, tmp_path):
+  monkeypatch.setattr('gan_jax.studies.search.worker._Worker.run',
+                      lambda *_: 1)
+  flags = ('--mode=search', '--config=dcgan:evaluator=scores,quick',
+           f'--workdir={tmp_path}/search', ':loss=hinge,minimax')
+  assert cli(*flags)[2].count('quick: a smoke test') == 1
+  status, _, said = cli(*flags, '--trials=x')
+  assert status == 2 and 'quick:' not in said
+
+
 def test_conditioning_without_labels_is_reported_with_the_rest(
     cli, not_compiled, tmp_path):
   path = tiny.write_images(tmp_path / 'plain.npz', classes=0)
@@ -119,11 +155,14 @@ def test_networks_that_do_not_fit_the_data_are_found_untrained(
     (('--config=configs/dcgann.py',), ['configs/dcgann.py', 'no such file',
                                        'did you mean "configs/dcgan.py"']),
     (('--config=configs/dcgan.py:lss=hinge',), ['lss', 'did you mean "loss"']),
-    (('--config=configs/dcgan.py:loss=hing',), ['did you mean "hinge"']),
+    (('--config=configs/dcgan.py:loss=hing',),
+     ['dcgan.py:loss=hing: loss=hing: no such', 'did you mean "hinge"']),
     (('--config=configs/wgan.py:network=cnn',), ['network=cnn', 'dcgan, mlp']),
     (('--config=configs/cgan.py:game=go',), ['game=go', 'gan, critic']),
     (('--config=configs/pooling_cnn.py:optimizer=lion',), ['sgd, momentum']),
-    (('--config=configs/pooling_cnn.py:digit=x',), ['digit=x']),
+    (('--config=configs/pooling_cnn.py:digit=x',),
+     ['digit=x: must be a whole number']),
+    (('--config=vae:beta=x',), ['beta=x: must be a number']),
     (('--config=configs/pooling_cnn.py:k=',), ['k=']),
     (('--config=configs/sngan.py:size=32,size=64',), ['size is given twice']),
     (('--config=configs/r3gan.py:imagenet=64,size=32',),
@@ -144,7 +183,15 @@ def test_networks_that_do_not_fit_the_data_are_found_untrained(
      ['augment=apa and schedule each choose the augment: give one']),
     ((MLP, '--wrkdir=x'), ['--wrkdir', 'workdir']),
     ((MLP, '--mode=trian'), ['--mode=trian', 'train']),
-    ((MLP, '--num_samples=many'), ['--num_samples=many']),
+    ((MLP, '--num_samples=many'),
+     ['cannot read --num_samples=many: must be a whole number']),
+    ((MLP, '--truncation='), ['--truncation=: must be a number']),
+    ((MLP, '--strict=maybe'), ['--strict=maybe: must be true or false']),
+    ((MLP, '--mode=trian'), ['--mode=trian: value should be one of <train|']),
+    ((MLP, '--allow_changed=batch_sise,data.path'),
+     ['--allow_changed=batch_sise: no such key; did you mean "batch_size"?']),
+    (('--mode=evaluate', '--workdir=x', '--num_samples=0'),
+     ['--num_samples=0 must be 1 or more']),
     ((MLP, '--config.batch_size=many'), ['--config.batch_size=many',
                                          'must be an int']),
     (('configs/dcgan.py',), ['did you mean --config=configs/dcgan.py?']),
@@ -152,10 +199,13 @@ def test_networks_that_do_not_fit_the_data_are_found_untrained(
     (('--config=config/dcgan.py',), ['did you mean "configs/dcgan.py"']),
     (('--config.batch_size=8',), ['give --config too']),
     (('--config=configs/wgan_gp.py', '--config.penalties[3].weight=1'),
-     ['config.penalties has 1 entry;', 'dcgan:penalty=r1+r2']),
+     ['penalties has 1 entry;', 'dcgan:penalty=r1+r2']),
     ((MLP, '--config.los.name=hinge'), ['--config.los.name', 'mean "loss"']),
     ((MLP, '--config.penalties[0].weight=1'),
-     ['config.penalties has no entries', 'penalty=']),
+     ['penalties has no entries', 'penalty=']),
+    ((MLP, '--config.loss=hinge'),
+     ['cannot read --config.loss=hinge: holds several values: loss.KEY=value ',
+      'dcgan:loss=NAME']),
     ((MLP, 'config.loss.name=hinge'), ['config.loss.name=hinge']),
     ((MLP, '--mode=search', 'x=2..1', 'disc_steps'),
      ['x=2..1: the range is empty', 'disc_steps: is neither']),
@@ -169,7 +219,7 @@ def test_a_command_line_that_cannot_be_read(cli, not_compiled, args, words):
   assert status == 2, said
   for word in words:
     assert word in said, said
-  assert 'Traceback' not in said
+  assert 'Traceback' not in said and 'ValueError' not in said
   assert len(said.splitlines()) < 12, said
 
 
@@ -198,7 +248,7 @@ def test_a_flag_that_would_not_be_read_is_refused(
   monkeypatch.setattr('gan_jax.views.report.runs', lambda patterns: patterns)
   status, _, said = cli(*args)
   assert status == 2 and message in said, said
-  assert len(re.sub('quick: .*\n', '', said).splitlines()) == 1, said
+  assert len(said.splitlines()) == 1, said
 
 
 def test_every_flag_says_which_modes_read_it(cli):
@@ -219,6 +269,15 @@ def test_a_config_with_a_bug_is_named_and_not_hidden(
   status, _, said = cli(f'--config={path}')
   assert status == 2
   assert 'undefined_name' in said
+
+
+def test_a_file_that_is_no_recipe(cli, tmp_path):
+  path = tmp_path / 'mine.py'
+  path.write_text('x = 1\n')
+  status, _, said = cli(f'--config={path}')
+  assert status == 2 and said == (
+      f'gan_jax: cannot read --config: {path}: needs a function '
+      'get_config(arg=None) that returns the config\n')
 
 
 @pytest.mark.parametrize('content', [b'', b'no zip at all', None])
@@ -244,7 +303,12 @@ FOLDER, NPZ = 'folder', 'npz'
     (NPZ, dict(labelled=40.0), 'labelled', '40: takes 10 examples of each'),
     (NPZ, dict(holdout=1.5), 'holdout', '1.5: must be a share in [0, 1)'),
     (NPZ, dict(holdout=1e-9), 'holdout', '1e-09: would hold out 0 of 40'),
-    (NPZ, dict(classes=(7,)), 'classes', '(7,): 7 is not one of the classes'),
+    (NPZ, dict(classes=(7,)), 'classes', "(7,): in 'few', 7 is not one of the "
+     'classes (0, 1, 2, 3); choose among these, or () for all'),
+    (NPZ, dict(image_key='labels', label_key='none'), 'image_key',
+     "'labels': names an array of shape [40], and examples [N, ...]"),
+    (NPZ, dict(image_key='images', label_key='cubes'), 'label_key',
+     "'cubes': names an array of shape [40, 1, 1], and labels [N] or [N, K]"),
     (NPZ, dict(resize=(0, 8)), 'resize', '(0, 8): (height, width) of at least'),
     (NPZ, dict(crop=(9, 8)), 'crop', '(9, 8): is larger than the images, '
      '[8, 8]; crop only cuts'),
@@ -264,7 +328,10 @@ FOLDER, NPZ = 'folder', 'npz'
      "names 'aeg', no column of labels in"),
     (FOLDER, dict(labels='ages.csv', label_key='aeg'), 'label_key',
      "; did you mean \"age\"?"),
-    (FOLDER, dict(split='tset'), 'split', "'tset': is no folder among"),
+    (FOLDER, dict(split='tset'), 'split', "'tset': there is no such folder, nor"
+     ' any other: the images lie side by side; leave it out'),
+    ('noise', dict(rate=-1.0), 'rate', 'noise takes no such argument'),
+    (NPZ, dict(rate=-1.0), 'rate', '-1.0: must be 0 or more Hz'),
     ('noise', dict(shape=()), 'shape', '(): must be (size,)'),
     ('ring', dict(num_examples=0), 'num_examples', '0: must be 1 or more')])
 def test_a_mistake_in_an_argument_of_data_is_one_of_the_config(
@@ -273,7 +340,7 @@ def test_a_mistake_in_an_argument_of_data_is_one_of_the_config(
   images, labels = np.full((40, 8, 8, 1), 9, np.uint8), np.arange(40) % 4
   labels[:2] = 1  # Nine of class 0, eleven of class 1.
   path = tmp_path / 'few.npz'
-  np.savez(path, images=images, labels=labels)
+  np.savez(path, images=images, labels=labels, cubes=labels[:, None, None])
   if kind == FOLDER:
     path = tmp_path / 'few'
     path.mkdir()
@@ -291,11 +358,41 @@ def test_a_mistake_in_an_argument_of_data_is_one_of_the_config(
   assert rule in problems[f'data.{key}']
 
 
+def test_the_folder_of_a_run_is_no_recipe_and_no_study(
+    cli, not_compiled, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'run').mkdir()
+  (tmp_path / 'run' / 'config.json').write_text('{}')
+  for given in ('run', 'run/', 'run/config.json'):
+    status, _, said = cli(f'--config={given}')
+    assert status == 2 and said == (
+        f'gan_jax: cannot read --config: {given}: this is a run, which '
+        '--workdir=run names; a recipe is needed, as in --config=dcgan\n')
+  for flags in (('--mode=search', MLP, 'disc_steps=1,2'),
+                ('--mode=advise', MLP), ('--mode=judge', '--idea=loss=hinge')):
+    status, _, said = cli('--workdir=run', *flags)
+    assert status == 2 and said.endswith(
+        'gan_jax: --workdir=run holds a run; give a folder for the study\n')
+  assert [path.name for path in (tmp_path / 'run').iterdir()] == ['config.json']
+
+
+@pytest.mark.parametrize('flags', [
+    ('--mode=search', 'configs/ring.py', 'disc_steps=1,2'),
+    ('--mode=judge', '--idea=loss=hinge', '--tasks=ring')])
+def test_a_file_in_the_way_of_a_study_is_named(cli, tmp_path, flags):
+  (tmp_path / 'file').write_text('mine')
+  mode, *rest = (f'--config={flag}' if flag.startswith('configs/') else flag
+                 for flag in flags)
+  status, _, said = cli(mode, *rest, f'--workdir={tmp_path}/file/study')
+  assert status == 4 and f'{tmp_path}/file is in the way and is no' in said
+  assert (tmp_path / 'file').read_text() == 'mine'
+
+
 def test_a_flag_that_no_files_allow_is_status_2(cli, tmp_path):
   path = tiny.write_images(tmp_path / 'few.npz', count=7)
   status, _, said = cli('--mode=evaluate', f'--images={path}',
                         f'--reference={path}', '--resize=0,8')
-  assert status == 2 and 'resize=(0, 8): (height, width) of' in said, said
+  assert status == 2 and '--resize=(0, 8): (height, width) of' in said, said
 
 
 def test_files_that_are_not_there_are_named_beside_other_mistakes(

@@ -40,7 +40,8 @@ def near(word: str, known: Iterable[str]) -> str:
   hint = f'; did you mean "{match[0]}"?' if match else '.'
   if match and len(known) > 30:
     return hint
-  return f'{hint} Known: {", ".join(known) or "none"}'
+  more = f' and {len(known) - 30:,} more' if len(known) > 30 else ''
+  return f'{hint} Known: {", ".join(known[:30]) or "none"}{more}'
 
 
 def _initials(name):
@@ -203,7 +204,8 @@ def check_arguments(function: Callable, arguments: Mapping, path: str,
               or callable(value) and may_be_schedule(settable[key])
               or is_choice_of_types(settable[key], value)):
       wanted = type(settable[key].default).__name__
-      problems.append(Problem(f'{path}.{key}', value, f'must be a {wanted}'))
+      problems.append(Problem(f'{path}.{key}', value, (
+          f'must be {"an" if wanted == "int" else "a"} {wanted}')))
   missing = [k for k, p in settable.items()
              if p.default is p.empty and k not in arguments
              and p.kind is not p.VAR_POSITIONAL]

@@ -1,6 +1,7 @@
 """Command-line flags and their parsing."""
 
 import hashlib
+import logging
 import os
 import re
 import sys
@@ -11,6 +12,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags import config_path
 
+_LOG = logging.getLogger(__name__)
 MODES = ('train', 'sample', 'evaluate', 'report', 'inspect', 'compare',
          'export', 'explore', 'advise', 'judge', 'search', 'invert', 'outliers',
          'complete')
@@ -170,7 +172,7 @@ def parse(argv: list[str]) -> CommandLine:
       try:
         values([argv[0], arg])
       except flags.Error as e:
-        problems.append(f'cannot read {arg}: {e}')
+        problems.append(f'cannot read {arg}: {_why(arg, e)}')
   values([argv[0]])
   if values.mode not in ('compare', 'report', 'search'):
     problems += [f'cannot read {arg}: not a flag{_hint(arg)}'
@@ -182,8 +184,14 @@ def parse(argv: list[str]) -> CommandLine:
     problems += [f'cannot read {arg}: give --config too' for arg in overrides]
     return CommandLine(values, None, '', [], folders, problems)
   given = [f'--config={config}', *overrides]
+  argument = config.partition(':')[2]
   config, name, found = read_config(config, overrides)
-  return CommandLine(values, config, name, given, folders, problems + found)
+  problems += found
+  # Here, as a search reads the config of each trial.
+  if 'quick' in argument.split(',') and not problems:
+    _LOG.info('quick: a smoke test with tiny networks and 4 steps; its '
+              'pictures are noise')
+  return CommandLine(values, config, name, given, folders, problems)
 
 
 def usage(values) -> str:
@@ -211,6 +219,16 @@ def _of_other_modes(mode, given):
           for name in given if mode not in _READ_BY[name]]
 
 
+def _why(arg, error) -> str:
+  """Why absl refuses a flag, without naming the flag once more."""
+  said = str(error).removeprefix(f'flag --{arg.lstrip("-")}: ')
+  kind = next((kind for kind, name, *_ in _FLAGS
+               if name == arg.lstrip('-').partition('=')[0]), None)
+  needed = {_INT: 'a whole number', flags.DEFINE_float: 'a number',
+            _SWITCH: 'true or false'}
+  return f'must be {needed[kind]}' if '=' in arg and kind in needed else said
+
+
 def _hint(arg):
   if arg in MODES:
     return f'; did you mean --mode={arg}?'
@@ -223,7 +241,8 @@ def _define():
   values = flags.FlagValues()
   for kind, name, default, modes, text in _FLAGS:
     known = '' if name == 'help' else f' (Read by {", ".join(modes.split())}.)'
-    kind(name, default, text + known, flag_values=values)
+    kind(name, default, text + known, flag_values=values,
+         short_name='h' if name == 'help' else None)
   flags.DEFINE_enum('mode', 'train', MODES, 'What to do.',
                     flag_values=values)
   return values
@@ -247,7 +266,7 @@ def read_config(name: str, overrides) -> tuple:
     try:
       read |= _override(config, arg)
     except ValueError as e:
-      problems.append(str(e))
+      problems.append(f'cannot read {arg}: {e}')
   return config, run_name(name, read), problems
 
 
@@ -261,19 +280,19 @@ def override(config, text: str) -> None:
   try:
     _override(config, f'--config.{text}')
   except ValueError as e:
-    raise ConfigError([Problem('', None, str(e))]) from e
+    raise ConfigError([Problem('', None, f'cannot read {text}: {e}')]) from e
 
 
 def _override(config, arg) -> dict:
   """Sets one field; returns {path: value}.
 
   Raises:
-    ValueError: it cannot be read.
+    ValueError: why it cannot be read.
   """
   try:
     return _set(config, arg)
   except Exception as e:  # config_flags raises whatever its parsers raise.
-    raise ValueError(f'cannot read {arg}: {_reason(config, arg, e)}') from e
+    raise ValueError(_reason(config, arg, e)) from e
 
 
 def _set(config, arg):
@@ -291,14 +310,17 @@ def _reason(config, arg, error) -> str:
   if (index := re.match(r'(.*)\[(\d+)\]', path)) and isinstance(
       error, (IndexError, TypeError)):
     have = len(config_path.get_value(index[1], config))
-    return (f'config.{index[1]} has {have or "no"} '
+    return (f'{index[1]} has {have or "no"} '
             f'{"entry" if have == 1 else "entries"}'
             + (f', [0] to [{have - 1}]' if have > 1 else '')
-            + '; replace them after the colon, as in '
-            'dcgan:penalty=r1+r2')
+            + '; choose them first, as in penalty=r1+r2, which of a config '
+            'stands after the colon: dcgan:penalty=r1+r2')
   if isinstance(error, flags.Error):
     try:
       kind = type(config_path.get_value(path, config)).__name__
+      if kind == 'ConfigDict':
+        return (f'holds several values: {path}.KEY=value sets one, and '
+                f'dcgan:{path}=NAME, after the colon, replaces them')
       return f'must be {"an" if kind == "int" else "a"} {kind}' + (
           '; members of a population share it' if '=[' in arg else '')
     except Exception:

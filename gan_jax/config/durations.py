@@ -11,7 +11,7 @@ from gan_jax.base import lookup
 from gan_jax.base.errors import Problem
 
 _FORM = re.compile(r'\s*(\d+(?:\.\d+)?)\s*(steps?|examples?|epochs?|%)\s*\Z')
-RULE = ("must be a number of steps, or a string such as '20 epochs', "
+RULE = ("must be a whole number of steps, or a string such as '20 epochs', "
         "'64000 examples', '500 steps' or '10%' (of train_steps)")
 
 

@@ -105,7 +105,7 @@ def load(config: Any, *, devices: int = 0,
     loggers = _collect(problems, _choices, config, 'loggers')
   if source:
     info = info_of(source)
-    times = _collect(problems, _times, config, info, bad) or {}
+    times = _times(config, info, bad)
     if not info.label_size and not bad & {'generator', 'discriminator',
                                            'penalties'}:
       problems += rules.of_labels(config, info.name)
@@ -188,27 +188,15 @@ def _source(config, problems):
 
 def _times(config, info, bad=()):
   """{key: steps} of all durations, {} if keys that they need are `bad`."""
-  times, problems = {}, []
-  if any(not isinstance(n := config.get(key), int) or n < 1
-         for key in ('batch_size', 'disc_steps')) or 'steps_per_call' in bad:
-    return times  # The units are undefined.
+  if {*bad} & {'batch_size', 'disc_steps', 'steps_per_call', *keys.DURATIONS}:
+    return {}  # The units are undefined.
   units = units_of(config, info, 0)
-  for key in sorted(keys.DURATIONS, key=lambda key: key != 'train_steps'):
-    if key not in config:
-      continue
-    try:
-      times[key] = durations.steps(config[key], units)
-      if key in ('train_steps', 'log_every') and not times[key]:
-        raise ValueError('must be above 0')
-      if key == 'log_every':  # A short run has one row, at its end.
-        times[key] = min(times[key], times.get('train_steps', times[key]))
-    except ValueError as e:
-      problems.append(Problem(key, config[key], str(e)))
-    if key == 'train_steps':
-      units = units._replace(train_steps=times.get(key, 0))
-  if problems:
-    raise ConfigError(problems)
-  return times
+  length = durations.steps(config['train_steps'], units)
+  units = units._replace(train_steps=length)
+  times = {key: durations.steps(config[key], units)
+           for key in keys.DURATIONS} | {'train_steps': length}
+  # A short run has one row, at its end.
+  return times | {'log_every': min(times['log_every'], length)}
 
 
 def _choices(config, key, **available):

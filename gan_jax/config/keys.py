@@ -241,16 +241,32 @@ def check(config: Mapping[str, Any]) -> list[Problem]:
                        'gan_jax.config.recipe.base()')
                for key in _OF_A_RUN if key not in config]
   for key, value in config.items():
-    values = KEYS[key].values if key in KEYS else DURATION
+    if key not in KEYS:
+      continue
+    values = KEYS[key].values
     if isinstance(values, Choice):
       problems += _check_choice(key, value, values)
     elif isinstance(values, Number):
       problems += durations.check_number(value, key, *values)
-    elif values is not DURATION and not values[0](value):
+    elif values is DURATION:
+      problems += _check_duration(key, value)
+    elif not values[0](value):
       problems.append(Problem(key, value, values[1]))
     elif key == 'watchdog':
       problems += _check_keys(key, value, _WATCHDOG)
   return problems
+
+
+def _check_duration(key, value) -> list[Problem]:
+  # Whether a duration is 0 is the same in all units.
+  units = durations.Units(1, 1, int(key != 'train_steps'), 1)
+  try:
+    if not durations.steps(value, units) and key in ('train_steps',
+                                                     'log_every'):
+      raise ValueError('must be above 0')
+  except ValueError as e:
+    return [Problem(key, value, str(e))]
+  return []
 
 
 def _check_keys(path, spec, rules) -> list[Problem]:

@@ -14,14 +14,14 @@ that flags can override them. Durations are steps, or strings such as
 import glob
 import importlib.util
 import inspect
-import logging
 import os
+from functools import partial
 
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from gan_jax.base import lookup
-from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.base.errors import ConfigError, Problem, RequestError
 from gan_jax.config.keys import (
   ARRAYS,
   CHOICES,
@@ -32,7 +32,6 @@ from gan_jax.config.keys import (
 )
 from gan_jax.data import load as data
 
-_LOG = logging.getLogger(__name__)
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Recipes of an installed package, or of a checkout.
 _RECIPES = next(filter(os.path.isdir, (
@@ -51,6 +50,8 @@ _TINY = dict(width=8, max_width=8, code=8, style=8, mix=8, depth=1,
 _MANY = {'penalty': 'penalties', 'augment': 'augment',
          'evaluator': 'evaluators', 'logger': 'loggers',
          'latent_step': 'latent_steps'}
+# Arguments that choose components, of all recipes.
+COMPONENTS = (*_MANY, *(key for key, home in CHOICES.items() if not home.many))
 
 
 def names() -> list[str]:
@@ -72,6 +73,11 @@ def path_of(name: str) -> str:
     path = os.path.join(folder, os.path.basename(file) if folder else file)
     if os.path.isfile(path):
       return path
+  run = name.removesuffix('config.json').rstrip('/') or '.'
+  if os.path.isfile(os.path.join(run, 'config.json')):
+    raise ConfigError([Problem('', None, (
+        f'{name}: this is a run, which --workdir={run} names; a recipe is '
+        'needed, as in --config=dcgan'))])
   known = [f'configs/{n}.py' for n in names()] if name == file else names()
   raise ConfigError([Problem('', None, f'{name}: no such file, and no recipe '
                              f'of that name{lookup.near(name, known)}')])
@@ -96,12 +102,18 @@ def get_config(name: str) -> ConfigDict:
   name, _, arg = name.partition(':')
   path = path_of(name)
   try:
-    config = module(name).get_config(*([arg] if arg else []))
+    make = getattr(module(name), 'get_config', None)
+    if make is None:
+      raise ValueError('needs a function get_config(arg=None) that returns the '
+                       'config')
+    config = make(*([arg] if arg else []))
     if not isinstance(config, ConfigDict):
       raise ValueError('get_config must return a ConfigDict')
     return config
   except ConfigError:
     raise
+  except RequestError as e:  # Of the argument; the file has no mistake.
+    raise ConfigError([Problem('', None, f'{name}:{arg}: {e}')]) from e
   except Exception as e:
     shown = f'{path}:{arg}' if arg else path
     raise ConfigError([
@@ -193,11 +205,24 @@ def known(argument: str, value: str, values) -> str:
   """Returns the value of a recipe's own argument.
 
   Raises:
-    ValueError: it is not among `values`.
+    RequestError: it is not among `values`.
   """
   if value not in values:
-    raise ValueError(f'{argument}={value} is not one of {", ".join(values)}')
+    raise RequestError(f'{argument}={value} is not one of {", ".join(values)}')
   return value
+
+
+def number(argument: str, value: str, kind: type = int):
+  """The number, int or float, of a recipe's own argument.
+
+  Raises:
+    RequestError: it is none.
+  """
+  try:
+    return kind(value)
+  except ValueError as e:
+    raise RequestError(f'{argument}={value}: must be '
+                       f'{"a whole" if kind is int else "a"} number') from e
 
 
 def without_discriminator(config: ConfigDict) -> None:
@@ -209,11 +234,11 @@ def without_discriminator(config: ConfigDict) -> None:
 
 
 def alone(arg: str | None, *names: str) -> None:
-  """Raises ValueError if several of these arguments of a recipe are given."""
+  """RequestError if several of these arguments of a recipe are given."""
   given = [part.partition('=')[0] for part in (arg or '').split(',')]
   if len(found := [name for name in names if name in given]) > 1:
-    raise ValueError(f'{" and ".join(found)} each choose networks and '
-                     'constants: give one of them')
+    raise RequestError(f'{" and ".join(found)} each choose networks and '
+                       'constants: give one of them')
 
 
 def choice(key: str, name: str) -> dict:
@@ -258,51 +283,59 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
       function}: (config, value), or (config) of a switch, which takes no value.
 
   Raises:
-    ValueError: an unknown argument, one given twice, a value where none is
-      taken or none where one is, or a component that another argument replaces.
+    RequestError: an unknown argument or component, one given twice, a value
+      where none is taken or none where one is, or one that its function
+      refuses by a ValueError, or a component that another argument replaces.
   """
   parts = [part.partition('=') for part in (arg or '').split(',') if part]
   given = [key for key, *_ in parts]
   if twice := [key for key in given if given.count(key) > 1]:
-    raise ValueError(f'{twice[0]} is given twice')
+    raise RequestError(f'{twice[0]} is given twice')
   switches = {'quick', *(name for name, apply in own.items() if len(
       inspect.signature(apply).parameters) == 1)}
-  known = [*own, *_MANY, *(key for key, home in CHOICES.items()
-                           if not home.many), 'quick']
+  known = [*own, *COMPONENTS, 'quick']
   # In this order: replace components, apply the recipe's own arguments, quick.
   order = [*own, 'quick']
   chosen = {}  # components that were asked for
   for key, equals, value in sorted(parts, key=lambda part: (
       order.index(part[0]) if part[0] in order else -1)):
     if key not in known:
-      raise ValueError(f'no argument {key!r}{lookup.near(key, known)}')
+      raise RequestError(f'no argument {key!r}{lookup.near(key, known)}')
     if equals and key in switches:
-      raise ValueError(f'{key}={value}: {key} takes no value; use {key}')
+      raise RequestError(f'{key}={value}: {key} takes no value; use {key}')
     if not value and key not in switches:
-      raise ValueError(f'{key} needs a value, as in {key}=...')
+      raise RequestError(f'{key} needs a value, as in {key}=...')
+    act = own.get(key) or (_quick if key == 'quick' else partial(_choose, key))
+    try:
+      act(config, *([] if key in switches else [value]))
+    except RequestError:
+      raise
+    except ValueError as e:
+      raise RequestError(f'{key}={value}: {e}') from e
     if key in own:
-      own[key](config, *([] if key in switches else [value]))
       _still(config, chosen, key)
-    elif key == 'quick':
-      _quick(config)
-    else:
+    elif key in COMPONENTS:
       chosen[key] = value
-      if key in _MANY:
-        setattr(config, _MANY[key], tuple(
-            term(_MANY[key], name) for name in value.split('+')))
-      else:
-        _replace(config, key, value)
   return config
 
 
+def _choose(key, config, value):
+  """Replaces a component, or those of a key that holds several."""
+  if key in _MANY:
+    setattr(config, _MANY[key], tuple(
+        term(_MANY[key], name) for name in value.split('+')))
+  else:
+    _replace(config, key, value)
+
+
 def _still(config, chosen, argument):
-  """Raises ValueError if a recipe's argument replaced what was asked for."""
+  """RequestError if a recipe's argument replaced what was asked for."""
   for key, value in chosen.items():
     found = config[_MANY.get(key, key)]
     if '+'.join(spec['name'] for spec in (
         found if key in _MANY else [found])) != value:
-      raise ValueError(f'{key}={value} and {argument} each choose the {key}: '
-                       'give one of them')
+      raise RequestError(f'{key}={value} and {argument} each choose the {key}: '
+                         'give one of them')
 
 
 def _replace(config, key, name):
@@ -317,8 +350,6 @@ def _replace(config, key, name):
 
 def _quick(config):
   """Smoke-test settings: two calls of two steps on tiny networks."""
-  _LOG.info('quick: a smoke test with tiny networks and 4 steps; its pictures '
-            'are noise')
   config.train_steps = 4
   config.steps_per_call = 2
   config.batch_size = 8

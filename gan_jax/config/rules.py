@@ -197,11 +197,8 @@ def _moved(config, devices):
 def _data(config, source):
   count = len(source.images)
   batch, spec = config.get('batch_size', 1), config['data']
-  if spec.get('resident_limit', 0) < 0:
-    yield 'data.resident_limit', 'must be 0 or more MiB'
-  if (repeat := spec.get('repeat', 1)) < 1:
-    yield 'data.repeat', 'must be 1 or more'
-  elif count * repeat >= 2 ** 31:
+  repeat = spec.get('repeat', 1)
+  if count * repeat >= 2 ** 31:
     yield 'data.repeat', (
         f'would make {count * repeat:,} places of {count:,} examples, and '
         f'indices are int32; use {(2 ** 31 - 1) // count} or less')

@@ -49,13 +49,14 @@ class Reading(NamedTuple):
   on_bad_image: Literal['refuse', 'skip'] = 'refuse'
   max_bad: float = 0.01
 
-  def check(self, root: str, bad: list, total: int):
-    """DataError if more of `total` files are bad than may be.
-
-    `bad`: [(path, why)].
-    """
+  def checked(self) -> 'Reading':
+    """The same; ArgumentError for an invalid field."""
     if not 0 <= self.max_bad < 1:
       raise ArgumentError('max_bad', self.max_bad, 'must be a share in [0, 1)')
+    return self
+
+  def check(self, root: str, bad: list, total: int):
+    """DataError if more of `total` files are `bad`, [(path, why)], than may."""
     skip, count = self.on_bad_image == 'skip', len(bad)
     if not bad or skip and count <= self.max_bad * total and count < total:
       return
@@ -127,8 +128,7 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
     notices: of the reader.
     form: how files are decoded.
   """
-  check = partial(reading.check, root, total=len(files))
-  check([])
+  check = partial(reading.checked().check, root, total=len(files))
   with warnings.catch_warnings(action='ignore'):
     # Pillow's, of large images and odd metadata: both are dealt with here.
     entry = _entry(root, files, read, geometry.checked(), check, listed_at,

@@ -37,6 +37,24 @@ def check_memory(num_bytes, where):
                     f'smaller images, or check that the header is not damaged')
 
 
+def check_there(path, what: str = 'file or folder') -> str:
+  """Expands `~` and returns a path.
+
+  what: is needed there, for the message.
+
+  Raises:
+    DataError: there is nothing (with similar names), or an empty folder.
+  """
+  path = os.path.expanduser(os.fspath(path))
+  if not os.path.exists(path):
+    raise DataError(f'{path!r}: no such {what}; '
+                    f'{_similar(*os.path.split(path))}')
+  if os.path.isdir(path) and not list_folder(path):
+    raise DataError(f'{path!r}: this folder is empty; put the files there, or '
+                    'give the folder that holds them')
+  return path
+
+
 def check_file(path) -> str:
   """Expands `~` and returns the path of a regular, non-empty file.
 
@@ -46,12 +64,10 @@ def check_file(path) -> str:
   """
   if not isinstance(path, str | os.PathLike) or not os.fspath(path):
     raise ArgumentError('path', path, 'a non-empty string is needed')
-  path, problem = os.path.expanduser(os.fspath(path)), ''
+  path, problem = check_there(path, 'file'), ''
   if os.path.isdir(path):
     problem = (f' is a directory; a file is needed: it holds '
                f'{some(list_folder(path))}')
-  elif not os.path.exists(path):
-    problem = f': no such file; {_similar(*os.path.split(path))}'
   elif not os.path.isfile(path):
     problem = (' is a device, pipe or socket; only regular files are read: '
                'copy the data into a file')

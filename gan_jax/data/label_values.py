@@ -275,7 +275,7 @@ def class_of(value, names: Sequence[str], present: Collection[int]) -> int:
   if label in present:
     return label
   known = [names[i] if i < len(names) else str(i) for i in sorted(present)]
-  near = difflib.get_close_matches(text, known, n=1)
+  near = difflib.get_close_matches(text, known if names else (), n=1)
   hint = f'; did you mean {near[0]!r}?' if near else ''
   listed = ', '.join(known[:20]) + (' ...' if len(known) > 20 else '')
   raise DataError(f'{text} is not one of the classes ({listed}){hint}')

@@ -81,7 +81,7 @@ def of_split(paths: list, split: str) -> tuple[list, list]:
 
   '' takes train where the outermost folders are splits, 'all' all of them.
   """
-  first = {path.partition('/')[0] for path in paths}
+  first = {path.partition('/')[0] for path in paths if '/' in path}
   found = sorted(first) if all(
       name.lower() in SPLITS for name in first) and all(
           '/' in path for path in paths) else []
@@ -91,9 +91,11 @@ def of_split(paths: list, split: str) -> tuple[list, list]:
       ([name] for want in ('train', 'training') for name in found
        if name.lower() == want), found)
   if not set(wanted) <= first:
-    raise ArgumentError('split', split, (
-        f"is no folder among {some(sorted(first), 9)}; '' takes all, or "
-        'train'))
+    raise ArgumentError('split', split, 'there is no such folder' + (
+        near(split, map(printable, first)) if first else
+        ', nor any other: the images lie side by side') + (
+            "; 'all' takes all of them" if found else
+            "; leave it out, as split='', to take all images"))
   taken = [path for path in paths if path.partition('/')[0] in wanted]
   # Below it the split says nothing more.
   return taken, [f'{" and ".join(map(printable, wanted))} of the splits '

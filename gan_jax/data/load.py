@@ -18,7 +18,7 @@ from gan_jax.base.errors import ArgumentError, DataError, Problem
 from gan_jax.base.examples import kind_of
 from gan_jax.data import values
 from gan_jax.data.collection import Reading
-from gan_jax.data.files import some
+from gan_jax.data.files import check_there, some
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import class_of
 from gan_jax.data.pipeline import Sampling
@@ -49,11 +49,30 @@ class Selection(NamedTuple):
   labelled: float = 1.0
   labelled_seed: int = 0
 
+  def checked(self) -> 'Selection':
+    """The same; ArgumentError for an invalid field."""
+    kept = self.labelled
+    if not isinstance(self.classes, tuple | list):
+      raise ArgumentError('classes', self.classes, (
+          'a tuple of names or numbers is needed, for example '
+          "classes=('bee',) or classes=(3, 7)"))
+    if not 0.0 <= self.holdout < 1.0:
+      raise ArgumentError('holdout', self.holdout, 'must be a share in [0, 1)')
+    if not (0.0 < kept <= 1.0 or kept >= 2 and float(kept).is_integer()):
+      raise ArgumentError('labelled', kept, (
+          'must be a share in (0, 1], or a number of labels from 2 on; to '
+          'train without labels, leave out what uses them'))
+    if self.labelled_seed < 0:
+      raise ArgumentError('labelled_seed', self.labelled_seed,
+                          'must be 0 or more')
+    return self
+
 
 # Arguments in groups. A set that has a parameter `geometry` brings its examples
 # to one size as it reads them; for the others it is done afterwards.
 PARTS = {'geometry': Geometry, 'reading': Reading, 'scale': values.Scale,
          'layout': Layout}
+_PLACES = ('path', 'folder', 'images')  # arguments that are paths
 _ALWAYS = (Geometry, Selection, Sampling)
 
 
@@ -89,15 +108,42 @@ def _parts(name):
 
 
 def check(spec: Any, path: str) -> list[Problem]:
-  """Returns the problems of a spec, without reading a file."""
+  """Returns the problems of a spec, without reading a file.
+
+  That files are not there is one beside others; alone it is left to `load`,
+  which says so by a DataError.
+  """
   try:
     shared = shared_parameters(spec['name'])
   except (TypeError, LookupError, AttributeError, ValueError):
     return lookup.check(ROOM, spec, path)
   problems = lookup.check(ROOM, _own(spec), path, PARTS, also=shared)
   for part in _parts(spec['name']):
-    problems += lookup.check_arguments(part, _of(part, spec), path)
-  return problems
+    for key, value in _of(part, spec).items():
+      problems += lookup.check_arguments(part, {key: value}, path) or (
+          _check_value(part, key, value))
+  return problems + _absent(spec) if problems else []
+
+
+def _check_value(part, key, value):
+  try:
+    part(**{key: value}).checked()
+    return []
+  except ArgumentError as e:
+    return [e.problem]
+
+
+def _absent(spec):
+  if ':' in spec['name']:  # What an own set makes of a path is unknown.
+    return []
+  taken = lookup.parameters(lookup.find(ROOM, spec['name']))
+  try:
+    for key in _PLACES:
+      if key in taken and isinstance(path := spec.get(key), str) and path:
+        check_there(path)
+    return []
+  except DataError as e:
+    return [Problem('', None, str(e))]
 
 
 def sampling_of(spec: Mapping) -> Sampling:
@@ -123,16 +169,16 @@ def load(spec: Mapping) -> Source:
     ValueError: an unknown name, or a function of the user's own that returns
       no `Source`. What such a function raises comes through.
   """
-  parts = {key: part(**_of(part, spec)) for key, part in PARTS.items()}
-  geometry = parts['geometry'] = parts['geometry'].checked()
+  selection, said = Selection(**_of(Selection, spec)).checked(), []
+  parts = {key: part(**_of(part, spec)).checked()
+           for key, part in PARTS.items()}
   source = lookup.build(ROOM, _own(spec), **parts)
   if not isinstance(source, Source):
     raise ValueError(f'{spec["name"]} returned {type(source).__name__}; a data '
                      'set is a Source: see gan_jax.data.prepare.make_source')
   # A set with an argument `geometry` has applied it to each image it read.
   if 'geometry' not in lookup.parameters(lookup.find(ROOM, spec['name'])):
-    source = shaped(source, geometry)
-  selection, said = Selection(**_of(Selection, spec)), []
+    source = shaped(source, parts['geometry'])
   source = _split(source, selection, said)
   if not sampling_of(spec).balanced:
     said += _uneven(source)
@@ -167,8 +213,6 @@ def _split(source, selection, said):
     rows = np.flatnonzero(np.isin(source.labels, classes))
   if not share:
     return _take(source, rows, (classes, share)) if classes else source
-  if not 0.0 < share < 1.0:
-    raise ArgumentError('holdout', share, 'must be a share in [0, 1)')
   hashes = _hashes(source.images, rows)
   kept_back = hashes < int(share * 2 ** 32)
   if source.num_classes:
@@ -194,10 +238,6 @@ def _split(source, selection, said):
 
 def _classes(source, wanted) -> tuple[int, ...]:
   """The labels of classes given by their names or numbers."""
-  if not isinstance(wanted, tuple | list):
-    raise ArgumentError('classes', wanted, (
-        'a tuple of names or numbers is needed, for example '
-        "classes=('bee',) or classes=(3, 7)"))
   if not wanted:
     return ()
   _need_classes(source, 'classes', tuple(wanted))
@@ -206,8 +246,9 @@ def _classes(source, wanted) -> tuple[int, ...]:
     classes = tuple(class_of(value, source.class_names, present)
                     for value in wanted)
   except DataError as error:
-    raise ArgumentError('classes', tuple(wanted), f'{error}, of '
-                        f'{source.name!r}') from error
+    raise ArgumentError('classes', tuple(wanted), (
+        f'in {source.name!r}, {error}' + '; choose among these, or () for all'
+        * (not str(error).endswith('?')))) from error
   if len(set(classes)) < len(classes):
     raise ArgumentError('classes', tuple(wanted), 'one occurs twice')
   return classes
@@ -235,12 +276,6 @@ def _labelled(source, kept, seed):
   """Withholds the labels of all but a share, or a number, of each class."""
   if kept == 1.0:
     return source
-  if not (0.0 < kept < 1.0 or kept >= 2 and float(kept).is_integer()):
-    raise ArgumentError('labelled', kept, (
-        'must be a share in (0, 1], or a number of labels from 2 on; to train '
-        'without labels, leave out what uses them'))
-  if seed < 0:
-    raise ArgumentError('labelled_seed', seed, 'must be 0 or more')
   _need_classes(source, 'labelled', kept)
   present, counts = np.unique(source.labels, return_counts=True)
   wanted = (np.maximum(1, np.round(kept * counts).astype(int)) if kept < 1.0

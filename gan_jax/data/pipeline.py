@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gan_jax.base.errors import ArgumentError
+
 _OF_ROWS = 2 ** 32 - 1  # a place that no epoch has
 
 
@@ -25,6 +27,15 @@ class Sampling(NamedTuple):
   balanced: bool = False
   repeat: int = 1
   resident_limit: int = 4096
+
+  def checked(self) -> 'Sampling':
+    """The same; ArgumentError for an invalid field."""
+    if self.repeat < 1:
+      raise ArgumentError('repeat', self.repeat, 'must be 1 or more')
+    if self.resident_limit < 0:
+      raise ArgumentError('resident_limit', self.resident_limit,
+                          'must be 0 or more MiB')
+    return self
 
 
 class Batches:

@@ -109,6 +109,12 @@ class Layout(NamedTuple):
   slices: Literal['', 'axial', 'coronal', 'sagittal'] = ''
   rate: float = 0.0
 
+  def checked(self) -> 'Layout':
+    """The same; ArgumentError for an invalid field."""
+    if self.rate < 0:
+      raise ArgumentError('rate', self.rate, 'must be 0 or more Hz')
+    return self
+
   def kind(self, shape, where) -> str:
     """Kind of the examples of an array, before it is sliced.
 

@@ -9,7 +9,7 @@ from concurrent import futures
 import tqdm
 from PIL import Image
 
-_LOG_FROM = 10_000  # images; without a terminal, fewer show no progress
+_SILENT = 30  # seconds, after which a line says how far it is
 _BLOCK = 128  # files whose images are in memory at a time
 _TASK = 8  # of them read by a thread before it takes others
 _SMALL = 1 << 15  # bytes of an image
@@ -22,8 +22,9 @@ def in_parallel(function, items, size, verb) -> Iterator:
     slower than one for small images, unless they wait for the disk.
   """
   Image.init()  # loads the plug-ins before the threads race for it
-  with progress(len(items), verb) as bar, futures.ThreadPoolExecutor(
-      min(16, os.cpu_count() or 1)) as pool:
+  workers = min(16, os.cpu_count() or 1)
+  with progress(len(items), f'images: {verb}') as bar, (
+      futures.ThreadPoolExecutor(workers)) as pool:
     threads = size > _SMALL
     for start in range(0, len(items), _BLOCK):
       block = items[start:start + _BLOCK]
@@ -41,10 +42,10 @@ def in_parallel(function, items, size, verb) -> Iterator:
         bar.update(len(results))
 
 
-def progress(total: int, verb: str) -> tqdm.tqdm:
-  """Shows a bar on a terminal, else occasional lines for many images."""
+def progress(total: int, what: str, unit: str = 'image') -> tqdm.tqdm:
+  """Shows a bar on a terminal, else occasional lines of what takes long."""
   terminal = sys.stderr.isatty()
   return tqdm.tqdm(
-      total=total, desc=f'images: {verb}', unit='image', leave=False,
-      mininterval=0.1 if terminal else 30, ascii=not terminal,
-      disable=not terminal and total < _LOG_FROM)
+      total=total, desc=what, unit=unit, leave=False, ascii=not terminal,
+      mininterval=0.1 if terminal else _SILENT,
+      delay=0.5 if terminal else _SILENT)

@@ -8,6 +8,7 @@ import numpy as np
 
 from gan_jax.base import lookup
 from gan_jax.base.examples import kind_of
+from gan_jax.data.threads import progress
 from gan_jax.evaluators.measures import MEASURES, NAMES, NEEDS, WHOLE
 from gan_jax.evaluators.score import (
   Score,
@@ -110,12 +111,17 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
              for x in (fake, sides(False)[0])]
     if kinds[0] != kinds[1]:
       raise ValueError('samples are {}, real examples {}'.format(*kinds))
-    return [score for metric in metrics
-            # The extractor may have other classes, as Inception does.
-            if metric != 'class_accuracy' or fake.logits is None or (
-                fake.logits.shape[1] == source.num_classes)
-            for score in _scores(metric, fake, *sides(metric in WHOLE), seed,
-                                 protocol(metric), bare)]
+    # The extractor may have other classes, as Inception does.
+    other = fake.logits is not None and (
+        fake.logits.shape[1] != source.num_classes)
+    found = []
+    with progress(len(metrics), 'scores', 'score') as bar:
+      for metric in metrics:
+        if metric != 'class_accuracy' or not other:
+          found += _scores(metric, fake, *sides(metric in WHOLE), seed,
+                           protocol(metric), bare)
+        bar.update()
+    return found
 
   def protocol(metric):
     whole = metric in WHOLE
@@ -209,11 +215,13 @@ def features_of(extractor: Any, read: Callable, count: int) -> Features:
   `read(start, stop)` gives (images [stop - start, ...], labels or None).
   """
   found, first = [], None
-  for start in range(0, count, _CHUNK):
-    images, labels = read(start, min(start + _CHUNK, count))
-    images = np.asarray(images[:])
-    found.append((labels, *extractor.extract(images)))
-    first = images if first is None else first
+  with progress(count, 'images: extract features') as bar:
+    for start in range(0, count, _CHUNK):
+      images, labels = read(start, min(start + _CHUNK, count))
+      images = np.asarray(images[:])
+      found.append((labels, *extractor.extract(images)))
+      first = images if first is None else first
+      bar.update(len(images))
   return Features(first, *(None if parts[0] is None else np.concatenate(parts)
                            for parts in zip(*found, strict=True)))
 

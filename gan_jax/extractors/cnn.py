@@ -14,6 +14,7 @@ from flax import traverse_util
 
 from gan_jax import parallel
 from gan_jax.base.errors import DataError
+from gan_jax.data.threads import progress
 from gan_jax.extractors import base
 from gan_jax.metrics.arrays import permutation
 from gan_jax.models import layers, norms
@@ -211,10 +212,12 @@ def _fit(network, source, rows, prepare):
   first = prepare(jnp.asarray(source.images[rows[:1]]))
   params = jax.jit(network.init)(start, first)['params']
   memory = optimizer.init(params)
-  for i, chosen in enumerate(_batches(len(rows), count)):
-    chosen = rows[chosen]
-    params, memory = step(params, memory, np.asarray(source.images[chosen]),
-                          source.labels[chosen], jax.random.fold_in(key, i))
+  with progress(count, 'classifier: train', 'step') as bar:
+    for i, chosen in enumerate(_batches(len(rows), count)):
+      chosen = rows[chosen]
+      params, memory = step(params, memory, np.asarray(source.images[chosen]),
+                            source.labels[chosen], jax.random.fold_in(key, i))
+      bar.update()
   return params
 
 

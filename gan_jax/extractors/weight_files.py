@@ -122,6 +122,8 @@ def _of_zip(data):
                for info in archive.infolist()}
     if 'constants.pkl' in entries:
       raise ValueError('a TorchScript program, not a state dict')
+    if 'data.pkl' not in entries:
+      raise ValueError('a zip archive without data.pkl, which torch writes')
 
     def read(name):
       # torch never compresses; a small compressed entry could be huge.

@@ -1,5 +1,6 @@
 """Sample grids and scores during training."""
 
+import logging
 import math
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +24,7 @@ from gan_jax.game.decoder import Decoder, decoder_of
 from gan_jax.penalties.term import names
 from gan_jax.run import drawn_labels, files
 
+_LOG = logging.getLogger(__name__)
 _GRID, _SCORES = 0, 1  # folded into the key: they share no latent
 _STANDING = 2**31 - 3  # seed of the latents of standing statistics
 _CHUNK = 1000  # examples that D classifies at a time
@@ -220,6 +222,7 @@ class Evaluator:
     found = []
     for spec, evaluate in zip(run.config['evaluators'], run.evaluators,
                               strict=True):
+      _LOG.info('scores step %d: %s', how['step'], spec['name'])
       try:
         scores = evaluate(draw, **{key: value for key, value in more.items()
                                    if names(evaluate, key)})

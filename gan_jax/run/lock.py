@@ -41,6 +41,16 @@ def writing(folder):
         'resume from the newest checkpoint') from e
 
 
+def make(folder) -> pathlib.Path:
+  """Creates a folder; its absolute path. WorkdirError if it cannot be."""
+  folder = pathlib.Path(folder).absolute()
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise WorkdirError(_unwritable(folder, error)) from error
+  return folder
+
+
 @contextlib.contextmanager
 def hold(workdir):
   """Creates and locks the run folder until the exit.
@@ -52,10 +62,9 @@ def hold(workdir):
     WorkdirError: the folder cannot be created or written.
     LockedError: it is locked.
   """
-  workdir = pathlib.Path(workdir).absolute()
+  workdir = make(workdir)
   with contextlib.ExitStack() as stack:
     try:
-      workdir.mkdir(parents=True, exist_ok=True)
       # Permission bits do not show root, or a read-only or full file system.
       probe = workdir / f'.probe.{os.getpid()}'
       write_file(probe, b'\0' * 4096)

@@ -7,10 +7,10 @@ import numpy as np
 from PIL import Image
 
 from gan_jax import inference, pictures
-from gan_jax.base.errors import RequestError, first_line
+from gan_jax.base.errors import RequestError
 from gan_jax.base.examples import described, kind_of
 from gan_jax.data import values
-from gan_jax.data.files import check_file
+from gan_jax.data.files import check_file, reason
 from gan_jax.views import given
 from gan_jax.views.sample import saved
 from gan_jax.views.trained import Trained, check_seed
@@ -80,7 +80,7 @@ def _holes(path, shape) -> np.ndarray:
       with Image.open(path) as file:
         masks = np.asarray(file.convert('L'))[None]
     except (OSError, ValueError, SyntaxError) as e:
-      raise RequestError(f'--mask={path}: cannot read it: {first_line(e)}'
+      raise RequestError(f'--mask={path}: cannot read it: {reason(e)}'
                          ) from e
   count, *size = shape[:3]
   if list(masks.shape[1:]) != size:

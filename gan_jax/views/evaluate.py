@@ -4,6 +4,7 @@ import ast
 import json
 import logging
 import os
+import re
 import time
 
 import jax
@@ -44,7 +45,7 @@ def specs(*, extractor: str = '', weights: str = '', resizer: str = '',
   """
   network = {'name': extractor, 'weights': weights, 'resizer': resizer}
   network = {key: value for key, value in network.items() if value}
-  metrics = metrics.split(',') if isinstance(metrics, str) else metrics
+  metrics = _metrics(metrics)
   room = CHOICES['evaluators'].module
   known = {*lookup.names(room)} - {'scores'}
   for text in metrics:
@@ -118,9 +119,16 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
       fix; none of the scores can be computed.
   """
   config, info = files.read_run(folder)
-  asked = specs(**asked) or config['evaluators'] or ({'name': 'scores'},)
-  asked = tuple(_as_trained(spec, config) for spec in asked)
-  run = experiment.load(config | {'evaluators': asked, 'loggers': ()})
+  given = specs(**asked)
+  evaluators = given or config['evaluators'] or ({'name': 'scores'},)
+  evaluators = tuple(_as_trained(spec, config) for spec in evaluators)
+  try:
+    run = experiment.load(config | {'evaluators': evaluators, 'loggers': ()})
+  except errors.ConfigError as e:
+    if not given:
+      raise
+    raise RequestError('\n'.join(
+        _as_asked(problem, given, asked) for problem in e.problems)) from e
   if run.info.fingerprint != info.fingerprint:
     raise WorkdirError(f'{folder} was trained on other data than those that '
                        'its config names now; restore the data')
@@ -170,7 +178,6 @@ def _score_new(folder, run, evaluator, saved, keeper, tried):
       failed = e
       continue
     if not scores:
-      _LOG.info('scores step %d', step)
       scores = evaluator.scores(state)
       with ScoreWriter(folder) as writer:
         writer.write(step, scores)
@@ -180,13 +187,37 @@ def _score_new(folder, run, evaluator, saved, keeper, tried):
 
 def _check(found, folder, best) -> None:
   """Raises RequestError where there is no score, or not the one asked for."""
-  if found and all(score.value is None for _, score in found):
+  if not found:
+    raise RequestError(f'{folder} has none of these scores: they need classes, '
+                       'which the extractor does not tell, or labels')
+  if all(score.value is None for _, score in found):
     raise RequestError(f'{folder} has none of these scores: ' + '; '.join(
         sorted({f'{score.name}: {score.reason}' for _, score in found})))
   names = sorted({score.name for _, score in found})
   if best and best not in names:
     raise RequestError(f'--best={best}: no such score; there are '
                        f'{", ".join(names)}')
+
+
+def _as_asked(problem, specs, asked) -> str:
+  """A problem of an evaluator, at the flags that asked for it."""
+  found = re.fullmatch(r'evaluators\[(\d+)\]\.?(.*)', problem.path)
+  if not found:
+    return f'config.{problem}'
+  name = specs[int(found[1])]['name']
+  own = [text for text in _metrics(**asked) if text.startswith(name)]
+  return (_flags({'metrics': own[0]} if own else asked) + ': '
+          + str(problem._replace(path=found[2])))
+
+
+def _flags(asked) -> str:
+  """What is asked, as it is given on the command line."""
+  asked = asked | {'metrics': ','.join(_metrics(**asked))}
+  return ' '.join(f'--{key}={value}' for key, value in asked.items() if value)
+
+
+def _metrics(metrics=(), **_) -> tuple[str, ...]:
+  return tuple(metrics.split(',') if isinstance(metrics, str) else metrics)
 
 
 def _made(folder, step) -> int:
@@ -237,6 +268,7 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
   """
   if out and not out.endswith('.jsonl'):
     raise RequestError(f'--out={out}: must be F.jsonl')
+  flags = _flags(asked)
   asked, *others = specs(**asked) or ({'name': 'scores'},)
   if others or asked['name'] != 'scores':
     raise RequestError(f'--metrics={[asked, *others][-1]["name"]} is of a run: '
@@ -253,15 +285,18 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
   except errors.UserError:
     raise
   except ValueError as e:  # Of the extractor or the metrics asked for.
-    raise RequestError(str(e)) from e
+    raise RequestError(f'{flags}: {e}' if flags else str(e)) from e
   how = {'images': os.path.abspath(images), 'images_sha256': fake.fingerprint}
   scores = [score._replace(protocol=score.protocol | how).checked()
             for score in scores]
   if alike := _alike(real, fake, scores):
     _LOG.warning('%s and %s %s', images, reference, alike)
   if out:
-    write_file(out, ''.join(json.dumps(score._asdict()) + '\n'
-                            for score in scores).encode())
+    try:
+      write_file(out, ''.join(json.dumps(score._asdict()) + '\n'
+                              for score in scores).encode())
+    except OSError as e:
+      raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
   return [(0, score) for score in scores]
 
 
@@ -298,6 +333,7 @@ def _count(real, fake, asked, images, reference) -> int:
     _LOG.info('%d images of each: %s holds %d, %s %d', count, images, there,
               reference, total)
   if total < 2 * count:
-    _LOG.info('no floor: two times %d images of %s are needed, there are %d; '
-              '--num_samples=%d has one', count, reference, total, total // 2)
+    _LOG.info('no floor: two times %d images of %s are needed, there are %d%s',
+              count, reference, total,
+              f'; --num_samples={total // 2} has one' * (total >= 4))
   return count

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax import pictures
-from gan_jax.base.errors import DataError, RequestError
+from gan_jax.base.errors import ArgumentError, DataError, RequestError
 from gan_jax.base.examples import described
 from gan_jax.base.files import write_file, writing_out
 from gan_jax.data import cache, values
 from gan_jax.data import load as data
+from gan_jax.data.files import check_there
 from gan_jax.data.prepare import Source
 from gan_jax.views.trained import Trained
 
@@ -44,7 +45,7 @@ def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
     labels: whether the folders in a folder are classes.
 
   Raises:
-    DataError: with a fix.
+    DataError, RequestError: with a fix.
   """
   kind = (_npz(path) if path.endswith('.npz') else
           {'name': 'auto'} if os.path.isfile(path) else
@@ -52,9 +53,12 @@ def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
   more = {'resize': resize, 'channels': channels}
   if units:
     more |= {'value_range': units, 'dtype': 'float32'}
+  check_there(path)
   try:
     return data.load(kind | {'path': path} | {
         key: value for key, value in more.items() if value})
+  except ArgumentError as e:
+    raise RequestError(f'--{e}') from e
   except DataError as e:
     raise DataError(f'{e} (What this names besides --resize and --channels '
                     'belongs to a config; here, files that need it must be '

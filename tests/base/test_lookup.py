@@ -175,14 +175,15 @@ def test_unknown_and_missing_arguments_are_named_together(room):
 
 
 @pytest.mark.parametrize('key,value,wanted', [
-    ('rate', 'fast', 'float'), ('rate', True, 'float'), ('rate', None, 'float'),
-    ('steps', 0.5, 'int'), ('steps', True, 'int'), ('steps', '3', 'int'),
-    ('on', 1, 'bool'), ('on', 'True', 'bool'),
-    ('word', 3, 'str'), ('shape', 3, 'tuple'), ('shape', '12', 'tuple')])
+    ('rate', 'fast', 'a float'), ('rate', True, 'a float'),
+    ('rate', None, 'a float'), ('steps', 0.5, 'an int'),
+    ('steps', True, 'an int'), ('steps', '3', 'an int'),
+    ('on', 1, 'a bool'), ('on', 'True', 'a bool'),
+    ('word', 3, 'a str'), ('shape', 3, 'a tuple'), ('shape', '12', 'a tuple')])
 def test_wrong_types_are_refused(room, key, value, wanted):
   problems = lookup.check(room, dict(name='alpha', **{key: value}), 'loss')
-  assert problems == [Problem(f'loss.{key}', value, f'must be a {wanted}')]
-  with pytest.raises(ValueError, match=f'must be a {wanted}'):
+  assert problems == [Problem(f'loss.{key}', value, f'must be {wanted}')]
+  with pytest.raises(ValueError, match=f'must be {wanted}'):
     lookup.build(room, dict(name='alpha', **{key: value}))
 
 

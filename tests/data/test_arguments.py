@@ -75,7 +75,7 @@ def refused(spec, argument, value):
     ('image_key', {'npz': 'labels', 'hdf5': 'labels', 'parquet': 'label'},
      NAMED, ''),
     ('label_index', 7, ARRAYS, 'chooses a column of [N, K]'),
-    ('split', 'q', ('folder', 'zip'), 'is no folder among'),
+    ('split', 'q', ('folder', 'zip'), 'there is no such folder'),
     ('value_range', (1, 1), ARRAYS + FILES, "'auto', 'data' or two numbers"),
     ('max_bad', 1.0, ('npy', 'hdf5', *FILES), 'must be a share in [0, 1)')])
 def test_an_argument_that_the_files_do_not_allow(tmp_path, name, argument,

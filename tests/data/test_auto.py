@@ -110,6 +110,6 @@ def test_paths_that_hold_nothing(tmp_path):
   fails('no such file',
         call=lambda: load(name='auto', path=str(tmp_path / 'b')))
   (tmp_path / 'c').mkdir()
-  fails('no image among 0',
+  fails('this folder is empty',
         call=lambda: load(name='auto', path=str(tmp_path / 'c')))
   assert sniff.kind_of(str(tmp_path / 'c')) == ''

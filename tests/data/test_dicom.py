@@ -80,7 +80,7 @@ def test_other_sets_are_named(root):
   write(root / 'a.dcm', DEEP)
   fails('use data=dicom', call=lambda: sets.folder(path=root))
   (root / 'a.dcm').unlink()
-  fails('no DICOM among its 0', call=lambda: sets.dicom(path=root))
+  fails('this folder is empty', call=lambda: sets.dicom(path=root))
   put(root / 'a.png', encoded(GREY))
   fails('use data=folder', call=lambda: sets.dicom(path=root))
 

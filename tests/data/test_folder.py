@@ -89,7 +89,7 @@ def test_mixed_sizes_need_a_resize(root):
 
 
 def test_what_is_no_image_file(root, tmp_path):
-  fails('no image among 0 files', '.png', path=root)
+  fails('set', 'this folder is empty', path=root)
   put(root / 'a.npy', b'1')
   put(root / 'b.npy', b'1')
   fails("2 of '.npy'", '.jpeg', path=root)
@@ -266,7 +266,10 @@ def test_splits_are_no_classes(root):
   source = folder(path=root, split='test', labels='l.csv')
   assert source.labels.tolist() == [1, 0]
   assert source.class_names == ('3', '4')
-  fails("split='dev'", "'train'", path=root, split='dev')
+  for split, words in (
+      ('tran', 'there is no such folder; did you mean "train"? Known: test, '
+       "train, val; 'all' takes all"), ('dev', 'folder. Known: test, train')):
+    fails(f'split={split!r}', words, path=root, split=split)
 
 
 def test_innermost_folders_of_one_name_are_different_classes(root):

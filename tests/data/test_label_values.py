@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from arrays import fails
 
+from gan_jax.base.errors import DataError
 from gan_jax.data import label_values as forms
 
 
@@ -198,3 +199,9 @@ def test_classes_by_name_and_number():
       'bea', names, (0, 1, 2)))
   fails('cow is not', 'of the classes (ant, bee)', call=lambda: forms.class_of(
       'cow', names, (0, 1)))
+  fails('did you mean', "'100001'", call=lambda: forms.class_of(
+      '10001', ('100001', 'x'), (0, 1)))
+  # Digits that are alike say nothing of numbers.
+  with pytest.raises(DataError) as found:
+    forms.class_of(12, (), (0, 1, 2))
+  assert str(found.value) == '12 is not one of the classes (0, 1, 2)'

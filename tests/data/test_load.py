@@ -100,8 +100,9 @@ def test_sets_take_the_groups_of_arguments_that_they_name():
                                       'rate'}
   assert set(folders) - set(mnist) == {'value_range', 'dtype', 'on_bad_image',
                                        'max_bad'}
-  problem, = data.check(dict(name='npz', path='x', max_bad=0.5), 'data')
-  assert problem.path == 'data.max_bad'
+  problem, absent = data.check(dict(name='npz', path='x', max_bad=0.5), 'data')
+  assert problem.path == 'data.max_bad' and "'x': no such" in str(absent)
+  assert data.check(dict(name='npz', path='x'), 'data') == []
 
 
 def test_check_names_what_all_sets_share():

@@ -56,7 +56,7 @@ def kept(folder, name=BEST):
     return json.load(file)
 
 
-def test_every_checkpoint_is_scored_once(run, copy):
+def test_every_checkpoint_is_scored_once(run, copy, caplog):
   rows = scores_of(copy)
   assert sorted({row['step'] for row in rows}) == [2, 4]
   names = {row['name'] for row in rows}
@@ -71,7 +71,10 @@ def test_every_checkpoint_is_scored_once(run, copy):
   assert evaluate.checkpoints(copy, **ASKED, num_samples=12) == run[1]
   assert scores_of(copy) == rows
   # Another protocol is another score.
-  evaluate.checkpoints(copy, **ASKED, num_samples=10)
+  with caplog.at_level('INFO', logger='gan_jax'):
+    evaluate.checkpoints(copy, **ASKED, num_samples=10)
+  assert [record.message for record in caplog.records] == [
+      'scores step 2: scores', 'scores step 4: scores']
   assert {row['name'] for row in scores_of(copy)} > names
 
 
@@ -342,8 +345,8 @@ def test_the_density_of_a_run(copy, cli, ask):
     ('ais:=4', "'=4' must be KEY=VALUE"),
     ('ais:name=elbo', "'name=elbo' must be KEY=VALUE"),
     ('ais:num_test=2:chain=4', 'did you mean "chains"?'),
-    ('ais:num_test=2:chains=many', "chains = 'many': must be a int"),
-    ('ais:num_test=2:chains=2.5', 'chains = 2.5: must be a int'),
+    ('ais:num_test=2:chains=many', "chains = 'many': must be an int"),
+    ('ais:num_test=2:chains=2.5', 'chains = 2.5: must be an int'),
     ('ais:num_test=2:temperatures=0', 'temperatures=0: must be 1 or more'),
     ('ais:num_test=2:likelihood=laplace', 'no such choice'),
     ('ais:num_test=2:seed=4', 'takes no such argument')])
@@ -351,6 +354,7 @@ def test_what_cannot_be_asked_of_an_evaluator(run, cli, asked, message):
   status, _, err = cli('--mode=evaluate', f'--workdir={run[0]}',
                        f'--metrics={asked}')
   assert status == 2 and err.count(message) == 1 and 'Traceback' not in err
+  assert err.startswith(f'gan_jax: --metrics={asked}: ') and 'config' not in err
 
 
 @pytest.mark.parametrize('arguments,message', [
@@ -362,13 +366,21 @@ def test_what_cannot_be_asked_of_an_evaluator(run, cli, asked, message):
     (['--workdir=nowhere'], 'is not the working directory'),
     (['--images=a.npz'], 'both --images and --reference'),
     (['--workdir={run}', '--metrics=fid'], 'no such metric'),
-    (['--workdir={run}', '--extractor=inceptoin'], 'inception'),
+    (['--workdir={run}', '--extractor=inceptoin'],
+     "--extractor=inceptoin: extractor.name = 'inceptoin': no such name"),
     (['--workdir={run}', '--extractor=random', '--num_samples=90'],
      'num_samples of 2 to 40'),
     (['--workdir={run}', '--extractor=random', '--num_samples=12',
       '--metrics=fd,prdc', '--best=fid'], 'there are coverage_random_12_train'),
     (['--images=a.npz', '--reference=b.npz', '--best=fd'], 'are of a run'),
+    (['--workdir={run}', '--extractor=random', '--num_samples=12',
+      '--metrics=class_accuracy'], 'has none of these scores: they need class'),
     (['--images=a.npz', '--reference=b.npz', '--out=x.csv'], 'F.jsonl'),
+    (['--images={real}', '--reference={real}', '--metrics=fd',
+      '--extractor=random', '--out={real}/x.jsonl'],
+     'x.jsonl: cannot write it: '),
+    (['--images={real}', '--reference={real}', '--extractor=rndom'],
+     "--extractor=rndom: extractor.name = 'rndom': no such name"),
     (['--images={run}/none.npz', '--reference={run}/none.npz'], 'none.npz'),
     (['--images={real}', '--reference={real}', '--metrics=fid'],
      'no such metric'),

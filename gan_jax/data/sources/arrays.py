@@ -221,6 +221,14 @@ def guess(path, headers, image_key, label_key) -> tuple:
     raise ArgumentError(argument, images[0], (
         f'is taken for images and labels alike, of {_describe(headers)} in '
         f'{path!r}'))
+  for argument, given, few, most, needed in (
+      ('image_key', image_key, 2, np.inf, 'examples [N, ...]'),
+      ('label_key', label_key, 1, 2, 'labels [N] or [N, K]')):
+    shape, dtype = headers.get(given, ((0,) * few, np.dtype(int)))
+    if not few <= len(shape) <= most and not dtype.hasobject:
+      raise ArgumentError(argument, given, (
+          f'names an array of shape {list(shape)}, and {needed} are needed; '
+          f'{path!r} holds {_describe(headers)}'))
   return images[0], labels[0]
 
 

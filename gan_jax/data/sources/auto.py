@@ -7,7 +7,7 @@ from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import sniff
 from gan_jax.data.blocks import package
 from gan_jax.data.collection import Reading
-from gan_jax.data.files import check_file, one_error
+from gan_jax.data.files import check_file, check_there, one_error
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.load import PARTS, ROOM, shaped
 from gan_jax.data.prepare import Layout, Source
@@ -41,7 +41,7 @@ def auto(*, path, image_key='', label_key='', label_index=-1, labels='',
   if not isinstance(path, str | os.PathLike) or not os.fspath(path):
     raise ArgumentError('path', path, (
         'the path of a file or folder is needed'))
-  path = os.path.expanduser(os.fspath(path))
+  path = check_there(path)
   if not os.path.isdir(path):
     check_file(path)
   name = _kind_of(path) or ('folder' if os.path.isdir(path) else '')

@@ -9,7 +9,13 @@ import time
 from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import collection, sniff
 from gan_jax.data.collection import Reading
-from gan_jax.data.files import check_file, one_error, printable, reason
+from gan_jax.data.files import (
+  check_file,
+  check_there,
+  one_error,
+  printable,
+  reason,
+)
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import Labels
 from gan_jax.data.labels import STYLEGAN, labels_of, of_split
@@ -64,9 +70,9 @@ def folder(*, path, labels='folders', label_key='', split='', reading=Reading(),
   if not files:
     sniff.refuse(root, 'folder')
     raise DataError(
-        f'{printable(root)!r}: no image among {others.total()} files '
-        f'{_counts(others)}; the suffixes of images are {" ".join(SUFFIXES)}: '
-        f'check the path')
+        f'{printable(root)!r}: no image among {others.total():,} files '
+        f'({_counts(others) or "none is shown"}); the suffixes of images are '
+        f'{" ".join(SUFFIXES)}: give the folder that holds them')
   for suffix in ('.csv', '.json'):  # of labels
     others.pop(suffix, None)
   if others:
@@ -156,15 +162,13 @@ def find(path, kind, is_wanted) -> tuple:
     is_wanted: (path, suffix) -> whether a file is one of the set.
 
   Raises:
-    DataError: there is no such folder, or it cannot be read.
+    DataError: there is no such folder, or it is empty or cannot be read.
   """
   if not isinstance(path, str | os.PathLike) or not os.fspath(path):
     raise ArgumentError('path', path, 'the path of a folder is needed')
-  root = os.path.abspath(os.path.expanduser(os.fspath(path)))
+  root = os.path.abspath(check_there(path, 'folder'))
   if os.path.isdir(root):
     return root, *_walk(root, is_wanted)
-  if not os.path.isfile(root):
-    raise DataError(f'path={path!r}: no such folder: check the path')
   if not is_wanted(root, os.path.splitext(root)[1].lower()):
     sniff.refuse(root, kind)
     raise DataError(f'path={path!r} is a file, and none that data={kind} '

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from gan_jax.base.errors import ArgumentError, DataError
+from gan_jax.base.lookup import near
 from gan_jax.data import collection, sniff
 from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.collection import Reading
@@ -194,7 +195,7 @@ def _shards(root, split):
   taken = [name for name in names if known[name] == wanted]
   if not taken:
     raise ArgumentError('split', split, (
-        f'the files of {root!r} begin with {splits}'))
+        f'no file of {root!r} begins with it{near(split, splits)}'))
   return taken, notices
 
 

@@ -278,7 +278,7 @@ def _decode(key, examples, count, geometry, path):
   shape = geometry.image(first[0]).shape
 
   def shaped():
-    with progress(count, 'decode') as bar:
+    with progress(count, 'images: decode') as bar:
       for image, label in examples:
         sizes['x'.join(map(str, image.shape[:2]))] += 1
         labels.append(int(label))

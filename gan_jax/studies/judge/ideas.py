@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import models
 from gan_jax.base import lookup
-from gan_jax.base.errors import ConfigError, Problem, RequestError
+from gan_jax.base.errors import ConfigError, Problem, RequestError, UserError
 from gan_jax.config import command_line, recipe
 from gan_jax.config.keys import CHOICES, KEYS
 from gan_jax.losses import Loss
@@ -58,21 +58,15 @@ def read(text: str) -> Idea:
   """The idea of --idea.
 
   Raises:
-    RequestError: it cannot be imported, or its kind not be told.
-    ConfigError: arguments that cannot be read.
+    RequestError: it cannot be imported, or its kind not be told; arguments
+      that cannot be read.
   """
   if not (found := _FILE.match(text)):
     if '=' not in text:
       raise RequestError(
           f'--idea={text}: give FILE.py:NAME of a loss, a penalty, a norm or a '
           'network, or arguments such as loss=hinge,penalty=r1')
-    apply(recipe.base(), text)  # What cannot be read fits no task.
-    if fixed := _FIXED.intersection(
-        re.split(r'[.[=]', word)[0] for part in sum(parts(text), [])
-        for word in part.split(',')):
-      raise RequestError(
-          f'--idea={text}: {", ".join(sorted(fixed))}: of the task or of the '
-          'budget, the same for all games; leave it out')
+    _check_arguments(text)
     named = re.search(r':(\w+)', text)
     return Idea(named[1] if named else text, text)
   full = _module(found['file'], text) + ':' + found['name']
@@ -87,6 +81,31 @@ def read(text: str) -> Idea:
               f'{kind}={full}', f'{found["file"]}, line {line}')
 
 
+def _check_arguments(text) -> None:
+  """RequestError for arguments that fit no task."""
+  found, known = sum(parts(text), []), {*KEYS, *recipe.COMPONENTS} - _FIXED
+  if fixed := _FIXED.intersection(
+      re.split(r'[.[=]', word)[0] for part in found
+      for word in part.split(',')):
+    raise RequestError(
+        f'--idea={text}: {", ".join(sorted(fixed))}: of the task or of the '
+        'budget, the same for all games; leave it out')
+  for key in (re.split(r'[.[=]', part)[0] for part in found):
+    if key not in known:
+      raise RequestError(f'--idea={text}: no argument {key!r}'
+                         f'{lookup.near(key, known)}')
+  try:
+    apply(recipe.base(), text)
+  except ConfigError as e:
+    raise RequestError(f'--idea={text}: {lines(e)}') from e
+
+
+def lines(error: UserError) -> str:
+  """What an error says of an idea, whose keys have no `config.` in front."""
+  return '\n'.join(map(str, error.problems)) if isinstance(
+      error, ConfigError) else str(error)
+
+
 def apply(config: ConfigDict, arguments: str) -> ConfigDict:
   """Makes the game of some arguments of a plain one, in place.
 
@@ -96,8 +115,8 @@ def apply(config: ConfigDict, arguments: str) -> ConfigDict:
   behind, dotted = parts(arguments)
   try:
     recipe.finish(config, ','.join(behind))
-  except ValueError as e:
-    raise ConfigError([Problem('', None, lookup.failure(e))]) from e
+  except RequestError as e:
+    raise ConfigError([Problem('', None, str(e))]) from e
   for part in dotted:
     command_line.override(config, part)
   return config

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError, UserError
-from gan_jax.studies.judge import checks
+from gan_jax.studies.judge import checks, ideas
 from gan_jax.studies.judge.ideas import Idea
 from gan_jax.studies.judge.tasks import BASELINES, ROWS, SEEDS, TASKS
 
@@ -44,7 +44,7 @@ def make(asked: Mapping, idea: Idea, text: str, *, processes: int) -> dict:
   """
   kept, cut = fitting(asked['tasks'], asked['budget'] * processes,
                       len(asked['seeds']))
-  left_out, seconds = {}, 0.0
+  left_out, unfit, seconds = {}, {}, 0.0
   sources = lookup.sources([idea.arguments])  # Checks take time; it may change.
 
   def leave_out(name, why):
@@ -62,14 +62,17 @@ def make(asked: Mapping, idea: Idea, text: str, *, processes: int) -> dict:
         checks.load(TASKS[name], arguments)
       seconds += checks.prepare(TASKS[name])
     except UserError as e:
-      said = str(e)
+      said = ideas.lines(e)
       if idea.where and ', line ' not in said:
         said += f'\n    {idea.where}: {idea.name} is defined here'
-      leave_out(name, said)
+      unfit[name] = said
       kept.remove(name)
   if not kept:
-    raise RequestError(f'--idea={text}: no task is left to judge it on; the '
-                       'messages above say why')
+    raise RequestError(f'--idea={text}: fits no task:\n' + '\n'.join(
+        f'  {", ".join(name for name in unfit if unfit[name] == said)}: {said}'
+        for said in dict.fromkeys(unfit.values())))
+  for name, said in unfit.items():
+    leave_out(name, said)
   first = asked['seeds'][0]
   return asked | {
       'sources': sources, 'played': kept, 'left_out': left_out,

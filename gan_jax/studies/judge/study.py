@@ -24,6 +24,7 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping
 
@@ -35,6 +36,7 @@ from gan_jax.base.errors import (
     CheckpointError,
     DataError,
     LockedError,
+    UserError,
     WorkdirError,
 )
 from gan_jax.base.files import write_json
@@ -164,7 +166,9 @@ def once(folder: str, name: str,
   """
   path = os.path.join(folder, name)
   while True:
-    with contextlib.suppress(FileNotFoundError), open(path) as file:
+    # What is in the way of a folder, the lock says.
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), open(
+        path) as file:
       return json.load(file), False
     try:
       with lock.hold(os.path.join(folder, 'plan')):
@@ -175,6 +179,11 @@ def once(folder: str, name: str,
         return content, True
     except LockedError:
       time.sleep(0.5)
+    except UserError:  # There is no study.
+      shutil.rmtree(os.path.join(folder, 'plan'), ignore_errors=True)
+      with contextlib.suppress(OSError):  # Other files are in it.
+        os.rmdir(folder)
+      raise
 
 
 def _played(study, name, game, stage) -> tuple[int, dict]:

@@ -56,19 +56,29 @@ def make(given: Sequence[str], space: Space, *, whole: bool = True) -> Plan:
     DataError: as `population.load`.
   """
   first = {key: axis.ends[0] for key, axis in space.axes.items()}
-  plan = _point(given, space, first, '')
+  try:
+    plan = _point(given, space, first, '')
+  except ConfigError as e:
+    raise ConfigError([
+        _as_given(p, p.path, first[p.path]) if p.path in first else p
+        for p in e.problems]) from e
   problems = []
   for key, axis in space.axes.items():
     for text in axis.ends[1:] if whole else ():
       try:
         _point(given, space, first | {key: text}, plan.score)
       except ConfigError as e:
-        problems += [Problem('', None, f'{key}={text}: '
-                             f'{"config." * bool(p.path)}{p}')
-                     for p in e.problems]
+        problems += [_as_given(p, key, text) for p in e.problems]
   if problems:
     raise ConfigError(problems)
   return plan
+
+
+def _as_given(problem, key, text) -> Problem:
+  """A problem of a point, at the value of the axis that brings it."""
+  said = problem.rule if problem.path == key else (
+      f'{"config." * bool(problem.path)}{problem}')
+  return Problem('', None, f'{key}={text}: {said}')
 
 
 def config_of(given: Sequence[str], texts: Mapping[str, str]) -> dict:
@@ -81,6 +91,8 @@ def config_of(given: Sequence[str], texts: Mapping[str, str]) -> dict:
   config, _, problems = command_line.read_config(
       name.partition('=')[2], overrides)
   if problems:
+    for text in map('='.join, texts.items()):  # as given, without the flag
+      problems = [p.replace(f'--config.{text}', text) for p in problems]
     raise ConfigError([Problem('', None, problem) for problem in problems])
   config = fields.plain(config) | {'population': 1}
   if unknown := [key for key in config if key not in KEYS]:

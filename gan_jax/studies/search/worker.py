@@ -131,7 +131,7 @@ def open_study(folder: str, given: Sequence[str], space: Space) -> tuple:
   path = os.path.join(folder, 'journal.log')
   known = os.path.exists(path) and os.path.getsize(path)
   plan = plans.make(given, space, whole=not known)
-  os.makedirs(folder, exist_ok=True)
+  lock.make(folder)
   with _alone(folder):
     _mend(path)
     try:

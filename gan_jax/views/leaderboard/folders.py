@@ -8,6 +8,7 @@ import os
 import re
 import statistics
 
+from gan_jax.base.errors import WorkdirError
 from gan_jax.base.files import read_rows, short_hash
 from gan_jax.config import fields
 from gan_jax.run import status
@@ -25,13 +26,23 @@ def find(patterns) -> dict[str, tuple]:
   """{run folder: its stamp} of what matches, sorted, each once.
 
   A stamp has date and size of each of the files; it changes when one does.
+
+  Raises:
+    WorkdirError: no run at all, or a pattern that nothing matches.
   """
-  found = {}
+  found, lost = {}, []
   for pattern in patterns:
     # A folder may be named penalties[0].weight=1, which is a pattern too.
     plain = not glob.has_magic(pattern) or os.path.isdir(pattern)
-    for path in [pattern] if plain else glob.glob(pattern):
+    paths = [pattern] if plain else glob.glob(pattern)
+    if not any(map(os.path.lexists, paths)):
+      lost.append(pattern)
+    for path in paths:
       found |= _runs_at(path)
+  if lost or not found:
+    raise WorkdirError(
+        f'no run in {", ".join(lost or patterns) or "no folder"}: give the '
+        "folders of runs, for example 'runs/sweep/*'")
   return dict(sorted(found.items()))
 
 

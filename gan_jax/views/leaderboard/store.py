@@ -120,9 +120,6 @@ def _ask(patterns, where, question):
   """The answer to question(index, {path in the index: folder}) of the runs."""
   conditions, now = filters.parse(where), time.time_ns()
   found = folders.find(patterns)
-  if not found:
-    raise WorkdirError(f'no run in {", ".join(patterns) or "no folder"}: give '
-                       "the folders of runs, for example 'runs/sweep/*'")
   root, names = _rooted(found)
   for place in _places(root):
     for last in (False, True):

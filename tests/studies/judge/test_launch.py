@@ -93,9 +93,24 @@ def test_mistakes_of_the_command_line(cli, flags, words):
 def test_an_idea_that_cannot_be_played(lab, cli, name, words):
   status, _, said = cli('--mode=judge', f'--idea=tried_ideas.py:{name}',
                         '--tasks=ring', '--workdir=study')
-  assert status == 2 and 'no task is left to judge it on' in said
+  assert status == 2 and said.count(f'{name}: fits no task:\n  ring: ') == 1
   assert [word for word in words if word not in said] == [], said
-  assert not (lab / 'study' / 'plan.json').exists()
+  assert not (lab / 'study').exists()
+
+
+@pytest.mark.usefixtures('alone')
+def test_a_wrong_argument_of_an_idea_is_one_message(lab, cli):
+  (lab / 'study').mkdir()
+  (lab / 'study' / 'notes.txt').write_text('mine')
+  status, _, said = cli('--mode=judge', '--idea=generator.widht=3',
+                        '--tasks=ring', '--workdir=study')
+  assert status == 2
+  assert said == (
+      'checking the idea on ring\ngan_jax: --idea=generator.widht=3: fits no '
+      'task:\n  ring: generator.widht = 3: mlp.Generator takes no such '
+      'argument; did you mean "widths"? Known: activation, conditioning, '
+      'embed_dim, first_std, leak, norm, norm_momentum, weight_norm, widths\n')
+  assert [path.name for path in (lab / 'study').iterdir()] == ['notes.txt']
 
 
 @pytest.mark.usefixtures('alone')

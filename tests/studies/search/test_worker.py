@@ -15,7 +15,7 @@ from gan_jax.base.errors import (
 )
 from gan_jax.config import population
 from gan_jax.run import lock
-from gan_jax.studies.search import batches, space, worker
+from gan_jax.studies.search import batches, plan, space, worker
 
 STEPS = 25, 50, 75, 100
 GIVEN = ['--config=configs/ring.py', '--config.train_steps=100',
@@ -285,6 +285,8 @@ def test_a_loss_that_was_edited_is_another_search(
 @pytest.mark.parametrize('keys, given, words', [
     (['disc_stepps=1..2'], GIVEN, 'disc_stepps.*did you mean "disc_steps"'),
     ([':loss=hinge,hing'], GIVEN, ':loss=hing: .*hing'),
+    (['disc_steps=1.5,2'], GIVEN, '  cannot read disc_steps=1.5: must be an'),
+    (['loss=hinge'], GIVEN, 'cannot read loss=hinge: holds .* dcgan:loss=NAME'),
     (SPACE, [*GIVEN, '--config.evaluators=()'], 'append :evaluator=scores'),
     (SPACE, [*GIVEN, '--config.seed=[0,1]'], 'a trial is one run')])
 def test_mistakes_of_a_config_come_before_all(
@@ -292,6 +294,15 @@ def test_mistakes_of_a_config_come_before_all(
   with pytest.raises(ConfigError, match=f'(?s){words}'):
     play(tmp_path / 'new', keys=keys, given=given)
   assert not trainer.played and not (tmp_path / 'new').exists()
+
+
+@pytest.mark.parametrize('values', ['1e-4,abc', 'abc,1e-4'])
+def test_a_value_of_the_space_is_named_as_it_was_given(values):
+  with pytest.raises(ConfigError) as found:
+    plan.make(GIVEN, space.parse([f'gen_optimizer.learning_rate={values}']))
+  problem, = found.value.problems
+  assert str(problem).startswith(
+      'gen_optimizer.learning_rate=abc: must be a float >= 0.0')
 
 
 def test_other_mistakes(trainer, tmp_path):

@@ -310,6 +310,7 @@ def test_sort_and_out(cli, runs, tmp_path):
     (('--mode=compare',), 2, "give folders of runs, for example 'runs/sweep/*'"
      ),
     (('--mode=compare', 'nothing/*'), 4, 'no run in nothing/*'),
+    (('--mode=compare', '.', 'nothing'), 4, 'no run in nothing: give'),
     (('--mode=compare', 'nothing', '--srt=fd'), 2, '--srt=fd'),
     (('--mode=compare', 'nothing', '--out=a.txt'), 2, '.html or .bib'),
     (('--mode=evaluate', 'runs/a'), 2, 'runs/a: not a flag')])

@@ -202,6 +202,7 @@ def test_several_runs_over_each_other(two, cli):
 @pytest.mark.parametrize('args, words', [
     (['{two}/*', '--workdir={two}/a'], 'give the --workdir of the run'),
     (['{two}/none*'], 'no run in'),
+    (['{two}/a', '{two}/bee'], '/bee: give the folders of runs'),
     (['{two}/*', '--port=80'], '--port is of --follow'),
     (['{two}/*', '--out={two}/site'], 'index.html of another program'),
     (['{two}/*', '--follow', '--port=70000'], 'port=70000'),
