@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import sys
 
 # Before JAX starts: with fewer threads than devices, collectives on CPU can
 # dead-lock.
@@ -31,6 +32,19 @@ def _no_files_in_the_checkout(tmp_path, monkeypatch):
   """What a test writes without saying where must not land in the checkout."""
   monkeypatch.setenv('TMPDIR', str(tmp_path))
   monkeypatch.setenv('GAN_JAX_CACHE', str(tmp_path / 'cache'))
+
+
+@pytest.fixture(autouse=True)
+def _no_modules_of_other_tests(tmp_path_factory):
+  """What a test imports from files of its own is forgotten after it."""
+  before, folder = set(sys.modules), str(tmp_path_factory.getbasetemp())
+  yield
+  for name in set(sys.modules) - before:
+    spec = getattr(sys.modules[name], '__spec__', None)
+    places = [spec.origin, *(spec.submodule_search_locations or ())
+              ] if spec else []
+    if any(place and place.startswith(folder) for place in places):
+      del sys.modules[name]
 
 
 @pytest.fixture(scope='module')

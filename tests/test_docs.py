@@ -4,7 +4,6 @@ import importlib.util
 import pathlib
 import re
 import shlex
-import sys
 
 import jax.numpy as jnp
 import numpy as np
@@ -47,8 +46,6 @@ def my_lab(tmp_path, monkeypatch):
     (tmp_path / 'my_lab' / f'{name}.py').write_text(
         '\n'.join(map(example, texts)))
   monkeypatch.syspath_prepend(tmp_path)
-  for name in [n for n in sys.modules if n.split('.')[0] == 'my_lab']:
-    monkeypatch.delitem(sys.modules, name)
   return tmp_path
 
 

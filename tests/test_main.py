@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 
 import numpy as np
 import pytest
@@ -116,8 +115,6 @@ def test_a_loss_of_ones_own(cli, tmp_path, monkeypatch):
       'def no_loss():\n'
       '  return 3\n')
   monkeypatch.syspath_prepend(tmp_path)
-  for name in ('my_lab', 'my_lab.ideas'):  # Another test has one too.
-    monkeypatch.delitem(sys.modules, name, raising=False)
   monkeypatch.setattr(member.Member, 'draw', lambda self: None)
   path = tiny.write_images(tmp_path / 'noise.npz')
   mine = ['--config=configs/original_gan.py:data=npz,quick',

@@ -44,7 +44,6 @@ def mine(tmp_path, monkeypatch):
   path = tmp_path / 'own_code.py'
   path.write_text(CODE)
   monkeypatch.syspath_prepend(tmp_path)
-  monkeypatch.delitem(__import__('sys').modules, 'own_code', raising=False)
   return path
 
 

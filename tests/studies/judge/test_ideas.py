@@ -80,10 +80,7 @@ def lab(tmp_path, monkeypatch):
   (tmp_path / 'my_lab' / 'ideas.py').write_text(FILE)
   monkeypatch.chdir(tmp_path)
   monkeypatch.setattr(sys, 'path', list(sys.path))
-  yield tmp_path
-  for name in [n for n in sys.modules if n.split('.')[0] in (
-      'my_lab', 'elsewhere')]:
-    del sys.modules[name]
+  return tmp_path
 
 
 @pytest.mark.usefixtures('lab')
