@@ -52,11 +52,11 @@ def judge(name: str, folder: str, path: str) -> dict:
   probed = time.monotonic() - start
   with open(os.path.join(folder, 'advice.json')) as file:
     advice = json.load(file)
-  config |= {'seed': config['seed'] + _OTHER, 'loggers': (), 'evaluators': (
-      config['evaluators'] or ({'name': 'scores', 'metrics': ('fd',)},))}
-  info = population.load(config).members[0].info
-  games = advise.games_of(
-      config, advise.gamma_rule(info.image_shape, config['batch_size']))
+  config |= {'seed': config['seed'] + _OTHER, 'loggers': ()}
+  whole = population.load(config).members[0]
+  config = advise.scored(config, len(whole.source.images))
+  games = advise.games_of(config, advise.gamma_rule(
+      whole.info.image_shape, config['batch_size']))
   status, found = trials.play(config, games, steps, advice['seeds'], folder,
                               'search')
   if status:

@@ -83,9 +83,8 @@ def advise(config: Any, folder: str, *,
   config = fields.plain(config)
   seeds = max(_SEEDS, config['population'])
   config = config | {'population': 1, 'loggers': ()}
-  if not config['evaluators']:
-    config['evaluators'] = ({'name': 'scores', 'metrics': ('fd',)},)
   whole = population.load(config).members[0]
+  config = scored(config, len(whole.source.images))
   heuristic = gamma_rule(whole.info.image_shape, config['batch_size'])
   games = games_of(config, heuristic)
   steps = [max(_LEAST, round(whole.train_steps * x)) for x in _ROUNDS]
@@ -155,6 +154,13 @@ def _answers(config, train_steps, games, heuristic, share, averages):
 
 def _answer(what, recipe, heuristic, tried, share, best) -> Answer:
   return Answer(what, recipe, heuristic, tried[best], tried, share.tolist())
+
+
+def scored(config: dict, examples: int) -> dict:
+  """The config, with a Frechet distance of up to 2,000 examples if without."""
+  return config if config['evaluators'] else config | {'evaluators': ({
+      'name': 'scores', 'metrics': ('fd',),
+      'num_samples': min(2000, examples)},)}
 
 
 def gamma_rule(shape, batch_size: int) -> float | None:

@@ -33,6 +33,15 @@ def test_games_scale_gamma_and_the_rate_with_their_schedules():
   assert advise.games_of(config, 1e-4)[0]['penalties[0].weight'] == 1e-4
 
 
+def test_a_small_set_is_scored_with_all_of_it():
+  """Of 733 sprites no 2,000 can be compared."""
+  config = fields.plain(recipe.get_config('dcgan'))
+  assert advise.scored(config, 733)['evaluators'][0]['num_samples'] == 733
+  assert advise.scored(config, 10_000)['evaluators'][0]['num_samples'] == 2000
+  own = fields.plain(recipe.get_config('dcgan:evaluator=parzen'))
+  assert advise.scored(own, 733) == own
+
+
 def test_a_config_without_gamma_is_refused():
   config = fields.plain(recipe.get_config('dcgan:penalty=wgan_gp'))
   with pytest.raises(ConfigError, match='no R1 or R2.*use :penalty=r1'):
