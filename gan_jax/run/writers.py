@@ -31,7 +31,7 @@ class ProgressBar:
     self._total, self._bar, self._compiled = total, None, False
     self._begin = time.monotonic()
     self._from = self._begin, initial  # what the speed is measured from
-    if 'ipykernel' in sys.modules or self._file.isatty():
+    if 'ipykernel' in sys.modules or _has_width(self._file):
       self._bar = tqdm.tqdm(total=total, initial=initial, file=self._file,
                             dynamic_ncols=True, unit='step')
 
@@ -58,6 +58,14 @@ class ProgressBar:
     """Leaves the bar as it is."""
     if self._bar is not None:
       self._bar.close()
+
+
+def _has_width(file) -> bool:
+  """Whether it is a terminal; of 0 columns, as some are, a bar shows nothing."""
+  try:
+    return file.isatty() and os.get_terminal_size(file.fileno()).columns > 0
+  except OSError:  # No file of the system.
+    return True
 
 
 def duration(seconds: float) -> str:

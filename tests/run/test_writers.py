@@ -4,6 +4,7 @@ import io
 import json
 import math
 import os
+import pty
 import time
 
 import numpy as np
@@ -164,6 +165,14 @@ def test_progress_is_a_bar_on_a_terminal():
   bar.close()
   last = file.getvalue().split('\r')[-1]
   assert '2000/2000' in last and 'loss/disc=1.25' in last and '100%' in last
+
+
+def test_progress_is_lines_on_a_terminal_without_columns():
+  """As of a pseudo-terminal that nobody has told its size."""
+  ours, theirs = pty.openpty()
+  with open(theirs, 'w') as file, open(ours) as seen:
+    writers.ProgressBar(10, file=file).update(5, {'loss/disc': 1.25})
+    assert seen.readline().startswith('step 5/10  loss/disc 1.25')
 
 
 def test_progress_survives_a_closed_pipe():
