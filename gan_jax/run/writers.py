@@ -61,7 +61,7 @@ class ProgressBar:
 
 
 def _has_width(file) -> bool:
-  """Whether it is a terminal; of 0 columns, as some are, a bar shows nothing."""
+  """Whether it is a terminal, not of 0 columns, where tqdm shows nothing."""
   try:
     return file.isatty() and os.get_terminal_size(file.fileno()).columns > 0
   except OSError:  # No file of the system.
