@@ -146,6 +146,13 @@ def test_every_test_that_an_experiment_names_is_there():
   assert names > 70
 
 
+def test_the_sections_that_pages_take_are_there():
+  pytest.importorskip('mkdocs')
+  taken = [found for page in (ROOT / 'docs').glob('*.md') for found in (
+      re.findall(r'<!-- include: (\S+) (.+?) -->', page.read_text()))]
+  assert taken and all(_hooks().section(*found).strip() for found in taken)
+
+
 def _hooks():
   spec = importlib.util.spec_from_file_location('hooks', ROOT / 'docs/hooks.py')
   module = importlib.util.module_from_spec(spec)

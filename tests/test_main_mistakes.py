@@ -278,6 +278,14 @@ def test_a_file_that_is_no_recipe(cli, tmp_path):
   assert status == 2 and said == (
       f'gan_jax: cannot read --config: {path}: needs a function '
       'get_config(arg=None) that returns the config\n')
+  path.write_text('from gan_jax.config import recipe\n'
+                  'def get_config(arg="b"):\n'
+                  '  recipe.known("a", arg, ("c", "d"))\n')
+  for given in ('', ':e'):
+    status, _, said = cli(f'--config={path}{given}')
+    assert status == 2 and said == (
+        f'gan_jax: cannot read --config: {path}{given}: a={given[1:] or "b"} '
+        'is not one of c, d\n')
 
 
 @pytest.mark.parametrize('content', [b'', b'no zip at all', None])
@@ -363,6 +371,9 @@ def test_the_folder_of_a_run_is_no_recipe_and_no_study(
   monkeypatch.chdir(tmp_path)
   (tmp_path / 'run').mkdir()
   (tmp_path / 'run' / 'config.json').write_text('{}')
+  with monkeypatch.context() as here:
+    here.chdir(tmp_path / 'run')
+    assert 'no such file' in cli('--config=:quick')[2]
   for given in ('run', 'run/', 'run/config.json'):
     status, _, said = cli(f'--config={given}')
     assert status == 2 and said == (

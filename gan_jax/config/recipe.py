@@ -74,7 +74,7 @@ def path_of(name: str) -> str:
     if os.path.isfile(path):
       return path
   run = name.removesuffix('config.json').rstrip('/') or '.'
-  if os.path.isfile(os.path.join(run, 'config.json')):
+  if name and os.path.isfile(os.path.join(run, 'config.json')):
     raise ConfigError([Problem('', None, (
         f'{name}: this is a run, which --workdir={run} names; a recipe is '
         'needed, as in --config=dcgan'))])
@@ -113,7 +113,8 @@ def get_config(name: str) -> ConfigDict:
   except ConfigError:
     raise
   except RequestError as e:  # Of the argument; the file has no mistake.
-    raise ConfigError([Problem('', None, f'{name}:{arg}: {e}')]) from e
+    shown = f'{name}:{arg}' if arg else name
+    raise ConfigError([Problem('', None, f'{shown}: {e}')]) from e
   except Exception as e:
     shown = f'{path}:{arg}' if arg else path
     raise ConfigError([

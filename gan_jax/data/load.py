@@ -170,8 +170,9 @@ def load(spec: Mapping) -> Source:
       no `Source`. What such a function raises comes through.
   """
   selection, said = Selection(**_of(Selection, spec)).checked(), []
+  # An own set may use the names of groups that it does not take.
   parts = {key: part(**_of(part, spec)).checked()
-           for key, part in PARTS.items()}
+           for key, part in PARTS.items() if part in _parts(spec['name'])}
   source = lookup.build(ROOM, _own(spec), **parts)
   if not isinstance(source, Source):
     raise ValueError(f'{spec["name"]} returned {type(source).__name__}; a data '

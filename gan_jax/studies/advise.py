@@ -83,7 +83,8 @@ def advise(config: Any, folder: str, *,
   config = fields.plain(config)
   seeds = max(_SEEDS, config['population'])
   config = config | {'population': 1, 'loggers': ()}
-  whole = population.load(config).members[0]
+  # The best one may be a score that only `scored` adds.
+  whole = population.load(config | {'best_metric': ''}).members[0]
   config = scored(config, len(whole.source.images))
   heuristic = gamma_rule(whole.info.image_shape, config['batch_size'])
   games = games_of(config, heuristic)

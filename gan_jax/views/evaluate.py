@@ -13,7 +13,7 @@ import numpy as np
 from gan_jax import parallel
 from gan_jax.base import errors, lookup
 from gan_jax.base.errors import RequestError, WorkdirError
-from gan_jax.base.files import read_rows, write_file
+from gan_jax.base.files import read_rows, write_file, writing_out
 from gan_jax.config import experiment
 from gan_jax.config.keys import CHOICES
 from gan_jax.evaluators.measures import MEASURES
@@ -203,7 +203,7 @@ def _as_asked(problem, specs, asked) -> str:
   """A problem of an evaluator, at the flags that asked for it."""
   found = re.fullmatch(r'evaluators\[(\d+)\]\.?(.*)', problem.path)
   if not found:
-    return f'config.{problem}'
+    return f'{"config." * bool(problem.path)}{problem}'
   name = specs[int(found[1])]['name']
   own = [text for text in _metrics(**asked) if text.startswith(name)]
   return (_flags({'metrics': own[0]} if own else asked) + ': '
@@ -292,11 +292,9 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
   if alike := _alike(real, fake, scores):
     _LOG.warning('%s and %s %s', images, reference, alike)
   if out:
-    try:
+    with writing_out(out):
       write_file(out, ''.join(json.dumps(score._asdict()) + '\n'
                               for score in scores).encode())
-    except OSError as e:
-      raise RequestError(f'--out={out}: cannot write it: {e.strerror}') from e
   return [(0, score) for score in scores]
 
 

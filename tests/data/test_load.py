@@ -224,11 +224,16 @@ def test_a_users_own_set_is_shaped_and_selected(tmp_path, monkeypatch):
       '  images = np.load(path, mmap_mode="r")\n'
       '  return make_source(images, np.arange(6) % 3, 3, name="set",\n'
       '                     fingerprint="known")\n'
+      'def parts(*, rate, value_range, max_bad):\n'
+      '  return dots(count=int(rate + value_range + max_bad))\n'
       'def nothing():\n'
       '  return None\n')
   monkeypatch.syspath_prepend(str(tmp_path))
   source = load(name='my_set:dots', count=6, resize=(2, 3), classes=(1,))
   assert source.images.shape == (3, 2, 3, 1) and source.images.min() == 200
+  # Names of groups that it does not take are its own.
+  spec = dict(name='my_set:parts', rate=-1.0, value_range=2.0, max_bad=5.0)
+  assert data.check(spec, 'data') == [] and len(data.load(spec).images) == 6
   with pytest.raises(ValueError, match='NoneType.*make_source'):
     load(name='my_set:nothing')
   # Rows of a mapped file stay there.

@@ -42,6 +42,18 @@ def test_a_small_set_is_scored_with_all_of_it():
   assert advise.scored(own, 733) == own
 
 
+def test_the_best_metric_may_be_of_the_scores_that_are_added(
+    tmp_path, monkeypatch):
+  played = []
+  monkeypatch.setattr(advise, 'play', lambda config, *_: (
+      played.append(config), (1, None))[1])
+  config = recipe.get_config('dcgan:quick')
+  config.best_metric = 'fd_classifier_2k_train'
+  assert advise.advise(config, str(tmp_path), given=[]) == (1, '')
+  assert played[0]['best_metric'] == 'fd_classifier_2k_train'
+  assert played[0]['evaluators'][0]['metrics'] == ('fd',)
+
+
 def test_a_config_without_gamma_is_refused():
   config = fields.plain(recipe.get_config('dcgan:penalty=wgan_gp'))
   with pytest.raises(ConfigError, match='no R1 or R2.*use :penalty=r1'):

@@ -357,6 +357,18 @@ def test_what_cannot_be_asked_of_an_evaluator(run, cli, asked, message):
   assert err.startswith(f'gan_jax: --metrics={asked}: ') and 'config' not in err
 
 
+def test_data_that_are_gone_are_told_beside_a_wrong_metric(copy, cli):
+  path = os.path.join(copy, 'config.json')
+  with open(path) as file:
+    config = json.load(file)
+  config['data']['path'] = os.path.join(copy, 'gone.npz')
+  with open(path, 'w') as file:
+    json.dump(config, file)
+  status, _, err = cli('--mode=evaluate', f'--workdir={copy}',
+                       '--metrics=ais:num_test=2:chains=many')
+  assert status == 2 and f"\n'{copy}/gone.npz': no such file" in err
+
+
 @pytest.mark.parametrize('arguments,message', [
     (['--images=a.npz', '--reference=b.npz', '--metrics=fd,ais'],
      '--metrics=ais is of a run'),

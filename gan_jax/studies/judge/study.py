@@ -24,7 +24,6 @@ import contextlib
 import json
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 
@@ -180,8 +179,9 @@ def once(folder: str, name: str,
     except LockedError:
       time.sleep(0.5)
     except UserError:  # There is no study.
-      shutil.rmtree(os.path.join(folder, 'plan'), ignore_errors=True)
-      with contextlib.suppress(OSError):  # Other files are in it.
+      with contextlib.suppress(OSError):  # Files of others are in it.
+        os.remove(os.path.join(folder, 'plan', 'lock'))
+        os.rmdir(os.path.join(folder, 'plan'))
         os.rmdir(folder)
       raise
 

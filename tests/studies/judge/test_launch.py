@@ -100,8 +100,8 @@ def test_an_idea_that_cannot_be_played(lab, cli, name, words):
 
 @pytest.mark.usefixtures('alone')
 def test_a_wrong_argument_of_an_idea_is_one_message(lab, cli):
-  (lab / 'study').mkdir()
-  (lab / 'study' / 'notes.txt').write_text('mine')
+  (lab / 'study' / 'plan').mkdir(parents=True)
+  (lab / 'study' / 'plan' / 'notes.txt').write_text('mine')
   status, _, said = cli('--mode=judge', '--idea=generator.widht=3',
                         '--tasks=ring', '--workdir=study')
   assert status == 2
@@ -110,7 +110,8 @@ def test_a_wrong_argument_of_an_idea_is_one_message(lab, cli):
       'task:\n  ring: generator.widht = 3: mlp.Generator takes no such '
       'argument; did you mean "widths"? Known: activation, conditioning, '
       'embed_dim, first_std, leak, norm, norm_momentum, weight_norm, widths\n')
-  assert [path.name for path in (lab / 'study').iterdir()] == ['notes.txt']
+  assert [path.name for path in (lab / 'study').rglob('*')] == [
+      'plan', 'notes.txt']
 
 
 @pytest.mark.usefixtures('alone')
