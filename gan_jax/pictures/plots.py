@@ -219,12 +219,13 @@ def pareto(costs, scores, front, *, cost, score, low, floor=None):
 def statistics(*, classes, sizes, histograms, edges, per, title):
   """Classes {name: count}, sizes {'64x48': count} and values, side by side.
 
-  `histograms` [C, bins] are counts of the values per 'channel' or 'coordinate',
-  `edges` [bins + 1]. Panels without data are left out.
+  Sizes are width x height. `histograms` [C, bins] are counts of the values per
+  'channel' or 'coordinate', `edges` [bins + 1]. Panels without data are
+  left out.
   """
   panels = [panel for panel in (
       (classes, 'class', 'classes', '', COLOURS[0]),
-      (sizes, 'size', 'sizes', 'height x width', COLOURS[2])) if panel[0]]
+      (sizes, 'size', 'sizes', 'width x height', COLOURS[2])) if panel[0]]
   drawn = figure(60 + 460 * (len(panels) + 1), 460)
   drawn.get_layout_engine().set(w_pad=0.12, h_pad=0.08)
   drawn.suptitle(title, x=0.012, ha='left', fontsize=12, fontweight='bold',

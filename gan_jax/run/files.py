@@ -1,6 +1,7 @@
 """Run folder: config, launch record."""
 
 import contextlib
+import difflib
 import glob
 import importlib.metadata
 import importlib.util
@@ -148,13 +149,25 @@ def read_run(folder: str):
           f'{path} does not exist: ' + (
               f'{folder!r} is a population; give one of its members, such as '
               f'{members[0]}' if members else f'{folder!r} is not the working '
-              'directory of a run; give one') + ' with --workdir')
+              f'directory of a run; give one{_beside(folder)}')
+          + ' with --workdir')
     found.append(plain(read_json(folder, name)))
   _refuse_foreign_code(folder, found[0])
   try:
     return keys.filled(found[0]), DataInfo(**found[1])
   except TypeError as e:
     raise WorkdirError(f'{folder}/data.json is of another version: {e}') from e
+
+
+def _beside(folder):
+  # Changed keys are in the name of a run, so that runs/dcgan may be another.
+  parent, name = os.path.split(os.path.normpath(folder))
+  runs = {os.path.basename(os.path.dirname(path)): path for path in sorted(
+      glob.glob(os.path.join(glob.escape(parent), '*', 'config.json')),
+      key=os.path.getmtime)}
+  like = [run for run in runs if name and run.startswith(name)][-1:] or (
+      difflib.get_close_matches(name, runs, n=1))
+  return f', such as {os.path.join(parent, like[0])},' if like else ''
 
 
 def read_json(folder, name: str) -> dict:

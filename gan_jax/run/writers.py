@@ -40,8 +40,10 @@ class ProgressBar:
     shown = {label: _short(scalars[name]) for name, label in _SHOWN
              if name in scalars}
     seconds, steps = time.monotonic() - self._from[0], step - self._from[1]
+    # Of the first rows, which compile, nothing follows for the others.
+    known = steps > 0 and (self._compiled or step == self._total)
     left = f', {duration(seconds * (self._total - step) / steps)} left' if (
-        steps > 0) else ''
+        known) else ''
     if not self._compiled or steps < 0:  # the first time, or rolled back
       self._from, self._compiled = (time.monotonic(), step), True
     with contextlib.suppress(OSError):  # a full disk, a closed pipe

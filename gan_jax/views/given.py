@@ -60,9 +60,9 @@ def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
   except ArgumentError as e:
     raise RequestError(f'--{e}') from e
   except DataError as e:
-    raise DataError(f'{e} (What this names besides --resize and --channels '
-                    'belongs to a config; here, files that need it must be '
-                    'written as PNG or .npz first.)') from e
+    raise DataError(f'{e} (Here --resize=64,64 and --channels=3 are how; what '
+                    'else this names belongs to a config: write such files as '
+                    'PNG or .npz first.)') from e
 
 
 def _npz(path):

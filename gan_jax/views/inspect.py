@@ -214,7 +214,7 @@ def describe(source, values: Mapping) -> dict:
   counts = np.bincount(known, minlength=source.num_classes).tolist()
   found, sizes = source.report, dict(source.report.get('sizes', {}))
   if len(shape) == 3 and not sizes:
-    sizes = {f'{shape[0]}x{shape[1]}': len(source.images)}
+    sizes = {f'{shape[1]}x{shape[0]}': len(source.images)}
   return {
       'name': source.name, 'licence': source.licence,
       'fingerprint': source.fingerprint, 'shape': shape,

@@ -84,10 +84,10 @@ def test_geometry_is_applied_to_images_of_many_sizes(pairs_root):
   for i in range(7):
     np.testing.assert_array_equal(source.images[i], geometry.image(picture(i)))
   assert source.num_classes == 0 and not source.labels.any()
-  assert source.report['sizes'] == {'8x8': 5, '8x12': 2}
+  assert source.report['sizes'] == {'8x8': 5, '12x8': 2}
   other = read(pairs_root, image_key='photo', geometry=Geometry(resize=(5, 5)))
   assert other.images.shape == (7, 5, 5, 3)
-  fails('8x8 (5), 8x12 (2)', 'resize=(64, 64)', root=pairs_root,
+  fails('8x8 (5), 12x8 (2)', 'resize=(64, 64)', root=pairs_root,
         image_key='photo')
 
 

@@ -103,6 +103,21 @@ def test_a_run_that_knows_fewer_facts_of_its_data_goes_on(tmp_path):
       files.check_same_run(tmp_path, run, allow_changed_data=allowed)
 
 
+def test_a_folder_without_a_run_names_the_runs_beside_it(tmp_path):
+  runs = tmp_path / 'runs'
+  for age, name in ((30, 'dcgan-seed=1'), (20, 'dcgan-seed=2'), (10, 'wgan')):
+    (runs / name).mkdir(parents=True)
+    (runs / name / 'config.json').write_text('{}')
+    os.utime(runs / name / 'config.json', (1e9 - age, 1e9 - age))
+  for asked, wanted in (('dcgan', 'dcgan-seed=2'),  # The newest of these.
+                        ('wgna/', 'wgan'), ('xy', None)):
+    with pytest.raises(WorkdirError, match='give one') as raised:
+      files.read_run(f'{runs}/{asked}')
+    assert str(raised.value).endswith(
+        f'give one, such as {runs}/{wanted}, with --workdir' if wanted
+        else 'give one with --workdir')
+
+
 @pytest.mark.parametrize('changes, words', [
     ({}, 'but not the same bits'),
     ({'discriminator': {'norm': 'virtual_batch', 'minibatch': 'std'}},

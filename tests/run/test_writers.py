@@ -147,8 +147,7 @@ def test_progress_prints_lines_when_not_on_a_terminal(monkeypatch):
     bar.update(step, scalars)
   assert file.getvalue().splitlines() == [
       'step 1000/20000  loss/disc 1.386  loss/gen 0.6931  images/s 51,234  '
-      '1:23 elapsed, 52:34 left',
-      # What compiled is no longer counted: 0.1 s a step.
+      '1:23 elapsed',  # It compiled: the others take 0.1 s a step.
       'step 2000/20000  loss/disc null  3:03 elapsed, 30:00 left',
       'step 1000/20000  3:13 elapsed',
       'step 20000/20000  1:01:33 elapsed, 0:00 left']

@@ -203,9 +203,15 @@ def test_what_a_reader_found_is_told():
                            'a.png: truncated'], notices=['no labels']))
   report = inspect.describe(source, inspect.values_of(source.images)[0])
   text = inspect.summary(report, 'out')
-  for words in ('2 in the files; most often 2x2 (3), 9x9 (1)', 'no labels',
-                'a.png: truncated', 'duplicates:   3; as 0 and 1'):
+  for words in ('2 in the files, width x height; most often 2x2 (3), 9x9 (1)',
+                'no labels', 'a.png: truncated', 'duplicates:   3; as 0 and 1'):
     assert words in text, text
+
+
+def test_sizes_are_width_by_height_whatever_was_read():
+  source = make_source(np.zeros((4, 2, 3, 1), np.uint8), (), 0, name='x')
+  report = inspect.describe(source, inspect.values_of(source.images)[0])
+  assert report['sizes'] == {'3x2': 4}
 
 
 def test_refusals(tmp_path, capsys):

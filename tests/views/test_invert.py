@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gan_jax import pictures
 from gan_jax.views.invert import invert
@@ -109,6 +110,15 @@ def test_examples_of_every_kind(made_run, name, tmp_path):
   assert said.startswith('4 ')
   with np.load(tmp_path / 'a.npz') as found:
     assert found['reconstruction'].shape[1:] == tuple(run.info.image_shape)
+
+
+def test_images_of_several_sizes_are_told_by_the_words_of_the_command_line(
+    made_run, tmp_path, cli):
+  for width, height in ((40, 30), (60, 50)):
+    Image.new('L', (width, height)).save(tmp_path / f'{width}.png')
+  status, _, err = cli(*ask(made_run('plain'), f'--images={tmp_path}'))
+  assert status == 3 and '2 sizes (width x height: 40x30 (1), 60x50 (1))' in err
+  assert 'Here --resize=64,64 and --channels=3 are how' in err
 
 
 @pytest.mark.parametrize('flags,status,words', [

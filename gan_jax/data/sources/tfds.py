@@ -27,7 +27,7 @@ from gan_jax.data.threads import progress
 
 _UNLABELLED = 'none'
 _AS_IT_IS = Geometry()
-_DECODER = 1  # in the cache's key: to be increased when decoding changes
+_DECODER = 2  # in the cache's key: to be increased when decoding changes
 _BLOCK = 64  # records read at a time
 _PEEK = 1024  # images whose sizes an error message counts
 _SIZES = 100  # of the commonest original sizes, kept for the report
@@ -280,7 +280,7 @@ def _decode(key, examples, count, geometry, path):
   def shaped():
     with progress(count, 'images: decode') as bar:
       for image, label in examples:
-        sizes['x'.join(map(str, image.shape[:2]))] += 1
+        sizes['{1}x{0}'.format(*image.shape)] += 1
         labels.append(int(label))
         shaped = geometry.image(image)
         if shaped.shape != shape:
@@ -290,12 +290,12 @@ def _decode(key, examples, count, geometry, path):
 
   def refuse(other):
     for image, _ in itertools.islice(examples, _PEEK):
-      sizes['x'.join(map(str, image.shape[:2]))] += 1
+      sizes['{1}x{0}'.format(*image.shape)] += 1
     common = ', '.join(f'{s} ({n})' for s, n in sizes.most_common(5))
     raise DataError(
         f'{path!r}: images [H, W, C] of {list(shape)} and of {list(other)}; '
         f'use resize=(64, 64) for example, and channels=3 where channels '
-        f'differ; the first {sizes.total()} are, height x width: {common}')
+        f'differ; the first {sizes.total()} are, width x height: {common}')
 
   def finish():
     return key, {'labels': labels,

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from typing import NamedTuple
 
 from gan_jax.base.errors import RequestError
@@ -85,26 +86,40 @@ def point_name(run: Run) -> str:
 
 
 def points_of(runs) -> dict[str, str]:
-  """{folder: name of its point}, the config values in which points differ."""
+  """{folder: name of its point}, the config values in which points differ.
+
+  Where these are too many for a name, the folder that its runs share.
+  """
   names, groups = {}, {}
   for run in runs:
     if run.has_config:
       names[run.folder] = point_name(run)
       groups.setdefault(names[run.folder], []).append(run.folder)
-  # Too many differences for a name, or none.
   if max(map(len, groups), default=0) > _LONG:
-    places = {name: _shared_folder(paths) for name, paths in groups.items()}
-    if len(set(places.values())) == len(places):
-      return {folder: places[name] for folder, name in names.items()}
-  return {folder: name or os.path.basename(groups[name][0])
-          for folder, name in names.items()}
+    places = _places(list(groups.values()))
+    groups = dict(zip(groups, places, strict=True))
+  else:
+    groups = {name: name or os.path.basename(paths[0])
+              for name, paths in groups.items()}
+  return {folder: groups[name] for folder, name in names.items()}
 
 
-def _shared_folder(folders):
-  path = os.path.commonpath(list(map(os.path.abspath, folders)))
-  if os.path.basename(path).startswith('seed='):
-    path = os.path.dirname(path)
-  return os.path.basename(path)
+def _places(groups):
+  """The shortest names that tell groups of folders apart."""
+  shared = [os.path.commonpath(list(map(_seedless, paths))) for paths in groups]
+  places = list(map(os.path.basename, shared))
+  if len(set(places)) == len(places):
+    return places
+  if len(set(shared)) < len(shared):
+    shared = [os.path.abspath(paths[0]) for paths in groups]
+  root = os.path.commonpath(shared)
+  return [os.path.relpath(path, root) for path in shared]
+
+
+def _seedless(folder):
+  # Sweeps write weight=1-seed=0, seed=0-weight=1, or seed=0 below weight=1.
+  return re.sub(r'(?<=/)seed=\d+(-|$)|-seed=\d+', '',
+                os.path.abspath(folder)).rstrip('/')
 
 
 def repeats_of(runs, names) -> set[str]:

@@ -1,4 +1,4 @@
-"""Costs, the Pareto front and the quantiles of the leaderboard."""
+"""Names, costs, the Pareto front and the quantiles of the leaderboard."""
 
 import json
 
@@ -17,6 +17,23 @@ def costly(root, made):
     (root / name / 'scalars.jsonl').write_text(
         json.dumps({'step': 100, 'perf/images_per_second': speed}) + '\n')
   return ranking.ranked(store.read([str(root)]))
+
+
+@pytest.mark.parametrize('folders,names', [
+    (['r1/w=1-seed=0', 'r1/w=1-seed=1', 'r1/w=2-seed=0', 'r1/w=2-seed=1'],
+     ['w=1', 'w=2']),
+    (['seed=0-w=1', 'seed=1-w=1', 'seed=0-w=2', 'seed=1-w=2'], ['w=1', 'w=2']),
+    (['a/w=1/seed=0', 'a/w=1/seed=1', 'b/w=1/seed=0', 'b/w=1/seed=1'],
+     ['a/w=1', 'b/w=1']),
+    # What they share is one folder: the first of each.
+    (['a', 'b', 'c', 'd'], ['a', 'c'])])
+def test_many_differences_of_a_sweep_are_its_folders(tmp_path, folders, names):
+  for i, folder in enumerate(folders):
+    write(tmp_path / folder, seed=i % 2, scores=fd(0.3),
+          **{f'key{j}': f'a value of {i // 2}' for j in range(9)})
+  board = ranking.ranked(store.read([str(tmp_path)]))
+  assert {point: len(runs) for point, runs in board.points.items()} == (
+      dict.fromkeys(names, 2))
 
 
 def test_the_front_by_hand(tmp_path):
