@@ -23,7 +23,10 @@ _SHOWN = (('loss/disc', 'loss/disc'), ('loss/gen', 'loss/gen'),
 
 
 class ProgressBar:
-  """A progress bar on a terminal or in a notebook, else lines."""
+  """A progress bar on a terminal or in a notebook, else lines.
+
+  It says that the first call compiles, which may take a minute.
+  """
 
   def __init__(self, total: int, *, initial: int = 0, file=None):
     """Counts `total` steps from `initial` on; `file` is stderr by default."""
@@ -33,7 +36,10 @@ class ProgressBar:
     self._from = self._begin, initial  # what the speed is measured from
     if 'ipykernel' in sys.modules or _has_width(self._file):
       self._bar = tqdm.tqdm(total=total, initial=initial, file=self._file,
-                            dynamic_ncols=True, unit='step')
+                            dynamic_ncols=True, unit='step', desc='compiling')
+    elif initial < total:
+      with contextlib.suppress(OSError):
+        print(f'step {initial}/{total}  compiling', file=self._file, flush=True)
 
   def update(self, step: int, scalars) -> None:
     """Moves to `step` and shows some of `scalars` {name: number or None}."""
@@ -48,6 +54,7 @@ class ProgressBar:
       self._from, self._compiled = (time.monotonic(), step), True
     with contextlib.suppress(OSError):  # a full disk, a closed pipe
       if self._bar is not None:
+        self._bar.set_description_str('', refresh=False)
         self._bar.set_postfix(shown, refresh=False)
         self._bar.update(step - self._bar.n)
       else:

@@ -146,6 +146,7 @@ def test_progress_prints_lines_when_not_on_a_terminal(monkeypatch):
     now[0] += seconds
     bar.update(step, scalars)
   assert file.getvalue().splitlines() == [
+      'step 500/20000  compiling',
       'step 1000/20000  loss/disc 1.386  loss/gen 0.6931  images/s 51,234  '
       '1:23 elapsed',  # It compiled: the others take 0.1 s a step.
       'step 2000/20000  loss/disc null  3:03 elapsed, 30:00 left',
@@ -160,10 +161,12 @@ def test_progress_is_a_bar_on_a_terminal():
 
   file = Terminal()
   bar = writers.ProgressBar(2000, initial=500, file=file)
+  assert 'compiling' in file.getvalue()
   bar.update(2000, {'loss/disc': 1.25})
   bar.close()
   last = file.getvalue().split('\r')[-1]
   assert '2000/2000' in last and 'loss/disc=1.25' in last and '100%' in last
+  assert 'compiling' not in last
 
 
 def test_progress_is_lines_on_a_terminal_without_columns():
@@ -171,6 +174,7 @@ def test_progress_is_lines_on_a_terminal_without_columns():
   ours, theirs = pty.openpty()
   with open(theirs, 'w') as file, open(ours) as seen:
     writers.ProgressBar(10, file=file).update(5, {'loss/disc': 1.25})
+    assert seen.readline().startswith('step 0/10  compiling')
     assert seen.readline().startswith('step 5/10  loss/disc 1.25')
 
 
