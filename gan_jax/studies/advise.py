@@ -89,20 +89,13 @@ def advise(config: Any, folder: str, *,
   heuristic = gamma_rule(whole.info.image_shape, config['batch_size'])
   games = games_of(config, heuristic)
   steps = [max(_LEAST, round(whole.train_steps * x)) for x in _ROUNDS]
-  status, first = play(config | _AVERAGE, games, steps[0], seeds, folder,
-                       'first')
-  if status:
-    return status, ''
-  kept = _kept(config, games, first.losses.mean(1))
-  status, second = play(config | _AVERAGE, [games[i] for i in kept], steps[1],
-                        seeds, folder, 'second')
-  if status:
-    return status, ''
-  chance = np.zeros(len(games))
-  chance[kept] = chances(second.losses)
-  best = int(chance.argmax())
   probe = config | _AVERAGE
-  for path, value in games[best].items():
+  status, found = _rounds(probe, games, steps, seeds, folder)
+  if status:
+    return status, ''
+  first, kept, second, chance = found
+  best = games[int(chance.argmax())]
+  for path, value in best.items():
     probe = fields.put(probe, path, value)
   status, smooth = play(probe, [{'ema_rampup': x} for x in _SHARES], steps[0],
                         seeds, folder, 'ema')
@@ -110,9 +103,8 @@ def advise(config: Any, folder: str, *,
     return status, ''
   answers = _answers(config, whole.train_steps, games, heuristic,
                      chance.reshape(-1, len(_RATIOS)), chances(smooth.losses))
-  flags = games[best] | {
-      'ema_decay': min(0.999999, 0.5 ** (1 / answers[2].best)),
-      'ema_rampup': answers[2].best / whole.train_steps}
+  flags = best | {'ema_decay': min(0.999999, 0.5 ** (1 / answers[2].best)),
+                  'ema_rampup': answers[2].best / whole.train_steps}
   command = shlex.join(['python', '-m', 'gan_jax.main', *given, *(
       f'--config.{path}={value:.9g}' for path, value in flags.items())])
   write_json(os.path.join(folder, 'advice.json'), {
@@ -128,6 +120,26 @@ def advise(config: Any, folder: str, *,
       table=first.values.mean(1).reshape(-1, len(_RATIOS)),
       kept=[(*divmod(i, len(_RATIOS)), value, chance[i])
             for i, value in zip(kept, second.values.mean(1), strict=True)])
+
+
+def _rounds(config, games, steps, seeds, folder) -> tuple[int, tuple]:
+  """Plays all games, and those that are kept for longer.
+
+  Returns:
+    (exit status, (scores of all, indices of those kept, their scores, chances
+    [G] that each is the best)); () in their place if they were stopped.
+  """
+  status, first = play(config, games, steps[0], seeds, folder, 'first')
+  if status:
+    return status, ()
+  kept = _kept(config, games, first.losses.mean(1))
+  status, second = play(config, [games[i] for i in kept], steps[1], seeds,
+                        folder, 'second')
+  if status:
+    return status, ()
+  chance = np.zeros(len(games))
+  chance[kept] = chances(second.losses)
+  return 0, (first, kept, second, chance)
 
 
 def _kept(config, games, losses) -> list[int]:
