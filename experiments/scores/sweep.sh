@@ -27,9 +27,9 @@ cgan:game=critic 40000
 critic_mlp 40000
 dcgan 15000
 dcgan:paper 1000
-wgan_gp 300
-wgan 400
-pooling_cnn 300
+wgan_gp 2000
+wgan 4000
+pooling_cnn 2400
 acgan:small 5000
 infogan:small 5000
 lsgan:small 5000

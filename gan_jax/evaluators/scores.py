@@ -64,8 +64,8 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
     num_real: real examples, 0 for as many.
     reference: real examples of 'train' or 'held_out'. A generator that repeats
       its training examples reaches the floor of 'train'.
-    bare: the values alone, without intervals and floors, which take most of the
-      time.
+    bare: without floors, and without the intervals of bootstraps, which take
+      most of the time.
     source: a `data.prepare.Source`.
     seed: of the draws.
 
@@ -130,9 +130,12 @@ class _Scores:
     if self.spec['name'] not in ('classifier', 'points', 'projection',
                                  'random'):
       return []
+    lacking = {'logits'} if self.spec['name'] != 'classifier' else set()
+    lacking |= set() if self.source.num_classes else {'labels'}
     # The extractor has the name of its factory.
     how = self.spec['name'], self.num_samples, self.num_real, self.reference
     return [f'{name}_{_tail(metric, *how)}' for metric in self.metrics
+            if lacking.isdisjoint(NEEDS.get(metric, ()))
             for name in NAMES.get(metric, (metric,))]
 
   @functools.cached_property
@@ -151,7 +154,8 @@ class _Scores:
     """Features of all training examples, and of held-out ones."""
     every = np.arange(len(self.source.images))
     return (features_of_data(self._network, self.source, every),
-            self._draw(self.source.held_out, 0, self.num_samples))
+            None if self.bare else self._draw(self.source.held_out, 0,
+                                              self.num_samples))
 
   def _draw(self, examples, start, count):
     """Features of some shuffled examples; None if there are too few."""

@@ -5,9 +5,17 @@ module is one family. To add one, write a function here and enter it in
 `evaluators.measures.MEASURES`.
 """
 
-_LOW = ('fd', 'fid', 'kd', 'kid', 'class_kl', 'divergence', 'ms_ssim')
+# Words of names. The last lines are for scores of users' own.
+_LOW = {'fd', 'kd', 'kl', 'divergence', 'ssim', 'error', 'gap',
+        'fid', 'kid', 'mmd', 'swd', 'distance', 'lpips', 'mse', 'rmse', 'mae',
+        'nll', 'loss'}
 
 
 def low_is_better(name: str) -> bool:
-  """True of distances and similarities; all other scores should be high."""
-  return name.startswith(_LOW)
+  """Whether a score should be low, by the words of its name.
+
+  True of distances, errors and similarities of samples, such as
+  'fd_classifier_5k_train' and 'classification_error_100_held_out'; all other
+  scores should be high.
+  """
+  return not _LOW.isdisjoint(name.split('_'))

@@ -91,9 +91,16 @@ def test_spread_refuses_classes_that_the_data_lack():
 
 
 def test_which_scores_are_better_low():
-  for name in ('fd_random_2k_train', 'kd_full_points_1k_train', 'fid', 'kid',
-               'class_kl_classifier_2k_train', 'divergence_26k', 'ms_ssim_x'):
-    assert low_is_better(name)
-  for name in ('recall_random_2k_train', 'is_inception_2k_train', 'modes_2500',
-               'classes_classifier_2k_train', 'parzen_10k_train'):
-    assert not low_is_better(name)
+  low = ('fd_random_2k_train', 'fd_infinity_classifier_5k_train', 'fid', 'kid',
+         'kd_full_points_1k_train', 'class_kl_classifier_2k_train',
+         'divergence_26k', 'ms_ssim_classifier_5k_train', 'ais_gap_20',
+         'classification_error_100_held_out', 'my_distance', 'pixel_mse_2k')
+  high = ('recall_random_2k_train', 'is_inception_2k_train', 'modes_2500',
+          'precision_classifier_5k_train', 'density_classifier_5k_train',
+          'coverage_classifier_5k_train', 'authenticity_random_2k_train',
+          'classes_classifier_2k_train', 'class_accuracy_classifier_2k_train',
+          'parzen_10k_train', 'high_quality_2500', 'hit_26k', 'hit_five_26k',
+          'effective_26k', 'overlap_2500', 'classification_accuracy_10k',
+          'elbo_500', 'elbo_weighted_5k_500', 'ais_100_held_out',
+          'fidelity_5k', 'kidney')
+  assert [name for name in (*low, *high) if low_is_better(name)] == list(low)
