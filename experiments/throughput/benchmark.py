@@ -200,7 +200,7 @@ class Members(Ours):
   def __init__(self, found):
     one, seeds = found.members[0], np.array(
         [member.config['seed'] for member in found.members], np.uint32)
-    self._mesh = parallel.member_mesh(len(found.members))
+    self._mesh = parallel.member_mesh(len(found.members), found.devices)
     self._runner = states.runner_of(one, self._mesh, found)
     self.state = parallel.made_stacked(found.init, self._mesh, MEMBERS, seeds,
                                        found.numbers)

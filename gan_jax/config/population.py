@@ -31,6 +31,7 @@ class Population(NamedTuple):
   """Members that train together; a lone run is a population of one.
 
   members: each as it would be alone.
+  devices: how many share the batch of a member, also when some train alone.
   numbers: {path: float32 [M]} of the lists in the config.
   game: {path: float32 []} -> `Game` of one member.
   step: as `Experiment.step`, with the `numbers` of one member.
@@ -38,6 +39,7 @@ class Population(NamedTuple):
   """
 
   members: tuple[Experiment, ...]
+  devices: int
   numbers: dict
   game: Callable
   step: Callable
@@ -88,8 +90,8 @@ def load(config: Any) -> Population:
              if path != 'seed' and (path not in SWITCHES or any(values))}
   one = members[0]
   game = partial(_game, one.config, one.info, one.train_steps)
-  found = Population(tuple(members), numbers, game, partial(_step, one, game),
-                     partial(_init, one, game))
+  found = Population(tuple(members), devices, numbers, game,
+                     partial(_step, one, game), partial(_init, one, game))
   if numbers:
     _trace(found)
   return found

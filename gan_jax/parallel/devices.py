@@ -36,15 +36,21 @@ def make_mesh(count: int = 0):
   return _mesh(devices[:count or None])
 
 
-def member_mesh(members: int):
-  """Mesh of all devices for a population.
+def member_mesh(members: int, sharing: int):
+  """Mesh for members that train together.
 
-  Its rows, as many as divide both, have a part of the members each; the devices
-  of a row share their batches.
+  Its rows have a part of the members each; the `sharing` devices of a row share
+  their batches, in which layers may compare examples. Some devices are idle
+  where the members do not divide among all rows.
   """
-  rows = math.gcd(members, jax.device_count())
-  devices = np.array(jax.devices()).reshape(rows, -1)
+  rows = member_rows(members, jax.device_count() // sharing)
+  devices = np.array(jax.devices()[:rows * sharing]).reshape(rows, sharing)
   return Mesh(devices, (MEMBERS, AXIS), axis_types=(AxisType.Auto,) * 2)
+
+
+def member_rows(members: int, most: int) -> int:
+  """How many rows of at most so many the members divide among."""
+  return next(rows for rows in range(most, 0, -1) if members % rows == 0)
 
 
 def own_mesh():

@@ -7,7 +7,6 @@ not all fit into memory, they train in rounds.
 
 import contextlib
 import logging
-import math
 import os
 from collections.abc import Sequence
 
@@ -113,8 +112,11 @@ def _play(population, members, stop, stopping):
     chosen = [i for i, step in steps.items() if step == behind[0]]
     states, count = _states(population, members, chosen), len(chosen)
     free = parallel.free_bytes() * _SHARE
-    each = states.prepare() * states.mesh.shape[parallel.MEMBERS] / count
-    size = round_size(count, int(free / each), parallel.device_count())
+    needed, data = states.prepare()
+    free, each = free - data, needed * states.mesh.shape[
+        parallel.MEMBERS] / count
+    size = round_size(count, int(free / each),
+                      parallel.device_count() // population.devices)
     _LOG.info('%d members, %.1f MiB each, %.0f MiB free on a device: %s', count,
               each / 2**20, free / 2**20, 'all at once' if size == count
               else f'in {-(-count // size)} rounds')
@@ -123,13 +125,13 @@ def _play(population, members, stop, stopping):
     lone.Loop(states, stopping).run(stop, behind[1])
 
 
-def round_size(count: int, fitting: int, devices: int) -> int:
-  """How many of `count` members train at once, `fitting` on one device.
+def round_size(count: int, fitting: int, rows: int) -> int:
+  """How many of `count` members train at once, `fitting` on a device.
 
-  One at least, whatever fits.
+  rows: of the mesh, at most. One member at least, whatever fits.
   """
   return next(size for size in range(count, 0, -1) if size == 1
-              or size <= fitting * math.gcd(size, devices))
+              or size <= fitting * parallel.member_rows(size, rows))
 
 
 def _states(population, members, chosen):

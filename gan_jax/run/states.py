@@ -98,15 +98,16 @@ class StackedState:
     """Takes the `Member`s, and the population that holds these alone."""
     self.members, self.group, self._population = members, ALONE, population
     self.experiment = members[0].experiment
-    self.mesh = parallel.member_mesh(len(members))
+    self.mesh = parallel.member_mesh(len(members), population.devices)
     self.runner = runner_of(self.experiment, self.mesh, population)
     self.pace = Pace(self.experiment, len(members))
     self._diagnoser = Diagnoser(self.experiment, self.mesh, population)
 
-  def prepare(self) -> int:
-    """Compiles the first call; returns the bytes it needs on a device.
+  def prepare(self) -> tuple[int, int]:
+    """Compiles the first call, without a state, which may be more than fits.
 
-    No state is made, so that it may be more than fits.
+    Returns:
+      Bytes on a device: those that the call needs, and those of the data.
     """
     calls = self.calls(self.members[0].checkpoints.latest(), 0)
     own = self.numbers()
@@ -114,8 +115,9 @@ class StackedState:
                               self.mesh, axes=MEMBERS)
     _, call = calls.next(self.pace.length)
     needed = self.runner.prepare(state, calls.data, call, *own)
+    data = sum(x.nbytes for x in jax.tree.leaves(calls.data))
     calls.close()
-    return needed
+    return needed, data
 
   def numbers(self) -> tuple[Any, dict]:
     """(seeds [M], {path: numbers [M]}), as the runner takes them."""

@@ -16,6 +16,7 @@ from gan_jax.config import population
 from gan_jax.run import health, populations, results, train
 from gan_jax.run.member import Member
 from gan_jax.run.processes import ProcessGroup
+from gan_jax.run.states import StackedState
 
 # Rounding: the members' products are those of one run in another order.
 CLOSE = dict(rtol=2e-4, atol=2e-5)
@@ -62,12 +63,18 @@ def test_examples_that_stream_are_each_members_own(images, tmp_path):
                   str(tmp_path / 'alone'), found.members[1])
 
 
-def test_resumed_it_ends_the_same_and_who_is_behind_catches_up(images,
-                                                               tmp_path):
+@pytest.mark.parametrize('given', [
+    dict(population=4, batch_size=7),  # of a member on each of four devices
+    # Compared on two devices, by two members or by one.
+    dict(population=2, batch_size=8, discriminator=dict(
+        name='mlp.Discriminator', widths=(8,), minibatch='std')),
+])
+def test_resumed_it_ends_the_same_and_who_is_behind_catches_up(
+    images, tmp_path, given):
   whole, parts = str(tmp_path / 'whole'), str(tmp_path / 'parts')
-  found = load(images, population=2, train_steps=6)
+  found = load(images, **given, train_steps=6)
   populations.train(found, whole)
-  populations.train(load(images, population=2, train_steps=4), parts)
+  populations.train(load(images, **given, train_steps=4), parts)
   shutil.rmtree(f'{parts}/member_1/checkpoints/4')  # As if killed between.
   populations.train(found, parts)
   for i, member in enumerate(found.members):
@@ -77,11 +84,18 @@ def test_resumed_it_ends_the_same_and_who_is_behind_catches_up(images,
 
 def test_what_does_not_fit_trains_in_rounds(images, tmp_path, monkeypatch,
                                             caplog):
-  found, caplog_level = load(images, population=2), caplog.set_level('INFO')
-  del caplog_level
+  caplog.set_level('INFO')
+  found = load(images, population=2)
   populations.train(found, str(tmp_path / 'once'))
   assert 'all at once' in caplog.text
-  monkeypatch.setattr(parallel, 'free_bytes', lambda: 1)
+  one, two = found.members
+  with Member(one, str(tmp_path / '1')) as one, Member(
+      two, str(tmp_path / '2')) as two:
+    needed, data = StackedState([one, two], found).prepare()
+  assert data == found.members[0].source.images.nbytes + 4 * len(
+      found.members[0].source.labels)
+  # Enough for the call, of one member on each device, but not for the data.
+  monkeypatch.setattr(parallel, 'free_bytes', lambda: needed / 0.9 + data / 2)
   populations.train(found, str(tmp_path / 'rounds'))
   assert 'in 2 rounds' in caplog.text
   for i, member in enumerate(found.members):
@@ -142,13 +156,14 @@ def test_it_is_of_one_process(images, tmp_path):
                       group=ProcessGroup(0, 2))
 
 
-@pytest.mark.parametrize('count, fitting, devices, want', [
-    (8, 8, 1, 8), (8, 3, 1, 3), (8, 0, 1, 1),
-    (8, 2, 4, 8), (8, 1, 4, 4),  # Four devices have two, or one, each.
-    (3, 1, 4, 2),  # Three would share all four devices, each holding three.
+@pytest.mark.parametrize('count, fitting, rows, want', [
+    (8, 8, 1, 8), (8, 3, 1, 3), (8, 0, 1, 1), (8, -5, 4, 1),
+    (8, 2, 4, 8), (8, 1, 4, 4),  # Four rows have two, or one, each.
+    (3, 1, 4, 3),  # One row is idle.
+    (5, 1, 4, 4),  # Five would lie in one row.
 ])
-def test_as_many_train_at_once_as_fit(count, fitting, devices, want):
-  assert populations.round_size(count, fitting, devices) == want
+def test_as_many_train_at_once_as_fit(count, fitting, rows, want):
+  assert populations.round_size(count, fitting, rows) == want
 
 
 def test_a_population_that_the_watchdog_stopped_stays_so(images, tmp_path,
