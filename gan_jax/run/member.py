@@ -36,7 +36,8 @@ class Member(contextlib.AbstractContextManager):
   def __init__(self, experiment: Experiment, folder: str, *,
                strict: bool = False, changed=(), argv=None,
                like: 'Member | None' = None, heading: str = '',
-               pictures: bool = True):
+               pictures: bool = True,
+               begun: Callable[[], None] = lambda: None):
     """Opens the folder and records the launch.
 
     Args:
@@ -49,6 +50,7 @@ class Member(contextlib.AbstractContextManager):
       like: another member, with which it shares what is compiled.
       heading: of its scores on the screen.
       pictures: whether it draws samples at the start, curves and a GIF.
+      begun: called after each call of the runner, see `start.starting`.
 
     Raises:
       WorkdirError, CheckpointError: with a fix.
@@ -56,6 +58,7 @@ class Member(contextlib.AbstractContextManager):
     for each in (folder, os.path.join(folder, 'samples')):
       remove_torn(each)
     self.folder, self.frozen, self.pictures = folder, '', pictures
+    self._begun = begun
     self.checkpoints = Checkpoints(
         folder, keep=experiment.config['keep_checkpoints'], strict=strict)
     start, origin = self.checkpoints.latest(), {}
@@ -139,6 +142,7 @@ class Member(contextlib.AbstractContextManager):
     Raises:
       NonFiniteError, RollBack: by the policy of the watchdog.
     """
+    self._begun()
     if bad := {k: v for k, v in scalars.items() if not np.isfinite(v).all()}:
       self.guard.refuse(start, bad, self.checkpoints.latest())
     self.means.add(scalars, step - start)

@@ -29,6 +29,7 @@ from gan_jax.run.loader import Calls, Pace, reseeded
 from gan_jax.run.member import Member
 from gan_jax.run.processes import ALONE, ProcessGroup
 from gan_jax.run.signals import StopRequest
+from gan_jax.run.start import starting
 from gan_jax.run.writers import ProgressBar
 
 _LOG = logging.getLogger(__name__)
@@ -64,12 +65,12 @@ def train(experiment: Experiment, folder: str, *,
   if group.index:
     return _follow(experiment, group)
   group.wait_for_all(_fingerprint(experiment))
-  with lock.writing(folder), lock.hold(folder):
+  with lock.writing(folder), starting(folder) as begun:
     changed = files.check_same_run(
         folder, experiment, allow_changed_data=allow_changed_data,
         allow_changed=allow_changed)
     member = Member(experiment, folder, strict=strict, changed=changed,
-                    argv=argv)
+                    argv=argv, begun=begun)
     with member, StopRequest() as stop:
       Loop([member], group, stopping=stopping).run(stop)
     _LOG.info('%s', member.summary(how_it_ended(stop)))
