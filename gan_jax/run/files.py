@@ -319,7 +319,7 @@ def write_launch(folder, experiment, start: int, **facts) -> None:
   before = [{}, *read_rows(path)][-1]
   with open(path, 'a') as file:
     file.write(json.dumps(launch) + '\n')
-  if not start:
+  if start in (0, experiment.train_steps):  # Nothing is resumed.
     return
   _LOG.info('resuming %s at step %d', folder, start)
   now, then = len(launch['devices']), len(before.get('devices', ()))

@@ -28,6 +28,7 @@ _LOG = logging.getLogger(__name__)
 class Member(contextlib.AbstractContextManager):
   """Checkpoints, rows, pictures, scores and findings of one run.
 
+  finished: whether it was at its last step when it was opened.
   frozen: why it takes no part any more, '' if it does; of a population only.
   pictures: whether it draws more than the samples at its intervals.
   saved: step of the newest checkpoint, which may still be written.
@@ -67,7 +68,8 @@ class Member(contextlib.AbstractContextManager):
       raise WorkdirError(f'{folder} is at step {start}, beyond train_steps = '
                          f'{experiment.train_steps}; raise train_steps, with '
                          f'--workdir={folder}')
-    if start == experiment.train_steps:
+    self.finished = start == experiment.train_steps
+    if self.finished:
       _LOG.info('%s is finished, at step %d: to train longer, raise '
                 'train_steps, with --workdir=%s%s', folder, start, folder,
                 '' if files.may_change('train_steps', experiment.config)

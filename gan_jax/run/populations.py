@@ -80,7 +80,8 @@ def train(population: Population, folder: str, *,
     _play(population, members, stop, stopping)
     how = lone.how_it_ended(stop)
   for member in members:
-    _LOG.info('%s', member.summary(member.frozen and 'frozen' or how))
+    if not member.finished:
+      _LOG.info('%s', member.summary(member.frozen and 'frozen' or how))
   if all(member.frozen for member in members):
     raise NonFiniteError('all members are frozen:\n' + '\n'.join(
         f'{member.folder}: {member.frozen}' for member in members))

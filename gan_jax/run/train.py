@@ -73,7 +73,8 @@ def train(experiment: Experiment, folder: str, *,
                     argv=argv, begun=begun)
     with member, StopRequest() as stop:
       Loop([member], group, stopping=stopping).run(stop)
-    _LOG.info('%s', member.summary(how_it_ended(stop)))
+    if not member.finished:  # It has been said.
+      _LOG.info('%s', member.summary(how_it_ended(stop)))
     return stop.exit_status
 
 
