@@ -130,7 +130,7 @@ def _check_value(part, key, value):
     part(**{key: value}).checked()
     return []
   except ArgumentError as e:
-    return [e.problem]
+    return e.problems
 
 
 def _absent(spec):
