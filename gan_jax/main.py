@@ -215,6 +215,8 @@ def _report(line):
       flags.extractor or flags.weights or flags['seed'].present):
     raise RequestError('--extractor, --weights and --seed are of a report on '
                        'one run, without --follow')
+  if flags.weights and not flags.extractor:
+    raise RequestError('--weights is of --extractor: give both')
   if flags.follow:
     return report.follow(folders, out=flags.out, port=flags.port)
   if len(folders) > 1:

@@ -196,7 +196,9 @@ def test_a_command_line_that_cannot_be_read(cli, not_compiled, args, words):
     (('--mode=evaluate', '--workdir=x', '--images=y', '--reference=z'),
      'give the one or the other'),
     (('--mode=report', 'runs/a', 'runs/b', '--seed=0'),
-     '--extractor, --weights and --seed are of a report on one run')])
+     '--extractor, --weights and --seed are of a report on one run'),
+    (('--mode=report', '--workdir=x', '--weights=y'),
+     '--weights is of --extractor: give both')])
 def test_a_flag_that_would_not_be_read_is_refused(
     cli, not_compiled, monkeypatch, args, message):
   monkeypatch.setattr('gan_jax.views.report.runs', lambda patterns: patterns)
