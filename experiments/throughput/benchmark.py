@@ -26,7 +26,7 @@ from configs import critic_mlp, dcgan, keras_mlp, ring, wgan_gp  # noqa: E402 - 
 from gan_jax import parallel  # noqa: E402 - from the checkout
 from gan_jax.config import experiment, population  # noqa: E402 - from the checkout
 from gan_jax.game.state import MEMBERS  # noqa: E402 - from the checkout
-from gan_jax.run import train  # noqa: E402 - from the checkout
+from gan_jax.run import states  # noqa: E402 - from the checkout
 
 # case: (config, image shape, steps in a call on CPU, on an accelerator)
 CASES = {
@@ -159,7 +159,7 @@ class Ours:
 
   def __init__(self, loaded):
     self._mesh = parallel.make_mesh()
-    self._runner = train.runner_of(loaded, self._mesh)
+    self._runner = states.runner_of(loaded, self._mesh)
     self.state = (
         parallel.made_sharded(loaded.init, self._mesh)
         if loaded.config['shard'] == 'state'
@@ -201,7 +201,7 @@ class Members(Ours):
     one, seeds = found.members[0], np.array(
         [member.config['seed'] for member in found.members], np.uint32)
     self._mesh = parallel.member_mesh(len(found.members))
-    self._runner = train.runner_of(one, self._mesh, found)
+    self._runner = states.runner_of(one, self._mesh, found)
     self.state = parallel.made_stacked(found.init, self._mesh, MEMBERS, seeds,
                                        found.numbers)
     self._place(one.source, seeds, found.numbers)

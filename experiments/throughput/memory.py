@@ -47,7 +47,7 @@ def play(name, steps, folder):
   from gan_jax import parallel
   from gan_jax.config import experiment, recipe
   from gan_jax.run import member as members
-  from gan_jax.run import train
+  from gan_jax.run import states
   from gan_jax.run.health import Diagnoser
   from gan_jax.run.loader import Calls
   parallel.use_compilation_cache()
@@ -65,7 +65,7 @@ def play(name, steps, folder):
     size = {'state': sum(x.nbytes for x in jax.tree.leaves(state)),
             'data': sum(x.nbytes for x in jax.tree.leaves(calls.data))}
     _, call = calls.next(steps)
-    runner = train.runner_of(run, mesh)
+    runner = states.runner_of(run, mesh)
     needed = runner.prepare(state, calls.data, call)
     report(f'a call of {steps} steps compiled')
     state, scalars = runner(state, calls.data, call)

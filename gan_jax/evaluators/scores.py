@@ -1,5 +1,6 @@
 """The evaluator `scores`: distances of generated from real examples."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -78,67 +79,97 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
     if name not in MEASURES:
       raise ValueError(f'metrics: no such metric {name!r}'
                        f'{lookup.near(name, MEASURES)}')
-  real = _reference(source, reference, num_samples, num_real)
+  return _Scores(source, _reference(source, reference, num_samples, num_real),
+                 spec, metrics, num_samples, num_real, reference, bare, seed)
 
-  @functools.cache
-  def network():
-    return lookup.build(_EXTRACTORS, spec, source=source)
 
-  def draw(examples, start, count):
-    """Features of some shuffled examples; None if there are too few."""
-    if examples is None or len(examples.images) < start + count:
-      return None
-    rows = order(len(examples.images), seed)[start:start + count]
-    return features_of_data(network(), examples, rows)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class _Scores:
+  """The evaluator, of the arguments of `scores`; `real` is its reference.
 
-  @functools.cache
-  def sides(whole):
-    """Features of the reference, and of as many others for the floor."""
-    if whole:
-      every = np.arange(len(source.images))
-      return (features_of_data(network(), source, every),
-              draw(source.held_out, 0, num_samples))
-    return (draw(real, 0, num_real),
-            None if bare else draw(real, num_real, num_samples))
+  The network and the features of real examples are made once, when they are
+  needed.
+  """
 
-  def evaluate(sample):
+  source: Any
+  real: Any
+  spec: Mapping
+  metrics: tuple
+  num_samples: int
+  num_real: int
+  reference: str
+  bare: bool
+  seed: int
+
+  def __call__(self, sample: Callable) -> list[Score]:
     def read(start, stop):
       images, labels = sample(start, stop)
       return as_bytes(np.asarray(images)), labels
 
-    fake = features_of(network(), read, num_samples)
+    fake = features_of(self._network, read, self.num_samples)
     kinds = [f'{x.images.dtype} {list(x.images.shape[1:])}'
-             for x in (fake, sides(False)[0])]
+             for x in (fake, self._drawn[0])]
     if kinds[0] != kinds[1]:
       raise ValueError('samples are {}, real examples {}'.format(*kinds))
     # The extractor may have other classes, as Inception does.
     other = fake.logits is not None and (
-        fake.logits.shape[1] != source.num_classes)
+        fake.logits.shape[1] != self.source.num_classes)
     found = []
-    with progress(len(metrics), 'scores', 'score') as bar:
-      for metric in metrics:
+    with progress(len(self.metrics), 'scores', 'score') as bar:
+      for metric in self.metrics:
         if metric != 'class_accuracy' or not other:
-          found += _scores(metric, fake, *sides(metric in WHOLE), seed,
-                           protocol(metric), bare)
+          sides = self._whole if metric in WHOLE else self._drawn
+          found += _scores(metric, fake, *sides, self.seed,
+                           self._protocol(metric), self.bare)
         bar.update()
     return found
 
-  def protocol(metric):
-    whole = metric in WHOLE
-    return {'extractor': network().name, 'extractor_sha256': network().sha256,
-            **{f'extractor_{k}': v for k, v in network().notes.items()},
-            'num_real': len(source.images) if whole else num_real,
-            'num_fake': num_samples,
-            'reference': 'train' if whole else reference, 'data': source.name,
-            'data_fingerprint': (source if whole else real).fingerprint,
-            'seed': seed, 'metric': metric}
-
-  if spec['name'] in ('classifier', 'points', 'projection', 'random'):
+  @property
+  def names(self) -> list[str]:
+    """Of its scores, where they are known without the network."""
+    if self.spec['name'] not in ('classifier', 'points', 'projection',
+                                 'random'):
+      return []
     # The extractor has the name of its factory.
-    how = spec['name'], num_samples, num_real, reference
-    evaluate.names = [f'{name}_{_tail(metric, *how)}' for metric in metrics
-                      for name in NAMES.get(metric, (metric,))]
-  return evaluate
+    how = self.spec['name'], self.num_samples, self.num_real, self.reference
+    return [f'{name}_{_tail(metric, *how)}' for metric in self.metrics
+            for name in NAMES.get(metric, (metric,))]
+
+  @functools.cached_property
+  def _network(self):
+    return lookup.build(_EXTRACTORS, self.spec, source=self.source)
+
+  @functools.cached_property
+  def _drawn(self):
+    """Features of the reference, and of as many others for the floor."""
+    return (self._draw(self.real, 0, self.num_real),
+            None if self.bare else self._draw(self.real, self.num_real,
+                                              self.num_samples))
+
+  @functools.cached_property
+  def _whole(self):
+    """Features of all training examples, and of held-out ones."""
+    every = np.arange(len(self.source.images))
+    return (features_of_data(self._network, self.source, every),
+            self._draw(self.source.held_out, 0, self.num_samples))
+
+  def _draw(self, examples, start, count):
+    """Features of some shuffled examples; None if there are too few."""
+    if examples is None or len(examples.images) < start + count:
+      return None
+    rows = order(len(examples.images), self.seed)[start:start + count]
+    return features_of_data(self._network, examples, rows)
+
+  def _protocol(self, metric):
+    network, whole = self._network, metric in WHOLE
+    return {'extractor': network.name, 'extractor_sha256': network.sha256,
+            **{f'extractor_{k}': v for k, v in network.notes.items()},
+            'num_real': len(self.source.images) if whole else self.num_real,
+            'num_fake': self.num_samples,
+            'reference': 'train' if whole else self.reference,
+            'data': self.source.name, 'data_fingerprint': (
+                self.source if whole else self.real).fingerprint,
+            'seed': self.seed, 'metric': metric}
 
 
 def _extractor(given, source) -> dict:

@@ -21,6 +21,7 @@ from gan_jax.run.member import Member
 from gan_jax.run.processes import ALONE, ProcessGroup
 from gan_jax.run.signals import StopRequest
 from gan_jax.run.start import starting
+from gan_jax.run.states import StackedState
 
 _LOG = logging.getLogger(__name__)
 _SHARE = 0.9  # of the free memory that a round may take
@@ -111,16 +112,16 @@ def _play(population, members, stop, stopping):
     if len(behind) == 1:
       return
     chosen = [i for i, step in steps.items() if step == behind[0]]
-    loop, count = _loop(population, members, chosen, stopping), len(chosen)
+    states, count = _states(population, members, chosen), len(chosen)
     free = parallel.free_bytes() * _SHARE
-    each = loop.prepare() * loop.mesh.shape[parallel.MEMBERS] / count
+    each = states.prepare() * states.mesh.shape[parallel.MEMBERS] / count
     size = round_size(count, int(free / each), parallel.device_count())
     _LOG.info('%d members, %.1f MiB each, %.0f MiB free on a device: %s', count,
               each / 2**20, free / 2**20, 'all at once' if size == count
               else f'in {-(-count // size)} rounds')
     if size < count:
-      loop = _loop(population, members, chosen[:size], stopping)
-    loop.run(stop, behind[1])
+      states = _states(population, members, chosen[:size])
+    lone.Loop(states, stopping).run(stop, behind[1])
 
 
 def round_size(count: int, fitting: int, devices: int) -> int:
@@ -132,6 +133,5 @@ def round_size(count: int, fitting: int, devices: int) -> int:
               or size <= fitting * math.gcd(size, devices))
 
 
-def _loop(population, members, chosen, stopping):
-  return lone.Loop([members[i] for i in chosen],
-                   population=population.some(chosen), stopping=stopping)
+def _states(population, members, chosen):
+  return StackedState([members[i] for i in chosen], population.some(chosen))

@@ -9,7 +9,6 @@ import logging
 import signal
 from collections.abc import Callable, Mapping
 from functools import partial
-from operator import itemgetter
 
 import jax
 import numpy as np
@@ -18,18 +17,17 @@ from gan_jax import parallel
 from gan_jax.base.errors import NonFiniteError, StoppedError
 from gan_jax.base.files import short_hash
 from gan_jax.config.experiment import Experiment
-from gan_jax.config.population import Population
-from gan_jax.game.state import MEMBERS, stack
 from gan_jax.run import files, lock
 from gan_jax.run.checkpoint import NonFiniteStateError
 from gan_jax.run.clock import Clock
 from gan_jax.run.evaluator import Evaluator, SamplesError
-from gan_jax.run.health import Diagnoser, RollBack
-from gan_jax.run.loader import Calls, Pace, reseeded
+from gan_jax.run.health import RollBack
+from gan_jax.run.loader import Calls, reseeded
 from gan_jax.run.member import Member
 from gan_jax.run.processes import ALONE, ProcessGroup
 from gan_jax.run.signals import StopRequest
 from gan_jax.run.start import starting
+from gan_jax.run.states import LoneState, StackedState, runner_of
 from gan_jax.run.writers import ProgressBar
 
 _LOG = logging.getLogger(__name__)
@@ -72,7 +70,9 @@ def train(experiment: Experiment, folder: str, *,
     member = Member(experiment, folder, strict=strict, changed=changed,
                     argv=argv, begun=begun)
     with member, StopRequest() as stop:
-      Loop([member], group, stopping=stopping).run(stop)
+      Loop(LoneState(member, group), stopping).run(stop)
+      if member.guard.verdict:
+        raise StoppedError(member.guard.verdict)
     if not member.finished:  # It has been said.
       _LOG.info('%s', member.summary(how_it_ended(stop)))
     return stop.exit_status
@@ -82,19 +82,6 @@ def _fingerprint(experiment):
   info = experiment.info._asdict()
   del info['manifest']  # A path of one machine.
   return short_hash({'config': experiment.config, 'info': info})
-
-
-def runner_of(experiment: Experiment, mesh,
-              population: Population | None = None) -> parallel.Runner:
-  """The compiled step of a run, or of the members of a population."""
-  config = experiment.config
-  extra = {} if population is None else {'axes': MEMBERS}
-  if config['shard'] == 'state':
-    extra['sharded'] = True
-  return parallel.make_runner(
-      (population or experiment).step, mesh, seed=config['seed'],
-      image_range=config['image_range'], deterministic=config['deterministic'],
-      **extra)
 
 
 def _follow(experiment, group):
@@ -132,23 +119,14 @@ def how_it_ended(stop: StopRequest) -> str:
 class Loop:
   """The loop over compiled chunks, of one run or of a population."""
 
-  def __init__(self, members, group: ProcessGroup = ALONE,
-               population: Population | None = None,
+  def __init__(self, states: LoneState | StackedState,
                stopping: Stopping | None = None):
-    """Takes the `Member`s that play, and their population if not alone."""
-    self.stopping = stopping
-    self.members, self.group, self.draw_error = members, group, None
-    self.experiment, self.population = members[0].experiment, population
-    self.sharded = self.experiment.config['shard'] == 'state'
-    self.mesh = (parallel.make_mesh() if population is None
-                 else parallel.member_mesh(len(members)))
-    self.runner = runner_of(self.experiment, self.mesh, population)
-    self.pace = Pace(self.experiment, len(members))
-    self.diagnoser = Diagnoser(
-        self.experiment, self.mesh if population else
-        None if self.sharded else parallel.own_mesh(), population)
+    """Takes what trains, and the rule by which it stops early."""
+    self.states, self.stopping, self.draw_error = states, stopping, None
+    self.members, self.group = states.members, states.group
+    self.experiment = states.experiment
     self.bar = ProgressBar(self.experiment.train_steps,
-                           initial=members[0].checkpoints.latest())
+                           initial=self.members[0].checkpoints.latest())
 
   def run(self, stop, end: int = 0):
     """Trains to step `end`, 0 for all, restarting after rollbacks."""
@@ -165,36 +143,11 @@ class Loop:
     finally:
       self.bar.close()
 
-  def prepare(self) -> int:
-    """Compiles the first call of a population; returns its bytes on a device.
-
-    No state is made, so that it may be more than fits.
-    """
-    calls = self._calls(self.members[0].checkpoints.latest(), 0)
-    own = self._own()
-    state = parallel.abstract(jax.eval_shape(self.population.init, *own),
-                              self.mesh, axes=MEMBERS)
-    _, call = calls.next(self.pace.length)
-    needed = self.runner.prepare(state, calls.data, call, *own)
-    calls.close()
-    return needed
-
-  def _own(self):
-    """(seed, numbers) of the members, as the runner takes them."""
-    if self.population is None:
-      return self.members[0].guard.seed, {}
-    seeds = np.array([m.guard.seed for m in self.members], np.uint32)
-    return seeds, self.population.numbers
-
-  def _calls(self, step, end):
-    return Calls([reseeded(m.experiment, m.guard.seed) for m in self.members],
-                 self.mesh, step, end, stacked=self.population is not None)
-
   def _play(self, stop, end):
-    seed, numbers = self._own()
+    states, pace, numbers = self.states, self.states.pace, self.states.numbers()
     step = self.members[0].checkpoints.latest()
-    state = self._first_state(step)
-    calls = self._calls(step, end)
+    state = states.first(step)
+    calls = states.calls(step, end)
     # Drawn while the first call runs, which may not wait for its program.
     first = (parallel.copy(state.ema)
              if step == 0 and self.members[0].pictures else None)
@@ -204,10 +157,10 @@ class Loop:
         stop.signum = signum  # Its own thread may set it, too.
       if stop.signum or not any(m.plays for m in self.members):
         break
-      start, (count, call) = step, calls.next(self.pace.length)
-      self.group.order('call', length=self.pace.length)
+      start, (count, call) = step, calls.next(pace.length)
+      self.group.order('call', length=pace.length)
       state, scalars = self.clock.dispatch(
-          count, self.runner, state, calls.data, call, seed, numbers)
+          count, states.runner, state, calls.data, call, *numbers)
       if first is not None:
         for member, grid in zip(self.members, self._grids(first), strict=True):
           member.results.sample(0, grid)
@@ -217,7 +170,7 @@ class Loop:
       step = start + count
       due = self._due(step)
       # Written while the next call runs.
-      last = (start, step, scalars, self._measured(state, step, seed),
+      last = (start, step, scalars, self._measured(state, step),
               self._grids(state.ema) if 'sample' in due else None)
       if due & {'eval', 'checkpoint'}:  # These need the state.
         rows = self._write(*last, state)
@@ -229,10 +182,8 @@ class Loop:
     for index, member in enumerate(self.members):
       if not member.frozen and step > member.saved:
         with self._freezing(member):
-          member.save(step, self._saved(state, index))
+          member.save(step, states.own_state(state, index))
       member.results.drain()
-      if member.guard.verdict and self.population is None:
-        raise StoppedError(member.guard.verdict)
 
   def _leave(self, step, rows):
     """Whether a member stops here by the rule; the caller then saves all."""
@@ -244,47 +195,15 @@ class Loop:
           member.folder, '')
     return bool(leaving)
 
-  def _first_state(self, step):
-    """The state of that step, restored or fresh, on the mesh."""
-    if self.population is None:
-      state = self.members[0].first_state(step)
-      self.group.order('start', step=step, seed=self.members[0].guard.seed)
-      # Orbax's arrays alias its buffers; donation needs copies.
-      return parallel.copy(state if self.sharded else parallel.share(
-          state, self.mesh))
-    if not step and not self.experiment.config['init_from']:
-      return parallel.made_stacked(self.population.init, self.mesh, MEMBERS,
-                                   *self._own())
-    # On the host, where all of them fit.
-    state = stack([jax.tree.map(np.asarray, m.first_state(step))
-                   for m in self.members])
-    return parallel.made_stacked(parallel.copy, self.mesh, MEMBERS, state)
-
-  def _part(self, average, index):
-    """The average of a member, as if it ran alone."""
-    return (parallel.own(average) if self.population is None
-            else parallel.taken(average, index))
-
-  def _saved(self, state, index):
-    """The state of a member, as if it ran alone; of a population on the host.
-
-    Copies of all members would not fit on a device that their states fill.
-    """
-    if self.population is None:
-      return parallel.own(state)
-    own = parallel.fetched(state.replace(step=None), index)
-    return own.replace(step=np.asarray(state.step))
-
   def _grids(self, average):
     return [None if m.frozen else m.evaluator.start_grid(
-        self._part(average, i)) for i, m in enumerate(self.members)]
+        self.states.own_average(average, i))
+            for i, m in enumerate(self.members)]
 
-  def _measured(self, state, step, seed):
-    """Diagnostics {name: []}, of a population [M]; None if no row is due."""
-    if step % self.experiment.log_every:
-      return None
-    state = parallel.own(state) if self.population is None else state
-    return self.diagnoser.start(state, step, seed)
+  def _measured(self, state, step):
+    """Diagnostics of a state; None if no row is due."""
+    return (None if step % self.experiment.log_every
+            else self.states.measured(state, step))
 
   def _due(self, step):
     run, end = self.experiment, step == self.experiment.train_steps
@@ -299,7 +218,7 @@ class Loop:
     Returns {folder: row} of those that are not frozen.
     """
     scalars = {k: np.asarray(v) for k, v in scalars.items()}
-    self.pace.look(step - start, self.clock.finished())
+    self.states.pace.look(step - start, self.clock.finished())
     if measured is not None:
       measured = {k: np.asarray(v) for k, v in measured.items()}
       speed = self.clock.read()
@@ -307,7 +226,7 @@ class Loop:
     for index, member in enumerate(self.members):
       if member.frozen:
         continue
-      own = (lambda x: x) if self.population is None else itemgetter(index)
+      own = partial(self.states.own_value, index=index)
       with self._freezing(member):
         row = member.write(
             start, step, {k: own(v) for k, v in scalars.items()},
@@ -318,10 +237,9 @@ class Loop:
             if 'eval' in due else None)
         # Last: a resumed run does not repeat outputs before its checkpoint.
         if 'checkpoint' in due:
-          member.save(step, self._saved(state, index))
+          member.save(step, self.states.own_state(state, index))
         rows[member.folder] = row
-      if (member.guard.verdict and self.population is not None
-          and not member.frozen):
+      if member.guard.verdict and self.states.freezes and not member.frozen:
         member.freeze(member.guard.verdict)
     known = list(rows.values())
     if known and known[0]:
@@ -336,15 +254,14 @@ class Loop:
     try:
       yield
     except (NonFiniteError, NonFiniteStateError) as e:
-      if self.population is None:
+      if not self.states.freezes:
         raise
       member.freeze(str(e))
 
   def _score(self, member, step, state, index):
-    average = (state.ema if self.population is None
-               else self._part(state.ema, index))
-    scores = member.results.score(step, self._saved(state, index), partial(
-        self._draw, member.evaluator, average))
+    states = self.states
+    scores = member.results.score(step, states.own_state(state, index), partial(
+        self._draw, member.evaluator, states.average(state, index)))
     self._check_draw()
     return scores
 

@@ -140,4 +140,4 @@ def test_their_names_are_known_before(num_real):
   assert found == [name for name in evaluate.names if 'class' not in name]
   assert len(found) == 6 and len(evaluate.names) == 8
   # Of a user's extractor nobody knows what it calls itself.
-  assert not hasattr(evaluator(source), 'names')
+  assert not evaluator(source).names

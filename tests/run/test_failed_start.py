@@ -52,7 +52,7 @@ def test_a_new_folder_goes_and_one_that_was_there_stays(
 
 def test_a_runner_that_does_not_compile_is_a_start_that_fails(
     run, tmp_path, monkeypatch):
-  monkeypatch.setattr('gan_jax.run.train.runner_of', lambda *_: _fails)
+  monkeypatch.setattr('gan_jax.run.states.runner_of', lambda *_: _fails)
   with pytest.raises(MemoryError):
     train.train(run, tmp_path / 'run')
   assert not (tmp_path / 'run').exists()

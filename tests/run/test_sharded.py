@@ -9,7 +9,7 @@ import tiny
 from gan_jax import parallel
 from gan_jax.base.errors import ConfigError
 from gan_jax.config import experiment, population
-from gan_jax.run import train
+from gan_jax.run import states, train
 
 CLOSE = dict(rtol=2e-4, atol=2e-5)
 
@@ -55,7 +55,7 @@ def test_networks_draw_the_same(images, tmp_path):
 def test_a_device_holds_a_quarter_of_the_large_arrays(sharded):
   mesh = parallel.make_mesh(4)
   state = parallel.made_sharded(sharded.init, mesh)
-  runner = train.runner_of(sharded, mesh)
+  runner = states.runner_of(sharded, mesh)
   data = parallel.replicate(parallel.Data(
       sharded.source.images[:], sharded.source.labels), mesh)
   call = sharded.batches(0, 2).reshape(2, 1, -1)
