@@ -23,6 +23,7 @@
 # All other flags go to every point. The same command skips points that are
 # finished, resumes the others, and never starts a run that is still going on.
 # It prints [2 of 6] and the point when one starts and when it ends.
+# Nothing starts where the first and the last point have mistakes in their config.
 # A point that fails is listed at the end, with status 1; its output is in
 # log.txt in its folder. Ctrl-C and SIGTERM let the points save, and stop. The
 # jobs share a GPU only if XLA_PYTHON_CLIENT_MEM_FRACTION lets them.
@@ -170,6 +171,21 @@ for point in "${points[@]}"; do
 done
 if [[ $show ]]; then printf '%s\n' "${lines[@]}"; exit; fi
 if [[ $file ]]; then printf '%s\n' "${lines[@]}" >"$file"; exit; fi
+
+# check LINE: whether its config and data will do; else FAILS says why not.
+check() {
+  local status=0
+  fails=$(eval "$1 --dry_run" 2>&1 >/dev/null </dev/null) || status=$?
+  ((status != 2 && status != 3))
+}
+
+# A wrong key is wrong at every point, a wrong value at some of them: where the
+# first and the last will not do, none is started.
+if [[ ! -e ${folders[0]}/launches.jsonl ]] &&
+     ! check "${lines[0]}" && ! check "${lines[-1]}"; then
+  echo "$fails" >&2
+  fail 'nothing was started: this is the last point, and the first fails too'
+fi
 
 # run FOLDER COMMAND...: in a process of its own, which becomes the run.
 run() {

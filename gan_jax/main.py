@@ -99,14 +99,16 @@ def _train(line, group):
   from gan_jax.base.lookup import near
   from gan_jax.config import population
   from gan_jax.config.keys import KEYS
-  from gan_jax.run import populations
+  from gan_jax.run import files, populations
   if line.config is None:
     return _fail(ConfigError.status, line.problems or [
         'give --config=configs/dcgan.py'])
+  folder = line.flags.workdir or os.path.join('runs', line.name)
+  known = {*KEYS, *files.recorded_keys(folder)}
   line.problems.extend(
-      f'--allow_changed={path}: no such key{near(key, KEYS)}'
+      f'--allow_changed={path}: no such key{near(key, known)}'
       for path in line.flags.allow_changed
-      if (key := re.split(r'[.[]', path)[0]) not in KEYS)
+      if (key := re.split(r'[.[]', path)[0]) not in known)
   found = population.load(line.config)
   if line.problems:
     return _fail(ConfigError.status, line.problems)
@@ -114,8 +116,7 @@ def _train(line, group):
     print(population.describe(found))
     return 0
   return populations.train(
-      found, line.flags.workdir or os.path.join('runs', line.name),
-      allow_changed_data=line.flags.allow_changed_data,
+      found, folder, allow_changed_data=line.flags.allow_changed_data,
       allow_changed=line.flags.allow_changed,
       strict=line.flags.strict, group=group)
 
@@ -214,6 +215,8 @@ def _report(line):
       flags.extractor or flags.weights or flags['seed'].present):
     raise RequestError('--extractor, --weights and --seed are of a report on '
                        'one run, without --follow')
+  if flags.weights and not flags.extractor:
+    raise RequestError('--weights is of --extractor: give both')
   if flags.follow:
     return report.follow(folders, out=flags.out, port=flags.port)
   if len(folders) > 1:

@@ -2,22 +2,14 @@
 
 import re
 
-import numpy as np
 import pytest
 import tiny
-from PIL import Image
+from problems import problems_of
 from tiny import MLP
 
-from gan_jax.base.errors import ConfigError
-from gan_jax.config import command_line, experiment
+from gan_jax.config import command_line
 
 pytestmark = tiny.READS_CONFIGS
-
-
-def _problems(said):
-  """{path: the rest} of the lines of a report."""
-  return dict(line.strip().removeprefix('config.').split(' = ', 1)
-              for line in said.splitlines() if line.startswith('  config.'))
 
 
 @pytest.mark.parametrize('flag, path, value, rule', [
@@ -66,7 +58,7 @@ def test_a_mistake_is_named_with_path_value_and_rule(
   folder = tmp_path / 'run'
   status, _, said = cli(MLP, f'--config.{flag}', f'--workdir={folder}')
   assert status == 2, said
-  problems = _problems(said)
+  problems = problems_of(said)
   assert list(problems) == [path], said
   assert value in problems[path] and rule in problems[path], said
   assert not folder.exists()
@@ -81,7 +73,7 @@ def test_all_mistakes_are_reported_in_one_go(cli, not_compiled):
       '--config.generator.widht=3', '--config.dtype=half',
       '--config.seed=x', '--config.gen_steps=x', '--mod=sample', 'stray')
   assert status == 2
-  assert set(_problems(said)) == {
+  assert set(problems_of(said)) == {
       'batchsize', 'batch_size', 'loss.name', 'penalties[0].weight',
       'penalties[0].targt', 'disc_optimizer.learning_rate',
       'generator.widht', 'dtype', 'log_every', 'seed'}, said
@@ -90,30 +82,6 @@ def test_all_mistakes_are_reported_in_one_go(cli, not_compiled):
   assert re.search(r'--mod=sample: .*mode', said)
   assert 'stray' in said
   assert 'Traceback' not in said
-
-
-def test_all_mistakes_in_the_data_are_reported_in_one_go(
-    cli, not_compiled, tmp_path):
-  (tmp_path / 'digits').mkdir()
-  status, _, said = cli(
-      '--config=configs/dcgan.py:data=folder,quick', *(
-          f'--config.{flag}' for flag in (
-              f'data.path={tmp_path}/digit', 'data.channels=2',
-              'data.resize=(0, 8)', 'data.holdout=1.0', 'data.labelled=-1.0',
-              'data.repeat=0', 'data.max_bad=1.0', 'data.value_range=dark',
-              'data.fit=zoom', 'loss.label_smothing=0.1', 'log_every=often')))
-  assert status == 2
-  assert set(_problems(said)) == {
-      *(f'data.{key}' for key in (
-          'channels', 'resize', 'holdout', 'labelled', 'repeat', 'max_bad',
-          'value_range', 'fit')), 'loss.label_smothing', 'log_every'}, said
-  assert "digit': no such file or folder; did you mean 'digits' in" in said
-  # What is known without the data is said beside what is not.
-  status, _, said = cli(
-      '--config=configs/dcgan.py:quick', '--config.data.classes=(12,)',
-      '--config.eval_every=often', '--config.checkpoint_every=-1')
-  assert status == 2 and set(_problems(said)) == {
-      'data.classes', 'eval_every', 'checkpoint_every'}, said
 
 
 def test_quick_is_said_once_and_beside_no_mistake(
@@ -125,29 +93,6 @@ def test_quick_is_said_once_and_beside_no_mistake(
   assert cli(*flags)[2].count('quick: a smoke test') == 1
   status, _, said = cli(*flags, '--trials=x')
   assert status == 2 and 'quick:' not in said
-
-
-def test_conditioning_without_labels_is_reported_with_the_rest(
-    cli, not_compiled, tmp_path):
-  path = tiny.write_images(tmp_path / 'plain.npz', classes=0)
-  status, _, said = cli(
-      '--config=configs/cgan.py:data=npz,quick', f'--config.data.path={path}',
-      '--config.ema_decay=-1.0')
-  assert status == 2
-  problems = _problems(said)
-  assert set(problems) == {'generator.conditioning', 'ema_decay',
-                           'discriminator.conditioning'}, said
-  assert "'onehot': needs labels, and the data 'plain' have none" in (
-      problems['generator.conditioning'])
-
-
-def test_networks_that_do_not_fit_the_data_are_found_untrained(
-    cli, not_compiled, tmp_path):
-  path = tiny.write_images(tmp_path / 'small.npz', size=5)
-  status, _, said = cli('--config=configs/dcgan.py:data=npz,quick',
-                        f'--config.data.path={path}')
-  assert status == 2
-  assert '5x5' in said and 'data.resize' in said
 
 
 @pytest.mark.parametrize('args, words', [
@@ -181,13 +126,22 @@ def test_networks_that_do_not_fit_the_data_are_found_untrained(
       'one of them']),
     (('--config=configs/rpgan.py:schedule,augment=apa',),
      ['augment=apa and schedule each choose the augment: give one']),
-    ((MLP, '--wrkdir=x'), ['--wrkdir', 'workdir']),
-    ((MLP, '--mode=trian'), ['--mode=trian', 'train']),
+    ((MLP, '--wrkdir=x'), ['--wrkdir=x: no such flag; did you mean --workdir=x'
+                           ]),
     ((MLP, '--num_samples=many'),
      ['cannot read --num_samples=many: must be a whole number']),
     ((MLP, '--truncation='), ['--truncation=: must be a number']),
     ((MLP, '--strict=maybe'), ['--strict=maybe: must be true or false']),
-    ((MLP, '--mode=trian'), ['--mode=trian: value should be one of <train|']),
+    ((MLP, '--mode=smaple'),
+     ['--mode=smaple: no such mode; did you mean "sample"? Known: advise, ']),
+    ((MLP, '--steps=100'), ['--steps=100: no such flag; did you mean '
+                            '--config.train_steps=100? Or --config.']),
+    ((MLP, '--batch-size=8'), ['did you mean --config.batch_size=8?']),
+    ((MLP, '--loss=hinge'), ['mean --config=dcgan:loss=hinge, after the colon?'
+                             ]),
+    ((MLP, '--xyzzy'), ['--xyzzy: no such flag; --help lists them']),
+    ((MLP, '--config.loss.name=json:laods'),
+     ["there is no 'laods' in 'json'; did you mean \"loads\"?"]),
     ((MLP, '--allow_changed=batch_sise,data.path'),
      ['--allow_changed=batch_sise: no such key; did you mean "batch_size"?']),
     (('--mode=evaluate', '--workdir=x', '--num_samples=0'),
@@ -242,7 +196,9 @@ def test_a_command_line_that_cannot_be_read(cli, not_compiled, args, words):
     (('--mode=evaluate', '--workdir=x', '--images=y', '--reference=z'),
      'give the one or the other'),
     (('--mode=report', 'runs/a', 'runs/b', '--seed=0'),
-     '--extractor, --weights and --seed are of a report on one run')])
+     '--extractor, --weights and --seed are of a report on one run'),
+    (('--mode=report', '--workdir=x', '--weights=y'),
+     '--weights is of --extractor: give both')])
 def test_a_flag_that_would_not_be_read_is_refused(
     cli, not_compiled, monkeypatch, args, message):
   monkeypatch.setattr('gan_jax.views.report.runs', lambda patterns: patterns)
@@ -288,84 +244,6 @@ def test_a_file_that_is_no_recipe(cli, tmp_path):
         'is not one of c, d\n')
 
 
-@pytest.mark.parametrize('content', [b'', b'no zip at all', None])
-def test_a_bad_data_file_is_status_3(cli, not_compiled, tmp_path, content):
-  path = tmp_path / 'bad.npz'
-  if content is not None:
-    path.write_bytes(content)
-  status, _, said = cli('--config=configs/keras_mlp.py:data=npz,quick',
-                        f'--config.data.path={path}')
-  assert status == 3, said
-  assert str(path) in said and 'Traceback' not in said
-
-
-FOLDER, NPZ = 'folder', 'npz'
-
-
-@pytest.mark.parametrize('kind, changes, key, rule', [
-    (NPZ, dict(labelled=0.0), 'labelled', '0.0: must be a share in (0, 1]'),
-    (NPZ, dict(labelled=0.5, labelled_seed=-1), 'labelled_seed',
-     '-1: must be 0 or more'),
-    (NPZ, dict(labelled=41.0), 'labelled', '41: is more than the 40'),
-    (NPZ, dict(labelled=3.0), 'labelled', '3: is fewer than the 4'),
-    (NPZ, dict(labelled=40.0), 'labelled', '40: takes 10 examples of each'),
-    (NPZ, dict(holdout=1.5), 'holdout', '1.5: must be a share in [0, 1)'),
-    (NPZ, dict(holdout=1e-9), 'holdout', '1e-09: would hold out 0 of 40'),
-    (NPZ, dict(classes=(7,)), 'classes', "(7,): in 'few', 7 is not one of the "
-     'classes (0, 1, 2, 3); choose among these, or () for all'),
-    (NPZ, dict(image_key='labels', label_key='none'), 'image_key',
-     "'labels': names an array of shape [40], and examples [N, ...]"),
-    (NPZ, dict(image_key='images', label_key='cubes'), 'label_key',
-     "'cubes': names an array of shape [40, 1, 1], and labels [N] or [N, K]"),
-    (NPZ, dict(resize=(0, 8)), 'resize', '(0, 8): (height, width) of at least'),
-    (NPZ, dict(crop=(9, 8)), 'crop', '(9, 8): is larger than the images, '
-     '[8, 8]; crop only cuts'),
-    (FOLDER, dict(crop=(9, 8)), 'crop', '(9, 8): is larger than the images'),
-    (NPZ, dict(channels=2), 'channels', '2: must be one of'),
-    (NPZ, dict(image_key='imags'), 'image_key', "did you mean \"images\"?"),
-    (NPZ, dict(label_key='ys'), 'label_key', "'ys': is no array in"),
-    (NPZ, dict(label_index=3), 'label_index', '3: chooses a column of'),
-    (NPZ, dict(value_range='dark'), 'value_range', "'dark': 'auto', 'data' or"),
-    (NPZ, dict(repeat=10 ** 9), 'repeat', 'would make 40,000,000,000 places'),
-    (NPZ, dict(resident_limit=-1), 'resident_limit', 'must be 0 or more MiB'),
-    (NPZ, dict(path=''), 'path', "'': a non-empty string is needed"),
-    ('auto', dict(window='stored'), 'window', 'data=npz and has no window'),
-    (FOLDER, dict(max_bad=1.0), 'max_bad', '1.0: must be a share in [0, 1)'),
-    (FOLDER, dict(label_key='age'), 'label_key', "'age': chooses columns of"),
-    (FOLDER, dict(labels='ages.csv', label_key='aeg'), 'label_key',
-     "names 'aeg', no column of labels in"),
-    (FOLDER, dict(labels='ages.csv', label_key='aeg'), 'label_key',
-     "; did you mean \"age\"?"),
-    (FOLDER, dict(split='tset'), 'split', "'tset': there is no such folder, nor"
-     ' any other: the images lie side by side; leave it out'),
-    ('noise', dict(rate=-1.0), 'rate', 'noise takes no such argument'),
-    (NPZ, dict(rate=-1.0), 'rate', '-1.0: must be 0 or more Hz'),
-    ('noise', dict(shape=()), 'shape', '(): must be (size,)'),
-    ('ring', dict(num_examples=0), 'num_examples', '0: must be 1 or more')])
-def test_a_mistake_in_an_argument_of_data_is_one_of_the_config(
-    tmp_path, kind, changes, key, rule):
-  """Status 2, beside the other mistakes of the config, at its key."""
-  images, labels = np.full((40, 8, 8, 1), 9, np.uint8), np.arange(40) % 4
-  labels[:2] = 1  # Nine of class 0, eleven of class 1.
-  path = tmp_path / 'few.npz'
-  np.savez(path, images=images, labels=labels, cubes=labels[:, None, None])
-  if kind == FOLDER:
-    path = tmp_path / 'few'
-    path.mkdir()
-    for name in 'ab':
-      Image.fromarray(images[0, ..., 0]).save(path / f'{name}.png')
-    (path / 'ages.csv').write_text('file,age,sex\na.png,3,0\nb.png,4,1\n')
-  where = {} if kind in ('noise', 'ring') else dict(path=str(path))
-  config = tiny.config('unused', data=dict(name=kind) | where | changes,
-                       seed=-1)
-  with pytest.raises(ConfigError) as found:
-    experiment.load(config)
-  assert found.value.status == 2
-  problems = {p.path: f'{p.value!r}: {p.rule}' for p in found.value.problems}
-  assert set(problems) == {'seed', f'data.{key}'}
-  assert rule in problems[f'data.{key}']
-
-
 def test_the_folder_of_a_run_is_no_recipe_and_no_study(
     cli, not_compiled, tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
@@ -404,49 +282,3 @@ def test_a_flag_that_no_files_allow_is_status_2(cli, tmp_path):
   status, _, said = cli('--mode=evaluate', f'--images={path}',
                         f'--reference={path}', '--resize=0,8')
   assert status == 2 and '--resize=(0, 8): (height, width) of' in said, said
-
-
-def test_files_that_are_not_there_are_named_beside_other_mistakes(
-    cli, not_compiled, tmp_path):
-  status, _, said = cli('--config=configs/keras_mlp.py:data=folder,quick',
-                        f'--config.data.path={tmp_path}/gone',
-                        '--config.seed=-1')
-  assert status == 2 and '2 problems' in said and 'config.seed' in said
-  # Without all the arguments of data.
-  assert f'{tmp_path}/gone' in said and 'background' not in said
-
-
-def test_fewer_images_than_a_batch(cli, not_compiled, tmp_path):
-  path = tiny.write_images(tmp_path / 'few.npz', count=7)
-  status, _, said = cli('--config=configs/keras_mlp.py:data=npz,quick',
-                        f'--config.data.path={path}')
-  assert status == 2
-  assert _problems(said) == {
-      'batch_size': "8: is more than the 7 examples of 'few'; use "
-                    'data.repeat=2 or a smaller batch'}
-
-
-def test_the_repeat_that_a_message_advises_is_accepted(tmp_path):
-  """32 examples: 2^31 places are one too many for int32."""
-  path = tiny.write_images(tmp_path / 'few.npz', count=32)
-  spec = dict(name='npz', path=str(path))
-  with pytest.raises(ConfigError, match='use 67108863 or less'):
-    experiment.load(tiny.config('unused', data=spec | dict(repeat=2 ** 26)))
-  experiment.load(tiny.config('unused', data=spec | dict(repeat=67108863)))
-
-
-@pytest.mark.parametrize('mode', ['--mode=train', '--mode=inspect'])
-def test_an_own_set_that_is_no_source_is_a_mistake_of_the_config(
-    cli, not_compiled, tmp_path, monkeypatch, mode):
-  (tmp_path / 'no_set.py').write_text('def nothing():\n  return None\n')
-  monkeypatch.syspath_prepend(str(tmp_path))
-  status, _, said = cli(mode, '--config=configs/keras_mlp.py:quick',
-                        '--config.data.name=no_set:nothing')
-  assert status == 2, said
-  assert 'no_set:nothing returned NoneType; a data set is a Source' in said
-
-
-def test_data_without_a_path_say_what_they_need(cli, not_compiled):
-  status, _, said = cli('--config=configs/keras_mlp.py:data=npz,quick')
-  assert status == 2
-  assert 'npz also needs path' in _problems(said)['data']

@@ -59,26 +59,29 @@ class DataError(UserError, ValueError):
 
 
 class ArgumentError(UserError, ValueError):
-  """An argument of a data set that is wrong, or does not suit its files.
+  """Arguments of a data set that are wrong, or do not suit its files.
 
   No `DataError`: what deals with bad files lets it through.
 
-  problem: of the config that has it.
+  problems: of the config that has them, mostly one.
   """
 
   status = 2
 
-  def __init__(self, argument: str, value: Any, rule: str):
+  def __init__(self, argument: str, value: Any, rule: str,
+               *others: 'ArgumentError'):
     """Takes the argument's name, the value given, and the rule it breaks.
 
     The rule goes on after the value, as in `max_bad = 2: must be a share`.
+    `others` are said after it.
     """
-    super().__init__(argument, value, rule)
-    self.problem = Problem(f'data.{argument}', value, rule)
+    super().__init__(argument, value, rule, *others)
+    self.problems = [Problem(f'data.{argument}', value, rule), *(
+        problem for other in others for problem in other.problems)]
 
   def __str__(self):
-    argument, value, rule = self.args
-    return f'{argument}={value!r}: {rule}'
+    argument, value, rule, *others = self.args
+    return '; '.join([f'{argument}={value!r}: {rule}', *map(str, others)])
 
 
 class WorkdirError(UserError, RuntimeError):

@@ -133,15 +133,20 @@ def find(room: str, name: str, kind: str = '') -> Callable:
   if ':' in name:
     home, _, function = name.partition(':')
     try:
-      value = getattr(importlib.import_module(home), function)
-      if not callable(value):
-        raise AttributeError(f'{value!r} is not callable')
-      return value
+      module = importlib.import_module(home)
+      value = getattr(module, function, None)
     # An empty or relative name of a module: ValueError, TypeError.
     except (ImportError, AttributeError, ValueError, TypeError) as e:
       raise ValueError(
           f'cannot import {function!r} from {home!r} ({e}); the module must be '
           'on PYTHONPATH or in the folder you start from') from e
+    if value is None:
+      own = [known for known in vars(module) if _is_choice(module, known)]
+      raise ValueError(f'there is no {function!r} in {home!r}'
+                       f'{near(function, own)}')
+    if not callable(value):
+      raise ValueError(f'{function!r} of {home!r} is not callable: {value!r}')
+    return value
   known = names(room, kind)
   if name not in known:
     raise ValueError(f'no such name in {room}{near(name, known)}')

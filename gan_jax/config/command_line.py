@@ -1,5 +1,6 @@
 """Command-line flags and their parsing."""
 
+import difflib
 import hashlib
 import logging
 import os
@@ -221,12 +222,39 @@ def _of_other_modes(mode, given):
 
 def _why(arg, error) -> str:
   """Why absl refuses a flag, without naming the flag once more."""
+  from gan_jax.base.lookup import near
+  name, _, value = arg.lstrip('-').partition('=')
+  if isinstance(error, flags.UnrecognizedFlagError):
+    return f'no such flag{_meant(name, value)}'
+  if name == 'mode' and value:
+    return f'no such mode{near(value, MODES)}'
   said = str(error).removeprefix(f'flag --{arg.lstrip("-")}: ')
-  kind = next((kind for kind, name, *_ in _FLAGS
-               if name == arg.lstrip('-').partition('=')[0]), None)
+  kind = next((kind for kind, known, *_ in _FLAGS if known == name), None)
   needed = {_INT: 'a whole number', flags.DEFINE_float: 'a number',
             _SWITCH: 'true or false'}
   return f'must be {needed[kind]}' if '=' in arg and kind in needed else said
+
+
+def _meant(name, value) -> str:
+  """A hint for a flag that does not exist: another, or a key of the config."""
+  from gan_jax.config import fields, recipe
+  from gan_jax.config.keys import DURATIONS
+  name, value = name.replace('-', '_'), f'={value}' * bool(value)
+  if name in recipe.COMPONENTS:
+    return (f'; did you mean --config=dcgan:{name}{value or "=NAME"}, after '
+            'the colon?')
+  paths = list(fields.flat(recipe.base().to_dict()))
+  found = [path for path in paths if path.rpartition('.')[2] == name] or [
+      path for path in paths if name in re.split(r'[._]', path)]
+  # Of --steps, the length of the run is likelier than the steps of a player.
+  found = [f'config.{path}' for path in sorted(
+      found, key=lambda path: path not in DURATIONS)]
+  found = found or difflib.get_close_matches(
+      name, [*_READ_BY, 'mode', *(f'config.{path}' for path in paths)], n=1)
+  if not found:
+    return '; --help lists them'
+  return f'; did you mean --{found[0]}{value}?' + (
+      f' Or --{", --".join(found[1:])}?' if found[1:] else '')
 
 
 def _hint(arg):

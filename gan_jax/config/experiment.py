@@ -177,7 +177,7 @@ def _source(config, problems):
     problems += rules.of_data(config, source)
     return source
   except ArgumentError as e:
-    problems.append(e.problem)
+    problems += e.problems
   except DataError as e:
     if not problems:
       raise

@@ -15,18 +15,18 @@ import os
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.base.examples import kind_of
 from gan_jax.base.files import try_write_file
 from gan_jax.data import cache, images, values
+from gan_jax.data.bad_files import Reading
 from gan_jax.data.files import printable, reason
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.prepare import Source, dtype_of, make_source
 from gan_jax.data.threads import in_parallel
 
-_LISTED = 20  # bad files in one message
 _LOOKED_AT = 20  # unusable files before one that says what the others are
 # A file written within this time of being read might change once more without
 # a new date, where clocks are coarse; git calls it racy.
@@ -37,36 +37,6 @@ _NOTES = {'animated': 'animated or of several pages: first frame used',
           'deep': 'of 16-bit colours: upper 8 bits kept',
           'inverted': 'stored with 0 as white (MONOCHROME1): inverted',
           'alpha': 'with transparency'}
-
-
-class Reading(NamedTuple):
-  """What happens to files or records that cannot be used.
-
-  on_bad_image: 'refuse' the set, with all of them in one message, or 'skip'
-    them; `report` of the source lists those.
-  max_bad: share of the files that may be skipped, in [0, 1).
-  """
-  on_bad_image: Literal['refuse', 'skip'] = 'refuse'
-  max_bad: float = 0.01
-
-  def checked(self) -> 'Reading':
-    """The same; ArgumentError for an invalid field."""
-    if not 0 <= self.max_bad < 1:
-      raise ArgumentError('max_bad', self.max_bad, 'must be a share in [0, 1)')
-    return self
-
-  def check(self, root: str, bad: list, total: int):
-    """DataError if more of `total` files are `bad`, [(path, why)], than may."""
-    skip, count = self.on_bad_image == 'skip', len(bad)
-    if not bad or skip and count <= self.max_bad * total and count < total:
-      return
-    shown = [f"'{printable(path)}' {why}" for path, why in bad[:_LISTED]]
-    if count > _LISTED:
-      shown.append(f'and {count - _LISTED:,} more')
-    rule = (f'more than max_bad={self.max_bad:g} allows' if skip else
-            "repair or remove them, or on_bad_image='skip'")
-    raise DataError(f'{printable(root)!r}: {count:,} of {total:,} files are no '
-                    f'usable images: {"; ".join(shown)}; {rule}')
 
 
 class File(NamedTuple):

@@ -17,7 +17,7 @@ from gan_jax.base import lookup
 from gan_jax.base.errors import ArgumentError, DataError, Problem
 from gan_jax.base.examples import kind_of
 from gan_jax.data import values
-from gan_jax.data.collection import Reading
+from gan_jax.data.bad_files import Reading
 from gan_jax.data.files import check_there, some
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import class_of
@@ -130,7 +130,7 @@ def _check_value(part, key, value):
     part(**{key: value}).checked()
     return []
   except ArgumentError as e:
-    return [e.problem]
+    return e.problems
 
 
 def _absent(spec):

@@ -18,7 +18,8 @@ _SIDE, _WIDE = 600, 840  # pixels of a sheet, and of one with names
 _LINE = 128  # grey, between the slices of a volume
 
 
-def sheet(examples, columns=0, *, rate=0.0, names=(), real=None, table=()):
+def sheet(examples, columns=0, *, rate=0.0, names=(), heads=(), real=None,
+          table=()):
   """Draws examples of any kind as one picture.
 
   Images are a grid. Volumes too, of their three middle slices side by side:
@@ -34,6 +35,8 @@ def sheet(examples, columns=0, *, rate=0.0, names=(), real=None, table=()):
     columns: examples per row, 0 for about as many as rows.
     rate: of signals, in Hz; 0 if unknown.
     names: of the rows, drawn on their left; () for none.
+    heads: words over the columns, in turn: a multiple of them; () for
+      none. Vectors, and rows with names, have none.
     real: vectors, drawn paler below; other kinds ignore them.
     table: columns of vectors that are rows of a table, see `tables.draw`.
 
@@ -56,12 +59,11 @@ def sheet(examples, columns=0, *, rate=0.0, names=(), real=None, table=()):
         'axis')
   columns = images.columns_of(len(examples), columns)
   drawn = tiles(examples, rate=rate, width=_SIDE // columns)
-  if kind == 'images':
-    return images.grid(drawn, columns)
-  # Three slices take more room than an image.
-  side = 2 * _SIDE if kind == 'volumes' else _SIDE
-  return _captioned(images.grid(drawn, columns, padding=6, side=side),
-                    caption(shape, rate))
+  # Three slices, and words, take more room than an image.
+  side = 2 * _SIDE if kind == 'volumes' else _WIDE if heads else _SIDE
+  drawn = images.grid(drawn, columns, padding=2 if kind == 'images' else 6,
+                      side=side)
+  return _captioned(_headed(drawn, heads, columns), caption(shape, rate))
 
 
 def tiles(examples, *, rate=0.0, width=0) -> np.ndarray:
@@ -155,6 +157,25 @@ def _across(volumes):
     white = ((0, 0), (missing // 2, missing - missing // 2), (0, 0), (0, 0))
     parts += [np.pad(part, white, constant_values=255), line]
   return np.concatenate(parts[:-1], axis=2)
+
+
+def _headed(picture, heads, columns):
+  """A grid with words over its columns, if any: uint8 [H', W', 3]."""
+  if not heads:
+    return picture
+  picture = images.pillow(picture)
+  width = picture.width / columns
+  # The longest fits its column.
+  size = min(picture.width / _LETTERS, 0.88 * width / max(
+      map(_letters(1000).getlength, heads)) * 1000)
+  font = _letters(max(8, size))
+  top = round(1.5 * font.size)
+  drawn = Image.new('RGB', (picture.width, top + picture.height), 'white')
+  drawn.paste(picture, (0, top), picture if picture.mode == 'RGBA' else None)
+  for i in range(columns):
+    ImageDraw.Draw(drawn).text(((i + 0.5) * width, top / 2),
+                               heads[i % len(heads)], plots.INK, font, 'mm')
+  return np.asarray(drawn)
 
 
 def _captioned(picture, text):

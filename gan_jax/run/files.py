@@ -132,6 +132,16 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
   return allowed
 
 
+def recorded_keys(folder: str) -> set[str]:
+  """Keys of the config of a run, or of the first member of a population.
+
+  An older version may have had keys that are none now. WorkdirError as
+  `read_json`.
+  """
+  return {*read_json(folder, 'config.json'), *read_json(
+      os.path.join(folder, 'member_0'), 'config.json')}
+
+
 def read_run(folder: str):
   """Reads (config, info) of a run.
 
@@ -309,7 +319,7 @@ def write_launch(folder, experiment, start: int, **facts) -> None:
   before = [{}, *read_rows(path)][-1]
   with open(path, 'a') as file:
     file.write(json.dumps(launch) + '\n')
-  if not start:
+  if start in (0, experiment.train_steps):  # Nothing is resumed.
     return
   _LOG.info('resuming %s at step %d', folder, start)
   now, then = len(launch['devices']), len(before.get('devices', ()))

@@ -79,8 +79,8 @@ def hold(workdir):
     try:
       yield workdir
     finally:
-      # Emptied, not removed: a process that has just opened it would lock a
-      # file that the next one does not see.
+      # Emptied, not removed: a process that has just opened it would be
+      # refused, see `_lock`.
       with contextlib.suppress(OSError):
         os.ftruncate(fd, 0)
 
@@ -115,6 +115,9 @@ def _lock(fd, workdir):
           f'workdir {workdir}: its file system cannot lock a file '
           f'({error.strerror}); without a lock two runs could overwrite each '
           'other; use a file system with flock, e.g. a local disk') from error
+  if not _is_at(fd, workdir / 'lock'):
+    raise LockedError(f'workdir {workdir}: another start there has failed just '
+                      'now, and removed its files; try again')
   if os.fstat(fd).st_size:
     _LOG.warning('took over workdir %s from a run that was killed: %s',
                  workdir, _holder(fd))
@@ -122,6 +125,13 @@ def _lock(fd, workdir):
   os.ftruncate(fd, 0)
   os.pwrite(fd, json.dumps(me).encode() + b'\n', 0)
   os.fsync(fd)
+
+
+def _is_at(fd, path):
+  try:
+    return os.path.samestat(os.fstat(fd), os.stat(path))
+  except FileNotFoundError:
+    return False
 
 
 def _holder(fd):

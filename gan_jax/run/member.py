@@ -28,6 +28,7 @@ _LOG = logging.getLogger(__name__)
 class Member(contextlib.AbstractContextManager):
   """Checkpoints, rows, pictures, scores and findings of one run.
 
+  finished: whether it was at its last step when it was opened.
   frozen: why it takes no part any more, '' if it does; of a population only.
   pictures: whether it draws more than the samples at its intervals.
   saved: step of the newest checkpoint, which may still be written.
@@ -36,7 +37,8 @@ class Member(contextlib.AbstractContextManager):
   def __init__(self, experiment: Experiment, folder: str, *,
                strict: bool = False, changed=(), argv=None,
                like: 'Member | None' = None, heading: str = '',
-               pictures: bool = True):
+               pictures: bool = True,
+               begun: Callable[[], None] = lambda: None):
     """Opens the folder and records the launch.
 
     Args:
@@ -49,6 +51,7 @@ class Member(contextlib.AbstractContextManager):
       like: another member, with which it shares what is compiled.
       heading: of its scores on the screen.
       pictures: whether it draws samples at the start, curves and a GIF.
+      begun: called after each call of the runner, see `start.starting`.
 
     Raises:
       WorkdirError, CheckpointError: with a fix.
@@ -56,6 +59,7 @@ class Member(contextlib.AbstractContextManager):
     for each in (folder, os.path.join(folder, 'samples')):
       remove_torn(each)
     self.folder, self.frozen, self.pictures = folder, '', pictures
+    self._begun = begun
     self.checkpoints = Checkpoints(
         folder, keep=experiment.config['keep_checkpoints'], strict=strict)
     start, origin = self.checkpoints.latest(), {}
@@ -64,7 +68,8 @@ class Member(contextlib.AbstractContextManager):
       raise WorkdirError(f'{folder} is at step {start}, beyond train_steps = '
                          f'{experiment.train_steps}; raise train_steps, with '
                          f'--workdir={folder}')
-    if start == experiment.train_steps:
+    self.finished = start == experiment.train_steps
+    if self.finished:
       _LOG.info('%s is finished, at step %d: to train longer, raise '
                 'train_steps, with --workdir=%s%s', folder, start, folder,
                 '' if files.may_change('train_steps', experiment.config)
@@ -139,6 +144,7 @@ class Member(contextlib.AbstractContextManager):
     Raises:
       NonFiniteError, RollBack: by the policy of the watchdog.
     """
+    self._begun()
     if bad := {k: v for k, v in scalars.items() if not np.isfinite(v).all()}:
       self.guard.refuse(start, bad, self.checkpoints.latest())
     self.means.add(scalars, step - start)

@@ -19,6 +19,7 @@ from gan_jax.run import train as lone
 from gan_jax.run.member import Member
 from gan_jax.run.processes import ALONE, ProcessGroup
 from gan_jax.run.signals import StopRequest
+from gan_jax.run.start import starting
 from gan_jax.run.states import StackedState
 
 _LOG = logging.getLogger(__name__)
@@ -61,8 +62,7 @@ def train(population: Population, folder: str, *,
                        'give another --workdir')
   with contextlib.ExitStack() as stack:
     stack.enter_context(lock.writing(folder))
-    for each in (*own, *folders):
-      stack.enter_context(lock.hold(each))
+    begun = stack.enter_context(starting(*own, *folders))
     changed = [files.check_same_run(
         each, member, allow_changed_data=allow_changed_data,
         allow_changed=allow_changed)
@@ -74,13 +74,14 @@ def train(population: Population, folder: str, *,
                                        strict=True):
       members.append(stack.enter_context(Member(
           experiment, each, strict=strict, changed=lines, argv=argv,
-          like=members[0] if members else None, pictures=pictures,
+          begun=begun, like=members[0] if members else None, pictures=pictures,
           heading=os.path.basename(each))))
       members[-1].freeze_again()
     _play(population, members, stop, stopping)
     how = lone.how_it_ended(stop)
   for member in members:
-    _LOG.info('%s', member.summary(member.frozen and 'frozen' or how))
+    if not member.finished:
+      _LOG.info('%s', member.summary(member.frozen and 'frozen' or how))
   if all(member.frozen for member in members):
     raise NonFiniteError('all members are frozen:\n' + '\n'.join(
         f'{member.folder}: {member.frozen}' for member in members))

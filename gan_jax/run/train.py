@@ -26,6 +26,7 @@ from gan_jax.run.loader import Calls, reseeded
 from gan_jax.run.member import Member
 from gan_jax.run.processes import ALONE, ProcessGroup
 from gan_jax.run.signals import StopRequest
+from gan_jax.run.start import starting
 from gan_jax.run.states import LoneState, StackedState, runner_of
 from gan_jax.run.writers import ProgressBar
 
@@ -62,17 +63,18 @@ def train(experiment: Experiment, folder: str, *,
   if group.index:
     return _follow(experiment, group)
   group.wait_for_all(_fingerprint(experiment))
-  with lock.writing(folder), lock.hold(folder):
+  with lock.writing(folder), starting(folder) as begun:
     changed = files.check_same_run(
         folder, experiment, allow_changed_data=allow_changed_data,
         allow_changed=allow_changed)
     member = Member(experiment, folder, strict=strict, changed=changed,
-                    argv=argv)
+                    argv=argv, begun=begun)
     with member, StopRequest() as stop:
       Loop(LoneState(member, group), stopping).run(stop)
       if member.guard.verdict:
         raise StoppedError(member.guard.verdict)
-    _LOG.info('%s', member.summary(how_it_ended(stop)))
+    if not member.finished:  # It has been said.
+      _LOG.info('%s', member.summary(how_it_ended(stop)))
     return stop.exit_status
 
 

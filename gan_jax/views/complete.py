@@ -15,7 +15,7 @@ from gan_jax.views import given
 from gan_jax.views.sample import saved
 from gan_jax.views.trained import Trained, check_seed
 
-_SHOWN = 40  # images with their holes, and filled
+_SHOWN = 20  # images with their holes, and filled
 _GREY = 128  # of a hole
 
 
@@ -102,4 +102,5 @@ def _sheet(stored, hole, found, filled):
   grey = _GREY if stored.dtype == np.uint8 else 0.0
   spoilt = np.where(hole[..., None], np.asarray(grey, stored.dtype), stored)
   three = np.stack([spoilt, found, filled], 1)[:_SHOWN]
-  return pictures.sheet(three.reshape(-1, *stored.shape[1:]), 12)
+  return pictures.sheet(three.reshape(-1, *stored.shape[1:]), 6,
+                        heads=('hole', 'generated', 'filled'))

@@ -204,9 +204,11 @@ def _as_asked(problem, specs, asked) -> str:
   found = re.fullmatch(r'evaluators\[(\d+)\]\.?(.*)', problem.path)
   if not found:
     return f'{"config." * bool(problem.path)}{problem}'
-  name = specs[int(found[1])]['name']
-  own = [text for text in _metrics(**asked) if text.startswith(name)]
-  return (_flags({'metrics': own[0]} if own else asked) + ': '
+  own = [text for text in _metrics(**asked)
+         if text.partition(':')[0] not in MEASURES]
+  # Those stand last, in their order: of two `ais` the text tells which.
+  place = int(found[1]) - (len(specs) - len(own))
+  return (_flags(asked if place < 0 else {'metrics': own[place]}) + ': '
           + str(problem._replace(path=found[2])))
 
 

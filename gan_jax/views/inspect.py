@@ -71,7 +71,7 @@ def load_data(spec):
   try:
     return data.load(spec)
   except ArgumentError as e:
-    raise ConfigError([e.problem]) from e
+    raise ConfigError(e.problems) from e
   except DataError:
     raise
   except (ValueError, TypeError) as e:

@@ -131,4 +131,5 @@ def _pairs(run, stored, found):
   if stored.ndim == 2:
     return pictures.sheet(found, real=stored, table=run.info.columns)
   both = np.stack([stored, found], 1)[:_SHOWN].reshape(-1, *stored.shape[1:])
-  return pictures.sheet(both, min(10, len(both)), rate=run.info.rate)
+  return pictures.sheet(both, 10, rate=run.info.rate,
+                        heads=('given', 'nearest'))

@@ -17,6 +17,7 @@ from gan_jax.views.trained import Trained, check_seed
 # Each with the part of a run that it needs.
 SCORES = {'anogan': '', 'fanogan': 'encoder', 'discriminator': 'discriminator'}
 _SHOWN = 20  # images, with what the generator has nearest and where they differ
+_HEADS = 'given', 'nearest', 'difference'
 
 
 def outliers(folder: str, images: str, out: str, *, sort: str = '',
@@ -112,11 +113,12 @@ def _sheet(run, stored, shown, order):
       shown.found[order], run.info.units)
   if stored.ndim != 4:
     both = np.stack([stored, found], 1).reshape(-1, *stored.shape[1:])
-    return pictures.sheet(both, 2, rate=run.info.rate)
+    return pictures.sheet(both, 2, rate=run.info.rate, heads=_HEADS[:2])
   heat = shown.heat[order]
   # One scale for all, so that the hottest is the hottest of all.
   heat = matplotlib.colormaps['inferno'](heat / max(heat.max(), 1e-6))
   rows = [pictures.tiles(a)[..., :3] for a in (stored, found, pictures.to_uint8(
       2 * heat[..., :3] - 1))]
   rows = [np.broadcast_to(a, (*a.shape[:3], 3)) for a in rows]
-  return pictures.grid(np.stack(rows, 1).reshape(-1, *rows[2].shape[1:]), 12)
+  return pictures.sheet(np.stack(rows, 1).reshape(-1, *rows[2].shape[1:]), 6,
+                        heads=_HEADS)

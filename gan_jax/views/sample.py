@@ -34,9 +34,10 @@ def sample(folder: str, out: str, *, count: int | None = None,
     out: F.png (one sheet), F.gif (frames), F.npz (images [N, ...] and labels
       [N] with class_names, or label vectors [N, L] with label_columns; units
       and rate, where known), F.tif (pages), F.wav (signals, one after the
-      other), F.csv (rows of a table), or a folder for one file per example:
-      PNG, WAV, or NPY where neither holds the numbers. Numbers are in the units
-      of the data, but for WAV, whose loudest is the largest of the units.
+      other), F.csv (rows of a table), or a new or empty folder for one file
+      per example: PNG, WAV, or NPY where neither holds the numbers. Numbers are
+      in the units of the data, but for WAV, whose loudest is the largest of the
+      units.
     count: examples, or paths when interpolating; by default 64, or as many as
       `labels` has rows.
     label: of all examples, see `asked.labels`; by default as in the data.
@@ -137,7 +138,10 @@ def _check(info, out, count, interpolate):
        'be 2 points or more, or 0 for none'),
       (suffix not in forms, f'--out={out}: of '
        f'{described(info.image_shape, info.rate)}'
-       f'{", floats" * bool(info.units)}, this run can give {have}{why}')):
+       f'{", floats" * bool(info.units)}, this run can give {have}{why}'),
+      # Those of a larger draw would stay among the new ones.
+      (not suffix and os.path.isdir(out) and os.listdir(out), f'--out={out} '
+       'holds files already; remove it, or give another name')):
     if wrong:
       raise RequestError(text)
 

@@ -33,7 +33,7 @@ def test_a_copy_says_the_same(kind, again):
 
 def test_messages_by_hand():
   assert str(made(ArgumentError)) == 'crop=(9, 8): too large'
-  assert made(ArgumentError).problem == PROBLEM
+  assert made(ArgumentError).problems == [PROBLEM]
   assert str(made(ConfigError)) == (
       'one problem in the config:\n  config.data.crop = (9, 8): too large')
   assert str(ConfigError([PROBLEM, Problem('', None, 'no seed')])) == (

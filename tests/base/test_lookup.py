@@ -108,8 +108,8 @@ def test_a_function_from_anywhere_by_colon(room):
 
 @pytest.mark.parametrize('name,words', [
     ('my_rom:beta', r"cannot import 'beta' from 'my_rom'.*PYTHONPATH"),
-    ('my_room:bet', r"cannot import 'bet' from 'my_room'"),
-    ('my_room:LIMIT', r"cannot import 'LIMIT'.*3 is not callable"),
+    ('my_room:bet', r"there is no 'bet' in 'my_room'; did you mean .beta."),
+    ('my_room:LIMIT', r"'LIMIT' of 'my_room' is not callable: 3"),
     (':beta', r"cannot import 'beta' from ''"),
     ('.my_room:beta', r"cannot import 'beta' from '.my_room'"),
 ])

@@ -59,7 +59,7 @@ def refused(spec, argument, value):
   """The rule that the argument breaks."""
   with pytest.raises(ArgumentError) as found:
     load(**spec)
-  problem = found.value.problem
+  problem, = found.value.problems
   assert (problem.path, problem.value) == (f'data.{argument}', value)
   assert not isinstance(found.value, DataError) and found.value.status == 2
   return problem.rule

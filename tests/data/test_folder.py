@@ -9,8 +9,10 @@ import pytest
 from image_files import GREY, NOISE, SMALL, encoded, fails, png_header, put
 from sets import folder
 
+from gan_jax.base.errors import DataError
 from gan_jax.data import cache
 from gan_jax.data import load as data
+from gan_jax.data.bad_files import Reading
 from gan_jax.data.geometry import Geometry
 
 BAD = {
@@ -37,7 +39,7 @@ def test_bad_files_are_refused_in_one_message_with_their_reasons(root):
   put(root / 'good.png', encoded(NOISE))
   for name, (content, _) in BAD.items():
     put(root / name, content)
-  fails(f'{len(BAD)} of {len(BAD) + 1} files', "on_bad_image='skip'",
+  fails(f'{len(BAD)} of {len(BAD) + 1} files', 'data.on_bad_image=skip',
         path=root, geometry=SMALL)
   source = folder(path=root, geometry=SMALL, on_bad_image='skip', max_bad=0.95)
   found = dict(line.split(': ', 1) for line in source.report['refused'])
@@ -49,13 +51,42 @@ def test_bad_files_are_refused_in_one_message_with_their_reasons(root):
   fails(f'and {len(BAD) + 10} more', path=root, geometry=SMALL)
 
 
+def test_the_settings_that_leave_bad_files_out_are_said_at_once(root):
+  for i in range(5):
+    put(root / f'{i}.png', encoded(GREY + np.uint8(i)))
+  put(root / 'bad.png', b'')
+  fails('1 of 6', 'repair or remove them, or leave them out by '
+        'data.on_bad_image=skip and data.max_bad=0.17 (the share of files that '
+        'may be skipped, now 0.01)', path=root)
+  fails('leave them out by data.max_bad=0.17 (the share', path=root,
+        on_bad_image='skip')
+  assert len(folder(path=root, on_bad_image='skip', max_bad=0.17).images) == 5
+  # Where as many may be skipped, nothing more is said.
+  with pytest.raises(DataError, match='out by data.on_bad_image=skip$'):
+    folder(path=root, max_bad=0.2)
+  # Of a set without a usable image there is nothing to leave out.
+  for i in range(5):
+    put(root / f'{i}.png', b'')
+  with pytest.raises(DataError, match='6 of 6 .*; repair or remove them$'):
+    folder(path=root)
+
+
+@pytest.mark.parametrize('bad, total, share', [
+    (1, 6, 0.17), (1, 2, 0.5), (1, 100, 0.01), (199, 200, 0.995),
+    (2999, 3000, 0.9997)])
+def test_the_share_that_a_message_asks_for_allows_so_many(bad, total, share):
+  with pytest.raises(DataError, match=f'data.max_bad={share} '):
+    Reading('skip', 0.0).check('set', [('x', 'is bad')] * bad, total)
+  Reading('skip', share).checked().check('set', [('x', 'is bad')] * bad, total)
+
+
 def test_skipped_files_are_listed_and_capped(root):
   for i in range(3):
     put(root / f'{i}.png', encoded(GREY + np.uint8(i)))
   put(root / '0b.png', encoded(NOISE)[:2000])  # header passes, pixels do not
   put(root / '0c.png', b'')
   geometry = Geometry(resize=(2, 3), channels=1)
-  fails('2 of 5', 'max_bad=0.3', path=root, on_bad_image='skip', max_bad=0.3,
+  fails('2 of 5', 'now 0.3', path=root, on_bad_image='skip', max_bad=0.3,
         geometry=geometry)
   source = folder(path=root, on_bad_image='skip', max_bad=0.4,
                   geometry=geometry)
@@ -65,7 +96,7 @@ def test_skipped_files_are_listed_and_capped(root):
       '0b.png', '0c.png']
   # The cached entry does not escape the rules of another start.
   fails('0b.png', '0c.png', path=root, geometry=geometry)
-  fails('max_bad=0.1', path=root, on_bad_image='skip', max_bad=0.1,
+  fails('now 0.1', path=root, on_bad_image='skip', max_bad=0.1,
         geometry=geometry)
 
 

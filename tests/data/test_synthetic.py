@@ -210,6 +210,27 @@ def test_bad_arguments(call, words):
     call()
 
 
+@pytest.mark.parametrize('spec, wrong', [
+    (dict(name='ring', modes=0, num_examples=0, std=-1.0, seed=-1),
+     ['modes', 'num_examples', 'std', 'seed']),
+    (dict(name='grid', side=0, seed=-1), ['side', 'seed']),
+    (dict(name='stacked_mnist', num_examples=0, folder='x', seed=-1),
+     ['num_examples', 'seed', 'folder']),
+    (dict(name='noise', num_examples=0, num_classes=-1, shape=(), seed=-1),
+     ['num_examples', 'num_classes', 'seed', 'shape']),
+    (dict(name='tones', length=0, pitches=(-1.0,), seed=-1),
+     ['length', 'seed', 'pitches']),
+    (dict(name='solids', num_examples=0, side=7, seed=-1),
+     ['num_examples', 'side', 'seed'])])
+def test_all_that_is_wrong_is_said_at_once(spec, wrong):
+  with pytest.raises(ArgumentError) as found:
+    data.load(spec)
+  assert [p.path for p in found.value.problems] == [
+      f'data.{argument}' for argument in wrong]
+  said = str(found.value)
+  assert all(f'{argument}=' in said for argument in wrong)
+
+
 def test_more_than_the_memory():
   with pytest.raises(DataError, match='bytes of memory'):
     sources.stacked_mnist(num_examples=10 ** 12)

@@ -38,6 +38,19 @@ def test_a_crash_is_listed_and_only_what_is_not_finished_runs_again(
   assert len(events(tmp_path)) == 2 * len(log)
 
 
+def test_a_wrong_key_starts_nothing_and_a_wrong_value_only_its_point(
+    sweep, tmp_path):
+  status, _, said = finish(sweep(CONFIG, 'discriminator.nrom=none,layer'))
+  assert status == 2 and said == (
+      'gan_jax: cannot be: --config.discriminator.nrom=layer\n'
+      'sweep.sh: nothing was started: this is the last point, and the first '
+      'fails too\n')
+  assert not (tmp_path / 'out').exists()
+  status, _, said = finish(sweep(CONFIG, 'disc_steps=0,1'))
+  assert status == 1 and 'disc_steps=0: exit status 2: gan_jax: cannot' in said
+  assert events(tmp_path) == ['start disc_steps=1', 'end']
+
+
 @pytest.mark.parametrize('signum, status', [(signal.SIGTERM, 143),
                                             (signal.SIGINT, 130)])
 def test_a_signal_stops_the_points_and_the_same_command_goes_on(

@@ -10,12 +10,15 @@ import time
 import tiny
 
 CONFIG = '--config=configs/keras_mlp.py:quick'
-# In place of the program: notes its start, end and arguments; crashes where it
-# is told to; holds its lock, saves when asked to end, finishes after a while.
+# In place of the program: notes its start, end and arguments; refuses a config
+# or crashes where it is told to; holds its lock, saves when asked to end,
+# finishes after a while.
 STUB = '''#!/bin/bash
 if [ "$2" != gan_jax.main ]; then exec "$PYTHON" "$@"; fi
 for arg; do case $arg in
   --workdir=*) folder=${arg#*=} ;;
+  *.nrom=*|*.disc_steps=0) echo "gan_jax: cannot be: $arg" >&2; exit 2 ;;
+  --dry_run) exit ;;
   --config.disc_steps=9) printf 'first\\nboom\\n'; exit 5 ;;
 esac; done
 exec 9>>"$folder/lock"

@@ -123,7 +123,7 @@ def test_discriminators_have_nothing_to_condition_it_on(name):
 
 
 @pytest.mark.parametrize('norm,words', [
-    ('own_norms:RMs', 'cannot import'), ('no_lab:norm', 'cannot import'),
+    ('own_norms:RMs', 'mean "RMS"'), ('no_lab:norm', 'cannot import'),
     ('bacth', 'did you mean "batch"')])
 def test_a_norm_that_is_not_there(norm, words):
   config = tiny.config('unused', discriminator=dict(

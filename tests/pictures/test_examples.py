@@ -131,3 +131,22 @@ def test_every_kind_has_named_rows(shape):
   # The place of a sixth example is white.
   corner = plain[len(plain) // 2:, 2 * plain.shape[1] // 3 + 20:]
   assert (corner[:len(corner) // 2] == 255).all()
+
+
+def test_words_stand_over_the_columns_in_turn():
+  black = np.zeros((8, 8, 8, 1), np.uint8)
+  got = pictures.sheet(black, 4, heads=('first', ''))
+  grid = pictures.grid(black, 4, side=840)
+  assert (got[-len(grid):] == grid).all() and got.shape[2] == 3
+  words = np.array_split(got[:-len(grid)], 4, axis=1)
+  assert [part.min() < 128 for part in words] == [True, False, True, False]
+
+
+@pytest.mark.parametrize('shape', [(8, 8, 1), (8, 8, 4), (50, 1),
+                                   (4, 4, 4, 1)])
+def test_a_long_word_stays_in_its_column(shape):
+  grey = np.full((6, *shape), 128, np.uint8)
+  got = pictures.sheet(grey, 6, heads=('an', 'unreasonable', ''), rate=100)
+  # The two words and the frames between them, of 1 % of the width at most.
+  band, width = got[:8].min((0, 2)) < 250, got.shape[1] // 6
+  assert not band[2 * width + width // 50:3 * width - width // 50].any()

@@ -94,6 +94,17 @@ def test_the_flag_allows_it(finished, tmp_path, cli):
   assert status == 4 and '--allow_changed=gen_optimizer.learning_rate' in said
   assert cli(*command, '--allow_changed=gen_optimizer.learning_rate')[0] == 0
   assert tiny.finished(finished)[-1] == 5
+  # Of a version that had one key more, the recipe knows nothing.
+  recorded = json.loads((finished / 'config.json').read_text())
+  recipe.write_text(recipe.read_text().replace(
+      str(finished / 'config.json'), str(tmp_path / 'config.json')))
+  (tmp_path / 'config.json').write_text(json.dumps(recorded))
+  (finished / 'config.json').write_text(json.dumps(recorded | {'gone': 3}))
+  status, _, said = cli(*command, '--config.gen_optimizer.learning_rate=1')
+  assert status == 4 and 'gone: 3 (checkpoint) -> absent (now)' in said
+  assert '--allow_changed=gone:' in said
+  assert cli(*command, '--allow_changed=gone')[0] == 0
+  assert 'gone' not in json.loads((finished / 'config.json').read_text())
 
 
 def test_what_may_change_may_change(images, finished):

@@ -71,6 +71,20 @@ def test_an_error_inside_passes_and_frees_the_lock(tmp_path, caplog):
   assert not warnings_of(caplog)
 
 
+def test_a_lock_whose_file_a_failed_start_has_removed_is_no_lock(
+    tmp_path, monkeypatch):
+  flock = fcntl.flock
+
+  def late(fd, how):
+    (tmp_path / 'lock').unlink()
+    flock(fd, how)
+
+  monkeypatch.setattr(fcntl, 'flock', late)
+  with pytest.raises(WorkdirError, match='removed its files; try again'):
+    with lock.hold(tmp_path):
+      pass
+
+
 def test_a_second_process_is_refused_until_the_first_is_killed(
     tmp_path, caplog):
   process = subprocess.Popen(

@@ -91,7 +91,10 @@ def test_every_split_point_gives_the_same_run_bit_for_bit(
   # A finished run that is started again changes nothing.
   with caplog.at_level('INFO', logger='gan_jax'):
     assert train(rich, tmp_path) == 0
-  assert f'is finished, at step {STEPS}' in caplog.text
+  said, = [record.getMessage() for record in caplog.records
+           if record.levelname == 'INFO']
+  assert said == (f'{tmp_path} is finished, at step {STEPS}: to train longer, '
+                  f'raise train_steps, with --workdir={tmp_path}')
   assert tiny.rows(tmp_path) == tiny.rows(whole)
   assert tiny.saved_digest(rich, tmp_path) == wanted[6]
 

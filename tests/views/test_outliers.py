@@ -57,9 +57,11 @@ def test_what_a_run_has_not_drawn_is_ranked_by_its_scores(
     np.testing.assert_allclose(
         [row['discriminator'] for row in rows],
         [-logits[int(row['name'])] for row in rows], rtol=1e-3, atol=1e-5)
-  # Six triples of image, nearest and heat in rows of twelve.
+  # Six triples of image, nearest and heat in rows of six.
   picture = pictures.read_png((tmp_path / 'ranks.png').read_bytes())
-  assert picture.shape[1] > 5 * picture.shape[0] and picture.shape[2] == 3
+  blank = pictures.sheet(np.zeros((18, 8, 8, 1), np.uint8), 6,
+                         heads=('given', 'nearest', 'difference'))
+  assert picture.shape == blank.shape and (picture[:20] == blank[:20]).all()
   assert np.ptp(picture, axis=-1).max() > 50
 
 

@@ -145,6 +145,12 @@ def test_png_gif_and_folder(cli, runs, tmp_path):
   ask(str(folder), count=10, label=1)
   assert sorted(os.listdir(folder)) == [
       f'00000{i}_class1.png' for i in range(10)]
+  # Fewer would leave some of these among them.
+  status, _, said = cli('--mode=sample', f'--workdir={runs / "cgan"}',
+                        f'--out={folder}/', '--num_samples=3')
+  assert status == 2 and said == (f'gan_jax: --out={folder}/ holds files '
+                                  'already; remove it, or give another name\n')
+  assert len(os.listdir(folder)) == 10
   assert pictures.read_png((folder / '000000_class1.png').read_bytes()
                            ).shape[:2] == (8, 8)
 

@@ -13,8 +13,8 @@ import zlib
 
 from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import collection, images, sniff
+from gan_jax.data.bad_files import Reading
 from gan_jax.data.blocks import package
-from gan_jax.data.collection import Reading
 from gan_jax.data.files import (
   as_os_error,
   check_file,

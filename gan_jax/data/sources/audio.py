@@ -5,8 +5,9 @@ import time
 
 from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import sniff
+from gan_jax.data.bad_files import Reading
 from gan_jax.data.blocks import package
-from gan_jax.data.collection import File, Form, Reading
+from gan_jax.data.collection import File, Form
 from gan_jax.data.files import reason
 from gan_jax.data.prepare import Source
 from gan_jax.data.sources.folder import find, load

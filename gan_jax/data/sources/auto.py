@@ -5,8 +5,8 @@ import os
 from gan_jax.base import lookup
 from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import sniff
+from gan_jax.data.bad_files import Reading
 from gan_jax.data.blocks import package
-from gan_jax.data.collection import Reading
 from gan_jax.data.files import check_file, check_there, one_error
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.load import PARTS, ROOM, shaped

@@ -9,8 +9,9 @@ import numpy as np
 
 from gan_jax.base.errors import DataError
 from gan_jax.data import images, sniff, values
+from gan_jax.data.bad_files import Reading
 from gan_jax.data.blocks import package
-from gan_jax.data.collection import Form, Reading
+from gan_jax.data.collection import Form
 from gan_jax.data.files import reason
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.images import BadImageError

@@ -8,7 +8,7 @@ import time
 
 from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import collection, sniff
-from gan_jax.data.collection import Reading
+from gan_jax.data.bad_files import Reading
 from gan_jax.data.files import (
   check_file,
   check_there,

@@ -11,8 +11,8 @@ import numpy as np
 from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.base.lookup import near
 from gan_jax.data import collection, sniff
+from gan_jax.data.bad_files import Reading
 from gan_jax.data.blocks import Blocks, check_declared, package
-from gan_jax.data.collection import Reading
 from gan_jax.data.files import (
   as_os_error,
   check_file,

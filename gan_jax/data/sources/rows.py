@@ -10,8 +10,8 @@ import numpy as np
 
 from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import collection, images, sniff, values
+from gan_jax.data.bad_files import Reading
 from gan_jax.data.blocks import Blocks, check_declared, package
-from gan_jax.data.collection import Reading
 from gan_jax.data.files import as_os_error, check_file, one_error, printable
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import Labels, of_array

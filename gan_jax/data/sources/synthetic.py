@@ -26,7 +26,7 @@ def ring(*, num_examples=50_000, modes=8, radius=1.0, std=0.01,
   axis. Metz et al. 2017, https://arxiv.org/abs/1611.02163, with the constants
   of Srivastava et al. 2017 (VEEGAN, https://arxiv.org/abs/1705.07761), 4.1.
   """
-  _at_least(1, modes=modes)
+  _check_gaussians(num_examples, std, seed, modes=modes)
   # Not linspace(0, 2 pi, modes): its last point is its first.
   angle = 2 * math.pi * np.arange(modes) / modes
   centres = radius * np.stack([np.cos(angle), np.sin(angle)], 1)
@@ -41,7 +41,7 @@ def grid(*, num_examples=50_000, side=5, spacing=2.0, std=0.05,
   (y), both upwards; `std` is per axis. Srivastava et al. 2017 (VEEGAN),
   https://arxiv.org/abs/1705.07761, 4.1: means at {-4, -2, 0, 2, 4}^2.
   """
-  _at_least(1, side=side)
+  _check_gaussians(num_examples, std, seed, side=side)
   line = spacing * (np.arange(side) - (side - 1) / 2)
   centres = np.stack([np.repeat(line, side), np.tile(line, side)], 1)
   return _gaussians(centres, num_examples, std, seed, f'grid{side}x{side}')
@@ -57,9 +57,11 @@ def stacked_mnist(*, num_examples=128_000,
   are as unequal as the digits: a KL of 0.0043 nats to uniform. The digits are
   those embedded, or the 60,000 for training of `mnist` in `folder`.
   """
-  _at_least(1, num_examples=num_examples)
+  wrong = _below(1, num_examples=num_examples) + _below(0, seed=seed)
   if folder and digits == 'mnist10k':
-    raise ArgumentError('folder', folder, "is read with digits='mnist' only")
+    wrong.append(ArgumentError('folder', folder,
+                               "is read with digits='mnist' only"))
+  _refuse(wrong)
   source = arrays.mnist10k() if digits == 'mnist10k' else arrays.mnist(
       folder=folder)
   digit = source.images[..., 0]
@@ -82,13 +84,14 @@ def noise(*, shape=(32, 32, 3), num_examples=2048, num_classes=0,
   signals, uniform in [-1, 1], float32 [N, T, C]; (D,): vectors of N(0, 1),
   float32 [N, D].
   """
-  _at_least(1, num_examples=num_examples)
-  _at_least(0, num_classes=num_classes)
+  wrong = _below(1, num_examples=num_examples) + _below(
+      0, num_classes=num_classes, seed=seed)
   if not 1 <= len(shape) <= 4 or not all(
       isinstance(n, int) and n > 0 for n in shape):
-    raise ArgumentError('shape', shape, (
+    wrong.append(ArgumentError('shape', shape, (
         'must be (size,), (time, channels), (height, width, channels) or '
-        '(depth, height, width, channels), integers of 1 or more'))
+        '(depth, height, width, channels), integers of 1 or more')))
+  _refuse(wrong)
   size, kind = num_examples * math.prod(shape), kind_of(shape)
   units = (-1.0, 1.0) if kind == 'signals' else ()
   check_memory(size * {'vectors': 32, 'signals': 16}.get(kind, 1),
@@ -119,10 +122,12 @@ def tones(*, num_examples=1024, length=16_384,
   Raises:
     ArgumentError: a pitch that is not between 0 and half the rate.
   """
-  _at_least(1, num_examples=num_examples, length=length)
+  wrong = _below(1, num_examples=num_examples, length=length) + _below(
+      0, seed=seed)
   if not pitches or not all(0 < pitch < rate / 2 for pitch in pitches):
-    raise ArgumentError('pitches', pitches, (
-        f'must be above 0 Hz and below half the rate, {rate / 2:g} Hz'))
+    wrong.append(ArgumentError('pitches', pitches, (
+        f'must be above 0 Hz and below half the rate, {rate / 2:g} Hz')))
+  _refuse(wrong)
   check_memory(4 * num_examples * length, f'tones of {length} samples')
   labels = np.arange(num_examples) % len(pitches)
   start, loud, decay, phase = _uniform(4 * num_examples, seed).reshape(
@@ -151,8 +156,8 @@ def solids(*, num_examples=1024, side=28, seed=0) -> Source:
   the ring is r in 0.2 .. 0.35, its centre anywhere that keeps all of it inside;
   the ring's axis is one of the three, its tube has the radius 0.3 r.
   """
-  _at_least(1, num_examples=num_examples)
-  _at_least(8, side=side)
+  _refuse(_below(1, num_examples=num_examples) + _below(8, side=side)
+          + _below(0, seed=seed))
   check_memory(num_examples * side ** 3, f'solids of {side}^3')
   labels = np.arange(num_examples) % 3
   drawn = _uniform(5 * num_examples, seed).reshape(num_examples, 5)
@@ -178,8 +183,6 @@ def solids(*, num_examples=1024, side=28, seed=0) -> Source:
 
 
 def _gaussians(centres, count, std, seed, name):
-  _at_least(1, num_examples=count)
-  _at_least(0, std=std)
   labels = np.arange(count) % len(centres)
   points = centres[labels] + std * _normal(2 * count, seed).reshape(-1, 2)
   return make_source(points.astype(np.float32), labels, len(centres), name=name,
@@ -203,11 +206,22 @@ def _integers(count, below, seed, stream=0):
 
 
 def _bits(count, seed, stream=0):
-  _at_least(0, seed=seed)
   return random_bits(count, seed, stream)
 
 
-def _at_least(least, **given):
-  for argument, value in given.items():
-    if not value >= least:
-      raise ArgumentError(argument, value, f'must be {least} or more')
+def _check_gaussians(num_examples, std, seed, **numbers):
+  _refuse(_below(1, **numbers, num_examples=num_examples)
+          + _below(0, std=std, seed=seed))
+
+
+def _below(least, **given) -> list[ArgumentError]:
+  """Of those arguments that are below the least value, or no number."""
+  return [ArgumentError(argument, value, f'must be {least} or more')
+          for argument, value in given.items() if not value >= least]
+
+
+def _refuse(wrong):
+  """Raises all of the errors, if there are any, as one."""
+  if wrong:
+    first, *others = wrong
+    raise ArgumentError(*first.args, *others)

@@ -66,12 +66,7 @@ class Run(Trained):
           f'{folder} was trained on other examples than those that its config '
           'names now; restore the data, or train further with '
           '--allow_changed_data')
-    try:
-      self.extractor = extractor and lookup.build(
-          'gan_jax.extractors', extractor,
-          source=source_as_bytes(self.source))
-    except ValueError as e:
-      raise RequestError(f'--extractor: {e}') from e
+    self.extractor = extractor and _built(extractor, self.source)
     self.kind = kind_of(self.info.image_shape)
     self.columns, self.points = (
         (_COLUMNS, _POINTS) if self.kind == 'images' else (_WIDE, _WIDE))
@@ -100,6 +95,16 @@ class Run(Trained):
     """Rows of examples, the first row the longest, beside their names."""
     return pictures.contact_sheet(rows, names, columns=len(rows[0]),
                                   rate=self.info.rate)
+
+
+def _built(spec, source):
+  """The extractor that is asked for."""
+  room = 'gan_jax.extractors'
+  try:
+    lookup.find(room, spec['name'])
+    return lookup.build(room, spec, source=source_as_bytes(source))
+  except ValueError as e:
+    raise RequestError(f'--extractor={spec["name"]}: {e}') from e
 
 
 def draw(run: Run) -> Iterator[Picture]:

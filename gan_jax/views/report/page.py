@@ -63,12 +63,17 @@ class Page:
     for record in self.records:
       record.read()
     most = max(_FEWEST, _POINTS // len(self.records))
+    curves = _drawable([_curves(record, most) for record in self.records],
+                       lambda curve: curve[1])
+    scores = _drawable([_scores(record) for record in self.records],
+                       lambda score: score['value'])
     return b'DATA = ' + json.dumps({
         'following': following, 'tables': self.tables(), 'runs': [
-            {'name': name, 'curves': _curves(record, most),
-             'scores': _scores(record), 'grids': record.grids(),
+            {'name': name, 'curves': curves[i], 'scores': scores[i],
+             'grids': record.grids(),
              'samples': self._seen(record.folder, 'samples')}
-            for name, record in zip(self._names(), self.records, strict=True)]
+            for i, (name, record) in enumerate(zip(
+                self._names(), self.records, strict=True))]
     }, allow_nan=False, separators=(',', ':')).encode() + b';\n'
 
   def tables(self) -> dict[str, str]:
@@ -179,6 +184,14 @@ def _scores(record):
   return {name: {key: [_number(row.get(key)) for row in rows]
                  for key in ('step', 'value', 'low', 'high', 'floor')}
           for name, rows in record.scores().items()}
+
+
+def _drawable(runs, values_of):
+  """Without what has no number in any run: its plot would be empty."""
+  known = {name for run in runs for name, found in run.items()
+           if any(value is not None for value in values_of(found))}
+  return [{name: found for name, found in run.items() if name in known}
+          for run in runs]
 
 
 def _number(value):

@@ -112,8 +112,9 @@ def test_a_file_from_elsewhere(lab, tmp_path_factory):
     ('my_lab/ideas.py:shift', 'say what it is.*--idea=augment=my_lab.ideas:sh'),
     ('my_lab/ideas.py:broken', 'ZeroDivisionError.*ideas.py, line 5., in brok'),
     ('my_lab/ideas.py:needy', 'needy also needs size'),
-    ('my_lab/ideas.py:LR', '0.1 is not callable'),
-    ('my_lab/ideas.py:minne', 'no attribute .minne.'),
+    ('my_lab/ideas.py:LR', "'LR' of 'my_lab.ideas' is not callable: 0.1"),
+    ('my_lab/ideas.py:minne', "ideas.py:minne: there is no 'minne' in "
+     "'my_lab.ideas'; did you mean .mine."),
     ('my_lab/none.py:mine', 'there is no file my_lab/none.py'),
     ('hinge', 'give FILE.py:NAME')])
 def test_what_is_no_idea(text, words):

@@ -199,6 +199,22 @@ def test_several_runs_over_each_other(two, cli):
   assert data_of(two / 'x')['runs'][1]['samples'] == '../b/samples'
 
 
+def test_what_has_no_number_in_any_run_has_no_plot(two):
+  for name, value in (('a', None), ('b', 2.5)):
+    with open(two / name / 'scalars.jsonl', 'a') as file:
+      file.write(json.dumps({'step': 4, 'gone': None, 'half': value}) + '\n')
+    with open(two / name / 'scores.jsonl', 'a') as file:
+      for score, number in (('none', None), ('some', value)):
+        file.write(json.dumps({'step': 4, 'name': score, 'value': number,
+                               'floor': 0.1, 'reason': 'too few'}) + '\n')
+  page = Page([two / 'a', two / 'b'], two / 'report')
+  for run in data_of(page)['runs']:
+    assert set(run['scores']) == {'fd', 'some'}
+    assert set(run['curves']) == {'loss/disc', 'half'}
+  # The table has a column for it all the same.
+  assert '<th>none</th>' in data_of(page)['tables']['runs']
+
+
 @pytest.mark.parametrize('args, words', [
     (['{two}/*', '--workdir={two}/a'], 'give the --workdir of the run'),
     (['{two}/none*'], 'no run in'),

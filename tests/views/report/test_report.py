@@ -170,7 +170,8 @@ def test_an_extractor_is_used_for_neighbours_too(copy, first, monkeypatch):
   text = _read(folder).text
   assert 'the nearest of 40 training images' in text
   assert "distances by features of 'random'" in text
-  with pytest.raises(RequestError, match='did you mean "random"'):
+  with pytest.raises(RequestError, match='^--extractor=randon: no such name in '
+                     'gan_jax.extractors; did you mean "random"'):
     report(str(folder), extractor=dict(name='randon'))
 
 

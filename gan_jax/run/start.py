@@ -1,0 +1,82 @@
+"""Starts of runs: one that fails before its first step leaves nothing."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from gan_jax.base.files import write_file
+from gan_jax.run import drawn_labels, files, lock
+
+# What a start writes anew of a run that is there already.
+_RECORD = ('config.json', 'data.json', 'launches.jsonl', files.POPULATION,
+           drawn_labels.NAME)
+_OF_A_RUN = {'config.json', files.POPULATION, 'checkpoints'}
+
+
+@contextlib.contextmanager
+def starting(*folders) -> Iterator[Callable[[], None]]:
+  """Creates and locks run folders; undoes a start that fails.
+
+  Where there was no run, all that the start has made goes, and the folder too
+  if it is new. A run that was there gets its record back: else a config that
+  could not start would be the one that the next start is compared with.
+
+  Yields:
+    () -> None, to be called when a step is done: from then on all is kept.
+
+  Raises:
+    WorkdirError, LockedError: as `lock.hold`.
+  """
+  begun = []
+
+  def leaving(undo, kind, *_):
+    if kind and not begun:
+      undo()
+
+  with contextlib.ExitStack() as stack:
+    for folder in map(pathlib.Path, folders):
+      new, own_lock = not folder.exists(), not (folder / 'lock').exists()
+      try:
+        stack.enter_context(lock.hold(folder))
+      except Exception:
+        if new:
+          _remove_empty(folder)
+        raise
+      # Read while it is held: another start may have been at work until now.
+      names = set(os.listdir(folder)) - ({'lock'} if own_lock else set())
+      stack.push(partial(leaving, _undoing(folder, names, new)))
+    yield lambda: begun.append(True)
+
+
+def _undoing(folder, names, new) -> Callable[[], None]:
+  """() -> None, which makes a folder of some names what it is now."""
+  record = {name: (folder / name).read_bytes() for name in _RECORD
+            if name in names}
+
+  def undo():
+    if names & _OF_A_RUN:
+      with contextlib.suppress(OSError):  # Must not hide why it failed.
+        for name in _RECORD:
+          if name in record:
+            write_file(folder / name, record[name])
+          else:
+            (folder / name).unlink(missing_ok=True)
+      return
+    for name in set(os.listdir(folder)) - names:
+      path = folder / name
+      if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+      else:
+        path.unlink(missing_ok=True)
+    if new:
+      _remove_empty(folder)
+
+  return undo
+
+
+def _remove_empty(folder):
+  with contextlib.suppress(OSError):  # Something of another process is there.
+    folder.rmdir()
