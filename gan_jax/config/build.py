@@ -24,7 +24,7 @@ from gan_jax.penalties import Term
 # Config keys that are fields of `Game`.
 _SAME = ('disc_steps', 'gen_steps', 'reuse_fakes', 'disc_weight_clip',
          'ema_rampup', 'gradient_normalization', 'packing',
-         'unrolled_steps', 'joint')
+         'unrolled_steps', 'joint', 'gen_frozen', 'disc_frozen')
 
 
 class DataInfo(NamedTuple):
@@ -232,7 +232,7 @@ class _Builder:
                                 updates=self.config[f'{player}_steps'],
                                 every=self.config['accumulate_steps'])
     return spec and self._try(
-        lambda: make_optimizer(key, spec, self.config, own), key)
+        lambda: make_optimizer(spec, self.config, own), key)
 
   def number(self, path, value, *bounds, **counting):
     """A number, or a schedule as a function of the step."""

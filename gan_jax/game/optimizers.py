@@ -1,21 +1,19 @@
-"""Builds optax optimisers (schedules, clipping, freezing, accumulation)."""
+"""Builds optax optimisers (schedules, clipping, accumulation)."""
 
-import jax
 import optax
 
 from gan_jax.base import lookup
 from gan_jax.game.rules import is_off
 
 
-def make_optimizer(key, spec, config, terms):
-  """Builds an optimiser with clipping, frozen layers and accumulation.
+def make_optimizer(spec, config, terms):
+  """Builds an optimiser with clipping and accumulation.
 
   With `accumulate_steps` both networks accumulate together: G's accumulated
   gradients, except the last, use D before its update.
 
   Args:
-    key: gen_optimizer or disc_optimizer.
-    spec: of the config, its schedules built.
+    spec: gen_optimizer or disc_optimizer of the config, its schedules built.
     config: plain dict, validated.
     terms: penalties of this network, for `lazy_correction`.
 
@@ -32,13 +30,9 @@ def make_optimizer(key, spec, config, terms):
   optimizer = _build(spec)
   if not isinstance(optimizer, optax.GradientTransformation):
     raise ValueError(f'optax.{name} is not an optimiser')
-  chain = [optimizer]
   if not is_off(config['max_grad_norm']):
-    chain.insert(0, optax.clip_by_global_norm(config['max_grad_norm']))
-  player = key.partition('_')[0]
-  if layers := config[f'{player}_frozen']:
-    chain.append(_freeze(player, layers))
-  optimizer = chain[0] if len(chain) == 1 else optax.chain(*chain)
+    optimizer = optax.chain(
+        optax.clip_by_global_norm(config['max_grad_norm']), optimizer)
   if config['accumulate_steps'] == 1:
     return optimizer
   return optax.MultiSteps(
@@ -86,16 +80,3 @@ def _corrected(spec, terms) -> dict:
   return {'learning_rate': changed(lambda x: x * c, known['learning_rate']),
           'b1': changed(lambda x: x ** c, known['b1']),
           'b2': changed(lambda x: x ** c, known['b2'])}
-
-
-def _freeze(player, names) -> optax.GradientTransformation:
-  """Freezes the layers of these names (FreezeD, 2002.10964)."""
-  def frozen(params):
-    if absent := set(names) - set(params):
-      who = dict(gen='generator', disc='discriminator')[player]
-      raise ValueError(f'{player}_frozen names {sorted(absent)}; the layers of '
-                       f'the {who} are {sorted(params)}')
-    return {name: jax.tree.map(lambda _, name=name: name in names, part)
-            for name, part in params.items()}
-
-  return optax.masked(optax.set_to_zero(), frozen)

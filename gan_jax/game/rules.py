@@ -35,6 +35,8 @@ class Game(NamedTuple):
   latent_steps: steps of z before G draws (LOGAN).
   unrolled_steps: updates of D that G looks ahead by the adversarial loss, and
     differentiates through (Metz et al. 2017, arXiv:1611.02163).
+  gen_frozen, disc_frozen: layers that are not trained (FreezeD: Mo et al. 2020,
+    arXiv:2002.10964).
   ema_decay: of the averaged generator, per step, or a function of the step; 0
     for no average.
   ema_rampup: bound of the average's half-life as a share of the steps so far
@@ -60,6 +62,8 @@ class Game(NamedTuple):
   joint: str = 'none'
   unrolled_steps: int = 0
   latent_steps: tuple[LatentStep, ...] = ()
+  gen_frozen: tuple[str, ...] = ()
+  disc_frozen: tuple[str, ...] = ()
 
   @property
   def draws_labelled(self) -> bool:

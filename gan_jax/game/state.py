@@ -57,18 +57,26 @@ def init_state(game, key, image, label) -> TrainState:
     key: PRNG key.
     image: [B, H, W, C], for its shape only.
     label: [B] int32.
+
+  Raises:
+    ValueError: a network has no layer of a name that is frozen.
   """
   gen_key, disc_key, z_key = jax.random.split(key, 3)
   z = game.latent(jax.random.split(z_key, image.shape[0]))
   packed = pack(image, game.packing)
 
-  def net(model, optimizer, key, x, label):
+  def net(player, model, optimizer, key, x, label):
     params, stats = model.init(key, x, label) if model else ({}, {})
+    frozen = getattr(game, f'{player}_frozen')
+    if frozen and (absent := {*frozen} - {*params}):
+      who = dict(gen='generator', disc='discriminator')[player]
+      raise ValueError(f'{player}_frozen names {sorted(absent)}; the layers of '
+                       f'the {who} are {sorted(params)}')
     return Net(params, stats, optimizer.init(params))
 
-  gen = net(game.gen, game.gen_optimizer, gen_key, z, label)
+  gen = net('gen', game.gen, game.gen_optimizer, gen_key, z, label)
   told = label[::game.packing] if game.joint == 'none' else z
-  disc = net(game.disc, game.disc_optimizer, disc_key, packed, told)
+  disc = net('disc', game.disc, game.disc_optimizer, disc_key, packed, told)
   # Copies: a donated buffer may not appear twice in the state.
   ema = jax.tree.map(jnp.copy, Average(gen.params, gen.stats))
   memory = jax.tree.map(jnp.float32, game.memory(gen.params, disc.params))

@@ -119,7 +119,8 @@ def solo_step(state: TrainState, batch, key, *, game: Game,
   grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
       state.gen.params)
   grads, stats, aux, scalars = pmean((grads, stats, aux, scalars))
-  gen = _update(state.gen, grads, stats, game.gen_optimizer)
+  grads = _of_trained(grads, game.gen_frozen)
+  gen = _update_gen(state.gen, grads, stats, game)
   scalars |= terms.update_scalars('gen', state.gen.params, gen.params, grads)
   scalars |= terms.memory_scalars(aux)
   return finish(state.replace(gen=gen, aux=state.aux | aux), game), scalars
@@ -221,6 +222,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
         state.disc.params, fixed)
   grads, stats, aux, scalars = pmean((grads, stats, aux, scalars))
+  grads = _of_trained(grads, game.disc_frozen)
   disc = _update_disc(state.disc, grads, stats, game)
   scalars |= terms.update_scalars('disc', state.disc.params, disc.params,
                                   grads)
@@ -265,7 +267,8 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
       objective, argnums=(0, 1), has_aux=True)(fakes.image, state.gen.params)
   grads = jax.tree.map(jnp.add, fakes.vjp(by_image)[0], by_params)
   grads, stats, aux, scalars = pmean((grads, fakes.stats, aux, scalars))
-  gen = _update(state.gen, grads, stats, game.gen_optimizer)
+  grads = _of_trained(grads, game.gen_frozen)
+  gen = _update_gen(state.gen, grads, stats, game)
   scalars |= terms.update_scalars('gen', state.gen.params, gen.params, grads)
   scalars |= terms.memory_scalars(aux)
   return state.replace(gen=gen, aux=state.aux | aux), scalars
@@ -338,22 +341,34 @@ def _unrolled(state, inputs, game, pmean):
   disc = state.disc
   for _ in range(game.unrolled_steps):
     grads = pmean(jax.grad(objective)(disc.params))
-    disc = _update_disc(disc, grads, disc.stats, game)
+    disc = _update_disc(disc, _of_trained(grads, game.disc_frozen), disc.stats,
+                        game)
   return disc.params
 
 
 def _update_disc(disc: Net, grads, stats, game: Game) -> Net:
-  disc = _update(disc, grads, stats, game.disc_optimizer)
-  if is_off(game.disc_weight_clip):
-    return disc
-  bound = game.disc_weight_clip
-  return disc.replace(params=jax.tree.map(
-      lambda p: jnp.clip(p, -bound, bound), disc.params))
+  return _update(disc, grads, stats, game.disc_optimizer, game.disc_frozen,
+                 game.disc_weight_clip)
 
 
-def _update(net: Net, grads, stats, optimizer) -> Net:
+def _update_gen(gen: Net, grads, stats, game: Game) -> Net:
+  return _update(gen, grads, stats, game.gen_optimizer, game.gen_frozen)
+
+
+def _update(net: Net, grads, stats, optimizer, frozen, bound=0.0) -> Net:
   updates, opt_state = optimizer.update(grads, net.opt_state, net.params)
-  return Net(optax.apply_updates(net.params, updates), stats, opt_state)
+  params = optax.apply_updates(net.params, updates)
+  if not is_off(bound):
+    params = jax.tree.map(lambda p: jnp.clip(p, -bound, bound), params)
+  if frozen:  # Clipping and the decay of weights would change them.
+    params = params | {name: net.params[name] for name in frozen}
+  return Net(params, stats, opt_state)
+
+
+def _of_trained(grads, frozen):
+  """Gradients, 0 of frozen layers, which no norm counts then."""
+  return grads | {name: jax.tree.map(jnp.zeros_like, grads[name])
+                  for name in frozen} if frozen else grads
 
 
 def _average(ema: Average, gen: Net, step, game: Game) -> Average:

@@ -93,10 +93,13 @@ def tiny_batch(game):
                jnp.arange(8))
 
 
-def test_frozen_layers_stay_as_they_start():
+@pytest.mark.parametrize('changes', [
+    dict(max_grad_norm=1.0), dict(disc_weight_clip=0.01),
+    dict(unrolled_steps=1), dict(accumulate_steps=2)])
+def test_frozen_layers_stay_as_they_start(changes):
   frozen = 'Dense_0'
   game = configured(
-      disc_frozen=(frozen,), max_grad_norm=1.0, accumulate_steps=1,
+      disc_frozen=(frozen,), **changes,
       discriminator=dict(name='mlp.Discriminator', widths=(8, 8)),
       disc_optimizer=dict(name='adamw', learning_rate=0.1, weight_decay=0.5))
   start = state = experiment.initial_state(game, INFO, 0)
@@ -109,6 +112,22 @@ def test_frozen_layers_stay_as_they_start():
       toy.assert_same(layer, start.disc.params[name])
     else:
       toy.assert_all_changed(layer, start.disc.params[name])
+
+
+def test_no_norm_counts_the_gradients_of_frozen_layers():
+  both = configured(max_grad_norm=0.01)
+  games = {'both': both, 'last': both._replace(disc_frozen=('Dense_0',))}
+  start, norms, moves = experiment.initial_state(both, INFO, 0), {}, {}
+  for name, game in games.items():
+    state, scalars = jax.jit(partial(train_step, game=game))(
+        start, tiny_batch(game), KEY)
+    norms[name] = float(scalars['grad_norm/disc'])
+    moves[name] = optax.tree.norm(jax.tree.map(
+        jnp.subtract, state.disc.params, start.disc.params))
+  # The gradient is longer than 0.01 in either case: sgd of 0.05 moves by it.
+  assert 0.01 < norms['last'] < 0.99 * norms['both']
+  assert moves['both'] == pytest.approx(0.0005, rel=1e-3)
+  assert moves['last'] == pytest.approx(0.0005, rel=1e-3)
 
 
 def test_a_frozen_layer_that_is_not_there_is_a_problem(tmp_path):
