@@ -107,10 +107,11 @@ def findings() -> str:
 
 
 def section(file: str, heading: str) -> str:
-  """A section of a Markdown file, without its heading."""
+  """A section of a Markdown file, without its heading; links as of docs/."""
   text = (ROOT / file).read_text()
-  return re.search(rf'^## {heading}\n(.*?)(?=^## |\Z)', text,
-                   re.MULTILINE | re.DOTALL)[1]
+  found = re.search(rf'^## {heading}\n(.*?)(?=^## |\Z)', text,
+                    re.MULTILINE | re.DOTALL)[1]
+  return found.replace('](../../docs/', '](')
 
 
 def table(heads, rows) -> str:

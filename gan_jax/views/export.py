@@ -240,7 +240,8 @@ def _safetensors(run):
     leaves = jax.tree_util.tree_leaves_with_path(getattr(run.state.ema, kind))
     for path, leaf in leaves:
       name = jax.tree_util.keystr(path, simple=True, separator='/')
-      arrays[f'generator/{kind}/{name}'] = np.array(leaf)
+      # Safetensors writes an array as it lies in memory.
+      arrays[f'generator/{kind}/{name}'] = np.array(leaf, order='C')
   data = safetensors.numpy.save(arrays, {
       'config': json.dumps(_shared(run)),
       'data': json.dumps(run.info._asdict() | {'manifest': ''}),

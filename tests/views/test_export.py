@@ -86,8 +86,14 @@ def test_images_that_differ_are_refused_and_nothing_is_written(
   assert names_in(tmp_path) == []
 
 
-def test_safetensors_hold_the_average_by_name(made_run, tmp_path):
+@pytest.mark.parametrize('columns_first', [False, True])
+def test_safetensors_hold_the_average_by_name(made_run, tmp_path, monkeypatch,
+                                              columns_first):
   out = str(tmp_path / 'a.safetensors')
+  leaves = jax.tree_util.tree_leaves_with_path
+  if columns_first:  # So a kernel may lie on a device.
+    monkeypatch.setattr(jax.tree_util, 'tree_leaves_with_path', lambda tree: [
+        (path, np.asfortranarray(leaf)) for path, leaf in leaves(tree)])
   export(made_run('cgan'), out)
   run = Trained(made_run('cgan'))
   with safetensors.safe_open(out, 'np') as file:
