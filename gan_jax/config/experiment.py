@@ -125,7 +125,8 @@ def load(config: Any, *, devices: int = 0,
   init = partial(jax.jit(partial(first_state, game, info)),
                  np.uint32(config['seed']))
   if not like:
-    count = config['batch_size'] // (devices or parallel.device_count())
+    count = config['batch_size'] // rules.parts_of_batch(
+        config, devices or parallel.device_count())
     tracing.trace(game, step, init, info.image_shape, labels_like(info, count),
                 latent_shape(game.latent), config)
   sampling = data.sampling_of(config['data'])

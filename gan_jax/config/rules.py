@@ -93,34 +93,45 @@ def _shard(config, devices):
     yield 'shard', 'is of the devices of one process; use none'
 
 
+def parts_of_batch(config: Mapping, devices: int) -> int:
+  """In how many parts a batch is packed, and compared by minibatch layers.
+
+  Each device has a part of its own; with shard='state' XLA divides the step of
+  the whole batch.
+  """
+  return 1 if config.get('shard') == 'state' else devices
+
+
 def _packs_divide(config, devices):
   packing, batch = config['packing'], config['batch_size']
-  if packing > 1 and batch % (packing * devices):
+  least = packing * parts_of_batch(config, devices)
+  if packing > 1 and batch % least:
     yield 'packing', (
         f'packs do not divide batch_size={batch} on {devices} devices; a '
-        f'multiple of {packing * devices} does')
+        f'multiple of {least} does')
 
 
 def _compared(config, devices):
-  """Minibatch layers need several examples, or packs, per device."""
+  """Minibatch layers need several examples, or packs, in a part."""
   spec = models.filled(config['discriminator'])
   kind, group = spec.get('minibatch', 'none'), spec.get('group', 4)
-  least, batch = devices * config['packing'], config['batch_size']
+  parts, batch = parts_of_batch(config, devices), config['batch_size']
+  least = parts * config['packing']
   if kind == 'none' or batch % least:
     return
   if not group > 1:
     yield 'discriminator.group', 'must be 2 or more: its examples are compared'
     return
-  part = batch // least
+  part, where = batch // least, 'a device' if parts == devices else 'a step'
   if part == 1:
     yield 'batch_size', (
-        f'leaves one example to a device, and minibatch={kind!r} compares '
+        f'leaves one example to {where}, and minibatch={kind!r} compares '
         f"several; use {2 * least} or more, or discriminator.minibatch='none'")
     return
   if kind == 'std' and part > group and part % group:
     down = part // group * group * least
     yield 'batch_size', (
-        f"leaves {part} examples to a device, and minibatch='std' compares "
+        f"leaves {part} examples to {where}, and minibatch='std' compares "
         f'them in groups of {group}; use a multiple of {group * least}: {down} '
         f'or {down + group * least}')
 

@@ -24,8 +24,8 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
     step: (state, batch, key, *, pmean) -> (state, scalars).
     init: () -> TrainState.
     image_shape: of an example of the data.
-    label: labels [B, ...] of a device's part of a batch, for their shape and
-      type.
+    label: labels [B, ...] of what a step sees of a batch: a device's part, or
+      all of it if the state is sharded. For their shape and type.
     latent_shape: of a z.
     config: that names the components.
 

@@ -1,7 +1,8 @@
 """Layers by which a discriminator compares the examples of its batch.
 
 An example's logit then depends on the others. On several devices each compares
-those it holds, so that results depend on how many there are.
+those it holds, so that results depend on how many there are; with shard='state'
+all are compared.
 """
 
 from typing import Any, Literal

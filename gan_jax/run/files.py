@@ -23,6 +23,7 @@ from gan_jax.base.errors import WorkdirError
 from gan_jax.base.files import read_rows, write_json
 from gan_jax.config import command_line, durations, fields, keys
 from gan_jax.config.experiment import DataInfo, plain
+from gan_jax.config.rules import parts_of_batch
 from gan_jax.data import cache
 from gan_jax.run.lock import now
 
@@ -308,7 +309,8 @@ def write_launch(folder, experiment, start: int, **facts) -> None:
     start: first step.
     **facts: further fields; empty ones are left out.
   """
-  for name, value in (('config.json', experiment.config),
+  config, last = experiment.config, read_json(folder, 'config.json')
+  for name, value in (('config.json', config),
                       ('data.json', experiment.info._asdict())):
     write_json(os.path.join(folder, name), value)
   launch = provenance() | {
@@ -322,17 +324,29 @@ def write_launch(folder, experiment, start: int, **facts) -> None:
   if start in (0, experiment.train_steps):  # Nothing is resumed.
     return
   _LOG.info('resuming %s at step %d', folder, start)
-  now, then = len(launch['devices']), len(before.get('devices', ()))
-  if then and now != then:
-    parts = [f'{key}={value}'
-             for key, value in fields.flat(experiment.config).items()
-             if value == 'virtual_batch'
-             or key.endswith('.minibatch') and value != 'none']
-    _LOG.warning('on %d devices, before on %d: the same batches and noise, but '
-                 'not the same bits%s', now, then, parts and (
-                     f'; with {", ".join(parts)} each device uses its own part '
-                     'of the batch, so that training differs') or '')
+  if before.get('devices'):
+    _warn_of_devices((config, len(launch['devices'])),
+                     (last, len(before['devices'])))
   now, then = launch['cores'], before.get('cores', 0)
   if now and then and now != then:
     _LOG.warning('on %d cores, before on %d: the same run, but not the same '
                  'bits, as the summation order differs', now, then)
+
+
+def _warn_of_devices(now, then) -> None:
+  """Says what differs from the last launch; each is (config, devices)."""
+  (here, count), (there, before) = now, then
+  shards = [" with shard='state'" * (config.get('shard') == 'state')
+            for config in (here, there)]
+  if (count, shards[0]) == (before, shards[1]):
+    return
+  parts = [parts_of_batch(*each) for each in (now, then)]
+  compare = [f'{key}={value}' for key, value in fields.flat(here).items()
+             if value == 'virtual_batch'
+             or key.endswith('.minibatch') and value != 'none']
+  differs = ('; with {} the batch is compared in {} parts, before in {}, so '
+             'that training differs'.format(', '.join(compare), *parts)
+             if compare and parts[0] != parts[1] else '')
+  _LOG.warning('on %d devices%s, before on %d%s: the same batches and noise, '
+               'but not the same bits%s', count, shards[0], before, shards[1],
+               differs)

@@ -35,9 +35,8 @@ class Pace:
     given, self._most = experiment.config['steps_per_call'], 2**31
     self._every, self._auto = _intervals(experiment), given == 'auto'
     if self._auto and not experiment.resident:
-      self._most = max(1, _AHEAD // (members * experiment.config['batch_size']
-                                     * experiment.config['disc_steps']
-                                     * _example_bytes(experiment.source)))
+      self._most = max(1, _AHEAD // (members * _step_bytes(
+          experiment, experiment.config['batch_size'])))
     self.length = self._near(_FIRST) if self._auto else given
 
   def look(self, steps: int, seconds: float) -> None:
@@ -64,8 +63,12 @@ def _intervals(experiment):
                       experiment.eval_every, experiment.checkpoint_every) if n]
 
 
-def _example_bytes(source):
-  return max(1, source.images.nbytes // max(1, len(source.images)))
+def _step_bytes(experiment, batch):
+  """Of the examples of a step, `batch` in each of its `indices`' batches."""
+  images = experiment.source.images
+  return (batch * experiment.config['disc_steps']
+          * (2 if experiment.labelled else 1)
+          * max(1, images.nbytes // max(1, len(images))))
 
 
 def plan(experiment: Experiment, step: int, length: int,
@@ -174,9 +177,8 @@ class Calls:
     def read(start, count):
       return count, examples(run.source, rows(start, count))
 
-    call_bytes = (len(self._members) * length * (self._part.stop
-                  - self._part.start) * run.config['disc_steps']
-                  * _example_bytes(run.source))
+    call_bytes = len(self._members) * length * _step_bytes(
+        run, self._part.stop - self._part.start)
     moved = ((count, parallel.put_call(call, self._mesh))
              for count, call in read_ahead(
                  read, calls, ahead=calls_ahead(call_bytes)))

@@ -36,12 +36,18 @@ class Means:
     return found
 
   def save(self, step: int) -> None:
-    """Writes the sums of a checkpoint that lies between two rows."""
+    """Writes the sums of a checkpoint, none where a row ends at it.
+
+    Those of this step and later ones are of a branch that was given up.
+    """
+    before = self._read()
+    kept = {at: sums for at, sums in before.items() if int(at) < step}
     if self._count:
-      kept = self._read() | {str(step): [self._count, self._sums]}
+      kept[str(step)] = [self._count, self._sums]
+    if kept != before:
       last = sorted(kept, key=int)[-self._keep:]
       try_write_file(self._path, json.dumps(
-          {step: kept[step] for step in last}).encode())
+          {at: kept[at] for at in last}).encode())
 
   def load(self, step: int) -> None:
     """Goes on with the sums of a step, or with none."""

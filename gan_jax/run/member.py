@@ -84,8 +84,8 @@ class Member(contextlib.AbstractContextManager):
     self.means = Means(os.path.join(folder, 'means.json'),
                        experiment.config['keep_checkpoints'])
     self.means.load(start)
-    self.results = Results(experiment, folder, start, like and like.results,
-                           heading)
+    self.results = Results(experiment, folder, start, self.checkpoints,
+                           like and like.results, heading)
     self.evaluator = self.results.evaluator
     self.guard = Guard(experiment, folder, self.results.levels,
                        self.results.rows(), start)
@@ -94,6 +94,7 @@ class Member(contextlib.AbstractContextManager):
     with self.results:
       self.draw()  # While the last checkpoint is written.
       self.checkpoints.close()
+      self.results.settle()
 
   @property
   def plays(self) -> bool:

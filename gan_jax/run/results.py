@@ -26,6 +26,9 @@ from gan_jax.run.writers import ScalarWriter, ScoreWriter, duration
 
 _LOG = logging.getLogger(__name__)
 _FRAMES = 200  # of a GIF at most, evenly spaced
+# Of a score's protocol, what does not change its value for a given state: the
+# run's training, its other evaluators, how the floor came about.
+_BESIDE = ('step', 'config', 'evaluators', 'floor')
 
 
 class Results(contextlib.AbstractContextManager):
@@ -36,9 +39,11 @@ class Results(contextlib.AbstractContextManager):
   """
 
   def __init__(self, experiment: Experiment, folder: str, start: int,
-               like: 'Results | None' = None, heading: str = ''):
+               checkpoints: Checkpoints, like: 'Results | None' = None,
+               heading: str = ''):
     """Opens the files and drops what was written after step `start`.
 
+    `checkpoints`: of the run, on which it depends how long a best state stays.
     `like`: of another member, whose compiled sampler is taken.
     `heading`: of its scores on the screen.
     """
@@ -57,7 +62,9 @@ class Results(contextlib.AbstractContextManager):
                    lookup.failure(e))
     if omitted := pictures.channels_shown(experiment.info.image_shape):
       _LOG.info('%s', omitted)
+    self._checkpoints = checkpoints
     self._best = Best(folder, experiment.config['best_metric'])
+    self._best.rewind(start)
     self._rows = ScalarWriter(folder, resume_step=start,
                               loggers=experiment.loggers,
                               config=experiment.config)
@@ -92,6 +99,9 @@ class Results(contextlib.AbstractContextManager):
     """Scores a state by draw(start, stop); returns scalars for its row.
 
     {} on failure: a score must not end the run.
+
+    Raises:
+      CheckpointError: the running save failed.
     """
     try:
       scores = self.evaluator.scores(state, draw, forgiving=True)
@@ -102,8 +112,11 @@ class Results(contextlib.AbstractContextManager):
     if scores:
       _LOG.info('%s%s', self._heading,
                 table([(step, score) for score in scores]))
+    # Waits for the running save: it settles what a resumed run goes on from.
+    saved = (self._checkpoints.latest()
+             if any(map(self._best.wants, scores)) else 0)
     try:
-      self._best.offer(step, scores, state)
+      self._best.offer(step, scores, state, saved)
     except Exception as e:
       _LOG.warning('the best state is not kept: %s: %s', type(e).__name__, e)
     return {f'eval/{name}': value for score in scores
@@ -130,8 +143,13 @@ class Results(contextlib.AbstractContextManager):
   def rewind(self, step: int) -> None:
     """Drops what was written after a step."""
     self.drain()
+    self._best.rewind(step)
     self._rows.rewind(step)
     self._scores.rewind(step)
+
+  def settle(self) -> None:
+    """Gives up what was kept only until the last checkpoint was written."""
+    self._best.settle(self._checkpoints.latest())
 
   def draw(self) -> None:
     """Writes curves.png and training.gif; failures only warn."""
@@ -189,7 +207,12 @@ def _frames(folder):
 
 
 class Best:
-  """The best state by a score, in WORKDIR/best, itself a run folder."""
+  """The best state by a score, in WORKDIR/best, itself a run folder.
+
+  A run may go on from a checkpoint before its best state. So the best one
+  before stays in WORKDIR/best.old until a checkpoint follows; for good, in
+  WORKDIR/best-NAME-STEP, where the new one is by a score that does not compare.
+  """
 
   def __init__(self, folder: str, name: str, *, own: bool = False):
     """Takes the name of the score; '' keeps nothing.
@@ -198,11 +221,10 @@ class Best:
     """
     self._from, self._name = folder, name
     self._folder = os.path.join(folder, f'best-{name}' if own else 'best')
-    old = f'{self._folder}.old'
-    if name and os.path.isdir(old) and not os.path.isdir(self._folder):
-      os.rename(old, self._folder)  # Killed between two renames.
-    if name and not own:  # Left by a killed run.
-      for left in glob.glob(f'{glob.escape(self._folder)}.*.new'):
+    self._old = f'{self._folder}.old'
+    self._restore()  # Killed between two renames.
+    if not own:  # Left by a killed run.
+      for left in self._all('.*.new') + self._all('*.gone'):
         shutil.rmtree(left, ignore_errors=True)
 
   def read(self, protocol: str = '') -> dict:
@@ -210,13 +232,9 @@ class Best:
 
     {} if there is none, or of another score or protocol.
     """
-    try:
-      with open(os.path.join(self._folder, 'best.json')) as file:
-        found = json.load(file)
-      return found if found['name'] == self._name and protocol in (
-          '', found['protocol']) else {}
-    except (OSError, ValueError, KeyError, TypeError):
-      return {}
+    found = _record(self._folder)
+    return found if found.get('name') == self._name and protocol in (
+        '', found['protocol']) else {}
 
   def wants(self, score) -> bool:
     """Whether a score improves on the best."""
@@ -226,8 +244,10 @@ class Best:
     sign = -1 if low_is_better(self._name) else 1
     return not before or sign * score.value > sign * before['value']
 
-  def offer(self, step: int, scores, state) -> bool:
+  def offer(self, step: int, scores, state, saved: int) -> bool:
     """Saves the state if its score improves on the best; returns whether so.
+
+    saved: step of the newest checkpoint of the run.
 
     Raises:
       CheckpointError: it could not be written.
@@ -239,7 +259,7 @@ class Best:
     if score is None or not self.wants(score):
       return False
     # The old one stays until the new one is whole.
-    new, old = f'{self._folder}.{os.getpid()}.new', f'{self._folder}.old'
+    new = f'{self._folder}.{os.getpid()}.new'
     try:
       shutil.rmtree(new, ignore_errors=True)
       with Checkpoints(new, keep=1) as checkpoints:
@@ -251,15 +271,77 @@ class Best:
       write_json(os.path.join(new, 'best.json'), {
           'name': self._name, 'step': step, 'value': score.value,
           'protocol': _protocol(score)})
-      shutil.rmtree(old, ignore_errors=True)
-      if os.path.isdir(self._folder):
-        os.rename(self._folder, old)
+      self.settle(saved)
+      if os.path.isdir(self._old):  # Then no checkpoint follows the newer one.
+        _remove(self._folder)
+      elif os.path.isdir(self._folder):
+        os.rename(self._folder, self._old)
       os.rename(new, self._folder)
-      shutil.rmtree(old, ignore_errors=True)
+      self.settle(saved)
     finally:
       shutil.rmtree(new, ignore_errors=True)
     return True
 
+  def settle(self, saved: int) -> None:
+    """Gives up best.old once `saved`, a checkpoint's step, reaches the best."""
+    best, old = _record(self._folder), _record(self._old)
+    if best and best['step'] > saved or not os.path.isdir(self._old):
+      return
+    if not old or _kind(old) == _kind(best):
+      _remove(self._old)
+      return
+    aside = os.path.join(self._from, f'best-{old["name"]}-{old["step"]}')
+    _remove(aside)
+    os.rename(self._old, aside)
+    _LOG.warning('%s is by another score or evaluation protocol than the best '
+                 'before, of step %d, which stays in %s', self._folder,
+                 old['step'], aside)
+
+  def rewind(self, step: int) -> None:
+    """Goes back to the best of a checkpoint's step, from which the run goes on.
+
+    What is later is of a branch that is given up: those of other scores too.
+    """
+    for path in self._all('*'):
+      if not path.endswith('.new') and _record(path).get('step', 0) > step:
+        _LOG.info('%s, of step %d, is removed: the run goes on from step %d',
+                  path, _record(path)['step'], step)
+        _remove(path)
+    self._restore()
+    self.settle(step)
+
+  def _restore(self):
+    if os.path.isdir(self._old) and not os.path.isdir(self._folder):
+      os.rename(self._old, self._folder)
+
+  def _all(self, pattern):
+    return glob.glob(glob.escape(os.path.join(self._from, 'best')) + pattern)
+
+
+def _record(folder) -> dict:
+  """best.json, {} if there is none that can be read."""
+  try:
+    with open(os.path.join(folder, 'best.json')) as file:
+      found = json.load(file)
+    return {key: found[key] for key in ('name', 'step', 'value', 'protocol')}
+  except (OSError, ValueError, KeyError, TypeError):
+    return {}
+
+
+def _kind(record):
+  """Is equal for scores that compare."""
+  return record.get('name'), record.get('protocol')
+
+
+def _remove(folder) -> None:
+  """Removes it as a whole, also if it is killed meanwhile."""
+  if os.path.isdir(folder):
+    gone = f'{folder}.{os.getpid()}.gone'
+    os.rename(folder, gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
 
 def _protocol(score) -> str:
-  return short_hash({k: v for k, v in score.protocol.items() if k != 'step'})
+  """Hash of what settles whether two scores of one name compare."""
+  return short_hash({key: value for key, value in score.protocol.items()
+                     if key not in _BESIDE})

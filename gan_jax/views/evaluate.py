@@ -181,7 +181,7 @@ def _score_new(folder, run, evaluator, saved, keeper, tried):
       scores = evaluator.scores(state)
       with ScoreWriter(folder) as writer:
         writer.write(step, scores)
-    keeper.offer(step, scores, state)
+    keeper.offer(step, scores, state, max(step, *saved.steps()))
   return failed
 
 

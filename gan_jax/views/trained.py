@@ -288,8 +288,9 @@ class Trained:
         `labels`.
 
     Raises:
-      RequestError: no discriminator, images of another shape or type, no such
-        label, or a conditional discriminator without label.
+      RequestError: no discriminator, images of another shape or type, or of
+        a number that its groups do not divide, no such label, or a conditional
+        discriminator without label.
     """
     if self.game.disc is None:
       raise RequestError(f'{self.folder} has no discriminator')
@@ -304,9 +305,12 @@ class Trained:
              else np.zeros(len(images), np.int32))
     whole = models.filled(spec).get('minibatch', 'none') != 'none'
     size = len(images) if whole else 256 * packing
-    return np.concatenate([np.asarray(self._judge(
-        self.state, images[i:i + size], label[i:i + size:packing]))
-        for i in range(0, len(images), size)])
+    try:
+      return np.concatenate([np.asarray(self._judge(
+          self.state, images[i:i + size], label[i:i + size:packing]))
+          for i in range(0, len(images), size)])
+    except ValueError as e:  # Of layers that compare groups of images.
+      raise RequestError(f'{len(images)} images: {e}') from e
 
   def _for_networks(self, images):
     """Images that a user gives, in the networks' units; or RequestError."""

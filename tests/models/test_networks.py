@@ -212,6 +212,21 @@ def test_a_batch_that_minibatch_layers_cannot_compare_is_refused(
     assert words in problem.rule
 
 
+@pytest.mark.parametrize('batch,packing,words', [
+    # XLA divides the step of the whole batch: all of it is compared.
+    (4, 1, ''), (8, 1, ''), (8, 2, ''),
+    (4, 4, 'leaves one example to a step, and minibatch=\'std\' compares '
+     'several; use 8 or more'),
+    (20, 4, 'leaves 5 examples to a step'), (4, 3, 'a multiple of 3 does')])
+def test_a_sharded_step_compares_the_whole_batch(batch, packing, words):
+  config = tiny.config(
+      'unused', batch_size=batch, packing=packing, shard='state',
+      discriminator=dict(name='mlp.Discriminator', minibatch='std'))
+  found = rules.of_config(config, 4, [])
+  assert len(found) == bool(words)
+  assert all(words in problem.rule for problem in found)
+
+
 def test_groups_of_another_size_are_looked_at():
   config = tiny.config('unused', batch_size=24, discriminator=dict(
       name='stylegan2.Discriminator', minibatch='std', group=16))

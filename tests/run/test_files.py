@@ -121,8 +121,8 @@ def test_a_folder_without_a_run_names_the_runs_beside_it(tmp_path):
 @pytest.mark.parametrize('changes, words', [
     ({}, 'but not the same bits'),
     ({'discriminator': {'norm': 'virtual_batch', 'minibatch': 'std'}},
-     'with discriminator.norm=virtual_batch, discriminator.minibatch=std each '
-     'device uses its own part of the batch, so that training differs')])
+     'with discriminator.norm=virtual_batch, discriminator.minibatch=std the '
+     'batch is compared in 3 parts, before in 2, so that training differs')])
 def test_a_launch_on_other_devices_says_what_is_not_the_same(
     tmp_path, monkeypatch, caplog, changes, words):
   run = types.SimpleNamespace(
@@ -133,6 +133,31 @@ def test_a_launch_on_other_devices_says_what_is_not_the_same(
     files.write_launch(tmp_path, run, 2)
   assert caplog.messages[-1].startswith('on 3 devices, before on 2: ')
   assert caplog.messages[-1].endswith(words)
+
+
+@pytest.mark.parametrize('launches, words', [
+    ((('none', 4), ('state', 4)),
+     "on 4 devices with shard='state', before on 4: the same batches and noise,"
+     ' but not the same bits; with discriminator.minibatch=std the batch is '
+     'compared in 1 parts, before in 4, so that training differs'),
+    ((('state', 4), ('none', 2)),
+     "on 2 devices, before on 4 with shard='state': the same batches and noise,"
+     ' but not the same bits; with discriminator.minibatch=std the batch is '
+     'compared in 2 parts, before in 1, so that training differs'),
+    # The whole batch is compared, wherever it lies.
+    ((('state', 4), ('state', 2)),
+     "on 2 devices with shard='state', before on 4 with shard='state': the same"
+     ' batches and noise, but not the same bits'),
+    ((('state', 4), ('state', 4)), None)])
+def test_a_launch_says_what_another_shard_changes(
+    tmp_path, monkeypatch, caplog, launches, words):
+  for shard, count in launches:
+    monkeypatch.setattr(parallel, 'device_names', lambda n=count: ['cpu'] * n)
+    files.write_launch(tmp_path, types.SimpleNamespace(
+        info=DataInfo('x', (2, 2, 1), 4, 0, (), '', ''), train_steps=4,
+        config={'shard': shard, 'discriminator': dict(minibatch='std')}), 2)
+  assert [r.getMessage() for r in caplog.records
+          if r.levelname == 'WARNING'] == [words] * bool(words)
 
 
 def test_a_launch_on_other_cores_says_so(tmp_path, monkeypatch, caplog):

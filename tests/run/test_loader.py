@@ -69,11 +69,12 @@ def test_a_resumed_run_plays_the_calls_of_the_whole_run():
                    checkpoint=17) == whole[i:]
 
 
-def _pace(given='auto', every=(1000, 1000, 0, 5000), *, streamed=0):
+def _pace(given='auto', every=(1000, 1000, 0, 5000), *, streamed=0,
+          labelled=None):
   """streamed: bytes of an example, 0 if they are resident."""
   return Pace(_every(
       *every, config=dict(steps_per_call=given, batch_size=64, disc_steps=1),
-      resident=not streamed, source=types.SimpleNamespace(
+      resident=not streamed, labelled=labelled, source=types.SimpleNamespace(
           images=np.zeros((10, streamed), np.uint8))))
 
 
@@ -115,6 +116,10 @@ def test_streamed_examples_of_a_call_fit_in_memory():
   pace = _pace(streamed=2**13)  # 128 steps
   pace.look(8, 0.001)
   assert pace.length == 125
+  # 64 steps, as each has a batch of labelled examples, too.
+  pace = _pace(streamed=2**13, labelled=Batches(10, 64, 0, repeat=7))
+  pace.look(8, 0.001)
+  assert pace.length == 50
 
 
 def test_calls_go_on_where_the_length_changes(flipped):

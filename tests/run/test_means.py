@@ -18,6 +18,20 @@ def test_a_mean_is_that_of_all_steps_in_the_same_bits_for_any_calls(tmp_path):
   assert means.take() == {}
 
 
+def test_sums_of_later_steps_are_of_a_branch_that_was_given_up(tmp_path):
+  means = Means(tmp_path / 'means.json')
+  for step in (6, 8):
+    means.add({'loss': np.float32([9.0])}, 1)
+    means.save(step)
+  means.load(2)
+  means.add({'loss': np.float32([3.0])}, 1)
+  means.save(4)
+  means.load(4)
+  assert means.take() == {'loss': 3.0}
+  means.load(8)
+  assert means.take() == {}
+
+
 def test_a_resumed_run_goes_on_with_the_sums(tmp_path):
   path = tmp_path / 'means.json'
   before = Means(path)
@@ -36,5 +50,13 @@ def test_a_resumed_run_goes_on_with_the_sums(tmp_path):
   before.save(8)  # One is kept, and one more while it is written.
   after.load(4)
   assert after.take() == {}
+  # Resumed from 6, with a row at 8: what was kept at 8 is of another branch.
+  after.load(6)
+  after.add({'loss': np.float32([1.0])}, 1)
+  after.take()
+  after.save(8)
+  after.load(8)
+  after.add({'loss': np.float32([1.0])}, 1)
+  assert after.take() == {'loss': 1.0}
   path.write_text('[]')
   Means(path).load(4)

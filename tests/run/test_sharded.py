@@ -52,6 +52,26 @@ def test_networks_draw_the_same(images, tmp_path):
                  for name in ('split', 'whole')))
 
 
+def test_minibatch_layers_and_packs_have_the_whole_batch(images):
+  """Of 4 examples on 4 devices, 2 packs: as on one device, that has them all.
+  """
+  run = experiment.load(tiny.config(
+      images, shard='state', batch_size=4, packing=2,
+      discriminator=dict(name='mlp.Discriminator', widths=(8,),
+                         minibatch='std')))
+  lone = experiment.load({**run.config, 'shard': 'none'}, devices=1)
+  call, found = run.batches(0, 2).reshape(2, 1, -1), []
+  for one, count in ((run, 4), (lone, 1)):
+    mesh = parallel.make_mesh(count)
+    data = parallel.replicate(parallel.Data(
+        one.source.images[:], one.source.labels), mesh)
+    state = (parallel.made_sharded(run.init, mesh) if one is run else
+             parallel.copy(parallel.replicate(one.init(), mesh)))
+    found.append(states.runner_of(one, mesh)(state, data, call))
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(
+      np.asarray(a), np.asarray(b), **CLOSE), *found)
+
+
 def test_a_device_holds_a_quarter_of_the_large_arrays(sharded):
   mesh = parallel.make_mesh(4)
   state = parallel.made_sharded(sharded.init, mesh)

@@ -14,6 +14,7 @@ from gan_jax.config import experiment
 from gan_jax.data.pipeline import Batches
 from gan_jax.game.state import pack
 from gan_jax.models import Critique
+from gan_jax.models.batch_layers import minibatch_std
 from gan_jax.run.evaluator import Evaluator
 from gan_jax.views.trained import Trained
 
@@ -162,6 +163,25 @@ def test_packs_are_judged_as_packs(made_run, monkeypatch):
   np.testing.assert_allclose(found, pack(images, 2).sum((1, 2, 3)), rtol=1e-4)
   with pytest.raises(RequestError, match='N a multiple of 2'):
     run.discriminator(images[:3])
+
+
+def test_images_that_do_not_divide_into_groups_are_refused(
+    made_run, monkeypatch):
+  run = Trained(str(made_run('plain')))
+  monkeypatch.setitem(run.config, 'discriminator', dict(
+      name='mlp.Discriminator', minibatch='std'))
+
+  def judge(params, stats, images, label, *, train, keys=None):
+    spread = minibatch_std(images.reshape(len(images), -1))[:, -1]
+    return Critique(spread, None, {}), stats
+
+  run.game = run.game._replace(disc=run.game.disc._replace(apply=judge))
+  images = np.zeros((7, 8, 8, 1), np.float32)
+  with pytest.raises(RequestError, match='7 images: a batch of 7 does not divi'
+                                         'de into .*; use a multiple of 4'):
+    run.discriminator(images)
+  # Of equal images: sqrt(0 + 1e-8).
+  np.testing.assert_allclose(run.discriminator(images[:6]), 1e-4, rtol=1e-3)
 
 
 def test_points(made_run):
