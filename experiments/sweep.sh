@@ -184,7 +184,7 @@ check() {
 if [[ ! -e ${folders[0]}/launches.jsonl ]] &&
      ! check "${lines[0]}" && ! check "${lines[-1]}"; then
   echo "$fails" >&2
-  fail 'nothing was started: this is the last point, and the first fails too'
+  fail 'nothing was started: neither the first nor the last point would run'
 fi
 
 # run FOLDER COMMAND...: in a process of its own, which becomes the run.

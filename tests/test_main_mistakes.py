@@ -155,6 +155,8 @@ def test_quick_is_said_once_and_beside_no_mistake(
     (('--config=configs/wgan_gp.py', '--config.penalties[3].weight=1'),
      ['penalties has 1 entry;', 'dcgan:penalty=r1+r2']),
     ((MLP, '--config.los.name=hinge'), ['--config.los.name', 'mean "loss"']),
+    ((MLP, '--config.lerning_rate=1'),
+     ['did you mean disc_optimizer.learning_rate or gen_optimizer.learning_']),
     ((MLP, '--config.penalties[0].weight=1'),
      ['penalties has no entries', 'penalty=']),
     ((MLP, '--config.loss=hinge'),

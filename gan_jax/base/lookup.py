@@ -32,10 +32,13 @@ class PlugIn(str):
   """Annotation of a string argument that may also be 'module:function'."""
 
 
-def near(word: str, known: Iterable[str]) -> str:
-  """A hint for a mistyped word: '; did you mean "x"? Known: ...'."""
+def near(word: str, known: Iterable[str], meant: Iterable[str] = ()) -> str:
+  """A hint for a mistyped word: '; did you mean "x"? Known: ...'.
+
+  `meant`: names that are likelier than those of a similar spelling.
+  """
   known, word = sorted(known), str(word)
-  match = difflib.get_close_matches(word, known, n=1) or [
+  match = [*meant][:1] or difflib.get_close_matches(word, known, n=1) or [
       name for name in known if word == _initials(name)][:1]
   hint = f'; did you mean "{match[0]}"?' if match else '.'
   if match and len(known) > 30:
@@ -149,9 +152,19 @@ def find(room: str, name: str, kind: str = '') -> Callable:
     return value
   known = names(room, kind)
   if name not in known:
-    raise ValueError(f'no such name in {room}{near(name, known)}')
+    meant = () if kind else _described_as(name, room, known)
+    raise ValueError(f'no such name in {room}{near(name, known, meant)}')
   *parents, last = name.split('.')
   return getattr(importlib.import_module('.'.join([room, *parents])), last)
+
+
+def _described_as(word, room, known):
+  """Names whose docstring calls them so, as least_squares is called LSGAN."""
+  module = importlib.import_module(room)
+  heads = {name: (inspect.getdoc(getattr(module, name)) or '').split('.')[0]
+           for name in known}
+  return [name for name, head in heads.items()
+          if word.lower() in re.findall(r'\w+', head.lower())]
 
 
 def package(name: str, where: str = ''):

@@ -4,6 +4,7 @@
 descriptions. Rules about several keys, data or networks are in `rules.py`.
 """
 
+import difflib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -235,7 +236,7 @@ def without_added(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def check(config: Mapping[str, Any]) -> list[Problem]:
   """Returns the problems of each key by itself; `config` is a plain dict."""
-  problems = [Problem(key, value, 'no such key' + lookup.near(key, KEYS))
+  problems = [Problem(key, value, 'no such key' + _near(key, config))
               for key, value in config.items() if key not in KEYS]
   problems += [Problem(key, 'absent', 'is missing; start from '
                        'gan_jax.config.recipe.base()')
@@ -255,6 +256,19 @@ def check(config: Mapping[str, Any]) -> list[Problem]:
     elif key == 'watchdog':
       problems += _check_keys(key, value, _WATCHDOG)
   return problems
+
+
+def _near(key, config) -> str:
+  """A hint for a key that does not exist, also at keys of components."""
+  paths = {}  # by their last part
+  for path in fields.flat({k: v for k, v in config.items() if k in KEYS}):
+    parts = path.split('.')
+    for i, part in enumerate(parts):
+      paths.setdefault(part, {})['.'.join(parts[:i + 1])] = None
+  last = difflib.get_close_matches(key, [*paths], n=1)
+  if not last or last[0] in KEYS:
+    return lookup.near(key, KEYS)
+  return f'; did you mean {" or ".join([*paths[last[0]]][:3])}?'
 
 
 def _check_duration(key, value) -> list[Problem]:

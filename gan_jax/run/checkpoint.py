@@ -169,15 +169,8 @@ class Checkpoints(contextlib.AbstractContextManager):
       return self._orbax.metadata(
           os.path.join(self._alias, str(step))).item_metadata.tree
 
-  def restore(self, abstract, step: int = 0, *, verified: bool = False):
-    """Restores a step (0: the newest) into the form of `parallel.abstract`.
-
-    Raises:
-      CheckpointError: as `shapes`, or names, shapes or dtypes that differ from
-        those of `abstract`.
-    """
-    if not step:
-      step, verified = self.latest(anew=True), True
+  def check(self, abstract, step: int, *, verified: bool = False) -> None:
+    """Raises CheckpointError as `restore`, without reading the arrays."""
     # Orbax would cast a wrong dtype silently.
     found = arrays(self.shapes(step, verified=verified))
     wanted = arrays(abstract)
@@ -190,8 +183,19 @@ class Checkpoints(contextlib.AbstractContextManager):
       raise CheckpointError(
           f'the checkpoint {self._path(step)} is of another model:\n  '
           + '\n  '.join(lines[:10]) + more)
+
+  def restore(self, abstract, step: int = 0, *, verified: bool = False):
+    """Restores a step (0: the newest) into the form of `parallel.abstract`.
+
+    Raises:
+      CheckpointError: as `shapes`, or names, shapes or dtypes that differ from
+        those of `abstract`.
+    """
     import orbax.checkpoint as ocp
 
+    if not step:
+      step, verified = self.latest(anew=True), True
+    self.check(abstract, step, verified=verified)
     with self._reading(step):
       return self._orbax.restore(
           os.path.join(self._alias, str(step)),

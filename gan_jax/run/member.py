@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from gan_jax import parallel
-from gan_jax.base.errors import WorkdirError
+from gan_jax.base.errors import CheckpointError, WorkdirError
 from gan_jax.base.files import remove_torn
 from gan_jax.config.experiment import Experiment
 from gan_jax.run import drawn_labels, files, init_from
@@ -68,6 +68,8 @@ class Member(contextlib.AbstractContextManager):
       raise WorkdirError(f'{folder} is at step {start}, beyond train_steps = '
                          f'{experiment.train_steps}; raise train_steps, with '
                          f'--workdir={folder}')
+    if start and not like:  # Members share their networks.
+      self._check_weights(experiment, start)
     self.finished = start == experiment.train_steps
     if self.finished:
       _LOG.info('%s is finished, at step %d: to train longer, raise '
@@ -100,6 +102,16 @@ class Member(contextlib.AbstractContextManager):
   def plays(self) -> bool:
     """Whether it goes on: not frozen, and not stopped by the watchdog."""
     return not (self.frozen or self.guard.verdict)
+
+  def _check_weights(self, experiment, step):
+    """Before anything is written: weights of other shapes cannot go on."""
+    try:
+      self.checkpoints.check(jax.eval_shape(experiment.init), step,
+                             verified=True)
+    except CheckpointError as e:
+      raise CheckpointError(
+          f'{e}\n  it cannot go on so: give another --workdir; there '
+          f'--config.init_from={self.folder} takes the weights that fit') from e
 
   def first_state(self, step: int):
     """The state of its checkpoint of that step, fresh for 0."""

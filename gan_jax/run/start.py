@@ -13,6 +13,7 @@ from gan_jax.run import drawn_labels, files, lock
 # What a start writes anew of a run that is there already.
 _RECORD = ('config.json', 'data.json', 'launches.jsonl', files.POPULATION,
            drawn_labels.NAME)
+_EVENTS = 'tensorboard/*'
 _OF_A_RUN = {'config.json', files.POPULATION, 'checkpoints'}
 
 
@@ -38,12 +39,12 @@ def starting(*folders) -> Iterator[Callable[[], None]]:
 
   with contextlib.ExitStack() as stack:
     for folder in map(pathlib.Path, folders):
-      new, own_lock = not folder.exists(), not (folder / 'lock').exists()
+      new = [each for each in (folder, *folder.parents) if not each.exists()]
+      own_lock = not (folder / 'lock').exists()
       try:
         stack.enter_context(lock.hold(folder))
       except Exception:
-        if new:
-          _remove_empty(folder)
+        _remove_empty(new)
         raise
       # Read while it is held: another start may have been at work until now.
       names = set(os.listdir(folder)) - ({'lock'} if own_lock else set())
@@ -52,7 +53,11 @@ def starting(*folders) -> Iterator[Callable[[], None]]:
 
 
 def _undoing(folder, names, new) -> Callable[[], None]:
-  """() -> None, which makes a folder of some names what it is now."""
+  """() -> None, which makes a folder of some names what it is now.
+
+  new: the folder and those around it that the start has made.
+  """
+  events = {*folder.glob(_EVENTS)}
   record = {name: (folder / name).read_bytes() for name in _RECORD
             if name in names}
 
@@ -64,6 +69,8 @@ def _undoing(folder, names, new) -> Callable[[], None]:
             write_file(folder / name, record[name])
           else:
             (folder / name).unlink(missing_ok=True)
+        for path in {*folder.glob(_EVENTS)} - events:
+          path.unlink()
       return
     for name in set(os.listdir(folder)) - names:
       path = folder / name
@@ -71,12 +78,12 @@ def _undoing(folder, names, new) -> Callable[[], None]:
         shutil.rmtree(path, ignore_errors=True)
       else:
         path.unlink(missing_ok=True)
-    if new:
-      _remove_empty(folder)
+    _remove_empty(new)
 
   return undo
 
 
-def _remove_empty(folder):
+def _remove_empty(folders):
   with contextlib.suppress(OSError):  # Something of another process is there.
-    folder.rmdir()
+    for folder in folders:
+      folder.rmdir()

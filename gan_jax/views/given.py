@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import zipfile
 from typing import Any, NamedTuple
 
@@ -60,9 +61,11 @@ def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
   except ArgumentError as e:
     raise RequestError(f'--{e}') from e
   except DataError as e:
-    raise DataError(f'{e} (Here --resize=64,64 and --channels=3 are how; what '
-                    'else this names belongs to a config: write such files as '
-                    'PNG or .npz first.)') from e
+    if not re.search(r'\w=', str(e)):  # No key is named.
+      raise
+    raise DataError(f'{e} (Here resize is --resize=64,64 and channels is '
+                    '--channels=3; other keys belong to a config: write such '
+                    'files as PNG or .npz first.)') from e
 
 
 def _npz(path):

@@ -129,6 +129,9 @@ def test_near_names_are_suggested_and_all_are_listed(room):
   assert str(error.value) == ('no such name in my_room; did you mean "alpha"? '
                               'Known: Thing, alpha, beta, gamma')
   assert lookup.near('qqq', ['b', 'a']) == '. Known: a, b'
+  # By what the docstring calls it: "fgan" is spelt likewise.
+  with pytest.raises(ValueError, match='did you mean "least_squares"'):
+    lookup.find('gan_jax.losses', 'lsgan')
 
 
 def test_a_problem_says_where_what_and_the_rule():

@@ -43,8 +43,8 @@ def test_a_wrong_key_starts_nothing_and_a_wrong_value_only_its_point(
   status, _, said = finish(sweep(CONFIG, 'discriminator.nrom=none,layer'))
   assert status == 2 and said == (
       'gan_jax: cannot be: --config.discriminator.nrom=layer\n'
-      'sweep.sh: nothing was started: this is the last point, and the first '
-      'fails too\n')
+      'sweep.sh: nothing was started: neither the first nor the last point '
+      'would run\n')
   assert not (tmp_path / 'out').exists()
   status, _, said = finish(sweep(CONFIG, 'disc_steps=0,1'))
   assert status == 1 and 'disc_steps=0: exit status 2: gan_jax: cannot' in said

@@ -61,22 +61,29 @@ def test_a_runner_that_does_not_compile_is_a_start_that_fails(
 def test_a_population_goes_with_its_members(images, tmp_path):
   two = population.load(tiny.config(images, population=2, init_from='nowhere'))
   with pytest.raises(CheckpointError):
-    populations.train(two, tmp_path / 'both')
-  assert not (tmp_path / 'both').exists()
+    populations.train(two, tmp_path / 'of' / 'both')
+  assert not (tmp_path / 'of').exists()
 
 
 def test_a_run_that_was_there_keeps_its_record(images, run, four_steps,
-                                               tmp_path):
+                                               tmp_path, monkeypatch):
   folder = shutil.copytree(four_steps, tmp_path / 'run')
   before = _all(folder)
   wide = experiment.load(tiny.config(images, train_steps=6, discriminator=dict(
       name='mlp.Discriminator', widths=(9,))))
-  with pytest.raises(CheckpointError):
+  with pytest.raises(CheckpointError, match='give another --workdir'):
     train.train(wide, folder, allow_changed=('discriminator',))
+  # The lock says who was there last.
+  assert _all(folder) | {'lock': None} == before | {'lock': None}
+  with monkeypatch.context() as patched:
+    patched.setattr('gan_jax.run.states.runner_of', lambda *_: _fails)
+    with pytest.raises(MemoryError):
+      train.train(run._replace(train_steps=6), folder)
   after = _all(folder)
   for name in ('config.json', 'data.json', 'launches.jsonl', 'checkpoints/4',
                'scalars.jsonl'):
     assert after[name] == before[name], name
+  assert len([*folder.glob('tensorboard/*')]) == 1
   # With the config that it has, it goes on; no flag is needed.
   assert train.train(run._replace(train_steps=6), folder) == 0
   assert tiny.finished(folder)[-1] == 6

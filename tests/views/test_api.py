@@ -52,7 +52,7 @@ def test_a_run_trains_goes_on_and_is_scored(trained):
   assert set(frame.name) == {'fd_random_12_train'} and (frame.value > 0).all()
   runs = gan_jax.compare(str(folder / 'run'))
   assert runs.value.tolist() == frame.value[frame.step == 6].tolist()
-  assert len(gan_jax.compare([folder / 'run', str(folder / 'ru*')])) == 1
+  assert len(gan_jax.compare([folder / 'run', str(folder / 'r*n')])) == 1
 
 
 def test_folders_of_images_are_scored(trained):

@@ -120,7 +120,14 @@ def test_images_of_several_sizes_are_told_by_the_words_of_the_command_line(
     Image.new('L', (width, height)).save(tmp_path / f'{width}.png')
   status, _, err = cli(*ask(made_run('plain'), f'--images={tmp_path}'))
   assert status == 3 and '2 sizes (width x height: 40x30 (1), 60x50 (1))' in err
-  assert 'Here --resize=64,64 and --channels=3 are how' in err
+  assert 'Here resize is --resize=64,64 and channels is --channels=3' in err
+
+
+def test_a_damaged_image_is_named_without_words_about_sizes(made_run, tmp_path,
+                                                            cli):
+  (tmp_path / 'bad.png').write_bytes(b'\x89PNG\r\n\x1a\n' + b'0' * 40)
+  status, _, err = cli(*ask(made_run('plain'), f'--images={tmp_path}/bad.png'))
+  assert status == 3 and "'bad.png'" in err and '--resize' not in err
 
 
 @pytest.mark.parametrize('flags,status,words', [

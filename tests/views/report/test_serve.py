@@ -141,17 +141,18 @@ def test_a_port_in_use_is_named(folder):
 
 
 def test_ctrl_c_ends_it_with_the_page_as_it_was_last(folder):
+  # A shell that starts the tests with & has SIGINT ignored.
   with subprocess.Popen(
-      [sys.executable, '-m', 'gan_jax.main', '--mode=report', '--follow',
-       f'--workdir={folder}'], cwd=tiny.ROOT, env=tiny.environment(1),
-      stdout=subprocess.PIPE, text=True) as process:
+      ['env', '--default-signal=INT', sys.executable, '-m', 'gan_jax.main',
+       '--mode=report', '--follow', f'--workdir={folder}'], cwd=tiny.ROOT,
+      env=tiny.environment(1), stdout=subprocess.PIPE, text=True) as process:
     url = process.stdout.readline().split()[0]
     with urllib.request.urlopen(url) as answer:
       assert b'DATA' not in answer.read()
     with open(folder / 'scalars.jsonl', 'a') as file:
       file.write('{"step": 4, "a": 2.0}\n')
     os.kill(process.pid, signal.SIGINT)
-    said = process.stdout.read()
-    assert process.wait(20) == 0
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
   assert said == f'the last state is in {folder}/report/index.html\n'
   assert b'[2,4]' in (folder / 'report' / 'data.js').read_bytes()
