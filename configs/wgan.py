@@ -13,8 +13,8 @@ RMSprop is the authors' torch.optim.RMSprop: decay 0.99, 1e-8 added to the root.
 Departures: half of DCGAN's width; samples of averaged weights (0.999), where
 the paper averages none.
 
-Measured with a decay of 0.9 and the root over 1e-8 too: 1,714 images/s on one
-core of a Xeon, 12 minutes; digits, fd_random_2k 0.163, floor 0.028 (seed 0).
+Measured: 16 minutes on one core of an Intel Xeon; digits, some broken; FD of
+the classifier with 5,000 samples 11.6 +- 1.4 (three seeds), floor 0.22.
 """
 
 from gan_jax.config import recipe
