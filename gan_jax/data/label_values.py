@@ -389,9 +389,8 @@ def _alike(names) -> tuple:
 
 def _numbers(texts):
   """float64 [N] of texts, or None if one of them is no number."""
-  if all(_NUMBER.fullmatch(text) for text in texts):
-    return np.array(list(map(float, texts)))
-  return None
+  return np.array(list(map(float, texts))) if all(
+      map(_NUMBER.fullmatch, texts)) else None
 
 
 def _is_one_hot(array) -> bool:
