@@ -99,10 +99,11 @@ def _taken(workdir, config, info, experiment, here, there):
     found = _match(theirs, mine, _levels(key, config, info, experiment))
     if key == 'generator' and 'generator' in experiment.config['gen_frozen']:
       found = {name: _averaged(other, there) for name, other in found.items()}
-    share = _size(found, here) / max(_size(mine, here), 1)
-    _LOG.log(logging.WARNING if share < _LITTLE else logging.INFO,
-             'init_from %s: %.0f %% of the weights of the %s are taken',
-             workdir, 100 * share, key)
+    if mine:  # An encoder's game has no discriminator.
+      share = _size(found, here) / _size(mine, here)
+      _LOG.log(logging.WARNING if share < _LITTLE else logging.INFO,
+               'init_from %s: %.0f %% of the weights of the %s are taken',
+               workdir, 100 * share, key)
     source |= found
     names += sorted(mine | theirs)
   _check_frozen(workdir, experiment, here, source)

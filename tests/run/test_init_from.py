@@ -261,13 +261,15 @@ def test_through_the_command_line_it_is_status_4_or_2(images, tmp_path, cli):
 
 
 def test_an_encoder_begins_with_the_averaged_generator(images, source,
-                                                       tmp_path):
+                                                       tmp_path, caplog):
   run = experiment.load(_config(
       images, discriminator=dict(name='none.Discriminator'),
       loss=dict(name='none'), encoder=dict(name='mlp.Encoder', widths=(8,)),
       penalties=(dict(name='latent_regression', weight=1.0),),
       gen_frozen=('generator',), init_from=str(source[1])))
   assert train.train(run, tmp_path) == 0
+  # Nothing is said of a discriminator that this game has not.
+  assert not [said for said in warnings_of(caplog) if 'init_from' in said]
   there, got = _flat(tiny.saved(*source)), _flat(tiny.saved(run, tmp_path))
   averaged = {name: value for name, value in there.items()
               if name.startswith('ema/')}
