@@ -41,8 +41,8 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
     'taken', 'left'} for the launch record).
 
   Raises:
-    CheckpointError: no checkpoint, no match, or another prior, image range or
-      number of channels.
+    CheckpointError: no checkpoint, no match, or another prior, image range,
+      number of channels, or frozen generator.
   """
   workdir = os.path.abspath(os.path.expanduser(experiment.config['init_from']))
   if not os.path.isdir(os.path.join(workdir, 'checkpoints')):
@@ -134,13 +134,21 @@ def _check_frozen(workdir, experiment, here, source):
 
 
 def _check_meaning(workdir, config, info, experiment):
-  """Raises CheckpointError if prior, image range or channels differ."""
+  """Raises CheckpointError if prior, image range or channels differ.
+
+  Or the generator, if it is frozen: with another activation its weights fit,
+  and draw other images.
+  """
+  keys = ['latent'] + ['generator'] * (
+      'generator' in experiment.config['gen_frozen'])
+
   def meaning(config, shape):
-    latent = config['latent']
-    if latent['name'] == experiment.config['latent']['name']:
-      latent = lookup.defaults(CHOICES['latent'].module,
-                               latent['name']) | latent
-    return {'image_range': config['image_range'], 'latent': latent,
+    found = {key: config[key] for key in keys}
+    for key, spec in found.items():
+      if spec['name'] == experiment.config[key]['name']:
+        found[key] = lookup.defaults(CHOICES[key].module, spec['name'],
+                                     CHOICES[key].kind) | spec
+    return {'image_range': config['image_range'], **found,
             'channels': shape[-1]}
 
   lines = fields.diff(meaning(config, info['image_shape']), meaning(

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import shutil
 import types
 from functools import partial
@@ -282,14 +283,20 @@ def test_an_encoder_begins_with_the_averaged_generator(images, source,
   assert encoder and all((got[name] != fresh[name]).any() for name in encoder)
 
 
-def test_a_frozen_generator_is_taken_whole_or_not_at_all(images, source):
+@pytest.mark.parametrize('changes, line', [
+    (dict(widths=(8, 9)), '  generator.widths: [8, 8] (checkpoint) -> [8, 9]'),
+    (dict(activation='tanh'),
+     "  generator.activation: 'leaky_relu' (checkpoint) -> 'tanh'"),
+    (dict(), 'the generator is frozen, and arrays of it are not there')])
+def test_a_frozen_generator_is_taken_whole_or_not_at_all(
+    images, source, tmp_path, changes, line):
+  if not changes:
+    images = tiny.write_images(tmp_path / 'large.npz', size=9)
   run = experiment.load(_config(
-      images, generator=dict(name='mlp.Generator', widths=(8, 9),
-                             norm='batch'),
+      images, generator=dict(name='mlp.Generator', **NET | changes),
       discriminator=dict(name='none.Discriminator'), loss=dict(name='none'),
       encoder=dict(name='mlp.Encoder', widths=(8,)),
       penalties=(dict(name='latent_regression', weight=1.0),),
       gen_frozen=('generator',), init_from=str(source[1])))
-  with pytest.raises(CheckpointError, match='the generator is frozen, and '
-                     'arrays of it are not there'):
+  with pytest.raises(CheckpointError, match=re.escape(line)):
     init_from.start_from(run)
