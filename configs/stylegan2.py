@@ -56,7 +56,7 @@ def size(config, side):
   config.data.resize, config.data.pad = (side, side), ()
   config.generator.width = config.discriminator.width = 16384 // side
   config.batch_size = 16 if side == 256 else 32
-  config.penalties[0].weight = 0.0002 * side ** 2 / config.batch_size
+  config.penalties[0].weight = recipe.r1_weight(side, config.batch_size)
   average(config, config.batch_size * 10_000 // 32)
 
 

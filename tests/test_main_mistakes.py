@@ -64,6 +64,17 @@ def test_a_mistake_is_named_with_path_value_and_rule(
   assert not folder.exists()
 
 
+def test_a_number_of_layers_below_0_is_no_way_to_say_none(
+    cli, not_compiled, tmp_path):
+  folder = tmp_path / 'run'
+  status, _, said = cli('--config=configs/wgan_gp.py:network=resnet,quick',
+                        '--config.discriminator.flat_blocks=-1',
+                        f'--workdir={folder}')
+  assert status == 2 and problems_of(said) == {
+      'discriminator.flat_blocks': '-1: must be 0 or more'}
+  assert not folder.exists()
+
+
 def test_all_mistakes_are_reported_in_one_go(cli, not_compiled):
   status, _, said = cli(
       '--config=configs/wgan_gp.py:quick', '--config.batchsize=3',

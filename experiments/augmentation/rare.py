@@ -13,6 +13,7 @@ chooses the few, and each method; those that are in the file are not made again.
 import argparse
 import json
 import os
+import sys
 import tempfile
 import time
 from functools import partial
@@ -23,10 +24,11 @@ import numpy as np
 import optax
 from PIL import Image
 
-from experiments.trainer import Trainer
-from gan_jax.config import recipe
-from gan_jax.data import load as data
-from gan_jax.ops import images as ops
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
+from experiments.trainer import Trainer  # noqa: E402
+from gan_jax.config import recipe  # noqa: E402
+from gan_jax.data import load as data  # noqa: E402
+from gan_jax.ops import images as ops  # noqa: E402
 
 _GANS = {'cgan': ('cgan', 5000), 'acgan': ('acgan:small', 2000)}  # and steps
 METHODS = ('none', 'repeated', 'classical', *_GANS)

@@ -24,8 +24,9 @@ import torch_peer
 from jax.tree_util import Partial
 from torch import nn
 
-from gan_jax import inference, models
-from gan_jax.base import lookup
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
+from gan_jax import inference, models  # noqa: E402
+from gan_jax.base import lookup  # noqa: E402
 
 SIZE = {'dcgan': 24, 'mlp': 50}
 

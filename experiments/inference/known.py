@@ -11,6 +11,7 @@ annealed importance sampling beside the closed form.
 import argparse
 import json
 import os
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +19,10 @@ import numpy as np
 from jax.scipy.stats import multivariate_normal
 from jax.tree_util import Partial
 
-from gan_jax import inference
-from gan_jax.data import load, values
-from gan_jax.views.trained import Trained
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
+from gan_jax import inference  # noqa: E402
+from gan_jax.data import load, values  # noqa: E402
+from gan_jax.views.trained import Trained  # noqa: E402
 
 
 def drawn(run, count):

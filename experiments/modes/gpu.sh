@@ -15,7 +15,7 @@ fi
 for row in "${rows[@]}"; do
   more=()
   case $row in
-    stacked.py:protocol=r3gan*)  # 15 % of the images; all take over an hour
+    stacked.py:*protocol=r3gan*)  # 15 % of the images; all take over an hour
       more=(--config.train_steps='1500000 examples' --config.population=1) ;;
     stacked.py*) more=(--config.population=1) ;;
   esac

@@ -25,6 +25,7 @@ import argparse
 import functools
 import json
 import os
+import sys
 import tempfile
 import time
 
@@ -33,12 +34,13 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.ensemble import IsolationForest
 
-from experiments.xray.phantoms import phantom
-from gan_jax import inference, parallel
-from gan_jax.config import population, recipe
-from gan_jax.data import load as data
-from gan_jax.run import populations
-from gan_jax.views.trained import Trained
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
+from experiments.xray.phantoms import phantom  # noqa: E402
+from gan_jax import inference, parallel  # noqa: E402
+from gan_jax.config import population, recipe  # noqa: E402
+from gan_jax.data import load as data  # noqa: E402
+from gan_jax.run import populations  # noqa: E402
+from gan_jax.views.trained import Trained  # noqa: E402
 
 METHODS = ('pca', 'forest', 'discriminator', 'anogan', 'fanogan')
 _TRAIN, _SIDE, _RESAMPLES = 7000, 32, 1000  # images; pixels; of the bootstrap

@@ -8,15 +8,17 @@ for each search.
 """
 
 import json
+import os
 import sys
 
 import numpy as np
 from optuna.samplers import RandomSampler, TPESampler
 
-from gan_jax.studies import trials
-from gan_jax.studies.search import batches, page, pruning, worker
-from gan_jax.studies.search.plan import config_of
-from gan_jax.studies.search.space import parse
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
+from gan_jax.studies import trials  # noqa: E402
+from gan_jax.studies.search import batches, page, pruning, worker  # noqa: E402
+from gan_jax.studies.search.plan import config_of  # noqa: E402
+from gan_jax.studies.search.space import parse  # noqa: E402
 
 TRIALS, TOP, FRESH = 24, 3, 5
 GIVEN = ['--config=configs/ring.py', '--config.train_steps=2000',

@@ -11,11 +11,13 @@ are in the file are not made again.
 import argparse
 import json
 import os
+import sys
 import time
 
-from experiments.trainer import Trainer
-from gan_jax.config import recipe
-from gan_jax.losses import Loss
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', '..'))
+from experiments.trainer import Trainer  # noqa: E402
+from gan_jax.config import recipe  # noqa: E402
+from gan_jax.losses import Loss  # noqa: E402
 
 
 def no_loss() -> Loss:

@@ -115,8 +115,8 @@ _FLAGS = (
     (_INT, 'channels', 0, f'evaluate {_LOOK}',
      'Of the same: 1 grey, 3 RGB, 0 as they are.'),
     (_TEXT, 'mask', '', 'complete',
-     'A picture, white where pixels are to be filled, or a folder or .npz of '
-     'one for each image.'),
+     'A picture, white where pixels are to be filled, or a folder, .npz or '
+     '.npy of one for each image.'),
     (_INT, 'posterior', 0, 'invert',
      'Samples of P(z | image) of each.'),
     (_TEXT, 'likelihood', 'gaussian', 'invert',

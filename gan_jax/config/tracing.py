@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from gan_jax import parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
-from gan_jax.config import fields
 from gan_jax.config.keys import CHOICES
 from gan_jax.game.rules import Game
 from gan_jax.parallel import Batch
@@ -30,8 +29,8 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
     config: that names the components.
 
   Raises:
-    ConfigError: an error of the trace, an array of size 0, or a step that
-      changes the shapes of the state.
+    ConfigError: an error of the trace, an array of size 0, a number of layers
+      below 0, or a step that changes the shapes of the state.
   """
   batch = shapes_of_batch(game, image_shape, label)
   count, label = len(label), jax.typeof(label)
@@ -66,9 +65,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
       raise ValueError('an optimiser keeps a random key in its state, which '
                        'cannot be checkpointed')
   except Exception as e:  # User components may raise anything.
-    if sizes := [Problem(path, fields.at(config, path), text)
-                 for path, text in _sizes_below_one(config)]:
-      raise ConfigError(sizes) from e
+    _check_sizes(config, 1, e)
     said = lookup.failure(e)  # With the user's line, which says it better.
     hint = ('a penalty needs a head that the discriminator does not have: '
             if isinstance(e, KeyError) and not said.count('\n') else '')
@@ -76,6 +73,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
         '', None,
         f'the components do not fit together: {hint}{said}'
     )]) from e
+  _check_sizes(config, 0)  # range(-1) of layers is no error, and none.
 
 
 def shapes_of_batch(game: Game, image_shape, label) -> Batch:
@@ -87,12 +85,19 @@ def shapes_of_batch(game: Game, image_shape, label) -> Batch:
       jax.ShapeDtypeStruct((count,), jnp.int32))
 
 
-def _sizes_below_one(config):
+def _check_sizes(config, least, cause=None):
+  """ConfigError of all sizes of networks and latents below `least`."""
+  found = []
   for key in ('latent', 'generator', 'discriminator', 'encoder'):
     spec, choice = config[key], CHOICES[key]
+    if not least and ':' in spec['name']:  # One of a user's own may mean it.
+      continue
     defaults = lookup.defaults(choice.module, spec['name'], choice.kind)
     for name, value in spec.items():
       sizes = value if isinstance(value, tuple) else (value,)
       if value != defaults.get(name) and any(
-          type(size) is int and size < 1 for size in sizes):
-        yield f'{key}.{name}', 'must be 1 or more'
+          type(size) is int and size < least for size in sizes):
+        found.append(Problem(f'{key}.{name}', value,
+                             f'must be {least} or more'))
+  if found:
+    raise ConfigError(found) from cause

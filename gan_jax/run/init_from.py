@@ -41,8 +41,8 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
     'taken', 'left'} for the launch record).
 
   Raises:
-    CheckpointError: no checkpoint, no match, or another prior, image range or
-      number of channels.
+    CheckpointError: no checkpoint, no match, or another prior, image range,
+      number of channels, or frozen generator.
   """
   workdir = os.path.abspath(os.path.expanduser(experiment.config['init_from']))
   if not os.path.isdir(os.path.join(workdir, 'checkpoints')):
@@ -99,10 +99,11 @@ def _taken(workdir, config, info, experiment, here, there):
     found = _match(theirs, mine, _levels(key, config, info, experiment))
     if key == 'generator' and 'generator' in experiment.config['gen_frozen']:
       found = {name: _averaged(other, there) for name, other in found.items()}
-    share = _size(found, here) / max(_size(mine, here), 1)
-    _LOG.log(logging.WARNING if share < _LITTLE else logging.INFO,
-             'init_from %s: %.0f %% of the weights of the %s are taken',
-             workdir, 100 * share, key)
+    if mine:  # An encoder's game has no discriminator.
+      share = _size(found, here) / _size(mine, here)
+      _LOG.log(logging.WARNING if share < _LITTLE else logging.INFO,
+               'init_from %s: %.0f %% of the weights of the %s are taken',
+               workdir, 100 * share, key)
     source |= found
     names += sorted(mine | theirs)
   _check_frozen(workdir, experiment, here, source)
@@ -133,13 +134,21 @@ def _check_frozen(workdir, experiment, here, source):
 
 
 def _check_meaning(workdir, config, info, experiment):
-  """Raises CheckpointError if prior, image range or channels differ."""
+  """Raises CheckpointError if prior, image range or channels differ.
+
+  Or the generator, if it is frozen: with another activation its weights fit,
+  and draw other images.
+  """
+  keys = ['latent'] + ['generator'] * (
+      'generator' in experiment.config['gen_frozen'])
+
   def meaning(config, shape):
-    latent = config['latent']
-    if latent['name'] == experiment.config['latent']['name']:
-      latent = lookup.defaults(CHOICES['latent'].module,
-                               latent['name']) | latent
-    return {'image_range': config['image_range'], 'latent': latent,
+    found = {key: config[key] for key in keys}
+    for key, spec in found.items():
+      if spec['name'] == experiment.config[key]['name']:
+        found[key] = lookup.defaults(CHOICES[key].module, spec['name'],
+                                     CHOICES[key].kind) | spec
+    return {'image_range': config['image_range'], **found,
             'channels': shape[-1]}
 
   lines = fields.diff(meaning(config, info['image_shape']), meaning(

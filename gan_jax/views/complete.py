@@ -1,16 +1,12 @@
 """--mode=complete: fills the missing parts of images."""
 
-import os
-
 import jax
 import numpy as np
-from PIL import Image
 
 from gan_jax import inference, pictures
 from gan_jax.base.errors import RequestError
 from gan_jax.base.examples import described, kind_of
 from gan_jax.data import values
-from gan_jax.data.files import check_file, reason
 from gan_jax.views import given
 from gan_jax.views.sample import saved
 from gan_jax.views.trained import Trained, check_seed
@@ -26,8 +22,9 @@ def complete(folder: str, images: str, mask: str, out: str, *, seed: int = 0,
   Args:
     folder: of the run.
     images: a folder, .npz, ...: see `given.source`.
-    mask: a picture, white where pixels are missing in all images; or a folder
-      or .npz of one for each, in the same order. Grey counts as the nearer.
+    mask: a picture, white where pixels are missing in all images; or a folder,
+      .npz or .npy of one for each, in the same order. Grey counts as the
+      nearer.
     out: F.npz for images [N, ...], in the units of the data, the unblended
       `generated` and name [N]. F.png shows each image with its hole, what was
       generated, and the image filled.
@@ -72,28 +69,26 @@ def complete(folder: str, images: str, mask: str, out: str, *, seed: int = 0,
 
 def _holes(path, shape) -> np.ndarray:
   """Where pixels are missing, bool [N, H, W], of images [N, H, W, C]."""
-  if os.path.isdir(path) or path.endswith('.npz'):
-    masks = np.asarray(given.source(path, channels=1).images[:])[..., 0]
-  else:
-    check_file(path)
-    try:
-      with Image.open(path) as file:
-        masks = np.asarray(file.convert('L'))[None]
-    except (OSError, ValueError, SyntaxError) as e:
-      raise RequestError(f'--mask={path}: cannot read it: {reason(e)}'
-                         ) from e
+  try:
+    found = given.source(path, channels=1).images
+  except RequestError as e:  # These have no channels.
+    raise RequestError(f'--mask={path} holds no images; draw it, or save '
+                       '[N, H, W] of bool') from e
   count, *size = shape[:3]
-  if list(masks.shape[1:]) != size:
-    raise RequestError(f'--mask={path} has {masks.shape[1]}x{masks.shape[2]} '
-                       f'pixels, the images {size[0]}x{size[1]}; draw it in '
-                       'their size')
+  if tuple(found.shape[1:]) != (*size, 1):
+    raise RequestError(f'--mask={path} holds {described(found.shape[1:])}, and '
+                       f'the images are {size[0]}x{size[1]}; draw it in their '
+                       'size')
+  masks = values.unit(np.asarray(found[:]))[..., 0]
   if len(masks) not in (1, count):
     raise RequestError(f'--mask={path} holds {len(masks)} masks for {count} '
                        'images; give one for all, or one for each')
-  hole = np.broadcast_to(masks > 127, (count, *size))
-  if bad := np.flatnonzero(~hole.any((1, 2)) | hole.all((1, 2))).tolist():
-    raise RequestError(f'--mask={path}: nothing, or everything, of image '
-                       f'{bad[0]} is white; white is what is filled')
+  hole = np.broadcast_to(masks > 0.5, (count, *size))
+  for i, one in enumerate(hole):
+    if not one.any() or one.all():
+      raise RequestError(
+          f'--mask={path}: {"all" if one.any() else "nothing"} of image {i} is '
+          'white; white is what is filled, from what is left')
   return hole
 
 

@@ -64,8 +64,8 @@ def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
     if not re.search(r'\w=', str(e)):  # No key is named.
       raise
     raise DataError(f'{e} (Here resize is --resize=64,64 and channels is '
-                    '--channels=3; other keys belong to a config: write such '
-                    'files as PNG or .npz first.)') from e
+                    '--channels=3; other keys belong to a config: repair such '
+                    'files, or write them as PNG or .npz, first.)') from e
 
 
 def _npz(path):

@@ -118,12 +118,16 @@ def _found_noise(x, found, size) -> float:
 
 def _told(drawn, samples, sigma) -> str:
   noise = 'Bernoulli' if sigma is None else f'noise of {sigma:.3g}'
+  mixed = drawn.rhat < 1.05
   return (f'{samples} samples of P(z | x) of each, {noise}: R-hat '
           f'{np.median(drawn.rhat):.3g} (median), below 1.05 for '
-          f'{int((drawn.rhat < 1.05).sum())} of {len(drawn.rhat)}; effective '
+          f'{mixed.sum()} of {len(mixed)}; effective '
           f'samples {np.median(drawn.ess):.0f} (median); acceptance '
           f'{drawn.acceptance.mean():.2f}; divergences '
-          f'{drawn.divergent.mean():.2%}')
+          f'{drawn.divergent.mean():.2%}' + (
+              '\nfrom 1.05 on the chains have not mixed: such samples tell of '
+              'places near the optima, not of how likely each is'
+              ) * (not mixed.all()))
 
 
 def _pairs(run, stored, found):

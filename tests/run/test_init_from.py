@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import shutil
 import types
 from functools import partial
@@ -261,13 +262,15 @@ def test_through_the_command_line_it_is_status_4_or_2(images, tmp_path, cli):
 
 
 def test_an_encoder_begins_with_the_averaged_generator(images, source,
-                                                       tmp_path):
+                                                       tmp_path, caplog):
   run = experiment.load(_config(
       images, discriminator=dict(name='none.Discriminator'),
       loss=dict(name='none'), encoder=dict(name='mlp.Encoder', widths=(8,)),
       penalties=(dict(name='latent_regression', weight=1.0),),
       gen_frozen=('generator',), init_from=str(source[1])))
   assert train.train(run, tmp_path) == 0
+  # Nothing is said of a discriminator that this game has not.
+  assert not [said for said in warnings_of(caplog) if 'init_from' in said]
   there, got = _flat(tiny.saved(*source)), _flat(tiny.saved(run, tmp_path))
   averaged = {name: value for name, value in there.items()
               if name.startswith('ema/')}
@@ -280,14 +283,20 @@ def test_an_encoder_begins_with_the_averaged_generator(images, source,
   assert encoder and all((got[name] != fresh[name]).any() for name in encoder)
 
 
-def test_a_frozen_generator_is_taken_whole_or_not_at_all(images, source):
+@pytest.mark.parametrize('changes, line', [
+    (dict(widths=(8, 9)), '  generator.widths: [8, 8] (checkpoint) -> [8, 9]'),
+    (dict(activation='tanh'),
+     "  generator.activation: 'leaky_relu' (checkpoint) -> 'tanh'"),
+    (dict(), 'the generator is frozen, and arrays of it are not there')])
+def test_a_frozen_generator_is_taken_whole_or_not_at_all(
+    images, source, tmp_path, changes, line):
+  if not changes:
+    images = tiny.write_images(tmp_path / 'large.npz', size=9)
   run = experiment.load(_config(
-      images, generator=dict(name='mlp.Generator', widths=(8, 9),
-                             norm='batch'),
+      images, generator=dict(name='mlp.Generator', **NET | changes),
       discriminator=dict(name='none.Discriminator'), loss=dict(name='none'),
       encoder=dict(name='mlp.Encoder', widths=(8,)),
       penalties=(dict(name='latent_regression', weight=1.0),),
       gen_frozen=('generator',), init_from=str(source[1])))
-  with pytest.raises(CheckpointError, match='the generator is frozen, and '
-                     'arrays of it are not there'):
+  with pytest.raises(CheckpointError, match=re.escape(line)):
     init_from.start_from(run)

@@ -20,6 +20,12 @@ def masks(given_sets):
   each = np.stack([np.rot90(hole, i) for i in range(3)])
   np.savez('each.npz', images=each)
   np.savez('two.npz', images=each[:2])
+  np.savez('flat.npz', images=hole > 0)
+  np.save('each.npy', each > 0)
+  np.save('shares.npy', (each / 255)[..., None].astype(np.float32))
+  # White everywhere, and transparent but in the hole.
+  Image.merge('LA', [Image.new('L', (8, 8), 255), Image.fromarray(hole)]).save(
+      'alpha.png')
   for name, pixels in (('hole', hole), ('black', 0 * hole),
                        ('white', 0 * hole + 255),
                        ('large', np.kron(hole, np.ones((2, 1), np.uint8)))):
@@ -28,13 +34,14 @@ def masks(given_sets):
   return given_sets, each > 0
 
 
-@pytest.mark.parametrize('mask', ['hole.png', 'each.npz'])
+@pytest.mark.parametrize('mask', ['hole.png', 'alpha.png', 'each.npz',
+                                  'each.npy', 'shares.npy'])
 def test_only_holes_are_filled_with_what_the_run_draws(
     made_run, masks, cli, mask):
   folder, holes = masks
   run = Trained(str(made_run('plain')))
   original = run.sample(3)
-  holes = holes if mask == 'each.npz' else holes[:1].repeat(3, 0)
+  holes = holes[:1].repeat(3, 0) if mask.endswith('.png') else holes
   spoilt = np.where(holes[..., None], np.uint8(7), original)
   np.savez('spoilt.npz', images=spoilt)
   status, said, err = cli(
@@ -64,12 +71,13 @@ def test_without_a_discriminator_too(made_run, masks):
 
 @pytest.mark.parametrize('name,flags,status,words', [
     ('plain', ['--mask='], 2, 'give --mask'),
-    ('plain', ['--mask=large.png'], 2, '--mask=large.png has 16x8 pixels, the '
-     'images 8x8'),
+    ('plain', ['--mask=large.png'], 2, '--mask=large.png holds images 16x8, '
+     'grey, and the images are 8x8'),
+    ('plain', ['--mask=flat.npz'], 2, 'save [N, H, W] of bool'),
     ('plain', ['--mask=two.npz'], 2, 'holds 2 masks for 3 images'),
-    ('plain', ['--mask=black.png'], 2, 'of image 0 is white'),
-    ('plain', ['--mask=white.png'], 2, 'of image 0 is white'),
-    ('plain', ['--mask=text.png'], 2, '--mask=text.png: cannot read it'),
+    ('plain', ['--mask=black.png'], 2, 'nothing of image 0 is white'),
+    ('plain', ['--mask=white.png'], 2, ': all of image 0 is white'),
+    ('plain', ['--mask=text.png'], 3, 'text.png'),
     ('plain', ['--mask=nothing.png'], 3, 'nothing.png'),
     ('plain', ['--images=large.npz'], 2, '--resize=8,8 makes them so'),
     ('plain', ['--images=nan.npz'], 3, 'images with NaN or Inf'),
@@ -79,10 +87,13 @@ def test_without_a_discriminator_too(made_run, masks):
     ('signals', [], 2, 'holes are of images')])
 def test_bad_input_is_one_message_and_nothing_is_written(
     made_run, masks, cli, name, flags, status, words):
-  before = sorted(masks[0].iterdir())
+  def there():
+    return sorted({*masks[0].iterdir()} - {masks[0] / 'cache'})
+
+  before = there()
   found, _, err = cli('--mode=complete', f'--workdir={made_run(name)}',
                       '--images=right.npz', '--mask=hole.png',
                       '--out=found.npz', *flags)
   assert found == status, err
   assert words in err and 'Traceback' not in err
-  assert sorted(masks[0].iterdir()) == before
+  assert there() == before

@@ -33,6 +33,7 @@ def test_latents_of_images_that_the_run_has_drawn_are_found(
   assert '6 images inverted by the generator of step 4' in said
   assert '17 samples of P(z | x) of each, noise of' in said
   with np.load(out) as found:
+    assert (found['rhat'] > 1.05).any() and 'the chains have not mixed' in said
     assert found['z'].shape == z.shape
     assert (found['error'] < 1e-3).all()
     # What it says it draws, it draws.
