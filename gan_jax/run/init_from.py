@@ -66,10 +66,10 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
     raise CheckpointError(
         f'init_from={workdir}: none of its arrays fits this run; use the same '
         'networks, or no init_from:\n  ' + '\n  '.join(left[:10]))
-  _LOG.info('init_from %s, step %d: took %d arrays\n  %s\nleft %d\n  %s',
-            workdir, step, len(source), '\n  '.join(
-                a if a == b else f'{a}, there {b}' for a, b in source.items()),
-            len(left), '\n  '.join(left) or 'none')
+  _LOG.info('init_from %s, step %d: took %d arrays and left %d, see '
+            'launches.jsonl%s', workdir, step, len(source), len(left), ''.join(
+                f'\n  {line}' for line in left[:10]) + '\n  ...' * (
+                    len(left) > 10))
 
   # On the host, and no more than what is taken: the closure lives long.
   values = {name: np.asarray(values[name]) for name in set(source.values())}
@@ -99,7 +99,8 @@ def _taken(workdir, config, info, experiment, here, there):
     found = _match(theirs, mine, _levels(key, config, info, experiment))
     if key == 'generator' and 'generator' in experiment.config['gen_frozen']:
       found = {name: _averaged(other, there) for name, other in found.items()}
-    if mine:  # An encoder's game has no discriminator.
+    # An encoder's game has no discriminator, and takes its generator whole.
+    if mine and key not in experiment.config['gen_frozen']:
       share = _size(found, here) / _size(mine, here)
       _LOG.log(logging.WARNING if share < _LITTLE else logging.INFO,
                'init_from %s: %.0f %% of the weights of the %s are taken',
