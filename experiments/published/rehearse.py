@@ -5,7 +5,7 @@
 
 Writes data sets of random images of the right shape, as TFDS and as a folder,
 to a temporary folder; starts each command of the table in README.md there, with
-eight images in a batch and for two steps, on one device and on four; and says
+four images for each device and two steps, on one device and on four; and says
 for each what came out. The commands are the real ones: who has the data runs
 them without what this adds.
 """
@@ -25,9 +25,9 @@ from PIL import Image
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _ROOT = os.path.join(_HERE, '..', '..')
 _COUNT = 40  # images
-_SHORT = ('--config.train_steps=2', '--config.batch_size=8',
-          '--config.eval_every=0', '--config.log_every=1',
-          '--config.sample_grid=(2,2)', '--config.steps_per_call=1')
+_SHORT = ('--config.train_steps=2', '--config.eval_every=0',
+          '--config.log_every=1', '--config.sample_grid=(2,2)',
+          '--config.steps_per_call=1')
 
 
 class _Random(tfds.core.GeneratorBasedBuilder):
@@ -91,6 +91,7 @@ def play(command: str, devices: int, folder: str) -> tuple[int, float, str]:
   start = time.monotonic()
   found = subprocess.run(
       [sys.executable, '-m', 'gan_jax.main', *words, *_SHORT,
+       f'--config.batch_size={4 * devices}',
        f'--workdir={tempfile.mkdtemp(dir=folder)}'], cwd=_ROOT, text=True,
       capture_output=True, env=os.environ | {
           'TFDS_DATA_DIR': folder, 'JAX_PLATFORMS': 'cpu',
