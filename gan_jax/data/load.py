@@ -8,6 +8,7 @@
 import hashlib
 import inspect
 import logging
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -186,8 +187,11 @@ def load(spec: Mapping) -> Source:
   if not sampling_of(spec).balanced:
     said += _uneven(source)
   notices = [*source.report.get('notices', ()), *said]
+  path, where = spec.get('path'), source.name
+  if isinstance(path, str | os.PathLike) and os.path.isfile(path):
+    where = os.path.basename(path)  # An image's set is named by its folder.
   for notice in notices:
-    _LOG.info('%s: %s', source.name, notice)
+    _LOG.info('%s: %s', where, notice)
   if said:
     source = source._replace(report=source.report | {'notices': notices})
   return _labelled(source, selection.labelled, selection.labelled_seed)

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 from arrays import fails, images, load, npz
+from PIL import Image
 
 from gan_jax.base import lookup
 from gan_jax.data import load as data
@@ -336,6 +337,15 @@ def test_floats_of_ones_own_that_are_all_grey_or_white_are_said(
   assert said.startswith('float32 from 0 to 1: -1 is black and 1 white')
   source = load(name=_own(tmp_path, monkeypatch, f'2 * {eye} - 1, (), 0'))
   assert 'notices' not in source.report
+
+
+def test_what_is_said_of_one_image_names_its_file(tmp_path, caplog):
+  path = tmp_path / 'one.png'
+  Image.new('RGBA', (8, 8), (255, 0, 0, 90)).save(path)
+  with caplog.at_level('INFO', logger='gan_jax'):
+    load(name='auto', path=str(path))
+  assert caplog.messages == ['one.png: read as data=folder',
+                             'one.png: 1 of 1 images with transparency']
 
 
 def _own(folder, monkeypatch, arguments) -> str:
