@@ -140,9 +140,12 @@ def find(room: str, name: str, kind: str = '') -> Callable:
       value = getattr(module, function, None)
     # An empty or relative name of a module: ValueError, TypeError.
     except (ImportError, AttributeError, ValueError, TypeError) as e:
+      path, suffix = os.path.splitext(home)
+      fix = ('the module must be on PYTHONPATH or in the folder you start from'
+             if suffix != '.py' else
+             f'write {path.replace("/", ".")}:{function}')
       raise ValueError(
-          f'cannot import {function!r} from {home!r} ({e}); the module must be '
-          'on PYTHONPATH or in the folder you start from') from e
+          f'cannot import {function!r} from {home!r} ({e}); {fix}') from e
     if value is None:
       own = [known for known in vars(module) if _is_choice(module, known)]
       raise ValueError(f'there is no {function!r} in {home!r}'

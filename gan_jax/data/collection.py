@@ -31,6 +31,7 @@ _LOOKED_AT = 20  # unusable files before one that says what the others are
 # A file written within this time of being read might change once more without
 # a new date, where clocks are coarse; git calls it racy.
 _SETTLED = 2 * 10 ** 9  # nanoseconds
+SIZES = 50  # of files that are kept, the most frequent ones
 _RANGES = 1  # to be increased when `values` decides otherwise
 _NOTES = {'animated': 'animated or of several pages: first frame used',
           'rotated': 'turned upright, as EXIF says',
@@ -106,6 +107,8 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
   bad = entry.notes['refused']
   check(bad)  # the entry may have been made under another rule
   refused = {path for path, _ in bad}
+  left_out = [f'{len(bad):,} of {len(files):,} files are not usable and left '
+              'out, the first ' + printable(': '.join(bad[0]))] if bad else []
   labels = label([file.path for file in files if file.path not in refused],
                  [path for path, _ in bad])
   return make_source(
@@ -114,7 +117,7 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
       units=tuple(entry.notes.get('units', ())), rate=form.rate,
       report={'sizes': entry.notes['sizes'], 'manifest': entry.manifest,
               'refused': [f'{printable(path)}: {why}' for path, why in bad],
-              'notices': [*entry.notes['notices'], *notices,
+              'notices': [*left_out, *entry.notes['notices'], *notices,
                           *map(printable, labels.notices)]})
 
 
@@ -333,7 +336,7 @@ class _Work:
       ranges = set(plan.ranges.values())
       units = ranges.pop() if len(ranges) == 1 else (0, 1)
       return self._key(), dict(
-          sizes=dict(sizes.most_common(50)), refused=bad, notices=notices,
+          sizes=dict(sizes.most_common(SIZES)), refused=bad, notices=notices,
           units=units if plan.dtype == 'float32' else ()), cache.manifest(
               (record.file.path, record.digest) for record in used)
 

@@ -8,6 +8,7 @@
 import hashlib
 import inspect
 import logging
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -177,6 +178,8 @@ def load(spec: Mapping) -> Source:
   if not isinstance(source, Source):
     raise ValueError(f'{spec["name"]} returned {type(source).__name__}; a data '
                      'set is a Source: see gan_jax.data.prepare.make_source')
+  if ':' in spec['name']:
+    said += _checked(source, spec['name'])
   # A set with an argument `geometry` has applied it to each image it read.
   if 'geometry' not in lookup.parameters(lookup.find(ROOM, spec['name'])):
     source = shaped(source, parts['geometry'])
@@ -184,11 +187,39 @@ def load(spec: Mapping) -> Source:
   if not sampling_of(spec).balanced:
     said += _uneven(source)
   notices = [*source.report.get('notices', ()), *said]
+  path, where = spec.get('path'), source.name
+  if isinstance(path, str | os.PathLike) and os.path.isfile(path):
+    where = os.path.basename(path)  # An image's set is named by its folder.
   for notice in notices:
-    _LOG.info('%s: %s', source.name, notice)
+    _LOG.info('%s: %s', where, notice)
   if said:
     source = source._replace(report=source.report | {'notices': notices})
   return _labelled(source, selection.labelled, selection.labelled_seed)
+
+
+def _checked(source, name) -> list[str]:
+  """What is to be said of an own set; ValueError if it is no set."""
+  images, labels = source.images, source.labels
+  some = np.asarray(images[:1000])  # All might take minutes.
+  low, high = (some.min(), some.max()) if some.size else (0, 0)
+  floats = images.dtype == np.float32 and images.ndim > 2
+  fix = ('-1 is black and 1 white; return uint8, 0 to 255, or 2 * x - 1 of x '
+         'in [0, 1]')
+  for wrong, what in (
+      (images.dtype not in (np.uint8, np.float32),
+       f'examples of {images.dtype}; return uint8, or vectors of float32'),
+      (floats and (low < -1 or high > 1),
+       f'float32 from {low:g} to {high:g}, and {fix}'),
+      (len(labels) != len(images),
+       f'{len(labels):,} labels of {len(images):,} examples'),
+      (source.num_classes and (labels.min(initial=0) < -1 or labels.max(
+          initial=0) >= source.num_classes),
+       f'labels from {labels.min(initial=0)} to {labels.max(initial=0)}, and '
+       f'num_classes={source.num_classes}: the last one is num_classes - 1')):
+    if wrong:
+      raise ValueError(f'{name} returned {what}')
+  return [f'float32 from {low:g} to {high:g}: {fix}'] * bool(
+      floats and low >= 0)
 
 
 def shaped(source: Source, geometry: Geometry) -> Source:

@@ -128,6 +128,9 @@ def _judge(game, params, stats, images, label, keys):
   def answer(images, label=label):
     out, new = game.disc.apply(params, stats, images, label, train=True,
                                keys=keys)
+    if not hasattr(out, 'logits'):
+      raise ValueError('the discriminator must return a gan_jax.models.Critique'
+                       '(logits [B], features [B, F], heads {})')
     out = judged(game, out)
     if out.logits.shape != images.shape[:1]:
       raise ValueError(f'the discriminator returned logits {out.logits.shape}, '

@@ -59,7 +59,7 @@ class Member(contextlib.AbstractContextManager):
     for each in (folder, os.path.join(folder, 'samples')):
       remove_torn(each)
     self.folder, self.frozen, self.pictures = folder, '', pictures
-    self._begun = begun
+    self._begun, self._played = begun, False
     self.checkpoints = Checkpoints(
         folder, keep=experiment.config['keep_checkpoints'], strict=strict)
     start, origin = self.checkpoints.latest(), {}
@@ -76,6 +76,7 @@ class Member(contextlib.AbstractContextManager):
                 'train_steps, with --workdir=%s%s', folder, start, folder,
                 '' if files.may_change('train_steps', experiment.config)
                 else ' --allow_changed=train_steps')
+      experiment = experiment._replace(loggers=())  # There is no more to log.
     if not start and experiment.config['init_from']:
       init, origin = init_from.start_from(experiment, strict=strict)
       experiment = experiment._replace(init=init)
@@ -92,9 +93,10 @@ class Member(contextlib.AbstractContextManager):
     self.guard = Guard(experiment, folder, self.results.levels,
                        self.results.rows(), start)
 
-  def __exit__(self, *_):
+  def __exit__(self, kind, *_):
     with self.results:
-      self.draw()  # While the last checkpoint is written.
+      if self._played or not kind:  # A start that fails has nothing to draw.
+        self.draw()  # While the last checkpoint is written.
       self.checkpoints.close()
       self.results.settle()
 
@@ -158,6 +160,7 @@ class Member(contextlib.AbstractContextManager):
       NonFiniteError, RollBack: by the policy of the watchdog.
     """
     self._begun()
+    self._played = True
     if bad := {k: v for k, v in scalars.items() if not np.isfinite(v).all()}:
       self.guard.refuse(start, bad, self.checkpoints.latest())
     self.means.add(scalars, step - start)

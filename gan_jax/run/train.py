@@ -69,12 +69,14 @@ def train(experiment: Experiment, folder: str, *,
         allow_changed=allow_changed)
     member = Member(experiment, folder, strict=strict, changed=changed,
                     argv=argv, begun=begun)
-    with member, StopRequest() as stop:
+    # The other way round, a signal while the member draws would kill it.
+    with StopRequest() as stop, member:
       Loop(LoneState(member, group), stopping).run(stop)
+      how = how_it_ended(stop)
       if member.guard.verdict:
         raise StoppedError(member.guard.verdict)
     if not member.finished:  # It has been said.
-      _LOG.info('%s', member.summary(how_it_ended(stop)))
+      _LOG.info('%s', member.summary(how))
     return stop.exit_status
 
 

@@ -38,7 +38,8 @@ def complete(folder: str, images: str, mask: str, out: str, *, seed: int = 0,
       is written then.
   """
   if not out.endswith('.npz'):
-    raise RequestError(f'--out={out}: must be F.npz')
+    raise RequestError(f'--out={out}: must be F.npz, for the arrays images, '
+                       'generated and name; F.png comes beside it')
   check_seed(seed)
   run = Trained(folder, strict=strict)
   if kind_of(run.info.image_shape) != 'images':

@@ -269,7 +269,8 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
     DataError, RequestError: with a fix.
   """
   if out and not out.endswith('.jsonl'):
-    raise RequestError(f'--out={out}: must be F.jsonl')
+    raise RequestError(f'--out={out}: must be F.jsonl, for a JSON '
+                       'object for each score')
   flags = _flags(asked)
   asked, *others = specs(**asked) or ({'name': 'scores'},)
   if others or asked['name'] != 'scores':

@@ -14,6 +14,7 @@ from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import write_file, write_json, writing_out
 from gan_jax.config.fields import plain
 from gan_jax.data import load as data
+from gan_jax.data.collection import SIZES
 from gan_jax.data.label_values import name_of
 from gan_jax.data.pipeline import Batches
 from gan_jax.data.values import in_units
@@ -263,5 +264,6 @@ def summary(report: Mapping, out: str) -> str:
       'inspect.txt', report=report, out=out, found=report['duplicates'],
       classes=sorted(classes, key=lambda c: c['count']),
       sizes=collections.Counter(report['sizes']).most_common(),
+      not_all=len(report['sizes']) >= SIZES,
       numbers={key: value for key, value in report['values'].items()
                if isinstance(value, list)})

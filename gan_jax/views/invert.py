@@ -42,7 +42,8 @@ def invert(folder: str, images: str, out: str, *, samples: int = 0,
       is written then.
   """
   if not out.endswith('.npz'):
-    raise RequestError(f'--out={out}: must be F.npz')
+    raise RequestError(f'--out={out}: must be F.npz, for the arrays z, '
+                       'reconstruction, error and name; F.png comes beside it')
   if samples < 0 or 0 < samples < 4 * _CHAINS:
     raise RequestError(f'--posterior={samples}: must be {4 * _CHAINS} samples '
                        f'or more ({_CHAINS} chains), or 0 for none')

@@ -42,7 +42,8 @@ def outliers(folder: str, images: str, out: str, *, sort: str = '',
       is written then.
   """
   if not out.endswith('.jsonl'):
-    raise RequestError(f'--out={out}: must be F.jsonl')
+    raise RequestError(f'--out={out}: must be F.jsonl, for a JSON '
+                       'object for each example; F.png comes beside it')
   if sort and sort not in SCORES:
     raise RequestError(f'--sort={sort}: no such score'
                        f'{lookup.near(sort, SCORES)}')

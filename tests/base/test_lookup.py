@@ -110,6 +110,7 @@ def test_a_function_from_anywhere_by_colon(room):
     ('my_rom:beta', r"cannot import 'beta' from 'my_rom'.*PYTHONPATH"),
     ('my_room:bet', r"there is no 'bet' in 'my_room'; did you mean .beta."),
     ('my_room:LIMIT', r"'LIMIT' of 'my_room' is not callable: 3"),
+    ('lab/my_rom.py:beta', r"cannot import.*; write lab\.my_rom:beta$"),
     (':beta', r"cannot import 'beta' from ''"),
     ('.my_room:beta', r"cannot import 'beta' from '.my_room'"),
 ])

@@ -94,6 +94,8 @@ def test_skipped_files_are_listed_and_capped(root):
   assert source.images[:, 0, 1, 0].tolist() == [50, 51, 52]
   assert [line.split(':')[0] for line in source.report['refused']] == [
       '0b.png', '0c.png']
+  assert source.report['notices'][0].startswith(
+      '2 of 5 files are not usable and left out, the first 0b.png: ')
   # The cached entry does not escape the rules of another start.
   fails('0b.png', '0c.png', path=root, geometry=geometry)
   fails('now 0.1', path=root, on_bad_image='skip', max_bad=0.1,

@@ -4,10 +4,12 @@ import hashlib
 import inspect
 import os
 import struct
+import sys
 
 import numpy as np
 import pytest
 from arrays import fails, images, load, npz
+from PIL import Image
 
 from gan_jax.base import lookup
 from gan_jax.data import load as data
@@ -310,3 +312,48 @@ def test_fingerprints_are_the_same_for_ever(tmp_path):
       '259733acbe80b151effd41b55436ee22d8c72b8cece81363127231ee6ed8c2c3')
   assert source.held_out.fingerprint == (
       '9037ba912f2da5f7cb6101ba133e68391deae5438ff561218e241c436c976589')
+
+
+@pytest.mark.parametrize('images,labels,words', [
+    ('np.zeros((4, 2, 2, 1))', '(), 0', 'examples of float64; return uint8'),
+    ('255 * np.eye(4, dtype=np.float32).reshape(4, 2, 2, 1)', '(), 0',
+     'float32 from 0 to 255, and -1 is black and 1 white; return uint8'),
+    ('np.zeros((4, 2, 2, 1), np.uint8)', '[0, 1], 2', '2 labels of 4 examples'),
+    ('np.zeros((4, 2, 2, 1), np.uint8)', '[0, 1, 2, 1], 2',
+     'labels from 0 to 2, and num_classes=2: the last one is num_classes - 1')])
+def test_mistakes_in_a_set_of_ones_own(images, labels, words, tmp_path,
+                                       monkeypatch):
+  name = _own(tmp_path, monkeypatch, f'{images}, {labels}')
+  with pytest.raises(ValueError) as error:
+    load(name=name)
+  assert str(error.value).startswith(f'{name} returned {words}')
+
+
+def test_floats_of_ones_own_that_are_all_grey_or_white_are_said(
+    tmp_path, monkeypatch):
+  eye = 'np.eye(4, dtype=np.float32).reshape(4, 2, 2, 1)'
+  said, = load(name=_own(tmp_path, monkeypatch, f'{eye}, (), 0'
+                         )).report['notices']
+  assert said.startswith('float32 from 0 to 1: -1 is black and 1 white')
+  source = load(name=_own(tmp_path, monkeypatch, f'2 * {eye} - 1, (), 0'))
+  assert 'notices' not in source.report
+
+
+def test_what_is_said_of_one_image_names_its_file(tmp_path, caplog):
+  path = tmp_path / 'one.png'
+  Image.new('RGBA', (8, 8), (255, 0, 0, 90)).save(path)
+  with caplog.at_level('INFO', logger='gan_jax'):
+    load(name='auto', path=str(path))
+  assert caplog.messages == ['one.png: read as data=folder',
+                             'one.png: 1 of 1 images with transparency']
+
+
+def _own(folder, monkeypatch, arguments) -> str:
+  """A set of a file of one's own, named as in a config."""
+  module = f'own_set_{len([*folder.iterdir()])}'
+  (folder / f'{module}.py').write_text(
+      'import numpy as np\nfrom gan_jax.data.prepare import make_source\n'
+      f'def made():\n  return make_source({arguments}, name="x")\n')
+  monkeypatch.syspath_prepend(folder)
+  monkeypatch.delitem(sys.modules, module, raising=False)
+  return f'{module}:made'

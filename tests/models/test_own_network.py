@@ -52,6 +52,11 @@ class Judge(nn.Module):
 
 class Named(Silent):
   num_classes: str
+
+class Bare(nn.Module):
+  @nn.compact
+  def __call__(self, images, label, *, train):
+    return nn.Dense(1)(images.reshape(len(images), -1))[:, 0]
 '''
 ACGAN = (dict(name='acgan', weight=1.0),)
 
@@ -147,3 +152,12 @@ def test_a_field_with_the_name_of_a_supplied_one_is_told(
   with pytest.raises(ConfigError, match=said):
     experiment.load(tiny.config(path, **{key: dict(
         name=f'own_networks:{name}')}))
+
+
+def test_a_discriminator_that_returns_logits_alone_is_told_what_to_return(
+    tmp_path):
+  path = tiny.write_images(tmp_path / 'a.npz')
+  with pytest.raises(ConfigError, match=r'must return a gan_jax.models.Critique'
+                     r'\(logits \[B\], features'):
+    experiment.load(tiny.config(path, discriminator=dict(
+        name='own_networks:Bare')))

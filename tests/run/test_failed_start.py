@@ -69,6 +69,8 @@ def test_a_run_that_was_there_keeps_its_record(images, run, four_steps,
                                                tmp_path, monkeypatch):
   folder = shutil.copytree(four_steps, tmp_path / 'run')
   before = _all(folder)
+  drawn = [(folder / name).stat().st_mtime_ns for name in (
+      'curves.png', 'training.gif', 'report.md')]
   wide = experiment.load(tiny.config(images, train_steps=6, discriminator=dict(
       name='mlp.Discriminator', widths=(9,))))
   with pytest.raises(CheckpointError, match='give another --workdir'):
@@ -84,6 +86,8 @@ def test_a_run_that_was_there_keeps_its_record(images, run, four_steps,
                'scalars.jsonl'):
     assert after[name] == before[name], name
   assert len([*folder.glob('tensorboard/*')]) == 1
+  assert drawn == [(folder / name).stat().st_mtime_ns for name in (
+      'curves.png', 'training.gif', 'report.md')]
   # With the config that it has, it goes on; no flag is needed.
   assert train.train(run._replace(train_steps=6), folder) == 0
   assert tiny.finished(folder)[-1] == 6

@@ -52,8 +52,8 @@ def whole(rich, tmp_path_factory):
   return folder
 
 
-def _files(folder):
-  return sorted(os.listdir(os.path.join(folder, 'samples')))
+def _files(folder, of='samples'):
+  return sorted(os.listdir(os.path.join(folder, of)))
 
 
 def _picture(folder, name):
@@ -89,6 +89,7 @@ def test_every_split_point_gives_the_same_run_bit_for_bit(
   with open(tmp_path / 'launches.jsonl') as file:
     assert [json.loads(line)['step'] for line in file] == [0, 2, 4]
   # A finished run that is started again changes nothing.
+  logged = _files(tmp_path, 'tensorboard')
   with caplog.at_level('INFO', logger='gan_jax'):
     assert train(rich, tmp_path) == 0
   said, = [record.getMessage() for record in caplog.records
@@ -96,6 +97,7 @@ def test_every_split_point_gives_the_same_run_bit_for_bit(
   assert said == (f'{tmp_path} is finished, at step {STEPS}: to train longer, '
                   f'raise train_steps, with --workdir={tmp_path}')
   assert tiny.rows(tmp_path) == tiny.rows(whole)
+  assert len(logged) == 3 and _files(tmp_path, 'tensorboard') == logged
   assert tiny.saved_digest(rich, tmp_path) == wanted[6]
 
 

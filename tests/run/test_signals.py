@@ -9,7 +9,7 @@ import time
 import pytest
 import tiny
 
-from gan_jax.run import member, signals, train
+from gan_jax.run import member, results, signals, train
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.signals import StopRequest
 
@@ -44,6 +44,27 @@ def test_a_signal_ends_the_run_after_the_call_with_a_checkpoint(
   assert caplog.messages[-1].startswith(
       f'stopped by {signum.name}, the same command resumes: {tmp_path} is at '
       'step 12 of 400, after ')
+
+
+def test_a_signal_after_the_last_step_lets_the_run_draw(run, tmp_path,
+                                                        monkeypatch, capfd):
+  monkeypatch.setattr(results.pictures, 'gif', lambda *_: b'frames')
+  draw = member.Member.draw
+
+  def signal_and_draw(self):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.2)
+    draw(self)
+
+  monkeypatch.setattr(member.Member, 'draw', signal_and_draw)
+  before = signal.signal(signal.SIGTERM, lambda *_: None)  # Not to die of it.
+  try:
+    assert train.train(run, tmp_path) == 143
+  finally:
+    signal.signal(signal.SIGTERM, before)
+  assert 'SIGTERM: saving' in capfd.readouterr().err
+  assert tiny.finished(tmp_path) == [2, 4]
+  assert (tmp_path / 'training.gif').read_bytes() == b'frames'
 
 
 @pytest.mark.parametrize('signum, status', [(signal.SIGINT, -signal.SIGINT),

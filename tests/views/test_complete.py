@@ -81,7 +81,7 @@ def test_without_a_discriminator_too(made_run, masks):
     ('plain', ['--mask=nothing.png'], 3, 'nothing.png'),
     ('plain', ['--images=large.npz'], 2, '--resize=8,8 makes them so'),
     ('plain', ['--images=nan.npz'], 3, 'images with NaN or Inf'),
-    ('plain', ['--out=a.png'], 2, '--out=a.png: must be F.npz'),
+    ('plain', ['--out=a.png'], 2, 'must be F.npz, for the arrays images'),
     ('cgan', ['--images=bare.npz'], 2,
      'say what the images show with --label'),
     ('signals', [], 2, 'holes are of images')])

@@ -117,5 +117,5 @@ def test_mistakes_are_told(real, capsys, arguments, message):
 def test_requests_raise_what_the_program_expects(real):
   with pytest.raises(RequestError, match='no such metric'):
     evaluate.folders(real, real, extractor='random', metrics=('fid',))
-  with pytest.raises(RequestError, match='must be F.jsonl'):
+  with pytest.raises(RequestError, match='must be F.jsonl, for a JSON object'):
     evaluate.folders(real, real, out='x.csv')

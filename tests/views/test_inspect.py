@@ -206,6 +206,11 @@ def test_what_a_reader_found_is_told():
   for words in ('2 in the files, width x height; most often 2x2 (3), 9x9 (1)',
                 'no labels', 'a.png: truncated', 'duplicates:   3; as 0 and 1'):
     assert words in text, text
+  # A reader keeps the most frequent ones only.
+  report['sizes'] = {f'{i}x9': 51 - i for i in range(50)}
+  assert 'sizes:        50 or more in' in inspect.summary(report, 'out')
+  del report['sizes']['1x9']
+  assert 'sizes:        49 in' in inspect.summary(report, 'out')
 
 
 def test_sizes_are_width_by_height_whatever_was_read():

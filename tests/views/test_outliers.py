@@ -81,7 +81,7 @@ def test_other_kinds_than_grey_images(made_run, name, tmp_path):
      'has no encoder; configs/encoder.py trains one for it'),
     ('alone', ['--sort=discriminator'], 2, 'has no discriminator'),
     ('plain', ['--sort=fd'], 2, '--sort=fd: no such score'),
-    ('plain', ['--out=a.png'], 2, '--out=a.png: must be F.jsonl'),
+    ('plain', ['--out=a.png'], 2, 'must be F.jsonl, for a JSON object'),
     ('plain', ['--images=large.npz'], 2, '--resize=8,8 makes them so'),
     ('plain', ['--images=nan.npz'], 3, 'images with NaN or Inf'),
     ('cgan', ['--images=bare.npz'], 2,

@@ -19,6 +19,7 @@ import numpy as np
 
 from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import cache, images
+from gan_jax.data.collection import SIZES
 from gan_jax.data.files import list_folder, one_error, reason
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import Labels, of_array
@@ -30,7 +31,6 @@ _AS_IT_IS = Geometry()
 _DECODER = 2  # in the cache's key: to be increased when decoding changes
 _BLOCK = 64  # records read at a time
 _PEEK = 1024  # images whose sizes an error message counts
-_SIZES = 100  # of the commonest original sizes, kept for the report
 _MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}
 _INFO = 'dataset_info.json'
 _NAME = re.compile(r'(?P<name>\w+)(/(?P<config>[\w.+-]+))?'
@@ -299,6 +299,6 @@ def _decode(key, examples, count, geometry, path):
 
   def finish():
     return key, {'labels': labels,
-                 'sizes': dict(sizes.most_common(_SIZES))}, b''
+                 'sizes': dict(sizes.most_common(SIZES))}, b''
 
   return cache.write((count, *shape), 'uint8', shaped(), finish)
