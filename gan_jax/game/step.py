@@ -113,7 +113,8 @@ def solo_step(state: TrainState, batch, key, *, game: Game,
                              label, keys, z, state.step)
     loss, scalars, aux = terms.regularise(
         game, 'gen', inputs, state.aux, state.step, params=params,
-        **_further(game, params, state.gen.stats, z, label, keys))
+        **_further(game, params, state.gen.stats, z, label, keys,
+                   terms.keys_for(keys, 'generator')))
     return loss, (stats, aux, scalars | {'loss/gen': loss})
 
   grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
@@ -160,7 +161,7 @@ def generate(state: TrainState, label, keys, *, game: Game) -> Fakes:
   if not game.latent_steps:
     image, vjp, stats = jax.vjp(lambda params: draw(params, z),
                                 state.gen.params, has_aux=True)
-    return Fakes(image, z, stats, lambda slope: (*vjp(slope), None))
+    return Fakes(image, z, stats, drawn, lambda slope: (*vjp(slope), None))
 
   def forward(gen, disc):
     moved, cost, scalars = terms.optimised(
@@ -170,7 +171,7 @@ def generate(state: TrainState, label, keys, *, game: Game) -> Fakes:
 
   (image, cost), vjp, (z, stats, scalars) = jax.vjp(
       forward, state.gen.params, state.disc.params, has_aux=True)
-  return Fakes(image, z, stats,
+  return Fakes(image, z, stats, drawn,
                lambda slope: vjp((slope, jnp.ones_like(cost))), scalars)
 
 
@@ -204,7 +205,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     loss = terms.adversarial(game, 'disc', state.aux, real_out, fake_out)
 
     further = _further(game, state.gen.params, state.gen.stats, fakes.z, label,
-                       keys)
+                       keys, fakes.keys)
     extra, scalars, aux = terms.regularise(
         game, 'disc', inputs, state.aux, count, params=params,
         real_out=real_out, fake_out=fake_out, labelled=labelled, **further,
@@ -251,7 +252,8 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
                              label, keys, fakes.z, state.step)
     disc = _unrolled(state, inputs, game, pmean)
     critics = _critics(game, disc, state, inputs)
-    further = _further(game, params, state.gen.stats, fakes.z, label, keys)
+    further = _further(game, params, state.gen.stats, fakes.z, label, keys,
+                       fakes.keys)
     # XLA removes the real half if it is unused.
     real_out, fake_out = (
         critics['critique'](getattr(inputs, side), purpose=side)
@@ -301,8 +303,11 @@ def _critics(game, disc, state, inputs) -> dict:
               fake_critic=critic('fake'))
 
 
-def _further(game, params, stats, z, label, keys) -> dict:
+def _further(game, params, stats, z, label, keys, same) -> dict:
   """Further passes of the generator for penalties.
+
+  `same`: keys of the generated images, which terms compare with others; those
+  of the update, if the images are reused, are others.
 
   Returns:
     generate: z -> images, packed, with what was drawn for the generated images.
@@ -310,9 +315,7 @@ def _further(game, params, stats, z, label, keys) -> dict:
     generator with a style space, of any other (z, generate).
     encode: images -> Posterior, if the generator has an encoder.
   """
-  # The draws of the generated images, which terms compare with others.
-  same, keys = (terms.keys_for(keys, purpose) for purpose in (
-      'generator', 'generator of penalties'))
+  keys = terms.keys_for(keys, 'generator of penalties')
 
   def generate(z):
     return pack(game.gen.apply(params, stats, z, label, train=True,
