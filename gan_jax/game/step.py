@@ -119,7 +119,8 @@ def solo_step(state: TrainState, batch, key, *, game: Game,
 
   grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
       state.gen.params)
-  grads, stats, aux, scalars = pmean((grads, stats, aux, scalars))
+  grads, stats, aux, scalars = _over_devices(pmean, grads, stats, aux,
+                                             scalars)
   grads = _of_trained(grads, game.gen_frozen)
   gen = _update_gen(state.gen, grads, stats, game)
   scalars |= terms.update_scalars('gen', state.gen.params, gen.params, grads)
@@ -222,7 +223,8 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
   else:
     grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
         state.disc.params, fixed)
-  grads, stats, aux, scalars = pmean((grads, stats, aux, scalars))
+  grads, stats, aux, scalars = _over_devices(pmean, grads, stats, aux,
+                                             scalars)
   grads = _of_trained(grads, game.disc_frozen)
   disc = _update_disc(state.disc, grads, stats, game)
   scalars |= terms.update_scalars('disc', state.disc.params, disc.params,
@@ -268,7 +270,8 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
   (by_image, by_params), (aux, scalars) = jax.grad(
       objective, argnums=(0, 1), has_aux=True)(fakes.image, state.gen.params)
   grads = jax.tree.map(jnp.add, fakes.vjp(by_image)[0], by_params)
-  grads, stats, aux, scalars = pmean((grads, fakes.stats, aux, scalars))
+  grads, stats, aux, scalars = _over_devices(pmean, grads, fakes.stats, aux,
+                                             scalars)
   grads = _of_trained(grads, game.gen_frozen)
   gen = _update_gen(state.gen, grads, stats, game)
   scalars |= terms.update_scalars('gen', state.gen.params, gen.params, grads)
@@ -347,6 +350,17 @@ def _unrolled(state, inputs, game, pmean):
     disc = _update_disc(disc, _of_trained(grads, game.disc_frozen), disc.stats,
                         game)
   return disc.params
+
+
+def _over_devices(pmean, grads, stats, aux, scalars):
+  """Their means; networks that are not trained are the same on all devices.
+
+  The mean of three equal numbers may differ from them in the last bit.
+  """
+  fixed = {name: x for name, x in stats.items() if name == 'frozen'}
+  moving = {name: x for name, x in stats.items() if name != 'frozen'}
+  grads, moving, aux, scalars = pmean((grads, moving, aux, scalars))
+  return grads, moving | fixed, aux, scalars
 
 
 def _update_disc(disc: Net, grads, stats, game: Game) -> Net:
