@@ -78,9 +78,12 @@ def own_data(pictures, tmp_path_factory):
           '--config.discriminator.size=0')}
 
 
-@pytest.fixture
-def logging_as_it_was():
-  """The program sets up logging for a process of its own."""
+@pytest.fixture(autouse=True)
+def _logging_as_it_was():
+  """The program sets up logging for a process of its own.
+
+  Its handler would write to the closed output of the test that ran it.
+  """
   root, ours = logging.getLogger(), logging.getLogger('gan_jax')
   before = root.handlers[:], root.level, ours.level
   yield
@@ -88,7 +91,7 @@ def logging_as_it_was():
 
 
 @pytest.fixture
-def cli(capsys, logging_as_it_was):
+def cli(capsys):
   """Runs the program in this process: (status, stdout, stderr)."""
   from gan_jax import main  # Here: most tests do not need all of it.
 

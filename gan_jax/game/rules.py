@@ -101,6 +101,7 @@ class Fakes(NamedTuple):
 
   z: [B, Z], after the latent steps.
   stats: of G after the pass.
+  keys: [B], by which G drew what it draws besides z.
   vjp: slope of the images -> slopes of the parameters of G and of D, the cost
     of the latent steps included; that of D is None without such steps.
   moved: {scalar: value} of the latent steps, for logging.
@@ -109,5 +110,6 @@ class Fakes(NamedTuple):
   image: Any
   z: Any
   stats: Any
+  keys: Any
   vjp: Callable
   moved: dict = {}

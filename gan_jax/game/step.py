@@ -113,12 +113,14 @@ def solo_step(state: TrainState, batch, key, *, game: Game,
                              label, keys, z, state.step)
     loss, scalars, aux = terms.regularise(
         game, 'gen', inputs, state.aux, state.step, params=params,
-        **_further(game, params, state.gen.stats, z, label, keys))
+        **_further(game, params, state.gen.stats, z, label, keys,
+                   terms.keys_for(keys, 'generator')))
     return loss, (stats, aux, scalars | {'loss/gen': loss})
 
   grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
       state.gen.params)
-  grads, stats, aux, scalars = pmean((grads, stats, aux, scalars))
+  grads, stats, aux, scalars = _over_devices(pmean, grads, stats, aux,
+                                             scalars)
   grads = _of_trained(grads, game.gen_frozen)
   gen = _update_gen(state.gen, grads, stats, game)
   scalars |= terms.update_scalars('gen', state.gen.params, gen.params, grads)
@@ -160,7 +162,7 @@ def generate(state: TrainState, label, keys, *, game: Game) -> Fakes:
   if not game.latent_steps:
     image, vjp, stats = jax.vjp(lambda params: draw(params, z),
                                 state.gen.params, has_aux=True)
-    return Fakes(image, z, stats, lambda slope: (*vjp(slope), None))
+    return Fakes(image, z, stats, drawn, lambda slope: (*vjp(slope), None))
 
   def forward(gen, disc):
     moved, cost, scalars = terms.optimised(
@@ -170,7 +172,7 @@ def generate(state: TrainState, label, keys, *, game: Game) -> Fakes:
 
   (image, cost), vjp, (z, stats, scalars) = jax.vjp(
       forward, state.gen.params, state.disc.params, has_aux=True)
-  return Fakes(image, z, stats,
+  return Fakes(image, z, stats, drawn,
                lambda slope: vjp((slope, jnp.ones_like(cost))), scalars)
 
 
@@ -204,7 +206,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
     loss = terms.adversarial(game, 'disc', state.aux, real_out, fake_out)
 
     further = _further(game, state.gen.params, state.gen.stats, fakes.z, label,
-                       keys)
+                       keys, fakes.keys)
     extra, scalars, aux = terms.regularise(
         game, 'disc', inputs, state.aux, count, params=params,
         real_out=real_out, fake_out=fake_out, labelled=labelled, **further,
@@ -221,7 +223,8 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
   else:
     grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
         state.disc.params, fixed)
-  grads, stats, aux, scalars = pmean((grads, stats, aux, scalars))
+  grads, stats, aux, scalars = _over_devices(pmean, grads, stats, aux,
+                                             scalars)
   grads = _of_trained(grads, game.disc_frozen)
   disc = _update_disc(state.disc, grads, stats, game)
   scalars |= terms.update_scalars('disc', state.disc.params, disc.params,
@@ -251,7 +254,8 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
                              label, keys, fakes.z, state.step)
     disc = _unrolled(state, inputs, game, pmean)
     critics = _critics(game, disc, state, inputs)
-    further = _further(game, params, state.gen.stats, fakes.z, label, keys)
+    further = _further(game, params, state.gen.stats, fakes.z, label, keys,
+                       fakes.keys)
     # XLA removes the real half if it is unused.
     real_out, fake_out = (
         critics['critique'](getattr(inputs, side), purpose=side)
@@ -266,7 +270,8 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
   (by_image, by_params), (aux, scalars) = jax.grad(
       objective, argnums=(0, 1), has_aux=True)(fakes.image, state.gen.params)
   grads = jax.tree.map(jnp.add, fakes.vjp(by_image)[0], by_params)
-  grads, stats, aux, scalars = pmean((grads, fakes.stats, aux, scalars))
+  grads, stats, aux, scalars = _over_devices(pmean, grads, fakes.stats, aux,
+                                             scalars)
   grads = _of_trained(grads, game.gen_frozen)
   gen = _update_gen(state.gen, grads, stats, game)
   scalars |= terms.update_scalars('gen', state.gen.params, gen.params, grads)
@@ -301,8 +306,11 @@ def _critics(game, disc, state, inputs) -> dict:
               fake_critic=critic('fake'))
 
 
-def _further(game, params, stats, z, label, keys) -> dict:
+def _further(game, params, stats, z, label, keys, same) -> dict:
   """Further passes of the generator for penalties.
+
+  `same`: keys of the generated images, which terms compare with others; those
+  of the update, if the images are reused, are others.
 
   Returns:
     generate: z -> images, packed, with what was drawn for the generated images.
@@ -310,9 +318,7 @@ def _further(game, params, stats, z, label, keys) -> dict:
     generator with a style space, of any other (z, generate).
     encode: images -> Posterior, if the generator has an encoder.
   """
-  # The draws of the generated images, which terms compare with others.
-  same, keys = (terms.keys_for(keys, purpose) for purpose in (
-      'generator', 'generator of penalties'))
+  keys = terms.keys_for(keys, 'generator of penalties')
 
   def generate(z):
     return pack(game.gen.apply(params, stats, z, label, train=True,
@@ -344,6 +350,17 @@ def _unrolled(state, inputs, game, pmean):
     disc = _update_disc(disc, _of_trained(grads, game.disc_frozen), disc.stats,
                         game)
   return disc.params
+
+
+def _over_devices(pmean, grads, stats, aux, scalars):
+  """Their means; networks that are not trained are the same on all devices.
+
+  The mean of three equal numbers may differ from them in the last bit.
+  """
+  fixed = {name: x for name, x in stats.items() if name == 'frozen'}
+  moving = {name: x for name, x in stats.items() if name != 'frozen'}
+  grads, moving, aux, scalars = pmean((grads, moving, aux, scalars))
+  return grads, moving | fixed, aux, scalars
 
 
 def _update_disc(disc: Net, grads, stats, game: Game) -> Net:

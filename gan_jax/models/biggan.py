@@ -42,7 +42,7 @@ class Generator(resnet.Generator, kw_only=True):
       return x, [None] * blocks
     if self.norm == 'conditional_batch':
       shared = layers.embedding(label, self.num_classes, self.embed_dim,
-                                dtype=self.dtype, name='embedding')
+                                name='embedding').astype(self.dtype)
       pieces = [jnp.concatenate([shared, piece], -1) for piece in pieces]
     return x, pieces
 

@@ -82,7 +82,7 @@ class Generator(biggan.Generator, kw_only=True):
     if self.norm != 'conditional_batch':
       return x, [cond] * blocks
     shared = layers.embedding(label, self.num_classes, self.embed_dim,
-                              dtype=self.dtype, name='embedding')
+                              name='embedding').astype(self.dtype)
     x = jnp.concatenate([shared, x], -1)
     return x, [x] * blocks
 

@@ -83,7 +83,7 @@ class _Scale(nn.Module):
   def __call__(self, x):
     scale = self.param('scale', nn.initializers.constant(self.start),
                        x.shape[-1:])
-    return x * scale.astype(x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
+    return x * layers.spread(scale, x)
 
 
 class Mapping(nn.Module):
@@ -106,8 +106,8 @@ class Mapping(nn.Module):
       kernel = self.param(name, wide, (x.shape[-1], self.features))
       bias = self.param(f'{name}_bias', nn.initializers.zeros,
                         (self.features,))
-      x = x @ (kernel * self.slow).astype(x.dtype) + (
-          bias * self.slow).astype(x.dtype).reshape(1, -1)
+      x = x @ (kernel * self.slow).astype(x.dtype)
+      x = x + layers.spread(bias * self.slow, x)
     return x
 
 
@@ -146,8 +146,8 @@ class _Transformer:
 
 def unit(x):
   """X over the root of its mean square along the last axis."""
-  return x * jax.lax.rsqrt(jnp.mean(
-      x.astype(jnp.float32) ** 2, -1, keepdims=True) + 1e-8).astype(x.dtype)
+  return x * layers.spread(jax.lax.rsqrt(jnp.mean(
+      x.astype(jnp.float32) ** 2, -1, keepdims=True) + 1e-8), x)
 
 
 def heads_of(width: int, size: int) -> int:
@@ -203,8 +203,11 @@ class Generator(_Transformer, base.AnyGenerator, kw_only=True):
     w = nn.silu(Mapping(self.width)(code))[:, None]
     norm = self.norms(train)
 
+    def times(x, by):
+      return x * layers.spread(by, x)
+
     def scaled(x, by):
-      return norm(self.norm)(x, cond) * (1 + by)
+      return times(norm(self.norm)(x, cond), 1 + by)
 
     x = jnp.broadcast_to(positions(rows, columns, self.width).astype(
         self.dtype)[None], (z.shape[0], rows * columns, self.width))
@@ -212,8 +215,8 @@ class Generator(_Transformer, base.AnyGenerator, kw_only=True):
     each, image = max(self.depth // _PARTS, 1), 0.0
     for i in range(self.depth):
       style = jnp.split(self.linear(4 * self.width, w, _WEAK), 4, axis=-1)
-      x = x + style[1] * self.attend(scaled(x, style[0]), angle)
-      x = x + style[3] * self.expand(scaled(x, style[2]))
+      x = x + times(self.attend(scaled(x, style[0]), angle), style[1])
+      x = x + times(self.expand(scaled(x, style[2])), style[3])
       if (i + 1) % each == 0:
         y = scaled(x, self.linear(self.width, w, _WEAK))
         image = image + self.linear(self.patch ** 2 * channels, y)
@@ -253,8 +256,7 @@ class Discriminator(_Transformer, base.AnyDiscriminator, kw_only=True):
     x = self.linear(self.width, x) + positions(
         rows, columns, self.width).astype(self.dtype)[None]
     token = self.param('token', nn.initializers.normal(0.02), (self.width,))
-    x = jnp.concatenate([jnp.broadcast_to(token.astype(x.dtype).reshape(
-        1, 1, -1), (len(x), 1, self.width)), x], axis=1)
+    x = jnp.concatenate([layers.spread(token, x[:, :1]), x], axis=1)
     norm = self.norms(train)
 
     def scaled(x):

@@ -51,6 +51,15 @@ def squash(x, image_range):
   return jnp.tanh(x) if tuple(image_range) == (-1.0, 1.0) else nn.sigmoid(x)
 
 
+def spread(v, x):
+  """Numbers v, broadcast to the shape of x and of its type.
+
+  Broadcast in float32: the gradient by v is a sum, and XLA sums bfloat16 in
+  bfloat16, of which 512 + 1 is 512.
+  """
+  return jnp.broadcast_to(v.astype(jnp.float32), x.shape).astype(x.dtype)
+
+
 # Layers with a kernel.
 
 
@@ -82,7 +91,7 @@ class Weighted(nn.Module):
     if not self.bias:
       return y
     bias = self.param('bias', nn.initializers.zeros, (self.features,))
-    return y + bias.astype(self.dtype).reshape((1,) * (y.ndim - 1) + (-1,))
+    return y + spread(bias, y)
 
   def _kernel(self, shape):
     one_of(self.weight_norm, WeightNormName, 'weight_norm')
@@ -290,7 +299,7 @@ class SelfAttention(nn.Module):
     out = jnp.einsum('bqk,bkc->bqc', weights.astype(self.dtype), flat[2])
     out = project(channels, 'out', out.reshape(*x.shape[:3], some))
     gamma = self.param('gamma', nn.initializers.zeros, ())
-    return x + gamma.astype(self.dtype) * out
+    return x + spread(gamma, out) * out
 
 
 # Where labels enter a network, and what leaves a discriminator.

@@ -7,7 +7,7 @@ from flax import linen as nn
 from jax import lax, random
 
 from gan_jax.base import lookup
-from gan_jax.models.layers import Dense, WeightNormName, one_of
+from gan_jax.models.layers import Dense, WeightNormName, one_of, spread
 
 NormName = Literal['none', 'batch', 'layer', 'instance', 'group', 'pixel',
                    'virtual_batch', 'conditional_batch', 'self_modulation',
@@ -133,7 +133,7 @@ class Norm(nn.Module):
     shape = (x.shape[0],) + (1,) * (x.ndim - 2) + (x.shape[-1],)
     scale, shift = (Dense(x.shape[-1], name=name, **args)(cond).reshape(shape)
                     for name in ('scale', 'shift'))
-    return x * (1 + scale) + shift
+    return x * spread(1 + scale, x) + spread(shift, x)
 
 
 class VirtualBatchNorm(nn.Module):

@@ -56,8 +56,7 @@ class Activation(nn.Module):
   @nn.compact
   def __call__(self, x):
     bias = self.param('bias', nn.initializers.zeros, x.shape[-1:])
-    return nn.leaky_relu(x + bias.astype(x.dtype).reshape(1, 1, 1, -1),
-                         negative_slope=0.2)
+    return nn.leaky_relu(x + layers.spread(bias, x), negative_slope=0.2)
 
 
 class Block(nn.Module):

@@ -31,11 +31,6 @@ def activated(x, gain: float = 1.0):
   return nn.leaky_relu(x, negative_slope=0.2) * (math.sqrt(2.0) * gain)
 
 
-def shifted(x, bias):
-  """The sum of x [..., C] and a bias [C], of the type of x."""
-  return x + bias.astype(x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
-
-
 def normalised(x):
   """Rows of mean square 1, [B, N] -> the same."""
   return x * lax.rsqrt(jnp.mean(x ** 2, axis=-1, keepdims=True) + 1e-8)
@@ -62,7 +57,8 @@ class Linear(nn.Module):
                         shape) * (self.rate / math.sqrt(shape[0]))
     bias = self.param('bias', nn.initializers.constant(
         self.start / self.rate), shape[1:]) * self.rate
-    y = shifted(x @ kernel.astype(x.dtype), bias)
+    y = x @ kernel.astype(x.dtype)
+    y = y + layers.spread(bias, y)
     return activated(y) if self.active else y
 
 
@@ -94,7 +90,7 @@ class Conv(nn.Module):
     if not self.active:
       return x * self.gain
     bias = self.param('bias', nn.initializers.zeros, shape[-1:])
-    return activated(shifted(x, bias), self.gain)
+    return activated(x + layers.spread(bias, x), self.gain)
 
 
 class Modulated(nn.Module):
@@ -117,7 +113,7 @@ class Modulated(nn.Module):
     kernel = self.param('kernel', nn.initializers.normal(1.0),
                         (3, 3, x.shape[-1], self.features))
     norm = lax.rsqrt(style ** 2 @ jnp.sum(kernel ** 2, (0, 1)) + 1e-8)
-    x = x * _spread(style, x)
+    x = x * layers.spread(style[:, None, None], x)
     if self.up:
       size = [2 * side + 1 for side in x.shape[1:3]]
       x = ops.conv_transpose(x, kernel.astype(x.dtype), padding='VALID',
@@ -127,14 +123,9 @@ class Modulated(nn.Module):
       x = ops.conv(x, kernel.astype(x.dtype))
     strength = self.param('noise', nn.initializers.zeros, ())
     noise = (strength * noise).reshape(-1, *x.shape[1:3], 1)
-    x = x * _spread(norm, x) + noise.astype(x.dtype)
+    x = x * layers.spread(norm[:, None, None], x) + layers.spread(noise, x)
     bias = self.param('bias', nn.initializers.zeros, (self.features,))
-    return activated(shifted(x, bias))
-
-
-def _spread(v, x):
-  """[B, C] as [B, 1, 1, C], of the type of x."""
-  return v[:, None, None].astype(x.dtype)
+    return activated(x + layers.spread(bias, x))
 
 
 def _convs(image_shape) -> list[tuple[int, bool]]:
@@ -159,9 +150,11 @@ class ToImage(nn.Module):
     style = Linear(inputs, start=1.0, name='style')(w) / math.sqrt(inputs)
     kernel = self.param('kernel', nn.initializers.normal(1.0),
                         (1, 1, inputs, self.channels))
-    y = ops.conv(x * _spread(style, x), kernel.astype(x.dtype))
+    y = ops.conv(x * layers.spread(style[:, None, None], x),
+                 kernel.astype(x.dtype))
     bias = self.param('bias', nn.initializers.zeros, (self.channels,))
-    return shifted(y.astype(jnp.float32), bias)
+    y = y.astype(jnp.float32)
+    return y + layers.spread(bias, y)
 
 
 class Mapping(nn.Module):
@@ -200,7 +193,7 @@ class Synthesis(nn.Module):
   def __call__(self, w, keys):
     x = self.param('start', nn.initializers.normal(1.0),
                    (4, 4, self.channels[4]))
-    x = jnp.broadcast_to(x.astype(self.dtype), (w.shape[0], *x.shape))
+    x = jnp.broadcast_to(x, (w.shape[0], *x.shape)).astype(self.dtype)
     convs = _convs(self.image_shape)
     noise = layers.noise(_noise(self.image_shape), (
         random.key(0)[None] if keys is None else keys))

@@ -146,15 +146,14 @@ def contragan(*, num_classes: int, size: int = 128, temperature: float = 1.0,
   y) + sum over all x' of e(x, x')], e(a, b) = exp(cos(a, b) / temperature), x'
   the other images of the batch; real images for D, generated ones for G.
   """
-  def ratio(x, proxy, label):
+  def log_ratio(x, proxy, label):
     other = 1.0 - jnp.eye(len(x))
     alike = (label[:, None] == label[None, :]) * other
-    between = jnp.exp(x @ x.T / temperature)
-    own = jnp.exp(jnp.sum(x * proxy, axis=-1) / temperature)
-    return ((own + jnp.sum(between * alike, axis=-1))
-            / (own + jnp.sum(between * other, axis=-1)))
+    between = x @ x.T / temperature
+    own = jnp.sum(x * proxy, axis=-1) / temperature
+    return _log_sum(own, between, alike) - _log_sum(own, between, other)
 
-  return _contrastive('contragan', ratio, num_classes, size, batch_all)
+  return _contrastive('contragan', log_ratio, num_classes, size, batch_all)
 
 
 def reacgan(*, num_classes: int, size: int = 128, temperature: float = 0.5,
@@ -171,18 +170,25 @@ def reacgan(*, num_classes: int, size: int = 128, temperature: float = 0.5,
   - easy_negative) / temperature), of all x' != x, and not p, so that its value
   is another one than the paper's, which this is.
   """
-  def ratio(x, proxy, label):
+  def log_ratio(x, proxy, label):
     differs = (label[:, None] != label[None, :]).astype(jnp.float32)
     cosine = jnp.sum(x * proxy, axis=-1)
-    positive = jnp.exp(jnp.minimum(cosine - easy_positive, 0.0) / temperature)
-    negative = jnp.exp(nn.relu(x @ x.T - easy_negative) / temperature)
-    return positive / (positive + jnp.sum(negative * differs, axis=-1))
+    positive = jnp.minimum(cosine - easy_positive, 0.0) / temperature
+    negative = nn.relu(x @ x.T - easy_negative) / temperature
+    return positive - _log_sum(positive, negative, differs)
 
-  return _contrastive('reacgan', ratio, num_classes, size, batch_all)
+  return _contrastive('reacgan', log_ratio, num_classes, size, batch_all)
 
 
-def _contrastive(name, ratio, num_classes, size, batch_all):
-  """Mean of -log ratio(x, proxy, label) over all devices, for both players.
+def _log_sum(own, between, chosen):
+  """Log of exp(own) + the sum of chosen exp(between): [B], [B, B] twice."""
+  return nn.logsumexp(
+      jnp.concatenate([own[:, None], between], axis=1), axis=1,
+      b=jnp.concatenate([jnp.ones_like(own)[:, None], chosen], axis=1))
+
+
+def _contrastive(name, log_ratio, num_classes, size, batch_all):
+  """Mean of -log_ratio(x, proxy, label) over all devices, for both players.
 
   x, proxy [B, size]: embeddings of images and of their classes, of length 1.
   """
@@ -192,7 +198,7 @@ def _contrastive(name, ratio, num_classes, size, batch_all):
     label = batch_all(label)
     proxies = _unit(out.heads['proxies'])
     x = batch_all(_unit(out.heads['embedding']))
-    mean = jnp.mean(-jnp.log(ratio(x, proxies[label], label)))
+    mean = jnp.mean(-log_ratio(x, proxies[label], label))
     return jnp.full(out.logits.shape, mean)
 
   return Regulariser(disc=lambda real_out, label: loss(real_out, label),

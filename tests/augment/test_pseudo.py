@@ -87,7 +87,7 @@ def test_the_update_is_that_of_the_mixed_batch(p):
   state, batch = toy.make_state(game), make_batch(game)
   keys, real, label = random.split(KEY, B), batch.image[0], batch.label[0]
   fake = (jnp.asarray(TABLE) @ state.gen.params['w']).reshape(B, *toy.SHAPE)
-  fakes = Fakes(fake, jnp.asarray(TABLE), state.gen.stats, None)
+  fakes = Fakes(fake, jnp.asarray(TABLE), state.gen.stats, keys, None)
   after, scalars = jax.jit(lambda state: disc_step(
       state, real, label, fakes, keys, 0, game=game))(state)
   mixed = game.augment.mix(real, fake, terms.keys_for(keys, 'mix'),
@@ -116,9 +116,10 @@ def test_a_step_of_the_generator_adapts_nothing():
     fakes = partial(jax.vjp, has_aux=True)(lambda p: toy.gen_apply(
         p, state.gen.stats, jnp.asarray(TABLE), None, train=True),
                                            state.gen.params)
-    fakes = Fakes(fakes[0], jnp.asarray(TABLE), fakes[2], fakes[1])
-    return gen_step(state, batch.image[0], batch.label[0], fakes,
-                    random.split(KEY, B), game=game)[0]
+    keys = random.split(KEY, B)
+    fakes = Fakes(fakes[0], jnp.asarray(TABLE), fakes[2], keys, fakes[1])
+    return gen_step(state, batch.image[0], batch.label[0], fakes, keys,
+                    game=game)[0]
 
   toy.assert_same(run(state).aux, state.aux)
   assert 'apa' in lookup.names('gan_jax.augment')

@@ -196,7 +196,10 @@ def test_scales_are_mixed_from_the_smallest_up(small):
 
 
 def test_only_the_heads_are_trained(small, tmp_path):
-  """The frozen part is not in the optimiser, and a step leaves it as it is."""
+  """The frozen part is not in the optimiser, and a step leaves it as it is.
+
+  Nor are means of it taken over devices, of which many would round it.
+  """
   config = tiny.config(tiny.write_images(
       tmp_path / 'images.npz', size=16), discriminator=dict(
       name='gan_jax.extractors.projected:Discriminator', weights=small, mix=4,
@@ -213,8 +216,9 @@ def test_only_the_heads_are_trained(small, tmp_path):
   batch = Batch(rng.normal(size=batch.image.shape).astype(np.float32),
                 np.zeros(batch.label.shape, np.int32), np.arange(4))
   game = make_game(run.config, run.info, 4, axis_name=None)
-  after, scalars = jax.jit(partial(train_step, game=game))(
-      state, batch, jax.random.key(0))
+  after, scalars = jax.jit(partial(
+      train_step, game=game, pmean=lambda tree: jax.tree.map(
+          lambda x: 1.125 * x, tree)))(state, batch, jax.random.key(0))
   jax.tree.map(np.testing.assert_array_equal, after.disc.stats['frozen'],
                state.disc.stats['frozen'])
   moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), after.disc.params,

@@ -8,9 +8,19 @@ import optax
 import pytest
 import tiny
 from jax import random
-from toy import KEY, SHAPE, B, Z, make_batch, make_game, make_state, nonlinear
+from toy import (
+  KEY,
+  SHAPE,
+  B,
+  Z,
+  make_batch,
+  make_game,
+  make_state,
+  nonlinear,
+  run,
+)
 
-from gan_jax import models
+from gan_jax import models, penalties
 from gan_jax.config import experiment
 from gan_jax.game import sampling, step, terms
 from gan_jax.models import Model
@@ -100,13 +110,29 @@ def test_passes_have_keys_of_their_own(reuse):
   by_player = {player: [keys for who, keys in found if who == player]
                for player in ('gen', 'disc')}
   # The images of D's update, and the same draw for its penalty; those of G's,
-  # drawn anew unless they are reused, and for its penalty.
+  # drawn anew unless they are reused, and the same draw for its penalty.
   assert len(by_player['gen']) == 4 - reuse
-  assert len(set(by_player['gen'])) == 2
+  assert len(set(by_player['gen'])) == 2 - reuse
   # D's update: real (also for the penalty), fake; G's update: both.
   assert len(by_player['disc']) == 5
   assert len(set(by_player['disc'])) == 4
   assert not set(by_player['gen']) & set(by_player['disc'])
+
+
+@pytest.mark.parametrize('updates', step.STEPS)
+@pytest.mark.parametrize('reuse', [True, False])
+def test_images_of_close_latents_differ_by_the_latents_alone(updates, reuse):
+  """Not by the noise of the generator, for G as for D."""
+  gen, disc = (models.as_model(network) for network in (
+      drawing.Generator(SHAPE), drawing.Discriminator()))
+  game = make_game(
+      gen=gen, disc=disc, reuse_fakes=reuse,
+      latent=jax.vmap(lambda key: random.normal(key, (Z,))),
+      penalties=(Term('zcr', penalties.zcr(std=1e-6, gen_weight=1.0), 1.0, 1),))
+  _, scalars = run(game, rule=step.STEPS[updates])
+  assert abs(float(scalars['penalty/zcr'])) < 1e-9
+  # Of two draws of the noise 0.4.
+  assert -1e-9 < float(scalars['penalty/zcr_gen']) < 0.0
 
 
 def test_a_draw_reaches_the_update(images):

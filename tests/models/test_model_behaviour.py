@@ -1,5 +1,7 @@
 """Behaviour of all networks, of those to come too."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ from small_models import (
   DISCRIMINATORS,
   GENERATORS,
   KEY,
+  RESIDUAL,
   abstract,
   build,
   changed,
@@ -15,6 +18,7 @@ from small_models import (
   inputs,
   networks,
   some_variables,
+  struct_of,
 )
 
 from gan_jax import models
@@ -71,6 +75,53 @@ def test_bfloat16_arithmetic_keeps_float32_parameters(name, kind):
   gradient = jax.eval_shape(jax.grad(lambda p: jnp.sum(
       forward(rough)(p, stats, x, label))), params)
   assert {g.dtype for g in jax.tree.leaves(gradient)} == {jnp.dtype('float32')}
+
+
+def _sums(jaxpr):
+  """(dtype, how many numbers) of each sum of a program."""
+  for eqn in jaxpr.eqns:
+    if eqn.primitive.name == 'reduce_sum':
+      x = eqn.invars[0].aval
+      yield x.dtype, math.prod(x.shape[axis] for axis in eqn.params['axes'])
+    for part in jax.tree.leaves(
+        list(eqn.params.values()), is_leaf=lambda x: hasattr(x, 'jaxpr')):
+      part = getattr(part, 'jaxpr', part)
+      if hasattr(part, 'eqns'):
+        yield from _sums(part)
+
+
+@pytest.mark.parametrize('name,kind', [
+    *networks(), *((f'{name}.{kind}', kind) for name in ('stylegan2', 'r3gan')
+                   for kind in ('Generator', 'Discriminator'))])
+def test_gradients_of_bfloat16_are_summed_in_float32(name, kind):
+  """Of biases, scales and styles over the places; 2x2 pixels at most."""
+  file = name.partition('.')[0]
+  model = build(name, kind, shape=(16, 16, 1), dtype=jnp.bfloat16, **(
+      dict(width=8, max_width=8) if file in ('stylegan2', 'r3gan') else
+      dict(norm='self_modulation') if kind == 'Generator' else {}), **(
+          dict(attention=8) if file in RESIDUAL else
+          dict(group_width=8) if file == 'r3gan' else {}))
+  x, label = struct_of(kind, (16, 16, 1), batch=32)
+  keys = jax.random.split(KEY, 32)
+
+  def value(params, stats, x, label):
+    out, _ = model.apply(params, stats, x, label, train=True, keys=keys)
+    return jnp.sum(out if kind == 'Generator' else out.logits)
+
+  found = [*_sums(jax.make_jaxpr(jax.grad(value))(*jax.eval_shape(
+      model.init, KEY, x, label), x, label).jaxpr)]
+  assert max(count for dtype, count in found if dtype == jnp.float32) > 30
+  assert max([count for dtype, count in found if dtype == jnp.bfloat16],
+             default=0) <= 4
+
+
+def test_a_broadcast_of_bfloat16_has_the_whole_sum_as_its_gradient():
+  def value(v):
+    return jnp.sum(layers.spread(v, jnp.zeros((1000, 2), jnp.bfloat16)).astype(
+        jnp.float32))
+
+  for v in (jnp.ones(2), jnp.ones(()), jnp.ones((1, 2))):
+    np.testing.assert_array_equal(jax.jit(jax.grad(value))(v), 2000.0 / v.size)
 
 
 @pytest.mark.parametrize('name', sorted(

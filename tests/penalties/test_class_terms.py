@@ -136,7 +136,10 @@ def reacgan_by_hand(x, proxies, label, temperature, positive, negative):
 
 @pytest.mark.parametrize('name,by_hand,options', [
     ('contragan', contragan_by_hand, (0.7,)),
-    ('reacgan', reacgan_by_hand, (0.5, 0.3, -0.1))])
+    ('reacgan', reacgan_by_hand, (0.5, 0.3, -0.1)),
+    # e^100 is infinite in float32.
+    ('contragan', contragan_by_hand, (0.01,)),
+    ('reacgan', reacgan_by_hand, (0.01, 0.3, -0.1))])
 def test_contrastive_terms_equal_loops_over_pairs(name, by_hand, options):
   names = ('temperature', 'easy_positive', 'easy_negative')[:len(options)]
   term = build(name, num_classes=K, size=2, **dict(zip(
