@@ -18,6 +18,8 @@ pytestmark = tiny.READS_CONFIGS
     ('loss.label_smothing=0.1', 'loss.label_smothing', '0.1',
      'did you mean "label_smoothing"'),
     ('loss.label_smoothing=1.5', 'loss', '1.5', 'not in [0, 1)'),
+    ('loss.name=hinge', 'loss.label_smoothing', '0.1',
+     ':loss=NAME after the config begins with its own'),
     ('generator.name=dcgan.Generater', 'generator.name', "'dcgan.Generater'",
      'did you mean "dcgan.Generator"'),
     ('generator.activation=rleu', 'generator.activation', 'rleu',

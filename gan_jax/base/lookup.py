@@ -25,6 +25,7 @@ from gan_jax.base.errors import Problem
 
 # Annotation of an argument that may be a schedule (a function of the step).
 Number = float | Callable
+NO_SUCH = 'takes no such argument'
 _NAMED = re.compile(r'(?:^|[=+])([A-Za-z_][\w.]*:[A-Za-z_]\w*)')
 
 
@@ -218,7 +219,7 @@ def check_arguments(function: Callable, arguments: Mapping, path: str,
     if key not in settable:
       problems.append(Problem(
           f'{path}.{key}', value,
-          f'{name} takes no such argument{near(key, [*settable, *also])}'))
+          f'{name} {NO_SUCH}{near(key, [*settable, *also])}'))
     elif rule := _wrong_choice(value, settable[key].annotation):
       problems.append(Problem(f'{path}.{key}', value, rule))
     elif not (_fits(value, settable[key].default)

@@ -300,8 +300,8 @@ def _check_choice(key, value, choice) -> list[Problem]:
     return data.check(value, key)
   if not choice.many:
     spec, problems = _without_schedules(key, value, choice)
-    return lookup.check(choice.module, spec, key, choice.supplied,
-                        choice.kind) + problems
+    return _of_another_name(key, lookup.check(
+        choice.module, spec, key, choice.supplied, choice.kind)) + problems
   if not isinstance(value, tuple):
     return [Problem(key, value, 'must be a tuple of dict(name=..., **kwargs)')]
   problems = []
@@ -313,6 +313,18 @@ def _check_choice(key, value, choice) -> list[Problem]:
     spec, found = _without_schedules(path, spec, choice)
     problems += lookup.check(choice.module, spec, path, choice.supplied,
                              also=choice.extra) + found
+  return problems
+
+
+def _of_another_name(key, problems) -> list[Problem]:
+  """Says, of the last argument that is like none, where it may come from."""
+  odd = [i for i, (_, _, rule) in enumerate(problems)
+         if lookup.NO_SUCH in rule and 'did you mean' not in rule]
+  if odd:
+    last = problems[odd[-1]]
+    problems[odd[-1]] = last._replace(rule=(
+        f'{last.rule}; if you set {key}.name: the recipe\'s arguments stay, '
+        f'while :{key}=NAME after the config begins with its own'))
   return problems
 
 

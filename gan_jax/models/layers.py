@@ -54,10 +54,11 @@ def squash(x, image_range):
 def spread(v, x):
   """Numbers v, broadcast to the shape of x and of its type.
 
-  Broadcast in float32: the gradient by v is a sum, and XLA sums bfloat16 in
-  bfloat16, of which 512 + 1 is 512.
+  Broadcast in float32 at least: the gradient by v is a sum, and XLA sums those
+  of bfloat16 in bfloat16, where 512 + 1 is 512.
   """
-  return jnp.broadcast_to(v.astype(jnp.float32), x.shape).astype(x.dtype)
+  v = v.astype(jnp.promote_types(v.dtype, jnp.float32))
+  return jnp.broadcast_to(v, x.shape).astype(x.dtype)
 
 
 # Layers with a kernel.

@@ -17,14 +17,17 @@ import subprocess
 import sys
 import sysconfig
 
+import jax
+
 import gan_jax
 from gan_jax import parallel
-from gan_jax.base.errors import WorkdirError
+from gan_jax.base.errors import CheckpointError, WorkdirError
 from gan_jax.base.files import read_rows, write_json
 from gan_jax.config import command_line, durations, fields, keys
 from gan_jax.config.experiment import DataInfo, plain
 from gan_jax.config.rules import parts_of_batch
 from gan_jax.data import cache
+from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.lock import now
 
 _LOG = logging.getLogger(__name__)
@@ -123,14 +126,26 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
     if data:
       flags.append('--allow_changed_data')
     # Networks of other shapes or labels cannot go on.
-    fix = (f'; or resume with the changes by {" ".join(flags)}' if same_shapes
-           else '')
+    fix = ('' if not same_shapes else
+           f'; or resume with the changes by {" ".join(flags)}' if _fits(
+               folder, experiment) else
+           '; the weights have other shapes, and with another --workdir '
+           f'--config.init_from={folder} takes those that fit')
     raise WorkdirError(
         f'{folder} holds another run; use another --workdir, or remove it'
         f'{fix}:\n  ' + '\n  '.join(lines))
   if allowed:
     _LOG.warning('changed since the last launch:\n  %s', '\n  '.join(allowed))
   return allowed
+
+
+def _fits(folder, experiment) -> bool:
+  """Whether the newest checkpoint of a run is of networks of these shapes."""
+  with Checkpoints(folder) as saved, contextlib.suppress(CheckpointError):
+    if step := saved.latest():
+      saved.check(jax.eval_shape(experiment.init), step)
+    return True
+  return False
 
 
 def recorded_keys(folder: str) -> set[str]:

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import tiny
 
-from gan_jax.base.errors import CheckpointError, LockedError
+from gan_jax.base.errors import CheckpointError, LockedError, WorkdirError
 from gan_jax.config import experiment, population
 from gan_jax.run import lock, populations, train
 from gan_jax.run.start import starting
@@ -75,6 +75,14 @@ def test_a_run_that_was_there_keeps_its_record(images, run, four_steps,
       name='mlp.Discriminator', widths=(9,))))
   with pytest.raises(CheckpointError, match='give another --workdir'):
     train.train(wide, folder, allow_changed=('discriminator',))
+  # No flag is named that does not help.
+  with pytest.raises(WorkdirError, match='the weights have other shapes') as e:
+    train.train(wide, folder)
+  assert 'allow_changed' not in str(e.value)
+  with pytest.raises(WorkdirError, match='--allow_changed=discriminator.leak'):
+    train.train(experiment.load(tiny.config(
+        images, train_steps=6, discriminator=run.config['discriminator'] | {
+            'leak': 0.1})), folder)
   # The lock says who was there last.
   assert _all(folder) | {'lock': None} == before | {'lock': None}
   with monkeypatch.context() as patched:
