@@ -210,6 +210,9 @@ def _report(line):
                        "of runs, for example 'runs/sweep/*'")
   if flags.port and not flags.follow:
     raise RequestError('--port is of --follow')
+  if flags.out.endswith('.html'):
+    raise RequestError(f'--out={flags.out}: must be a folder, for index.html '
+                       'and its pictures')
   folders = [flags.workdir] if flags.workdir else report.runs(line.folders)
   if (flags.follow or len(folders) > 1) and (
       flags.extractor or flags.weights or flags['seed'].present):

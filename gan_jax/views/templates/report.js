@@ -44,6 +44,8 @@ function panels() {
     }
     for (const [name, {step, value, low, high, floor}]
          of Object.entries(run.scores)) {
+      // One point is no curve, and the table above has it.
+      if (DATA.runs.every(one => !(one.scores[name]?.step.length > 1))) continue;
       const own = many() ? run.name : 'score', to = colour(many() ? i : 0);
       into('scores', name, {name: own, x: step, y: value, colour: to,
                             points: true});

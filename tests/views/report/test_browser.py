@@ -17,8 +17,9 @@ def test_chromium_draws_curves_and_grids(copied_run, tmp_path):
   (folder / 'scalars.jsonl').write_text(''.join(json.dumps(
       {'step': i, 'loss/disc': i / 7, 'loss/gen': None if i == 9 else 1.0,
        '<b>/x': 1.0}) + '\n' for i in range(1, 5000)))
-  (folder / 'scores.jsonl').write_text(json.dumps(
-      {'step': 4, 'name': 'fd', 'value': 2.0, 'low': 1.0, 'high': 3.0}) + '\n')
+  (folder / 'scores.jsonl').write_text('\n'.join(json.dumps(
+      {'step': step, 'name': name, 'value': 2.0, 'low': 1.0, 'high': 3.0})
+      for step, name in ((4, 'fd'), (8, 'fd'), (8, 'once'))) + '\n')
   (folder / 'samples').mkdir(exist_ok=True)
   (folder / 'samples' / 'step_00000040.png').write_bytes(b'')
   Page([folder], folder / 'report').write()

@@ -220,6 +220,7 @@ def test_what_has_no_number_in_any_run_has_no_plot(two):
     (['{two}/none*'], 'no run in'),
     (['{two}/a', '{two}/bee'], '/bee: give the folders of runs'),
     (['{two}/*', '--port=80'], '--port is of --follow'),
+    (['{two}/*', '--out=F.html'], '--out=F.html: must be a folder'),
     (['{two}/*', '--out={two}/site'], 'index.html of another program'),
     (['{two}/*', '--follow', '--port=70000'], 'port=70000'),
     (['{two}/*', '--out={two}/a/config.json'], 'is a file; give a folder')])
