@@ -43,7 +43,8 @@ def get_config(arg=None):
   config.batch_size = 20
   config.ema_decay = 0.0
   config.train_steps = recipe.duration('60 epochs')
-  config.log_every = config.sample_every = recipe.duration('5%')
+  config.log_every = recipe.duration('5%')
+  config.sample_every = recipe.duration(1000)
   config.checkpoint_every = recipe.duration('25%')
   return recipe.finish(config, arg, conv=conv, vaegan=vaegan,
                        likelihood=likelihood, beta=beta)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from gan_jax.base.errors import blaming
 from gan_jax.ops.keys import folded
 
 
@@ -37,8 +38,12 @@ def compose(parts: dict) -> Augmentation:
 
   def apply(images, keys, memory):
     for i, (name, part) in enumerate(parts):
-      images = part.apply(images, folded(keys, i), {
-          **own(memory, name), 'step': memory['step']})
+      with blaming(f'augment[{i}]'):
+        after = part.apply(images, folded(keys, i), {
+            **own(memory, name), 'step': memory['step']})
+        if (made := getattr(after, 'shape', type(after))) != images.shape:
+          raise ValueError(f'makes images {made} of images {images.shape}')
+      images = after
     return images
 
   def mix(real, fake, keys, memory):

@@ -4,6 +4,7 @@ Each message says what was found, the constraint, and a fix. `main` prints it
 without a traceback and exits with `status`.
 """
 
+import contextlib
 from typing import Any, NamedTuple
 
 
@@ -106,6 +107,20 @@ class StoppedError(UserError, RuntimeError):
 
 class ProcessGroupError(UserError, RuntimeError):
   """The processes of a run cannot connect, or differ in config or data."""
+
+
+@contextlib.contextmanager
+def blaming(component: str):
+  """Context, or decorator, whose exceptions say of which component they are.
+
+  component: its place in the config, such as 'penalties[0]', of which `trace`
+    tells the name. The outermost counts: a penalty calls networks that work.
+  """
+  try:
+    yield
+  except Exception as e:
+    e.component = component
+    raise
 
 
 def first_line(error: BaseException) -> str:

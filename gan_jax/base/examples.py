@@ -19,6 +19,11 @@ def kind_of(shape: Sequence[int]) -> str:
   return KINDS[len(shape) - 1]
 
 
+def counted(kind: str, count: int) -> str:
+  """'1 image', '2 images'."""
+  return f'{count} {kind if count != 1 else kind[:-1]}'
+
+
 def described(shape: Sequence[int], rate: float = 0.0) -> str:
   """Examples in words: 'signals of 16,384 samples, 1.02 s at 16,000 Hz'.
 

@@ -40,7 +40,8 @@ def near(word: str, known: Iterable[str], meant: Iterable[str] = ()) -> str:
   """
   known, word = sorted(known), str(word)
   match = [*meant][:1] or difflib.get_close_matches(word, known, n=1) or [
-      name for name in known if word == _initials(name)][:1]
+      name for name in known
+      if word == _initials(name) or name in word.split('_')][:1]
   hint = f'; did you mean "{match[0]}"?' if match else '.'
   if match and len(known) > 30:
     return hint
@@ -52,16 +53,29 @@ def _initials(name):
   return ''.join(part[:1] for part in name.split('_'))
 
 
-def failure(error: BaseException) -> str:
-  """Message of an exception, with the lines of the user's own files in it."""
+def failure(error: BaseException, component: Callable | None = None) -> str:
+  """Message of an exception, with the lines of the user's own files in it.
+
+  If there are none, with the line that defines a user's own component.
+  """
   frames = [frame for frame in traceback.extract_tb(error.__traceback__)
             if is_own(frame.filename)]
   said = str(error) or type(error).__name__
   if frames or not isinstance(error, (ValueError, TypeError)):
     said = f'{type(error).__name__}: {error}'
-  return said + ''.join(
+  return said + (''.join(
       f'\n    {frame.filename}, line {frame.lineno}, in {frame.name}: '
-      f'{frame.line}' for frame in frames[-3:])
+      f'{frame.line}' for frame in frames[-3:]) or _definition(component))
+
+
+def _definition(component):
+  """Where a user's own component is defined, '' of others."""
+  try:
+    path = inspect.getsourcefile(component)
+    lines, number = inspect.getsourcelines(component)
+  except (TypeError, OSError):  # No source, such as of a partial.
+    return ''
+  return f'\n    {path}, line {number}: {lines[0].strip()}' * is_own(path)
 
 
 def is_own(path: str) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from gan_jax import models, parallel
 from gan_jax.augment.base import compose
 from gan_jax.base import lookup
-from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.base.errors import ConfigError, Problem, blaming
 from gan_jax.base.examples import kind_of
 from gan_jax.config import durations, fields, game_rules
 from gan_jax.config.keys import CHOICES, NUMBERS
@@ -113,7 +113,7 @@ def make_game(config: Mapping, info: DataInfo, train_steps: int, *,
   build = _Builder(config, info, axis_name,
                    units_of(config, info, train_steps)._replace(multiple=1))
   terms = build.terms()
-  latent = build.one('latent')
+  latent = build.latent()
   disc = build.discriminator(latent)
   parts = dict(
       gen=build.generator(latent), disc=build.model('discriminator', disc),
@@ -145,6 +145,12 @@ class _Builder:
         batch_mean=parallel.batch_mean if axis_name else jnp.mean,
         batch_all=parallel.batch_all if axis_name else lambda x: x)
 
+  def latent(self):
+    """The prior, whose shape the networks are told."""
+    latent = self.one('latent')
+    return latent and self._try(lambda: latent_shape(latent) and latent,
+                                'latent')
+
   def discriminator(self, latent):
     """The discriminator's network, told of codes in a joint game."""
     labels = self.supplied['num_classes']
@@ -169,7 +175,8 @@ class _Builder:
   def model(self, key, network, make=lambda model: model):
     """The model that `make` makes of a network's, None of none."""
     model = network and self._try(lambda: models.as_model(network), key)
-    model = model and make(model)
+    model = model and make(model._replace(
+        init=blaming(key)(model.init), apply=blaming(key)(model.apply)))
     if model and self.config.get('shard') == 'state':
       model = model._replace(**{
           name: parallel.gathering(getattr(model, name))
@@ -231,8 +238,10 @@ class _Builder:
     spec = self._with_schedules(key, self.config[key], key,
                                 updates=self.config[f'{player}_steps'],
                                 every=self.config['accumulate_steps'])
-    return spec and self._try(
+    made = spec and self._try(
         lambda: make_optimizer(spec, self.config, own), key)
+    return made and made._replace(init=blaming(key)(made.init),
+                                  update=blaming(key)(made.update))
 
   def number(self, path, value, *bounds, **counting):
     """A number, or a schedule as a function of the step."""

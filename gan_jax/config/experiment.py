@@ -184,7 +184,8 @@ def _source(config, problems):
       raise
     problems.append(Problem('', None, str(e)))  # It names what it is of.
   except Exception as e:  # A user's data set may raise anything.
-    problems.append(Problem('data', config['data'], lookup.failure(e)))
+    problems.append(Problem('data.name', config['data']['name'],
+                            lookup.failure(e)))
 
 
 def _times(config, info, bad=()):

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 
 from gan_jax import parallel
 from gan_jax.base import lookup
-from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.base.errors import ConfigError, Problem, blaming
+from gan_jax.config import fields
 from gan_jax.config.keys import CHOICES
 from gan_jax.game.rules import Game
 from gan_jax.parallel import Batch
@@ -52,9 +53,20 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
     image, _ = jax.eval_shape(
         partial(game.gen.apply, train=False), state.gen.params,
         state.gen.stats, float32((count, *latent_shape)), label)
-    if image.shape[1:] != image_shape:
-      raise ValueError(f'the generator makes images {image.shape[1:]}, the '
-                       f'data are {image_shape}')
+    with blaming('generator'):
+      if (made := getattr(image, 'shape', (type(image),))[1:]) != image_shape:
+        raise ValueError(f'the generator makes images {made}, the data are '
+                         f'{image_shape}')
+    if game.gen.encode:
+      with blaming('encoder'):
+        code = jax.eval_shape(
+            partial(game.gen.encode, train=False), state.gen.params,
+            state.gen.stats, image, label)
+        mean = getattr(getattr(code, 'mean', None), 'shape', type(code))
+        if mean != (count, *latent_shape):
+          raise ValueError('must return a gan_jax.models.Posterior(mean [B, '
+                           f'Z], log_var [B, Z]); its mean is {mean}, and z '
+                           f'{(count, *latent_shape)}')
     after = jax.eval_shape(on_one_device, state, batch,
                            jax.ShapeDtypeStruct((), jnp.uint32))
     if jax.tree.map(lambda x: (x.shape, x.dtype), after) != jax.tree.map(
@@ -66,14 +78,22 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
                        'cannot be checkpointed')
   except Exception as e:  # User components may raise anything.
     _check_sizes(config, 1, e)
-    said = lookup.failure(e)  # With the user's line, which says it better.
-    hint = ('a penalty needs a head that the discriminator does not have: '
-            if isinstance(e, KeyError) and not said.count('\n') else '')
-    raise ConfigError([Problem(
-        '', None,
-        f'the components do not fit together: {hint}{said}'
-    )]) from e
+    raise ConfigError([_problem(config, e)]) from e
   _check_sizes(config, 0)  # range(-1) of layers is no error, and none.
+
+
+def _problem(config, error):
+  """That of an exception, of the component that it is blamed on, if any."""
+  key, name, component = getattr(error, 'component', ''), None, None
+  if key:
+    choice, name = CHOICES[key.split('[')[0]], fields.at(config, key)['name']
+    component = lookup.find(choice.module, name, choice.kind)
+  said = lookup.failure(error, component)
+  hint = ('needs a head that the discriminator does not have: '
+          if isinstance(error, KeyError) and key.startswith('penalties')
+          and ':' not in name else '')
+  return Problem(f'{key}.name' * bool(key), name,
+                 f'the components do not fit together: {hint}{said}')
 
 
 def shapes_of_batch(game: Game, image_shape, label) -> Batch:

@@ -328,8 +328,12 @@ class _Work:
       self._check(bad)
 
     def finish():
+      texts = dict(_NOTES)
+      if plan.geometry.channels != 4:
+        texts['alpha'] += (', put on data.background='
+                           f'{plan.geometry.background}, 0 is black')
       notices = [f'{notes[name]:,} of {len(used):,} images {text}'
-                 for name, text in _NOTES.items() if notes[name]] + plan.said
+                 for name, text in texts.items() if notes[name]] + plan.said
       dark = values.choose(values.Span('bytes', 0, largest), values.AUTO)[2]
       notices += [dark] if dark and not plan.form.shape else []
       # Files of several depths have no unit in common but the share of white.

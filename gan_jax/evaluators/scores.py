@@ -74,7 +74,9 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
   """
   source, num_real = source_as_bytes(source), num_real or num_samples
   spec = _extractor(extractor, source)
-  metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+  metrics = (metrics,) if isinstance(metrics, str) else metrics
+  # ('fd,kd',) is what --config.evaluators[0].metrics=fd,kd gives.
+  metrics = tuple(name for some in metrics for name in some.split(','))
   for name in metrics:
     if name not in MEASURES:
       raise ValueError(f'metrics: no such metric {name!r}'

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import optax
 from jax import lax, random
 
+from gan_jax.base.errors import blaming
+from gan_jax.base.lookup import near
 from gan_jax.game.state import pack, unpack
 from gan_jax.ops import likelihoods
 from gan_jax.ops.keys import folded
@@ -125,6 +127,7 @@ def _keys_of_disc(inputs, purpose):
 
 def _judge(game, params, stats, images, label, keys):
   """(Critique, stats) of augmented images."""
+  @blaming('discriminator')
   def answer(images, label=label):
     out, new = game.disc.apply(params, stats, images, label, train=True,
                                keys=keys)
@@ -132,9 +135,7 @@ def _judge(game, params, stats, images, label, keys):
       raise ValueError('the discriminator must return a gan_jax.models.Critique'
                        '(logits [B], features [B, F], heads {})')
     out = judged(game, out)
-    if out.logits.shape != images.shape[:1]:
-      raise ValueError(f'the discriminator returned logits {out.logits.shape}, '
-                       f'not [B] = {images.shape[:1]}')
+    check_values(out.logits, images, 'logits')
     return out.logits, (out, new)
 
   if not game.gradient_normalization:
@@ -175,13 +176,14 @@ def mixed(game, aux, real, fake, keys):
                           aux.get('augment', {}))
 
 
+@blaming('loss')
 def adversarial(game, player: str, aux, real_out, fake_out):
   """Adversarial loss of 'disc' or 'gen': float32 []."""
   loss = game.loss
   memory = (aux['loss'],) if loss.memory else ()
   real, fake = (getattr(out, loss.inputs) for out in (real_out, fake_out))
   return mean(getattr(loss, player)(real, fake, *memory), real,
-              f'loss.{player}')
+              f'loss.{player}: values')
 
 
 def realness(game, out):
@@ -252,8 +254,9 @@ def regularise(game, player: str, inputs: Inputs, aux, count, **available):
     own = dict(keys=keys_for(inputs.keys, f'penalty {index}'))
     if term.parts.remembers(player):
       own['memory'] = aux[title]
-    value, memory = _lazily(term, count, own.get('memory'), partial(
-        call, function, **(inputs._asdict() | available | own)), inputs.real)
+    with blaming(f'penalties[{index}]'):
+      value, memory = _lazily(term, count, own.get('memory'), partial(
+          call, function, **(inputs._asdict() | available | own)), inputs.real)
     if memory is not None:
       memories[title] = memory
     scalars[f'penalty/{title}'] = value
@@ -270,7 +273,7 @@ def _lazily(term, count, memory, function, images):
     values, after = function() if memory is not None else (function(), None)
     after = jax.tree.map(lambda old, new: jnp.asarray(new, old.dtype), memory,
                          lax.stop_gradient(after))
-    return term.every * mean(values, images, term.name), after
+    return term.every * mean(values, images, 'values'), after
 
   if term.every == 1:
     return act()
@@ -284,8 +287,8 @@ def call(function: Callable, **available):
   absent = [name for name, p in found.items() if name not in available
             and p.default is p.empty and p.kind is not p.VAR_KEYWORD]
   if absent:
-    raise ValueError(f'a term asks for {", ".join(absent)}; it may name '
-                     f'{", ".join(sorted(available))}')
+    raise ValueError(f'asks for {", ".join(absent)}'
+                     f'{near(absent[0], available)}')
   return function(**{name: available[name] for name in found
                      if name in available})
 
@@ -353,7 +356,14 @@ def keys_for(keys, purpose: str):
 
 def mean(values, images, what):
   """Batch mean; checks shape [B] to catch broadcasting errors."""
-  if values.shape != images.shape[:1]:
-    raise ValueError(f'{what} gave values of shape {values.shape}, not [B] = '
-                     f'{images.shape[:1]}')
+  check_values(values, images, what)
   return jnp.mean(values)
+
+
+def check_values(values, images, what):
+  """ValueError if values are not [B], for as many images."""
+  shape = getattr(values, 'shape', None)
+  if shape != images.shape[:1]:
+    found = type(values).__name__ if shape is None else f'of shape {shape}'
+    raise ValueError(f'{what} must be [B], here of shape {images.shape[:1]}, '
+                     f'and are {found}')

@@ -118,6 +118,7 @@ def advise(config: Any, folder: str, *,
       'advice.txt', answers=answers, score=first.name, steps=steps, seeds=seeds,
       games=len(games), command=command, lower=low_is_better(first.name),
       table=first.values.mean(1).reshape(-1, len(_RATIOS)),
+      ties=int(np.sum((mean := second.losses.mean(1)) == np.nanmin(mean))),
       kept=[(*divmod(i, len(_RATIOS)), value, chance[i])
             for i, value in zip(kept, second.values.mean(1), strict=True)])
 

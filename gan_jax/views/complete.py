@@ -1,11 +1,13 @@
 """--mode=complete: fills the missing parts of images."""
 
+import re
+
 import jax
 import numpy as np
 
 from gan_jax import inference, pictures
-from gan_jax.base.errors import RequestError
-from gan_jax.base.examples import described, kind_of
+from gan_jax.base.errors import DataError, RequestError
+from gan_jax.base.examples import counted, described, kind_of
 from gan_jax.data import values
 from gan_jax.views import given
 from gan_jax.views.sample import saved
@@ -63,8 +65,8 @@ def complete(folder: str, images: str, mask: str, out: str, *, seed: int = 0,
       generated=values.in_units(found, units), name=np.array(seen.names),
       **{'units': units} if units else {}), _sheet(seen.stored, hole, found,
                                                    filled))
-  return (f'{len(filled)} images completed by the generator of step '
-          f'{run.step}, {hole.mean():.1%} of their pixels, in {out} and '
+  return (f'{counted("images", len(filled))} completed by the generator of '
+          f'step {run.step}, {hole.mean():.1%} of their pixels, in {out} and '
           f'{picture}')
 
 
@@ -72,9 +74,12 @@ def _holes(path, shape) -> np.ndarray:
   """Where pixels are missing, bool [N, H, W], of images [N, H, W, C]."""
   try:
     found = given.source(path, channels=1).images
-  except RequestError as e:  # These have no channels.
+  except (RequestError, DataError) as e:
+    # A problem of a file, and not of how its arrays are named and arranged.
+    if isinstance(e, DataError) and not re.search(r'\w=|_key', str(e)):
+      raise
     raise RequestError(f'--mask={path} holds no images; draw it, or save '
-                       '[N, H, W] of bool') from e
+                       '[N, H, W] of bool, in an .npz as images') from e
   count, *size = shape[:3]
   if tuple(found.shape[1:]) != (*size, 1):
     raise RequestError(f'--mask={path} holds {described(found.shape[1:])}, and '

@@ -133,17 +133,19 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
     raise WorkdirError(f'{folder} was trained on other data than those that '
                        'its config names now; restore the data')
   evaluator, keeper = Evaluator(run), Best(folder, best, own=True)
-  tried, failed = {}, None
+  tried, held, failed = {}, {}, None
   with Checkpoints(folder) as saved:
     while True:
       running = follow and lock.is_held(folder)
-      error = _score_new(folder, run, evaluator, saved, keeper, tried)
+      error = _score_new(folder, run, evaluator, saved, keeper, tried,
+                         held)
       failed = error or failed
       if not running:
         break
       time.sleep(_PAUSE)
     found = [(step, score)
-             for step, scores in sorted(_recorded(folder, evaluator).items())
+             for step, scores in sorted((
+                 held | _recorded(folder, evaluator)).items())
              for score in scores]
     if failed and not found:
       raise failed
@@ -153,13 +155,17 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
   return found
 
 
-def _score_new(folder, run, evaluator, saved, keeper, tried):
+def _score_new(folder, run, evaluator, saved, keeper, tried, held):
   """Scores and keeps what was saved since.
 
   tried: {step: when it was saved} of the checkpoints that were looked at.
+  held: {step: scores} without any value, which are written once there is one.
 
   Returns:
     The error of the last checkpoint that is damaged or gone, or None.
+
+  Raises:
+    RequestError: there are no such scores of this run.
   """
   abstract = parallel.abstract(jax.eval_shape(run.init), parallel.own_mesh())
   recorded, failed = _recorded(folder, evaluator), None
@@ -178,18 +184,23 @@ def _score_new(folder, run, evaluator, saved, keeper, tried):
       failed = e
       continue
     if not scores:
-      scores = evaluator.scores(state)
-      with ScoreWriter(folder) as writer:
-        writer.write(step, scores)
+      scores = held[step] = evaluator.scores(state)
+      if not scores:
+        raise RequestError(f'{folder} has none of these scores: they need '
+                           'classes, which the extractor does not tell, or '
+                           'labels')
+      if recorded or any(score.value is not None for score in scores):
+        with ScoreWriter(folder) as writer:
+          for each in held:
+            writer.write(each, held[each])
+        recorded |= held
+        held.clear()
     keeper.offer(step, scores, state, max(step, *saved.steps()))
   return failed
 
 
 def _check(found, folder, best) -> None:
   """Raises RequestError where there is no score, or not the one asked for."""
-  if not found:
-    raise RequestError(f'{folder} has none of these scores: they need classes, '
-                       'which the extractor does not tell, or labels')
   if all(score.value is None for _, score in found):
     raise RequestError(f'{folder} has none of these scores: ' + '; '.join(
         sorted({f'{score.name}: {score.reason}' for _, score in found})))

@@ -5,7 +5,7 @@ import numpy as np
 
 from gan_jax import inference, pictures
 from gan_jax.base.errors import RequestError
-from gan_jax.base.examples import kind_of
+from gan_jax.base.examples import counted, kind_of
 from gan_jax.data import values
 from gan_jax.views import given
 from gan_jax.views.sample import saved
@@ -58,8 +58,8 @@ def invert(folder: str, images: str, out: str, *, samples: int = 0,
             'reconstruction': values.in_units(made, run.info.units),
             'error': found.error, 'name': np.array(seen.names)}
   error = np.sqrt(found.error)
-  said = [f'{len(seen.x)} {kind_of(run.info.image_shape)} inverted by the '
-          f'generator of step {run.step}: root mean squared error '
+  said = [f'{counted(kind_of(run.info.image_shape), len(seen.x))} inverted by '
+          f'the generator of step {run.step}: root mean squared error '
           f'{np.median(error):.3g} (median), {error.max():.3g} (the worst, '
           f'{seen.names[error.argmax()]})']
   if samples:

@@ -9,7 +9,7 @@ import numpy as np
 from gan_jax import inference, pictures
 from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError
-from gan_jax.base.examples import kind_of
+from gan_jax.base.examples import counted, kind_of
 from gan_jax.data import values
 from gan_jax.views import given
 from gan_jax.views.trained import Trained, check_seed
@@ -69,8 +69,8 @@ def outliers(folder: str, images: str, out: str, *, sort: str = '',
   picture = given.keep(
       out, ''.join(json.dumps(row) + '\n' for row in rows).encode(),
       _sheet(run, seen.stored, shown, order))
-  return (f'{_table(rows)}\n{len(rows)} {kind} ranked by {sort} of step '
-          f'{run.step}, in {out} and {picture}')
+  return (f'{_table(rows)}\n{counted(kind, len(rows))} ranked by {sort} of '
+          f'step {run.step}, in {out} and {picture}')
 
 
 def _scored(run, x, labels, seed, sort):

@@ -13,7 +13,7 @@ from recipes import CONFIGS, config_of
 from gan_jax import parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError
-from gan_jax.config import experiment
+from gan_jax.config import durations, experiment
 from gan_jax.run.loader import indices
 
 pytestmark = tiny.READS_CONFIGS
@@ -37,6 +37,15 @@ def _documented():
     assert f'--config=configs/{name}.py' in header, f'{name}: no command'
     found += [(name, argument) for argument in ['', *arguments]]
   return found
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_a_short_run_writes_few_sheets(name):
+  """Of 200 steps 10 at most, whatever a whole run writes."""
+  config = config_of(name)
+  units = durations.Units(config['batch_size'], 10_000, 200, 1)
+  every = durations.steps(config['sample_every'], units)
+  assert every == 0 or 200 // every <= 10
 
 
 def _play(run):

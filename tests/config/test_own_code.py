@@ -85,3 +85,15 @@ def test_what_the_program_itself_refuses_has_no_frames():
   assert lookup.failure(ValueError('must be 1')) == 'must be 1'
   assert lookup.failure(KeyError('head')) == "KeyError: 'head'"
   assert lookup.failure(ValueError()) == 'ValueError'
+
+
+def test_an_array_in_place_of_a_set_is_named_without_all_options(
+    tmp_path, monkeypatch, cli):
+  (tmp_path / 'own_array.py').write_text(
+      'import numpy as np\ndef data():\n  return np.zeros((4, 8, 8, 1))\n')
+  monkeypatch.syspath_prepend(tmp_path)
+  status, _, said = cli('--config=configs/keras_mlp.py:data=own_array:data,'
+                        'quick', '--dry_run')
+  assert status == 2
+  assert ("config.data.name = 'own_array:data': own_array:data returned "
+          'ndarray; a data set is a Source') in said and 'balanced' not in said

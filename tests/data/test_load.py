@@ -318,6 +318,8 @@ def test_fingerprints_are_the_same_for_ever(tmp_path):
     ('np.zeros((4, 2, 2, 1))', '(), 0', 'examples of float64; return uint8'),
     ('255 * np.eye(4, dtype=np.float32).reshape(4, 2, 2, 1)', '(), 0',
      'float32 from 0 to 255, and -1 is black and 1 white; return uint8'),
+    ('np.zeros((4, 2, 2), np.uint8)', '(), 0', 'uint8 [4, 2, 2]; images have '
+     'an axis of channels too: return images[..., None], or signals'),
     ('np.zeros((4, 2, 2, 1), np.uint8)', '[0, 1], 2', '2 labels of 4 examples'),
     ('np.zeros((4, 2, 2, 1), np.uint8)', '[0, 1, 2, 1], 2',
      'labels from 0 to 2, and num_classes=2: the last one is num_classes - 1')])
@@ -345,7 +347,8 @@ def test_what_is_said_of_one_image_names_its_file(tmp_path, caplog):
   with caplog.at_level('INFO', logger='gan_jax'):
     load(name='auto', path=str(path))
   assert caplog.messages == ['one.png: read as data=folder',
-                             'one.png: 1 of 1 images with transparency']
+                             'one.png: 1 of 1 images with transparency, put on '
+                             'data.background=(0,), 0 is black']
 
 
 def _own(folder, monkeypatch, arguments) -> str:

@@ -110,6 +110,7 @@ def test_without_a_second_draw_there_is_no_floor():
 
 @pytest.mark.parametrize('changes,message', [
     (dict(metrics=('fid',)), 'no such metric'),
+    (dict(metrics=('fd,fid',)), "no such metric 'fid'"),
     (dict(extractor={'name': 'inceptoin'}), 'did you mean "inception"'),
     (dict(extractor={'name': 'random', 'x': 1}), 'no such argument'),
     (dict(num_samples=1), 'num_samples of 2 to 100'),

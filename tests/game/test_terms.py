@@ -131,13 +131,13 @@ def test_a_term_is_called_with_what_it_names():
 def test_a_term_of_a_wrong_shape_is_refused():
   game = make_game(penalties=(
       Term('mean', lambda real: jnp.mean(real), 1.0, 1),))
-  with pytest.raises(ValueError, match=r'mean gave values of shape \(\), not '
-                                       r'\[B\] = \(6,\)'):
+  with pytest.raises(ValueError, match=r'values must be \[B\], here of shape '
+                                       r'\(6,\), and are of shape \(\)'):
     jax.eval_shape(partial(train_step, game=game), make_state(game),
                    make_batch(game), KEY)
 
 
 def test_a_term_that_asks_for_what_is_not_there_is_told_what_is():
-  with pytest.raises(ValueError, match='asks for key; it may name fake, real'):
+  with pytest.raises(ValueError, match='asks for key. Known: fake, real'):
     terms.call(lambda real, fake, key: None, real=1, fake=2)
   assert terms.call(lambda real, *, eps=3: real + eps, real=1, fake=2) == 4

@@ -9,6 +9,7 @@ from gan_jax import main
 from gan_jax.base.errors import ConfigError
 from gan_jax.config import fields, recipe
 from gan_jax.studies import advise, statistics
+from gan_jax.studies.trials import Scores
 
 
 def test_the_rule_of_stylegan2_ada():
@@ -83,6 +84,24 @@ def test_the_best_and_the_recipe_s_own_are_played_again():
   losses[12] = np.nan
   assert advise._kept(config, games, losses) == [7, 9, 10, 11, 13, 14]
   assert advise._kept(config, games, np.arange(15.0)) == [0, 1, 2, 3, 4, 7]
+
+
+@pytest.mark.parametrize('last, ties', [(8.0, 2), (7.5, 0)])
+def test_games_that_tie_are_told(last, ties, tmp_path, monkeypatch):
+  """Of means 8, `last` and NaN; one score alone ties with none."""
+  kept = [0, 1, 2]
+  second = Scores('modes_2500', np.array([[8, 8], [last] * 2, [np.nan] * 2]))
+  config = fields.plain(recipe.get_config('ring:penalty=r1'))
+  games = len(advise.games_of(config, None))
+  monkeypatch.setattr(advise, '_rounds', lambda *_: (0, (
+      Scores('modes_2500', np.full((games, 2), 8.0)), kept, second,
+      np.eye(games)[0])))
+  monkeypatch.setattr(advise, 'play', lambda *_: (0, Scores(
+      'modes_2500', np.full((len(advise._SHARES), 2), 8.0))))
+  status, said = advise.advise(config, str(tmp_path), given=['--config=ring'])
+  assert status == 0
+  assert (f'{ties} of these games share the best score' in said) == bool(ties)
+  assert ('share the best score' in said) == bool(ties)
 
 
 @pytest.fixture

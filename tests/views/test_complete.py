@@ -21,6 +21,8 @@ def masks(given_sets):
   np.savez('each.npz', images=each)
   np.savez('two.npz', images=each[:2])
   np.savez('flat.npz', images=hole > 0)
+  np.savez('named.npz', mask=each > 0, other=each)
+  np.save('flat.npy', hole > 0)
   np.save('each.npy', each > 0)
   np.save('shares.npy', (each / 255)[..., None].astype(np.float32))
   # White everywhere, and transparent but in the hole.
@@ -74,6 +76,8 @@ def test_without_a_discriminator_too(made_run, masks):
     ('plain', ['--mask=large.png'], 2, '--mask=large.png holds images 16x8, '
      'grey, and the images are 8x8'),
     ('plain', ['--mask=flat.npz'], 2, 'save [N, H, W] of bool'),
+    ('plain', ['--mask=flat.npy'], 2, 'save [N, H, W] of bool'),
+    ('plain', ['--mask=named.npz'], 2, 'in an .npz as images'),
     ('plain', ['--mask=two.npz'], 2, 'holds 2 masks for 3 images'),
     ('plain', ['--mask=black.png'], 2, 'nothing of image 0 is white'),
     ('plain', ['--mask=white.png'], 2, ': all of image 0 is white'),

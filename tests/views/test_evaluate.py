@@ -14,6 +14,7 @@ from sweeps import wait_for
 from gan_jax import main
 from gan_jax.base.errors import RequestError
 from gan_jax.config import experiment
+from gan_jax.evaluators.score import Score
 from gan_jax.run import evaluator, files, lock
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.views import evaluate
@@ -222,10 +223,36 @@ def test_what_cannot_be_asked_for_is_named(metrics, words):
 
 
 def test_scores_that_a_run_cannot_have_are_an_error(copy, cli):
+  before = scores_of(copy)
   status, _, err = cli('--mode=evaluate', f'--workdir={copy}', '--metrics=elbo',
                        '--num_samples=4')
   assert status == 2 and 'has none of these scores: elbo_4' in err
   assert 'needs an encoder' in err
+  assert scores_of(copy) == before
+
+
+def test_of_scores_that_need_classes_one_checkpoint_tells(copy, caplog):
+  before = scores_of(copy)
+  with caplog.at_level('INFO', logger='gan_jax'), pytest.raises(
+      RequestError, match='none of these scores: they need classes'):
+    evaluate.checkpoints(copy, extractor='random', num_samples=12,
+                         metrics=('class_accuracy',))
+  assert caplog.messages == ['scores step 2: scores']
+  assert scores_of(copy) == before
+
+
+def test_a_checkpoint_without_scores_is_written_beside_one_with_some(
+    copy, monkeypatch):
+  def scores(self, state):
+    bad = int(state.step) == 2
+    return [Score('own', None if bad else 1.0, 'not finite' * bad,
+                  protocol=self.protocol)]
+
+  monkeypatch.setattr(evaluator.Evaluator, 'scores', scores)
+  found = evaluate.checkpoints(copy, extractor='random', num_samples=11)
+  assert [(step, score.value) for step, score in found] == [(2, None), (4, 1.0)]
+  assert [(row['step'], row['value']) for row in scores_of(copy)
+          if row['name'] == 'own'] == [(2, None), (4, 1.0)]
 
 
 AIS = dict(num_simulated=3, chains=2, temperatures=5, leapfrogs=2)

@@ -143,6 +143,11 @@ def _markdown(found, cost) -> str:
       single=any(one.half is None for one in found.means.values()),
       low_is_better=low_is_better, runs=found.runs, repeats=found.repeats,
       failed=[run for run in found.runs if run.status != 'finished'],
+      bare=[run for run in found.runs
+            if run.status == 'finished' and not run.scores],
+      null=[(run, names) for run in found.runs if (names := [
+          score.score.partition(' (')[0] for score in run.scores
+          if score.value is None])],
       cost=ranking.COSTS.get(cost), front=[
           (point, spent[point], found.means[point, columns[0]].mean)
           for point in ranking.pareto(found, spent)])

@@ -9,7 +9,8 @@ from gan_jax.base.errors import RequestError
 from gan_jax.metrics import low_is_better
 from gan_jax.views.leaderboard.store import Run
 
-COSTS = {'seconds': 'seconds of training', 'images': 'real images seen'}
+COSTS = {'seconds': 'seconds of training',
+         'images': 'number of real images seen'}
 _LONG = 100  # characters of a point's name
 
 

@@ -52,6 +52,21 @@ def test_seeds_of_a_point_are_one_line(tmp_path):
   assert '5 runs, 0 of them not finished' in text
 
 
+def test_what_has_no_scores_is_counted_and_told_how(tmp_path):
+  write(tmp_path / 'a', weight=1.0, scores=((100, 'fd', 0.5, 'x'),
+                                            (100, 'kd', None, 'x')))
+  assert 'no scores' not in (text := compare([str(tmp_path / '*')]))
+  assert f'* {tmp_path}/a: kd could not be had; its scores.jsonl' in text
+  write(tmp_path / 'b', weight=2.0)
+  text = compare([str(tmp_path / '*')])
+  assert (f'1 finished run has no scores: --mode=evaluate --workdir={tmp_path}'
+          '/b makes those of it\n') in text
+  write(tmp_path / 'c', weight=3.0)
+  assert ('2 finished runs have no scores: --mode=evaluate --workdir='
+          f'{tmp_path}/b makes those of the first') in compare(
+              [str(tmp_path / '*')])
+
+
 def test_points_that_differ_are_not_marked_nor_those_of_one_seed(tmp_path):
   for weight, found in {1.0: (0.30, 0.31), 2.0: (0.90, 0.91),
                         3.0: (0.50,)}.items():

@@ -1,0 +1,138 @@
+"""Own code whose arguments or shapes do not fit: named, with file and line."""
+
+import pytest
+import tiny
+
+from gan_jax.base.errors import ConfigError
+from gan_jax.config import experiment
+
+CODE = '''
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+from gan_jax.losses import Loss
+from gan_jax.models import Critique
+
+def scalar():
+  return lambda real_out: jnp.mean(real_out.logits)
+
+def unknown():
+  return lambda real_images: real_images
+
+def loss_scalar():
+  return Loss(lambda real, fake: jnp.mean(real), lambda real, fake: -fake)
+
+def loss_none():
+  return Loss(lambda real, fake: None, lambda real, fake: -fake)
+
+def loss_tuple():
+  return Loss(lambda real, fake: -real, lambda real, fake: (real, fake))
+
+def loss_of_one():
+  return Loss(lambda real: -real, lambda real, fake: -fake)
+
+class Flat(nn.Module):
+  @nn.compact
+  def __call__(self, z, label, *, train):
+    return nn.Dense(64)(z)
+
+class Untrained(nn.Module):
+  @nn.compact
+  def __call__(self, z, label):
+    return nn.Dense(64)(z)
+
+class Column(nn.Module):
+  @nn.compact
+  def __call__(self, images, label, *, train):
+    x = images.reshape(len(images), -1)
+    return Critique(nn.Dense(1)(x), x, {})
+
+class Code(nn.Module):
+  latent_size: int
+  @nn.compact
+  def __call__(self, images, label, *, train):
+    return nn.Dense(self.latent_size)(images.reshape(len(images), -1))
+
+def row():
+  return lambda images, keys: images[:, 0]
+
+def keyless():
+  return lambda images: images
+
+def half():
+  return optax.GradientTransformation(lambda params: (), lambda grads: grads)
+'''
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+  path = tmp_path / 'own_shapes.py'
+  path.write_text(CODE)
+  monkeypatch.syspath_prepend(tmp_path)
+  return path
+
+
+def refused(folder, **changes):
+  with pytest.raises(ConfigError) as error:
+    experiment.load(tiny.config(tiny.write_images(folder / 'a.npz'), **changes))
+  (problem,) = error.value.problems
+  return problem
+
+
+def term(name):
+  return (dict(name=name, weight=1.0),)
+
+
+@pytest.mark.parametrize('place, name, words', [
+    ('penalties[0]', 'scalar', ', and are of shape ()'),
+    ('penalties[0]', 'unknown', 'asks for real_images; did you mean "real"? '
+     'Known: codes, critic, '),
+    ('loss', 'loss_scalar', ', and are of shape ()'),
+    ('loss', 'loss_none', 'loss.disc: values must be [B], here of '
+     'shape (2,), and are NoneType'),
+    ('loss', 'loss_tuple', 'loss.gen: values must be [B], here of '
+     'shape (2,), and are tuple'),
+    ('loss', 'loss_of_one', 'takes 1 positional argument but 2 were given'),
+    ('generator', 'Flat', 'the generator makes images (64,), the data are '
+     '(8, 8, 1)'),
+    ('generator', 'Untrained', "unexpected keyword argument 'train'"),
+    ('discriminator', 'Column', 'logits must be [B], here of shape (2,), and '
+     'are of shape (2, 1)'),
+    ('discriminator', 'Untrained', "unexpected keyword argument 'train'"),
+    ('augment[0]', 'row', 'makes images (2, 8, 1) of images (2, 8, 8, 1)'),
+    ('augment[0]', 'keyless', 'takes 1 positional argument but 2 were given'),
+    ('gen_optimizer', 'half', 'takes 1 positional argument but 3 were given')])
+def test_named_with_the_line_of_its_definition(place, name, words, mine):
+  own = f'own_shapes:{name}'
+  key, _, many = place.partition('[')
+  spec = dict(name=own, **dict(weight=1.0) if key == 'penalties' else {})
+  problem = refused(mine.parent, **{key: (spec,) if many else spec})
+  assert (problem.path, problem.value) == (f'{place}.name', own)
+  assert words in problem.rule
+  lines = CODE.splitlines()
+  number = next(i for i, line in enumerate(lines, 1)
+                if line.startswith((f'def {name}(', f'class {name}(')))
+  assert problem.rule.endswith(f'\n    {mine}, line {number}: '
+                               f'{lines[number - 1]}')
+
+
+def test_an_encoder_that_gives_no_posterior(mine):
+  problem = refused(
+      mine.parent, encoder=dict(name='own_shapes:Code'),
+      penalties=term('elbo'), loss=dict(name='none'),
+      discriminator=dict(name='none.Discriminator'), image_range=(0.0, 1.0))
+  assert (problem.path, problem.value) == ('encoder.name', 'own_shapes:Code')
+  assert 'must return a gan_jax.models.Posterior(mean' in problem.rule
+  assert f'{mine}, line ' in problem.rule
+
+
+@pytest.mark.parametrize('code, words', [
+    ('undefined', "NameError: name 'undefined'"), ('None', 'not None'),
+    ('jax.numpy.zeros(3)', 'must make z [B, Z] of keys [B], not ')])
+def test_a_prior_that_gives_no_z(code, words, tmp_path, monkeypatch):
+  name = f'own_prior_{len(code)}'
+  (tmp_path / f'{name}.py').write_text(
+      f'import jax\ndef prior():\n  return lambda keys: {code}\n')
+  monkeypatch.syspath_prepend(tmp_path)
+  problem = refused(tmp_path, latent=dict(name=f'{name}:prior'))
+  assert problem.path == 'latent' and words in problem.rule
