@@ -119,7 +119,8 @@ def test_a_number_that_is_not_finite_stops_the_run_with_status_4(
   # The batch of that step, which is a function of seed and step.
   batches = experiment.load(parsed(*args)).batches
   assert found['batch_indices'] == batches(found['step'], 1).tolist()
-  assert all(step <= found['step'] < 10 for step in tiny.finished(tmp_path))
+  assert found['step'] < 10
+  assert all(step <= found['step'] for step in tiny.finished(tmp_path))
 
 
 def test_the_newest_checkpoint_is_from_before_the_bad_number(
