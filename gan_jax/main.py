@@ -32,7 +32,8 @@ def main(argv: list[str]) -> int:
     # With fewer threads than devices, collectives on CPU can dead-lock.
     os.environ.setdefault('NPROC', '16')
   logging.basicConfig(format='%(message)s', force=True)
-  absl_logging.set_verbosity('warning')  # Orbax is verbose.
+  # Orbax is verbose, and logs the traceback of each error that it raises.
+  absl_logging.set_verbosity('fatal')
   logging.getLogger('gan_jax').setLevel(logging.INFO)
   line = command_line.parse(argv)
   if line.flags.help:

@@ -126,4 +126,6 @@ def blaming(component: str):
 def first_line(error: BaseException) -> str:
   """Type and first line of the message of an exception."""
   first = str(error).partition('\n')[0]
-  return f'{type(error).__name__}: {first[:300]}'
+  if len(first) > 300:  # The reason may be at either end.
+    first = f'{first[:145]} ... {first[-150:]}'
+  return f'{type(error).__name__}: {first}'

@@ -355,7 +355,9 @@ def _unrolled(state, inputs, game, pmean):
 def _over_devices(pmean, grads, stats, aux, scalars):
   """Their means; networks that are not trained are the same on all devices.
 
-  The mean of three equal numbers may differ from them in the last bit.
+  The mean of three equal numbers may differ from them in the last bit. Memories
+  agree already, if their term keeps to the rule of `Regulariser`; one that does
+  not is averaged, rather than another on each device.
   """
   fixed = {name: x for name, x in stats.items() if name == 'frozen'}
   moving = {name: x for name, x in stats.items() if name != 'frozen'}

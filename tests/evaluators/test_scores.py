@@ -46,10 +46,12 @@ def test_values_are_those_of_the_metrics():
 
 def test_intervals_hold_the_value():
   source, other = make(100), make(40, seed=1)
-  for score in evaluator(source)(lambda a, b: (other.images[a:b], None)):
-    if score.low is not None:
-      assert score.low <= score.value <= score.high
-      assert 0 <= score.low < score.high
+  found = [score for score in evaluator(source)(
+      lambda a, b: (other.images[a:b], None)) if score.low is not None]
+  assert found
+  for score in found:
+    assert score.low <= score.value <= score.high
+    assert 0 <= score.low < score.high
 
 
 def test_bare_scores_have_no_floors_and_no_bootstraps():

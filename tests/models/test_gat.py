@@ -44,7 +44,8 @@ def test_rotated_products_depend_on_the_distance_alone():
   products = (q @ k.T).reshape(4, 5, 4, 5)
   np.testing.assert_allclose(products[0, 1, 2, 2], products[1, 2, 3, 3],
                              rtol=1e-4)
-  np.testing.assert_allclose(products[3, 0, 0, 4], products[3, 0, 0, 4])
+  np.testing.assert_allclose(products[3, 0, 1, 3], products[2, 1, 0, 4],
+                             rtol=1e-4)
   assert abs(products[0, 1, 2, 2] - products[0, 1, 2, 3]) > 1e-3
   # Row 1 alone turns the first pair by 1 radian, and no pair of the columns.
   turned = gat.rotate(jnp.asarray([[1.0, 0.0] * 4] * 20), angle)[5]
