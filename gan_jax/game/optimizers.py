@@ -26,7 +26,7 @@ def make_optimizer(spec, config, terms):
     raise ValueError(f'optax.{name} takes no learning_rate: it is a '
                      'transformation, not an optimiser')
   if config['lazy_correction']:
-    spec = spec | _corrected(spec, terms)
+    spec = spec | _corrected(spec, terms, config['accumulate_steps'])
   optimizer = _build(spec)
   if not isinstance(optimizer, optax.GradientTransformation):
     raise ValueError(f'optax.{name} is not an optimiser')
@@ -51,13 +51,14 @@ def _build(spec):
       **{k: v for k, v in spec.items() if k != 'name'})
 
 
-def _corrected(spec, terms) -> dict:
+def _corrected(spec, terms, accumulated) -> dict:
   """Learning rate and betas for lazy terms.  Karras et al. 2020, 1912.04958, B.
 
   With c = every / (every + 1): learning_rate c, b1^c, b2^c, so that the updates
   with and without the term move as far as separate ones would. In StyleGAN2
   they are separate; here the term is added to the loss, so that this only
-  lowers the learning rate and betas as there.
+  lowers the learning rate and betas as there. `every` counts updates, of which
+  each is of `accumulated` steps.
   """
   intervals = sorted({term.every for term in terms if term.every > 1})
   if not intervals:
@@ -70,7 +71,10 @@ def _corrected(spec, terms) -> dict:
   if absent:
     raise ValueError(f'lazy_correction changes {", ".join(absent)}, which '
                      f'{spec["name"]} does not have; use adam')
-  c = intervals[0] / (intervals[0] + 1)
+  every = intervals[0] / accumulated
+  if every <= 1:  # The term is in each update.
+    return {}
+  c = every / (every + 1)
 
   def changed(function, number):
     if callable(number):

@@ -88,6 +88,17 @@ def test_lazy_correction_takes_betas_that_the_config_leaves_out():
       optax.adam(0.08, b1=0.9 ** 0.8, b2=0.999 ** 0.8)), rtol=1e-6)
 
 
+@pytest.mark.parametrize('parts, c', [(2, 2 / 3), (4, 1.0), (8, 1.0)])
+def test_lazy_correction_counts_updates_not_their_parts(parts, c):
+  game = configured(penalties=(LAZY,), lazy_correction=True,
+                    gen_optimizer=ADAM, disc_optimizer=ADAM,
+                    accumulate_steps=parts)
+  wanted = optax.MultiSteps(
+      optax.adam(0.1 * c, b1=0.5 ** c, b2=0.9 ** c), parts)
+  np.testing.assert_allclose(moves(game.disc_optimizer, 16),
+                             moves(wanted, 16), rtol=1e-6)
+
+
 @pytest.mark.parametrize('terms', [(), (dict(LAZY, every=1),)])
 def test_without_lazy_terms_there_is_nothing_to_correct(terms):
   game = configured(penalties=terms, lazy_correction=True)  # of sgd

@@ -181,7 +181,7 @@ def test_logits_of_a_wrong_shape_are_refused():
     return Critique(images.reshape(B, -1)[:, :1], images, {}), stats
 
   game = make_game(disc=Model(lambda *a: ((), {}), disc, None))
-  with pytest.raises(ValueError, match=r'logits \(6, 1\), not \[B\] = \(6,\)'):
+  with pytest.raises(ValueError, match=r'\(6,\), and are of shape \(6, 1\)'):
     jax.eval_shape(functools.partial(train_step, game=game), make_state(game),
                    make_batch(game), KEY)
 
