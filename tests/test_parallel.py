@@ -44,9 +44,9 @@ def _without_batch_norm_sync(game, play):
   return game._replace(gen=other.gen, disc=other.disc)
 
 
-@pytest.mark.parametrize('mistake', ['sum', 'no pmean', 'same positions',
-                                     'batch norm of each device',
-                                     'scalars of each device'])
+@pytest.mark.parametrize('mistake', ['sum', 'batch norm of each device', *(
+    pytest.param(name, marks=pytest.mark.slow) for name in (
+        'no pmean', 'same positions', 'scalars of each device'))])
 def test_the_comparison_sees(mistake):
   play = Play('batch norm, wgan_gp, dragan')
   game = play.game(parallel.AXIS)

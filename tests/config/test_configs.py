@@ -91,7 +91,8 @@ def _runs(config):
     # for half a minute.
     pytest.param(*case, marks=pytest.mark.slow if case[1] or case[0] in (
         'sngan', 'sagan', 'biggan', 'dragan', 'lsgan', 'stylegan2', 'r3gan',
-        'transformer', 'projected') else ())
+        'transformer', 'projected', 'pacgan', 'semi_supervised', 'sprites',
+        'wgan', 'xray') else ())
     for case in _documented()])
 def test_every_documented_command_runs(name, arg, own_data):
   if 'fashion_mnist' in arg and not os.path.isdir(FASHION):

@@ -161,6 +161,7 @@ def test_all_that_is_wrong_is_said_at_once():
 # Resuming, and the recipe.
 
 
+@pytest.mark.slow
 def test_a_run_with_schedules_goes_on_to_the_same_bits(tmp_path):
   path = tiny.write_images(tmp_path / 'noise.npz')
   curve = dict(name='cosine', init_value=0.5, end_value=0.9,

@@ -5,11 +5,14 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from gan_jax.views.leaderboard import ranking, store
 
 _SCRIPT = pathlib.Path(__file__).parents[2] / 'experiments/store/measure.py'
 
 
+@pytest.mark.slow
 def test_it_makes_runs_and_lists_them(tmp_path):
   done = subprocess.run(
       [sys.executable, _SCRIPT, tmp_path, '--runs=7', '--repeats=1'],

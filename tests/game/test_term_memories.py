@@ -114,7 +114,10 @@ GAMES = {
 }
 
 
-@pytest.mark.parametrize('name', GAMES)
+@pytest.mark.parametrize('name', [
+    # Another game of memories is played in tests/config/test_rules.py.
+    pytest.param(name, marks=pytest.mark.slow if name.startswith('memories')
+                 else ()) for name in GAMES])
 def test_four_devices_play_as_one(name, monkeypatch):
   monkeypatch.setitem(same_game.GAMES, name, GAMES[name])
   play = same_game.Play(name)

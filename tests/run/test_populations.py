@@ -38,7 +38,9 @@ def assert_same_run(found, folder, wanted, experiment):
 
 
 @pytest.mark.parametrize('lists', [
-    dict(population=2), dict(population=3),  # Two and one row of devices.
+    # Two and one row of devices.
+    pytest.param(dict(population=2), marks=pytest.mark.slow),
+    dict(population=3),
     dict(population=2, **drawing.PAIR),
     dict(ema_decay=(0.9, 0.5), gen_optimizer=dict(
         name='adam', learning_rate=(0.01, 0.02), b1=0.5)),

@@ -156,7 +156,7 @@ def test_noise_of_an_image_is_an_input(tmp_path, monkeypatch):
   assert noise.shape == (3, 144) and (noise == noise[:1]).all()
   function = jax.jit(run.function)
   same = np.asarray(function(z, label))
-  np.testing.assert_array_equal(function(z, label, noise), same)
+  np.testing.assert_allclose(function(z, label, noise), same, atol=1e-6)
   np.testing.assert_allclose(run.generator(z, dtype='float32'), same, atol=1e-5)
   # The last 64 numbers are of the last layer: pixel (2, 5) is number 21.
   noise[1, 80 + 21] += 1.0
@@ -164,7 +164,7 @@ def test_noise_of_an_image_is_an_input(tmp_path, monkeypatch):
   assert np.argwhere(moved > 1e-6).tolist() == [[1, 2, 5]]
   noise[2] = np.random.default_rng(0).normal(size=144)
   moved = np.abs(np.asarray(function(z, label, noise)) - same)[..., 0]
-  assert (moved[2] > 1e-4).mean() > 0.9 and not moved[0].any()
+  assert (moved[2] > 1e-4).mean() > 0.9 and moved[0].max() < 1e-6
 
 
 def test_noise_follows_from_z_and_is_of_its_distribution(tmp_path, monkeypatch):

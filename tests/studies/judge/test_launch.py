@@ -152,7 +152,8 @@ def test_another_study_is_not_overwritten(lab, cli):
 
 
 @pytest.mark.usefixtures('alone')
-@pytest.mark.parametrize('changed', ['tried_ideas', 'tried_parts'])
+@pytest.mark.parametrize('changed', [
+    pytest.param('tried_ideas', marks=pytest.mark.slow), 'tried_parts'])
 def test_an_idea_that_was_edited_is_another_one(lab, cli, monkeypatch, changed):
   (lab / 'tried_parts.py').write_text('SCALE = 1.0')
   (lab / 'tried_ideas.py').write_text(IDEAS + '\nimport tried_parts')

@@ -266,6 +266,7 @@ def test_another_space_or_config_is_refused(trainer, tmp_path):
       *GIVEN, '--config.population=2']).trials) == 2
 
 
+@pytest.mark.slow
 def test_a_loss_that_was_edited_is_another_search(
     trainer, tmp_path, monkeypatch):
   home = tmp_path / 'mine'
