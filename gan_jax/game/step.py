@@ -119,8 +119,7 @@ def solo_step(state: TrainState, batch, key, *, game: Game,
 
   grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
       state.gen.params)
-  grads, stats, aux, scalars = _over_devices(pmean, grads, stats, aux,
-                                             scalars)
+  grads, stats, aux, scalars = _mean(pmean, grads, stats, aux, scalars)
   grads = _of_trained(grads, game.gen_frozen)
   gen = _update_gen(state.gen, grads, stats, game)
   scalars |= terms.update_scalars('gen', state.gen.params, gen.params, grads)
@@ -223,8 +222,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
   else:
     grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
         state.disc.params, fixed)
-  grads, stats, aux, scalars = _over_devices(pmean, grads, stats, aux,
-                                             scalars)
+  grads, stats, aux, scalars = _mean(pmean, grads, stats, aux, scalars)
   grads = _of_trained(grads, game.disc_frozen)
   disc = _update_disc(state.disc, grads, stats, game)
   scalars |= terms.update_scalars('disc', state.disc.params, disc.params,
@@ -270,8 +268,7 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
   (by_image, by_params), (aux, scalars) = jax.grad(
       objective, argnums=(0, 1), has_aux=True)(fakes.image, state.gen.params)
   grads = jax.tree.map(jnp.add, fakes.vjp(by_image)[0], by_params)
-  grads, stats, aux, scalars = _over_devices(pmean, grads, fakes.stats, aux,
-                                             scalars)
+  grads, stats, aux, scalars = _mean(pmean, grads, fakes.stats, aux, scalars)
   grads = _of_trained(grads, game.gen_frozen)
   gen = _update_gen(state.gen, grads, stats, game)
   scalars |= terms.update_scalars('gen', state.gen.params, gen.params, grads)
@@ -352,17 +349,15 @@ def _unrolled(state, inputs, game, pmean):
   return disc.params
 
 
-def _over_devices(pmean, grads, stats, aux, scalars):
-  """Their means; networks that are not trained are the same on all devices.
+def _mean(pmean, grads, stats, aux, scalars):
+  """Over devices; networks that are not trained are the same on all of them.
 
   The mean of three equal numbers may differ from them in the last bit. Memories
-  agree already, if their term keeps to the rule of `Regulariser`; one that does
-  not is averaged, rather than another on each device.
+  agree, unless their term breaks the rule of `Regulariser`.
   """
-  fixed = {name: x for name, x in stats.items() if name == 'frozen'}
   moving = {name: x for name, x in stats.items() if name != 'frozen'}
   grads, moving, aux, scalars = pmean((grads, moving, aux, scalars))
-  return grads, moving | fixed, aux, scalars
+  return grads, stats | moving, aux, scalars
 
 
 def _update_disc(disc: Net, grads, stats, game: Game) -> Net:

@@ -141,11 +141,17 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
 
 def _fits(folder, experiment) -> bool:
   """Whether the newest checkpoint of a run is of networks of these shapes."""
-  with Checkpoints(folder) as saved, contextlib.suppress(CheckpointError):
-    if step := saved.latest():
-      saved.check(jax.eval_shape(experiment.init), step)
-    return True
-  return False
+  with Checkpoints(folder) as saved:
+    try:
+      step = saved.latest()
+    except CheckpointError:  # Damage, of which the resumed run tells.
+      return True
+    try:
+      if step:
+        saved.check(jax.eval_shape(experiment.init), step)
+    except CheckpointError:
+      return False
+  return True
 
 
 def recorded_keys(folder: str) -> set[str]:
