@@ -101,6 +101,18 @@ def test_a_run_that_was_there_keeps_its_record(images, run, four_steps,
   assert tiny.finished(folder)[-1] == 6
 
 
+def test_a_damaged_checkpoint_is_not_one_of_other_shapes(
+    images, run, four_steps, tmp_path):
+  folder = shutil.copytree(four_steps, tmp_path / 'run')
+  for path in folder.glob('checkpoints/*/**/*'):
+    if path.is_file():
+      path.write_bytes(b'')
+  with pytest.raises(WorkdirError, match='--allow_changed=batch_size'):
+    train.train(experiment.load(tiny.config(
+        images, train_steps=6, batch_size=2 * run.config['batch_size'])),
+                folder)
+
+
 def test_after_a_step_all_is_kept(tmp_path):
   with pytest.raises(MemoryError):
     with starting(tmp_path / 'run') as begun:
