@@ -4,6 +4,7 @@ Letters scale with the picture, to be legible on a page that shows all pictures
 360 pixels wide.
 """
 
+import itertools
 import os
 
 import numpy as np
@@ -34,9 +35,10 @@ def sheet(examples, columns=0, *, rate=0.0, names=(), heads=(), real=None,
       1 or more; vectors float32.
     columns: examples per row, 0 for about as many as rows.
     rate: of signals, in Hz; 0 if unknown.
-    names: of the rows, drawn on their left; () for none.
+    names: of the rows, drawn on their left; () for none. With heads they are of
+      the groups of as many examples, each above its own.
     heads: words over the columns, in turn: a multiple of them; () for
-      none. Vectors, and rows with names, have none.
+      none. Vectors have none.
     real: vectors, drawn paler below; other kinds ignore them.
     table: columns of vectors that are rows of a table, see `tables.draw`.
 
@@ -48,7 +50,7 @@ def sheet(examples, columns=0, *, rate=0.0, names=(), heads=(), real=None,
   if (kind := kind_of(shape)) == 'vectors':
     return (tables.draw(examples, table, real) if table else
             plots.scatter(examples, real=real))
-  if names:
+  if names and not heads:
     starts = range(columns, len(examples), columns)
     return contact_sheet(np.split(examples, starts), names, columns=columns,
                          rate=rate)
@@ -63,6 +65,7 @@ def sheet(examples, columns=0, *, rate=0.0, names=(), heads=(), real=None,
   side = 2 * _SIDE if kind == 'volumes' else _WIDE if heads else _SIDE
   drawn = images.grid(drawn, columns, padding=2 if kind == 'images' else 6,
                       side=side)
+  drawn = _named(drawn, names, -(-len(examples) // columns))
   return _captioned(_headed(drawn, heads, columns), caption(shape, rate))
 
 
@@ -133,7 +136,7 @@ def contact_sheet(rows, names, *, columns, title='', rate=0.0):
   draw = ImageDraw.Draw(drawn)
   draw.text((8, top / 2), _cut(title, bold, drawn.width - 8), plots.INK, bold,
             'lm')
-  drawn.paste(picture, (left, top), picture if picture.mode == 'RGBA' else None)
+  _paste(drawn, picture, (left, top))
   for i, name in enumerate(names):
     draw.text((left - 0.4 * font.size, top + (i + 0.5) * height), name,
               plots.INK, font, 'rm')
@@ -159,6 +162,34 @@ def _across(volumes):
   return np.concatenate(parts[:-1], axis=2)
 
 
+def _named(picture, names, rows):
+  """A grid with names above the groups of its rows, if any: uint8 [H', W', C].
+
+  names: of all groups, as many in each row but the last.
+  """
+  if not names:
+    return picture
+  picture, each = images.pillow(picture), -(-len(names) // rows)
+  font = _letters(max(8, 0.6 * picture.width / _LETTERS))
+  top, width = round(1.5 * font.size), picture.width / each
+  # Between the rows, within their padding.
+  ends = np.linspace(0, picture.height, rows + 1).round().astype(int).tolist()
+  drawn = Image.new('RGB', (picture.width, picture.height + rows * top),
+                    'white')
+  for i, (low, high) in enumerate(itertools.pairwise(ends)):
+    y = low + i * top
+    _paste(drawn, picture.crop((0, low, picture.width, high)), (0, y + top))
+    for j, name in enumerate(names[i * each:(i + 1) * each]):
+      ImageDraw.Draw(drawn).text(
+          (j * width + 0.4 * font.size, y + top / 2),
+          _cut(name, font, width - font.size), plots.INK, font, 'lm')
+  return np.asarray(drawn)
+
+
+def _paste(drawn, picture, place):
+  drawn.paste(picture, place, picture if picture.mode == 'RGBA' else None)
+
+
 def _headed(picture, heads, columns):
   """A grid with words over its columns, if any: uint8 [H', W', 3]."""
   if not heads:
@@ -171,7 +202,7 @@ def _headed(picture, heads, columns):
   font = _letters(max(8, size))
   top = round(1.5 * font.size)
   drawn = Image.new('RGB', (picture.width, top + picture.height), 'white')
-  drawn.paste(picture, (0, top), picture if picture.mode == 'RGBA' else None)
+  _paste(drawn, picture, (0, top))
   for i in range(columns):
     ImageDraw.Draw(drawn).text(((i + 0.5) * width, top / 2),
                                heads[i % len(heads)], plots.INK, font, 'mm')
@@ -188,7 +219,7 @@ def _captioned(picture, text):
   width = max(picture.width, round(font.getlength(text) + font.size))
   drawn = Image.new('RGB', (width, picture.height + round(1.6 * font.size)),
                     'white')
-  drawn.paste(picture, (0, 0), picture if picture.mode == 'RGBA' else None)
+  _paste(drawn, picture, (0, 0))
   ImageDraw.Draw(drawn).text(
       (0.4 * font.size, picture.height + 0.7 * font.size), text, plots.INK,
       font, 'lm')

@@ -30,7 +30,8 @@ def outliers(folder: str, images: str, out: str, *, sort: str = '',
     out: F.jsonl for {'name', 'rank', and its scores, higher for outliers} of
       each image: those that the run has the parts for, anogan, which descends
       for each image, only if it is asked for or the only one. F.png shows the
-      first: the image, what the generator has nearest, and their difference.
+      first by rank and name: the image, what the generator has nearest, and
+      their difference.
     sort: of `SCORES`, by which they are ranked; '' for fanogan of a run with an
       encoder, else anogan. See `inference.outliers`.
     seed: of what is random.
@@ -68,7 +69,7 @@ def outliers(folder: str, images: str, out: str, *, sort: str = '',
           for rank, i in enumerate(order, 1)]
   picture = given.keep(
       out, ''.join(json.dumps(row) + '\n' for row in rows).encode(),
-      _sheet(run, seen.stored, shown, order))
+      _sheet(run, seen, shown, order))
   return (f'{_table(rows)}\n{counted(kind, len(rows))} ranked by {sort} of '
           f'step {run.step}, in {out} and {picture}')
 
@@ -107,14 +108,16 @@ def _table(rows) -> str:
       line, widths, strict=True)).rstrip() for line in cells)
 
 
-def _sheet(run, stored, shown, order):
-  """Rows of an image, what the generator has nearest, and a heat map."""
+def _sheet(run, seen, shown, order):
+  """An image, what the generator has nearest, and a heat map, of each rank."""
   order = order[:_SHOWN]
-  stored, found = stored[order], values.from_unit(
+  names = [f'{rank}  {seen.names[i]}' for rank, i in enumerate(order, 1)]
+  stored, found = seen.stored[order], values.from_unit(
       shown.found[order], run.info.units)
   if stored.ndim != 4:
     both = np.stack([stored, found], 1).reshape(-1, *stored.shape[1:])
-    return pictures.sheet(both, 2, rate=run.info.rate, heads=_HEADS[:2])
+    return pictures.sheet(both, 2, rate=run.info.rate, heads=_HEADS[:2],
+                          names=names)
   heat = shown.heat[order]
   # One scale for all, so that the hottest is the hottest of all.
   heat = matplotlib.colormaps['inferno'](heat / max(heat.max(), 1e-6))
@@ -122,4 +125,4 @@ def _sheet(run, stored, shown, order):
       2 * heat[..., :3] - 1))]
   rows = [np.broadcast_to(a, (*a.shape[:3], 3)) for a in rows]
   return pictures.sheet(np.stack(rows, 1).reshape(-1, *rows[2].shape[1:]), 6,
-                        heads=_HEADS)
+                        heads=_HEADS, names=names)

@@ -150,3 +150,18 @@ def test_a_long_word_stays_in_its_column(shape):
   # The two words and the frames between them, of 1 % of the width at most.
   band, width = got[:8].min((0, 2)) < 250, got.shape[1] // 6
   assert not band[2 * width + width // 50:3 * width - width // 50].any()
+
+
+def test_names_stand_above_the_groups_of_their_heads():
+  """Three groups of two black images, two groups in a row."""
+  black = np.zeros((6, 8, 8, 1), np.uint8)
+  grid = pictures.grid(black, 4, side=840)
+  got, bare = (pictures.sheet(black, 4, heads=('a', 'b'), names=names)
+               for names in (['1  one', '', '3  three'], ()))
+  line, half = (len(got) - len(bare)) // 2, len(grid) // 2
+  first, above, second, below = np.split(
+      got[-len(grid) - 2 * line:], np.cumsum([line, half, line]))
+  assert (np.concatenate([above, below]) == grid).all()
+  for words in (first, second):
+    left, right = np.array_split(words, 2, axis=1)
+    assert left.min() < 128 and right.min() == 255
