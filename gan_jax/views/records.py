@@ -13,6 +13,7 @@ from gan_jax.base.errors import ConfigError, WorkdirError
 from gan_jax.base.files import read_rows
 from gan_jax.config import fields, recipe
 from gan_jax.run import files, health, lock, status
+from gan_jax.views.leaderboard import settings_of
 
 _NUMBERS = float, int, type(None)
 
@@ -91,13 +92,13 @@ class Record:
     return status.read(self.folder)
 
   def scores(self) -> dict[str, list[dict]]:
-    """{name: rows with the protocol of the newest, sorted by step}."""
+    """{name: rows with the settings of the newest, sorted by step}."""
     found = {}
     for row in read_rows(self._path('scores.jsonl')):
       if isinstance(row.get('name'), str):
         found.setdefault(row['name'], {})[row['step']] = row
     return {name: [row for _, row in sorted(rows.items())
-                   if _kind(row) == _kind(rows[max(rows)])]
+                   if settings_of(row) == settings_of(rows[max(rows)])]
             for name, rows in found.items()}
 
   def grids(self) -> list[int]:
@@ -133,13 +134,6 @@ class Record:
 
   def _path(self, name):
     return os.path.join(self.folder, name)
-
-
-def _kind(row):
-  """Must be equal for scores of one curve."""
-  how = row.get('protocol') or {}
-  return [how.get(key) for key in (
-      'extractor_sha256', 'data_fingerprint', 'num_real', 'weights')]
 
 
 def _stat(path):

@@ -113,8 +113,12 @@ def load(patterns) -> 'pd.DataFrame':
 
 def _markdown(found, cost) -> str:
   columns, like, lines = found.columns, ranking.alike(found), []
+  other = False  # Whether a point has scores, but not all of them.
   for point, runs in found.points.items():
     kept = [run for run in runs if run.folder not in found.repeats]
+    has = {score.score for run in ranking.counted(runs, found.repeats)
+           for score in run.scores}
+    other |= bool(has) and not has.issuperset(columns)
     line, steps = [], []
     for column in columns:
       if not (one := found.means.get((point, column))):
@@ -140,7 +144,7 @@ def _markdown(found, cost) -> str:
   spent = ranking.costs(found, cost) if cost else {}
   return fill(
       'leaderboard.md', heads=ranking.heads(columns), lines=lines, like=like,
-      single=any(one.half is None for one in found.means.values()),
+      other=other, single=any(one.half is None for one in found.means.values()),
       low_is_better=low_is_better, runs=found.runs, repeats=found.repeats,
       failed=[run for run in found.runs if run.status != 'finished'],
       bare=[run for run in found.runs

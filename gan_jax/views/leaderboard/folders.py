@@ -19,6 +19,9 @@ _FILES = ('config.json', 'launches.jsonl', 'checkpoints', 'scores.jsonl',
 _ABSENT = (-1, -1)
 NO_RUN = _ABSENT * len(_FILES)  # only log.txt: it failed at its start
 _TAIL = 2**16  # bytes of scalars.jsonl from which the speed is read
+# Of a score's protocol, what must be equal for scores of one name to compare.
+_SETTINGS = ('extractor_sha256', 'data_fingerprint', 'num_real', 'num_test',
+             'weights', 'likelihood', 'chains', 'temperatures', 'leapfrogs')
 _SPEED = re.compile(rb'"perf/images_per_second": ([\d.e+-]+)')
 
 
@@ -113,10 +116,16 @@ def read(folder, stamp) -> tuple[dict, dict, list[dict]]:
       'step': progress.step}, flat, scores
 
 
+def settings_of(row) -> list:
+  """What must be equal in rows of scores.jsonl for them to compare."""
+  how = row.get('protocol') or {}
+  return [how.get(key) for key in _SETTINGS]
+
+
 def _scores(folder) -> list[dict]:
   """Scores of the last scored step.
 
-  Equal names with different extractors or data get columns of their own.
+  Equal names of different settings get columns of their own.
   """
   rows = [row for row in read_rows(os.path.join(folder, 'scores.jsonl'))
           if isinstance(row.get('name'), str)
@@ -124,12 +133,8 @@ def _scores(folder) -> list[dict]:
   last, found = max((row['step'] for row in rows), default=0), {}
   for row in rows:
     if row['step'] == last:
-      how = row.get('protocol') or {}
-      what = short_hash([how.get(key) for key in (
-          'extractor_sha256', 'data_fingerprint', 'num_real', 'num_test',
-          'weights')])
       name = utf8(row['name'])
-      score = f'{name} ({what[:6]})'
+      score = f'{name} ({short_hash(settings_of(row))[:6]})'
       found[score] = {'score': score, 'name': name, 'step': last,
                       'value': row['value'], 'floor': row.get('floor')}
   return list(found.values())
