@@ -237,7 +237,7 @@ def _safetensors(run):
   """Weights and statistics by name, 'generator/params/Dense_0/kernel'."""
   arrays = {}
   for kind in ('params', 'stats'):
-    leaves = jax.tree_util.tree_leaves_with_path(getattr(run.state.ema, kind))
+    leaves = jax.tree_util.tree_leaves_with_path(getattr(run.average, kind))
     for path, leaf in leaves:
       name = jax.tree_util.keystr(path, simple=True, separator='/')
       # Safetensors writes an array as it lies in memory.

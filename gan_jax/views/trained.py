@@ -18,7 +18,7 @@ from gan_jax.data.columns import decode
 from gan_jax.evaluators.score import Score
 from gan_jax.game import sampling, terms
 from gan_jax.game.decoder import Critic, Decoder, critic_of, decoder_of
-from gan_jax.game.state import TrainState, pack
+from gan_jax.game.state import Average, TrainState, pack
 from gan_jax.ops import conv
 from gan_jax.run import drawn_labels, files
 from gan_jax.run.checkpoint import Checkpoints
@@ -73,6 +73,11 @@ class Trained:
   def step(self) -> int:
     """Steps that were trained."""
     return int(self.state.step)
+
+  @cached_property
+  def average(self) -> Average:
+    """Weights and statistics of the averaged generator, as it draws."""
+    return jax.tree.map(np.asarray, self._sampler.prepared(self.state.ema))
 
   @property
   def params(self) -> dict:
@@ -140,8 +145,7 @@ class Trained:
     calculates in float32, where a config says bfloat16 too. noise: [B, size] of
     a generator that draws, see `noise`, which it is by default.
     """
-    gen = self._precise.gen
-    average = jax.tree.map(np.asarray, self.state.ema)
+    gen, average = self._precise.gen, self.average
 
     def images(z, label, noise=None):
       with conv.plain():
@@ -174,10 +178,8 @@ class Trained:
       RequestError: its prior has none that can be inferred.
     """
     try:
-      return decoder_of(
-          self._precise, self._sampler.prepared(self.state.ema),
-          self.config['latent'], self.config['image_range'],
-          self.info.image_shape)
+      return decoder_of(self._precise, self.average, self.config['latent'],
+                        self.config['image_range'], self.info.image_shape)
     except ValueError as e:
       raise RequestError(f'{self.folder}: {e}') from e
 

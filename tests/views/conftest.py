@@ -19,10 +19,10 @@ def made_run(tmp_path_factory):
   cgan: grey, conditional, of the classes 0, 1, 2; bees: of nine bees to one
   ant; patients: of label vectors, '0' from 20 to 80, and '1'; plain: the same
   without labels; sigmoid: with images in [0, 1]; colour: 9 x 9 x 4 without
-  labels; styles: with a style space; encoded: with an encoder beside the
-  discriminator, alone: without the latter; infogan: 70 x 70 x 3, of codes;
-  ring: vectors; table: the columns x and kind; and those of `kinds.DATA`,
-  signals with classes.
+  labels; standing: with standing statistics; styles: with a style space;
+  encoded: with an encoder beside the discriminator, alone: without the latter;
+  infogan: 70 x 70 x 3, of codes; ring: vectors; table: the columns x and kind;
+  and those of `kinds.DATA`, signals with classes.
   """
   base = tmp_path_factory.mktemp('runs')
   rows = pd.DataFrame({'x': np.linspace(0, 3, 40).round(1),
@@ -56,6 +56,8 @@ def made_run(tmp_path_factory):
           discriminator=dict(name='none.Discriminator'),
           loss=dict(name='none'), image_range=(0.0, 1.0),
           penalties=(dict(name='elbo', weight=1.0, every=1),)),
+      'standing': plain | dict(standing_batches=2, generator=dict(
+          name='mlp.Generator', widths=(8,), norm='batch')),
       'styles': plain | dict(generator=dict(
           name='stylegan2.Generator', width=4, style=6, mapping_layers=2)),
       'infogan': tiny.config(

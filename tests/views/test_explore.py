@@ -161,9 +161,13 @@ def test_the_folder_is_whole(made_run, tmp_path, monkeypatch, cli):
   data = (tmp_path / 'styles' / 'data.js').read_text()
   noise = json.loads(data[len('const DATA = '):-2])['noise']
   assert len(noise) == 144 and 0.8 < np.std(noise) < 1.2
+  # Truncation of styles is another one than that of z.
+  page = (tmp_path / 'styles' / 'index.html').read_text()
+  assert 'id="truncation"' not in page
   again = explore.explore(str(made_run('plain')), str(tmp_path / 'plain'))
   assert 'plain/index.html' in again
-  assert 'radio' not in (tmp_path / 'plain' / 'index.html').read_text()
+  page = (tmp_path / 'plain' / 'index.html').read_text()
+  assert 'radio' not in page and 'id="truncation"' in page
 
 
 # What cannot be had.

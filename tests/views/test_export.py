@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import safetensors
 from exported import needs_onnx, session, some_average
-from flax.traverse_util import unflatten_dict
+from flax.traverse_util import flatten_dict, unflatten_dict
 from PIL import Image
 from written import names_in
 
@@ -110,6 +110,20 @@ def test_safetensors_hold_the_average_by_name(made_run, tmp_path, monkeypatch,
   np.testing.assert_allclose(
       sampling.generate(run.game.gen, Average(params, {}), z, label),
       run.generator(z, dtype='float32'), atol=1e-5)
+
+
+def test_safetensors_hold_the_standing_statistics(made_run, tmp_path):
+  out = str(tmp_path / 'a.safetensors')
+  export(made_run('standing'), out)
+  stats = Trained(made_run('standing')).average.stats
+  with safetensors.safe_open(out, 'np') as file:
+    found = {name: file.get_tensor(name) for name in file.keys()
+             if name.startswith('generator/stats/')}
+  wanted = flatten_dict(stats, sep='/')
+  assert len(found) == 2
+  for name, array in found.items():
+    np.testing.assert_array_equal(
+        array, wanted[name.removeprefix('generator/stats/')])
 
 
 # The folder for a model hub.

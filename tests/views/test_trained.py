@@ -12,6 +12,7 @@ from gan_jax import pictures
 from gan_jax.base.errors import CheckpointError, RequestError, WorkdirError
 from gan_jax.config import experiment
 from gan_jax.data.pipeline import Batches
+from gan_jax.game import sampling
 from gan_jax.game.state import pack
 from gan_jax.models import Critique
 from gan_jax.models.batch_layers import minibatch_std
@@ -47,6 +48,17 @@ def test_images_are_those_of_the_averaged_weights(plain, made_run):
                jax.device_get(state.ema.params))
   jax.tree.map(np.testing.assert_array_equal, params['discriminator'],
                jax.device_get(state.disc.params))
+
+
+def test_all_that_draws_has_the_standing_statistics(made_run):
+  run = Trained(str(made_run('standing')))
+  z, label = run.latents(5), run.labels(5)
+  drawn = run.generator(z, dtype='float32')
+  for found in (run.function(z, label), 2 * run.decoder.decode(z, label) - 1,
+                sampling.generate(run.game.gen, run.average, z, label)):
+    np.testing.assert_allclose(found, drawn, atol=1e-5)
+  running = sampling.generate(run.game.gen, run.state.ema, z, label)
+  assert np.abs(running - drawn).max() > 0.01
 
 
 def test_samples_by_seed_class_and_truncation(cgan, plain):
