@@ -63,19 +63,9 @@ def invert(folder: str, images: str, out: str, *, samples: int = 0,
           f'{np.median(error):.3g} (median), {error.max():.3g} (the worst, '
           f'{seen.names[error.argmax()]})']
   if samples:
-    noise = inference.bernoulli()
-    if sigma is not None:
-      sigma = sigma or _found_noise(seen.x, found.found, decoder.size)
-      noise = inference.gaussian(sigma)
-    drawn = inference.posterior(
-        decoder.decode, noise, seen.x, seen.labels, found.u, chain_key,
-        chains=_CHAINS, draws=-(-samples // _CHAINS))
-    z = decoder.latent(drawn.u)
-    result |= {'posterior': z.reshape(len(z), -1, z.shape[-1])[:, :samples],
-               'sigma': np.nan if sigma is None else sigma,
-               **{key: getattr(drawn, key) for key in (
-                   'rhat', 'ess', 'acceptance', 'divergent')}}
-    said.append(_told(drawn, samples, sigma))
+    more, words = _sampled(decoder, seen, found, samples, sigma, chain_key)
+    result |= more
+    said.append(words)
   picture = given.keep(out, saved(np.savez_compressed, **result),
                        _pairs(run, seen.stored, made))
   return '\n'.join([*said, f'in {out} and {picture}'])
@@ -93,6 +83,23 @@ def _inverted(run, seen, key):
     raise RequestError(f'{run.folder}: its generator gives examples that are '
                        'not finite')
   return found
+
+
+def _sampled(decoder, seen, found, samples, sigma, key):
+  """(arrays for the file, words) of samples of P(z | x) of each image."""
+  noise = inference.bernoulli()
+  if sigma is not None:
+    sigma = sigma or _found_noise(seen.x, found.found, decoder.size)
+    noise = inference.gaussian(sigma)
+  drawn = inference.posterior(
+      decoder.decode, noise, seen.x, seen.labels, found.u, key,
+      chains=_CHAINS, draws=-(-samples // _CHAINS))
+  z = decoder.latent(drawn.u)
+  return ({'posterior': z.reshape(len(z), -1, z.shape[-1])[:, :samples],
+           'sigma': np.nan if sigma is None else sigma,
+           **{key: getattr(drawn, key) for key in (
+               'rhat', 'ess', 'acceptance', 'divergent')}},
+          _told(drawn, samples, sigma))
 
 
 def _noise(likelihood) -> float | None:
