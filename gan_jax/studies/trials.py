@@ -99,8 +99,8 @@ def play(config: dict, games: Sequence[Mapping], steps: int, seeds: int,
   values = np.array(values).reshape(len(games), seeds)
   if not np.isfinite(values).all(1).any():
     raise NonFiniteError(
-        f'no game has {score} with each of its {seeds} seeds: too few steps, '
-        f'or rates that are too high; the runs are in {folder}')
+        f'no game has {score or "a score"} with each of its {seeds} seeds: too '
+        f'few steps, or rates that are too high; the runs are in {folder}')
   return 0, Scores(score, values)
 
 

@@ -1,7 +1,6 @@
 """--mode=export: the averaged generator of a run, for other programs."""
 
 import contextlib
-import io
 import json
 import logging
 import os
@@ -26,6 +25,7 @@ from gan_jax.data.label_values import to_users
 from gan_jax.game.sampling import latent_shape
 from gan_jax.run import files
 from gan_jax.views.asked import columns_of
+from gan_jax.views.sample import saved
 from gan_jax.views.templates import fill
 from gan_jax.views.trained import Trained
 
@@ -286,19 +286,11 @@ def _folder(run):
       'README.md': fill('model_card.md', **values).encode() + b'\n',
       'config.json': json.dumps(_shared(run), indent=1).encode() + b'\n',
       'generator.onnx': onnx, 'weights.safetensors': _safetensors(run)[0],
-      **_labels(run),
+      **({'labels.npy': saved(np.save, run.drawn_labels)}
+         if run.conditional else {}),  # What `sample.py` takes in turn.
       'sample.py': fill('sample.txt', **values).encode() + b'\n',
       'samples.png': pictures.png(pictures.sheet(
           examples, 8, rate=run.info.rate))}, said
-
-
-def _labels(run) -> dict[str, bytes]:
-  """The file of the labels that `sample.py` takes in turn, if any."""
-  if not run.conditional:
-    return {}
-  buffer = io.BytesIO()
-  np.save(buffer, run.drawn_labels)
-  return {'labels.npy': buffer.getvalue()}
 
 
 def latent_of(run) -> dict:

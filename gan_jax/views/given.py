@@ -71,13 +71,16 @@ def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
 def _npz(path):
   """What the file says of itself if --mode=sample wrote it."""
   kind = {'name': 'npz'}
-  with contextlib.suppress(OSError, ValueError, KeyError, EOFError,
+  # A TypeError: the file is one array, an .npy by another name.
+  with contextlib.suppress(OSError, ValueError, KeyError, EOFError, TypeError,
                            zipfile.BadZipFile), np.load(path) as file:
+    units = file['units'] if 'units' in file else np.zeros(0)
+    floats = units.shape == (2,) and units.dtype.kind in 'iuf'
     # Samples that are images have an axis of channels.
-    kind |= {'holds': {2: 'vectors', 5: 'volumes'}.get(
-        file['images'].ndim, 'auto')}
-    kind |= {'value_range': tuple(file['units'].tolist()), 'dtype': 'float32'}
-    kind['holds'] = 'signals' if file['images'].ndim == 3 else kind['holds']
+    kind['holds'] = {2: 'vectors', 3: 'signals' if floats else 'auto',
+                     5: 'volumes'}.get(file['images'].ndim, 'auto')
+    if floats:
+      kind |= {'value_range': tuple(units.tolist()), 'dtype': 'float32'}
   return kind
 
 

@@ -385,5 +385,6 @@ class Trained:
 
 def check_seed(seed: int) -> None:
   """Raises RequestError for what is no seed of latents."""
-  if not 0 <= seed < 2**32:
-    raise RequestError(f'seed={seed} must be from 0 to 2**32 - 1')
+  if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
+    raise RequestError(f'seed={seed} must be a whole number from 0 to '
+                       '2**32 - 1')

@@ -24,13 +24,16 @@ def test_losses_of_scores():
       trials.Scores('high_quality_2500', values).losses, -values)
 
 
-def test_games_without_scores_are_no_advice(tmp_path, monkeypatch):
-  """Each misses the score of a seed."""
+@pytest.mark.parametrize('rows, words', [
+    # Each misses the score of a seed; none has any.
+    ([{'fd': [{'value': v}]} for v in (1.0, None, None, 2.0)], 'fd'),
+    ([{}] * 4, 'a score')])
+def test_games_without_scores_are_no_advice(tmp_path, monkeypatch, rows, words):
   monkeypatch.setattr(trials.populations, 'train', lambda *_, **__: 0)
-  rows = iter([{'fd': [{'value': v}]} for v in (1.0, None, None, 2.0)])
+  rows = iter(rows)
   monkeypatch.setattr(trials, 'Record', lambda _: SimpleNamespace(
       scores=lambda: next(rows)))
   config = fields.plain(recipe.get_config('ring:penalty=r1'))
   games = [{'penalties[0].weight': w} for w in (0.1, 1.0)]
-  with pytest.raises(NonFiniteError, match='no game has fd with each of its 2'):
+  with pytest.raises(NonFiniteError, match=f'no game has {words} with each'):
     trials.play(config, games, 10, 2, str(tmp_path), 'game')

@@ -8,8 +8,8 @@ import tiny
 from PIL import Image
 
 from gan_jax import main
-from gan_jax.base.errors import RequestError
-from gan_jax.views import evaluate
+from gan_jax.base.errors import DataError, RequestError
+from gan_jax.views import evaluate, given
 from gan_jax.views.sample import sample as write_samples
 
 
@@ -89,6 +89,16 @@ def test_samples_of_any_kind_are_compared_with_others(made_run, tmp_path, name):
   (_, score), = evaluate.folders(
       paths[0], paths[1], metrics=('fd',), num_samples=20)
   assert np.isfinite(score.value) and score.value < 10 * max(score.floor, 1e-3)
+
+
+def test_units_are_two_numbers_and_an_npy_is_no_npz(tmp_path):
+  images = np.zeros((2, 8, 8, 1), np.uint8)
+  np.savez(tmp_path / 'a.npz', images=images, units='HU')  # not ours
+  assert given.source(str(tmp_path / 'a.npz')).units == ()
+  with open(tmp_path / 'b.npz', 'wb') as file:
+    np.save(file, images)
+  with pytest.raises(DataError, match='a single npy array'):
+    given.source(str(tmp_path / 'b.npz'))
 
 
 @pytest.mark.parametrize('arguments,message', [

@@ -259,6 +259,7 @@ def ask(name, *args, **kwargs):
     (ask('generator', np.zeros((2, 4)), label=[0, 1, 2]), 'one for each'),
     (ask('generator', np.zeros((2, 4)), label=[0, 7]), r'7 .* \(0, 1, 2\)'),
     (ask('sample', 0), '0 images'), (ask('sample', seed=-1), r'2\*\*32'),
+    (ask('sample', seed=1.5), 'seed=1.5 must be a whole number'),
     (ask('sample', truncation=0.01), '0.05'),
     (ask('sample', label=3), 'not one of the classes'),
     (ask('sample', truncation=0), '0.05'),
