@@ -111,7 +111,7 @@ def _table(rows) -> str:
 def _sheet(run, seen, shown, order):
   """An image, what the generator has nearest, and a heat map, of each rank."""
   order = order[:_SHOWN]
-  names = [f'{rank}  {seen.names[i]}' for rank, i in enumerate(order, 1)]
+  names = [f'#{rank}  {seen.names[i]}' for rank, i in enumerate(order, 1)]
   stored, found = seen.stored[order], values.from_unit(
       shown.found[order], run.info.units)
   if stored.ndim != 4:

@@ -63,7 +63,7 @@ def test_what_a_run_has_not_drawn_is_ranked_by_its_scores(
   blank = pictures.sheet(
       np.zeros((18, 8, 8, 1), np.uint8), 6,
       heads=('given', 'nearest', 'difference'),
-      names=[f'{row["rank"]}  {row["name"]}' for row in rows])
+      names=[f'#{row["rank"]}  {row["name"]}' for row in rows])
   assert picture.shape == blank.shape
   assert (picture == blank)[blank.any(-1)].all()
   assert np.ptp(picture, axis=-1).max() > 50
