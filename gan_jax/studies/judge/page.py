@@ -163,14 +163,10 @@ def _results(study, name):
   if not all(r for stages in played.values() for r in stages.values()):
     return None, ('the time was over before its games were played; the same '
                   'command goes on')
-  if len(done) < 2 or not _finite(TASKS[name].score, done):
+  values = _values(TASKS[name].score, done).values()
+  if len(done) < 2 or not any(np.isfinite(v).any() for v in values):
     return None, 'no baseline could be played there'
   return done, ''
-
-
-def _finite(score, results):
-  return any(v is not None for stages in results.values()
-             for r in stages.values() for v in r['scores'][score])
 
 
 def _losses(score, results) -> dict[str, list]:

@@ -61,14 +61,15 @@ def differences(losses: Mapping[str, Mapping[str, Sequence]],
   pairs = [(task, game, np.subtract(games[idea], values))
            for task, games in losses.items()
            for game, values in games.items() if game != idea]
-  ps = [paired(d)[0] for *_, d in pairs]
+  told = [paired(d) for *_, d in pairs]
   found = []
-  for (task, game, d), p, corrected in zip(pairs, ps, holm(ps), strict=True):
+  for (task, game, d), (p, better), corrected in zip(
+      pairs, told, holm([p for p, _ in told]), strict=True):
     over = interval(d)
     said = 'cannot tell' if corrected > LEVEL else (
         'better' if over.mean < 0 else 'worse')
     found.append(Difference(
-        task, game, over.mean, over.low, over.high, p, corrected, paired(d)[1],
+        task, game, over.mean, over.low, over.high, p, corrected, better,
         0 if said != 'cannot tell' else seeds_needed(d, LEVEL / len(pairs)),
         said))
   return found

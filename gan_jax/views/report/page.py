@@ -79,11 +79,10 @@ class Page:
   def tables(self) -> dict[str, str]:
     """{section of the page: its HTML}."""
     one = self.records[0] if len(self.records) == 1 else None
-    found = {'findings': [
+    values = {'low_is_better': low_is_better, 'flat': _flat, 'findings': [
         (name if not one else '', *row) for name, record in zip(
             self._names(), self.records, strict=True)
         for row in record.findings()]}
-    values = {'low_is_better': low_is_better, 'flat': _flat, **found}
     if one:
       progress = one.progress()
       values |= {'record': one, 'progress': progress,
