@@ -154,14 +154,6 @@ def test_failures_are_counted_and_named(tmp_path):
   assert cells == ['4', '100', '0.3 (1 runs)']
 
 
-def test_scores_of_different_extractors_share_no_column(tmp_path):
-  write(tmp_path / 'a', weight=1.0, scores=fd(0.3, sha='x'))
-  write(tmp_path / 'b', weight=2.0, scores=fd(0.1, sha='y'))
-  head, points = table(compare([str(tmp_path / '*')]))
-  assert len(head) == 5 and '(' in head[3]
-  assert sorted(cells.count('-') for cells in points.values()) == [1, 1]
-
-
 def test_the_floor_is_a_line_of_its_own(tmp_path):
   write(tmp_path / 'a', seed=0, scores=fd(0.3), floor=0.1)
   write(tmp_path / 'b', seed=1, scores=fd(0.5), floor=0.2)

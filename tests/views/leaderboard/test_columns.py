@@ -11,6 +11,14 @@ def prc(value):
   return ((100, 'precision_random_2k_train', value, 'x'),)
 
 
+def test_scores_of_different_extractors_share_no_column(tmp_path):
+  write(tmp_path / 'a', weight=1.0, scores=fd(0.3, sha='x'))
+  write(tmp_path / 'b', weight=2.0, scores=fd(0.1, sha='y'))
+  head, _, *points = compare([str(tmp_path / '*')]).splitlines()[:4]
+  assert head.count('fd_random_2k_train (') == 2
+  assert [line.count('| - |') for line in points] == [1, 1]
+
+
 def test_bounds_of_other_settings_share_no_column(tmp_path):
   """Of likelihoods and chains, but not of what makes no other scores."""
   for seed, how in enumerate((
