@@ -18,7 +18,7 @@ from gan_jax.evaluators.score import (
   short,
   source_as_bytes,
 )
-from gan_jax.extractors import base
+from gan_jax.extractors import base, cnn
 
 _AUTO = {'name': 'auto'}
 _DEFAULT = ('fd', 'kd', 'prdc', 'classes', 'class_accuracy')
@@ -185,6 +185,8 @@ def _extractor(given, source) -> dict:
     spec['name'] = _suiting(source)
   if problems := lookup.check(_EXTRACTORS, spec, 'extractor', ('source',)):
     raise ValueError('; '.join(map(str, problems)))
+  if spec['name'] == 'classifier' and (why := cnn.unsuited(source)):
+    raise ValueError(f"{why}; or use the extractor '{_suiting(source)}'")
   return spec
 
 
@@ -216,8 +218,7 @@ def _suiting(source) -> str:
   kind = kind_of(source.images.shape[1:])
   if kind != 'images':
     return 'points' if kind == 'vectors' else 'projection'
-  known = source.num_classes > 1 and source.labels.min() >= 0
-  return 'classifier' if known else 'random'
+  return 'random' if cnn.unsuited(source) else 'classifier'
 
 
 def _scores(metric, fake, real, other, seed, protocol, bare) -> list[Score]:
