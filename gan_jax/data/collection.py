@@ -62,7 +62,8 @@ class _Record(NamedTuple):
   digest: bytes
   header: images.Header | None
   problem: str
-  span: values.Span | None = None  # where the range of the set depends on it
+  # Where the range of the set depends on it, or nothing says the range.
+  span: values.Span | None = None
 
 
 class Form(NamedTuple):
@@ -238,6 +239,8 @@ class _Work:
         'read')]
     good = [record for record in self.records if record.header]
     if not good:
+      if all(record.span for record in self.records):  # None says its range.
+        _ranges(self._root, self.records, values.AUTO)
       self._check([(r.file.path, r.problem) for r in self.records])
     if entry := cache.read(self._key(), True):
       return entry
@@ -265,7 +268,10 @@ class _Work:
         return _Record(file, digest, header, ''), data
       span = codec.span(data)
       if auto and header.kind in ('bits', 'floats'):
-        values.choose(span, values.AUTO)  # each by itself, so it is skipped
+        try:  # Each by itself, so that it may be skipped.
+          values.choose(span, values.AUTO)
+        except DataError as error:
+          return _Record(file, digest, None, str(error), span), data
       return _Record(file, digest, header, '', span), data
     except OSError as error:
       return _Record(file, b'', None,
