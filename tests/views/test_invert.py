@@ -131,6 +131,16 @@ def test_a_damaged_image_is_named_without_words_about_sizes(made_run, tmp_path,
   assert status == 3 and "'bad.png'" in err and '--resize' not in err
 
 
+def test_of_a_file_with_nan_no_key_is_named_that_is_not_there(
+    made_run, tmp_path, cli):
+  for i, value in enumerate((0.5, np.nan)):
+    Image.fromarray(np.full((8, 8), value, np.float32)).save(
+        tmp_path / f'{i}.tif')
+  status, _, err = cli(*ask(made_run('plain'), f'--images={tmp_path}'))
+  assert status == 3 and "'1.tif' NaN or Inf among its pixels" in err
+  assert 'repair or remove them' in err and 'on_bad_image' not in err
+
+
 @pytest.mark.parametrize('flags,status,words', [
     ([], 2, 'give the --workdir of a run, and --images'),
     (['--images=large.npz'], 2, '--resize=8,8 makes them so'),
