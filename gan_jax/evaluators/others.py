@@ -106,7 +106,8 @@ def stacked_coverage(*, num_samples: int = 26000, digits: str = 'mnist10k',
 
   Args:
     num_samples: images; 26,000 in the literature.
-    digits: data set of single digits that the classifier is trained on.
+    digits: data set of single digits that the classifier is trained on, in the
+      size of `source`.
     bare: without floors, which take half of the time.
     source: of images [H, W, 3].
 
@@ -121,7 +122,8 @@ def stacked_coverage(*, num_samples: int = 26000, digits: str = 'mnist10k',
 
   @functools.cache
   def network():
-    return extractors.classifier(source=data.load({'name': digits}))
+    return extractors.classifier(source=data.load(
+        {'name': digits, 'resize': source.images.shape[1:3]}))
 
   def count(read):
     """Scores of the images of read(start, stop), a digit in each channel."""

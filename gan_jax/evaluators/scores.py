@@ -56,8 +56,9 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
 
   Args:
     extractor: dict(name=...) of `gan_jax.extractors`; 'auto' is classifier for
-      images with labels, random without, points for vectors, projection for
-      signals and volumes. Float images are rounded to uint8 for it.
+      images whose labels one can learn (`cnn.unsuited`), random for others,
+      points for vectors, projection for signals and volumes. Float images are
+      rounded to uint8 for it.
     metrics: of `measures.MEASURES`; left out if they need classes or labels and
       there are none.
     num_samples: generated examples.

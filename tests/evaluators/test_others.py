@@ -123,6 +123,24 @@ def test_stacked_digits_are_told_channel_by_channel(monkeypatch):
       f'{name}_5k' for name in ('hit', 'hit_five', 'divergence', 'effective')]
 
 
+def test_stacked_digits_of_another_size_have_a_classifier_of_that_size(
+    monkeypatch):
+  seen = []
+
+  def told(images):
+    return images, np.eye(10, dtype=np.float32)[images[:, 0, 0, 0] // 50]
+
+  def classifier(source):
+    seen.append(source.images.shape[1:])
+    return Extractor('told', 'hash', told, {})
+
+  monkeypatch.setattr('gan_jax.extractors.classifier', classifier)
+  source = sources.noise(shape=(32, 20, 3), num_examples=8)
+  hit, *_ = stacked_coverage(source=source, num_samples=4, bare=True)(
+      lambda a, b: (np.zeros((b - a, 32, 20, 3), np.uint8), None))
+  assert seen == [(32, 20, 1)] and hit.value == 1
+
+
 def test_stacked_by_hand():
   labels = np.array([[0, 0, 1]] * 6 + [[9, 9, 9]] * 4 + [[1, 0, 0]] * 5)
   p = np.array([6, 4, 5]) / 15
