@@ -134,8 +134,9 @@ def test_one_of_several_labels(tmp_path):
   source = load(name='npz', path=path)
   np.testing.assert_array_equal(source.labels, labels)
   assert 'label_index=0 to 13' in source.report['notices'][-1]
-  fails('label_index=14', call=lambda: load(name='npz', path=path,
-                                            label_index=14))
+  for wrong in (14, -2):
+    fails(f'label_index={wrong}', 'from 0 to K - 1', call=lambda i=wrong: load(
+        name='npz', path=path, label_index=i))
   source = load(name='npz', path=path, label_index=3)
   assert source.labels.tolist() == labels[:, 3].tolist()
 
