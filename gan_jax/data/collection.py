@@ -126,7 +126,7 @@ def _entry(root, files, read, geometry, check, listed_at, scale,
            form) -> cache.Entry:
   """Finds the cache entry by dates, else by contents, else decodes."""
   index = os.path.join(cache.root(), 'folders', cache.key_of(
-      images.DECODER, os.path.realpath(root), tuple(geometry), tuple(scale),
+      images.DECODER, os.path.realpath(root), geometry.key(), tuple(scale),
       form.options, form.member, _RANGES) + '.json')
   state = _hash(file[:4] for file in files)
   try:
@@ -151,7 +151,7 @@ def _entry(root, files, read, geometry, check, listed_at, scale,
 class _Plan(NamedTuple):
   """How the images of a set are decoded, once all headers are known.
 
-  geometry: with its number of channels.
+  geometry: of files of images with their number of channels.
   channels: that the user asked for, 0 for none.
   shape: (N, ...) of the examples.
   ranges: {kind of numbers: (black, white)}.
@@ -170,7 +170,7 @@ class _Plan(NamedTuple):
     return bool(self.form.shape) or (
         header.kind in ('bytes', *self.ranges)
         and (self.channels or (header.channels or (
-            3 if header.colour else 1)) <= self.geometry.channels)
+            3 if header.colour else 1)) <= self.shape[-1])
         and self.geometry.size(*header[:2]) == self.shape[1:3])
 
   def decode(self, record, data):
@@ -310,7 +310,7 @@ class _Work:
     # Nothing more for 8-bit images, whose entries are as old as the cache.
     more = ((*self._scale, self._form.options, _RANGES) if self._form.options
             or any(r.span for r in self.records) else ())
-    return cache.key_of('folder', images.DECODER, tuple(self._geometry), _hash(
+    return cache.key_of('folder', images.DECODER, self._geometry.key(), _hash(
         (r.file.path, r.digest) for r in self.records), *more)
 
   def _write(self, plan, found) -> cache.Entry:
@@ -335,7 +335,7 @@ class _Work:
 
     def finish():
       texts = dict(_NOTES)
-      if plan.geometry.channels != 4:
+      if plan.shape[-1] != 4:
         texts['alpha'] += (', put on data.background='
                            f'{plan.geometry.background}, 0 is black')
       notices = [f'{notes[name]:,} of {len(used):,} images {text}'

@@ -238,7 +238,7 @@ def shaped(source: Source, geometry: Geometry) -> Source:
   if images is source.images:
     return source
   return source._replace(images=images, fingerprint=_combine(
-      source.fingerprint, tuple(geometry)))
+      source.fingerprint, geometry.key()))
 
 
 def _split(source, selection, said):
