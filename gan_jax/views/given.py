@@ -42,7 +42,7 @@ def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
   Args:
     path: where it is.
     resize: (H, W) of all images; () for as they are.
-    channels: 1 grey, 3 RGB, 0 as they are.
+    channels: 1 grey, 3 RGB, 4 RGBA, 0 as they are.
     units: (black, white) of numbers; () for what the files say.
     labels: whether the folders in a folder are classes.
 
@@ -149,5 +149,6 @@ def _mended(shape, wanted) -> str:
     return ''
   height, width, colours = wanted
   flags = [f'--resize={height},{width}'] * (shape[:2] != wanted[:2]) + [
-      f'--channels={colours}'] * (shape[2] != colours and colours in (1, 3))
+      f'--channels={colours}'] * (
+          shape[2] != colours and colours in (1, 3, 4))
   return f'; {" ".join(flags)} makes them so' * bool(flags)
