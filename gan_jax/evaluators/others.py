@@ -14,6 +14,7 @@ from gan_jax.evaluators.measures import wilson
 from gan_jax.evaluators.score import (
   Score,
   as_bytes,
+  check_counts,
   order,
   short,
   source_as_bytes,
@@ -47,7 +48,7 @@ def mode_coverage(*, num_samples: int = 2500, source: Any):
   if 'centres' not in source.report:
     raise ValueError(f'{source.name} has no known modes; the data sets ring '
                      'and grid have')
-  _check_count(num_samples)
+  check_counts(num_samples=num_samples)
   centres, std = source.report['centres'], float(source.report['std'])
   names = [f'{name}_{short(num_samples)}'
            for name in ('modes', 'high_quality', 'divergence', 'overlap')]
@@ -65,11 +66,6 @@ def mode_coverage(*, num_samples: int = 2500, source: Any):
 
   evaluate.names = names
   return evaluate
-
-
-def _check_count(num_samples, least=1):
-  if num_samples < least:
-    raise ValueError(f'num_samples={num_samples}: must be {least} or more')
 
 
 def modes_captured(points, centres, std: float):
@@ -118,7 +114,7 @@ def stacked_coverage(*, num_samples: int = 26000, digits: str = 'mnist10k',
     raise ValueError(f'{source.name}: images {list(source.images.shape[1:])}, '
                      'not three digits in the channels; use '
                      'data=stacked_mnist')
-  _check_count(num_samples)
+  check_counts(num_samples=num_samples)
 
   @functools.cache
   def network():
@@ -296,7 +292,7 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
   """
   if why := cnn.unsuited(source):
     raise ValueError(why)
-  _check_count(num_samples, cnn.FEWEST)
+  check_counts(cnn.FEWEST, num_samples=num_samples)
   source = source_as_bytes(source)
   real, side = unseen(source)
   name = f'classification_accuracy_{short(num_samples)}_{side}'

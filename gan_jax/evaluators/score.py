@@ -126,6 +126,13 @@ def _plain(value):
   return value if isinstance(value, str | int | float | None) else str(value)
 
 
+def check_counts(least: int = 1, **counts: int) -> None:
+  """ValueError for arguments of an evaluator that are below `least`."""
+  for name, count in counts.items():
+    if count < least:
+      raise ValueError(f'{name}={count}: must be {least} or more')
+
+
 def short(count: int) -> str:
   """2000 -> '2k', 1500 -> '1500'."""
   return str(count) if count % 1000 else f'{count // 1000}k'
