@@ -32,6 +32,14 @@ jax.config.update('jax_compilation_cache_dir', os.path.join(
     os.path.expanduser('~'), '.cache', 'gan_jax', 'xla-tests'))
 
 
+@pytest.fixture(autouse=True, scope='session')
+def _no_cache_of_the_user(tmp_path_factory):
+  """What tests share must not depend on features that another run computed."""
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setenv('GAN_JAX_CACHE', str(tmp_path_factory.mktemp('cache')))
+    yield
+
+
 @pytest.fixture(autouse=True)
 def _no_files_in_the_checkout(tmp_path, monkeypatch):
   """What a test writes without saying where must not land in the checkout."""

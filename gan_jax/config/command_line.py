@@ -113,7 +113,7 @@ _FLAGS = (
     (_LIST, 'resize', '', f'evaluate {_LOOK}',
      'H,W to resize --images (and --reference) to.'),
     (_INT, 'channels', 0, f'evaluate {_LOOK}',
-     'Of the same: 1 grey, 3 RGB, 0 as they are.'),
+     'Of the same: 1 grey, 3 RGB, 4 RGBA, 0 as they are.'),
     (_TEXT, 'mask', '', 'complete',
      'A picture, white where pixels are to be filled, or a folder, .npz or '
      '.npy of one for each image.'),

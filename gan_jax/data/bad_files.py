@@ -10,6 +10,16 @@ from gan_jax.data.files import printable
 _LISTED = 20  # bad files in one message
 
 
+class BadFilesError(DataError):
+  """Files that cannot be used.
+
+  args: what is said of them, and the keys of a config that leave them out.
+  """
+
+  def __str__(self):
+    return ''.join(self.args)
+
+
 class Reading(NamedTuple):
   """What happens to files or records that cannot be used.
 
@@ -27,16 +37,20 @@ class Reading(NamedTuple):
     return self
 
   def check(self, root: str, bad: list, total: int):
-    """DataError if more of `total` files are `bad`, [(path, why)], than may."""
+    """BadFilesError if more of `total` files are `bad` than may be.
+
+    bad: [(path, why)].
+    """
     skip, count = self.on_bad_image == 'skip', len(bad)
     if not bad or skip and count <= self.max_bad * total and count < total:
       return
     shown = [f"'{printable(path)}' {why}" for path, why in bad[:_LISTED]]
     if count > _LISTED:
       shown.append(f'and {count - _LISTED:,} more')
-    raise DataError(f'{printable(root)!r}: {count:,} of {total:,} files are no '
-                    f'usable images: {"; ".join(shown)}; '
-                    f'repair or remove them{self._leave_out(count, total)}')
+    raise BadFilesError(
+        f'{printable(root)!r}: {count:,} of {total:,} files are no usable '
+        f'images: {"; ".join(shown)}; repair or remove them',
+        self._leave_out(count, total))
 
   def _leave_out(self, count: int, total: int) -> str:
     """', or ...': the settings that skip so many of the files, '' if none."""

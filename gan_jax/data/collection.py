@@ -62,7 +62,8 @@ class _Record(NamedTuple):
   digest: bytes
   header: images.Header | None
   problem: str
-  span: values.Span | None = None  # where the range of the set depends on it
+  # Where the range of the set depends on it, or nothing says the range.
+  span: values.Span | None = None
 
 
 class Form(NamedTuple):
@@ -125,7 +126,7 @@ def _entry(root, files, read, geometry, check, listed_at, scale,
            form) -> cache.Entry:
   """Finds the cache entry by dates, else by contents, else decodes."""
   index = os.path.join(cache.root(), 'folders', cache.key_of(
-      images.DECODER, os.path.realpath(root), tuple(geometry), tuple(scale),
+      images.DECODER, os.path.realpath(root), geometry.key(), tuple(scale),
       form.options, form.member, _RANGES) + '.json')
   state = _hash(file[:4] for file in files)
   try:
@@ -150,7 +151,7 @@ def _entry(root, files, read, geometry, check, listed_at, scale,
 class _Plan(NamedTuple):
   """How the images of a set are decoded, once all headers are known.
 
-  geometry: with its number of channels.
+  geometry: of files of images with their number of channels.
   channels: that the user asked for, 0 for none.
   shape: (N, ...) of the examples.
   ranges: {kind of numbers: (black, white)}.
@@ -169,7 +170,7 @@ class _Plan(NamedTuple):
     return bool(self.form.shape) or (
         header.kind in ('bytes', *self.ranges)
         and (self.channels or (header.channels or (
-            3 if header.colour else 1)) <= self.geometry.channels)
+            3 if header.colour else 1)) <= self.shape[-1])
         and self.geometry.size(*header[:2]) == self.shape[1:3])
 
   def decode(self, record, data):
@@ -238,6 +239,8 @@ class _Work:
         'read')]
     good = [record for record in self.records if record.header]
     if not good:
+      if all(record.span for record in self.records):  # None says its range.
+        _ranges(self._root, self.records, values.AUTO)
       self._check([(r.file.path, r.problem) for r in self.records])
     if entry := cache.read(self._key(), True):
       return entry
@@ -265,7 +268,10 @@ class _Work:
         return _Record(file, digest, header, ''), data
       span = codec.span(data)
       if auto and header.kind in ('bits', 'floats'):
-        values.choose(span, values.AUTO)  # each by itself, so it is skipped
+        try:  # Each by itself, so that it may be skipped.
+          values.choose(span, values.AUTO)
+        except DataError as error:
+          return _Record(file, digest, None, str(error), span), data
       return _Record(file, digest, header, '', span), data
     except OSError as error:
       return _Record(file, b'', None,
@@ -304,7 +310,7 @@ class _Work:
     # Nothing more for 8-bit images, whose entries are as old as the cache.
     more = ((*self._scale, self._form.options, _RANGES) if self._form.options
             or any(r.span for r in self.records) else ())
-    return cache.key_of('folder', images.DECODER, tuple(self._geometry), _hash(
+    return cache.key_of('folder', images.DECODER, self._geometry.key(), _hash(
         (r.file.path, r.digest) for r in self.records), *more)
 
   def _write(self, plan, found) -> cache.Entry:
@@ -329,7 +335,7 @@ class _Work:
 
     def finish():
       texts = dict(_NOTES)
-      if plan.geometry.channels != 4:
+      if plan.shape[-1] != 4:
         texts['alpha'] += (', put on data.background='
                            f'{plan.geometry.background}, 0 is black')
       notices = [f'{notes[name]:,} of {len(used):,} images {text}'

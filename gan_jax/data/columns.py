@@ -82,8 +82,6 @@ def _category(name, series, named):
   texts = [value for value in values if isinstance(value, str)]
   if texts and not named:
     _check_numbers(series)
-  if 0 < len(texts) < len(values):
-    values = list(map(str, values))
   if len(values) > _MANY or len(texts) > max(2, len(series) / 2):
     raise DataError(f'has {len(values):,} different values in {len(series):,} '
                     f'rows, such as {some(list(map(str, values)), 3)}: no '
@@ -153,10 +151,8 @@ def encode(frame: pd.DataFrame, columns: tuple) -> np.ndarray:
     series = frame[column.name]
     if column.kind == 'category':
       place = {value: k for k, value in enumerate(column.values)}
-      text = isinstance(column.values[0], str)
-      rows = [place[None if pd.isna(v) else str(v) if text else v]
-              for v in series.tolist()]
-      parts.append(np.eye(len(column.values))[rows])
+      rows = [place[None if pd.isna(v) else v] for v in series.tolist()]
+      parts.append(np.eye(len(column.values), dtype=np.float32)[rows])
     else:
       parts += _encoded(series.to_numpy(np.float64, na_value=np.nan), column, i)
   return np.concatenate(parts, axis=1).astype(np.float32)

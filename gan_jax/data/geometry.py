@@ -20,7 +20,7 @@ class Geometry(NamedTuple):
   """Transformations of every image, in the order of the fields.
 
   channels: 1 grey (ITU-R 601), 3 RGB, 4 RGBA, 0 unchanged. Alpha is composited
-    on the background if not wanted.
+    on the background if not wanted; of RGBA the resize weights colours with it.
   crop: (H, W) of the centre crop, () for none.
   resize: (H, W), () for none.
   fit: adapts the aspect ratio to `resize`: 'stretch', 'crop' (the centre), or
@@ -58,6 +58,10 @@ class Geometry(NamedTuple):
             '(height, width) of at least 1 is needed, or () to leave the '
             'images as they are'))
     return self._replace(background=colour, **sizes)
+
+  def key(self) -> tuple:
+    """What determines its images, for a cache's key or a fingerprint."""
+    return (*self, *['weighted'] * bool(self.channels == 4 and self.resize))
 
   def size(self, height, width) -> tuple[int, int]:
     """(H, W) of the result for an image of this height and width."""
@@ -113,7 +117,9 @@ class Geometry(NamedTuple):
       raise DataError(
           f'{where!r}: images of {len(sizes):,} sizes (width x height: '
           f'{shown}); one is needed: resize=(64, 64), or crop or pad')
-    return self._replace(channels=channels), (*after.pop(), channels)
+    # Four channels of an array are alpha only where the user says so.
+    return (self if most else self._replace(channels=channels),
+            (*after.pop(), channels))
 
   def image(self, image) -> np.ndarray:
     """Transforms uint8 [h, w, c] to uint8 [H, W, C].
@@ -202,11 +208,19 @@ class Geometry(NamedTuple):
 
   def _sampled(self, image, size):
     method = Image.Resampling[self.resample.upper()]
+    dtype, clear = image.dtype, self.channels == 4 and image[..., 3].min() < 255
+    if clear:  # The colour of what is clear must not bleed into its neighbours.
+      image = image.astype(np.float32)
+      image[..., :3] *= image[..., 3:] / 255
     # Channel by channel: Pillow would take a fourth channel for alpha.
     found = np.stack([
         np.asarray(Image.fromarray(np.ascontiguousarray(image[:, :, c])).resize(
             tuple(size)[::-1], method)) for c in range(image.shape[2])], axis=2)
-    return found.clip(0, 255)  # floats of Lanczos and bicubic leave it
+    if clear:
+      found[..., :3] /= np.maximum(found[..., 3:] / 255, 1e-6)
+      found = np.rint(found) if dtype == np.uint8 else found
+    # Floats of Lanczos and bicubic leave it.
+    return found.clip(0, 255).astype(dtype)
 
   def _padded(self, image, size):
     out = np.empty((*size, image.shape[2]), image.dtype)

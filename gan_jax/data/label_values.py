@@ -69,8 +69,8 @@ def of_array(array, num_images: int, where: str, *, label_index: int = -1,
   """
   array = np.asarray(array)
   said = f'{where}: labels {array.dtype} {list(array.shape)}'
-  if label_index >= 0:
-    if array.ndim != 2 or label_index >= array.shape[1]:
+  if label_index != -1:
+    if array.ndim != 2 or not 0 <= label_index < array.shape[1]:
       raise ArgumentError('label_index', label_index, (
           f'chooses a column of [N, K], from 0 to K - 1; {said}'))
     array = array[:, label_index]

@@ -208,6 +208,7 @@ def _checked(source, name) -> list[str]:
   for wrong, what in (
       (images.dtype not in (np.uint8, np.float32),
        f'examples of {images.dtype}; return uint8, or vectors of float32'),
+      (not -np.inf < low <= high < np.inf, 'NaN or Inf; remove or repair it'),
       (images.dtype == np.uint8 and images.ndim == 3,
        f'uint8 {list(images.shape)}; images have an axis of channels too: '
        'return images[..., None], or signals [N, T, C] as float32'),
@@ -237,7 +238,7 @@ def shaped(source: Source, geometry: Geometry) -> Source:
   if images is source.images:
     return source
   return source._replace(images=images, fingerprint=_combine(
-      source.fingerprint, tuple(geometry)))
+      source.fingerprint, geometry.key()))
 
 
 def _split(source, selection, said):

@@ -240,7 +240,8 @@ def scaled(array, black, white, dtype='uint8') -> np.ndarray:
     return x.clip(0, 255).astype(np.float32)
   if array.dtype == np.uint8 and (black, white) == (0, 255):
     return array
-  if array.dtype.kind in 'bui' and black == 0 and white == int(white):
+  if array.dtype.kind in 'bui' and black == 0 and (
+      white == int(white) < 2 ** 32):
     # In integers, which know no rounding errors.
     white = int(white)
     values = np.minimum(array.astype(np.int64), white).clip(0)

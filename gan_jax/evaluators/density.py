@@ -7,7 +7,14 @@ import numpy as np
 
 from gan_jax import inference
 from gan_jax.data import values
-from gan_jax.evaluators.score import NOT_FINITE, Score, order, short, unseen
+from gan_jax.evaluators.score import (
+  NOT_FINITE,
+  Score,
+  check_counts,
+  order,
+  short,
+  unseen,
+)
 from gan_jax.inference.noise import flip_coins
 
 
@@ -53,8 +60,7 @@ def ais(*, num_test: int = 100, num_simulated: int = 20,
   counts = dict(num_test=num_test, num_simulated=num_simulated, chains=chains,
                 num_validation=num_validation, temperatures=temperatures,
                 leapfrogs=leapfrogs)
-  if few := [name for name, count in counts.items() if count < 1]:
-    raise ValueError(f'{few[0]}={counts[few[0]]}: must be 1 or more')
+  check_counts(**counts)
   real, side, rows = _real(source, likelihood, num_test,
                            num_validation * (
                                likelihood == 'gaussian' and not sigma), seed)
@@ -135,8 +141,7 @@ def elbo(*, num_test: int = 500, draws: int = 5000,
     ValueError: fewer real examples than asked for, a count below 1, an unknown
       likelihood or a sigma that is not above 0.
   """
-  if draws < 1:
-    raise ValueError(f'draws={draws}: must be 1 or more')
+  check_counts(num_test=num_test, draws=draws)
   if not sigma > 0:
     raise ValueError(f'sigma={sigma}: must be above 0')
   real, side, rows = _real(source, likelihood, num_test, 0, seed)
@@ -178,8 +183,6 @@ def _real(source, likelihood, count, spare, seed):
   # Those without a label have none that a generator could be given.
   usable = np.flatnonzero(real.labels >= 0) if (
       real.num_classes) else np.arange(len(real.images))
-  if count < 1:
-    raise ValueError(f'num_test={count}: must be 1 or more')
   if count + bool(spare) > len(usable):
     raise ValueError(f'num_test={count}{" and one to find sigma" * bool(spare)}'
                      f': {source.name} has {len(usable)} examples in {side!r}')

@@ -8,11 +8,13 @@ import numpy as np
 
 from gan_jax import extractors
 from gan_jax.data import load as data
+from gan_jax.data import values
 from gan_jax.data.prepare import make_source
 from gan_jax.evaluators.measures import wilson
 from gan_jax.evaluators.score import (
   Score,
   as_bytes,
+  check_counts,
   order,
   short,
   source_as_bytes,
@@ -46,8 +48,7 @@ def mode_coverage(*, num_samples: int = 2500, source: Any):
   if 'centres' not in source.report:
     raise ValueError(f'{source.name} has no known modes; the data sets ring '
                      'and grid have')
-  if num_samples < 1:
-    raise ValueError(f'num_samples={num_samples}: must be 1 or more')
+  check_counts(num_samples=num_samples)
   centres, std = source.report['centres'], float(source.report['std'])
   names = [f'{name}_{short(num_samples)}'
            for name in ('modes', 'high_quality', 'divergence', 'overlap')]
@@ -101,7 +102,8 @@ def stacked_coverage(*, num_samples: int = 26000, digits: str = 'mnist10k',
 
   Args:
     num_samples: images; 26,000 in the literature.
-    digits: data set of single digits that the classifier is trained on.
+    digits: data set of single digits that the classifier is trained on, in the
+      size of `source`.
     bare: without floors, which take half of the time.
     source: of images [H, W, 3].
 
@@ -112,10 +114,12 @@ def stacked_coverage(*, num_samples: int = 26000, digits: str = 'mnist10k',
     raise ValueError(f'{source.name}: images {list(source.images.shape[1:])}, '
                      'not three digits in the channels; use '
                      'data=stacked_mnist')
+  check_counts(num_samples=num_samples)
 
   @functools.cache
   def network():
-    return extractors.classifier(source=data.load({'name': digits}))
+    return extractors.classifier(source=data.load(
+        {'name': digits, 'resize': source.images.shape[1:3]}))
 
   def count(read):
     """Scores of the images of read(start, stop), a digit in each channel."""
@@ -235,12 +239,11 @@ def mean_likelihood(test, validation, samples) -> tuple[float, float, float]:
   """Mean log-likelihood of test images, its standard error, and sigma.
 
   Of [N, ...] under samples [M, ...], with the best sigma for validation images
-  [V, ...]. The error is std (ddof=0) / sqrt(N), as in the paper's program. NaN
-  for non-finite pixels.
+  [V, ...], all as a data set stores them: see `values.unit`. The error is std
+  (ddof=0) / sqrt(N), as in the paper's program. NaN for non-finite pixels.
   """
-  test, validation, samples = (
-      np.reshape(x, (len(x), -1)) / (255.0 if x.dtype == np.uint8 else 1.0)
-      for x in (test, validation, samples))
+  test, validation, samples = (values.unit(x).reshape(len(x), -1)
+                               for x in (test, validation, samples))
   if not finite(test, validation, samples):
     return (float('nan'),) * 3
   tried = log_likelihoods(validation, samples, SIGMAS).mean(0)
@@ -285,15 +288,11 @@ def classification_accuracy(*, num_samples: int = 10000, source: Any):
     images, on the last tenth.
 
   Raises:
-    ValueError: data without labels, or with label vectors.
+    ValueError: data that no classifier can learn, see `cnn.unsuited`.
   """
-  if source.label_columns:
-    raise ValueError(f'the labels of {source.name} are of '
-                     f'{len(source.label_columns)} numbers, not classes to '
-                     'learn; data.label_index=0 makes the first the class')
-  if source.num_classes < 2:
-    raise ValueError(f'{source.name} has no labels to learn; use data with '
-                     'labels')
+  if why := cnn.unsuited(source):
+    raise ValueError(why)
+  check_counts(cnn.FEWEST, num_samples=num_samples)
   source = source_as_bytes(source)
   real, side = unseen(source)
   name = f'classification_accuracy_{short(num_samples)}_{side}'

@@ -1,5 +1,6 @@
 """`Score`: a number with its evaluation settings."""
 
+import collections
 import math
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -95,15 +96,20 @@ def source_as_bytes(source):
 
 
 def table(rows) -> str:
-  """Formats (step, Score)s as a table."""
+  """Formats (step, Score)s as a table, each reason for no value once."""
   line = '{:>8}  {:40} {:>10} {:>21} {:>10}'.format
   lines = [line('step', 'score', 'value', '95 % interval', 'floor')]
+  reasons = collections.Counter((s.name, s.reason) for _, s in rows
+                                if s.value is None)
   for step, s in rows:
+    if s.value is None:
+      if count := reasons.pop((s.name, s.reason), 0):
+        more = f' (and at {count - 1} more)' * (count > 1)
+        lines.append(f'{step:8}  {s.name:40} {"null":>10}  {s.reason}{more}')
+      continue
     interval = '' if s.low is None else f'{s.low:.4g} .. {s.high:.4g}'
     floor = '' if s.floor is None else f'{s.floor:.4g}'
-    lines.append(
-        f'{step:8}  {s.name:40} {"null":>10}  {s.reason}' if s.value is None
-        else line(step, s.name, f'{s.value:.4g}', interval, floor))
+    lines.append(line(step, s.name, f'{s.value:.4g}', interval, floor))
   return '\n'.join(lines)
 
 
@@ -118,6 +124,13 @@ def _plain(value):
   if isinstance(value, float) and not math.isfinite(value):
     return None
   return value if isinstance(value, str | int | float | None) else str(value)
+
+
+def check_counts(least: int = 1, **counts: int) -> None:
+  """ValueError for arguments of an evaluator that are below `least`."""
+  for name, count in counts.items():
+    if count < least:
+      raise ValueError(f'{name}={count}: must be {least} or more')
 
 
 def short(count: int) -> str:

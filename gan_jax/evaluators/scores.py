@@ -18,7 +18,7 @@ from gan_jax.evaluators.score import (
   short,
   source_as_bytes,
 )
-from gan_jax.extractors import base
+from gan_jax.extractors import base, cnn
 
 _AUTO = {'name': 'auto'}
 _DEFAULT = ('fd', 'kd', 'prdc', 'classes', 'class_accuracy')
@@ -56,8 +56,9 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
 
   Args:
     extractor: dict(name=...) of `gan_jax.extractors`; 'auto' is classifier for
-      images with labels, random without, points for vectors, projection for
-      signals and volumes. Float images are rounded to uint8 for it.
+      images whose labels one can learn (`cnn.unsuited`), random for others,
+      points for vectors, projection for signals and volumes. Float images are
+      rounded to uint8 for it.
     metrics: of `measures.MEASURES`; left out if they need classes or labels and
       there are none.
     num_samples: generated examples.
@@ -185,6 +186,8 @@ def _extractor(given, source) -> dict:
     spec['name'] = _suiting(source)
   if problems := lookup.check(_EXTRACTORS, spec, 'extractor', ('source',)):
     raise ValueError('; '.join(map(str, problems)))
+  if spec['name'] == 'classifier' and (why := cnn.unsuited(source)):
+    raise ValueError(f"{why}; or use the extractor '{_suiting(source)}'")
   return spec
 
 
@@ -216,8 +219,7 @@ def _suiting(source) -> str:
   kind = kind_of(source.images.shape[1:])
   if kind != 'images':
     return 'points' if kind == 'vectors' else 'projection'
-  known = source.num_classes > 1 and source.labels.min() >= 0
-  return 'classifier' if known else 'random'
+  return 'random' if cnn.unsuited(source) else 'classifier'
 
 
 def _scores(metric, fake, real, other, seed, protocol, bare) -> list[Score]:

@@ -14,9 +14,10 @@ from flax import traverse_util
 
 from gan_jax import parallel
 from gan_jax.base.errors import DataError
+from gan_jax.base.examples import kind_of
 from gan_jax.data.threads import progress
 from gan_jax.extractors import base
-from gan_jax.metrics.arrays import permutation
+from gan_jax.metrics.arrays import chunks, permutation
 from gan_jax.models import layers, norms
 from gan_jax.ops import images as ops
 
@@ -24,6 +25,7 @@ from gan_jax.ops import images as ops
 # another network must not be compared with those of this one.
 _VERSION = 2
 _LARGEST, _SMALLEST = 64, 8  # sides of images: as seen, and at all
+FEWEST = 10  # images
 _CHUNK = 256  # images at a time on a device
 # Of the training.
 _BATCH = 64
@@ -75,8 +77,7 @@ def classifier(*, source) -> base.Extractor:
   are resized to 64.
 
   Raises:
-    DataError: vectors, no labels or one class, sides below 8 pixels, fewer than
-      10 images.
+    DataError: see `unsuited`.
   """
   _check(source)
   path = base.cache_path('classifier', _definition(source), source.fingerprint)
@@ -102,23 +103,36 @@ def _definition(source) -> str:
           f'{source.num_classes}')
 
 
+def unsuited(source) -> str:
+  """Why no classifier can be trained on a data set; '' if one can be."""
+  _, *shape = source.images.shape
+  why = ''
+  if len(shape) != 3:
+    why = f'a classifier is for images, and these are {kind_of(shape)} {shape}'
+  elif source.label_columns:
+    why = (f'its labels are of {len(source.label_columns)} numbers, and a '
+           'classifier needs classes: data.label_index=0 makes the first the '
+           'class')
+  elif source.num_classes < 2:
+    why = ('a classifier needs labels of 2 classes or more, and the data have '
+           f'{source.num_classes}')
+  elif source.labels.min() < 0:
+    why = ('some examples have no label, which a classifier needs: use '
+           'data.labelled=1.0')
+  elif min(shape[:2]) < _SMALLEST:
+    why = (f'images of {shape[0]} x {shape[1]}; a classifier needs sides of '
+           f'{_SMALLEST} or more: resize them')
+  elif len(source.labels) < FEWEST:
+    why = (f'{len(source.labels)} images; a classifier needs {FEWEST} or more, '
+           'as a tenth is held out')
+  return why and f'{source.name}: {why}'
+
+
 def _check(source):
-  shape, name = source.images.shape, source.name
-  if len(shape) != 4:
-    raise DataError(f'{name}: a classifier is for images [H, W, C], and the '
-                    f'examples are vectors {list(shape[1:])}; use points')
-  if source.num_classes < 2:
-    raise DataError(f'{name}: a classifier needs labels of 2 classes or more, '
-                    f'and the data have {source.num_classes}; use random')
-  if source.labels.min() < 0:
-    raise DataError(f'{name}: some examples have no label, which a classifier '
-                    f'needs; use data.labelled=1.0, or random')
-  if min(shape[1:3]) < _SMALLEST:
-    raise DataError(f'{name}: images of {shape[1]} x {shape[2]}; a classifier '
-                    f'needs sides of {_SMALLEST} or more: resize or use random')
-  if shape[0] < 10:
-    raise DataError(f'{name}: {shape[0]} images; a classifier needs 10 or '
-                    f'more, as a tenth is held out: use random')
+  if why := unsuited(source):
+    axes = len(source.images.shape)
+    other = {2: 'points', 4: 'random'}.get(axes, 'projection')
+    raise DataError(f'{why}; or use {other}')
 
 
 def _extractor(flat, notes, source):
@@ -168,8 +182,12 @@ def _train(source):
   order = permutation(count, _SEED, 0)
   rows, held_out = np.sort(order[count // 10:]), np.sort(order[:count // 10])
   # Some thousand images from everywhere: files may be sorted by class.
-  some = np.asarray(source.images[rows[::max(1, len(rows) // 5000)]])
-  mean, std = np.float32(some.mean()), np.float32(max(some.std(), 1.0))
+  some, levels = rows[::max(1, len(rows) // 5000)], np.arange(256)
+  counts = sum(np.bincount(np.ravel(source.images[part]), minlength=256)
+               for part in chunks(some, 16))
+  mean = np.average(levels, weights=counts)
+  std = math.sqrt(np.average((levels - mean) ** 2, weights=counts))
+  mean, std = np.float32(mean), np.float32(max(std, 1.0))
   with parallel.on_cpu():
     params = _fit(Network(source.num_classes), source, rows,
                   partial(_prepare, mean, std))

@@ -174,6 +174,7 @@ class Evaluator:
               parallel.scale(images, config['image_range']),
               labels_like(experiment.info, len(images)), train=False)[0]))
     self._conditional = models.is_conditional(config['generator'])
+    self._in_vain = set()  # evaluators without a score: announced once
 
   def start_grid(self, average):
     """Dispatches the grid of an EMA generator, which may be donated then."""
@@ -220,9 +221,10 @@ class Evaluator:
     more = {'classify': self._classify and partial(self._classes, state.disc),
             'model': partial(self._decoder, state.ema)}
     found = []
-    for spec, evaluate in zip(run.config['evaluators'], run.evaluators,
-                              strict=True):
-      _LOG.info('scores step %d: %s', how['step'], spec['name'])
+    for i, (spec, evaluate) in enumerate(zip(
+        run.config['evaluators'], run.evaluators, strict=True)):
+      if i not in self._in_vain:
+        _LOG.info('scores step %d: %s', how['step'], spec['name'])
       try:
         scores = evaluate(draw, **{key: value for key, value in more.items()
                                    if names(evaluate, key)})
@@ -230,6 +232,8 @@ class Evaluator:
         if not (forgiving or isinstance(e, SamplesError)):
           raise
         scores = [Score(spec['name'], reason=lookup.failure(e))]
+      if all(score.value is None for score in scores):
+        self._in_vain.add(i)
       found += [score._replace(protocol=score.protocol | how).checked()
                 for score in scores]
     return found

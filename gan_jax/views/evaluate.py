@@ -272,7 +272,7 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
     images: what is scored.
     reference: real images.
     resize: (H, W) of all images; () for none.
-    channels: of all images: 1 grey, 3 RGB, 0 as they are.
+    channels: of all images: 1 grey, 3 RGB, 4 RGBA, 0 as they are.
     out: F.jsonl for the scores with their settings.
     **asked: of `specs`.
 

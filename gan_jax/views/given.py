@@ -14,6 +14,7 @@ from gan_jax.base.examples import described
 from gan_jax.base.files import write_file, writing_out
 from gan_jax.data import cache, values
 from gan_jax.data import load as data
+from gan_jax.data.bad_files import BadFilesError
 from gan_jax.data.files import check_there
 from gan_jax.data.prepare import Source
 from gan_jax.views.trained import Trained
@@ -41,7 +42,7 @@ def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
   Args:
     path: where it is.
     resize: (H, W) of all images; () for as they are.
-    channels: 1 grey, 3 RGB, 0 as they are.
+    channels: 1 grey, 3 RGB, 4 RGBA, 0 as they are.
     units: (black, white) of numbers; () for what the files say.
     labels: whether the folders in a folder are classes.
 
@@ -61,11 +62,12 @@ def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
   except ArgumentError as e:
     raise RequestError(f'--{e}') from e
   except DataError as e:
-    if not re.search(r'\w=', str(e)):  # No key is named.
-      raise
-    raise DataError(f'{e} (Here resize is --resize=64,64 and channels is '
-                    '--channels=3; other keys belong to a config: repair such '
-                    'files, or write them as PNG or .npz, first.)') from e
+    said = e.args[0] if isinstance(e, BadFilesError) else str(e)
+    if re.search(r'\w=', said):  # A key is named.
+      said += (' (Here resize is --resize=64,64 and channels is --channels=3; '
+               'other keys belong to a config: repair such files, or write '
+               'them as PNG or .npz, first.)')
+    raise DataError(said) from e
 
 
 def _npz(path):
@@ -150,5 +152,6 @@ def _mended(shape, wanted) -> str:
     return ''
   height, width, colours = wanted
   flags = [f'--resize={height},{width}'] * (shape[:2] != wanted[:2]) + [
-      f'--channels={colours}'] * (shape[2] != colours and colours in (1, 3))
+      f'--channels={colours}'] * (
+          shape[2] != colours and colours in (1, 3, 4))
   return f'; {" ".join(flags)} makes them so' * bool(flags)

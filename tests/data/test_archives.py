@@ -163,6 +163,17 @@ def test_a_skipped_image_leaves_the_numbers_of_classes(tmp_path):
   assert source.labels.tolist() == [1, 2]
 
 
+def test_several_images_of_one_example_are_said(tmp_path):
+  tarred(tmp_path / 'a.tar', {
+      'a.png': encoded(PIXELS[0]), 'a.mask.png': encoded(PIXELS[1]),
+      'a.cls': b'ant', 'b.png': encoded(PIXELS[2]), 'b.cls': b'bee'})
+  source = sets.webdataset(path=tmp_path)
+  assert source.labels.tolist() == [0, 0, 1]
+  said, = source.report['notices']
+  assert said.startswith('2 examples have 3 images, all of which are taken')
+  assert "'a.tar/a.mask.png'" in said
+
+
 def test_more_shards_than_can_be_open(tmp_path):
   for i in range(80):
     tarred(tmp_path / f'{i:02}.tar', {'a.png': encoded(PIXELS[i % 6])})

@@ -166,6 +166,23 @@ def test_resize_treats_channels_apart():
   np.testing.assert_array_equal(four, together[..., :4])
 
 
+@pytest.mark.parametrize('resample', ['bilinear', 'box'])
+def test_what_is_clear_gives_its_neighbours_no_colour(resample):
+  """Resized and put on white is as put on white and resized."""
+  y, x = np.mgrid[:32, :32] - 15.5
+  disc = np.where((x * x + y * y < 100)[..., None], (255, 60, 0, 255),
+                  (0, 0, 200, 0)).astype(np.uint8)
+  how = dict(resize=(8, 8), resample=resample)
+  small = prepared(disc[None], channels=4, **how)[0].astype(float)
+  share = small[..., 3:] / 255
+  on_white = prepared(disc[None], channels=3, background=(255,), **how)[0]
+  np.testing.assert_allclose(share * small[..., :3] + (1 - share) * 255,
+                             on_white, atol=1.5)
+  opaque = disc | np.array([0, 0, 0, 255], np.uint8)
+  np.testing.assert_array_equal(prepared(opaque[None], channels=4, **how),
+                                prepared(opaque[None], **how))
+
+
 def test_pad_is_centred_on_zero():
   pixels = np.array([[[7, 8], [9, 10]]])[..., None]
   padded = prepared(pixels, pad=(3, 4))[0, :, :, 0]

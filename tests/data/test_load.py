@@ -316,6 +316,8 @@ def test_fingerprints_are_the_same_for_ever(tmp_path):
 
 @pytest.mark.parametrize('images,labels,words', [
     ('np.zeros((4, 2, 2, 1))', '(), 0', 'examples of float64; return uint8'),
+    ('np.float32([[0, 1], [np.nan, 2]])', '(), 0', 'NaN or Inf; remove'),
+    ('np.full((2, 4, 1), -np.inf, np.float32)', '(), 0', 'NaN or Inf; remove'),
     ('255 * np.eye(4, dtype=np.float32).reshape(4, 2, 2, 1)', '(), 0',
      'float32 from 0 to 255, and -1 is black and 1 white; return uint8'),
     ('np.zeros((4, 2, 2), np.uint8)', '(), 0', 'uint8 [4, 2, 2]; images have '

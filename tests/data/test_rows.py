@@ -159,3 +159,15 @@ def test_bad_npy(tmp_path):
   fails('[N, C, H, W]', call=call())
   np.save(path, np.array(['a', 'b']))
   fails('are these the labels', call=call())
+
+
+def test_a_fourth_channel_is_alpha_only_where_that_is_said(tmp_path):
+  pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 4), np.uint8)
+  def read(**options):
+    np.save(tmp_path / 'a.npy', pixels)
+    return load(name='npy', path=str(tmp_path / 'a.npy'), resize=(4, 4),
+                **options).images[:]
+  bands = read()
+  assert (read(channels=4)[..., :3] != bands[..., :3]).any()
+  pixels[..., 3] = 255
+  np.testing.assert_array_equal(read(channels=4)[..., :3], bands[..., :3])

@@ -106,6 +106,14 @@ def test_categories(tmp_path):
     assert [c.name for c in some.columns] == wanted
 
 
+def test_a_column_of_numbers_and_texts_has_one_type(tmp_path):
+  """Pandas would read the first 131,072 rows apart from the rest."""
+  frame = pd.DataFrame({'code': ['7'] * 140_000 + ['A']})
+  source = sources.table(path=written(tmp_path, frame), categories=('code',))
+  assert source.columns[0].values == ('7', 'A')
+  assert source.images.sum(0).tolist() == [140_000, 1]
+
+
 def test_what_is_said_of_a_table(tmp_path):
   frame = people()
   frame.to_csv(tmp_path / 'a.csv')  # with the index, as pandas does it

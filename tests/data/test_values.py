@@ -56,8 +56,9 @@ def test_a_nearly_black_set_is_said(root):
 def test_floating_point_files_need_a_range(root):
   write(root, [GREY / np.float32(255), GREY / np.float32(510)], 'TIFF')
   for options in ({}, {'on_bad_image': 'skip', 'max_bad': 0.9}):
-    fails('2 of 2', '0.tiff', '1.tiff', 'values 0..1 ', 'value_range=(0, 1)',
-          "'data'", call=lambda options=options: folder(path=root, **options))
+    fails('2 of 2 images with floating-point values 0..1 of unknown range: '
+          "value_range=(0, 1) or 'data' says it",
+          call=lambda options=options: folder(path=root, **options))
   for value_range in ((0, 1), '(0, 1)', 'data'):
     images, _ = read(root, value_range=value_range)
     np.testing.assert_array_equal(images[0], GREY)
@@ -133,8 +134,9 @@ def test_one_of_several_labels(tmp_path):
   source = load(name='npz', path=path)
   np.testing.assert_array_equal(source.labels, labels)
   assert 'label_index=0 to 13' in source.report['notices'][-1]
-  fails('label_index=14', call=lambda: load(name='npz', path=path,
-                                            label_index=14))
+  for wrong in (14, -2):
+    fails(f'label_index={wrong}', 'from 0 to K - 1', call=lambda i=wrong: load(
+        name='npz', path=path, label_index=i))
   source = load(name='npz', path=path, label_index=3)
   assert source.labels.tolist() == labels[:, 3].tolist()
 
@@ -146,3 +148,8 @@ def test_units_by_hand():
   assert values.from_units(got, (-1000, 3000)).tolist() == floats.tolist()
   assert values.in_units(floats, ()) is floats
   assert values.from_units(floats, ()) is floats
+
+
+def test_numbers_of_64_bits():
+  wide = np.array([0, 2 ** 59, 2 ** 60], np.uint64)
+  assert values.scaled(wide, 0, 2 ** 60).tolist() == [0, 128, 255]

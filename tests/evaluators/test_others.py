@@ -88,6 +88,8 @@ def test_other_data_have_no_modes():
     mode_coverage(source=digits)
   with pytest.raises(ValueError, match='num_samples=0'):
     mode_coverage(source=sources.ring(), num_samples=0)
+  with pytest.raises(ValueError, match='num_samples=0'):
+    stacked_coverage(source=sources.noise(), num_samples=0)
   with pytest.raises(ValueError, match='data=stacked_mnist'):
     stacked_coverage(source=digits)
 
@@ -119,6 +121,24 @@ def test_stacked_digits_are_told_channel_by_channel(monkeypatch):
   assert [score.floor for score in bare] == [None] * 4
   assert evaluate.names == [
       f'{name}_5k' for name in ('hit', 'hit_five', 'divergence', 'effective')]
+
+
+def test_stacked_digits_of_another_size_have_a_classifier_of_that_size(
+    monkeypatch):
+  seen = []
+
+  def told(images):
+    return images, np.eye(10, dtype=np.float32)[images[:, 0, 0, 0] // 50]
+
+  def classifier(source):
+    seen.append(source.images.shape[1:])
+    return Extractor('told', 'hash', told, {})
+
+  monkeypatch.setattr('gan_jax.extractors.classifier', classifier)
+  source = sources.noise(shape=(32, 20, 3), num_examples=8)
+  hit, *_ = stacked_coverage(source=source, num_samples=4, bare=True)(
+      lambda a, b: (np.zeros((b - a, 32, 20, 3), np.uint8), None))
+  assert seen == [(32, 20, 1)] and hit.value == 1
 
 
 def test_stacked_by_hand():
@@ -254,6 +274,19 @@ def test_parzen_is_the_likelihood_of_the_split():
   assert found.floor is None
 
 
+def test_images_that_are_not_rounded_have_the_likelihood_of_bytes():
+  digits = sources.mnist10k().images[:120]
+  floats = (digits / 127.5 - 1).astype(np.float32)
+  found = []
+  for images in (digits, floats):
+    source = make_source(images, (), 0, name='digits')
+    found += build('parzen', source, num_samples=30, num_test=40,
+                   num_validation=40)(lambda a, b, x=images: (x[a:b], None))
+  for of in ('value', 'floor', 'low', 'found'):
+    assert getattr(found[1], of) == pytest.approx(getattr(found[0], of),
+                                                  rel=1e-4)
+
+
 # Classification accuracy.
 
 
@@ -280,8 +313,20 @@ def test_a_classifier_learns_from_generated_images(monkeypatch):
   assert found.name == 'classification_accuracy_120_train'
   (none,) = evaluate(lambda a, b: (images[a:b], None))
   assert none.value is None and 'no classes' in none.reason
-  with pytest.raises(ValueError, match='no labels'):
-    build('classification_accuracy', source._replace(num_classes=0))
+
+
+@pytest.mark.parametrize('changes,count,words', [
+    (dict(num_classes=0), 20, 'needs labels of 2 classes'),
+    (dict(labels=np.arange(40) % 4 - 1), 20, 'use data.labelled=1.0'),
+    (dict(label_columns=(('age', 0, 9),)), 20, 'data.label_index=0'),
+    (dict(images=np.zeros((40, 2), np.float32)), 20, 'these are vectors'),
+    ({}, 9, 'num_samples=9: must be 10 or more')])
+def test_what_no_classifier_can_learn_is_said_before_a_run(changes, count,
+                                                           words):
+  source = make_source(np.zeros((40, 8, 8, 1), np.uint8), np.arange(40) % 3, 3,
+                       name='some')._replace(**changes)
+  with pytest.raises(ValueError, match=words):
+    build('classification_accuracy', source, num_samples=count)
 
 
 def test_error_of_the_discriminators_classes():

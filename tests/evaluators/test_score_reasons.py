@@ -5,7 +5,7 @@ import pytest
 from noise_scores import by_name, evaluator, make
 
 from gan_jax.data.prepare import make_source
-from gan_jax.evaluators.score import Score, order, short
+from gan_jax.evaluators.score import Score, order, short, table
 from gan_jax.extractors import Extractor
 
 
@@ -16,6 +16,18 @@ def test_a_score_without_a_number_says_why():
   assert Score('a', 1.0, floor=float('inf')).checked().floor is None
   assert Score('a', 1.0, floor=0.5).scalars() == {'a': 1.0, 'a_floor': 0.5}
   assert short(2000) == '2k' and short(1500) == '1500'
+
+
+def test_a_reason_is_shown_once():
+  why = Score('ais', None, 'no latents')
+  heading, *lines = table([(2, Score('fd', 1.5, low=1.0, high=2.0)), (2, why),
+                           (4, Score('fd', 1.25)), (4, why),
+                           (6, Score('fd', None, 'not finite'))]).split('\n')
+  assert [line.split() for line in lines] == [
+      ['2', 'fd', '1.5', '1', '..', '2'],
+      '2 ais null no latents (and at 1 more)'.split(),
+      ['4', 'fd', '1.25'], ['6', 'fd', 'null', 'not', 'finite']]
+  assert heading.split()[0] == 'step'
 
 
 def test_a_class_that_the_reference_lacks_costs_the_divergence_only():
@@ -113,6 +125,7 @@ def test_without_a_second_draw_there_is_no_floor():
     (dict(metrics=('fd,fid',)), "no such metric 'fid'"),
     (dict(extractor={'name': 'inceptoin'}), 'did you mean "inception"'),
     (dict(extractor={'name': 'random', 'x': 1}), 'no such argument'),
+    (dict(extractor={'name': 'classifier'}), "2 classes .* extractor 'random'"),
     (dict(num_samples=1), 'num_samples of 2 to 100'),
     (dict(num_real=200), 'num_samples of 2 to 100'),
     (dict(reference='test'), 'neither'),
@@ -121,6 +134,14 @@ def test_without_a_second_draw_there_is_no_floor():
 def test_mistakes_are_named(changes, message):
   with pytest.raises(ValueError, match=message):
     evaluator(make(100), **changes)
+
+
+def test_small_images_have_no_classifier():
+  source = make_source(make(100).images[:, :7], np.arange(100) % 3, 3,
+                       name='small')
+  (found,) = evaluator(source, extractor={'name': 'auto'}, metrics=('fd',))(
+      lambda a, b: (source.images[a:b], None))
+  assert found.name == 'fd_random_40_train'
 
 
 def test_shapes_that_differ_are_named():

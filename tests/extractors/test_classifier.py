@@ -5,12 +5,14 @@ import logging
 import os
 import pathlib
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
 import safetensors
 from canary import Canary
 from extractor_data import build, source_of
+from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save_file
 
 from gan_jax.base.errors import DataError
@@ -89,6 +91,22 @@ def test_classifier_learns_the_labels(trained):
 def test_features_have_a_mean_square_of_1_on_the_images_held_out(trained):
   features, _ = trained[0].extract(data().images[held_out(100)])
   assert np.mean(np.square(features)) == pytest.approx(1.0, rel=1e-4)
+
+
+def test_images_are_standardised_in_little_memory(trained):
+  (content,) = trained[1].values()
+  kept = load_tensors(content)
+  learnt = np.delete(data().images, held_out(100), 0)
+  assert kept['mean'] == pytest.approx(learnt.mean(), rel=1e-6)
+  assert kept['std'] == pytest.approx(learnt.std(), rel=1e-6)
+  images = np.zeros((2000, 64, 64, 1), np.uint8)
+  source = make_source(images, np.arange(2000) % 2, 2, name='many')
+  tracemalloc.start()
+  with pytest.MonkeyPatch.context() as patch, pytest.raises(TypeError):
+    patch.setattr(cnn, '_fit', None)
+    cnn.trained(source)
+  assert tracemalloc.get_traced_memory()[1] < images.nbytes / 2
+  tracemalloc.stop()
 
 
 class Mapped:

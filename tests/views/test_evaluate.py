@@ -231,6 +231,17 @@ def test_scores_that_a_run_cannot_have_are_an_error(copy, cli):
   assert scores_of(copy) == before
 
 
+def test_a_score_that_a_run_cannot_have_is_announced_and_shown_once(copy, cli):
+  status, said, err = cli('--mode=evaluate', f'--workdir={copy}',
+                          '--extractor=random', '--metrics=fd,elbo',
+                          '--num_samples=11')
+  assert status == 0, err
+  assert said.count('fd_random_11_train') == 2
+  assert said.count(' elbo_11_train') == 1
+  assert said.count('needs an encoder') == 2  # elbo_weighted too
+  assert err.count(': scores') == 2 and err.count(': elbo') == 1
+
+
 def test_of_scores_that_need_classes_one_checkpoint_tells(copy, caplog):
   before = scores_of(copy)
   with caplog.at_level('INFO', logger='gan_jax'), pytest.raises(

@@ -131,6 +131,29 @@ def test_a_damaged_image_is_named_without_words_about_sizes(made_run, tmp_path,
   assert status == 3 and "'bad.png'" in err and '--resize' not in err
 
 
+def test_rgba_is_asked_for(made_run, tmp_path, cli):
+  pixels = np.random.default_rng(0).integers(0, 256, (9, 9, 4), np.uint8)
+  Image.fromarray(pixels).save(tmp_path / 'a.png')
+  flags = ask(made_run('colour'), f'--images={tmp_path}/a.png',
+              f'--out={tmp_path}/found.npz')
+  status, _, err = cli(*flags)
+  assert status == 2 and '--channels=4 makes them so' in err
+  status, _, err = cli(*flags, '--channels=4')
+  assert status == 0, err
+  with np.load(tmp_path / 'found.npz') as found:
+    assert found['reconstruction'].shape == (1, 9, 9, 4)
+
+
+def test_of_a_file_with_nan_no_key_is_named_that_is_not_there(
+    made_run, tmp_path, cli):
+  for i, value in enumerate((0.5, np.nan)):
+    Image.fromarray(np.full((8, 8), value, np.float32)).save(
+        tmp_path / f'{i}.tif')
+  status, _, err = cli(*ask(made_run('plain'), f'--images={tmp_path}'))
+  assert status == 3 and "'1.tif' NaN or Inf among its pixels" in err
+  assert 'repair or remove them' in err and 'on_bad_image' not in err
+
+
 @pytest.mark.parametrize('flags,status,words', [
     ([], 2, 'give the --workdir of a run, and --images'),
     (['--images=large.npz'], 2, '--resize=8,8 makes them so'),

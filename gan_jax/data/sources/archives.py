@@ -1,5 +1,6 @@
 """Images in archives, read in place: zip files and WebDataset's tar files."""
 
+import collections
 import contextlib
 import json
 import os
@@ -21,6 +22,7 @@ from gan_jax.data.files import (
   list_folder,
   one_error,
   printable,
+  some,
 )
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import NOTHING, Labels, of_texts
@@ -152,7 +154,7 @@ def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
                geometry=Geometry()) -> Source:
   """The images of WebDataset's tar files, in their order.
 
-  Members of one name up to its first dot make an example: its image, and its
+  Members of one name up to its first dot make an example: its images, and their
   label in a `.cls` file, or the key `label` of a `.json` file. No other file of
   an example is looked at, pickles (`.pyd`, `.pth`) least of all.
 
@@ -180,6 +182,10 @@ def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
     _list_shard(_Shard(path), label_key, places, files, texts)
   if not files:
     raise DataError(f'{root!r}: no image in its {len(shards):,} tar files')
+  counts = collections.Counter(_key(file.path) for file in files)
+  notices = [] if max(counts.values()) == 1 else [
+      f'{len(counts):,} examples have {len(files):,} images, all of which are '
+      f'taken: {some([file.path for file in files], 3)}']
 
   def read(name):
     shard, offset, size = places[name]
@@ -204,7 +210,7 @@ def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
 
   return collection.load(root, files, read, label, listed_at=listed_at,
                          reading=reading, scale=scale, geometry=geometry,
-                         notices=[])
+                         notices=notices)
 
 
 class _Shard:

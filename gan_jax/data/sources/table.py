@@ -81,8 +81,9 @@ def _read(path):
     except csv.Error:  # a single column
       mark = ','
     try:
+      # At once: part by part, the types in one column may differ.
       frame = pd.read_csv(path, sep=mark, encoding='utf-8-sig',
-                          skipinitialspace=True)
+                          skipinitialspace=True, low_memory=False)
     except pd.errors.ParserError as error:
       raise DataError(f'{path!r}: {printable(str(error))}') from error
   if not isinstance(frame.index, pd.RangeIndex):

@@ -67,7 +67,7 @@ def tfds(*, dataset, split='train', image_key='', label_key='', data_dir='',
   keys = _keys(library.features, features, image_key, label_key, path)
   part = _find_split(info, split, path)
   key = cache.key_of('tfds', _DECODER, info.full_name, split, keys,
-                     tuple(geometry), _content(part, path))
+                     geometry.key(), _content(part, path))
   entry = cache.read(key)
   if entry is None:
     examples = _examples(library, builder, split, keys, path)
