@@ -79,26 +79,32 @@ def ais(*, num_test: int = 100, num_simulated: int = 20,
           decoder, x[num_test:], labels[num_test:], keys[0])
     except ValueError as e:
       return [Score(name, reason=str(e), protocol=how) for name in names]
-    noise = _noise(likelihood, width)
     x, labels = x[:num_test], labels[:num_test]
     if likelihood == 'bernoulli':
       x = flip_coins(keys[1], x)
-    chain = dict(size=decoder.size, chains=chains, temperatures=temperatures,
-                 leapfrogs=leapfrogs)
-    found = inference.log_density(decoder.decode, noise, x, labels, keys[2],
-                                  **chain)
-    lower, upper, _ = inference.bounds(
-        decoder.decode, noise, np.resize(labels, (
-            num_simulated, *labels.shape[1:])), keys[3], **chain)
+    found, gaps = _annealed(
+        decoder, _noise(likelihood, width), x, labels, num_simulated, keys[2:],
+        chains=chains, temperatures=temperatures, leapfrogs=leapfrogs)
     more = {'sigma': width, 'chains_that_count': float(np.median(found.ess)),
             'acceptance': float(np.mean(found.acceptance)),
             'bits_per_value': float(-np.mean(found.log_p) / np.log(2)
                                     / x[0].size)}
     return [_score(name, np.asarray(value), how, more) for name, value in zip(
-        names, (found.log_p, upper - lower), strict=True)]
+        names, (found.log_p, gaps), strict=True)]
 
   evaluate.names = names
   return evaluate
+
+
+def _annealed(decoder, noise, x, labels, simulated, keys, **chain):
+  """(`Density` of x, gaps of the bounds of `simulated` drawn examples)."""
+  chain |= dict(size=decoder.size)
+  found = inference.log_density(decoder.decode, noise, x, labels, keys[0],
+                                **chain)
+  lower, upper, _ = inference.bounds(
+      decoder.decode, noise, np.resize(labels, (simulated, *labels.shape[1:])),
+      keys[1], **chain)
+  return found, upper - lower
 
 
 def _deviation(decoder, x, labels, key):

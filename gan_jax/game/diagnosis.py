@@ -3,7 +3,6 @@
 Scalars that a step computes anyway are in `terms`.
 """
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -96,10 +95,9 @@ def largest_sigma(stats):
   As estimated in the last training forward pass. The generator's explodes when
   training collapses: Brock et al. 2019, arXiv:1809.11096, section 4.1.
   """
-  # A user's network may have any stats.
-  kept = stats.get('spectral') if isinstance(stats, Mapping) else None
-  sigmas = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(kept)
-            if path[-1] == jax.tree_util.DictKey('sigma')]
+  # A user's network may keep other things there.
+  sigmas = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(
+      stats.get('spectral')) if path[-1:] == (jax.tree_util.DictKey('sigma'),)]
   return jnp.max(jnp.stack(sigmas)) if sigmas else None
 
 

@@ -1,5 +1,6 @@
 """Training state: everything that is checkpointed."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -59,7 +60,8 @@ def init_state(game, key, image, label) -> TrainState:
     label: [B] int32.
 
   Raises:
-    ValueError: a network has no layer of a name that is frozen.
+    ValueError: a network has no layer of a name that is frozen, or its stats
+      are no dict.
   """
   gen_key, disc_key, z_key = jax.random.split(key, 3)
   z = game.latent(jax.random.split(z_key, image.shape[0]))
@@ -68,8 +70,11 @@ def init_state(game, key, image, label) -> TrainState:
   def net(player, model, optimizer, key, x, label):
     params, stats = model.init(key, x, label) if model else ({}, {})
     frozen = getattr(game, f'{player}_frozen')
+    who = dict(gen='generator', disc='discriminator')[player]
+    if not isinstance(stats, Mapping):
+      raise ValueError(f'init of the {who} must return (params, stats), stats '
+                       f'a dict, {{}} for none, and not {stats!r}')
     if frozen and (absent := {*frozen} - {*params}):
-      who = dict(gen='generator', disc='discriminator')[player]
       raise ValueError(f'{player}_frozen names {sorted(absent)}; the layers of '
                        f'the {who} are {sorted(params)}')
     return Net(params, stats, optimizer.init(params))

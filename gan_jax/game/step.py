@@ -119,12 +119,9 @@ def solo_step(state: TrainState, batch, key, *, game: Game,
 
   grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
       state.gen.params)
-  grads, stats, aux, scalars = _mean(pmean, grads, stats, aux, scalars)
-  grads = _of_trained(grads, game.gen_frozen)
-  gen = _update_gen(state.gen, grads, stats, game)
-  scalars |= terms.update_scalars('gen', state.gen.params, gen.params, grads)
-  scalars |= terms.memory_scalars(aux)
-  return finish(state.replace(gen=gen, aux=state.aux | aux), game), scalars
+  state, scalars = _updated(state, 'gen', grads, stats, aux, scalars, game,
+                            pmean)
+  return finish(state, game), scalars
 
 
 STEPS = {'alternating': train_step, 'simultaneous': simultaneous_step}
@@ -222,13 +219,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
   else:
     grads, (stats, aux, scalars) = jax.grad(objective, has_aux=True)(
         state.disc.params, fixed)
-  grads, stats, aux, scalars = _mean(pmean, grads, stats, aux, scalars)
-  grads = _of_trained(grads, game.disc_frozen)
-  disc = _update_disc(state.disc, grads, stats, game)
-  scalars |= terms.update_scalars('disc', state.disc.params, disc.params,
-                                  grads)
-  scalars |= terms.memory_scalars(aux)
-  return state.replace(disc=disc, aux=state.aux | aux), scalars
+  return _updated(state, 'disc', grads, stats, aux, scalars, game, pmean)
 
 
 def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
@@ -268,12 +259,7 @@ def gen_step(state: TrainState, real, label, fakes: Fakes, keys, *,
   (by_image, by_params), (aux, scalars) = jax.grad(
       objective, argnums=(0, 1), has_aux=True)(fakes.image, state.gen.params)
   grads = jax.tree.map(jnp.add, fakes.vjp(by_image)[0], by_params)
-  grads, stats, aux, scalars = _mean(pmean, grads, fakes.stats, aux, scalars)
-  grads = _of_trained(grads, game.gen_frozen)
-  gen = _update_gen(state.gen, grads, stats, game)
-  scalars |= terms.update_scalars('gen', state.gen.params, gen.params, grads)
-  scalars |= terms.memory_scalars(aux)
-  return state.replace(gen=gen, aux=state.aux | aux), scalars
+  return _updated(state, 'gen', grads, fakes.stats, aux, scalars, game, pmean)
 
 
 def _critics(game, disc, state, inputs) -> dict:
@@ -344,45 +330,41 @@ def _unrolled(state, inputs, game, pmean):
   disc = state.disc
   for _ in range(game.unrolled_steps):
     grads = pmean(jax.grad(objective)(disc.params))
-    disc = _update_disc(disc, _of_trained(grads, game.disc_frozen), disc.stats,
-                        game)
+    disc, _ = _update(disc, 'disc', grads, disc.stats, game)
   return disc.params
 
 
-def _mean(pmean, grads, stats, aux, scalars):
-  """Over devices; networks that are not trained are the same on all of them.
+def _updated(state, player, grads, stats, aux, scalars, game, pmean):
+  """(state, scalars) after an update of 'disc' or 'gen', over all devices.
 
-  The mean of three equal numbers may differ from them in the last bit. Memories
-  agree, unless their term breaks the rule of `Regulariser`.
+  grads, stats: of the player, stats after the pass; aux: memories after it.
   """
+  # Networks that are not trained are the same on all devices, and the mean of
+  # three equal numbers may differ from them in the last bit. Memories agree,
+  # unless their term breaks the rule of `Regulariser`.
   moving = {name: x for name, x in stats.items() if name != 'frozen'}
   grads, moving, aux, scalars = pmean((grads, moving, aux, scalars))
-  return grads, stats | moving, aux, scalars
+  before = getattr(state, player)
+  after, grads = _update(before, player, grads, stats | moving, game)
+  scalars |= terms.update_scalars(player, before.params, after.params, grads)
+  scalars |= terms.memory_scalars(aux)
+  return state.replace(aux=state.aux | aux, **{player: after}), scalars
 
 
-def _update_disc(disc: Net, grads, stats, game: Game) -> Net:
-  return _update(disc, grads, stats, game.disc_optimizer, game.disc_frozen,
-                 game.disc_weight_clip)
-
-
-def _update_gen(gen: Net, grads, stats, game: Game) -> Net:
-  return _update(gen, grads, stats, game.gen_optimizer, game.gen_frozen)
-
-
-def _update(net: Net, grads, stats, optimizer, frozen, bound=0.0) -> Net:
+def _update(net: Net, player: str, grads, stats, game: Game):
+  """(net after the update, gradients, which are 0 of frozen layers)."""
+  optimizer, frozen = (getattr(game, f'{player}_{what}')
+                       for what in ('optimizer', 'frozen'))
+  if frozen:  # Before the optimiser, in whose norm they would count.
+    grads = grads | {name: jax.tree.map(jnp.zeros_like, grads[name])
+                     for name in frozen}
   updates, opt_state = optimizer.update(grads, net.opt_state, net.params)
   params = optax.apply_updates(net.params, updates)
-  if not is_off(bound):
+  if player == 'disc' and not is_off(bound := game.disc_weight_clip):
     params = jax.tree.map(lambda p: jnp.clip(p, -bound, bound), params)
   if frozen:  # Clipping and the decay of weights would change them.
     params = params | {name: net.params[name] for name in frozen}
-  return Net(params, stats, opt_state)
-
-
-def _of_trained(grads, frozen):
-  """Gradients, 0 of frozen layers, which no norm counts then."""
-  return grads | {name: jax.tree.map(jnp.zeros_like, grads[name])
-                  for name in frozen} if frozen else grads
+  return Net(params, stats, opt_state), grads
 
 
 def _average(ema: Average, gen: Net, step, game: Game) -> Average:

@@ -136,6 +136,8 @@ def _judge(game, params, stats, images, label, keys):
                        '(logits [B], features [B, F], heads {})')
     out = judged(game, out)
     check_values(out.logits, images, 'logits')
+    # Of bfloat16, losses and penalties would have three digits too.
+    out = out._replace(logits=out.logits.astype(jnp.float32))
     return out.logits, (out, new)
 
   if not game.gradient_normalization:
@@ -355,9 +357,9 @@ def keys_for(keys, purpose: str):
 
 
 def mean(values, images, what):
-  """Batch mean; checks shape [B] to catch broadcasting errors."""
+  """Batch mean, float32; checks shape [B] to catch broadcasting errors."""
   check_values(values, images, what)
-  return jnp.mean(values)
+  return jnp.mean(values, dtype=jnp.float32)
 
 
 def check_values(values, images, what):

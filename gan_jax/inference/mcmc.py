@@ -68,24 +68,7 @@ def posterior(decode, likelihood: Likelihood, x, label, modes, key, *,
       mean = decode(u[None], label[None])
       return likelihood.log_prob(x[None], mean)[0] - 0.5 * jnp.sum(u ** 2)
 
-    adaptation = blackjax.window_adaptation(
-        blackjax.hmc, log_density, num_integration_steps=leapfrogs)
-    transition = blackjax.hmc.build_kernel()
-
-    def chain(u, key):
-      warm_key, walk = random.split(key)
-      (state, tuned), _ = adaptation.run(warm_key, u, warmup)
-
-      def move(state, key):
-        length, key = random.split(key)
-        # Trajectories of one length may come back to where they began.
-        scale = random.uniform(length, minval=0.5)
-        state, info = transition(key, state, log_density, **tuned | {
-            'step_size': scale * tuned['step_size']})
-        return state, (state.position, info.acceptance_rate, info.is_divergent)
-
-      return jax.lax.scan(move, state, random.split(walk, draws))[1]
-
+    chain = _chain(log_density, draws, warmup, leapfrogs)
     chosen = random.categorical(choice, jax.vmap(log_density)(modes),
                                 shape=(chains,))
     u, accepted, divergent = jax.vmap(chain)(
@@ -97,3 +80,28 @@ def posterior(decode, likelihood: Likelihood, x, label, modes, key, *,
 
   keys = per_example(key, jnp.arange(len(x)))
   return jax.lax.map(one, (x, label, modes, keys), batch_size=chunk)
+
+
+def _chain(log_density, draws, warmup, leapfrogs):
+  """A chain: (u [Z], key) -> (u [S, Z], acceptance [S], divergent [S])."""
+  import blackjax  # Slow to import.
+
+  adaptation = blackjax.window_adaptation(
+      blackjax.hmc, log_density, num_integration_steps=leapfrogs)
+  transition = blackjax.hmc.build_kernel()
+
+  def run(u, key):
+    warm_key, walk = random.split(key)
+    (state, tuned), _ = adaptation.run(warm_key, u, warmup)
+
+    def move(state, key):
+      length, key = random.split(key)
+      # Trajectories of one length may come back to where they began.
+      scale = random.uniform(length, minval=0.5)
+      state, info = transition(key, state, log_density, **tuned | {
+          'step_size': scale * tuned['step_size']})
+      return state, (state.position, info.acceptance_rate, info.is_divergent)
+
+    return jax.lax.scan(move, state, random.split(walk, draws))[1]
+
+  return run

@@ -65,7 +65,7 @@ class Posterior(NamedTuple):
 class Model(NamedTuple):
   """A network as pure functions.
 
-  init: (key, x, label) -> (params, stats)
+  init: (key, x, label) -> (params, stats), two dicts, {} for nothing.
   apply: (params, stats, x, label, *, train, keys=None) -> (out, stats)
   describe: (x, label) -> a table of its layers as text.
   per_example: whether a discriminator without stats judges each example as if
@@ -129,7 +129,7 @@ def as_model(network) -> Model | None:
 
   def init(key, x, label):
     stats = dict(network.init(key, x, label, train=False, **drawn))
-    return stats.pop('params'), stats
+    return stats.pop('params', {}), stats  # Nothing in it may be learnt.
 
   def apply(params, stats, x, label, *, train, keys=None):
     variables = {'params': params, **stats}
@@ -247,9 +247,10 @@ def _layer_table(module: nn.Module, x, label) -> str:
     return out
 
   with nn.intercept_methods(watch):
-    params = jax.eval_shape(partial(module.init, train=False, **_no_keys(
-        module)), random.key(0), x, label)['params']
-  for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+    found = jax.eval_shape(partial(module.init, train=False, **_no_keys(
+        module)), random.key(0), x, label)
+  for path, leaf in jax.tree_util.tree_leaves_with_path(
+      found.get('params', {})):
     counts['/'.join(key.key for key in path[:-1])] += leaf.size
   rows = [('layer', 'output', 'parameters'),
           *((name, str(list(shape)), f'{counts[name]:,}')

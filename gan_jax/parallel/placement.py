@@ -51,8 +51,9 @@ def own(tree):
 
 
 def copies(tree) -> int:
-  """Number of devices holding a full replica."""
-  return len(jax.tree.leaves(tree)[0].sharding.device_set)
+  """Number of devices holding a full replica; 1 of a tree without arrays."""
+  return max((len(x.sharding.device_set) for x in jax.tree.leaves(tree)),
+             default=1)
 
 
 def made_stacked(init: Callable, mesh, axes, *args):

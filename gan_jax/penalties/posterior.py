@@ -56,14 +56,8 @@ def elbo(*, likelihood: Likelihood = 'bernoulli', sigma: float = 0.1,
     code = encode(real)
     z = likelihoods.draw(*code, folded(keys, 0)) if sample else code.mean
     weight = beta(step) if callable(beta) else beta
-    return weight * kl(code) - log_prob(real, generate(z))
-
-  def kl(code):
-    each = likelihoods.kl_to_standard(*code)
-    if not free_bits:
-      return jnp.sum(each, axis=-1)
-    means = jax.vmap(batch_mean, in_axes=1)(each)
-    return jnp.full(each.shape[:1], jnp.sum(jnp.maximum(means, free_bits)))
+    return weight * _kl(code, free_bits, batch_mean) - log_prob(
+        real, generate(z))
 
   def of_values(real, encode, generate, keys, step):
     if likelihood == 'binarised':
@@ -81,6 +75,15 @@ def elbo(*, likelihood: Likelihood = 'bernoulli', sigma: float = 0.1,
                              sigma)))
 
   return Regulariser(gen=of_features if likelihood == 'features' else of_values)
+
+
+def _kl(code, free_bits, batch_mean):
+  """KL(q(z | x) || N(0, I)) [B]; with free bits the same for all."""
+  each = likelihoods.kl_to_standard(*code)
+  if not free_bits:
+    return jnp.sum(each, axis=-1)
+  means = jax.vmap(batch_mean, in_axes=1)(each)
+  return jnp.full(each.shape[:1], jnp.sum(jnp.maximum(means, free_bits)))
 
 
 def latent_regression() -> Regulariser:

@@ -323,7 +323,7 @@ def _copied(state):
 def _all_finite(state):
   floats = [x for x in jax.tree.leaves(state)
             if jnp.issubdtype(x.dtype, jnp.inexact)]
-  return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in floats]))
+  return jnp.all(jnp.array([jnp.all(jnp.isfinite(x)) for x in floats]))
 
 
 def _of_one_process(tree):

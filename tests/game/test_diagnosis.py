@@ -247,7 +247,8 @@ def test_sigma_is_the_largest_of_a_player_with_spectral_norm():
       'Conv_0': layer(7.0), 'Conv_1': layer(3.0)}},
            'batch_stats': {'Norm_0': {'sigma': jnp.float32(50.0)}}}
   assert float(largest_sigma(stats)) == 7.0
-  for other in ({}, {'batch_stats': stats['batch_stats']}, (), jnp.ones(2)):
+  for other in ({}, {'batch_stats': stats['batch_stats']},
+                {'spectral': jnp.ones(2)}):
     assert largest_sigma(other) is None
 
 

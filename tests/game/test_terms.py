@@ -106,6 +106,25 @@ def test_a_term_of_the_discriminator_may_name_its_parameters():
       rtol=1e-4, atol=1e-6)
 
 
+def test_logits_of_bfloat16_are_used_in_float32():
+  """Of a network of one's own; a lazy term did not even compile."""
+  def half(*args, **kwargs):
+    out, stats = toy.disc_apply(*args, **kwargs)
+    return out._replace(logits=out.logits.astype(jnp.bfloat16)), stats
+
+  game = make_game(disc=toy.DISC._replace(apply=half), penalties=(
+      Term('drift', penalties.drift(), 1.0, 2),))
+  state, batch = make_state(game), make_batch(game)
+  _, scalars = run(game, state, batch)
+  v, c = state.disc.params['v'], state.disc.params['c']
+  real, fake = (np.asarray(x @ v + c, jnp.bfloat16).astype(np.float64) for x in
+                (batch.image[0].reshape(B, P), TABLE @ state.gen.params['w']))
+  np.testing.assert_allclose(scalars['penalty/drift'], 2 * np.mean(real ** 2),
+                             rtol=1e-6)
+  np.testing.assert_allclose(scalars['loss/disc'], np.mean(
+      np.log1p(np.exp(-real)) + np.log1p(np.exp(fake))), rtol=1e-6)
+
+
 def test_a_lazy_term_of_the_generator_keeps_its_mean():
   """However many updates a step has: all of every fourth step's."""
   game = make_game(loss=toy.NO_LOSS, gen_steps=2, penalties=(

@@ -6,6 +6,7 @@ import pytest
 import tiny
 from jax import random
 
+import gan_jax
 from gan_jax import models
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError
@@ -17,6 +18,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+import gan_jax
 from gan_jax import models
 
 class Silent(nn.Module):
@@ -52,6 +54,24 @@ class Judge(nn.Module):
 
 class Named(Silent):
   num_classes: str
+
+class Still(nn.Module):
+  image_shape: tuple
+
+  @nn.compact
+  def __call__(self, z, label, *, train):
+    return jnp.broadcast_to(jnp.tanh(z[:, :1]).reshape(-1, 1, 1, 1),
+                            (len(z), *self.image_shape))
+
+class Brightness(nn.Module):
+  @nn.compact
+  def __call__(self, images, label, *, train):
+    x = images.reshape(len(images), -1)
+    return models.Critique(x.mean(1), x, {})
+
+def stateless(*, image_shape):
+  network = models.as_model(Still(image_shape))
+  return network._replace(init=lambda key, z, label: ({}, ()))
 
 class Bare(nn.Module):
   @nn.compact
@@ -161,3 +181,24 @@ def test_a_discriminator_that_returns_logits_alone_is_told_what_to_return(
                      r'\(logits \[B\], features'):
     experiment.load(tiny.config(path, discriminator=dict(
         name='own_networks:Bare')))
+
+
+def test_networks_without_parameters_play(tmp_path):
+  path = tiny.write_images(tmp_path / 'a.npz')
+  own = tiny.config(path, generator=dict(name='own_networks:Still'),
+                    discriminator=dict(name='own_networks:Brightness'),
+                    train_steps=2)
+  assert 'all    [8, 8, 8, 1]           0' in experiment.describe(
+      experiment.load(own))
+  run = gan_jax.train(own, tmp_path / 'run')
+  z = np.array([[-0.5, 0, 0, 0], [0, 1, 1, 1], [2, 0, 0, 0]], np.float32)
+  np.testing.assert_array_equal(  # (tanh(z) + 1) 127.5
+      run.generator(z)[:, 5, 5, 0], [69, 128, 250])
+
+
+def test_statistics_that_are_no_dict_are_told(tmp_path):
+  path = tiny.write_images(tmp_path / 'a.npz')
+  with pytest.raises(ConfigError, match=r'init of the generator must return '
+                     r'\(params, stats\), stats a dict, \{\} for none, and '
+                     r'not \(\)'):
+    experiment.load(config(path, 'stateless', penalties=()))
