@@ -236,8 +236,13 @@ def test_a_full_disk_at_a_checkpoint_ends_the_run_with_status_4(
   assert tiny.finished(tmp_path) == [2]
 
 
-# Of the writes that Orbax leaves behind when one of them fails.
-@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+# Of the writes that Orbax leaves behind when one of them fails; they may be
+# reported during the test after it.
+LEFT_BEHIND = pytest.mark.filterwarnings(
+    'ignore::pytest.PytestUnraisableExceptionWarning')
+
+
+@LEFT_BEHIND
 def test_a_disk_that_fills_while_orbax_writes_is_one_message(
     images, tmp_path, monkeypatch, cli):
   def limited(self, path, *args, **kwargs):
@@ -260,6 +265,7 @@ def test_a_disk_that_fills_while_orbax_writes_is_one_message(
   assert tiny.finished(tmp_path) == [2]
 
 
+@LEFT_BEHIND
 def test_a_full_disk_at_the_record_of_a_launch(run, tmp_path, monkeypatch):
   def write_file(path, data):
     raise OSError(errno.ENOSPC, 'No space left on device', path)
