@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import signal
 import sys
 
 from absl import logging as absl_logging
@@ -34,6 +35,8 @@ def main(argv: list[str]) -> int:
   logging.basicConfig(format='%(message)s', force=True)
   # Orbax is verbose, and logs the traceback of each error that it raises.
   absl_logging.set_verbosity('fatal')
+  # So does asyncio, of all other arrays when one could not be written.
+  logging.getLogger('asyncio').setLevel(logging.CRITICAL)
   logging.getLogger('gan_jax').setLevel(logging.INFO)
   line = command_line.parse(argv)
   if line.flags.help:
@@ -92,6 +95,8 @@ def _act(line, group=None) -> int:
   if status and text:
     return _fail(status, [text])
   if text:
+    # All is done: `| head` may end it without a traceback.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     print(text)
   return status
 

@@ -2,6 +2,9 @@
 
 import os
 import re
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -22,6 +25,18 @@ def test_help(cli):
   for flag in ('--config:', '--workdir:', '--mode:', '--[no]dry_run:',
                '--interpolate:', '--label:'):
     assert flag in printed
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+  """As `| head` of a long table."""
+  for name in ('config', 'data'):
+    (tmp_path / f'{name}.json').write_text('{}')
+  with subprocess.Popen(
+      [sys.executable, '-m', 'gan_jax.main', '--mode=compare', tmp_path],
+      stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+    run.stdout.close()
+    assert b'Traceback' not in run.stderr.read()
+  assert run.returncode == -signal.SIGPIPE
 
 
 def test_dry_run_prints_networks_durations_and_memory(

@@ -2,9 +2,8 @@
 # One run in N processes on this machine:
 #   experiments/cluster/local.sh N --config=configs/dcgan.py --workdir=runs/a
 # Each process takes one GPU, of CUDA_VISIBLE_DEVICES if that is set, and else
-# the CPU. A signal to
-# this script stops the run as one to the program does. The exit status is the
-# leader's; or, if that is 0, the first other one.
+# the CPU. A signal to this script stops the run as one to the program does. The
+# exit status is the leader's; or, if that is 0, the first other one.
 set -m  # Or the processes would be deaf to Ctrl-C.
 count=$1
 shift

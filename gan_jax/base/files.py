@@ -13,7 +13,15 @@ import shutil
 from gan_jax.base.errors import RequestError
 
 _log = logging.getLogger(__name__)
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
+# What helps where a disk refuses to be written.
+_DISK = {
+    errno.ENOSPC: '{free} bytes free: free some space',
+    errno.EDQUOT: 'the quota is used up: free some space, or raise the quota',
+    errno.EFBIG: 'more than `ulimit -f` or the file system allows: raise the '
+                 'limit',
+    errno.EROFS: 'mounted read-only, perhaps since a disk error, which `dmesg` '
+                 'shows: mount it writable',
+    errno.EIO: 'the disk fails or has gone; `dmesg` may say why'}
 _failing = set()  # folders whose last try_write_file failed
 
 
@@ -66,19 +74,23 @@ def sync_folder(path):
     os.close(fd)
 
 
-def free_space(path, error: Exception) -> str:
-  """' (1,234 bytes free)' if the error is of a full or broken disk, else ''."""
+def disk_hint(path, error: Exception) -> str:
+  """' (1,234 bytes free: free some space)' of a full disk; what helps others.
+
+  '' if the error is none of a disk.
+  """
   # Tensorstore raises other errors with the system's message.
-  if getattr(error, 'errno', None) not in _DISK and not any(
-      os.strerror(code) in str(error) for code in _DISK):
+  code = next((code for code in _DISK if getattr(error, 'errno', None) == code
+               or os.strerror(code) in str(error)), None)
+  if code is None:
     return ''
   folder = pathlib.Path(path).absolute()
   while not folder.is_dir() and folder != folder.parent:
     folder = folder.parent
-  try:
-    return f' ({shutil.disk_usage(folder).free:,} bytes free)'
-  except OSError:
-    return ' (free space unknown)'
+  free = 'unknown'
+  with contextlib.suppress(OSError):
+    free = f'{shutil.disk_usage(folder).free:,}'
+  return f' ({_DISK[code].format(free=free)})'
 
 
 def remove_torn(folder):
@@ -109,7 +121,7 @@ def try_write_file(path, data: bytes) -> bool:
 def _warn(path, error):
   _log.warning('cannot write %s: %s%s; the run continues without it, and '
                'retries later writes', path, error.strerror or error,
-               free_space(path, error))
+               disk_hint(path, error))
 
 
 class Appender:

@@ -76,7 +76,7 @@ def schedule_room(name: Any) -> str:
 
 
 def check_number(value: Any, path: str, low: float = 0.0,
-          high: float = math.inf) -> list[Problem]:
+                 high: float = math.inf) -> list[Problem]:
   """Returns the problems of a number in [low, high), or of a schedule.
 
   `path` is its place in the config.
@@ -91,6 +91,9 @@ def check_number(value: Any, path: str, low: float = 0.0,
     wrong = [Problem(f'{path}.{k}', v, RULE)
              for k, v in value.items() if k != 'name' and isinstance(v, str)
              and not is_text(v)]
+    wrong += [Problem(f'{path}.{k}', key, RULE)
+              for k, v in value.items() if isinstance(v, Mapping)
+              for key in v if not (is_text(key) or str(key).isdigit())]
     return wrong + lookup.check(schedule_room(name), {
         k: v if k == 'name' or not isinstance(v, str) else 1
         for k, v in value.items()}, path)
@@ -119,8 +122,8 @@ def scheduled_arguments(home, spec: Mapping) -> list[str]:
 
 
 def number(value: Any, units: Units, low: float = 0.0,
-          high: float = math.inf, *, updates: int = 1,
-          every: int = 1) -> float | Callable:
+           high: float = math.inf, *, updates: int = 1,
+           every: int = 1) -> float | Callable:
   """Builds a number or a schedule.
 
   Args:
@@ -136,12 +139,18 @@ def number(value: Any, units: Units, low: float = 0.0,
   """
   if not isinstance(value, Mapping):
     return value
+
+  def counts(v):
+    if isinstance(v, Mapping):  # boundaries, which are texts in config.json
+      return {counts(int(k) if str(k).isdigit() else k): scale
+              for k, scale in v.items()}
+    return steps(v, units) * updates // every if is_text(v) else v
+
   schedule = lookup.build(schedule_room(value['name']), {
-      k: steps(v, units) * updates // every
-      if is_text(v) else v for k, v in value.items()})
+      k: counts(v) for k, v in value.items()})
   if not callable(schedule):
     raise ValueError(f'{value["name"]} does not return a function of the step')
-  if not all(isinstance(v, (int, float, str)) for v in value.values()):
+  if any(isinstance(v, jax.Array) for v in value.values()):
     return schedule  # of a member, whose numbers were checked before
   with jax.ensure_compile_time_eval():  # Also while a population is traced.
     ends = [float(schedule(step))

@@ -128,21 +128,25 @@ def load(config: Any, *, devices: int = 0,
     count = config['batch_size'] // rules.parts_of_batch(
         config, devices or parallel.device_count())
     tracing.trace(game, step, init, info.image_shape, labels_like(info, count),
-                latent_shape(game.latent), config)
-  sampling = data.sampling_of(config['data'])
-  batches = Batches(
-      info.num_examples, config['batch_size'], config['seed'],
-      flip=sampling.flip, repeat=sampling.repeat,
-      labels=source.labels if sampling.balanced else None)
-  labelled = None
-  if game.draws_labelled:
-    rows = np.flatnonzero(source.labels >= 0)
-    labelled = Batches(
-        len(rows), config['batch_size'], config['seed'], flip=sampling.flip,
-        repeat=-(-config['batch_size'] // len(rows)), rows=rows)
-  resident = source.images.nbytes <= sampling.resident_limit * 2 ** 20
-  return Experiment(config, info, source, batches, labelled, resident, game,
-                    step, init, evaluators=evaluators, loggers=loggers, **times)
+                  latent_shape(game.latent), config)
+  limit = data.sampling_of(config['data']).resident_limit * 2 ** 20
+  return Experiment(
+      config, info, source, *_batches(config, source, game),
+      source.images.nbytes <= limit, game, step, init,
+      evaluators=evaluators, loggers=loggers, **times)
+
+
+def _batches(config, source, game) -> tuple[Batches, Batches | None]:
+  """`Experiment.batches` and `labelled`."""
+  sampling, size = data.sampling_of(config['data']), config['batch_size']
+  draw = partial(Batches, batch_size=size, seed=config['seed'],
+                 flip=sampling.flip)
+  batches = draw(len(source.images), repeat=sampling.repeat,
+                 labels=source.labels if sampling.balanced else None)
+  if not game.draws_labelled:
+    return batches, None
+  rows = np.flatnonzero(source.labels >= 0)
+  return batches, draw(len(rows), repeat=-(-size // len(rows)), rows=rows)
 
 
 def game_of_run(config: Mapping, info: DataInfo) -> Game:

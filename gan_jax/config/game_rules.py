@@ -205,6 +205,8 @@ def _each_image_alone(config, disc):
 
 # Losses that mean the same with their sides turned.
 _BOTH_SIDES = ('non_saturating', 'wasserstein', 'hinge', 'relativistic')
+
+
 def _alone(config, terms):
   """A game without a discriminator has what the generator has alone."""
   for path, value in {**OF_DISC, 'loss.name': 'none'}.items():

@@ -220,7 +220,7 @@ def _trace(population) -> None:
   """
   one = population.members[0]
   batch = tracing.shapes_of_batch(one.game, one.info.image_shape,
-                                labels_like(one.info, 2 * one.game.packing))
+                                  labels_like(one.info, 2 * one.game.packing))
 
   def step(state, batch, numbers):
     return population.step(state, batch, jax.random.key(0), numbers=numbers)[0]

@@ -34,7 +34,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
       below 0, or a step that changes the shapes of the state.
   """
   batch = shapes_of_batch(game, image_shape, label)
-  label, mesh = jax.typeof(label), parallel.own_mesh()
+  mesh = parallel.own_mesh()
   # As in `parallel.make_runner`, which then finds this trace.
   on_one_device = parallel.everywhere(
       lambda state, batch, seed: step(
@@ -48,7 +48,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
                  jax.tree_util.tree_leaves_with_path(state)
                  if not all(leaf.shape)]:
       raise ValueError(f'{empty[0]} has a size of 0')
-    _check_generator(game, state, image_shape, label, latent_shape)
+    _check_networks(game, state, image_shape, label, latent_shape)
     after = jax.eval_shape(on_one_device, state, batch,
                            jax.ShapeDtypeStruct((), jnp.uint32))
     if jax.tree.map(lambda x: (x.shape, x.dtype), after) != jax.tree.map(
@@ -64,26 +64,25 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
   _check_sizes(config, 0)  # range(-1) of layers is no error, and none.
 
 
-def _check_generator(game, state, image_shape, label, latent_shape) -> None:
-  """Raises ValueError for a generator or encoder of other shapes."""
-  z = jax.ShapeDtypeStruct((*label.shape[:1], *latent_shape), jnp.float32)
-  image, _ = jax.eval_shape(
-      partial(game.gen.apply, train=False), state.gen.params, state.gen.stats,
-      z, label)
+def _check_networks(game, state, image_shape, label, latent_shape):
+  """Raises ValueError if generator or encoder return other shapes."""
+  count, label = len(label), jax.typeof(label)
+  z = jax.ShapeDtypeStruct((count, *latent_shape), jnp.float32)
+  image, _ = jax.eval_shape(partial(game.gen.apply, train=False),
+                            state.gen.params, state.gen.stats, z, label)
   with blaming('generator'):
     if (made := getattr(image, 'shape', (type(image),))[1:]) != image_shape:
       raise ValueError(f'the generator makes images {made}, the data are '
                        f'{image_shape}')
-  if game.gen.encode:
-    with blaming('encoder'):
-      code = jax.eval_shape(
-          partial(game.gen.encode, train=False), state.gen.params,
-          state.gen.stats, image, label)
-      mean = getattr(getattr(code, 'mean', None), 'shape', type(code))
-      if mean != z.shape:
-        raise ValueError('must return a gan_jax.models.Posterior(mean [B, Z], '
-                         f'log_var [B, Z]); its mean is {mean}, and z '
-                         f'{z.shape}')
+  if not game.gen.encode:
+    return
+  with blaming('encoder'):
+    code = jax.eval_shape(partial(game.gen.encode, train=False),
+                          state.gen.params, state.gen.stats, image, label)
+    mean = getattr(getattr(code, 'mean', None), 'shape', type(code))
+    if mean != z.shape:
+      raise ValueError('must return a gan_jax.models.Posterior(mean [B, Z], '
+                       f'log_var [B, Z]); its mean is {mean}, and z {z.shape}')
 
 
 def _problem(config, error):

@@ -21,7 +21,7 @@ import numpy as np
 
 from gan_jax import parallel
 from gan_jax.base.errors import CheckpointError, first_line
-from gan_jax.base.files import free_space, sync_folder
+from gan_jax.base.files import disk_hint, sync_folder
 from gan_jax.run import manifest
 
 _LOG = logging.getLogger(__name__)
@@ -294,7 +294,7 @@ class Checkpoints(contextlib.AbstractContextManager):
         self._sweep()
       raise CheckpointError(
           f'cannot save a checkpoint in {self._folder}'
-          f'{free_space(self._folder, e)}: {first_line(e)}; the last finished '
+          f'{disk_hint(self._folder, e)}: {first_line(e)}; the last finished '
           'checkpoint is intact') from e
 
   def _sweep(self):

@@ -200,7 +200,7 @@ class Evaluator:
     `average` take part.
     """
     z = self.sampler.latents(jax.random.fold_in(self._key, _SCORES),
-                              stop - start, start)
+                             stop - start, start)
     label = self._drawn[np.arange(start, stop) % len(self._drawn)]
     images = self.sampler.images(average, z, label)
     return images, label if self._conditional else None

@@ -48,6 +48,7 @@ _ELSEWHERE = tuple(f'data.{key}' for key in (
 _SHAPES = ('image_shape', 'num_classes', 'classes', 'label_columns', 'units',
            'columns')
 
+
 def provenance() -> dict:
   """Versions, host, command and git state; never raises.
 
@@ -303,9 +304,10 @@ def may_change(path: str, config) -> bool:
   length is a string, which is rounded to whole calls.
   """
   key = re.split(r'[.[]', path)[0]
-  shares = any(durations.is_text(leaf) and '%' in leaf
+  shares = any(durations.is_text(text) and '%' in text
                for name in _SCHEDULED if name in config
-               for leaf in fields.flat({'': config[name]}).values())
+               for field in fields.flat({'': config[name]}).items()
+               for text in (field[0].rpartition('.')[2], field[1]))
   if shares and (key == 'train_steps' or key == 'steps_per_call'
                  and durations.is_text(config['train_steps'])):
     return False

@@ -12,20 +12,20 @@ import socket
 import time
 
 from gan_jax.base.errors import LockedError, WorkdirError
-from gan_jax.base.files import free_space, write_file
+from gan_jax.base.files import disk_hint, write_file
 
 _LOG = logging.getLogger(__name__)
 
 # A forked worker inherits the open lock; outliving a killed run it would hold
 # the workdir for nobody. Closing its copy does not release the run's lock.
-_held = set()
+_held = {}  # {descriptor: content of its file}
 os.register_at_fork(after_in_child=lambda: (
     [os.close(fd) for fd in _held], _held.clear()))
 
 
 @contextlib.contextmanager
 def writing(folder):
-  """Says what to do where a run cannot write, as on a full disk.
+  """Says what to do where a disk refuses to be written.
 
   Raises:
     WorkdirError: instead of the OSError.
@@ -33,12 +33,11 @@ def writing(folder):
   try:
     yield
   except OSError as e:
-    if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-      raise
+    if e.errno == errno.EIO or not (hint := disk_hint(folder, e)):
+      raise  # EIO may be of data that cannot be read.
     raise WorkdirError(
-        f'cannot write to {e.filename or folder}: {e.strerror}'
-        f'{free_space(folder, e)}: free some space, then rerun the command to '
-        'resume from the newest checkpoint') from e
+        f'cannot write to {e.filename or folder}: {e.strerror}{hint}; then '
+        'rerun the command to resume from the newest checkpoint') from e
 
 
 def make(folder) -> pathlib.Path:
@@ -71,8 +70,8 @@ def hold(workdir):
       probe.unlink()
       fd = os.open(workdir / 'lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
                    0o666)
-      _held.add(fd)
-      stack.callback(lambda: (_held.discard(fd), os.close(fd)))
+      _held[fd] = b''
+      stack.callback(lambda: (_held.pop(fd), os.close(fd)))
       _lock(fd, workdir)
     except OSError as error:
       raise WorkdirError(_unwritable(workdir, error)) from error
@@ -83,6 +82,17 @@ def hold(workdir):
       # refused, see `_lock`.
       with contextlib.suppress(OSError):
         os.ftruncate(fd, 0)
+
+
+def is_ours(workdir) -> bool:
+  """Whether the folder is still the one that this process has locked.
+
+  One that was removed takes its lock along; another run may be there by now.
+  """
+  try:
+    return (pathlib.Path(workdir) / 'lock').read_bytes() in _held.values()
+  except OSError as e:  # Others pass.
+    return e.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 
 
 def is_held(workdir) -> bool:
@@ -122,8 +132,9 @@ def _lock(fd, workdir):
     _LOG.warning('took over workdir %s from a run that was killed: %s',
                  workdir, _holder(fd))
   me = {'pid': os.getpid(), 'host': socket.gethostname(), 'started': now()}
+  _held[fd] = json.dumps(me).encode() + b'\n'
   os.ftruncate(fd, 0)
-  os.pwrite(fd, json.dumps(me).encode() + b'\n', 0)
+  os.pwrite(fd, _held[fd], 0)
   os.fsync(fd)
 
 
@@ -150,7 +161,7 @@ def _unwritable(workdir, error):
     return (f'workdir {workdir}: {way} is in the way and is no folder; the '
             'workdir must be a folder; move it or give another --workdir')
   return (f'workdir {workdir}: cannot write {error.filename or workdir}: '
-          f'{error.strerror}{free_space(workdir, error)}; a run must be able '
+          f'{error.strerror}{disk_hint(workdir, error)}; a run must be able '
           'to write there; make it writable or give another --workdir')
 
 

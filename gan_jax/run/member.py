@@ -16,7 +16,7 @@ from gan_jax import parallel
 from gan_jax.base.errors import CheckpointError, WorkdirError
 from gan_jax.base.files import remove_torn
 from gan_jax.config.experiment import Experiment
-from gan_jax.run import drawn_labels, files, init_from
+from gan_jax.run import drawn_labels, files, init_from, lock
 from gan_jax.run.checkpoint import Checkpoints, NonFiniteStateError
 from gan_jax.run.health import NONFINITE, Guard
 from gan_jax.run.means import Means
@@ -95,7 +95,8 @@ class Member(contextlib.AbstractContextManager):
 
   def __exit__(self, kind, *_):
     with self.results:
-      if self._played or not kind:  # A start that fails has nothing to draw.
+      # A start that fails has nothing to draw, a folder that is gone no place.
+      if (self._played or not kind) and lock.is_ours(self.folder):
         self.draw()  # While the last checkpoint is written.
       self.checkpoints.close()
       self.results.settle()
@@ -158,7 +159,9 @@ class Member(contextlib.AbstractContextManager):
 
     Raises:
       NonFiniteError, RollBack: by the policy of the watchdog.
+      WorkdirError: the folder was removed.
     """
+    self._check_folder()
     self._begun()
     self._played = True
     if bad := {k: v for k, v in scalars.items() if not np.isfinite(v).all()}:
@@ -180,14 +183,21 @@ class Member(contextlib.AbstractContextManager):
     """Starts to save a state, after what was written before.
 
     Raises:
-      CheckpointError, RollBack.
+      CheckpointError, RollBack, WorkdirError.
     """
+    self._check_folder()  # Scores may have taken minutes.
     self.means.save(step)
     try:
       self.checkpoints.save(step, state, after=self.results.flush())
     except NonFiniteStateError as e:
       self.guard.refuse_state(step, e)
     self.saved = step
+
+  def _check_folder(self):
+    if not lock.is_ours(self.folder):
+      raise WorkdirError(
+          f'{self.folder} was removed or replaced while this run was going on; '
+          'what it had trained is lost: to start anew, rerun the command')
 
   def rewind(self, fault) -> None:
     """Goes back to the newest checkpoint after a `RollBack`."""

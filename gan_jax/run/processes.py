@@ -74,8 +74,7 @@ def several(environ) -> bool:
   """Whether a cluster has started several processes for one run.
 
   Not detected in Kubernetes, where the pods of an indexed Job may be the runs
-  of
-  a sweep: use --coordinator=auto there.
+  of a sweep: use --coordinator=auto there.
   """
   if 'SLURM_STEP_NODELIST' in environ:  # Not in a batch script itself.
     return int(environ.get('SLURM_NTASKS', 1)) > 1

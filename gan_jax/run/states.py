@@ -37,6 +37,7 @@ class LoneState:
   """The state of one run, whose member is the only one."""
 
   freezes = False  # a member that fails: it ends the run
+
   def __init__(self, member: Member, group: ProcessGroup = ALONE):
     """Takes the member, and the processes that share its run."""
     self.members, self.group = [member], group
@@ -94,6 +95,7 @@ class StackedState:
   """The states of several members of a population, [M, ...]."""
 
   freezes = True  # a member that fails: the others go on
+
   def __init__(self, members, population: Population):
     """Takes the `Member`s, and the population that holds these alone."""
     self.members, self.group, self._population = members, ALONE, population

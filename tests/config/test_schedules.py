@@ -13,10 +13,13 @@ from gan_jax import penalties
 from gan_jax.augment import Augmentation
 from gan_jax.base import lookup
 from gan_jax.config import experiment, recipe
+from gan_jax.config.durations import Units, number
 from gan_jax.config.durations import check_number as check
 from gan_jax.game import schedules
 from gan_jax.penalties import Term
 from gan_jax.run import files, train
+
+FALL = dict(name='piecewise_constant_schedule', init_value=0.2)
 
 # The curves.
 
@@ -130,6 +133,8 @@ def test_augmentations_are_told_the_step():
     (dict(RISE, name='no_lab:curve'), 'x.name', 'cannot import'),
     (dict(RISE, end=3), 'x.end', 'takes no such argument'),
     (dict(RISE, transition_steps='soon'), 'x.transition_steps', '20 epochs'),
+    (dict(FALL, boundaries_and_scales={'soon': 0.5}), 'x.boundaries_and_scales',
+     '20 epochs'),
     (dict(init_value=3), 'x', 'must be a dict(name=')])
 def test_a_number_that_is_none(value, path, words):
   (problem,) = check(value, 'x')
@@ -158,6 +163,21 @@ def test_all_that_is_wrong_is_said_at_once():
       'augment[0].cutout', 'augment[1].p'}
 
 
+def test_boundaries_are_durations_and_texts_in_json():
+  units = Units(examples_per_step=64, num_examples=640, train_steps=100,
+                multiple=1)
+  for where in ({50: 0.5, 80: 0.1}, {'50': 0.5, '80': 0.1},
+                {'50%': 0.5, '8 epochs': 0.1}):
+    for updates, every in ((1, 1), (4, 2)) if '50%' in where else ((1, 1),):
+      curve = number(dict(FALL, boundaries_and_scales=where), units,
+                     updates=updates, every=every)
+      times = updates // every
+      for step, value in ((0, 0.2), (49, 0.2), (51, 0.1), (81, 0.01)):
+        assert float(curve(step * times)) == pytest.approx(value)
+  with pytest.raises(ValueError, match='goes from 0.2 to 0.4, and must stay'):
+    number(dict(FALL, boundaries_and_scales={'50%': 2.0}), units, 0.0, 0.3)
+
+
 # Resuming, and the recipe.
 
 
@@ -183,7 +203,8 @@ def test_a_run_with_schedules_goes_on_to_the_same_bits(tmp_path):
     dict(ema_decay=recipe.cosine(0.0, 0.9).to_dict()),
     dict(gen_optimizer=dict(ADAM, b2=dict(RISE, transition_steps='50%'))),
     dict(penalties=[dict(name='r1', weight=dict(RISE, end_value='25%'))]),
-    dict(augment=(dict(name='bgc', p=dict(RISE, transition_steps='9 %')),))])
+    dict(augment=(dict(name='bgc', p=dict(RISE, transition_steps='9 %')),)),
+    dict(ema_decay=dict(FALL, boundaries_and_scales={'50%': 0.5}))])
 def test_the_length_of_a_run_with_a_share_of_it_may_not_change(where):
   plain = tiny.config('unused', eval_every='10%', log_every='50%')
   assert files.may_change('train_steps', plain)

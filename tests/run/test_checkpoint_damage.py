@@ -178,9 +178,11 @@ def test_a_full_disk_names_path_and_free_bytes(saved, monkeypatch):
   said.append(_refused(saved, filled(3)))
   assert 'No space left on device' in said[1]
   for message in said:
-    assert f'cannot save a checkpoint in {saved}/checkpoints' in message
-    free = message.partition('(')[2].partition(' bytes free')[0]
-    assert int(free.replace(',', '')) > 0
+    assert f'cannot save a checkpoint in {saved}/checkpoints (' in message
+  # The limit that stands for a small disk is said to be one.
+  assert '(more than `ulimit -f` or the file system allows: raise' in said[0]
+  free = said[1].partition('(')[2].partition(' bytes free: free some space)')[0]
+  assert int(free.replace(',', '')) > 0
 
 
 @pytest.mark.parametrize('error', [

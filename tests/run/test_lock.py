@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,6 +61,21 @@ def test_a_glance_at_the_lock_refuses_no_run(tmp_path):
   threading.Timer(0.2, os.close, [glance]).start()
   with lock.hold(tmp_path):
     assert lock.is_held(tmp_path)
+
+
+def test_a_folder_that_was_removed_or_is_of_another_run_is_not_ours(tmp_path):
+  folder = tmp_path / 'run'
+  assert not lock.is_ours(folder)
+  with lock.hold(folder):
+    assert lock.is_ours(folder)
+    shutil.rmtree(folder)
+    assert not lock.is_ours(folder)
+    with subprocess.Popen([sys.executable, '-c', HOLDER, folder],
+                          stdout=subprocess.PIPE) as other:
+      child = int(other.stdout.readline())
+      assert lock.is_held(folder) and not lock.is_ours(folder)
+      os.kill(child, signal.SIGKILL)
+      other.kill()
 
 
 def test_an_error_inside_passes_and_frees_the_lock(tmp_path, caplog):
@@ -140,9 +156,13 @@ def test_something_in_the_way_is_refused(tmp_path):
       pass
 
 
-@pytest.mark.parametrize('code, disk', [
-    (errno.EROFS, True), (errno.EACCES, False), (errno.ENOSPC, True)])
-def test_an_unwritable_folder_is_refused(tmp_path, monkeypatch, code, disk):
+@pytest.mark.parametrize('code, hint', [
+    (errno.EROFS, ' (mounted read-only, perhaps since a disk error, which '
+                  '`dmesg` shows: mount it writable)'),
+    (errno.EDQUOT, ' (the quota is used up: free some space, or raise the '
+                   'quota)'),
+    (errno.EACCES, ''), (errno.ENOSPC, ' bytes free: free some space)')])
+def test_an_unwritable_folder_is_refused(tmp_path, monkeypatch, code, hint):
   def replace(*_):
     raise OSError(code, os.strerror(code))
 
@@ -150,8 +170,9 @@ def test_an_unwritable_folder_is_refused(tmp_path, monkeypatch, code, disk):
   with pytest.raises(WorkdirError) as error:
     with lock.hold(tmp_path):
       pass
-  assert os.strerror(code) in str(error.value)
-  assert ('bytes free' in str(error.value)) == disk
+  said = str(error.value)
+  assert os.strerror(code) in said and f'{hint}; a run must be able' in said
+  assert ('bytes free' in said) == (code == errno.ENOSPC)
   assert list(tmp_path.iterdir()) == []
 
 

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import resource
+import shutil
 import sys
 
 import jax.numpy as jnp
@@ -235,8 +236,13 @@ def test_a_full_disk_at_a_checkpoint_ends_the_run_with_status_4(
   assert tiny.finished(tmp_path) == [2]
 
 
-# Of the writes that Orbax leaves behind when one of them fails.
-@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+# Of the writes that Orbax leaves behind when one of them fails; they may be
+# reported during the test after it.
+LEFT_BEHIND = pytest.mark.filterwarnings(
+    'ignore::pytest.PytestUnraisableExceptionWarning')
+
+
+@LEFT_BEHIND
 def test_a_disk_that_fills_while_orbax_writes_is_one_message(
     images, tmp_path, monkeypatch, cli):
   def limited(self, path, *args, **kwargs):
@@ -259,6 +265,7 @@ def test_a_disk_that_fills_while_orbax_writes_is_one_message(
   assert tiny.finished(tmp_path) == [2]
 
 
+@LEFT_BEHIND
 def test_a_full_disk_at_the_record_of_a_launch(run, tmp_path, monkeypatch):
   def write_file(path, data):
     raise OSError(errno.ENOSPC, 'No space left on device', path)
@@ -267,7 +274,7 @@ def test_a_full_disk_at_the_record_of_a_launch(run, tmp_path, monkeypatch):
     pass
   monkeypatch.setattr(lock, 'write_file', write_file)
   with pytest.raises(WorkdirError, match=r'.probe.*: No space left on device '
-                     r'\([\d,]+ bytes free\)'):
+                     r'\([\d,]+ bytes free: free some space\); a run'):
     train.train(run, tmp_path)
 
   def write_launch(folder, *_, **__):
@@ -276,8 +283,19 @@ def test_a_full_disk_at_the_record_of_a_launch(run, tmp_path, monkeypatch):
   monkeypatch.undo()
   monkeypatch.setattr(files, 'write_launch', write_launch)
   with pytest.raises(WorkdirError, match=r'launches.jsonl: No space left on '
-                     r'device \([\d,]+ bytes free\): free some space'):
+                     r'device \([\d,]+ bytes free: free some space\); then re'):
     train.train(run, tmp_path)
+
+
+def test_a_folder_removed_by_hand_ends_the_run_and_gets_no_checkpoint(
+    run, tmp_path, monkeypatch):
+  monkeypatch.setattr(health.Guard, 'look',
+                      lambda self, *_: shutil.rmtree(tmp_path / 'run'))
+  with pytest.raises(WorkdirError, match='run was removed or replaced while'):
+    train.train(run, tmp_path / 'run')
+  # A picture may still have been on its way.
+  for name in ('checkpoints', 'report.md'):
+    assert not (tmp_path / 'run' / name).exists()
 
 
 def test_a_full_disk_at_a_picture_does_not_end_the_run(run, tmp_path, caplog):
