@@ -223,6 +223,8 @@ def _trace(population) -> None:
     numbers = dict.fromkeys(paths, jax.ShapeDtypeStruct((), jnp.float32))
     try:
       jax.eval_shape(played, jax.eval_shape(state), batch, numbers)
+    except ConfigError as e:
+      return e.problems[0].rule.partition('.\n')[0]  # JAX says more.
     except Exception as e:  # User components may raise anything.
       return lookup.failure(e)
 
