@@ -181,7 +181,8 @@ check() {
 
 # A wrong key is wrong at every point, a wrong value at some of them: where the
 # first and the last will not do, none is started.
-if [[ ! -e ${folders[0]}/launches.jsonl ]] &&
+if [[ ! -e ${folders[0]}/launches.jsonl &&
+        ! -e ${folders[0]}/population.json ]] &&
      ! check "${lines[0]}" && ! check "${lines[-1]}"; then
   echo "$fails" >&2
   fail 'nothing was started: neither the first nor the last point would run'

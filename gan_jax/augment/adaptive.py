@@ -9,7 +9,7 @@ import numpy as np
 from jax import random
 
 from gan_jax.augment.base import Augmentation
-from gan_jax.base.lookup import Number
+from gan_jax.base.lookup import Number, is_plain
 from gan_jax.ops import images as ops
 
 
@@ -57,9 +57,9 @@ def apa(*, target: float = 0.6, kimg: float = 500.0, p: float = 0.0,
 
 def _adapted(target, kimg, p, batch_size, batch_mean, apply, mix=None):
   _check_probability(p)
-  if not -1.0 <= target <= 1.0:
+  if is_plain(target) and not -1.0 <= target <= 1.0:
     raise ValueError(f'target {target} is not in [-1, 1]')
-  if not kimg > 0.0:
+  if is_plain(kimg) and not kimg > 0.0:
     raise ValueError(f'kimg {kimg} is not positive')
 
   def remember(memory, real_logits, step):
@@ -69,7 +69,8 @@ def _adapted(target, kimg, p, batch_size, batch_mean, apply, mix=None):
     change = jnp.sign(sign - target) * (seen / (1000.0 * kimg))
     return {'p': jnp.clip(memory['p'] + change, 0.0, 1.0)}
 
-  return Augmentation(apply, {'p': np.float32(p)}, remember, mix)
+  start = np.float32(p) if is_plain(p) else p
+  return Augmentation(apply, {'p': start}, remember, mix)
 
 
 def bgc(*, p: Number = 0.2, noise: bool = False,
@@ -97,8 +98,7 @@ def bgc(*, p: Number = 0.2, noise: bool = False,
     noise: adds N(0, s^2) with s half-normal of 0.1, as a further operation.
     cutout: sets a window of half the size to 0, as a further operation.
   """
-  if not callable(p):
-    _check_probability(p)
+  _check_probability(p)
   operations = _operations('bgc', noise, cutout)
 
   def apply(images, keys, memory):
@@ -109,7 +109,7 @@ def bgc(*, p: Number = 0.2, noise: bool = False,
 
 
 def _check_probability(p):
-  if not 0.0 <= p <= 1.0:
+  if is_plain(p) and not 0.0 <= p <= 1.0:
     raise ValueError(f'p {p} is not in [0, 1]')
 
 

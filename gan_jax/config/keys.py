@@ -219,6 +219,26 @@ NUMBERS = {k: key.values for k, key in KEYS.items()
            if isinstance(key.values, Number)}
 
 
+def in_force(config: Mapping[str, Any], path: str) -> Any:
+  """The value at a path, or its default where the config leaves it out."""
+  value = fields.at(config, path)
+  return default(config, path) if value is None else value
+
+
+def default(config: Mapping[str, Any], path: str) -> Any:
+  """The default of a key or of a component's argument, None if unknown."""
+  key, _, argument = path.partition('.')
+  key = key.split('[')[0]
+  if key not in CHOICES:
+    return getattr(KEYS.get(path), 'default', None)
+  home, spec = CHOICES[key], fields.at(config, path.rpartition('.')[0])
+  try:
+    return lookup.defaults(home.module, spec['name'], home.kind,
+                           plain=False).get(argument)
+  except (ValueError, KeyError, TypeError):
+    return None  # No such component, which is said elsewhere.
+
+
 def filled(config: Mapping[str, Any]) -> dict[str, Any]:
   """Adds the defaults of missing keys to the config of an older run."""
   return {k: KEYS[k].default for k in _OF_A_RUN} | dict(config)

@@ -16,10 +16,10 @@ import numpy as np
 from gan_jax import parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
-from gan_jax.config import experiment, fields, tracing
+from gan_jax.config import experiment, fields, keys, tracing
 from gan_jax.config.build import labels_like, make_game
 from gan_jax.config.experiment import Experiment
-from gan_jax.config.keys import ARRAYS, CHOICES, KEYS, SWITCHES
+from gan_jax.config.keys import ARRAYS, KEYS, SWITCHES
 from gan_jax.game.rules import Game
 from gan_jax.game.state import MEMBERS
 from gan_jax.game.step import step_of
@@ -165,20 +165,12 @@ def may_differ(config: Mapping, path: str) -> bool:
 
 
 def _default(config, path):
-  """The default of a key or of a component's argument, None if unknown."""
-  key, _, argument = path.partition('.')
-  key = key.split('[')[0]
+  """As `keys.default`, and 0.0 for numbers without one."""
+  argument = path.partition('.')[2]
   if argument in ('weight', 'learning_rate') or path.endswith('_value'):
-    return 0.0  # Without a default; the last is of a schedule.
-  if key not in CHOICES:
-    return getattr(KEYS.get(path), 'default', None)
-  home, spec = CHOICES[key], fields.at(config, path.rpartition('.')[0])
-  try:
-    default = lookup.defaults(home.module, spec['name'], home.kind,
-                              plain=False).get(argument)
-    return 0.0 if default is None and home.module == 'optax' else default
-  except (ValueError, KeyError, TypeError):
-    return None  # No such component, which is said elsewhere.
+    return 0.0  # The last is of a schedule.
+  found = keys.default(config, path)
+  return 0.0 if found is None and '_optimizer.' in path else found
 
 
 def _counts(config, lists) -> list[Problem]:
@@ -231,6 +223,8 @@ def _trace(population) -> None:
     numbers = dict.fromkeys(paths, jax.ShapeDtypeStruct((), jnp.float32))
     try:
       jax.eval_shape(played, jax.eval_shape(state), batch, numbers)
+    except ConfigError as e:
+      return e.problems[0].rule.partition('.\n')[0]  # JAX says more.
     except Exception as e:  # User components may raise anything.
       return lookup.failure(e)
 

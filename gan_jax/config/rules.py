@@ -11,7 +11,7 @@ from gan_jax import models, parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import Problem
 from gan_jax.base.examples import kind_of
-from gan_jax.config import fields
+from gan_jax.config import fields, keys
 
 _CODES = dict(categories=(10,), continuous=2)  # as latents.infogan has them
 
@@ -53,13 +53,24 @@ def of_labels(config: Mapping, name: str) -> list[Problem]:
       if (path := models.conditioned_by(config[key]))))
 
 
-def of_best(config: Mapping, evaluators) -> list[Problem]:
-  """Checks that best_metric is a score of the evaluators.
+def of_best(config: Mapping, evaluators, info) -> list[Problem]:
+  """Checks that best_metric is a score that this run will have.
 
-  Their attribute `names` lists their scores; without it nothing is checked.
+  The evaluators' attribute `names` lists their scores; without it only the need
+  of labels is checked. info: of the data, a `config.build.DataInfo`.
   """
+  wanted = config.get('best_metric') or ''
+  own = any(':' in spec['name'] for spec in config['evaluators'])
+  if wanted.startswith('class_accuracy_') and not own:
+    if not info.num_classes:
+      return problems_of(config, [('best_metric', (
+          f'needs classes, and the data {info.name!r} have none; use another '
+          'score'))])
+    if not models.is_conditional(config['generator']):
+      return problems_of(config, [('best_metric', (
+          'needs a generator that is told the class to draw; use '
+          "generator.conditioning='onehot', or another score"))])
   names = [getattr(evaluate, 'names', None) for evaluate in evaluators]
-  wanted = config.get('best_metric')
   known = [name for part in names for name in part or ()]
   if not wanted or not names or not all(names) or wanted in known:
     return []
@@ -69,7 +80,8 @@ def of_best(config: Mapping, evaluators) -> list[Problem]:
 
 def problems_of(config, rule) -> list[Problem]:
   """The problems that a rule yields, with the values at their paths."""
-  return [Problem(path, fields.at(config, path), text) for path, text in rule]
+  return [Problem(path, keys.in_force(config, path), text)
+          for path, text in rule]
 
 
 # Rules that need the config alone.

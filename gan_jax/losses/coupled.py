@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax, nn
 
+from gan_jax.base.lookup import is_plain
 from gan_jax.losses import independent
 from gan_jax.losses.independent import Loss
 
@@ -147,7 +148,7 @@ def top_k(*, base: Literal['non_saturating', 'hinge', 'wasserstein', 'minimax',
   are chosen.
   """
   for name, value in {'fraction': fraction, 'decay': decay}.items():
-    if not 0.0 < value <= 1.0:
+    if is_plain(value) and not 0.0 < value <= 1.0:
       raise ValueError(f'{name} {value} is not in (0, 1]')
   if decay_every < 1:
     raise ValueError(f'decay_every {decay_every} is not 1 or more')

@@ -5,6 +5,10 @@ module is one family. To add one, write a function here and enter it in
 `evaluators.measures.MEASURES`.
 """
 
+# Scores of `evaluators.scores` that should be high. The name of an extractor
+# follows, which may be a word of `_LOW`.
+_HIGH = ('authenticity_', 'class_accuracy_', 'classes_', 'coverage_',
+         'density_', 'is_', 'precision_', 'recall_')
 # Words of names. The last lines are for scores of users' own.
 _LOW = {'fd', 'kd', 'kl', 'divergence', 'ssim', 'error', 'gap',
         'fid', 'kid', 'mmd', 'swd', 'distance', 'lpips', 'mse', 'rmse', 'mae',
@@ -18,4 +22,4 @@ def low_is_better(name: str) -> bool:
   'fd_classifier_5k_train' and 'classification_error_100_held_out'; all other
   scores should be high.
   """
-  return not _LOW.isdisjoint(name.split('_'))
+  return not (name.startswith(_HIGH) or _LOW.isdisjoint(name.split('_')))

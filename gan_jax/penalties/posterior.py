@@ -44,7 +44,7 @@ def elbo(*, likelihood: Likelihood = 'bernoulli', sigma: float = 0.1,
     raise ValueError(f'sigma {sigma} must be above 0')
   if lookup.is_plain(beta) and not beta >= 0.0:
     raise ValueError(f'beta {beta} must be 0 or more')
-  if not free_bits >= 0.0:
+  if lookup.is_plain(free_bits) and not free_bits >= 0.0:
     raise ValueError(f'free_bits {free_bits} must be 0 or more')
   low, high = image_range
 
@@ -80,7 +80,7 @@ def elbo(*, likelihood: Likelihood = 'bernoulli', sigma: float = 0.1,
 def _kl(code, free_bits, batch_mean):
   """KL(q(z | x) || N(0, I)) [B]; with free bits the same for all."""
   each = likelihoods.kl_to_standard(*code)
-  if not free_bits:
+  if lookup.is_plain(free_bits) and not free_bits:
     return jnp.sum(each, axis=-1)
   means = jax.vmap(batch_mean, in_axes=1)(each)
   return jnp.full(each.shape[:1], jnp.sum(jnp.maximum(means, free_bits)))

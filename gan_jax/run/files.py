@@ -29,9 +29,9 @@ from gan_jax.config.rules import parts_of_batch
 from gan_jax.data import cache
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.lock import now
+from gan_jax.run.status import POPULATION
 
 _LOG = logging.getLogger(__name__)
-POPULATION = 'population.json'  # in the folder of a population
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
 # Keys that may change when a run is resumed.
 RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',

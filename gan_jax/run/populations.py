@@ -14,7 +14,7 @@ from gan_jax import parallel
 from gan_jax.base.errors import NonFiniteError, WorkdirError
 from gan_jax.base.files import write_json
 from gan_jax.config.population import Population
-from gan_jax.run import files, lock
+from gan_jax.run import files, lock, status
 from gan_jax.run import train as lone
 from gan_jax.run.member import Member
 from gan_jax.run.processes import ALONE, ProcessGroup
@@ -68,7 +68,7 @@ def train(population: Population, folder: str, *,
         allow_changed=allow_changed)
         for each, member in zip(folders, population.members, strict=True)]
     for each in own:
-      write_json(os.path.join(each, files.POPULATION), _own_values(population))
+      write_json(os.path.join(each, status.POPULATION), _own_values(population))
     stop, members = stack.enter_context(StopRequest()), []
     for each, experiment, lines in zip(folders, population.members, changed,
                                        strict=True):

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from gan_jax.base.files import write_file
-from gan_jax.run import drawn_labels, files, lock
+from gan_jax.run import drawn_labels, lock, status
 
 # What a start writes anew of a run that is there already.
-_RECORD = ('config.json', 'data.json', 'launches.jsonl', files.POPULATION,
+_RECORD = ('config.json', 'data.json', 'launches.jsonl', status.POPULATION,
            drawn_labels.NAME)
 _EVENTS = 'tensorboard/*'
-_OF_A_RUN = {'config.json', files.POPULATION, 'checkpoints'}
+_OF_A_RUN = {'config.json', status.POPULATION, 'checkpoints'}
 
 
 @contextlib.contextmanager

@@ -2,7 +2,8 @@
 
   python -m gan_jax.run.status FOLDER --config=configs/dcgan.py --workdir=FOLDER
 
-exits with 0 if this command line has finished the run, else with 1.
+exits with 0 if this command line has finished the run, or all members of the
+population, else with 1.
 """
 
 import json
@@ -11,6 +12,8 @@ import sys
 from typing import NamedTuple
 
 from gan_jax.run import lock
+
+POPULATION = 'population.json'  # in the folder of one: {member: its values}
 
 
 class Progress(NamedTuple):
@@ -63,6 +66,18 @@ def ended(folder: str, progress: Progress) -> str:
   return f'stopped at step {progress.step} of {progress.train_steps}'
 
 
+def is_finished(folder: str, arguments: list) -> bool:
+  """Whether a launch with these arguments has saved the last step of all."""
+  try:
+    with open(os.path.join(folder, POPULATION)) as file:
+      runs = [os.path.join(folder, member) for member in json.load(file)]
+  except FileNotFoundError:
+    runs = [folder]
+  except ValueError:  # Damaged, which the launch says.
+    return False
+  return all(run.finished and run.arguments == arguments
+             for run in map(read, runs))
+
+
 if __name__ == '__main__':
-  progress = read(sys.argv[1])
-  sys.exit(not (progress.finished and progress.arguments == sys.argv[2:]))
+  sys.exit(not is_finished(sys.argv[1], sys.argv[2:]))

@@ -57,6 +57,17 @@ def test_a_step_takes_these_as_arrays(config, path):
   assert len(load(with_lists(config, **{path: (0.1, 0.2)})).members) == 2
 
 
+@pytest.mark.parametrize('changes', [
+    dict(augment=(dict(name='ada', target=(0.5, 0.6), kimg=(1.0, 2.0),
+                       p=(0.0, 0.1)),)),
+    dict(augment=(dict(name='bgc', p=(0.1, 0.2)),)),
+    dict(loss=dict(name='top_k', fraction=(0.5, 0.7), decay=(0.9, 0.99))),
+    dict(penalties=(dict(name='elbo', weight=1.0, free_bits=(0.0, 0.1)),),
+         encoder=dict(name='mlp.Encoder', widths=(8,)))])
+def test_these_arguments_may_differ(config, changes):
+  assert len(load({**config, **changes}).members) == 2
+
+
 def test_members_may_start_a_schedule_from_other_values(config):
   rate = dict(name='linear_schedule', init_value=0.1, end_value=0.0,
               transition_steps='100%')
@@ -122,9 +133,12 @@ def test_a_missing_key_is_named(config):
 
 def test_a_component_that_takes_no_array_is_named(config):
   with pytest.raises(ConfigError) as error:
-    load({**config, 'augment': (dict(name='ada', target=(0.5, 0.6)),)})
-  assert 'augment[0].target' in str(error.value)
-  assert 'takes no array' in str(error.value)
+    load({**config, 'encoder': dict(name='mlp.Encoder', widths=(8,)),
+          'penalties': (dict(name='elbo', weight=1.0, sigma=(0.1, 0.2)),)})
+  problem, = error.value.problems
+  assert problem.path == 'penalties[0].sigma' and problem.rule.startswith(
+      'cannot differ between members, as its component takes no array: ')
+  assert '\n' not in problem.rule and 'problem in' not in problem.rule
 
 
 def test_put_copies():

@@ -285,6 +285,48 @@ def test_the_best_metric_is_a_score_that_there_will_be(tmp_path):
   assert found.config['best_metric'] == 'x'
 
 
+@pytest.mark.parametrize('classes, generator, said', [
+    (3, 'none', 'needs a generator that is told the class'),
+    (0, 'none', "needs classes, and the data 'x' have none"),
+    (3, 'onehot', '')])
+def test_class_accuracy_needs_classes_that_are_drawn(
+    tmp_path, classes, generator, said):
+  """No score would be found, whatever the extractor has for names."""
+  path = tiny.write_images(tmp_path / 'x.npz', classes=classes)
+  config = tiny.config(
+      path, best_metric='class_accuracy_mine_20_train', evaluators=(dict(
+          name='scores', num_samples=20,
+          extractor=dict(name=f'{__name__}:own_extractor')),))
+  config['generator']['conditioning'] = generator
+  if not said:
+    experiment.load(config)
+    return
+  with pytest.raises(ConfigError, match=said):
+    experiment.load(config)
+
+
+def own_extractor(*, source):
+  raise NotImplementedError  # It is built by the first score.
+
+
+@pytest.mark.parametrize('changes, problem', [
+    (dict(latent_steps=(dict(name='natural'),)),
+     'latent_steps[0].bound = 1.0: clips z'),
+    (dict(unrolled_steps=1, disc_optimizer=dict(name='adam',
+                                                learning_rate=1e-3)),
+     'disc_optimizer.eps_root = 0.0: must be above 0'),
+    (dict(data=dict(name='ring'), discriminator=dict(
+        name='none.Discriminator'), loss=dict(name='none'),
+          encoder=dict(name='mlp.Encoder'), penalties=(
+              dict(name='elbo', weight=1.0),)),
+     "penalties[0].likelihood = 'bernoulli': takes values")])
+def test_problems_show_the_default_where_the_config_leaves_it_out(
+    images, changes, problem):
+  with pytest.raises(ConfigError) as e:
+    experiment.load(tiny.config(images, **changes))
+  assert f'config.{problem}' in str(e.value)
+
+
 def own_score(*, source):
   return lambda sample: []
 

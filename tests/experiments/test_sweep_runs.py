@@ -89,25 +89,40 @@ def test_kill_9_and_the_same_command(sweep, tmp_path):
       f'start disc_steps={n}' for n in (1, 2, 3)]
 
 
+def finished(folder, *args):
+  return subprocess.run([sys.executable, '-m', 'gan_jax.run.status', folder,
+                         *args], cwd=tiny.ROOT).returncode == 0
+
+
+def test_status_of_a_population(tmp_path):
+  """Its members are run folders, and all of them must be finished."""
+  for i, step in enumerate((10, 8)):
+    (tmp_path / f'member_{i}' / 'checkpoints' / str(step)).mkdir(parents=True)
+    (tmp_path / f'member_{i}' / 'launches.jsonl').write_text(
+        json.dumps({'train_steps': 10, 'argv': ['main', '--a']}) + '\n')
+  both = json.dumps({'member_0': {'seed': 0}, 'member_1': {'seed': 1}})
+  (tmp_path / 'population.json').write_text(both)
+  assert not finished(tmp_path, '--a')
+  (tmp_path / 'member_1' / 'checkpoints' / '10').mkdir()
+  assert finished(tmp_path, '--a') and not finished(tmp_path, '--b')
+  (tmp_path / 'population.json').write_text(both[:-1])
+  assert not finished(tmp_path, '--a')
+
+
 def test_status_of_a_folder(tmp_path):
   folder = tmp_path / 'run'
-
-  def finished(*args):
-    return subprocess.run([sys.executable, '-m', 'gan_jax.run.status', folder,
-                           *args], cwd=tiny.ROOT).returncode == 0
-
-  assert not finished('--a')
+  assert not finished(folder, '--a')
   (folder / 'checkpoints' / '8').mkdir(parents=True)
   (folder / 'checkpoints' / '10.orbax-checkpoint-tmp').mkdir()
   with open(folder / 'launches.jsonl', 'w') as file:
     file.write(json.dumps({'train_steps': 10, 'argv': ['main', '--a']}) + '\n')
-  assert not finished('--a')
+  assert not finished(folder, '--a')
   (folder / 'checkpoints' / '10').mkdir()
-  assert finished('--a')
-  assert not finished('--a', '--b')
+  assert finished(folder, '--a')
+  assert not finished(folder, '--a', '--b')
   with open(folder / 'launches.jsonl', 'a') as file:
     file.write('{"train_st')
-  assert not finished('--a')
+  assert not finished(folder, '--a')
 
 
 # The program itself.

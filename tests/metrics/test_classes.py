@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from gan_jax.evaluators import measures
 from gan_jax.metrics import low_is_better
 from gan_jax.metrics.classes import inception_score, spread
 
@@ -104,3 +105,11 @@ def test_which_scores_are_better_low():
           'elbo_500', 'elbo_weighted_5k_500', 'ais_100_held_out',
           'fidelity_5k', 'kidney')
   assert [name for name in (*low, *high) if low_is_better(name)] == list(low)
+
+
+def test_the_name_of_an_extractor_turns_no_score_round():
+  for metric in measures.MEASURES:
+    for name in measures.NAMES.get(metric, (metric,)):
+      random, *others = (low_is_better(f'{name}_{extractor}_2k_train')
+                         for extractor in ('random', 'lpips', 'my_loss'))
+      assert others == [random] * 2, name

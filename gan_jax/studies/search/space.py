@@ -64,8 +64,12 @@ class Space(NamedTuple):
   seeds: tuple[int, ...]
 
   def texts(self, params: Mapping) -> dict[str, str]:
-    """{key: text} of a point, in the order of the axes."""
-    return {key: axis.text(params[key]) for key, axis in self.axes.items()}
+    """{key: text} of a point, in the order of the axes.
+
+    Of a trial that another worker is just drawing, the keys that it has so far.
+    """
+    return {key: axis.text(params[key]) for key, axis in self.axes.items()
+            if key in params}
 
 
 def parse(arguments: Sequence[str]) -> Space:

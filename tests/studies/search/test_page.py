@@ -137,3 +137,12 @@ def test_a_search_without_a_score_says_why(written):
   text, html, _ = written(count=2)
   assert 'No trial has a score' in text and 'step 61 is not finite' in text
   assert 'history.png' not in html
+
+
+def test_a_trial_whose_worker_died_as_it_drew_the_values():
+  study, plan = made()
+  trial = study.ask()  # What comes between is a crash.
+  [axis, *_] = plan.space.axes.values()
+  axis.suggest(trial)
+  row = page.rows_of(study, plan, 'x')[-1]
+  assert (row.state, [*row.texts]) == ('running', [axis.key])
