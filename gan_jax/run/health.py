@@ -145,12 +145,10 @@ class Guard:
       self._stop(step)
 
   def refuse(self, start: int, bad, newest: int) -> None:
-    """Stops or rolls back on non-finite scalars.
+    """Stops or rolls back on scalars `bad`, {name: [K]}, that are not finite.
 
-    Args:
-      start: first step of their call.
-      bad: {name: [K]}.
-      newest: step of the newest checkpoint.
+    `start` is the first step of their call, `newest` that of the newest
+    checkpoint.
 
     Raises:
       NonFiniteError, RollBack: always one of them.

@@ -3,12 +3,12 @@
 import io
 import os
 import re
-import wave
 from functools import partial
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy.io import wavfile
 
 from gan_jax import pictures
 from gan_jax.base.errors import RequestError
@@ -219,10 +219,5 @@ def saved(save, *args, **arrays) -> bytes:
 
 def _wav(signal, rate) -> bytes:
   """[T, C] in [-1, 1] as 16-bit PCM, round(32767 x)."""
-  buffer = io.BytesIO()
-  with wave.open(buffer, 'wb') as file:
-    file.setnchannels(signal.shape[1])
-    file.setsampwidth(2)
-    file.setframerate(_hertz(rate))
-    file.writeframes(np.rint(32767 * signal).astype('<i2').tobytes())
-  return buffer.getvalue()
+  return saved(wavfile.write, _hertz(rate),
+               np.rint(32767 * signal).astype(np.int16))

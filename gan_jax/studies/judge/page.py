@@ -95,9 +95,7 @@ class Judged(NamedTuple):
 def write(study: Study, seconds: float) -> str:
   """Writes verdict.html, verdict.md and verdict.json; returns the text.
 
-  Args:
-    study: whose stages have been played, as far as time allowed.
-    seconds: wall time of this launch.
+  Of the stages that have been played; `seconds`: wall time of this launch.
   """
   left_out = dict(study.plan['left_out']) | (study.steps() or {}).get('cut', {})
   results = {}

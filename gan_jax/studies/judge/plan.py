@@ -102,12 +102,9 @@ def fitting(names: Sequence[str], seconds: float,
 
 
 def stage_seconds(measured: Mapping, steps: int, members: int) -> float:
-  """Seconds that a stage of a game is expected to take, without compiling.
+  """Seconds that a stage of `members` runs should take, without compiling.
 
-  Args:
-    measured: result of the game's first stage, see `study`.
-    steps: of a run.
-    members: runs of the stage.
+  `measured` is the result of the game's first stage, see `study`.
   """
   overhead = max(0.0, measured['seconds'] - measured['compiling']
                  - measured['steps'] * measured['per_step'])

@@ -41,9 +41,7 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
 def overlay(folders: Sequence[str], *, out: str = '') -> str:
   """Writes a page that overlays several runs; returns what was written.
 
-  Args:
-    folders: the run folders.
-    out: folder of the page; by default `report` beside them.
+  `out`: folder of the page; by default `report` beside them.
 
   Raises:
     WorkdirError, RequestError: with a fix.
