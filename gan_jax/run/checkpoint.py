@@ -103,13 +103,8 @@ class Checkpoints(contextlib.AbstractContextManager):
     """Starts to save, after the previous save.
 
     A thread does so from a copy on the device, so that training goes on and may
-    donate the state.
-
-    Args:
-      step: of the state.
-      state: to save.
-      after: called by that thread before anything is written; its error is
-        raised by `wait`.
+    donate the state. It calls `after` before anything is written, whose error
+    is raised by `wait`.
 
     Raises:
       CheckpointError: the state is not finite (the last valid checkpoint stays

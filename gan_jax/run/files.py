@@ -214,8 +214,7 @@ def read_json(folder, name: str) -> dict:
   """
   path = os.path.join(folder, name)
   try:
-    with open(path) as file:
-      return json.load(file)
+    return json.loads(pathlib.Path(path).read_bytes())
   except FileNotFoundError:
     return {}
   except ValueError as e:

@@ -154,7 +154,10 @@ def _kept(config, games, losses) -> list[int]:
 
 def _answers(config, train_steps, games, heuristic, share, averages):
   """The `Answer`s by the chances of games [gammas, ratios] and of averages."""
-  weight, ratio = _weights(config)[0], _ratio(config)
+  weight = _weights(config)[0]
+  disc, gen = (fields.at(config, _rates(config, player)[0])
+               for player in ('disc', 'gen'))
+  ratio = disc / gen
   return (
       _answer("R1's gamma", fields.at(config, weight), heuristic,
               [game[weight] for game in games[::len(_RATIOS)]],
@@ -227,12 +230,6 @@ def _rates(config, player='disc') -> list[str]:
     return found
   raise ConfigError([Problem(path, fields.at(config, path),
                              'is 0; the ratio of the rates is to be found')])
-
-
-def _ratio(config) -> float:
-  disc, gen = (fields.at(config, _rates(config, player)[0])
-               for player in ('disc', 'gen'))
-  return disc / gen
 
 
 def _half_life(config) -> float | None:

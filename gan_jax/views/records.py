@@ -135,15 +135,10 @@ def _stat(path):
 
 
 def thin(steps, values, most: int) -> tuple[list, list, list]:
-  """Reduces a curve to at most `most` points and keeps its spikes.
+  """Reduces a curve, [N] and [N], to at most `most` points (6 or more).
 
   A longer curve is split into buckets of equally many points; the minimum, the
-  maximum and the first non-finite point of each are kept.
-
-  Args:
-    steps: [N].
-    values: [N].
-    most: at least 6.
+  maximum and the first non-finite point of each are kept, and so its spikes.
 
   Returns:
     steps; values, None if not finite; means of the buckets, for smoothing, []

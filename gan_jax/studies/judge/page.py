@@ -97,7 +97,7 @@ def write(study: Study, seconds: float) -> str:
 
   Of the stages that have been played; `seconds`: wall time of this launch.
   """
-  left_out = dict(study.plan['left_out']) | (study.steps() or {}).get('cut', {})
+  left_out = dict(study.plan['left_out']) | study.steps().get('cut', {})
   results = {}
   for name in study.plan['played']:
     found, why = _results(study, name)
