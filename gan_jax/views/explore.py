@@ -195,7 +195,12 @@ def _package() -> bytes:
   name, _, version = _PACKAGE.removesuffix('.tgz').rpartition('-')
   fix = (f'; `npm pack {name}@{version}` gets {_PACKAGE} (33 MB) elsewhere: '
          f'put it into {path.parent}')
-  if not (registry := _registry()):
+  # Where npm gets packages: its environment variable, or what it says.
+  registry = os.environ.get('npm_config_registry', '')
+  if not registry and (npm := shutil.which('npm')):
+    registry = subprocess.run([npm, 'config', 'get', 'registry'],
+                              capture_output=True, text=True).stdout.strip()
+  if not registry:
     raise RequestError(f'the page needs the npm package {name}, and there is '
                        f'no npm to say where packages are{fix}')
   url = f'{registry.rstrip("/")}/{name}/-/{_PACKAGE}'
@@ -216,15 +221,6 @@ def _package() -> bytes:
 
 def _is_known(data):
   return base64.b64encode(hashlib.sha512(data).digest()).decode() == _SHA512
-
-
-def _registry():
-  """Where npm gets packages: its environment variable, or what it says."""
-  said = os.environ.get('npm_config_registry', '')
-  if not said and (npm := shutil.which('npm')):
-    said = subprocess.run([npm, 'config', 'get', 'registry'],
-                          capture_output=True, text=True).stdout.strip()
-  return said
 
 
 def _text(data: bytes) -> str:
