@@ -53,8 +53,7 @@ class Column(NamedTuple):
 
 def blocks_of(columns) -> tuple:
   """Parts of the vectors of a table, in order."""
-  return tuple(block for column in columns
-               for block in Column(*column).blocks)
+  return tuple(block for column in columns for block in Column(*column).blocks)
 
 
 class Source(NamedTuple):

@@ -98,8 +98,7 @@ class Checkpoints(contextlib.AbstractContextManager):
             f'{path} was deleted by the run meanwhile; try again') from e
       raise CheckpointError(f'the checkpoint {path} is damaged: {e}') from e
 
-  def save(self, step: int, state, *,
-           after: Callable = lambda: None) -> None:
+  def save(self, step: int, state, *, after: Callable = lambda: None) -> None:
     """Starts to save, after the previous save.
 
     A thread does so from a copy on the device, so that training goes on and may

@@ -179,8 +179,7 @@ def read_run(folder: str):
   for name in ('config.json', 'data.json'):
     path = os.path.join(folder, name)
     if not os.path.exists(path):
-      members = sorted(glob.glob(os.path.join(glob.escape(folder),
-                                              'member_*')))
+      members = sorted(glob.glob(os.path.join(glob.escape(folder), 'member_*')))
       raise WorkdirError(
           f'{path} does not exist: ' + (
               f'{folder!r} is a population; give one of its members, such as '

@@ -71,8 +71,7 @@ class Diagnoser:
     real, held_out = (*(part._replace(
         image=parallel.scale(part.image, self._range))
                         for part in parts), None)[:2]
-    return diagnose(game, state, real, held_out, key,
-                    image_range=self._range)
+    return diagnose(game, state, real, held_out, key, image_range=self._range)
 
 
 def _batches(experiment):

@@ -165,8 +165,7 @@ def _answers(config, train_steps, games, heuristic, share, averages):
       _answer("D's rate / G's", ratio, None, [ratio * x for x in _RATIOS],
               share.sum(0), share.argmax() % len(_RATIOS)),
       _answer('half-life of the EMA, steps', _half_life(config), 312.5,
-              [x * train_steps for x in _SHARES], averages,
-              averages.argmax()))
+              [x * train_steps for x in _SHARES], averages, averages.argmax()))
 
 
 def _answer(what, recipe, heuristic, tried, share, best) -> Answer:

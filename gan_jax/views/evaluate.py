@@ -132,8 +132,7 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
   with Checkpoints(folder) as saved:
     while True:
       running = follow and lock.is_held(folder)
-      error = _score_new(folder, run, evaluator, saved, keeper, tried,
-                         held)
+      error = _score_new(folder, run, evaluator, saved, keeper, tried, held)
       failed = error or failed
       if not running:
         break

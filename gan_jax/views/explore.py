@@ -52,10 +52,8 @@ class Directions(NamedTuple):
 def explore(folder: str, out: str, *, strict: bool = False) -> str:
   """Writes a page to explore a run's latent space; says where and how.
 
-  Args:
-    folder: the working directory of the run.
-    out: a new folder.
-    strict: refuse an older checkpoint where the newest is damaged.
+  `out`: a new folder. `strict`: refuse an older checkpoint where the newest is
+  damaged.
 
   Raises:
     WorkdirError, CheckpointError, RequestError: with what to do; nothing is

@@ -199,8 +199,7 @@ def contact_sheet(source, title: str) -> np.ndarray:
     rows = np.split(found, range(columns, len(found), columns))
     names = [''] * len(rows)
   return pictures.contact_sheet([source.images[part] for part in rows], names,
-                                columns=columns, title=title,
-                                rate=source.rate)
+                                columns=columns, title=title, rate=source.rate)
 
 
 def describe(source, values: Mapping) -> dict:

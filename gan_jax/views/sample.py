@@ -74,8 +74,7 @@ def sample(folder: str, out: str, *, count: int | None = None,
     _write(out, info, examples, labels if run.conditional else None,
            interpolate)
   kind = 'rows' if info.columns else kind_of(info.image_shape)
-  said = [f'{len(examples)} {kind} of step {run.step} in '
-          f'{out}', how]
+  said = [f'{len(examples)} {kind} of step {run.step} in {out}', how]
   if _suffix(out) in ('.png', '.gif'):
     said.append(pictures.channels_shown(info.image_shape))
   return '; '.join(filter(None, said))
@@ -206,8 +205,7 @@ def _frames(examples, interpolate):
   if interpolate:
     paths = examples.reshape(-1, interpolate, *examples.shape[1:])
     return paths.swapaxes(0, 1)
-  return (examples.swapaxes(0, 1) if examples.ndim == 5
-          else examples[:, None])
+  return (examples.swapaxes(0, 1) if examples.ndim == 5 else examples[:, None])
 
 
 def saved(save, *args, **arrays) -> bytes:

@@ -211,5 +211,4 @@ def _load(path, rows, where, labels, label_key, label_index, layout,
       form=collection.Form(
           codec, () if kind == 'images' else example.shape,
           (stored, dtype.str, rows.channels_first, *layout), layout.rate,
-          where),
-      **more)
+          where), **more)

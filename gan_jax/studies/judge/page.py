@@ -217,8 +217,7 @@ def _judged(study, name, results, losses, found) -> Judged:
         tasks.command(task, study.plan['games'][game], point | {
             'train_steps': steps, 'seed': study.plan['seeds'][0]})))
   return Judged(name, task.what, task.unit, low_is_better(task.score), factor,
-                steps,
-                games)
+                steps, games)
 
 
 def _effect(difference, factor, score) -> str:

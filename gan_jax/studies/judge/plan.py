@@ -33,11 +33,8 @@ def read_budget(text: str) -> float:
 def make(asked: Mapping, idea: Idea, text: str, *, processes: int) -> dict:
   """plan.json: what is asked, and what can be played of it.
 
-  Args:
-    asked: 'idea', 'arguments', 'budget' in seconds, 'tasks' and 'seeds'.
-    idea: that is judged.
-    text: of --idea.
-    processes: that play at once.
+  `asked`: 'idea', 'arguments', 'budget' in seconds, 'tasks' and 'seeds'.
+  `text`: of --idea. `processes`: that play at once.
 
   Raises:
     RequestError: the idea fits no task.

@@ -149,8 +149,7 @@ class Study:
     return 0
 
 
-def once(folder: str, name: str,
-         make: Callable[[], dict]) -> tuple[dict, bool]:
+def once(folder: str, name: str, make: Callable[[], dict]) -> tuple[dict, bool]:
   """A JSON file of a study, which one process makes, while others wait.
 
   Returns:

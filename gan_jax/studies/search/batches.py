@@ -79,8 +79,7 @@ class Batch:
   def _play(self, group: Mapping[int, dict], stop) -> int:
     """Plays the trials of a group, {number: config}, as a population."""
     seeds = self.plan.space.seeds
-    folders = {f: n for n in group
-               for f in folders_of(self.folder, n, seeds)}
+    folders = {f: n for n in group for f in folders_of(self.folder, n, seeds)}
     try:
       found = population.load(together(
           list(group.values()), self.plan.space.axes, seeds))

@@ -49,8 +49,7 @@ def search_on_ray(address: str, given: Sequence[str], keys: Sequence[str],
     folder, here = os.path.abspath(folder), os.getcwd()
     with StopRequest() as stop:
       actors = [actor.remote() for _ in range(count)]
-      left = [one.play.remote(here, given, keys, folder, how)
-              for one in actors]
+      left = [one.play.remote(here, given, keys, folder, how) for one in actors]
       return _last(ray, left, stop, folder)
   finally:
     ray.shutdown()
