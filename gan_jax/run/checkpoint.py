@@ -25,8 +25,6 @@ from gan_jax.base.files import disk_hint, sync_folder
 from gan_jax.run import manifest
 
 _LOG = logging.getLogger(__name__)
-
-
 # Orbax numbers the running save for the whole process: two at once, of members
 # or of the best state, take each other's signals and fail.
 _SAVING = threading.Lock()

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from scipy.io import wavfile
 
 from gan_jax import pictures
 from gan_jax.base.errors import RequestError
@@ -217,5 +216,6 @@ def saved(save, *args, **arrays) -> bytes:
 
 def _wav(signal, rate) -> bytes:
   """[T, C] in [-1, 1] as 16-bit PCM, round(32767 x)."""
+  from scipy.io import wavfile  # Slow to import.
   return saved(wavfile.write, _hertz(rate),
                np.rint(32767 * signal).astype(np.int16))

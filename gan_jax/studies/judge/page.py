@@ -20,7 +20,6 @@ from gan_jax.views.templates import data_url, fill
 
 _COLOURS = {'better': '#009E73', 'worse': '#D55E00', 'cannot tell': '#777777'}
 
-
 # (what, how) of the protocol, for `_protocol`.
 _PROTOCOL = (
     ('Games', 'The idea: {idea} in the plain game of each task, non-saturating '
