@@ -97,7 +97,7 @@ def test_a_bad_data_file_is_status_3(cli, not_compiled, tmp_path, content):
     (NPZ, dict(value_range='dark'), 'value_range', "'dark': 'auto', 'data' or"),
     (NPZ, dict(repeat=10 ** 9), 'repeat', 'would make 40,000,000,000 places'),
     (NPZ, dict(resident_limit=-1), 'resident_limit', 'must be 0 or more MiB'),
-    (NPZ, dict(path=''), 'path', "'': a non-empty string is needed"),
+    (NPZ, dict(path=''), 'path', "'': the path of a file is needed"),
     ('auto', dict(window='stored'), 'window', 'data=npz and has no window'),
     (FOLDER, dict(max_bad=1.0), 'max_bad', '1.0: must be a share in [0, 1)'),
     (FOLDER, dict(label_key='age'), 'label_key', "'age': chooses columns of"),

@@ -11,12 +11,7 @@ import numpy as np
 
 from gan_jax import parallel
 from gan_jax.base import lookup
-from gan_jax.base.errors import (
-  ArgumentError,
-  ConfigError,
-  DataError,
-  Problem,
-)
+from gan_jax.base.errors import ArgumentError, ConfigError, DataError, Problem
 from gan_jax.base.examples import kind_of
 from gan_jax.config import durations, keys, rules, tracing
 from gan_jax.config.build import (

@@ -122,14 +122,10 @@ def read(key: str, with_manifest=False) -> Entry | None:
 
 
 def write(shape, dtype: str, images: Iterable, finish: Callable) -> Entry:
-  """Writes at most N examples; returns the entry.
+  """Writes at most N examples, uint8 or float32 [N, ...]; returns the entry.
 
-  Args:
-    shape: (N, H, W, C), or of another kind.
-    dtype: 'uint8' or 'float32'.
-    images: iterable.
-    finish: called after the last one; returns (key of `key_of`, plain values
-      for entry.json, bytes of the manifest, b'' for none).
+  `finish` is called after the last one; it returns (key of `key_of`, plain
+  values for entry.json, bytes of the manifest, b'' for none).
 
   Raises:
     DataError: the disk is full, or the folder cannot be written.

@@ -220,8 +220,7 @@ class _Work:
       return record, plan.decode(record, data) if fits else None
 
     def decoded():
-      for record, found in in_parallel(both, self._files, self._size,
-                                     'decode'):
+      for record, found in in_parallel(both, self._files, self._size, 'decode'):
         if record.header and found is None:
           raise _OtherPlanError
         self.records.append(record)

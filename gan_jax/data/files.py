@@ -43,8 +43,11 @@ def check_there(path, what: str = 'file or folder') -> str:
   what: is needed there, for the message.
 
   Raises:
+    ArgumentError: no text, or an empty one.
     DataError: there is nothing (with similar names), or an empty folder.
   """
+  if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+    raise ArgumentError('path', path, f'the path of a {what} is needed')
   path = os.path.expanduser(os.fspath(path))
   if not os.path.exists(path):
     raise DataError(f'{path!r}: no such {what}; '
@@ -62,8 +65,6 @@ def check_file(path) -> str:
     ArgumentError: no text, or an empty one.
     DataError: no such file (with similar names), not a regular file, or empty.
   """
-  if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-    raise ArgumentError('path', path, 'a non-empty string is needed')
   path, problem = check_there(path, 'file'), ''
   if os.path.isdir(path):
     problem = (f' is a directory; a file is needed: it holds '

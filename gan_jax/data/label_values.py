@@ -54,14 +54,9 @@ def of_array(array, num_images: int, where: str, *, label_index: int = -1,
 
   Whole numbers [N] or [N, 1] are classes, see `of_integers`, as is text [N];
   numbers with fractions are a label vector of one column. [N, K] is one-hot, or
-  a label vector of K columns.
-
-  Args:
-    array: see above.
-    num_images: N.
-    where: begins the messages.
-    label_index: of [N, K], the column that is the class, -1 for none.
-    known: number of classes, if that is known; 0 if not.
+  a label vector of K columns. `num_images` is N, `where` begins the messages.
+  `label_index`: of [N, K], the column that is the class, -1 for none. `known`:
+  number of classes, 0 if that is not known.
 
   Raises:
     DataError: another dtype or shape, not one for each image, negative

@@ -53,8 +53,7 @@ class Column(NamedTuple):
 
 def blocks_of(columns) -> tuple:
   """Parts of the vectors of a table, in order."""
-  return tuple(block for column in columns
-               for block in Column(*column).blocks)
+  return tuple(block for column in columns for block in Column(*column).blocks)
 
 
 class Source(NamedTuple):
@@ -207,23 +206,14 @@ def _doubts(shape) -> str:
   return ''
 
 
-def as_images(array, where) -> np.ndarray:
-  """Checks an array of images and converts it to uint8 [N, H, W, C].
-
-  Accepts [N, H, W] and [N, H, W, C] of uint8; other integers within 0..255;
-  bool (0 and 255); floats clearly in [0, 1] (maximum at least 0.5; round(255
-  x)) or in [-1, 1] (minimum at most -0.5, one of both beyond 0.5 in size;
-  round(127.5 (x + 1))). Floats may exceed these bounds by 1e-3.
-
-  Raises:
-    DataError: begins with `where`; another dtype, shape or range, NaN or Inf.
-  """
-  return as_examples(array, where)[0]
-
-
 def as_examples(array, where, scale=values.Scale(),
                 layout=Layout()) -> tuple[np.ndarray, tuple, list]:
   """Checks and converts an array of examples of any kind.
+
+  Accepts of images [N, H, W] and [N, H, W, C] of uint8; other integers within
+  0..255; bool (0 and 255); floats clearly in [0, 1] (maximum at least 0.5;
+  round(255 x)) or in [-1, 1] (minimum at most -0.5, one of both beyond 0.5 in
+  size; round(127.5 (x + 1))). Floats may exceed these bounds by 1e-3.
 
   Returns:
     (examples, units, notices) as of a `Source`: signals are always float32,

@@ -29,10 +29,9 @@ def head(path, size=512) -> bytes:
 
 def is_image(path, suffix='') -> bool:
   """Whether a file is named as an image, or is one."""
-  return suffix in SUFFIXES or _is_image(head(path, 16))
-
-
-def _is_image(start) -> bool:
+  if suffix in SUFFIXES:
+    return True
+  start = head(path, 16)
   return start.startswith(_IMAGES) or (
       start[:4] == b'RIFF' and start[8:12] == b'WEBP')
 

@@ -31,8 +31,19 @@ class Scale(NamedTuple):
   dtype: Literal['uint8', 'float32'] = 'uint8'
 
   def checked(self) -> 'Scale':
-    """With a valid range; ArgumentError for anything else."""
-    return self._replace(value_range=checked(self.value_range))
+    """With 'auto', 'data' or (black, white); ArgumentError for others."""
+    value = self.value_range
+    try:
+      if value not in (AUTO, DATA):
+        value = ast.literal_eval(value) if isinstance(value, str) else value
+        black, white = value = tuple(map(float, value))
+        if not (math.isfinite(white - black) and black < white):
+          raise ValueError
+      return self._replace(value_range=value)
+    except (ValueError, TypeError, SyntaxError) as error:
+      raise ArgumentError('value_range', self.value_range, (
+          "'auto', 'data' or two numbers (black, white), the smaller first, "
+          'are needed, such as (0, 4095)')) from error
 
 
 class Span(NamedTuple):
@@ -101,22 +112,6 @@ def from_unit(x, units) -> np.ndarray:
     return x
   x = x.clip(0, 1)
   return 2 * x - 1 if units else np.round(x * 255).astype(np.uint8)
-
-
-def checked(value_range) -> str | tuple:
-  """'auto', 'data' or (black, white); ArgumentError for anything else."""
-  value = value_range
-  try:
-    if value not in (AUTO, DATA):
-      value = ast.literal_eval(value) if isinstance(value, str) else value
-      black, white = value = tuple(map(float, value))
-      if not (math.isfinite(white - black) and black < white):
-        raise ValueError
-    return value
-  except (ValueError, TypeError, SyntaxError) as error:
-    raise ArgumentError('value_range', value_range, (
-        "'auto', 'data' or two numbers (black, white), the smaller first, are "
-        'needed, such as (0, 4095)')) from error
 
 
 def choose(found: Span, value_range) -> tuple[float, float, str]:

@@ -17,14 +17,7 @@ from gan_jax.pictures.examples import (
   sheet,
   tiles,
 )
-from gan_jax.pictures.images import (
-  gif,
-  grid,
-  pillow,
-  png,
-  read_png,
-  to_uint8,
-)
+from gan_jax.pictures.images import gif, grid, pillow, png, read_png, to_uint8
 from gan_jax.pictures.plots import (
   forest,
   pareto,

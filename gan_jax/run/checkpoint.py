@@ -25,8 +25,6 @@ from gan_jax.base.files import disk_hint, sync_folder
 from gan_jax.run import manifest
 
 _LOG = logging.getLogger(__name__)
-
-
 # Orbax numbers the running save for the whole process: two at once, of members
 # or of the best state, take each other's signals and fail.
 _SAVING = threading.Lock()
@@ -98,18 +96,12 @@ class Checkpoints(contextlib.AbstractContextManager):
             f'{path} was deleted by the run meanwhile; try again') from e
       raise CheckpointError(f'the checkpoint {path} is damaged: {e}') from e
 
-  def save(self, step: int, state, *,
-           after: Callable = lambda: None) -> None:
+  def save(self, step: int, state, *, after: Callable = lambda: None) -> None:
     """Starts to save, after the previous save.
 
     A thread does so from a copy on the device, so that training goes on and may
-    donate the state.
-
-    Args:
-      step: of the state.
-      state: to save.
-      after: called by that thread before anything is written; its error is
-        raised by `wait`.
+    donate the state. It calls `after` before anything is written, whose error
+    is raised by `wait`.
 
     Raises:
       CheckpointError: the state is not finite (the last valid checkpoint stays

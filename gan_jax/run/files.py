@@ -111,8 +111,11 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
   if os.path.exists(os.path.join(folder, POPULATION)):
     raise WorkdirError(f'{folder} holds a population, and this is one run: '
                        'give the population again, or another --workdir')
-  changed = [line for line in _changed_config(folder, experiment.config)
-             if not may_change(line.split(':')[0], experiment.config)]
+  config = experiment.config
+  before = read_json(folder, 'config.json') or config
+  changed = [line for line in fields.diff(
+      keys.without_added(before), keys.without_added(config))
+             if not may_change(line.split(':')[0], config)]
   allowed = [line for line in changed if any(
       re.match(rf'{re.escape(path)}[.:[]', line) for path in allow_changed)]
   data = _changed_data(folder, experiment.info)
@@ -176,8 +179,7 @@ def read_run(folder: str):
   for name in ('config.json', 'data.json'):
     path = os.path.join(folder, name)
     if not os.path.exists(path):
-      members = sorted(glob.glob(os.path.join(glob.escape(folder),
-                                              'member_*')))
+      members = sorted(glob.glob(os.path.join(glob.escape(folder), 'member_*')))
       raise WorkdirError(
           f'{path} does not exist: ' + (
               f'{folder!r} is a population; give one of its members, such as '
@@ -211,8 +213,7 @@ def read_json(folder, name: str) -> dict:
   """
   path = os.path.join(folder, name)
   try:
-    with open(path) as file:
-      return json.load(file)
+    return json.loads(pathlib.Path(path).read_bytes())
   except FileNotFoundError:
     return {}
   except ValueError as e:
@@ -276,11 +277,6 @@ def _within(place, folder):
       for resolve in (os.path.abspath, os.path.realpath))
 
 
-def _changed_config(folder, now):
-  before = read_json(folder, 'config.json')
-  return fields.diff(*map(keys.without_added, (before, now))) if before else []
-
-
 def _changed_data(folder, info):
   """Differences from the data of the last launch."""
   if not (kept := read_json(folder, 'data.json')):
@@ -326,11 +322,8 @@ def launched(folder: str) -> list[tuple[str, str]]:
 def write_launch(folder, experiment, start: int, **facts) -> None:
   """Writes config.json and data.json, and appends to launches.jsonl.
 
-  Args:
-    folder: the run folder.
-    experiment: what runs there.
-    start: first step.
-    **facts: further fields; empty ones are left out.
+  `start` is the first step, `facts` are further fields; empty ones are left
+  out.
   """
   config, last = experiment.config, read_json(folder, 'config.json')
   for name, value in (('config.json', config),

@@ -71,8 +71,7 @@ class Diagnoser:
     real, held_out = (*(part._replace(
         image=parallel.scale(part.image, self._range))
                         for part in parts), None)[:2]
-    return diagnose(game, state, real, held_out, key,
-                    image_range=self._range)
+    return diagnose(game, state, real, held_out, key, image_range=self._range)
 
 
 def _batches(experiment):
@@ -145,12 +144,10 @@ class Guard:
       self._stop(step)
 
   def refuse(self, start: int, bad, newest: int) -> None:
-    """Stops or rolls back on non-finite scalars.
+    """Stops or rolls back on scalars `bad`, {name: [K]}, that are not finite.
 
-    Args:
-      start: first step of their call.
-      bad: {name: [K]}.
-      newest: step of the newest checkpoint.
+    `start` is the first step of their call, `newest` that of the newest
+    checkpoint.
 
     Raises:
       NonFiniteError, RollBack: always one of them.

@@ -119,14 +119,11 @@ class Calls:
 
   def __init__(self, members: Sequence[Experiment], mesh, step: int,
                end: int = 0, *, stacked: bool = False):
-    """Moves data that are resident to the devices of the mesh.
+    """Moves data that are resident to the devices of the runner's mesh.
 
-    Args:
-      members: the run, or those of a population, which share their data.
-      mesh: of the runner.
-      step: the first one.
-      end: 0 for the end of the run.
-      stacked: whether calls have a first axis of members.
+    `members`: the run, or those of a population, which share their data; then
+    calls are `stacked`, with a first axis of members. `end`: 0 for the end of
+    the run.
     """
     self._members, self._mesh, self._stacked = members, mesh, stacked
     self.step, self._end = step, end or members[0].train_steps
@@ -206,7 +203,7 @@ def calls_ahead(call_bytes: int) -> int:
   return max(1, min(4, _AHEAD // max(1, call_bytes)))
 
 
-def read_ahead(read: Callable, jobs: Iterable[tuple], *, threads: int = 4,
+def read_ahead(read: Callable, jobs: Iterable[tuple], *,
                ahead: int = 4) -> Iterator:
   """Yields read(*job) of each job in order, reading `ahead` more in threads.
 
@@ -214,7 +211,7 @@ def read_ahead(read: Callable, jobs: Iterable[tuple], *, threads: int = 4,
   at the place of its result.
   """
   waiting = collections.deque()
-  with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+  with concurrent.futures.ThreadPoolExecutor(4) as pool:
     try:
       for job in jobs:
         waiting.append(pool.submit(read, *job))

@@ -37,8 +37,7 @@ class Member(contextlib.AbstractContextManager):
   def __init__(self, experiment: Experiment, folder: str, *,
                strict: bool = False, changed=(), argv=None,
                like: 'Member | None' = None, heading: str = '',
-               pictures: bool = True,
-               begun: Callable[[], None] = lambda: None):
+               pictures: bool = True, begun: Callable[[], None] = lambda: None):
     """Opens the folder and records the launch.
 
     Args:

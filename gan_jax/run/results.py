@@ -5,6 +5,7 @@ import glob
 import json
 import logging
 import os
+import pathlib
 import shlex
 import shutil
 import time
@@ -199,10 +200,8 @@ def _frames(folder):
                                         '*.png')))
   # All of them are in memory at once.
   some = np.linspace(0, len(names) - 1, min(len(names), _FRAMES)).round()
-  frames = []
-  for i in some:
-    with open(names[int(i)], 'rb') as file:
-      frames.append(pictures.read_png(file.read()))
+  frames = [pictures.read_png(pathlib.Path(names[int(i)]).read_bytes())
+            for i in some]
   return [frame for frame in frames if frame.shape == frames[-1].shape]
 
 
@@ -321,8 +320,7 @@ class Best:
 def _record(folder) -> dict:
   """best.json, {} if there is none that can be read."""
   try:
-    with open(os.path.join(folder, 'best.json')) as file:
-      found = json.load(file)
+    found = json.loads(pathlib.Path(folder, 'best.json').read_bytes())
     return {key: found[key] for key in ('name', 'step', 'value', 'protocol')}
   except (OSError, ValueError, KeyError, TypeError):
     return {}

@@ -153,11 +153,9 @@ class ScalarWriter(RowFile):
                      resume_step=resume_step)
 
   def write(self, step: int, scalars) -> None:
-    """Appends the row of a step; NaN, Inf and None become null.
+    """Appends the one row of a step; NaN, Inf and None become null.
 
-    Args:
-      step: at most one row each.
-      scalars: {name: number, numpy or JAX scalar of shape [], or None}.
+    Scalars are {name: number, numpy or JAX scalar of shape [], or None}.
 
     Raises:
       ValueError: a scalar is named 'step' or is not a single number.

@@ -154,7 +154,10 @@ def _kept(config, games, losses) -> list[int]:
 
 def _answers(config, train_steps, games, heuristic, share, averages):
   """The `Answer`s by the chances of games [gammas, ratios] and of averages."""
-  weight, ratio = _weights(config)[0], _ratio(config)
+  weight = _weights(config)[0]
+  disc, gen = (fields.at(config, _rates(config, player)[0])
+               for player in ('disc', 'gen'))
+  ratio = disc / gen
   return (
       _answer("R1's gamma", fields.at(config, weight), heuristic,
               [game[weight] for game in games[::len(_RATIOS)]],
@@ -162,8 +165,7 @@ def _answers(config, train_steps, games, heuristic, share, averages):
       _answer("D's rate / G's", ratio, None, [ratio * x for x in _RATIOS],
               share.sum(0), share.argmax() % len(_RATIOS)),
       _answer('half-life of the EMA, steps', _half_life(config), 312.5,
-              [x * train_steps for x in _SHARES], averages,
-              averages.argmax()))
+              [x * train_steps for x in _SHARES], averages, averages.argmax()))
 
 
 def _answer(what, recipe, heuristic, tried, share, best) -> Answer:
@@ -227,12 +229,6 @@ def _rates(config, player='disc') -> list[str]:
     return found
   raise ConfigError([Problem(path, fields.at(config, path),
                              'is 0; the ratio of the rates is to be found')])
-
-
-def _ratio(config) -> float:
-  disc, gen = (fields.at(config, _rates(config, player)[0])
-               for player in ('disc', 'gen'))
-  return disc / gen
 
 
 def _half_life(config) -> float | None:

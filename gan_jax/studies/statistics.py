@@ -41,10 +41,8 @@ def chances(losses: np.ndarray) -> np.ndarray:
   Means of S seeds are drawn from Student's t around those measured, with a
   variance that all games share, and (G - 1) (S - 1) degrees of freedom; seeds
   are the same in each game, so their own means are removed first. A game
-  without a score in one of its seeds is never the best.
-
-  Args:
-    losses: [G, S], S of 2 or more; NaN for none. One row at least has all.
+  without a score in one of its seeds is never the best. Losses are [G, S], S of
+  2 or more, NaN for none; one row at least has all.
   """
   played = np.isfinite(losses).all(1)
   good = losses[played]

@@ -15,6 +15,7 @@ from gan_jax import parallel
 from gan_jax.base.errors import ConfigError, Problem, RequestError
 from gan_jax.config import command_line, population, recipe
 from gan_jax.run import populations, signals
+from gan_jax.run.status import read as status_of
 from gan_jax.views import evaluate
 from gan_jax.views.leaderboard import load as _frame_of_runs
 from gan_jax.views.trained import Trained
@@ -93,8 +94,7 @@ def train(config: str | os.PathLike | Mapping, workdir: str = '',
   if len(found.members) == 1:
     return load(workdir)
   return [load(folder) for folder in populations.folders_of(found, workdir)
-          if any(name.isdigit() for name in os.listdir(
-              os.path.join(folder, 'checkpoints')))]
+          if status_of(folder).step]
 
 
 def score(images: str, reference: str = '', **asked: Any) -> pd.DataFrame:
@@ -123,8 +123,7 @@ def score(images: str, reference: str = '', **asked: Any) -> pd.DataFrame:
 def compare(folders: Any) -> pd.DataFrame:
   """Runs and their scores as a frame, see `gan_jax.views.leaderboard.load`.
 
-  Args:
-    folders: one or several, or patterns such as 'runs/sweep/*'.
+  `folders`: one or several, or patterns such as 'runs/sweep/*'.
   """
   one = isinstance(folders, str | os.PathLike)
   return _frame_of_runs(

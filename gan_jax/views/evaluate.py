@@ -80,23 +80,18 @@ def _check_name(text, evaluators):
 def _arguments(given, text) -> dict:
   """{key: value} of KEY=VALUE, each once."""
   found = {}
-  for key, value in (_argument(each, text) for each in given):
+  for each in given:
+    key, equals, value = each.partition('=')
+    if not equals or key in ('', 'name'):
+      raise RequestError(f'--metrics={text}: {each!r} must be KEY=VALUE, as in '
+                         'ais:chains=4:temperatures=100')
     if key in found:
       raise RequestError(f'--metrics={text}: {key} is given twice')
-    found[key] = value
+    try:
+      found[key] = ast.literal_eval(value)
+    except (ValueError, SyntaxError):  # A text, as bernoulli.
+      found[key] = value
   return found
-
-
-def _argument(given, text):
-  """(key, value) of KEY=VALUE."""
-  key, equals, value = given.partition('=')
-  if not equals or key in ('', 'name'):
-    raise RequestError(f'--metrics={text}: {given!r} must be KEY=VALUE, as in '
-                       'ais:chains=4:temperatures=100')
-  try:
-    return key, ast.literal_eval(value)
-  except (ValueError, SyntaxError):  # A text, as bernoulli.
-    return key, value
 
 
 def checkpoints(folder: str, *, best: str = '', follow: bool = False,
@@ -137,8 +132,7 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
   with Checkpoints(folder) as saved:
     while True:
       running = follow and lock.is_held(folder)
-      error = _score_new(folder, run, evaluator, saved, keeper, tried,
-                         held)
+      error = _score_new(folder, run, evaluator, saved, keeper, tried, held)
       failed = error or failed
       if not running:
         break

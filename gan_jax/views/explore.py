@@ -24,8 +24,8 @@ from flax import linen as nn
 from gan_jax.base.errors import RequestError, first_line
 from gan_jax.base.files import write_file
 from gan_jax.data import cache
+from gan_jax.data.label_values import name_of
 from gan_jax.views import export
-from gan_jax.views.inspect import class_name
 from gan_jax.views.templates import asset, fill
 from gan_jax.views.trained import Trained
 
@@ -49,15 +49,11 @@ class Directions(NamedTuple):
   layer: str
 
 
-def explore(folder: str, out: str, *, step: int = 0,
-            strict: bool = False) -> str:
+def explore(folder: str, out: str, *, strict: bool = False) -> str:
   """Writes a page to explore a run's latent space; says where and how.
 
-  Args:
-    folder: the working directory of the run.
-    out: a new folder.
-    step: of the checkpoint, 0 for the newest valid one.
-    strict: refuse an older checkpoint where the newest is damaged.
+  `out`: a new folder. `strict`: refuse an older checkpoint where the newest is
+  damaged.
 
   Raises:
     WorkdirError, CheckpointError, RequestError: with what to do; nothing is
@@ -67,7 +63,7 @@ def explore(folder: str, out: str, *, step: int = 0,
   if os.path.lexists(out):
     raise RequestError(f'--out={out} exists; remove it, or give another name')
   onnxruntime = export.converter()[2]
-  run = Trained(folder, step=step, strict=strict)
+  run = Trained(folder, strict=strict)
   shape, latent = run.info.image_shape, export.latent_of(run)
   if len(shape) != 3 or shape[2] not in (1, 3, 4):
     raise RequestError(
@@ -94,7 +90,7 @@ def explore(folder: str, out: str, *, step: int = 0,
       'index.html': fill(
           'explore.html', name=name, run=run, latent=latent, found=found,
           columns=columns,
-          names={label: class_name(run.info, label)
+          names={label: name_of(label, run.info.class_names)
                  for label in run.info.classes if run.conditional}).encode()
                     + b'\n'}
   export.write(out, files)
@@ -197,7 +193,12 @@ def _package() -> bytes:
   name, _, version = _PACKAGE.removesuffix('.tgz').rpartition('-')
   fix = (f'; `npm pack {name}@{version}` gets {_PACKAGE} (33 MB) elsewhere: '
          f'put it into {path.parent}')
-  if not (registry := _registry()):
+  # Where npm gets packages: its environment variable, or what it says.
+  registry = os.environ.get('npm_config_registry', '')
+  if not registry and (npm := shutil.which('npm')):
+    registry = subprocess.run([npm, 'config', 'get', 'registry'],
+                              capture_output=True, text=True).stdout.strip()
+  if not registry:
     raise RequestError(f'the page needs the npm package {name}, and there is '
                        f'no npm to say where packages are{fix}')
   url = f'{registry.rstrip("/")}/{name}/-/{_PACKAGE}'
@@ -218,15 +219,6 @@ def _package() -> bytes:
 
 def _is_known(data):
   return base64.b64encode(hashlib.sha512(data).digest()).decode() == _SHA512
-
-
-def _registry():
-  """Where npm gets packages: its environment variable, or what it says."""
-  said = os.environ.get('npm_config_registry', '')
-  if not said and (npm := shutil.which('npm')):
-    said = subprocess.run([npm, 'config', 'get', 'registry'],
-                          capture_output=True, text=True).stdout.strip()
-  return said
 
 
 def _text(data: bytes) -> str:

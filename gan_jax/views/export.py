@@ -47,8 +47,7 @@ PRIORS = {
         'rng.normal(size=(n, {noise}))], 1)')}
 
 
-def export(folder: str, out: str, *, step: int = 0,
-           strict: bool = False) -> str:
+def export(folder: str, out: str, *, strict: bool = False) -> str:
   """Writes the averaged generator of a run; says what was written.
 
   Args:
@@ -56,7 +55,6 @@ def export(folder: str, out: str, *, step: int = 0,
     out: F.stablehlo (`jax.export`), F.onnx, F.safetensors (the weights), or a
       new folder for a model hub, which has the last two, a model card and a
       program that draws with them. A file or folder that exists is refused.
-    step: of the checkpoint, 0 for the newest valid one.
     strict: refuse an older checkpoint where the newest is damaged.
 
   Raises:
@@ -73,7 +71,7 @@ def export(folder: str, out: str, *, step: int = 0,
     raise RequestError(f'--out={out} exists; remove it, or give another name')
   if suffix in ('.onnx', ''):
     converter()
-  run = Trained(folder, step=step, strict=strict)
+  run = Trained(folder, strict=strict)
   found, said = kinds[suffix](run)
   write(out.rstrip('/'), found)
   return (f'generator of step {run.step} in {out}\n'

@@ -86,8 +86,7 @@ def _npz(path):
   return kind
 
 
-def images(run: Trained, path: str, *, label: Any = None,
-           resize: tuple[int, ...] = (), channels: int = 0) -> Given:
+def images(run: Trained, path: str, *, label: Any = None, **how) -> Given:
   """The examples of a path, of the shape that a run generates.
 
   Args:
@@ -95,16 +94,14 @@ def images(run: Trained, path: str, *, label: Any = None,
     path: see `source`.
     label: of all images, or of each, for a conditional generator, see
       `Trained.labels`; by default what their folders or the file say they show.
-    resize: see `source`.
-    channels: see `source`.
+    **how: resize and channels, see `source`.
 
   Raises:
     DataError: they cannot be read, or are not finite.
     RequestError: they have another shape, with the flag that mends it; no such
       label; or a conditional run and no label, here or of the examples.
   """
-  found = source(path, resize=resize, channels=channels, units=run.info.units,
-                 labels=run.conditional)
+  found = source(path, units=run.info.units, labels=run.conditional, **how)
   shape, wanted = tuple(found.images.shape[1:]), tuple(run.info.image_shape)
   if shape != wanted:
     raise RequestError(f'--images={path} holds {described(shape)}; {run.folder}'

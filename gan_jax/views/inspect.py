@@ -193,19 +193,13 @@ def contact_sheet(source, title: str) -> np.ndarray:
       classes = classes[_sample(len(classes), _ROWS)]
     members = [np.flatnonzero(source.labels == label) for label in classes]
     rows = [rows[_sample(len(rows), columns)] for rows in members]
-    names = [class_name(source, label) for label in classes]
+    names = [name_of(label, source.class_names) for label in classes]
   else:
     found = _sample(len(source.images), columns * _COLUMNS['images'])
     rows = np.split(found, range(columns, len(found), columns))
     names = [''] * len(rows)
   return pictures.contact_sheet([source.images[part] for part in rows], names,
-                                columns=columns, title=title,
-                                rate=source.rate)
-
-
-def class_name(source, label) -> str:
-  """Of a class of a `Source` or a `DataInfo`, see `label_values.name_of`."""
-  return name_of(label, source.class_names)
+                                columns=columns, title=title, rate=source.rate)
 
 
 def describe(source, values: Mapping) -> dict:
@@ -224,7 +218,7 @@ def describe(source, values: Mapping) -> dict:
       'dtype': str(source.images.dtype), 'count': len(source.images),
       'held_out': len(source.held_out.images) if source.held_out else 0,
       'bytes': int(source.images.nbytes), 'num_classes': source.num_classes,
-      'classes': [{'label': i, 'name': class_name(source, i),
+      'classes': [{'label': i, 'name': name_of(i, source.class_names),
                    'count': counts[i]} for i in range(source.num_classes)],
       'without_label': (len(source.labels) - len(known) if source.num_classes
                         else 0),

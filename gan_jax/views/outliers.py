@@ -5,6 +5,7 @@ import json
 import jax
 import matplotlib
 import numpy as np
+import pandas as pd
 
 from gan_jax import inference, pictures
 from gan_jax.base import lookup
@@ -70,7 +71,9 @@ def outliers(folder: str, images: str, out: str, *, sort: str = '',
   picture = given.keep(
       out, ''.join(json.dumps(row) + '\n' for row in rows).encode(),
       _sheet(run, seen, shown, order))
-  return (f'{_table(rows)}\n{counted(kind, len(rows))} ranked by {sort} of '
+  first = pd.DataFrame(rows[:_SHOWN]).to_string(
+      index=False, float_format='{:.4g}'.format)
+  return (f'{first}\n{counted(kind, len(rows))} ranked by {sort} of '
           f'step {run.step}, in {out} and {picture}')
 
 
@@ -96,16 +99,6 @@ def _scored(run, x, labels, seed, sort):
                        'finite')
   return scores, jax.tree.map(np.asarray, found.get(
       sort, next(iter(found.values()))))
-
-
-def _table(rows) -> str:
-  """The first rows as text."""
-  heads = list(rows[0])
-  cells = [heads] + [[f'{v:.4g}' if isinstance(v, float) else str(v)
-                      for v in row.values()] for row in rows[:_SHOWN]]
-  widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-  return '\n'.join('  '.join(cell.ljust(width) for cell, width in zip(
-      line, widths, strict=True)).rstrip() for line in cells)
 
 
 def _sheet(run, seen, shown, order):

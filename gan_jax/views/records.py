@@ -12,7 +12,7 @@ import numpy as np
 from gan_jax.base.errors import ConfigError, WorkdirError
 from gan_jax.base.files import read_rows
 from gan_jax.config import fields, recipe
-from gan_jax.run import files, health, lock, status
+from gan_jax.run import files, health, lock
 from gan_jax.views.leaderboard import settings_of
 
 _NUMBERS = float, int, type(None)
@@ -78,18 +78,9 @@ class Record:
     """Changes when any file of the run does."""
     names = ('scalars.jsonl', 'scores.jsonl', 'report.md', 'samples',
              'checkpoints', 'launches.jsonl', 'nonfinite.json')
-    return f'{self.running}' + ''.join(
+    return f'{lock.is_held(self.folder)}' + ''.join(
         f' {found.st_size},{found.st_mtime_ns}' for name in names
         if (found := _stat(self._path(name))))
-
-  @property
-  def running(self) -> bool:
-    """Whether a process is writing the folder."""
-    return lock.is_held(self.folder)
-
-  def progress(self) -> status.Progress:
-    """See `run.status`."""
-    return status.read(self.folder)
 
   def scores(self) -> dict[str, list[dict]]:
     """{name: rows with the settings of the newest, sorted by step}."""
@@ -144,15 +135,10 @@ def _stat(path):
 
 
 def thin(steps, values, most: int) -> tuple[list, list, list]:
-  """Reduces a curve to at most `most` points and keeps its spikes.
+  """Reduces a curve, [N] and [N], to at most `most` points (6 or more).
 
   A longer curve is split into buckets of equally many points; the minimum, the
-  maximum and the first non-finite point of each are kept.
-
-  Args:
-    steps: [N].
-    values: [N].
-    most: at least 6.
+  maximum and the first non-finite point of each are kept, and so its spikes.
 
   Returns:
     steps; values, None if not finite; means of the buckets, for smoothing, []

@@ -3,7 +3,6 @@
 import io
 import os
 import re
-import wave
 from functools import partial
 from typing import Any
 
@@ -74,8 +73,7 @@ def sample(folder: str, out: str, *, count: int | None = None,
     _write(out, info, examples, labels if run.conditional else None,
            interpolate)
   kind = 'rows' if info.columns else kind_of(info.image_shape)
-  said = [f'{len(examples)} {kind} of step {run.step} in '
-          f'{out}', how]
+  said = [f'{len(examples)} {kind} of step {run.step} in {out}', how]
   if _suffix(out) in ('.png', '.gif'):
     said.append(pictures.channels_shown(info.image_shape))
   return '; '.join(filter(None, said))
@@ -206,8 +204,7 @@ def _frames(examples, interpolate):
   if interpolate:
     paths = examples.reshape(-1, interpolate, *examples.shape[1:])
     return paths.swapaxes(0, 1)
-  return (examples.swapaxes(0, 1) if examples.ndim == 5
-          else examples[:, None])
+  return (examples.swapaxes(0, 1) if examples.ndim == 5 else examples[:, None])
 
 
 def saved(save, *args, **arrays) -> bytes:
@@ -219,10 +216,6 @@ def saved(save, *args, **arrays) -> bytes:
 
 def _wav(signal, rate) -> bytes:
   """[T, C] in [-1, 1] as 16-bit PCM, round(32767 x)."""
-  buffer = io.BytesIO()
-  with wave.open(buffer, 'wb') as file:
-    file.setnchannels(signal.shape[1])
-    file.setsampwidth(2)
-    file.setframerate(_hertz(rate))
-    file.writeframes(np.rint(32767 * signal).astype('<i2').tobytes())
-  return buffer.getvalue()
+  from scipy.io import wavfile  # Slow to import.
+  return saved(wavfile.write, _hertz(rate),
+               np.rint(32767 * signal).astype(np.int16))

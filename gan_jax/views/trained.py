@@ -41,10 +41,8 @@ class Trained:
   def __init__(self, folder: str, *, step: int = 0, strict: bool = False):
     """Reads what the run is; its checkpoint is read when it is needed.
 
-    Args:
-      folder: the working directory of the run.
-      step: of the checkpoint, 0 for the newest valid one.
-      strict: an error where the newest is damaged, instead of an older one.
+    `step`: of the checkpoint, 0 for the newest valid one. `strict`: an error
+    where the newest is damaged, instead of an older one.
 
     Raises:
       WorkdirError: no run there.

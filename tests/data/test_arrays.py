@@ -242,7 +242,7 @@ def test_bad_paths(tmp_path):
   fails("'/nowhere'", 'does not exist', call=call('/nowhere/x.npz'))
   fails('directory', "'set.npz'", call=call(folder))
   fails('regular files', call=call('/dev/zero'))
-  fails("''", 'non-empty', call=call(''))
+  fails("''", 'the path of a file is needed', call=call(''))
   fails('None', call=call(None))
   fails('no such file', call=call('a\0b'))
   fails('a\\nb', call=call(f'{folder}/a\nb'))  # one line, whatever the name

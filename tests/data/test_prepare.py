@@ -19,7 +19,7 @@ from gan_jax.data import prepare
 ])
 def test_dtypes_and_ranges(array, expected):
   for shape in (3, 1, 1), (1, 1, 3, 1), (1, 3, 1, 1), (1, 1, 1, 3):
-    result = prepare.as_images(array.reshape(shape), 'file')
+    result, _, _ = prepare.as_examples(array.reshape(shape), 'file')
     assert result.ravel().tolist() == expected
     assert result.shape == (shape if len(shape) == 4 else (3, 1, 1, 1))
     assert result.flags.c_contiguous and result.dtype == np.uint8
@@ -28,13 +28,13 @@ def test_dtypes_and_ranges(array, expected):
 def test_float_round_trip_in_blocks():
   pixels = np.random.default_rng(0).integers(0, 256, (2500, 4, 4), np.uint8)
   for array in pixels / np.float32(255), pixels / np.float32(127.5) - 1:
-    result = prepare.as_images(array.astype(np.float32), 'file')
+    result, _, _ = prepare.as_examples(array.astype(np.float32), 'file')
     np.testing.assert_array_equal(result[..., 0], pixels)
 
 
 def test_fortran_order():
   pixels = np.arange(90, dtype=np.uint8).reshape(3, 5, 6)
-  result = prepare.as_images(np.asfortranarray(pixels), 'file')
+  result, _, _ = prepare.as_examples(np.asfortranarray(pixels), 'file')
   np.testing.assert_array_equal(result[..., 0], pixels)
   assert result.flags.c_contiguous
 
@@ -64,4 +64,4 @@ def test_fortran_order():
     (np.zeros((2, 3, 3), [('a', 'u1')]), ["('a', 'u1')"]),
 ])
 def test_bad_images(array, words):
-  fails('file', *words, call=lambda: prepare.as_images(array, 'file'))
+  fails('file', *words, call=lambda: prepare.as_examples(array, 'file'))

@@ -106,7 +106,7 @@ def test_arrays_of_another_range(tmp_path, array, words):
     ('a', 'b'), '__import__("os")'])
 def test_bad_ranges(given):
   with pytest.raises(ArgumentError, match='value_range='):
-    values.checked(given)
+    values.Scale(given).checked()
 
 
 @pytest.mark.parametrize('shape, words', [

@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax.metrics import neighbours
-from gan_jax.metrics.neighbours import (
-  authenticity,
-  blocks,
-  manifold,
-  nearest,
-)
+from gan_jax.metrics.neighbours import authenticity, blocks, manifold, nearest
 
 SIZES = [(1024, 4096), (15, 25)]
 

@@ -10,15 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from beside import (
-  by_jax,
-  by_tensorflow,
-  by_torch,
-  check,
-  draw,
-  given,
-  scaled,
-)
+from beside import by_jax, by_tensorflow, by_torch, check, draw, given, scaled
 from jax import random
 from peers import MIMICRY, STUDIOGAN, STYLEGAN2_ADA, TFGAN, load
 

@@ -53,7 +53,8 @@ def zip(*, path, labels='auto', label_key='', split='', reading=Reading(),
   listed_at = time.time_ns()
   with _open_zip(path) as opened:
     archive = _Zip(path, opened)
-    in_file = archive.has_labels(labels)
+    # Labels in a file may be of the whole set.
+    in_file = STYLEGAN in archive.members or labels not in ('auto', 'folders')
     if labels == 'auto':
       labels = STYLEGAN if in_file else 'folders'
     files = archive.files()
@@ -88,16 +89,12 @@ class _Zip:
 
   def __init__(self, path, archive):
     self._path, self._archive = path, archive
-    self._members = {info.filename: info for info in archive.infolist()
-                     if not info.is_dir()}
-    leaving = [name for name in self._members if _leaves(name)]
+    self.members = {info.filename: info for info in archive.infolist()
+                    if not info.is_dir()}
+    leaving = [name for name in self.members if _leaves(name)]
     if leaving:
       raise DataError(f"{path!r}: '{printable(leaving[0])}' leads out of the "
                       f'archive ({len(leaving):,} such names); write it again')
-
-  def has_labels(self, labels) -> bool:
-    """Whether labels are in a file, which may be of the whole set."""
-    return STYLEGAN in self._members or labels not in ('auto', 'folders')
 
   def files(self):
     """The images; DataError if there are none."""
@@ -106,11 +103,11 @@ class _Zip:
         name, info.file_size, when, info.CRC,
         'encrypted: write the archive without a password' if
         info.flag_bits & 1 else '')
-        for name, info in sorted(self._members.items()) if _is_image(name)]
+        for name, info in sorted(self.members.items()) if _is_image(name)]
     if not files:
       sniff.refuse(self._path, 'zip')
       raise DataError(f'{self._path!r}: no image among its '
-                      f'{len(self._members):,} files; their suffixes are '
+                      f'{len(self.members):,} files; their suffixes are '
                       f'{" ".join(sniff.SUFFIXES)}')
     return files
 
@@ -121,7 +118,7 @@ class _Zip:
 
   def where(self, name):
     """Name of a file of labels; DataError if there is none."""
-    if name not in self._members:
+    if name not in self.members:
       raise DataError(f'labels={name!r}: no such file in the archive; '
                       f"'auto', 'folders' and 'none' need none")
     return name
@@ -131,7 +128,7 @@ class _Zip:
     return self._read(name, _MAX_LABELS).decode('utf-8-sig', 'surrogateescape')
 
   def _read(self, name, limit):
-    info = self._members[name]
+    info = self.members[name]
     with one_error(f'{self._path}/{printable(name)}', 'file'):
       if info.file_size > limit:
         raise DataError(f'over {limit:,} bytes')

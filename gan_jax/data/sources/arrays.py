@@ -16,13 +16,7 @@ from gan_jax.base import lookup
 from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import files, sniff
 from gan_jax.data.label_values import Labels, of_array
-from gan_jax.data.prepare import (
-  Layout,
-  Source,
-  as_examples,
-  as_images,
-  make_source,
-)
+from gan_jax.data.prepare import Layout, Source, as_examples, make_source
 from gan_jax.data.values import Scale
 
 _MNIST_LICENCE = 'CC BY-SA 3.0'
@@ -265,7 +259,7 @@ def _read_idx(path) -> np.ndarray:
 
 def _read_pair(images_path, labels_path, known=0):
   """Images and their `Labels`; `known` as of `label_values.of_array`."""
-  images = as_images(_read_idx(images_path), repr(str(images_path)))
+  images, _, _ = as_examples(_read_idx(images_path), repr(str(images_path)))
   return images, of_array(
       _read_idx(labels_path), len(images), repr(str(labels_path)),
       known=known) if labels_path else Labels()

@@ -38,9 +38,6 @@ def auto(*, path, image_key='', label_key='', label_index=-1, labels='',
   """
   given = dict(locals())
   path = given.pop('path')
-  if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-    raise ArgumentError('path', path, (
-        'the path of a file or folder is needed'))
   path = check_there(path)
   if not os.path.isdir(path):
     check_file(path)

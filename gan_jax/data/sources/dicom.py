@@ -57,8 +57,7 @@ def dicom(*, path, labels='folders', label_key='', split='',
     sniff.refuse(root, 'dicom')
     raise DataError(f'{root!r}: no DICOM among its {others.total():,} files')
   return load(root, files, labels, label_key, split, listed_at=listed_at,
-              reading=reading,
-              scale=scale, geometry=geometry, notices=notices,
+              reading=reading, scale=scale, geometry=geometry, notices=notices,
               form=Form(codec, options=('dicom', window)))
 
 

@@ -164,8 +164,6 @@ def find(path, kind, is_wanted) -> tuple:
   Raises:
     DataError: there is no such folder, or it is empty or cannot be read.
   """
-  if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-    raise ArgumentError('path', path, 'the path of a folder is needed')
   root = os.path.abspath(check_there(path, 'folder'))
   if os.path.isdir(root):
     return root, *_walk(root, is_wanted)

@@ -15,11 +15,7 @@ from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.files import as_os_error, check_file, one_error, printable
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import Labels, of_array
-from gan_jax.data.prepare import (
-  Layout,
-  Source,
-  check_numbers,
-)
+from gan_jax.data.prepare import Layout, Source, check_numbers
 from gan_jax.data.sources.arrays import UNLABELLED, guess
 from gan_jax.data.values import Scale
 
@@ -215,5 +211,4 @@ def _load(path, rows, where, labels, label_key, label_index, layout,
       form=collection.Form(
           codec, () if kind == 'images' else example.shape,
           (stored, dtype.str, rows.channels_first, *layout), layout.rate,
-          where),
-      **more)
+          where), **more)

@@ -100,10 +100,11 @@ def noise(*, shape=(32, 32, 3), num_examples=2048, num_classes=0,
     values = _normal(size, seed).astype(np.float32)
   elif kind == 'signals':
     # 24 bits are what a float32 holds.
-    values = ((_bits(size, seed) >> np.uint64(40)) * 2.0 ** -23 - 1.0).astype(
-        np.float32)
+    bits = random_bits(size, seed, 0) >> np.uint64(40)
+    values = (bits * 2.0 ** -23 - 1.0).astype(np.float32)
   else:
-    values = _bits(-(-size // 8), seed).astype('<u8').view(np.uint8)[:size]
+    bits = random_bits(-(-size // 8), seed, 0).astype('<u8')
+    values = bits.view(np.uint8)[:size]
   labels = _integers(num_examples, num_classes, seed, 1) if num_classes else ()
   return make_source(values.reshape(num_examples, *shape), labels, num_classes,
                      name='noise_' + 'x'.join(map(str, shape)), units=units)
@@ -198,15 +199,12 @@ def _normal(count, seed):
 
 def _uniform(count, seed):
   """Uniform in [0, 1), float64 [count]."""
-  return (_bits(count, seed) >> np.uint64(11)) * 2.0 ** -53
+  return (random_bits(count, seed, 0) >> np.uint64(11)) * 2.0 ** -53
 
 
 def _integers(count, below, seed, stream=0):
-  return (_bits(count, seed, stream) % np.uint64(below)).astype(np.int64)
-
-
-def _bits(count, seed, stream=0):
-  return random_bits(count, seed, stream)
+  bits = random_bits(count, seed, stream)
+  return (bits % np.uint64(below)).astype(np.int64)
 
 
 def _check_gaussians(num_examples, std, seed, **numbers):

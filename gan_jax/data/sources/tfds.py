@@ -24,10 +24,9 @@ from gan_jax.data.files import list_folder, one_error, reason
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import Labels, of_array
 from gan_jax.data.prepare import Source, make_source
+from gan_jax.data.sources.arrays import UNLABELLED
 from gan_jax.data.threads import progress
 
-_UNLABELLED = 'none'
-_AS_IT_IS = Geometry()
 _DECODER = 2  # in the cache's key: to be increased when decoding changes
 _BLOCK = 64  # records read at a time
 _PEEK = 1024  # images whose sizes an error message counts
@@ -38,7 +37,7 @@ _NAME = re.compile(r'(?P<name>\w+)(/(?P<config>[\w.+-]+))?'
 
 
 def tfds(*, dataset, split='train', image_key='', label_key='', data_dir='',
-         geometry=_AS_IT_IS) -> Source:
+         geometry=Geometry()) -> Source:
   """Images, and classes if there are any, of a prepared TFDS data set.
 
   Decoded once, into the cache.
@@ -73,7 +72,7 @@ def tfds(*, dataset, split='train', image_key='', label_key='', data_dir='',
     examples = _examples(library, builder, split, keys, path)
     entry = _decode(key, examples, part.num_examples, geometry, path)
   labels = Labels()
-  if keys[1] != _UNLABELLED:
+  if keys[1] != UNLABELLED:
     feature = features[keys[1]]
     names = tuple(getattr(feature, 'names', None) or ())
     labels = of_array(
@@ -206,13 +205,13 @@ def _keys(kinds, features, image_key, label_key, path) -> tuple:
   classes = [k for k, f in sorted(features.items())
              if isinstance(f, kinds.ClassLabel)]
   keys = (image_key or ' '.join(images),
-          label_key or ' '.join(classes) or _UNLABELLED)
+          label_key or ' '.join(classes) or UNLABELLED)
   image, label = map(features.get, keys)
   problem = ()
   if not isinstance(image, kinds.Image) or image.np_dtype != np.uint8:
     what = getattr(image, 'np_dtype', 'no single feature')
     problem = 'image_key', image_key, f'names {what}, not an image of uint8'
-  elif keys[1] != _UNLABELLED and (
+  elif keys[1] != UNLABELLED and (
       label is None or label.shape or not np.issubdtype(label.np_dtype,
                                                         np.integer)):
     problem = ('label_key', label_key,

@@ -99,8 +99,7 @@ def _not_finite(state, scalars) -> list[str]:
 def _where(one: Experiment) -> str:
   """The user's line that makes a NaN, as operation by operation finds it."""
   game = make_game(one.config, one.info, one.train_steps, axis_name=None)
-  step = partial(step_of(game, one.config['updates']),
-                 pmean=lambda tree: tree)
+  step = partial(step_of(game, one.config['updates']), pmean=lambda tree: tree)
   try:
     with jax.disable_jit(), jax.debug_nans(True), jax.debug_infs(True):
       step(experiment.first_state(game, one.info, np.uint32(0)), _batch(one),

@@ -20,7 +20,6 @@ from gan_jax.views.templates import data_url, fill
 
 _COLOURS = {'better': '#009E73', 'worse': '#D55E00', 'cannot tell': '#777777'}
 
-
 # (what, how) of the protocol, for `_protocol`.
 _PROTOCOL = (
     ('Games', 'The idea: {idea} in the plain game of each task, non-saturating '
@@ -95,11 +94,9 @@ class Judged(NamedTuple):
 def write(study: Study, seconds: float) -> str:
   """Writes verdict.html, verdict.md and verdict.json; returns the text.
 
-  Args:
-    study: whose stages have been played, as far as time allowed.
-    seconds: wall time of this launch.
+  Of the stages that have been played; `seconds`: wall time of this launch.
   """
-  left_out = dict(study.plan['left_out']) | (study.steps() or {}).get('cut', {})
+  left_out = dict(study.plan['left_out']) | study.steps().get('cut', {})
   results = {}
   for name in study.plan['played']:
     found, why = _results(study, name)
@@ -219,8 +216,7 @@ def _judged(study, name, results, losses, found) -> Judged:
         tasks.command(task, study.plan['games'][game], point | {
             'train_steps': steps, 'seed': study.plan['seeds'][0]})))
   return Judged(name, task.what, task.unit, low_is_better(task.score), factor,
-                steps,
-                games)
+                steps, games)
 
 
 def _effect(difference, factor, score) -> str:

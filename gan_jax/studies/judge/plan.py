@@ -33,11 +33,8 @@ def read_budget(text: str) -> float:
 def make(asked: Mapping, idea: Idea, text: str, *, processes: int) -> dict:
   """plan.json: what is asked, and what can be played of it.
 
-  Args:
-    asked: 'idea', 'arguments', 'budget' in seconds, 'tasks' and 'seeds'.
-    idea: that is judged.
-    text: of --idea.
-    processes: that play at once.
+  `asked`: 'idea', 'arguments', 'budget' in seconds, 'tasks' and 'seeds'.
+  `text`: of --idea. `processes`: that play at once.
 
   Raises:
     RequestError: the idea fits no task.
@@ -102,12 +99,9 @@ def fitting(names: Sequence[str], seconds: float,
 
 
 def stage_seconds(measured: Mapping, steps: int, members: int) -> float:
-  """Seconds that a stage of a game is expected to take, without compiling.
+  """Seconds that a stage of `members` runs should take, without compiling.
 
-  Args:
-    measured: result of the game's first stage, see `study`.
-    steps: of a run.
-    members: runs of the stage.
+  `measured` is the result of the game's first stage, see `study`.
   """
   overhead = max(0.0, measured['seconds'] - measured['compiling']
                  - measured['steps'] * measured['per_step'])

@@ -40,6 +40,7 @@ from gan_jax.base.errors import (
 )
 from gan_jax.base.files import write_json
 from gan_jax.run import lock
+from gan_jax.run.files import read_json
 from gan_jax.studies import trials
 from gan_jax.studies.judge import tasks, verdict
 from gan_jax.studies.judge.plan import stage_seconds
@@ -62,7 +63,7 @@ class Study:
     """Takes plan.json as it was read."""
     self.folder, self.plan = folder, plan
     # What is there stays as it is; it is asked for many times a second.
-    self._steps, self._done = None, set()
+    self._steps, self._done = {}, set()
 
   def finished(self) -> bool:
     """Whether all is played."""
@@ -80,21 +81,13 @@ class Study:
     """Of a file or folder in the study."""
     return os.path.join(self.folder, *parts)
 
-  def read(self, *parts: str) -> dict | None:
-    """Contents of a JSON file, None if it is not there."""
-    try:
-      with open(self.path(*parts)) as file:
-        return json.load(file)
-    except FileNotFoundError:
-      return None
+  def result(self, name: str, game: str, stage: str) -> dict:
+    """Result of a stage, {} before."""
+    return read_json(self.path(name, game), f'{stage}.json')
 
-  def result(self, name: str, game: str, stage: str) -> dict | None:
-    """Result of a stage, None before."""
-    return self.read(name, game, f'{stage}.json')
-
-  def steps(self) -> dict | None:
-    """steps.json, None before all games are measured."""
-    self._steps = self._steps or self.read('steps.json')
+  def steps(self) -> dict:
+    """steps.json, {} before all games are measured."""
+    self._steps = self._steps or read_json(self.folder, 'steps.json')
     return self._steps
 
   def done(self) -> set:
@@ -156,8 +149,7 @@ class Study:
     return 0
 
 
-def once(folder: str, name: str,
-         make: Callable[[], dict]) -> tuple[dict, bool]:
+def once(folder: str, name: str, make: Callable[[], dict]) -> tuple[dict, bool]:
   """A JSON file of a study, which one process makes, while others wait.
 
   Returns:

@@ -138,13 +138,7 @@ def points(config: dict) -> list[dict]:
 
 
 def command(task: Task, arguments: str, numbers: Mapping) -> str:
-  """The command that plays a game alone.
-
-  Args:
-    task: on which.
-    arguments: of the game.
-    numbers: {path: number} further.
-  """
+  """The command that plays a game alone, with further {path: number}."""
   behind, dotted = ideas.parts(arguments)
   replaced = tuple(f'{part.partition("=")[0]}.' for part in behind
                    if part.startswith(('generator=', 'discriminator=')))

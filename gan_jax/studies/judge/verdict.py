@@ -52,11 +52,9 @@ def filled(losses: Mapping[str, Sequence], worst: float) -> dict[str, list]:
 
 def differences(losses: Mapping[str, Mapping[str, Sequence]],
                 idea: str = 'idea') -> list[Difference]:
-  """All comparisons of an idea.
+  """All comparisons of the game `idea` with the others.
 
-  Args:
-    losses: {task: {game: [S]}}, finite, the same seeds in each game of a task.
-    idea: the game that the others are compared with.
+  Of losses {task: {game: [S]}}, finite, the same seeds in each game of a task.
   """
   pairs = [(task, game, np.subtract(games[idea], values))
            for task, games in losses.items()

@@ -58,10 +58,6 @@ class Batch:
     self.prune, self.trials = prune, {t.number: t for t in trials}
     self.told, self.steps = set(), {}
 
-  def untold(self) -> list:
-    """Trials of which the study does not know an end."""
-    return [t for n, t in self.trials.items() if n not in self.told]
-
   def play(self, stop) -> int:
     """Plays all, the trials of one program together; the exit status."""
     groups = {}
@@ -83,8 +79,7 @@ class Batch:
   def _play(self, group: Mapping[int, dict], stop) -> int:
     """Plays the trials of a group, {number: config}, as a population."""
     seeds = self.plan.space.seeds
-    folders = {f: n for n in group
-               for f in folders_of(self.folder, n, seeds)}
+    folders = {f: n for n in group for f in folders_of(self.folder, n, seeds)}
     try:
       found = population.load(together(
           list(group.values()), self.plan.space.axes, seeds))
@@ -92,8 +87,8 @@ class Batch:
       for n in group:
         self.trials[n].set_user_attr('train_steps', self.steps[n])
         self._catch_up(n)
-      _LOG.info('trials %s: %d runs of %d steps', _list(group), len(folders),
-                found.members[0].train_steps)
+      _LOG.info('trials %s: %d runs of %d steps', ', '.join(map(str, group)),
+                len(folders), found.members[0].train_steps)
       with quiet():
         status = populations.train(found, '', folders=list(folders), stopping=(
             lambda step, rows: self._stopping(step, rows, folders)))
@@ -184,10 +179,8 @@ def without_numbers(config: dict, keys) -> dict:
 def together(configs: Sequence[dict], keys, seeds: Sequence[int]) -> dict:
   """The config of a population: each config with each seed.
 
-  Args:
-    configs: of one program, see `without_numbers`.
-    keys: by which they may differ.
-    seeds: () for that of the configs.
+  The configs are of one program, see `without_numbers`, and may differ by
+  `keys`. `seeds`: () for that of the configs.
   """
   one, seeds = configs[0], tuple(seeds or (configs[0]['seed'],))
   if len(configs) * len(seeds) == 1:
@@ -223,6 +216,3 @@ def _why(folder) -> str:
     return f'step {found["step"]} is not finite'
   return f'no score at the last step, see {folder}'
 
-
-def _list(numbers) -> str:
-  return ', '.join(map(str, numbers))

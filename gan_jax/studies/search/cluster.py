@@ -29,14 +29,8 @@ def search_on_ray(address: str, given: Sequence[str], keys: Sequence[str],
   """As `worker.search`, by all devices of a cluster.
 
   A signal asks all workers of the folder on the cluster to save and stop.
-
-  Args:
-    address: 'local' for a cluster of this machine alone, which ends with the
-      search; 'auto' or 'HOST:PORT' of a running one.
-    given: see `worker.search`, as all others.
-    keys: the space.
-    folder: of the study.
-    **how: further arguments.
+  `address` is 'local' for a cluster of this machine alone, which ends with the
+  search; 'auto' or 'HOST:PORT' of a running one.
 
   Returns:
     (exit status, what was found or, if it is neither 0 nor of a signal, why
@@ -55,8 +49,7 @@ def search_on_ray(address: str, given: Sequence[str], keys: Sequence[str],
     folder, here = os.path.abspath(folder), os.getcwd()
     with StopRequest() as stop:
       actors = [actor.remote() for _ in range(count)]
-      left = [one.play.remote(here, given, keys, folder, how)
-              for one in actors]
+      left = [one.play.remote(here, given, keys, folder, how) for one in actors]
       return _last(ray, left, stop, folder)
   finally:
     ray.shutdown()

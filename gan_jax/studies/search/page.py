@@ -68,7 +68,9 @@ def write(study: Any, plan: Plan, folder: str) -> str:
       'seeds': max(1, len(plan.space.seeds)), 'steps': _steps(rows),
       'importances': importances(study) if len(best) >= _FEWEST else {},
       'foresight': foresight(curves_of(study, plan), plan.train_steps),
-      'train': _command(plan, best[0].texts) if best else '',
+      'train': shlex.join([
+          'python', '-m', 'gan_jax.main',
+          *arguments(plan.given, best[0].texts)]) if best else '',
       'again': [_again(plan, folder, row.texts) for row in best[:_AGAIN]],
       'compare': shlex.join(['python', '-m', 'gan_jax.main', '--mode=compare',
                              os.path.join(folder, 'again', '*')]),
@@ -131,11 +133,6 @@ def _steps(rows) -> dict[str, int]:
   pruned = [row for row in rows if row.state == 'pruned']
   return {'played': sum(row.step for row in rows),
           'saved': sum(row.train_steps - row.step for row in pruned)}
-
-
-def _command(plan, texts) -> str:
-  return shlex.join(['python', '-m', 'gan_jax.main',
-                     *arguments(plan.given, texts)])
 
 
 def _again(plan, folder, texts) -> str:

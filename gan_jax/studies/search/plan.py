@@ -44,12 +44,8 @@ def make(given: Sequence[str], space: Space, *, whole: bool = True) -> Plan:
   """Checks the first point of a space or, axis by axis, the `whole` of it.
 
   Other values of an axis are tried with the first ones of all others; what
-  does not go together is found when its trial begins.
-
-  Args:
-    given: --config=... and its overrides.
-    space: of the trials.
-    whole: False for a space that has been checked.
+  does not go together is found when its trial begins. `given`: --config=... and
+  its overrides. `whole`: False for a space that has been checked.
 
   Raises:
     ConfigError: of a point, with all problems.

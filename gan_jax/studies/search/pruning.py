@@ -39,11 +39,8 @@ def doomed(curves: Mapping[int, Curve], playing, step: int,
   here. Trials that were stopped earlier count as worse: of all trials at most
   about `WORST` are stopped, however many scores there are.
 
-  Args:
-    curves: {number: `Curve`} of all trials of the study, failed ones aside.
-    playing: numbers of those that are asked about.
-    step: steps done.
-    train_steps: steps of a whole trial.
+  `curves` are {number: `Curve`} of all trials of the study, failed ones aside;
+  `train_steps` those of a whole trial.
   """
   here = {n: curve.losses[step] for n, curve in curves.items()
           if step in curve.losses}

@@ -104,11 +104,9 @@ def parse(arguments: Sequence[str]) -> Space:
 
 
 def arguments(given: Sequence[str], texts: Mapping[str, str]) -> list[str]:
-  """The flags of a point: --config=... with what is behind it, overrides.
+  """The flags of a point {key: value}: --config=... with what is behind it.
 
-  Args:
-    given: --config=... and its overrides, of all points.
-    texts: {key: value}.
+  And overrides; those of `given` are of all points.
   """
   config, *overrides = given
   for key, value in texts.items():

@@ -117,10 +117,7 @@ def _alone(folder):
 def open_study(folder: str, given: Sequence[str], space: Space) -> tuple:
   """(study, plan): loaded, or made after all of the space has been checked.
 
-  Args:
-    folder: of the study.
-    given: --config=... and its overrides, without the population.
-    space: of the trials.
+  `given`: --config=... and its overrides, without the population.
 
   Raises:
     WorkdirError: another search is there, or a damaged journal.
@@ -196,8 +193,9 @@ class _Worker:
         if status := batch.play(stop):
           return status
       finally:  # What a signal or an error has left is free for others.
-        for trial in batch.untold():
-          trial.set_user_attr('worker', '')
+        for number, trial in batch.trials.items():
+          if number not in batch.told:
+            trial.set_user_attr('worker', '')
     return stop.exit_status
 
   def _claim(self) -> list:

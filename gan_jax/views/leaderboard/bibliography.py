@@ -13,7 +13,7 @@ from gan_jax.metrics import classes, frechet, images, kernel, neighbours
 from gan_jax.models import batch_layers, layers, norms
 
 _HEAD = '''\
-% Papers of the methods that {count} use, as the docstrings of gan_jax cite
+% Papers of the methods that the runs use, as the docstrings of gan_jax cite
 % them: by authors, year and link. Those have no titles, so where a title is a
 % link or a number, look it up. 'note' names the components.
 '''
@@ -37,13 +37,8 @@ _ROOMS = {'data': 'data set', 'latent': 'prior', 'latent_steps': 'latent steps',
 _SPECIAL = re.compile(r'([&%$#_{}])')
 
 
-def of(used: dict[str, list], count: str = 'the runs') -> str:
-  """The bibliography of configs, in BibTeX.
-
-  Args:
-    used: {key: values}, of `store.used`.
-    count: what uses them, for the first line.
-  """
+def of(used: dict[str, list]) -> str:
+  """The bibliography of configs {key: values}, of `store.used`, in BibTeX."""
   notes, found, bare = {}, {}, []
   for what, cited in dict(components(used)).items():
     linked = [paper for paper in cited if paper.link]
@@ -58,7 +53,7 @@ def of(used: dict[str, list], count: str = 'the runs') -> str:
   entries = sorted((names[link], _entry(names[link], paper, notes[link]))
                    for link, paper in found.items())
   return '\n'.join([
-      _HEAD.format(count=count), *(entry for _, entry in entries),
+      _HEAD, *(entry for _, entry in entries),
       *(['% Without a citation:', *(f'%   {what}' for what in sorted(bare))]
         if bare else []), ''])
 

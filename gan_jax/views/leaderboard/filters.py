@@ -77,12 +77,9 @@ def _alternatives(value: str) -> tuple[str, ...]:
 
 
 def check(conditions, keys, scores) -> None:
-  """Checks the keys of conditions.
+  """Checks conditions by the `keys` of the configs of all runs.
 
-  Args:
-    conditions: of `parse`.
-    keys: of the configs of all runs.
-    scores: names of scores, with and without their hashes.
+  And by the names of their scores, with and without hashes.
 
   Raises:
     RequestError: with all unknown keys and near names.

@@ -40,11 +40,8 @@ class _Head(NamedTuple):
 def page(board: ranking.Board, cost: str, out: str) -> str:
   """The page of a leaderboard, with a row for each point.
 
-  Args:
-    board: the leaderboard.
-    cost: kind of cost of the Pareto front; by default seconds, or images where
-      no point with a score has those.
-    out: where the page will be, from which links go to the runs.
+  `cost`: of the Pareto front; by default seconds, or images where no point with
+  a score has those. Links to the runs are from `out`, where the page will be.
   """
   for kind in [cost] if cost else ranking.COSTS:
     spent = ranking.costs(board, kind)

@@ -195,16 +195,10 @@ def costs(found: Board, cost: str) -> dict[str, float]:
 
 
 def pareto(found: Board, spent: dict[str, float]) -> list[str]:
-  """Points that no other point beats in the first score and in cost.
+  """Points that no other point beats in score and cost, the cheapest first.
 
-  One beats another if it is as good in both, and better in one.
-
-  Args:
-    found: the leaderboard.
-    spent: of `costs`.
-
-  Returns:
-    The points, the cheapest first.
+  One beats another if it is as good in both, the first score and what `costs`
+  says it has spent, and better in one.
   """
   if not found.columns:
     return []

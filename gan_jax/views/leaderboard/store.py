@@ -221,8 +221,7 @@ def _update(index, root, names, found, now) -> None:
   stamps = {name: struct.pack(f'{len(stamp)}q', *stamp)
             for name, stamp in ((n, found[f]) for n, f in names.items())}
   known = dict(index.execute('SELECT folder, stamp FROM runs'))
-  changed = [name for name, stamp in stamps.items()
-             if known.get(name) != stamp]
+  changed = [name for name, stamp in stamps.items() if known.get(name) != stamp]
   gone = [name for name in known.keys() - names.keys()
           if not os.path.isdir(os.path.join(root, name))]
   for start in range(0, len(changed), _BATCH):

@@ -8,6 +8,7 @@ from gan_jax import pictures
 from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError, WorkdirError
 from gan_jax.base.examples import kind_of
+from gan_jax.data.label_values import name_of
 from gan_jax.data.pipeline import Batches
 from gan_jax.evaluators.score import as_bytes, source_as_bytes
 from gan_jax.extractors import projection, random
@@ -15,7 +16,7 @@ from gan_jax.game import sampling
 from gan_jax.metrics.images import power_spectrum
 from gan_jax.metrics.neighbours import nearest
 from gan_jax.views import asked
-from gan_jax.views.inspect import class_name, load_data
+from gan_jax.views.inspect import load_data
 from gan_jax.views.report.page import Picture
 from gan_jax.views.trained import Trained, check_seed
 
@@ -42,13 +43,7 @@ class Run(Trained):
 
   def __init__(self, folder: str, step: int, seed: int,
                extractor: Mapping | None):
-    """Reads both.
-
-    Args:
-      folder: of the run.
-      step: of the checkpoint, 0 for the newest.
-      seed: of the latents and the choice of real examples.
-      extractor: dict(name=...) of `gan_jax.extractors`, None for none.
+    """Reads both; arguments as of `modes.report`.
 
     Raises:
       WorkdirError: other data than it was trained on.
@@ -140,7 +135,7 @@ def draw(run: Run) -> Iterator[Picture]:
     known, z = run.info.classes[:_CLASSES], run.drawn(_CLASS, run.points)
     yield run.sheet('classes.png', np.tile(z, (len(known), 1)),
                     np.repeat(known, run.points),
-                    [class_name(run.info, c) for c in known])
+                    [name_of(c, run.info.class_names) for c in known])
   extractor = run.extractor or (
       random() if run.kind == 'images' else projection())
   yield Picture(
@@ -205,7 +200,7 @@ def _interpolations(run):
   return run.sheet(
       'interpolations.png', paths.reshape(-1, paths.shape[-1]),
       np.repeat(labels, run.points, axis=0), [
-          class_name(run.info, c) if named else '' for c in labels])
+          name_of(c, run.info.class_names) if named else '' for c in labels])
 
 
 def _truncation(run):

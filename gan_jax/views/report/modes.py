@@ -41,9 +41,7 @@ def report(folder: str, *, step: int = 0, extractor: Mapping | None = None,
 def overlay(folders: Sequence[str], *, out: str = '') -> str:
   """Writes a page that overlays several runs; returns what was written.
 
-  Args:
-    folders: the run folders.
-    out: folder of the page; by default `report` beside them.
+  `out`: folder of the page; by default `report` beside them.
 
   Raises:
     WorkdirError, RequestError: with a fix.
@@ -57,20 +55,16 @@ def overlay(folders: Sequence[str], *, out: str = '') -> str:
 def follow(folders: Sequence[str], *, out: str = '', port: int = 0) -> str:
   """Serves the page, updated as the runs continue, until Ctrl-C.
 
-  Draws no pictures, as training may need the whole device.
-
-  Args:
-    folders: one run folder, or several to overlay.
-    out: folder of the page; by default `report` in the folder or beside them.
-    port: on 127.0.0.1; 0 for a free one.
+  Of one run folder, or of several to overlay; it draws no pictures, as training
+  may need the whole device. `out`: folder of the page, by default `report` in
+  the folder or beside them. `port`: on 127.0.0.1, 0 for a free one.
 
   Raises:
     WorkdirError, RequestError: with a fix.
   """
   page = _page(folders, out)
   with serving(page, port) as url:
-    print(f'{url}  (Ctrl-C stops the server, not the run)',
-          flush=True)
+    print(f'{url}  (Ctrl-C stops the server, not the run)', flush=True)
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
       signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):

@@ -84,7 +84,7 @@ class Page:
             self._names(), self.records, strict=True)
         for row in record.findings()]}
     if one:
-      progress = one.progress()
+      progress = status.read(one.folder)
       values |= {'record': one, 'progress': progress,
                  'state': status.state(one.folder, progress),
                  'scores': [rows[-1] for rows in one.scores().values()],
@@ -98,9 +98,8 @@ class Page:
   def write(self, drawn: Sequence[Picture] = (), step: int = 0) -> None:
     """Writes the folder, index.html last.
 
-    Args:
-      drawn: pictures of a checkpoint; if there are none, earlier ones are kept.
-      step: of the checkpoint.
+    `drawn`: pictures of a checkpoint, of that `step`; if there are none,
+    earlier ones are kept.
 
     Raises:
       WorkdirError: the folder cannot be written.

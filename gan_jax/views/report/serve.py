@@ -22,11 +22,8 @@ def serving(page: Page, port: int = 0) -> Iterator[str]:
   """Yields the URL of a page; also writes it, at the start and at the end.
 
   URLs are paths relative to the common folder of the page and its runs, but
-  only files of the page and images of its runs are served.
-
-  Args:
-    page: what to serve.
-    port: 0 for a free one.
+  only files of the page and images of its runs are served. `port`: 0 for a free
+  one.
 
   Raises:
     RequestError: the port is not available; nothing is written.

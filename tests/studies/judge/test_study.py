@@ -26,7 +26,7 @@ def test_an_error_of_a_component_is_a_result_and_a_full_disk_is_not(
     raising(error)
     with pytest.raises(type(error)):
       study.play(('ring', 'b', 'measure'))
-    assert study.result('ring', 'b', 'measure') is None
+    assert study.result('ring', 'b', 'measure') == {}
   # Without the idea there is nothing to compare.
   monkeypatch.setattr(studies, '_played', lambda *_: (
       0, {'steps': 40, 'per_step': 1e-6}))

@@ -7,12 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gan_jax.base.errors import (
-    ConfigError,
-    Problem,
-    RequestError,
-    WorkdirError,
-)
+from gan_jax.base.errors import ConfigError, Problem, RequestError, WorkdirError
 from gan_jax.config import population
 from gan_jax.run import lock
 from gan_jax.studies.search import batches, plan, space, worker

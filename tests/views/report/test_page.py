@@ -9,7 +9,7 @@ import pytest
 
 from gan_jax.base.errors import ConfigError
 from gan_jax.config import fields, recipe
-from gan_jax.run import detectors, health
+from gan_jax.run import detectors, health, status
 from gan_jax.views import report
 from gan_jax.views.records import Record, thin
 from gan_jax.views.report.page import ASSETS, Page
@@ -254,7 +254,7 @@ def test_runs_of_notebooks_have_no_recipe(run):
   shutil.rmtree(run.folder / 'checkpoints')
   (run.folder / 'launches.jsonl').unlink()
   assert Record(run.folder).recipe() == ''
-  assert Record(run.folder).progress().train_steps == 0
+  assert status.read(run.folder).train_steps == 0
   Page([run.folder], run.folder / 'report').write()
   assert 'no checkpoint yet' in (
       run.folder / 'report' / 'index.html').read_text()
