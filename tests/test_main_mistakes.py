@@ -180,6 +180,8 @@ def test_quick_is_said_once_and_beside_no_mistake(
                                'dcgan: give one']),
     ((MLP, '--workdir=a', '--workdir', 'b'), ['--workdir is given twice']),
     (('dcgan:quick',), ['did you mean --config=dcgan:quick?']),
+    (('--mode=evaluate', '--workdir=x', '--images=a', '--metrics=FD',
+      '--reference=b'), ['no such metric; did you mean "fd"?']),
     (('--config=dcgan', '--config.penalties.weight=5'),
      ['several, by their numbers: --config.penalties[0].weight=']),
     (('--config=dcgan', '--config.penalties.0.weight=5'),
@@ -318,6 +320,15 @@ def test_a_file_in_the_way_of_a_study_is_named(cli, tmp_path, flags):
   status, _, said = cli(mode, *rest, f'--workdir={tmp_path}/file/study')
   assert status == 4 and f'{tmp_path}/file is in the way and is no' in said
   assert (tmp_path / 'file').read_text() == 'mine'
+
+
+def test_a_workdir_that_is_a_file_is_named(cli, tmp_path):
+  (tmp_path / 'file').write_text('mine')
+  status, _, said = cli(MLP, f'--workdir={tmp_path}/file')
+  assert status == 4 and f'{tmp_path}/file is in the way and is no' in said
+  (tmp_path / 'run' / 'config.json').mkdir(parents=True)
+  status, _, said = cli(MLP, f'--workdir={tmp_path}/run')
+  assert status == 4 and 'config.json cannot be read: Is a directory' in said
 
 
 def test_a_flag_that_no_files_allow_is_status_2(cli, tmp_path):
