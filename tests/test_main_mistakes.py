@@ -180,7 +180,7 @@ def test_quick_is_said_once_and_beside_no_mistake(
                                'dcgan: give one']),
     ((MLP, '--workdir=a', '--workdir', 'b'), ['--workdir is given twice']),
     (('dcgan:quick',), ['did you mean --config=dcgan:quick?']),
-    (('--mode=evaluate', '--workdir=x', '--images=a', '--metrics=FD',
+    (('--mode=evaluate', '--images=a', '--metrics=FD',
       '--reference=b'), ['no such metric; did you mean "fd"?']),
     (('--config=dcgan', '--config.penalties.weight=5'),
      ['several, by their numbers: --config.penalties[0].weight=']),
