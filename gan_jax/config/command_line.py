@@ -161,8 +161,8 @@ class CommandLine(NamedTuple):
 
 def parse(argv: list[str]) -> CommandLine:
   """Parses argv (program name and arguments); collects errors."""
-  values, problems, folders, overrides, config = _define(), [], [], [], ''
-  once = {}  # {flag: its value}
+  values, problems, folders, overrides, config, once = (
+      _define(), [], [], [], '', {})
   for arg in joined(argv[1:]):
     name, _, value = arg.lstrip('-').partition('=')
     if not arg.startswith('-'):
@@ -231,11 +231,9 @@ def _without_config(mode, arg):
   """Why a flag of the config is not read where there is no config."""
   if mode in _READ_BY['config']:
     return 'give --config too'
-  path, _, value = arg.partition('=')
-  name = path.rpartition('.')[2]
+  name, _, value = arg.rpartition('config.')[2].partition('=')
   return f'a run keeps its config; --mode={mode} reads none' + (
-      f'; did you mean --{name}={value}?' if mode in _READ_BY.get(name, ())
-      else '')
+      f'; did you mean --{name}={value}?' * (mode in _READ_BY.get(name, ())))
 
 
 def _why(arg, error) -> str:
