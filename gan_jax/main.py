@@ -259,7 +259,9 @@ def _export(line):
   from gan_jax.views import export
   flags = line.flags
   if not (flags.workdir and flags.out):
-    raise RequestError('give the --workdir of the run to export, and --out')
+    raise RequestError('give the --workdir of the run to export, and '
+                       '--out=F.onnx, F.stablehlo, F.safetensors or a new '
+                       'folder')
   return export.export(flags.workdir, flags.out, strict=flags.strict)
 
 

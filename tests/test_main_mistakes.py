@@ -176,6 +176,36 @@ def test_quick_is_said_once_and_beside_no_mistake(
      ['cannot read --config.loss=hinge: holds several values: loss.KEY=value ',
       'dcgan:loss=NAME']),
     ((MLP, 'config.loss.name=hinge'), ['config.loss.name=hinge']),
+    ((MLP, '--config=dcgan'), [f'--config is given twice, as {MLP[9:]} and as '
+                               'dcgan: give one']),
+    ((MLP, '--workdir=a', '--workdir', 'b'), ['--workdir is given twice']),
+    (('dcgan:quick',), ['did you mean --config=dcgan:quick?']),
+    (('--mode=evaluate', '--images=a', '--metrics=FD',
+      '--reference=b'), ['no such metric; did you mean "fd"?']),
+    (('--config=dcgan', '--config.penalties.weight=5'),
+     ['several, by their numbers: --config.penalties[0].weight=']),
+    (('--config=dcgan', '--config.penalties.0.weight=5'),
+     ['several, by their numbers: --config.penalties[0].weight=']),
+    ((MLP, '--config.penalty=r1'),
+     ['no such key; :penalty=r1 after the config, as in dcgan:penalty=r1, ']),
+    ((MLP, '--config.evaluators=scores'),
+     ['(name=..., **kwargs); :evaluator=scores after the config, as in ']),
+    ((MLP, '--config.train_steps=1e4'), ['train_steps); write 10000']),
+    (('--config=dcgan:path=photos,data=folder',),
+     ["no argument 'path'; values are set by flags: --config.data.path=photos"
+      ]),
+    (('--config=dcgan:batch_size=8',), ['by flags: --config.batch_size=8']),
+    (('--config=dcgan:weight=8',), ['--config.penalties[0].weight=8']),
+    (('--config=dcgan:learning_rate=8',),
+     ['--config.disc_optimizer.learning_rate=8 or --config.gen_optimizer.']),
+    (('--config=dcgan:loss=hinge penalty=r1',),
+     ['separated by commas, as in loss=hinge,penalty=r1']),
+    (('--config=dcgan:penalty=r1:loss=hinge',),
+     ['separated by commas, as in penalty=r1,loss=hinge']),
+    (('--mode=sample', '--workdir=x', '--config.seed=3'),
+     ['--mode=sample reads none; did you mean --seed=3?']),
+    (('--mode=sample', '--workdir=x', '--config.loss.name=hinge'),
+     ['a run keeps its config; --mode=sample reads none']),
     ((MLP, '--mode=search', 'x=2..1', 'disc_steps'),
      ['x=2..1: the range is empty', 'disc_steps: is neither']),
     ((MLP, '--mode=search'), ['nothing to search']),
@@ -290,6 +320,15 @@ def test_a_file_in_the_way_of_a_study_is_named(cli, tmp_path, flags):
   status, _, said = cli(mode, *rest, f'--workdir={tmp_path}/file/study')
   assert status == 4 and f'{tmp_path}/file is in the way and is no' in said
   assert (tmp_path / 'file').read_text() == 'mine'
+
+
+def test_a_workdir_that_is_a_file_is_named(cli, tmp_path):
+  (tmp_path / 'file').write_text('mine')
+  status, _, said = cli(MLP, f'--workdir={tmp_path}/file')
+  assert status == 4 and f'{tmp_path}/file is in the way and is no' in said
+  (tmp_path / 'run' / 'config.json').mkdir(parents=True)
+  status, _, said = cli(MLP, f'--workdir={tmp_path}/run')
+  assert status == 4 and 'config.json cannot be read: Is a directory' in said
 
 
 def test_a_flag_that_no_files_allow_is_status_2(cli, tmp_path):

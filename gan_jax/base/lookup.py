@@ -40,6 +40,7 @@ def near(word: str, known: Iterable[str], meant: Iterable[str] = ()) -> str:
   """
   known, word = sorted(known), str(word)
   match = [*meant][:1] or difflib.get_close_matches(word, known, n=1) or [
+      name for name in known if name.lower() == word.lower()] or [
       name for name in known
       if word == _initials(name) or name in word.split('_')][:1]
   hint = f'; did you mean "{match[0]}"?' if match else '.'

@@ -161,12 +161,18 @@ class CommandLine(NamedTuple):
 
 def parse(argv: list[str]) -> CommandLine:
   """Parses argv (program name and arguments); collects errors."""
-  values, problems, folders, overrides, config = _define(), [], [], [], ''
+  values, problems, folders, overrides, config, once = (
+      _define(), [], [], [], '', {})
   for arg in joined(argv[1:]):
+    name, _, value = arg.lstrip('-').partition('=')
     if not arg.startswith('-'):
       folders.append(arg)
+    elif not name.startswith('config.') and once.setdefault(
+        name, value) != value:
+      problems.append(f'--{name} is given twice, as {once[name]} and as '
+                      f'{value}: give one')
     elif re.match(r'--?config=', arg):
-      config = arg.partition('=')[2]
+      config = value
     elif re.match(r'--?(no)?config\.', arg):
       overrides.append(arg)
     else:
@@ -182,7 +188,8 @@ def parse(argv: list[str]) -> CommandLine:
   if not any(re.match('cannot read --?mode', problem) for problem in problems):
     problems += _of_other_modes(values.mode, given + ['config'] * bool(config))
   if not config:
-    problems += [f'cannot read {arg}: give --config too' for arg in overrides]
+    problems += [f'cannot read {arg}: {_without_config(values.mode, arg)}'
+                 for arg in overrides]
     return CommandLine(values, None, '', [], folders, problems)
   given = [f'--config={config}', *overrides]
   argument = config.partition(':')[2]
@@ -218,6 +225,15 @@ def _of_other_modes(mode, given):
   return [f'--{name} is of --mode={" or ".join(_READ_BY[name])}; '
           f'--mode={mode} does not read it: leave it out'
           for name in given if mode not in _READ_BY[name]]
+
+
+def _without_config(mode, arg):
+  """Why a flag of the config is not read where there is no config."""
+  if mode in _READ_BY['config']:
+    return 'give --config too'
+  name, _, value = arg.rpartition('config.')[2].partition('=')
+  return f'a run keeps its config; --mode={mode} reads none' + (
+      f'; did you mean --{name}={value}?' * (mode in _READ_BY.get(name, ())))
 
 
 def _why(arg, error) -> str:
@@ -260,7 +276,9 @@ def _meant(name, value) -> str:
 def _hint(arg):
   if arg in MODES:
     return f'; did you mean --mode={arg}?'
-  if arg.partition(':')[0].endswith('.py'):
+  from gan_jax.config import recipe
+  name = arg.partition(':')[0]
+  if name.endswith('.py') or name in recipe.names():
     return f'; did you mean --config={arg}?'
   return ''
 
@@ -343,6 +361,11 @@ def _reason(config, arg, error) -> str:
             + (f', [0] to [{have - 1}]' if have > 1 else '')
             + '; choose them first, as in penalty=r1+r2, which of a config '
             'stands after the colon: dcgan:penalty=r1+r2')
+  several, _, rest = path.partition('.')
+  if rest and isinstance(config.get(several), tuple):
+    number, key = re.match(r'(\d*)\.?(.*)', rest).groups()
+    return (f'{several} holds several, by their numbers: '
+            f'--config.{several}[{number or 0}].{key}=...')
   if isinstance(error, flags.Error):
     try:
       kind = type(config_path.get_value(path, config)).__name__

@@ -44,6 +44,8 @@ def steps(value: Any, units: Units) -> int:
   """
   if isinstance(value, int) and not isinstance(value, bool):
     number, unit = float(value), 'steps'
+  elif isinstance(value, float) and value.is_integer():
+    raise ValueError(f'{RULE}; write {int(value)}')
   else:
     match = _FORM.match(value) if isinstance(value, str) else None
     if not match:

@@ -215,6 +215,10 @@ _WATCHDOG = {'policy': _one_of('warn', 'stop', 'rollback'),
 DURATIONS = tuple(k for k, key in KEYS.items() if key.values is DURATION)
 CHOICES = {k: key.values for k, key in KEYS.items()
            if isinstance(key.values, Choice)}
+# The arguments after a recipe's name that choose several components.
+MANY = {'penalty': 'penalties', 'augment': 'augment',
+        'evaluator': 'evaluators', 'logger': 'loggers',
+        'latent_step': 'latent_steps'}
 NUMBERS = {k: key.values for k, key in KEYS.items()
            if isinstance(key.values, Number)}
 
@@ -256,7 +260,8 @@ def without_added(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def check(config: Mapping[str, Any]) -> list[Problem]:
   """Returns the problems of each key by itself; `config` is a plain dict."""
-  problems = [Problem(key, value, 'no such key' + _near(key, config))
+  problems = [Problem(key, value, 'no such key' + (
+      _after_the_colon(key, value) if key in MANY else _near(key, config)))
               for key, value in config.items() if key not in KEYS]
   problems += [Problem(key, 'absent', 'is missing; start from '
                        'gan_jax.config.recipe.base()')
@@ -276,6 +281,12 @@ def check(config: Mapping[str, Any]) -> list[Problem]:
     elif key == 'watchdog':
       problems += _check_keys(key, value, _WATCHDOG)
   return problems
+
+
+def _after_the_colon(argument, names) -> str:
+  """How a command line chooses several components."""
+  return (f'; :{argument}={names} after the config, as in '
+          f'dcgan:{argument}={names}, chooses it')
 
 
 def _near(key, config) -> str:
@@ -324,6 +335,10 @@ def _check_choice(key, value, choice) -> list[Problem]:
         choice.module, spec, key, choice.supplied, choice.kind)) + problems
   if not isinstance(value, tuple):
     return [Problem(key, value, 'must be a tuple of dict(name=..., **kwargs)')]
+  if value and all(isinstance(spec, str) for spec in value):
+    argument = next(one for one, many in MANY.items() if many == key)
+    return [Problem(key, value, 'must be a tuple of dict(name=..., **kwargs)'
+                    + _after_the_colon(argument, '+'.join(value)))]
   problems = []
   for i, spec in enumerate(value):
     path = f'{key}[{i}]'

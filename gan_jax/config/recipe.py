@@ -15,6 +15,7 @@ import glob
 import importlib.util
 import inspect
 import os
+import re
 from functools import partial
 
 from ml_collections import ConfigDict
@@ -22,11 +23,13 @@ from ml_collections.config_dict import placeholder
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem, RequestError
+from gan_jax.config import fields
 from gan_jax.config.keys import (
   ARRAYS,
   CHOICES,
   DURATIONS,
   KEYS,
+  MANY,
   OF_DISC,
   SWITCHES,
 )
@@ -47,11 +50,8 @@ _WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
 # goes by the number of layers.
 _TINY = dict(width=8, max_width=8, code=8, style=8, mix=8, depth=1,
              stage_blocks=1, mapping_layers=1, flat_blocks=0)
-_MANY = {'penalty': 'penalties', 'augment': 'augment',
-         'evaluator': 'evaluators', 'logger': 'loggers',
-         'latent_step': 'latent_steps'}
 # Arguments that choose components, of all recipes.
-COMPONENTS = (*_MANY, *(key for key, home in CHOICES.items() if not home.many))
+COMPONENTS = (*MANY, *(key for key, home in CHOICES.items() if not home.many))
 
 
 def names() -> list[str]:
@@ -296,12 +296,14 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
       inspect.signature(apply).parameters) == 1)}
   known = [*own, *COMPONENTS, 'quick']
   # In this order: replace components, apply the recipe's own arguments, quick.
-  order = [*own, 'quick']
+  order = [*COMPONENTS, *own, 'quick']
+  order += [key for key in given if key not in order]
   chosen = {}  # components that were asked for
   for key, equals, value in sorted(parts, key=lambda part: (
-      order.index(part[0]) if part[0] in order else -1)):
+      order.index(part[0]))):
     if key not in known:
-      raise RequestError(f'no argument {key!r}{lookup.near(key, known)}')
+      hint = _flag(config, key, value) or lookup.near(key, known)
+      raise RequestError(f'no argument {key!r}{hint}')
     if equals and key in switches:
       raise RequestError(f'{key}={value}: {key} takes no value; use {key}')
     if not value and key not in switches:
@@ -320,11 +322,29 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
   return config
 
 
+def _flag(config, key, value):
+  """A hint that an argument is a value of the config; '' if it is none."""
+  # Such as a path, which has no default, and so no value yet.
+  arguments = lookup.parameters(lookup.find(
+      CHOICES['data'].module, config.data.name))
+  ends = re.compile(rf'(?:.*\.)?{re.escape(key)}(?![^.])')
+  paths = [*dict.fromkeys(
+      found[0] for path in (*fields.flat(fields.plain(config)),
+                            *(f'data.{name}' for name in arguments))
+      if (found := ends.match(path)))]
+  return paths and '; values are set by flags: ' + ' or '.join(
+      f'--config.{path}={value or "..."}' for path in paths[:3])
+
+
 def _choose(key, config, value):
   """Replaces a component, or those of a key that holds several."""
-  if key in _MANY:
-    setattr(config, _MANY[key], tuple(
-        term(_MANY[key], name) for name in value.split('+')))
+  if '=' in value:
+    meant = re.sub(r'[^\w.]+(?=\w+=)', ',', value)
+    raise RequestError(f'{key}={value}: arguments are separated by commas, as '
+                       f'in {key}={meant}')
+  if key in MANY:
+    setattr(config, MANY[key], tuple(
+        term(MANY[key], name) for name in value.split('+')))
   else:
     _replace(config, key, value)
 
@@ -332,9 +352,9 @@ def _choose(key, config, value):
 def _still(config, chosen, argument):
   """RequestError if a recipe's argument replaced what was asked for."""
   for key, value in chosen.items():
-    found = config[_MANY.get(key, key)]
+    found = config[MANY.get(key, key)]
     if '+'.join(spec['name'] for spec in (
-        found if key in _MANY else [found])) != value:
+        found if key in MANY else [found])) != value:
       raise RequestError(f'{key}={value} and {argument} each choose the {key}: '
                          'give one of them')
 

@@ -1,5 +1,6 @@
 """Checks of files that a user names, and their error messages."""
 
+import codecs
 import contextlib
 import csv
 import difflib
@@ -26,6 +27,9 @@ _CONTENTS = {
     b'<': 'a web page or XML',
     b'\x80': 'perhaps a pickle, which is never loaded',
     b'\x00\x00': 'perhaps an IDX file'}
+
+# Its other CSV is in the code page of the country.
+IN_EXCEL = ", in Excel as 'CSV UTF-8'"
 
 
 def check_memory(num_bytes, where):
@@ -129,6 +133,12 @@ def reason(error: BaseException) -> str:
   return printable(' '.join(said.split()))[:200] or 'no reason known'
 
 
+def encoding_of(start: bytes) -> str:
+  """Encoding of a text that begins so: UTF-8, or UTF-16 of Windows."""
+  return 'utf-16' if start.startswith(
+      (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else 'utf-8-sig'
+
+
 @contextlib.contextmanager
 def as_os_error(what='damaged or truncated'):
   """Context of reading one example, whose DataError becomes an OSError.
@@ -152,6 +162,8 @@ def one_error(path, kind):
           MemoryError, OverflowError, LookupError, zlib.error,
           zipfile.BadZipFile, tarfile.TarError, tokenize.TokenError,
           csv.Error) as error:
+    fix = (f'save it as UTF-8{IN_EXCEL}' if isinstance(error, UnicodeError)
+           else 'download or write it again')
     raise DataError(
         f'{path!r}: damaged, truncated or unreadable ({reason(error)}); it '
-        f'must be a complete {kind}: download or write it again') from error
+        f'must be a complete {kind}: {fix}') from error

@@ -13,7 +13,7 @@ import numpy as np
 from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.base.lookup import near
 from gan_jax.data import label_values
-from gan_jax.data.files import one_error, printable, some
+from gan_jax.data.files import IN_EXCEL, one_error, printable, some
 from gan_jax.data.label_values import MISSING, Labels
 from gan_jax.data.sniff import SUFFIXES
 
@@ -213,10 +213,15 @@ def _of_csv(where, text, files, label_key) -> _Table:
   else:
     rows = rows[1:]
     labels = _label_columns(where, head, others, rows, label_key)
-  for i, row in rows:
+  for line, row in rows:
     if max(file, *labels) >= len(row):
-      raise DataError(f'{where!r}: line {i} has {len(row)} columns, '
+      raise DataError(f'{where!r}: line {line} has {len(row)} columns, '
                       f'{max(file, *labels) + 1} are needed: {str(row)[:80]}')
+    try:  # Names of files may be any bytes.
+      ''.join(row[i] for i in labels).encode()
+    except UnicodeError as error:
+      raise DataError(f'{where!r}: line {line}: a label that is not UTF-8; '
+                      f'save the file as UTF-8{IN_EXCEL}') from error
   return _Table([head[i] for i in labels], [
       (row[file], [row[i] for i in labels], f'line {i}') for i, row in rows],
       ',' in label_key and label_key not in head)

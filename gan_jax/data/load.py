@@ -207,7 +207,7 @@ def _checked(source, name) -> list[str]:
          'in [0, 1]')
   for wrong, what in (
       (images.dtype not in (np.uint8, np.float32),
-       f'examples of {images.dtype}; return uint8, or vectors of float32'),
+       f'examples of {images.dtype}; return uint8 or float32'),
       (not -np.inf < low <= high < np.inf, 'NaN or Inf; remove or repair it'),
       (images.dtype == np.uint8 and images.ndim == 3,
        f'uint8 {list(images.shape)}; images have an axis of channels too: '

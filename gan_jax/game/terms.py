@@ -363,9 +363,14 @@ def mean(values, images, what):
 
 
 def check_values(values, images, what):
-  """ValueError if values are not [B], for as many images."""
+  """ValueError if values are not floats [B], for as many images."""
   shape = getattr(values, 'shape', None)
   if shape != images.shape[:1]:
     found = type(values).__name__ if shape is None else f'of shape {shape}'
     raise ValueError(f'{what} must be [B], here of shape {images.shape[:1]}, '
-                     f'and are {found}')
+                     f'and are {found}'
+                     + '; return one for each example, without a mean'
+                     * (shape == ()))
+  if not jnp.issubdtype(values.dtype, jnp.floating):
+    raise ValueError(f'{what} must be floats, and are {values.dtype}, through '
+                     'which no gradient passes')

@@ -11,6 +11,7 @@ import os
 import pathlib
 import platform
 import re
+import shlex
 import site
 import socket
 import subprocess
@@ -134,7 +135,7 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
            f'; or resume with the changes by {" ".join(flags)}' if _fits(
                folder, experiment) else
            '; the weights have other shapes, and with another --workdir '
-           f'--config.init_from={folder} takes those that fit')
+           f'--config.init_from={shlex.quote(folder)} takes those that fit')
     raise WorkdirError(
         f'{folder} holds another run; use another --workdir, or remove it'
         f'{fix}:\n  ' + '\n  '.join(lines))
@@ -195,8 +196,13 @@ def read_run(folder: str):
 
 
 def _beside(folder):
-  # Changed keys are in the name of a run, so that runs/dcgan may be another.
   parent, name = os.path.split(os.path.normpath(folder))
+  inside = sorted(glob.glob(os.path.join(glob.escape(folder), '*',
+                                         'config.json')), key=os.path.getmtime)
+  for run in (parent, *map(os.path.dirname, inside[-1:])):
+    if run and os.path.exists(os.path.join(run, 'config.json')):
+      return f', such as {run},'
+  # Changed keys are in the name of a run, so that runs/dcgan may be another.
   runs = {os.path.basename(os.path.dirname(path)): path for path in sorted(
       glob.glob(os.path.join(glob.escape(parent), '*', 'config.json')),
       key=os.path.getmtime)}
@@ -209,13 +215,16 @@ def read_json(folder, name: str) -> dict:
   """Reads a JSON file of a run folder, {} if absent.
 
   Raises:
-    WorkdirError: it is damaged.
+    WorkdirError: it is damaged, or cannot be read.
   """
   path = os.path.join(folder, name)
   try:
     return json.loads(pathlib.Path(path).read_bytes())
-  except FileNotFoundError:
+  except (FileNotFoundError, NotADirectoryError):
     return {}
+  except OSError as e:
+    raise WorkdirError(f'{path} cannot be read: {e.strerror}; make it so, or '
+                       'use another --workdir') from e
   except ValueError as e:
     raise WorkdirError(f'{path} is damaged: {e}; bring it back from a copy, '
                        'or use another --workdir') from e

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+import shlex
 
 import jax
 import numpy as np
@@ -204,7 +205,8 @@ class Guard:
         f'step {step}: the watchdog stopped the run: '
         + '; '.join(f'{f.text}. {f.advice}' for f in self._held())
         + f'. See {self._path("report.md")}; '
-        f'--config.watchdog.policy=warn --workdir={self._folder} continues')
+        '--config.watchdog.policy=warn '
+        f'--workdir={shlex.quote(self._folder)} continues')
 
   def _go_back(self, finding, at, names):
     """Rolls back, or returns the file that names step and batch."""

@@ -7,6 +7,7 @@ is written here; `run.train` drives the device.
 import contextlib
 import logging
 import os
+import shlex
 from collections.abc import Callable
 
 import jax
@@ -66,7 +67,7 @@ class Member(contextlib.AbstractContextManager):
     if start > experiment.train_steps:
       raise WorkdirError(f'{folder} is at step {start}, beyond train_steps = '
                          f'{experiment.train_steps}; raise train_steps, with '
-                         f'--workdir={folder}')
+                         f'--workdir={shlex.quote(folder)}')
     if start and not like:  # Members share their networks.
       self._check_weights(experiment, start)
     self.finished = start == experiment.train_steps
@@ -113,7 +114,8 @@ class Member(contextlib.AbstractContextManager):
     except CheckpointError as e:
       raise CheckpointError(
           f'{e}\n  it cannot go on so: give another --workdir; there '
-          f'--config.init_from={self.folder} takes the weights that fit') from e
+          f'--config.init_from={shlex.quote(self.folder)} takes the weights '
+          'that fit') from e
 
   def first_state(self, step: int):
     """The state of its checkpoint of that step, fresh for 0."""

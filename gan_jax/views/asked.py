@@ -9,7 +9,8 @@ import numpy as np
 from gan_jax.base.errors import ArgumentError, DataError, RequestError
 from gan_jax.base.lookup import near
 from gan_jax.config.build import DataInfo
-from gan_jax.data.files import check_file, one_error
+from gan_jax.data import sniff
+from gan_jax.data.files import check_file, encoding_of, one_error
 from gan_jax.data.label_values import (
     NOTHING,
     class_of,
@@ -72,7 +73,7 @@ def of_file(info: DataInfo, path: str) -> tuple[int, np.ndarray]:
   try:
     path = check_file(path)
     with one_error(path, 'CSV file'), open(
-        path, encoding='utf-8-sig', newline='') as file:
+        path, encoding=encoding_of(sniff.head(path)), newline='') as file:
       text = file.read()
     (_, head), *rows = rows_of(path, text) or [(1, [])]
   except (ArgumentError, DataError) as e:

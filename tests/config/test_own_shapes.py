@@ -22,6 +22,13 @@ def unknown():
 def loss_scalar():
   return Loss(lambda real, fake: jnp.mean(real), lambda real, fake: -fake)
 
+def loss_int():
+  return Loss(lambda real, fake: (fake - real).astype(int),
+              lambda real, fake: -fake)
+
+def wrong():
+  return lambda real_out: real_out.logits < 0
+
 def loss_none():
   return Loss(lambda real, fake: None, lambda real, fake: -fake)
 
@@ -87,7 +94,11 @@ def term(name):
     ('penalties[0]', 'scalar', ', and are of shape ()'),
     ('penalties[0]', 'unknown', 'asks for real_images; did you mean "real"? '
      'Known: codes, critic, '),
-    ('loss', 'loss_scalar', ', and are of shape ()'),
+    ('loss', 'loss_scalar', ', and are of shape (); return one for each '
+     'example, without a mean'),
+    ('loss', 'loss_int', 'loss.disc: values must be floats, and are int32, '
+     'through which no gradient passes'),
+    ('penalties[0]', 'wrong', 'must be floats, and are bool'),
     ('loss', 'loss_none', 'loss.disc: values must be [B], here of '
      'shape (2,), and are NoneType'),
     ('loss', 'loss_tuple', 'loss.gen: values must be [B], here of '

@@ -1,6 +1,7 @@
 """Labels in the files that people have: headers, names, what is guessed."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from arrays import fails
 from image_files import GREY, encoded, put
 from set_files import tarred
 
-from gan_jax.data.sources import folder, webdataset
+from gan_jax.data.sources import archives, folder, webdataset
 
 
 @pytest.fixture
@@ -169,6 +170,30 @@ def test_a_csv_may_lie_where_the_program_starts(tmp_path, monkeypatch):
   assert folder(path='set', labels='l.csv').class_names == ('cat', 'dog')
   fails(str(tmp_path / 'set' / 'm.csv'), f"nor is there '{tmp_path}/m.csv'",
         call=lambda: folder(path='set', labels='m.csv'))
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
+def test_the_texts_that_windows_writes(labelled, tmp_path, encoding):
+  text = 'file,label\r\nc.png,Käfer\r\nd.png,Biene\r\n'.encode(encoding)
+  labelled(['c.png', 'd.png'], 'c.png,1\nd.png,2\n')
+  put(tmp_path / 'labels.csv', text)
+  source = folder(path=tmp_path / 'set', labels=str(tmp_path / 'labels.csv'))
+  assert source.class_names == ('Biene', 'Käfer')
+  assert source.labels.tolist() == [1, 0]
+  with zipfile.ZipFile(tmp_path / 'a.zip', 'w') as archive:
+    for name in ('c.png', 'd.png'):
+      archive.write(tmp_path / 'set' / name, name)
+    archive.writestr('labels.csv', text)
+  source = archives.zip(path=tmp_path / 'a.zip', labels='labels.csv')
+  assert source.class_names == ('Biene', 'Käfer')
+
+
+def test_labels_of_another_encoding_are_refused(labelled, tmp_path):
+  labelled(['c.png', 'd.png'], 'c.png,1\nd.png,2\n')
+  put(tmp_path / 'labels.csv', 'c.png,a\nd.png,Käfer\n'.encode('cp1252'))
+  fails('labels.csv', 'line 2: a label that is not UTF-8', "as 'CSV UTF-8'",
+        call=lambda: folder(path=tmp_path / 'set',
+                            labels=str(tmp_path / 'labels.csv')))
 
 
 def test_missing_labels_are_counted(labelled):

@@ -176,12 +176,22 @@ def test_the_extra_is_named(tmp_path, monkeypatch):
         call=lambda: sources.table(path=written(tmp_path, people(50))))
 
 
+def test_the_texts_that_windows_writes(tmp_path):
+  text = 'x,y\r\n' + ''.join(f'{i / 7},{"äö"[i % 2]}\r\n' for i in range(40))
+  for encoding in ('utf-8', 'utf-8-sig', 'utf-16'):
+    (tmp_path / 'a.csv').write_bytes(text.encode(encoding))
+    source = sources.auto(path=tmp_path / 'a.csv')
+    assert [column.name for column in source.columns] == ['x', 'y']
+    assert source.columns[1].values == ('ä', 'ö') and len(source.images) == 40
+
+
 @pytest.mark.parametrize('content, words', [
     (b'a,b,c\n' + b'0,0.5,x,\n' * 20, ['more cells', 'separator']),
     (b'', ['empty']), (b'a,b\n1,2\n1,2,3,4\n', ['line 3']),
     (b'\x89PNG\r\n\x1a\n\0\0\0\0', ['use data=folder']),
     (b'PAR1' + bytes(40), ['parquet']),
-    ('a\n'.encode('utf-16'), ['CSV'])])
+    (b'a\0,b\n', ['neither CSV nor parquet']),
+    (b'a,b\n1,\xe4\n', ["save it as UTF-8, in Excel as 'CSV UTF-8'"])])
 def test_bad_files(tmp_path, content, words):
   path = tmp_path / 'a.csv'
   path.write_bytes(content)

@@ -110,7 +110,9 @@ def test_a_folder_without_a_run_names_the_runs_beside_it(tmp_path):
     (runs / name / 'config.json').write_text('{}')
     os.utime(runs / name / 'config.json', (1e9 - age, 1e9 - age))
   for asked, wanted in (('dcgan', 'dcgan-seed=2'),  # The newest of these.
-                        ('wgna/', 'wgan'), ('xy', None)):
+                        ('wgna/', 'wgan'), ('xy', None), ('', 'wgan'),
+                        ('dcgan-seed=1/checkpoints', 'dcgan-seed=1'),
+                        ('wgan/config.json', 'wgan')):
     with pytest.raises(WorkdirError, match='give one') as raised:
       files.read_run(f'{runs}/{asked}')
     assert str(raised.value).endswith(

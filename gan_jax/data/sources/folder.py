@@ -10,11 +10,12 @@ from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import collection, sniff
 from gan_jax.data.bad_files import Reading
 from gan_jax.data.files import (
-  check_file,
-  check_there,
-  one_error,
-  printable,
-  reason,
+    check_file,
+    check_there,
+    encoding_of,
+    one_error,
+    printable,
+    reason,
 )
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import Labels
@@ -111,7 +112,7 @@ def load(root, files, labels, label_key, split, *, notices, read=None, of=str,
 
   def text(name):
     with one_error(name, 'text file'), open(
-        name, encoding='utf-8-sig', errors='surrogateescape',
+        name, encoding=encoding_of(sniff.head(name)), errors='surrogateescape',
         newline='') as file:
       return file.read()
 

@@ -7,7 +7,12 @@ from gan_jax.base import lookup
 from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import sniff
 from gan_jax.data.blocks import package
-from gan_jax.data.files import check_file, one_error, printable
+from gan_jax.data.files import (
+    check_file,
+    encoding_of,
+    one_error,
+    printable,
+)
 from gan_jax.data.prepare import Source, make_source
 
 _LEAST = 10  # rows
@@ -70,11 +75,12 @@ def _read(path):
     package('pyarrow', 'parquet')
     with one_error(path, 'parquet file'):
       return pd.read_parquet(path)
-  if b'\0' in sniff.head(path):
+  encoding = encoding_of(sniff.head(path))
+  if encoding != 'utf-16' and b'\0' in sniff.head(path):
     sniff.refuse(path, 'table')
     raise DataError(f'{path!r}: neither CSV nor parquet{sniff.hint(path)}')
   with one_error(path, 'CSV file'):
-    with open(path, encoding='utf-8-sig', newline='') as file:
+    with open(path, encoding=encoding, newline='') as file:
       head = file.read(1 << 16)
     try:
       mark = csv.Sniffer().sniff(head.partition('\n')[0], ',;\t|').delimiter
@@ -82,7 +88,7 @@ def _read(path):
       mark = ','
     try:
       # At once: part by part, the types in one column may differ.
-      frame = pd.read_csv(path, sep=mark, encoding='utf-8-sig',
+      frame = pd.read_csv(path, sep=mark, encoding=encoding,
                           skipinitialspace=True, low_memory=False)
     except pd.errors.ParserError as error:
       raise DataError(f'{path!r}: {printable(str(error))}') from error
