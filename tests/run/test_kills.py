@@ -59,7 +59,7 @@ def _wait_until(happened, process):
   while not happened():
     assert process.poll() is None, process.communicate()
     assert time.time() < limit
-    time.sleep(0.002)
+    time.sleep(0.01)
 
 
 @pytest.fixture(scope='module')
