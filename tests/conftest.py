@@ -10,13 +10,15 @@ import sys
 # dead-lock.
 os.environ.setdefault('NPROC', '16')
 # Most of what is compiled here runs a few tiny steps: optimising it would take
-# longer than all the tests. The older emitters take half as long to compile; an
-# XLA that does not know a flag ends at once.
+# longer than all the tests. The older emitters take half as long to compile,
+# and code in one piece less than in pieces for many threads; an XLA that does
+# not know a flag ends at once.
 os.environ.setdefault('XLA_FLAGS', (
     '--xla_backend_optimization_level=0 '
     '--xla_llvm_disable_expensive_passes=true') + (
-        ' --xla_cpu_use_fusion_emitters=false' * importlib.metadata.version(
-            'jaxlib').startswith('0.10.')))
+        ' --xla_cpu_use_fusion_emitters=false'
+        ' --xla_cpu_parallel_codegen_split_count=1'
+        * importlib.metadata.version('jaxlib').startswith('0.10.')))
 # Kept on the disk however short their compilation: to read one is shorter yet.
 os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
 

@@ -14,7 +14,7 @@ from recipes import parsed
 from tiny import MLP
 
 from gan_jax.config import command_line
-from gan_jax.run import member, train
+from gan_jax.run import train
 
 pytestmark = tiny.READS_CONFIGS
 
@@ -78,7 +78,7 @@ def test_the_workdir_is_named_after_config_and_overrides(
   assert (status, asked) == (0, [folder]), said
 
 
-def test_changed_data_are_refused_unless_allowed(cli, tmp_path):
+def test_changed_data_are_refused_unless_allowed(cli, tmp_path, no_pictures):
   folder = tmp_path / 'pictures'
   folder.mkdir()
   for i in range(16):
@@ -119,7 +119,7 @@ def test_workdirs_of_different_overrides_differ():
   assert all(re.fullmatch(r'[\w.,=+-]+', folder) for folder in folders)
 
 
-def test_a_loss_of_ones_own(cli, tmp_path, monkeypatch):
+def test_a_loss_of_ones_own(cli, tmp_path, monkeypatch, no_pictures):
   """One function in one's own file, by name, from the command line."""
   (tmp_path / 'my_lab').mkdir()
   (tmp_path / 'my_lab' / 'ideas.py').write_text(
@@ -130,7 +130,6 @@ def test_a_loss_of_ones_own(cli, tmp_path, monkeypatch):
       'def no_loss():\n'
       '  return 3\n')
   monkeypatch.syspath_prepend(tmp_path)
-  monkeypatch.setattr(member.Member, 'draw', lambda self: None)
   path = tiny.write_images(tmp_path / 'noise.npz')
   mine = ['--config=configs/original_gan.py:data=npz,quick',
           f'--config.data.path={path}', f'--workdir={tmp_path / "run"}']

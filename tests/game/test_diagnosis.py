@@ -56,14 +56,25 @@ def state_of(weights):
                     Average((), {}), {})
 
 
+LINEAR = linear_game()
+_COMPILED = {}
+
+
+def compiled(game):
+  """The same game once: by its id, as the dict within it has no hash."""
+  if id(game) not in _COMPILED:
+    _COMPILED[id(game)] = game, jax.jit(functools.partial(
+        diagnose, game, image_range=RANGE))
+  return _COMPILED[id(game)][1]
+
+
 def look(game, weights, real, held_out=None, seed=0):
   def examples(image):
     return image if image is None else Examples(
         jnp.asarray(image), jnp.zeros(len(image), jnp.int32))
 
-  run = jax.jit(functools.partial(diagnose, game, image_range=RANGE))
-  found = run(state_of(weights), examples(real), examples(held_out),
-              random.key(seed))
+  found = compiled(game)(state_of(weights), examples(real), examples(held_out),
+                         random.key(seed))
   assert {(x.shape, x.dtype.name) for x in found.values()} == {
       ((), 'float32')}
   return {k: float(v) for k, v in found.items()}
@@ -74,7 +85,7 @@ REAL, HELD = normal(2, B, *SHAPE), normal(3, B, *SHAPE)
 
 
 def test_the_slope_of_a_linear_critic_is_its_weights():
-  found = look(linear_game(), A, REAL)
+  found = look(LINEAR, A, REAL)
   for side in ('real', 'fake'):
     assert found[f'grad_x/{side}'] == pytest.approx(np.linalg.norm(A), rel=1e-6)
 
@@ -93,21 +104,21 @@ def test_packs_are_judged_as_packs():
 
 
 def test_what_held_out_examples_tell():
-  found = look(linear_game(), A, REAL, HELD)
+  found = look(LINEAR, A, REAL, HELD)
   real, held = REAL.reshape(B, -1) @ A, HELD.reshape(B, -1) @ A
   want = {'logits/held_out': held.mean(), 'sign/held_out': np.sign(held).mean(),
           'prob/held_out': (1 / (1 + np.exp(-held))).mean(),
           'gap/logits': real.mean() - held.mean(),
           'gap/sign': np.sign(real).mean() - np.sign(held).mean()}
   assert {k: found[k] for k in want} == pytest.approx(want, rel=1e-5, abs=1e-6)
-  without = look(linear_game(), A, REAL)
+  without = look(LINEAR, A, REAL)
   assert not [k for k in without if k in want]
   assert without == pytest.approx({k: found[k] for k in without})
 
 
 def test_an_energy_is_low_where_it_looks_real():
   """The D(x) = -a.x of an energy judges as a.x of other losses."""
-  want = look(linear_game(), A, REAL, HELD)
+  want = look(LINEAR, A, REAL, HELD)
   for energy in (losses.ebgan(), losses.began()):
     assert look(linear_game(loss=energy), -A, REAL, HELD) == pytest.approx(want)
   out = [Critique(jnp.array(x), None, {}) for x in ([1.0, 2.0], [3.0, 8.0])]
@@ -119,7 +130,7 @@ def test_an_energy_is_low_where_it_looks_real():
 
 
 def test_the_key_draws_the_generated_batch():
-  one, same, other = (look(linear_game(), A, REAL, seed=s) for s in (0, 0, 1))
+  one, same, other = (look(LINEAR, A, REAL, seed=s) for s in (0, 0, 1))
   assert one == same
   assert one['pairwise/fake'] != other['pairwise/fake']
   assert one['pairwise/real'] == other['pairwise/real']
@@ -267,5 +278,5 @@ def test_sigma_is_that_of_the_kernels():
 
 
 def test_a_game_without_spectral_norm_has_none():
-  found = look(linear_game(), A, REAL)
+  found = look(LINEAR, A, REAL)
   assert 'auc' in found and not [k for k in found if k.startswith('sigma/')]

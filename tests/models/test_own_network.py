@@ -183,7 +183,7 @@ def test_a_discriminator_that_returns_logits_alone_is_told_what_to_return(
         name='own_networks:Bare')))
 
 
-def test_networks_without_parameters_play(tmp_path):
+def test_networks_without_parameters_play(tmp_path, no_pictures):
   path = tiny.write_images(tmp_path / 'a.npz')
   own = tiny.config(path, generator=dict(name='own_networks:Still'),
                     discriminator=dict(name='own_networks:Brightness'),

@@ -1,5 +1,7 @@
 """Runs of seconds: one tiny experiment for all, compiled once."""
 
+import contextlib
+
 import pytest
 import tiny
 
@@ -10,29 +12,39 @@ from gan_jax.run import results, train
 _MADE = {}
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
+@contextlib.contextmanager
+def _quickly():
   """No curves, which take a second each; the same is compiled once."""
-  monkeypatch.setattr(results.pictures, 'curves', lambda *_, **__: b'')
-  monkeypatch.setattr(results.pictures, 'gif', lambda *_: b'')
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(results.pictures, 'curves', lambda *_, **__: b'')
+    patch.setattr(results.pictures, 'gif', lambda *_: b'')
 
-  def once(module, name, key_of):
-    make = getattr(module, name)
+    def once(module, name, key_of):
+      make = getattr(module, name)
 
-    def made(*args, **kwargs):
-      key = name, *key_of(*args), *sorted(kwargs.items())
-      if key not in _MADE:
-        _MADE[key] = args, make(*args, **kwargs)  # Keeps the ids of args, too.
-      return _MADE[key][1]
+      def made(*args, **kwargs):
+        key = name, *key_of(*args), *sorted(kwargs.items())
+        if key not in _MADE:
+          # With args, so that their ids are not given to others.
+          _MADE[key] = args, make(*args, **kwargs)
+        return _MADE[key][1]
 
-    monkeypatch.setattr(module, name, made)
+      patch.setattr(module, name, made)
 
-  once(parallel, 'make_runner', lambda step, mesh: (step, mesh))
-  once(results, 'equilibrium', lambda loss, size: (id(loss), size))
-  # Of the Diagnoser, which measures one game like another of the same rules.
-  once(parallel, 'everywhere', lambda function, mesh, axes=None: (
-      id(getattr(getattr(function, '__self__', function), '_game', function)),
-      mesh, axes is None))
+    once(parallel, 'make_runner', lambda step, mesh: (step, mesh))
+    once(results, 'equilibrium', lambda loss, size: (id(loss), size))
+    # Of the Diagnoser, which measures one game like another of the same rules.
+    once(parallel, 'everywhere', lambda function, mesh, axes=None: (
+        id(getattr(getattr(function, '__self__', function), '_game', function)),
+        mesh, axes is None))
+    yield
+
+
+@pytest.fixture(autouse=True, scope='module')
+def _quick():
+  """Of a module, so that its runs that several tests look at are quick, too."""
+  with _quickly():
+    yield
 
 
 @pytest.fixture(scope='session')
@@ -53,5 +65,6 @@ def run(images):
 def four_steps(run, tmp_path_factory):
   """The folder of a run of four steps."""
   folder = tmp_path_factory.mktemp('run')
-  assert train.train(run, folder) == 0
+  with _quickly():  # It may be made before the first module's.
+    assert train.train(run, folder) == 0
   return folder

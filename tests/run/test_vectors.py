@@ -27,6 +27,11 @@ def config(**changes):
       ema_decay=0.9), **changes})
 
 
+@pytest.fixture(autouse=True, scope='module')
+def _quick():
+  """Instead of that of conftest.py: here curves and films are drawn."""
+
+
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
   """200 steps on the ring: (experiment, folder)."""
