@@ -3,8 +3,8 @@
 # or raises: strict=True is the default, which is to "throw an error if any data value
 # does not exactly match the given or inferred data type".
 # What happens: the type is that of the first hundred rows, and what follows is cast to
-# it without a word: after a hundred whole numbers 0.97 is 0, and True is 1. read_csv
-# and read_ndjson of the same rows raise. infer_schema_length=None is right.
+# it without a word: after a hundred whole numbers 0.97 is 0. read_ndjson of the same
+# rows raises. infer_schema_length=None is right.
 # Who is hurt: whoever reads a run's log line by line with json: a probability of
 # augmentation, a penalty, a learning rate in warm-up begins with 0, not with 0.0, and
 # stays 0 in the table and in the figure.

@@ -17,13 +17,13 @@ from gan_jax.data import collection, images, sniff
 from gan_jax.data.bad_files import Reading
 from gan_jax.data.blocks import package
 from gan_jax.data.files import (
-    as_os_error,
-    check_file,
-    encoding_of,
-    list_folder,
-    one_error,
-    printable,
-    some,
+  as_os_error,
+  check_file,
+  encoding_of,
+  list_folder,
+  one_error,
+  printable,
+  some,
 )
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import NOTHING, Labels, of_texts

@@ -10,12 +10,12 @@ from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import collection, sniff
 from gan_jax.data.bad_files import Reading
 from gan_jax.data.files import (
-    check_file,
-    check_there,
-    encoding_of,
-    one_error,
-    printable,
-    reason,
+  check_file,
+  check_there,
+  encoding_of,
+  one_error,
+  printable,
+  reason,
 )
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import Labels

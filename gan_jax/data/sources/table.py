@@ -8,10 +8,10 @@ from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import sniff
 from gan_jax.data.blocks import package
 from gan_jax.data.files import (
-    check_file,
-    encoding_of,
-    one_error,
-    printable,
+  check_file,
+  encoding_of,
+  one_error,
+  printable,
 )
 from gan_jax.data.prepare import Source, make_source
 
