@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One would guess: polars.DataFrame of a list of dicts keeps the numbers that are in it,
-# or raises: strict=True is the default, which is to "throw an error if any data value
-# does not exactly match the given or inferred data type".
+# or raises: its default, strict=True, promises an error where a value is not of the
+# column's type, given or inferred.
 # What happens: the type is that of the first hundred rows, and what follows is cast to
 # it without a word: after a hundred whole numbers 0.97 is 0. read_ndjson of the same
 # rows raises. infer_schema_length=None is right.
