@@ -178,7 +178,6 @@ def test_quick_is_said_once_and_beside_no_mistake(
     ((MLP, 'config.loss.name=hinge'), ['config.loss.name=hinge']),
     ((MLP, '--config=dcgan'), [f'--config is given twice, as {MLP[9:]} and as '
                                'dcgan: give one']),
-    ((MLP, '--workdir=a', '--workdir', 'b'), ['--workdir is given twice']),
     (('dcgan:quick',), ['did you mean --config=dcgan:quick?']),
     (('--mode=evaluate', '--images=a', '--metrics=FD',
       '--reference=b'), ['no such metric; did you mean "fd"?']),

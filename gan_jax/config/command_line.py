@@ -161,18 +161,15 @@ class CommandLine(NamedTuple):
 
 def parse(argv: list[str]) -> CommandLine:
   """Parses argv (program name and arguments); collects errors."""
-  values, problems, folders, overrides, config, once = (
-      _define(), [], [], [], '', {})
+  values, problems, folders, overrides, config = _define(), [], [], [], ''
   for arg in joined(argv[1:]):
-    name, _, value = arg.lstrip('-').partition('=')
     if not arg.startswith('-'):
       folders.append(arg)
-    elif not name.startswith('config.') and once.setdefault(
-        name, value) != value:
-      problems.append(f'--{name} is given twice, as {once[name]} and as '
-                      f'{value}: give one')
     elif re.match(r'--?config=', arg):
-      config = value
+      before, config = config, arg.partition('=')[2]
+      if before not in ('', config):  # They do not add up.
+        problems.append(f'--config is given twice, as {before} and as {config}:'
+                        ' give one')
     elif re.match(r'--?(no)?config\.', arg):
       overrides.append(arg)
     else:

@@ -137,7 +137,7 @@ def _judge(game, params, stats, images, label, keys):
     out = judged(game, out)
     check_values(out.logits, images, 'logits')
     # Of bfloat16, losses and penalties would have three digits too.
-    out = out._replace(logits=out.logits.astype(jnp.float32))
+    out = out._replace(logits=_precise(out.logits))
     return out.logits, (out, new)
 
   if not game.gradient_normalization:
@@ -357,9 +357,14 @@ def keys_for(keys, purpose: str):
 
 
 def mean(values, images, what):
-  """Batch mean, float32; checks shape [B] to catch broadcasting errors."""
+  """Batch mean; checks shape [B] to catch broadcasting errors."""
   check_values(values, images, what)
-  return jnp.mean(values, dtype=jnp.float32)
+  return jnp.mean(_precise(values))
+
+
+def _precise(x):
+  """In float32 at least."""
+  return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def check_values(values, images, what):

@@ -206,7 +206,7 @@ class Guard:
         + '; '.join(f'{f.text}. {f.advice}' for f in self._held())
         + f'. See {self._path("report.md")}; '
         '--config.watchdog.policy=warn '
-        f'--workdir={shlex.quote(self._folder)} continues')
+        f'--workdir={shlex.quote(str(self._folder))} continues')
 
   def _go_back(self, finding, at, names):
     """Rolls back, or returns the file that names step and batch."""

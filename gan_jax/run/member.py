@@ -67,7 +67,7 @@ class Member(contextlib.AbstractContextManager):
     if start > experiment.train_steps:
       raise WorkdirError(f'{folder} is at step {start}, beyond train_steps = '
                          f'{experiment.train_steps}; raise train_steps, with '
-                         f'--workdir={shlex.quote(folder)}')
+                         f'--workdir={shlex.quote(str(folder))}')
     if start and not like:  # Members share their networks.
       self._check_weights(experiment, start)
     self.finished = start == experiment.train_steps
@@ -114,7 +114,7 @@ class Member(contextlib.AbstractContextManager):
     except CheckpointError as e:
       raise CheckpointError(
           f'{e}\n  it cannot go on so: give another --workdir; there '
-          f'--config.init_from={shlex.quote(self.folder)} takes the weights '
+          f'--config.init_from={shlex.quote(str(self.folder))} takes the weights '
           'that fit') from e
 
   def first_state(self, step: int):

@@ -108,7 +108,7 @@ def test_conditional_networks_train_on_label_vectors(generator, discriminator):
     (dict(penalties=(dict(name='semi_supervised', weight=1.0),)),
      'semi_supervised needs one class'),
     (dict(evaluators=(dict(name='classification_accuracy'),)),
-     'data.label_index=0')])
+     'a classifier is for images')])
 def test_what_needs_classes_is_refused(changes, words):
   with pytest.raises(ConfigError, match=words):
     experiment.load(_config(

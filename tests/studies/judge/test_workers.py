@@ -8,6 +8,7 @@ import pytest
 
 from gan_jax.base.errors import LockedError
 from gan_jax.run import lock
+from gan_jax.studies.judge import study as study_module
 from gan_jax.studies.judge import workers
 
 # 4 s without 40 steps and 3 s of compiling.
@@ -78,11 +79,11 @@ def test_a_lock_that_is_freed_while_one_waits_is_no_error(study, monkeypatch):
 def test_looking_for_the_next_stage_asks_for_each_file_once(study, monkeypatch):
   """Every worker looks thrice a second, in a folder that machines share."""
   asked = []
-  exists, read = os.path.exists, type(study).read
+  exists, read = os.path.exists, study_module.read_json
   monkeypatch.setattr(os.path, 'exists', lambda path: (
       asked.append(path), exists(path))[1])
-  monkeypatch.setattr(type(study), 'read', lambda self, *parts: (
-      asked.append(self.path(*parts)), read(self, *parts))[1])
+  monkeypatch.setattr(study_module, 'read_json', lambda folder, name: (
+      asked.append(os.path.join(folder, name)), read(folder, name))[1])
 
   def looks():
     asked.clear()
