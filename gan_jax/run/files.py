@@ -135,7 +135,8 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
            f'; or resume with the changes by {" ".join(flags)}' if _fits(
                folder, experiment) else
            '; the weights have other shapes, and with another --workdir '
-           f'--config.init_from={shlex.quote(str(folder))} takes those that fit')
+           f'--config.init_from={shlex.quote(str(folder))} takes those that '
+           'fit')
     raise WorkdirError(
         f'{folder} holds another run; use another --workdir, or remove it'
         f'{fix}:\n  ' + '\n  '.join(lines))

@@ -114,8 +114,8 @@ class Member(contextlib.AbstractContextManager):
     except CheckpointError as e:
       raise CheckpointError(
           f'{e}\n  it cannot go on so: give another --workdir; there '
-          f'--config.init_from={shlex.quote(str(self.folder))} takes the weights '
-          'that fit') from e
+          f'--config.init_from={shlex.quote(str(self.folder))} takes the '
+          'weights that fit') from e
 
   def first_state(self, step: int):
     """The state of its checkpoint of that step, fresh for 0."""
