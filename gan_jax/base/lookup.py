@@ -110,8 +110,8 @@ def sources(texts: Iterable[str]) -> dict[str, str]:
   for name, module in sorted(sys.modules.items()):
     # Static: a lazy module's own __getattr__ may import much, or raise.
     path = inspect.getattr_static(module, '__file__', None)
-    if isinstance(path, str) and is_own(path) and any(
-        path.startswith(os.path.join(home, '')) for home in homes):
+    if isinstance(path, str) and any(path.startswith(
+        os.path.join(home, '')) for home in homes) and is_own(path):
       # A file may be gone since it was imported.
       with contextlib.suppress(OSError), open(path, 'rb') as file:
         found[name] = hashlib.sha256(file.read()).hexdigest()[:16]
