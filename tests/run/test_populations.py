@@ -41,7 +41,7 @@ def assert_same_run(found, folder, wanted, experiment):
     # Two and one row of devices.
     pytest.param(dict(population=2), marks=pytest.mark.slow),
     dict(population=3),
-    dict(population=2, **drawing.PAIR),
+    pytest.param(dict(population=2, **drawing.PAIR), marks=pytest.mark.slow),
     dict(ema_decay=(0.9, 0.5), gen_optimizer=dict(
         name='adam', learning_rate=(0.01, 0.02), b1=0.5)),
 ])
@@ -68,8 +68,9 @@ def test_examples_that_stream_are_each_members_own(images, tmp_path):
 @pytest.mark.parametrize('given', [
     dict(population=4, batch_size=7),  # of a member on each of four devices
     # Compared on two devices, by two members or by one.
-    dict(population=2, batch_size=8, discriminator=dict(
+    pytest.param(dict(population=2, batch_size=8, discriminator=dict(
         name='mlp.Discriminator', widths=(8,), minibatch='std')),
+                 marks=pytest.mark.slow),
 ])
 def test_resumed_it_ends_the_same_and_who_is_behind_catches_up(
     images, tmp_path, given):
