@@ -36,14 +36,21 @@ CASES = {
 _OTHER = 1000  # added to the seeds of the probe
 
 
-def judge(name: str, folder: str, path: str) -> dict:
-  """Probes and searches; the line of a data set."""
+def _config(name, path):
+  """The config of a case, with the folder of sprites if one is given."""
   argument, steps, changes = CASES[name]
   config = fields.plain(recipe.get_config(argument))
   if path and name == 'sprites':
     changes = changes | {'data.path': path}
   for key, value in ({'train_steps': steps} | changes).items():
     config = fields.put(config, key, value)
+  return config
+
+
+def judge(name: str, folder: str, path: str) -> dict:
+  """Probes and searches; the line of a data set."""
+  argument, steps, _ = CASES[name]
+  config = _config(name, path)
   start = time.monotonic()
   status, text = advise.advise(config, folder, given=[f'--config={argument}'])
   if status:

@@ -64,20 +64,7 @@ def diagnose(game, state: TrainState, real: Examples,
     grad = grad.reshape(grad.shape[0], -1)
     return out.astype(jnp.float32), jnp.linalg.norm(grad, axis=1)
 
-  found = {}
-  if game.disc:
-    logits, slope = judge(*real)
-    answers, fake_slope = judge(fake, real.label, 'fake')
-    found = {'grad_x/real': jnp.mean(slope),
-             'grad_x/fake': jnp.mean(fake_slope), 'auc': auc(logits, answers)}
-  if game.disc and held_out is not None:
-    other = judge(*held_out)[0]
-    sign = jnp.mean(jnp.sign(other))
-    found |= {'logits/held_out': jnp.mean(other),
-              'prob/held_out': jnp.mean(jax.nn.sigmoid(other)),
-              'sign/held_out': sign,
-              'gap/logits': jnp.mean(logits) - jnp.mean(other),
-              'gap/sign': jnp.mean(jnp.sign(logits)) - sign}
+  found = _of_disc(judge, real, fake, held_out) if game.disc else {}
   for name, image in (('real', real.image), ('fake', fake)):
     image = image.astype(jnp.float32)
     found[f'pairwise/{name}'] = pairwise_distance(image)
@@ -87,6 +74,23 @@ def diagnose(game, state: TrainState, real: Examples,
     if (sigma := largest_sigma(player.stats)) is not None:
       found[f'sigma/{name}'] = sigma
   return found
+
+
+def _of_disc(judge, real, fake, held_out):
+  """What D makes of the examples; `judge` as in `diagnose`."""
+  logits, slope = judge(*real)
+  answers, fake_slope = judge(fake, real.label, 'fake')
+  found = {'grad_x/real': jnp.mean(slope), 'grad_x/fake': jnp.mean(fake_slope),
+           'auc': auc(logits, answers)}
+  if held_out is None:
+    return found
+  other = judge(*held_out)[0]
+  sign = jnp.mean(jnp.sign(other))
+  return found | {'logits/held_out': jnp.mean(other),
+                  'prob/held_out': jnp.mean(jax.nn.sigmoid(other)),
+                  'sign/held_out': sign,
+                  'gap/logits': jnp.mean(logits) - jnp.mean(other),
+                  'gap/sign': jnp.mean(jnp.sign(logits)) - sign}
 
 
 def largest_sigma(stats):

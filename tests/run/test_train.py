@@ -289,8 +289,11 @@ def test_a_full_disk_at_the_record_of_a_launch(run, tmp_path, monkeypatch):
 
 def test_a_folder_removed_by_hand_ends_the_run_and_gets_no_checkpoint(
     run, tmp_path, monkeypatch):
-  monkeypatch.setattr(health.Guard, 'look',
-                      lambda self, *_: shutil.rmtree(tmp_path / 'run'))
+  def remove(self, *_):
+    while (tmp_path / 'run').exists():  # The run writes to it meanwhile.
+      shutil.rmtree(tmp_path / 'run', ignore_errors=True)
+
+  monkeypatch.setattr(health.Guard, 'look', remove)
   with pytest.raises(WorkdirError, match='run was removed or replaced while'):
     train.train(run, tmp_path / 'run')
   # A picture may still have been on its way.
