@@ -142,7 +142,9 @@ def test_failures_are_counted_and_named(tmp_path):
   write(tmp_path / 'a', seed=0, scores=fd(0.3))
   cut = write(tmp_path / 'b', seed=1, step=30, scores=fd(0.5, step=20))
   bad = write(tmp_path / 'c', seed=2, step=30, scores=fd(None))
-  (tmp_path / 'c' / 'nonfinite.json').write_text('{}')
+  (tmp_path / 'c' / 'nonfinite.json').write_text('{"step": 30}')
+  # It went on from there.
+  (tmp_path / 'b' / 'nonfinite.json').write_text('{"step": 29}')
   held = write(tmp_path / 'd', seed=3, step=30)
   with lock.hold(held):
     text = compare([str(tmp_path / '*')])
