@@ -73,7 +73,8 @@ class Member(contextlib.AbstractContextManager):
     self.finished = start == experiment.train_steps
     if self.finished:
       _LOG.info('%s is finished, at step %d: to train longer, raise '
-                'train_steps, with --workdir=%s%s', folder, start, folder,
+                'train_steps, with --workdir=%s%s', folder, start,
+                shlex.quote(str(folder)),
                 '' if files.may_change('train_steps', experiment.config)
                 else ' --allow_changed=train_steps')
       experiment = experiment._replace(loggers=())  # There is no more to log.

@@ -57,13 +57,13 @@ def test_what_has_no_scores_is_counted_and_told_how(tmp_path):
                                             (100, 'kd', None, 'x')))
   assert 'no scores' not in (text := compare([str(tmp_path / '*')]))
   assert f'* {tmp_path}/a: kd could not be had; its scores.jsonl' in text
-  write(tmp_path / 'b', weight=2.0)
+  write(tmp_path / 'b b', weight=2.0)
   text = compare([str(tmp_path / '*')])
-  assert (f'1 finished run has no scores: --mode=evaluate --workdir={tmp_path}'
-          '/b makes those of it\n') in text
+  assert ("1 finished run has no scores: --mode=evaluate --workdir='"
+          f"{tmp_path}/b b' makes those of it\n") in text
   write(tmp_path / 'c', weight=3.0)
-  assert ('2 finished runs have no scores: --mode=evaluate --workdir='
-          f'{tmp_path}/b makes those of the first') in compare(
+  assert ("2 finished runs have no scores: --mode=evaluate --workdir='"
+          f"{tmp_path}/b b' makes those of the first") in compare(
               [str(tmp_path / '*')])
 
 
