@@ -1,4 +1,4 @@
-"""Jinja templates of the views; {{ count | n }} adds commas, q quotes a path."""
+"""Jinja templates of the views; {{ count | n }} adds commas, | q quotes."""
 
 import base64
 import pathlib
