@@ -23,11 +23,13 @@ class Progress(NamedTuple):
   step: of the newest checkpoint, 0 without one.
   train_steps: of the last launch, 0 without one.
   arguments: of the last launch, without the program.
+  first: step of the first checkpoint, 0 if it is not known.
   """
 
   step: int
   train_steps: int
   arguments: list
+  first: int = 0
 
   @property
   def finished(self) -> bool:
@@ -43,7 +45,8 @@ def read(folder: str) -> Progress:
         folder, 'checkpoints')) if name.isdecimal()), default=0)
     with open(os.path.join(folder, 'launches.jsonl')) as file:
       launch = json.loads(file.readlines()[-1])
-    return Progress(step, launch['train_steps'], launch['argv'][1:])
+    return Progress(step, launch['train_steps'], launch['argv'][1:],
+                    launch.get('first_checkpoint', 0))  # Not of older runs.
   except (OSError, ValueError, LookupError):
     return Progress(step, 0, [])
 
@@ -75,6 +78,14 @@ def nonfinite(folder: str, saved: int) -> int | None:
     return step if step >= saved else None
   except (OSError, ValueError, LookupError, TypeError):
     return None
+
+
+def awaited(folder: str) -> str:
+  """What to say of a run without a checkpoint: when it will have one."""
+  first = read(folder).first
+  return 'has no checkpoint yet' + (
+      f': the first is due at step {first:,}' if first else '') + (
+          '' if lock.is_held(folder) else '; no process trains it now')
 
 
 def is_finished(folder: str, arguments: list) -> bool:
