@@ -224,15 +224,21 @@ def _trace(population) -> None:
     try:
       jax.eval_shape(played, jax.eval_shape(state), batch, numbers)
     except ConfigError as e:
-      return e.problems[0].rule.partition('.\n')[0]  # JAX says more.
+      said = e.problems[0].rule
     except Exception as e:  # User components may raise anything.
-      return lookup.failure(e)
+      said = lookup.failure(e)
+    else:
+      return ''
+    first, *more = said.split('\n')  # JAX says more, a user's lines are last.
+    return '\n'.join([first.rstrip('.'), *(
+        line for line in more if line.startswith('    '))])
 
   if not failure(*population.numbers):
     return  # Together, as a trace takes a second; else which of them it is.
   problems = [Problem(
-      path, fields.at(one.config, path), 'cannot differ between members, as '
-      f'its component takes no array: {why}; {_SWEEP}')
+      path, tuple(fields.at(m.config, path) for m in population.members),
+      f'cannot differ between members ({_SWEEP}), as its component takes no '
+      f'array: {why}')
               for path in population.numbers if (why := failure(path))]
   if problems:
     raise ConfigError(problems)

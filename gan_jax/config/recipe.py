@@ -16,6 +16,7 @@ import importlib.util
 import inspect
 import os
 import re
+import shlex
 from functools import partial
 
 from ml_collections import ConfigDict
@@ -76,8 +77,8 @@ def path_of(name: str) -> str:
   run = name.removesuffix('config.json').rstrip('/') or '.'
   if name and os.path.isfile(os.path.join(run, 'config.json')):
     raise ConfigError([Problem('', None, (
-        f'{name}: this is a run, which --workdir={run} names; a recipe is '
-        'needed, as in --config=dcgan'))])
+        f'{name}: this is a run, which --workdir={shlex.quote(run)} names; a '
+        'recipe is needed, as in --config=dcgan'))])
   known = [f'configs/{n}.py' for n in names()] if name == file else names()
   raise ConfigError([Problem('', None, f'{name}: no such file, and no recipe '
                              f'of that name{lookup.near(name, known)}')])

@@ -152,6 +152,7 @@ def _of_json(where, text) -> _Table | None:
       raise DataError(f'{where!r}: entry {i} is {str(pair)[:80]!r}; {_FORM}')
     # Several texts are one set.
     texts = ['|'.join(cells)] if kinds == {str} else list(map(str, cells))
+    _check_text(where, f'entry {i}: a label', texts)
     rows.append((pair[0], texts, f'entry {i}'))
     if len(texts) != len(rows[0][1]):
       raise DataError(f'{where!r}: entry {i} has {len(texts)} labels, entry 0 '
@@ -211,20 +212,26 @@ def _of_csv(where, text, files, label_key) -> _Table:
           f'none: {str(head)[:80]}'))
     labels, head = others, ['0', '0']
   else:
+    _check_text(where, f'line {rows[0][0]}: a name', head)
     rows = rows[1:]
     labels = _label_columns(where, head, others, rows, label_key)
   for line, row in rows:
     if max(file, *labels) >= len(row):
       raise DataError(f'{where!r}: line {line} has {len(row)} columns, '
                       f'{max(file, *labels) + 1} are needed: {str(row)[:80]}')
-    try:  # Names of files may be any bytes.
-      ''.join(row[i] for i in labels).encode()
-    except UnicodeError as error:
-      raise DataError(f'{where!r}: line {line}: a label that is not UTF-8; '
-                      f'save the file as UTF-8{IN_EXCEL}') from error
+    _check_text(where, f'line {line}: a label', [row[i] for i in labels])
   return _Table([head[i] for i in labels], [
       (row[file], [row[i] for i in labels], f'line {i}') for i, row in rows],
       ',' in label_key and label_key not in head)
+
+
+def _check_text(where, what, cells) -> None:
+  """Raises DataError for bytes that are no text, as only names of files may."""
+  try:
+    ''.join(cells).encode()
+  except UnicodeError as error:
+    raise DataError(f'{where!r}: {what} that is not UTF-8; save the file as '
+                    f'UTF-8{IN_EXCEL}') from error
 
 
 def _file_column(rows, files) -> tuple:

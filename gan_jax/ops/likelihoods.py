@@ -19,10 +19,10 @@ def bernoulli(x, p):
   return _sum(x * jnp.log(p) + (1.0 - x) * jnp.log1p(-p))
 
 
-def gaussian(x, mean, sigma: float):
+def gaussian(x, mean, sigma):
   """Log density of x [B, ...] under N(mean, sigma^2 I)."""
   errors = (x - mean) / sigma
-  return _sum(-0.5 * errors ** 2 - math.log(sigma) - 0.5 * math.log(
+  return _sum(-0.5 * errors ** 2 - jnp.log(sigma) - 0.5 * math.log(
       2.0 * math.pi))
 
 

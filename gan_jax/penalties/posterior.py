@@ -40,7 +40,7 @@ def elbo(*, likelihood: Likelihood = 'bernoulli', sigma: float = 0.1,
   if likelihood not in get_args(Likelihood):
     raise ValueError(f'likelihood {likelihood!r} must be one of '
                      f'{get_args(Likelihood)}')
-  if not sigma > 0.0:
+  if lookup.is_plain(sigma) and not sigma > 0.0:
     raise ValueError(f'sigma {sigma} must be above 0')
   if lookup.is_plain(beta) and not beta >= 0.0:
     raise ValueError(f'beta {beta} must be 0 or more')

@@ -22,7 +22,7 @@ import numpy as np
 from gan_jax import parallel
 from gan_jax.base.errors import CheckpointError, first_line
 from gan_jax.base.files import disk_hint, sync_folder
-from gan_jax.run import manifest
+from gan_jax.run import manifest, status
 
 _LOG = logging.getLogger(__name__)
 # Orbax numbers the running save for the whole process: two at once, of members
@@ -152,9 +152,10 @@ class Checkpoints(contextlib.AbstractContextManager):
     """
     if not step or step not in self.steps():
       there = ', '.join(map(str, self.steps()))
-      raise CheckpointError(
-          f'{self._folder} has no checkpoint of step {step}; there are {there}'
-          if step and there else f'{self._folder} has no checkpoint yet')
+      raise CheckpointError(f'{self._folder} ' + (
+          f'has no checkpoint of step {step}; there are {there}'
+          if step and there else status.awaited(
+              os.path.dirname(self._folder))))
     if not verified:
       self.digest(step)
     with self._reading(step):

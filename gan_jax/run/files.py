@@ -336,18 +336,20 @@ def write_launch(folder, experiment, start: int, **facts) -> None:
   out.
   """
   config, last = experiment.config, read_json(folder, 'config.json')
+  end = experiment.train_steps
   for name, value in (('config.json', config),
                       ('data.json', experiment.info._asdict())):
     write_json(os.path.join(folder, name), value)
   launch = provenance() | {
-      'step': start, 'train_steps': experiment.train_steps,
+      'step': start, 'train_steps': end, 'first_checkpoint': min(
+          experiment.checkpoint_every or end, end),
       'devices': parallel.device_names(), 'cores': parallel.cores()}
   launch |= {name: value for name, value in facts.items() if value}
   path = os.path.join(folder, 'launches.jsonl')
   before = [{}, *read_rows(path)][-1]
   with open(path, 'a') as file:
     file.write(json.dumps(launch) + '\n')
-  if start in (0, experiment.train_steps):  # Nothing is resumed.
+  if start in (0, end):  # Nothing is resumed.
     return
   _LOG.info('resuming %s at step %d', folder, start)
   if before.get('devices'):

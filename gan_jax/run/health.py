@@ -26,9 +26,9 @@ from gan_jax.game.state import MEMBERS
 from gan_jax.game.step import step_of
 from gan_jax.run.detectors import Finding, Watchdog
 from gan_jax.run.loader import examples, indices, reseeded
+from gan_jax.run.status import NONFINITE
 
 _LOG = logging.getLogger(__name__)
-NONFINITE = 'nonfinite.json'  # step and batch, in the run folder
 _MOST = 64  # packs in a batch of diagnostics
 # Random streams, distinct from init, evaluators and epochs.
 _KEY, _ATTEMPT = 2**31 - 3, 2**31 - 4

@@ -17,9 +17,9 @@ from gan_jax import parallel
 from gan_jax.base.errors import CheckpointError, WorkdirError
 from gan_jax.base.files import remove_torn
 from gan_jax.config.experiment import Experiment
-from gan_jax.run import drawn_labels, files, init_from, lock
+from gan_jax.run import drawn_labels, files, init_from, lock, status
 from gan_jax.run.checkpoint import Checkpoints, NonFiniteStateError
-from gan_jax.run.health import NONFINITE, Guard
+from gan_jax.run.health import Guard
 from gan_jax.run.means import Means
 from gan_jax.run.results import Results
 
@@ -73,7 +73,8 @@ class Member(contextlib.AbstractContextManager):
     self.finished = start == experiment.train_steps
     if self.finished:
       _LOG.info('%s is finished, at step %d: to train longer, raise '
-                'train_steps, with --workdir=%s%s', folder, start, folder,
+                'train_steps, with --workdir=%s%s', folder, start,
+                shlex.quote(str(folder)),
                 '' if files.may_change('train_steps', experiment.config)
                 else ' --allow_changed=train_steps')
       experiment = experiment._replace(loggers=())  # There is no more to log.
@@ -130,13 +131,13 @@ class Member(contextlib.AbstractContextManager):
 
   def freeze_again(self) -> None:
     """Freezes it if it was when the run ended, by its rows and files."""
-    found = files.read_json(self.folder, NONFINITE)
+    step = status.nonfinite(self.folder, self.checkpoints.latest())
     if self.guard.verdict:
       self.freeze(self.guard.verdict)
-    elif found and found['step'] >= self.checkpoints.latest():
+    elif step is not None:
       self.freeze(
-          f'step {found["step"]} was not finite; remove '
-          f'{os.path.join(self.folder, NONFINITE)} to try again')
+          f'step {step} was not finite; remove '
+          f'{os.path.join(self.folder, status.NONFINITE)} to try again')
 
   def freeze(self, why: str) -> None:
     """Takes it out of its population; the other members go on."""

@@ -18,7 +18,7 @@ from gan_jax.config import experiment
 from gan_jax.config.keys import CHOICES
 from gan_jax.evaluators.measures import MEASURES
 from gan_jax.evaluators.score import Score, order
-from gan_jax.run import files, lock
+from gan_jax.run import files, lock, status
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.evaluator import Evaluator
 from gan_jax.run.results import Best
@@ -144,7 +144,7 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
     if failed and not found:
       raise failed
     if not saved.latest(anew=True):
-      raise WorkdirError(f'{folder} has no checkpoint yet')
+      raise WorkdirError(f'{folder} {status.awaited(folder)}')
   _check(found, folder, best)
   return found
 

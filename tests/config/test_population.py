@@ -62,7 +62,8 @@ def test_a_step_takes_these_as_arrays(config, path):
                        p=(0.0, 0.1)),)),
     dict(augment=(dict(name='bgc', p=(0.1, 0.2)),)),
     dict(loss=dict(name='top_k', fraction=(0.5, 0.7), decay=(0.9, 0.99))),
-    dict(penalties=(dict(name='elbo', weight=1.0, free_bits=(0.0, 0.1)),),
+    dict(penalties=(dict(name='elbo', weight=1.0, free_bits=(0.0, 0.1),
+                         likelihood='gaussian', sigma=(0.1, 0.2)),),
          encoder=dict(name='mlp.Encoder', widths=(8,)))])
 def test_these_arguments_may_differ(config, changes):
   assert len(load({**config, **changes}).members) == 2
@@ -131,14 +132,28 @@ def test_a_missing_key_is_named(config):
     load({k: v for k, v in config.items() if k != 'shard'} | {'population': 2})
 
 
-def test_a_component_that_takes_no_array_is_named(config):
+@pytest.mark.parametrize('path, term, why, line', [
+    ('penalties[0].shift', dict(name='cr', shift=(0.1, 0.2)),
+     'Abstract tracer value', ''),
+    # As it is built, and with the line of the user's own file.
+    ('penalties[0].least', dict(name='mine:hinge', least=(0.1, 0.2)),
+     'TracerBoolConversionError: Attempted boolean conversion', 'if least > 0')
+])
+def test_a_component_that_takes_no_array_is_named_in_a_line(
+    config, tmp_path, monkeypatch, path, term, why, line):
+  (tmp_path / 'mine.py').write_text('''
+def hinge(*, least: float = 0.0):
+  if least > 0: return lambda real: real.mean((1, 2, 3)) - least
+''')
+  monkeypatch.syspath_prepend(tmp_path)
   with pytest.raises(ConfigError) as error:
-    load({**config, 'encoder': dict(name='mlp.Encoder', widths=(8,)),
-          'penalties': (dict(name='elbo', weight=1.0, sigma=(0.1, 0.2)),)})
+    load({**config, 'penalties': (dict(term, weight=1.0),)})
   problem, = error.value.problems
-  assert problem.path == 'penalties[0].sigma' and problem.rule.startswith(
-      'cannot differ between members, as its component takes no array: ')
-  assert '\n' not in problem.rule and 'problem in' not in problem.rule
+  assert problem[:2] == (path, (0.1, 0.2))
+  said, *lines = problem.rule.split('\n')
+  assert said.startswith('cannot differ between members (') and (
+      f'takes no array: {why}' in said)
+  assert [line in each for each in lines] == [True] * bool(line)
 
 
 def test_put_copies():

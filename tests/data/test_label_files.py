@@ -188,12 +188,17 @@ def test_the_texts_that_windows_writes(labelled, tmp_path, encoding):
   assert source.class_names == ('Biene', 'Käfer')
 
 
-def test_labels_of_another_encoding_are_refused(labelled, tmp_path):
+@pytest.mark.parametrize('name, text, place', [
+    ('labels.csv', 'c.png,a\nd.png,Käfer\n', 'line 2: a label'),
+    ('labels.csv', 'Datei;Größe;x\nc.png;1;2\nd.png;2;2\n', 'line 1: a name'),
+    ('labels.json', '{"labels": [["c.png", "a"], ["d.png", "Käfer"]]}',
+     'entry 1: a label')])
+def test_labels_of_another_encoding_are_refused(labelled, tmp_path, name, text,
+                                                place):
   labelled(['c.png', 'd.png'], 'c.png,1\nd.png,2\n')
-  put(tmp_path / 'labels.csv', 'c.png,a\nd.png,Käfer\n'.encode('cp1252'))
-  fails('labels.csv', 'line 2: a label that is not UTF-8', "as 'CSV UTF-8'",
-        call=lambda: folder(path=tmp_path / 'set',
-                            labels=str(tmp_path / 'labels.csv')))
+  put(tmp_path / name, text.encode('cp1252'))
+  fails(name, f'{place} that is not UTF-8', "as 'CSV UTF-8'",
+        call=lambda: folder(path=tmp_path / 'set', labels=str(tmp_path / name)))
 
 
 def test_missing_labels_are_counted(labelled):

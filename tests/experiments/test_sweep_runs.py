@@ -12,6 +12,7 @@ import pytest
 import tiny
 from sweeps import CONFIG, events, finish, wait_for
 
+from gan_jax.run.status import is_finished
 from gan_jax.views.leaderboard import compare
 
 
@@ -95,7 +96,7 @@ def finished(folder, *args):
 
 
 def test_status_of_a_population(tmp_path):
-  """Its members are run folders, and all of them must be finished."""
+  """Its members are run folders; all are finished, or some are frozen."""
   for i, step in enumerate((10, 8)):
     (tmp_path / f'member_{i}' / 'checkpoints' / str(step)).mkdir(parents=True)
     (tmp_path / f'member_{i}' / 'launches.jsonl').write_text(
@@ -103,6 +104,12 @@ def test_status_of_a_population(tmp_path):
   both = json.dumps({'member_0': {'seed': 0}, 'member_1': {'seed': 1}})
   (tmp_path / 'population.json').write_text(both)
   assert not finished(tmp_path, '--a')
+  bad = tmp_path / 'member_1' / 'nonfinite.json'
+  for step, frozen in ((7, False), (8, True)):  # The older one is of before.
+    bad.write_text(json.dumps({'step': step}))
+    assert is_finished(str(tmp_path), ['--a']) is frozen
+  bad.replace(tmp_path / 'member_0' / 'nonfinite.json')  # Of before, too.
+  assert not is_finished(str(tmp_path), ['--a'])
   (tmp_path / 'member_1' / 'checkpoints' / '10').mkdir()
   assert finished(tmp_path, '--a') and not finished(tmp_path, '--b')
   (tmp_path / 'population.json').write_text(both[:-1])

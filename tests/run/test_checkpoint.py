@@ -1,6 +1,7 @@
 """Checkpoints: what is kept, what is refused."""
 
 import hashlib
+import json
 import os
 
 import jax
@@ -11,6 +12,7 @@ from saved_states import UNREAD, abstract, filled, opened
 
 from experiments.reliability.soak import digest
 from gan_jax.base.errors import CheckpointError
+from gan_jax.run import lock
 
 pytestmark = UNREAD
 
@@ -19,7 +21,12 @@ def test_nothing_saved_is_step_0(tmp_path):
   with opened(tmp_path) as checkpoints:
     assert checkpoints.latest() == 0
     assert checkpoints.steps() == []
-    with pytest.raises(CheckpointError, match='no checkpoint yet'):
+    with pytest.raises(CheckpointError, match='no checkpoint yet; no process'):
+      checkpoints.restore(abstract(filled()))
+    (tmp_path / 'launches.jsonl').write_text(json.dumps(
+        {'train_steps': 3000, 'argv': [], 'first_checkpoint': 2500}))
+    with lock.hold(tmp_path), pytest.raises(
+        CheckpointError, match='yet: the first is due at step 2,500$'):
       checkpoints.restore(abstract(filled()))
 
 

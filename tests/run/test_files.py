@@ -129,6 +129,7 @@ def test_a_launch_on_other_devices_says_what_is_not_the_same(
     tmp_path, monkeypatch, caplog, changes, words):
   run = types.SimpleNamespace(
       info=DataInfo('x', (2, 2, 1), 4, 0, (), '', ''), train_steps=4,
+      checkpoint_every=2,
       config={'discriminator': dict(norm='batch', minibatch='none')} | changes)
   for count in (2, 3):
     monkeypatch.setattr(parallel, 'device_names', lambda n=count: ['cpu'] * n)
@@ -157,6 +158,7 @@ def test_a_launch_says_what_another_shard_changes(
     monkeypatch.setattr(parallel, 'device_names', lambda n=count: ['cpu'] * n)
     files.write_launch(tmp_path, types.SimpleNamespace(
         info=DataInfo('x', (2, 2, 1), 4, 0, (), '', ''), train_steps=4,
+        checkpoint_every=2,
         config={'shard': shard, 'discriminator': dict(minibatch='std')}), 2)
   assert [r.getMessage() for r in caplog.records
           if r.levelname == 'WARNING'] == [words] * bool(words)
@@ -164,7 +166,8 @@ def test_a_launch_says_what_another_shard_changes(
 
 def test_a_launch_on_other_cores_says_so(tmp_path, monkeypatch, caplog):
   run = types.SimpleNamespace(
-      info=DataInfo('x', (2, 2, 1), 4, 0, (), '', ''), train_steps=4, config={})
+      info=DataInfo('x', (2, 2, 1), 4, 0, (), '', ''), train_steps=4,
+      checkpoint_every=2, config={})
   for count in (2, 2, 0, 2, 3):  # 0 is an accelerator.
     monkeypatch.setattr(parallel, 'cores', lambda n=count: n)
     files.write_launch(tmp_path, run, 2)

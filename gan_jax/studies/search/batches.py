@@ -24,7 +24,7 @@ from gan_jax.config import fields, population
 from gan_jax.config.keys import SWITCHES
 from gan_jax.metrics import low_is_better
 from gan_jax.run import files, populations
-from gan_jax.run.health import NONFINITE
+from gan_jax.run.status import NONFINITE
 from gan_jax.studies.search.plan import Plan, config_of
 from gan_jax.studies.search.pruning import Curve, doomed
 from gan_jax.studies.trials import quiet

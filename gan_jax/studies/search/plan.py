@@ -20,6 +20,7 @@ class Plan(NamedTuple):
   config: of the first point of the space, plain.
   score: by which trials are compared.
   train_steps: of the first point.
+  scores: all that the evaluators name.
   """
 
   given: list[str]
@@ -27,6 +28,7 @@ class Plan(NamedTuple):
   config: dict
   score: str
   train_steps: int
+  scores: tuple[str, ...] = ()
 
   def record(self) -> dict:
     """As JSON: what may not change while a study goes on, with users' code."""
@@ -116,10 +118,10 @@ def _point(given, space, texts, known) -> Plan:
                       "'100%' scores it at its end, '10%' ten times")
   elif not score:
     problem = Problem('best_metric', '', 'give the score to compare trials by: '
-                      'the evaluators do not say theirs')
+                      'the evaluators name none')
   elif known and score != known:
     problem = Problem('best_metric', score, f'others are scored by {known}: '
                       'trials compare by one score alone')
   if problem:
     raise ConfigError([problem])
-  return Plan(list(given), space, config, score, one.train_steps)
+  return Plan(list(given), space, config, score, one.train_steps, tuple(names))

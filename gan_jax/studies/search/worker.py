@@ -65,6 +65,11 @@ def search(given: Sequence[str], keys: Sequence[str], folder: str, *,
   with lock.writing(folder):
     with StopRequest() as stop:
       study, plan = open_study(folder, given, space)
+      others = [name for name in plan.scores if name != plan.score]
+      _LOG.info('trials compare by %s, %s is better%s', plan.score,
+                'lower' if low_is_better(plan.score) else 'higher',
+                f'; best_metric takes another: {", ".join(others)}'
+                if others and not plan.config['best_metric'] else '')
       with _worker(folder) as me:
         status = _Worker(
             optuna, study, plan, folder, me, trials=trials, prune=prune,

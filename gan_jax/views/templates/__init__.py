@@ -1,7 +1,8 @@
-"""Jinja templates of the views; {{ count | n }} adds commas."""
+"""Jinja templates of the views; {{ count | n }} adds commas, | q quotes."""
 
 import base64
 import pathlib
+import shlex
 
 import jinja2
 
@@ -9,7 +10,7 @@ _FOLDER = pathlib.Path(__file__).parent
 _TEXTS = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_FOLDER),
     autoescape=jinja2.select_autoescape(), trim_blocks=True, lstrip_blocks=True)
-_TEXTS.filters.update(n='{:,}'.format, g='{:.4g}'.format)
+_TEXTS.filters.update(n='{:,}'.format, g='{:.4g}'.format, q=shlex.quote)
 
 
 def fill(name: str, /, **values) -> str:

@@ -234,6 +234,17 @@ def test_bad_trials_are_stopped_early_and_the_others_go_on(trainer, tmp_path):
   assert states(study) == ['COMPLETE'] * 12
 
 
+def test_without_best_metric_it_is_the_first_score_and_that_is_said(
+    trainer, tmp_path, caplog):
+  caplog.set_level('INFO')
+  for given, words in ((GIVEN, 'divergence_2500, lower is better'), (
+      GIVEN[:-1], 'modes_2500, higher is better; best_metric takes another: '
+      'divergence_2500')):
+    caplog.clear()
+    play(tmp_path / words[:5], trials=1, given=given)
+    assert f'trials compare by {words}' in caplog.messages
+
+
 def test_high_scores_are_good_where_they_are(trainer, tmp_path):
   """The study maximises, and those with low scores are stopped."""
   trainer.score = 'high_quality_2500'

@@ -57,13 +57,13 @@ def test_what_has_no_scores_is_counted_and_told_how(tmp_path):
                                             (100, 'kd', None, 'x')))
   assert 'no scores' not in (text := compare([str(tmp_path / '*')]))
   assert f'* {tmp_path}/a: kd could not be had; its scores.jsonl' in text
-  write(tmp_path / 'b', weight=2.0)
+  write(tmp_path / 'b b', weight=2.0)
   text = compare([str(tmp_path / '*')])
-  assert (f'1 finished run has no scores: --mode=evaluate --workdir={tmp_path}'
-          '/b makes those of it\n') in text
+  assert ("1 finished run has no scores: --mode=evaluate --workdir='"
+          f"{tmp_path}/b b' makes those of it\n") in text
   write(tmp_path / 'c', weight=3.0)
-  assert ('2 finished runs have no scores: --mode=evaluate --workdir='
-          f'{tmp_path}/b makes those of the first') in compare(
+  assert ("2 finished runs have no scores: --mode=evaluate --workdir='"
+          f"{tmp_path}/b b' makes those of the first") in compare(
               [str(tmp_path / '*')])
 
 
@@ -142,7 +142,9 @@ def test_failures_are_counted_and_named(tmp_path):
   write(tmp_path / 'a', seed=0, scores=fd(0.3))
   cut = write(tmp_path / 'b', seed=1, step=30, scores=fd(0.5, step=20))
   bad = write(tmp_path / 'c', seed=2, step=30, scores=fd(None))
-  (tmp_path / 'c' / 'nonfinite.json').write_text('{}')
+  (tmp_path / 'c' / 'nonfinite.json').write_text('{"step": 30}')
+  # It went on from there.
+  (tmp_path / 'b' / 'nonfinite.json').write_text('{"step": 29}')
   held = write(tmp_path / 'd', seed=3, step=30)
   with lock.hold(held):
     text = compare([str(tmp_path / '*')])

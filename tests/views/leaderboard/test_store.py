@@ -125,7 +125,7 @@ def test_only_what_changed_is_read_again(runs, was_read):
 
 @pytest.mark.parametrize('change, field, value', [
     (lambda run: (run / 'checkpoints' / '100').mkdir(), 'status', 'finished'),
-    (lambda run: (run / 'nonfinite.json').write_text('{}'), 'status',
+    (lambda run: (run / 'nonfinite.json').write_text('{"step": 99}'), 'status',
      'not finite'),
     (lambda run: (run / 'launches.jsonl').write_text(
         '{"train_steps": 300, "argv": [""]}'), 'status',
