@@ -53,28 +53,28 @@ def _alone(tmp_path, monkeypatch):
 def test_fashion_mnist_is_that_of_the_idx_files(fashion):
   wanted = sources.fashion_mnist(split='train')
   source = read(fashion, dataset='fashion_mnist:3.*.*')
-  np.testing.assert_array_equal(source.images, wanted.images)
-  np.testing.assert_array_equal(source.labels, wanted.labels)
+  np.testing.assert_array_equal(source.images, wanted.images[::10])
+  np.testing.assert_array_equal(source.labels, wanted.labels[::10])
   assert source.labels.dtype == np.int32 and source.num_classes == 10
   assert source.class_names == CLASSES and source.licence == 'MIT'
   assert source.name == 'fashion_mnist_3.0.1_train'
-  assert source.report['sizes'] == {'28x28': 60000}
+  assert source.report['sizes'] == {'28x28': 6000}
 
   start = time.perf_counter()
   again = read(fashion, dataset='fashion_mnist:3.*.*')
   assert time.perf_counter() - start < 2  # not decoded twice
   assert isinstance(again.images, cache.Stored)
   assert again.fingerprint == source.fingerprint
-  np.testing.assert_array_equal(again.images[-3:], wanted.images[-3:])
-  np.testing.assert_array_equal(again.labels, wanted.labels)
+  np.testing.assert_array_equal(again.images[-3:], source.images[-3:])
+  np.testing.assert_array_equal(again.labels, source.labels)
 
 
 def test_splits_are_expressions(fashion):
   wanted = sources.fashion_mnist(split='all')
   source = read(fashion, dataset='fashion_mnist:3.0.1',
-                split='train[59900:]+test[:1%]')
-  np.testing.assert_array_equal(source.images, wanted.images[59900:60100])
-  np.testing.assert_array_equal(source.labels, wanted.labels[59900:60100])
+                split='train[5990:]+test[:1%]')
+  np.testing.assert_array_equal(source.images, wanted.images[59900:60100:10])
+  np.testing.assert_array_equal(source.labels, wanted.labels[59900:60100:10])
 
 
 def test_geometry_is_applied_to_images_of_many_sizes(pairs_root):

@@ -41,6 +41,8 @@ class Prepared(tensorflow_datasets.core.GeneratorBasedBuilder):
 
 
 class FashionMnist(Prepared):
+  """Every tenth example of both splits."""
+
   splits = ('train', 'test')
 
   def features(self):
@@ -53,7 +55,9 @@ class FashionMnist(Prepared):
       images = np.frombuffer(file.read(), np.uint8, offset=16)
     with gzip.open(f'{stem}-labels-idx1-ubyte.gz') as file:
       labels = file.read()[8:]
-    for image, label in zip(images.reshape(-1, 28, 28), labels, strict=True):
+    images = images.reshape(-1, 28, 28)
+    assert len(images) == len(labels)
+    for image, label in zip(images[::10], labels[::10], strict=True):
       yield {'image': Image.fromarray(image), 'label': label}
 
 

@@ -1,9 +1,11 @@
 """Encoders: shapes, what they are told, what they refuse."""
 
+from functools import partial
+
 import jax
 import numpy as np
 import pytest
-from small_models import KEY, TINY, count, inputs
+from small_models import KEY, TINY, count, inputs, some_variables
 
 from gan_jax import models
 from gan_jax.base import lookup
@@ -20,6 +22,10 @@ def encoder(name, **kwargs):
       num_classes=3, axis_name=None, latent_size=5))
 
 
+def run_of(model, train):
+  return jax.jit(partial(model.apply, train=train))
+
+
 def test_none_is_no_network():
   for kind in ('Encoder', 'Discriminator'):
     assert models.as_model(lookup.build(
@@ -32,12 +38,12 @@ def test_none_is_no_network():
 def test_a_normal_distribution_for_each_image(name, norm):
   model = encoder(name, norm=norm)
   x, label = inputs('Encoder')
-  params, stats = model.init(KEY, x, label)
+  params, stats = some_variables(model, x, label)
   assert not jax.tree.leaves(stats)
-  found, _ = model.apply(params, stats, x, label, train=True)
+  found, _ = run_of(model, train=True)(params, stats, x, label)
   assert found.mean.shape == found.log_var.shape == (4, 5)
   assert found.mean.dtype == found.log_var.dtype == np.float32
-  alone, _ = model.apply(params, stats, x[1:2], label[1:2], train=False)
+  alone, _ = run_of(model, train=False)(params, stats, x[1:2], label[1:2])
   np.testing.assert_allclose(alone.mean, found.mean[1:2], atol=1e-5)
   assert np.abs(found.mean - found.log_var).max() > 1e-3
 
@@ -47,9 +53,9 @@ def test_the_label_counts_if_it_is_told(name):
   x, label = inputs('Encoder')
   for conditioning in ('none', 'onehot'):
     model = encoder(name, conditioning=conditioning)
-    params, stats = model.init(KEY, x, label)
-    one, other = (model.apply(params, stats, x, label * 0 + i, train=False)[0]
-                  for i in (0, 1))
+    params, stats = some_variables(model, x, label)
+    run = run_of(model, train=False)
+    one, other = (run(params, stats, x, label * 0 + i)[0] for i in (0, 1))
     assert np.allclose(one.mean, other.mean) == (conditioning == 'none')
 
 
@@ -59,12 +65,12 @@ def test_the_label_counts_if_it_is_told(name):
 def test_norms_that_keep_averages_or_need_z_are_refused(name, norm):
   x, label = inputs('Encoder')
   with pytest.raises(ValueError, match="use 'none', 'layer'"):
-    encoder(name, norm=norm).init(KEY, x, label)
+    jax.eval_shape(encoder(name, norm=norm).init, KEY, x, label)
 
 
 def test_mlp_encoder_has_the_parameters_of_its_layers():
   model = encoder('mlp.Encoder', widths=(8, 6))
-  params, _ = model.init(KEY, *inputs('Encoder'))
+  params, _ = jax.eval_shape(model.init, KEY, *inputs('Encoder'))
   assert count(params) == 65 * 8 + 9 * 6 + 7 * 10
 
 
@@ -75,10 +81,10 @@ def test_the_pair_has_both_networks_and_one_table():
       num_classes=3, axis_name=None))
   pair = models.with_encoder(gen, encoder('mlp.Encoder'), frozen=False)
   z, label = inputs('Generator')
-  params, stats = pair.init(KEY, z, label)
+  params, stats = some_variables(pair, z, label)
   assert set(params) == {'generator', 'encoder'}
-  image, new = pair.apply(params, stats, z, label, train=True)
-  alone, wanted = gen.apply(params['generator'], stats, z, label, train=True)
+  image, new = run_of(pair, train=True)(params, stats, z, label)
+  alone, wanted = run_of(gen, train=True)(params['generator'], stats, z, label)
   np.testing.assert_array_equal(image, alone)
   jax.tree.map(np.testing.assert_array_equal, new, wanted)
   found = pair.encode(params, stats, image, label, train=False)

@@ -19,7 +19,7 @@ def noisy():
   image = jnp.broadcast_to(jnp.linspace(-1.0, 1.0, 4).reshape(1, 2, 2, 1),
                            (COUNT, 2, 2, 1))
   label = jnp.zeros(COUNT, jnp.int32)
-  params, stats = model.init(jax.random.key(0), image[:2], label[:2])
+  params, stats = jax.jit(model.init)(jax.random.key(0), image[:2], label[:2])
   run = jax.jit(lambda image, keys: model.apply(
       params, stats, image, label[:len(image)], train=True, keys=keys)[0])
   keys = jax.random.split(jax.random.key(1), COUNT)

@@ -38,7 +38,11 @@ def kinds(tree):
 # Norms, weight norms.
 
 
-@pytest.mark.parametrize('name,kind', networks())
+@pytest.mark.parametrize('name,kind', [
+    # Their blocks take norms as those of biggan do.
+    pytest.param(*network, marks=[pytest.mark.slow] * (
+        network[0].startswith(('resnet', 'biggan_deep'))))
+    for network in networks()])
 def test_every_norm_and_weight_norm_in_every_network(name, kind):
   taken = [norm for norm in NORMS
            if kind == 'Generator' or norm not in norms.CONDITIONAL_NORMS]
@@ -64,8 +68,8 @@ COMPILED = [
     ('dcgan', 'virtual_batch', 'spectral', {}),
     ('dcgan', 'group', 'weight', {}),
     ('mlp', 'instance', 'equalized', {}),
-    ('resnet', 'layer', 'spectral', dict(attention=4)),
-    ('biggan', None, 'spectral', dict(attention=4)),
+    ('resnet', 'layer', 'spectral', dict(attention=4, flat_blocks=1)),
+    ('biggan', None, 'spectral', dict(attention=4, flat_blocks=0)),
     ('autoencoder', 'pixel', 'spectral', {}),
 ]
 

@@ -26,16 +26,16 @@ LABELS = struct(8, dtype=jnp.int32)
 
 def generator(**kwargs):
   return build('stylegan2.Generator', 'Generator', **dict(
-      shape=(16, 16, 3), width=4, max_width=8, style=6,
+      shape=(8, 8, 3), width=4, max_width=8, style=6,
       mapping_layers=2) | kwargs)
 
 
 def discriminator(**kwargs):
   return build('stylegan2.Discriminator', 'Discriminator', **dict(
-      shape=(16, 16, 3), width=4, max_width=8) | kwargs)
+      shape=(8, 8, 3), width=4, max_width=8) | kwargs)
 
 
-def with_variables(model, kind='Generator', shape=(16, 16, 3), batch=4):
+def with_variables(model, kind='Generator', shape=(8, 8, 3), batch=4):
   x, label = inputs(kind, shape, batch)
   return x, label, *some_variables(model, x, label)
 
@@ -154,7 +154,7 @@ def test_modulation_is_a_kernel_of_each_examples_own():
   params = jax.tree.map(
       lambda s: np.float32(rng.normal(size=s.shape)),
       jax.eval_shape(layer.init, KEY, x, w, noise))['params']
-  got = layer.apply({'params': params}, x, w, noise)
+  got = jax.jit(layer.apply)({'params': params}, x, w, noise)
   style = w @ params['style']['kernel'] / np.sqrt(6) + params['style']['bias']
   for i in range(3):
     kernel = params['kernel'] * style[i][None, None, :, None]
@@ -172,7 +172,7 @@ def test_an_enlarging_layer_starts_with_the_variance_of_its_input():
   x = random.normal(KEY, (2, 16, 16, 64))
   layer = stylegan2.Modulated(64, up=True)
   args = x, jnp.zeros((2, 6)), jnp.zeros((1, 1024))
-  y = layer.apply(layer.init(random.key(1), *args), *args)
+  y, _ = jax.jit(layer.init_with_output)(random.key(1), *args)
   assert y.shape == (2, 32, 32, 64)
   y = np.asarray(y)[:, 4:-4, 4:-4] / np.sqrt(2.0)
   y = np.where(y < 0, 5.0 * y, y)
@@ -186,12 +186,10 @@ def test_rates_of_the_mapping_are_a_hundredth():
   moved = []
   for rate in (1.0, 0.01):
     layer = stylegan2.Linear(3, rate=rate)
-    params = layer.init(KEY, x)['params']
-
-    def out(params, layer=layer):
-      return layer.apply({'params': params}, x)
-
-    slope = jax.grad(lambda p: jnp.sum(out(p)))(params)
+    params = jax.jit(layer.init)(KEY, x)['params']
+    out = jax.jit(lambda params, layer=layer: layer.apply(
+        {'params': params}, x))
+    slope = jax.grad(lambda p, out=out: jnp.sum(out(p)))(params)
     moved.append((out(params), out(jax.tree.map(
         lambda p, g: p - 0.1 * g, params, slope)) - out(params)))
   np.testing.assert_allclose(moved[0][0], moved[1][0], rtol=1e-5, atol=1e-6)
@@ -202,7 +200,7 @@ def test_rates_of_the_mapping_are_a_hundredth():
 
 
 def test_an_image_follows_from_z_and_in_training_from_the_keys():
-  model = generator()
+  model = generator(shape=(16, 16, 3))
   x, label, params, stats = with_variables(model)
   run = jax.jit(lambda z, keys: model.apply(params, stats, z, label, train=True,
                                             keys=keys)[0])
@@ -220,13 +218,14 @@ def test_an_image_follows_from_z_and_in_training_from_the_keys():
 
 
 def test_the_styles_of_a_share_of_examples_are_mixed():
-  model = generator(mixing=0.75)
+  model = generator(shape=(16, 16, 3), mixing=0.75)
   x, label, params, stats = with_variables(model)
   z, label = jnp.tile(x[:1], (2000, 1)), jnp.zeros(2000, jnp.int32)
   keys = random.split(KEY, 2000)
   w = np.asarray(jax.jit(lambda keys: model.styles.mapping(
       params, stats, z, label, keys=keys))(keys))
-  plain = np.asarray(model.styles.mapping(params, stats, z[:1], label[:1]))
+  plain = np.asarray(jax.jit(model.styles.mapping)(params, stats, z[:1],
+                                                   label[:1]))
   assert w.shape == (2000, 6, 6) and (plain[0] == plain[0, :1]).all()
   own = np.isclose(w, plain, rtol=1e-4, atol=1e-5).all(-1)
   layers = own.sum(1)
@@ -234,16 +233,16 @@ def test_the_styles_of_a_share_of_examples_are_mixed():
   assert (own == (np.arange(6) < layers[:, None])).all() and layers.min() == 1
   shares = np.bincount(layers, minlength=7)[1:] / 2000
   np.testing.assert_allclose(shares, [0.15] * 5 + [0.25], atol=0.03)
-  never = generator(mixing=0.0)
-  same = never.styles.mapping(params, stats, x, inputs('Generator')[1],
-                              keys=keys[:4])
+  never = generator(shape=(16, 16, 3), mixing=0.0)
+  same = jax.jit(never.styles.mapping)(params, stats, x, inputs('Generator')[1],
+                                       keys=keys[:4])
   assert (np.asarray(same) == np.asarray(same)[:, :1]).all()
 
 
 def test_the_mean_style_is_an_average_of_training():
   model = generator()
   x, label, params, stats = with_variables(model)
-  w = np.asarray(model.styles.mapping(params, stats, x, label))[:, 0]
+  w = np.asarray(jax.jit(model.styles.mapping)(params, stats, x, label))[:, 0]
   old = np.asarray(model.styles.mean(stats))
   train = jax.jit(lambda keys: model.apply(params, stats, x, label, train=True,
                                            keys=keys)[1])
@@ -251,7 +250,8 @@ def test_the_mean_style_is_an_average_of_training():
     after = train(keys)
     np.testing.assert_allclose(model.styles.mean(after),
                                0.995 * old + 0.005 * w.mean(0), rtol=1e-5)
-  _, after = model.apply(params, stats, x, label, train=False)
+  after = jax.jit(lambda stats: model.apply(params, stats, x, label,
+                                            train=False)[1])(stats)
   np.testing.assert_array_equal(model.styles.mean(after), old)
 
 
@@ -259,16 +259,17 @@ def test_truncation_brings_styles_to_their_mean():
   model = generator()
   x, label, params, stats = with_variables(model)
   average = Average(params, stats)
-  made = jax.jit(lambda psi: sampling.generate(model, average, x, label, psi))
-  plain = np.asarray(sampling.generate(model, average, x, label))
-  np.testing.assert_allclose(made(jnp.ones(4)), plain, rtol=1e-4, atol=1e-4)
+  made = jax.jit(lambda average, psi: sampling.generate(model, average, x,
+                                                        label, psi))
+  np.testing.assert_allclose(made(average, jnp.ones(4)), made(average, None),
+                             rtol=1e-4, atol=1e-4)
   silent = jax.tree_util.tree_map_with_path(
       lambda path, p: 0.0 * p if path[-1].key == 'noise' else p, params)
   quiet = Average(silent, stats)
-  none = np.asarray(sampling.generate(model, quiet, x, label, jnp.zeros(4)))
+  none = np.asarray(made(quiet, jnp.zeros(4)))
   np.testing.assert_allclose(none, none[[0] * 4], rtol=1e-4, atol=1e-4)
-  mean = np.tile(stats['styles']['mean'], (1, 6, 1))
-  want = model.styles.synthesis(silent, stats, mean)
+  mean = np.tile(stats['styles']['mean'], (1, 4, 1))
+  want = jax.jit(model.styles.synthesis)(silent, stats, mean)
   np.testing.assert_allclose(none[:1], want, rtol=1e-4, atol=1e-4)
 
 
@@ -280,7 +281,7 @@ def test_truncation_brings_styles_to_their_mean():
     ('Discriminator', discriminator, 'projection')])
 def test_labels(kind, model, conditioning):
   more = dict(minibatch='none') if kind == 'Discriminator' else {}
-  x, label = inputs(kind, (16, 16, 3))
+  x, label = inputs(kind, (8, 8, 3))
   # As they start: other weights would silence a mapping of 8 layers.
   params, stats = jax.jit(model(conditioning=conditioning, **more).init)(
       KEY, x, label)
@@ -319,9 +320,10 @@ def test_ranges_heads_and_the_minibatch():
       (forward(low)(params, stats, x, label) + 1) / 2, rtol=1e-5, atol=1e-6)
   model = discriminator(heads=(('class', 3),))
   x, label, params, stats = with_variables(model, 'Discriminator')
-  out, _ = model.apply(params, stats, x, label, train=True)
+  run = jax.jit(lambda x: model.apply(params, stats, x, label, train=True)[0])
+  out = run(x)
   assert out.heads['class'].shape == (4, 3) and out.features.shape == (4, 8)
   assert 'logits' not in params['Heads_0'] and not model.per_example
-  other = model.apply(params, stats, changed(x, 1, 1.0), label, train=True)[0]
+  other = run(changed(x, 1, 1.0))
   assert (np.asarray(other.logits) != np.asarray(out.logits)).all()
   assert discriminator(minibatch='none').per_example

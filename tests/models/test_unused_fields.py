@@ -33,7 +33,7 @@ def fields_read(network, x, monkeypatch):
 
 @pytest.mark.parametrize('kind,name', FOUND)
 def test_every_field_of_a_network_is_read(kind, name, monkeypatch):
-  home, shape = CHOICES[kind.lower()], (32, 32, 1)
+  home, shape = CHOICES[kind.lower()], (16, 16, 1)
   if name.startswith('table'):
     shape = (4,)
   conditioning = ('embedding' if kind == 'Generator' or name.startswith('auto')

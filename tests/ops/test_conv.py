@@ -79,12 +79,15 @@ def test_plain_ends_with_its_block():
 def test_forward_mode_and_linear_transpose():
   x, kernel = normal(0, 2, 6, 6, 8), normal(1, 4, 4, 8, 64)
   tangents = normal(2, 2, 6, 6, 8), normal(3, 4, 4, 8, 64)
-  got = jax.jvp(lambda x, k: conv(x, k, stride=2), (x, kernel), tangents)
-  want = jax.jvp(lambda x, k: plain(x, k, 2, 'SAME'), (x, kernel), tangents)
+  got, want = (jax.jit(lambda *args, f=f: jax.jvp(f, *args))(
+      (x, kernel), tangents) for f in (
+          lambda x, k: conv(x, k, stride=2),
+          lambda x, k: plain(x, k, 2, 'SAME')))
   assert_close(got, want)
   y = normal(4, 2, 3, 3, 64)
-  got = jax.linear_transpose(lambda x: conv(x, kernel, stride=2), x)(y)[0]
-  assert_close(got, conv_transpose(y, kernel.swapaxes(2, 3)))
+  got, = jax.jit(jax.linear_transpose(
+      lambda x: conv(x, kernel, stride=2), x))(y)
+  assert_close(got, jax.jit(conv_transpose)(y, kernel.swapaxes(2, 3)))
 
 
 def test_transpose_is_that_of_torch():
@@ -106,7 +109,8 @@ def test_bfloat16():
     x, kernel = normal(0, 2, 8, 8, channels), normal(1, 4, 4, channels, 64)
     loss = lambda x, k: jnp.sum(jnp.sin(conv(x, k, stride=2)))  # noqa: E731 - in a loop
     half = x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16)
-    got = conv(*half, stride=2), *jax.grad(loss, (0, 1))(*half)
+    got = jax.jit(lambda *half, loss=loss: (
+        conv(*half, stride=2), *jax.grad(loss, (0, 1))(*half)))(*half)
     assert {v.dtype for v in got} == {jnp.dtype(jnp.bfloat16)}
     assert_close(got[0].astype('float32'), conv(x, kernel, stride=2), 2e-2)
 

@@ -78,6 +78,12 @@ def made_run(tmp_path_factory):
 
 
 @pytest.fixture
+def untraced(monkeypatch):
+  """A config loads without a trace of its step, for tests that take none."""
+  monkeypatch.setattr('gan_jax.config.tracing.trace', lambda *_: None)
+
+
+@pytest.fixture
 def copied_run(made_run, tmp_path):
   """copied_run(name, to='run') -> Path of a copy that a test may change."""
   return lambda name, to='run': shutil.copytree(made_run(name), tmp_path / to)

@@ -69,7 +69,8 @@ def test_what_a_run_has_not_drawn_is_ranked_by_its_scores(
   assert np.ptp(picture, axis=-1).max() > 50
 
 
-@pytest.mark.parametrize('name', ['signals', 'volumes', 'colour'])
+@pytest.mark.parametrize('name', [
+    'signals', 'volumes', pytest.param('colour', marks=pytest.mark.slow)])
 def test_other_kinds_than_grey_images(made_run, name, tmp_path):
   run = Trained(str(made_run(name)))
   more = {'units': run.info.units} if run.info.units else {}

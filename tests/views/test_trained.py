@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from functools import partial
 
 import jax
 import numpy as np
@@ -18,6 +19,8 @@ from gan_jax.models import Critique
 from gan_jax.models.batch_layers import minibatch_std
 from gan_jax.run.evaluator import Evaluator
 from gan_jax.views.trained import Trained
+
+pytestmark = pytest.mark.usefixtures('untraced')
 
 
 @pytest.fixture(scope='module')
@@ -54,10 +57,12 @@ def test_all_that_draws_has_the_standing_statistics(made_run):
   run = Trained(str(made_run('standing')))
   z, label = run.latents(5), run.labels(5)
   drawn = run.generator(z, dtype='float32')
-  for found in (run.function(z, label), 2 * run.decoder.decode(z, label) - 1,
-                sampling.generate(run.game.gen, run.average, z, label)):
+  generate = jax.jit(partial(sampling.generate, run.game.gen))
+  for found in (jax.jit(run.function)(z, label),
+                2 * jax.jit(run.decoder.decode)(z, label) - 1,
+                generate(run.average, z, label)):
     np.testing.assert_allclose(found, drawn, atol=1e-5)
-  running = sampling.generate(run.game.gen, run.state.ema, z, label)
+  running = generate(run.state.ema, z, label)
   assert np.abs(running - drawn).max() > 0.01
 
 
