@@ -11,27 +11,41 @@ import pytest
 import tiny
 from jax import random
 from recipes import parsed
-from shown_code import EXPERIMENTS, PAGES, ROOT, commands, example
+from shown_code import EXPERIMENTS, PAGES, ROOT, commands, configs, example
 
 import gan_jax
 from gan_jax.base import lookup
-from gan_jax.config import command_line, experiment, population
+from gan_jax.config import command_line, experiment, keys, population, rules
 
 pytestmark = tiny.READS_CONFIGS
 
 
 @pytest.mark.parametrize('command', commands())
-def test_a_command_parses_and_its_config_loads(command):
+def test_a_command_parses_and_its_config_is_valid(command):
   line = command_line.parse(shlex.split(command)[2:])
   if 'my_lab' in command:
     return  # Run below, with the examples.
   assert line.problems == []
-  if line.config is None or 'path=' in command:
-    return
-  if 'fashion_mnist' in command and not pathlib.Path(
+  if line.config is not None and '=[' not in command:  # Lists are for members.
+    config = experiment.plain(line.config)
+    assert keys.check(config) + rules.of_config(config, 4, []) == []
+
+
+# Scores, held-out data, a lazy penalty.
+_LOADED = 'best_metric=fd', 'holdout=', '.every='
+
+
+@pytest.mark.parametrize('flags', [
+    # The others with -m slow: their recipes load in config/test_config_numbers.
+    pytest.param(flags, marks=() if any(word in str(flags) for word in _LOADED)
+                 else pytest.mark.slow) for flags in configs()
+    # Those of a reader's own files have none here.
+    if not any('path=' in flag or 'my_lab' in flag for flag in flags)], ids=str)
+def test_a_config_loads(flags):
+  if 'fashion_mnist' in str(flags) and not pathlib.Path(
       '/usr/share/datasets/fashion-mnist').exists():
     pytest.skip('needs the Debian package dataset-fashion-mnist')
-  population.load(line.config)
+  population.load(parsed(*flags))
 
 
 @pytest.fixture
@@ -59,7 +73,8 @@ def test_the_loss_is_what_it_says(my_lab):
       rtol=1e-6)
 
 
-def test_own_loss_networks_data_metric_and_logger_train(my_lab, cli):
+def test_own_loss_networks_data_metric_and_logger_train(
+    my_lab, cli, no_pictures):
   status, _, said = cli(
       '--config=configs/original_gan.py:generator=my_lab.nets:Generator,'
       'discriminator=my_lab.nets:Discriminator,data=my_lab.data:stripes,'
@@ -84,11 +99,12 @@ def test_an_own_network_draws(my_lab, images):
   assert logits[0][0] == logits[0][1] and logits[1][0] != logits[1][1]
 
 
-def test_own_terms_and_norm_train(my_lab, cli):
+def test_own_terms_and_norm_train(my_lab, cli, no_pictures):
   status, _, said = cli(
-      '--config=configs/cgan.py:penalty=my_lab.ideas:centred'
+      '--config=configs/keras_mlp.py:penalty=my_lab.ideas:centred'
       '+my_lab.ideas:domains,quick',
       '--config.discriminator.norm=my_lab.ideas:RMS',
+      '--config.generator.conditioning=onehot',
       f'--workdir={my_lab / "run"}')
   assert status == 0, said
   row = tiny.rows(my_lab / 'run')[-1]

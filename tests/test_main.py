@@ -61,13 +61,13 @@ def test_dry_run_prints_networks_durations_and_memory(
 
 
 @pytest.mark.parametrize('args, folder', [
-    (('--config=configs/dcgan.py',), 'runs/dcgan'),
-    (('--config=configs/dcgan.py:loss=hinge,quick', '--config.seed=3',
+    (('--config=configs/ring.py',), 'runs/ring'),
+    (('--config=configs/ring.py:loss=hinge,quick', '--config.seed=3',
       '--config.loss.name=hinge', '--config.penalties=()'),
-     'runs/dcgan-loss=hinge-quick-loss.name=hinge-penalties=_-seed=3'),
-    (('--config=configs/wgan.py', '--config.train_steps=2 epochs'),
-     'runs/wgan-train_steps=2_epochs'),
-    (('--config=configs/wgan.py', '--workdir=/x/y z'), '/x/y z'),
+     'runs/ring-loss=hinge-quick-loss.name=hinge-penalties=_-seed=3'),
+    (('--config=configs/ring.py', '--config.train_steps=2 epochs',
+      '--config.log_every=1'), 'runs/ring-log_every=1-train_steps=2_epochs'),
+    (('--config=configs/ring.py', '--workdir=/x/y z'), '/x/y z'),
 ])
 def test_the_workdir_is_named_after_config_and_overrides(
     monkeypatch, args, folder, cli):
@@ -83,7 +83,7 @@ def test_changed_data_are_refused_unless_allowed(cli, tmp_path, no_pictures):
   folder.mkdir()
   for i in range(16):
     _picture(folder / f'{i:02d}.png', i)
-  args = ('--config=configs/keras_mlp.py:data=folder,quick',
+  args = ('--config=configs/critic_mlp.py:data=folder,quick',
           f'--config.data.path={folder}', f'--workdir={tmp_path}/run')
   assert cli(*args)[0] == 0
   os.remove(folder / '03.png')
@@ -98,16 +98,10 @@ def test_changed_data_are_refused_unless_allowed(cli, tmp_path, no_pictures):
   status, _, said = cli(*args, '--config.train_steps=6',
                         '--allow_changed_data')
   assert status == 0, said
-  _picture(folder / 'wide.png', 7, size=(9, 9))
-  for name in os.listdir(folder):
-    _picture(folder / name, 7, size=(9, 9))
-  status, _, said = cli(*args, '--config.train_steps=8',
-                        '--allow_changed_data')
-  assert status == 4 and 'image_shape' in said, said
 
 
-def _picture(path, value, size=(8, 8)):
-  Image.fromarray(np.full(size, value, np.uint8)).save(path)
+def _picture(path, value):
+  Image.fromarray(np.full((8, 8), value, np.uint8)).save(path)
 
 
 def test_workdirs_of_different_overrides_differ():
@@ -144,9 +138,6 @@ def test_a_loss_of_ones_own(cli, tmp_path, monkeypatch, no_pictures):
     status, _, said = cli(*mine, f'--config.loss.name={name}')
     assert status == 2 and word in said, said
   # Behind the colon too.
-  status, printed, said = cli(
-      '--config=configs/dcgan.py:loss=my_lab.ideas:my_loss,quick', '--dry_run')
-  assert status == 0, said
   config = parsed('--config=configs/dcgan.py:loss=my_lab.ideas:my_loss')
   assert config.loss.to_dict() == dict(name='my_lab.ideas:my_loss',
                                               scale=1.0)

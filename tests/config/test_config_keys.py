@@ -42,6 +42,8 @@ def test_every_key_is_read(tmp_path, monkeypatch):
   monkeypatch.setattr(keys, 'check',
                       lambda config: check(dict(config)))
   run = experiment.load(config)
+  monkeypatch.setattr('gan_jax.run.results.pictures.curves',
+                      lambda *_, **__: b'')
   train.train(run, tmp_path / 'run')
   assert read == set(keys.KEYS) - {'population'}  # Of `population.load`.
 

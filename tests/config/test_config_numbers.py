@@ -362,8 +362,13 @@ def test_every_recipe_has_its_numbers_tested():
 
 
 @pytest.mark.parametrize('name', [
+    # Large ones take seconds; of the second row test_configs.py plays a
+    # smaller one, and those of the third are DCGANs like others here.
     pytest.param(name, marks=pytest.mark.slow if name in (
-        'biggan', 'r3gan', 'sagan', 'stylegan2', 'transformer') else ())
+        'biggan', 'r3gan', 'sagan', 'sngan', 'stylegan2', 'transformer',
+        'bigan', 'infogan', 'keras_mlp', 'solids', 'table', 'vae', 'wavegan',
+        'acgan', 'dragan', 'lsgan', 'pacgan', 'rpgan', 'sprites', 'wgan',
+        'xray') else ())
     for name in CONFIGS])
 def test_every_recipe_loads_as_it_is(name, own_data):
   """Unabridged: intervals are multiples of the call, networks fit."""

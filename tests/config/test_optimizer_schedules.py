@@ -14,10 +14,15 @@ def moves(optimizer, count=4):
   """The parameters after each update."""
   params, found = jnp.array([1.0, -2.0]), []
   state = optimizer.init(params)
-  for i in range(count):
+
+  @jax.jit
+  def update(i, params, state):
     grads = jnp.array([0.3, -1.0]) * (i + 1)
     updates, state = optimizer.update(grads, state, params)
-    params = optax.apply_updates(params, updates)
+    return optax.apply_updates(params, updates), state
+
+  for i in range(count):
+    params, state = update(i, params, state)
     found.append(np.asarray(params))
   return np.stack(found)
 

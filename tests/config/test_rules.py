@@ -46,6 +46,7 @@ def check(config, devices):
 def test_several_augmentations_remember_apart():
   slow, fast = (dict(name='ada', kimg=kimg) for kimg in (1.0, 0.1))
   game = configured(augment=(slow, dict(name='horizontal_flip'), fast))
+  apply = jax.jit(game.augment.apply)
   keys = ('ada_0/p', 'ada_2/p')
   assert game.augment.memory == dict.fromkeys(keys, 0.0)
   memory = game.augment.remember(dict.fromkeys(keys, 0.25), jnp.ones(2), 7)
@@ -53,7 +54,7 @@ def test_several_augmentations_remember_apart():
       'ada_0/p': pytest.approx(0.258), 'ada_2/p': pytest.approx(0.33)}
   images, own = jnp.ones((2, 6, 6, 1)), random.split(KEY, 2)
   for p, same in (((0.0, 0.0), True), ((1.0, 0.0), False), ((0.0, 1.0), False)):
-    got = game.augment.apply(images, own, {
+    got = apply(images, own, {
         'step': 0, **dict(zip(keys, map(jnp.float32, p), strict=True))})
     assert bool((got == images).all()) == same
 
@@ -94,8 +95,8 @@ def tiny_batch(game):
 
 
 @pytest.mark.parametrize('changes', [
-    dict(max_grad_norm=1.0), dict(disc_weight_clip=0.01),
-    dict(unrolled_steps=1), dict(accumulate_steps=2)])
+    dict(max_grad_norm=1.0, disc_weight_clip=0.01, accumulate_steps=2),
+    dict(unrolled_steps=1)])
 def test_frozen_layers_stay_as_they_start(changes):
   frozen = 'Dense_0'
   game = configured(
@@ -236,28 +237,33 @@ def test_rules_that_fit_are_none(changes):
 MLP = dict(generator=dict(name='mlp.Generator', widths=(8,),
                           conditioning='onehot'),
            discriminator=dict(name='mlp.Discriminator', widths=(8,)))
+PACKS = dict(
+    packing=2, loss=dict(name='top_k', fraction=0.5),
+    augment=(dict(name='instance_noise', std=dict(
+        name='linear_schedule', init_value=0.1, end_value=0.0,
+        transition_steps='10 steps')), dict(name='ada', p=0.3)),
+    penalties=(dict(name='lecam', weight=0.3, start=1),
+               dict(name='feature_matching', weight=1.0, every=2)), **MLP)
+CLASSES = dict(
+    gradient_normalization=True, accumulate_steps=2, loss=dict(name='hinge'),
+    penalties=(dict(name='reacgan', weight=1.0, size=4),
+               dict(name='contragan', weight=1.0, size=4)), **MLP)
 GAMES = {
-    'packs, looking ahead, memories': dict(
-        packing=2, unrolled_steps=1,
-        loss=dict(name='top_k', fraction=0.5),
-        augment=(dict(name='instance_noise', std=dict(
-            name='linear_schedule', init_value=0.1, end_value=0.0,
-            transition_steps='10 steps')), dict(name='ada', p=0.3)),
-        penalties=(dict(name='lecam', weight=0.3, start=1),
-                   dict(name='feature_matching', weight=1.0, every=2),
-                   dict(name='max_gp', weight=0.1)), **MLP),
-    'gradient normalisation, classes, latents': dict(
-        gradient_normalization=True, accumulate_steps=2,
-        loss=dict(name='hinge'),
-        penalties=(dict(name='reacgan', weight=1.0, size=4),
-                   dict(name='contragan', weight=1.0, size=4),
-                   dict(name='adc_gan', weight=1.0),
+    'packs, memories': PACKS,
+    'packs, memories, looking ahead': PACKS | dict(
+        unrolled_steps=1,
+        penalties=(*PACKS['penalties'], dict(name='max_gp', weight=0.1))),
+    'gradient normalisation, classes': CLASSES,
+    'gradient normalisation, classes, latents': CLASSES | dict(
+        penalties=(*CLASSES['penalties'], dict(name='adc_gan', weight=1.0),
                    dict(name='icr', weight=10.0, std=0.3, shift=0.2),
-                   dict(name='orthogonal', weight=1e-2)), **MLP),
+                   dict(name='orthogonal', weight=1e-2))),
 }
 
 
-@pytest.mark.parametrize('name', GAMES)
+@pytest.mark.parametrize('name', [
+    pytest.param(name, marks=pytest.mark.slow if name.endswith(
+        ('looking ahead', 'latents')) else ()) for name in GAMES])
 def test_four_devices_play_as_one(name, monkeypatch):
   monkeypatch.setitem(same_game.GAMES, name, GAMES[name])
   play = same_game.Play(name)

@@ -267,13 +267,14 @@ def test_sigma_is_that_of_the_kernels():
   layer = models.as_model(mlp.Discriminator(
       num_classes=0, widths=(3,), weight_norm='spectral'))
   image, label = jnp.ones((2, 1, 2, 2)), jnp.zeros(2, jnp.int32)
-  params, stats = layer.init(random.key(0), image, label)
+  params, stats = jax.jit(layer.init)(random.key(0), image, label)
   values = [jnp.diag(jnp.array([0.1, 0.0, 4.0, 0.0]))[:, :3],
             jnp.array([[0.0], [3.0], [-4.0]])]  # Of norm 4 and 5.
   params = jax.tree.unflatten(jax.tree.structure(params), [
       x if x.ndim < 2 else values[x.shape[1] == 1]
       for x in jax.tree.leaves(params)])
-  _, stats = layer.apply(params, stats, image, label, train=True)
+  _, stats = jax.jit(functools.partial(layer.apply, train=True))(
+      params, stats, image, label)
   assert float(largest_sigma(stats)) == pytest.approx(5.0, rel=1e-6)
 
 

@@ -37,10 +37,11 @@ def z_of(seed=0):
 def test_an_image_follows_from_z_and_the_keys():
   model = models.as_model(drawing.Generator(SHAPE))
   params, stats = model.init(KEY, z_of(), LABEL)
+  apply = jax.jit(model.apply, static_argnames='train')
 
   def images(z, keys=None, train=True):
-    return np.asarray(model.apply(params, stats, z, LABEL[:len(z)], train=train,
-                                  keys=keys)[0])
+    return np.asarray(apply(params, stats, z, LABEL[:len(z)], train=train,
+                            keys=keys)[0])
 
   first = images(z_of(), KEYS)
   np.testing.assert_array_equal(images(z_of(), KEYS), first)
@@ -142,8 +143,8 @@ def test_a_draw_reaches_the_update(images):
   batch = make_batch(run.game)._replace(
       image=jnp.zeros((1, 8, *run.info.image_shape)), position=jnp.arange(8),
       label=jnp.zeros((1, 8), jnp.int32))
-  after = [jax.jit(lambda s, key: run.step(s, batch, key, pmean=lambda t: t))(
-      state, key)[0] for key in (KEY, KEY, random.key(7))]
+  play = jax.jit(lambda s, key: run.step(s, batch, key, pmean=lambda t: t))
+  after = [play(state, key)[0] for key in (KEY, KEY, random.key(7))]
   bias = [np.asarray(s.gen.params['strength']) for s in after]
   assert bias[0] == bias[1] != bias[2]
 

@@ -48,14 +48,17 @@ def test_other_statistics_and_networks_without_are_as_they_were():
                            'data') is average
 
 
-def test_scores_and_samples_use_them_if_the_config_asks(tmp_path):
-  config = tiny.config(tiny.write_images(tmp_path / 'images.npz'),
-                       generator=BATCH)
-  images = []
+@pytest.fixture(scope='module')
+def standing(images):
+  return experiment.load(tiny.config(images, generator=BATCH,
+                                     standing_batches=2))
+
+
+def test_scores_and_samples_use_them_if_the_config_asks(standing):
+  images, state = [], standing.init()
   for count in (0, 2):
-    run = experiment.load(config | {'standing_batches': count}, devices=1)
-    evaluator = Evaluator(run)
-    state = run.init()
+    evaluator = Evaluator(standing._replace(
+        config=standing.config | {'standing_batches': count}))
     images.append(evaluator.draw(state.ema, 0, 6)[0])
     said = evaluator.protocol['batch_norm']
     assert said == ('standing statistics of 2 batches' if count else
@@ -65,11 +68,8 @@ def test_scores_and_samples_use_them_if_the_config_asks(tmp_path):
   assert (images[0] != images[1]).any()
 
 
-def test_four_devices_share_what_one_makes(tmp_path):
-  config = tiny.config(tiny.write_images(tmp_path / 'images.npz'),
-                       generator=BATCH) | {'standing_batches': 3}
-  run = experiment.load(config)
-  average, evaluator = run.init().ema, Evaluator(run)
+def test_four_devices_share_what_one_makes(standing):
+  average, evaluator = standing.init().ema, Evaluator(standing)
   one = evaluator.draw(average, 0, 9)[0]
   spread = parallel.replicate(jax.tree.map(np.array, average),
                               parallel.make_mesh(4))

@@ -19,13 +19,17 @@ STEPS, BATCH, RANGE = 4, 8, (-1.0, 1.0)
 # side: its gradient then differs by a thousandth.
 SEED = 7
 NORM = dict(widths=(8,), norm='batch')
+_PLAIN = dict(
+    loss=dict(name='non_saturating'), disc_steps=2, reuse_fakes=True,
+    generator=dict(name='mlp.Generator', **NORM),
+    discriminator=dict(name='mlp.Discriminator', **NORM))
 GAMES = {
+    'batch norm': _PLAIN,
+    'batch norm, dragan': dict(
+        _PLAIN, penalties=(dict(name='dragan', weight=1.0),)),
     'batch norm, wgan_gp, dragan': dict(
-        loss=dict(name='non_saturating'), disc_steps=2, reuse_fakes=True,
-        generator=dict(name='mlp.Generator', **NORM),
-        discriminator=dict(name='mlp.Discriminator', **NORM),
-        penalties=(dict(name='wgan_gp', weight=10.0),
-                   dict(name='dragan', weight=1.0))),
+        _PLAIN, penalties=(dict(name='wgan_gp', weight=10.0),
+                           dict(name='dragan', weight=1.0))),
     'relativistic average, lazy r1': dict(
         loss=dict(name='relativistic_average'), disc_steps=2,
         reuse_fakes=False, max_grad_norm=1.0,
@@ -36,7 +40,7 @@ GAMES = {
         penalties=(dict(name='r1', weight=2.0, every=3),
                    dict(name='r2', weight=1.0))),
     'networks that draw, zcr': dict(
-        loss=dict(name='non_saturating'), disc_steps=2, **drawing.PAIR,
+        loss=dict(name='non_saturating'), **drawing.PAIR,
         penalties=(dict(name='zcr', weight=1.0, std=0.1),)),
     'stylegan2': dict(
         loss=dict(name='non_saturating'), disc_steps=1, reuse_fakes=False,

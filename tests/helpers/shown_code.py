@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import shlex
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
@@ -24,3 +25,10 @@ def commands():
   lines = '\n'.join(blocks('bash')).replace('\\\n', ' ').splitlines()
   return sorted({line.partition('  #')[0].strip() for line in lines
                  if line.startswith('python -m gan_jax.main')})
+
+
+def configs():
+  """The flags that make the configs of these calls, once each."""
+  flags = {tuple(word for word in shlex.split(command)
+                 if word.startswith('--config')) for command in commands()}
+  return sorted(flags - {()})

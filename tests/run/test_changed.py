@@ -21,11 +21,11 @@ def finished(four_steps, tmp_path):
 
 
 def test_another_config_is_refused_with_its_fields_unless_they_are_allowed(
-    images, run, finished, tmp_path, cli, monkeypatch):
-  other = experiment.load(tiny.config(
-      images, seed=1, loss=dict(name='non_saturating', label_smoothing=0.1),
+    run, finished):
+  other = run._replace(train_steps=6, config=run.config | dict(
+      seed=1, loss=dict(name='non_saturating', label_smoothing=0.1),
       gen_optimizer=dict(name='sgd', learning_rate=0.1),
-      penalties=(dict(name='r1', weight=1.0),), train_steps=6))
+      penalties=(dict(name='r1', weight=1.0),)))
   before = (finished / 'config.json').read_bytes()
   with pytest.raises(WorkdirError, match='holds another run') as error:
     train.train(other, finished)
@@ -107,10 +107,10 @@ def test_the_flag_allows_it(finished, tmp_path, cli):
   assert 'gone' not in json.loads((finished / 'config.json').read_text())
 
 
-def test_what_may_change_may_change(images, finished):
-  longer = experiment.load(tiny.config(
-      images, train_steps=6, log_every=6, sample_every=0, sample_grid=(1, 3),
-      checkpoint_every=0, keep_checkpoints=1, steps_per_call=3))
+def test_what_may_change_may_change(run, finished):
+  times = dict(train_steps=6, log_every=6, sample_every=0, checkpoint_every=0)
+  longer = run._replace(config=run.config | times | dict(
+      sample_grid=(1, 3), keep_checkpoints=1, steps_per_call=3), **times)
   assert train.train(longer, finished) == 0
   assert tiny.finished(finished) == [6]
   assert [row['step'] for row in tiny.rows(finished)] == [2, 4, 6]

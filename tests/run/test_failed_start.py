@@ -80,9 +80,9 @@ def test_a_run_that_was_there_keeps_its_record(images, run, four_steps,
     train.train(wide, folder)
   assert 'allow_changed' not in str(e.value)
   with pytest.raises(WorkdirError, match='--allow_changed=discriminator.leak'):
-    train.train(experiment.load(tiny.config(
-        images, train_steps=6, discriminator=run.config['discriminator'] | {
-            'leak': 0.1})), folder)
+    train.train(run._replace(config=run.config | {
+        'discriminator': run.config['discriminator'] | {'leak': 0.1}},
+                             train_steps=6), folder)
   # The lock says who was there last.
   assert _all(folder) | {'lock': None} == before | {'lock': None}
   with monkeypatch.context() as patched:
@@ -102,15 +102,14 @@ def test_a_run_that_was_there_keeps_its_record(images, run, four_steps,
 
 
 def test_a_damaged_checkpoint_is_not_one_of_other_shapes(
-    images, run, four_steps, tmp_path):
+    run, four_steps, tmp_path):
   folder = shutil.copytree(four_steps, tmp_path / 'run')
   for path in folder.glob('checkpoints/*/**/*'):
     if path.is_file():
       path.write_bytes(b'')
   with pytest.raises(WorkdirError, match='--allow_changed=batch_size'):
-    train.train(experiment.load(tiny.config(
-        images, train_steps=6, batch_size=2 * run.config['batch_size'])),
-                folder)
+    train.train(run._replace(config=run.config | {'batch_size': 16},
+                             train_steps=6), folder)
 
 
 def test_after_a_step_all_is_kept(tmp_path):

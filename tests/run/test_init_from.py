@@ -54,8 +54,8 @@ def _flat(tree):
           for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
-def test_weights_are_taken_and_nothing_else(images, source):
-  run = experiment.load(_config(images, seed=5))
+def test_weights_are_taken_and_nothing_else(source):
+  run = source[0]  # Its start, which is not what the folder holds.
   init, record = start_from(source[1], run)
   fresh, got, there = _flat(run.init()), _flat(init()), _flat(
       tiny.saved(*source))
@@ -65,6 +65,8 @@ def test_weights_are_taken_and_nothing_else(images, source):
   assert len(weights) > 20 and 'ema/stats/batch_stats/Norm_0/BatchNorm_0/mean' \
       in weights
   assert sorted(record['taken']) == sorted(weights) and record['left'] == []
+  assert not any(np.array_equal(fresh[name], there[name]) for name in weights
+                 if name.endswith('kernel'))
   for name, value in got.items():
     assert np.array_equal(
         value, (there if name in weights else fresh)[name]), name
@@ -153,10 +155,9 @@ def test_nothing_fits_nothing_there_and_damage(images, source, tmp_path):
   assert not os.path.exists(tmp_path / 'nowhere')
   copy = shutil.copytree(source[1], tmp_path / 'copy')
   os.remove(copy / 'checkpoints' / '4' / '_METADATA')
-  same = experiment.load(_config(images))
-  assert start_from(copy, same)[1]['step'] == 2
+  assert start_from(copy, source[0])[1]['step'] == 2
   with pytest.raises(CheckpointError, match='_METADATA: is missing'):
-    start_from(copy, same, strict=True)
+    start_from(copy, source[0], strict=True)
 
 
 def test_a_player_of_which_nothing_comes_over_is_a_warning(
@@ -179,12 +180,12 @@ def test_a_player_of_which_nothing_comes_over_is_a_warning(
      'latent.size: 4 (checkpoint) -> 5 (now)'),
     (dict(), 'channels: 1 (checkpoint) -> 3 (now)')])
 def test_weights_that_mean_something_else_are_refused_by_name(
-    images, source, tmp_path, changes, line):
-  if not changes:
-    images = tiny.write_images(tmp_path / 'rgb.npz', channels=3)
-  run = experiment.load(_config(images, **changes))
+    source, changes, line):
+  run, folder = source
+  run = run._replace(config=run.config | changes, info=run.info._replace(
+      image_shape=(8, 8, 1 if changes else 3)))
   with pytest.raises(CheckpointError, match='mean something else') as error:
-    start_from(source[1], run)
+    start_from(folder, run)
   assert str(error.value).splitlines()[1:] == [f'  {line}']
 
 
@@ -262,13 +263,23 @@ def test_through_the_command_line_it_is_status_4_or_2(images, tmp_path, cli):
     experiment.load(_config(images, init_from=3))
 
 
-def test_an_encoder_begins_with_the_averaged_generator(images, source,
-                                                       tmp_path, caplog):
-  run = experiment.load(_config(
+def _frozen(images, source):
+  return experiment.load(_config(
       images, discriminator=dict(name='none.Discriminator'),
       loss=dict(name='none'), encoder=dict(name='mlp.Encoder', widths=(8,)),
       penalties=(dict(name='latent_regression', weight=1.0),),
       gen_frozen=('generator',), init_from=str(source[1])))
+
+
+@pytest.fixture(scope='module')
+def frozen(images, source):
+  """A run of an encoder, for the generator of `source`."""
+  return _frozen(images, source)
+
+
+def test_an_encoder_begins_with_the_averaged_generator(frozen, source,
+                                                       tmp_path, caplog):
+  run = frozen
   assert train.train(run, tmp_path) == 0
   # Nothing is said of a discriminator that this game has not.
   assert not [said for said in warnings_of(caplog) if 'init_from' in said]
@@ -290,14 +301,10 @@ def test_an_encoder_begins_with_the_averaged_generator(images, source,
      "  generator.activation: 'leaky_relu' (checkpoint) -> 'tanh'"),
     (dict(), 'the generator is frozen, and arrays of it are not there')])
 def test_a_frozen_generator_is_taken_whole_or_not_at_all(
-    images, source, tmp_path, changes, line):
+    frozen, source, tmp_path, changes, line):
+  run = frozen._replace(config=frozen.config | {
+      'generator': frozen.config['generator'] | changes})
   if not changes:
-    images = tiny.write_images(tmp_path / 'large.npz', size=9)
-  run = experiment.load(_config(
-      images, generator=dict(name='mlp.Generator', **NET | changes),
-      discriminator=dict(name='none.Discriminator'), loss=dict(name='none'),
-      encoder=dict(name='mlp.Encoder', widths=(8,)),
-      penalties=(dict(name='latent_regression', weight=1.0),),
-      gen_frozen=('generator',), init_from=str(source[1])))
+    run = _frozen(tiny.write_images(tmp_path / 'large.npz', size=9), source)
   with pytest.raises(CheckpointError, match=re.escape(line)):
     init_from.start_from(run)

@@ -22,7 +22,8 @@ SCORES = dict(name='scores', num_samples=20, metrics=(
                  marks=pytest.mark.slow),
     pytest.param('volumes', 'projection', 'volumes', marks=pytest.mark.slow),
     pytest.param('float_volumes', 'projection', 'volumes',
-                 marks=pytest.mark.slow), ('floats', 'random', 'images'),
+                 marks=pytest.mark.slow),
+    pytest.param('floats', 'random', 'images', marks=pytest.mark.slow),
     ('many', 'random', 'images')])
 def test_a_run_has_grids_and_finite_scores_with_floors(
     tmp_path, caplog, name, extractor, kind):

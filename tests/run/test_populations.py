@@ -13,6 +13,7 @@ import tiny
 from gan_jax import parallel
 from gan_jax.base.errors import NonFiniteError, StoppedError, WorkdirError
 from gan_jax.config import population
+from gan_jax.evaluators.score import Score
 from gan_jax.run import health, populations, results, train
 from gan_jax.run.member import Member
 from gan_jax.run.processes import ProcessGroup
@@ -20,15 +21,46 @@ from gan_jax.run.states import StackedState
 
 # Rounding: the members' products are those of one run in another order.
 CLOSE = dict(rtol=2e-4, atol=2e-5)
+LISTS = dict(
+    ema_decay=(0.9, 0.5), loss=dict(name='non_saturating',
+                                    label_smoothing=(0.0, 0.2)),
+    gen_optimizer=dict(name='adam', learning_rate=(0.01, 0.02), b1=0.5))
 
 
 def load(images, **changes):
   return population.load(tiny.config(images, **changes))
 
 
+def changed(found, **changes):
+  """The population with members changed alike, traced once with `found`."""
+  return found._replace(members=tuple(
+      member._replace(**changes) for member in found.members))
+
+
+@pytest.fixture(scope='module')
+def two(images):
+  """Of two seeds."""
+  return load(images, population=2)
+
+
+@pytest.fixture(scope='module')
+def once(two, tmp_path_factory):
+  """The folder of its run of four steps."""
+  folder = tmp_path_factory.mktemp('once')
+  assert populations.train(two, str(folder)) == 0
+  return folder
+
+
+@pytest.fixture(scope='module')
+def listed(images):
+  """Of lists of numbers."""
+  return load(images, **LISTS)
+
+
 def assert_same_run(found, folder, wanted, experiment):
   """Rows, checkpoint and files of a member and of a lone run."""
-  assert os.listdir(f'{folder}/samples') == os.listdir(f'{wanted}/samples')
+  assert sorted(os.listdir(f'{folder}/samples')) == sorted(
+      os.listdir(f'{wanted}/samples'))
   for mine, theirs in zip(tiny.rows(folder), tiny.rows(wanted), strict=True):
     assert mine.keys() == theirs.keys()
     np.testing.assert_allclose(list(mine.values()), list(theirs.values()),
@@ -40,13 +72,13 @@ def assert_same_run(found, folder, wanted, experiment):
 @pytest.mark.parametrize('lists', [
     # Two and one row of devices.
     pytest.param(dict(population=2), marks=pytest.mark.slow),
-    dict(population=3),
+    pytest.param(dict(population=3), marks=pytest.mark.slow),
     pytest.param(dict(population=2, **drawing.PAIR), marks=pytest.mark.slow),
-    dict(ema_decay=(0.9, 0.5), gen_optimizer=dict(
-        name='adam', learning_rate=(0.01, 0.02), b1=0.5)),
+    LISTS,
 ])
-def test_a_member_is_the_lone_run(images, tmp_path, lists):
-  found = load(images, **lists)
+def test_a_member_is_the_lone_run(images, tmp_path, lists, request):
+  found = (request.getfixturevalue('listed') if lists is LISTS else
+           load(images, **lists))
   assert populations.train(found, str(tmp_path / 'all')) == 0
   for i, member in enumerate(found.members):
     alone = str(tmp_path / f'alone_{i}')
@@ -55,29 +87,29 @@ def test_a_member_is_the_lone_run(images, tmp_path, lists):
                     member)
 
 
-def test_examples_that_stream_are_each_members_own(images, tmp_path):
-  data = dict(name='npz', path=images, resident_limit=0)
-  found = load(images, population=2, data=data)
-  assert not found.members[0].resident
-  populations.train(found, str(tmp_path / 'all'))
-  train.train(found.members[1], str(tmp_path / 'alone'))
-  assert_same_run(found.members[1], str(tmp_path / 'all' / 'member_1'),
-                  str(tmp_path / 'alone'), found.members[1])
+def test_examples_that_stream_are_each_members_own(two, once, tmp_path):
+  populations.train(changed(two, resident=False), str(tmp_path))
+  for i, member in enumerate(two.members):
+    assert_same_run(member, str(tmp_path / f'member_{i}'),
+                    str(once / f'member_{i}'), member)
 
 
 @pytest.mark.parametrize('given', [
-    dict(population=4, batch_size=7),  # of a member on each of four devices
+    dict(population=2),
+    # Of a member on each of four devices.
+    pytest.param(dict(population=4, batch_size=7), marks=pytest.mark.slow),
     # Compared on two devices, by two members or by one.
-    pytest.param(dict(population=2, batch_size=8, discriminator=dict(
+    pytest.param(dict(population=2, discriminator=dict(
         name='mlp.Discriminator', widths=(8,), minibatch='std')),
                  marks=pytest.mark.slow),
 ])
 def test_resumed_it_ends_the_same_and_who_is_behind_catches_up(
-    images, tmp_path, given):
+    images, two, tmp_path, given):
   whole, parts = str(tmp_path / 'whole'), str(tmp_path / 'parts')
-  found = load(images, **given, train_steps=6)
+  found = two if given == {'population': 2} else load(images, **given)
+  populations.train(found, parts)
+  found = changed(found, train_steps=6)
   populations.train(found, whole)
-  populations.train(load(images, **given, train_steps=4), parts)
   shutil.rmtree(f'{parts}/member_1/checkpoints/4')  # As if killed between.
   populations.train(found, parts)
   for i, member in enumerate(found.members):
@@ -85,34 +117,37 @@ def test_resumed_it_ends_the_same_and_who_is_behind_catches_up(
                     member)
 
 
-def test_what_does_not_fit_trains_in_rounds(images, tmp_path, monkeypatch,
+def test_what_does_not_fit_trains_in_rounds(two, once, tmp_path, monkeypatch,
                                             caplog):
   caplog.set_level('INFO')
-  found = load(images, population=2)
-  populations.train(found, str(tmp_path / 'once'))
-  assert 'all at once' in caplog.text
-  one, two = found.members
-  with Member(one, str(tmp_path / '1')) as one, Member(
-      two, str(tmp_path / '2')) as two:
-    needed, data = StackedState([one, two], found).prepare()
-  assert data == found.members[0].source.images.nbytes + 4 * len(
-      found.members[0].source.labels)
+  members = [Member(each, str(tmp_path / str(i)))
+             for i, each in enumerate(two.members)]
+  with members[0], members[1]:
+    needed, data = StackedState(members, two).prepare()
+  source = two.members[0].source
+  assert data == source.images.nbytes + 4 * len(source.labels)
   # Enough for the call, of one member on each device, but not for the data.
   monkeypatch.setattr(parallel, 'free_bytes', lambda: needed / 0.9 + data / 2)
-  populations.train(found, str(tmp_path / 'rounds'))
+  populations.train(two, str(tmp_path / 'rounds'))
   assert 'in 2 rounds' in caplog.text
-  for i, member in enumerate(found.members):
+  for i, member in enumerate(two.members):
     assert_same_run(member, str(tmp_path / f'rounds/member_{i}'),
-                    str(tmp_path / f'once/member_{i}'), member)
+                    str(once / f'member_{i}'), member)
 
 
-def test_a_member_that_is_not_finite_is_frozen_and_stays_so(images, tmp_path,
+@pytest.fixture(scope='module')
+def hot(images):
+  """Two of four members are not finite from their first steps on."""
+  return load(images, gen_optimizer=dict(
+      name='sgd', learning_rate=(0.05, 1e38, 0.02, 1e38)))
+
+
+def test_a_member_that_is_not_finite_is_frozen_and_stays_so(hot, tmp_path,
                                                             caplog):
-  found = load(images, gen_optimizer=dict(
-      name='sgd', learning_rate=(0.05, 1e38, 0.02)))
-  folder = str(tmp_path)
+  found, folder = hot.some([0, 1, 2]), str(tmp_path)
+  caplog.set_level('INFO')
   assert populations.train(found, folder) == 0
-  assert 'member_1 is frozen' in caplog.text
+  assert 'member_1 is frozen' in caplog.text and 'all at once' in caplog.text
   assert [tiny.finished(f'{folder}/member_{i}')[-1:] for i in range(3)] == [
       [4], [], [4]]
   # Those that went on are not disturbed by it.
@@ -124,26 +159,23 @@ def test_a_member_that_is_not_finite_is_frozen_and_stays_so(images, tmp_path,
   assert 'to try again' in caplog.text
 
 
-def test_with_no_member_left_the_run_has_failed(images, tmp_path):
-  found = load(images, population=2, gen_optimizer=dict(
-      name='sgd', learning_rate=1e38))
+def test_with_no_member_left_the_run_has_failed(hot, tmp_path):
   with pytest.raises(NonFiniteError, match='all members are frozen'):
-    populations.train(found, str(tmp_path))
+    populations.train(hot.some([1, 3]), str(tmp_path))
 
 
-def test_members_of_one_loss_share_its_equilibrium(images, tmp_path,
+def test_members_of_one_loss_share_its_equilibrium(two, listed, tmp_path,
                                                    monkeypatch):
   seen = []
   monkeypatch.setattr(results, 'equilibrium', lambda loss, _: (
       seen.append(loss), {'loss/disc': len(seen)})[1])
-  for name, smoothing, levels in (('one', 0.1, [1, 1]),
-                                  ('two', (0.0, 0.2), [2, 3])):
-    found, members = load(images, population=2, train_steps=2, loss=dict(
-        name='non_saturating', label_smoothing=smoothing)), []
+  for name, found, levels in (('one', two, [1, 1]), ('two', listed, [2, 3])):
+    members = []
     monkeypatch.setattr(populations, 'Member', lambda *args, kept=members, **
                         more: kept.append(Member(*args, **more))
                         or kept[-1])
-    assert populations.train(found, str(tmp_path / name), pictures=False) == 0
+    assert populations.train(changed(found, train_steps=2),
+                             str(tmp_path / name), pictures=False) == 0
     assert [each.results.levels['loss/disc'] for each in members] == levels
     # No curves, but what was found.
     folder = tmp_path / name / 'member_0'
@@ -153,10 +185,9 @@ def test_members_of_one_loss_share_its_equilibrium(images, tmp_path,
         'step_00000002.png']
 
 
-def test_it_is_of_one_process(images, tmp_path):
+def test_it_is_of_one_process(two, tmp_path):
   with pytest.raises(WorkdirError, match='one process, and there are 2'):
-    populations.train(load(images, population=2), str(tmp_path),
-                      group=ProcessGroup(0, 2))
+    populations.train(two, str(tmp_path), group=ProcessGroup(0, 2))
 
 
 @pytest.mark.parametrize('count, fitting, rows, want', [
@@ -169,10 +200,11 @@ def test_as_many_train_at_once_as_fit(count, fitting, rows, want):
   assert populations.round_size(count, fitting, rows) == want
 
 
-def test_a_population_that_the_watchdog_stopped_stays_so(images, tmp_path,
+def test_a_population_that_the_watchdog_stopped_stays_so(two, tmp_path,
                                                          monkeypatch):
-  found = load(images, population=2,
-               watchdog=dict(policy='stop', max_rollbacks=0))
+  found = two._replace(members=tuple(member._replace(
+      config=member.config | {'watchdog': dict(policy='stop', max_rollbacks=0)})
+                                     for member in two.members))
   # As soon as there is a row, also one of the run before.
   monkeypatch.setattr(health.Guard, 'verdict', property(
       lambda self: 'enough' if self._rows else '', lambda self, value: None),
@@ -182,9 +214,8 @@ def test_a_population_that_the_watchdog_stopped_stays_so(images, tmp_path,
       populations.train(found, str(tmp_path))
 
 
-def test_a_bad_state_at_the_last_save_is_one_members(images, tmp_path):
-  found = load(images, population=2, checkpoint_every=0)
-  good = found.step
+def test_a_bad_state_at_the_last_save_is_one_members(two, tmp_path):
+  found, good = changed(two, checkpoint_every=0), two.step
 
   def step(state, batch, key, **kwargs):
     state, scalars = good(state, batch, key, **kwargs)
@@ -200,46 +231,34 @@ def test_a_bad_state_at_the_last_save_is_one_members(images, tmp_path):
       [], [4]]
 
 
-def test_a_run_and_a_population_do_not_share_a_folder(images, tmp_path):
-  many, one = load(images, population=2), load(images)
-  populations.train(many, str(tmp_path / 'many'))
+def test_a_run_and_a_population_do_not_share_a_folder(two, once, four_steps):
   with pytest.raises(WorkdirError, match='holds a population'):
-    populations.train(one, str(tmp_path / 'many'))
-  populations.train(one, str(tmp_path / 'one'))
+    populations.train(two.some([0]), str(once))
   with pytest.raises(WorkdirError, match='holds a lone run'):
-    populations.train(many, str(tmp_path / 'one'))
+    populations.train(two, str(four_steps))
 
 
-def test_its_folder_is_no_run_and_names_its_members(images, tmp_path, cli):
-  populations.train(load(images, population=2), str(tmp_path / 'all'))
-  status, _, said = cli('--mode=sample', f'--workdir={tmp_path / "all"}')
+def test_its_folder_is_no_run_and_names_its_members(once, tmp_path, cli):
+  status, _, said = cli('--mode=sample', f'--workdir={once}')
   assert status == 4 and 'is a population' in said and 'member_0' in said
   status, printed, _ = cli('--mode=sample', '--num_samples=4',
-                           f'--workdir={tmp_path / "all" / "member_1"}')
+                           f'--out={tmp_path}/a.png',
+                           f'--workdir={once / "member_1"}')
   assert status == 0 and '4 images of step 4' in printed
 
 
-def scored(images, **changes):
-  return load(images, eval_every=2, train_steps=6, evaluators=(
-      dict(name='my_scores:ones'),), **changes)
+@pytest.fixture(scope='module')
+def scored(two):
+  return two._replace(members=tuple(member._replace(
+      eval_every=2, train_steps=6, evaluators=[
+          lambda sample: [Score('ones', 1.0)]],
+      config=member.config | {'evaluators': ({'name': 'ones'},)})
+                                    for member in two.members))
 
 
-@pytest.fixture
-def my_scores(tmp_path, monkeypatch):
-  (tmp_path / 'my_scores.py').write_text('''
-from gan_jax.evaluators.score import Score
-
-def ones(*, source, seed):
-  return lambda sample, model: [Score('ones', 1.0)]
-''')
-  monkeypatch.syspath_prepend(tmp_path)
-
-
-@pytest.mark.usefixtures('my_scores')
 def test_a_rule_stops_members_with_a_checkpoint_and_others_go_on(
-    images, tmp_path):
-  found = scored(images, population=3)
-  folders = [str(tmp_path / name) for name in 'abc']
+    scored, tmp_path):
+  found, folders = scored, [str(tmp_path / name) for name in 'ab']
   asked = []
 
   def stopping(step, rows):
@@ -248,22 +267,21 @@ def test_a_rule_stops_members_with_a_checkpoint_and_others_go_on(
 
   assert populations.train(found, '', folders=folders, stopping=stopping) == 0
   # Of the last score it is not asked.
-  assert asked == [(2, folders, [1.0] * 3),
-                   (4, [folders[0], folders[2]], [1.0] * 2)]
-  assert [tiny.finished(folder)[-1:] for folder in folders] == [[6], [2], [6]]
-  for i, folder in [*enumerate(folders)][1:]:
+  assert asked == [(2, folders, [1.0] * 2), (4, folders[:1], [1.0])]
+  assert [tiny.finished(folder)[-1:] for folder in folders] == [[6], [2]]
+  for i, folder in enumerate(folders):
     assert not os.path.exists(f'{folder}/population.json')
+    # Of seeds, which share a step, to trace and compile it once.
+    alone = found.members[i]._replace(step=found.members[0].step)
     # Alone it goes on to the end that it would have had.
-    train.train(found.members[i], folder)
-    train.train(found.members[i], str(tmp_path / f'alone_{i}'))
-    assert_same_run(found.members[i], folder, str(tmp_path / f'alone_{i}'),
-                    found.members[i])
+    train.train(alone, folder)
+    train.train(alone, str(tmp_path / f'alone_{i}'))
+    assert_same_run(alone, folder, str(tmp_path / f'alone_{i}'), alone)
 
 
-@pytest.mark.usefixtures('my_scores')
-def test_a_rule_stops_a_lone_run(images, tmp_path):
-  found, folder = scored(images), str(tmp_path / 'a')
+def test_a_rule_stops_a_lone_run(scored, tmp_path):
+  folder = str(tmp_path / 'a')
   with pytest.raises(StoppedError, match='bad'):
-    populations.train(found, '', folders=[folder],
+    populations.train(scored.some([0]), '', folders=[folder],
                       stopping=lambda step, rows: {folder: 'bad'})
   assert tiny.finished(folder) == [2]

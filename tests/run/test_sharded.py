@@ -20,7 +20,7 @@ def sharded(images):
   return experiment.load(tiny.config(
       images, shard='state', gen_optimizer=adam, disc_optimizer=adam,
       generator=dict(name='dcgan.Generator', width=8),
-      discriminator=dict(name='dcgan.Discriminator', width=8)))
+      discriminator=drawing.PAIR['discriminator']))
 
 
 def whole(run):
@@ -29,20 +29,22 @@ def whole(run):
 
 def test_it_is_the_same_run_but_for_rounding_and_resumes_unsharded(
     sharded, tmp_path):
+  """Of a network with batch norm, and of one that draws."""
+  alone = whole(sharded)
   train.train(sharded, str(tmp_path / 'split'))
-  train.train(whole(sharded), str(tmp_path / 'whole'))
+  train.train(alone, str(tmp_path / 'whole'))
   for mine, theirs in zip(tiny.rows(tmp_path / 'split'),
                           tiny.rows(tmp_path / 'whole'), strict=True):
     np.testing.assert_allclose(list(mine.values()), list(theirs.values()),
                                **CLOSE)
-  longer = sharded._replace(train_steps=6)
-  train.train(longer, str(tmp_path / 'split'))
-  train.train(whole(sharded)._replace(train_steps=6), str(tmp_path / 'whole'))
+  for folder in ('split', 'whole'):
+    train.train(alone._replace(train_steps=6), str(tmp_path / folder))
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **CLOSE),
                tiny.saved(sharded, tmp_path / 'split'),
                tiny.saved(sharded, tmp_path / 'whole'))
 
 
+@pytest.mark.slow
 def test_networks_draw_the_same(images, tmp_path):
   run = experiment.load(tiny.config(images, shard='state', **drawing.PAIR))
   for name, one in (('split', run), ('whole', whole(run))):
