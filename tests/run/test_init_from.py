@@ -214,7 +214,7 @@ def _dcgan(size, width, seed):
 
   info = DataInfo('x', shape, 9, 0, (), '', '')
   return types.SimpleNamespace(config=config, info=info, init=init,
-                               train_steps=1)
+                               train_steps=1, checkpoint_every=1)
 
 
 @pytest.mark.parametrize('width, from_image', [(4, True), (2, False)])
