@@ -95,7 +95,8 @@ def tiny_of(name):
 
 @pytest.mark.parametrize('name, shape, settings', [
     (STYLEGAN2, (8, 8, 1), SMALL),
-    ('gat.Generator', (8, 8, 1), tiny_of('gat'))])
+    pytest.param('gat.Generator', (8, 8, 1), tiny_of('gat'),
+                 marks=pytest.mark.slow)])
 def test_a_network_draws_the_same_as_stablehlo(
     name, shape, settings, tmp_path, monkeypatch):
   run = made(tmp_path, name, shape, settings, monkeypatch)
