@@ -84,8 +84,7 @@ def killed(images, tmp_path_factory):
           f'--config.data.path={images}', '--config.train_steps=100000',
           '--config.log_every=20', '--config.checkpoint_every=40',
           '--config.steps_per_call=10', '--config.sample_every=80',
-          '--config.eval_every=40', "--config.evaluators[0].metrics=('prdc',)",
-          '--config.evaluators[0].extractor.name=random']
+          '--config.eval_every=40', "--config.evaluators[0].metrics=('prdc',)"]
   # So many steps that no signal comes too late, however busy the machine is.
   folder, run = home / 'here' / 'runs' / 'x', experiment.load(parsed(*args))
 
