@@ -17,7 +17,7 @@ from gan_jax.game.step import train_step
     # The most different. Of the others some compile for long, and tests/game
     # has quicker ones of their parts.
     pytest.param(name, marks=() if name in (
-        'batch norm, dragan', 'networks that draw, zcr',
+        'batch norm', 'networks that draw, zcr',
         'pairs with samples of an encoder') else pytest.mark.slow)
     for name in GAMES])
 def test_the_same_step_everywhere_plays_the_same_game(name):

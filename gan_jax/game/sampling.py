@@ -130,6 +130,7 @@ def _redrawn(latent, key, count, bound):
   return jnp.clip(z, -bound, bound)
 
 
+@partial(jax.jit, static_argnums=2)
 def interpolate(start, end, steps: int):
   """Interpolates spherically between latents.  White 2016, arXiv:1609.04468.
 

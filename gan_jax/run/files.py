@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import functools
 import glob
 import importlib.metadata
 import importlib.util
@@ -66,7 +67,12 @@ def provenance() -> dict:
   return {'started': now(), 'host': socket.gethostname(),
           'argv': list(sys.argv), 'python': platform.python_version(),
           'platform': platform.platform(), 'versions': versions,
-          'git': _git_state(pathlib.Path(gan_jax.__file__).parent)}
+          'git': _own_git_state()}
+
+
+@functools.cache  # Who edits the code meanwhile does not change what runs.
+def _own_git_state():
+  return _git_state(pathlib.Path(gan_jax.__file__).parent)
 
 
 def _git_state(folder):

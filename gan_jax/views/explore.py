@@ -15,6 +15,8 @@ import shutil
 import subprocess
 import tarfile
 import urllib.request
+from collections import OrderedDict
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -108,7 +110,9 @@ def directions(run: Trained) -> Directions:
   (of a label vector, what is linear in it), and the codes of InfoGAN stand
   still: they have controls of their own.
   """
-  seen = _layers(run, run.latents(16), np.repeat(run.labels(1), 16, axis=0))
+  function = run.function  # Before it is traced: it reads the weights.
+  seen = jax.jit(partial(_layers, function))(
+      run.latents(16), np.repeat(run.labels(1), 16, axis=0))
   layer = next(name for name, x in seen.items() if not name or (
       x.shape[:1] == (16,) and np.ptp(x, 0).max() > 1e-6))
   size = seen[layer][0].size
@@ -118,7 +122,7 @@ def directions(run: Trained) -> Directions:
   if latent['name'] == 'infogan':
     codes = latent['size'] - latent['noise']
     z[:, :codes] = z[0, :codes]
-  outputs = jax.jit(lambda *inputs: _layers(run, *inputs)[layer])
+  outputs = jax.jit(lambda *inputs: _layers(function, *inputs)[layer])
   features = np.concatenate([
       np.asarray(outputs(z[i:i + _BATCH], label[i:i + _BATCH]), np.float32)
       for i in range(0, count, _BATCH)]).reshape(count, -1)
@@ -148,9 +152,9 @@ def principal(features, z) -> tuple[np.ndarray, np.ndarray]:
   return steps[shares > 1e-6], shares[shares > 1e-6]
 
 
-def _layers(run, z, label):
+def _layers(function, z, label):
   """{path: output} of the layers with a kernel, in order, and '': images."""
-  seen, function = {}, run.function  # Before the watch: it reads the weights.
+  seen = OrderedDict()  # Any other jit would sort.
 
   def watch(call, args, kwargs, context):
     out = call(*args, **kwargs)
@@ -160,8 +164,8 @@ def _layers(run, z, label):
     return out
 
   with nn.intercept_methods(watch):
-    images = function(z, label)
-  return {**seen, '': images}
+    seen[''] = function(z, label)
+  return seen
 
 
 def _runtime(onnxruntime) -> dict:

@@ -241,7 +241,7 @@ PACKS = dict(
     packing=2, loss=dict(name='top_k', fraction=0.5),
     augment=(dict(name='instance_noise', std=dict(
         name='linear_schedule', init_value=0.1, end_value=0.0,
-        transition_steps='10 steps')), dict(name='ada', p=0.3)),
+        transition_steps='10 steps')), dict(name='apa', p=0.3)),
     penalties=(dict(name='lecam', weight=0.3, start=1),
                dict(name='feature_matching', weight=1.0, every=2)), **MLP)
 CLASSES = dict(
@@ -251,7 +251,8 @@ CLASSES = dict(
 GAMES = {
     'packs, memories': PACKS,
     'packs, memories, looking ahead': PACKS | dict(
-        unrolled_steps=1,
+        unrolled_steps=1, augment=(PACKS['augment'][0], dict(
+            name='ada', p=0.3)),
         penalties=(*PACKS['penalties'], dict(name='max_gp', weight=0.1))),
     'gradient normalisation, classes': CLASSES,
     'gradient normalisation, classes, latents': CLASSES | dict(

@@ -7,7 +7,7 @@ import tiny
 
 from gan_jax import parallel
 from gan_jax.config import experiment
-from gan_jax.run import results, train
+from gan_jax.run import evaluator, results, train
 
 _MADE = {}
 
@@ -33,6 +33,8 @@ def _quickly():
 
     once(parallel, 'make_runner', lambda step, mesh: (step, mesh))
     once(results, 'equilibrium', lambda loss, size: (id(loss), size))
+    once(evaluator, 'Sampler', lambda game, image_range, units, standing: (
+        id(game), image_range, units, standing is None or standing.tobytes()))
     # Of the Diagnoser, which measures one game like another of the same rules.
     once(parallel, 'everywhere', lambda function, mesh, axes=None: (
         id(getattr(getattr(function, '__self__', function), '_game', function)),

@@ -2,6 +2,7 @@
 """
 
 import json
+import shutil
 
 import pytest
 import tiny
@@ -14,10 +15,21 @@ from gan_jax.views.leaderboard import compare
 pytestmark = tiny.READS_CONFIGS
 
 
-@pytest.fixture(autouse=True)
-def _no_collapse(monkeypatch):
+@pytest.fixture(autouse=True, scope='module')
+def _no_collapse():
   """Games of noise are no subject for the detector."""
-  monkeypatch.setattr(detectors, 'COLLAPSED', 0.0)
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(detectors, 'COLLAPSED', 0.0)
+    yield
+
+
+@pytest.fixture(scope='module')
+def rolled_back(run, tmp_path_factory):
+  """A run that was bad once, in step 6 of 10, and its folder."""
+  folder = tmp_path_factory.mktemp('rolled_back')
+  ill = broken(watched(run, 'rollback'), 7)
+  assert train.train(ill, folder) == 0
+  return ill, folder
 
 
 def test_a_number_that_is_bad_once_costs_one_rollback(run, tmp_path, caplog):
@@ -38,11 +50,11 @@ def test_a_number_that_is_bad_once_costs_one_rollback(run, tmp_path, caplog):
   assert ill[3]['logits/real'] != well[3]['logits/real']
 
 
-def test_a_run_resumed_after_a_rollback_ends_the_same(run, tmp_path):
-  ill = broken(watched(run, 'rollback', train_steps=12), 7)
-  whole, parts = tmp_path / 'whole', tmp_path / 'parts'
-  assert train.train(ill, whole) == 0
-  for steps in (8, 10, 12):  # 8: right after what was played again.
+def test_a_run_resumed_after_a_rollback_ends_the_same(
+    run, rolled_back, tmp_path):
+  ill, whole = rolled_back
+  parts = tmp_path / 'parts'
+  for steps in (8, 10):  # 8: right after what was played again.
     assert train.train(ill._replace(train_steps=steps), parts) == 0
   assert tiny.saved_digest(run, parts) == tiny.saved_digest(run, whole)
   assert tiny.rows(parts) == tiny.rows(whole)
@@ -51,9 +63,8 @@ def test_a_run_resumed_after_a_rollback_ends_the_same(run, tmp_path):
 
 
 def test_a_run_killed_between_the_record_and_its_new_rows_plays_the_same(
-    run, tmp_path, monkeypatch):
-  ill = broken(watched(run, 'rollback'), 7)
-  assert train.train(ill, tmp_path / 'whole') == 0
+    run, rolled_back, tmp_path, monkeypatch):
+  ill, whole = rolled_back
 
   class Killed(BaseException):
     pass
@@ -67,8 +78,8 @@ def test_a_run_killed_between_the_record_and_its_new_rows_plays_the_same(
       train.train(ill, tmp_path / 'cut')
   assert train.train(ill, tmp_path / 'cut') == 0
   assert tiny.saved_digest(run, tmp_path / 'cut') == tiny.saved_digest(
-      run, tmp_path / 'whole')
-  assert tiny.rows(tmp_path / 'cut') == tiny.rows(tmp_path / 'whole')
+      run, whole)
+  assert tiny.rows(tmp_path / 'cut') == tiny.rows(whole)
 
 
 def test_without_a_checkpoint_it_goes_back_to_the_start(run, tmp_path):
@@ -122,13 +133,13 @@ def test_a_checkpoint_altered_in_the_run_is_not_gone_back_to(
 
 
 def test_rollbacks_to_after_a_damaged_checkpoint_are_forgotten(
-    run, tmp_path):
-  ill = broken(watched(run, 'rollback'), 7)
-  assert train.train(ill, tmp_path) == 0
-  assert [e['restored'] for e in record(tmp_path)] == [6]
-  back = health.Guard(ill, str(tmp_path), {}, [], 4)
-  assert back.seed == run.config['seed']
-  assert record(tmp_path) == []  # Or the next resume would have another seed.
+    rolled_back, tmp_path):
+  ill, folder = rolled_back
+  copy = shutil.copytree(folder, tmp_path / 'copy')
+  assert [e['restored'] for e in record(copy)] == [6]
+  back = health.Guard(ill, str(copy), {}, [], 4)
+  assert back.seed == ill.config['seed']
+  assert record(copy) == []  # Or the next resume would have another seed.
 
 
 LONG = dict(train_steps=48, checkpoint_every=16)

@@ -35,6 +35,13 @@ def _config(images, **changes):
       gen_optimizer=ADAM, disc_optimizer=ADAM, sample_every=0), **changes})
 
 
+def _unplayed(images, **changes):
+  """An experiment of which nobody takes a step, so that none is traced."""
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(experiment.tracing, 'trace', lambda *_: None)
+    return experiment.load(_config(images, **changes))
+
+
 @pytest.fixture(scope='module')
 def source(images, tmp_path_factory):
   """The run whose weights are taken, and its folder."""
@@ -77,9 +84,9 @@ def test_weights_are_taken_and_nothing_else(source):
 
 def test_only_what_fits_is_taken_and_the_rest_is_listed(
     images, source, caplog):
-  run = experiment.load(_config(
+  run = _unplayed(
       images, generator=dict(name='mlp.Generator', widths=(8, 6), norm='batch'),
-      discriminator=dict(name='mlp.Discriminator', widths=(8,))))
+      discriminator=dict(name='mlp.Discriminator', widths=(8,)))
   caplog.set_level(logging.INFO)
   init, record = start_from(source[1], run)
   got, fresh, there = _flat(init()), _flat(run.init()), _flat(
@@ -138,9 +145,9 @@ def test_layers_that_are_frozen_stay_as_they_were_taken(
 
 
 def test_nothing_fits_nothing_there_and_damage(images, source, tmp_path):
-  other = experiment.load(_config(
+  other = _unplayed(
       images, generator=dict(name='mlp.Generator', widths=(5, 6)),
-      discriminator=dict(name='mlp.Discriminator', widths=(5, 6))))
+      discriminator=dict(name='mlp.Discriminator', widths=(5, 6)))
 
   def bias_less():
     state = other.init()  # Final biases would fit any of these networks.
@@ -162,8 +169,8 @@ def test_nothing_fits_nothing_there_and_damage(images, source, tmp_path):
 
 def test_a_player_of_which_nothing_comes_over_is_a_warning(
     images, source, caplog):
-  run = experiment.load(_config(
-      images, generator=dict(name='mlp.Generator', widths=(50, 60))))
+  run = _unplayed(
+      images, generator=dict(name='mlp.Generator', widths=(50, 60)))
   start_from(source[1], run)
   # The bias of its last layer is all that fits.
   said, = warnings_of(caplog)
@@ -301,10 +308,11 @@ def test_an_encoder_begins_with_the_averaged_generator(frozen, source,
      "  generator.activation: 'leaky_relu' (checkpoint) -> 'tanh'"),
     (dict(), 'the generator is frozen, and arrays of it are not there')])
 def test_a_frozen_generator_is_taken_whole_or_not_at_all(
-    frozen, source, tmp_path, changes, line):
+    frozen, source, tmp_path, monkeypatch, changes, line):
   run = frozen._replace(config=frozen.config | {
       'generator': frozen.config['generator'] | changes})
   if not changes:
+    monkeypatch.setattr(experiment.tracing, 'trace', lambda *_: None)
     run = _frozen(tiny.write_images(tmp_path / 'large.npz', size=9), source)
   with pytest.raises(CheckpointError, match=re.escape(line)):
     init_from.start_from(run)

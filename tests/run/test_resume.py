@@ -50,7 +50,7 @@ def rich(images):
       gen_optimizer=dict(name='adam', learning_rate=1e-2, b1=0.5),
       disc_optimizer=dict(name='adam', learning_rate=1e-2, b1=0.5),
       penalties=(dict(name='historical_averaging', weight=0.1),
-                 dict(name='path_length', weight=0.1, every=2)),
+                 dict(name='lecam', weight=0.1, every=2, start=1)),
       augment=(dict(name='instance_noise'), dict(name='apa', p=0.3)),
       disc_steps=2, ema_decay=0.9, ema_rampup=0.5))
 
@@ -93,7 +93,7 @@ def test_every_split_point_gives_the_same_run_bit_for_bit(
   assert [row['step'] for row in tiny.rows(tmp_path)] == [2, 4, 6]
   assert tiny.rows(tmp_path) == tiny.rows(whole)
   assert {'loss/disc', 'loss/gen', 'penalty/historical_averaging',
-          'memory/augment/apa/p', 'memory/path_length_gen/length'} <= set(
+          'memory/augment/apa/p', 'memory/lecam/real'} <= set(
               tiny.rows(tmp_path)[0])
   assert _files(whole) == [f'step_{step:08}.png' for step in (0, 4, 6)]
   for name in _files(whole):

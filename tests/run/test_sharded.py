@@ -14,13 +14,16 @@ from gan_jax.run import states, train
 CLOSE = dict(rtol=2e-4, atol=2e-5)
 
 
-@pytest.fixture(scope='module')
-def sharded(images):
+@pytest.fixture(scope='module', params=[
+    dict(name='mlp.Generator', widths=(32,), norm='batch'),
+    # Its convolutions compile for long.
+    pytest.param(dict(name='dcgan.Generator', width=8),
+                 marks=pytest.mark.slow)], ids=lambda spec: spec['name'])
+def sharded(images, request):
   adam = dict(name='adam', learning_rate=0.01, b1=0.5)
   return experiment.load(tiny.config(
       images, shard='state', gen_optimizer=adam, disc_optimizer=adam,
-      generator=dict(name='dcgan.Generator', width=8),
-      discriminator=drawing.PAIR['discriminator']))
+      generator=request.param, discriminator=drawing.PAIR['discriminator']))
 
 
 def whole(run):

@@ -80,7 +80,8 @@ def test_a_sample_is_a_plot_or_numbers(run, tmp_path):
     sample.sample(str(folder), str(tmp_path / 'a.gif'))
 
 
-def test_points_of_a_conditional_run_are_of_all_classes():
+def test_points_of_a_conditional_run_are_of_all_classes(monkeypatch):
+  monkeypatch.setattr(experiment.tracing, 'trace', lambda *_: None)
   spec = dict(name='mlp.Generator', widths=(8,), conditioning='onehot')
   found = experiment.load(config(generator=spec))
   assert np.bincount(evaluator.grid_labels(found)).tolist() == [250] * 8

@@ -25,15 +25,19 @@ def test_the_import_is_light():
     _ = gan_jax.nothing
 
 
+OVERRIDES = {'loss.name': 'hinge', 'penalties': [dict(name='r1', weight=1.0)]}
+
+
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
+  """The folder of all, a ConfigDict, the run of it and of `OVERRIDES`."""
   folder = tmp_path_factory.mktemp('api')
   images = tiny.write_images(folder / 'a.npz')
-  config = tiny.config(images, checkpoint_every=2, log_every=2)
+  config = ConfigDict(tiny.config(images, checkpoint_every=2, log_every=2))
   with pytest.MonkeyPatch.context() as patch:  # As no_pictures, of a test.
     patch.setattr('gan_jax.run.member.Member.draw', lambda self: None)
     return folder, config, gan_jax.train(config, str(folder / 'run'),
-                                         train_steps=4)
+                                         train_steps=4, **OVERRIDES)
 
 
 def test_a_run_trains_goes_on_and_is_scored(trained, no_pictures):
@@ -41,9 +45,9 @@ def test_a_run_trains_goes_on_and_is_scored(trained, no_pictures):
   assert run.step == 4 and run.sample(3).shape == (3, 8, 8, 1)
   assert run.scalars().index.tolist() == [2, 4]
   # The same call finds it finished, a longer one goes on.
-  again = gan_jax.train(config, folder / 'run', train_steps=4)
+  again = gan_jax.train(config, folder / 'run', train_steps=4, **OVERRIDES)
   np.testing.assert_array_equal(again.sample(3), run.sample(3))
-  longer = gan_jax.train(config, folder / 'run', train_steps=6)
+  longer = gan_jax.train(config, folder / 'run', train_steps=6, **OVERRIDES)
   assert longer.step == 6
   frame = gan_jax.score(folder / 'run', metrics=('fd',), extractor='random',
                         num_samples=12)
@@ -60,25 +64,26 @@ def test_folders_of_images_are_scored(trained):
   assert abs(frame.value[0]) < 1e-6
 
 
-def test_overrides_reach_into_the_config_and_leave_it_as_it_was(
-    trained, monkeypatch, no_pictures):
-  folder, config, _ = trained
-  given = ConfigDict(config)
-  run = gan_jax.train(given, folder / 'other', train_steps=2, **{
-      'loss.name': 'hinge', 'penalties': [dict(name='r1', weight=1.0)]})
-  assert given.to_dict() == ConfigDict(config).to_dict()
-  assert given.loss.name == 'non_saturating'
+def test_overrides_reach_into_the_config_and_leave_it_as_it_was(trained):
+  folder, config, run = trained
+  assert config.to_dict() == ConfigDict(tiny.config(
+      str(folder / 'a.npz'), checkpoint_every=2, log_every=2)).to_dict()
+  assert config.loss.name == 'non_saturating'
   assert run.config['loss']['name'] == 'hinge'
   assert run.config['penalties'][0]['weight'] == 1.0
+
+
+def test_a_file_is_recorded_as_the_command_line_that_it_stands_for(
+    trained, monkeypatch, no_pictures):
+  folder, config, _ = trained
   monkeypatch.chdir(folder)
   recipe = folder / 'mine.py'
   recipe.write_text(
       'from ml_collections import ConfigDict\n'
       'def get_config(arg=""):\n'
-      f'  return ConfigDict({config | dict(train_steps=2)!r})\n')
+      f'  return ConfigDict({config.to_dict() | dict(train_steps=2)!r})\n')
   assert gan_jax.get_config(str(recipe)).train_steps == 2
   run = gan_jax.train(str(recipe), seed=3)
-  # Recorded as the command line that it stands for.
   assert files.launched(run.folder) == [
       ('config', str(recipe)), ('config.seed', '3')]
   assert os.path.abspath(run.folder) == str(folder / 'runs' / 'mine-seed=3')

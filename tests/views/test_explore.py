@@ -152,6 +152,13 @@ def test_the_folder_is_whole(made_run, tmp_path, monkeypatch, cli):
   # Nothing but what lies beside it.
   assert set(re.findall(r'(?:src|href)="(.*?)"', page)) == {
       'explore.css', 'ort.wasm.min.js', 'runtime.js', 'data.js', 'explore.js'}
+
+
+def test_the_page_asks_for_what_the_generator_takes(
+    made_run, tmp_path, monkeypatch):
+  pytest.importorskip('jax2onnx')
+  monkeypatch.setattr(explore, '_runtime', lambda folder: {})
+  monkeypatch.setattr(explore.export, 'onnx_of', lambda run: (b'a model', ''))
   explore.explore(str(made_run('patients')), str(tmp_path / 'patients'))
   data = (tmp_path / 'patients' / 'data.js').read_text()
   assert '"columns": [["0", 20.0, 80.0], ["1", 0.0, 1.0]]' in data
