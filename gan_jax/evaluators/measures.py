@@ -13,7 +13,7 @@ import numpy as np
 
 from gan_jax.evaluators.score import NOT_FINITE, Score
 from gan_jax.metrics import classes, frechet, images, kernel, neighbours
-from gan_jax.metrics.arrays import with_repetition
+from gan_jax.metrics.arrays import permutation, with_repetition
 
 # Keeps the draws of a bootstrap apart from others made from the same seed.
 _STREAM = 197912
@@ -183,7 +183,8 @@ def jackknife(score, fake) -> float:
 
   For scores of pairs, which a bootstrap's copies would bias.
   """
-  groups = np.arange(len(fake)) % _GROUPS
+  # At random: of ten classes that come in turn, each would be a group.
+  groups = permutation(len(fake), _STREAM) % _GROUPS
   without = [score(fake[groups != group]) for group in range(_GROUPS)]
   return math.sqrt((_GROUPS - 1) * float(np.var(without)))
 

@@ -87,6 +87,10 @@ def test_a_jackknife_of_a_mean_is_its_standard_error():
   # Groups of one: std(ddof=1) / sqrt(n).
   fake = np.random.RandomState(0).randn(10)
   assert jackknife(mean, fake) == pytest.approx(fake.std(ddof=1) / np.sqrt(10))
+  # Of ten classes in turn it is no more than of others.
+  classes = np.arange(1000.0) % 10
+  assert jackknife(mean, classes) == pytest.approx(
+      classes.std() / np.sqrt(1000), rel=0.5)
 
 
 def test_ten_groups_have_an_interval_of_student(monkeypatch):
