@@ -107,6 +107,7 @@ def load(config: Any, *, devices: int = 0,
     if 'evaluators' not in bad:
       evaluators = _collect(problems, _choices, config, 'evaluators',
                             source=source, seed=config['seed'])
+      problems += rules.of_scores(config, evaluators or ())
       if 'generator' not in bad:
         problems += rules.of_best(config, evaluators or (), info)
     if not bad & _GAME:

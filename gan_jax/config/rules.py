@@ -78,6 +78,17 @@ def of_best(config: Mapping, evaluators, info) -> list[Problem]:
       ('best_metric', 'no such score' + lookup.near(wanted, known))])
 
 
+def of_scores(config: Mapping, evaluators) -> list[Problem]:
+  """Rejects two evaluators of one score, which would share its curve."""
+  first = [(getattr(evaluate, 'names', None) or [i])[0]
+           for i, evaluate in enumerate(evaluators)]
+  return problems_of(config, (
+      (f'evaluators[{i}]', f'gives {name}, as evaluators[{first.index(name)}] '
+       'does: two curves of one name would be one; use another number of '
+       'examples, or score by this one afterwards, with --mode=evaluate')
+      for i, name in enumerate(first) if name in first[:i]))
+
+
 def problems_of(config, rule) -> list[Problem]:
   """The problems that a rule yields, with the values at their paths."""
   return [Problem(path, keys.in_force(config, path), text)

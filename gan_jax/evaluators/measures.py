@@ -13,12 +13,13 @@ import numpy as np
 
 from gan_jax.evaluators.score import NOT_FINITE, Score
 from gan_jax.metrics import classes, frechet, images, kernel, neighbours
-from gan_jax.metrics.arrays import with_repetition
+from gan_jax.metrics.arrays import permutation, with_repetition
 
 # Keeps the draws of a bootstrap apart from others made from the same seed.
 _STREAM = 197912
 _RESAMPLES = 200
-_GROUPS = 10  # of a jackknife
+_GROUPS = 10  # of a jackknife, and splits of an Inception Score
+_T = 2.262  # Student's 97.5 % of the 9 degrees of freedom that they leave
 _FEATURES = 512  # more would take minutes to resample a Frechet distance
 _PAIRS = 1000
 _NONE = (None, None)
@@ -30,8 +31,8 @@ def _score(name, value, ends=_NONE, protocol=None, found=None):
                found=found or {})
 
 
-def _around(value, error):
-  return value - 1.96 * error, value + 1.96 * error
+def _around(value, error, quantile):
+  return value - quantile * error, value + quantile * error
 
 
 def _fd(real, fake, seed, interval):
@@ -54,10 +55,12 @@ def _fd_infinity(real, fake, seed, interval):
 
 
 def _kernel_interval(real, fake, value, interval):
-  error = jackknife(lambda some: kernel.full_kernel_distance(
-      real.features, some), fake.features) if interval else 0.0
-  return _around(value, error), {'kernel': '(x.y/d + 1)^3',
-                                 'interval': f'jackknife, {_GROUPS} groups'}
+  ends = _NONE
+  if interval:
+    ends = _around(value, jackknife(lambda some: kernel.full_kernel_distance(
+        real.features, some), fake.features), _T)
+  return ends, {'kernel': '(x.y/d + 1)^3',
+                'interval': f'jackknife, {_GROUPS} groups'}
 
 
 def _kd(real, fake, seed, interval):
@@ -89,9 +92,12 @@ def _authenticity(real, fake, seed, interval):
 
 
 def _inception_score(real, fake, seed, interval):
-  mean, std = classes.inception_score(fake.logits, seed=seed)
-  return [_score('is', mean, _around(mean, std / math.sqrt(10)),
-                 {'splits': 10, 'ddof': 0,
+  mean, std = classes.inception_score(fake.logits, seed=seed,
+                                     splits=_GROUPS)
+  # std has N in its denominator.
+  error = std / math.sqrt(_GROUPS - 1)
+  return [_score('is', mean, _around(mean, error, _T),
+                 {'splits': _GROUPS, 'ddof': 0,
                   'interval': 'of the mean of the splits'},
                  {'split_std': std})]
 
@@ -130,8 +136,8 @@ def _class_accuracy(real, fake, seed, interval):
 
 
 def _ms_ssim(real, fake, seed, interval):
-  mean, std = images.ms_ssim_diversity(fake.images, pairs=_PAIRS, seed=seed)
-  return [_score('ms_ssim', mean, _around(mean, std / math.sqrt(_PAIRS)),
+  mean, error = images.ms_ssim_diversity(fake.images, pairs=_PAIRS, seed=seed)
+  return [_score('ms_ssim', mean, _around(mean, error, 1.96),
                  {'pairs': _PAIRS, 'images': len(fake.images),
                   'scales': images.scales(*fake.images.shape[1:3])})]
 
@@ -177,7 +183,8 @@ def jackknife(score, fake) -> float:
 
   For scores of pairs, which a bootstrap's copies would bias.
   """
-  groups = np.arange(len(fake)) % _GROUPS
+  # At random: of ten classes that come in turn, each would be a group.
+  groups = permutation(len(fake), _STREAM) % _GROUPS
   without = [score(fake[groups != group]) for group in range(_GROUPS)]
   return math.sqrt((_GROUPS - 1) * float(np.var(without)))
 

@@ -65,8 +65,8 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
     num_real: real examples, 0 for as many.
     reference: real examples of 'train' or 'held_out'. A generator that repeats
       its training examples reaches the floor of 'train'.
-    bare: without floors, and without the intervals of bootstraps, which take
-      most of the time.
+    bare: without floors, and without the intervals of bootstraps and
+      jackknives, which take most of the time.
     source: a `data.prepare.Source`.
     seed: of the draws.
 

@@ -286,6 +286,10 @@ def test_the_best_metric_is_a_score_that_there_will_be(tmp_path):
   with pytest.raises(ConfigError, match='fd_random_2k_train.: no such score; '
                      'did you mean "fd_random_20_train"'):
     experiment.load(config | {'best_metric': 'fd_random_2k_train'})
+  # Of two of one name, the second would overwrite the curve of the first.
+  with pytest.raises(ConfigError, match=r'evaluators\[1\].*fd_random_20_train, '
+                     r'as evaluators\[0\]'):
+    experiment.load(config | {'evaluators': (scores, scores | {'bare': True})})
   # An evaluator of a user's own does not say what it will find.
   own = dict(name=f'{__name__}:own_score')
   found = experiment.load(config | {'best_metric': 'x', 'evaluators': (own,)})

@@ -87,10 +87,24 @@ def test_diversity_takes_pairs_of_different_images():
   x = smooth(4, 11)
   first, second = np.argwhere(~np.eye(4, dtype=bool)).T
   every = np.asarray(ms_ssim(x[first], x[second]))
-  found = ms_ssim_diversity(x, pairs=2000, seed=0)
-  assert found == pytest.approx((every.mean(), every.std()), rel=0.05)
+  found, _ = ms_ssim_diversity(x, pairs=2000, seed=0)
+  assert found == pytest.approx(every.mean(), rel=0.05)
   two = ms_ssim_diversity(x[:2], pairs=100, seed=0)
   assert two == pytest.approx((float(ms_ssim(x[:1], x[1:2])[0]), 0), abs=1e-6)
+
+
+def test_the_error_of_a_diversity_counts_the_images_that_pairs_share(
+    monkeypatch):
+  # h(x, y) = a(x) + a(y) with a of variance 1: of N images in P pairs the mean
+  # has the variance 2 / P + 4 / N, of pairs alone 2 / P.
+  images = np.random.RandomState(0).randn(400, 1, 1, 1)
+  monkeypatch.setattr(module, 'ms_ssim', lambda x, y: (x + y).ravel())
+  _, error = ms_ssim_diversity(images, pairs=1000, seed=0)
+  assert error == pytest.approx(np.sqrt(2 / 1000 + 4 / 400), rel=0.15)
+  # The lower bound, where the few pairs vary less than those that share one.
+  monkeypatch.setattr(module, 'ms_ssim', lambda x, y: (x * y).ravel())
+  _, error = ms_ssim_diversity(images, pairs=1000, seed=0)
+  assert error == pytest.approx(np.sqrt(1 / 1000), rel=0.15)
 
 
 def test_refuses():

@@ -21,7 +21,8 @@ NO_RUN = _ABSENT * len(_FILES)  # only log.txt: it failed at its start
 _TAIL = 2**16  # bytes of scalars.jsonl from which the speed is read
 # Of a score's protocol, what must be equal for scores of one name to compare.
 _SETTINGS = ('extractor_sha256', 'data_fingerprint', 'num_real', 'num_test',
-             'weights', 'likelihood', 'chains', 'temperatures', 'leapfrogs')
+             'num_validation', 'weights', 'likelihood', 'sigma', 'chains',
+             'temperatures', 'leapfrogs')
 _SPEED = re.compile(rb'"perf/images_per_second": ([\d.e+-]+)')
 
 

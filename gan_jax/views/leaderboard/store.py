@@ -28,7 +28,7 @@ from gan_jax.views.leaderboard import filters, folders
 
 _LOG = logging.getLogger(__name__)
 NAME = '.runs.sqlite'
-LAYOUT = 2  # of the tables below, and of what is in them
+LAYOUT = 3  # of the tables below, and of what is in them
 _NEW = 2 * 10**9  # ns; a file may change twice at one date of its file system
 _BATCH = 500  # runs written at once
 # Keys that do not affect training, and so make no other point. The watchdog is
