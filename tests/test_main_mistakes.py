@@ -40,7 +40,13 @@ pytestmark = tiny.READS_CONFIGS
      ),
     ('batch_size=0', 'batch_size', '0', 'must be an int >= 1'),
     ('log_every=2.5', 'log_every', '2.5', 'must be a whole number of steps'),
-    ('data.path=x', 'data.path', "'x'", 'mnist10k takes no such argument'),
+    ('data.path=x', 'data.path', "'x'", 'mnist10k takes no such argument; a '
+     'path is of files of yours: dcgan:data=auto, after the colon, reads'),
+    ('steps=600', 'steps', '600', 'did you mean train_steps or'),
+    ('lr=0.1', 'lr', '0.1', 'mean disc_optimizer.learning_rate or gen_'),
+    ('epochs=3', 'epochs', '3', "did you mean train_steps='3 epochs'?"),
+    ('gen_optimizer.name=AdamW', 'gen_optimizer.name', "'AdamW'",
+     'did you mean "adamw"'),
     ('train_steps=0', 'train_steps', '0', 'must be above 0'),
     ('train_steps=2 epoch s', 'train_steps', "'2 epoch s'", '20 epochs'),
     ('train_steps=10%', 'train_steps', "'10%'", 'percentage'),
@@ -162,6 +168,12 @@ def test_quick_is_said_once_and_beside_no_mistake(
     ((MLP, '--config.batch_size=many'), ['--config.batch_size=many',
                                          'must be an int']),
     (('configs/dcgan.py',), ['did you mean --config=configs/dcgan.py?']),
+    (('loss=hinge', MLP), ['not a flag; did you mean --config=dcgan:loss=hinge'
+                           ]),
+    (('--mode=sample', '--workdir=x', 'tests'), ['did you mean --workdir=tests?'
+                                                 ]),
+    ((MLP, '--epochs=3'), ["did you mean --config.train_steps='3 epochs'?"]),
+    ((MLP, '--lr=3'), ['did you mean --config.', 'r.learning_rate=3?']),
     (('train', MLP), ['train: not a flag; did you mean --mode=train?']),
     (('--config=config/dcgan.py',), ['did you mean "configs/dcgan.py"']),
     (('--config.batch_size=8',), ['give --config too']),

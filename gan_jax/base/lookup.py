@@ -39,8 +39,9 @@ def near(word: str, known: Iterable[str], meant: Iterable[str] = ()) -> str:
   `meant`: names that are likelier than those of a similar spelling.
   """
   known, word = sorted(known), str(word)
-  match = [*meant][:1] or difflib.get_close_matches(word, known, n=1) or [
-      name for name in known if name.lower() == word.lower()] or [
+  same = re.sub(r'\W', '_', word).lower()
+  match = [name for name in known if name.lower() == same] or (
+      [*meant][:1]) or difflib.get_close_matches(word, known, n=1) or [
       name for name in known
       if word == _initials(name) or name in word.split('_')][:1]
   hint = f'; did you mean "{match[0]}"?' if match else '.'
@@ -182,7 +183,9 @@ def _described_as(word, room, known):
   module = importlib.import_module(room)
   heads = {name: (inspect.getdoc(getattr(module, name)) or '').split('.')[0]
            for name in known}
-  return [name for name, head in heads.items()
+  # Of wgan-gp, the loss is WGAN's.
+  return [name for word in (word, re.split(r'\W|_', word)[0])
+          for name, head in heads.items()
           if word.lower() in re.findall(r'\w+', head.lower())]
 
 

@@ -250,19 +250,18 @@ def _why(arg, error) -> str:
 
 def _meant(name, value) -> str:
   """A hint for a flag that does not exist: another, or a key of the config."""
-  from gan_jax.config import fields, recipe
-  from gan_jax.config.keys import DURATIONS
-  name, value = name.replace('-', '_'), f'={value}' * bool(value)
+  from gan_jax.config import fields, keys, recipe
+  name = name.replace('-', '_')
+  if name == 'epochs' and value:
+    return f"; did you mean --config.train_steps='{value} epochs'?"
+  value = f'={value}' * bool(value)
   if name in recipe.COMPONENTS:
     return (f'; did you mean --config=dcgan:{name}{value or "=NAME"}, after '
             'the colon?')
   paths = list(fields.flat(recipe.base().to_dict()))
-  found = [path for path in paths if path.rpartition('.')[2] == name] or [
-      path for path in paths if name in re.split(r'[._]', path)]
-  # Of --steps, the length of the run is likelier than the steps of a player.
-  found = [f'config.{path}' for path in sorted(
-      found, key=lambda path: path not in DURATIONS)]
-  found = found or difflib.get_close_matches(
+  found = [path for path in paths if path.rpartition('.')[2] == name] or (
+      keys.spoken(name, paths))
+  found = [f'config.{path}' for path in found] or difflib.get_close_matches(
       name, [*_READ_BY, 'mode', *(f'config.{path}' for path in paths)], n=1)
   if not found:
     return '; --help lists them'
@@ -274,9 +273,14 @@ def _hint(arg):
   if arg in MODES:
     return f'; did you mean --mode={arg}?'
   from gan_jax.config import recipe
+  name, equals, value = arg.partition('=')
+  if equals and name in recipe.COMPONENTS:
+    return _meant(name, value)
   name = arg.partition(':')[0]
   if name.endswith('.py') or name in recipe.names():
     return f'; did you mean --config={arg}?'
+  if os.path.isdir(arg):
+    return f'; did you mean --workdir={arg}?'
   return ''
 
 

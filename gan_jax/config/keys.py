@@ -5,6 +5,7 @@ descriptions. Rules about several keys, data or networks are in `rules.py`.
 """
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -261,7 +262,8 @@ def without_added(config: Mapping[str, Any]) -> dict[str, Any]:
 def check(config: Mapping[str, Any]) -> list[Problem]:
   """Returns the problems of each key by itself; `config` is a plain dict."""
   problems = [Problem(key, value, 'no such key' + (
-      _after_the_colon(key, value) if key in MANY else _near(key, config)))
+      _after_the_colon(key, value) if key in MANY
+      else _near(key, value, config)))
               for key, value in config.items() if key not in KEYS]
   problems += [Problem(key, 'absent', 'is missing; start from '
                        'gan_jax.config.recipe.base()')
@@ -289,8 +291,22 @@ def _after_the_colon(argument, names) -> str:
           f'dcgan:{argument}={names}, chooses it')
 
 
-def _near(key, config) -> str:
+def spoken(name, paths) -> list[str]:
+  """Paths of which a word is `name`, or the initials: steps, lr."""
+  found = [path for path in paths if name in re.split(r'[._]', path)] or [
+      path for path in paths if name == ''.join(
+          part[:1] for part in path.rpartition('.')[2].split('_'))]
+  # Of steps, the length of the run is likelier than the steps of a player.
+  return sorted(found, key=lambda path: path not in DURATIONS)
+
+
+def _near(key, value, config) -> str:
   """A hint for a key that does not exist, also at keys of components."""
+  if key == 'epochs':
+    return f"; did you mean train_steps='{value} epochs'?"
+  if named := spoken(key, [*KEYS, *fields.flat(
+      {k: v for k, v in config.items() if k in KEYS})]):
+    return f'; did you mean {" or ".join(dict.fromkeys(named[:3]))}?'
   paths = {}  # by their last part
   for path in fields.flat({k: v for k, v in config.items() if k in KEYS}):
     parts = path.split('.')

@@ -119,6 +119,11 @@ def check(spec: Any, path: str) -> list[Problem]:
   except (TypeError, LookupError, AttributeError, ValueError):
     return lookup.check(ROOM, spec, path)
   problems = lookup.check(ROOM, _own(spec), path, PARTS, also=shared)
+  problems = [p if p.path != f'{path}.path' or lookup.NO_SUCH not in p.rule
+              else p._replace(rule=(
+                  f'{spec["name"]} {lookup.NO_SUCH}; a path is of files of '
+                  'yours: dcgan:data=auto, after the colon, reads them'))
+              for p in problems]
   for part in _parts(spec['name']):
     for key, value in _of(part, spec).items():
       problems += lookup.check_arguments(part, {key: value}, path) or (

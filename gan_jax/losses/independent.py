@@ -60,7 +60,7 @@ def minimax() -> Loss:
 
 
 def non_saturating(*, label_smoothing: float = 0.0) -> Loss:
-  """Non-saturating GAN loss.  Goodfellow et al. 2014, arXiv:1406.2661, sec. 3.
+  """Non-saturating loss (BCE).  Goodfellow et al. 2014, 1406.2661, sec. 3.
 
   disc: (1-s) sp(-real) + s sp(real) + sp(fake);  gen: sp(-fake). With
   `label_smoothing` s in [0, 1) the target of real images is 1 - s (one-sided:

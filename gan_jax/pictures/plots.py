@@ -216,16 +216,18 @@ def pareto(costs, scores, front, *, cost, score, low, floor=None):
   return pixels(drawn)
 
 
-def statistics(*, classes, sizes, histograms, edges, per, title):
+def statistics(*, classes, sizes, histograms, edges, per, title,
+               not_all=False):
   """Classes {name: count}, sizes {'64x48': count} and values, side by side.
 
   Sizes are width x height. `histograms` [C, bins] are counts of the values per
   'channel' or 'coordinate', `edges` [bins + 1]. Panels without data are
-  left out.
+  left out. `not_all`: there may be more sizes, none of them as frequent.
   """
   panels = [panel for panel in (
-      (classes, 'class', 'classes', '', COLOURS[0]),
-      (sizes, 'size', 'sizes', 'width x height', COLOURS[2])) if panel[0]]
+      (classes, 'class', 'classes', '', COLOURS[0], False),
+      (sizes, 'size', 'sizes', 'width x height', COLOURS[2], not_all))
+            if panel[0]]
   drawn = figure(60 + 460 * (len(panels) + 1), 460)
   drawn.get_layout_engine().set(w_pad=0.12, h_pad=0.08)
   drawn.suptitle(title, x=0.012, ha='left', fontsize=12, fontweight='bold',
@@ -251,21 +253,24 @@ def statistics(*, classes, sizes, histograms, edges, per, title):
   return pixels(drawn)
 
 
-def _bars(axes, counted, one, many, label, colour):
+def _bars(axes, counted, one, many, label, colour, not_all):
   from matplotlib import ticker
 
   least, most = min(counted.values()), max(counted.values())
   title = (f'{len(counted):,} {one if len(counted) == 1 else many}, '
            + f'{least:,} to ' * (least < most) + f'{most:,} each')
+  if not_all:
+    title = f'{len(counted):,} or more {many}, up to {most:,} each'
   if len(counted) > _BARS:  # Too many to name all.
     counted = dict(sorted(counted.items(), key=lambda item: -item[1]))
     most_, fewest = (dict(list(counted.items())[part])
                      for part in (slice(20), slice(-20, None)))
     counted = most_ | {f'... {len(counted) - _BARS:,} more ...': 0} | fewest
   place, font = range(len(counted)), 8 if len(counted) <= 24 else 5.5
-  axes.bar_label(axes.barh(place, list(counted.values()), color=colour,
-                           height=0.75), fmt=' {:,.0f}', fontsize=font,
-                 color=INK)
+  bars = axes.barh(place, list(counted.values()), color=colour, height=0.75)
+  axes.bar_label(bars, [  # None at the bar that stands for those left out.
+      '' if name.startswith('... ') else f' {count:,}'
+      for name, count in counted.items()], fontsize=font, color=INK)
   dress(axes, size=9, grid='x', title=title, ylabel=label,
         xlim=(0, 1.2 * most or 1), ylim=(max(len(counted), 10) - 0.4, -0.6))
   axes.set_yticks(

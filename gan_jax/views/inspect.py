@@ -52,7 +52,7 @@ def inspect(config: Any, out: str) -> str:
       'statistics.png': pictures.statistics(
           classes={c['name']: c['count'] for c in report['classes']},
           sizes=report['sizes'], edges=edges, histograms=histograms,
-          per=values['per'], title=title)}
+          per=values['per'], title=title, not_all=_cut(report['sizes']))}
   with writing_out(out, '; give a folder'):
     for name, picture in drawn.items():
       write_file(os.path.join(out, name), pictures.png(picture))
@@ -251,6 +251,11 @@ def label_columns(source) -> list[dict]:
   return columns
 
 
+def _cut(sizes) -> bool:
+  """Whether there may be more sizes of files than were kept."""
+  return len(sizes) >= SIZES
+
+
 def summary(report: Mapping, out: str) -> str:
   """The report in about fifteen lines."""
   classes = [c for c in report['classes'] if c['count']]
@@ -258,6 +263,6 @@ def summary(report: Mapping, out: str) -> str:
       'inspect.txt', report=report, out=out, found=report['duplicates'],
       classes=sorted(classes, key=lambda c: c['count']),
       sizes=collections.Counter(report['sizes']).most_common(),
-      not_all=len(report['sizes']) >= SIZES,
+      not_all=_cut(report['sizes']),
       numbers={key: value for key, value in report['values'].items()
                if isinstance(value, list)})

@@ -131,8 +131,10 @@ def test_near_names_are_suggested_and_all_are_listed(room):
                               'Known: Thing, alpha, beta, gamma')
   assert lookup.near('qqq', ['b', 'a']) == '. Known: a, b'
   # By what the docstring calls it: "fgan" is spelt likewise.
-  with pytest.raises(ValueError, match='did you mean "least_squares"'):
-    lookup.find('gan_jax.losses', 'lsgan')
+  for word, meant in (('lsgan', 'least_squares'), ('wgan-gp', 'wasserstein'),
+                      ('bce', 'non_saturating'), ('Hinge', 'hinge')):
+    with pytest.raises(ValueError, match=f'did you mean "{meant}"'):
+      lookup.find('gan_jax.losses', word)
 
 
 def test_a_problem_says_where_what_and_the_rule():

@@ -5,6 +5,7 @@ import pytest
 
 from gan_jax import pictures
 from gan_jax.metrics.images import power_spectrum
+from gan_jax.pictures import plots
 from gan_jax.pictures.plots import principal_axes
 
 RNG = np.random.default_rng(0)
@@ -121,6 +122,19 @@ def test_statistics_of_any_data_set():
         histograms=np.ones((channels, 256), int), edges=np.arange(257) - 0.5)
     panels = 1 + bool(classes) + bool(sizes)
     assert got.shape == (460, 60 + 460 * panels, 3)
+
+
+def test_a_cut_list_of_sizes_does_not_say_that_it_is_whole(monkeypatch):
+  titles = []
+  monkeypatch.setattr(plots, 'dress', lambda *_, title, **__: titles.append(
+      title))
+  for not_all in (False, True):
+    pictures.statistics(
+        classes={}, sizes={'8x8': 19, '9x8': 2}, not_all=not_all, title='x',
+        histograms=np.ones((1, 256), int), edges=np.arange(257) - 0.5,
+        per='channel')
+  assert titles[::2] == ['2 sizes, 2 to 19 each',
+                         '2 or more sizes, up to 19 each']
 
 
 def test_pareto_draws_the_front_as_stairs():
