@@ -85,8 +85,8 @@ _FLAGS = (
      f'sample evaluate report inspect compare export explore {_LOOK}',
      'F.png, F.gif, F.npz, F.tif, F.wav or a folder; by default '
      'WORKDIR/samples.png. For inspect and report, a folder; for compare, '
-     'F.md, F.csv, F.html (a page that sorts) or F.bib (the papers of the '
-     'methods used); for evaluate with --images, F.jsonl; for export, '
+     'F.md, F.csv, F.tex, F.html (a page that sorts) or F.bib (the papers of '
+     'the methods used); for evaluate with --images, F.jsonl; for export, '
      'F.stablehlo, F.onnx, F.safetensors or a new folder; for explore, a new '
      'folder; for invert and complete, F.npz; for outliers, F.jsonl.'),
     (_TEXT, 'extractor', '', 'evaluate report',

@@ -11,6 +11,7 @@ from gan_jax.config import keys
 from gan_jax.game import rules
 from gan_jax.metrics import classes, frechet, images, kernel, neighbours
 from gan_jax.models import batch_layers, layers, norms
+from gan_jax.views.templates import tex
 
 _HEAD = '''\
 % Papers of the methods that the runs use, as the docstrings of gan_jax cite
@@ -34,7 +35,6 @@ _ROOMS = {'data': 'data set', 'latent': 'prior', 'latent_steps': 'latent steps',
           'gen_optimizer': 'optimizer', 'disc_optimizer': 'optimizer',
           'penalties': 'penalty', 'augment': 'augmentation',
           'evaluators': 'evaluator'}
-_SPECIAL = re.compile(r'([&%$#_{}])')
 
 
 def of(used: dict[str, list]) -> str:
@@ -131,14 +131,10 @@ def _entry(name, paper, notes) -> str:
   authors = re.sub(r',? et al\.?$', ' and others', paper.authors)
   fields: dict[str, Any] = {
       'author': re.sub(r', | & ', ' and ', authors),
-      'title': '{' + (_escaped(paper.title) or (
+      'title': '{' + (tex(paper.title) or (
           f'arXiv:{paper.arxiv}' if paper.arxiv else paper.link)) + '}',
       'year': paper.year, 'eprint': paper.arxiv,
       'archivePrefix': paper.arxiv and 'arXiv', 'url': paper.link,
-      'note': _escaped(', '.join(dict.fromkeys(notes)))}
+      'note': tex(', '.join(dict.fromkeys(notes)))}
   lines = [f'  {key} = {{{value}}},' for key, value in fields.items() if value]
   return '\n'.join([f'@misc{{{name},', *lines, '}', ''])
-
-
-def _escaped(text: str) -> str:
-  return _SPECIAL.sub(r'\\\1', text)

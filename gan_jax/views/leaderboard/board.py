@@ -16,7 +16,7 @@ from gan_jax.views.templates import fill
 if TYPE_CHECKING:
   import pandas as pd
 
-_SUFFIXES = ('.md', '.csv', '.html', '.bib')
+_SUFFIXES = ('.md', '.csv', '.tex', '.html', '.bib')
 _COLUMNS = ('point', 'folder', 'seed', 'status', 'last_step', 'score', 'step',
             'value', 'floor')
 
@@ -37,7 +37,7 @@ def compare(patterns, *, where: str = '', sort: str = '', cost: str = '',
     sort: name of a score.
     cost: 'seconds' or 'images', beside which the score is seen: names the
       points that no other point beats in both. The page has it anyway.
-    out: F.md, F.csv, F.html or F.bib to write as well.
+    out: F.md, F.csv, F.tex, F.html or F.bib to write as well.
 
   Raises:
     WorkdirError: no run there.
@@ -83,7 +83,7 @@ def _made(suffix, text, found, cost, out, patterns, where) -> str:
   if suffix == '.bib':
     from gan_jax.views.leaderboard import bibliography  # It needs JAX.
     return bibliography.of(store.used(patterns, where))
-  return _csv(found) if suffix == '.csv' else text
+  return {'.csv': _csv, '.tex': _tex}.get(suffix, lambda _: text)(found)
 
 
 def load(patterns) -> 'pd.DataFrame':
@@ -112,7 +112,9 @@ def load(patterns) -> 'pd.DataFrame':
 
 
 def _markdown(found, cost) -> str:
-  columns, like, lines = found.columns, ranking.alike(found), []
+  columns, lines = found.columns, []
+  like = ranking.alike(found, columns[0]) - {*list(found.points)[:1]} if (
+      columns) else ()
   other = False  # Whether a point has scores, but not all of them.
   for point, runs in found.points.items():
     kept = [run for run in runs if run.folder not in found.repeats]
@@ -155,6 +157,31 @@ def _markdown(found, cost) -> str:
       cost=ranking.COSTS.get(cost), front=[
           (point, spent[point], found.means[point, columns[0]].mean)
           for point in ranking.pareto(found, spent)])
+
+
+def _tex(found) -> str:
+  """A LaTeX table of the points, for a paper."""
+  columns, cells = found.columns, {}
+  for column in columns:
+    best = ranking.alike(found, column)
+    for point in found.points:
+      cells.setdefault(point, []).append(
+          _number(found.means.get((point, column)), point in best))
+  return fill(
+      'leaderboard.tex', heads=ranking.heads(columns), columns=columns,
+      known=ranking.floors(found), low_is_better=low_is_better, rows=[
+          (point, len(ranking.counted(runs, found.repeats)),
+           cells.get(point, ()))
+          for point, runs in found.points.items()]) + '\n'
+
+
+def _number(one, bold) -> str:
+  """A mean as LaTeX, with half of its interval."""
+  if not one:
+    return '--'
+  mean = f'{one.mean:.4g}'
+  return (f'$\\mathbf{{{mean}}}' if bold else f'${mean}') + (
+      f' \\pm {one.half:.2g}$' if one.half is not None else '$')
 
 
 def _csv(found) -> str:

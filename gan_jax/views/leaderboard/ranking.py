@@ -214,16 +214,18 @@ def pareto(found: Board, spent: dict[str, float]) -> list[str]:
   return front
 
 
-def alike(found: Board) -> set[str]:
-  """Points whose interval of the first score overlaps that of the best."""
-  first = {point: found.means[point, column] for point in found.points
-           for column in found.columns[:1] if (point, column) in found.means}
-  best = next(iter(found.points), '')
-  if best not in first or first[best].half is None:
+def alike(found: Board, column: str) -> set[str]:
+  """Points whose interval of a score overlaps that of the best one, with it."""
+  known = {point: found.means[point, column] for point in found.points
+           if (point, column) in found.means}
+  if not known:
     return set()
-  return {point for point, one in first.items() if point != best
-          and one.half is not None
-          and abs(one.mean - first[best].mean) <= one.half + first[best].half}
+  best = (min if low_is_better(column) else max)(  # Of ties the first.
+      known, key=lambda point: float(f'{known[point].mean:.4g}'))
+  half = known[best].half
+  return {best} | {
+      point for point, one in known.items() if None not in (half, one.half)
+      and abs(one.mean - known[best].mean) <= one.half + half}
 
 
 def heads(columns) -> list[str]:

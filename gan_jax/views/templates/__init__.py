@@ -1,4 +1,7 @@
-"""Jinja templates of the views; {{ count | n }} adds commas, | q quotes."""
+"""Jinja templates of the views.
+
+{{ count | n }} adds commas, | q quotes for the shell, | tex for LaTeX.
+"""
 
 import base64
 import pathlib
@@ -6,11 +9,23 @@ import shlex
 
 import jinja2
 
+_TEX = str.maketrans({
+    '\\': r'\textbackslash{}', '~': r'\textasciitilde{}',
+    '^': r'\textasciicircum{}', '|': r'\textbar{}', '<': r'\textless{}',
+    '>': r'\textgreater{}', **{sign: f'\\{sign}' for sign in '&%$#_{}'}})
 _FOLDER = pathlib.Path(__file__).parent
 _TEXTS = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_FOLDER),
     autoescape=jinja2.select_autoescape(), trim_blocks=True, lstrip_blocks=True)
-_TEXTS.filters.update(n='{:,}'.format, g='{:.4g}'.format, q=shlex.quote)
+
+
+def tex(text: str) -> str:
+  """The LaTeX that prints a text as it is."""
+  return text.translate(_TEX)
+
+
+_TEXTS.filters.update(n='{:,}'.format, g='{:.4g}'.format, q=shlex.quote,
+                      tex=tex)
 
 
 def fill(name: str, /, **values) -> str:

@@ -230,6 +230,31 @@ def test_files_are_written(tmp_path):
   assert row['steps'] == '100 100'
 
 
+def test_the_latex_by_hand(tmp_path):
+  for weight, found in {1.0: (0.3, 0.4), 2.0: (7.1, 7.3), 3.0: ()}.items():
+    for seed, value in enumerate(found or (None,)):
+      write(tmp_path / f'w{weight}-s{seed}', seed=seed, weight=weight,
+            floor=0.05 if value else None, scores=(
+                (100, 'fd_x', value, 'x'), (100, 'recall_x', 0.5, 'x')))
+  compare([str(tmp_path / '*')], out=str(tmp_path / 'o.tex'))
+  lines = (tmp_path / 'o.tex').read_text().splitlines()[2:]
+  # 12.706 x 0.1 / 2 and x 0.2 / 2; the intervals do not meet.
+  assert lines == [
+      r'\begin{tabular}{lrrr}',
+      r'  \toprule',
+      r'  & seeds & fd\_x $\downarrow$ & recall\_x $\uparrow$ \\',
+      r'  \midrule',
+      r'  penalties[0].weight=1.0 & 2 & $\mathbf{0.35} \pm 0.64$ & '
+      r'$\mathbf{0.5} \pm 0$ \\',
+      r'  penalties[0].weight=2.0 & 2 & $7.2 \pm 1.3$ & '
+      r'$\mathbf{0.5} \pm 0$ \\',
+      r'  penalties[0].weight=3.0 & 1 & -- & $0.5$ \\',
+      r'  \midrule',
+      r'  real examples & & 0.05 & 0.05 \\',
+      r'  \bottomrule',
+      r'\end{tabular}']
+
+
 def test_the_csv_names_who_failed_and_points_without_values(tmp_path):
   good = write(tmp_path / 'a', seed=0, scores=fd(0.3))
   cut = write(tmp_path / 'b', seed=1, step=30, scores=fd(0.5, step=20))
@@ -260,7 +285,7 @@ def test_mistakes_are_named(tmp_path):
   write(tmp_path / 'a', scores=fd(0.3))
   with pytest.raises(RequestError, match='no such score; there are fd_random'):
     compare([str(tmp_path / 'a')], sort='fid')
-  with pytest.raises(RequestError, match='must end in .md, .csv, .html or'):
+  with pytest.raises(RequestError, match='end in .md, .csv, .tex, .html or'):
     compare([str(tmp_path / 'a')], out='a.txt')
 
 
@@ -367,7 +392,8 @@ def test_where_selects(cli, runs):
 
 @pytest.mark.parametrize('args, words', [
     (('--cost=money',), '--cost=money: must be seconds or images'),
-    (('--out=o.xlsx',), '--out=o.xlsx: must end in .md, .csv, .html or .bib'),
+    (('--out=o.xlsx',),
+     '--out=o.xlsx: must end in .md, .csv, .tex, .html or .bib'),
     (('--out=o',), '--out=o: must end in')])
 def test_more_mistakes(cli, runs, args, words):
   status, printed, said = cli('--mode=compare', runs, *args)
