@@ -202,6 +202,10 @@ def test_quick_is_said_once_and_beside_no_mistake(
     ((MLP, '--config.evaluators=scores'),
      ['(name=..., **kwargs); :evaluator=scores after the config, as in ']),
     ((MLP, '--config.train_steps=1e4'), ['train_steps); write 10000']),
+    (('--config=configs/dcgan.py,loss=hinge',),
+     ('a colon comes before the choices: configs/dcgan.py:loss=hinge',)),
+    (('--config=dcgan:data=tests',),
+     ('data=auto, with --config.data.path=tests',)),
     (('--config=dcgan:path=photos,data=folder',),
      ["no argument 'path'; values are set by flags: --config.data.path=photos"
       ]),

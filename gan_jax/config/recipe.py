@@ -79,6 +79,10 @@ def path_of(name: str) -> str:
     raise ConfigError([Problem('', None, (
         f'{name}: this is a run, which --workdir={shlex.quote(run)} names; a '
         'recipe is needed, as in --config=dcgan'))])
+  recipe, _, choices = name.partition(',')
+  if choices:
+    raise ConfigError([Problem('', None, (
+        f'{name}: a colon comes before the choices: {recipe}:{choices}'))])
   known = [f'configs/{n}.py' for n in names()] if name == file else names()
   raise ConfigError([Problem('', None, f'{name}: no such file, and no recipe '
                              f'of that name{lookup.near(name, known)}')])
@@ -250,6 +254,10 @@ def choice(key: str, name: str) -> dict:
     ValueError: no such name.
   """
   home = CHOICES[key]
+  if key == 'data' and os.path.exists(name) and name not in lookup.names(
+      home.module):
+    raise ValueError('files of yours are read by data=auto, with --config.data.'
+                     f'path={shlex.quote(name)}')
   found = lookup.parameters(lookup.find(home.module, name, home.kind))
   defaults = lookup.defaults(home.module, name, home.kind)
   if key == 'data':

@@ -55,8 +55,8 @@ class Geometry(NamedTuple):
       sizes[key] = size = integers(key, getattr(self, key))
       if size and (len(size) != 2 or min(size) < 1):
         raise ArgumentError(key, size, (
-            '(height, width) of at least 1 is needed, or () to leave the '
-            'images as they are'))
+            '(height, width) of at least 1 is needed, such as (64, 64), or () '
+            'to leave the images as they are'))
     return self._replace(background=colour, **sizes)
 
   def key(self) -> tuple:

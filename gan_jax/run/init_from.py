@@ -46,8 +46,11 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
   """
   workdir = os.path.abspath(os.path.expanduser(experiment.config['init_from']))
   if not os.path.isdir(os.path.join(workdir, 'checkpoints')):
-    raise CheckpointError(f'init_from={workdir}: no run with a checkpoint is '
-                          'there; give the folder of one')
+    raise CheckpointError(
+        f'init_from={workdir}: '
+        + ('a file, and weights of other programs are not read; give the '
+           'folder of a run' if os.path.isfile(workdir) else
+           'no run with a checkpoint is there; give the folder of one'))
   with Checkpoints(workdir, strict=strict) as checkpoints:
     step = checkpoints.latest()
     shapes = checkpoints.shapes(step, verified=True)
