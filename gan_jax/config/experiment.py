@@ -209,7 +209,8 @@ def _choices(config, key, **available):
     try:
       found.append(lookup.build(keys.CHOICES[key].module, spec, **available))
     except Exception as e:  # Components may raise anything.
-      problems.append(Problem(f'{key}[{i}]', spec, lookup.failure(e)))
+      problems.append(Problem(f'{key}[{i}].name', spec['name'],
+                              lookup.failure(e)))
   if problems:
     raise ConfigError(problems)
   return found

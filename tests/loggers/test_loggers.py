@@ -160,7 +160,8 @@ def test_a_missing_package_is_named_before_compiling(
   with pytest.raises(ConfigError) as found:
     experiment.load(tiny.config(images, loggers=({'name': name},)))
   problem, = found.value.problems
-  assert problem.path == 'loggers[0]' and f'pip install {name}' in problem.rule
+  assert problem.path == 'loggers[0].name'
+  assert f'pip install {name}' in problem.rule
 
 
 def test_a_wrong_choice_is_refused(images):
