@@ -22,7 +22,8 @@ small: batch 50, G 250-250, D 300-150-150 without weight norm and with half the
 hidden noise, 6,000 steps, 75 s of CPU time of an EPYC. Measured, test error of
 ten seeds with 100, 50, 20 labels: 7.4, 13.5, 29.6 %, of D on these labels
 alone 21.8, 29.3, 43.2 % (experiments/semi_supervised); the paper has 0.93, 2.21
-and 16.77 %. The paper's sizes were not run.
+and 16.77 %. The paper's sizes, 100 labels, one seed: 3.2 %, of D on these
+labels alone 23.2 % (24,000 steps, 77 minutes on a shared core).
 """
 
 from gan_jax.config import recipe

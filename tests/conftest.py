@@ -13,6 +13,8 @@ gc.set_threshold(50_000, 20, 20)
 # Before JAX starts: with fewer threads than devices, collectives on CPU can
 # dead-lock.
 os.environ.setdefault('NPROC', '16')
+# One process of tests for each core: threads of BLAS would wait for each other.
+os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 # Most of what is compiled here runs a few tiny steps: optimising it would take
 # longer than all the tests. The older emitters take half as long to compile,
 # and code in one piece less than in pieces for many threads; an XLA that does
