@@ -160,8 +160,8 @@ WHOLE = ('authenticity',)
 
 
 # Threads that share small matrices wait for each other, and beside other
-# programs do little else: 200 Frechet distances of 192 features took 15 s on two
-# busy cores, with one thread 0.7 s.
+# programs do little else: 200 Frechet distances of 192 features took 15 s on
+# two busy cores, with one thread 0.7 s.
 _one_thread = threadpool_limits.wrap(limits=1, user_api='blas')
 
 
