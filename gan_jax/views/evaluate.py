@@ -206,7 +206,8 @@ def _check(found, folder, best) -> None:
 
 def _as_asked(problem, specs, asked) -> str:
   """A problem of an evaluator, at the flags that asked for it."""
-  found = re.fullmatch(r'evaluators\[(\d+)\]\.?(.*)', problem.path)
+  # The name is in the flags.
+  found = re.fullmatch(r'evaluators\[(\d+)\]\.?(?:name)?(.*)', problem.path)
   if not found:
     return f'{"config." * bool(problem.path)}{problem}'
   own = [text for text in _metrics(**asked)
