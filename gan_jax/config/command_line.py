@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -280,7 +281,7 @@ def _hint(arg):
   if name.endswith('.py') or name in recipe.names():
     return f'; did you mean --config={arg}?'
   if os.path.isdir(arg):
-    return f'; did you mean --workdir={arg}?'
+    return f'; did you mean --workdir={shlex.quote(arg)}?'
   return ''
 
 

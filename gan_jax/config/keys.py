@@ -304,11 +304,11 @@ def _near(key, value, config) -> str:
   """A hint for a key that does not exist, also at keys of components."""
   if key == 'epochs':
     return f"; did you mean train_steps='{value} epochs'?"
-  if named := spoken(key, [*KEYS, *fields.flat(
-      {k: v for k, v in config.items() if k in KEYS})]):
+  own = [*fields.flat({k: v for k, v in config.items() if k in KEYS})]
+  if named := spoken(key, [*KEYS, *own]):
     return f'; did you mean {" or ".join(dict.fromkeys(named[:3]))}?'
   paths = {}  # by their last part
-  for path in fields.flat({k: v for k, v in config.items() if k in KEYS}):
+  for path in own:
     parts = path.split('.')
     for i, part in enumerate(parts):
       paths.setdefault(part, {})['.'.join(parts[:i + 1])] = None
