@@ -50,7 +50,7 @@ _WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
 # Sizes of networks with `quick`. What takes time there is to compile, which
 # goes by the number of layers.
 _TINY = dict(width=8, max_width=8, code=8, style=8, mix=8, depth=1,
-             stage_blocks=1, mapping_layers=1, flat_blocks=0)
+             stage_blocks=1, group_width=8, mapping_layers=1, flat_blocks=0)
 # Arguments that choose components, of all recipes.
 COMPONENTS = (*MANY, *(key for key, home in CHOICES.items() if not home.many))
 

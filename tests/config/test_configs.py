@@ -101,6 +101,12 @@ def test_every_documented_command_runs(name, arg, own_data):
   _runs(config_of(name, f'{arg},quick', *flags, *SMALLER.get(name, ())))
 
 
+def test_quick_blocks_hold_whole_groups():
+  config = config_of('r3gan', 'imagenet=64,quick')  # It asks for 32 channels.
+  for net in (config.generator, config.discriminator):
+    assert (net.width, net.max_width, net.group_width) == (8, 8, 8)
+
+
 def test_the_headers_document_what_the_recipes_ask_for():
   found = _documented()
   for case in [('dcgan', 'data=fashion_mnist'), ('cgan', 'game=critic'),
