@@ -36,8 +36,8 @@ _ROWS = 256  # images beside all samples: 20 MB for 10,000
 def mode_coverage(*, num_samples: int = 2500, source: Any):
   """Modes captured of `ring` or `grid`, good samples, reverse KL, overlap.
 
-  Srivastava et al. 2017 (VEEGAN), https://arxiv.org/abs/1705.07761, sec. 4.1;
-  the third number of Lin et al. 2018 (PacGAN), arXiv:1712.04086, 4.1. See
+  Srivastava et al. 2017 (VEEGAN), https://arxiv.org/abs/1705.07761, sec. 5.1;
+  the third number of Lin et al. 2018 (PacGAN), arXiv:1712.04086. See
   `modes_captured`. The floors are those of real points drawn with repetition:
   in the data the modes are equally frequent, in samples they are not.
 

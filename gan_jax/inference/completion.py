@@ -17,7 +17,7 @@ _WINDOW = 7  # pixels, as in the paper
 def weights(hole) -> np.ndarray:
   """How much each known pixel counts: more, the nearer it is to a hole.
 
-  Eq. 1: the share of missing pixels in a window of 7 x 7 around it, and 0 in a
+  Eq. 3: the share of missing pixels in a window of 7 x 7 around it, and 0 in a
   hole. hole: bool [N, H, W], True where pixels are missing; float32 [N, H, W].
   """
   from scipy.ndimage import uniform_filter  # Slow to import.
@@ -32,9 +32,9 @@ def complete(decode, logits, x, hole, label, key, *, size: int,
              realism: float = 0.003, **how):
   """Images whose holes a generator fills.
 
-  Minimises sum W |G(z) - x| + realism log(1 - sigmoid(D(G(z)))), eq. 3-5, and
-  blends the best G(z) into the hole. The paper descends from one random z in
-  1,500 steps; here see `search`.
+  Minimises sum W |G(z) - x| + realism log(1 - sigmoid(D(G(z)))), eq. 2, 4 and
+  5, and blends the best G(z) into the hole. The paper descends from one random
+  z in 1,500 steps; here see `search`.
 
   Args:
     decode: see `gan_jax.inference`.

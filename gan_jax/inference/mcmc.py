@@ -37,7 +37,7 @@ def posterior(decode, likelihood: Likelihood, x, label, modes, key, *,
 
   BlackJAX's kernel, with step size and masses that each chain has found in its
   warm-up, as in Stan; each transition takes 0.5 to 1 times that step (Neal
-  2011, https://arxiv.org/abs/1206.1901, section 5.4.2.2). R-hat is that of
+  2011, https://arxiv.org/abs/1206.1901, sections 3.2, 4.2). R-hat is that of
   Vehtari et al. 2021, https://arxiv.org/abs/1903.08008 (rank-normalised, of
   split chains), the effective sample size that of Gelman et al. 2013, Bayesian
   Data Analysis, 11.5. Posteriors of generators have many modes, between which

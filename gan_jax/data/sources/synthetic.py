@@ -23,8 +23,9 @@ def ring(*, num_examples=50_000, modes=8, radius=1.0, std=0.01,
   """Gaussians on a circle, float32 [N, 2]; the label is the mode.
 
   Example i is of mode k = i % modes, at the angle 2 pi k / modes; `std` is per
-  axis. Metz et al. 2017, https://arxiv.org/abs/1611.02163, with the constants
-  of Srivastava et al. 2017 (VEEGAN, https://arxiv.org/abs/1705.07761), 4.1.
+  axis. Metz et al. 2017, https://arxiv.org/abs/1611.02163; Srivastava et al.
+  2017 (VEEGAN), https://arxiv.org/abs/1705.07761, 5.1; radius and std are those
+  of PacGAN's code, fjxmlzn/PacGAN.
   """
   _check_gaussians(num_examples, std, seed, modes=modes)
   # Not linspace(0, 2 pi, modes): its last point is its first.
@@ -39,7 +40,8 @@ def grid(*, num_examples=50_000, side=5, spacing=2.0, std=0.05,
 
   Example i is of mode k = i % side^2, in column k // side (x) and row k % side
   (y), both upwards; `std` is per axis. Srivastava et al. 2017 (VEEGAN),
-  https://arxiv.org/abs/1705.07761, 4.1: means at {-4, -2, 0, 2, 4}^2.
+  https://arxiv.org/abs/1705.07761, 5.1; in PacGAN's code, fjxmlzn/PacGAN, means
+  at {-4, -2, 0, 2, 4}^2 and this std.
   """
   _check_gaussians(num_examples, std, seed, side=side)
   line = spacing * (np.arange(side) - (side - 1) / 2)
