@@ -15,7 +15,7 @@ in every block, attention at 64 px, batch 2048, 200,000 steps. The paper has no
 smaller images: 64 px as in PyTorch-StudioGAN, and 32 px, of the digits too, 256
 channels throughout as in ajbrock/BigGAN-PyTorch, with attention at 16 px in
 size=32. logan: steps of z along D's gradient, z uniform and of 256, leaky ReLU
-of 0.2 (section 5.2; FID 3.4 on ImageNet at 128 px, 32 % below BigGAN-deep's).
+of 0.2 (FID 3.4 on ImageNet at 128 px, 32 % below BigGAN-deep's).
 
 Departures: batch 64 and 100,000 steps but for size=128. The average begins with
 the first weights, of which 0.9999^n is left after n steps;

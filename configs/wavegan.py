@@ -3,11 +3,11 @@
   python -m gan_jax.main --config=configs/wavegan.py
   python -m gan_jax.main --config=configs/wavegan.py:small       two CPU cores
 
-The paper's networks (appendix D) and constants: signals of 16,384 samples, one
-second at 16 kHz, kernels of 25 with stride 4 and 64 channels, no norm, phase
-shuffle of 2, uniform z 100, WGAN-GP with five critic steps, Adam 1e-4 (0.5,
-0.9), batch 64, 200,000 steps. The data are struck tones that are computed; the
-paper's are spoken digits, drums, birds and a piano.
+The paper's networks and constants: signals of 16,384 samples, one second at 16
+kHz, kernels of 25 with stride 4 and 64 channels, no norm, phase shuffle of 2,
+uniform z 100, WGAN-GP with five critic steps, Adam 1e-4 (0.5, 0.9), batch 64,
+200,000 steps. The data are struck tones that are computed; the paper's are
+spoken digits, drums, birds and a piano.
 
 Departures: weights start from normal(0, 0.02), as in DCGAN, theirs from
 Glorot's uniform; samples of averaged weights (0.999).

@@ -3,7 +3,7 @@
 python -m gan_jax.main --config=experiments/modes/gaussians.py:method=pacgan2
 ...:data=grid,method=rpgan+r1+r2,small
 
-Lin et al. 2018, https://arxiv.org/abs/1712.04086, section 4.1, and their code:
+Lin et al. 2018, https://arxiv.org/abs/1712.04086, and their code:
 networks (`networks.py`), z of 2 normals, batches of 100 packs, Adam 1e-4 (0.8),
 both players from the same state, 400 epochs of 100,000 points, no averaging, 10
 seeds; as one population.

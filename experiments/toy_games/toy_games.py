@@ -206,7 +206,7 @@ def line(name: str, updates: str) -> dict:
 
 
 def draw(path: str) -> None:
-  """Trajectories over the field of the simultaneous step, as their figure 2."""
+  """Trajectories over the field of the simultaneous step."""
   fig, axes = plt.subplots(2, len(_PLOTTED), figsize=(2.6 * len(_PLOTTED), 5.6),
                            sharex=True, sharey=True)
   side = np.linspace(-2, 2, 10, dtype=np.float32)

@@ -90,11 +90,11 @@ class Head(nn.Module):
 class Discriminator(base.AnyDiscriminator, kw_only=True):
   """Heads on mixed features of a fixed network.  Sauer et al. 2021, 2111.01007.
 
-  Section 3.2. Images -> feature maps of the network -> 1x1 convolutions (mixing
-  of channels) -> from the smallest map up, doubled, convolved by 1x1 and added
-  to the next (mixing of scales) -> a head for each, see `Head`. The network and
-  the mixing, of random weights, are in the collection 'frozen': they are saved
-  with a run and not trained. Only the heads are.
+  Images -> feature maps of the network -> 1x1 convolutions (mixing of channels)
+  -> from the smallest map up, doubled, convolved by 1x1 and added to the next
+  (mixing of scales) -> a head for each, see `Head`. The network and the mixing,
+  of random weights, are in the collection 'frozen': they are saved with a run
+  and not trained. Only the heads are.
 
   features [B, places of all heads] are all logits, for loss='hinge_each', which
   is the paper's; logits [B] are their means.

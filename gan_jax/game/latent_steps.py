@@ -38,7 +38,7 @@ def natural(*, rate: float = 0.9, damping: float = 5.0, share: float = 0.5,
   """Natural gradient (LOGAN).  Wu et al. 2019, arXiv:1912.00953, eq. 16.
 
   rate g / (damping + |g|^2): the inverse of the Fisher matrix g g^T + damping I
-  times g. The constants are those of BigGAN-deep for ImageNet (section 5.2).
+  times g. The constants are those of BigGAN-deep for ImageNet.
   PyTorch-StudioGAN has a damping of 0.1, a share of 0.8 and a weight of 0.1 for
   CIFAR-10; there a share is one of latents, which move whole or not at all, and
   the weight is of their change even where they do not move.

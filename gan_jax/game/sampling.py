@@ -39,7 +39,7 @@ def noise_of(gen: Model, z):
 def standing(gen: Model, average: Average, z, label, axis_name: str):
   """The average, with the moments of these batches in its batch norms.
 
-  Standing statistics (Brock et al. 2019, arXiv:1809.11096, appendix C):
+  Standing statistics (Brock et al. 2019, arXiv:1809.11096, C.1):
   running averages lag behind the weights, and those of averaged weights are of
   other weights. Means and variances are averaged over the batches, as in
   PyTorch-StudioGAN, whose batches have random sizes.

@@ -27,7 +27,7 @@ class Outliers(NamedTuple):
 
 def anogan(decode, features, x, label, key, *, size: int, weight: float = 0.1,
            **how) -> Outliers:
-  """AnoGAN.  Schlegl et al. 2017, https://arxiv.org/abs/1703.05921, eq. 2-6.
+  """AnoGAN.  Schlegl et al. 2017, https://arxiv.org/abs/1703.05921.
 
   (1 - weight) sum |x - G(z)| + weight sum |f(x) - f(G(z))| at the z for which
   it is lowest, f the features of D before its last layer. The paper descends
@@ -67,7 +67,7 @@ def _anogan(features, weight, found, target):
 @jax.jit
 def f_anogan(decode, encode, features, x, label, *,
              kappa: float = 1.0) -> Outliers:
-  """f-AnoGAN.  Schlegl et al. 2019, Medical Image Analysis 54, eq. 6.
+  """f-AnoGAN.  Schlegl et al. 2019, Medical Image Analysis 54.
 
   mean |x - G(E(x))|^2 + kappa mean |f(x) - f(G(E(x)))|^2, with one pass through
   an encoder E that was trained on the generator (izi_f) in place of a descent.

@@ -22,7 +22,7 @@ def _one_device(x):
 def relativistic_average(*, batch_mean: Callable = jnp.mean) -> Loss:
   """Relativistic average loss (RaGAN).  Jolicoeur-Martineau 2018, 1807.00734.
 
-  Section 4.2.  disc: 1/2 [sp(-(real - E fake)) + sp(fake - E real)];
+  disc: 1/2 [sp(-(real - E fake)) + sp(fake - E real)];
   gen: mirrored. Halved as in the authors' code, to have the scale of
   `relativistic`; TF-GAN's "relativistic" loss is this one, not halved.
   """
@@ -33,7 +33,7 @@ def relativistic_average_least_squares(
     *, batch_mean: Callable = jnp.mean) -> Loss:
   """Relativistic average least squares.  Jolicoeur-Martineau 2018, 1807.00734.
 
-  Appendix D.  disc: 1/2 [(real - E fake - 1)^2 + (fake - E real + 1)^2];
+  disc: 1/2 [(real - E fake - 1)^2 + (fake - E real + 1)^2];
   gen: mirrored. Halved as `relativistic_average`.
   """
   return _average(lambda above: (above - 1.0) ** 2, batch_mean)
@@ -42,8 +42,8 @@ def relativistic_average_least_squares(
 def relativistic_average_hinge(*, batch_mean: Callable = jnp.mean) -> Loss:
   """Relativistic average hinge loss.  Jolicoeur-Martineau 2018, 1807.00734.
 
-  Appendix D.  disc: 1/2 [relu(1 - (real - E fake)) + relu(1 + (fake - E
-  real))];  gen: mirrored. Halved as `relativistic_average`.
+  disc: 1/2 [relu(1 - (real - E fake)) + relu(1 + (fake - E real))];
+  gen: mirrored. Halved as `relativistic_average`.
   """
   return _average(lambda above: nn.relu(1.0 - above), batch_mean)
 
@@ -57,7 +57,7 @@ def _average(cost, batch_mean):
 
 
 def softmax_gan(*, batch_all: Callable = _one_device) -> Loss:
-  """Softmax over the batch (Softmax GAN).  Lin 2017, arXiv:1704.06191, sec. 3.
+  """Softmax over the batch (Softmax GAN).  Lin 2017, arXiv:1704.06191.
 
   disc: log Z - real;  gen: log Z - 1/2 (real + fake), where Z is the sum of
   exp(logit) over all real and generated examples. The logits are the negative
@@ -74,7 +74,7 @@ def softmax_gan(*, batch_all: Callable = _one_device) -> Loss:
 
 
 def dual_contrastive(*, batch_all: Callable = _one_device) -> Loss:
-  """Dual contrastive loss.  Yu et al. 2021, arXiv:2103.16748, section 3.
+  """Dual contrastive loss.  Yu et al. 2021, arXiv:2103.16748.
 
   disc: log(1 + sum_j exp(fake_j - real_i)) + log(1 + sum_j exp(fake_i -
     real_j));
@@ -140,12 +140,11 @@ def top_k(*, base: Literal['non_saturating', 'hinge', 'wasserstein', 'minimax',
           batch_all: Callable = _one_device) -> Loss:
   """Trains G on its best images only (top-k).  Sinha et al. 2020, 2002.06224.
 
-  Section 3.  disc: that of `base`;  gen: that of `base` over the k generated
-  examples of the highest logits, times B / k, and 0 over the others, so that
-  the batch mean is the mean over the chosen. k = floor(B max(decay^n,
-  fraction)), at least 1, n = updates of D // decay_every (the paper: once an
-  epoch). decay and fraction, the paper's gamma and nu, are in (0, 1]. All ties
-  are chosen.
+  disc: that of `base`;  gen: that of `base` over the k generated examples of
+  the highest logits, times B / k, and 0 over the others, so that the batch mean
+  is the mean over the chosen. k = floor(B max(decay^n, fraction)), at least 1,
+  n = updates of D // decay_every (the paper: once an epoch). decay and
+  fraction, the paper's gamma and nu, are in (0, 1]. All ties are chosen.
   """
   for name, value in {'fraction': fraction, 'decay': decay}.items():
     if is_plain(value) and not 0.0 < value <= 1.0:

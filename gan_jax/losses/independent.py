@@ -88,7 +88,7 @@ def disc_only() -> Loss:
 
 
 def wasserstein() -> Loss:
-  """Wasserstein loss (WGAN).  Arjovsky et al. 2017, arXiv:1701.07875, eq. 3.
+  """Wasserstein loss (WGAN).  Arjovsky et al. 2017, arXiv:1701.07875.
 
   disc: fake - real;  gen: -fake.  Needs `disc_weight_clip` (as in the paper) or
   a penalty, to make the critic Lipschitz.
@@ -111,7 +111,7 @@ def least_squares(*, real_target: float = 1.0, fake_target: float = 0.0,
 
 
 def hinge() -> Loss:
-  """Hinge loss on logits.  Lim & Ye 2017, arXiv:1705.02894, eq. 8-9.
+  """Hinge loss on logits.  Lim & Ye 2017, arXiv:1705.02894.
 
   disc: relu(1 - real) + relu(1 + fake);  gen: -fake.
   """
@@ -124,9 +124,8 @@ def hinge() -> Loss:
 def hinge_each() -> Loss:
   """Hinge loss of many logits for an example.  Sauer et al. 2021, 2111.01007.
 
-  Of features [B, K] that are logits, as of `extractors.projected`; eq. 4 with
-  the hinge. disc: mean over K of relu(1 - real) + relu(1 + fake);  gen: -mean
-  of fake.
+  Of features [B, K] that are logits, as of `extractors.projected`. disc: mean
+  over K of relu(1 - real) + relu(1 + fake);  gen: -mean of fake.
   """
   each = hinge()
   return Loss(disc=lambda real, fake: each.disc(real, fake).mean(-1),
@@ -137,7 +136,7 @@ def hinge_each() -> Loss:
 def relativistic() -> Loss:
   """Relativistic loss of pairs (RpGAN).  Jolicoeur-Martineau 2018, 1807.00734.
 
-  Section 4.1.  disc: sp(-(real - fake));  gen: sp(-(fake - real)).
+  disc: sp(-(real - fake));  gen: sp(-(fake - real)).
   """
   return Loss(disc=lambda real, fake: nn.softplus(fake - real),
               gen=lambda real, fake: nn.softplus(real - fake), relative=True)
@@ -161,9 +160,9 @@ def fgan(*, divergence: Literal['kl', 'reverse_kl', 'jensen_shannon', 'pearson',
          gen: Literal['saturating', 'alternative'] = 'alternative') -> Loss:
   """Loss of an f-divergence (f-GAN).  Nowozin et al. 2016, arXiv:1606.00709.
 
-  Equations 6-8, tables 2 and 6.  disc: -g(real) + f*(g(fake)), which bounds
+  Equation 7, table 2.  disc: -g(real) + f*(g(fake)), which bounds
   -D_f(real || generated) from above (kl is KL(real || generated));  gen:
-  -f*(g(fake)) ('saturating', eq. 6) or -g(fake) ('alternative', 3.2).
+  -f*(g(fake)) ('saturating', eq. 7) or -g(fake) ('alternative', 3.2).
 
     divergence          g(v)             f*(t)              f*(g(v))
     kl                  v                exp(t - 1)         exp(v - 1)

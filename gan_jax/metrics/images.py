@@ -66,7 +66,7 @@ def ms_ssim(first, second) -> jax.Array:
   """Multi-scale structural similarity of pairs of images.
 
   Wang et al. 2003 (Asilomar, "Multiscale structural similarity for image
-  quality assessment"), eq. 7: prod_{j < J} cs_j^w_j * ssim_J^w_J, where
+  quality assessment"): prod_{j < J} cs_j^w_j * ssim_J^w_J, where
 
     ssim = (2 m1 m2 + C1) / (m1^2 + m2^2 + C1) * cs
     cs = (2 cov12 + C2) / (var1 + var2 + C2)
@@ -125,7 +125,7 @@ def _halved(x):
 def power_spectrum(images) -> tuple[np.ndarray, np.ndarray]:
   """Radially averaged power spectra.
 
-  Durall et al. 2020, https://arxiv.org/abs/2003.01826, eq. 2-3: the squared
+  Durall et al. 2020, https://arxiv.org/abs/2003.01826: the squared
   magnitude of the discrete Fourier transform, averaged over all directions.
   Divided by the number of pixels, so that white noise of variance v has power v
   at all frequencies; the channels' spectra are averaged. Ring r holds the

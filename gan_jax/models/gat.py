@@ -89,8 +89,8 @@ class _Scale(nn.Module):
 class Mapping(nn.Module):
   """Two layers that learn at a hundredth of the rate: [B, I] -> [B, features].
 
-  As in StyleGAN, Karras et al. 2019, https://arxiv.org/abs/1812.04948,
-  appendix C: weights are a hundred times as large, and used at a hundredth.
+  As in StyleGAN, Karras et al. 2019, https://arxiv.org/abs/1812.04948:
+  weights are a hundred times as large, and used at a hundredth.
   """
 
   features: int

@@ -254,9 +254,9 @@ def noise(kind: Noise, keys):
 def phase_shuffle(x, keys, radius: int):
   """Shifts each signal in time, mirrored at its ends: [B, T, C] -> the same.
 
-  Donahue, McAuley & Puckette 2019, https://arxiv.org/abs/1802.04208, section
-  3.3: by -radius..radius places, drawn from keys [B], so that a discriminator
-  cannot tell generated signals by the phase of their artefacts.
+  Donahue, McAuley & Puckette 2019, https://arxiv.org/abs/1802.04208: by
+  -radius..radius places, drawn from keys [B], so that a discriminator cannot
+  tell generated signals by the phase of their artefacts.
   """
   if not 0 <= radius < x.shape[1]:
     raise ValueError(f'phase_shuffle={radius} of {x.shape[1]} places: must be '
@@ -272,7 +272,7 @@ def phase_shuffle(x, keys, radius: int):
 class SelfAttention(nn.Module):
   """x + gamma attention(x), [B, H, W, C] -> the same; gamma starts at 0.
 
-  Zhang et al. 2019 (SAGAN), https://arxiv.org/abs/1805.08318, eq. 1-3: queries
+  Zhang et al. 2019 (SAGAN), https://arxiv.org/abs/1805.08318: queries
   and keys of C / 8 channels, values of C / 2, by 1x1 convolutions; keys and
   values are max-pooled by 2x2, as in its published code and in BigGAN's.
   """

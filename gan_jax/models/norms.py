@@ -54,7 +54,7 @@ class Norm(nn.Module):
     one-hot label or the label vector, or in biggan a shared embedding and a
     piece of z (Brock et al. 2019, 1809.11096).
   self_modulation: batch norm, cond is z behind a hidden layer of 32 units (Chen
-    et al. 2019, 1810.01365, eq. 2-3).
+    et al. 2019, 1810.01365).
   adain: instance norm, cond is z (Huang & Belongie 2017, 1703.06868; Karras et
     al. 2019, 1812.04948, eq. 1).
 

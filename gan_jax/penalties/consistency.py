@@ -30,7 +30,7 @@ def cr(*, shift: float = 0.125, flip: bool = False,
 
 def bcr(*, shift: float = 0.125, flip: bool = False, heads: bool = False,
         fake_weight: float = 1.0) -> Callable:
-  """`cr` on real and on fake images (bCR).  Zhao et al. 2020, 2002.04724, 3.1.
+  """`cr` on real and on fake images (bCR).  Zhao et al. 2020, arXiv:2002.04724.
 
   real + fake_weight * fake. The paper's weights are 10 for both.
   """
@@ -50,11 +50,11 @@ def zcr(*, std: float = 0.03, gen_weight: float = 0.1,
         heads: bool = False) -> Regulariser:
   """Consistency of D on close latents (zCR).  Zhao et al. 2020, 2002.04724.
 
-  Section 3.2.  (D(G(z)) - D(G(z + d)))^2, d ~ N(0, std^2); in a joint game of
-  the pairs (G(z), z) and (G(z + d), z + d). G maximises the mean
-  squared distance of the two images, times gen_weight, which multiplies the
-  penalty's weight. The paper's weights are 5 for D and 0.5 for G: gen_weight
-  0.1; StudioGAN's BigGAN has 20, 0.5 and the std 0.05. `heads` as in `cr`.
+  (D(G(z)) - D(G(z + d)))^2, d ~ N(0, std^2); in a joint game of the pairs
+  (G(z), z) and (G(z + d), z + d). G maximises the mean squared distance of the
+  two images, times gen_weight, which multiplies the penalty's weight. The
+  paper's weights are 5 for D and 0.5 for G: gen_weight 0.1; StudioGAN's BigGAN
+  has 20, 0.5 and the std 0.05. `heads` as in `cr`.
   """
   def near(z, keys):
     # With packing there is a key for several latents.
@@ -78,7 +78,7 @@ def zcr(*, std: float = 0.03, gen_weight: float = 0.1,
 def icr(*, shift: float = 0.125, flip: bool = False, heads: bool = False,
         fake_weight: float = 1.0, std: float = 0.03,
         latent_weight: float = 0.5, gen_weight: float = 0.1) -> Regulariser:
-  """`bcr` and `zcr` together (ICR).  Zhao et al. 2020, arXiv:2002.04724, 3.3.
+  """`bcr` and `zcr` together (ICR).  Zhao et al. 2020, arXiv:2002.04724.
 
   bcr + latent_weight * zcr. With weight 10: 10 on both sides of bcr, 5 on zcr,
   0.5 for the generator.

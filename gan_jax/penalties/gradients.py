@@ -21,8 +21,8 @@ def wgan_gp(*, target: float = 1.0, eps: float = 1e-10,
 
   Eq. 3: (|grad D(x)| - target)^2 at x = a real + (1 - a) fake, a ~ U(0, 1) per
   example, the norm over all of an image; `one_sided` penalises norms above the
-  target only (WGAN-LP, Petzka et al. 2018, arXiv:1709.08894, eq. 8). `eps` is
-  added under the square root. The paper's weight is 10.
+  target only (WGAN-LP, Petzka et al. 2018, arXiv:1709.08894). `eps` is added
+  under the square root. The paper's weight is 10.
 
   With another target TF-GAN and the code of Karras et al. 2018 (1710.10196)
   have (|grad D| / target - 1)^2: divide the weight by target^2 for that. It is

@@ -13,7 +13,7 @@ Player = Literal['gen', 'disc', 'both']
 
 
 def drift() -> Callable:
-  """Logits of real images near 0.  Karras et al. 2018, arXiv:1710.10196, A.1.
+  """Logits of real images near 0.  Karras et al. 2018, arXiv:1710.10196.
 
   D(x)^2. The paper's weight is 0.001.
   """

@@ -66,7 +66,7 @@ def advise(config: Any, folder: str, *,
   that was interrupted goes on by the same command.
 
   Heuristics: gamma 0.0002 H W / batch, and a half-life of 10,000 / 32 steps
-  (Karras et al. 2020, arXiv:2006.06676, appendix C; `auto` in their code).
+  (Karras et al. 2020, arXiv:2006.06676; `auto` in their code).
 
   Args:
     config: ConfigDict or mapping, of the whole run.

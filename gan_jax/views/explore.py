@@ -102,7 +102,7 @@ def explore(folder: str, out: str, *, strict: bool = False) -> str:
 
 
 def directions(run: Trained) -> Directions:
-  """GANSpace's.  Haerkoenen et al. 2020, arXiv:2004.02546, section 2.1.
+  """GANSpace's.  Haerkoenen et al. 2020, arXiv:2004.02546.
 
   Principal components of what the first layer that has a kernel and depends on
   z puts out for many latents, or of the images if a network has none; each is

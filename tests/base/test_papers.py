@@ -14,8 +14,8 @@ _URL = 'https://arxiv.org/abs/'
 
 
 @pytest.mark.parametrize('text, found', [
-    ('Hinge loss. Lim & Ye 2017, arXiv:1705.02894, eq. 8-9.',
-     [('Lim & Ye', '2017', '1705.02894')]),
+    ('Evidence bound. Kingma & Welling 2014, arXiv:1312.6114, eq. 9-10.',
+     [('Kingma & Welling', '2014', '1312.6114')]),
     ('Bla (Karras et al. 2018, 1710.10196, section\n4.2).',
      [('Karras et al.', '2018', '1710.10196')]),
     ('Xiao, Rasul, Vollgraf 2017, https://arxiv.org/abs/1708.07747',

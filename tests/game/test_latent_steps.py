@@ -47,7 +47,7 @@ def test_the_natural_step_is_by_the_damped_fisher_matrix():
 
 
 def test_the_constants_of_the_paper():
-  """Section 5.2, of BigGAN-deep."""
+  """Of BigGAN-deep for ImageNet, with the weight of eq. 17."""
   assert lookup.defaults('gan_jax.game.latent_steps', 'natural') == dict(
       rate=0.9, damping=5.0, share=0.5, weight=300.0, bound=1.0)
 
