@@ -22,7 +22,7 @@ from gan_jax.losses import Loss
 from gan_jax.penalties import Term
 
 # Config keys that are fields of `Game`.
-_SAME = ('disc_steps', 'gen_steps', 'reuse_fakes', 'disc_weight_clip',
+OF_GAME = ('disc_steps', 'gen_steps', 'reuse_fakes', 'disc_weight_clip',
          'ema_rampup', 'gradient_normalization', 'packing',
          'unrolled_steps', 'joint', 'gen_frozen', 'disc_frozen')
 
@@ -129,7 +129,7 @@ def make_game(config: Mapping, info: DataInfo, train_steps: int, *,
                                          info)
   if build.problems:
     raise ConfigError(build.problems)
-  return Game(**parts, **{key: config[key] for key in _SAME})
+  return Game(**parts, **{key: config[key] for key in OF_GAME})
 
 
 class _Builder:

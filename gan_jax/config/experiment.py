@@ -15,6 +15,7 @@ from gan_jax.base.errors import ArgumentError, ConfigError, DataError, Problem
 from gan_jax.base.examples import kind_of
 from gan_jax.config import durations, keys, rules, tracing
 from gan_jax.config.build import (
+  OF_GAME,
   DataInfo,
   info_of,
   labels_like,
@@ -31,13 +32,11 @@ from gan_jax.game.state import init_state, pack
 from gan_jax.game.step import step_of
 
 # Keys that must be valid to build a `Game`.
-_GAME = {'generator', 'discriminator', 'encoder', 'latent', 'loss', 'penalties',
-         'augment', 'gen_optimizer', 'disc_optimizer', 'batch_size',
-         'disc_steps', 'gen_steps', 'steps_per_call', 'dtype', 'image_range',
-         'max_grad_norm', 'packing', 'unrolled_steps', 'updates', 'joint',
-         'latent_steps',
-         'gradient_normalization', 'accumulate_steps', 'disc_frozen',
-         'gen_frozen', 'lazy_correction', 'ema_decay'}
+_GAME = {*OF_GAME, 'generator', 'discriminator', 'encoder', 'latent', 'loss',
+         'penalties', 'augment', 'gen_optimizer', 'disc_optimizer',
+         'batch_size', 'steps_per_call', 'dtype', 'image_range',
+         'max_grad_norm', 'updates', 'latent_steps', 'accumulate_steps',
+         'lazy_correction', 'ema_decay', 'init_from'}
 
 
 class Experiment(NamedTuple):
@@ -102,13 +101,13 @@ def load(config: Any, *, devices: int = 0,
     info = info_of(source)
     times = _times(config, info, bad)
     if not info.label_size and not bad & {'generator', 'discriminator',
-                                           'penalties'}:
+                                           'encoder', 'joint'}:
       problems += rules.of_labels(config, info.name)
-    if 'evaluators' not in bad:
+    if not bad & {'evaluators', 'seed'}:
       evaluators = _collect(problems, _choices, config, 'evaluators',
                             source=source, seed=config['seed'])
       problems += rules.of_scores(config, evaluators or ())
-      if 'generator' not in bad:
+      if not bad & {'generator', 'best_metric'}:
         problems += rules.of_best(config, evaluators or (), info)
     if not bad & _GAME:
       game = _collect(problems, make_game, config, info,

@@ -151,8 +151,8 @@ KEYS = {
                        _LAYERS),
     'gen_frozen': Key((), "layers of G that are not trained; ('generator',) of "
                       'one with an encoder', _LAYERS),
-    'init_from': Key('', 'run folder whose weights a new run starts from'
-                     , _text('the workdir of another run')),
+    'init_from': Key('', 'run folder whose weights a new run starts from',
+                     _text('the workdir of another run')),
     'disc_steps': Key(1, 'updates of D in a step', _whole(1)),
     'gen_steps': Key(1, 'updates of G in a step', _whole(1)),
     'reuse_fakes': Key(True, "whether G's first update reuses the images of "

@@ -3,8 +3,7 @@
 A factory takes its settings as keyword arguments, and `source`, the data set,
 if declared; it returns an `Extractor`. To add one, import it here, and nothing
 else, as a config can name all that is imported here. Scores of two extractors
-do
-not compare: their sha256 differs.
+do not compare: their sha256 differs.
 """
 
 from gan_jax.extractors.base import Extractor

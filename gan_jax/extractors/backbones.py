@@ -12,6 +12,7 @@ For `extractors.projected`. No code in the file is run. Known are
 
 import functools
 import json
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -52,7 +53,6 @@ class Backbone(NamedTuple):
   maps: Callable
 
 
-@functools.lru_cache(maxsize=2)
 def read(path: str) -> Backbone:
   """The network in a file.
 
@@ -60,6 +60,13 @@ def read(path: str) -> Backbone:
     DataError: no such file, or none of these networks.
   """
   path = check_file(path)
+  found = os.stat(path)
+  return _read(path, found.st_size, found.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=2)
+def _read(path, *version):  # of the file, which may be replaced
+  del version
   with one_error(path, 'file of weights'), open(path, 'rb') as file:
     head = file.read(16)
   if head[8:9] == b'{':

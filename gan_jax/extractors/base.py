@@ -68,8 +68,8 @@ def in_chunks(function: Callable, images, size: int) -> tuple:
   """Applies a function to all examples [N, ..., C]: float32 [N, ...].
 
   It gets [n, ..., C], n of `size` or fewer if they are large. The last chunk is
-  padded with zeros: only one shape is compiled, and a result
-  does not depend on the position.
+  padded with zeros: only one shape is compiled, and a result does not depend on
+  the position.
   """
   shape = images.shape[1:]
   size = max(1, min(size, _PIXELS // math.prod(shape[:-1])))

@@ -8,6 +8,7 @@ enter it in DETECTORS.
 """
 
 import math
+import statistics
 from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -64,16 +65,16 @@ class History(NamedTuple):
   progress: float
   scores: Mapping[str, float]
 
-  def values(self, name: str, count: int = WINDOW) -> np.ndarray:
-    """Finite values of a scalar in the last `count` rows, float64."""
-    found = np.asarray([row[name] for row in self.rows[-count:]
-                        if row.get(name) is not None], np.float64)
-    return found[np.isfinite(found)]
+  def values(self, name: str, count: int = WINDOW) -> list[float]:
+    """Finite values of a scalar in the last `count` rows."""
+    return [row[name] for row in self.rows[-count:]
+            if row.get(name) is not None and math.isfinite(row[name])]
 
   def median(self, name: str) -> float:
     """Median over the last WINDOW rows, NaN if fewer than half have it."""
     found = self.values(name)
-    return float(np.median(found)) if 2 * len(found) >= WINDOW else np.nan
+    # Not numpy's: a resumed run looks at all its rows again.
+    return statistics.median(found) if 2 * len(found) >= WINDOW else np.nan
 
   def scores_of(self, *metrics: str) -> list[tuple[str, float]]:
     """(name, newest value) of the scores of these metrics."""
@@ -112,7 +113,7 @@ def saturated(history: History):
 
 def overfitting(history: History):
   """D is much higher on training images than on held-out ones."""
-  gap, held, fake = map(history.values, (
+  gap, held, fake = (np.array(history.values(name)) for name in (
       'gap/logits', 'logits/held_out', 'logits/fake'))
   if min(map(len, (gap, held, fake))) < WINDOW:
     return None
@@ -175,7 +176,7 @@ def non_finite(history: History):
   """A scalar is NaN or infinite (None in rows); scores may be absent."""
   bad = sorted(k for k, v in history.rows[-1].items()
                if not k.startswith('eval/')
-               and (v is None or not np.isfinite(v)))
+               and (v is None or not math.isfinite(v)))
   if bad:
     return (f'non-finite: {", ".join(bad)}',
             'Try a lower learning rate, max_grad_norm=1 or a penalty')
@@ -221,7 +222,7 @@ class Watchdog:
     self._rows.append(row)
     for name in [name for name in row if name.startswith('eval/')]:
       self._scores.pop(name, None)
-      if row[name] is not None and np.isfinite(row[name]):
+      if row[name] is not None and math.isfinite(row[name]):
         self._scores[name] = row[name]
     history = History(list(self._rows), self._levels, self._highest,
                       row['step'] / self._steps, self._scores)

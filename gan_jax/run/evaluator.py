@@ -54,7 +54,7 @@ class Sampler:
     self._generate, self._share = jax.jit(generate), parallel.spread(generate)
     self._low, self._high = image_range
     self._floats = bool(units)
-    self._standing = None
+    self._standing, self._kept = None, (None, None)
     if standing is not None:
       z = self._latent(jax.random.key(_STANDING), math.prod(standing.shape[:2]))
       self._standing = jax.jit(partial(
@@ -91,7 +91,11 @@ class Sampler:
 
   def prepared(self, average):
     """The average with the statistics of which `images` are generated."""
-    return self._standing(average) if self._standing else average
+    if not self._standing:
+      return average
+    if average is not self._kept[0]:  # Scores ask for many parts of a set.
+      self._kept = average, self._standing(average)
+    return self._kept[1]
 
   def start(self, average, z, label):
     """Dispatches the generation without waiting."""
@@ -113,9 +117,7 @@ def standing_labels(config, drawn) -> np.ndarray | None:
   count, size = config['standing_batches'], config['batch_size']
   if not count:
     return None
-  drawn = np.asarray(drawn)
-  return drawn[np.arange(count * size) % len(drawn)].reshape(
-      count, size, *drawn.shape[1:])
+  return np.resize(drawn, (count, size, *np.shape(drawn)[1:]))
 
 
 def grid_labels(experiment: Experiment) -> np.ndarray:
@@ -130,8 +132,9 @@ def grid_labels(experiment: Experiment) -> np.ndarray:
   points = len(experiment.info.image_shape) == 1
   if experiment.info.label_columns and conditional:
     drawn = drawn_labels.of_experiment(experiment)
-    return (drawn[np.arange(_POINTS) % len(drawn)] if points else
-            np.repeat(drawn[np.arange(rows) % len(drawn)], columns, axis=0))
+    size = drawn.shape[1]
+    return (np.resize(drawn, (_POINTS, size)) if points else
+            np.repeat(np.resize(drawn, (rows, size)), columns, axis=0))
   if points:
     classes = classes if conditional else ()
     return np.resize(np.array(classes or (0,), np.int32), _POINTS)

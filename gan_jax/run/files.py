@@ -160,7 +160,7 @@ def _fits(folder, experiment) -> bool:
       return True
     try:
       if step:
-        saved.check(jax.eval_shape(experiment.init), step)
+        saved.check(jax.eval_shape(experiment.init), step, verified=True)
     except CheckpointError:
       return False
   return True

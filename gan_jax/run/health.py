@@ -131,8 +131,8 @@ class Guard:
 
   def look(self, step: int, row) -> None:
     """Checks a logged row; raises RollBack if the policy says so."""
-    self._rows.append({'step': step, **row})
-    found = self._watchdog.see(self._rows[-1])
+    self._last = step
+    found = self._watchdog.see({'step': step, **row})
     self._found += found
     for finding in found:
       _LOG.warning('watchdog: step %d: %s. %s', step, finding.text,
@@ -173,8 +173,8 @@ class Guard:
                   ['state'])
     raise error
 
-  def roll_back(self, finding: Finding, restored: int) -> None:
-    """Records a rollback to step `restored`."""
+  def roll_back(self, finding: Finding, restored: int, rows) -> None:
+    """Records a rollback to step `restored`; `rows` are those up to it."""
     before = [e for e in self._record if e['restored'] <= restored]
     self._keep([*before, {'attempt': len(before) + 1, 'restored': restored,
                           **finding._asdict()}])
@@ -183,14 +183,13 @@ class Guard:
     _LOG.warning('watchdog: step %d: %s; back to step %d, attempt %d of %d',
                  finding.step, finding.text, restored, len(self._record),
                  self._policy['max_rollbacks'])
-    self._replay([row for row in self._rows if row['step'] <= restored])
+    self._replay(rows)
     self.write_report()
 
   def write_report(self) -> None:
     """Writes report.md."""
-    last = self._rows[-1]['step'] if self._rows else 0
     try_write_file(self._path('report.md'), report(
-        self._found, self._record, last).encode())
+        self._found, self._record, self._last).encode())
 
   def _held(self):
     return [] if self._policy['policy'] == 'warn' else list(
@@ -229,7 +228,8 @@ class Guard:
 
   def _replay(self, rows):
     """Recomputes the findings from the rows and the rollbacks."""
-    self._rows = list(rows)
+    # They are not kept: a million rows take gigabytes.
+    self._last = rows[-1]['step'] if rows else 0
     self._watchdog = Watchdog(
         self._levels, self._run.train_steps,
         restored=[entry['restored'] for entry in self._record])

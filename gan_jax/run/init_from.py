@@ -89,8 +89,8 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
 def _taken(workdir, config, info, experiment, here, there):
   """Which arrays are copied, and which of both runs are not.
 
-  config, info: of the other run, None if they cannot be read; here, there:
-  {name: kind} of the arrays of both runs.
+  config, info: of the other run, {} if they are not there; here, there: {name:
+  kind} of the arrays of both runs.
 
   Returns:
     ({name here: name there}, lines that say what is left).

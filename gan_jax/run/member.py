@@ -205,7 +205,8 @@ class Member(contextlib.AbstractContextManager):
     """Goes back to the newest checkpoint after a `RollBack`."""
     self.saved = step = self.checkpoints.latest(anew=True)
     self.means.load(step)
-    self.guard.roll_back(fault.args[0], step)
+    self.guard.roll_back(fault.args[0], step, [
+        row for row in self.results.rows() if row['step'] <= step])
     self.results.rewind(step)
 
   def summary(self, how: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from gan_jax import parallel
 from gan_jax.base.errors import NonFiniteError, WorkdirError
 from gan_jax.base.files import write_json
+from gan_jax.config import fields
 from gan_jax.config.population import Population
 from gan_jax.run import files, lock, status
 from gan_jax.run import train as lone
@@ -97,9 +98,9 @@ def folders_of(population: Population, folder: str) -> list[str]:
 
 def _own_values(population):
   """{member: {path: value}} of what differs between members."""
-  return {f'member_{i}': {'seed': member.config['seed']} | {
-      path: float(values[i]) for path, values in population.numbers.items()}
-      for i, member in enumerate(population.members)}
+  return {f'member_{i}': {path: fields.at(member.config, path)
+                          for path in ('seed', *population.numbers)}
+          for i, member in enumerate(population.members)}
 
 
 def _play(population, members, stop, stopping):

@@ -90,7 +90,7 @@ def _follow(experiment, group):
   """Training on the other processes; returns the leader's exit status."""
   mesh = parallel.make_mesh()
   runner, evaluator = runner_of(experiment, mesh), Evaluator(experiment)
-  shapes = jax.eval_shape(experiment.init)
+  shapes, state = jax.eval_shape(experiment.init), None
   group.ready(_fingerprint(experiment))
   with StopRequest() as stop:
     while True:

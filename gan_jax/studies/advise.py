@@ -77,14 +77,18 @@ def advise(config: Any, folder: str, *,
     (exit status of the probes, the advice as text; '' if they were stopped).
 
   Raises:
-    ConfigError: no R1 or R2 with a weight; all of `population.load`.
+    ConfigError: no R1 or R2 with a weight; a list in place of a number; all of
+      `population.load`.
     WorkdirError, NonFiniteError: as `run.populations.train`.
   """
   config = fields.plain(config)
   seeds = max(_SEEDS, config['population'])
   config = config | {'population': 1, 'loggers': ()}
   # The best one may be a score that only `scored` adds.
-  whole = population.load(config | {'best_metric': ''}).members[0]
+  whole, *more = population.load(config | {'best_metric': ''}).members
+  if more:
+    raise ConfigError([Problem('', None, 'a list makes a population, and '
+                               'advice is on one game: give one value')])
   config = scored(config, len(whole.source.images))
   heuristic = gamma_rule(whole.info.image_shape, config['batch_size'])
   games = games_of(config, heuristic)
@@ -235,4 +239,4 @@ def _half_life(config) -> float | None:
   decay = config['ema_decay']
   if isinstance(decay, Mapping) or not decay:
     return None
-  return float(np.log(0.5) / np.log(decay))
+  return math.log(0.5) / math.log(decay)

@@ -38,11 +38,12 @@ def interval(values: Sequence[float]) -> Interval:
 def chances(losses: np.ndarray) -> np.ndarray:
   """Probability [G] that each game has the lowest mean.
 
-  Means of S seeds are drawn from Student's t around those measured, with a
-  variance that all games share, and (G - 1) (S - 1) degrees of freedom; seeds
-  are the same in each game, so their own means are removed first. A game
-  without a score in one of its seeds is never the best. Losses are [G, S], S of
-  2 or more, NaN for none; one row at least has all.
+  Means of S seeds are drawn from a multivariate Student's t around those
+  measured (flat priors, one variance for all games), with (G - 1) (S - 1)
+  degrees of freedom; seeds are the same in each game, so their own means are
+  removed first. Of two games it is the paired t test's. Games that tie share
+  their chance; one without a score in one of its seeds is never the best.
+  Losses are [G, S], S of 2 or more, NaN for none; one row at least has all.
   """
   played = np.isfinite(losses).all(1)
   good = losses[played]
@@ -51,7 +52,10 @@ def chances(losses: np.ndarray) -> np.ndarray:
   freedom = max(1, (len(good) - 1) * (good.shape[1] - 1))
   error = np.sqrt((rest ** 2).sum() / freedom / good.shape[1])
   rng = np.random.default_rng(0)
-  drawn = by_game + error * rng.standard_t(freedom, (_DRAWS, len(good)))
+  # Each draw has one variance, not one for each game.
+  error = error / np.sqrt(rng.chisquare(freedom, (_DRAWS, 1)) / freedom)
+  drawn = by_game + error * rng.standard_normal((_DRAWS, len(good)))
   found = np.zeros(len(losses))
-  found[played] = np.bincount(drawn.argmin(1), minlength=len(good)) / _DRAWS
+  lowest = drawn == drawn.min(1, keepdims=True)  # Several, without any spread.
+  found[played] = (lowest / lowest.sum(1, keepdims=True)).mean(0)
   return found

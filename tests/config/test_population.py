@@ -6,6 +6,7 @@ import tiny
 
 from gan_jax.base.errors import ConfigError
 from gan_jax.config import fields, population
+from gan_jax.config.keys import KEYS
 from gan_jax.config.population import load
 
 R1 = dict(name='r1', weight=1.0, every=1)
@@ -115,7 +116,8 @@ def test_what_is_no_population_is_named(config, lists, words):
 
 
 @pytest.mark.parametrize('key, value', [
-    ('seed', 'x'), ('seed', -1), ('watchdog', 'stop'), ('shard', None)])
+    ('seed', 'x'), ('seed', -1), ('watchdog', 'stop'), ('shard', None),
+    ('best_metric', 5)])
 def test_other_mistakes_are_named_as_those_of_a_lone_run(config, key, value):
   wrong = {**config, key: value}
   with pytest.raises(ConfigError) as alone:
@@ -125,9 +127,10 @@ def test_other_mistakes_are_named_as_those_of_a_lone_run(config, key, value):
   assert str(many.value) == str(alone.value) and key in str(many.value)
 
 
-def test_a_missing_key_is_named(config):
-  with pytest.raises(ConfigError, match='shard.*missing'):
-    load({k: v for k, v in config.items() if k != 'shard'} | {'population': 2})
+@pytest.mark.parametrize('key', [k for k in KEYS if k != 'population'])
+def test_a_missing_key_is_named(config, key):
+  with pytest.raises(ConfigError, match=f"{key} = 'absent': is missing"):
+    load({k: v for k, v in config.items() if k != key} | {'population': 2})
 
 
 @pytest.mark.parametrize('path, term, why, line', [

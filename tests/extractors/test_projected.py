@@ -1,5 +1,6 @@
 """Projected discriminators: files, mixing, heads, what is trained."""
 
+import os
 import pathlib
 import re
 from functools import partial
@@ -124,6 +125,15 @@ def test_files_that_are_no_network(tmp_path):
     backbones.read(str(path))
   with pytest.raises(DataError, match='nowhere'):
     backbones.read(str(tmp_path / 'nowhere.pth'))
+
+
+def test_a_file_that_was_replaced_is_read_again(small, tmp_path):
+  path, tensors = str(tmp_path / 'replaced.safetensors'), load_file(small)
+  for mean in (33.0, 34.0):
+    save_file(tensors | {'mean': np.array(mean, np.float32)}, path)
+    os.utime(path, (mean, mean))  # Not within a tick of the clock.
+    assert backbones.read(path).weights['mean'] == mean
+  assert backbones.read(path) is backbones.read(path)
 
 
 def test_maps_of_the_classifier_in_numpy(small):

@@ -68,6 +68,21 @@ def test_scores_and_samples_use_them_if_the_config_asks(standing):
   assert (images[0] != images[1]).any()
 
 
+def test_they_are_computed_once_for_all_parts_of_a_set(standing, monkeypatch):
+  evaluator, averages = Evaluator(standing), [standing.init().ema] * 2
+  averages.append(jax.tree.map(np.zeros_like, averages[0]))
+  whole, asked = evaluator.draw(averages[0], 0, 6)[0], []
+  compute = evaluator.sampler._standing
+  monkeypatch.setattr(evaluator.sampler, '_standing', lambda average: (
+      asked.append(average), compute(average))[1])
+  parts = [evaluator.draw(average, i, i + 3)[0]
+           for i, average in zip((0, 3, 0), averages, strict=True)]
+  np.testing.assert_allclose(np.int32(np.concatenate(parts[:2])),
+                             np.int32(whole), atol=1)
+  assert asked == [averages[2]]  # The others are known.
+  assert (parts[2] != parts[0]).any()
+
+
 def test_four_devices_share_what_one_makes(standing):
   average, evaluator = standing.init().ema, Evaluator(standing)
   one = evaluator.draw(average, 0, 9)[0]

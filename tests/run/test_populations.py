@@ -1,5 +1,6 @@
 """Members of a population are runs like any other."""
 
+import json
 import os
 import shutil
 
@@ -85,6 +86,11 @@ def test_a_member_is_the_lone_run(images, tmp_path, lists, request):
     train.train(member, alone)
     assert_same_run(member, str(tmp_path / 'all' / f'member_{i}'), alone,
                     member)
+  if lists is LISTS:  # As they were given, not as float32.
+    said = json.loads((tmp_path / 'all' / 'population.json').read_text())
+    assert said['member_1'] == {
+        'seed': 0, 'ema_decay': 0.5, 'loss.label_smoothing': 0.2,
+        'gen_optimizer.learning_rate': 0.02}
 
 
 def test_examples_that_stream_are_each_members_own(two, once, tmp_path):
@@ -207,7 +213,7 @@ def test_a_population_that_the_watchdog_stopped_stays_so(two, tmp_path,
                                      for member in two.members))
   # As soon as there is a row, also one of the run before.
   monkeypatch.setattr(health.Guard, 'verdict', property(
-      lambda self: 'enough' if self._rows else '', lambda self, value: None),
+      lambda self: 'enough' if self._last else '', lambda self, value: None),
                       raising=False)
   for _ in range(2):
     with pytest.raises(NonFiniteError, match='enough'):

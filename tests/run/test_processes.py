@@ -101,6 +101,16 @@ def scoring(tmp_path, monkeypatch):
   sys.modules.pop('scoring', None)
 
 
+def test_a_follower_of_a_run_that_does_not_start_ends_as_its_leader(
+    run, monkeypatch):
+  """As where the leader finds another run in the folder."""
+  group = processes.ProcessGroup(1, 2)
+  monkeypatch.setattr(group, 'ready', lambda fingerprint: None)
+  monkeypatch.setattr(group, 'next_order', lambda stop: {
+      'what': 'end', 'status': 4})
+  assert train.train(run, 'unused', group=group) == 4
+
+
 def test_two_processes_are_one_and_go_on_from_each_other(
     images, tmp_path, scoring):
   """10 steps are calls of 4, 4 and 2."""

@@ -68,6 +68,13 @@ def test_rates_of_zero_are_refused():
     advise.games_of(config, None)
 
 
+def test_a_list_of_values_is_refused(tmp_path):
+  config = recipe.get_config('ring:penalty=r1,quick')
+  config.ema_decay = (0.9, 0.99)
+  with pytest.raises(ConfigError, match='a list makes a population'):
+    advise.advise(config, str(tmp_path), given=[])
+
+
 def test_a_dry_run_trains_nothing(tmp_path, capsys):
   assert main.main(['gan_jax', '--mode=advise', '--config=configs/dcgan.py',
                     '--dry_run', f'--workdir={tmp_path / "new"}']) == 2

@@ -17,15 +17,23 @@ def test_interval_by_hand():
   assert 3 - found.low == pytest.approx(found.high - 3)
 
 
-def test_chances_of_two_games_are_those_of_students_t():
-  """Differences of seeds removed: residuals +-0.1, so s^2 = 0.04 with 1 df."""
-  losses = np.array([[0.0, 1.2], [0.4, 1.2]])
-  # Means 0.6 and 0.8; residuals by hand: -0.1, 0.1 and 0.1, -0.1.
-  error = np.sqrt(0.04 / 1 / 2)
-  x = np.linspace(-4000, 4000, 4_000_001)  # Cauchy: one degree of freedom
-  right = np.sum(stats.t.pdf(x, 1) * stats.t.cdf(x + 0.2 / error, 1)) * (
-      x[1] - x[0])
-  np.testing.assert_allclose(statistics.chances(losses)[0], right, atol=0.01)
+@pytest.mark.parametrize('losses, right', [
+    # Differences -0.4 and 0: t = -0.2 / (0.2828 / sqrt 2) = -1 with 1 degree
+    # of freedom, of which 3/4 of Cauchy's distribution lie above.
+    ([[0.0, 1.2], [0.4, 1.2]], 0.75),
+    ([[1.0, 2.0, 4.0], [1.5, 2.2, 3.6]], None)])
+def test_chances_of_two_games_are_those_of_the_paired_t_test(losses, right):
+  found = statistics.chances(np.array(losses))
+  right = right or 1 - stats.ttest_rel(*losses, alternative='less').pvalue
+  np.testing.assert_allclose(found, [right, 1 - right], atol=0.01)
+
+
+def test_three_equal_games_have_equal_chances():
+  losses = np.array([[0.0, 1.0, 2.0], [1.0, 2.0, 0.0], [2.0, 0.0, 1.0]])
+  np.testing.assert_allclose(statistics.chances(losses), 1 / 3, atol=0.015)
+  # Without any spread, as of scores that have reached their bound.
+  tied = np.array([[-8.0, -8.0], [-7.0, -7.0], [-8.0, -8.0]])
+  np.testing.assert_array_equal(statistics.chances(tied), [0.5, 0.0, 0.5])
 
 
 def test_chances_do_not_depend_on_what_a_seed_adds_to_all():

@@ -46,7 +46,10 @@ def check(task: Task, arguments: str) -> None:
       the user's file.
     DataError: the data are not there.
   """
-  one = load(task, arguments, batch_size=_BATCH).members[0]
+  one, *more = load(task, arguments, batch_size=_BATCH, seed=0).members
+  if more:
+    raise ConfigError([Problem('', None, 'a list makes a population, and an '
+                               'idea is one game: give one value')])
   if bad := _not_finite(*_step(one)):
     said = ', '.join(bad[:4]) + ' ...' * (len(bad) > 4)
     raise ConfigError([Problem(

@@ -6,6 +6,7 @@ the arguments are 'loss=my_lab.ideas:my_loss'. Arguments may be given instead:
 as behind the colon of --config, the rest as --config.key=value.
 """
 
+import contextlib
 import inspect
 import os
 import re
@@ -46,7 +47,7 @@ class Idea(NamedTuple):
 
   name: for titles and folders.
   arguments: that make it of a plain game, see `apply`.
-  where: file and line of its definition, '' of arguments.
+  where: file and line of its definition, '' of arguments and partials.
   """
 
   name: str
@@ -75,10 +76,11 @@ def read(text: str) -> Idea:
   except Exception as e:  # The user's file may raise anything.
     cause = e.__cause__ or e
     raise RequestError(f'--idea={text}: {lookup.failure(cause)}') from e
-  kind = _kind(component, text, full)
-  _, line = inspect.getsourcelines(component)
+  kind, where = _kind(component, text, full), ''
+  with contextlib.suppress(TypeError):  # A partial has no line.
+    where = f'{found["file"]}, line {inspect.getsourcelines(component)[1]}'
   return Idea(found['name'], _NORMS.format(full) if kind == 'norm' else
-              f'{kind}={full}', f'{found["file"]}, line {line}')
+              f'{kind}={full}', where)
 
 
 def _check_arguments(text) -> None:

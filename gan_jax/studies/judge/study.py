@@ -21,7 +21,6 @@ TASK/GAME/STAGE.json, the result of a stage, a population in TASK/GAME/STAGE:
 """
 
 import contextlib
-import json
 import logging
 import os
 import time
@@ -154,13 +153,15 @@ def once(folder: str, name: str, make: Callable[[], dict]) -> tuple[dict, bool]:
 
   Returns:
     (its content, whether this process has made it).
+
+  Raises:
+    WorkdirError: it is damaged, or cannot be read or made.
   """
   path = os.path.join(folder, name)
   while True:
     # What is in the way of a folder, the lock says.
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError), open(
-        path) as file:
-      return json.load(file), False
+    if found := read_json(folder, name):
+      return found, False
     try:
       with lock.hold(os.path.join(folder, 'plan')):
         if os.path.exists(path):

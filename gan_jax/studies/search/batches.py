@@ -156,8 +156,9 @@ class Batch:
     values = [scores(home, self.plan.score).get(self.steps[n])
               for home in homes]
     if (value := _mean(values)) is None:
-      self._fail([n], next(why for home, v in zip(homes, values, strict=True)
-                           if _mean([v]) is None for why in [_why(home)]))
+      self._fail([n], next(
+          _why(home) for home, v in zip(homes, values, strict=True)
+          if _mean([v]) is None))
       return
     self.told.add(n)
     self.trials[n].set_user_attr('values', values)

@@ -52,8 +52,9 @@ def doomed(curves: Mapping[int, Curve], playing, step: int,
     best[group] = min(loss, best.get(group, loss))
   found = set()
   for n in set(playing) & here.keys():
-    before = max((s for s in curves[n].losses if s < step), default=step)
-    if (_is_bad(curves, n, step) and _is_bad(curves, n, before)
+    earlier = [s for s in curves[n].losses if s < step]
+    if (earlier and _is_bad(curves, n, step)
+        and _is_bad(curves, n, max(earlier))
         and here[n] > best[curves[n].group]):
       found.add(n)
   return found

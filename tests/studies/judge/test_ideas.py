@@ -97,6 +97,14 @@ def test_the_kind_is_told(name, kinds):
   assert found.where == f'my_lab/ideas.py, line {line}'
 
 
+def test_a_partial_has_no_line(lab):
+  (lab / 'my_lab' / 'more.py').write_text(
+      'import functools\nfrom my_lab.ideas import mine\n'
+      'twice = functools.partial(mine, scale=2.0)\n')
+  assert ideas.read('my_lab/more.py:twice') == ideas.Idea(
+      'twice', 'loss=my_lab.more:twice')
+
+
 def test_a_file_from_elsewhere(lab, tmp_path_factory):
   folder = tmp_path_factory.mktemp('other')
   (folder / 'elsewhere.py').write_text(FILE)

@@ -98,6 +98,11 @@ def test_an_idea_that_cannot_be_played(lab, cli, name, words):
   assert not (lab / 'study').exists()
 
 
+def test_a_list_of_values_is_no_idea():
+  with pytest.raises(ConfigError, match='a list makes a population'):
+    checks.check(TASKS['ring'], 'penalty=r1,penalties[0].weight=[1,2]')
+
+
 @pytest.mark.usefixtures('alone')
 def test_a_wrong_argument_of_an_idea_is_one_message(lab, cli):
   (lab / 'study' / 'plan').mkdir(parents=True)

@@ -39,6 +39,8 @@ def test_one_bad_score_is_not_enough():
   found = flat(9)
   found[8] = Curve({10: -1, 40: 8}, 'a')
   assert doomed(found, range(9), 40, 90) == {6, 7}
+  found[7] = Curve({40: 7}, 'a')  # Its first score.
+  assert doomed(found, range(9), 40, 90) == {6}
 
 
 def test_the_best_of_a_group_goes_on():
