@@ -15,7 +15,13 @@ from shown_code import EXPERIMENTS, PAGES, ROOT, commands, configs, example
 
 import gan_jax
 from gan_jax.base import lookup
-from gan_jax.config import command_line, experiment, keys, population, rules
+from gan_jax.config import (
+  command_line,
+  experiment,
+  key_rules,
+  population,
+  rules,
+)
 
 pytestmark = tiny.READS_CONFIGS
 
@@ -28,7 +34,7 @@ def test_a_command_parses_and_its_config_is_valid(command):
   assert line.problems == []
   if line.config is not None and '=[' not in command:  # Lists are for members.
     config = experiment.plain(line.config)
-    assert keys.check(config) + rules.of_config(config, 4, []) == []
+    assert key_rules.check(config) + rules.of_config(config, 4, []) == []
 
 
 # Scores, held-out data, a lazy penalty.

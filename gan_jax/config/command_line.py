@@ -251,17 +251,18 @@ def _why(arg, error) -> str:
 
 def _meant(name, value) -> str:
   """A hint for a flag that does not exist: another, or a key of the config."""
-  from gan_jax.config import fields, keys, recipe
+  from gan_jax.config import fields, hints, recipe
+  from gan_jax.config.keys import COMPONENTS
   name = name.replace('-', '_')
   if name == 'epochs' and value:
     return f"; did you mean --config.train_steps='{value} epochs'?"
   value = f'={value}' * bool(value)
-  if name in recipe.COMPONENTS:
+  if name in COMPONENTS:
     return (f'; did you mean --config=dcgan:{name}{value or "=NAME"}, after '
             'the colon?')
   paths = list(fields.flat(recipe.base().to_dict()))
   found = [path for path in paths if path.rpartition('.')[2] == name] or (
-      keys.spoken(name, paths))
+      hints.spoken(name, paths))
   found = [f'config.{path}' for path in found] or difflib.get_close_matches(
       name, [*_READ_BY, 'mode', *(f'config.{path}' for path in paths)], n=1)
   if not found:
@@ -274,8 +275,9 @@ def _hint(arg):
   if arg in MODES:
     return f'; did you mean --mode={arg}?'
   from gan_jax.config import recipe
+  from gan_jax.config.keys import COMPONENTS
   name, equals, value = arg.partition('=')
-  if equals and name in recipe.COMPONENTS:
+  if equals and name in COMPONENTS:
     return _meant(name, value)
   name = arg.partition(':')[0]
   if name.endswith('.py') or name in recipe.names():

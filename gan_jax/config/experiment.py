@@ -13,7 +13,7 @@ from gan_jax import parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ArgumentError, ConfigError, DataError, Problem
 from gan_jax.base.examples import kind_of
-from gan_jax.config import durations, keys, rules, tracing
+from gan_jax.config import durations, key_rules, keys, rules, tracing
 from gan_jax.config.build import (
   OF_GAME,
   DataInfo,
@@ -87,7 +87,7 @@ def load(config: Any, *, devices: int = 0,
   """
   config = plain(config)
   config.pop('population', None)
-  problems = keys.check(config)
+  problems = key_rules.check(config)
   problems += rules.of_config(config, devices or parallel.device_count(),
                               problems)
   bad = {p.path.split('.')[0].split('[')[0] for p in problems}

@@ -1,16 +1,13 @@
 """Table of config keys: default, allowed values, description.
 
-`recipe.base` reads the defaults, `check` the allowed values, the docs the
-descriptions. Rules about several keys, data or networks are in `rules.py`.
+`recipe.base` reads the defaults, `key_rules.check` the allowed values, the docs
+the descriptions.
 """
 
-import difflib
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gan_jax.base import lookup
-from gan_jax.base.errors import Problem
 from gan_jax.config import durations, fields
 from gan_jax.data import load as data
 
@@ -210,9 +207,11 @@ _ADDED = {key: KEYS[key].default for key in (
         'data.labelled_seed': 0, 'generator.noise': 0.0,
         'discriminator.noise': 0.0}
 # A run is a run, alone or a member.
-_OF_A_RUN = tuple(k for k in KEYS if k != 'population')
-_WATCHDOG = {'policy': _one_of('warn', 'stop', 'rollback'),
-             'max_rollbacks': _whole(0)}
+OF_A_RUN = tuple(k for k in KEYS if k != 'population')
+# The same of the dict `watchdog`, and of a term's interval.
+WATCHDOG = {'policy': _one_of('warn', 'stop', 'rollback'),
+            'max_rollbacks': _whole(0)}
+EVERY = _whole(1)
 DURATIONS = tuple(k for k, key in KEYS.items() if key.values is DURATION)
 CHOICES = {k: key.values for k, key in KEYS.items()
            if isinstance(key.values, Choice)}
@@ -220,6 +219,8 @@ CHOICES = {k: key.values for k, key in KEYS.items()
 MANY = {'penalty': 'penalties', 'augment': 'augment',
         'evaluator': 'evaluators', 'logger': 'loggers',
         'latent_step': 'latent_steps'}
+# All arguments that choose components.
+COMPONENTS = (*MANY, *(key for key, home in CHOICES.items() if not home.many))
 NUMBERS = {k: key.values for k, key in KEYS.items()
            if isinstance(key.values, Number)}
 
@@ -246,7 +247,7 @@ def default(config: Mapping[str, Any], path: str) -> Any:
 
 def filled(config: Mapping[str, Any]) -> dict[str, Any]:
   """Adds the defaults of missing keys to the config of an older run."""
-  return {k: KEYS[k].default for k in _OF_A_RUN} | dict(config)
+  return {k: KEYS[k].default for k in OF_A_RUN} | dict(config)
 
 
 def without_added(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -257,146 +258,3 @@ def without_added(config: Mapping[str, Any]) -> dict[str, Any]:
   return {key: {k: v for k, v in value.items() if kept(f'{key}.{k}', v)}
           if isinstance(value, Mapping) else value
           for key, value in config.items() if kept(key, value)}
-
-
-def check(config: Mapping[str, Any]) -> list[Problem]:
-  """Returns the problems of each key by itself; `config` is a plain dict."""
-  problems = [Problem(key, value, 'no such key' + (
-      _after_the_colon(key, value) if key in MANY
-      else _near(key, value, config)))
-              for key, value in config.items() if key not in KEYS]
-  problems += [Problem(key, 'absent', 'is missing; start from '
-                       'gan_jax.config.recipe.base()')
-               for key in _OF_A_RUN if key not in config]
-  for key, value in config.items():
-    if key not in KEYS:
-      continue
-    values = KEYS[key].values
-    if isinstance(values, Choice):
-      problems += _check_choice(key, value, values)
-    elif isinstance(values, Number):
-      problems += durations.check_number(value, key, *values)
-    elif values is DURATION:
-      problems += _check_duration(key, value)
-    elif not values[0](value):
-      problems.append(Problem(key, value, values[1]))
-    elif key == 'watchdog':
-      problems += _check_keys(key, value, _WATCHDOG)
-  return problems
-
-
-def _after_the_colon(argument, names) -> str:
-  """How a command line chooses several components."""
-  return (f'; :{argument}={names} after the config, as in '
-          f'dcgan:{argument}={names}, chooses it')
-
-
-def spoken(name, paths) -> list[str]:
-  """Paths of which a word is `name`, or the initials: steps, lr."""
-  found = [path for path in paths if name in re.split(r'[._]', path)] or [
-      path for path in paths if name == ''.join(
-          part[:1] for part in path.rpartition('.')[2].split('_'))]
-  # Of steps, the length of the run is likelier than the steps of a player.
-  return sorted(found, key=lambda path: path not in DURATIONS)
-
-
-def _near(key, value, config) -> str:
-  """A hint for a key that does not exist, also at keys of components."""
-  if key == 'epochs':
-    return f"; did you mean train_steps='{value} epochs'?"
-  own = [*fields.flat({k: v for k, v in config.items() if k in KEYS})]
-  if named := spoken(key, [*KEYS, *own]):
-    return f'; did you mean {" or ".join(dict.fromkeys(named[:3]))}?'
-  paths = {}  # by their last part
-  for path in own:
-    parts = path.split('.')
-    for i, part in enumerate(parts):
-      paths.setdefault(part, {})['.'.join(parts[:i + 1])] = None
-  last = difflib.get_close_matches(key, [*paths], n=1)
-  if not last or last[0] in KEYS:
-    return lookup.near(key, KEYS)
-  return f'; did you mean {" or ".join([*paths[last[0]]][:3])}?'
-
-
-def _check_duration(key, value) -> list[Problem]:
-  # Whether a duration is 0 is the same in all units.
-  units = durations.Units(1, 1, int(key != 'train_steps'), 1)
-  try:
-    if not durations.steps(value, units) and key in ('train_steps',
-                                                     'log_every'):
-      raise ValueError('must be above 0')
-  except ValueError as e:
-    return [Problem(key, value, str(e))]
-  return []
-
-
-def _check_keys(path, spec, rules) -> list[Problem]:
-  """Checks a dict that must have exactly the keys of `rules`."""
-  problems = [Problem(f'{path}.{key}', value, 'no such key' + lookup.near(
-      key, rules)) for key, value in spec.items() if key not in rules]
-  for key, (holds, rule) in rules.items():
-    if key not in spec:
-      problems.append(Problem(f'{path}.{key}', 'absent', 'is missing'))
-    elif not holds(spec[key]):
-      problems.append(Problem(f'{path}.{key}', spec[key], rule))
-  return problems
-
-
-def _check_choice(key, value, choice) -> list[Problem]:
-  if key == 'data':
-    return data.check(value, key)
-  if not choice.many:
-    spec, problems = _without_schedules(key, value, choice)
-    return _of_another_name(key, lookup.check(
-        choice.module, spec, key, choice.supplied, choice.kind)) + problems
-  if not isinstance(value, tuple):
-    return [Problem(key, value, 'must be a tuple of dict(name=..., **kwargs)')]
-  if value and all(isinstance(spec, str) for spec in value):
-    argument = next(one for one, many in MANY.items() if many == key)
-    return [Problem(key, value, 'must be a tuple of dict(name=..., **kwargs)'
-                    + _after_the_colon(argument, '+'.join(value)))]
-  problems = []
-  for i, spec in enumerate(value):
-    path = f'{key}[{i}]'
-    if choice.extra and isinstance(spec, Mapping):
-      problems += _check_term(path, spec)
-      spec = {k: v for k, v in spec.items() if k not in choice.extra}
-    spec, found = _without_schedules(path, spec, choice)
-    problems += lookup.check(choice.module, spec, path, choice.supplied,
-                             also=choice.extra) + found
-  return problems
-
-
-def _of_another_name(key, problems) -> list[Problem]:
-  """Says, of the last argument that is like none, where it may come from."""
-  odd = [i for i, (_, _, rule) in enumerate(problems)
-         if lookup.NO_SUCH in rule and 'did you mean' not in rule]
-  if odd:
-    last = problems[odd[-1]]
-    problems[odd[-1]] = last._replace(rule=(
-        f'{last.rule}; if you set {key}.name: the recipe\'s arguments stay, '
-        f'while :{key}=NAME after the config begins with its own'))
-  return problems
-
-
-def _check_term(path, spec) -> list[Problem]:
-  holds, rule = _whole(1)
-  problems = [] if holds(every := spec.get('every', 1)) else [
-      Problem(f'{path}.every', every, rule)]
-  if 'weight' not in spec:
-    return [Problem(f'{path}.weight', 'absent', 'is missing'), *problems]
-  return durations.check_number(spec['weight'], f'{path}.weight') + problems
-
-
-def _without_schedules(path, spec, choice) -> tuple[Any, list[Problem]]:
-  """A spec with 0.0 in place of schedules, and the problems of those."""
-  try:
-    names = durations.scheduled_arguments(choice, spec)
-  except (KeyError, TypeError, ValueError, AttributeError):
-    return spec, []  # Not a spec: lookup.check says so.
-  if choice.module == 'optax':
-    names = {*names, 'learning_rate'} & set(spec)
-  problems = [problem for name in sorted(names)
-              for problem in durations.check_number(spec[name],
-                                                    f'{path}.{name}')]
-  return {**spec, **dict.fromkeys(names, 0.0)}, problems

@@ -24,10 +24,11 @@ from ml_collections.config_dict import placeholder
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem, RequestError
-from gan_jax.config import fields
+from gan_jax.config import hints
 from gan_jax.config.keys import (
   ARRAYS,
   CHOICES,
+  COMPONENTS,
   DURATIONS,
   KEYS,
   MANY,
@@ -51,8 +52,6 @@ _WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
 # goes by the number of layers.
 _TINY = dict(width=8, max_width=8, code=8, style=8, mix=8, depth=1,
              stage_blocks=1, group_width=8, mapping_layers=1, flat_blocks=0)
-# Arguments that choose components, of all recipes.
-COMPONENTS = (*MANY, *(key for key, home in CHOICES.items() if not home.many))
 
 
 def names() -> list[str]:
@@ -258,7 +257,10 @@ def choice(key: str, name: str) -> dict:
       home.module):
     raise ValueError('files of yours are read by data=auto, with --config.data.'
                      f'path={shlex.quote(name)}')
-  found = lookup.parameters(lookup.find(home.module, name, home.kind))
+  try:
+    found = lookup.parameters(lookup.find(home.module, name, home.kind))
+  except ValueError as e:
+    raise ValueError(f'{e}{hints.elsewhere(key, name)}') from e
   defaults = lookup.defaults(home.module, name, home.kind)
   if key == 'data':
     shared = data.shared_parameters(name)
@@ -311,7 +313,7 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
   for key, equals, value in sorted(parts, key=lambda part: (
       order.index(part[0]))):
     if key not in known:
-      hint = _flag(config, key, value) or lookup.near(key, known)
+      hint = hints.flag(config, key, value) or lookup.near(key, known)
       raise RequestError(f'no argument {key!r}{hint}')
     if equals and key in switches:
       raise RequestError(f'{key}={value}: {key} takes no value; use {key}')
@@ -329,20 +331,6 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
     elif key in COMPONENTS:
       chosen[key] = value
   return config
-
-
-def _flag(config, key, value):
-  """A hint that an argument is a value of the config; '' if it is none."""
-  # Such as a path, which has no default, and so no value yet.
-  arguments = lookup.parameters(lookup.find(
-      CHOICES['data'].module, config.data.name))
-  ends = re.compile(rf'(?:.*\.)?{re.escape(key)}(?![^.])')
-  paths = [*dict.fromkeys(
-      found[0] for path in (*fields.flat(fields.plain(config)),
-                            *(f'data.{name}' for name in arguments))
-      if (found := ends.match(path)))]
-  return paths and '; values are set by flags: ' + ' or '.join(
-      f'--config.{path}={value or "..."}' for path in paths[:3])
 
 
 def _choose(key, config, value):

@@ -45,7 +45,7 @@ def scores(*, extractor: Mapping = _AUTO, metrics: tuple = _DEFAULT,
            num_samples: int = 2000, num_real: int = 0,
            reference: str = 'train', bare: bool = False, source: Any,
            seed: int):
-  """Distances between real and generated examples, each with its floor.
+  """FID, KID, precision, recall and more, each with its floor.
 
   The floor is the same score of as many real examples in place of the generated
   ones, none of them in the reference: read a score as a multiple of its floor.

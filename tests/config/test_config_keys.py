@@ -7,7 +7,7 @@ import pytest
 import tiny
 from recipes import CONFIGS, config_of
 
-from gan_jax.config import experiment, keys, recipe
+from gan_jax.config import experiment, key_rules, keys, recipe
 from gan_jax.run import train
 
 pytestmark = tiny.READS_CONFIGS
@@ -37,9 +37,9 @@ def test_every_key_is_read(tmp_path, monkeypatch):
   path = tiny.write_images(tmp_path / 'noise.npz')
   config = tiny.config(path, train_steps=2, checkpoint_every=2)
   module = sys.modules['gan_jax.config.experiment']
-  check = keys.check
+  check = key_rules.check
   monkeypatch.setattr(module, 'plain', Config)
-  monkeypatch.setattr(keys, 'check',
+  monkeypatch.setattr(key_rules, 'check',
                       lambda config: check(dict(config)))
   run = experiment.load(config)
   monkeypatch.setattr('gan_jax.run.results.pictures.curves',

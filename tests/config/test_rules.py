@@ -26,7 +26,7 @@ from toy import (
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError
-from gan_jax.config import experiment, keys, rules
+from gan_jax.config import experiment, key_rules, rules
 from gan_jax.game.step import train_step
 from gan_jax.parallel import Batch
 
@@ -39,7 +39,7 @@ def configured(**changes):
 
 
 def check(config, devices):
-  found = keys.check(config)
+  found = key_rules.check(config)
   return found + rules.of_config(config, devices, found)
 
 

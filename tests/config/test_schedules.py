@@ -150,14 +150,14 @@ def test_all_that_is_wrong_is_said_at_once():
   assert found['ema_decay'].startswith('goes from 0 to 1, and must stay in [0')
   assert set(found) == {'gen_optimizer.b2', 'gen_optimizer.learning_rate',
                         'ema_decay', 'penalties[0].weight', 'augment[0].std'}
-  from gan_jax.config import keys
+  from gan_jax.config import key_rules
   wrong = dict(RISE, name='rise')
   config = tiny.config(
       'unused', gen_optimizer=dict(ADAM, b1=wrong, nesterov=dict(RISE)),
       penalties=(dict(name='r1', weight=wrong),), ema_decay=wrong,
       augment=(dict(name='bgc', p=wrong, cutout=dict(RISE)),
                dict(name='ada', p=RISE)))
-  assert {p.path for p in keys.check(config)} == {
+  assert {p.path for p in key_rules.check(config)} == {
       'gen_optimizer.b1.name', 'gen_optimizer.nesterov',
       'penalties[0].weight.name', 'ema_decay.name', 'augment[0].p.name',
       'augment[0].cutout', 'augment[1].p'}

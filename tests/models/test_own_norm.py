@@ -19,7 +19,7 @@ from small_models import (
   struct_of,
 )
 
-from gan_jax.config import keys
+from gan_jax.config import key_rules
 from gan_jax.models import norms
 
 CODE = shown_code.example('class RMS')
@@ -128,7 +128,7 @@ def test_discriminators_have_nothing_to_condition_it_on(name):
 def test_a_norm_that_is_not_there(norm, words):
   config = tiny.config('unused', discriminator=dict(
       name='dcgan.Discriminator', norm=norm))
-  (problem,) = keys.check(config)
+  (problem,) = key_rules.check(config)
   assert problem.path == 'discriminator.norm' and words in problem.rule
 
 
@@ -141,5 +141,5 @@ def test_a_norm_keeps_the_shape():
 def test_other_choices_take_no_names_from_outside():
   config = tiny.config('unused', discriminator=dict(
       name='dcgan.Discriminator', weight_norm='own_norms:half'))
-  (problem,) = keys.check(config)
+  (problem,) = key_rules.check(config)
   assert 'no such choice' in problem.rule

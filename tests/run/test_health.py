@@ -2,7 +2,7 @@
 
 import pytest
 
-from gan_jax.config import keys
+from gan_jax.config import key_rules, keys
 from gan_jax.run import health
 from gan_jax.run.detectors import LONG, WINDOW, Watchdog
 
@@ -217,7 +217,7 @@ def test_the_report_of_a_healthy_run():
     ('stop', ['watchdog'])])
 def test_all_that_is_wrong_with_the_config_is_named(spec, paths):
   config = keys.filled({'watchdog': spec})
-  assert [p.path for p in keys.check(config)] == paths
+  assert [p.path for p in key_rules.check(config)] == paths
 
 
 def test_a_mistyped_policy_is_refused_with_all_the_rest(tmp_path, cli):

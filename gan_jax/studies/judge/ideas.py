@@ -23,7 +23,7 @@ from gan_jax import models
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem, RequestError, UserError
 from gan_jax.config import command_line, recipe
-from gan_jax.config.keys import CHOICES, KEYS
+from gan_jax.config.keys import CHOICES, COMPONENTS, KEYS
 from gan_jax.losses import Loss
 from gan_jax.models import Critique
 from gan_jax.penalties import Regulariser
@@ -85,7 +85,7 @@ def read(text: str) -> Idea:
 
 def _check_arguments(text) -> None:
   """RequestError for arguments that fit no task."""
-  found, known = sum(parts(text), []), {*KEYS, *recipe.COMPONENTS} - _FIXED
+  found, known = sum(parts(text), []), {*KEYS, *COMPONENTS} - _FIXED
   if fixed := _FIXED.intersection(
       re.split(r'[.[=]', word)[0] for part in found
       for word in part.split(',')):

@@ -1,0 +1,66 @@
+"""What a mistaken key, argument or name of a component may have meant."""
+
+import difflib
+import re
+
+from gan_jax.base import lookup
+from gan_jax.config import fields
+from gan_jax.config.keys import CHOICES, COMPONENTS, DURATIONS, KEYS, MANY
+
+
+def after_the_colon(argument: str, names: str) -> str:
+  """How a command line chooses several components."""
+  return (f'; :{argument}={names} after the config, as in '
+          f'dcgan:{argument}={names}, chooses it')
+
+
+def spoken(name: str, paths) -> list[str]:
+  """Paths of which a word is `name`, or the initials: steps, lr."""
+  found = [path for path in paths if name in re.split(r'[._]', path)] or [
+      path for path in paths if name == ''.join(
+          part[:1] for part in path.rpartition('.')[2].split('_'))]
+  # Of steps, the length of the run is likelier than the steps of a player.
+  return sorted(found, key=lambda path: path not in DURATIONS)
+
+
+def near_key(key: str, value, config) -> str:
+  """Of a key that does not exist, also at keys of components."""
+  if key == 'epochs':
+    return f"; did you mean train_steps='{value} epochs'?"
+  own = [*fields.flat({k: v for k, v in config.items() if k in KEYS})]
+  if named := spoken(key, [*KEYS, *own]):
+    return f'; did you mean {" or ".join(dict.fromkeys(named[:3]))}?'
+  paths = {}  # by their last part
+  for path in own:
+    parts = path.split('.')
+    for i, part in enumerate(parts):
+      paths.setdefault(part, {})['.'.join(parts[:i + 1])] = None
+  last = difflib.get_close_matches(key, [*paths], n=1)
+  if not last or last[0] in KEYS:
+    return lookup.near(key, KEYS)
+  return f'; did you mean {" or ".join([*paths[last[0]]][:3])}?'
+
+
+def flag(config, key: str, value: str) -> str:
+  """Of an argument after the colon that is a value of the config."""
+  # Such as a path, which has no default, and so no value yet.
+  arguments = lookup.parameters(lookup.find(
+      CHOICES['data'].module, config.data.name))
+  ends = re.compile(rf'(?:.*\.)?{re.escape(key)}(?![^.])')
+  paths = [*dict.fromkeys(
+      found[0] for path in (*fields.flat(fields.plain(config)),
+                            *(f'data.{name}' for name in arguments))
+      if (found := ends.match(path)))]
+  return '; values are set by flags: ' * bool(paths) + ' or '.join(
+      f'--config.{path}={value or "..."}' for path in paths[:3])
+
+
+def elsewhere(key: str, name: str) -> str:
+  """Of a name that a component of another key has: r1, of a loss."""
+  name = re.sub(r'\W', '_', str(name)).lower()
+  others = {argument: CHOICES[MANY.get(argument, argument)]
+            for argument in COMPONENTS}
+  found = [f'{argument}={name}' for argument, home in others.items()
+           if home is not CHOICES[key] and home.module.startswith('gan_jax.')
+           and not home.kind and name in lookup.names(home.module)]
+  return f'; there is {" and ".join(found)}' if found else ''
