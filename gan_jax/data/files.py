@@ -93,11 +93,14 @@ def _similar(folder, name) -> str:
           f'{folder!r} holds {some(names)}: check the path')
 
 
-def list_folder(path) -> list:
-  """Sorted names in a folder, at most 10,000; DataError if it is none."""
+def list_folder(path, limit: int | None = _MAX_LISTED) -> list:
+  """Sorted names in a folder, at most `limit`; DataError if it is none.
+
+  For messages 10,000 are enough; None lists all.
+  """
   try:
     with os.scandir(path) as entries:
-      return sorted(e.name for e in itertools.islice(entries, _MAX_LISTED))
+      return sorted(e.name for e in itertools.islice(entries, limit))
   except (OSError, ValueError) as error:
     raise DataError(f'{path!r}: not a folder that can be read '
                     f'({reason(error)}); check the path') from error

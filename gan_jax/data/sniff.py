@@ -7,7 +7,7 @@ import zipfile
 import zlib
 
 from gan_jax.base.errors import DataError
-from gan_jax.data.files import list_folder, printable
+from gan_jax.data.files import printable
 
 SUFFIXES = ('.png', '.apng', '.jpg', '.jpeg', '.jpe', '.jfif', '.webp', '.gif',
             '.bmp', '.dib', '.tif', '.tiff', '.ppm', '.pgm', '.pbm', '.pnm')
@@ -88,9 +88,8 @@ def _of_zip(path) -> str:
 
 
 def _of_folder(path) -> str:
-  names = list_folder(path)
   for name, kind in (('data.mdb', 'lmdb'), ('dataset_info.json', 'tfds')):
-    if name in names:
+    if os.path.exists(os.path.join(path, name)):
       return kind
   found = []
   for place, _, files in os.walk(path):
