@@ -53,22 +53,22 @@ def kind_of(path) -> str:
   if os.path.isdir(path):
     return _of_folder(path)
   start = head(path)
-  if start[:2] == b'\x1f\x8b':
-    with contextlib.suppress(OSError, EOFError, zlib.error):
-      with gzip.open(path) as file:
-        start = file.read(512)
   for magic, kind in ((b'\x89HDF\r\n\x1a\n', 'hdf5'), (b'PAR1', 'parquet'),
                       (b'\x93NUMPY', 'npy')):
     if start.startswith(magic):
       return kind
   if start[:2] == b'PK':
     return _of_zip(path)
+  if start[16:20] == b'\xde\xc0\xef\xbe':
+    return 'lmdb'
+  if start[:2] == b'\x1f\x8b':  # only the following are read gzipped
+    with contextlib.suppress(OSError, EOFError, zlib.error):
+      with gzip.open(path) as file:
+        start = file.read(512)
   if start[257:262] == b'ustar':
     return 'webdataset'
   if start[:2] == b'\0\0' and start[2:3] and 8 <= start[2] <= 14:
     return 'idx'
-  if start[16:20] == b'\xde\xc0\xef\xbe':
-    return 'lmdb'
   suffix = os.path.splitext(path)[1].lower()
   for kind, is_one in (('dicom', is_dicom), ('folder', is_image),
                        ('audio', is_audio)):

@@ -7,7 +7,12 @@ from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import sniff
 from gan_jax.data.bad_files import Reading
 from gan_jax.data.blocks import package
-from gan_jax.data.files import check_file, check_there, one_error
+from gan_jax.data.files import (
+  check_file,
+  check_there,
+  looks_like,
+  one_error,
+)
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.load import PARTS, ROOM, shaped
 from gan_jax.data.prepare import Layout, Source
@@ -43,8 +48,9 @@ def auto(*, path, image_key='', label_key='', label_index=-1, labels='',
     check_file(path)
   name = _kind_of(path) or ('folder' if os.path.isdir(path) else '')
   if not name:
-    raise DataError(f'{path!r}: none of the known formats, by its content; say '
-                    f'which with data=NAME')
+    raise DataError(f'{path!r}: none of the known formats, by its content '
+                    f'({looks_like(sniff.head(path))}); say which with '
+                    f'data=NAME')
   known = lookup.parameters(lookup.find(ROOM, name))
   defaults = lookup.parameters(auto)
   options = {key: value for key, value in given.items()
