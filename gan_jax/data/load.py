@@ -8,6 +8,7 @@
 import hashlib
 import inspect
 import logging
+import math
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from gan_jax.base.errors import ArgumentError, DataError, Problem
 from gan_jax.base.examples import kind_of
 from gan_jax.data import values
 from gan_jax.data.bad_files import Reading
-from gan_jax.data.files import check_there, some
+from gan_jax.data.files import check_there, printable, some
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import class_of
 from gan_jax.data.pipeline import Sampling
@@ -83,7 +84,7 @@ class Rows:
   def __init__(self, array, rows):
     self.array, self.rows, self.dtype = array, rows, array.dtype
     self.shape = (len(rows), *array.shape[1:])
-    self.nbytes = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+    self.nbytes = math.prod(self.shape) * self.dtype.itemsize
 
   def __len__(self):
     return len(self.rows)
@@ -194,7 +195,8 @@ def load(spec: Mapping) -> Source:
   notices = [*source.report.get('notices', ()), *said]
   path, where = spec.get('path'), source.name
   if isinstance(path, str | os.PathLike) and os.path.isfile(path):
-    where = os.path.basename(path)  # An image's set is named by its folder.
+    # An image's set is named by its folder.
+    where = printable(os.path.basename(path))
   for notice in notices:
     _LOG.info('%s: %s', where, notice)
   if said:
@@ -205,8 +207,8 @@ def load(spec: Mapping) -> Source:
 def _checked(source, name) -> list[str]:
   """What is to be said of an own set; ValueError if it is no set."""
   images, labels = source.images, source.labels
-  some = np.asarray(images[:1000])  # All might take minutes.
-  low, high = (some.min(), some.max()) if some.size else (0, 0)
+  first = np.asarray(images[:1000])  # All might take minutes.
+  low, high = (first.min(), first.max()) if first.size else (0, 0)
   floats = images.dtype == np.float32 and images.ndim > 2
   fix = ('-1 is black and 1 white; return uint8, 0 to 255, or 2 * x - 1 of x '
          'in [0, 1]')

@@ -15,7 +15,7 @@ from gan_jax.base.files import write_file, writing_out
 from gan_jax.data import cache, values
 from gan_jax.data import load as data
 from gan_jax.data.bad_files import BadFilesError
-from gan_jax.data.files import check_there
+from gan_jax.data.files import check_there, printable
 from gan_jax.data.prepare import Source
 from gan_jax.views.trained import Trained
 
@@ -25,7 +25,7 @@ class Given(NamedTuple):
 
   stored: [N, ...] as a data set stores them, see `data.prepare.Source`.
   x: the same float32, as `game.decoder` has them: in [0, 1], or vectors.
-  names: of their files, or their numbers.
+  names: of their files, printable, or their numbers.
   labels: [N] or [N, L], as the networks take them.
   """
 
@@ -108,7 +108,7 @@ def images(run: Trained, path: str, *, label: Any = None, **how) -> Given:
                        f' makes {described(wanted)}{_mended(shape, wanted)}')
   stored = np.asarray(found.images[:])
   manifest = found.report.get('manifest', '')
-  names = (list(cache.read_manifest(manifest)) if manifest
+  names = (list(map(printable, cache.read_manifest(manifest))) if manifest
            else list(map(str, range(len(stored)))))
   return Given(stored, values.unit(stored), names, _labels(run, found, label))
 

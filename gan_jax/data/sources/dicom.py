@@ -111,7 +111,8 @@ class _Codec(NamedTuple):
     except Exception as error:
       # It may be missing, or a manufacturer's own, of which pydicom knows
       # nothing.
-      syntax = found.file_meta.get('TransferSyntaxUID', self.pydicom.uid.UID(''))
+      syntax = found.file_meta.get('TransferSyntaxUID') or (
+          self.pydicom.uid.UID(''))
       what = ('damaged or truncated' if syntax in _UNPACKED else
               f'its {syntax.name} cannot be decoded')
       if 'missing dependencies' in str(error):

@@ -63,6 +63,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
   protocol_version = 'HTTP/1.1'
 
+  def handle(self):
+    """Answers until the browser goes away, which is no error."""
+    with contextlib.suppress(ConnectionError):
+      super().handle()
+
   def do_GET(self):
     """Sends a file."""
     path = self.path.partition('?')[0]
@@ -139,5 +144,4 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     for name, value in headers.items():
       self.send_header(name, value)
     self.end_headers()
-    with contextlib.suppress(OSError):  # The browser disconnected.
-      self.wfile.write(data)
+    self.wfile.write(data)
