@@ -9,6 +9,7 @@ images, so entries never go stale; they may be deleted at any time.
 import contextlib
 import hashlib
 import json
+import math
 import os
 import pathlib
 import secrets
@@ -136,7 +137,7 @@ def write(shape, dtype: str, images: Iterable, finish: Callable) -> Entry:
     parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(parent)
     work.mkdir()
-    needed = np.prod(shape, dtype=np.int64) * np.dtype(dtype).itemsize
+    needed = math.prod(shape) * np.dtype(dtype).itemsize
     free = shutil.disk_usage(work).free
     if needed > free:
       raise OSError(f'{needed:,} bytes are needed, {free:,} are free')

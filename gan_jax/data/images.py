@@ -235,8 +235,7 @@ def _check_sums(data):
 
 def as_array(image, mode) -> np.ndarray:
   """Converts an 8-bit Pillow image to uint8 [h, w, c]."""
-  array = np.asarray(image if image.mode == mode else image.convert(mode))
-  return array if array.ndim == 3 else array[..., None]
+  return np.atleast_3d(image if image.mode == mode else image.convert(mode))
 
 
 def _orientation(image, data) -> int:
