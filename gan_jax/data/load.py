@@ -260,7 +260,7 @@ def _split(source, selection, said):
   kept_back = hashes < int(share * 2 ** 32)
   if source.num_classes:
     few = []
-    for label in np.unique(source.labels[rows]):
+    for label in _present(source, rows)[0]:
       members = np.flatnonzero(source.labels[rows] == label)
       if kept_back[members].all():
         kept_back[members[hashes[members].argmax()]] = False
@@ -284,7 +284,7 @@ def _classes(source, wanted) -> tuple[int, ...]:
   if not wanted:
     return ()
   _need_classes(source, 'classes', tuple(wanted))
-  present = np.unique(source.labels).tolist()
+  present = _present(source)[0].tolist()
   try:
     classes = tuple(class_of(value, source.class_names, present)
                     for value in wanted)
@@ -297,12 +297,18 @@ def _classes(source, wanted) -> tuple[int, ...]:
   return classes
 
 
+def _present(source, rows=slice(None)) -> tuple[np.ndarray, np.ndarray]:
+  """The classes that occur, and how often; what has no label is none."""
+  labels = source.labels[rows]
+  return np.unique(labels[labels >= 0], return_counts=True)
+
+
 def _uneven(source) -> list[str]:
   """What is to be said of classes of very different sizes."""
   if not source.num_classes:
     return []
-  present, counts = np.unique(source.labels, return_counts=True)
-  if counts.max() < _UNEVEN * counts.min():
+  present, counts = _present(source)
+  if not len(counts) or counts.max() < _UNEVEN * counts.min():
     return []
   small, large = (f'{_name(source, present[i])} has {counts[i]:,} examples'
                   for i in (counts.argmin(), counts.argmax()))
@@ -320,7 +326,7 @@ def _labelled(source, kept, seed):
   if kept == 1.0:
     return source
   _need_classes(source, 'labelled', kept)
-  present, counts = np.unique(source.labels, return_counts=True)
+  present, counts = _present(source)
   wanted = (np.maximum(1, np.round(kept * counts).astype(int)) if kept < 1.0
             else _in_equal_parts(source, int(kept), present, counts))
   hashes = _hashes(source.images, np.arange(len(source.images)), seed)
@@ -335,10 +341,10 @@ def _labelled(source, kept, seed):
 
 def _in_equal_parts(source, total, present, counts):
   """How many labels of each class are kept; the first may have one more."""
-  if total > len(source.labels):
+  if total > counts.sum():
     raise ArgumentError('labelled', total, (
-        f'is more than the {len(source.labels)} examples of {source.name!r}; '
-        'use 1.0, which keeps the labels of all'))
+        f'is more than the {counts.sum()} examples of {source.name!r} that '
+        'have a label; use 1.0, which keeps all of them'))
   if total < len(present):
     raise ArgumentError('labelled', total, (
         f'is fewer than the {len(present)} classes, and would leave some '

@@ -122,15 +122,14 @@ class Layout(NamedTuple):
       DataError: the shape may be of several kinds, or of none; begins with
         `where`.
     """
-    kind, wrong = self.holds, ''
+    kind, wrong, problem = self.holds, '', ''
     if self.slices and kind == 'auto':
       kind = 'volumes'
     if kind == 'auto':
       kind = 'volumes' if len(shape) == 5 else 'images'
-      problem, needed = _doubts(shape), 'images [N, H, W] or [N, H, W, C]'
+      problem, needed = _doubts(shape), _AXES['images'][1]
     else:
       needed = _AXES[kind][1]
-      problem = ''
       if len(shape) not in _AXES[kind][0]:
         wrong = 'slices' if self.holds == 'auto' else 'holds'
       if kind == 'signals' and len(shape) == 3 and shape[1] < shape[2]:

@@ -122,8 +122,8 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
   except errors.ConfigError as e:
     if not wanted:
       raise
-    raise RequestError('\n'.join(
-        _as_asked(problem, len(wanted), asked) for problem in e.problems)) from e
+    raise RequestError('\n'.join(_as_asked(
+        problem, len(wanted), asked) for problem in e.problems)) from e
   if run.info.fingerprint != info.fingerprint:
     raise WorkdirError(f'{folder} was trained on other data than those that '
                        'its config names now; restore the data')

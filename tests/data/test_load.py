@@ -343,6 +343,27 @@ def test_floats_of_ones_own_that_are_all_grey_or_white_are_said(
   assert 'notices' not in source.report
 
 
+def test_a_set_of_ones_own_may_have_examples_without_a_label(
+    tmp_path, monkeypatch):
+  """Four cats, two dogs, and forty of which nothing is known."""
+  spec = dict(name=_own(
+      tmp_path, monkeypatch, 'np.arange(46 * 4, dtype=np.uint8).reshape('
+      '46, 2, 2, 1), [0] * 4 + [1] * 2 + [-1] * 40, 2, '
+      'class_names=("cat", "dog")'))
+  assert 'notices' not in load(**spec).report  # 40 are no large class
+  assert load(**spec, classes=('dog',)).labels.tolist() == [1, 1]
+  for wrong in ('dgo', -1):
+    fails(f'{wrong} is not one of the classes (cat, dog)',
+          call=lambda wrong=wrong: load(**spec, classes=(wrong,)))
+  labels = load(**spec, labelled=4).labels
+  assert np.bincount(labels + 1).tolist() == [42, 2, 2]
+  assert np.bincount(load(**spec, labelled=0.5).labels + 1).tolist() == [
+      43, 2, 1]
+  fails('is more than the 6 examples', call=lambda: load(**spec, labelled=7))
+  said, = load(**spec, holdout=0.3).report['notices']
+  assert 'cat (4), dog (2): one of each' in said
+
+
 def test_what_is_said_of_one_image_names_its_file(tmp_path, caplog):
   path = tmp_path / 'one.png'
   Image.new('RGBA', (8, 8), (255, 0, 0, 90)).save(path)
