@@ -61,6 +61,8 @@ class Geometry(NamedTuple):
 
   def key(self) -> tuple:
     """What determines its images, for a cache's key or a fingerprint."""
+    # The word tells resized RGBA from what older versions made of it, which let
+    # the colour of clear pixels bleed.
     return (*self, *['weighted'] * bool(self.channels == 4 and self.resize))
 
   def size(self, height, width) -> tuple[int, int]:
@@ -140,7 +142,12 @@ class Geometry(NamedTuple):
     return image
 
   def images(self, images, where) -> np.ndarray:
-    """Transforms images of a `Source`; `where` begins an error message."""
+    """Transforms images of a `Source`, [N, H, W, C]; `where` begins messages.
+
+    Raises:
+      ArgumentError: see `check`.
+      DataError: the result would not fit into the machine's memory.
+    """
     _, height, width, channels = images.shape
     if self.channels in (0, channels) and {
         self.crop, self.resize, self.pad} <= {(), (height, width)}:

@@ -31,7 +31,9 @@ _ORIENTATION = 0x0112  # tag of EXIF
 # alpha or without, of 8 bits, or grey of 16; not interlaced.
 _PLAIN = tuple(bytes((bits, colour, 0, 0, 0)) for bits, colour in (
     (8, 0), (8, 2), (8, 4), (8, 6), (16, 0)))
-_TEXTS = frozenset((b'eXIf', b'tEXt', b'zTXt', b'iTXt'))  # may turn it
+# Chunks of PNGs: EXIF, or texts in which programs hide it; and what makes a PNG
+# no plain one: transparent colours, palettes, animations.
+_TEXTS = frozenset((b'eXIf', b'tEXt', b'zTXt', b'iTXt'))
 _AWKWARD = _TEXTS | {b'tRNS', b'PLTE', b'acTL'}
 _SOS, _EOI = b'\xff\xda', b'\xff\xd9'  # of JPEG: start of a scan, end
 _PHOTOMETRIC = 262  # tag of TIFF; 0: white is zero
@@ -53,7 +55,7 @@ class Header(NamedTuple):
   colour: bool  # it may hold more than grey; palettes count as colour
   notes: tuple  # of 'animated', 'rotated', 'deep', 'alpha', 'inverted'
   kind: str = 'bytes'  # of its numbers: see `values.Span`
-  channels: int = 0  # where neither grey, RGB nor RGBA is meant
+  channels: int = 0  # of an array; 0 of a file, whose colours are converted
 
 
 @contextlib.contextmanager

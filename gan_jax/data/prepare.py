@@ -271,11 +271,10 @@ def make_source(images, labels, num_classes, *, name, licence='',
                 fingerprint='', **more) -> Source:
   """Makes a `Source` with its fingerprint.
 
-  images: uint8 [N, H, W, C] or vectors float32 [N, D]; labels: int32 [N], or
-  with num_classes=0 float32 [N, L] if there are `label_columns`, else ().
-  Invalid characters of the name become `_`. `fingerprint` is that of the
-  images, if known, so that they need not be read. `more` are other fields of
-  `Source`.
+  images: as of a `Source`; labels: integers [N], or with num_classes=0 floats
+  [N, L] in [0, 1] if there are `label_columns`, else (). Invalid characters of
+  the name become `_`. `fingerprint` is that of the images, if known, so that
+  they need not be read. `more` are other fields of `Source`.
   """
   if more.get('label_columns'):
     labels = np.asarray(labels, np.float32)
