@@ -99,8 +99,8 @@ class Entry(NamedTuple):
 
 def root() -> str:
   """The cache folder: GAN_JAX_CACHE, or ~/.cache/gan_jax."""
-  return os.environ.get('GAN_JAX_CACHE') or os.path.expanduser(
-      '~/.cache/gan_jax')
+  return os.path.expanduser(
+      os.environ.get('GAN_JAX_CACHE') or '~/.cache/gan_jax')
 
 
 def key_of(*parts) -> str:

@@ -128,11 +128,13 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
     raise WorkdirError(f'{folder} was trained on other data than those that '
                        'its config names now; restore the data')
   evaluator, keeper = Evaluator(run), Best(folder, best, own=True)
+  abstract = parallel.abstract(jax.eval_shape(run.init), parallel.own_mesh())
   tried, held, failed = {}, {}, None
   with Checkpoints(folder) as saved:
     while True:
       running = follow and lock.is_held(folder)
-      error = _score_new(folder, run, evaluator, saved, keeper, tried, held)
+      error = _score_new(folder, abstract, evaluator, saved, keeper, tried,
+                         held)
       failed = error or failed
       if not running:
         break
@@ -149,9 +151,10 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
   return found
 
 
-def _score_new(folder, run, evaluator, saved, keeper, tried, held):
+def _score_new(folder, abstract, evaluator, saved, keeper, tried, held):
   """Scores and keeps what was saved since.
 
+  abstract: shapes of the state.
   tried: {step: when it was saved} of the checkpoints that were looked at.
   held: {step: scores} without any value, which are written once there is one.
 
@@ -161,7 +164,6 @@ def _score_new(folder, run, evaluator, saved, keeper, tried, held):
   Raises:
     RequestError: there are no such scores of this run.
   """
-  abstract = parallel.abstract(jax.eval_shape(run.init), parallel.own_mesh())
   recorded, failed = _recorded(folder, evaluator), None
   for step in saved.steps():
     scores = recorded.get(step, [])

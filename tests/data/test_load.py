@@ -67,6 +67,8 @@ def test_fingerprint_is_of_shape_pixels_and_labels(tmp_path):
     (dict(crop=(6, 3)), ['[5, 6]', 'only cuts']),
     (dict(channels=2), ['channels=2', '(0, 1, 3, 4)']),
     (dict(background=(300,)), ['0..255']),
+    (dict(background=(1, 2, 3), pad=(9, 9), holds='images', image_key='deep'),
+     ['background=(1, 2, 3): is R, G, B', '5 channels: give one value']),
     (dict(holdout=1.5), ['[0, 1)']),
     (dict(holdout=1e-9), ['hold out 0 of 3']),
     (dict(labelled=0.0), ['labelled=0.0:', 'share in (0, 1]']),
@@ -81,7 +83,8 @@ def test_fingerprint_is_of_shape_pixels_and_labels(tmp_path):
     (dict(classes='3'), ['tuple of names or numbers']),
 ])
 def test_bad_arguments(tmp_path, kwargs, words):
-  path = npz(tmp_path, images=images(), labels=np.arange(3))
+  path = npz(tmp_path, images=images(), labels=np.arange(3),
+             deep=images(5).reshape(3, 5, 2, 5))
   fails(*words, call=lambda: load(name='npz', path=path, **kwargs))
 
 

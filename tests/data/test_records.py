@@ -65,6 +65,8 @@ def test_files_of_one_name_in_several_folders(tmp_path):
   assert source.labels.tolist() == [0, 1]
   source = sets.parquet(path=tmp_path / 'default', split='test')
   np.testing.assert_array_equal(source.images, PIXELS[2:4])
+  source = sets.parquet(path=tmp_path / 'default', split='all')
+  np.testing.assert_array_equal(source.images, PIXELS[[2, 3, 0, 1]])
   for folder in ('train', 'test'):
     (tmp_path / 'default' / folder / '0000.parquet').unlink()
   source = sets.parquet(path=tmp_path)  # folders that are no splits

@@ -49,8 +49,8 @@ def parquet(*, path, split='', image_key='', label_key='', reading=Reading(),
   Args:
     path: a file, or a folder: of its files those of the split, in order.
     split: how the names of files begin, or the name of their folder, such as
-      'test'; '' for all, or train if there are several of train, validation
-      and test.
+      'test'; 'all' for all; '' for train if there are several of train,
+      validation and test, else for all.
     image_key: column of encoded images, bytes or struct(bytes, path); '' for
       the only one.
     label_key: column of labels, or several of them, 'age,sex', for a label
@@ -194,8 +194,9 @@ def _shards(root, split):
   wanted = split
   if not split and len(splits) > 1 and 'train' in splits:
     wanted = 'train'
-    notices = [f'split train of {splits}: split=NAME takes another']
-  if not wanted:
+    notices = [f'split train of {splits}: split=NAME takes another, split=all '
+               f'all']
+  if wanted in ('', 'all'):
     return names, []
   taken = [name for name in names if known[name] == wanted]
   if not taken:
