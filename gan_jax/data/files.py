@@ -56,7 +56,7 @@ def check_there(path, what: str = 'file or folder') -> str:
   if not os.path.exists(path):
     raise DataError(f'{path!r}: no such {what}; '
                     f'{_similar(*os.path.split(path))}')
-  if os.path.isdir(path) and not list_folder(path):
+  if os.path.isdir(path) and not list_folder(path, 1):
     raise DataError(f'{path!r}: this folder is empty; put the files there, or '
                     'give the folder that holds them')
   return path

@@ -14,7 +14,6 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from gan_jax.base.errors import DataError
 from gan_jax.data import values
 from gan_jax.data.files import looks_like, reason
 
@@ -115,17 +114,14 @@ def check_size(width, height):
 
 
 def span(data: bytes) -> values.Span:
-  """The numbers of a file whose header was accepted; alpha is none of them."""
+  """The numbers of a file whose header was accepted; alpha is none of them.
+
+  Raises:
+    BadImageError: it is damaged.
+    DataError: NaN or Inf.
+  """
   found = _pixels(data)
-  return span_of(found.kind, found.colours)
-
-
-def span_of(kind, array, *stored) -> values.Span:
-  """`values.span`; BadImageError for NaN or Inf."""
-  try:
-    return values.span(kind, array, *stored)
-  except DataError as error:
-    raise BadImageError(str(error)) from error
+  return values.span(found.kind, found.colours)
 
 
 def _is_inverted(image) -> bool:

@@ -119,7 +119,7 @@ class _Codec(NamedTuple):
         what = (f"no decoder for its {syntax.name}: pip install "
                 f"'gan_jax[dicom]'")
       raise BadImageError(f'{what} ({reason(error)})') from error
-    return array, images.span_of('stored', array, black, white), inverted
+    return array, values.span('stored', array, black, white), inverted
 
   def _scaled(self, found, array):
     """Pixels in their units, and the ends of the range that they may have."""

@@ -64,7 +64,7 @@ class Codec(NamedTuple):
 
   def span(self, data):
     """Smallest and largest number."""
-    return images.span_of(self.numbers(), self.example(data))
+    return values.span(self.numbers(), self.example(data))
 
   def decode(self, data, black, white, dtype):
     """Numbers of 0..255."""
