@@ -78,9 +78,12 @@ def _npz(path):
                            zipfile.BadZipFile), np.load(path) as file:
     units = file['units'] if 'units' in file else np.zeros(0)
     floats = units.shape == (2,) and units.dtype.kind in 'iuf'
+    with file.zip.open('images.npy') as member:  # not all of the array
+      np.lib.format.read_magic(member)
+      shape, *_ = np.lib.format.read_array_header_1_0(member)
     # Samples that are images have an axis of channels.
     kind['holds'] = {2: 'vectors', 3: 'signals' if floats else 'auto',
-                     5: 'volumes'}.get(file['images'].ndim, 'auto')
+                     5: 'volumes'}.get(len(shape), 'auto')
     if floats:
       kind |= {'value_range': tuple(units.tolist()), 'dtype': 'float32'}
   return kind
