@@ -364,7 +364,7 @@ def test_a_set_of_ones_own_may_have_examples_without_a_label(
       43, 2, 1]
   fails('is more than the 6 examples', call=lambda: load(**spec, labelled=7))
   said, = load(**spec, holdout=0.3).report['notices']
-  assert 'cat (4), dog (2): one of each' in said
+  assert "'cat (4)', 'dog (2)': one of each" in said
 
 
 def test_what_is_said_of_one_image_names_its_file(tmp_path, caplog):
