@@ -2,7 +2,15 @@
 
 `load.load(spec)` makes the `prepare.Source` of a config: a function of
 `sources` reads it, `geometry.Geometry` brings its images to one size, and
-`pipeline.Batches` draws batches of indices. Other packages may import these,
-`cache`, and `files` (checks of files). To add a format, write a function in
-`sources`; sets of image files share `collection`.
+`pipeline.Batches` draws batches of indices. To add a format, write a function
+in `sources`.
+
+What the sources share, from the ground up: `files` checks paths and words what
+is wrong with them, `sniff` tells formats by content, `threads` reads many files
+at once, `blocks` parts of large ones. `images` decodes a file, `values` decides
+which number is black and which white, `bad_files` what happens to a file that
+cannot be used. `labels` finds the label of each file, `label_values` makes
+classes or label vectors of them, `columns` vectors of a table. `collection`
+puts these together for sets of many files, and keeps what they decode to in the
+`cache`.
 """

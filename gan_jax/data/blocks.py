@@ -12,9 +12,10 @@ _KEPT = 4  # blocks; threads are at most that far apart
 
 
 class Blocks:
-  """Items of a file that is read block by block; the last ones are kept."""
+  """Items of a file that is read block by block; the last four are kept."""
 
   def __init__(self, size: int, read: Callable[[int, int], Sequence]):
+    """`size`: items of a block; `read`: (first item, end) -> the items."""
     self._size, self._read = size, read
     self._kept, self._lock = collections.OrderedDict(), threading.Lock()
 

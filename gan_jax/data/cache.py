@@ -9,6 +9,7 @@ images, so entries never go stale; they may be deleted at any time.
 import contextlib
 import hashlib
 import json
+import math
 import os
 import pathlib
 import secrets
@@ -41,6 +42,7 @@ class Stored:
       raise ValueError('rows are not one after the other')
     self.shape, self.dtype, self.nbytes = array.shape, array.dtype, array.nbytes
     self._offset, self._row = array.offset, array[:1].nbytes
+    self._rows = np.arange(len(array))  # of which numpy takes those of an index
     self._path, self._file = path, os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     weakref.finalize(self, os.close, self._file)
 
@@ -49,22 +51,10 @@ class Stored:
 
   def __getitem__(self, index) -> np.ndarray:
     """As of an array; an index of several axes reads all rows."""
-    if isinstance(index, int | np.integer):
-      return self[[index]][0]
     if isinstance(index, tuple):
       return self[:][index]
-    if isinstance(index, slice):
-      rows = np.arange(*index.indices(len(self)))
-    else:
-      rows = np.asarray(index)
-      if rows.dtype == bool and rows.shape == (len(self),):
-        rows = np.flatnonzero(rows)
-      elif rows.dtype.kind not in 'iu' and rows.size or rows.ndim != 1:
-        raise IndexError(f'rows {rows.dtype} {list(rows.shape)}')
-      rows = rows.astype(np.int64)
-    rows = np.where(rows < 0, rows + len(self), rows)
-    if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
-      raise IndexError(f'rows {rows.min()} to {rows.max()} of {len(self)}')
+    chosen = self._rows[index]
+    rows = np.ravel(chosen)
     out = np.empty((len(rows), *self.shape[1:]), self.dtype)
     view = memoryview(out.reshape(-1).view(np.uint8))
     # Neighbours are read at once.
@@ -73,7 +63,7 @@ class Stored:
     for row, start, end in zip(rows[starts].tolist(), (
         starts * self._row).tolist(), ends.tolist(), strict=True):
       self._read(view[start:end], self._offset + row * self._row)
-    return out
+    return out.reshape(*np.shape(chosen), *self.shape[1:])
 
   def _read(self, view, place):
     while len(view):  # a call reads 2 GiB at most
@@ -98,8 +88,8 @@ class Entry(NamedTuple):
 
 def root() -> str:
   """The cache folder: GAN_JAX_CACHE, or ~/.cache/gan_jax."""
-  return os.environ.get('GAN_JAX_CACHE') or os.path.expanduser(
-      '~/.cache/gan_jax')
+  return os.path.expanduser(
+      os.environ.get('GAN_JAX_CACHE') or '~/.cache/gan_jax')
 
 
 def key_of(*parts) -> str:
@@ -136,7 +126,7 @@ def write(shape, dtype: str, images: Iterable, finish: Callable) -> Entry:
     parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(parent)
     work.mkdir()
-    needed = np.prod(shape, dtype=np.int64) * np.dtype(dtype).itemsize
+    needed = math.prod(shape) * np.dtype(dtype).itemsize
     free = shutil.disk_usage(work).free
     if needed > free:
       raise OSError(f'{needed:,} bytes are needed, {free:,} are free')

@@ -3,8 +3,9 @@
 A set (such as a folder) lists its `File`s and says how to read one. `load`
 makes two passes: the first reads all files and headers, which give the cache
 key, the number of channels, the range of the numbers and whether a resize is
-missing; the second decodes into the cache. A folder that was never read may do
-with one pass: as long as each image is as the first one lets expect.
+missing; the second decodes into the cache. The first time, both are done in one
+pass, by what the first image says of size, channels and range; where a later
+image differs, the two passes follow.
 """
 
 import collections
@@ -166,7 +167,7 @@ class _Plan(NamedTuple):
   form: Form
 
   def fits(self, header) -> bool:
-    """Whether it would be the same plan with an image of this header."""
+    """Whether an image of this header leaves the plan as it is."""
     return bool(self.form.shape) or (
         header.kind in ('bytes', *self.ranges)
         and (self.channels or (header.channels or (
@@ -204,7 +205,7 @@ class _Work:
     self._size = sum(file.size for file in files) / len(files)
 
   def at_once(self) -> cache.Entry | None:
-    """In one pass; None if the first image does not say what the others are."""
+    """In one pass; None if an image is not as the first one said."""
     first = next(filter(lambda record: record.header, (
         self._examine(file)[0] for file in self._files[:_LOOKED_AT])), None)
     if first is None or first.span:

@@ -38,11 +38,16 @@ def fit(frame: pd.DataFrame, categories: tuple, where: str) -> tuple:
   columns, problems, counted = [], [], []
   for name in frame:
     series = frame[name]
-    whole = _is_whole(series)
-    few = whole and 2 < series.nunique() <= _FEW and name not in categories
+    try:
+      different, whole = series.nunique(), _is_whole(series)
+    except TypeError:  # they have no hash
+      problems.append(f"'{printable(name)}' holds lists: texts and numbers are "
+                      f'needed')
+      continue
+    few = whole and 2 < different <= _FEW and name not in categories
     counted += [name] * few
     numbers = pd.api.types.is_numeric_dtype(series) and not (
-        few or name in categories or series.nunique() <= 1 + whole
+        few or name in categories or different <= 1 + whole
         or pd.api.types.is_bool_dtype(series))
     try:
       columns.append(_number(name, series, whole) if numbers else
@@ -145,7 +150,7 @@ def _mixture(known) -> tuple:
 
 
 def encode(frame: pd.DataFrame, columns: tuple) -> np.ndarray:
-  """A table as vectors, float32 [N, D]."""
+  """A table as vectors, float32 [N, D], its columns in order."""
   parts = []
   for i, column in enumerate(columns):
     series = frame[column.name]
@@ -155,7 +160,7 @@ def encode(frame: pd.DataFrame, columns: tuple) -> np.ndarray:
       parts.append(np.eye(len(column.values), dtype=np.float32)[rows])
     else:
       parts += _encoded(series.to_numpy(np.float64, na_value=np.nan), column, i)
-  return np.concatenate(parts, axis=1).astype(np.float32)
+  return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
 def _encoded(x, column, place):

@@ -56,7 +56,7 @@ def check_there(path, what: str = 'file or folder') -> str:
   if not os.path.exists(path):
     raise DataError(f'{path!r}: no such {what}; '
                     f'{_similar(*os.path.split(path))}')
-  if os.path.isdir(path) and not list_folder(path):
+  if os.path.isdir(path) and not list_folder(path, 1):
     raise DataError(f'{path!r}: this folder is empty; put the files there, or '
                     'give the folder that holds them')
   return path
@@ -93,11 +93,14 @@ def _similar(folder, name) -> str:
           f'{folder!r} holds {some(names)}: check the path')
 
 
-def list_folder(path) -> list:
-  """Sorted names in a folder, at most 10,000; DataError if it is none."""
+def list_folder(path, limit: int | None = _MAX_LISTED) -> list:
+  """Sorted names in a folder, at most `limit`; DataError if it is none.
+
+  For messages 10,000 are enough; None lists all.
+  """
   try:
     with os.scandir(path) as entries:
-      return sorted(e.name for e in itertools.islice(entries, _MAX_LISTED))
+      return sorted(e.name for e in itertools.islice(entries, limit))
   except (OSError, ValueError) as error:
     raise DataError(f'{path!r}: not a folder that can be read '
                     f'({reason(error)}); check the path') from error

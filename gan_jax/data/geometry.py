@@ -61,6 +61,8 @@ class Geometry(NamedTuple):
 
   def key(self) -> tuple:
     """What determines its images, for a cache's key or a fingerprint."""
+    # The word tells resized RGBA from what older versions made of it, which let
+    # the colour of clear pixels bleed.
     return (*self, *['weighted'] * bool(self.channels == 4 and self.resize))
 
   def size(self, height, width) -> tuple[int, int]:
@@ -70,8 +72,8 @@ class Geometry(NamedTuple):
   def check(self, height, width, channels):
     """ArgumentError if an image of this shape cannot be transformed.
 
-    That is a crop larger or a pad smaller than it, or channels that cannot be
-    converted.
+    That is a crop larger or a pad smaller than it, channels that cannot be
+    converted, or a background of three colours for more than four channels.
     """
     if self.channels not in (0, channels) and channels > 4:
       raise ArgumentError('channels', self.channels, (
@@ -81,6 +83,12 @@ class Geometry(NamedTuple):
       raise ArgumentError('crop', self.crop, (
           f'is larger than the images, {[height, width]}; crop only cuts: use '
           'resize or pad'))
+    padded = self.pad or self.resize and self.fit == 'pad'
+    colours = self.channels or channels
+    if padded and colours > 4 and len(self.background) == 3:
+      raise ArgumentError('background', self.background, (
+          f'is R, G, B, and these images have {colours} channels: give one '
+          'value'))
     size = self.resize or self.crop or (height, width)
     if self.pad and (self.pad[0] < size[0] or self.pad[1] < size[1]):
       raise ArgumentError('pad', self.pad, (
@@ -140,7 +148,12 @@ class Geometry(NamedTuple):
     return image
 
   def images(self, images, where) -> np.ndarray:
-    """Transforms images of a `Source`; `where` begins an error message."""
+    """Transforms images of a `Source`, [N, H, W, C]; `where` begins messages.
+
+    Raises:
+      ArgumentError: see `check`.
+      DataError: the result would not fit into the machine's memory.
+    """
     _, height, width, channels = images.shape
     if self.channels in (0, channels) and {
         self.crop, self.resize, self.pad} <= {(), (height, width)}:

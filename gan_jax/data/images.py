@@ -14,7 +14,6 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from gan_jax.base.errors import DataError
 from gan_jax.data import values
 from gan_jax.data.files import looks_like, reason
 
@@ -31,7 +30,9 @@ _ORIENTATION = 0x0112  # tag of EXIF
 # alpha or without, of 8 bits, or grey of 16; not interlaced.
 _PLAIN = tuple(bytes((bits, colour, 0, 0, 0)) for bits, colour in (
     (8, 0), (8, 2), (8, 4), (8, 6), (16, 0)))
-_TEXTS = frozenset((b'eXIf', b'tEXt', b'zTXt', b'iTXt'))  # may turn it
+# Chunks of PNGs: EXIF, or texts in which programs hide it; and what makes a PNG
+# no plain one: transparent colours, palettes, animations.
+_TEXTS = frozenset((b'eXIf', b'tEXt', b'zTXt', b'iTXt'))
 _AWKWARD = _TEXTS | {b'tRNS', b'PLTE', b'acTL'}
 _SOS, _EOI = b'\xff\xda', b'\xff\xd9'  # of JPEG: start of a scan, end
 _PHOTOMETRIC = 262  # tag of TIFF; 0: white is zero
@@ -53,7 +54,7 @@ class Header(NamedTuple):
   colour: bool  # it may hold more than grey; palettes count as colour
   notes: tuple  # of 'animated', 'rotated', 'deep', 'alpha', 'inverted'
   kind: str = 'bytes'  # of its numbers: see `values.Span`
-  channels: int = 0  # where neither grey, RGB nor RGBA is meant
+  channels: int = 0  # of an array; 0 of a file, whose colours are converted
 
 
 @contextlib.contextmanager
@@ -113,17 +114,14 @@ def check_size(width, height):
 
 
 def span(data: bytes) -> values.Span:
-  """The numbers of a file whose header was accepted; alpha is none of them."""
+  """The numbers of a file whose header was accepted; alpha is none of them.
+
+  Raises:
+    BadImageError: it is damaged.
+    DataError: NaN or Inf.
+  """
   found = _pixels(data)
-  return span_of(found.kind, found.colours)
-
-
-def span_of(kind, array, *stored) -> values.Span:
-  """`values.span`; BadImageError for NaN or Inf."""
-  try:
-    return values.span(kind, array, *stored)
-  except DataError as error:
-    raise BadImageError(str(error)) from error
+  return values.span(found.kind, found.colours)
 
 
 def _is_inverted(image) -> bool:
@@ -235,8 +233,7 @@ def _check_sums(data):
 
 def as_array(image, mode) -> np.ndarray:
   """Converts an 8-bit Pillow image to uint8 [h, w, c]."""
-  array = np.asarray(image if image.mode == mode else image.convert(mode))
-  return array if array.ndim == 3 else array[..., None]
+  return np.atleast_3d(image if image.mode == mode else image.convert(mode))
 
 
 def _orientation(image, data) -> int:

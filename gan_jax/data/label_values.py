@@ -239,15 +239,13 @@ def of_numbers(array, names: Sequence[str], where: str) -> Labels:
 
 def to_unit(values, columns: Sequence[LabelColumn]) -> np.ndarray:
   """Label vectors [..., L] in the users' units, scaled to [0, 1], float32."""
-  low, high = (np.array([getattr(column, end) for column in columns])
-               for end in ('low', 'high'))
+  low, high = np.array([column[1:] for column in columns]).T
   return ((values - low) / (high - low)).clip(0, 1).astype(np.float32)
 
 
 def to_users(values, columns: Sequence[LabelColumn]) -> np.ndarray:
   """Label vectors [..., L] in [0, 1] in the users' units, float32."""
-  low, high = (np.array([getattr(column, end) for column in columns])
-               for end in ('low', 'high'))
+  low, high = np.array([column[1:] for column in columns]).T
   return (low + values * (high - low)).astype(np.float32)
 
 

@@ -254,7 +254,8 @@ def _label_columns(where, head, others, rows, label_key) -> list[int]:
   if label_key:
     wanted = [label_key] if label_key in head else [
         name.strip() for name in label_key.split(',') if name.strip()]
-    if absent := [name for name in wanted if name not in listed]:
+    if absent := [name for name in wanted or [label_key]
+                  if name not in listed]:
       raise ArgumentError('label_key', label_key, (
           f'names {absent[0]!r}, no column of labels in {where!r}'
           f'{near(absent[0], listed)}'))

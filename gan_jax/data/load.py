@@ -8,6 +8,7 @@
 import hashlib
 import inspect
 import logging
+import math
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from gan_jax.base.errors import ArgumentError, DataError, Problem
 from gan_jax.base.examples import kind_of
 from gan_jax.data import values
 from gan_jax.data.bad_files import Reading
-from gan_jax.data.files import check_there, some
+from gan_jax.data.files import check_there, printable, some
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import class_of
 from gan_jax.data.pipeline import Sampling
@@ -83,7 +84,7 @@ class Rows:
   def __init__(self, array, rows):
     self.array, self.rows, self.dtype = array, rows, array.dtype
     self.shape = (len(rows), *array.shape[1:])
-    self.nbytes = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+    self.nbytes = math.prod(self.shape) * self.dtype.itemsize
 
   def __len__(self):
     return len(self.rows)
@@ -194,7 +195,8 @@ def load(spec: Mapping) -> Source:
   notices = [*source.report.get('notices', ()), *said]
   path, where = spec.get('path'), source.name
   if isinstance(path, str | os.PathLike) and os.path.isfile(path):
-    where = os.path.basename(path)  # An image's set is named by its folder.
+    # An image's set is named by its folder.
+    where = printable(os.path.basename(path))
   for notice in notices:
     _LOG.info('%s: %s', where, notice)
   if said:
@@ -205,8 +207,8 @@ def load(spec: Mapping) -> Source:
 def _checked(source, name) -> list[str]:
   """What is to be said of an own set; ValueError if it is no set."""
   images, labels = source.images, source.labels
-  some = np.asarray(images[:1000])  # All might take minutes.
-  low, high = (some.min(), some.max()) if some.size else (0, 0)
+  first = np.asarray(images[:1000])  # All might take minutes.
+  low, high = (first.min(), first.max()) if first.size else (0, 0)
   floats = images.dtype == np.float32 and images.ndim > 2
   fix = ('-1 is black and 1 white; return uint8, 0 to 255, or 2 * x - 1 of x '
          'in [0, 1]')
@@ -258,7 +260,7 @@ def _split(source, selection, said):
   kept_back = hashes < int(share * 2 ** 32)
   if source.num_classes:
     few = []
-    for label in np.unique(source.labels[rows]):
+    for label in _present(source, rows)[0]:
       members = np.flatnonzero(source.labels[rows] == label)
       if kept_back[members].all():
         kept_back[members[hashes[members].argmax()]] = False
@@ -282,7 +284,7 @@ def _classes(source, wanted) -> tuple[int, ...]:
   if not wanted:
     return ()
   _need_classes(source, 'classes', tuple(wanted))
-  present = np.unique(source.labels).tolist()
+  present = _present(source)[0].tolist()
   try:
     classes = tuple(class_of(value, source.class_names, present)
                     for value in wanted)
@@ -295,12 +297,18 @@ def _classes(source, wanted) -> tuple[int, ...]:
   return classes
 
 
+def _present(source, rows=slice(None)) -> tuple[np.ndarray, np.ndarray]:
+  """The classes that occur, and how often; what has no label is none."""
+  labels = source.labels[rows]
+  return np.unique(labels[labels >= 0], return_counts=True)
+
+
 def _uneven(source) -> list[str]:
   """What is to be said of classes of very different sizes."""
   if not source.num_classes:
     return []
-  present, counts = np.unique(source.labels, return_counts=True)
-  if counts.max() < _UNEVEN * counts.min():
+  present, counts = _present(source)
+  if not len(counts) or counts.max() < _UNEVEN * counts.min():
     return []
   small, large = (f'{_name(source, present[i])} has {counts[i]:,} examples'
                   for i in (counts.argmin(), counts.argmax()))
@@ -318,7 +326,7 @@ def _labelled(source, kept, seed):
   if kept == 1.0:
     return source
   _need_classes(source, 'labelled', kept)
-  present, counts = np.unique(source.labels, return_counts=True)
+  present, counts = _present(source)
   wanted = (np.maximum(1, np.round(kept * counts).astype(int)) if kept < 1.0
             else _in_equal_parts(source, int(kept), present, counts))
   hashes = _hashes(source.images, np.arange(len(source.images)), seed)
@@ -333,10 +341,10 @@ def _labelled(source, kept, seed):
 
 def _in_equal_parts(source, total, present, counts):
   """How many labels of each class are kept; the first may have one more."""
-  if total > len(source.labels):
+  if total > counts.sum():
     raise ArgumentError('labelled', total, (
-        f'is more than the {len(source.labels)} examples of {source.name!r}; '
-        'use 1.0, which keeps the labels of all'))
+        f'is more than the {counts.sum()} examples of {source.name!r} that '
+        'have a label; use 1.0, which keeps all of them'))
   if total < len(present):
     raise ArgumentError('labelled', total, (
         f'is fewer than the {len(present)} classes, and would leave some '

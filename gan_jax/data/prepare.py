@@ -122,15 +122,14 @@ class Layout(NamedTuple):
       DataError: the shape may be of several kinds, or of none; begins with
         `where`.
     """
-    kind, wrong = self.holds, ''
+    kind, wrong, problem = self.holds, '', ''
     if self.slices and kind == 'auto':
       kind = 'volumes'
     if kind == 'auto':
       kind = 'volumes' if len(shape) == 5 else 'images'
-      problem, needed = _doubts(shape), 'images [N, H, W] or [N, H, W, C]'
+      problem, needed = _doubts(shape), _AXES['images'][1]
     else:
       needed = _AXES[kind][1]
-      problem = ''
       if len(shape) not in _AXES[kind][0]:
         wrong = 'slices' if self.holds == 'auto' else 'holds'
       if kind == 'signals' and len(shape) == 3 and shape[1] < shape[2]:
@@ -272,11 +271,10 @@ def make_source(images, labels, num_classes, *, name, licence='',
                 fingerprint='', **more) -> Source:
   """Makes a `Source` with its fingerprint.
 
-  images: uint8 [N, H, W, C] or vectors float32 [N, D]; labels: int32 [N], or
-  with num_classes=0 float32 [N, L] if there are `label_columns`, else ().
-  Invalid characters of the name become `_`. `fingerprint` is that of the
-  images, if known, so that they need not be read. `more` are other fields of
-  `Source`.
+  images: as of a `Source`; labels: integers [N], or with num_classes=0 floats
+  [N, L] in [0, 1] if there are `label_columns`, else (). Invalid characters of
+  the name become `_`. `fingerprint` is that of the images, if known, so that
+  they need not be read. `more` are other fields of `Source`.
   """
   if more.get('label_columns'):
     labels = np.asarray(labels, np.float32)

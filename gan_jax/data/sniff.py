@@ -7,7 +7,7 @@ import zipfile
 import zlib
 
 from gan_jax.base.errors import DataError
-from gan_jax.data.files import list_folder, printable
+from gan_jax.data.files import printable
 
 SUFFIXES = ('.png', '.apng', '.jpg', '.jpeg', '.jpe', '.jfif', '.webp', '.gif',
             '.bmp', '.dib', '.tif', '.tiff', '.ppm', '.pgm', '.pbm', '.pnm')
@@ -53,22 +53,22 @@ def kind_of(path) -> str:
   if os.path.isdir(path):
     return _of_folder(path)
   start = head(path)
-  if start[:2] == b'\x1f\x8b':
-    with contextlib.suppress(OSError, EOFError, zlib.error):
-      with gzip.open(path) as file:
-        start = file.read(512)
   for magic, kind in ((b'\x89HDF\r\n\x1a\n', 'hdf5'), (b'PAR1', 'parquet'),
                       (b'\x93NUMPY', 'npy')):
     if start.startswith(magic):
       return kind
   if start[:2] == b'PK':
     return _of_zip(path)
+  if start[16:20] == b'\xde\xc0\xef\xbe':
+    return 'lmdb'
+  if start[:2] == b'\x1f\x8b':  # only the following are read gzipped
+    with contextlib.suppress(OSError, EOFError, zlib.error):
+      with gzip.open(path) as file:
+        start = file.read(512)
   if start[257:262] == b'ustar':
     return 'webdataset'
   if start[:2] == b'\0\0' and start[2:3] and 8 <= start[2] <= 14:
     return 'idx'
-  if start[16:20] == b'\xde\xc0\xef\xbe':
-    return 'lmdb'
   suffix = os.path.splitext(path)[1].lower()
   for kind, is_one in (('dicom', is_dicom), ('folder', is_image),
                        ('audio', is_audio)):
@@ -88,9 +88,8 @@ def _of_zip(path) -> str:
 
 
 def _of_folder(path) -> str:
-  names = list_folder(path)
   for name, kind in (('data.mdb', 'lmdb'), ('dataset_info.json', 'tfds')):
-    if name in names:
+    if os.path.exists(os.path.join(path, name)):
       return kind
   found = []
   for place, _, files in os.walk(path):

@@ -4,7 +4,6 @@ Letters scale with the picture, to be legible on a page that shows all pictures
 360 pixels wide.
 """
 
-import itertools
 import os
 
 import numpy as np
@@ -131,12 +130,10 @@ def contact_sheet(rows, names, *, columns, title='', rate=0.0):
   longest = max(map(font.getlength, names))
   left = round(longest + 0.9 * font.size) if longest else 0
   top = round(1.8 * bold.size) if title else 0
-  drawn = Image.new('RGB', (left + picture.width, top + picture.height),
-                    'white')
+  drawn = _on_white(picture, left=left, top=top)
   draw = ImageDraw.Draw(drawn)
   draw.text((8, top / 2), _cut(title, bold, drawn.width - 8), plots.INK, bold,
             'lm')
-  _paste(drawn, picture, (left, top))
   for i, name in enumerate(names):
     draw.text((left - 0.4 * font.size, top + (i + 0.5) * height), name,
               plots.INK, font, 'rm')
@@ -169,25 +166,29 @@ def _named(picture, names, rows):
   """
   if not names:
     return picture
-  picture, each = images.pillow(picture), -(-len(names) // rows)
-  font = _letters(max(8, 0.6 * picture.width / _LETTERS))
-  top, width = round(1.5 * font.size), picture.width / each
+  height, across = picture.shape[:2]
+  font, each = _letters(max(8, 0.6 * across / _LETTERS)), -(-len(names) // rows)
+  top, width = round(1.5 * font.size), across / each
   # Between the rows, within their padding.
-  ends = np.linspace(0, picture.height, rows + 1).round().astype(int).tolist()
-  drawn = Image.new('RGB', (picture.width, picture.height + rows * top),
-                    'white')
-  for i, (low, high) in enumerate(itertools.pairwise(ends)):
-    y = low + i * top
-    _paste(drawn, picture.crop((0, low, picture.width, high)), (0, y + top))
+  ends = np.linspace(0, height, rows + 1).round().astype(int)
+  parts = []
+  for i, part in enumerate(np.split(picture, ends[1:-1])):
+    drawn = _on_white(images.pillow(part), top=top)
     for j, name in enumerate(names[i * each:(i + 1) * each]):
       ImageDraw.Draw(drawn).text(
-          (j * width + 0.4 * font.size, y + top / 2),
+          (j * width + 0.4 * font.size, top / 2),
           _cut(name, font, width - font.size), plots.INK, font, 'lm')
-  return np.asarray(drawn)
+    parts.append(np.asarray(drawn))
+  return np.concatenate(parts)
 
 
-def _paste(drawn, picture, place):
-  drawn.paste(picture, place, picture if picture.mode == 'RGBA' else None)
+def _on_white(picture, *, left=0, top=0, right=0, bottom=0) -> Image.Image:
+  """A picture in RGB on white, with so many pixels of white around it."""
+  drawn = Image.new('RGB', (left + picture.width + right,
+                            top + picture.height + bottom), 'white')
+  drawn.paste(picture, (left, top),
+              picture if picture.mode == 'RGBA' else None)
+  return drawn
 
 
 def _headed(picture, heads, columns):
@@ -201,8 +202,7 @@ def _headed(picture, heads, columns):
       map(_letters(1000).getlength, heads)) * 1000)
   font = _letters(max(8, size))
   top = round(1.5 * font.size)
-  drawn = Image.new('RGB', (picture.width, top + picture.height), 'white')
-  _paste(drawn, picture, (0, top))
+  drawn = _on_white(picture, top=top)
   for i in range(columns):
     ImageDraw.Draw(drawn).text(((i + 0.5) * width, top / 2),
                                heads[i % len(heads)], plots.INK, font, 'mm')
@@ -216,10 +216,8 @@ def _captioned(picture, text):
   picture = images.pillow(picture)
   font = _letters(max(8, picture.width / _LETTERS))
   # A narrow picture is widened, not its text cut off.
-  width = max(picture.width, round(font.getlength(text) + font.size))
-  drawn = Image.new('RGB', (width, picture.height + round(1.6 * font.size)),
-                    'white')
-  _paste(drawn, picture, (0, 0))
+  drawn = _on_white(picture, bottom=round(1.6 * font.size), right=max(
+      0, round(font.getlength(text) + font.size) - picture.width))
   ImageDraw.Draw(drawn).text(
       (0.4 * font.size, picture.height + 0.7 * font.size), text, plots.INK,
       font, 'lm')

@@ -37,15 +37,21 @@ def dress(axes, *, title='', pad=None, size=_FONT, grid='', **texts):
     axes.grid(True, axis=grid, color=_PALE, linewidth=0.7)
   if axes.get_yscale() == 'log':
     from matplotlib import ticker
-    # Round numbers, written out: 0.0003, not 3 x 10^-4.
+    # Round numbers.
     (low, high), y = axes.get_ylim(), axes.yaxis
     if high / low < 10:
       y.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
       y.set_minor_locator(ticker.NullLocator())
     elif high / low < 200:
       y.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    y.set_major_formatter(ticker.FuncFormatter(lambda v, _: f'{v:g}'))
-    y.set_minor_formatter(ticker.NullFormatter())
+    written_out(y)
+
+
+def written_out(axis):
+  """Numbers of a logarithmic axis as 0.0003, not 3 x 10^-4."""
+  from matplotlib import ticker
+  axis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f'{v:g}'))
+  axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def legend(axes, *, size=_FONT, **how):
@@ -297,17 +303,15 @@ def forest(panels, *, width: int = 900) -> np.ndarray:
   for axes, (title, text, rows, factor) in zip(parts, panels, strict=True):
     numbers = np.array([row[1:4] for row in rows], float)
     numbers = np.exp(numbers) if factor else numbers
-    for i, (_, *_, colour) in enumerate(rows):
-      mean, low, high = numbers[i]
+    for i, ((*_, colour), (mean, low, high)) in enumerate(zip(
+        rows, numbers, strict=True)):
       axes.plot([low, high], [-i, -i], color=colour, linewidth=2.5)
       axes.plot(mean, -i, 'o', color=colour, markersize=8)
     axes.axvline(1.0 if factor else 0.0, color=INK, linewidth=1)
     if factor:
       axes.set_xscale('log')
       axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-      axes.xaxis.set_major_formatter(
-          ticker.FuncFormatter(lambda v, _: f'{v:g}'))
-      axes.xaxis.set_minor_formatter(ticker.NullFormatter())
+      written_out(axes.xaxis)
       if numbers.max() / numbers.min() < 3:
         axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
     axes.set_yticks([-i for i in range(len(rows))], [row[0] for row in rows])

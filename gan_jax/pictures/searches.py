@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from gan_jax.pictures import plots
 from gan_jax.pictures.plots import COLOURS, FAINT, INK, dress, figure, pixels
 
 _BLUE, _RED = COLOURS[:2]
@@ -133,12 +134,11 @@ def _place(axis, column, log):
     from matplotlib import ticker
     getattr(axis.axes, f'set_{axis.axis_name}scale')('log')
     decades = np.ptp(np.log10(column))
-    # Few round numbers, written out.
+    # Few round numbers.
     axis.set_major_locator(ticker.LogLocator(
         subs=(1,) if decades > 3 else (1, 3) if decades > 1 else (1, 2, 5),
         numticks=20))
-    axis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f'{v:g}'))
-    axis.set_minor_formatter(ticker.NullFormatter())
+    plots.written_out(axis)
   elif isinstance(column[0], str):
     names = sorted(set(column))
     axis.set_ticks(range(len(names)), names, parse_math=False)
@@ -147,5 +147,4 @@ def _place(axis, column, log):
 def _coordinates(column):
   if not isinstance(column[0], str):
     return column
-  names = sorted(set(column))
-  return [names.index(text) for text in column]
+  return np.unique(column, return_inverse=True)[1]

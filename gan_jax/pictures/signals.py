@@ -47,7 +47,7 @@ def draw(signals, rate, width) -> np.ndarray:
 
 
 def marks(seconds) -> float:
-  """Distance of marks, 1, 2 or 5 times a power of 10: at most 6 per tile."""
+  """Seconds between marks, 1, 2 or 5 times a power of 10: at most 6 a tile."""
   if not seconds:
     return 0.0
   power = 10.0 ** math.floor(math.log10(seconds / _MARKS))

@@ -77,16 +77,16 @@ def _check_name(text, evaluators):
     raise RequestError(f'--metrics={text}: {name} takes no arguments')
 
 
-def _arguments(given, text) -> dict:
-  """{key: value} of KEY=VALUE, each once."""
+def _arguments(texts, asked) -> dict:
+  """{key: value} of KEY=VALUE, each once; `asked` is the whole of them."""
   found = {}
-  for each in given:
+  for each in texts:
     key, equals, value = each.partition('=')
     if not equals or key in ('', 'name'):
-      raise RequestError(f'--metrics={text}: {each!r} must be KEY=VALUE, as in '
-                         'ais:chains=4:temperatures=100')
+      raise RequestError(f'--metrics={asked}: {each!r} must be KEY=VALUE, as '
+                         'in ais:chains=4:temperatures=100')
     if key in found:
-      raise RequestError(f'--metrics={text}: {key} is given twice')
+      raise RequestError(f'--metrics={asked}: {key} is given twice')
     try:
       found[key] = ast.literal_eval(value)
     except (ValueError, SyntaxError):  # A text, as bernoulli.
@@ -114,25 +114,27 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
       fix; none of the scores can be computed.
   """
   config, info = files.read_run(folder)
-  given = specs(**asked)
-  evaluators = given or config['evaluators'] or ({'name': 'scores'},)
+  wanted = specs(**asked)
+  evaluators = wanted or config['evaluators'] or ({'name': 'scores'},)
   evaluators = tuple(_as_trained(spec, config) for spec in evaluators)
   try:
     run = experiment.load(config | {'evaluators': evaluators, 'loggers': ()})
   except errors.ConfigError as e:
-    if not given:
+    if not wanted:
       raise
-    raise RequestError('\n'.join(
-        _as_asked(problem, given, asked) for problem in e.problems)) from e
+    raise RequestError('\n'.join(_as_asked(
+        problem, len(wanted), asked) for problem in e.problems)) from e
   if run.info.fingerprint != info.fingerprint:
     raise WorkdirError(f'{folder} was trained on other data than those that '
                        'its config names now; restore the data')
   evaluator, keeper = Evaluator(run), Best(folder, best, own=True)
+  abstract = parallel.abstract(jax.eval_shape(run.init), parallel.own_mesh())
   tried, held, failed = {}, {}, None
   with Checkpoints(folder) as saved:
     while True:
       running = follow and lock.is_held(folder)
-      error = _score_new(folder, run, evaluator, saved, keeper, tried, held)
+      error = _score_new(folder, abstract, evaluator, saved, keeper, tried,
+                         held)
       failed = error or failed
       if not running:
         break
@@ -149,9 +151,10 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
   return found
 
 
-def _score_new(folder, run, evaluator, saved, keeper, tried, held):
+def _score_new(folder, abstract, evaluator, saved, keeper, tried, held):
   """Scores and keeps what was saved since.
 
+  abstract: shapes of the state.
   tried: {step: when it was saved} of the checkpoints that were looked at.
   held: {step: scores} without any value, which are written once there is one.
 
@@ -161,7 +164,6 @@ def _score_new(folder, run, evaluator, saved, keeper, tried, held):
   Raises:
     RequestError: there are no such scores of this run.
   """
-  abstract = parallel.abstract(jax.eval_shape(run.init), parallel.own_mesh())
   recorded, failed = _recorded(folder, evaluator), None
   for step in saved.steps():
     scores = recorded.get(step, [])
@@ -204,8 +206,8 @@ def _check(found, folder, best) -> None:
                        f'{", ".join(names)}')
 
 
-def _as_asked(problem, specs, asked) -> str:
-  """A problem of an evaluator, at the flags that asked for it."""
+def _as_asked(problem, count, asked) -> str:
+  """A problem of one of `count` evaluators, at the flags that asked for it."""
   # The name is in the flags.
   found = re.fullmatch(r'evaluators\[(\d+)\]\.?(?:name)?(.*)', problem.path)
   if not found:
@@ -213,7 +215,7 @@ def _as_asked(problem, specs, asked) -> str:
   own = [text for text in _metrics(**asked)
          if text.partition(':')[0] not in MEASURES]
   # Those stand last, in their order: of two `ais` the text tells which.
-  place = int(found[1]) - (len(specs) - len(own))
+  place = int(found[1]) - (count - len(own))
   return (_flags(asked if place < 0 else {'metrics': own[place]}) + ': '
           + str(problem._replace(path=found[2])))
 

@@ -4,6 +4,7 @@ The page runs the ONNX generator by onnxruntime-web: no server, no network.
 """
 
 import base64
+import contextlib
 import gzip
 import hashlib
 import http.client
@@ -214,10 +215,8 @@ def _package() -> bytes:
   if not _is_known(data):
     raise RequestError(f'{url} is not the file that is known by its SHA-512'
                        + fix)
-  try:
+  with contextlib.suppress(OSError):  # It is only got again.
     write_file(path, data)
-  except OSError:
-    pass  # It is only got again.
   return data
 
 

@@ -15,7 +15,7 @@ from gan_jax.base.files import write_file, writing_out
 from gan_jax.data import cache, values
 from gan_jax.data import load as data
 from gan_jax.data.bad_files import BadFilesError
-from gan_jax.data.files import check_there
+from gan_jax.data.files import check_there, printable
 from gan_jax.data.prepare import Source
 from gan_jax.views.trained import Trained
 
@@ -25,7 +25,7 @@ class Given(NamedTuple):
 
   stored: [N, ...] as a data set stores them, see `data.prepare.Source`.
   x: the same float32, as `game.decoder` has them: in [0, 1], or vectors.
-  names: of their files, or their numbers.
+  names: of their files, printable, or their numbers.
   labels: [N] or [N, L], as the networks take them.
   """
 
@@ -78,9 +78,12 @@ def _npz(path):
                            zipfile.BadZipFile), np.load(path) as file:
     units = file['units'] if 'units' in file else np.zeros(0)
     floats = units.shape == (2,) and units.dtype.kind in 'iuf'
+    with file.zip.open('images.npy') as member:  # not all of the array
+      np.lib.format.read_magic(member)
+      shape, *_ = np.lib.format.read_array_header_1_0(member)
     # Samples that are images have an axis of channels.
     kind['holds'] = {2: 'vectors', 3: 'signals' if floats else 'auto',
-                     5: 'volumes'}.get(file['images'].ndim, 'auto')
+                     5: 'volumes'}.get(len(shape), 'auto')
     if floats:
       kind |= {'value_range': tuple(units.tolist()), 'dtype': 'float32'}
   return kind
@@ -108,7 +111,7 @@ def images(run: Trained, path: str, *, label: Any = None, **how) -> Given:
                        f' makes {described(wanted)}{_mended(shape, wanted)}')
   stored = np.asarray(found.images[:])
   manifest = found.report.get('manifest', '')
-  names = (list(cache.read_manifest(manifest)) if manifest
+  names = (list(map(printable, cache.read_manifest(manifest))) if manifest
            else list(map(str, range(len(stored)))))
   return Given(stored, values.unit(stored), names, _labels(run, found, label))
 

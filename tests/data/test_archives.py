@@ -15,7 +15,7 @@ from canary import Canary
 from image_files import GREY, encoded
 from set_files import tarred, zipped
 
-from gan_jax.data import cache
+from gan_jax.data import cache, files
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8)
 NAMES = [f'00000/img{i:08d}.png' for i in range(6)]
@@ -130,6 +130,16 @@ def test_webdataset(tmp_path):
   source = sets.webdataset(path=tmp_path / '1.tar', label_key='none')
   np.testing.assert_array_equal(source.images, PIXELS[3:])
   assert source.num_classes == 0 and not canary.exists()
+
+
+def test_a_folder_of_very_many_files_is_read_whole(tmp_path, monkeypatch):
+  for i in range(2):
+    tarred(tmp_path / f'{i:05d}.tar', {f'{i}.png': encoded(PIXELS[i])})
+  # Names for a message are cut, here at one.
+  monkeypatch.setattr(files.list_folder, '__defaults__', (1,))
+  assert files.list_folder(tmp_path) != files.list_folder(tmp_path, None)
+  source = sets.webdataset(path=tmp_path)
+  np.testing.assert_array_equal(source.images, PIXELS[:2])
 
 
 def test_gzipped_shards_are_read_in_place(tmp_path):

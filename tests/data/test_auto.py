@@ -103,6 +103,13 @@ def test_a_gzipped_idx_and_the_file_of_an_lmdb(tmp_path):
     np.testing.assert_array_equal(source.images[..., 0], PIXELS)
 
 
+def test_a_gzipped_array_is_no_damaged_one(tmp_path):
+  path = tmp_path / 'a.npy.gz'
+  path.write_bytes(gzip.compress(make('npy', tmp_path).read_bytes()))
+  for name in ('auto', 'npy'):
+    fails('a gzip file', call=lambda name=name: load(name=name, path=str(path)))
+
+
 def test_paths_that_hold_nothing(tmp_path):
   (tmp_path / 'a').write_bytes(b'text')
   fails('none of the known formats',

@@ -153,11 +153,11 @@ def test_rows_that_are_read_one_by_one(root):
   rows = cache.Stored(root / 'a.npy')
   assert (len(rows), rows.shape, rows.nbytes) == (10, (10, 2, 3), 60)
   for index in (3, -1, np.int8(-1), slice(None), slice(7, 2, -2), [], (..., 1),
-                [1, 1, 9, -10], np.array([1], np.uint8), (slice(2), 0),
+                [1, 1, 9, -10], np.array([1], np.uint8), (slice(2), 0), [[1]],
                 np.arange(10) % 3 == 0):
     np.testing.assert_array_equal(rows[index], array[index])
   np.testing.assert_array_equal(np.asarray(rows), array)
-  for index in (10, -11, [0, 10], [1.5], np.ones(9, bool), [[1]]):
+  for index in (10, -11, [0, 10], [1.5], np.ones(9, bool)):
     with pytest.raises(IndexError):
       rows[index]
 

@@ -76,6 +76,19 @@ def test_bad_files_are_all_named(root):
   np.testing.assert_array_equal(images[0], np.rint(DEEP * (255 / 4095)))
 
 
+def test_an_unknown_transfer_syntax_is_a_bad_file(root):
+  """One that only its manufacturer knows, and a header without any."""
+  write(root / 'good.dcm', DEEP)
+  data = (root / 'good.dcm').read_bytes()
+  own, tag = b'1.2.840.99999.1.2.1', b'\x02\0\x10\0UI'
+  assert data.count(tag) == 1
+  put(root / 'own.dcm', data.replace(b'1.2.840.10008.1.2.1', own))
+  put(root / 'none.dcm', data.replace(tag, b'\x02\0\x18\0UI'))
+  fails('2 of 3', "'none.dcm' damaged",
+        "'own.dcm' its 1.2.840.99999.1.2.1 cannot be decoded",
+        call=lambda: sets.dicom(path=root))
+
+
 def test_other_sets_are_named(root):
   write(root / 'a.dcm', DEEP)
   fails('use data=dicom', call=lambda: sets.folder(path=root))

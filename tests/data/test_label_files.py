@@ -61,6 +61,8 @@ def test_ham10000(labelled):
       ('age', 40, 80),)
   fails('label_key', "'sx'", 'did you mean "sex"',
         call=lambda: labelled(images, HAM, label_key='sx'))
+  fails("label_key=','", 'no column',
+        call=lambda: labelled(images, HAM, label_key=','))
   fails('6 columns may be the labels', 'label_key', "'sex'",
         call=lambda: labelled(images, HAM.replace('dx,', 'what,')))
 

@@ -67,6 +67,8 @@ def test_fingerprint_is_of_shape_pixels_and_labels(tmp_path):
     (dict(crop=(6, 3)), ['[5, 6]', 'only cuts']),
     (dict(channels=2), ['channels=2', '(0, 1, 3, 4)']),
     (dict(background=(300,)), ['0..255']),
+    (dict(background=(1, 2, 3), pad=(9, 9), holds='images', image_key='deep'),
+     ['background=(1, 2, 3): is R, G, B', '5 channels: give one value']),
     (dict(holdout=1.5), ['[0, 1)']),
     (dict(holdout=1e-9), ['hold out 0 of 3']),
     (dict(labelled=0.0), ['labelled=0.0:', 'share in (0, 1]']),
@@ -81,7 +83,8 @@ def test_fingerprint_is_of_shape_pixels_and_labels(tmp_path):
     (dict(classes='3'), ['tuple of names or numbers']),
 ])
 def test_bad_arguments(tmp_path, kwargs, words):
-  path = npz(tmp_path, images=images(), labels=np.arange(3))
+  path = npz(tmp_path, images=images(), labels=np.arange(3),
+             deep=images(5).reshape(3, 5, 2, 5))
   fails(*words, call=lambda: load(name='npz', path=path, **kwargs))
 
 
@@ -341,6 +344,27 @@ def test_floats_of_ones_own_that_are_all_grey_or_white_are_said(
   assert said.startswith('float32 from 0 to 1: -1 is black and 1 white')
   source = load(name=_own(tmp_path, monkeypatch, f'2 * {eye} - 1, (), 0'))
   assert 'notices' not in source.report
+
+
+def test_a_set_of_ones_own_may_have_examples_without_a_label(
+    tmp_path, monkeypatch):
+  """Four cats, two dogs, and forty of which nothing is known."""
+  spec = dict(name=_own(
+      tmp_path, monkeypatch, 'np.arange(46 * 4, dtype=np.uint8).reshape('
+      '46, 2, 2, 1), [0] * 4 + [1] * 2 + [-1] * 40, 2, '
+      'class_names=("cat", "dog")'))
+  assert 'notices' not in load(**spec).report  # 40 are no large class
+  assert load(**spec, classes=('dog',)).labels.tolist() == [1, 1]
+  for wrong in ('dgo', -1):
+    fails(f'{wrong} is not one of the classes (cat, dog)',
+          call=lambda wrong=wrong: load(**spec, classes=(wrong,)))
+  labels = load(**spec, labelled=4).labels
+  assert np.bincount(labels + 1).tolist() == [42, 2, 2]
+  assert np.bincount(load(**spec, labelled=0.5).labels + 1).tolist() == [
+      43, 2, 1]
+  fails('is more than the 6 examples', call=lambda: load(**spec, labelled=7))
+  said, = load(**spec, holdout=0.3).report['notices']
+  assert "'cat (4)', 'dog (2)': one of each" in said
 
 
 def test_what_is_said_of_one_image_names_its_file(tmp_path, caplog):

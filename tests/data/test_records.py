@@ -54,6 +54,26 @@ def test_shards_and_splits(tmp_path):
         call=lambda: sets.parquet(path=tmp_path, split='dev'))
 
 
+def test_files_of_one_name_in_several_folders(tmp_path):
+  """As Hugging Face converts sets: default/train/0000.parquet."""
+  for i, folder in enumerate(('default/train', 'default/test', 'a', 'b')):
+    (tmp_path / folder).mkdir(parents=True)
+    write(tmp_path / folder / '0000.parquet', {
+        'image': images(PIXELS[2 * i:2 * i + 2]), 'label': [2 * i, 2 * i + 1]})
+  source = sets.parquet(path=tmp_path / 'default')
+  np.testing.assert_array_equal(source.images, PIXELS[:2])
+  assert source.labels.tolist() == [0, 1]
+  source = sets.parquet(path=tmp_path / 'default', split='test')
+  np.testing.assert_array_equal(source.images, PIXELS[2:4])
+  source = sets.parquet(path=tmp_path / 'default', split='all')
+  np.testing.assert_array_equal(source.images, PIXELS[[2, 3, 0, 1]])
+  for folder in ('train', 'test'):
+    (tmp_path / 'default' / folder / '0000.parquet').unlink()
+  source = sets.parquet(path=tmp_path)  # folders that are no splits
+  np.testing.assert_array_equal(source.images, PIXELS[4:8])
+  assert source.class_names == ('4', '5', '6', '7')
+
+
 def test_bad_rows_are_all_named(tmp_path):
   column = images(PIXELS[:4])
   column[1], column[2] = None, {'bytes': b'<html>', 'path': None}

@@ -136,6 +136,20 @@ def test_parquet_and_auto(tmp_path):
   fails('data=table', call=lambda: sources.parquet(path=tmp_path / 'a.parquet'))
 
 
+def test_parquet_with_an_index_of_texts_and_a_column_of_lists(tmp_path):
+  pytest.importorskip('pyarrow')
+  path, frame = tmp_path / 'a.parquet', people(50)
+  frame.set_index(pd.Index([f'p{i}' for i in range(50)])).to_parquet(path)
+  plain = written(tmp_path, frame)
+  assert (sources.table(path=path).images == sources.table(
+      path=plain).images).all()
+  frame = frame.assign(bmi=['n/k', *map(str, range(49))], vector=[[1.0, 2.0]]
+                       * 50)
+  frame.set_index(pd.Index([f'p{i}' for i in range(50)])).to_parquet(path)
+  fails("'bmi' has 49 numbers", "'n/k' in row 1", "'vector' holds lists",
+        call=lambda: sources.table(path=path))
+
+
 @pytest.mark.parametrize('frame, options, words', [
     (pd.DataFrame({'name': [f'p{i}' for i in range(50)]}), {},
      ["'name'", '50 different values', 'columns=']),

@@ -1,5 +1,8 @@
 """--mode=invert: latents in files, and what cannot be asked for."""
 
+import os
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -94,11 +97,17 @@ def test_labels_may_come_with_the_images(made_run, tmp_path):
       assert abs(again - found['reconstruction']).max() <= 1
 
 
-def test_one_image_is_a_set_too(made_run, pictures_8, tmp_path):
-  invert(str(made_run('plain')), str(pictures_8 / 'a.png'),
-         str(tmp_path / 'found.npz'))
+def test_one_image_is_a_set_too_and_may_have_any_name(
+    made_run, pictures_8, tmp_path, monkeypatch):
+  path, logged = tmp_path / os.fsdecode(b'caf\xe9.png'), []  # not UTF-8
+  shutil.copy(pictures_8 / 'a.png', path)
+  monkeypatch.setattr('gan_jax.data.load._LOG.info',
+                      lambda form, *args: logged.append(form % args))
+  said = invert(str(made_run('plain')), str(path), str(tmp_path / 'found.npz'))
+  assert r'caf\udce9.png' in said
+  assert [line.isprintable() for line in logged] == [True]
   with np.load(tmp_path / 'found.npz') as found:
-    assert list(found['name']) == ['a.png']
+    assert list(found['name']) == [r'caf\udce9.png']
 
 
 @pytest.mark.parametrize('name', ['ring', 'signals', 'volumes', 'sigmoid'])

@@ -3,10 +3,10 @@
 To add one, write a public function that returns a `Source` and import it here,
 or in a file of your own; a config names it: `data=dict(name='npz', path=...)`.
 `prepare.make_source` makes a `Source` of arrays, `collection.load` of image
-files. Errors of files or arguments are DataErrors. `data.load` applies
-resizing, classes, held-out part and flips; a function with a parameter
-`geometry` resizes by itself, as sizes may differ. Images keep the order of
-their files.
+files. A wrong argument is an ArgumentError, a problem of the files a DataError.
+`data.load` applies resizing, classes, held-out part and flips; a function with
+a parameter `geometry` resizes by itself, as sizes may differ. Images keep the
+order of their files.
 """
 
 from gan_jax.data.sources.archives import webdataset, zip

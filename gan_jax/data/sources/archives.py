@@ -171,14 +171,14 @@ def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
   listed_at = time.time_ns()
   shards = [root]
   if os.path.isdir(root):
-    shards = [os.path.join(root, name) for name in list_folder(root)
+    shards = [os.path.join(root, name) for name in list_folder(root, None)
               if name.endswith(('.tar', '.tar.gz', '.tgz'))]
     if not shards:
       sniff.refuse(root, 'webdataset')
       raise DataError(f'{root!r}: no .tar file in this folder')
   places, files, texts = {}, [], {}
-  for path in shards:
-    _list_shard(_Shard(path), label_key, places, files, texts)
+  for shard in shards:
+    _list_shard(_Shard(shard), label_key, places, files, texts)
   if not files:
     raise DataError(f'{root!r}: no image in its {len(shards):,} tar files')
   counts = collections.Counter(_key(file.path) for file in files)

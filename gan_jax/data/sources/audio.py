@@ -48,23 +48,22 @@ def audio(*, path, length=16384, first_only=False, mono=True, labels='folders',
                     f'files; their suffixes are {" ".join(sniff.SOUNDS)}')
   heads = [_head(library, root, file) for file in files]
   rate, channels = _alike(root, heads, mono)
-  pieces, places, short = [], {}, 0
+  pieces, short = [], 0
   for file, head in zip(files, heads, strict=True):
     count = max(1, head.frames // length) if head and not first_only else 1
     short += bool(head) and head.frames < length
-    for i in range(count):
-      name = f'{file.path}@{i}'
-      places[name] = file.path, i * length
-      pieces.append(file._replace(path=name, size=min(
-          file.size, 4 * length * (head.channels if head else 1))))
+    pieces += [file._replace(path=f'{file.path}@{i}', size=min(
+        file.size, 4 * length * (head.channels if head else 1)))
+               for i in range(count)]
   if short:
     notices.append(f'{short:,} of {len(files):,} recordings are shorter than '
                    f'{length:,} samples: silence follows them')
+
   def read(name):
-    file, start = places[name]
+    file, _, place = name.rpartition('@')
     try:
       with library.SoundFile(os.path.join(root, file)) as sound:
-        sound.seek(start)
+        sound.seek(int(place) * length)
         found = sound.read(length, 'float32', always_2d=True, fill_value=0)
     except (OSError, RuntimeError) as error:
       raise OSError(0, f'damaged: {reason(error)}') from error
@@ -75,7 +74,7 @@ def audio(*, path, length=16384, first_only=False, mono=True, labels='folders',
   form = Form(codec, codec.shape, ('audio', length, mono), rate)
   return load(root, pieces, labels, label_key, split, listed_at=listed_at,
               reading=reading, scale=scale, notices=notices, form=form,
-              read=read, of=lambda name: places[name][0])
+              read=read, of=lambda name: name.rpartition('@')[0])
 
 
 def _alike(root, heads, mono) -> tuple[float, int]:

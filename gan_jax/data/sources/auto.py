@@ -4,10 +4,9 @@ import os
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import ArgumentError, DataError
-from gan_jax.data import sniff
+from gan_jax.data import files, sniff
 from gan_jax.data.bad_files import Reading
 from gan_jax.data.blocks import package
-from gan_jax.data.files import check_file, check_there, one_error
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.load import PARTS, ROOM, shaped
 from gan_jax.data.prepare import Layout, Source
@@ -38,13 +37,14 @@ def auto(*, path, image_key='', label_key='', label_index=-1, labels='',
   """
   given = dict(locals())
   path = given.pop('path')
-  path = check_there(path)
+  path = files.check_there(path)
   if not os.path.isdir(path):
-    check_file(path)
+    files.check_file(path)
   name = _kind_of(path) or ('folder' if os.path.isdir(path) else '')
   if not name:
-    raise DataError(f'{path!r}: none of the known formats, by its content; say '
-                    f'which with data=NAME')
+    raise DataError(f'{path!r}: none of the known formats, by its content '
+                    f'({files.looks_like(sniff.head(path))}); say which with '
+                    f'data=NAME')
   known = lookup.parameters(lookup.find(ROOM, name))
   defaults = lookup.parameters(auto)
   options = {key: value for key, value in given.items()
@@ -76,7 +76,7 @@ def _kind_of(path) -> str:
   if name != 'parquet' or os.path.isdir(path):
     return name
   library = package('pyarrow.parquet', 'parquet')
-  with one_error(path, 'parquet file'):
+  with files.one_error(path, 'parquet file'):
     # Encoded images are bytes; what has none is a table of numbers and texts.
     types = [str(field.type) for field in library.read_schema(path)]
   return name if any('binary' in kind for kind in types) else 'table'

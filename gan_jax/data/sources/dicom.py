@@ -21,6 +21,9 @@ from gan_jax.data.values import Scale
 
 # A transfer syntax that inflates to anything before a header can be seen.
 _DEFLATED, _HEAD = b'1.2.840.10008.1.2.1.99', 1000
+# Those of pixels that are not compressed; '' where a file names none.
+_UNPACKED = ('', '1.2.840.10008.1.2', '1.2.840.10008.1.2.1',
+             '1.2.840.10008.1.2.2')
 
 
 def dicom(*, path, labels='folders', label_key='', split='',
@@ -82,7 +85,7 @@ class _Codec(NamedTuple):
   def decode(self, data, black, white, dtype):
     array, _, inverted = self._read(data)
     array = values.scaled(array, black, white, dtype)
-    array = array if array.ndim == 3 else array[..., None]
+    array = np.atleast_3d(array)
     return 255 - array if inverted else array
 
   def _open(self, data):
@@ -106,14 +109,17 @@ class _Codec(NamedTuple):
       array = found.pixel_array
       array, black, white = self._scaled(found, array)
     except Exception as error:
-      syntax = found.file_meta.TransferSyntaxUID
-      what = (f'its {syntax.name} cannot be decoded'
-              if syntax.is_compressed else 'damaged or truncated')
+      # It may be missing, or a manufacturer's own, of which pydicom knows
+      # nothing.
+      syntax = found.file_meta.get('TransferSyntaxUID') or (
+          self.pydicom.uid.UID(''))
+      what = ('damaged or truncated' if syntax in _UNPACKED else
+              f'its {syntax.name} cannot be decoded')
       if 'missing dependencies' in str(error):
         what = (f"no decoder for its {syntax.name}: pip install "
                 f"'gan_jax[dicom]'")
       raise BadImageError(f'{what} ({reason(error)})') from error
-    return array, images.span_of('stored', array, black, white), inverted
+    return array, values.span('stored', array, black, white), inverted
 
   def _scaled(self, found, array):
     """Pixels in their units, and the ends of the range that they may have."""

@@ -23,20 +23,17 @@ from gan_jax.data.labels import STYLEGAN, labels_of, of_split
 from gan_jax.data.prepare import Source
 from gan_jax.data.values import Scale
 
-SUFFIXES = sniff.SUFFIXES
-
 
 def folder(*, path, labels='folders', label_key='', split='', reading=Reading(),
            scale=Scale(), geometry=Geometry()) -> Source:
   """The images below a folder, in the order of their paths.
 
-  Found by suffix (`SUFFIXES`) or else by content, decoded by content: PNG,
-  JPEG, WebP, GIF, BMP, TIFF and PPM. All get one number of
-  channels: grey if all are grey, else RGB (palettes count as colour), unless
-  `channels` is set. Alpha is composited on `background`. EXIF rotation is
-  applied, colour profiles are not.
-  Of animations, the first frame. Invalid: over 100 million pixels, under 2 on a
-  side, longer than 20:1.
+  Found by suffix (`sniff.SUFFIXES`) or else by content, decoded by content:
+  PNG, JPEG, WebP, GIF, BMP, TIFF and PPM. All get one number of channels: grey
+  if all are grey, else RGB (palettes count as colour), unless `channels` is
+  set. Alpha is composited on `background`. EXIF rotation is applied, colour
+  profiles are not. Of animations, the first frame is taken. Invalid: over 100
+  million pixels, under 2 on a side, longer than 20:1.
 
   Decoded once, into the cache. The next start compares names, sizes and dates
   only; after a change, files are read, and decoded if their contents changed.
@@ -73,7 +70,7 @@ def folder(*, path, labels='folders', label_key='', split='', reading=Reading(),
     raise DataError(
         f'{printable(root)!r}: no image among {others.total():,} files '
         f'({_counts(others) or "none is shown"}); the suffixes of images are '
-        f'{" ".join(SUFFIXES)}: give the folder that holds them')
+        f'{" ".join(sniff.SUFFIXES)}: give the folder that holds them')
   for suffix in ('.csv', '.json'):  # of labels
     others.pop(suffix, None)
   if others:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import threading
 import time
 from functools import partial
@@ -30,6 +31,7 @@ from gan_jax.data.label_values import (
   of_integers,
   of_texts,
 )
+from gan_jax.data.labels import SPLITS
 from gan_jax.data.prepare import Source
 from gan_jax.data.sources.arrays import UNLABELLED
 from gan_jax.data.values import Scale
@@ -46,8 +48,9 @@ def parquet(*, path, split='', image_key='', label_key='', reading=Reading(),
 
   Args:
     path: a file, or a folder: of its files those of the split, in order.
-    split: how the names of files begin, such as 'test'; '' for all, or train if
-      there are several of train, validation and test.
+    split: how the names of files begin, or the name of their folder, such as
+      'test'; 'all' for all; '' for train if there are several of train,
+      validation and test, else for all.
     image_key: column of encoded images, bytes or struct(bytes, path); '' for
       the only one.
     label_key: column of labels, or several of them, 'age,sex', for a label
@@ -99,7 +102,10 @@ class _Table:
       with open_table() as table:
         count = self._add(shard, table)
     column = _Column(open_table, self.image_key)
-    status, base = os.stat(shard), os.path.basename(shard)
+    status, home = os.stat(shard), self._root
+    # train/0.parquet and test/0.parquet are two files.
+    base = os.path.relpath(
+        shard, home if os.path.isdir(home) else os.path.dirname(home))
     for i in range(count):
       name = f'{base} row {i}'
       self._places[name] = column, i, len(self.files)
@@ -183,20 +189,28 @@ def _shards(root, split):
     sniff.refuse(root, 'parquet')
     raise DataError(f'{root!r}: no .parquet file in this folder, which holds '
                     f'{list_folder(root)[:8]}')
-  known = {name: os.path.basename(name).split('-')[0].split('.')[0]
-           for name in names}
+  known = {name: _split_of(os.path.relpath(name, root)) for name in names}
   splits, notices = sorted(set(known.values())), []
   wanted = split
   if not split and len(splits) > 1 and 'train' in splits:
     wanted = 'train'
-    notices = [f'split train of {splits}: split=NAME takes another']
-  if not wanted:
+    notices = [f'split train of {splits}: split=NAME takes another, split=all '
+               f'all']
+  if wanted in ('', 'all'):
     return names, []
   taken = [name for name in names if known[name] == wanted]
   if not taken:
     raise ArgumentError('split', split, (
-        f'no file of {root!r} begins with it{near(split, splits)}'))
+        f'no file of {root!r}, nor its folder, has that name'
+        f'{near(split, splits)}'))
   return taken, notices
+
+
+def _split_of(path) -> str:
+  """'test' of 'test/0.parquet' and of 'test-00000-of-00001.parquet'."""
+  folder, name = os.path.split(path)
+  folder = os.path.basename(folder)
+  return folder if folder in SPLITS else re.split('[-.]', name)[0]
 
 
 def _features(schema) -> dict:

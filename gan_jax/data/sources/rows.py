@@ -12,7 +12,13 @@ from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import collection, images, sniff, values
 from gan_jax.data.bad_files import Reading
 from gan_jax.data.blocks import Blocks, check_declared, package
-from gan_jax.data.files import as_os_error, check_file, one_error, printable
+from gan_jax.data.files import (
+  as_os_error,
+  check_file,
+  looks_like,
+  one_error,
+  printable,
+)
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import Labels, of_array
 from gan_jax.data.prepare import Layout, Source, check_numbers
@@ -58,7 +64,7 @@ class Codec(NamedTuple):
 
   def span(self, data):
     """Smallest and largest number."""
-    return images.span_of(self.numbers(), self.example(data))
+    return values.span(self.numbers(), self.example(data))
 
   def decode(self, data, black, white, dtype):
     """Numbers of 0..255."""
@@ -96,8 +102,11 @@ def npy(*, path, labels='', label_index=-1, layout=Layout(), reading=Reading(),
 
 def _open_npy(path):
   with one_error(path, 'npy file'):
-    if not sniff.head(path).startswith(b'\x93NUMPY'):
+    start = sniff.head(path)
+    if not start.startswith(b'\x93NUMPY'):
       sniff.refuse(path, 'npy')
+      raise DataError(f'{path!r}: {looks_like(start)}; an npy array is needed, '
+                      f'as numpy.save(path, x) writes it')
     # Compares the size that the header declares with that of the file.
     return np.load(path, mmap_mode='r', allow_pickle=False)
 

@@ -166,12 +166,12 @@ def solids(*, num_examples=1024, side=28, seed=0) -> Source:
   drawn = _uniform(5 * num_examples, seed).reshape(num_examples, 5)
   voxels = np.empty((num_examples, *(side,) * 3, 1), np.uint8)
   line = (np.arange(side) + 0.5) / side
+  axes = np.meshgrid(line, line, line, indexing='ij', sparse=True)
   for i, (radius, axis, *centre) in enumerate(drawn):
     radius = 0.2 + 0.15 * radius
     place = [radius + (1 - 2 * radius) * c for c in centre]
-    a, b, c = np.roll([x - at for x, at in zip(
-        np.meshgrid(line, line, line, indexing='ij'), place, strict=True)],
-                      int(3 * axis), axis=0)
+    parts = [x - at for x, at in zip(axes, place, strict=True)]
+    a, b, c = parts[-int(3 * axis):] + parts[:-int(3 * axis)]
     if labels[i] == 0:
       outside = np.sqrt(a ** 2 + b ** 2 + c ** 2) - radius
     elif labels[i] == 1:

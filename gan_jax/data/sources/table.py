@@ -74,7 +74,8 @@ def _read(path):
   if sniff.head(path, 4) == b'PAR1':
     package('pyarrow', 'parquet')
     with one_error(path, 'parquet file'):
-      return pd.read_parquet(path)
+      # Its index, which may be of texts, is no column.
+      return pd.read_parquet(path).reset_index(drop=True)
   encoding = encoding_of(sniff.head(path))
   if encoding != 'utf-16' and b'\0' in sniff.head(path):
     sniff.refuse(path, 'table')

@@ -54,7 +54,7 @@ def _runs_at(path) -> dict[str, tuple]:
   """The run of a folder, or those below it."""
   if stamp := _stamp(path):
     return {path: stamp}
-  found, name = {}, ''
+  found = {}
   with contextlib.suppress(OSError):  # It is a file, or has just gone.
     with os.scandir(path) as entries:
       below = [entry.path for entry in entries

@@ -169,8 +169,7 @@ def _places(root):
 
 def _opened(place) -> sqlite3.Connection:
   """Opens an index, and makes its tables if they are missing or of old."""
-  if os.path.basename(place) not in (NAME, place):
-    os.makedirs(os.path.dirname(place), exist_ok=True)
+  os.makedirs(os.path.dirname(place) or '.', exist_ok=True)
   index = sqlite3.connect(place, timeout=30, isolation_level=None)
   try:
     index.execute('PRAGMA temp_store = MEMORY')

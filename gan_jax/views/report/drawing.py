@@ -80,11 +80,11 @@ class Run(Trained):
     """What it generates of labels of the networks, as the data are stored."""
     return self.images(z, labels, dtype='stored', truncation=truncation)
 
-  def sheet(self, file: str, z, labels, names) -> Picture:
+  def sheet(self, file: str, z, labels, names, note='') -> Picture:
     """Contact sheet of latents [N, Z], a row for each name."""
     images = self.stored(z, labels)
     rows = images.reshape(len(names), -1, *images.shape[1:])
-    return Picture(file, self.contact_sheet(list(rows), names))
+    return Picture(file, self.contact_sheet(list(rows), names), note)
 
   def contact_sheet(self, rows, names) -> np.ndarray:
     """Rows of examples, the first row the longest, beside their names."""
@@ -206,9 +206,12 @@ def _interpolations(run):
 def _truncation(run):
   if run.styled:
     z, labels = run.drawn(_SWEEP, run.points), run.in_turn(run.points)
-    return Picture('truncation.png', run.contact_sheet(
-        [run.stored(z, labels, psi) for psi in _PSI],
-        [f'psi={psi:g}' for psi in _PSI]))
+    return Picture(
+        'truncation.png', run.contact_sheet(
+            [run.stored(z, labels, psi) for psi in _PSI],
+            [f'psi={psi:g}' for psi in _PSI]),
+        'In each row the distance of the styles from their mean is multiplied '
+        'by the psi at the left (--truncation).')
   sizes = np.abs(run.drawn(_FAKES, 1000))
   # Smaller bounds than 0.05 are refused.
   bounds = sorted({max(0.05, round(float(b), 2)) for b in
@@ -218,4 +221,6 @@ def _truncation(run):
   return run.sheet(
       'truncation.png', np.concatenate(z),
       np.concatenate([run.in_turn(run.points)] * len(z)),
-      ['all', *(f'|z|<{bound:g}' for bound in bounds)])
+      ['all', *(f'|z|<{bound:g}' for bound in bounds)],
+      'The latents of the first row are as drawn. In the other rows all '
+      'entries beyond the bound at the left are drawn again (--truncation).')

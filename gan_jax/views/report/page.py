@@ -71,7 +71,7 @@ class Page:
         'following': following, 'tables': self.tables(), 'runs': [
             {'name': name, 'curves': curves[i], 'scores': scores[i],
              'grids': record.grids(),
-             'samples': self._seen(record.folder, 'samples')}
+             'samples': self._url(record.folder, 'samples')}
             for i, (name, record) in enumerate(zip(
                 self._names(), self.records, strict=True))]
     }, allow_nan=False, separators=(',', ':')).encode() + b';\n'
@@ -109,7 +109,7 @@ class Page:
              for picture in drawn]
     if not shown:
       shown, step = self._drawn_before()
-    training = [self._seen(one.folder, name) for name in _TRAINING
+    training = [self._url(one.folder, name) for name in _TRAINING
                 if one and os.path.exists(os.path.join(one.folder, name))]
     try:
       files = {picture.file: pictures.png(picture.pixels) for picture in drawn}
@@ -144,7 +144,7 @@ class Page:
     home = os.path.commonpath([os.path.dirname(path) for path in paths])
     return [os.path.relpath(path, home) for path in paths]
 
-  def _seen(self, folder, name):
+  def _url(self, folder, name):
     """URL of a file of a run, relative to the page."""
     return pathlib.PurePath(os.path.relpath(
         os.path.join(folder, name), self.out)).as_posix()

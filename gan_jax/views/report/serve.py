@@ -34,18 +34,16 @@ def serving(page: Page, port: int = 0) -> Iterator[str]:
   at = urllib.parse.quote(os.path.relpath(os.path.realpath(page.out), home))
   at = '/' if at == '.' else f'/{at}/'
 
-  class Handler(_Handler):
-    pass
-
-  Handler.page, Handler.home, Handler.at = page, home, at
-  Handler.lock, Handler.known = threading.Lock(), ('', b'')
+  handler = type('Handler', (_Handler,), {
+      'page': page, 'home': home, 'at': at, 'lock': threading.Lock(),
+      'known': ('', b'')})
   try:
-    server = http.server.ThreadingHTTPServer((_HOST, port), Handler)
+    server = http.server.ThreadingHTTPServer((_HOST, port), handler)
   except (OSError, OverflowError) as e:
     raise RequestError(f'--port={port} of {_HOST} is not available: {e}; '
                        '--port=0 takes a free one') from e
   port = server.server_address[1]
-  Handler.hosts = {f'{_HOST}:{port}', f'localhost:{port}'}
+  handler.hosts = {f'{_HOST}:{port}', f'localhost:{port}'}
   with server:
     page.write()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -62,6 +60,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
   """Answers GET; 404 for everything else than the page and its images."""
 
   protocol_version = 'HTTP/1.1'
+
+  def handle(self):
+    """Answers until the browser goes away, which is no error."""
+    with contextlib.suppress(ConnectionError):
+      super().handle()
 
   def do_GET(self):
     """Sends a file."""
@@ -139,5 +142,4 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     for name, value in headers.items():
       self.send_header(name, value)
     self.end_headers()
-    with contextlib.suppress(OSError):  # The browser disconnected.
-      self.wfile.write(data)
+    self.wfile.write(data)

@@ -152,6 +152,10 @@ function draw(again) {
   const groups = [...new Set(found.map(panel => panel.group))];
   hidden ??= new Set(many() ? groups.filter(g => !FIRST.slice(0, 2).includes(g))
                             : []);
+  // The table of runs may be new.
+  document.querySelectorAll('.dot').forEach((dot, i) => {
+    dot.style.color = colour(i);
+  });
   const now = JSON.stringify([found.map(p => [p.title, p.series.map(s => s.name)])]);
   if (again && now === shape) {
     for (const one of plots) {
@@ -178,9 +182,6 @@ function draw(again) {
     make('h3', panel.title, place);
     plots.push({title: panel.title, place, chart: plot(panel, place)});
   }
-  document.querySelectorAll('.dot').forEach((dot, i) => {
-    dot.style.color = colour(i);
-  });
 }
 
 // Samples over time.

@@ -10,6 +10,23 @@ from gan_jax.views.report.page import Page
 
 
 @pytest.mark.slow
+def test_the_table_of_runs_keeps_its_colours(copied_run, tmp_path):
+  if not browser.CHROMIUM:
+    pytest.skip('needs chromium')
+  folders = [copied_run('ring', f'sweep/{name}') for name in 'ab']
+  for folder in folders:
+    (folder / 'scalars.jsonl').write_text('{"step": 2, "loss/disc": 1.0}\n')
+  Page(folders, tmp_path / 'report').write()
+  with browser.opened(f'file://{tmp_path}/report/index.html', tmp_path) as page:
+    page.until('document.body?.dataset.drawn')
+    # As an update does it.
+    page.eval("$('runs').innerHTML = DATA.tables.runs; draw(true)")
+    assert page.eval("[...document.querySelectorAll('.dot')].map("
+                     "dot => dot.style.color).join(' ')") == (
+        'rgb(0, 114, 178) rgb(213, 94, 0)')
+
+
+@pytest.mark.slow
 def test_chromium_draws_curves_and_grids(copied_run, tmp_path):
   if not browser.CHROMIUM:
     pytest.skip('needs chromium')

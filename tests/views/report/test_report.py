@@ -113,7 +113,10 @@ def test_the_page_shows_every_picture(made_run, first, name, names):
         'the nearest of 40 training signals']),
     ('volumes', [*ALWAYS, 'features.png'], [
         'volumes 4x6x5, grey', 'differences of grey levels']),
-    ('floats', [*ALWAYS, *AFTER], ['images 8x8, grey', "extractor 'random'"]),
+    ('floats', [*ALWAYS, *AFTER], ['images 8x8, grey', "extractor 'random'",
+                                   'beyond the bound at the left']),
+    pytest.param('styles', [*ALWAYS, *AFTER], ['by the psi at the left'],
+                 marks=pytest.mark.slow),
     ('many', [*ALWAYS, *AFTER], [
         'All pictures show channels 0, 1, 2 of 12.'])])
 def test_the_page_of_every_kind(copy, name, names, words):

@@ -5,8 +5,10 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import time
 import urllib.request
 
 import pytest
@@ -54,6 +56,19 @@ def get(folder):
 
     get.url = url
     yield get
+
+
+def test_a_browser_that_goes_away_leaves_no_traceback(get, capsys):
+  host, port = get.url.split('/')[2].split(':')
+  for sent in (b'', b'GET / HTTP/1.1\r\n'):
+    with socket.create_connection((host, int(port))) as browser:
+      browser.sendall(sent)
+      # It is reset, not closed.
+      browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                         struct.pack('ii', 1, 0))
+  time.sleep(0.2)
+  assert get('/')[0] == 302
+  assert capsys.readouterr().err == ''
 
 
 def test_the_page_and_its_pictures_are_served(folder, get):
