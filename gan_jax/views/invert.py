@@ -7,6 +7,7 @@ from gan_jax import inference, pictures
 from gan_jax.base.errors import RequestError
 from gan_jax.base.examples import counted, kind_of
 from gan_jax.data import values
+from gan_jax.data.files import printable
 from gan_jax.views import given
 from gan_jax.views.sample import saved
 from gan_jax.views.trained import Trained, check_seed
@@ -41,9 +42,8 @@ def invert(folder: str, images: str, out: str, *, samples: int = 0,
     WorkdirError, CheckpointError, DataError, RequestError: with a fix; nothing
       is written then.
   """
-  if not out.endswith('.npz'):
-    raise RequestError(f'--out={out}: must be F.npz, for the arrays z, '
-                       'reconstruction, error and name; F.png comes beside it')
+  given.check_place(out, '.npz', 'the arrays z, reconstruction, error and '
+                    'name', images)
   if samples < 0 or 0 < samples < 4 * _CHAINS:
     raise RequestError(f'--posterior={samples}: must be {4 * _CHAINS} samples '
                        f'or more ({_CHAINS} chains), or 0 for none')
@@ -61,7 +61,7 @@ def invert(folder: str, images: str, out: str, *, samples: int = 0,
   said = [f'{counted(kind_of(run.info.image_shape), len(seen.x))} inverted by '
           f'the generator of step {run.step}: root mean squared error '
           f'{np.median(error):.3g} (median), {error.max():.3g} (the worst, '
-          f'{seen.names[error.argmax()]})']
+          f'{printable(seen.names[error.argmax()])})']
   if samples:
     more, words = _sampled(decoder, seen, found, samples, sigma, chain_key)
     result |= more
