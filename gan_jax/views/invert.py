@@ -7,7 +7,7 @@ from gan_jax import inference, pictures
 from gan_jax.base.errors import RequestError
 from gan_jax.base.examples import counted, kind_of
 from gan_jax.data import values
-from gan_jax.data.files import printable
+from gan_jax.data.files import memory, printable
 from gan_jax.views import given
 from gan_jax.views.sample import saved
 from gan_jax.views.trained import Trained, check_seed
@@ -51,6 +51,10 @@ def invert(folder: str, images: str, out: str, *, samples: int = 0,
   sigma = _noise(likelihood)
   run = Trained(folder, strict=strict)
   decoder, seen = run.decoder, given.images(run, images, **how)
+  if 4 * samples * decoder.size * len(seen.x) > memory():
+    raise RequestError(f'--posterior={samples}: so many of {len(seen.x)} '
+                       f'examples need more than the {memory():,} bytes of '
+                       'memory of this machine; ask for fewer')
   descent_key, chain_key = jax.random.split(jax.random.key(seed))
   found = _inverted(run, seen, descent_key)
   made = values.from_unit(found.found, run.info.units)

@@ -170,6 +170,8 @@ def test_of_a_file_with_nan_no_key_is_named_that_is_not_there(
     (['--images=right.npz', '--posterior=3'], 2, 'must be 16 samples or more'),
     (['--images=right.npz', '--posterior=16', '--likelihood=gaussian:-1'], 2,
      'gaussian:-1: must be gaussian, gaussian:0.1'),
+    (['--images=right.npz', '--posterior=1000000000000'], 2,
+     '--posterior=1000000000000: so many of 3 examples need more than'),
     (['--images=right.npz', '--posterior=16', '--likelihood=laplace'], 2,
      '--likelihood=laplace: must be gaussian')])
 def test_bad_input_is_one_message_and_nothing_is_written(
