@@ -203,7 +203,8 @@ def _evaluate(line):
 
 def _size(texts) -> tuple[int, ...]:
   """(H, W) of a flag, () if not given."""
-  if not all(text.isdigit() for text in texts) or len(texts) not in (0, 2):
+  # '²' is a digit, and no number.
+  if not all(text.isdecimal() for text in texts) or len(texts) not in (0, 2):
     raise RequestError(f'--resize={",".join(texts)}: must be H,W, as 64,64')
   return tuple(map(int, texts))
 

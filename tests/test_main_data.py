@@ -179,3 +179,45 @@ def test_data_without_a_path_say_what_they_need(cli, not_compiled):
   status, _, said = cli('--config=configs/keras_mlp.py:data=npz,quick')
   assert status == 2
   assert 'npz also needs path' in problems_of(said)['data']
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+  """The working folder, with images of 28 px and a link to itself."""
+  monkeypatch.chdir(tmp_path)
+  # Whether it can be played is not asked here.
+  monkeypatch.setattr('gan_jax.config.tracing.trace', lambda *_: None)
+  for i in range(64):
+    Image.new('L', (28, 28), i).save(f'{i}.png')
+  (tmp_path / 'link').symlink_to('.')
+  return tmp_path
+
+
+def _there(folder):
+  return sorted(path for path in folder.iterdir() if path.name != 'cache')
+
+
+@pytest.mark.parametrize('data,path,flags', [
+    ('folder', '.', ['--workdir=run']), ('folder', 'link', []),
+    ('folder', '.', ['--mode=inspect']),
+    ('auto', '{}', ['--mode=inspect', '--out=look']),
+    ('auto', '.', ['--mode=inspect', '--out={}'])])
+def test_pictures_do_not_go_among_the_images_of_the_data(
+    cli, photos, data, path, flags):
+  """They would be images of the data at the next start."""
+  before, path = _there(photos), path.format(photos)
+  status, _, said = cli(
+      f'--config=keras_mlp:data={data},quick', f'--config.data.path={path}',
+      *(flag.format(photos) for flag in flags))
+  assert status == 2 and f'lies in data.path={path}, whose images' in said
+  assert _there(photos) == before
+
+
+def test_pictures_may_go_beside_the_images_of_the_data(
+    cli, photos, monkeypatch):
+  """Into a folder whose name begins alike."""
+  monkeypatch.chdir(photos.parent)
+  status, _, said = cli(
+      '--mode=inspect', '--config=keras_mlp:data=folder,quick',
+      f'--config.data.path={photos.name}', f'--out={photos.name}-look')
+  assert status == 0, said

@@ -22,6 +22,8 @@ _DISK = {
     errno.EROFS: 'mounted read-only, perhaps since a disk error, which `dmesg` '
                  'shows: mount it writable',
     errno.EIO: 'the disk fails or has gone; `dmesg` may say why'}
+# Files to which a run appends.
+_ROWS = ('launches.jsonl', 'scalars.jsonl', 'scores.jsonl')
 _failing = set()  # folders whose last try_write_file failed
 
 
@@ -49,6 +51,21 @@ def write_file(path, data: bytes):
 def write_json(path, value):
   """Writes a value as indented JSON, see `write_file`."""
   write_file(path, (json.dumps(value, indent=1) + '\n').encode())
+
+
+def within(place, folder):
+  """Whether a path is in a folder, or is it; with symlinks resolved."""
+  return bool(place) and any(
+      pathlib.Path(resolve(place)).is_relative_to(resolve(folder))
+      for resolve in (os.path.abspath, os.path.realpath))
+
+
+def refuse_record(out: str) -> None:
+  """Raises RequestError for a file in which a run keeps its rows."""
+  folder, name = os.path.split(out)
+  if name in _ROWS and os.path.exists(os.path.join(folder, 'config.json')):
+    raise RequestError(f'--out={out}: is a record of the run {folder or "."}; '
+                       'give another name')
 
 
 @contextlib.contextmanager

@@ -6,14 +6,16 @@ is a one-hot mode of a Gaussian mixture, and its distance from the mean of that
 mode in units of four standard deviations.
 """
 
+import csv
 import warnings
 
 import numpy as np
 import pandas as pd
 
 from gan_jax.base.errors import DataError
+from gan_jax.data import sniff
 from gan_jax.data.blocks import package
-from gan_jax.data.files import printable, some
+from gan_jax.data.files import encoding_of, one_error, printable, some
 from gan_jax.data.pipeline import random_bits
 from gan_jax.data.prepare import Column
 
@@ -149,6 +151,45 @@ def _mixture(known) -> tuple:
       found.tolist()))
 
 
+def read(path) -> pd.DataFrame:
+  """The rows of a CSV or parquet file, with texts as names of columns.
+
+  Raises:
+    DataError: another file, or one that is damaged.
+  """
+  if sniff.head(path, 4) == b'PAR1':
+    package('pyarrow', 'parquet')
+    with one_error(path, 'parquet file'):
+      # Its index, which may be of texts, is no column.
+      return _named(pd.read_parquet(path).reset_index(drop=True))
+  encoding = encoding_of(sniff.head(path))
+  if encoding != 'utf-16' and b'\0' in sniff.head(path):
+    sniff.refuse(path, 'table')
+    raise DataError(f'{path!r}: neither CSV nor parquet{sniff.hint(path)}')
+  with one_error(path, 'CSV file'):
+    with open(path, encoding=encoding, newline='') as file:
+      head = file.read(1 << 16)
+    try:
+      mark = csv.Sniffer().sniff(head.partition('\n')[0], ',;\t|').delimiter
+    except csv.Error:  # a single column
+      mark = ','
+    try:
+      # At once: part by part, the types in one column may differ.
+      frame = pd.read_csv(path, sep=mark, encoding=encoding,
+                          skipinitialspace=True, low_memory=False)
+    except pd.errors.ParserError as error:
+      raise DataError(f'{path!r}: {printable(str(error))}') from error
+  if not isinstance(frame.index, pd.RangeIndex):
+    raise DataError(f'{path!r}: its rows have more cells than its first line '
+                    f'has names, such as a separator at their end')
+  return _named(frame)
+
+
+def _named(frame):
+  frame.columns = list(map(str, frame.columns))
+  return frame
+
+
 def encode(frame: pd.DataFrame, columns: tuple) -> np.ndarray:
   """A table as vectors, float32 [N, D], its columns in order."""
   parts = []
@@ -161,6 +202,43 @@ def encode(frame: pd.DataFrame, columns: tuple) -> np.ndarray:
     else:
       parts += _encoded(series.to_numpy(np.float64, na_value=np.nan), column, i)
   return np.concatenate(parts, axis=1, dtype=np.float32)
+
+
+def encode_like(frame: pd.DataFrame, columns: tuple, where: str) -> np.ndarray:
+  """Rows of another table, with the columns that were found of the first one.
+
+  Raises:
+    DataError: begins with `where`; a column that is not there, or values that
+      the first table has none of, all of them in one message.
+  """
+  problems = []
+  for column in columns:
+    if column.name not in frame:
+      problems.append(f"lacks the column '{printable(column.name)}'")
+      continue
+    series = frame[column.name]
+    gaps = None in column.values or 'missing' in column.modes
+    if column.kind == 'category':
+      known = series.dropna().isin([v for v in column.values if v is not None])
+    else:
+      known = _in_reach(series.dropna(), column)
+    odd = list(map(str, series.dropna()[~known].unique()))
+    if series.isna().any() and not gaps:
+      odd.append('empty cells')
+    if odd:
+      problems.append(f"column '{printable(column.name)}' has {some(odd, 3)}, "
+                      'which the table that was learnt has not')
+  if problems:
+    raise DataError(f'{where}: {"; ".join(problems)}')
+  return encode(frame, columns)
+
+
+def _in_reach(series, column):
+  """Which numbers a column can have: the others would be clipped."""
+  x = pd.to_numeric(series, errors='coerce').to_numpy(np.float64)
+  modes = np.array([m for m in column.modes if m != 'missing'])
+  gaps = np.abs(x[:, None] - modes[:, 0]) / modes[:, 1]
+  return (x >= column.low) & (x <= column.high) | (gaps.min(1) < _WIDTH)
 
 
 def _encoded(x, column, place):

@@ -32,10 +32,14 @@ _CONTENTS = {
 IN_EXCEL = ", in Excel as 'CSV UTF-8'"
 
 
+def memory() -> int:
+  """Bytes of the machine's memory."""
+  return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+
+
 def check_memory(num_bytes, where):
   """Raises DataError for an array larger than the machine's memory."""
-  limit = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
-  if num_bytes > limit:
+  if num_bytes > (limit := memory()):
     raise DataError(f'{where}: an array of {num_bytes:,} bytes, but this '
                     f'machine has {limit:,} bytes of memory; use fewer or '
                     f'smaller images, or check that the header is not damaged')

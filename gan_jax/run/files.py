@@ -24,7 +24,7 @@ import jax
 import gan_jax
 from gan_jax import parallel
 from gan_jax.base.errors import CheckpointError, WorkdirError
-from gan_jax.base.files import read_rows, write_json
+from gan_jax.base.files import read_rows, within, write_json
 from gan_jax.config import command_line, durations, fields, keys
 from gan_jax.config.experiment import DataInfo, plain
 from gan_jax.config.rules import parts_of_batch
@@ -260,7 +260,7 @@ def _refuse_foreign_code(folder, config):
     way = [os.path.join(place, *parts[:i]) for i in range(len(parts) + 1)
            for place in places if place]
     if root in sys.stdlib_module_names or any(
-        _within(place, home) for place in places for home in _installed()):
+        within(place, home) for place in places for home in _installed()):
       why = 'of an installed package'
     elif any(_of_a_run(place, folder) for place in way):
       why = 'of a folder of runs'
@@ -275,7 +275,7 @@ def _refuse_foreign_code(folder, config):
 def _of_a_run(place, folder):
   """Whether it is in a run folder, or a folder without code around one."""
   around = not os.path.exists(os.path.join(place, '__init__.py'))
-  return around and _within(folder, place) or _within(place, folder) or any(
+  return around and within(folder, place) or within(place, folder) or any(
       (parent / 'config.json').exists() and (parent / 'data.json').exists()
       for parent in pathlib.Path(os.path.abspath(place)).parents)
 
@@ -284,13 +284,6 @@ def _installed():
   names = 'stdlib', 'platstdlib', 'purelib', 'platlib'
   return [*map(sysconfig.get_path, names), *site.getsitepackages(),
           site.getusersitepackages()]
-
-
-def _within(place, folder):
-  """Path containment, with symlinks resolved."""
-  return bool(place) and any(
-      pathlib.Path(resolve(place)).is_relative_to(resolve(folder))
-      for resolve in (os.path.abspath, os.path.realpath))
 
 
 def _changed_data(folder, info):

@@ -20,7 +20,7 @@ from gan_jax.run import train as lone
 from gan_jax.run.member import Member
 from gan_jax.run.processes import ALONE, ProcessGroup
 from gan_jax.run.signals import StopRequest
-from gan_jax.run.start import starting
+from gan_jax.run.start import check_apart, starting
 from gan_jax.run.states import StackedState
 
 _LOG = logging.getLogger(__name__)
@@ -46,7 +46,10 @@ def train(population: Population, folder: str, *,
     WorkdirError: several processes, or a folder as in `train.train`.
     NonFiniteError: no member is left.
     CheckpointError: as `train.train`.
+    RequestError: a folder among the images that are trained on.
   """
+  for place in folders or [folder]:
+    check_apart('workdir', place, population.members[0].config['data'])
   if len(population.members) == 1:
     return lone.train(
         population.members[0], [*folders, folder][0],

@@ -4,10 +4,11 @@ import contextlib
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from gan_jax.base.files import write_file
+from gan_jax.base.errors import RequestError
+from gan_jax.base.files import within, write_file
 from gan_jax.run import drawn_labels, lock, status
 
 # What a start writes anew of a run that is there already.
@@ -15,6 +16,24 @@ _RECORD = ('config.json', 'data.json', 'launches.jsonl', status.POPULATION,
            drawn_labels.NAME)
 _EVENTS = 'tensorboard/*'
 _OF_A_RUN = {'config.json', status.POPULATION, 'checkpoints'}
+
+
+def check_apart(flag: str, place: str, spec: Mapping) -> None:
+  """Raises RequestError for pictures among the images of a folder.
+
+  The next start would take them for images of the data.
+
+  Args:
+    flag: that gives the place.
+    place: where pictures are to be written.
+    spec: of the data.
+  """
+  path = spec.get('path')
+  if spec['name'] in ('auto', 'folder') and isinstance(path, str) and (
+      os.path.isdir(path := os.path.expanduser(path))) and within(place, path):
+    raise RequestError(
+        f'--{flag}={place}: lies in data.path={path}, whose images its '
+        f'pictures would be among; give a --{flag} elsewhere')
 
 
 @contextlib.contextmanager

@@ -51,6 +51,8 @@ def labels(info: DataInfo, count: int, label: Any) -> np.ndarray:
   if given.shape not in ((), (count,)):
     raise RequestError(f'labels of shape {list(given.shape)} for {count} '
                        'images; give one, or one for each')
+  if mixed := _mixed(info, given.ravel().tolist()):
+    raise RequestError(f'label={mixed}')
   try:
     found = {value: class_of(value, info.class_names, info.classes)
              for value in set(given.ravel().tolist())}
@@ -58,6 +60,23 @@ def labels(info: DataInfo, count: int, label: Any) -> np.ndarray:
     raise RequestError(f'label={e}') from e
   return np.broadcast_to(np.array([
       found[value] for value in given.ravel().tolist()], np.int32), (count,))
+
+
+def _mixed(info, values) -> str:
+  """Why labels are neither all names nor all numbers, '' if they are clear.
+
+  Where classes are named 1, 2, 3, the numbers 0, 1, 2 are not meant as names.
+  """
+  texts = {str(value).strip() for value in values}
+  numbers = sorted(texts.difference(info.class_names))
+  both = sorted(name for name in texts.intersection(info.class_names)
+                if name.isdecimal() and info.class_names.index(name)
+                != int(name))
+  if not numbers or not both:
+    return ''
+  return (f'{numbers[0]} is no name of a class, and {both[0]} is: the number '
+          f'of another class too; give names ({", ".join(info.class_names)}) '
+          'only')
 
 
 def of_file(info: DataInfo, path: str) -> tuple[int, np.ndarray]:

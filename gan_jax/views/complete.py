@@ -39,15 +39,14 @@ def complete(folder: str, images: str, mask: str, out: str, *, seed: int = 0,
     WorkdirError, CheckpointError, DataError, RequestError: with a fix; nothing
       is written then.
   """
-  if not out.endswith('.npz'):
-    raise RequestError(f'--out={out}: must be F.npz, for the arrays images, '
-                       'generated and name; F.png comes beside it')
+  given.check_place(out, '.npz', 'the arrays images, generated and name',
+                    images, mask)
   check_seed(seed)
   run = Trained(folder, strict=strict)
   if kind_of(run.info.image_shape) != 'images':
     raise RequestError(f'{folder} makes {described(run.info.image_shape)}; '
                        'holes are of images')
-  seen = given.images(run, images, **how)
+  seen = given.images(run, images, judged=True, **how)
   hole = _holes(mask, seen.stored.shape)
   decoder, critic = run.decoder, run.critic
   filled, found = inference.complete(

@@ -13,7 +13,12 @@ import numpy as np
 from gan_jax import parallel
 from gan_jax.base import errors, lookup
 from gan_jax.base.errors import RequestError, WorkdirError
-from gan_jax.base.files import read_rows, write_file, writing_out
+from gan_jax.base.files import (
+  read_rows,
+  refuse_record,
+  write_file,
+  writing_out,
+)
 from gan_jax.config import experiment
 from gan_jax.config.keys import CHOICES
 from gan_jax.evaluators.measures import MEASURES
@@ -279,6 +284,7 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
   if out and not out.endswith('.jsonl'):
     raise RequestError(f'--out={out}: must be F.jsonl, for a JSON '
                        'object for each score')
+  refuse_record(out)
   flags = _flags(asked)
   asked, *others = specs(**asked) or ({'name': 'scores'},)
   if others or asked['name'] != 'scores':

@@ -10,13 +10,21 @@ import numpy as np
 
 from gan_jax import pictures
 from gan_jax.base.errors import ArgumentError, DataError, RequestError
-from gan_jax.base.examples import described
-from gan_jax.base.files import write_file, writing_out
-from gan_jax.data import cache, values
+from gan_jax.base.examples import described, kind_of
+from gan_jax.base.files import (
+  refuse_record,
+  within,
+  write_file,
+  writing_out,
+)
+from gan_jax.config.build import DataInfo
+from gan_jax.data import cache, sniff, values
 from gan_jax.data import load as data
 from gan_jax.data.bad_files import BadFilesError
-from gan_jax.data.files import check_there, printable
-from gan_jax.data.prepare import Source
+from gan_jax.data.files import check_there
+from gan_jax.data.label_values import to_users
+from gan_jax.data.prepare import Column, Source, make_source
+from gan_jax.views import asked
 from gan_jax.views.trained import Trained
 
 
@@ -25,7 +33,8 @@ class Given(NamedTuple):
 
   stored: [N, ...] as a data set stores them, see `data.prepare.Source`.
   x: the same float32, as `game.decoder` has them: in [0, 1], or vectors.
-  names: of their files, printable, or their numbers.
+  names: of their files, those that are not UTF-8 with surrogates, or their
+    numbers.
   labels: [N] or [N, L], as the networks take them.
   """
 
@@ -36,31 +45,36 @@ class Given(NamedTuple):
 
 
 def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
-           units: tuple = (), labels: bool = False) -> Source:
+           like: DataInfo | None = None, labels: bool = False) -> Source:
   """The set of a folder, an .npz or another file that `data=auto` knows.
 
   Args:
     path: where it is.
     resize: (H, W) of all images; () for as they are.
     channels: 1 grey, 3 RGB, 4 RGBA, 0 as they are.
-    units: (black, white) of numbers; () for what the files say.
+    like: data of a run, as which the examples are to be stored: bytes, or
+      numbers in the same units; None for what the files say.
     labels: whether the folders in a folder are classes.
 
   Raises:
     DataError, RequestError: with a fix.
   """
+  path = check_there(path)
   kind = (_npz(path) if path.endswith('.npz') else
           {'name': 'auto'} if os.path.isfile(path) else
           {'name': 'folder', 'labels': 'folders' if labels else 'none'})
   more = {'resize': resize, 'channels': channels}
-  if units:
-    more |= {'value_range': units, 'dtype': 'float32'}
-  check_there(path)
+  if like:
+    kind = _as_stored(path, kind, like)
   try:
+    if like and like.columns:
+      return _rows(path, kind, like)
     return data.load(kind | {'path': path} | {
         key: value for key, value in more.items() if value})
   except ArgumentError as e:
-    raise RequestError(f'--{e}') from e
+    argument, value, rule = e.args[:3]
+    raise RequestError(f'a run of {value} {rule}' if argument == 'holds' else
+                       f'--{e}') from e
   except DataError as e:
     said = e.args[0] if isinstance(e, BadFilesError) else str(e)
     if re.search(r'\w=', said):  # A key is named.
@@ -89,7 +103,32 @@ def _npz(path):
   return kind
 
 
-def images(run: Trained, path: str, *, label: Any = None, **how) -> Given:
+def _as_stored(path, kind, info) -> dict:
+  """Arguments of a set whose examples are to be those of a run's data."""
+  what = kind_of(info.image_shape)
+  name = sniff.kind_of(path) if kind['name'] != 'npz' else 'npz'
+  if what == 'signals' and name == 'audio':
+    kind = {'name': 'audio', 'length': info.image_shape[0],
+            'mono': info.image_shape[1] == 1}
+  elif what != 'images' and 'holds' in data.shared_parameters(name or 'folder'):
+    kind = kind | {'holds': what}
+  if info.units:
+    return kind | {'value_range': info.units, 'dtype': 'float32'}
+  return kind | ({'dtype': 'uint8'} if 'dtype' in kind else {})
+
+
+def _rows(path, kind, info) -> Source:
+  """Rows of a table as the vectors of another one, or such vectors."""
+  if sniff.kind_of(path) not in ('table', 'parquet'):
+    return data.load(kind | {'path': path})
+  from gan_jax.data import columns  # It imports pandas, 0.3 s.
+  vectors = columns.encode_like(
+      columns.read(path), tuple(Column(*c) for c in info.columns), repr(path))
+  return make_source(vectors, (), 0, name='table', columns=info.columns)
+
+
+def images(run: Trained, path: str, *, label: Any = None, judged: bool = False,
+           **how) -> Given:
   """The examples of a path, of the shape that a run generates.
 
   Args:
@@ -97,6 +136,8 @@ def images(run: Trained, path: str, *, label: Any = None, **how) -> Given:
     path: see `source`.
     label: of all images, or of each, for a conditional generator, see
       `Trained.labels`; by default what their folders or the file say they show.
+    judged: whether the discriminator is asked too, which may look at labels
+      where the generator does not.
     **how: resize and channels, see `source`.
 
   Raises:
@@ -104,33 +145,87 @@ def images(run: Trained, path: str, *, label: Any = None, **how) -> Given:
     RequestError: they have another shape, with the flag that mends it; no such
       label; or a conditional run and no label, here or of the examples.
   """
-  found = source(path, units=run.info.units, labels=run.conditional, **how)
+  judged = judged and run.judges_labels
+  found = source(path, like=run.info, labels=run.conditional or judged, **how)
   shape, wanted = tuple(found.images.shape[1:]), tuple(run.info.image_shape)
   if shape != wanted:
     raise RequestError(f'--images={path} holds {described(shape)}; {run.folder}'
                        f' makes {described(wanted)}{_mended(shape, wanted)}')
   stored = np.asarray(found.images[:])
   manifest = found.report.get('manifest', '')
-  names = (list(map(printable, cache.read_manifest(manifest))) if manifest
+  if found.columns and not run.info.columns:
+    raise RequestError(f'--images={path} is a table, and {run.folder} makes '
+                       'vectors that are none; save them as an .npz')
+  names = (list(cache.read_manifest(manifest)) if manifest
            else list(map(str, range(len(stored)))))
-  return Given(stored, values.unit(stored), names, _labels(run, found, label))
+  labels = _labels(run, path, found, label, run.conditional or judged)
+  return Given(stored, values.unit(stored), names, labels)
 
 
-def _labels(run, found, label):
+def _labels(run, path, found, label, looked_at):
   """Labels of a set, as the networks take them."""
-  own, classes = label, found.class_names or tuple(
-      map(str, range(found.num_classes)))
-  if run.conditional and label is None:
-    if not classes:
-      raise RequestError(f'{run.folder} is conditional: say what the images '
-                         'show with --label, or by an array labels in an .npz, '
-                         'or by folders named as the classes')
-    own = [classes[i] for i in found.labels.tolist()]
+  count = len(found.images)
   try:
-    return run.labels(len(found.images), own)
+    if not looked_at:
+      return run.labels(count, label)
+    return asked.labels(run.info, count, _own_labels(run, path, found)
+                        if label is None else label)
   except RequestError as e:
     raise RequestError(f'--{e}' if label is not None else
                        f'the labels of --images: {e}') from e
+
+
+def _own_labels(run, path, found):
+  """What a set says that it shows, as `asked.labels` takes it."""
+  labels, columns = found.labels, run.info.label_columns
+  if found.num_classes and not columns and (names := _sampled(path)):
+    return names
+  if found.label_columns:
+    return to_users(labels, found.label_columns)
+  if columns and found.num_classes and not found.class_names:
+    # Whole numbers of one column, or [N, L] with a single 1 in each row.
+    return (labels.astype(float) if len(columns) == 1 else
+            np.eye(found.num_classes)[labels])
+  if found.num_classes:
+    names = found.class_names or tuple(map(str, range(found.num_classes)))
+    return [names[i] for i in labels.tolist()]
+  raise RequestError(f'{run.folder} is conditional: say what the images show '
+                     'with --label, or by an array labels in an .npz, or by '
+                     'folders named as the classes')
+
+
+def _sampled(path) -> list:
+  """Names of the classes in a file of --mode=sample; [] of others."""
+  with contextlib.suppress(OSError, ValueError, KeyError, TypeError, IndexError,
+                           zipfile.BadZipFile), np.load(path) as file:
+    names = file['class_names'].tolist()
+    return [names[label] for label in file['labels'].tolist()]
+  return []
+
+
+def check_place(out: str, suffix: str, what: str, *read: str) -> None:
+  """Checks where a result goes, before anything is computed.
+
+  Args:
+    out: F with `suffix`; F.png comes beside it.
+    suffix: that it must have.
+    what: is in it, for the message.
+    *read: files and folders that are read, which it must not replace; nor lie
+      in such a folder, whose images it would be among the next time.
+
+  Raises:
+    RequestError: another suffix, a place in what is read, or a record of a run.
+  """
+  if not out.endswith(suffix):
+    raise RequestError(f'--out={out}: must be F{suffix}, for {what}; F.png '
+                       'comes beside it')
+  refuse_record(out)
+  for path in (out, _picture_of(out)):
+    for given in read:
+      # What lies at a file is the file itself.
+      if within(path, os.path.expanduser(given)):
+        raise RequestError(f'--out={out}: {path} is among what is read, '
+                           f'{given}; give another name')
 
 
 def keep(out: str, result: bytes, picture: np.ndarray) -> str:
@@ -139,11 +234,15 @@ def keep(out: str, result: bytes, picture: np.ndarray) -> str:
   Raises:
     RequestError: one of them cannot be written.
   """
-  path = f'{os.path.splitext(out)[0]}.png'
+  path = _picture_of(out)
   with writing_out(out):
     write_file(out, result)
     write_file(path, pictures.png(picture))
   return path
+
+
+def _picture_of(out) -> str:
+  return f'{os.path.splitext(out)[0]}.png'
 
 
 def _mended(shape, wanted) -> str:

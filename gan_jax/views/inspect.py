@@ -18,6 +18,7 @@ from gan_jax.data.collection import SIZES
 from gan_jax.data.label_values import name_of
 from gan_jax.data.pipeline import Batches
 from gan_jax.data.values import in_units
+from gan_jax.run.start import check_apart
 from gan_jax.views.templates import fill
 
 _LOOKED_AT = 20_000  # examples for statistics of values
@@ -41,9 +42,10 @@ def inspect(config: Any, out: str) -> str:
   Raises:
     ConfigError: with all problems of `config.data`.
     DataError: the config is valid, the data are not.
-    RequestError: `out` cannot be written.
+    RequestError: `out` cannot be written, or lies among the images.
   """
-  source = load_data(plain(config).get('data'))
+  source = load_data(spec := plain(config).get('data'))
+  check_apart('out', out, spec)
   values, histograms, edges = values_of(source.images, source.units)
   report = describe(source, values)
   title = f'{source.name}: {len(source.images):,} {report["kind"]}'

@@ -7,6 +7,7 @@ from gan_jax import inference, pictures
 from gan_jax.base.errors import RequestError
 from gan_jax.base.examples import counted, kind_of
 from gan_jax.data import values
+from gan_jax.data.files import memory, printable
 from gan_jax.views import given
 from gan_jax.views.sample import saved
 from gan_jax.views.trained import Trained, check_seed
@@ -41,9 +42,8 @@ def invert(folder: str, images: str, out: str, *, samples: int = 0,
     WorkdirError, CheckpointError, DataError, RequestError: with a fix; nothing
       is written then.
   """
-  if not out.endswith('.npz'):
-    raise RequestError(f'--out={out}: must be F.npz, for the arrays z, '
-                       'reconstruction, error and name; F.png comes beside it')
+  given.check_place(out, '.npz', 'the arrays z, reconstruction, error and '
+                    'name', images)
   if samples < 0 or 0 < samples < 4 * _CHAINS:
     raise RequestError(f'--posterior={samples}: must be {4 * _CHAINS} samples '
                        f'or more ({_CHAINS} chains), or 0 for none')
@@ -51,6 +51,10 @@ def invert(folder: str, images: str, out: str, *, samples: int = 0,
   sigma = _noise(likelihood)
   run = Trained(folder, strict=strict)
   decoder, seen = run.decoder, given.images(run, images, **how)
+  if 4 * samples * decoder.size * len(seen.x) > memory():
+    raise RequestError(f'--posterior={samples}: so many of {len(seen.x)} '
+                       f'examples need more than the {memory():,} bytes of '
+                       'memory of this machine; ask for fewer')
   descent_key, chain_key = jax.random.split(jax.random.key(seed))
   found = _inverted(run, seen, descent_key)
   made = values.from_unit(found.found, run.info.units)
@@ -61,7 +65,7 @@ def invert(folder: str, images: str, out: str, *, samples: int = 0,
   said = [f'{counted(kind_of(run.info.image_shape), len(seen.x))} inverted by '
           f'the generator of step {run.step}: root mean squared error '
           f'{np.median(error):.3g} (median), {error.max():.3g} (the worst, '
-          f'{seen.names[error.argmax()]})']
+          f'{printable(seen.names[error.argmax()])})']
   if samples:
     more, words = _sampled(decoder, seen, found, samples, sigma, chain_key)
     result |= more

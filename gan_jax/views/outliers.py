@@ -12,6 +12,7 @@ from gan_jax.base import lookup
 from gan_jax.base.errors import RequestError
 from gan_jax.base.examples import counted, kind_of
 from gan_jax.data import values
+from gan_jax.data.files import printable
 from gan_jax.views import given
 from gan_jax.views.trained import Trained, check_seed
 
@@ -43,9 +44,7 @@ def outliers(folder: str, images: str, out: str, *, sort: str = '',
     WorkdirError, CheckpointError, DataError, RequestError: with a fix; nothing
       is written then.
   """
-  if not out.endswith('.jsonl'):
-    raise RequestError(f'--out={out}: must be F.jsonl, for a JSON '
-                       'object for each example; F.png comes beside it')
+  given.check_place(out, '.jsonl', 'a JSON object for each example', images)
   if sort and sort not in SCORES:
     raise RequestError(f'--sort={sort}: no such score'
                        f'{lookup.near(sort, SCORES)}')
@@ -62,7 +61,7 @@ def outliers(folder: str, images: str, out: str, *, sort: str = '',
   if kind == 'vectors':
     raise RequestError(f'{folder} makes vectors; outliers are of '
                        'images, signals and volumes')
-  seen = given.images(run, images, **how)
+  seen = given.images(run, images, judged=True, **how)
   scores, shown = _scored(run, seen.x, seen.labels, seed, sort)
   order = np.argsort(-scores[sort], kind='stable')
   rows = [{'rank': rank, 'name': seen.names[i],
@@ -71,7 +70,8 @@ def outliers(folder: str, images: str, out: str, *, sort: str = '',
   picture = given.keep(
       out, ''.join(json.dumps(row) + '\n' for row in rows).encode(),
       _sheet(run, seen, shown, order))
-  first = pd.DataFrame(rows[:_SHOWN]).to_string(
+  first = pd.DataFrame([row | {'name': printable(row['name'])}
+                        for row in rows[:_SHOWN]]).to_string(
       index=False, float_format='{:.4g}'.format)
   return (f'{first}\n{counted(kind, len(rows))} ranked by {sort} of '
           f'step {run.step}, in {out} and {picture}')
@@ -104,7 +104,8 @@ def _scored(run, x, labels, seed, sort):
 def _sheet(run, seen, shown, order):
   """An image, what the generator has nearest, and a heat map, of each rank."""
   order = order[:_SHOWN]
-  names = [f'#{rank}  {seen.names[i]}' for rank, i in enumerate(order, 1)]
+  names = [f'#{rank}  {printable(seen.names[i])}'
+           for rank, i in enumerate(order, 1)]
   stored, found = seen.stored[order], values.from_unit(
       shown.found[order], run.info.units)
   if stored.ndim != 4:

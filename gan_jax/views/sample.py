@@ -1,6 +1,7 @@
 """--mode=sample: samples from a trained run, by its EMA generator."""
 
 import io
+import math
 import os
 import re
 from functools import partial
@@ -15,6 +16,7 @@ from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import write_file, writing_out
 from gan_jax.data import values
 from gan_jax.data.columns import decode
+from gan_jax.data.files import memory
 from gan_jax.data.label_values import to_users
 from gan_jax.game import sampling
 from gan_jax.run import files
@@ -130,10 +132,17 @@ def _check(info, out, count, interpolate):
                    for key, what in forms.items())
   why = '; its data say no whole rate in Hz, which sound needs' * (
       suffix == '.wav' and kind_of(info.image_shape) == 'signals')
+  # Bytes, or float32.
+  each = math.prod(info.image_shape) * (
+      4 if info.units or kind_of(info.image_shape) == 'vectors' else 1)
+  needed, there = count * max(1, interpolate) * each, memory()
   for wrong, text in (
       (count < 1, f'--num_samples={count} must be 1 or more'),
       (interpolate < 0 or interpolate == 1, f'--interpolate={interpolate} must '
        'be 2 points or more, or 0 for none'),
+      (needed > there, f'{needed // each:,} examples of {each:,} bytes are '
+       f'asked for, and this machine has {there:,} bytes of memory; ask for '
+       'fewer at a time, each with another --seed'),
       (suffix not in forms, f'--out={out}: of '
        f'{described(info.image_shape, info.rate)}'
        f'{", floats" * bool(info.units)}, this run can give {have}{why}'),

@@ -296,12 +296,10 @@ class Trained:
       raise RequestError(f'{self.folder} has no discriminator')
     images = self._for_networks(np.asarray(images))
     packing, spec = self.config['packing'], self.config['discriminator']
-    conditional = (models.is_conditional(spec)
-                   and self.config['joint'] == 'none')
-    if conditional and label is None:
+    if self.judges_labels and label is None:
       raise RequestError('this discriminator looks at the label: give that of '
                          'all images, or one for each')
-    label = (asked.labels(self.info, len(images), label) if conditional
+    label = (asked.labels(self.info, len(images), label) if self.judges_labels
              else np.zeros(len(images), np.int32))
     whole = models.filled(spec).get('minibatch', 'none') != 'none'
     size = len(images) if whole else 256 * packing
@@ -311,6 +309,13 @@ class Trained:
           for i in range(0, len(images), size)])
     except ValueError as e:  # Of layers that compare groups of images.
       raise RequestError(f'{len(images)} images: {e}') from e
+
+  @property
+  def judges_labels(self) -> bool:
+    """Whether the discriminator looks at the label."""
+    # Of a joint game it looks at the code in its place.
+    return self.config['joint'] == 'none' and models.is_conditional(
+        self.config['discriminator'])
 
   def _for_networks(self, images):
     """Images that a user gives, in the networks' units; or RequestError."""

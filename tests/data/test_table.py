@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from arrays import fails, load
 
+from gan_jax.base.errors import DataError
 from gan_jax.data import columns as tables
 from gan_jax.data import sources
 from gan_jax.data.columns import Column
@@ -220,3 +221,34 @@ def test_modes_do_not_depend_on_the_unit(tmp_path):
   np.testing.assert_allclose(small.images, large.images, atol=1e-4)
   np.testing.assert_allclose(np.array(small.columns[0].modes) * 1e6,
                              large.columns[0].modes, rtol=1e-4)
+
+
+# A number of two far modes, and a category.
+LEARNT = (Column('x', 'number', (), ((0.0, 1.0), (100.0, 2.0)), -5.0, 106.0, 1),
+          Column('kind', 'category', ('a', 'b')))
+
+
+def test_rows_of_another_table_have_the_modes_of_the_first():
+  """(x - mean) / (4 std) of the mode, the mode, and the category."""
+  frame = pd.DataFrame({'kind': ['b', 'a', 'b'], 'x': [2.0, 98.0, -5.0],
+                        'other': 1})
+  np.testing.assert_allclose(
+      tables.encode_like(frame, LEARNT, 'rows'),
+      [[0.5, 1, 0, 0, 1], [-0.25, 0, 1, 1, 0], [-0.99, 1, 0, 0, 1]])
+
+
+@pytest.mark.parametrize('change,said', [
+    ({'kind': None}, "lacks the column 'kind'"),
+    ({'kind': ['a', 'z']}, "column 'kind' has 'z', which the table that was"),
+    ({'kind': ['a', None]}, "column 'kind' has 'empty cells'"),
+    ({'x': [1.0, np.nan]}, "column 'x' has 'empty cells'"),
+    ({'x': [1.0, np.inf]}, "column 'x' has 'inf'"),
+    ({'x': [1.0, 108.1]}, "column 'x' has '108.1'"),
+    ({'x': ['1', 'five']}, "column 'x' has 'five'")])
+def test_rows_that_a_table_cannot_have_are_refused(change, said):
+  rows = {'x': [1.0, 107.9], 'kind': ['a', 'b']}
+  tables.encode_like(pd.DataFrame(rows), LEARNT, 'rows')
+  rows = {key: value for key, value in (rows | change).items() if value}
+  with pytest.raises(DataError) as e:
+    tables.encode_like(pd.DataFrame(rows), LEARNT, 'rows')
+  assert str(e.value).startswith(f'rows: {said}')

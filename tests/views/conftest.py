@@ -17,9 +17,11 @@ def made_run(tmp_path_factory):
   """made_run(name) -> Path of a run with checkpoints 2 and 4, not to change.
 
   cgan: grey, conditional, of the classes 0, 1, 2; bees: of nine bees to one
-  ant; patients: of label vectors, '0' from 20 to 80, and '1'; plain: the same
-  without labels; sigmoid: with images in [0, 1]; colour: 9 x 9 x 4 without
-  labels; standing: with standing statistics; styles: with a style space;
+  ant; numbered: of the classes named 1, 2, 3; judged: of classes that the
+  discriminator alone looks at; patients: of label vectors, '0' from 20 to 80,
+  and '1'; plain: the same without labels; sigmoid: with images in [0, 1];
+  colour: 9 x 9 x 4 without labels; standing: with standing statistics;
+  styles: with a style space;
   encoded: with an encoder beside the discriminator, alone: without the latter;
   infogan: 70 x 70 x 3, of codes; ring: vectors; table: the columns x and kind;
   and those of `kinds.DATA`, signals with classes.
@@ -32,6 +34,8 @@ def made_run(tmp_path_factory):
   colour = tiny.write_images(base / 'colour.npz', size=9, channels=4, classes=0)
   patients = tiny.write_images(base / 'patients.npz', labels=np.column_stack([
       np.linspace(20, 80, 40), np.arange(40) % 2]))
+  numbered = tiny.write_images(base / 'numbered.npz',
+                               labels=1 + np.arange(40) % 3)
   plain = tiny.config(grey)
   bees = tiny.write_images(base / 'bees.npz', labels=['bee'] * 36 + ['ant'] * 4)
   configs = {
@@ -41,6 +45,11 @@ def made_run(tmp_path_factory):
       'bees': tiny.config(bees, **{
           key: plain[key] | dict(conditioning='onehot')
           for key in ('generator', 'discriminator')}),
+      'numbered': tiny.config(numbered, **{
+          key: plain[key] | dict(conditioning='onehot')
+          for key in ('generator', 'discriminator')}),
+      'judged': plain | dict(discriminator=plain['discriminator'] | dict(
+          conditioning='onehot')),
       'patients': tiny.config(patients, **{
           key: plain[key] | dict(conditioning='onehot')
           for key in ('generator', 'discriminator')}),

@@ -73,6 +73,7 @@ def test_without_a_discriminator_too(made_run, masks):
 
 @pytest.mark.parametrize('name,flags,status,words', [
     ('plain', ['--mask='], 2, 'give --mask'),
+    ('plain', ['--out=hole.npz'], 2, 'hole.png is among what is read'),
     ('plain', ['--mask=large.png'], 2, '--mask=large.png holds images 16x8, '
      'grey, and the images are 8x8'),
     ('plain', ['--mask=flat.npz'], 2, 'save [N, H, W] of bool'),

@@ -107,7 +107,7 @@ def test_one_image_is_a_set_too_and_may_have_any_name(
   assert r'caf\udce9.png' in said
   assert [line.isprintable() for line in logged] == [True]
   with np.load(tmp_path / 'found.npz') as found:
-    assert list(found['name']) == [r'caf\udce9.png']
+    assert list(found['name']) == ['caf\udce9.png']
 
 
 @pytest.mark.parametrize('name', ['ring', 'signals', 'volumes', 'sigmoid'])
@@ -165,6 +165,7 @@ def test_of_a_file_with_nan_no_key_is_named_that_is_not_there(
 
 @pytest.mark.parametrize('flags,status,words', [
     ([], 2, 'give the --workdir of a run, and --images'),
+    (['--images=large.npz', '--resize=²,²'], 2, 'must be H,W, as 64,64'),
     (['--images=large.npz'], 2, '--resize=8,8 makes them so'),
     (['--images=large.npz', '--resize=8,8'], 0, ''),
     (['--images=colour.npz'], 2, '--channels=1 makes them so'),
@@ -178,6 +179,8 @@ def test_of_a_file_with_nan_no_key_is_named_that_is_not_there(
     (['--images=right.npz', '--posterior=3'], 2, 'must be 16 samples or more'),
     (['--images=right.npz', '--posterior=16', '--likelihood=gaussian:-1'], 2,
      'gaussian:-1: must be gaussian, gaussian:0.1'),
+    (['--images=right.npz', '--posterior=1000000000000'], 2,
+     '--posterior=1000000000000: so many of 3 examples need more than'),
     (['--images=right.npz', '--posterior=16', '--likelihood=laplace'], 2,
      '--likelihood=laplace: must be gaussian')])
 def test_bad_input_is_one_message_and_nothing_is_written(
@@ -191,3 +194,23 @@ def test_bad_input_is_one_message_and_nothing_is_written(
   if status:
     assert 'Traceback' not in err
     assert sorted(given_sets.iterdir()) == before
+
+
+@pytest.mark.parametrize('images,out', [
+    ('right.npz', 'right.npz'), ('one.png', 'one.npz'),
+    ('folder', 'folder/found.npz'), ('folder', './folder/../folder/a.npz'),
+    ('link', 'folder/found.npz')])
+def test_a_result_never_replaces_what_is_read(made_run, given_sets, cli, images,
+                                              out):
+  """Nor its picture; nor is it among the images that are read next."""
+  (given_sets / 'folder').mkdir()
+  for name in ('one.png', 'folder/a.png'):
+    Image.new('L', (8, 8)).save(name)
+  (given_sets / 'link').symlink_to('folder')
+  before = {path: path.is_file() and path.read_bytes()
+            for path in given_sets.rglob('*')}
+  status, _, err = cli(*ask(made_run('plain'), f'--images={images}',
+                            f'--out={out}'))
+  assert status == 2 and f'is among what is read, {images}; give' in err
+  assert before == {path: path.is_file() and path.read_bytes()
+                    for path in given_sets.rglob('*')}

@@ -1,6 +1,7 @@
 """--mode=outliers: ranks, pictures, and what cannot be asked for."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -79,6 +80,47 @@ def test_other_kinds_than_grey_images(made_run, name, tmp_path):
   said = outliers(str(made_run(name)), str(tmp_path / 'a.npz'),
                   str(tmp_path / 'b.jsonl'), label=label)
   assert '3 ' in said and (tmp_path / 'b.png').exists()
+
+
+def test_labels_that_the_discriminator_alone_looks_at(
+    made_run, given_sets, cli):
+  """Its opinion is that of each image with its own label, or --label."""
+  run, labels = Trained(str(made_run('judged'))), [0, 1, 2]
+  ask = ('--mode=outliers', f'--workdir={run.folder}', '--sort=discriminator',
+         '--out=a.jsonl')
+  with np.load('right.npz') as file:
+    images = file['images']
+  for flags, labels in (['--images=right.npz'], [0, 1, 2]), (
+      ['--images=bare.npz', '--label=2'], [2, 2, 2]):
+    assert cli(*ask, *flags)[0] == 0
+    np.testing.assert_allclose(
+        [-row['discriminator'] for row in sorted(
+            rows_of(given_sets / 'a.jsonl'), key=lambda row: row['name'])],
+        run.discriminator(images, labels), rtol=1e-4, atol=1e-5)
+  status, _, err = cli(*ask, '--images=bare.npz')
+  assert status == 2 and 'say what the images show with --label' in err
+
+
+def test_names_of_any_bytes_can_be_printed(made_run, pictures_8, tmp_path, cli):
+  os.rename(pictures_8 / 'a.png', os.fsencode(pictures_8) + b'/caf\xe9\n.png')
+  status, said, err = cli(
+      '--mode=outliers', f'--workdir={made_run("plain")}',
+      f'--images={pictures_8}', f'--out={tmp_path / "a.jsonl"}')
+  assert status == 0, err
+  assert r'caf\udce9\n.png' in said
+  names = {row['name'] for row in rows_of(tmp_path / 'a.jsonl')}
+  assert names == {'caf\udce9\n.png', 'b.png'}
+
+
+@pytest.mark.parametrize('name', ['scalars', 'scores', 'launches'])
+def test_the_records_of_a_run_stay(copied_run, given_sets, cli, name):
+  path = copied_run('plain') / f'{name}.jsonl'
+  path.write_text('kept')
+  for ask in (['--mode=outliers', f'--workdir={path.parent}'],
+              ['--mode=evaluate', '--reference=right.npz']):
+    status, _, err = cli(*ask, '--images=right.npz', f'--out={path}')
+    assert status == 2 and 'is a record of the run' in err
+  assert path.read_text() == 'kept'
 
 
 @pytest.mark.parametrize('name,flags,status,words', [

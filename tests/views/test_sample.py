@@ -220,6 +220,11 @@ def test_images_in_0_1_are_scaled_as_well(sample):
     ('cgan', ['--interpolate=1'], ['--interpolate=1']),
     ('cgan', ['--out=/proc/no/such/x.png'], ['/proc/no/such/x.png']),
     ('cgan', ['--out=x.jpg'], ['x.jpg', '.npz']),
+    # Of 8 x 8 bytes.
+    ('cgan', ['--num_samples=1000000000000'],
+     ['1,000,000,000,000 examples of 64 bytes', 'ask for fewer']),
+    ('cgan', ['--interpolate=1000000000000'],
+     ['64,000,000,000,000 examples of 64 bytes', 'ask for fewer']),
 ])
 def test_what_a_run_cannot_be_asked_for_is_status_2(
     cli, runs, tmp_path, monkeypatch, name, args, words):
