@@ -95,8 +95,8 @@ def r2() -> Callable:
 
   Eq. 10: 1/2 |grad D|^2. The weight in the config is the paper's gamma.
   """
-  return lambda critic, fake, codes=None: 0.5 * _squared_gradient(
-      critic, _at(fake, codes, 'fake'))
+  return lambda fake_critic, fake, codes=None: 0.5 * _squared_gradient(
+      fake_critic, _at(fake, codes, 'fake'))
 
 
 def _at(images, codes, side):
