@@ -147,7 +147,8 @@ def path_length(*, decay: float = 0.01, eps: float = 1e-10,
   weight is 2, every 4 updates.
 
   Departure: of a generator without a style space J is by z, and depends on the
-    scale of z.
+  scale of z.
+
   Batch norm in the generator mixes examples: J^T y is then of the whole batch's
   images by one z. `decay` is the share of a batch in a; `eps` is added under
   the root of |J^T y|.
