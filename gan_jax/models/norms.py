@@ -107,7 +107,7 @@ class Norm(nn.Module):
     if name == 'virtual_batch':
       return VirtualBatchNorm(self.train, start, self.dtype)(x)
     # The fast variance, E x^2 - (E x)^2, is 0 or noise for values around 1,000
-    # of deviation 0.1; the other one costs no time.
+    # of deviation 0.1; the other one costs 0 to 9 % of a norm's time on a CPU.
     args = dict(epsilon=_EPSILON, dtype=self.dtype, use_scale=learnt,
                 use_bias=learnt, scale_init=start, use_fast_variance=False)
     if name in ('batch', 'conditional_batch', 'self_modulation'):
