@@ -20,9 +20,10 @@ reconstructions are farther from digits than their mean is. The paper has 40
 times as many steps; `--config.train_steps='400 epochs'` has not been run.
 
 Departures: layer norm where they have batch norm in the encoder and the
-discriminator; rates fall to 0 linearly in 60 epochs, theirs stay for 200 and
-fall for 200; samples of averaged weights (0.999). small: layers of 256, batch
-64, rates from 5e-4.
+discriminator; no weight decay, theirs is 2.5e-5; images in [-1, 1], theirs in
+[0, 1]; rates fall to 0 linearly in 60 epochs, theirs stay for 200 and fall for
+200; samples of averaged weights (0.999). small: layers of 256, batch 64, rates
+from 5e-4.
 """
 
 from gan_jax.config import recipe

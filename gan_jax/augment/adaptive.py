@@ -88,9 +88,8 @@ def bgc(*, p: Number = 0.2, noise: bool = False,
 
   Departures: bilinear interpolation instead of the low-pass filter (sym6) at
   twice the resolution, whose asymmetry shows in mirrored and turned images; no
-  image-space filtering. Images are mirrored at the
-  border. Hue and saturation need three channels; elsewhere luma flip changes
-  the sign.
+  image-space filtering. Images are mirrored at the border. Hue and saturation
+  need three channels; elsewhere luma flip changes the sign.
 
   Args:
     p: in [0, 1], or a schedule, clipped (R3GAN's rises, Huang et al. 2024,

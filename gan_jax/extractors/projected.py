@@ -77,13 +77,15 @@ class Head(nn.Module):
       features = max(self.width >> i, min(64, self.width))
       x = layers.Conv(features, size=4, stride=2, **args)(x)
       x = self.act(self.norm()(x))
+    # In float32: bfloat16 would round a logit to three digits.
+    last = partial(_Last, bias=False, **args | dict(dtype=jnp.float32))
     if not self.num_classes:
-      return _Last(1, bias=False, **args)(x).reshape(len(x), -1)
-    x = _Last(_CODE, bias=False, **args)(x)
+      return last(1)(x).reshape(len(x), -1)
+    x = last(_CODE)(x)
     code = layers.embedding(label, self.num_classes, _EMBEDDING,
                             name='embedding')
     code = nn.leaky_relu(layers.Dense(_CODE, kernel_init=_START)(code), 0.2)
-    x = jnp.einsum('bhwc,bc->bhw', x, code.astype(x.dtype))
+    x = jnp.einsum('bhwc,bc->bhw', x, code)
     return x.reshape(len(x), -1) / np.sqrt(_CODE)
 
 
@@ -143,7 +145,7 @@ class Discriminator(base.AnyDiscriminator, kw_only=True):
         Head(self.width, norm=partial(self.norms(train), self.norm),
              act=self.act, weights=self.arithmetic(),
              num_classes=self.num_classes * conditional)(y, label)
-        for y in self._mixed(backbone.maps(*x))], -1).astype(jnp.float32)
+        for y in self._mixed(backbone.maps(*x))], -1)
     return self.answer(logits, label, logits.mean(-1))
 
   def _mixed(self, maps):

@@ -44,8 +44,7 @@ def inception_score(logits, *, seed: int | None,
 
   Salimans et al. 2016, https://arxiv.org/abs/1606.03498, section 4:
   exp(mean_x KL(p(y | x) || p(y))), of any classifier's logits. It looks at
-  fakes
-  only: one perfect image per class has the best score.
+  fakes only: one perfect image per class has the best score.
 
   Args:
     logits: [N, K], before softmax.

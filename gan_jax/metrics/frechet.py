@@ -21,8 +21,7 @@ def distance_to(real) -> Callable:
   """The distance to real features [N, F], as a function of fakes [M, F].
 
   The last term is computed as Tr (sqrt(C1) C2 sqrt(C1))^(1/2), which has the
-  same
-  eigenvalues and is symmetric: `eigh` is faster than a matrix square root,
+  same eigenvalues and is symmetric: `eigh` is faster than a matrix square root,
   never complex, and handles singular covariances.
 
   Returns 0 or more, NaN for non-finite features. Both functions raise

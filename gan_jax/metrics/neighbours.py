@@ -104,8 +104,7 @@ def manifold(real, fake, *, k: int = 5) -> dict[str, float]:
   reals that a fake is in, / k; coverage: share of reals with a fake in their
   ball (Naeem et al. 2020, https://arxiv.org/abs/2002.09797). Balls are open, by
   more than the slack, as in the program of the second paper; in the first they
-  are closed. All depend
-  on the number of examples: compare at one N.
+  are closed. All depend on the number of examples: compare at one N.
 
   Returns:
     {name: 0..1, density 0 or more}; NaN for non-finite features.

@@ -193,9 +193,9 @@ class AnyEncoder(Network, kw_only=True):
     return self.join_label(images, label)
 
   def answer(self, x, **kwargs):
-    """The last layer: features [B, ...] -> Posterior."""
-    x = layers.Dense(2 * self.latent_size, **self.arithmetic(), **kwargs)(
-        x.reshape(x.shape[0], -1)).astype(jnp.float32)
+    """The last layer, in float32: features [B, ...] -> Posterior."""
+    x = layers.Dense(2 * self.latent_size, weight_norm=self.weight_norm,
+                     **kwargs)(x.reshape(x.shape[0], -1))
     return Posterior(*jnp.split(x, 2, axis=-1))
 
 

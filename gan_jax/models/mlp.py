@@ -3,7 +3,6 @@
 import math
 
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 from jax import random
 
@@ -33,10 +32,11 @@ class Generator(base.AnyGenerator, kw_only=True):
   def __call__(self, z, label, *, train):
     x, cond = self.enter(z, label)
     x = _hidden(self, x, cond, train)
+    # In float32, as all last layers of numbers: bfloat16 has three digits.
     x = layers.Dense(math.prod(self.image_shape), kernel_init=_init(
-        len(self.widths), self.first_std), **self.arithmetic())(x)
-    x = (layers.squash(x, self.image_range) if len(self.image_shape) > 1
-         else x.astype(jnp.float32))
+        len(self.widths), self.first_std), weight_norm=self.weight_norm)(x)
+    if len(self.image_shape) > 1:
+      x = layers.squash(x, self.image_range)
     return x.reshape(x.shape[0], *self.image_shape)
 
 

@@ -104,16 +104,16 @@ class Norm(nn.Module):
 
     learnt = not conditional(name)
     start = around_one if self.scale_std else nn.initializers.ones
-    args = dict(epsilon=_EPSILON, dtype=self.dtype, use_scale=learnt,
-                use_bias=learnt, scale_init=start)
-    if name in ('batch', 'conditional_batch', 'self_modulation'):
-      # The fast variance, E x^2 - (E x)^2, is 0 or noise for values around
-      # 1,000 of deviation 0.1; the other one costs no time.
-      return nn.BatchNorm(use_running_average=not self.train,
-                          momentum=self.momentum, axis_name=self.axis_name,
-                          use_fast_variance=False, **args)(x)
     if name == 'virtual_batch':
       return VirtualBatchNorm(self.train, start, self.dtype)(x)
+    # The fast variance, E x^2 - (E x)^2, is 0 or noise for values around 1,000
+    # of deviation 0.1; the other one costs 0 to 9 % of a norm's time on a CPU.
+    args = dict(epsilon=_EPSILON, dtype=self.dtype, use_scale=learnt,
+                use_bias=learnt, scale_init=start, use_fast_variance=False)
+    if name in ('batch', 'conditional_batch', 'self_modulation'):
+      return nn.BatchNorm(use_running_average=not self.train,
+                          momentum=self.momentum, axis_name=self.axis_name,
+                          **args)(x)
     if name == 'group':
       most = max(min(32, x.shape[-1] // 2), 1)
       groups = max(n for n in range(1, most + 1) if not x.shape[-1] % n)

@@ -3,8 +3,7 @@
 Huang et al. 2024, https://arxiv.org/abs/2501.05441, section 3 and appendix D,
 and the authors' brownvc/R3GAN. A stage for each side from 4 px to the image:
 two blocks, and a bilinear resampling with a 1x1 convolution where channels
-change.
-No layer has a bias but those before an activation.
+change. No layer has a bias but those before an activation.
 """
 
 import math

@@ -152,7 +152,7 @@ class Halving(base.AnyDiscriminator, kw_only=True):
   to: side down to which images are halved.
   flat_blocks: blocks at that size.
   attention: height of the feature maps before self-attention, 0 for none.
-  down: halving by 'average' of 2x2 pixels or 'blur' (`layers.BlurPool`).
+  down: halving by 'average' of 2x2 pixels or 'blur' (`layers.blur_pool`).
   """
 
   width: int = 128

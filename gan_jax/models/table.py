@@ -46,7 +46,8 @@ class Generator(base.AnyGenerator, kw_only=True):
       y = self.act(self.norms(train)(self.norm)(y, cond))
       x = jnp.concatenate([y, x], axis=-1)
     kind = self.input_noise()
-    x = layers.Dense(kind.size, **self.arithmetic())(x).astype(jnp.float32)
+    # In float32: numbers of a column would have three digits.
+    x = layers.Dense(kind.size, weight_norm=self.weight_norm)(x)
     noise = layers.noise(kind, layers.keys_of(z) if keys is None else keys)
     out, start = [], 0
     for kind, size in self.row_blocks:

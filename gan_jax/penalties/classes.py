@@ -33,9 +33,8 @@ def tac_gan(*, num_classes: int) -> Regulariser:
   """Twin auxiliary classifiers (TAC-GAN).  Gong et al. 2019, arXiv:1907.02690.
 
   disc: CE(real) + CE_twin(fake);  gen: CE(fake) - CE_twin(fake), as in the
-    authors'
-  code: the classifier learns from real images only, the twin from generated
-    ones.
+  authors' code: the classifier learns from real images only, the twin from
+  generated ones.
   """
   _check_classes('tac_gan', num_classes)
   return Regulariser(

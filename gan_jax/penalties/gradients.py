@@ -95,8 +95,8 @@ def r2() -> Callable:
 
   Eq. 10: 1/2 |grad D|^2. The weight in the config is the paper's gamma.
   """
-  return lambda critic, fake, codes=None: 0.5 * _squared_gradient(
-      critic, _at(fake, codes, 'fake'))
+  return lambda fake_critic, fake, codes=None: 0.5 * _squared_gradient(
+      fake_critic, _at(fake, codes, 'fake'))
 
 
 def _at(images, codes, side):
@@ -147,7 +147,8 @@ def path_length(*, decay: float = 0.01, eps: float = 1e-10,
   weight is 2, every 4 updates.
 
   Departure: of a generator without a style space J is by z, and depends on the
-    scale of z.
+  scale of z.
+
   Batch norm in the generator mixes examples: J^T y is then of the whole batch's
   images by one z. `decay` is the share of a batch in a; `eps` is added under
   the root of |J^T y|.

@@ -31,9 +31,8 @@ mean, times the weight in the config.
 
 A penalty of the generator, or one with a memory or a head of the discriminator,
 is a `Regulariser`. A factory may declare `num_classes` (L of label vectors),
-`image_range` (lo, hi),
-`batch_mean`, the mean over the examples of all devices, and `batch_all`, which
-gathers [b, ...] of all devices to [B, ...].
+`image_range` (lo, hi), `batch_mean`, the mean over the examples of all devices,
+and `batch_all`, which gathers [b, ...] of all devices to [B, ...].
 """
 
 import inspect

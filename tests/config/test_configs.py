@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 import tiny
+from ml_collections import ConfigDict
 from recipes import CONFIGS, config_of
 
 from gan_jax import parallel
@@ -231,6 +232,27 @@ def test_the_players_have_rates_of_their_own():
   assert config.gen_optimizer.learning_rate == 0.02
   assert config_of('pooling_cnn', 'optimizer=sgd'
                 ).disc_optimizer.learning_rate == 0.02
+
+
+def _numbers(config):
+  """(Part of a config, key) of each of its numbers and durations."""
+  for key, value in config.items():
+    for part in value if isinstance(value, tuple) else [value]:
+      if isinstance(part, ConfigDict):
+        yield from _numbers(part)
+    if durations.is_text(value) or type(value) in (int, float):
+      yield config, key
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_a_flag_changes_one_number(name):
+  """A field that two keys share would change with either."""
+  places = [*_numbers(config_of(name))]
+  for i, (part, key) in enumerate(places):
+    kind = float if isinstance(part[key], float) else int
+    part[key] = kind(1000 + i)
+  assert [part[key] for part, key in places] == [
+      1000 + i for i in range(len(places))]
 
 
 def test_other_data_networks_and_optimisers(tmp_path):

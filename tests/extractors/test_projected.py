@@ -12,7 +12,7 @@ import pytest
 import random_backbones
 import tiny
 from safetensors.numpy import load_file, save_file
-from small_models import KEY, count, struct
+from small_models import KEY, count, of_bfloat16, struct
 
 from gan_jax import models
 from gan_jax.base.errors import ConfigError, DataError
@@ -203,6 +203,18 @@ def test_scales_are_mixed_from_the_smallest_up(small):
     frozen[name] = jax.tree.map(lambda x: x + 1.0, frozen[name])
     moved = np.abs(run({**stats, 'frozen': frozen}) - base)[0]
     assert (moved[:25].max() > 1e-4, moved[25:].max() > 1e-4) == changes
+
+
+@pytest.mark.parametrize('conditioning', ['none', 'projection'])
+def test_the_last_layer_of_bfloat16_is_float32(small, conditioning):
+  model = network(small, mix=4, width=8, dtype=jnp.bfloat16,
+                  conditioning=conditioning)
+  image = np.random.default_rng(0).normal(size=(2, 16, 16, 1))
+  label = jnp.zeros(2, jnp.int32)
+  params, stats = jax.jit(model.init)(KEY, image, label)
+  out, _ = jax.jit(partial(model.apply, train=False))(params, stats, image,
+                                                      label)
+  assert out.features.dtype == np.float32 and not of_bfloat16(out.features)
 
 
 def test_only_the_heads_are_trained(small, tmp_path, monkeypatch):

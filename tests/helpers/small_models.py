@@ -63,6 +63,12 @@ def abstract(model, x, label):
   return params, out
 
 
+def of_bfloat16(x):
+  """Whether most numbers of an array are rounded to bfloat16."""
+  rough = jnp.asarray(x).astype(jnp.bfloat16).astype(jnp.float32)
+  return np.median(np.abs(rough / x - 1.0)) < 1e-5
+
+
 def struct(*shape, dtype=jnp.float32):
   return jax.ShapeDtypeStruct(shape, dtype)
 

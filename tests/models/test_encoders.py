@@ -3,9 +3,17 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_models import KEY, TINY, count, inputs, some_variables
+from small_models import (
+  KEY,
+  TINY,
+  count,
+  inputs,
+  of_bfloat16,
+  some_variables,
+)
 
 from gan_jax import models
 from gan_jax.base import lookup
@@ -46,6 +54,17 @@ def test_a_normal_distribution_for_each_image(name, norm):
   alone, _ = run_of(model, train=False)(params, stats, x[1:2], label[1:2])
   np.testing.assert_allclose(alone.mean, found.mean[1:2], atol=1e-5)
   assert np.abs(found.mean - found.log_var).max() > 1e-3
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_the_last_layer_of_bfloat16_is_float32(name):
+  model = encoder(name, dtype=jnp.bfloat16)
+  x, label = inputs('Encoder')
+  # Biases start as 0: a sum with one would hide what the product is.
+  found, _ = run_of(model, train=False)(*jax.jit(model.init)(KEY, x, label), x,
+                                        label)
+  assert found.mean.dtype == np.float32
+  assert not of_bfloat16(found.mean) and not of_bfloat16(found.log_var)
 
 
 @pytest.mark.parametrize('name', NAMES)

@@ -32,6 +32,18 @@ def test_batch_norm_of_values_far_from_0(name):
                              np.float64(x).var(0), rtol=1e-2)
 
 
+@pytest.mark.parametrize('name,axes', [('layer', (1, 2, 3)),
+                                       ('group', (1, 2, 3)),
+                                       ('instance', (1, 2)), ('adain', (1, 2))])
+def test_norms_of_an_example_of_values_far_from_0(name, axes):
+  """As above; two channels are one group."""
+  x = np.float32(1000.0 + 0.1 * RNG.normal(size=(3, 8, 8, 2)))
+  cond = [np.zeros((3, 2), np.float32)] if name == 'adain' else []
+  got, _ = run(norms.Norm(name, train=True), x, *cond)
+  # A sum of 128 such numbers is rounded, and so is the mean, to 6e-4 or less.
+  np.testing.assert_allclose(got, standard(x, axes), atol=6e-3)
+
+
 @pytest.mark.parametrize('channels,groups', [(4, 2), (6, 3), (64, 32),
                                              (96, 32), (1, 1)])
 def test_group_norm_has_up_to_32_groups_of_two_channels_or_more(channels,

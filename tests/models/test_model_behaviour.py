@@ -17,6 +17,7 @@ from small_models import (
   forward,
   inputs,
   networks,
+  of_bfloat16,
   some_variables,
   struct_of,
 )
@@ -142,6 +143,19 @@ def test_the_last_layer_of_bfloat16_is_float32(name):
     want = features @ ends[name]['kernel'] + ends[name]['bias']
     assert got.dtype == jnp.float32
     np.testing.assert_allclose(got, want, rtol=1e-5)
+
+
+@pytest.mark.parametrize('name,fields', [
+    ('mlp.Generator', {}), ('table.Generator', dict(
+        widths=(8, 6), row_blocks=(('number', 1),) * 7))])
+def test_vectors_of_bfloat16_networks_have_all_digits(name, fields):
+  model = build(name, 'Generator', shape=(7,), dtype=jnp.bfloat16, **fields)
+  z, label = inputs('Generator', batch=32)
+  # Biases start as 0: a sum with one would hide what the product is.
+  x = forward(model)(*jax.jit(model.init)(KEY, z, label), z, label)
+  if name == 'table.Generator':
+    x = np.arctanh(x)  # of what the last layer says
+  assert np.isfinite(x).all() and not of_bfloat16(x)
 
 
 @pytest.mark.parametrize('image_range', [

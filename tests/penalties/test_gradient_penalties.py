@@ -18,6 +18,7 @@ from critics import (
 from jax import random
 
 from gan_jax import penalties
+from gan_jax.game import terms
 
 # A linear critic.
 
@@ -26,6 +27,16 @@ from gan_jax import penalties
 def test_r1_and_r2_of_a_linear_critic_are_half_its_squared_norm(name):
   got = evaluate(build(name), linear, images(), params=direction(3.0))
   np.testing.assert_allclose(got, np.full(B, 4.5), rtol=1e-5)
+
+
+def test_r1_and_r2_are_of_the_passes_that_the_loss_has():
+  """Augmented and drawn alike, so that no further pass is made."""
+  real, fake = images()
+  for name, want in (('r1', 2.0), ('r2', 4.5)):
+    got = terms.call(build(name), real=real, fake=fake, codes=None,
+                     critic=lambda x: linear(direction(2.0), x),
+                     fake_critic=lambda x: linear(direction(3.0), x))
+    np.testing.assert_allclose(got, np.full(B, want), rtol=1e-5)
 
 
 @pytest.mark.parametrize('name', ['wgan_gp', 'dragan'])
