@@ -204,3 +204,42 @@ def test_other_backends_get_batched_products_for_a_population():
     groups = re.findall(r'feature_group_count = (\d+)', text)
     groups += re.findall(r'batch_group_count = (\d+)', text)
     assert set(groups) <= {'1'}
+
+
+def test_other_backends_get_convolutions_of_groups():
+  """As many as lax emits, in the forms for which cuDNN has kernels."""
+  x, kernel, groups = jnp.zeros((2, 8, 8, 12)), jnp.zeros((3, 3, 4, 6)), 3
+
+  def penalty(convolve):
+    def gradient(x, k):
+      return jax.grad(lambda x: jnp.sum(convolve(x, k) ** 3))(x)
+    function = jax.grad(lambda x, k: jnp.sum(gradient(x, k) ** 2), (0, 1))
+    return jax.jit(function).trace(x, kernel).lower(
+        lowering_platforms=('cuda',)).as_text()
+
+  got = penalty(lambda x, k: ops.conv_groups(x, k, groups))
+  want = penalty(lambda x, k: lax.conv_general_dilated(
+      x, k, (1, 1), 'SAME', feature_group_count=groups,
+      dimension_numbers=cpu_conv.DIMENSIONS))
+  kinds = [sorted(re.findall(
+      r'batch_group_count = (\d+).*?feature_group_count = (\d+)', text))
+           for text in (got, want)]
+  # A kernel's gradient has groups of examples: the only form of which XLA makes
+  # cuDNN's own. All others have groups of channels.
+  assert kinds[0] == kinds[1]
+  assert set(kinds[0]) == {('1', '3'), ('3', '1')}
+  assert 'dot_general' not in got
+
+
+def test_groups_as_other_backends_run_them_equal_lax_to_second_order():
+  geometry = ops.Geometry((5, 4), (3, 3), (1, 1), ((1, 1), (1, 1)))
+  arrays = {'x': normal(0, 3, 2, 5, 4, 2), 'k': normal(1, 3, 3, 3, 2, 4) / 4,
+            'y': normal(2, 3, 2, 5, 4, 4)}
+  for names, form, other in (('xk', ops._grouped_conv, ops._plain_conv),
+                             ('yk', ops._grouped_image, ops._plain_image),
+                             ('xy', ops._grouped_kernel, ops._plain_kernel)):
+    got, want = (jax.jit(partial(to_second_order, f))(
+        *(arrays[n] for n in names)) for f in (
+            partial(form, geometry=geometry),
+            jax.vmap(partial(other, geometry=geometry))))
+    assert_close(got, want)
