@@ -190,6 +190,12 @@ def _is_begun(error):
       for frame in traceback.extract_tb(error.__traceback__))
 
 
+def found(room: str, name: str, kind: str = '') -> Callable | None:
+  """As `find`, None if there is none: for `failure`."""
+  with contextlib.suppress(ValueError):
+    return find(room, name, kind)
+
+
 def _described_as(word, room, known):
   """Names whose docstring calls them so, as least_squares is called LSGAN."""
   module = importlib.import_module(room)
@@ -276,8 +282,8 @@ def build(room: str, spec: Mapping, *, kind: str = '', **available):
 
   Raises:
     ValueError: unknown name or argument, wrong type, an argument of the
-      function's own that has the name of one in `available`, or raised by the
-      function.
+      function's own that has the name of one in `available`, raised by the
+      function, or it returns None.
   """
   problems = check(room, spec, spec.get('name', '?'), available, kind)
   if problems:
@@ -291,7 +297,10 @@ def build(room: str, spec: Mapping, *, kind: str = '', **available):
       raise ValueError(
           f'{spec["name"]} has an argument {key} of its own, {named[key]}, and '
           f'the program gives {key}={kwargs[key]!r}; rename yours')
-  return function(**kwargs, **{k: v for k, v in spec.items() if k != 'name'})
+  made = function(**kwargs, **{k: v for k, v in spec.items() if k != 'name'})
+  if made is None:
+    raise ValueError(f'{spec["name"]} returns nothing; is a return missing?')
+  return made
 
 
 def defaults(room: str, name: str, kind: str = '', *,

@@ -268,8 +268,6 @@ class _Builder:
 
     def make():
       made = lookup.build(choice.module, spec, kind=choice.kind, **supplied)
-      if made is None:
-        raise ValueError('returns nothing; is a return missing?')
       if key in _RETURNS and not isinstance(made, _RETURNS[key][0]):
         raise ValueError(f'must return {_RETURNS[key][1]}')
       return made
@@ -296,10 +294,7 @@ class _Builder:
     home, spec = CHOICES.get(path.split('[')[0]), fields.at(self.config, path)
     if not home or home.module == 'optax':
       return None
-    try:
-      return lookup.find(home.module, spec['name'], home.kind)
-    except ValueError:
-      return None  # As is said.
+    return lookup.found(home.module, spec['name'], home.kind)
 
 
 def _distinct(specs) -> list[str]:
