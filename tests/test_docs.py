@@ -22,6 +22,7 @@ from gan_jax.config import (
   population,
   rules,
 )
+from gan_jax.data import load as data
 
 pytestmark = tiny.READS_CONFIGS
 
@@ -59,9 +60,11 @@ def my_lab(tmp_path, monkeypatch):
   """The examples of the pages in files of one's own."""
   (tmp_path / 'my_lab').mkdir()
   for name, texts in {
-      'ideas': ('def exponential', 'def centred', 'def domains', 'class RMS'),
+      'ideas': ('def exponential', 'def settled_hinge', 'def centred',
+                'def domains', 'def steady', 'class RMS'),
       'nets': ('class Discriminator', 'class Dropped'),
-      'data': ('def stripes',), 'scores': ('def brightness',),
+      'data': ('def stripes', 'def from_dataset'),
+      'scores': ('def brightness',),
       'logs': ('class CSV',)}.items():
     (tmp_path / 'my_lab' / f'{name}.py').write_text(
         '\n'.join(map(example, texts)))
@@ -77,6 +80,24 @@ def test_the_loss_is_what_it_says(my_lab):
   np.testing.assert_allclose(
       loss.disc(real, fake), np.exp([-1.0, 2.0]) + np.exp([0.0, 2.0]),
       rtol=1e-6)
+
+
+def test_the_loss_with_a_memory_is_what_it_says(my_lab):
+  loss = lookup.build('gan_jax.losses', dict(
+      name='my_lab.ideas:settled_hinge', decay=0.5, updates=4),
+                      batch_mean=jnp.mean)
+  real, fake = jnp.array([2.0, 0.0]), jnp.array([0.5, -1.0])
+  after = loss.remember(loss.memory, real, fake)
+  assert after == dict(count=1.0, centre=0.5)  # half of the mean, 1
+  # A margin of 1/4, of real 1.5 and -0.5, of generated 0 and -1.5.
+  np.testing.assert_allclose(loss.disc(real, fake, after), [0.25, 0.75])
+
+
+def test_the_set_of_texts_is_what_it_says(my_lab):
+  source = data.load(dict(name='my_lab.data:from_dataset'))
+  assert source.class_names == ('cat', 'dog') and source.num_classes == 2
+  assert source.labels.tolist() == [0, 1] * 16
+  assert source.images[3].max() == 24 == source.images[3].min()
 
 
 def test_own_loss_networks_data_metric_and_logger_train(
@@ -108,15 +129,16 @@ def test_an_own_network_draws(my_lab, images):
 def test_own_terms_and_norm_train(my_lab, cli, no_pictures):
   status, _, said = cli(
       '--config=configs/keras_mlp.py:penalty=my_lab.ideas:centred'
-      '+my_lab.ideas:domains,quick',
+      '+my_lab.ideas:domains+my_lab.ideas:steady,quick',
       '--config.discriminator.norm=my_lab.ideas:RMS',
       '--config.generator.conditioning=onehot',
       f'--workdir={my_lab / "run"}')
   assert status == 0, said
   row = tiny.rows(my_lab / 'run')[-1]
+  assert 'memory/my_lab.ideas:steady/real' in row
   assert {k for k in row if k.startswith('penalty/')} == {
       'penalty/my_lab.ideas:centred', 'penalty/my_lab.ideas:domains',
-      'penalty/my_lab.ideas:domains_gen'}
+      'penalty/my_lab.ideas:domains_gen', 'penalty/my_lab.ideas:steady'}
 
 
 # --- the pages -------------------------------------------------------------

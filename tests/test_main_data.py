@@ -172,7 +172,7 @@ def test_an_own_set_that_is_no_source_is_a_mistake_of_the_config(
   status, _, said = cli(mode, '--config=configs/keras_mlp.py:quick',
                         '--config.data.name=no_set:nothing')
   assert status == 2, said
-  assert 'no_set:nothing returned NoneType; a data set is a Source' in said
+  assert 'no_set:nothing returns nothing; is a return missing?' in said
 
 
 def test_data_without_a_path_say_what_they_need(cli, not_compiled):

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax.numpy as jnp
+
 from gan_jax.base.errors import blaming
 from gan_jax.ops.keys import folded
 
@@ -43,6 +45,9 @@ def compose(parts: dict) -> Augmentation:
             **own(memory, name), 'step': memory['step']})
         if (made := getattr(after, 'shape', type(after))) != images.shape:
           raise ValueError(f'makes images {made} of images {images.shape}')
+        if not jnp.issubdtype(after.dtype, jnp.floating):
+          raise ValueError(f'makes {after.dtype} of floats in [-1, 1], through '
+                           'which no gradient passes')
       images = after
     return images
 

@@ -65,6 +65,9 @@ def failure(error: BaseException, component: Callable | None = None) -> str:
   said = str(error) or type(error).__name__
   if frames or not isinstance(error, (ValueError, TypeError)):
     said = f'{type(error).__name__}: {error}'
+  if isinstance(error, SyntaxError):  # No frame is of the file itself.
+    return (f'SyntaxError: {error.msg}\n    {error.filename}, '
+            f'line {error.lineno}: {(error.text or "").strip()}')
   return said + (''.join(
       f'\n    {frame.filename}, line {frame.lineno}, in {frame.name}: '
       f'{frame.line}' for frame in frames[-3:]) or _definition(component))
@@ -155,14 +158,16 @@ def find(room: str, name: str, kind: str = '') -> Callable:
     try:
       module = importlib.import_module(home)
       value = getattr(module, function, None)
-    # An empty or relative name of a module: ValueError, TypeError.
-    except (ImportError, AttributeError, ValueError, TypeError) as e:
+    # Its file may raise anything, and may call sys.exit.
+    except (Exception, SystemExit) as e:
+      said = f'cannot import {function!r} from {home!r}'
+      if _is_begun(e):
+        raise ValueError(f'{said}: {failure(e)}') from e
       path, suffix = os.path.splitext(home)
       fix = ('the module must be on PYTHONPATH or in the folder you start from'
              if suffix != '.py' else
              f'write {path.replace("/", ".")}:{function}')
-      raise ValueError(
-          f'cannot import {function!r} from {home!r} ({e}); {fix}') from e
+      raise ValueError(f'{said} ({e}); {fix}') from e
     if value is None:
       own = [known for known in vars(module) if _is_choice(module, known)]
       raise ValueError(f'there is no {function!r} in {home!r}'
@@ -176,6 +181,19 @@ def find(room: str, name: str, kind: str = '') -> Callable:
     raise ValueError(f'no such name in {room}{near(name, known, meant)}')
   *parents, last = name.split('.')
   return getattr(importlib.import_module('.'.join([room, *parents])), last)
+
+
+def _is_begun(error):
+  """Whether a module's own file was found, and failed."""
+  return isinstance(error, SyntaxError) or any(
+      is_own(frame.filename)
+      for frame in traceback.extract_tb(error.__traceback__))
+
+
+def found(room: str, name: str, kind: str = '') -> Callable | None:
+  """As `find`, None if there is none: for `failure`."""
+  with contextlib.suppress(ValueError):
+    return find(room, name, kind)
 
 
 def _described_as(word, room, known):
@@ -264,8 +282,8 @@ def build(room: str, spec: Mapping, *, kind: str = '', **available):
 
   Raises:
     ValueError: unknown name or argument, wrong type, an argument of the
-      function's own that has the name of one in `available`, or raised by the
-      function.
+      function's own that has the name of one in `available`, raised by the
+      function, or it returns None.
   """
   problems = check(room, spec, spec.get('name', '?'), available, kind)
   if problems:
@@ -279,7 +297,10 @@ def build(room: str, spec: Mapping, *, kind: str = '', **available):
       raise ValueError(
           f'{spec["name"]} has an argument {key} of its own, {named[key]}, and '
           f'the program gives {key}={kwargs[key]!r}; rename yours')
-  return function(**kwargs, **{k: v for k, v in spec.items() if k != 'name'})
+  made = function(**kwargs, **{k: v for k, v in spec.items() if k != 'name'})
+  if made is None:
+    raise ValueError(f'{spec["name"]} returns nothing; is a return missing?')
+  return made
 
 
 def defaults(room: str, name: str, kind: str = '', *,
@@ -293,6 +314,11 @@ def defaults(room: str, name: str, kind: str = '', *,
 def parameters(function) -> dict[str, inspect.Parameter]:
   """Parameters of a component, without those that flax adds."""
   found = dict(inspect.signature(function).parameters)
+  # A metaclass that makes the objects, as flax.nnx's does, hides them.
+  if isinstance(function, type) and type(function).__call__ is not (
+      type.__call__):
+    found = dict(inspect.signature(function.__init__).parameters)
+    found.pop('self', None)
   # Of every flax module; not settings.
   if isinstance(function, type):
     found.pop('parent', None)

@@ -1,13 +1,13 @@
 """Builds the components of a config into a `Game`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import models, parallel
-from gan_jax.augment.base import compose
+from gan_jax.augment.base import Augmentation, compose
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem, blaming
 from gan_jax.base.examples import kind_of
@@ -19,12 +19,24 @@ from gan_jax.game.optimizers import make_optimizer
 from gan_jax.game.rules import Game
 from gan_jax.game.sampling import latent_shape
 from gan_jax.losses import Loss
-from gan_jax.penalties import Term
+from gan_jax.penalties import Regulariser, Term
 
 # Config keys that are fields of `Game`.
 OF_GAME = ('disc_steps', 'gen_steps', 'reuse_fakes', 'disc_weight_clip',
          'ema_rampup', 'gradient_normalization', 'packing',
          'unrolled_steps', 'joint', 'gen_frozen', 'disc_frozen')
+
+# What functions of a key return, and its words for one of a user's own.
+_RETURNS = {
+    'loss': (Loss, 'gan_jax.losses.Loss(disc, gen)'),
+    'latent_steps': (LatentStep, 'gan_jax.game.latent_steps.LatentStep(move, '
+                     'share, weight, bound)'),
+    'penalties': (Callable | Regulariser, 'a function of the arguments that it '
+                  'needs, or gan_jax.penalties.Regulariser(disc, gen)'),
+    'augment': (Callable | Augmentation, '(images, keys) -> images, or '
+                'gan_jax.augment.Augmentation'),
+    'latent': (Callable, 'a function: keys [B] -> z [B, size]'),
+}
 
 
 class DataInfo(NamedTuple):
@@ -189,11 +201,7 @@ class _Builder:
 
   def loss(self):
     loss = self.one('loss')
-    if loss is not None and not isinstance(loss, Loss):
-      self.problems.append(Problem(
-          'loss', self.config['loss'],
-          'must return gan_jax.losses.Loss(disc, gen)'))
-    elif loss and self.config['joint'] != 'none':
+    if loss and self.config['joint'] != 'none':
       # G changes fake pairs, its encoder real ones: D's loss with sides turned.
       disc = loss.disc
       loss = loss._replace(gen=lambda real, fake, *memory: disc(
@@ -217,14 +225,7 @@ class _Builder:
     return terms
 
   def latent_steps(self):
-    found = self.many('latent_steps')
-    for i, step in enumerate(found):
-      if step is not None and not isinstance(step, LatentStep):
-        self.problems.append(Problem(
-            f'latent_steps[{i}]', self.config['latent_steps'][i],
-            'must return gan_jax.game.latent_steps.LatentStep(move, share, '
-            'weight, bound)'))
-    return tuple(found)
+    return tuple(self.many('latent_steps'))
 
   def augment(self):
     names = _distinct(self.config['augment'])
@@ -262,8 +263,16 @@ class _Builder:
     choice = CHOICES[key]
     supplied = {k: self.supplied[k] for k in choice.supplied}
     spec = self._with_schedules(key, spec, path)
-    return spec and self._try(lambda: lookup.build(
-        choice.module, spec, kind=choice.kind, **supplied), path)
+    if spec is None:
+      return None
+
+    def make():
+      made = lookup.build(choice.module, spec, kind=choice.kind, **supplied)
+      if key in _RETURNS and not isinstance(made, _RETURNS[key][0]):
+        raise ValueError(f'must return {_RETURNS[key][1]}')
+      return made
+
+    return self._try(make, path)
 
   def _with_schedules(self, key, spec, path, **counting):
     """A spec with its schedules built, or None if one fails."""
@@ -277,7 +286,15 @@ class _Builder:
     except Exception as e:  # Components may raise anything.
       if value is None:
         value = self.config.get(path.split('[')[0])
-      self.problems.append(Problem(path, value, lookup.failure(e)))
+      self.problems.append(Problem(path, value, lookup.failure(
+          e, self._component(path))))
+
+  def _component(self, path):
+    """The function that a config names at a path, None if there is none."""
+    home, spec = CHOICES.get(path.split('[')[0]), fields.at(self.config, path)
+    if not home or home.module == 'optax':
+      return None
+    return lookup.found(home.module, spec['name'], home.kind)
 
 
 def _distinct(specs) -> list[str]:

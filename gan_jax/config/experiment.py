@@ -184,8 +184,9 @@ def _source(config, problems):
       raise
     problems.append(Problem('', None, str(e)))  # It names what it is of.
   except Exception as e:  # A user's data set may raise anything.
-    problems.append(Problem('data.name', config['data']['name'],
-                            lookup.failure(e)))
+    name = config['data']['name']
+    problems.append(Problem('data.name', name, lookup.failure(
+        e, lookup.found(data.ROOM, name))))
 
 
 def _times(config, info, bad=()):
@@ -203,13 +204,13 @@ def _times(config, info, bad=()):
 
 def _choices(config, key, **available):
   """Builds the components of a key."""
-  found, problems = [], []
+  found, problems, room = [], [], keys.CHOICES[key].module
   for i, spec in enumerate(config[key]):
     try:
-      found.append(lookup.build(keys.CHOICES[key].module, spec, **available))
+      found.append(lookup.build(room, spec, **available))
     except Exception as e:  # Components may raise anything.
-      problems.append(Problem(f'{key}[{i}].name', spec['name'],
-                              lookup.failure(e)))
+      problems.append(Problem(f'{key}[{i}].name', spec['name'], lookup.failure(
+          e, lookup.found(room, spec['name']))))
   if problems:
     raise ConfigError(problems)
   return found

@@ -5,6 +5,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+from flax.errors import InvalidRngError
 
 from gan_jax import parallel
 from gan_jax.base import lookup
@@ -74,6 +75,9 @@ def _check_networks(game, state, image_shape, label, latent_shape):
     if (made := getattr(image, 'shape', (type(image),))[1:]) != image_shape:
       raise ValueError(f'the generator makes images {made}, the data are '
                        f'{image_shape}')
+    if not jnp.issubdtype(image.dtype, jnp.floating):
+      raise ValueError(f'the generator makes {image.dtype}, through which no '
+                       'gradient passes; floats in image_range are needed')
   if not game.gen.encode:
     return
   with blaming('encoder'):
@@ -95,6 +99,9 @@ def _problem(config, error):
   hint = ('needs a head that the discriminator does not have: '
           if isinstance(error, KeyError) and key.startswith('penalties')
           and ':' not in name else '')
+  if isinstance(error, InvalidRngError):
+    said += ('\n    a network draws with the argument `keys` of its call, PRNG '
+             'keys [B], see "A network" in docs/add.md')
   return Problem(f'{key}.name' * bool(key), name,
                  f'the components do not fit together: {hint}{said}')
 

@@ -275,12 +275,27 @@ def make_source(images, labels, num_classes, *, name, licence='',
   [N, L] in [0, 1] if there are `label_columns`, else (). Invalid characters of
   the name become `_`. `fingerprint` is that of the images, if known, so that
   they need not be read. `more` are other fields of `Source`.
+  `label_values.of_array` makes labels of text, and label vectors.
+
+  Raises:
+    ValueError: labels that num_classes=0 would drop, or that are text.
   """
+  labels = np.asarray(labels)
+  fix = ('gan_jax.data.label_values.of_array makes classes or label vectors of '
+         'them')
+  if not np.issubdtype(labels.dtype, np.number) and labels.dtype != bool:
+    raise ValueError(f'labels of {labels.dtype}; {fix}')
   if more.get('label_columns'):
-    labels = np.asarray(labels, np.float32)
+    labels = labels.astype(np.float32)
+  elif num_classes:
+    labels = labels.astype(np.int32)
+  elif labels.any():
+    raise ValueError(f'labels {list(labels.shape)}, and num_classes=0; give '
+                     f'their number, () for no labels, or label_columns: {fix}')
   else:
-    labels = (np.asarray(labels, np.int32) if num_classes
-              else np.zeros(len(images), np.int32))
+    labels = np.zeros(len(images), np.int32)
+  # Plain texts, which JSON takes, of numpy's too.
+  names = tuple(map(str, more.pop('class_names', ())))
   digest = hashlib.sha256(f'{images.shape}{fingerprint}'.encode())
   if not fingerprint:
     images = np.ascontiguousarray(images)
@@ -289,4 +304,4 @@ def make_source(images, labels, num_classes, *, name, licence='',
       labels, labels.dtype.newbyteorder('<')).data)
   return Source(images, labels, num_classes,
                 re.sub(r'[^A-Za-z0-9._-]', '_', name), digest.hexdigest(),
-                licence, **more)
+                licence, names, **more)

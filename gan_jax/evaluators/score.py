@@ -2,7 +2,7 @@
 
 import collections
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,26 @@ from gan_jax.pictures import to_uint8
 # Keeps the draw of real examples apart from others made from a run's seed.
 _STREAM = 170608500
 NOT_FINITE = 'not finite: features or samples are not'
+
+
+def scores_of(made) -> list['Score']:
+  """What an evaluator returned, as a list.
+
+  Raises:
+    ValueError: something else than scores, or a value that is no number.
+  """
+  # A Score is a tuple, which iterates too.
+  scores = [*made] if isinstance(made, Iterable) else [made]
+  if isinstance(made, Score) or not all(
+      isinstance(score, Score) for score in scores):
+    raise ValueError('an evaluator must return a list of gan_jax.evaluators.'
+                     f'score.Score(name, value), not {type(made).__name__}')
+  for score in scores:
+    for number in (score.value, score.floor, score.low, score.high):
+      if number is not None and np.ndim(number):
+        raise ValueError(f'score {score.name!r}: a number is needed, not an '
+                         f'array {list(np.shape(number))}')
+  return scores
 
 
 class Score(NamedTuple):

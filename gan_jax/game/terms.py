@@ -272,15 +272,34 @@ def regularise(game, player: str, inputs: Inputs, aux, count, **available):
 def _lazily(term, count, memory, function, images):
   """Evaluates a penalty every n-th update; returns (value, memory or None)."""
   def act():
-    values, after = function() if memory is not None else (function(), None)
-    after = jax.tree.map(lambda old, new: jnp.asarray(new, old.dtype), memory,
-                         lax.stop_gradient(after))
+    if memory is None:
+      values, after = function(), None
+    else:
+      made = function()
+      if not isinstance(made, tuple) or len(made) != 2:
+        raise ValueError('with a memory must return ([B], the memory after the '
+                         f'update), and returns {type(made).__name__}')
+      values, after = made[0], kept(memory, made[1])
     return term.every * mean(values, images, 'values'), after
 
   if term.every == 1:
     return act()
   return lax.cond(count % term.every == 0, act,
                   lambda: (jnp.zeros((), jnp.float32), memory))
+
+
+def kept(memory, after):
+  """A memory after an update, as before in its types.
+
+  Raises:
+    ValueError: other names or shapes than before.
+  """
+  old, new = (jax.tree.map(jnp.shape, tree) for tree in (memory, after))
+  if old != new:
+    raise ValueError(f'the memory after the update has shapes {new}, before '
+                     f'it had {old}')
+  return jax.tree.map(lambda old, new: lax.stop_gradient(jnp.asarray(
+      new, old.dtype)), memory, after)
 
 
 def call(function: Callable, **available):
@@ -290,7 +309,9 @@ def call(function: Callable, **available):
             and p.default is p.empty and p.kind is not p.VAR_KEYWORD]
   if absent:
     raise ValueError(f'asks for {", ".join(absent)}'
-                     f'{near(absent[0], available)}')
+                     f'{near(absent[0], available)}'
+                     + '; a memory is declared by gan_jax.penalties.Regulariser'
+                     '(disc, memory={name: float})' * ('memory' in absent))
   return function(**{name: available[name] for name in found
                      if name in available})
 
@@ -299,13 +320,14 @@ def remember(game, aux, real_out, fake_out, step):
   """Memories of loss and augmentation after an update of D."""
   after = {}
   if game.loss.memory:
-    after['loss'] = game.loss.remember(
-        aux['loss'], *(getattr(out, game.loss.inputs)
-                       for out in (real_out, fake_out)))
+    with blaming('loss'):
+      after['loss'] = kept(aux['loss'], game.loss.remember(
+          aux['loss'], *(getattr(out, game.loss.inputs)
+                         for out in (real_out, fake_out))))
   if game.augment.memory:
-    after['augment'] = game.augment.remember(aux['augment'], real_out.logits,
-                                             step)
-  return jax.tree.map(lax.stop_gradient, after)
+    after['augment'] = kept(aux['augment'], game.augment.remember(
+        aux['augment'], real_out.logits, step))
+  return after
 
 
 def disc_scalars(game, loss, real_out, fake_out):

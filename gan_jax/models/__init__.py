@@ -123,7 +123,9 @@ def as_model(network) -> Model | None:
           network, 'describe', lambda x, label: repr(network)),
                    styles=getattr(network, 'styles', None),
                    noise=getattr(network, 'input_noise', None))
-    raise ValueError(f'{network!r} is neither a flax.linen module nor a Model')
+    raise ValueError(
+        f'{type(network).__name__} is neither a flax.linen module nor an '
+        'object with the functions init and apply of gan_jax.models.Model')
 
   drawn = _no_keys(network)
 

@@ -18,7 +18,7 @@ from gan_jax.config.build import labels_like
 from gan_jax.config.experiment import Experiment
 from gan_jax.data.label_values import name_of
 from gan_jax.data.pipeline import Batches
-from gan_jax.evaluators.score import Score
+from gan_jax.evaluators.score import Score, scores_of
 from gan_jax.game import sampling
 from gan_jax.game.decoder import Decoder, decoder_of
 from gan_jax.penalties.term import names
@@ -229,12 +229,12 @@ class Evaluator:
       if i not in self._in_vain:
         _LOG.info('scores step %d: %s', how['step'], spec['name'])
       try:
-        scores = evaluate(draw, **{key: value for key, value in more.items()
-                                   if names(evaluate, key)})
+        scores = scores_of(evaluate(draw, **{
+            key: value for key, value in more.items() if names(evaluate, key)}))
       except Exception as e:
         if not (forgiving or isinstance(e, SamplesError)):
           raise
-        scores = [Score(spec['name'], reason=lookup.failure(e))]
+        scores = [Score(spec['name'], reason=lookup.failure(e, evaluate))]
       if all(score.value is None for score in scores):
         self._in_vain.add(i)
       found += [score._replace(protocol=score.protocol | how).checked()

@@ -206,4 +206,4 @@ class ScalarWriter(RowFile):
         with contextlib.suppress(Exception):
           logger.close()
         _LOG.warning('logger %s failed and is dropped for this run: %s',
-                     type(logger).__name__, lookup.failure(e))
+                     type(logger).__name__, lookup.failure(e, type(logger)))

@@ -22,7 +22,7 @@ from gan_jax.base.files import (
 from gan_jax.config import experiment
 from gan_jax.config.keys import CHOICES
 from gan_jax.evaluators.measures import MEASURES
-from gan_jax.evaluators.score import Score, order
+from gan_jax.evaluators.score import Score, order, scores_of
 from gan_jax.run import files, lock, status
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.evaluator import Evaluator
@@ -297,8 +297,8 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
     evaluate = lookup.build(CHOICES['evaluators'].module,
                             asked, source=real, seed=0)
     rows = order(len(fake.images), 0)  # Files may be sorted by class.
-    scores = evaluate(lambda start, stop: (
-        np.asarray(fake.images[rows[start:stop]]), None))
+    scores = scores_of(evaluate(lambda start, stop: (
+        np.asarray(fake.images[rows[start:stop]]), None)))
   except errors.UserError:
     raise
   except ValueError as e:  # Of the extractor or the metrics asked for.

@@ -73,6 +73,23 @@ def test_another_error_is_named_too(mine, cli):
   assert 'TypeError: unsupported operand' in said and 'own_code.py' in said
 
 
+@pytest.mark.parametrize('code, words, line', [
+    ('import own_absent\n', "No module named 'own_absent'", 1),
+    ('A = 1\ndef f(:\n', 'SyntaxError', 2),
+    ('A = 1\nB = int("x")\n', 'ValueError: invalid literal', 2),
+    ('A = 1\nC = A.b\n', 'AttributeError', 2),
+    ('import sys\nsys.exit(1)\n', 'SystemExit: 1', 2)])
+def test_a_module_whose_import_fails(code, words, line, tmp_path, monkeypatch):
+  path = tmp_path / 'own_broken.py'
+  path.write_text(code)
+  monkeypatch.syspath_prepend(tmp_path)
+  with pytest.raises(ValueError) as error:
+    lookup.find('', 'own_broken:f')
+  said = str(error.value)
+  assert words in said and f'{path}, line {line}' in said
+  assert 'PYTHONPATH' not in said
+
+
 def test_a_config_of_ones_own(tmp_path, cli):
   path = tmp_path / 'own.py'
   path.write_text('def get_config(arg=None):\n  return undefined_name\n')

@@ -1,5 +1,7 @@
 """Own code whose arguments or shapes do not fit: named, with file and line."""
 
+import re
+
 import pytest
 import tiny
 
@@ -10,8 +12,10 @@ CODE = '''
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
+from flax import nnx
 from gan_jax.losses import Loss
 from gan_jax.models import Critique
+from gan_jax.penalties import Regulariser
 
 def scalar():
   return lambda real_out: jnp.mean(real_out.logits)
@@ -59,6 +63,57 @@ class Code(nn.Module):
   @nn.compact
   def __call__(self, images, label, *, train):
     return nn.Dense(self.latent_size)(images.reshape(len(images), -1))
+
+class Bytes(nn.Module):
+  @nn.compact
+  def __call__(self, z, label, *, train):
+    return nn.Dense(64)(z).reshape(-1, 8, 8, 1).astype(jnp.uint8)
+
+class Dropped(nn.Module):
+  @nn.compact
+  def __call__(self, images, label, *, train):
+    x = nn.Dropout(0.5, deterministic=not train)(images)
+    x = x.reshape(len(x), -1)
+    return Critique(nn.Dense(1)(x)[:, 0], x, {})
+
+class Newer(nnx.Module):
+  def __init__(self, *, image_shape):
+    self.image_shape = image_shape
+
+class Other:
+  pass
+
+def nothing():
+  Loss(lambda real, fake: fake - real, lambda real, fake: -fake)
+
+def not_a_loss():
+  return lambda real, fake: fake - real
+
+def no_penalty():
+  return 1.0
+
+def no_memory():
+  return Regulariser(lambda real_out, memory: real_out.logits * memory['m'],
+                     memory={'m': 0.0})
+
+def renamed():
+  return Regulariser(lambda real_out, memory: (real_out.logits, {'n': 0.0}),
+                     memory={'m': 0.0})
+
+def grown():
+  return Regulariser(lambda real_out, memory: (
+      real_out.logits, {'m': real_out.logits}), memory={'m': 0.0})
+
+def undeclared():
+  return Regulariser(lambda real_out, memory: (real_out.logits, memory))
+
+def loss_grown():
+  return Loss(lambda real, fake, memory: -real,
+              lambda real, fake, memory: -fake, memory={'m': 0.0},
+              remember=lambda memory, real, fake: {'m': real})
+
+def bytes():
+  return lambda images, keys: images.astype(jnp.uint8)
 
 def row():
   return lambda images, keys: images[:, 0]
@@ -110,6 +165,16 @@ def term(name):
     ('discriminator', 'Column', 'logits must be [B], here of shape (2,), and '
      'are of shape (2, 1)'),
     ('discriminator', 'Untrained', "unexpected keyword argument 'train'"),
+    ('generator', 'Bytes', 'the generator makes uint8, through which no'),
+    ('penalties[0]', 'no_memory', 'must return ([B], the memory after the '
+     'update), and returns '),
+    ('penalties[0]', 'renamed', "has shapes {'n': ()}, before it had "
+     "{'m': ()}"),
+    ('penalties[0]', 'grown', "has shapes {'m': (2,)}, before it had "
+     "{'m': ()}"),
+    ('penalties[0]', 'undeclared', 'asks for memory'),
+    ('loss', 'loss_grown', "has shapes {'m': (2,)}, before it had {'m': ()}"),
+    ('augment[0]', 'bytes', 'makes uint8 of floats in [-1, 1]'),
     ('augment[0]', 'row', 'makes images (2, 8, 1) of images (2, 8, 8, 1)'),
     ('augment[0]', 'keyless', 'takes 1 positional argument but 2 were given'),
     ('gen_optimizer', 'half', 'takes 1 positional argument but 3 were given')])
@@ -125,6 +190,35 @@ def test_named_with_the_line_of_its_definition(place, name, words, mine):
                 if line.startswith((f'def {name}(', f'class {name}(')))
   assert problem.rule.endswith(f'\n    {mine}, line {number}: '
                                f'{lines[number - 1]}')
+
+
+@pytest.mark.parametrize('place, name, words', [
+    ('loss', 'nothing', 'returns nothing; is a return missing?'),
+    ('loss', 'not_a_loss', 'must return gan_jax.losses.Loss(disc, gen)'),
+    ('penalties[0]', 'no_penalty', 'must return a function of the arguments'),
+    ('augment[0]', 'nothing', 'returns nothing; is a return missing?'),
+    ('latent', 'nothing', 'returns nothing; is a return missing?'),
+    ('generator', 'nothing', 'returns nothing; is a return missing?'),
+    ('evaluators[0]', 'nothing', 'returns nothing; is a return missing?'),
+    ('loggers[0]', 'nothing', 'returns nothing; is a return missing?'),
+    ('generator', 'Newer', 'Newer is neither a flax.linen module nor'),
+    ('discriminator', 'Other', 'Other is neither a flax.linen module nor')])
+def test_a_factory_that_returns_no_component(place, name, words, mine):
+  key, _, many = place.partition('[')
+  spec = dict(name=f'own_shapes:{name}',
+              **dict(weight=1.0) if key == 'penalties' else {})
+  problem = refused(mine.parent, **{key: (spec,) if many else spec})
+  assert problem.path.removesuffix('.name') == place
+  assert words in problem.rule
+  assert problem.rule.count(f'\n    {mine}, line ') == 1
+  assert re.search(rf'(def|class) {name}\b', problem.rule)
+
+
+def test_dropout_of_flax_needs_the_keys(mine):
+  rule = refused(mine.parent, discriminator=dict(
+      name='own_shapes:Dropped')).rule
+  assert f'{mine}, line ' in rule and 'Dropout' in rule
+  assert 'with the argument `keys` of its call' in rule
 
 
 def test_an_encoder_that_gives_no_posterior(mine):

@@ -327,13 +327,59 @@ def test_fingerprints_are_the_same_for_ever(tmp_path):
      'an axis of channels too: return images[..., None], or signals'),
     ('np.zeros((4, 2, 2, 1), np.uint8)', '[0, 1], 2', '2 labels of 4 examples'),
     ('np.zeros((4, 2, 2, 1), np.uint8)', '[0, 1, 2, 1], 2',
-     'labels from 0 to 2, and num_classes=2: the last one is num_classes - 1')])
+     'labels from 0 to 2, and num_classes=2: the last one is num_classes - 1'),
+    ('np.zeros((0, 2, 2, 1), np.uint8)', '(), 0', 'examples [0, 2, 2, 1]: no'),
+    ('np.zeros((4, 2, 2, 1), np.uint8)', 'np.eye(4), 4',
+     'labels [4, 4], and num_classes=4, label_columns=(); classes are [N]'),
+    ('np.zeros((4, 2, 2, 1), np.uint8)', 'np.eye(4), 0, label_columns="abcd"',
+     'label_columns=abcd; each is a gan_jax.data.prepare.LabelColumn'),
+    ('np.zeros((4, 2, 2, 1), np.uint8)', '9 * np.eye(4)[:, :1], 0, '
+     'label_columns=(LabelColumn("age", 0, 90),)',
+     'label vectors from 0.0 to 9.0; they are from 0 to 1'),
+    ('np.zeros((4, 2, 2, 1), np.uint8)', '[0, 1, 1, 0], 2, class_names=("a",)',
+     '1 class_names, and num_classes=2')])
 def test_mistakes_in_a_set_of_ones_own(images, labels, words, tmp_path,
                                        monkeypatch):
   name = _own(tmp_path, monkeypatch, f'{images}, {labels}')
   with pytest.raises(ValueError) as error:
     load(name=name)
   assert str(error.value).startswith(f'{name} returned {words}')
+
+
+@pytest.mark.parametrize('labels, words', [
+    (np.array(['cat', 'dog']), 'labels of <U3; gan_jax.data.label_values.of_a'),
+    ([1, 0], r'labels \[2\], and num_classes=0; give their number'),
+    ([[0.5], [0.1]], r'labels \[2, 1\], and num_classes=0')])
+def test_labels_are_not_dropped_silently(labels, words):
+  with pytest.raises(ValueError, match=words):
+    prepare.make_source(np.zeros((2, 4, 4, 1), np.uint8), labels, 0, name='x')
+
+
+def test_class_names_are_plain_texts():
+  made = prepare.make_source(np.zeros((2, 4, 4, 1), np.uint8), [0, 1], 2,
+                             name='x', class_names=np.array(['cat', 'dog']))
+  assert made.class_names == ('cat', 'dog')
+  assert all(type(name) is str for name in made.class_names)
+
+
+def test_a_set_of_ones_own_may_be_read_row_by_row(tmp_path, monkeypatch):
+  (tmp_path / 'own_rows.py').write_text("""
+import numpy as np
+from gan_jax.data.prepare import make_source
+
+class Rows:
+  shape, dtype, nbytes = (6, 2, 2, 1), np.dtype('uint8'), 24
+  def __len__(self):
+    return 6
+  def __getitem__(self, rows):
+    return np.ones((6, 2, 2, 1), np.uint8)[rows]
+
+def made():
+  return make_source(Rows(), (), 0, name='x', fingerprint='first')
+""")
+  monkeypatch.syspath_prepend(tmp_path)
+  source = load(name='own_rows:made')
+  assert type(source.images).__name__ == 'Rows'
 
 
 def test_floats_of_ones_own_that_are_all_grey_or_white_are_said(
@@ -381,7 +427,8 @@ def _own(folder, monkeypatch, arguments) -> str:
   """A set of a file of one's own, named as in a config."""
   module = f'own_set_{len([*folder.iterdir()])}'
   (folder / f'{module}.py').write_text(
-      'import numpy as np\nfrom gan_jax.data.prepare import make_source\n'
+      'import numpy as np\n'
+      'from gan_jax.data.prepare import LabelColumn, make_source\n'
       f'def made():\n  return make_source({arguments}, name="x")\n')
   monkeypatch.syspath_prepend(folder)
   monkeypatch.delitem(sys.modules, module, raising=False)

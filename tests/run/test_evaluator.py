@@ -9,6 +9,7 @@ import tiny
 from gan_jax import losses, parallel
 from gan_jax.base import lookup
 from gan_jax.config import experiment
+from gan_jax.evaluators import score
 from gan_jax.run import evaluator
 
 LOG2 = float(np.log(2.0))
@@ -92,3 +93,17 @@ def test_without_a_term_nothing_tells_classes(tmp_path):
       evaluators=(dict(name='classification_error'),)), devices=1)
   (score,) = evaluator.Evaluator(run).scores(run.init())
   assert score.value is None and 'no term' in score.reason
+
+
+@pytest.mark.parametrize('made, words', [
+    (dict(a=1.0), 'not dict'), (1.0, 'not float'), (None, 'not NoneType'),
+    (score.Score('a', 1.0), 'not Score'), ([('a', 1.0)], 'not list'),
+    ([score.Score('a', np.ones(3))], r"score 'a': a number .* array \[3\]")])
+def test_an_evaluator_returns_scores(made, words):
+  with pytest.raises(ValueError, match=words):
+    score.scores_of(made)
+
+
+def test_an_evaluator_may_yield_its_scores():
+  given = [score.Score('a', np.float32(1.5)), score.Score('b')]
+  assert score.scores_of(iter(given)) == given
