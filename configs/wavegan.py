@@ -34,6 +34,7 @@ def get_config(arg=None):
   config.gen_optimizer = recipe.adam(1e-4, b1=0.5, b2=0.9)
   config.disc_optimizer = recipe.adam(1e-4, b1=0.5, b2=0.9)
   config.disc_steps = 5
+  config.reuse_fakes = False
   config.train_steps = recipe.duration(200_000)
   config.sample_every = recipe.duration(1000)
   return recipe.finish(config, arg, small=small)
@@ -43,6 +44,7 @@ def small(config):
   """A quarter of the duration and of the width, half of the batch."""
   config.data.length = 4096
   config.batch_size = 32
+  config.reuse_fakes = True
   for network, optimizer in ((config.generator, config.gen_optimizer),
                              (config.discriminator, config.disc_optimizer)):
     network.width = 16
