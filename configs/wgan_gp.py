@@ -20,7 +20,7 @@ generator sees 128 latents an update, ours 64.
 
 Measured: 1,172 images/s on one core of a Xeon, 9 minutes; digits,
 some broken; FD of the classifier with 5,000 samples 6.7 ± 0.3, floor 0.21
-(seeds 0-2).
+(seeds 0-2). Clothes 9.6 ± 1.8, floor 0.19, some without a shape.
 """
 
 from gan_jax.config import recipe
