@@ -22,7 +22,7 @@ from absl import app, flags
 sys.path[0] = os.path.join(os.path.dirname(__file__), '..', '..')
 sys.path.append(os.path.dirname(__file__))
 
-from configs import critic_mlp, dcgan, keras_mlp, ring, wgan_gp  # noqa: E402 - from the checkout
+from configs import critic_mlp, dcgan, keras_mlp, r3gan, ring, wgan_gp  # noqa: E402 - from the checkout
 from gan_jax import parallel  # noqa: E402 - from the checkout
 from gan_jax.config import experiment, population  # noqa: E402 - from the checkout
 from gan_jax.game.state import MEMBERS  # noqa: E402 - from the checkout
@@ -35,9 +35,10 @@ CASES = {
     'mlp': (keras_mlp, (28, 28, 1), 200, 500),
     'critic_mlp': (critic_mlp, (28, 28, 1), 500, 500),
     'wgan_gp32': (wgan_gp, (32, 32, 1), 2, 20),
+    'r3gan': (r3gan, (32, 32, 1), 1, 10),
     'ring': (ring, None, 500, 500),  # on its own points
 }
-AS_THEY_ARE = ('critic_mlp', 'ring')  # cases without a peer
+AS_THEY_ARE = ('critic_mlp', 'r3gan', 'ring')  # cases without a peer
 PEERS = ('none', 'torch', 'torch_compile', 'torch_graph')
 BATCH = 64
 WIDTH = 64  # of the DCGAN paper, and of the peer
@@ -135,14 +136,17 @@ def prepare(case: str, load=experiment.load):
   steps = 2 if _TINY.value else steps
   images = shape and np.random.default_rng(0).integers(
       0, 256, (EXAMPLES, *shape), np.uint8)
-  config = config.get_config('paper' if config is dcgan else None)
+  argument = {'dcgan32': 'paper', 'dcgan64': 'paper',
+              'r3gan': 'quick' if _TINY.value else None}
+  config = config.get_config(argument.get(case))
   with config.unlocked():
     config.dtype = _DTYPE.value
     config.steps_per_call = steps
     if case not in AS_THEY_ARE:
       config.batch_size = BATCH
       config.ema_decay = 0.0  # the peer averages no weights
-    if 'gan' in case:  # The recipes may be narrower, for two cores.
+    # The recipes may be narrower, for two cores.
+    if 'gan' in case and case not in AS_THEY_ARE:
       config.generator.width = config.discriminator.width = width()
     config.train_steps = config.sample_every = steps
     config.log_every = config.eval_every = config.checkpoint_every = steps

@@ -51,6 +51,7 @@ part dcgan64 60 benchmark.py --case=dcgan64 --peer=$peer --rounds=3 \
   "${tiny[@]}"
 part dcgan64_bfloat16 60 benchmark.py --case=dcgan64 --peer=$peer --rounds=3 \
   --dtype=bfloat16 "${tiny[@]}"
+part r3gan 90 benchmark.py --case=r3gan --peer=none --rounds=3 "${tiny[@]}"
 for case in dcgan32 mlp ring; do
   part population_$case 60 benchmark.py --case=$case --population=$members \
     --rounds=3 "${tiny[@]}"

@@ -64,7 +64,7 @@ def test_a_part_that_fails_is_named_and_does_not_take_the_others(tmp_path):
 def test_the_parts_are_understood_and_a_population_has_a_gain(tmp_path):
   status, said, calls = _gpu(tmp_path, '--rehearse')
   assert status == 1 and said.count('missed:') == 2  # both of the MLP
-  assert len(calls) == 11
+  assert len(calls) == 12
   done = subprocess.run(
       [sys.executable, '-c', _CHECK.format(folder=str(_FOLDER))], cwd=_ROOT,
       text=True, capture_output=True, check=False,
