@@ -1,9 +1,9 @@
-"""Citations in docstrings: authors, year, link."""
+"""Citations in docstrings: authors, year, link; constants of the papers."""
 
 import optax
 import pytest
 
-from gan_jax.base import papers
+from gan_jax.base import lookup, papers
 from gan_jax.base.papers import Paper
 from gan_jax.losses import hinge
 from gan_jax.metrics import frechet
@@ -71,3 +71,38 @@ def test_entries():
   kinds = papers.entries(Weighted)
   assert papers.cited(kinds['spectral'])[0].arxiv == '1802.05957'
   assert papers.cited(kinds['weight'])[0].arxiv == '1602.07868'
+
+
+# What the papers, or their authors' code, say where a config says nothing.
+CONSTANTS = {
+    'losses': {
+        'began': dict(gamma=0.5, lambda_k=0.001), 'ebgan': dict(margin=10.0),
+        'least_squares': dict(real_target=1.0, fake_target=0.0, gen_target=1.0),
+        'mmd': dict(bandwidths=(1.0, 2.0, 4.0, 8.0, 16.0)),
+        'non_saturating': dict(label_smoothing=0.0),
+        'top_k': dict(fraction=0.5, decay=0.99)},
+    'penalties': {
+        'bcr': dict(shift=0.125, fake_weight=1.0), 'cr': dict(shift=0.125),
+        'contragan': dict(temperature=1.0),
+        'dragan': dict(scale=0.5, target=1.0),
+        'elbo': dict(beta=1.0, free_bits=0.0),
+        'icr': dict(shift=0.125, fake_weight=1.0, std=0.03, latent_weight=0.5,
+                    gen_weight=0.1),
+        'infogan': dict(categorical_weight=1.0, continuous_weight=1.0),
+        'lecam': dict(decay=0.99, start=1000), 'path_length': dict(decay=0.01),
+        'reacgan': dict(temperature=0.5, easy_positive=0.98,
+                        easy_negative=0.02),
+        'wgan_div': dict(power=6.0), 'wgan_gp': dict(target=1.0),
+        'zcr': dict(std=0.03, gen_weight=0.1)},
+    'augment': {
+        'ada': dict(target=0.6, kimg=500.0, p=0.0),
+        'apa': dict(target=0.6, kimg=500.0, p=0.0), 'cutout': dict(ratio=0.5),
+        'translation': dict(ratio=0.125)}}
+
+
+@pytest.mark.parametrize('room, name', [
+    (room, name) for room, names in CONSTANTS.items() for name in names])
+def test_constants_are_those_of_the_paper(room, name):
+  found = lookup.defaults(f'gan_jax.{room}', name)
+  constants = CONSTANTS[room][name]
+  assert {key: found[key] for key in constants} == constants

@@ -8,10 +8,12 @@ from scipy import stats
 
 from gan_jax.evaluators.measures import MEASURES, bootstrap, jackknife, wilson
 from gan_jax.evaluators.scores import Features
-from gan_jax.metrics import kernel
+from gan_jax.metrics import images, kernel
 from gan_jax.metrics.arrays import permutation
-from gan_jax.metrics.classes import _STREAM, inception_score
-from gan_jax.metrics.frechet import distance_to
+from gan_jax.metrics.classes import _STREAM, inception_score, spread
+from gan_jax.metrics.frechet import distance_to, frechet_infinity
+from gan_jax.metrics.kernel import full_kernel_distance
+from gan_jax.metrics.neighbours import authenticity, manifold
 
 
 def mean(fake):
@@ -114,3 +116,49 @@ def test_wilsons_interval(share, count, low, high):
   assert wilson(share, count) == pytest.approx((low, high), abs=1e-3)
   assert wilson(math.nan, count) == (None, None)
   assert wilson(0.0, 2000)[0] == 0.0 and wilson(1.0, 2000)[1] == 1.0
+
+
+def test_each_side_is_taken_for_what_it_is(monkeypatch):
+  """Of 60 real and 40 generated examples, which differ in all."""
+  draw = np.random.RandomState(0)
+  real, fake = (Features(draw.rand(n, 12, 12, 1), draw.randint(0, 3, n),
+                         draw.randn(n, 3) + shift, draw.randn(n, 3))
+                for n, shift in ((60, 0.0), (40, 0.5)))
+  monkeypatch.setattr(images, 'ms_ssim_diversity', lambda x, *, pairs, seed: (
+      x.mean() + seed, pairs / 10_000))
+  found = {score.name: (score.value, score.low, score.high) for name in MEASURES
+           if name != 'kd' for score in MEASURES[name](real, fake, 7, False)}
+  x, y, none = real.features, fake.features, (None, None)
+  told, wanted = fake.logits.argmax(1), {}
+  for name, value in manifold(x, y).items():
+    wanted[name] = value, *(none if name == 'density' else wilson(
+        value, 40 if name == 'precision' else 60))
+  right = np.mean(told == fake.labels)
+  score = inception_score(fake.logits, seed=7)
+  counts, reference = (np.bincount(each) for each in (
+      told, real.logits.argmax(1)))
+  copies, diversity = authenticity(x, y), fake.images.mean() + 7
+  wanted |= {
+      'fd': (distance_to(x)(y), *none),
+      'fd_infinity': (frechet_infinity(x, y, seed=7, smallest=20)[0], *none),
+      'kd_full': (full_kernel_distance(x, y), *none),
+      'authenticity': (copies, *wilson(copies, 40)),
+      'is': (score[0], *(score[0] + sign * 2.262 * score[1] / 3
+                         for sign in (-1, 1))),
+      'classes': (3.0, *none),
+      'class_kl': (spread(counts, reference)[1], *none),
+      'class_accuracy': (right, *wilson(right, 40)),
+      'ms_ssim': (diversity, diversity - 0.196, diversity + 0.196)}
+  assert found.keys() == wanted.keys()
+  for name, numbers in wanted.items():
+    assert found[name] == (*(n and pytest.approx(n) for n in numbers),), name
+
+
+def test_only_of_few_features_has_a_frechet_distance_an_interval():
+  real, fake = (Features(None, None, x, None) for x in draws(60, 3))
+  score, = MEASURES['fd'](real, fake, 7, True)
+  assert (score.low, score.high) == bootstrap(
+      distance_to(real.features), fake.features, seed=7, resamples=200)
+  many = Features(None, None, np.random.RandomState(0).randn(4, 513), None)
+  score, = MEASURES['fd'](many, many, 7, True)
+  assert score.low is score.high is None

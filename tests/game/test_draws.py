@@ -84,10 +84,14 @@ def test_a_pair_of_functions_gets_the_keys_that_it_declares():
                                 x)
 
 
+def _bits(keys):
+  return tuple(np.ravel(random.key_data(keys)).tolist())
+
+
 def _noting(found, apply, player):
   """A model that notes the bits of the keys of each pass."""
   def noting(params, stats, x, label, *, train, keys=None):
-    found.append((player, tuple(np.ravel(random.key_data(keys)).tolist())))
+    found.append((player, _bits(keys)))
     assert keys.shape == x.shape[:1]
     return apply(params, stats, x, label, train=train)
 
@@ -97,7 +101,7 @@ def _noting(found, apply, player):
 @pytest.mark.parametrize('reuse', [True, False])
 def test_passes_have_keys_of_their_own(reuse):
   """Run without jit, so that each pass tells its keys."""
-  found, (gen, disc) = [], nonlinear()
+  found, drawn, (gen, disc) = [], [], nonlinear()
   again = Term('again', Regulariser(
       lambda generate, z, critic, real: jnp.sum(generate(z) ** 2, (1, 2, 3))
       + critic(real), lambda generate, z: jnp.sum(generate(z), (1, 2, 3))),
@@ -105,7 +109,8 @@ def test_passes_have_keys_of_their_own(reuse):
   game = make_game(
       gen=Model(gen.init, _noting(found, gen.apply, 'gen'), None),
       disc=Model(disc.init, _noting(found, disc.apply, 'disc'), None),
-      latent=lambda keys: z_of()[:len(keys)], penalties=(again,),
+      latent=lambda keys: drawn.append(_bits(keys)) or z_of()[:len(keys)],
+      penalties=(again,),
       gen_optimizer=optax.sgd(0.1), reuse_fakes=reuse)
   step.train_step(make_state(game), make_batch(game), KEY, game=game)
   by_player = {player: [keys for who, keys in found if who == player]
@@ -118,6 +123,8 @@ def test_passes_have_keys_of_their_own(reuse):
   assert len(by_player['disc']) == 5
   assert len(set(by_player['disc'])) == 4
   assert not set(by_player['gen']) & set(by_player['disc'])
+  # Noise that follows from z would be none.
+  assert drawn and not set(drawn) & {keys for _, keys in found}
 
 
 @pytest.mark.parametrize('updates', step.STEPS)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from jax import random
 from toy import (
   GEN,
@@ -22,18 +23,18 @@ from toy import (
   table,
 )
 
-from gan_jax import penalties
+from gan_jax import losses, penalties
 from gan_jax.augment import Augmentation
 from gan_jax.game.state import Average, Net, TrainState, init_state
-from gan_jax.game.step import train_step
+from gan_jax.game.step import simultaneous_step, solo_step, train_step
 from gan_jax.models import Model
 from gan_jax.parallel import Batch
-from gan_jax.penalties import Term
+from gan_jax.penalties import Regulariser, Term
 
 # Keys.
 
 
-def spied_keys(game, at=0, positions=range(B), key=KEY):
+def spied_keys(game, at=0, positions=range(B), key=KEY, rule=train_step):
   """{what it was for: [keys as tuples]} of one step, without compiling."""
   seen = {'latent': [], 'augment': [], 'penalty': []}
 
@@ -48,14 +49,15 @@ def spied_keys(game, at=0, positions=range(B), key=KEY):
     note('augment', keys)
     return images
 
-  def penalty(critic, real, fake, keys):
+  def penalty(keys):
     note('penalty', keys)
-    return jnp.zeros(len(real))
+    return jnp.zeros(len(keys))
 
   positions = np.array(positions)
+  term = penalty if game.disc else Regulariser(gen=penalty)
   game = game._replace(latent=latent, augment=Augmentation(augment),
-                       penalties=(Term('a', penalty, 1.0, 1),
-                                  Term('b', penalty, 1.0, 1)))
+                       penalties=(Term('a', term, 1.0, 1),
+                                  Term('b', term, 1.0, 1)))
   batch = make_batch(game)
   batch = Batch(batch.image[:, positions], batch.label[:, positions],
                 jnp.asarray(positions))
@@ -63,7 +65,7 @@ def spied_keys(game, at=0, positions=range(B), key=KEY):
     state = make_state(game, at)
     for found in seen.values():
       found.clear()
-    train_step(state, batch, key, game=game)
+    rule(state, batch, key, game=game)
   return seen
 
 
@@ -78,6 +80,17 @@ def test_no_key_serves_twice():
   later = spied_keys(game, at=1)
   uses = [set(v) for found in (seen, later) for v in found.values()]
   assert sum(map(len, uses)) == len(set().union(*uses)) == 2 * 16 * B
+
+
+@pytest.mark.parametrize('rule, changes, count', [
+    # A draw of latents; real and fake for each player; two penalties.
+    (simultaneous_step, {}, 1 + 4 + 2),
+    (solo_step, dict(disc=None, loss=losses.none()), 1 + 2)])
+def test_no_key_of_other_steps_serves_twice(rule, changes, count):
+  game = make_game(**changes)
+  found = [keys for at in (0, 1) for keys in spied_keys(
+      game, at, rule=rule).values()]
+  assert len(set(sum(found, []))) == sum(map(len, found)) == 2 * count * B
 
 
 def test_reused_fakes_save_one_draw():

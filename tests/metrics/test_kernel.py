@@ -77,9 +77,10 @@ def test_of_what_is_not_finite_is_nan(bad):
 
 def test_refuses():
   x = np.ones((999, 2))
-  with pytest.raises(ValueError, match='999 examples are fewer than the 1000'
-                     '.*kd_full'):
-    kernel_distance(x, x, seed=0)
+  for few, enough in ((x, np.ones((1000, 2))), (np.ones((1000, 2)), x)):
+    with pytest.raises(ValueError, match='999 examples are fewer than the 1000'
+                       '.*kd_full'):
+      kernel_distance(few, enough, seed=0)
   with pytest.raises(ValueError, match='2 or more'):
     full_kernel_distance(np.ones((1, 2)), np.ones((5, 2)))
   with pytest.raises(ValueError, match='3 and 2 dim'):

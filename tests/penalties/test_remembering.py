@@ -105,6 +105,24 @@ def test_path_length_of_a_linear_generator():
   assert len(np.unique(np.round(want, 5))) == B
 
 
+def test_no_gradient_goes_through_the_mean_path_length():
+  """Of images c times as bright: of (c l - a)^2 with a constant a, at c = 1."""
+  w, keys = normal(1, Z, P), keys_of()
+  term = penalties.path_length(decay=0.25)
+
+  def loss(scale):
+    values, _ = terms.call(
+        term.gen, keys=keys, memory={'length': jnp.float32(0.5)},
+        styles=lambda: (jnp.asarray(TABLE), lambda z: scale * (z @ w).reshape(
+            -1, *SHAPE)))
+    return jnp.mean(values)
+
+  length = lengths(w, keys)
+  mean = 0.75 * 0.5 + 0.25 * length.mean()
+  assert float(jax.jit(jax.grad(loss))(1.0)) == pytest.approx(
+      2.0 * np.mean((length - mean) * length), rel=1e-4)
+
+
 def test_path_length_by_styles_is_a_mean_over_their_layers():
   w, keys = normal(1, 5, Z, P), keys_of()
   values, _ = paths(lambda z: jnp.einsum('blz,lzp->bp', z, w).reshape(

@@ -97,9 +97,11 @@ def test_one_spike_of_the_gradient_is_not_its_highest():
   assert got == []
 
 
-def test_a_gap_that_noise_explains_is_no_overfitting():
-  loud = {'gap/logits': noisy(6.0, -4.0), 'logits/held_out': 0.5}
-  assert found(rows(30, **loud)) == []
+@pytest.mark.parametrize('swing, fires', [(0.95, True), (1.03, False)])
+def test_a_gap_that_noise_explains_is_no_overfitting(swing, fires):
+  """Of ten rows 1 +- b the deviation is b sqrt(10 / 9), three errors are b."""
+  loud = {'gap/logits': noisy(1 + swing, 1 - swing), 'logits/held_out': 0.5}
+  assert found(rows(30, **loud)) == ([('overfitting', WINDOW)] if fires else [])
 
 
 @pytest.mark.parametrize('changes, fires', [
@@ -161,12 +163,17 @@ def test_a_finding_is_told_once_and_again_after_it_has_gone():
 
 def test_it_holds_until_it_has_been_away_for_a_window():
   dog = Watchdog(LEVELS, 10)
-  for row in rows(20, **SATURATED):
+  dog.see(rows(1, auc=None)[0])
+  for row in rows(WINDOW - 1, 2):
     dog.see(row)
-  assert list(dog.holding) == ['saturated']
-  for row in rows(4 * WINDOW, 21):
-    dog.see(row)
+  assert list(dog.holding) == ['non-finite']
+  dog.see(rows(1, WINDOW + 1)[0])
   assert dog.holding == {}
+
+
+def test_windows_begin_anew_after_each_rollback():
+  assert found(rows(60, **SATURATED), restored=(20, 40)) == [
+      ('saturated', start + WINDOW) for start in (0, 20, 40)]
 
 
 def test_missing_scalars_are_no_reason_to_fail():

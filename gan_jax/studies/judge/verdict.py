@@ -107,7 +107,7 @@ def seeds_needed(d: np.ndarray, level: float) -> int | None:
   """
   d = np.asarray(d, float)
   spread = d.std(ddof=1)
-  if not spread or not d.mean():
+  if not spread:
     return None
   effect = abs(d.mean()) / spread
 

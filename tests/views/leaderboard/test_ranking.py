@@ -70,6 +70,18 @@ def test_the_front_is_no_other_than_by_trying_all_pairs(tmp_path):
         point for point, lost in zip(names, beaten, strict=True) if not lost}
 
 
+@pytest.mark.parametrize('name, want', [
+    ('fd_x', {'a', 'b'}), ('precision_x', {'c', 'b'})])
+def test_alike_is_what_the_interval_of_the_best_one_meets(name, want):
+  """Points at 1/4, 1/2 and 3/4, each +- 1/8, and one of a single seed."""
+  means = {(point, name): ranking.Mean(mean, half, [mean], [1], ['x'])
+           for point, mean, half in (('a', 0.25, 0.125), ('b', 0.5, 0.125),
+                                     ('c', 0.75, 0.125), ('d', 0.5, None))}
+  found = ranking.Board([], set(), [name], dict.fromkeys('abcde', []), means)
+  assert ranking.alike(found, name) == want
+  assert ranking.alike(found, 'kd_x') == set()
+
+
 def test_a_cost_is_the_mean_of_finished_runs_that_all_know_it(tmp_path):
   for seed, speed in ((0, 100), (1, 400)):
     write(tmp_path / f'{seed}', seed=seed, batch_size=64, scores=fd(0.3))
