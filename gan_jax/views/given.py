@@ -189,9 +189,23 @@ def _own_labels(run, path, found):
   if found.num_classes:
     names = found.class_names or tuple(map(str, range(found.num_classes)))
     return [names[i] for i in labels.tolist()]
+  if (name := _only_folder(found)) in (
+      run.info.class_names or map(str, run.info.classes)):
+    return [name] * len(labels)
   raise RequestError(f'{run.folder} is conditional: say what the images show '
                      'with --label, or by an array labels in an .npz, or by '
                      'folders named as the classes')
+
+
+def _only_folder(found) -> str:
+  """Name of the one folder in which all files of a set lie; '' if none does.
+
+  To a data set one folder is no class; to a run it may be one of its classes.
+  """
+  manifest = found.report.get('manifest', '')
+  folders = {os.path.dirname(name)
+             for name in (cache.read_manifest(manifest) if manifest else ())}
+  return os.path.basename(os.path.commonpath(folders)) if folders else ''
 
 
 def _sampled(path) -> list:

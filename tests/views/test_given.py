@@ -82,3 +82,15 @@ def test_samples_are_given_back_with_their_labels(made_run, tmp_path):
   np.savez(path, images=drawn, labels=[0, 2, 1])
   with pytest.raises(RequestError, match='0 is no name of a class, and 1 is'):
     given.images(run, path)
+
+
+def test_one_folder_may_be_a_class_of_the_run(made_run, pictures_8):
+  """Of ant and bee; to a data set one folder is no class."""
+  run = Trained(str(made_run('bees')))
+  with pytest.raises(RequestError, match='folders named as the classes'):
+    given.images(run, str(pictures_8.parent))
+  pictures_8.rename(pictures_8.parent / 'bee')
+  assert given.images(run, str(pictures_8.parent)).labels.tolist() == [1, 1]
+  (pictures_8.parent / 'bee').rename(pictures_8.parent / '2')
+  found = given.images(Trained(str(made_run('cgan'))), str(pictures_8.parent))
+  assert found.labels.tolist() == [2, 2]
