@@ -53,6 +53,14 @@ def test_networks_larger_than_the_memory_are_described_and_refused(
           'on each device, and ') in err
 
 
+@tiny.READS_CONFIGS
+def test_a_size_of_0_is_not_blamed_for_what_a_network_says(cli):
+  """flat_blocks=0 is right for a discriminator; images of 50 px are not."""
+  status, _, err = cli('--config=configs/sngan.py:quick', '--dry_run',
+                       '--config.data.resize=(50,50)')
+  assert status == 2 and '50x50' in err and 'flat_blocks' not in err
+
+
 def test_dry_run_prints_networks_durations_and_memory(
     cli, not_compiled, tmp_path):
   status, printed, _ = cli('--config=configs/keras_mlp.py', '--dry_run',
