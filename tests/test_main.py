@@ -39,6 +39,28 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
   assert run.returncode == -signal.SIGPIPE
 
 
+@tiny.READS_CONFIGS
+def test_networks_larger_than_the_memory_are_described_and_refused(
+    cli, tmp_path):
+  """A z of 10^9 to 8 channels, 4 bytes each: weights, average, two moments."""
+  large = ('--config=configs/keras_mlp.py:quick',
+           '--config.latent.size=1000000000', f'--workdir={tmp_path / "run"}')
+  status, printed, _ = cli(*large, '--dry_run')
+  assert status == 0 and '8,000,000,008' in printed
+  status, _, err = cli(*large)
+  assert status == 2 and not (tmp_path / 'run').exists()
+  assert (f'gan_jax: weights and optimisers need {8e9 * 4 * 4 / 2**30:.1f} GiB '
+          'on each device, and ') in err
+
+
+@tiny.READS_CONFIGS
+def test_a_size_of_0_is_not_blamed_for_what_a_network_says(cli):
+  """flat_blocks=0 is right for a discriminator; images of 50 px are not."""
+  status, _, err = cli('--config=configs/sngan.py:quick', '--dry_run',
+                       '--config.data.resize=(50,50)')
+  assert status == 2 and '50x50' in err and 'flat_blocks' not in err
+
+
 def test_dry_run_prints_networks_durations_and_memory(
     cli, not_compiled, tmp_path):
   status, printed, _ = cli('--config=configs/keras_mlp.py', '--dry_run',

@@ -220,17 +220,13 @@ def describe(experiment: Experiment) -> str:
   """Text of --dry_run: layers, durations, memory."""
   config, info, game = experiment.config, experiment.info, experiment.game
   batch = config['batch_size']
-  z = jnp.zeros((batch, *latent_shape(game.latent)))
+  # Takes no memory, however large a z may be.
+  z = np.broadcast_to(np.float32(0), (batch, *latent_shape(game.latent)))
   label = labels_like(info, batch)
   image = pack(jnp.zeros((batch, *info.image_shape)), game.packing)
   seen = experiment.train_steps * batch * config['disc_steps']
   source = experiment.source
   in_data = source.images.nbytes + source.labels.nbytes
-  state = parallel.abstract(jax.eval_shape(experiment.init),
-                            parallel.own_mesh(),
-                            sharded=config['shard'] == 'state')
-  in_state = sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
-                 for x in jax.tree.leaves(state))
   where = ('on each device' if experiment.resident
            else 'streamed from the host')
   return '\n'.join([
@@ -245,4 +241,13 @@ def describe(experiment: Experiment) -> str:
       f'train: {experiment.train_steps:,} steps = {seen:,} real examples = '
       f'{seen / info.num_examples:.1f} epochs',
       f'memory: data {in_data / 2**20:.1f} MiB, {where}; state '
-      f'{in_state / 2**20:.1f} MiB on each device'])
+      f'{bytes_of_state(experiment) / 2**20:.1f} MiB on each device'])
+
+
+def bytes_of_state(experiment: Experiment) -> int:
+  """Bytes that the state takes on each device."""
+  state = parallel.abstract(jax.eval_shape(experiment.init),
+                            parallel.own_mesh(),
+                            sharded=experiment.config['shard'] == 'state')
+  return sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
+             for x in jax.tree.leaves(state))

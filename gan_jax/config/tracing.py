@@ -1,5 +1,6 @@
 """Traces a step before it compiles, to find what does not fit together."""
 
+import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -60,9 +61,20 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
       raise ValueError('an optimiser keeps a random key in its state, which '
                        'cannot be checkpointed')
   except Exception as e:  # User components may raise anything.
-    _check_sizes(config, 1, e)
+    if not _is_told(e):
+      _check_sizes(config, 1, e)
     raise ConfigError([_problem(config, e)]) from e
   _check_sizes(config, 0)  # range(-1) of layers is no error, and none.
+
+
+def _is_told(error) -> bool:
+  """Whether a network itself says what it does not take.
+
+  Then a size of 0, which may be right, such as flat_blocks, is not to blame.
+  """
+  *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+  return isinstance(error, ValueError) and frame.f_globals.get(
+      '__name__', '').startswith('gan_jax.models')
 
 
 def _check_networks(game, state, image_shape, label, latent_shape):

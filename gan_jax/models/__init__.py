@@ -183,8 +183,8 @@ def with_encoder(gen: Model, encoder: Model, *, frozen: bool) -> Model:
     return encoder.apply(params['encoder'], {}, images, label, train=train)[0]
 
   def describe(z, label):
-    image = jax.eval_shape(lambda key: gen.apply(
-        *gen.init(key, z, label), z, label, train=False)[0], random.key(0))
+    image = jax.eval_shape(lambda key, z: gen.apply(
+        *gen.init(key, z, label), z, label, train=False)[0], random.key(0), z)
     return (f'{gen.describe(z, label)}\nEncoder\n'
             + encoder.describe(jnp.zeros_like(image), label))
 

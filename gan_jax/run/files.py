@@ -23,7 +23,7 @@ import jax
 
 import gan_jax
 from gan_jax import parallel
-from gan_jax.base.errors import CheckpointError, WorkdirError
+from gan_jax.base.errors import CheckpointError, DataError, WorkdirError
 from gan_jax.base.files import read_rows, within, write_json
 from gan_jax.config import command_line, durations, fields, keys
 from gan_jax.config.experiment import DataInfo, plain
@@ -187,19 +187,35 @@ def read_run(folder: str):
   for name in ('config.json', 'data.json'):
     path = os.path.join(folder, name)
     if not os.path.exists(path):
-      members = sorted(glob.glob(os.path.join(glob.escape(folder), 'member_*')))
       raise WorkdirError(
           f'{path} does not exist: ' + (
-              f'{folder!r} is a population; give one of its members, such as '
-              f'{members[0]}' if members else f'{folder!r} is not the working '
-              f'directory of a run; give one{_beside(folder)}')
-          + ' with --workdir')
+              members_of(folder) or f'{folder!r} is not the working directory '
+              f'of a run; give one{_beside(folder)}') + ' with --workdir')
     found.append(plain(read_json(folder, name)))
   _refuse_foreign_code(folder, found[0])
   try:
     return keys.filled(found[0]), DataInfo(**found[1])
   except TypeError as e:
     raise WorkdirError(f'{folder}/data.json is of another version: {e}') from e
+
+
+def members_of(folder: str) -> str:
+  """Says that a folder is that of a population, and what to give; or ''."""
+  members = sorted(glob.glob(os.path.join(glob.escape(folder), 'member_*')))
+  return members and (f'{folder!r} is a population; give one of its members, '
+                      f'such as {members[0]}') or ''
+
+
+@contextlib.contextmanager
+def reading_data_of(folder: str):
+  """Context of reading a run's data, whose DataError says whose they are."""
+  try:
+    yield
+  except DataError as e:
+    raise DataError(
+        f'{e}\nThese are the data of {folder}, as its config.json names them: '
+        'put them back (a relative path counts from where the program starts), '
+        'or, if they have moved, write their new place in data there') from e
 
 
 def _beside(folder):

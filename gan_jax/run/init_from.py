@@ -50,7 +50,8 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
         f'init_from={workdir}: '
         + ('a file, and weights of other programs are not read; give the '
            'folder of a run' if os.path.isfile(workdir) else
-           'no run with a checkpoint is there; give the folder of one'))
+           files.members_of(workdir)
+           or 'no run with a checkpoint is there; give the folder of one'))
   with Checkpoints(workdir, strict=strict) as checkpoints:
     step = checkpoints.latest()
     shapes = checkpoints.shapes(step, verified=True)

@@ -11,9 +11,10 @@ import os
 from collections.abc import Sequence
 
 from gan_jax import parallel
-from gan_jax.base.errors import NonFiniteError, WorkdirError
+from gan_jax.base.errors import NonFiniteError, RequestError, WorkdirError
 from gan_jax.base.files import write_json
 from gan_jax.config import fields
+from gan_jax.config.experiment import bytes_of_state
 from gan_jax.config.population import Population
 from gan_jax.run import files, lock, status
 from gan_jax.run import train as lone
@@ -46,10 +47,12 @@ def train(population: Population, folder: str, *,
     WorkdirError: several processes, or a folder as in `train.train`.
     NonFiniteError: no member is left.
     CheckpointError: as `train.train`.
-    RequestError: a folder among the images that are trained on.
+    RequestError: a folder among the images that are trained on, or a state
+      larger than the free memory.
   """
   for place in folders or [folder]:
     check_apart('workdir', place, population.members[0].config['data'])
+  _check_memory(population.members[0])
   if len(population.members) == 1:
     return lone.train(
         population.members[0], [*folders, folder][0],
@@ -90,6 +93,17 @@ def train(population: Population, folder: str, *,
     raise NonFiniteError('all members are frozen:\n' + '\n'.join(
         f'{member.folder}: {member.frozen}' for member in members))
   return stop.exit_status
+
+
+def _check_memory(experiment):
+  """Raises RequestError for networks that no device holds."""
+  needed, free = bytes_of_state(experiment), parallel.free_bytes()
+  if needed > free:
+    raise RequestError(
+        f'weights and optimisers need {needed / 2**30:,.1f} GiB on each device,'
+        f' and {free / 2**30:,.1f} GiB are free: use smaller networks '
+        '(--dry_run lists their layers), or --config.shard=state on several '
+        'devices')
 
 
 def folders_of(population: Population, folder: str) -> list[str]:

@@ -123,7 +123,8 @@ def checkpoints(folder: str, *, best: str = '', follow: bool = False,
   evaluators = wanted or config['evaluators'] or ({'name': 'scores'},)
   evaluators = tuple(_as_trained(spec, config) for spec in evaluators)
   try:
-    run = experiment.load(config | {'evaluators': evaluators, 'loggers': ()})
+    with files.reading_data_of(folder):
+      run = experiment.load(config | {'evaluators': evaluators, 'loggers': ()})
   except errors.ConfigError as e:
     if not wanted:
       raise

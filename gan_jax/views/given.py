@@ -1,9 +1,11 @@
 """Images that a user gives: read, and brought to what a run understands."""
 
 import contextlib
+import logging
 import os
 import re
 import zipfile
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,10 +24,13 @@ from gan_jax.data import cache, sniff, values
 from gan_jax.data import load as data
 from gan_jax.data.bad_files import BadFilesError
 from gan_jax.data.files import check_there
+from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import to_users
 from gan_jax.data.prepare import Column, Source, make_source
 from gan_jax.views import asked
 from gan_jax.views.trained import Trained
+
+_LOG = logging.getLogger(__name__)
 
 
 class Given(NamedTuple):
@@ -44,17 +49,17 @@ class Given(NamedTuple):
   labels: np.ndarray
 
 
-def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
-           like: DataInfo | None = None, labels: bool = False) -> Source:
+def source(path: str, *, like: DataInfo | None = None, labels: bool = False,
+           **geometry) -> Source:
   """The set of a folder, an .npz or another file that `data=auto` knows.
 
   Args:
     path: where it is.
-    resize: (H, W) of all images; () for as they are.
-    channels: 1 grey, 3 RGB, 4 RGBA, 0 as they are.
     like: data of a run, as which the examples are to be stored: bytes, or
       numbers in the same units; None for what the files say.
     labels: whether the folders in a folder are classes.
+    **geometry: fields of `data.geometry.Geometry`, empty ones for images as
+      they are.
 
   Raises:
     DataError, RequestError: with a fix.
@@ -63,18 +68,18 @@ def source(path: str, *, resize: tuple[int, ...] = (), channels: int = 0,
   kind = (_npz(path) if path.endswith('.npz') else
           {'name': 'auto'} if os.path.isfile(path) else
           {'name': 'folder', 'labels': 'folders' if labels else 'none'})
-  more = {'resize': resize, 'channels': channels}
   if like:
     kind = _as_stored(path, kind, like)
   try:
     if like and like.columns:
       return _rows(path, kind, like)
     return data.load(kind | {'path': path} | {
-        key: value for key, value in more.items() if value})
+        key: value for key, value in geometry.items() if value})
   except ArgumentError as e:
     argument, value, rule = e.args[:3]
-    raise RequestError(f'a run of {value} {rule}' if argument == 'holds' else
-                       f'--{e}') from e
+    raise RequestError(
+        f'a run of {value} {rule}' if argument == 'holds' else
+        f'{"--" * (argument in ("resize", "channels"))}{e}') from e
   except DataError as e:
     said = e.args[0] if isinstance(e, BadFilesError) else str(e)
     if re.search(r'\w=', said):  # A key is named.
@@ -138,7 +143,9 @@ def images(run: Trained, path: str, *, label: Any = None, judged: bool = False,
       `Trained.labels`; by default what their folders or the file say they show.
     judged: whether the discriminator is asked too, which may look at labels
       where the generator does not.
-    **how: resize and channels, see `source`.
+    **how: resize, (H, W) of all images, and channels, 1 grey, 3 RGB, 4 RGBA;
+      by default images of another shape are brought to it as the run's data
+      were.
 
   Raises:
     DataError: they cannot be read, or are not finite.
@@ -146,7 +153,7 @@ def images(run: Trained, path: str, *, label: Any = None, judged: bool = False,
       label; or a conditional run and no label, here or of the examples.
   """
   judged = judged and run.judges_labels
-  found = source(path, like=run.info, labels=run.conditional or judged, **how)
+  found = _brought(run, path, run.conditional or judged, **how)
   shape, wanted = tuple(found.images.shape[1:]), tuple(run.info.image_shape)
   if shape != wanted:
     raise RequestError(f'--images={path} holds {described(shape)}; {run.folder}'
@@ -160,6 +167,33 @@ def images(run: Trained, path: str, *, label: Any = None, judged: bool = False,
            else list(map(str, range(len(stored)))))
   labels = _labels(run, path, found, label, run.conditional or judged)
   return Given(stored, values.unit(stored), names, labels)
+
+
+def _brought(run, path, labels, *, resize=(), channels=0) -> Source:
+  """The set as it is, or else with the geometry of the run's data."""
+  read = partial(source, path, like=run.info, labels=labels)
+  data_spec = run.config['data']
+  own = {key: value for key in Geometry._fields
+         if (value := data_spec.get(key))}
+  own |= {'channels': channels} if channels else {}
+  if resize or own.keys() <= {'channels', 'fit', 'resample', 'background'}:
+    return read(resize=resize, channels=channels or own.get('channels', 0))
+  try:
+    found = read(channels=channels)
+    if tuple(found.images.shape[1:]) == tuple(run.info.image_shape):
+      return found
+  except DataError:  # Of several sizes; another is met again.
+    pass
+  said = ', '.join(f'{key}={value}' for key, value in own.items())
+  try:
+    found = read(**own)
+  except RequestError as e:
+    raise RequestError(f'--images={path} cannot be brought to size as the data '
+                       f'of {run.folder} were, by {said}: {e}; give '
+                       '--resize=H,W') from e
+  _LOG.info('%s is brought to size as the data of %s were: %s', path,
+            run.folder, said)
+  return found
 
 
 def _labels(run, path, found, label, looked_at):
@@ -189,9 +223,23 @@ def _own_labels(run, path, found):
   if found.num_classes:
     names = found.class_names or tuple(map(str, range(found.num_classes)))
     return [names[i] for i in labels.tolist()]
+  if (name := _only_folder(found)) in (
+      run.info.class_names or map(str, run.info.classes)):
+    return [name] * len(labels)
   raise RequestError(f'{run.folder} is conditional: say what the images show '
                      'with --label, or by an array labels in an .npz, or by '
                      'folders named as the classes')
+
+
+def _only_folder(found) -> str:
+  """Name of the one folder in which all files of a set lie; '' if none does.
+
+  To a data set one folder is no class; to a run it may be one of its classes.
+  """
+  manifest = found.report.get('manifest', '')
+  folders = {os.path.dirname(name)
+             for name in (cache.read_manifest(manifest) if manifest else ())}
+  return os.path.basename(os.path.commonpath(folders)) if folders else ''
 
 
 def _sampled(path) -> list:

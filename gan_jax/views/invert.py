@@ -27,10 +27,12 @@ def invert(folder: str, images: str, out: str, *, samples: int = 0,
     folder: of the run.
     images: a folder, .npz, ...: see `given.source`.
     out: F.npz for z [N, Z], which `Trained.generator` takes, reconstruction
-      [N, ...] in the units of the data, error [N] (mean squared, of pixels in
-      [0, 1]) and name [N]; with `samples` also posterior [N, S, Z], rhat, ess,
-      acceptance and divergent [N], see `inference.posterior`. F.png shows
-      originals and, on the right of each, its reconstruction.
+      [N, ...] in the units of the data (of a table its vectors, in which the
+      errors are; `Trained.generator` has the rows of z), error [N] (mean
+      squared, of pixels in [0, 1]) and name [N]; with `samples` also posterior
+      [N, S, Z], rhat, ess, acceptance and divergent [N], see
+      `inference.posterior`. F.png shows originals and, on the right of each,
+      its reconstruction.
     samples: of P(z | x) of each image, 0 for none.
     likelihood: 'gaussian', whose deviation is found from the errors,
       'gaussian:0.1' or 'bernoulli', for `samples`.

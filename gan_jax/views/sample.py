@@ -38,7 +38,8 @@ def sample(folder: str, out: str, *, count: int | None = None,
       other), F.csv (rows of a table), or a new or empty folder for one file
       per example: PNG, WAV, or NPY where neither holds the numbers. Numbers are
       in the units of the data, but for WAV, whose loudest is the largest of the
-      units.
+      units, and for the .npz of a table, which has the vectors that its rows
+      are to the networks.
     count: examples, or paths when interpolating; by default 64, or as many as
       `labels` has rows.
     label: of all examples, see `asked.labels`; by default as in the data.
@@ -111,7 +112,7 @@ def _forms(info) -> dict[str, str]:
     forms['.gif'] = 'frames'
   if info.columns:
     forms['.csv'] = 'the rows'
-  forms['.npz'] = 'the numbers'
+  forms['.npz'] = 'their vectors' if info.columns else 'the numbers'
   if picture or kind == 'images' and channels == 1:
     forms['.tif'] = 'pages'
   if sound:

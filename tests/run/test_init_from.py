@@ -266,6 +266,9 @@ def test_through_the_command_line_it_is_status_4_or_2(images, tmp_path, cli):
                         f'--workdir={tmp_path / "run"}',
                         '--config.init_from=nowhere')
   assert status == 4 and 'nowhere: no run with a checkpoint is there' in said
+  (tmp_path / 'several' / 'member_0').mkdir(parents=True)
+  with pytest.raises(CheckpointError, match='population; .* as .*/member_0$'):
+    start_from(tmp_path / 'several', experiment.load(_config(images)))
   with pytest.raises(CheckpointError, match='weights of other programs are no'):
     init_from.start_from(experiment.load(_config(images, init_from=images)))
   with pytest.raises(ConfigError, match='init_from = 3: must be the workdir'):

@@ -339,6 +339,9 @@ def test_data_that_are_gone_are_told_beside_a_wrong_metric(copy, cli):
   status, _, err = cli('--mode=evaluate', f'--workdir={copy}',
                        '--metrics=ais:num_test=2:chains=many')
   assert status == 2 and f"\n'{copy}/gone.npz': no such file" in err
+  status, _, err = cli('--mode=evaluate', f'--workdir={copy}')
+  assert status == 3 and f"gan_jax: '{copy}/gone.npz': no such file" in err
+  assert f'These are the data of {copy}, as its config.json names' in err
 
 
 @pytest.mark.parametrize('arguments,message', [

@@ -3,7 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import tiny
+from PIL import Image
 from scipy.io import wavfile
+from untrained import write_run
 
 from gan_jax.base.errors import RequestError
 from gan_jax.data import values
@@ -82,3 +85,40 @@ def test_samples_are_given_back_with_their_labels(made_run, tmp_path):
   np.savez(path, images=drawn, labels=[0, 2, 1])
   with pytest.raises(RequestError, match='0 is no name of a class, and 1 is'):
     given.images(run, path)
+
+
+def test_one_folder_may_be_a_class_of_the_run(made_run, pictures_8):
+  """Of ant and bee; to a data set one folder is no class."""
+  run = Trained(str(made_run('bees')))
+  with pytest.raises(RequestError, match='folders named as the classes'):
+    given.images(run, str(pictures_8.parent))
+  pictures_8.rename(pictures_8.parent / 'bee')
+  assert given.images(run, str(pictures_8.parent)).labels.tolist() == [1, 1]
+  (pictures_8.parent / 'bee').rename(pictures_8.parent / '2')
+  found = given.images(Trained(str(made_run('cgan'))), str(pictures_8.parent))
+  assert found.labels.tolist() == [2, 2]
+
+
+def test_images_are_brought_to_size_as_the_data_were(tmp_path, pictures_8):
+  """4 x 8 in 8 x 8 with black above and below, as the run's; or as asked."""
+  images = tmp_path / 'wide.npz'
+  np.savez(images, images=np.full((8, 4, 8, 1), 200, np.uint8))
+  config = tiny.config(str(images))
+  config['data'] |= dict(resize=(8, 8), fit='pad')
+  run = Trained(write_run(config, tmp_path / 'run'))
+  padded = np.zeros((8, 8, 8, 1))
+  padded[:, 2:6] = 200
+  np.testing.assert_array_equal(given.images(run, str(images)).stored, padded)
+  stretched = given.images(run, str(images), resize=(8, 8)).stored
+  np.testing.assert_array_equal(stretched, np.full((8, 8, 8, 1), 200))
+  # What has the size already stays, even where a crop would cut it.
+  config['data'] |= dict(crop=(4, 4))
+  run = Trained(write_run(config, tmp_path / 'cropped'))
+  drawn = given.images(run, str(pictures_8)).stored
+  for name, image in zip('ab', drawn, strict=True):
+    with Image.open(pictures_8 / f'{name}.png') as file:
+      np.testing.assert_array_equal(image[..., 0], np.asarray(file))
+  np.savez(images, images=np.zeros((3, 3, 8, 1), np.uint8))
+  with pytest.raises(RequestError, match=r'data of .* by crop=\(4, 4\), resize='
+                     r'.* is larger than .* \[3, 8\].*; give --resize'):
+    given.images(run, str(images))

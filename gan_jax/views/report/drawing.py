@@ -15,6 +15,7 @@ from gan_jax.extractors import projection, random
 from gan_jax.game import sampling
 from gan_jax.metrics.images import power_spectrum
 from gan_jax.metrics.neighbours import nearest
+from gan_jax.run import files
 from gan_jax.views import asked
 from gan_jax.views.inspect import load_data
 from gan_jax.views.report.page import Picture
@@ -55,7 +56,8 @@ class Run(Trained):
       check_seed(seed)
     except RequestError as e:
       raise RequestError(f'--{e}') from e
-    self.source, self.seed = load_data(self.config['data']), seed
+    with files.reading_data_of(folder):
+      self.source, self.seed = load_data(self.config['data']), seed
     if self.source.fingerprint != self.info.fingerprint:
       raise WorkdirError(
           f'{folder} was trained on other examples than those that its config '

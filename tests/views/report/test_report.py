@@ -208,7 +208,8 @@ def test_the_data_must_be_those_of_the_run(copy, tmp_path):
   path = tmp_path / 'other.npz'
   config['data']['path'] = str(path)
   (folder / 'config.json').write_text(json.dumps(config))
-  with pytest.raises(DataError, match='other.npz'):
+  with pytest.raises(DataError, match=(
+      r'other.npz(?s:.)*These are the data of .*as its config.json names')):
     report(str(folder))
   tiny.write_images(path, size=9, channels=4, classes=0, seed=1)
   with pytest.raises(WorkdirError, match='other examples'):
