@@ -10,7 +10,7 @@ from flax.errors import InvalidRngError
 from gan_jax import parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem, blaming
-from gan_jax.config import fields
+from gan_jax.config import fields, repeatable
 from gan_jax.config.keys import CHOICES
 from gan_jax.game.rules import Game
 from gan_jax.parallel import Batch
@@ -22,7 +22,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
 
   Args:
     game: the built components.
-    step: (state, batch, key, *, pmean) -> (state, scalars).
+    step: (state, batch, key, *, pmean) -> (state, scalars), by jax.jit.
     init: () -> TrainState.
     image_shape: of an example of the data.
     label: labels [B, ...] of what a step sees of a batch: a device's part, or
@@ -32,15 +32,17 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
 
   Raises:
     ConfigError: an error of the trace, an array of size 0, a number of layers
-      below 0, or a step that changes the shapes of the state.
+      below 0, a step that changes the shapes of the state, or code of the
+      user's own that changes from call to call, see `repeatable`.
   """
   batch = shapes_of_batch(game, image_shape, label)
   mesh = parallel.own_mesh()
+
   # As in `parallel.make_runner`, which then finds this trace.
-  on_one_device = parallel.everywhere(
-      lambda state, batch, seed: step(
-          state, batch, jax.random.key(seed),
-          pmean=parallel.mean_over(mesh))[0], mesh)
+  def on_one_device(step):
+    return parallel.everywhere(lambda state, batch, seed: step(
+        state, batch, jax.random.key(seed),
+        pmean=parallel.mean_over(mesh))[0], mesh)
 
   try:
     state = jax.eval_shape(init)
@@ -50,8 +52,8 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
                  if not all(leaf.shape)]:
       raise ValueError(f'{empty[0]} has a size of 0')
     _check_networks(game, state, image_shape, label, latent_shape)
-    after = jax.eval_shape(on_one_device, state, batch,
-                           jax.ShapeDtypeStruct((), jnp.uint32))
+    seed = jax.ShapeDtypeStruct((), jnp.uint32)
+    after = jax.eval_shape(on_one_device(step), state, batch, seed)
     if jax.tree.map(lambda x: (x.shape, x.dtype), after) != jax.tree.map(
         lambda x: (x.shape, x.dtype), state):
       raise ValueError('a step changes the shapes or types of the state')
@@ -59,6 +61,12 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
            for x in jax.tree.leaves(state)):
       raise ValueError('an optimiser keeps a random key in its state, which '
                        'cannot be checkpointed')
+    if lookup.names_own(config['latent']['name']):
+      with blaming('latent'):
+        repeatable.check_prior(game.latent)
+    if repeatable.has_own_code(config):
+      repeatable.check(lambda *args: on_one_device(step.__wrapped__)(*args),
+                       state, batch, seed)
   except Exception as e:  # User components may raise anything.
     _check_sizes(config, 1, e)
     raise ConfigError([_problem(config, e)]) from e
