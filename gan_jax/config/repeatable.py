@@ -8,7 +8,7 @@ twice, and the two programs are compared.
 
 import linecache
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -20,18 +20,10 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from gan_jax.base import lookup
 
-_NOT_TRACED = ('data', 'evaluators', 'loggers')
 _FIX = ('code is compiled once, and what changes in Python (numpy.random, a '
         'counter, an attribute) stays as it is then; draw by jax.random with '
         'the keys given, and keep numbers in a declared memory, see '
         'docs/add.md')
-
-
-def has_own_code(config: Mapping) -> bool:
-  """Whether a step of this config runs code of the user's own."""
-  return any(isinstance(text, str) and lookup.names_own(text)
-             for key, value in config.items() if key not in _NOT_TRACED
-             for text in jax.tree.leaves(value))
 
 
 def check(function: Callable, *arguments) -> None:

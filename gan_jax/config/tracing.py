@@ -64,7 +64,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
     if lookup.names_own(config['latent']['name']):
       with blaming('latent'):
         repeatable.check_prior(game.latent)
-    if repeatable.has_own_code(config):
+    if fields.own_code(config):
       repeatable.check(lambda *args: on_one_device(step.__wrapped__)(*args),
                        state, batch, seed)
   except Exception as e:  # User components may raise anything.
