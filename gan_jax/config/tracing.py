@@ -6,6 +6,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from flax.errors import InvalidRngError
+from jax.interpreters.partial_eval import dce_jaxpr
 
 from gan_jax import parallel
 from gan_jax.base import lookup
@@ -13,6 +14,7 @@ from gan_jax.base.errors import ConfigError, Problem, blaming
 from gan_jax.config import fields, repeatable
 from gan_jax.config.keys import CHOICES
 from gan_jax.game.rules import Game
+from gan_jax.models import is_conditional
 from gan_jax.parallel import Batch
 
 
@@ -61,6 +63,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
            for x in jax.tree.leaves(state)):
       raise ValueError('an optimiser keeps a random key in its state, which '
                        'cannot be checkpointed')
+    _check_labels(game, state, image_shape, label, latent_shape, config)
     if lookup.names_own(config['latent']['name']):
       with blaming('latent'):
         repeatable.check_prior(game.latent)
@@ -95,6 +98,31 @@ def _check_networks(game, state, image_shape, label, latent_shape):
     if mean != z.shape:
       raise ValueError('must return a gan_jax.models.Posterior(mean [B, Z], '
                        f'log_var [B, Z]); its mean is {mean}, and z {z.shape}')
+
+
+def _check_labels(game, state, image_shape, label, latent_shape, config):
+  """Raises ValueError if a network of the user's own hides that it has labels.
+
+  Rules, samples and scores go by what a network says of itself.
+  """
+  count, label = len(label), jax.typeof(label)
+  pack = (count, *image_shape[:-1], image_shape[-1] * game.packing)
+  inputs = {'generator': (game.gen, state.gen, (count, *latent_shape)),
+            'discriminator': (game.disc, state.disc, pack)}
+  if config['joint'] != 'none':
+    del inputs['discriminator']  # It is told codes in place of labels.
+  for key, (model, net, shape) in inputs.items():
+    if not lookup.names_own(config[key]['name']) or is_conditional(config[key]):
+      continue
+    program = jax.make_jaxpr(lambda label, x, params, stats, model=model: (
+        model.apply(params, stats, x, label, train=False)[0]))(
+            label, jax.ShapeDtypeStruct(shape, jnp.float32), net.params,
+            net.stats)
+    _, used = dce_jaxpr(program.jaxpr, [True] * len(program.jaxpr.outvars))
+    if used[0]:
+      with blaming(key):
+        raise ValueError('uses the label, and does not say so: write '
+                         '`conditional = True` in its class')
 
 
 def _problem(config, error):

@@ -1,4 +1,4 @@
-"""State in Python under jit, and priors that ignore keys: refused."""
+"""Python state under jit, priors without keys, hidden labels: refused."""
 
 import pytest
 import tiny
@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from gan_jax.base.lookup import Number
 from gan_jax.losses import Loss
 from gan_jax.models import Critique
 
@@ -48,6 +49,32 @@ class Rolled(nn.Module):
     x = images.reshape(len(images), -1)
     x = jnp.roll(x, np.random.default_rng().integers(1, 2**30), 1)
     return Critique(nn.Dense(1)(x)[:, 0], x, {})
+
+class Hidden(nn.Module):
+  @nn.compact
+  def __call__(self, images, label, *, train):
+    x = images.reshape(len(images), -1)
+    x += nn.Embed(3, x.shape[1])(label)
+    return Critique(nn.Dense(1)(x)[:, 0], x, {})
+
+class Said(Hidden):
+  conditional = True
+
+class Drawn(nn.Module):
+  image_shape: tuple
+  @nn.compact
+  def __call__(self, z, label, *, train):
+    x = nn.Dense(64)(jnp.concatenate([z, jax.nn.one_hot(label, 3)], 1))
+    return x.reshape(-1, *self.image_shape)
+
+class Unused(Drawn):
+  @nn.compact
+  def __call__(self, z, label, *, train):
+    jax.jit(lambda z, label: (z, nn.one_hot(label, 3)))(z, label)
+    return nn.Dense(64)(z).reshape(-1, *self.image_shape)
+
+def by_step(*, margin: Number = 1.0):
+  return Loss(lambda real, fake: fake - real, lambda real, fake: -fake)
 
 def fixed():
   return lambda keys: np.random.default_rng(0).normal(
@@ -117,3 +144,30 @@ def test_what_changes_in_python_is_refused(key, name, words, line, tmp_path,
 def test_no_false_alarm(tmp_path, monkeypatch):
   assert load(tmp_path, monkeypatch, loss=dict(name='own_state:remembered'),
               latent=dict(name='own_state:prior'), disc_steps=2)
+
+
+@pytest.mark.parametrize('key, name, said', [
+    ('discriminator', 'Hidden', False), ('discriminator', 'Said', True),
+    ('generator', 'Drawn', False), ('generator', 'Unused', True)])
+def test_a_network_says_that_it_uses_the_label(key, name, said, tmp_path,
+                                               monkeypatch):
+  changes = {key: dict(name=f'own_state:{name}')}
+  if said:
+    assert load(tmp_path, monkeypatch, **changes)
+    return
+  with pytest.raises(ConfigError) as error:
+    load(tmp_path, monkeypatch, **changes)
+  (problem,) = error.value.problems
+  assert problem.path == f'{key}.name'
+  assert 'write `conditional = True` in its class' in problem.rule
+
+
+def test_a_loss_takes_no_schedule_as_it_is_not_told_the_step(tmp_path,
+                                                             monkeypatch):
+  margin = dict(name='linear_schedule', init_value=1.0, end_value=0.0,
+                transition_steps=2)
+  with pytest.raises(ConfigError) as error:
+    load(tmp_path, monkeypatch,
+         loss=dict(name='own_state:by_step', margin=margin))
+  (problem,) = error.value.problems
+  assert problem.path == 'loss.margin' and 'not told the step' in problem.rule
