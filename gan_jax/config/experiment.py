@@ -124,7 +124,7 @@ def load(config: Any, *, devices: int = 0,
     count = config['batch_size'] // rules.parts_of_batch(
         config, devices or parallel.device_count())
     tracing.trace(game, step, init, info.image_shape, labels_like(info, count),
-                  latent_shape(game.latent), config)
+                  latent_shape(game.latent), config, bool(info.label_size))
   limit = data.sampling_of(config['data']).resident_limit * 2 ** 20
   return Experiment(
       config, info, source, *_batches(config, source, game),

@@ -19,7 +19,7 @@ from gan_jax.parallel import Batch
 
 
 def trace(game: Game, step: Callable, init: Callable, image_shape, label,
-          latent_shape, config: Mapping) -> None:
+          latent_shape, config: Mapping, labelled: bool) -> None:
   """Traces one step, to find mismatched networks, losses and optimisers.
 
   Args:
@@ -31,6 +31,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
       all of it if the state is sharded. For their shape and type.
     latent_shape: of a z.
     config: that names the components.
+    labelled: whether the data have labels.
 
   Raises:
     ConfigError: an error of the trace, an array of size 0, a number of layers
@@ -63,7 +64,8 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
            for x in jax.tree.leaves(state)):
       raise ValueError('an optimiser keeps a random key in its state, which '
                        'cannot be checkpointed')
-    _check_labels(game, state, image_shape, label, latent_shape, config)
+    if labelled:
+      _check_labels(game, state, image_shape, label, latent_shape, config)
     if lookup.names_own(config['latent']['name']):
       with blaming('latent'):
         repeatable.check_prior(game.latent)

@@ -100,11 +100,11 @@ def prior():
 '''
 
 
-def load(folder, monkeypatch, **changes):
+def load(folder, monkeypatch, classes=3, **changes):
   (folder / 'own_state.py').write_text(CODE)
   monkeypatch.syspath_prepend(folder)
   return experiment.load(tiny.config(
-      tiny.write_images(folder / 'a.npz'), **changes))
+      tiny.write_images(folder / 'a.npz', classes=classes), **changes))
 
 
 @pytest.mark.parametrize('key, name, words, line', [
@@ -160,6 +160,10 @@ def test_a_network_says_that_it_uses_the_label(key, name, said, tmp_path,
   (problem,) = error.value.problems
   assert problem.path == f'{key}.name'
   assert 'write `conditional = True` in its class' in problem.rule
+
+
+def test_without_labels_in_the_data_it_need_not(tmp_path, monkeypatch):
+  assert load(tmp_path, monkeypatch, 0, generator=dict(name='own_state:Drawn'))
 
 
 def test_a_loss_takes_no_schedule_as_it_is_not_told_the_step(tmp_path,
