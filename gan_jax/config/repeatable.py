@@ -6,10 +6,10 @@ that moment without a word. So what a config names of the user's own is traced
 twice, and the two programs are compared.
 """
 
+import itertools
 import linecache
 import re
 from collections.abc import Callable, Iterator
-from itertools import zip_longest
 from typing import NamedTuple
 
 import jax
@@ -20,10 +20,11 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from gan_jax.base import lookup
 
-_FIX = ('code is compiled once, and what changes in Python (numpy.random, a '
+_FIX = ('it is compiled once, and what changes in Python (numpy.random, a '
         'counter, an attribute) stays as it is then; draw by jax.random with '
         'the keys given, and keep numbers in a declared memory, see '
         'docs/add.md')
+_CHANGES = f'code of your own changes from call to call; {_FIX}'
 
 
 def check(function: Callable, *arguments) -> None:
@@ -37,14 +38,15 @@ def check(function: Callable, *arguments) -> None:
     # Each time another function, for the same reason.
     one, other = (jax.make_jaxpr(lambda *args: function(*args))(*arguments)
                   for _ in range(2))
-    changed = next((a or b for a, b in zip_longest(
+    changed = next((a or b for a, b in itertools.zip_longest(
         _operations(one), _operations(other))
         if not (a and b and a.words == b.words)), None)
   # A number that was traced, and is kept, may become a constant.
   except (UnexpectedTracerError, TracerArrayConversionError) as e:
-    raise ValueError(f'a value of one call is used in the next; {_FIX}') from e
+    raise ValueError('code of your own uses a value of one call in the next; '
+                     f'{_FIX}') from e
   if changed:
-    raise ValueError(f'changes from call to call; {_FIX}{changed.lines()}')
+    raise ValueError(f'{_CHANGES}{changed.lines()}')
 
 
 def check_prior(latent: Callable) -> None:
@@ -52,7 +54,7 @@ def check_prior(latent: Callable) -> None:
   keys = jax.random.split(jax.random.key(0), 4)
   z, again, rest = latent(keys), latent(keys), latent(keys[1:])
   if not jnp.array_equal(z, again):
-    raise ValueError(f'changes from call to call; {_FIX}')
+    raise ValueError(_CHANGES)
   # Not bit by bit: batches of other sizes may round in another way.
   if not jnp.allclose(z[1:], rest, 1e-3, 1e-3):
     raise ValueError(
@@ -97,8 +99,8 @@ def _operations(program: ClosedJaxpr, inputs: tuple = (),
     programs within, and the operation to blame is the one that reads them.
   within: tracebacks of the operations that it is in.
   """
-  jaxpr = program.jaxpr
-  words = {x: i for i, x in enumerate(jaxpr.invars)}
+  jaxpr, numbers = program.jaxpr, itertools.count()
+  words = dict(zip(jaxpr.invars, numbers, strict=False))
   words.update(zip(jaxpr.invars[len(jaxpr.invars) - len(inputs):], inputs,
                    strict=True))
   words.update(zip(jaxpr.constvars, map(_value, program.consts), strict=True))
@@ -120,7 +122,7 @@ def _operations(program: ClosedJaxpr, inputs: tuple = (),
                                tracebacks)
     yield _Operation((str(operation.primitive), *read, *map(_said, parts)),
                      tracebacks)
-    words.update((x, len(words) + i) for i, x in enumerate(operation.outvars))
+    words.update(zip(operation.outvars, numbers, strict=False))
   yield _Operation(tuple(map(word, jaxpr.outvars)))
 
 

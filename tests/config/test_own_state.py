@@ -110,7 +110,7 @@ def load(folder, monkeypatch, classes=3, **changes):
 @pytest.mark.parametrize('key, name, words, line', [
     ('loss', 'counted', 'changes from call to call',
      'return Loss(lambda real, fake: fake - real * next(COUNT),'),
-    ('loss', 'averaged', 'a value of one call is used in the next', ''),
+    ('loss', 'averaged', 'uses a value of one call in the next', ''),
     ('augment', 'noisy', 'changes from call to call',
      'return lambda images, keys: images + np.random.normal('),
     ('penalties', 'switched', 'changes from call to call',
