@@ -101,8 +101,9 @@ def _operations(program: ClosedJaxpr, inputs: tuple = (),
   """
   jaxpr, numbers = program.jaxpr, itertools.count()
   words = dict(zip(jaxpr.invars, numbers, strict=False))
-  words.update(zip(jaxpr.invars[len(jaxpr.invars) - len(inputs):], inputs,
-                   strict=True))
+  words.update((x, given) for x, given in zip(
+      jaxpr.invars[len(jaxpr.invars) - len(inputs):], inputs, strict=True)
+      if isinstance(given, tuple))  # a constant's
   words.update(zip(jaxpr.constvars, map(_value, program.consts), strict=True))
 
   def word(x):
