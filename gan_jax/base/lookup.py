@@ -92,6 +92,11 @@ def is_own(path: str) -> bool:
       path.startswith(home + os.sep) for home in homes)
 
 
+def names_own(text: str) -> bool:
+  """Whether a value of a config names a function of the user's own."""
+  return any(not name.startswith('gan_jax.') for name in _NAMED.findall(text))
+
+
 def sources(texts: Iterable[str]) -> dict[str, str]:
   """{module: hash of its file} of users' code that texts name.
 

@@ -22,7 +22,7 @@ from gan_jax.config.build import (
   make_game,
   units_of,
 )
-from gan_jax.config.fields import plain
+from gan_jax.config.fields import own_code, plain
 from gan_jax.data import load as data
 from gan_jax.data.pipeline import Batches
 from gan_jax.data.prepare import Source
@@ -124,7 +124,7 @@ def load(config: Any, *, devices: int = 0,
     count = config['batch_size'] // rules.parts_of_batch(
         config, devices or parallel.device_count())
     tracing.trace(game, step, init, info.image_shape, labels_like(info, count),
-                  latent_shape(game.latent), config)
+                  latent_shape(game.latent), config, bool(info.label_size))
   limit = data.sampling_of(config['data']).resident_limit * 2 ** 20
   return Experiment(
       config, info, source, *_batches(config, source, game),
@@ -146,7 +146,19 @@ def _batches(config, source, game) -> tuple[Batches, Batches | None]:
 
 
 def game_of_run(config: Mapping, info: DataInfo) -> Game:
-  """The `Game` of a run with a validated config, without its data."""
+  """The `Game` of a run with a validated config, without its data.
+
+  Raises:
+    ConfigError: code of the user's own that is not found from here.
+  """
+  problems = []
+  for path, name in own_code(config).items():
+    try:
+      lookup.find('', name)
+    except ValueError as e:
+      problems.append(Problem(path, name, str(e)))
+  if problems:
+    raise ConfigError(problems)
   return make_game(config, info, _times(config, info)['train_steps'])
 
 

@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gan_jax.base import lookup
+
 _ABSENT = object()
+# Their code is no part of a step, and data may be at a path with a colon.
+_BESIDE_THE_GAME = ('data', 'evaluators', 'loggers')
 
 
 def plain(config: Any) -> Any:
@@ -29,6 +33,13 @@ def _leaves(path, value):
     return
   for key, inner in items.items():
     yield from _leaves(path + key, inner)
+
+
+def own_code(config: Mapping) -> dict[str, str]:
+  """{path: 'module:function'} of the user's own parts of a game."""
+  return {path: value for path, value in flat(config).items()
+          if isinstance(value, str) and lookup.names_own(value)
+          and not path.startswith(_BESIDE_THE_GAME)}
 
 
 def at(config: dict, path: str) -> Any:

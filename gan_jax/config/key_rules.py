@@ -21,6 +21,9 @@ from gan_jax.config.keys import (
 )
 from gan_jax.data import load as data
 
+# Components whose arguments may be schedules.
+_TOLD_THE_STEP = ('augment', 'penalties')
+
 
 def check(config: Mapping[str, Any]) -> list[Problem]:
   """Returns the problems of each key by itself; `config` is a plain dict."""
@@ -137,4 +140,8 @@ def _without_schedules(path, spec, choice) -> tuple[Any, list[Problem]]:
   problems = [problem for name in sorted(names)
               for problem in durations.check_number(spec[name],
                                                     f'{path}.{name}')]
+  if choice.module != 'optax' and path.split('[')[0] not in _TOLD_THE_STEP:
+    problems += [Problem(f'{path}.{name}', spec[name], (
+        'must be a number: no schedule, as it is not told the step; a memory '
+        'of a loss can count, see docs/add.md')) for name in names]
   return {**spec, **dict.fromkeys(names, 0.0)}, problems

@@ -320,6 +320,8 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
     if not value and key not in switches:
       raise RequestError(f'{key} needs a value, as in {key}=...')
     act = own.get(key) or (_quick if key == 'quick' else partial(_choose, key))
+    had = {one: set(config[one]) for one in chosen
+           if one not in MANY and one != 'data'}
     try:
       act(config, *([] if key in switches else [value]))
     except RequestError:
@@ -328,6 +330,7 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
       raise RequestError(f'{key}={value}: {e}') from e
     if key in own:
       _still(config, chosen, key)
+      _unset_unknown(config, had, value)
     elif key in COMPONENTS:
       chosen[key] = value
   return config
@@ -354,6 +357,21 @@ def _still(config, chosen, argument):
         found if key in MANY else [found])) != value:
       raise RequestError(f'{key}={value} and {argument} each choose the {key}: '
                          'give one of them')
+
+
+def _unset_unknown(config, had, asked):
+  """Removes what a recipe's argument set and a chosen component lacks.
+
+  As the widths of `small` on another network, whose own stay. What the value
+  `asked` for stays, and is refused. had: {key: arguments of the component}.
+  """
+  for key, before in had.items():
+    home, spec = CHOICES[key], config[key]
+    taken = lookup.parameters(lookup.find(home.module, spec.name, home.kind))
+    if not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
+      for name in {*spec} - before - {*taken}:
+        if not asked or spec[name] != asked:
+          del spec[name]
 
 
 def _replace(config, key, name):

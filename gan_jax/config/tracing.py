@@ -7,41 +7,46 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from flax.errors import InvalidRngError
+from jax.interpreters.partial_eval import dce_jaxpr
 
 from gan_jax import parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem, blaming
-from gan_jax.config import fields
+from gan_jax.config import fields, repeatable
 from gan_jax.config.keys import CHOICES
 from gan_jax.game.rules import Game
+from gan_jax.models import is_conditional
 from gan_jax.parallel import Batch
 
 
 def trace(game: Game, step: Callable, init: Callable, image_shape, label,
-          latent_shape, config: Mapping) -> None:
+          latent_shape, config: Mapping, labelled: bool) -> None:
   """Traces one step, to find mismatched networks, losses and optimisers.
 
   Args:
     game: the built components.
-    step: (state, batch, key, *, pmean) -> (state, scalars).
+    step: (state, batch, key, *, pmean) -> (state, scalars), by jax.jit.
     init: () -> TrainState.
     image_shape: of an example of the data.
     label: labels [B, ...] of what a step sees of a batch: a device's part, or
       all of it if the state is sharded. For their shape and type.
     latent_shape: of a z.
     config: that names the components.
+    labelled: whether the data have labels.
 
   Raises:
     ConfigError: an error of the trace, an array of size 0, a number of layers
-      below 0, or a step that changes the shapes of the state.
+      below 0, a step that changes the shapes of the state, or code of the
+      user's own that changes from call to call, see `repeatable`.
   """
   batch = shapes_of_batch(game, image_shape, label)
   mesh = parallel.own_mesh()
+
   # As in `parallel.make_runner`, which then finds this trace.
-  on_one_device = parallel.everywhere(
-      lambda state, batch, seed: step(
-          state, batch, jax.random.key(seed),
-          pmean=parallel.mean_over(mesh))[0], mesh)
+  def on_one_device(step):
+    return parallel.everywhere(lambda state, batch, seed: step(
+        state, batch, jax.random.key(seed),
+        pmean=parallel.mean_over(mesh))[0], mesh)
 
   try:
     state = jax.eval_shape(init)
@@ -51,8 +56,8 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
                  if not all(leaf.shape)]:
       raise ValueError(f'{empty[0]} has a size of 0')
     _check_networks(game, state, image_shape, label, latent_shape)
-    after = jax.eval_shape(on_one_device, state, batch,
-                           jax.ShapeDtypeStruct((), jnp.uint32))
+    seed = jax.ShapeDtypeStruct((), jnp.uint32)
+    after = jax.eval_shape(on_one_device(step), state, batch, seed)
     if jax.tree.map(lambda x: (x.shape, x.dtype), after) != jax.tree.map(
         lambda x: (x.shape, x.dtype), state):
       raise ValueError('a step changes the shapes or types of the state')
@@ -60,6 +65,14 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
            for x in jax.tree.leaves(state)):
       raise ValueError('an optimiser keeps a random key in its state, which '
                        'cannot be checkpointed')
+    if labelled:
+      _check_labels(game, state, image_shape, label, latent_shape, config)
+    if lookup.names_own(config['latent']['name']):
+      with blaming('latent'):
+        repeatable.check_prior(game.latent)
+    if fields.own_code(config):
+      repeatable.check(lambda *args: on_one_device(step.__wrapped__)(*args),
+                       state, batch, seed)
   except Exception as e:  # User components may raise anything.
     if not _is_told(e):
       _check_sizes(config, 1, e)
@@ -99,6 +112,31 @@ def _check_networks(game, state, image_shape, label, latent_shape):
     if mean != z.shape:
       raise ValueError('must return a gan_jax.models.Posterior(mean [B, Z], '
                        f'log_var [B, Z]); its mean is {mean}, and z {z.shape}')
+
+
+def _check_labels(game, state, image_shape, label, latent_shape, config):
+  """Raises ValueError if a network of the user's own hides that it has labels.
+
+  Rules, samples and scores go by what a network says of itself.
+  """
+  count, label = len(label), jax.typeof(label)
+  pack = (count, *image_shape[:-1], image_shape[-1] * game.packing)
+  inputs = {'generator': (game.gen, state.gen, (count, *latent_shape)),
+            'discriminator': (game.disc, state.disc, pack)}
+  if config['joint'] != 'none':
+    del inputs['discriminator']  # It is told codes in place of labels.
+  for key, (model, net, shape) in inputs.items():
+    if not lookup.names_own(config[key]['name']) or is_conditional(config[key]):
+      continue
+    program = jax.make_jaxpr(lambda label, x, params, stats, model=model: (
+        model.apply(params, stats, x, label, train=False)[0]))(
+            label, jax.ShapeDtypeStruct(shape, jnp.float32), net.params,
+            net.stats)
+    _, used = dce_jaxpr(program.jaxpr, [True] * len(program.jaxpr.outvars))
+    if used[0]:
+      with blaming(key):
+        raise ValueError('uses the label, and does not say so: write '
+                         '`conditional = True` in its class')
 
 
 def _problem(config, error):

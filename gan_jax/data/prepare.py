@@ -278,8 +278,12 @@ def make_source(images, labels, num_classes, *, name, licence='',
   `label_values.of_array` makes labels of text, and label vectors.
 
   Raises:
-    ValueError: labels that num_classes=0 would drop, or that are text.
+    ValueError: images that are no array, labels that num_classes=0 would drop,
+      or that are text.
   """
+  if not hasattr(images, 'shape'):
+    raise ValueError(f'images are a {type(images).__name__}; give an array [N, '
+                     'H, W, C], such as np.stack of a list')
   labels = np.asarray(labels)
   fix = ('gan_jax.data.label_values.of_array makes classes or label vectors of '
          'them')

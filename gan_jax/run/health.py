@@ -255,7 +255,10 @@ def _origin(experiment) -> str:
       'logits/real': f'discriminator {config["discriminator"]["name"]}',
       'logits/fake': f'the images of generator {config["generator"]["name"]}',
       'loss/': f'loss {config["loss"]["name"]}, of finite logits',
-      'penalty/': 'a penalty', 'grad_norm/': 'a gradient of finite losses'}
+      'penalty/': 'a penalty',
+      'grad_norm/': 'the gradients, of finite values, of ' + ' and '.join(
+          spec['name'] for spec in (config['loss'], *config['penalties']))
+      + ': those of a square root or a norm are not finite at 0'}
   for place, words in places.items():
     for name, value in scalars.items():
       if name.startswith(place) and not np.isfinite(value).all():

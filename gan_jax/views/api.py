@@ -32,6 +32,7 @@ def load(folder: str, *, step: int = 0) -> Trained:
 
   Raises:
     WorkdirError, CheckpointError: with what to do.
+    ConfigError: it names code of one's own that cannot be imported.
   """
   parallel.use_compilation_cache()
   run = Trained(folder, step=step)

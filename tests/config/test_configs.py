@@ -14,7 +14,7 @@ from recipes import CONFIGS, config_of
 from gan_jax import parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError
-from gan_jax.config import durations, experiment
+from gan_jax.config import durations, experiment, recipe
 from gan_jax.run.loader import indices
 
 pytestmark = tiny.READS_CONFIGS
@@ -224,6 +224,29 @@ def test_the_order_of_arguments_does_not_matter():
   one, other = (config_of('pooling_cnn', arg).to_dict() for arg in (
       'digit=4,data=fashion_mnist', 'data=fashion_mnist,digit=4'))
   assert one['data'] == other['data'] and one['data']['classes'] == (4,)
+
+
+@pytest.mark.parametrize('arg, key, known', [
+    ('bigan:small,encoder=dcgan.Encoder', 'encoder', 'width'),
+    ('projected:small,discriminator=mlp.Discriminator', 'discriminator',
+     'widths'),
+    ('transformer:small,generator=mlp.Generator', 'generator', 'widths'),
+    ('stylegan2:small,generator=mlp.Generator', 'generator', 'widths'),
+    ('semi_supervised:small,generator=dcgan.Generator', 'generator', 'width'),
+    ('biggan:small,latent=infogan', 'latent', 'noise')])
+def test_sizes_of_a_recipe_are_not_those_of_another_network(arg, key, known):
+  config = recipe.get_config(arg)
+  # As of the component alone: no argument that it does not take, none changed.
+  chosen = recipe.choice(key, config[key].name)
+  assert {*config[key]} == {*chosen} and known in chosen
+  assert config[key][known] == chosen[known]
+
+
+def test_what_is_asked_of_another_network_is_not_dropped():
+  config = recipe.get_config(
+      'sngan:generator=mlp.Generator,discriminator=none.Discriminator,'
+      'conditioning=projection')
+  assert config.discriminator.conditioning == 'projection'
 
 
 def test_the_players_have_rates_of_their_own():

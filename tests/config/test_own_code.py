@@ -6,6 +6,8 @@ import pytest
 import tiny
 
 from gan_jax.base import lookup
+from gan_jax.base.errors import ConfigError
+from gan_jax.config import experiment
 
 pytestmark = tiny.READS_CONFIGS
 CODE = '''
@@ -114,3 +116,14 @@ def test_an_array_in_place_of_a_set_is_named_without_all_options(
   assert status == 2
   assert ("config.data.name = 'own_array:data': own_array:data returned "
           'ndarray; a data set is a Source') in said and 'balanced' not in said
+
+
+def test_a_run_whose_code_is_elsewhere_names_all_of_it():
+  config = tiny.config('', loss=dict(name='own_absent:mine'), generator=dict(
+      name='mlp.Generator', norm='own_absent:Norm'), data=dict(
+          name='own_absent:data'))  # which a run is read without
+  with pytest.raises(ConfigError) as error:
+    experiment.game_of_run(config, None)
+  problems = error.value.problems
+  assert [p.path for p in problems] == ['generator.norm', 'loss.name']
+  assert all('on PYTHONPATH or in the folder' in p.rule for p in problems)

@@ -355,6 +355,11 @@ def test_labels_are_not_dropped_silently(labels, words):
     prepare.make_source(np.zeros((2, 4, 4, 1), np.uint8), labels, 0, name='x')
 
 
+def test_images_of_a_list_are_named():
+  with pytest.raises(ValueError, match='images are a list; .* np.stack'):
+    prepare.make_source([np.zeros((4, 4, 1), np.uint8)], (), 0, name='x')
+
+
 def test_class_names_are_plain_texts():
   made = prepare.make_source(np.zeros((2, 4, 4, 1), np.uint8), [0, 1], 2,
                              name='x', class_names=np.array(['cat', 'dog']))

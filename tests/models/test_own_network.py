@@ -42,7 +42,7 @@ made.conditional = True
 class Either(Silent):
   conditional: bool = True
 
-class Blocks(Silent):
+class Blocks(Frank):
   blocks: int = 2
   heads: int = 4
 
@@ -158,7 +158,7 @@ def test_fields_of_ones_own_are_those_of_the_config(tmp_path):
   built = lookup.build('gan_jax.models', spec, kind='Generator',
                        **dict.fromkeys(keys.CHOICES['generator'].supplied))
   assert (built.blocks, built.heads) == (5, 6)
-  experiment.load(config(path, 'Silent', penalties=()) | dict(generator=spec))
+  experiment.load(config(path, 'Frank', penalties=()) | dict(generator=spec))
 
 
 @pytest.mark.parametrize('key,name,said', [

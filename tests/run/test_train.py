@@ -184,7 +184,7 @@ def gradient():  # of sqrt at 0, times 0
      'discriminator never:Discriminator'),
     ('penalties', 'penalty', 'penalty/never:penalty', 'a penalty'),
     ('penalties', 'gradient', 'grad_norm/disc',
-     'a gradient of finite losses')])
+     'the gradients, of finite values, of non_saturating and never:gradient')])
 def test_what_is_never_finite_is_named_and_not_the_learning_rate(
     images, tmp_path, monkeypatch, caplog, key, name, first, where):
   (tmp_path / 'never.py').write_text(_OWN)
