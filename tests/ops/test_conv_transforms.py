@@ -136,19 +136,21 @@ def test_compiled_scan_holds_only_canonical_convolutions():
   assert not re.search(r'convolution\(.*lhs_dilate', hlo)
 
 
+def penalty_on_a_gpu(convolve, x, kernel):
+  """The program, as text, of a gradient penalty's gradient."""
+  def gradient(x, k):
+    return jax.grad(lambda x: jnp.sum(convolve(x, k) ** 3))(x)
+  function = jax.grad(lambda x, k: jnp.sum(gradient(x, k) ** 2), (0, 1))
+  return jax.jit(function).trace(x, kernel).lower(
+      lowering_platforms=('cuda',)).as_text()
+
+
 def test_other_backends_get_plain_convolutions():
   """As many convolutions as lax itself emits, and nothing around them."""
-  x, kernel = jnp.zeros((2, 16, 16, 24)), jnp.zeros((4, 4, 24, 64))
-
-  def penalty(convolve):
-    def gradient(x, k):
-      return jax.grad(lambda x: jnp.sum(convolve(x, k) ** 3))(x)
-    function = jax.grad(lambda x, k: jnp.sum(gradient(x, k) ** 2), (0, 1))
-    return jax.jit(function).trace(x, kernel).lower(
-        lowering_platforms=('cuda',)).as_text()
-
-  got = penalty(lambda x, k: conv(x, k, stride=2))
-  want = penalty(lambda x, k: plain(x, k, 2, 'SAME'))
+  got, want = (penalty_on_a_gpu(convolve, jnp.zeros((2, 16, 16, 24)),
+                                jnp.zeros((4, 4, 24, 64)))
+               for convolve in (lambda x, k: conv(x, k, stride=2),
+                                lambda x, k: plain(x, k, 2, 'SAME')))
   names = ('convolution', 'reverse', 'transpose', 'concatenate', 'reshape',
            'pad', 'slice', 'dot_general')
   counts = [{n: len(re.findall(rf'stablehlo\.{n}\b', text)) for n in names}
@@ -208,19 +210,12 @@ def test_other_backends_get_batched_products_for_a_population():
 
 def test_other_backends_get_convolutions_of_groups():
   """As many as lax emits, in the forms for which cuDNN has kernels."""
-  x, kernel, groups = jnp.zeros((2, 8, 8, 12)), jnp.zeros((3, 3, 4, 6)), 3
-
-  def penalty(convolve):
-    def gradient(x, k):
-      return jax.grad(lambda x: jnp.sum(convolve(x, k) ** 3))(x)
-    function = jax.grad(lambda x, k: jnp.sum(gradient(x, k) ** 2), (0, 1))
-    return jax.jit(function).trace(x, kernel).lower(
-        lowering_platforms=('cuda',)).as_text()
-
-  got = penalty(lambda x, k: ops.conv_groups(x, k, groups))
-  want = penalty(lambda x, k: lax.conv_general_dilated(
-      x, k, (1, 1), 'SAME', feature_group_count=groups,
-      dimension_numbers=cpu_conv.DIMENSIONS))
+  got, want = (penalty_on_a_gpu(convolve, jnp.zeros((2, 8, 8, 12)),
+                                jnp.zeros((3, 3, 4, 6))) for convolve in (
+      lambda x, k: ops.conv_groups(x, k, 3),
+      lambda x, k: lax.conv_general_dilated(
+          x, k, (1, 1), 'SAME', feature_group_count=3,
+          dimension_numbers=cpu_conv.DIMENSIONS)))
   kinds = [sorted(re.findall(
       r'batch_group_count = (\d+).*?feature_group_count = (\d+)', text))
            for text in (got, want)]
