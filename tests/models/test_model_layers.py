@@ -136,5 +136,5 @@ def test_any_pair_of_functions_is_a_model():
   assert model.init(None, None, None) == ('params', {})
   assert model.apply(None, {}, 3, None, train=True) == (3, {})
   assert isinstance(model.describe(None, None), str)
-  with pytest.raises(ValueError, match='int is neither a flax.linen module nor'):
+  with pytest.raises(ValueError, match='int is neither a flax.linen module'):
     models.as_model(3)
