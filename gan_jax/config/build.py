@@ -23,8 +23,8 @@ from gan_jax.penalties import Regulariser, Term
 
 # Config keys that are fields of `Game`.
 OF_GAME = ('disc_steps', 'gen_steps', 'reuse_fakes', 'disc_weight_clip',
-         'ema_rampup', 'gradient_normalization', 'packing',
-         'unrolled_steps', 'joint', 'gen_frozen', 'disc_frozen')
+           'ema_rampup', 'gradient_normalization', 'packing',
+           'unrolled_steps', 'joint', 'gen_frozen', 'disc_frozen')
 
 # What functions of a key return, and its words for one of a user's own.
 _RETURNS = {

@@ -50,9 +50,7 @@ def train(population: Population, folder: str, *,
     RequestError: a folder among the images that are trained on, or a state
       larger than the free memory.
   """
-  for place in folders or [folder]:
-    check_apart('workdir', place, population.members[0].config['data'])
-  _check_memory(population.members[0])
+  _check_room(population.members[0], folders or [folder])
   if len(population.members) == 1:
     return lone.train(
         population.members[0], [*folders, folder][0],
@@ -95,8 +93,10 @@ def train(population: Population, folder: str, *,
   return stop.exit_status
 
 
-def _check_memory(experiment):
-  """Raises RequestError for networks that no device holds."""
+def _check_room(experiment, folders):
+  """Raises RequestError for folders among the data, and for large networks."""
+  for folder in folders:
+    check_apart('workdir', folder, experiment.config['data'])
   needed, free = bytes_of_state(experiment), parallel.free_bytes()
   if needed > free:
     raise RequestError(
