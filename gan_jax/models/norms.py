@@ -105,7 +105,7 @@ class Norm(nn.Module):
     learnt = not conditional(name)
     start = around_one if self.scale_std else nn.initializers.ones
     if name == 'virtual_batch':
-      return VirtualBatchNorm(self.train, start, self.dtype)(x)
+      return VirtualBatchNorm(self.train, self.axis_name, start, self.dtype)(x)
     # The fast variance, E x^2 - (E x)^2, is 0 or noise for values around 1,000
     # of deviation 0.1; the other one costs 0 to 9 % of a norm's time on a CPU.
     args = dict(epsilon=_EPSILON, dtype=self.dtype, use_scale=learnt,
@@ -140,17 +140,17 @@ class VirtualBatchNorm(nn.Module):
   """Virtual batch norm.  Salimans et al. 2016, 1606.03498, section 3.5.
 
   An example is normalised by the moments of a reference batch of B examples,
-  the first training batch, joined by its own with the weight 1 / (B + 1).
-  Departures: the moments stay those of the first step, where the paper runs the
-  reference through the network in every step. On several devices that step uses
-  the device's part of the batch, all later ones the average of the parts.
+  the first training batch, across devices, joined by its own with the weight
+  1 / (B + 1). Departure: the moments stay those of the first step, where the
+  paper runs the reference through the network in every step.
 
   The collection 'reference' holds `taken` (0 before the first training batch, 1
-  after), and mean, square and weight times `taken`, so that they stay right
+  after), and weight, mean and var times `taken`, so that they stay right
   under an exponential average.
   """
 
   train: bool
+  axis_name: str | None = None
   scale_init: Any = nn.initializers.ones
   dtype: Any = jnp.float32
 
@@ -159,29 +159,43 @@ class VirtualBatchNorm(nn.Module):
     channels = x.shape[-1:]
     kept = [self.variable('reference', name, jnp.zeros, shape)
             for name, shape in (('taken', ()), ('weight', ()),
-                                ('mean', channels), ('square', channels))]
+                                ('mean', channels), ('var', channels))]
     y = x.astype(jnp.float32)
-    space = tuple(range(1, x.ndim - 1))
-    own = [jnp.mean(v, space, keepdims=True) if space else v  # of images
-           for v in (y, y ** 2)]
-    refs = [variable.value for variable in kept]
-    if self.train:
-      first = [jnp.ones(()), jnp.float32(1.0 / (len(x) + 1)),
-               *(jnp.mean(v.reshape(-1, *channels), 0) for v in own)]
-      refs = [jnp.where(kept[0].value > 0, old, new) for old, new in
-              zip(refs, lax.stop_gradient(first), strict=True)]
-      if not self.is_initializing():
-        for variable, ref in zip(kept, refs, strict=True):
-          variable.value = ref
+    values = [variable.value for variable in kept]
+    if self.train and not self.is_initializing():
+      first = lax.stop_gradient(self._moments(y))
+      values = [jnp.where(kept[0].value > 0, old, new)
+                for old, new in zip(values, first, strict=True)]
+      for variable, value in zip(kept, values, strict=True):
+        variable.value = value
     scale = self.param('scale', self.scale_init, channels)
     shift = self.param('bias', nn.initializers.zeros, channels)
-    count, *refs = refs
-    # Without a reference, an example has only its own moments.
-    weight, *refs = (v / jnp.maximum(count, 1e-12) for v in refs)
-    weight = jnp.where(count > 0, weight, 1.0)
     shape = (1,) * (x.ndim - 1) + (-1,)
-    mean, square = ((1 - weight) * ref.reshape(shape) + weight * mine
-                    for ref, mine in zip(refs, own, strict=True))
-    variance = jnp.maximum(square - mean ** 2, 0.0)
+    taken, *values = values
+    weight, ref_mean, ref_variance = (
+        v.reshape(shape if v.ndim else ()) / jnp.maximum(taken, 1e-12)
+        for v in values)
+    # Without a reference, an example has only its own moments.
+    weight = jnp.where(taken > 0, weight, 1.0)
+    space = tuple(range(1, x.ndim - 1))
+    own, own_variance = y, jnp.zeros(())
+    if space:
+      own = jnp.mean(y, space, keepdims=True)
+      own_variance = jnp.mean((y - own) ** 2, space, keepdims=True)
+    # Of the mixture. E x^2 - (E x)^2 would be noise for values far from 0.
+    mean = (1 - weight) * ref_mean + weight * own
+    variance = ((1 - weight) * ref_variance + weight * own_variance
+                + weight * (1 - weight) * (own - ref_mean) ** 2)
     y = (y - mean) * lax.rsqrt(variance + _EPSILON)
     return (y * scale.reshape(shape) + shift.reshape(shape)).astype(self.dtype)
+
+  def _moments(self, y):
+    """Of a reference batch: what the collection holds, `taken` 1."""
+    def over_all(v):
+      v = jnp.mean(v, tuple(range(v.ndim - 1)))
+      return lax.pmean(v, self.axis_name) if self.axis_name else v
+
+    size = lax.psum(len(y), self.axis_name) if self.axis_name else len(y)
+    mean = over_all(y)
+    return (jnp.ones(()), jnp.float32(1 / (size + 1)), mean,
+            over_all((y - spread(mean, y)) ** 2))

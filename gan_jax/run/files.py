@@ -385,8 +385,7 @@ def _warn_of_devices(now, then) -> None:
     return
   parts = [parts_of_batch(*each) for each in (now, then)]
   compare = [f'{key}={value}' for key, value in fields.flat(here).items()
-             if value == 'virtual_batch'
-             or key.endswith('.minibatch') and value != 'none']
+             if key.endswith('.minibatch') and value != 'none']
   differs = ('; with {} the batch is compared in {} parts, before in {}, so '
              'that training differs'.format(', '.join(compare), *parts)
              if compare and parts[0] != parts[1] else '')

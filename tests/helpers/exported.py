@@ -32,7 +32,7 @@ def some_average(gen, size):
       return np.float32(1.4 * x / np.sqrt(np.prod(leaf.shape[:-1])))
     if name == 'u':
       return np.float32(x)
-    one = name in ('scale', 'var', 'square', 'taken', 'gamma')
+    one = name in ('scale', 'var', 'taken', 'gamma')
     return np.float32((0.3 if name == 'weight' else float(one)) + 0.1 * x)
 
   shapes = jax.eval_shape(gen.init, jax.random.key(0), jnp.zeros((2, size)),

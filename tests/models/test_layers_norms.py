@@ -126,11 +126,13 @@ def test_conditional_norms_start_near_the_plain_ones_and_need_a_cond(name):
     norms.Norm(name, train=True).init(KEY, x)
 
 
-def virtual(x, reference, batch):
-  """The formula of the paper, given moments (mean, square) by channel."""
-  x, weight = np.float64(x), 1 / (batch + 1)
-  mean, square = ((1 - weight) * r + weight * v.mean((1, 2), keepdims=True)
-                  for r, v in zip(reference, (x, x ** 2), strict=True))
+def virtual(x, first):
+  """The formula of the paper, in float64 and by the moments E x and E x^2."""
+  x, first, weight = np.float64(x), np.float64(first), 1 / (len(first) + 1)
+  mean, square = (
+      (1 - weight) * r.mean(tuple(range(r.ndim - 1)))
+      + weight * (v.mean((1, 2), keepdims=True) if v.ndim > 2 else v)
+      for r, v in ((first, x), (first ** 2, x ** 2)))
   return (x - mean) / np.sqrt(square - mean ** 2 + 1e-5)
 
 
@@ -146,11 +148,10 @@ def test_virtual_batch_norm_refers_to_the_first_training_batch():
                              atol=1e-4)
   step = jax.jit(lambda v, x: train.apply(v, x, mutable=['reference']))
   y, state = step(variables, first)
-  moments = [np.float64(v).mean((0, 1, 2)) for v in (first, first ** 2)]
-  np.testing.assert_allclose(y, virtual(first, moments, 6), atol=1e-4)
+  np.testing.assert_allclose(y, virtual(first, first), atol=1e-4)
   variables = {**variables, **state}
   y, state = step(variables, x)
-  want = virtual(x, moments, 6)
+  want = virtual(x, first)
   np.testing.assert_allclose(y, want, atol=1e-4)
   jax.tree.map(np.testing.assert_array_equal, state['reference'],
                variables['reference'])
@@ -159,3 +160,27 @@ def test_virtual_batch_norm_refers_to_the_first_training_batch():
   late = jax.tree.map(lambda v: 0.3 * v, variables['reference'])
   np.testing.assert_allclose(evaluate({**variables, 'reference': late}, x),
                              want, atol=1e-4)
+
+
+@pytest.mark.parametrize('shape', [(6, 3), (6, 3, 2, 4)])
+def test_virtual_batch_norm_is_of_the_whole_batch_and_far_from_0(shape):
+  """On three devices; of E x^2 - (E x)^2 no digit would be left."""
+  first, x = (np.float32(1000.0 + 0.1 * RNG.normal(size=shape))
+              for _ in range(2))
+  norm = norms.Norm('virtual_batch', train=True, axis_name='devices')
+  variables = norm.init(KEY, first)
+
+  def step(variables, x):
+    return norm.apply(variables, x, mutable=['reference'])
+
+  parts = [v.reshape(3, 2, *shape[1:]) for v in (first, x)]
+  spread = jax.vmap(step, (None, 0), axis_name='devices')
+  got, state = spread(variables, parts[0])
+  # Float32 numbers near 1,000 are 6e-5 apart, and so is the mean exact.
+  np.testing.assert_allclose(got.reshape(shape), virtual(first, first),
+                             atol=2e-3)
+  kept = jax.tree.map(lambda v: v[0], state)
+  jax.tree.map(lambda one, all_: np.testing.assert_array_equal(
+      np.broadcast_to(one, all_.shape), all_), kept, state)
+  got, _ = spread({**variables, **kept}, parts[1])
+  np.testing.assert_allclose(got.reshape(shape), virtual(x, first), atol=2e-3)

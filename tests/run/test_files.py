@@ -122,8 +122,8 @@ def test_a_folder_without_a_run_names_the_runs_beside_it(tmp_path):
 
 @pytest.mark.parametrize('changes, words', [
     ({}, 'but not the same bits'),
-    ({'discriminator': {'norm': 'virtual_batch', 'minibatch': 'std'}},
-     'with discriminator.norm=virtual_batch, discriminator.minibatch=std the '
+    ({'discriminator': {'norm': 'batch', 'minibatch': 'std'}},
+     'with discriminator.minibatch=std the '
      'batch is compared in 3 parts, before in 2, so that training differs')])
 def test_a_launch_on_other_devices_says_what_is_not_the_same(
     tmp_path, monkeypatch, caplog, changes, words):
