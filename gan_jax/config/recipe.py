@@ -11,6 +11,7 @@ that flags can override them. Durations are steps, or strings such as
 '20 epochs', '64000 examples' or '10%' (of train_steps).
 """
 
+import copy
 import glob
 import importlib.util
 import inspect
@@ -310,6 +311,8 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
   order = [*COMPONENTS, *own, 'quick']
   order += [key for key in given if key not in order]
   chosen = {}  # components that were asked for
+  of_recipe = {key: {spec.name for spec in config[key]}
+               for key in MANY.values()}
   for key, equals, value in sorted(parts, key=lambda part: (
       order.index(part[0]))):
     if key not in known:
@@ -322,6 +325,7 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
     act = own.get(key) or (_quick if key == 'quick' else partial(_choose, key))
     had = {one: set(config[one]) for one in chosen
            if one not in MANY and one != 'data'}
+    terms = {many: copy.deepcopy(config[many]) for many in of_recipe}
     try:
       act(config, *([] if key in switches else [value]))
     except RequestError:
@@ -330,6 +334,8 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
       raise RequestError(f'{key}={value}: {e}') from e
     if key in own:
       _still(config, chosen, key)
+      for many in {MANY[one] for one in chosen if one in MANY}:
+        config[many] = _of_user(config[many], terms[many], of_recipe[many])
       _unset_unknown(config, had, value)
     elif key in COMPONENTS:
       chosen[key] = value
@@ -352,11 +358,21 @@ def _choose(key, config, value):
 def _still(config, chosen, argument):
   """RequestError if a recipe's argument replaced what was asked for."""
   for key, value in chosen.items():
-    found = config[MANY.get(key, key)]
-    if '+'.join(spec['name'] for spec in (
-        found if key in MANY else [found])) != value:
+    asked = value.split('+') if key in MANY else [value]
+    found = config[MANY[key]] if key in MANY else [config[key]]
+    if [spec.name for spec in found] != asked[:len(found)]:
       raise RequestError(f'{key}={value} and {argument} each choose the {key}: '
                          'give one of them')
+
+
+def _of_user(after, before, of_recipe):
+  """Terms that a user chose, after an argument of the recipe.
+
+  It sets numbers of the terms that the recipe has, as of its R1, and may leave
+  those out. Others that took their places stay as they are.
+  """
+  return tuple(new if new.name in of_recipe else old for new, old in zip(
+      after, before, strict=False)) + before[len(after):]
 
 
 def _unset_unknown(config, had, asked):

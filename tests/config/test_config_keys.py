@@ -121,3 +121,16 @@ def test_the_configs_are_plain_values():
   for name in CONFIGS:
     config = experiment.plain(config_of(name))
     assert experiment.plain(json.loads(json.dumps(config))) == config
+
+
+def test_arguments_of_a_recipe_act_on_its_own_terms_alone():
+  """A penalty that a user chose keeps its weight; 10 is Gulrajani et al.'s."""
+  weights = {
+      arg: [(term.name, term.weight) for term in config_of(
+          'stylegan2', f'small,penalty={arg}').penalties]
+      for arg in ('wgan_gp', 'r1', 'wgan_gp+drift')}
+  assert weights == {'wgan_gp': [('wgan_gp', 10.0)], 'r1': [('r1', 0.5)],
+                     'wgan_gp+drift': [('wgan_gp', 10.0), ('drift', 0.001)]}
+  # `small` is without the recipe's augmentation, not without the user's.
+  assert [term.name for term in config_of(
+      'transformer', 'small,augment=ada').augment] == ['ada']
