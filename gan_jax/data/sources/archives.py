@@ -8,7 +8,6 @@ import posixpath
 import struct
 import tarfile
 import threading
-import time
 import zipfile
 import zlib
 
@@ -51,7 +50,6 @@ def zip(*, path, labels='auto', label_key='', split='', reading=Reading(),
     geometry: applied to every image.
   """
   path = check_file(path)
-  listed_at = time.time_ns()
   with _open_zip(path) as opened:
     archive = _Zip(path, opened)
     # Labels in a file may be of the whole set.
@@ -72,8 +70,7 @@ def zip(*, path, labels='auto', label_key='', split='', reading=Reading(),
 
     return collection.load(
         path, [file for file in files if file.path in taken], archive.contents,
-        label, listed_at=listed_at, reading=reading, scale=scale,
-        geometry=geometry, notices=said)
+        label, reading=reading, scale=scale, geometry=geometry, notices=said)
 
 
 def _open_zip(path):
@@ -168,7 +165,6 @@ def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
     geometry: applied to every image.
   """
   root = os.path.abspath(os.path.expanduser(os.fspath(path)))
-  listed_at = time.time_ns()
   shards = [root]
   if os.path.isdir(root):
     shards = [os.path.join(root, name) for name in list_folder(root, None)
@@ -207,9 +203,8 @@ def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
     return of_texts([texts[key] for key in named if key in texts],
                     repr(root)).of(slice(0, len(paths)))
 
-  return collection.load(root, files, read, label, listed_at=listed_at,
-                         reading=reading, scale=scale, geometry=geometry,
-                         notices=notices)
+  return collection.load(root, files, read, label, reading=reading,
+                         scale=scale, geometry=geometry, notices=notices)
 
 
 class _Shard:

@@ -1,7 +1,6 @@
 """Recordings as signals."""
 
 import os
-import time
 
 from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import sniff
@@ -40,7 +39,6 @@ def audio(*, path, length=16384, first_only=False, mono=True, labels='folders',
   if length < 2:
     raise ArgumentError('length', length, 'must be 2 samples or more')
   library = package('soundfile', 'audio')
-  listed_at = time.time_ns()
   root, files, others, notices = find(path, 'audio', sniff.is_audio)
   if not files:
     sniff.refuse(root, 'audio')
@@ -72,9 +70,9 @@ def audio(*, path, length=16384, first_only=False, mono=True, labels='folders',
 
   codec = Codec((length, channels), '<f4', False, 'signals')
   form = Form(codec, codec.shape, ('audio', length, mono), rate)
-  return load(root, pieces, labels, label_key, split, listed_at=listed_at,
-              reading=reading, scale=scale, notices=notices, form=form,
-              read=read, of=lambda name: name.rpartition('@')[0])
+  return load(root, pieces, labels, label_key, split, reading=reading,
+              scale=scale, notices=notices, form=form, read=read,
+              of=lambda name: name.rpartition('@')[0])
 
 
 def _alike(root, heads, mono) -> tuple[float, int]:

@@ -2,7 +2,6 @@
 
 import io
 import os
-import time
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -53,14 +52,13 @@ def dicom(*, path, labels='folders', label_key='', split='',
   """
   codec = _Codec(package('pydicom', 'dicom'), package('pydicom.pixels',
                                                       'dicom'), window)
-  listed_at = time.time_ns()
   root, files, others, notices = find(path, 'dicom', lambda path, suffix: (
       sniff.is_dicom(path, suffix) and os.path.basename(path) != 'DICOMDIR'))
   if not files:
     sniff.refuse(root, 'dicom')
     raise DataError(f'{root!r}: no DICOM among its {others.total():,} files')
-  return load(root, files, labels, label_key, split, listed_at=listed_at,
-              reading=reading, scale=scale, geometry=geometry, notices=notices,
+  return load(root, files, labels, label_key, split, reading=reading,
+              scale=scale, geometry=geometry, notices=notices,
               form=Form(codec, options=('dicom', window)))
 
 

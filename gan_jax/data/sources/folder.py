@@ -4,7 +4,6 @@ import collections
 import json
 import os
 import stat
-import time
 
 from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import collection, sniff
@@ -63,7 +62,6 @@ def folder(*, path, labels='folders', label_key='', split='', reading=Reading(),
     DataError: no images, bad images (all in one message), several sizes without
       a resize, bad labels.
   """
-  listed_at = time.time_ns()
   root, files, others, notices = find(path, 'folder', sniff.is_image)
   if not files:
     sniff.refuse(root, 'folder')
@@ -76,8 +74,8 @@ def folder(*, path, labels='folders', label_key='', split='', reading=Reading(),
   if others:
     notices.append(f'{others.total():,} other files are no images: '
                    f'{_counts(others)}')
-  return load(root, files, labels, label_key, split, listed_at=listed_at,
-              reading=reading, scale=scale, geometry=geometry, notices=notices)
+  return load(root, files, labels, label_key, split, reading=reading,
+              scale=scale, geometry=geometry, notices=notices)
 
 
 def load(root, files, labels, label_key, split, *, notices, read=None, of=str,

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import threading
-import time
 from functools import partial
 
 import numpy as np
@@ -66,15 +65,14 @@ def parquet(*, path, split='', image_key='', label_key='', reading=Reading(),
   """
   root = os.path.abspath(os.path.expanduser(os.fspath(path)))
   shards, notices = _shards(root, split)
-  listed_at = time.time_ns()
   table = _Table(root, image_key, label_key)
   for shard in shards:
     table.add(shard)
   if not table.files:
     raise DataError(f'{root!r}: no rows')
   return collection.load(
-      root, table.files, table.read, table.label, listed_at=listed_at,
-      reading=reading, scale=scale, geometry=geometry, notices=notices,
+      root, table.files, table.read, table.label, reading=reading, scale=scale,
+      geometry=geometry, notices=notices,
       form=collection.Form(member=table.image_key))
 
 
@@ -326,8 +324,7 @@ def lmdb(*, path, reading=Reading(), scale=Scale(),
     sniff.refuse(path, 'lmdb')
   check_file(file)
   library = package('lmdb', 'lmdb')
-  status, listed_at = os.stat(file), time.time_ns()
-  lock = threading.Lock()
+  status, lock = os.stat(file), threading.Lock()
   try:
     with library.open(file, subdir=False, readonly=True, lock=False,
                       readahead=False) as database:
@@ -349,8 +346,8 @@ def lmdb(*, path, reading=Reading(), scale=Scale(),
                                                      'surrogateescape')))
 
         return collection.load(
-            path, files, read, lambda *_: Labels(), listed_at=listed_at,
-            reading=reading, scale=scale, geometry=geometry, notices=[])
+            path, files, read, lambda *_: Labels(), reading=reading,
+            scale=scale, geometry=geometry, notices=[])
   except library.Error as error:
     sniff.refuse(file, 'lmdb')
     raise DataError(f'{file!r}: damaged, or no LMDB ({error}); download or '

@@ -2,7 +2,6 @@
 
 import math
 import os
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -190,8 +189,7 @@ def _load(path, rows, where, labels, label_key, label_index, layout,
   if layout.slices:
     example = layout.arranged(np.empty((1, *stored), np.bool_), kind)
     kind, each, stored = 'images', len(example), example.shape[1:]
-  listed_at, status = time.time_ns(), os.stat(path)
-  total = shape[0] * each
+  status, total = os.stat(path), shape[0] * each
   files = [collection.File(f'{kind[:-1]} {i:0{len(str(total))}d}', 0,
                            status.st_mtime_ns, status.st_ctime_ns)
            for i in range(total)]
@@ -216,7 +214,7 @@ def _load(path, rows, where, labels, label_key, label_index, layout,
   codec = Codec(stored, dtype, rows.channels_first, kind)
   example = codec.example(bytes(math.prod(stored) * dtype.itemsize))
   return collection.load(
-      path, files, read, label, listed_at=listed_at, notices=notices,
+      path, files, read, label, notices=notices,
       form=collection.Form(
           codec, () if kind == 'images' else example.shape,
           (stored, dtype.str, rows.channels_first, *layout), layout.rate,
