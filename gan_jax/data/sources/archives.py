@@ -18,6 +18,7 @@ from gan_jax.data.blocks import package
 from gan_jax.data.files import (
   as_os_error,
   check_file,
+  check_there,
   encoding_of,
   list_folder,
   one_error,
@@ -164,7 +165,7 @@ def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
     scale: as of `folder`.
     geometry: applied to every image.
   """
-  root = os.path.abspath(os.path.expanduser(os.fspath(path)))
+  root = os.path.abspath(check_there(path))
   shards = [root]
   if os.path.isdir(root):
     shards = [os.path.join(root, name) for name in list_folder(root, None)

@@ -16,6 +16,7 @@ from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.files import (
   as_os_error,
   check_file,
+  check_there,
   list_folder,
   one_error,
   printable,
@@ -63,7 +64,7 @@ def parquet(*, path, split='', image_key='', label_key='', reading=Reading(),
   Raises:
     DataError: pyarrow is not installed, or a problem of the files.
   """
-  root = os.path.abspath(os.path.expanduser(os.fspath(path)))
+  root = os.path.abspath(check_there(path))
   shards, notices = _shards(root, split)
   table = _Table(root, image_key, label_key)
   for shard in shards:
@@ -317,7 +318,7 @@ def lmdb(*, path, reading=Reading(), scale=Scale(),
   Raises:
     DataError: lmdb is not installed, or a problem of the file.
   """
-  path = os.path.abspath(os.path.expanduser(os.fspath(path)))
+  path = os.path.abspath(check_there(path))
   inside = os.path.isdir(path)
   file = os.path.join(path, 'data.mdb') if inside else path
   if inside and not os.path.exists(file):
