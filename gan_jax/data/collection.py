@@ -114,7 +114,7 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
   labels = label([file.path for file in files if file.path not in refused],
                  [path for path, _ in bad])
   return make_source(
-      entry.images, labels.values, labels.num_classes, **labels.described(),
+      entry.images, **labels.described(),
       name=os.path.basename(root) or 'folder', fingerprint=entry.fingerprint,
       units=tuple(entry.notes.get('units', ())), rate=form.rate,
       report={'sizes': entry.notes['sizes'], 'manifest': entry.manifest,
@@ -133,7 +133,7 @@ def _entry(root, files, read, geometry, check, scale, form) -> cache.Entry:
   try:
     with open(index) as file:
       known = json.load(file)
-    if known['state'] == state and (entry := cache.read(known['key'], True)):
+    if known['state'] == state and (entry := cache.read(known['key'])):
       return entry
   except (OSError, ValueError, KeyError, TypeError):
     pass  # a new folder, or another geometry
@@ -242,7 +242,7 @@ class _Work:
       if all(record.span for record in self.records):  # None says its range.
         _ranges(self._root, self.records, values.AUTO)
       self._check([(r.file.path, r.problem) for r in self.records])
-    if entry := cache.read(self._key(), True):
+    if entry := cache.read(self._key()):
       return entry
     plan = self._plan(good)
     bad = [(r, (None, r.problem, 0)) for r in self.records if not r.header]
