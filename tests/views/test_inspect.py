@@ -219,6 +219,15 @@ def test_sizes_are_width_by_height_whatever_was_read():
   assert report['sizes'] == {'3x2': 4}
 
 
+def test_large_and_small_numbers_side_by_side():
+  """Neither is lost beside the other, and none is rounded to 0."""
+  vectors = np.float32([[1e6, 1e-9], [3e6, 3e-9]] * 3)
+  source = make_source(vectors, (), 0, name='x')
+  values = inspect.describe(source, inspect.values_of(vectors)[0])['values']
+  assert values['mean'] == [2e6, 2e-9] and values['std'] == [1e6, 1e-9]
+  assert values['min'] == [1e6, 1e-9] and values['max'] == [3e6, 3e-9]
+
+
 def test_refusals(tmp_path, capsys):
   with pytest.raises(ConfigError, match=r'config.data.moods = 3'):
     inspect.inspect(dict(data=dict(name='ring', moods=3)), str(tmp_path))
