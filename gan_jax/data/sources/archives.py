@@ -27,8 +27,9 @@ from gan_jax.data.files import (
 )
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import NOTHING, Labels, of_texts
-from gan_jax.data.labels import STYLEGAN, labels_of, of_split
+from gan_jax.data.labels import STYLEGAN
 from gan_jax.data.prepare import Source
+from gan_jax.data.sources.folder import load
 from gan_jax.data.values import Scale
 
 _MAX_LABELS = 1 << 28  # bytes of a file of labels
@@ -53,25 +54,10 @@ def zip(*, path, labels='auto', label_key='', split='', reading=Reading(),
   path = check_file(path)
   with _open_zip(path) as opened:
     archive = _Zip(path, opened)
-    # Labels in a file may be of the whole set.
-    in_file = STYLEGAN in archive.members or labels not in ('auto', 'folders')
     if labels == 'auto':
-      labels = STYLEGAN if in_file else 'folders'
-    files = archive.files()
-    taken, said = of_split([file.path for file in files], split)
-    left = {file.path for file in files}.difference(taken) if in_file else ()
-    taken = set(taken)
-
-    def label(paths, refused):
-      try:
-        return labels_of(labels, paths, [*refused, *sorted(left)],
-                         archive.where, archive.text, label_key)
-      except DataError as error:
-        raise DataError(f'{path!r}: {error}') from error
-
-    return collection.load(
-        path, [file for file in files if file.path in taken], archive.contents,
-        label, reading=reading, scale=scale, geometry=geometry, notices=said)
+      labels = STYLEGAN if STYLEGAN in archive.members else 'folders'
+    return load(path, archive.files(), labels, label_key, split, place=archive,
+                reading=reading, scale=scale, geometry=geometry, notices=[])
 
 
 def _open_zip(path):

@@ -3,7 +3,6 @@
 import os
 
 from gan_jax.base.errors import ArgumentError, DataError
-from gan_jax.data import sniff
 from gan_jax.data.bad_files import Reading
 from gan_jax.data.blocks import package
 from gan_jax.data.collection import File, Form
@@ -39,11 +38,7 @@ def audio(*, path, length=16384, first_only=False, mono=True, labels='folders',
   if length < 2:
     raise ArgumentError('length', length, 'must be 2 samples or more')
   library = package('soundfile', 'audio')
-  root, files, others, notices = find(path, 'audio', sniff.is_audio)
-  if not files:
-    sniff.refuse(root, 'audio')
-    raise DataError(f'{root!r}: no recording among its {others.total():,} '
-                    f'files; their suffixes are {" ".join(sniff.SOUNDS)}')
+  root, files, _, notices = find(path, 'audio')
   heads = [_head(library, root, file) for file in files]
   rate, channels = _alike(root, heads, mono)
   pieces, short = [], 0

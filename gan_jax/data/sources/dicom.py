@@ -1,13 +1,11 @@
 """DICOM: X-rays, slices of CT and MR, as images."""
 
 import io
-import os
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from gan_jax.base.errors import DataError
-from gan_jax.data import images, sniff, values
+from gan_jax.data import images, values
 from gan_jax.data.bad_files import Reading
 from gan_jax.data.blocks import package
 from gan_jax.data.collection import Form
@@ -52,11 +50,7 @@ def dicom(*, path, labels='folders', label_key='', split='',
   """
   codec = _Codec(package('pydicom', 'dicom'), package('pydicom.pixels',
                                                       'dicom'), window)
-  root, files, others, notices = find(path, 'dicom', lambda path, suffix: (
-      sniff.is_dicom(path, suffix) and os.path.basename(path) != 'DICOMDIR'))
-  if not files:
-    sniff.refuse(root, 'dicom')
-    raise DataError(f'{root!r}: no DICOM among its {others.total():,} files')
+  root, files, _, notices = find(path, 'dicom')
   return load(root, files, labels, label_key, split, reading=reading,
               scale=scale, geometry=geometry, notices=notices,
               form=Form(codec, options=('dicom', window)))
