@@ -6,7 +6,7 @@ import numpy as np
 
 from gan_jax import pictures
 from gan_jax.base import lookup
-from gan_jax.base.errors import RequestError, WorkdirError
+from gan_jax.base.errors import RequestError, WorkdirError, as_flag
 from gan_jax.base.examples import kind_of
 from gan_jax.data.label_values import name_of
 from gan_jax.data.pipeline import Batches
@@ -52,10 +52,8 @@ class Run(Trained):
       CheckpointError, ConfigError, DataError: as `Trained` and `data.load`.
     """
     super().__init__(folder, step=step)
-    try:
+    with as_flag():
       check_seed(seed)
-    except RequestError as e:
-      raise RequestError(f'--{e}') from e
     with files.reading_data_of(folder):
       self.source, self.seed = load_data(self.config['data']), seed
     if self.source.fingerprint != self.info.fingerprint:
