@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from gan_jax import pictures
-from gan_jax.base.errors import ArgumentError, ConfigError, DataError, Problem
+from gan_jax.base.errors import ConfigError, DataError
 from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import write_file, write_json, writing_out
+from gan_jax.config.experiment import load_data
 from gan_jax.config.fields import plain
 from gan_jax.data import load as data
 from gan_jax.data.collection import SIZES
@@ -44,7 +45,10 @@ def inspect(config: Any, out: str) -> str:
     DataError: the config is valid, the data are not.
     RequestError: `out` cannot be written, or lies among the images.
   """
-  source = load_data(spec := plain(config).get('data'))
+  spec = plain(config).get('data')
+  if problems := data.check(spec, 'data'):
+    raise ConfigError(problems)
+  source = load_data(spec)
   check_apart('out', out, spec)
   values, histograms, edges = values_of(source.images, source.units)
   report = describe(source, values)
@@ -60,25 +64,6 @@ def inspect(config: Any, out: str) -> str:
       write_file(os.path.join(out, name), pictures.png(picture))
     write_json(os.path.join(out, 'report.json'), report)
   return summary(report, out)
-
-
-def load_data(spec):
-  """Loads the data of a spec.
-
-  Raises:
-    ConfigError: with all problems of the spec.
-    DataError: the spec is valid, the data are not.
-  """
-  if problems := data.check(spec, 'data'):
-    raise ConfigError(problems)
-  try:
-    return data.load(spec)
-  except ArgumentError as e:
-    raise ConfigError(e.problems) from e
-  except DataError:
-    raise
-  except (ValueError, TypeError) as e:
-    raise ConfigError([Problem('data', spec, str(e))]) from e
 
 
 def values_of(images, units=()) -> tuple[dict, np.ndarray, np.ndarray]:
