@@ -28,25 +28,30 @@ def head(path, size=512) -> bytes:
     return b''
 
 
-def is_image(path, suffix='') -> bool:
+def suffix_of(path) -> str:
+  """'.png' of 'a/b.PNG'."""
+  return os.path.splitext(path)[1].lower()
+
+
+def is_image(path) -> bool:
   """Whether a file is named as an image, or is one."""
-  if suffix in SUFFIXES:
+  if suffix_of(path) in SUFFIXES:
     return True
   start = head(path, 16)
   return start.startswith(_IMAGES) or (
       start[:4] == b'RIFF' and start[8:12] == b'WEBP')
 
 
-def is_audio(path, suffix='') -> bool:
+def is_audio(path) -> bool:
   """Whether a file is named as a recording, or is one."""
   start = head(path, 16)
-  return suffix in SOUNDS or start.startswith((b'fLaC', b'OggS')) or (
+  return suffix_of(path) in SOUNDS or start.startswith((b'fLaC', b'OggS')) or (
       start[:4] == b'RIFF' and start[8:12] == b'WAVE')
 
 
-def is_dicom(path, suffix='') -> bool:
+def is_dicom(path) -> bool:
   """Whether a file is named as DICOM, or is it; a DICOMDIR only lists some."""
-  return suffix in _DICOM or head(path, 132)[128:] == b'DICM' and (
+  return suffix_of(path) in _DICOM or head(path, 132)[128:] == b'DICM' and (
       os.path.basename(path) != 'DICOMDIR')
 
 
@@ -77,12 +82,11 @@ def kind_of(path) -> str:
     return 'webdataset'
   if start[:2] == b'\0\0' and start[2:3] and 8 <= start[2] <= 14:
     return 'idx'
-  suffix = os.path.splitext(path)[1].lower()
   for kind, (is_one, *_) in FILES.items():
-    if is_one(path, suffix):
+    if is_one(path):
       return kind
   # Nothing in a text says that it is a table.
-  return 'table' if path.lower().endswith(('.csv', '.tsv')) else ''
+  return 'table' if suffix_of(path) in ('.csv', '.tsv') else ''
 
 
 def _of_zip(path) -> str:

@@ -4,7 +4,6 @@ import collections
 import contextlib
 import json
 import os
-import posixpath
 import struct
 import tarfile
 import threading
@@ -291,7 +290,7 @@ def _key(name) -> str:
 
 def _is_image(name) -> bool:
   parts = name.split('/')
-  return posixpath.splitext(name)[1].lower() in sniff.SUFFIXES and not any(
+  return sniff.suffix_of(name) in sniff.SUFFIXES and not any(
       part.startswith('.') or part == '__MACOSX' for part in parts)
 
 

@@ -178,7 +178,7 @@ def find(path, kind) -> tuple:
           f'({_counts(others) or "none is shown"}); their suffixes are '
           f'{" ".join(suffixes)}: give the folder that holds them')
     return root, files, others, notices
-  if not is_wanted(root, os.path.splitext(root)[1].lower()):
+  if not is_wanted(root):
     sniff.refuse(root, kind)
     raise DataError(f'path={path!r} is a file, and none that data={kind} '
                     'reads: give one that it does, or a folder of them')
@@ -213,11 +213,10 @@ def _walk(root, is_wanted) -> tuple:
         links += (prefix + name for name in folders
                   if os.path.islink(os.path.join(path, name)))
         for name in filter(_is_shown, names):
-          suffix = os.path.splitext(name)[1].lower()
-          if is_wanted(os.path.join(path, name), suffix):
+          if is_wanted(os.path.join(path, name)):
             files.append(_file(root, prefix + name))
           else:
-            others[suffix] += 1
+            others[sniff.suffix_of(name)] += 1
       links.sort()
   except OSError as error:
     raise DataError(f'{printable(error.filename)!r} cannot be read '
