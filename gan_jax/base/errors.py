@@ -53,6 +53,19 @@ class RequestError(UserError, ValueError):
   status = 2
 
 
+@contextlib.contextmanager
+def as_flag():
+  """Context of what a flag asks for: of 'seed=-1 ...' it makes '--seed=-1 ...'.
+
+  Raises:
+    RequestError: instead of another one.
+  """
+  try:
+    yield
+  except RequestError as e:
+    raise RequestError(f'--{e}') from e
+
+
 class DataError(UserError, ValueError):
   """A problem with the user's data."""
 

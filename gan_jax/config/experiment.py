@@ -186,19 +186,34 @@ def _collect(problems, build, *args, **kwargs):
 def _source(config, problems):
   """The data, or None with the problem added; DataError if it is alone."""
   try:
-    source = data.load(config['data'])
+    source = load_data(config['data'])
     problems += rules.of_data(config, source)
     return source
-  except ArgumentError as e:
+  except ConfigError as e:
     problems += e.problems
   except DataError as e:
     if not problems:
       raise
     problems.append(Problem('', None, str(e)))  # It names what it is of.
+
+
+def load_data(spec: Mapping) -> Source:
+  """Loads the data of a spec that `data.check` has passed.
+
+  Raises:
+    ConfigError: an argument does not suit the files, or a data set of the
+      user's own failed.
+    DataError: a problem of the files.
+  """
+  try:
+    return data.load(spec)
+  except ArgumentError as e:
+    raise ConfigError(e.problems) from e
+  except DataError:
+    raise
   except Exception as e:  # A user's data set may raise anything.
-    name = config['data']['name']
-    problems.append(Problem('data.name', name, lookup.failure(
-        e, lookup.found(data.ROOM, name))))
+    raise ConfigError([Problem('data.name', spec['name'], lookup.failure(
+        e, lookup.found(data.ROOM, spec['name'])))]) from e
 
 
 def _times(config, info, bad=()):

@@ -1,9 +1,10 @@
 """Cache of decoded images on disk, read row by row.
 
 An entry is a folder named by its key: `images.npy` (examples of a `Source`),
-`entry.json` (fingerprint and notes) and perhaps `manifest`, the list of the
-files. It is renamed when complete. The key is a hash of all that determines the
-images, so entries never go stale; they may be deleted at any time.
+`entry.json` (fingerprint and notes) and `manifest`, the list of its files,
+which may be empty. It is renamed when complete. The key is a hash of all that
+determines the images, so entries never go stale; they may be deleted at any
+time.
 """
 
 import contextlib
@@ -97,16 +98,14 @@ def key_of(*parts) -> str:
   return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
-def read(key: str, with_manifest=False) -> Entry | None:
+def read(key: str) -> Entry | None:
   """The entry of a key, None if there is none."""
   folder = pathlib.Path(root(), 'data', key)
   try:
     entry = json.loads((folder / 'entry.json').read_bytes())
-    images = Stored(folder / 'images.npy')
-    if with_manifest:
-      (folder / 'manifest').stat()
-    return Entry(images, entry['fingerprint'], entry['notes'],
-                 str(folder / 'manifest'), key)
+    (folder / 'manifest').stat()
+    return Entry(Stored(folder / 'images.npy'), entry['fingerprint'],
+                 entry['notes'], str(folder / 'manifest'), key)
   except (OSError, EOFError, ValueError, KeyError, TypeError):
     return None
 
@@ -115,7 +114,7 @@ def write(shape, dtype: str, images: Iterable, finish: Callable) -> Entry:
   """Writes at most N examples, uint8 or float32 [N, ...]; returns the entry.
 
   `finish` is called after the last one; it returns (key of `key_of`, plain
-  values for entry.json, bytes of the manifest, b'' for none).
+  values for entry.json, bytes of the manifest).
 
   Raises:
     DataError: the disk is full, or the folder cannot be written.
@@ -132,11 +131,10 @@ def write(shape, dtype: str, images: Iterable, finish: Callable) -> Entry:
       raise OSError(f'{needed:,} bytes are needed, {free:,} are free')
     fingerprint = _write_images(work / 'images.npy', shape, dtype, images)
     key, notes, manifest = finish()
-    if manifest:
-      write_file(work / 'manifest', manifest)
+    write_file(work / 'manifest', manifest)
     entry = {'fingerprint': fingerprint, 'notes': notes}
     write_file(work / 'entry.json', json.dumps(entry).encode())
-    if read(key, bool(manifest)) is None:
+    if read(key) is None:
       shutil.rmtree(parent / key, ignore_errors=True)  # it is damaged
       work.rename(parent / key)
   except OSError as error:
@@ -161,10 +159,11 @@ def _remove_abandoned(parent):
 def _write_images(path, shape, dtype, images) -> str:
   """Writes an npy file; returns the sha256 of the images and their shape."""
   digest, count = hashlib.sha256(), 0
+  dtype = np.dtype(dtype).newbyteorder('<')
   with open(path, 'wb') as file:
     _write_header(file, shape, dtype)
     for image in images:
-      data = np.ascontiguousarray(image, f'<{np.dtype(dtype).str[1:]}').data
+      data = np.ascontiguousarray(image, dtype).data
       file.write(data)
       digest.update(data)
       count += 1
@@ -180,8 +179,7 @@ def _write_images(path, shape, dtype, images) -> str:
 
 def _write_header(file, shape, dtype):
   np.lib.format.write_array_header_1_0(
-      file, {'descr': '|u1' if dtype == 'uint8' else '<f4',
-             'fortran_order': False, 'shape': shape})
+      file, {'descr': dtype.str, 'fortran_order': False, 'shape': shape})
 
 
 def manifest(files: Iterable) -> bytes:

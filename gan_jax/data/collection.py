@@ -13,6 +13,7 @@ import hashlib
 import itertools
 import json
 import os
+import time
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -85,8 +86,8 @@ class Form(NamedTuple):
 
 
 def load(root: str, files: list[File], read: Callable, label: Callable, *,
-         listed_at: int, reading: Reading, scale: values.Scale,
-         geometry: Geometry, notices: list, form=Form()) -> Source:
+         reading: Reading, scale: values.Scale, geometry: Geometry,
+         notices: list, form=Form()) -> Source:
   """Decodes the images, or finds them in the cache, and labels them.
 
   Args:
@@ -94,7 +95,6 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
     files: in the order of the images, at least one.
     read: path of a file -> its bytes; may raise OSError.
     label: (paths of the images, paths of those skipped) -> `Labels`.
-    listed_at: nanoseconds since the epoch, before the files were listed.
     reading: whether unusable files may be skipped.
     scale: of the numbers.
     geometry: applied to every image.
@@ -104,7 +104,7 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
   check = partial(reading.checked().check, root, total=len(files))
   with warnings.catch_warnings(action='ignore'):
     # Pillow's, of large images and odd metadata: both are dealt with here.
-    entry = _entry(root, files, read, geometry.checked(), check, listed_at,
+    entry = _entry(root, files, read, geometry.checked(), check,
                    scale.checked(), form)
   bad = entry.notes['refused']
   check(bad)  # the entry may have been made under another rule
@@ -114,7 +114,7 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
   labels = label([file.path for file in files if file.path not in refused],
                  [path for path, _ in bad])
   return make_source(
-      entry.images, labels.values, labels.num_classes, **labels.described(),
+      entry.images, **labels.described(),
       name=os.path.basename(root) or 'folder', fingerprint=entry.fingerprint,
       units=tuple(entry.notes.get('units', ())), rate=form.rate,
       report={'sizes': entry.notes['sizes'], 'manifest': entry.manifest,
@@ -123,9 +123,9 @@ def load(root: str, files: list[File], read: Callable, label: Callable, *,
                           *map(printable, labels.notices)]})
 
 
-def _entry(root, files, read, geometry, check, listed_at, scale,
-           form) -> cache.Entry:
+def _entry(root, files, read, geometry, check, scale, form) -> cache.Entry:
   """Finds the cache entry by dates, else by contents, else decodes."""
+  started = time.time_ns()
   index = os.path.join(cache.root(), 'folders', cache.key_of(
       images.DECODER, os.path.realpath(root), geometry.key(), tuple(scale),
       form.options, form.member, _RANGES) + '.json')
@@ -133,14 +133,14 @@ def _entry(root, files, read, geometry, check, listed_at, scale,
   try:
     with open(index) as file:
       known = json.load(file)
-    if known['state'] == state and (entry := cache.read(known['key'], True)):
+    if known['state'] == state and (entry := cache.read(known['key'])):
       return entry
   except (OSError, ValueError, KeyError, TypeError):
     pass  # a new folder, or another geometry
   work = _Work(root, files, read, geometry, check, scale, form)
   entry = None if os.path.exists(index) else work.at_once()
   entry = entry or work.in_two_passes()
-  settled = listed_at - max(file.mtime for file in files) > _SETTLED
+  settled = started - max(file.mtime for file in files) > _SETTLED
   # What could not be read today may be there tomorrow, with the same date.
   if settled and all(r.digest or r.file.problem for r in work.records):
     # Without the index the next start only reads the files once more.
@@ -242,7 +242,7 @@ class _Work:
       if all(record.span for record in self.records):  # None says its range.
         _ranges(self._root, self.records, values.AUTO)
       self._check([(r.file.path, r.problem) for r in self.records])
-    if entry := cache.read(self._key(), True):
+    if entry := cache.read(self._key()):
       return entry
     plan = self._plan(good)
     bad = [(r, (None, r.problem, 0)) for r in self.records if not r.header]

@@ -44,8 +44,9 @@ class Labels(NamedTuple):
     return self._replace(values=self.values[rows]) if len(self.values) else self
 
   def described(self) -> dict:
-    """The fields of a `Source` that say what the labels mean."""
-    return {'class_names': self.class_names, 'label_columns': self.columns}
+    """The labels and what they mean, as arguments of `make_source`."""
+    return {'labels': self.values, 'num_classes': self.num_classes,
+            'class_names': self.class_names, 'label_columns': self.columns}
 
 
 def of_array(array, num_images: int, where: str, *, label_index: int = -1,

@@ -12,6 +12,7 @@ from gan_jax.data.files import printable
 SUFFIXES = ('.png', '.apng', '.jpg', '.jpeg', '.jpe', '.jfif', '.webp', '.gif',
             '.bmp', '.dib', '.tif', '.tiff', '.ppm', '.pgm', '.pbm', '.pnm')
 SOUNDS = ('.wav', '.flac', '.ogg', '.oga', '.opus', '.mp3', '.aif', '.aiff')
+_DICOM = ('.dcm', '.dicom')
 _IMAGES = (b'\x89PNG\r\n\x1a\n', b'\xff\xd8\xff', b'GIF8', b'II*\0', b'MM\0*')
 _LOOKED_AT = 1000  # files of a folder
 
@@ -27,25 +28,37 @@ def head(path, size=512) -> bytes:
     return b''
 
 
-def is_image(path, suffix='') -> bool:
+def suffix_of(path) -> str:
+  """'.png' of 'a/b.PNG'."""
+  return os.path.splitext(path)[1].lower()
+
+
+def is_image(path) -> bool:
   """Whether a file is named as an image, or is one."""
-  if suffix in SUFFIXES:
+  if suffix_of(path) in SUFFIXES:
     return True
   start = head(path, 16)
   return start.startswith(_IMAGES) or (
       start[:4] == b'RIFF' and start[8:12] == b'WEBP')
 
 
-def is_audio(path, suffix='') -> bool:
+def is_audio(path) -> bool:
   """Whether a file is named as a recording, or is one."""
   start = head(path, 16)
-  return suffix in SOUNDS or start.startswith((b'fLaC', b'OggS')) or (
+  return suffix_of(path) in SOUNDS or start.startswith((b'fLaC', b'OggS')) or (
       start[:4] == b'RIFF' and start[8:12] == b'WAVE')
 
 
-def is_dicom(path, suffix='') -> bool:
-  """Whether a file is named as DICOM, or is it."""
-  return suffix in ('.dcm', '.dicom') or head(path, 132)[128:] == b'DICM'
+def is_dicom(path) -> bool:
+  """Whether a file is named as DICOM, or is it; a DICOMDIR only lists some."""
+  return suffix_of(path) in _DICOM or head(path, 132)[128:] == b'DICM' and (
+      os.path.basename(path) != 'DICOMDIR')
+
+
+# Sets of the files of a folder: what is one of these, its name, its suffixes.
+FILES = {'dicom': (is_dicom, 'DICOM', _DICOM),
+         'folder': (is_image, 'image', SUFFIXES),
+         'audio': (is_audio, 'recording', SOUNDS)}
 
 
 def kind_of(path) -> str:
@@ -69,13 +82,11 @@ def kind_of(path) -> str:
     return 'webdataset'
   if start[:2] == b'\0\0' and start[2:3] and 8 <= start[2] <= 14:
     return 'idx'
-  suffix = os.path.splitext(path)[1].lower()
-  for kind, is_one in (('dicom', is_dicom), ('folder', is_image),
-                       ('audio', is_audio)):
-    if is_one(path, suffix):
+  for kind, (is_one, *_) in FILES.items():
+    if is_one(path):
       return kind
   # Nothing in a text says that it is a table.
-  return 'table' if path.lower().endswith(('.csv', '.tsv')) else ''
+  return 'table' if suffix_of(path) in ('.csv', '.tsv') else ''
 
 
 def _of_zip(path) -> str:
@@ -94,12 +105,9 @@ def _of_folder(path) -> str:
   found = []
   for place, _, files in os.walk(path):
     for name in sorted(files)[:_LOOKED_AT - len(found)]:
-      suffix = os.path.splitext(name)[1].lower()
-      full = os.path.join(place, name)
-      if is_image(full, suffix):
+      found.append(kind_of(os.path.join(place, name)))
+      if found[-1] == 'folder':
         return 'folder'
-      found.append('dicom' if is_dicom(full, suffix) else 'audio' if
-                   is_audio(full, suffix) else kind_of(full))
     if len(found) >= _LOOKED_AT:
       break
   return next((kind for kind in ('dicom', 'audio', 'parquet', 'webdataset')

@@ -230,19 +230,18 @@ def _dark(found, black, white):
 
 def scaled(array, black, white, dtype='uint8') -> np.ndarray:
   """Scales (black, white) to 0..255, clipped; uint8 is rounded."""
-  if dtype == 'float32':
-    x = (array.astype(np.float64) - black) * (255 / (white - black))
-    return x.clip(0, 255).astype(np.float32)
-  if array.dtype == np.uint8 and (black, white) == (0, 255):
+  if dtype == 'uint8' and array.dtype == np.uint8 and (
+      black, white) == (0, 255):
     return array
-  if array.dtype.kind in 'bui' and black == 0 and (
+  if dtype == 'uint8' and array.dtype.kind in 'bui' and black == 0 and (
       white == int(white) < 2 ** 32):
     # In integers, which know no rounding errors.
     white = int(white)
-    values = np.minimum(array.astype(np.int64), white).clip(0)
+    values = array.astype(np.int64).clip(0, white)
     return ((values * 510 + white) // (2 * white)).astype(np.uint8)
-  scaled = (array.astype(np.float64) - black) * (255 / (white - black))
-  return np.rint(scaled).clip(0, 255).astype(np.uint8)
+  x = (array.astype(np.float64) - black) * (255 / (white - black))
+  x = x.clip(0, 255)
+  return (np.rint(x) if dtype == 'uint8' else x).astype(dtype)
 
 
 def finished(examples) -> np.ndarray:

@@ -202,12 +202,13 @@ def parzen(*, num_samples: int = 10000, num_test: int = 1000,
     floor that of as many training examples in place of the generated ones.
 
   Raises:
-    ValueError: fewer real examples than requested.
+    ValueError: fewer real examples than requested, or a count below 1.
   """
+  check_counts(num_samples=num_samples, num_test=num_test,
+               num_validation=num_validation)
   real, side = unseen(source)
   needed = num_test + num_validation
-  if min(num_test, num_validation, num_samples) < 1 or needed > len(
-      real.images):
+  if needed > len(real.images):
     raise ValueError(f'num_test={num_test} and num_validation='
                      f'{num_validation} need {needed} examples, and '
                      f'{source.name} has {len(real.images)} in {side!r}')

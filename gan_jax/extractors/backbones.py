@@ -19,7 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import safetensors
+import safetensors.numpy
 from jax import lax
 
 from gan_jax.base.errors import DataError
@@ -32,7 +32,6 @@ _STAGES = ((1, 16, 3, 1, 1), (2, 24, 3, 2, 6), (2, 40, 5, 2, 6),
            (3, 80, 3, 2, 6), (3, 112, 5, 1, 6), (4, 192, 5, 2, 6),
            (1, 320, 3, 1, 6))
 _STEM = 32
-_EPSILON = 1e-3  # of its batch norms
 _ENDS = (1, 2, 4, 6)  # stages whose outputs are the maps
 
 
@@ -40,8 +39,8 @@ class Backbone(NamedTuple):
   """A fixed network.
 
   name: 'efficientnet_lite0', 'inception' or 'classifier'.
-  weights: {layer: (kernel [h, w, I, O], bias [O])}, or of the classifier
-    {name: array}.
+  weights: {layer: (kernel [h, w, I, O], bias [O])}, of the last layer of
+    inception a matrix, or of the classifier {name: array}.
   channels: numbers of channels that its images may have; () for any.
   maps: (weights, images float32 [B, H, W, C] in [-1, 1]) -> feature maps [B, h,
     w, F], from the largest to the smallest.
@@ -68,16 +67,14 @@ def read(path: str) -> Backbone:
 def _read(path, *version):  # of the file, which may be replaced
   del version
   with one_error(path, 'file of weights'), open(path, 'rb') as file:
-    head = file.read(16)
-  if head[8:9] == b'{':
-    tensors = _safetensors(path)
+    data = file.read()
+  if data[8:9] == b'{':
+    tensors = _safetensors(path, data)
   else:
-    with open(path, 'rb') as file:
-      data = file.read()
-    if head.startswith(b'\n'):
+    if data.startswith(b'\n'):
       return _inception(inception_v3.read(path, data))
-    if not head.startswith((b'PK\x03\x04', b'\x80\x02\x8a\n')):
-      raise DataError(f'{path!r} is {looks_like(head)}; {_FIT}')
+    if not data.startswith((b'PK\x03\x04', b'\x80\x02\x8a\n')):
+      raise DataError(f'{path!r} is {looks_like(data[:16])}; {_FIT}')
     with one_error(path, 'state dict of torch'):
       tensors = weight_files.state_dict(data)
     if 'Conv2d_1a_3x3.conv.weight' in tensors:
@@ -94,11 +91,10 @@ _FIT = ('what fits is tf_efficientnet_lite0 of timm, the InceptionV3 of 2015, '
         'or a classifier-*.safetensors of the cache of gan_jax')
 
 
-def _safetensors(path) -> dict:
+def _safetensors(path, data) -> dict:
   with one_error(path, 'file of safetensors'):
     try:
-      with safetensors.safe_open(path, 'numpy') as file:
-        return {name: file.get_tensor(name) for name in file.keys()}
+      return safetensors.numpy.load(data)
     except safetensors.SafetensorError as e:  # Of no kind that Python has.
       raise ValueError(e) from e
 
@@ -127,12 +123,8 @@ def _efficientnet(path, tensors) -> Backbone:
     parts = {f'{name}.weight': (shape[3], shape[2], *shape[:2])} | {
         f'{norm}.{part}': shape[3:]
         for part in ('weight', 'bias', 'running_mean', 'running_var')}
-    kernel, gamma, beta, mean, var = map(np.float64, weight_files.checked(
-        path, tensors, parts, _FIT).values())
-    scale = gamma / np.sqrt(var + _EPSILON)
-    weights[name.replace('.', '_')] = (
-        np.float32(kernel.transpose(2, 3, 1, 0) * scale),
-        np.float32(beta - mean * scale))
+    weights[name.replace('.', '_')] = weight_files.folded(
+        *weight_files.checked(path, tensors, parts, _FIT).values())
   return Backbone('efficientnet_lite0', weights, (1, 3), _efficientnet_maps)
 
 
@@ -165,16 +157,12 @@ def _efficientnet_maps(weights, x):
 
 
 def _inception(tensors) -> Backbone:
-  weights = inception_v3.fold(tensors)
-  weights['fc'] = weights['fc'], np.zeros(1, np.float32)
-
   def maps(weights, x):
-    fc = {'fc': weights['fc'][0]}
-    found = inception_v3.forward({**weights, **fc}, _colours(x))
+    found = inception_v3.forward(weights, _colours(x))
     return [found[name] for name in ('Conv2d_4a_3x3', 'Mixed_5d', 'Mixed_6e',
                                      'Mixed_7c')]
 
-  return Backbone('inception', weights, (1, 3), maps)
+  return Backbone('inception', inception_v3.fold(tensors), (1, 3), maps)
 
 
 def _classifier(path, tensors) -> Backbone:

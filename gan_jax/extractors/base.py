@@ -56,12 +56,17 @@ def hash_arrays(definition: str, tensors: Mapping) -> str:
 
 def check_images(images, who: str):
   """Raises ValueError unless images are uint8 [N, H, W, C], not empty."""
-  shape, dtype = getattr(images, 'shape', ()), getattr(images, 'dtype', None)
-  if dtype != np.uint8 or len(shape) != 4 or 0 in shape:
-    found = type(images).__name__ if dtype is None else f'{dtype} {list(shape)}'
-    raise ValueError(
-        f'images {found}: {who} takes uint8 [N, H, W, C], each 1 or more; '
-        'convert images with pictures.to_uint8, and use points for vectors')
+  check(images, ('uint8',), (4,), f'{who} takes uint8 [N, H, W, C]',
+        '; convert images with pictures.to_uint8, and use points for vectors')
+
+
+def check(examples, dtypes, axes, takes: str, fix: str = ''):
+  """Raises ValueError for examples of another type, other axes, or none."""
+  shape = getattr(examples, 'shape', ())
+  dtype = str(getattr(examples, 'dtype', type(examples).__name__))
+  if dtype not in dtypes or len(shape) not in axes or 0 in shape:
+    raise ValueError(f'examples {dtype} {list(shape)}: {takes}, each axis 1 or '
+                     f'more{fix}')
 
 
 def in_chunks(function: Callable, images, size: int) -> tuple:

@@ -36,7 +36,6 @@ from gan_jax.ops.conv import conv
 Resizer = Literal['tf1', 'pytorch', 'clean']
 SIDE = 299  # of the images
 FEATURES, CLASSES = 2048, 1008
-_EPSILON = 1e-3  # of the batch norms
 # To be increased by any change of what the network computes.
 _VERSION = 1
 _CHUNK = 32  # images at a time on a device
@@ -282,19 +281,11 @@ def weights_table() -> dict[str, tuple]:
 
 
 def fold(tensors) -> dict:
-  """Weights of `read` -> {layer: (kernel [h, w, I, O], bias [O])}, 'fc'.
-
-  y = (W x - mean) gamma / sqrt(var + 0.001) + beta, as one product and a sum.
-  """
+  """Weights of `read` -> {layer: (kernel [h, w, I, O], bias [O])}, 'fc'."""
   found = {'fc': np.asarray(tensors['fc.weight'], np.float32).T}
   for name, *_ in table():
-    kernel, gamma, beta, mean, var = (
-        np.asarray(tensors[f'{name}.{part}'], np.float64) for part in (
-            'conv.weight', *(f'bn.{part}' for part in _BATCH_NORM)))
-    scale = gamma / np.sqrt(var + _EPSILON)
-    kernel = kernel.transpose(2, 3, 1, 0) * scale
-    found[name] = (kernel.astype(np.float32),
-                   (beta - mean * scale).astype(np.float32))
+    found[name] = weight_files.folded(tensors[f'{name}.conv.weight'], *(
+        tensors[f'{name}.bn.{part}'] for part in _BATCH_NORM))
   return found
 
 

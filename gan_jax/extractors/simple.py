@@ -69,14 +69,11 @@ def projection() -> base.Extractor:
   - 1, or float32 as it is.
   """
   def extract(examples):
-    shape, dtype = getattr(examples, 'shape', ()), getattr(
-        examples, 'dtype', '?')
-    if dtype not in (np.uint8, np.float32) or len(shape) < 2 or 0 in shape:
-      raise ValueError(f'examples {dtype} {list(shape)}: projection takes '
-                       'uint8 or float32 [N, ...], each axis 1 or more')
-    flat = np.reshape(examples[:], (shape[0], -1))
+    base.check(examples, ('uint8', 'float32'), range(2, 6),
+               'projection takes uint8 or float32 [N, ...]')
+    flat = np.reshape(examples[:], (len(examples), -1))
     width = min(_WIDTH, flat.shape[1])
-    features = np.zeros((shape[0], width), np.float32)
+    features = np.zeros((len(flat), width), np.float32)
     # A block of R at a time: all of it would be 2 GiB for 128^3 voxels.
     for start in range(0, flat.shape[1], _ROWS):
       part = flat[:, start:start + _ROWS]
@@ -105,10 +102,8 @@ def _product(x, matrix):
 def points() -> base.Extractor:
   """Vectors unchanged: float32 [N, D] -> the same, without logits."""
   def extract(vectors):
-    shape, dtype = getattr(vectors, 'shape', ()), getattr(vectors, 'dtype', '?')
-    if dtype != np.float32 or len(shape) != 2 or 0 in shape:
-      raise ValueError(f'vectors {dtype} {list(shape)}: points takes float32 '
-                       '[N, D], each 1 or more; use random for images')
+    base.check(vectors, ('float32',), (2,), 'points takes float32 [N, D]',
+               '; use random for images')
     return np.array(vectors[:]), None
 
   return base.Extractor('points', base.hash_arrays('points 1', {}), extract, {})

@@ -70,6 +70,19 @@ def checked(path, tensors, shapes, fix: str) -> dict[str, np.ndarray]:
   return {name: tensors[name] for name in shapes}
 
 
+def folded(kernel, gamma, beta, mean, variance) -> tuple:
+  """A convolution [O, I, h, w] and its batch norm, by fixed statistics, as one.
+
+  (W x - mean) gamma / sqrt(variance + 0.001) + beta: (kernel [h, w, I, O], bias
+  [O]), float32. InceptionV3 and EfficientNet-Lite have this epsilon.
+  """
+  kernel, gamma, beta, mean, variance = map(
+      np.float64, (kernel, gamma, beta, mean, variance))
+  scale = gamma / np.sqrt(variance + 1e-3)
+  return (np.float32(kernel.transpose(2, 3, 1, 0) * scale),
+          np.float32(beta - mean * scale))
+
+
 class _Storage(NamedTuple):
   key: str
   dtype: str

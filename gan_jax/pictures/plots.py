@@ -60,6 +60,17 @@ def legend(axes, *, size=_FONT, **how):
                  'edgecolor': 'none', 'labelcolor': INK, **how})
 
 
+def scale(values) -> str:
+  """Of an axis: 'log' of positive values that span more than a decade."""
+  return 'log' if min(values) > 0 and max(values) > 10 * min(values) else (
+      'linear')
+
+
+def shortened(text: str, most: int) -> str:
+  """A text of at most so many letters."""
+  return text if len(text) <= most else text[:most - 3] + '...'
+
+
 def pixels(drawn) -> np.ndarray:
   """A `figure` as uint8 [H, W, 3]."""
   from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -202,10 +213,7 @@ def pareto(costs, scores, front, *, cost, score, low, floor=None):
   """
   costs, scores, front = map(np.asarray, (costs, scores, front))
   drawn = figure(720, 440)
-  axes = drawn.add_subplot(**{
-      f'{name}scale': 'log' if values.min() > 0
-      and values.max() > 20 * values.min() else 'linear'
-      for name, values in (('x', costs), ('y', scores))})
+  axes = drawn.add_subplot(xscale=scale(costs), yscale=scale(scores))
   axes.scatter(costs, scores, s=14, color=_REAL, alpha=0.35, linewidths=0,
                label='configuration')
   best = np.flatnonzero(front)[np.lexsort((
@@ -280,8 +288,8 @@ def _bars(axes, counted, one, many, label, colour, not_all):
   dress(axes, size=9, grid='x', title=title, ylabel=label,
         xlim=(0, 1.2 * most or 1), ylim=(max(len(counted), 10) - 0.4, -0.6))
   axes.set_yticks(
-      place, [name if len(name) <= 24 else name[:21] + '...'
-              for name in counted], fontsize=font, parse_math=False)
+      place, [shortened(name, 24) for name in counted], fontsize=font,
+      parse_math=False)
   axes.xaxis.set_major_locator(ticker.MaxNLocator(4, integer=True))
   axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:,.0f}'))
 

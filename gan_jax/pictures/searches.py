@@ -23,7 +23,7 @@ def history(numbers, values, aside: Mapping[str, Sequence[int]], *, low: bool,
     score: name of the axis.
   """
   drawn = figure(900, 420)
-  axes = drawn.add_subplot(yscale=_scale(values))
+  axes = drawn.add_subplot(yscale=plots.scale(values))
   best = (np.minimum if low else np.maximum).accumulate(values)
   axes.scatter(numbers, values, s=28, color=_BLUE, label='a trial')
   axes.step(numbers, best, where='post', color=_RED, label='the best so far')
@@ -32,8 +32,8 @@ def history(numbers, values, aside: Mapping[str, Sequence[int]], *, low: bool,
               transform=axes.get_xaxis_transform(), linestyle='none')
   dress(axes, grid='y', xlabel='trial', ylabel=score)
   # Above, where no trial is.
-  axes.legend(loc='lower right', bbox_to_anchor=(1, 1), ncols=5, fontsize=12,
-              frameon=False, labelcolor=INK)
+  plots.legend(axes, size=12, loc='lower right', bbox_to_anchor=(1, 1), ncols=5,
+               frameon=False)
   return pixels(drawn)
 
 
@@ -67,7 +67,8 @@ def slices(columns: Mapping[str, Sequence], logs: Sequence[bool], values, *,
   drawn = figure(60 + 380 * across, 330 * rows)
   order = np.linspace(0.25, 1, len(values))
   for index, (key, column) in enumerate(columns.items()):
-    axes = drawn.add_subplot(rows, across, index + 1, yscale=_scale(values))
+    axes = drawn.add_subplot(rows, across, index + 1,
+                             yscale=plots.scale(values))
     _place(axes.xaxis, column, logs[index])
     axes.scatter(_coordinates(column), values, c=order, cmap='Blues', vmin=0,
                  vmax=1, s=26, edgecolors='none')
@@ -120,12 +121,6 @@ def foresight(found, *, first: float):
   dress(axes, grid='y', xlabel='step; nothing is stopped in the grey part',
         ylabel='rank correlation', ylim=(-1.05, 1.05), xlim=(0, None))
   return pixels(drawn)
-
-
-def _scale(values):
-  """Log of positive values that span more than a decade."""
-  return 'log' if min(values) > 0 and max(values) > 10 * min(values) else (
-      'linear')
 
 
 def _place(axis, column, log):

@@ -10,7 +10,9 @@ from gan_jax.pictures import plots
 _ACROSS, _MOST = 3, 24  # plots in a row; columns that are drawn
 _BINS, _BARS = 40, 10  # of a number; most frequent categories
 _TALL = 0.02, 0.98  # quantiles of the real numbers that set the scale
-_NAMES = ('real', 'generated')
+# Of examples that are drawn alone, and of two sets of them.
+_COLOURS = {'': plots.COLOURS[0], 'real': plots.FAINT,
+            'generated': plots.COLOURS[1]}
 
 
 def draw(examples, columns, real=None):
@@ -32,10 +34,9 @@ def draw(examples, columns, real=None):
 
   from gan_jax.data.columns import decode  # imports pandas, for 0.3 s
 
-  sides = {name: decode(x, columns) for name, x in zip(
-      _NAMES, (real, examples), strict=True) if x is not None}
-  if len(sides) == 1:
-    sides = {'': sides['generated']}
+  sides = {'': examples} if real is None else {
+      'real': real, 'generated': examples}
+  sides = {name: decode(x, columns) for name, x in sides.items()}
   shown = [Column(*column) for column in columns[:_MOST]]
   across = min(_ACROSS, len(shown))
   rows = math.ceil(len(shown) / across)
@@ -47,7 +48,7 @@ def draw(examples, columns, real=None):
     missing = [f'{100 * x.isna().mean():.0f} %' for x in values.values()]
     (_categories if column.kind == 'category' else _numbers)(
         axes, {name: x.dropna() for name, x in values.items()})
-    title = column.name if len(column.name) <= 24 else column.name[:21] + '...'
+    title = plots.shortened(column.name, 24)
     if any(x.isna().any() for x in values.values()):
       title += f' (missing: {", ".join(missing)})'
     plots.dress(axes, size=9, title=title, grid='y')
@@ -71,9 +72,11 @@ def _numbers(axes, values):
   edges = np.linspace(max(first.min(), low - margin),
                       min(first.max(), high + margin) + 1e-9, _BINS + 1)
   axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
-  for (name, x), how in zip(values.items(), _looks(len(values)), strict=True):
+  for name, x in values.items():
     share = np.histogram(x, edges)[0] / max(1, len(x))
-    axes.stairs(share, edges, label=name, **how)
+    over = name == 'generated'  # As a line, over the real ones.
+    axes.stairs(share, edges, label=name, color=_COLOURS[name], fill=not over,
+                alpha=0.6 if name == 'real' else 1.0, linewidth=1.6 * over)
 
 
 def _categories(axes, values):
@@ -82,23 +85,10 @@ def _categories(axes, values):
   if not any(isinstance(value, str) for value in kept):
     kept.sort()  # numbers in their order
   place, width = np.arange(len(kept)), 0.8 / len(values)
-  for i, ((name, x), colour) in enumerate(zip(
-      values.items(), _colours(len(values)), strict=True)):
+  for i, (name, x) in enumerate(values.items()):
     share = [float((x == value).mean()) if len(x) else 0.0 for value in kept]
     axes.bar(place + (i - (len(values) - 1) / 2) * width, share, width,
-             color=colour, label=name)
+             color=_COLOURS[name], label=name)
   names = [str(value) for value in kept]
-  axes.set_xticks(place, [n if len(n) <= 10 else n[:8] + '..' for n in names],
+  axes.set_xticks(place, [plots.shortened(name, 10) for name in names],
                   rotation=30 if len(kept) > 4 else 0, parse_math=False)
-
-
-def _looks(count):
-  real, fake = plots.FAINT, plots.COLOURS[1]
-  if count == 1:
-    return [dict(fill=True, color=plots.COLOURS[0])]
-  return [dict(fill=True, color=real, alpha=0.6),
-          dict(color=fake, linewidth=1.6)]
-
-
-def _colours(count):
-  return [plots.COLOURS[0]] if count == 1 else [plots.FAINT, plots.COLOURS[1]]

@@ -11,7 +11,7 @@ from gan_jax.base.examples import counted, described, kind_of
 from gan_jax.data import values
 from gan_jax.views import given
 from gan_jax.views.sample import saved
-from gan_jax.views.trained import Trained, check_seed
+from gan_jax.views.trained import Trained
 
 _SHOWN = 20  # images with their holes, and filled
 _GREY = 128  # of a hole
@@ -39,9 +39,8 @@ def complete(folder: str, images: str, mask: str, out: str, *, seed: int = 0,
     WorkdirError, CheckpointError, DataError, RequestError: with a fix; nothing
       is written then.
   """
-  given.check_place(out, '.npz', 'the arrays images, generated and name',
-                    images, mask)
-  check_seed(seed)
+  given.check(out, '.npz', 'the arrays images, generated and name', seed,
+              images, mask)
   run = Trained(folder, strict=strict)
   if kind_of(run.info.image_shape) != 'images':
     raise RequestError(f'{folder} makes {described(run.info.image_shape)}; '

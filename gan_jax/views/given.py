@@ -11,7 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax import pictures
-from gan_jax.base.errors import ArgumentError, DataError, RequestError
+from gan_jax.base.errors import (
+  ArgumentError,
+  DataError,
+  RequestError,
+  as_flag,
+)
 from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import (
   refuse_record,
@@ -28,7 +33,7 @@ from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import to_users
 from gan_jax.data.prepare import Column, Source, make_source
 from gan_jax.views import asked
-from gan_jax.views.trained import Trained
+from gan_jax.views.trained import Trained, check_seed
 
 _LOG = logging.getLogger(__name__)
 
@@ -251,19 +256,23 @@ def _sampled(path) -> list:
   return []
 
 
-def check_place(out: str, suffix: str, what: str, *read: str) -> None:
-  """Checks where a result goes, before anything is computed.
+def check(out: str, suffix: str, what: str, seed: int, *read: str) -> None:
+  """Checks where a result goes, and a seed, before anything is computed.
 
   Args:
     out: F with `suffix`; F.png comes beside it.
     suffix: that it must have.
     what: is in it, for the message.
+    seed: of what is random.
     *read: files and folders that are read, which it must not replace; nor lie
       in such a folder, whose images it would be among the next time.
 
   Raises:
-    RequestError: another suffix, a place in what is read, or a record of a run.
+    RequestError: another suffix, a place in what is read, a record of a run, or
+      no seed.
   """
+  with as_flag():
+    check_seed(seed)
   if not out.endswith(suffix):
     raise RequestError(f'--out={out}: must be F{suffix}, for {what}; F.png '
                        'comes beside it')

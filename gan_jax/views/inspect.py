@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from gan_jax import pictures
-from gan_jax.base.errors import ArgumentError, ConfigError, DataError, Problem
+from gan_jax.base.errors import ConfigError, DataError
 from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import write_file, write_json, writing_out
+from gan_jax.config.experiment import load_data
 from gan_jax.config.fields import plain
 from gan_jax.data import load as data
 from gan_jax.data.collection import SIZES
@@ -44,7 +45,10 @@ def inspect(config: Any, out: str) -> str:
     DataError: the config is valid, the data are not.
     RequestError: `out` cannot be written, or lies among the images.
   """
-  source = load_data(spec := plain(config).get('data'))
+  spec = plain(config).get('data')
+  if problems := data.check(spec, 'data'):
+    raise ConfigError(problems)
+  source = load_data(spec)
   check_apart('out', out, spec)
   values, histograms, edges = values_of(source.images, source.units)
   report = describe(source, values)
@@ -60,25 +64,6 @@ def inspect(config: Any, out: str) -> str:
       write_file(os.path.join(out, name), pictures.png(picture))
     write_json(os.path.join(out, 'report.json'), report)
   return summary(report, out)
-
-
-def load_data(spec):
-  """Loads the data of a spec.
-
-  Raises:
-    ConfigError: with all problems of the spec.
-    DataError: the spec is valid, the data are not.
-  """
-  if problems := data.check(spec, 'data'):
-    raise ConfigError(problems)
-  try:
-    return data.load(spec)
-  except ArgumentError as e:
-    raise ConfigError(e.problems) from e
-  except DataError:
-    raise
-  except (ValueError, TypeError) as e:
-    raise ConfigError([Problem('data', spec, str(e))]) from e
 
 
 def values_of(images, units=()) -> tuple[dict, np.ndarray, np.ndarray]:
@@ -108,39 +93,33 @@ def values_of(images, units=()) -> tuple[dict, np.ndarray, np.ndarray]:
         'min': (counts > 0).argmax(1),
         'max': 255 - (counts[:, ::-1] > 0).argmax(1),
         'share_of_0': share[:, 0], 'share_of_255': share[:, 255]}, counts, edges
-  if len(images.shape) > 2:
-    return _of_floats(images, rows, units or (-1.0, 1.0), found)
-  vectors = images[rows]
+  ends = units or (-1.0, 1.0)
+  if len(images.shape) == 2:
+    found['per'], ends = 'coordinate', _ends(images[rows])
+  edges, parts = np.linspace(*ends, _BINS + 1), []
+  counts = np.zeros((min(_LINES, images.shape[-1]), _BINS), np.int64)
+  for chunk in _chunks(images, rows):
+    x = in_units(chunk, units).reshape(-1, images.shape[-1]).astype(np.float64)
+    parts.append((x.mean(0), x.var(0), x.min(0), x.max(0), len(x)))
+    for count, values in zip(counts, x.T, strict=False):
+      # Rounding must not leave the ends outside.
+      count += np.histogram(values.clip(*ends), edges)[0]
+  means, variances, low, high, size = map(np.stack, zip(*parts, strict=True))
+  mean = np.average(means, 0, size)
+  return found | {
+      'mean': mean, 'min': low.min(0), 'max': high.max(0),
+      'std': np.sqrt(np.average(variances + (means - mean) ** 2, 0, size))
+      }, counts, edges
+
+
+def _ends(vectors):
+  """(low, high) of all numbers of vectors."""
   low, high = float(vectors.min()), float(vectors.max())
   if not np.isfinite([low, high]).all():
     raise DataError(f'vectors with values {low}..{high}; they must be finite: '
                     'remove or repair these examples')
   margin = 0.0 if high > low else 0.5  # Widens the range of a constant.
-  edges = np.linspace(low - margin, high + margin, _BINS + 1)
-  return found | {
-      'per': 'coordinate', 'mean': vectors.mean(0, np.float64),
-      'std': vectors.std(0, np.float64), 'min': vectors.min(0),
-      'max': vectors.max(0)}, np.array([
-          np.histogram(column, edges)[0]
-          for column in vectors.T[:_LINES]]), edges
-
-
-def _of_floats(images, rows, units, found):
-  edges, parts = np.linspace(*units, _BINS + 1), []
-  counts = np.zeros((min(_LINES, images.shape[-1]), _BINS), np.int64)
-  for chunk in _chunks(images, rows):
-    x = in_units(chunk, units).reshape(-1, images.shape[-1]).astype(np.float64)
-    # Squares around a common centre: large units lose no digits.
-    y = x - np.mean(units)
-    parts.append((y.mean(0), (y * y).mean(0), x.min(0), x.max(0), len(x)))
-    for count, values in zip(counts, x.T, strict=False):
-      # Rounding must not leave the ends outside.
-      count += np.histogram(values.clip(*units), edges)[0]
-  mean, square, low, high, size = map(np.stack, zip(*parts, strict=True))
-  mean, square = (np.average(part, 0, size) for part in (mean, square))
-  return found | {
-      'mean': mean + np.mean(units), 'min': low.min(0), 'max': high.max(0),
-      'std': np.sqrt(np.maximum(square - mean ** 2, 0))}, counts, edges
+  return low - margin, high + margin
 
 
 def duplicates(images) -> dict:
@@ -227,8 +206,8 @@ def describe(source, values: Mapping) -> dict:
       'label_columns': label_columns(source), 'sizes': sizes,
       'columns': [{'name': c.name, 'kind': c.kind, 'values': len(c.values),
                    'modes': len(c.modes)} for c in source.columns],
-      'values': {key: np.round(value, 6).tolist() if np.ndim(value) else value
-                 for key, value in values.items()},
+      'values': {key: [float(f'{number:.6g}') for number in value]
+                 if np.ndim(value) else value for key, value in values.items()},
       'duplicates': duplicates(source.images),
       'refused': list(found.get('refused', ())),
       'notices': list(found.get('notices', ()))}

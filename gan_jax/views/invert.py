@@ -10,7 +10,7 @@ from gan_jax.data import values
 from gan_jax.data.files import memory, printable
 from gan_jax.views import given
 from gan_jax.views.sample import saved
-from gan_jax.views.trained import Trained, check_seed
+from gan_jax.views.trained import Trained
 
 _SHOWN = 50  # images beside their reconstructions
 _STARTS, _CHAINS = 8, 4  # of each image
@@ -44,12 +44,11 @@ def invert(folder: str, images: str, out: str, *, samples: int = 0,
     WorkdirError, CheckpointError, DataError, RequestError: with a fix; nothing
       is written then.
   """
-  given.check_place(out, '.npz', 'the arrays z, reconstruction, error and '
-                    'name', images)
+  given.check(out, '.npz', 'the arrays z, reconstruction, error and name',
+              seed, images)
   if samples < 0 or 0 < samples < 4 * _CHAINS:
     raise RequestError(f'--posterior={samples}: must be {4 * _CHAINS} samples '
                        f'or more ({_CHAINS} chains), or 0 for none')
-  check_seed(seed)
   sigma = _noise(likelihood)
   run = Trained(folder, strict=strict)
   decoder, seen = run.decoder, given.images(run, images, **how)

@@ -14,7 +14,7 @@ from gan_jax.base.examples import counted, kind_of
 from gan_jax.data import values
 from gan_jax.data.files import printable
 from gan_jax.views import given
-from gan_jax.views.trained import Trained, check_seed
+from gan_jax.views.trained import Trained
 
 # Each with the part of a run that it needs.
 SCORES = {'anogan': '', 'fanogan': 'encoder', 'discriminator': 'discriminator'}
@@ -44,11 +44,10 @@ def outliers(folder: str, images: str, out: str, *, sort: str = '',
     WorkdirError, CheckpointError, DataError, RequestError: with a fix; nothing
       is written then.
   """
-  given.check_place(out, '.jsonl', 'a JSON object for each example', images)
+  given.check(out, '.jsonl', 'a JSON object for each example', seed, images)
   if sort and sort not in SCORES:
     raise RequestError(f'--sort={sort}: no such score'
                        f'{lookup.near(sort, SCORES)}')
-  check_seed(seed)
   run = Trained(folder, strict=strict)
   parts = {'': True, 'encoder': run.game.gen.encode,
            'discriminator': run.game.disc}

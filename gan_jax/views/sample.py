@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from gan_jax import pictures
-from gan_jax.base.errors import RequestError
+from gan_jax.base.errors import RequestError, as_flag
 from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import write_file, writing_out
 from gan_jax.data import values
@@ -60,7 +60,7 @@ def sample(folder: str, out: str, *, count: int | None = None,
   _check(info, out, count, interpolate)
   run = Trained(folder, strict=strict)
   how = run.drawn_as(label) if label is None or isinstance(label, str) else ''
-  try:
+  with as_flag():
     labels = run.labels(count, label)
     z = run.latents(count, seed=seed, truncation=truncation)
     if interpolate:
@@ -68,8 +68,6 @@ def sample(folder: str, out: str, *, count: int | None = None,
       z = np.asarray(sampling.interpolate(z, ends, interpolate))
       z, labels = z.reshape(-1, z.shape[-1]), np.repeat(
           labels, interpolate, axis=0)
-  except RequestError as e:
-    raise RequestError(f'--{e}') from e
   examples = run.images(z, labels, dtype='stored', truncation=truncation)
   with writing_out(out):
     # Others have no class, whatever their data have.
@@ -86,10 +84,8 @@ def _of_file(info, path, count, label):
   """Number of rows of --labels, and what they ask for."""
   if label is not None:
     raise RequestError('give --label or --labels')
-  try:
+  with as_flag():
     rows, label = asked.of_file(info, path)
-  except RequestError as e:
-    raise RequestError(f'--{e}') from e
   if count not in (None, rows):
     raise RequestError(f'--num_samples={count}: {path} has {rows} rows; '
                        'leave it out')

@@ -156,3 +156,9 @@ def test_auto_blames_what_was_set(tmp_path, given, argument, rule):
   spec = made(tmp_path, 'npz') | dict(name='auto')
   found = refused(spec | given, argument, given[argument])
   assert rule in found and 'reading' not in found
+
+
+@pytest.mark.parametrize('path', ['', None, 3])
+@pytest.mark.parametrize('kind', [*ARRAYS, *FILES, 'lmdb', 'auto'])
+def test_what_is_no_path_is_not_the_current_folder(kind, path):
+  assert 'is needed' in refused(dict(name=kind, path=path), 'path', path)

@@ -100,6 +100,7 @@ def test_bad_hdf5(tmp_path):
   fails('other files', call=call())
   with h5py.File(path, 'w') as file:
     file['imgs'] = h5py.ExternalLink('other.h5', 'imgs')
+    file['images'] = h5py.Empty('f')
   fails('0 arrays', call=call())
 
 

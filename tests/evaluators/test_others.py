@@ -266,6 +266,9 @@ def test_parzen_is_the_likelihood_of_the_split():
   assert found.floor == pytest.approx(mean_likelihood(*flat[:2], floor)[0])
   with pytest.raises(ValueError, match='need 400 examples, and mnist10k has'):
     build('parzen', few, num_test=200, num_validation=200)
+  for name in ('num_samples', 'num_test', 'num_validation'):
+    with pytest.raises(ValueError, match=f'^{name}=0: must be 1 or more'):
+      build('parzen', few, **{name: 0})
   # Too few others for a floor; test images are held out where any are.
   (found,) = build('parzen', few._replace(held_out=few), num_samples=50,
                    num_test=150, num_validation=150)(

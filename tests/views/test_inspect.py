@@ -219,7 +219,16 @@ def test_sizes_are_width_by_height_whatever_was_read():
   assert report['sizes'] == {'3x2': 4}
 
 
-def test_refusals(tmp_path, capsys):
+def test_large_and_small_numbers_side_by_side():
+  """Neither is lost beside the other, and none is rounded to 0."""
+  vectors = np.float32([[1e6, 1e-9], [3e6, 3e-9]] * 3)
+  source = make_source(vectors, (), 0, name='x')
+  values = inspect.describe(source, inspect.values_of(vectors)[0])['values']
+  assert values['mean'] == [2e6, 2e-9] and values['std'] == [1e6, 1e-9]
+  assert values['min'] == [1e6, 1e-9] and values['max'] == [3e6, 3e-9]
+
+
+def test_refusals(tmp_path, capsys, monkeypatch):
   with pytest.raises(ConfigError, match=r'config.data.moods = 3'):
     inspect.inspect(dict(data=dict(name='ring', moods=3)), str(tmp_path))
   with pytest.raises(ConfigError, match='must be a dict'):
@@ -227,6 +236,10 @@ def test_refusals(tmp_path, capsys):
   with pytest.raises(DataError, match='no such file'):
     inspect.inspect(dict(data=dict(name='npz', path=f'{tmp_path}/a.npz')),
                        str(tmp_path))
+  (tmp_path / 'my_lost.py').write_text('def lost():\n  return {}["images"]\n')
+  monkeypatch.syspath_prepend(tmp_path)
+  with pytest.raises(ConfigError, match=r"KeyError: 'images'\n.*line 2, in lo"):
+    inspect.inspect(dict(data=dict(name='my_lost:lost')), str(tmp_path))
   (tmp_path / 'file').write_text('')
   with pytest.raises(RequestError, match='cannot write it'):
     inspect.inspect(dict(data=dict(name='ring')), str(tmp_path / 'file'))

@@ -172,6 +172,7 @@ def test_of_a_file_with_nan_no_key_is_named_that_is_not_there(
     (['--images=colour.npz', '--channels=1'], 0, ''),
     (['--images=nan.npz'], 3, 'images with NaN or Inf, first in image 0'),
     (['--images=nothing.npz'], 3, 'nothing.npz'),
+    (['--images=right.npz', '--seed=-1'], 2, '--seed=-1 must be a whole'),
     (['--images=right.npz', '--out=a.png'], 2,
      '--out=a.png: must be F.npz, for the arrays z'),
     (['--images=right.npz', '--likelihood=bernoulli'], 2,

@@ -4,11 +4,9 @@ import collections
 import contextlib
 import json
 import os
-import posixpath
 import struct
 import tarfile
 import threading
-import time
 import zipfile
 import zlib
 
@@ -19,6 +17,7 @@ from gan_jax.data.blocks import package
 from gan_jax.data.files import (
   as_os_error,
   check_file,
+  check_there,
   encoding_of,
   list_folder,
   one_error,
@@ -27,8 +26,9 @@ from gan_jax.data.files import (
 )
 from gan_jax.data.geometry import Geometry
 from gan_jax.data.label_values import NOTHING, Labels, of_texts
-from gan_jax.data.labels import STYLEGAN, labels_of, of_split
+from gan_jax.data.labels import STYLEGAN
 from gan_jax.data.prepare import Source
+from gan_jax.data.sources.folder import load
 from gan_jax.data.values import Scale
 
 _MAX_LABELS = 1 << 28  # bytes of a file of labels
@@ -51,29 +51,12 @@ def zip(*, path, labels='auto', label_key='', split='', reading=Reading(),
     geometry: applied to every image.
   """
   path = check_file(path)
-  listed_at = time.time_ns()
   with _open_zip(path) as opened:
     archive = _Zip(path, opened)
-    # Labels in a file may be of the whole set.
-    in_file = STYLEGAN in archive.members or labels not in ('auto', 'folders')
     if labels == 'auto':
-      labels = STYLEGAN if in_file else 'folders'
-    files = archive.files()
-    taken, said = of_split([file.path for file in files], split)
-    left = {file.path for file in files}.difference(taken) if in_file else ()
-    taken = set(taken)
-
-    def label(paths, refused):
-      try:
-        return labels_of(labels, paths, [*refused, *sorted(left)],
-                         archive.where, archive.text, label_key)
-      except DataError as error:
-        raise DataError(f'{path!r}: {error}') from error
-
-    return collection.load(
-        path, [file for file in files if file.path in taken], archive.contents,
-        label, listed_at=listed_at, reading=reading, scale=scale,
-        geometry=geometry, notices=said)
+      labels = STYLEGAN if STYLEGAN in archive.members else 'folders'
+    return load(path, archive.files(), labels, label_key, split, place=archive,
+                reading=reading, scale=scale, geometry=geometry, notices=[])
 
 
 def _open_zip(path):
@@ -167,8 +150,7 @@ def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
     scale: as of `folder`.
     geometry: applied to every image.
   """
-  root = os.path.abspath(os.path.expanduser(os.fspath(path)))
-  listed_at = time.time_ns()
+  root = os.path.abspath(check_there(path))
   shards = [root]
   if os.path.isdir(root):
     shards = [os.path.join(root, name) for name in list_folder(root, None)
@@ -207,9 +189,8 @@ def webdataset(*, path, label_key='', reading=Reading(), scale=Scale(),
     return of_texts([texts[key] for key in named if key in texts],
                     repr(root)).of(slice(0, len(paths)))
 
-  return collection.load(root, files, read, label, listed_at=listed_at,
-                         reading=reading, scale=scale, geometry=geometry,
-                         notices=notices)
+  return collection.load(root, files, read, label, reading=reading,
+                         scale=scale, geometry=geometry, notices=notices)
 
 
 class _Shard:
@@ -309,7 +290,7 @@ def _key(name) -> str:
 
 def _is_image(name) -> bool:
   parts = name.split('/')
-  return posixpath.splitext(name)[1].lower() in sniff.SUFFIXES and not any(
+  return sniff.suffix_of(name) in sniff.SUFFIXES and not any(
       part.startswith('.') or part == '__MACOSX' for part in parts)
 
 

@@ -82,11 +82,10 @@ def npz(*, path, image_key='', label_key='', label_index=-1, layout=Layout(),
         label_index=label_index)
     each = len(examples) // len(array)  # slices of a volume
     labels = labels.of(np.arange(len(examples)) // each)
-  notices = [*notices, *labels.notices]
-  name = os.path.splitext(os.path.basename(path))[0]
-  return make_source(examples, labels.values, labels.num_classes, name=name,
-                     units=units, rate=layout.rate, **labels.described(),
-                     report={'notices': notices} if notices else {})
+  return make_source(
+      examples, **labels.described(), units=units, rate=layout.rate,
+      name=os.path.splitext(os.path.basename(path))[0],
+      report={'notices': [*notices, *labels.notices]})
 
 
 def idx(*, images, labels='') -> Source:
@@ -98,9 +97,8 @@ def idx(*, images, labels='') -> Source:
   """
   pixels, found = _read_pair(images, labels)
   return make_source(
-      pixels, found.values, found.num_classes, **found.described(),
-      name=os.path.basename(images).split('.')[0],
-      report={'notices': list(found.notices)} if found.notices else {})
+      pixels, **found.described(), report={'notices': [*found.notices]},
+      name=os.path.basename(images).split('.')[0])
 
 
 def mnist(*, folder, split: _Split = 'train') -> Source:

@@ -1,10 +1,8 @@
 """Recordings as signals."""
 
 import os
-import time
 
 from gan_jax.base.errors import ArgumentError, DataError
-from gan_jax.data import sniff
 from gan_jax.data.bad_files import Reading
 from gan_jax.data.blocks import package
 from gan_jax.data.collection import File, Form
@@ -40,12 +38,7 @@ def audio(*, path, length=16384, first_only=False, mono=True, labels='folders',
   if length < 2:
     raise ArgumentError('length', length, 'must be 2 samples or more')
   library = package('soundfile', 'audio')
-  listed_at = time.time_ns()
-  root, files, others, notices = find(path, 'audio', sniff.is_audio)
-  if not files:
-    sniff.refuse(root, 'audio')
-    raise DataError(f'{root!r}: no recording among its {others.total():,} '
-                    f'files; their suffixes are {" ".join(sniff.SOUNDS)}')
+  root, files, _, notices = find(path, 'audio')
   heads = [_head(library, root, file) for file in files]
   rate, channels = _alike(root, heads, mono)
   pieces, short = [], 0
@@ -72,9 +65,9 @@ def audio(*, path, length=16384, first_only=False, mono=True, labels='folders',
 
   codec = Codec((length, channels), '<f4', False, 'signals')
   form = Form(codec, codec.shape, ('audio', length, mono), rate)
-  return load(root, pieces, labels, label_key, split, listed_at=listed_at,
-              reading=reading, scale=scale, notices=notices, form=form,
-              read=read, of=lambda name: name.rpartition('@')[0])
+  return load(root, pieces, labels, label_key, split, reading=reading,
+              scale=scale, notices=notices, form=form, read=read,
+              of=lambda name: name.rpartition('@')[0])
 
 
 def _alike(root, heads, mono) -> tuple[float, int]:

@@ -1,14 +1,11 @@
 """DICOM: X-rays, slices of CT and MR, as images."""
 
 import io
-import os
-import time
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from gan_jax.base.errors import DataError
-from gan_jax.data import images, sniff, values
+from gan_jax.data import images, values
 from gan_jax.data.bad_files import Reading
 from gan_jax.data.blocks import package
 from gan_jax.data.collection import Form
@@ -53,14 +50,9 @@ def dicom(*, path, labels='folders', label_key='', split='',
   """
   codec = _Codec(package('pydicom', 'dicom'), package('pydicom.pixels',
                                                       'dicom'), window)
-  listed_at = time.time_ns()
-  root, files, others, notices = find(path, 'dicom', lambda path, suffix: (
-      sniff.is_dicom(path, suffix) and os.path.basename(path) != 'DICOMDIR'))
-  if not files:
-    sniff.refuse(root, 'dicom')
-    raise DataError(f'{root!r}: no DICOM among its {others.total():,} files')
-  return load(root, files, labels, label_key, split, listed_at=listed_at,
-              reading=reading, scale=scale, geometry=geometry, notices=notices,
+  root, files, _, notices = find(path, 'dicom')
+  return load(root, files, labels, label_key, split, reading=reading,
+              scale=scale, geometry=geometry, notices=notices,
               form=Form(codec, options=('dicom', window)))
 
 

@@ -4,7 +4,6 @@ import collections
 import json
 import os
 import stat
-import time
 
 from gan_jax.base.errors import ArgumentError, DataError
 from gan_jax.data import collection, sniff
@@ -63,63 +62,34 @@ def folder(*, path, labels='folders', label_key='', split='', reading=Reading(),
     DataError: no images, bad images (all in one message), several sizes without
       a resize, bad labels.
   """
-  listed_at = time.time_ns()
-  root, files, others, notices = find(path, 'folder', sniff.is_image)
-  if not files:
-    sniff.refuse(root, 'folder')
-    raise DataError(
-        f'{printable(root)!r}: no image among {others.total():,} files '
-        f'({_counts(others) or "none is shown"}); the suffixes of images are '
-        f'{" ".join(sniff.SUFFIXES)}: give the folder that holds them')
+  root, files, others, notices = find(path, 'folder')
   for suffix in ('.csv', '.json'):  # of labels
     others.pop(suffix, None)
   if others:
     notices.append(f'{others.total():,} other files are no images: '
                    f'{_counts(others)}')
-  return load(root, files, labels, label_key, split, listed_at=listed_at,
-              reading=reading, scale=scale, geometry=geometry, notices=notices)
+  return load(root, files, labels, label_key, split, reading=reading,
+              scale=scale, geometry=geometry, notices=notices)
 
 
 def load(root, files, labels, label_key, split, *, notices, read=None, of=str,
-         geometry=Geometry(), **more) -> Source:
-  """The examples of a folder's files; arguments as of `folder`.
+         place=None, geometry=Geometry(), **more) -> Source:
+  """The examples of files of one root; arguments as of `folder`.
 
   read: name of an example -> its bytes, by default those of the file.
   of: name of an example -> the file that has its label.
+  place: where files are read, with the methods of `_Folder`, which is the
+    default.
   """
-  def read_file(name):
-    with open(os.path.join(root, name), 'rb') as file:
-      return file.read()
-
-  def where(name):
-    if not isinstance(name, str | os.PathLike) or not os.fspath(name):
-      raise ArgumentError('labels', name, (
-          "'folders', 'none' or the path of a CSV file or dataset.json is "
-          'needed'))
-    name = os.path.expanduser(name)
-    inside, outside = os.path.join(root, name), os.path.abspath(name)
-    if not os.path.exists(inside) and os.path.exists(outside):
-      return check_file(outside)
-    try:
-      return check_file(inside)
-    except DataError as error:
-      if os.path.exists(inside) or inside == outside:
-        raise
-      raise DataError(f'{error}; nor is there {outside!r}') from error
-
-  def text(name):
-    with one_error(name, 'text file'), open(
-        name, encoding=encoding_of(sniff.head(name)), errors='surrogateescape',
-        newline='') as file:
-      return file.read()
+  place = place or _Folder(root)
 
   def label(paths, refused):
     if labels == 'folders' and (said := _stylegan(root)):
       return Labels(notices=(said,))
     try:
       return labels_of(labels, list(map(of, paths)),
-                       [*map(of, refused), *map(of, left)], where, text,
-                       label_key)
+                       [*map(of, refused), *map(of, left)], place.where,
+                       place.text, label_key)
     except DataError as error:
       raise DataError(str(error) if repr(root)[1:-1] in str(error) else
                       f'{printable(root)!r}: {error}') from error
@@ -130,8 +100,44 @@ def load(root, files, labels, label_key, split, *, notices, read=None, of=str,
     left = sorted({file.path for file in files}.difference(taken))
   taken = set(taken)
   files, notices = [f for f in files if f.path in taken], [*notices, *said]
-  return collection.load(root, files, read or read_file, label,
+  return collection.load(root, files, read or place.contents, label,
                          notices=notices, geometry=geometry, **more)
+
+
+class _Folder:
+  """A folder, whose files are read."""
+
+  def __init__(self, root):
+    self._root = root
+
+  def contents(self, name):
+    """Bytes of an image; OSError if they cannot be had."""
+    with open(os.path.join(self._root, name), 'rb') as file:
+      return file.read()
+
+  def where(self, name):
+    """Path of a file of labels; DataError if there is none."""
+    if not isinstance(name, str | os.PathLike) or not os.fspath(name):
+      raise ArgumentError('labels', name, (
+          "'folders', 'none' or the path of a CSV file or dataset.json is "
+          'needed'))
+    name = os.path.expanduser(name)
+    inside, outside = os.path.join(self._root, name), os.path.abspath(name)
+    if not os.path.exists(inside) and os.path.exists(outside):
+      return check_file(outside)
+    try:
+      return check_file(inside)
+    except DataError as error:
+      if os.path.exists(inside) or inside == outside:
+        raise
+      raise DataError(f'{error}; nor is there {outside!r}') from error
+
+  def text(self, path):
+    """Text of a file of labels."""
+    with one_error(path, 'text file'), open(
+        path, encoding=encoding_of(sniff.head(path)), errors='surrogateescape',
+        newline='') as file:
+      return file.read()
 
 
 def _counts(others) -> str:
@@ -151,21 +157,28 @@ def _stylegan(root) -> str:
     return ''  # there is no such file, or it is another program's
 
 
-def find(path, kind, is_wanted) -> tuple:
+def find(path, kind) -> tuple:
   """What a set reads: absolute folder, files, suffixes of others, notices.
 
   Args:
     path: a folder, or one file of the set.
-    kind: name of the set.
-    is_wanted: (path, suffix) -> whether a file is one of the set.
+    kind: name of the set, of `sniff.FILES`.
 
   Raises:
-    DataError: there is no such folder, or it is empty or cannot be read.
+    DataError: there is no such folder, it cannot be read, or has no such file.
   """
   root = os.path.abspath(check_there(path, 'folder'))
+  is_wanted, what, suffixes = sniff.FILES[kind]
   if os.path.isdir(root):
-    return root, *_walk(root, is_wanted)
-  if not is_wanted(root, os.path.splitext(root)[1].lower()):
+    files, others, notices = _walk(root, is_wanted)
+    if not files:
+      sniff.refuse(root, kind)
+      raise DataError(
+          f'{printable(root)!r}: no {what} among its {others.total():,} files '
+          f'({_counts(others) or "none is shown"}); their suffixes are '
+          f'{" ".join(suffixes)}: give the folder that holds them')
+    return root, files, others, notices
+  if not is_wanted(root):
     sniff.refuse(root, kind)
     raise DataError(f'path={path!r} is a file, and none that data={kind} '
                     'reads: give one that it does, or a folder of them')
@@ -200,11 +213,10 @@ def _walk(root, is_wanted) -> tuple:
         links += (prefix + name for name in folders
                   if os.path.islink(os.path.join(path, name)))
         for name in filter(_is_shown, names):
-          suffix = os.path.splitext(name)[1].lower()
-          if is_wanted(os.path.join(path, name), suffix):
+          if is_wanted(os.path.join(path, name)):
             files.append(_file(root, prefix + name))
           else:
-            others[suffix] += 1
+            others[sniff.suffix_of(name)] += 1
       links.sort()
   except OSError as error:
     raise DataError(f'{printable(error.filename)!r} cannot be read '

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import threading
-import time
 from functools import partial
 
 import numpy as np
@@ -17,6 +16,7 @@ from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.files import (
   as_os_error,
   check_file,
+  check_there,
   list_folder,
   one_error,
   printable,
@@ -64,17 +64,16 @@ def parquet(*, path, split='', image_key='', label_key='', reading=Reading(),
   Raises:
     DataError: pyarrow is not installed, or a problem of the files.
   """
-  root = os.path.abspath(os.path.expanduser(os.fspath(path)))
+  root = os.path.abspath(check_there(path))
   shards, notices = _shards(root, split)
-  listed_at = time.time_ns()
   table = _Table(root, image_key, label_key)
   for shard in shards:
     table.add(shard)
   if not table.files:
     raise DataError(f'{root!r}: no rows')
   return collection.load(
-      root, table.files, table.read, table.label, listed_at=listed_at,
-      reading=reading, scale=scale, geometry=geometry, notices=notices,
+      root, table.files, table.read, table.label, reading=reading, scale=scale,
+      geometry=geometry, notices=notices,
       form=collection.Form(member=table.image_key))
 
 
@@ -319,15 +318,14 @@ def lmdb(*, path, reading=Reading(), scale=Scale(),
   Raises:
     DataError: lmdb is not installed, or a problem of the file.
   """
-  path = os.path.abspath(os.path.expanduser(os.fspath(path)))
+  path = os.path.abspath(check_there(path))
   inside = os.path.isdir(path)
   file = os.path.join(path, 'data.mdb') if inside else path
   if inside and not os.path.exists(file):
     sniff.refuse(path, 'lmdb')
   check_file(file)
   library = package('lmdb', 'lmdb')
-  status, listed_at = os.stat(file), time.time_ns()
-  lock = threading.Lock()
+  status, lock = os.stat(file), threading.Lock()
   try:
     with library.open(file, subdir=False, readonly=True, lock=False,
                       readahead=False) as database:
@@ -349,8 +347,8 @@ def lmdb(*, path, reading=Reading(), scale=Scale(),
                                                      'surrogateescape')))
 
         return collection.load(
-            path, files, read, lambda *_: Labels(), listed_at=listed_at,
-            reading=reading, scale=scale, geometry=geometry, notices=[])
+            path, files, read, lambda *_: Labels(), reading=reading,
+            scale=scale, geometry=geometry, notices=[])
   except library.Error as error:
     sniff.refuse(file, 'lmdb')
     raise DataError(f'{file!r}: damaged, or no LMDB ({error}); download or '

@@ -2,14 +2,12 @@
 
 import math
 import os
-import time
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from gan_jax.base.errors import ArgumentError, DataError
-from gan_jax.data import collection, images, sniff, values
+from gan_jax.data import cache, collection, images, sniff, values
 from gan_jax.data.bad_files import Reading
 from gan_jax.data.blocks import Blocks, check_declared, package
 from gan_jax.data.files import (
@@ -26,14 +24,6 @@ from gan_jax.data.sources.arrays import UNLABELLED, guess
 from gan_jax.data.values import Scale
 
 _ROWS, _BYTES = 128, 1 << 24  # of a block, at most
-
-
-class _Rows(NamedTuple):
-  """Array [N, ...] of examples that is not in memory."""
-  shape: tuple
-  dtype: np.dtype
-  row: Callable  # index -> array [...]
-  channels_first: bool = False
 
 
 class Codec(NamedTuple):
@@ -87,17 +77,10 @@ def npy(*, path, labels='', label_index=-1, layout=Layout(), reading=Reading(),
   path = check_file(path)
   array = _open_npy(path)
   found = _open_npy(check_file(labels)) if labels else None
-  row = array.__getitem__
   if array.ndim and array.flags.c_contiguous:
-    # Not mapped: its pages would count as memory of the process.
-    each = max(1, math.prod(array.shape[1:]))
-    row = Blocks(_block_of(each * array.itemsize), lambda start, stop: (
-        np.fromfile(path, array.dtype, (min(stop, len(array)) - start) * each,
-                    offset=array.offset + start * each * array.itemsize)
-        .reshape(-1, *array.shape[1:]))).__getitem__
-  rows = _Rows(array.shape, array.dtype, row)
-  return _load(path, rows, repr(path), found, labels or '', label_index, layout,
-               reading=reading, scale=scale, geometry=geometry)
+    array = cache.Stored(path)
+  return _load(path, array, repr(path), found, labels or '', label_index,
+               layout, reading=reading, scale=scale, geometry=geometry)
 
 
 def _open_npy(path):
@@ -109,11 +92,6 @@ def _open_npy(path):
                       f'as numpy.save(path, x) writes it')
     # Compares the size that the header declares with that of the file.
     return np.load(path, mmap_mode='r', allow_pickle=False)
-
-
-def _block_of(row, chunk=1) -> int:
-  """Rows of a block: whole chunks, each decompressed for one row of it."""
-  return chunk * max(1, min(_ROWS, _BYTES // max(1, row)) // chunk)
 
 
 def hdf5(*, path, image_key='', label_key='', label_index=-1, layout=Layout(),
@@ -146,11 +124,11 @@ def hdf5(*, path, image_key='', label_key='', label_index=-1, layout=Layout(),
   with file:
     found = {}
     with one_error(path, 'HDF5 file'):
-      # Follows no link into another file.
+      # Follows no link into another file. Without a shape nothing is stored.
       file.visititems(lambda name, item: found.update({name: item}) if
-                      isinstance(item, h5py.Dataset) else None)
-    headers = {name: (item.shape or (), item.dtype)
-               for name, item in found.items()}
+                      isinstance(item, h5py.Dataset) and item.shape is not None
+                      else None)
+    headers = {name: (item.shape, item.dtype) for name, item in found.items()}
     keys = guess(path, headers, image_key, label_key)
     for key in keys:
       if key in found and (found[key].external or found[key].is_virtual):
@@ -167,31 +145,32 @@ def hdf5(*, path, image_key='', label_key='', label_index=-1, layout=Layout(),
     shape = data.shape
     first = (len(shape) == 4 and shape[1] in (1, 3, 4) and min(shape[2:]) > 4
              and layout.holds in ('auto', 'images') and not layout.slices)
-    row = data.dtype.itemsize * max(1, int(np.prod(shape[1:])))
-    blocks = Blocks(_block_of(row, data.chunks[0] if data.chunks else 1),
-                    lambda start, stop: data[start:stop])
-    rows = _Rows(shape, data.dtype, blocks.__getitem__, first)
-    return _load(path, rows, f'{path!r}, array {keys[0]!r}', labels, keys[1],
-                 label_index, layout, reading=reading, scale=scale,
-                 geometry=geometry)
+    return _load(path, data, f'{path!r}, array {keys[0]!r}', labels, keys[1],
+                 label_index, layout, channels_first=first,
+                 chunk=data.chunks[0] if data.chunks else 1, reading=reading,
+                 scale=scale, geometry=geometry)
 
 
-def _load(path, rows, where, labels, label_key, label_index, layout,
-          **more) -> Source:
-  shape, dtype = rows.shape, rows.dtype
-  if rows.channels_first:
+def _load(path, array, where, labels, label_key, label_index, layout, *,
+          channels_first=False, chunk=1, **more) -> Source:
+  """The set of an `array` [N, ...] on a disk, compressed by `chunk` rows."""
+  shape, dtype = array.shape, array.dtype
+  if channels_first:
     shape = (shape[0], *shape[2:], shape[1])
   kind = layout.kind(shape, where)
   check_numbers(dtype, where)
   if kind == 'vectors':
     raise ArgumentError('holds', kind, (
         f'needs an npz file, numpy.savez(path, x=x); {where} is none'))
-  each, stored = 1, rows.shape[1:]
+  each, stored = 1, array.shape[1:]
+  most = min(_ROWS, _BYTES // (math.prod(stored) * dtype.itemsize))
+  # Whole chunks, each decompressed for one row of it.
+  rows = Blocks(chunk * max(1, most // chunk),
+                lambda start, stop: array[start:stop])
   if layout.slices:
     example = layout.arranged(np.empty((1, *stored), np.bool_), kind)
     kind, each, stored = 'images', len(example), example.shape[1:]
-  listed_at, status = time.time_ns(), os.stat(path)
-  total = shape[0] * each
+  status, total = os.stat(path), shape[0] * each
   files = [collection.File(f'{kind[:-1]} {i:0{len(str(total))}d}', 0,
                            status.st_mtime_ns, status.st_ctime_ns)
            for i in range(total)]
@@ -202,22 +181,21 @@ def _load(path, rows, where, labels, label_key, label_index, layout,
   def read(name):
     row, part = divmod(int(name.split()[1]), each)
     with as_os_error(), one_error(path, 'file'):
-      array = rows.row(row)
+      example = rows[row]
     if layout.slices:
-      array = layout.arranged(array[None], 'volumes')[part]
-    return np.ascontiguousarray(array).tobytes()
+      example = layout.arranged(example[None], 'volumes')[part]
+    return np.ascontiguousarray(example).tobytes()
 
   def label(paths, refused):
     del refused
     return found.of([int(name.split()[1]) // each for name in paths])
 
-  notices = (['channels came first, [N, C, H, W]: turned']
-             if rows.channels_first else [])
-  codec = Codec(stored, dtype, rows.channels_first, kind)
+  notices = ['channels came first, [N, C, H, W]: turned'] * channels_first
+  codec = Codec(stored, dtype, channels_first, kind)
   example = codec.example(bytes(math.prod(stored) * dtype.itemsize))
   return collection.load(
-      path, files, read, label, listed_at=listed_at, notices=notices,
+      path, files, read, label, notices=notices,
       form=collection.Form(
           codec, () if kind == 'images' else example.shape,
-          (stored, dtype.str, rows.channels_first, *layout), layout.rate,
+          (stored, dtype.str, channels_first, *layout), layout.rate,
           where), **more)

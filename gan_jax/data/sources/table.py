@@ -52,7 +52,7 @@ def table(*, path, columns: tuple[str, ...] = (),
   return make_source(
       encode(frame, found), (), 0, columns=found,
       name=os.path.splitext(os.path.basename(path))[0],
-      report={'notices': said} if said else {})
+      report={'notices': said})
 
 
 def _names(given, known) -> list:

@@ -82,8 +82,7 @@ def tfds(*, dataset, split='train', image_key='', label_key='', data_dir='',
     if names and names != tuple(map(str, range(len(names)))):
       labels = labels._replace(class_names=names)
   return make_source(
-      entry.images, labels.values, labels.num_classes, **labels.described(),
-      name=f'{info.full_name}_{split}',
+      entry.images, **labels.described(), name=f'{info.full_name}_{split}',
       licence=info.as_proto.redistribution_info.license,
       fingerprint=entry.fingerprint, report={'sizes': entry.notes['sizes'],
                                               'notices': [*labels.notices]})

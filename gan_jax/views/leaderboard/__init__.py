@@ -11,5 +11,6 @@ rest; what needs them imports them where it is called.
 
 from gan_jax.views.leaderboard.board import compare, load
 from gan_jax.views.leaderboard.folders import find, settings_of
+from gan_jax.views.leaderboard.ranking import heads
 
-__all__ = ['compare', 'find', 'load', 'settings_of']
+__all__ = ['compare', 'find', 'heads', 'load', 'settings_of']

@@ -6,8 +6,9 @@ import numpy as np
 
 from gan_jax import pictures
 from gan_jax.base import lookup
-from gan_jax.base.errors import RequestError, WorkdirError
+from gan_jax.base.errors import RequestError, WorkdirError, as_flag
 from gan_jax.base.examples import kind_of
+from gan_jax.config.experiment import load_data
 from gan_jax.data.label_values import name_of
 from gan_jax.data.pipeline import Batches
 from gan_jax.evaluators.score import as_bytes, source_as_bytes
@@ -17,7 +18,6 @@ from gan_jax.metrics.images import power_spectrum
 from gan_jax.metrics.neighbours import nearest
 from gan_jax.run import files
 from gan_jax.views import asked
-from gan_jax.views.inspect import load_data
 from gan_jax.views.report.page import Picture
 from gan_jax.views.trained import Trained, check_seed
 
@@ -52,10 +52,8 @@ class Run(Trained):
       CheckpointError, ConfigError, DataError: as `Trained` and `data.load`.
     """
     super().__init__(folder, step=step)
-    try:
+    with as_flag():
       check_seed(seed)
-    except RequestError as e:
-      raise RequestError(f'--{e}') from e
     with files.reading_data_of(folder):
       self.source, self.seed = load_data(self.config['data']), seed
     if self.source.fingerprint != self.info.fingerprint:

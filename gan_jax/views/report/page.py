@@ -152,18 +152,14 @@ class Page:
   def _leaderboard(self):
     """Names of scores, and (name, row, {score: value}) per run."""
     frame = leaderboard.load([record.folder for record in self.records])
-    # With the hash only if a name has several protocols.
-    frame['name'] = frame.score.astype(object).map(
-        lambda score: score.partition(' (')[0], na_action='ignore')
-    several = frame.groupby('name').score.transform('nunique') > 1
-    frame['name'] = frame.name.mask(several, frame.score)
-    heads = sorted(frame.name.dropna().unique())
+    scores = frame.score.dropna().unique()
+    heads = dict(zip(scores, leaderboard.heads(scores), strict=True))
     rows = []
     for name, record in zip(self._names(), self.records, strict=True):
       own = frame[frame.folder == record.folder]
-      rows.append((name, next(own.itertuples()),
-                   dict(zip(own.name, own.value, strict=True))))
-    return heads, rows
+      rows.append((name, next(own.itertuples()), dict(zip(
+          own.score.map(heads), own.value, strict=True))))
+    return sorted(heads.values()), rows
 
 
 def _flat(value):
