@@ -23,16 +23,16 @@ def test_ada_adapts_p_by_hand():
   down = ada.remember(ada.memory, jnp.array([1.0, -1.0]), jnp.int32(3))
   assert down['p'] == pytest.approx(0.05)
   # On the target: as it is.
-  half = augment.ada(target=0.5, p=0.1)
-  same = half.remember(half.memory, jnp.array([3.0, 0.1, 9.0, -1.0]), 0)
+  half = augment.ada(target=-0.5, p=0.1)
+  same = half.remember(half.memory, jnp.array([-3.0, -0.1, -9.0, 1.0]), 0)
   assert same['p'] == np.float32(0.1)
   # Kept in [0, 1].
   for _ in range(30):
     up, down = ada.remember(up, sure, 0), ada.remember(down, -sure, 0)
   assert up['p'] == 1.0 and down['p'] == 0.0
-  # Without a batch size: of the logits.
-  alone = augment.ada(kimg=1.0)
-  assert alone.remember(alone.memory, sure, 0)['p'] == pytest.approx(0.004)
+  # Without a batch size: of the logits, here 4 of 500,000 images.
+  alone = augment.ada()
+  assert alone.remember(alone.memory, sure, 0)['p'] == pytest.approx(8e-6)
 
 
 def test_ada_looks_at_all_devices():
