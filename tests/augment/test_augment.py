@@ -56,8 +56,8 @@ def test_translation_ratio(size, ratio, most):
 
 def test_instance_noise_is_normal_and_of_every_pixel():
   images = pictures(200) / 1000.0
-  out = jax.jit(bound(augment.instance_noise(std=0.3)))(images, keys_of(200))
-  noise = (np.asarray(out) - images) / 0.3
+  out = jax.jit(bound(augment.instance_noise()))(images, keys_of(200))
+  noise = (np.asarray(out) - images) / 0.1
   assert abs(noise.mean()) < 0.02 and abs(noise.std() - 1.0) < 0.02
   assert len(np.unique(noise)) > 0.9 * noise.size
   channels = noise.reshape(-1, 2)
@@ -86,11 +86,12 @@ def test_bgc_is_ada_with_a_given_probability():
   rising = jax.jit(augment.bgc(
       p=optax.linear_schedule(0.0, 2.0, 10), **options).apply)
   assert augment.bgc().memory == {}
-  for step, p in [(0, 0.0), (3, 0.6), (9, 1.0)]:  # 1.8 is as much as 1.
+  # 1.8 is as much as 1.
+  for step, p in [(0, 0.0), (3, 0.6), (9, 1.0), (1, 0.2)]:
     want = adaptive(images, keys, {'p': jnp.float32(p)})
     got = rising(images, keys, {'step': jnp.int32(step)})
     np.testing.assert_allclose(got, want, atol=1e-5)
-  fixed = jax.jit(augment.bgc(p=1.0, **options).apply)
+  fixed = jax.jit(augment.bgc(**options).apply)  # Always 0.2.
   np.testing.assert_allclose(fixed(images, keys, {}), want, atol=1e-5)
   with pytest.raises(ValueError, match='p 1.5 is not in'):
     augment.bgc(p=1.5)

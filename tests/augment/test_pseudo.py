@@ -62,6 +62,12 @@ def test_several_are_composed():
   memory = both.memory | {'a/p': np.float32(0.0)}
   mixed = both.mix(jnp.ones((1000, 1)), jnp.zeros((1000, 1)), keys, memory)
   assert float(1.0 - mixed.mean()) == pytest.approx(0.5, abs=0.05)
+  flips = compose({'a': augment.horizontal_flip(),
+                   'b': augment.horizontal_flip()})
+  left = jnp.tile(jnp.array([0.0, 1.0])[:, None], (1000, 1, 1, 1))
+  mirrored = flips.apply(left, keys, {'step': 0})[:, 0, 0, 0]
+  # By the same draws one would undo the other.
+  assert float(mirrored.mean()) == pytest.approx(0.5, abs=0.08)
 
 
 def test_only_the_discriminators_update_sees_the_mixture():

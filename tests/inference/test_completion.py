@@ -66,6 +66,25 @@ def test_what_is_known_decides_what_is_missing():
     np.testing.assert_allclose(filled, x, atol=5e-3)
 
 
+def test_the_loss_is_the_papers_of_images_in_minus_1_to_1(monkeypatch):
+  hole = np.zeros((1, 1, 3), bool)
+  hole[0, 0, 0] = True
+  x = np.float32([[[[np.nan], [0.5], [0.5]]]])
+  seen = []
+
+  def search(decode, loss, target, label, key, *, size):
+    found = jnp.array([[[0.9], [0.4], [0.3]]])
+    seen.append(loss(found, jax.tree.map(lambda of: of[0], target)))
+    return None, None, found[None, None]
+
+  monkeypatch.setattr(completion, 'search', search)
+  logits = Partial(lambda x, label: jnp.zeros(1))
+  for judge in (None, logits):
+    completion.complete(None, judge, x, hole, no_labels(1), None, size=1)
+  # A third is missing around both: 2 (0.1 + 0.2) / 3; log(1 - 1 / 2).
+  np.testing.assert_allclose(seen, [0.2, 0.2 - 0.003 * np.log(2)], rtol=1e-5)
+
+
 def test_the_discriminator_decides_where_little_is_known():
   """One pixel asks for 0.5, a discriminator for bright images."""
   x = np.full((1, 8, 8, 1), 0.5, np.float32)

@@ -8,6 +8,7 @@ from decoders import labelled, linear, no_labels
 from jax.tree_util import Partial
 
 from gan_jax.inference import inversion
+from gan_jax.ops.keys import per_example
 
 
 def ridge(x, w, b, prior):
@@ -54,6 +55,19 @@ def test_a_given_start_is_one_of_them():
       jax.random.key(0), size=1, first=first, starts=3, steps=1, rate=0.0)
   np.testing.assert_array_equal(u[:, 0], first)
   np.testing.assert_array_equal(loss[:, 0], [0.0, 0.0])
+
+
+def test_descents_start_from_the_best_of_the_candidates():
+  """Of 50 normal numbers those of the smallest squares, and one given."""
+  u, loss, _ = inversion.search(
+      labelled(), Partial(inversion.squared), jnp.zeros(1), no_labels(1),
+      jax.random.key(0), size=1, first=jnp.array([[5.0]]), starts=3,
+      candidates=50, steps=1, rate=0.0)
+  drawn = jax.random.normal(per_example(jax.random.key(0), jnp.arange(1))[0],
+                            (50, 1))
+  np.testing.assert_allclose(
+      loss[0], [*np.sort(drawn[:, 0] ** 2)[:2], 25.0], rtol=1e-5)
+  np.testing.assert_allclose(u[0] ** 2, loss[0][:, None], rtol=1e-5)
 
 
 def test_each_example_is_sought_with_its_label():

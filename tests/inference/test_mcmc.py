@@ -1,5 +1,6 @@
 """Samples of a posterior that is known."""
 
+import blackjax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,6 +28,11 @@ def test_of_a_linear_decoder_it_is_normal():
   assert (abs(u.mean(1) - mean) < error).all()
   for i in range(2):
     np.testing.assert_allclose(np.cov(u[i].T), cov, atol=0.15 * cov.max())
+  # The worst of the three numbers.
+  for got, of, worst in ((found.rhat, blackjax.rhat, np.max),
+                         (found.ess, blackjax.ess, np.min)):
+    each = [[of(found.u[i, ..., j]) for j in range(3)] for i in range(2)]
+    np.testing.assert_allclose(got, worst(each, 1), rtol=1e-4)
   assert (found.rhat < 1.02).all() and (found.rhat > 0.99).all()
   assert (found.ess > 200).all()
   assert ((found.acceptance > 0.6) & (found.acceptance <= 1.0)).all()

@@ -17,9 +17,9 @@ X = jnp.array([[0.5, 0.0], [0.5, 2.0]])
 
 def test_anogan_is_what_is_left_of_pixels_and_features():
   found = outliers.anogan(DECODE, FEATURES, X, no_labels(2), jax.random.key(0),
-                          size=1, weight=0.25)
-  # 0.75 x 2 of the pixels, 0.25 x 20 of the features.
-  np.testing.assert_allclose(found.score, [0.0, 1.5 + 5.0], atol=2e-3)
+                          size=1)
+  # 0.9 x 2 of the pixels, 0.1 x 20 of the features.
+  np.testing.assert_allclose(found.score, [0.0, 1.8 + 2.0], atol=2e-3)
   np.testing.assert_allclose(found.found, [[0.5, 0.0]] * 2, atol=2e-3)
   np.testing.assert_allclose(found.heat, [[0.0, 0.0], [0.0, 2.0]], atol=2e-3)
 
@@ -47,6 +47,8 @@ def test_f_anogan_takes_the_encoders_word():
   # Errors (1, 0) and (1, 2): means of squares 0.5 and 2.5; features 0 and 20.
   np.testing.assert_allclose(found.score, [0.5, 2.5 + 0.5 * 400], rtol=1e-6)
   np.testing.assert_allclose(found.found, [[1.5, 0.0]] * 2)
+  evenly = outliers.f_anogan(DECODE, ENCODE, FEATURES, X, no_labels(2))
+  np.testing.assert_allclose(evenly.score, [0.5, 2.5 + 400], rtol=1e-6)
   alone = outliers.f_anogan(DECODE, ENCODE, None, X, no_labels(2))
   np.testing.assert_allclose(alone.score, [0.5, 2.5], rtol=1e-6)
 

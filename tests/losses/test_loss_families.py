@@ -139,11 +139,12 @@ def squared_mmd(x, y, bandwidths):
   return total
 
 
-@pytest.mark.parametrize('bandwidths', [(1.0,), (1.0, 2.0, 4.0, 8.0, 16.0)])
-def test_mmd_is_the_unbiased_estimate(bandwidths):
+@pytest.mark.parametrize('given,bandwidths', [
+    ({'bandwidths': (1.0,)}, (1.0,)), ({}, (1.0, 2.0, 4.0, 8.0, 16.0))])
+def test_mmd_is_the_unbiased_estimate(given, bandwidths):
   rng = np.random.default_rng(0)
   x, y = rng.normal(size=(7, 3)), rng.normal(0.7, 1.5, size=(7, 3))
-  loss = losses.mmd(bandwidths=bandwidths)
+  loss = losses.mmd(**given)
   assert loss.inputs == 'features'
   gen, disc = jax.jit(lambda x, y: (loss.gen(x, y), loss.disc(x, y)))(
       np.float32(x), np.float32(y))
@@ -172,6 +173,13 @@ def test_mmd_refuses_one_example_and_bad_bandwidths():
   for wrong in ((), (1.0, 0.0)):
     with pytest.raises(ValueError, match='bandwidths'):
       losses.mmd(bandwidths=wrong)
+
+
+def test_mmd_of_bfloat16_features_is_rounded_at_its_end_only():
+  x, y = np.random.default_rng(0).normal(size=(2, 7, 3)).astype(jnp.bfloat16)
+  gen = jax.jit(losses.mmd().gen)
+  np.testing.assert_allclose(np.float32(gen(x, y)), gen(
+      np.float32(x), np.float32(y)), rtol=2.0 ** -8)
 
 
 def test_mmd_of_bfloat16_features_is_finite():
@@ -204,6 +212,15 @@ def test_top_k_by_hand():
   # Equal logits at the border: all of them.
   np.testing.assert_allclose(gen(a, jnp.array([3.0, 1.0, 1.0, 0.0])),
                              [-4, -4 / 3, -4 / 3, 0], rtol=1e-6)
+
+
+def test_top_k_of_the_papers_numbers():
+  loss, b = losses.top_k(), jnp.arange(100.0) / 100.0
+  gen = jax.jit(lambda updates: loss.gen(b, b, {'updates': updates}))
+  for updates, chosen in [(999, 100), (2000, 98), (10_000, 90), (1e6, 50)]:
+    values = gen(jnp.float32(updates))
+    assert (values > 0).sum() == chosen
+    np.testing.assert_allclose(values[-1], 100 / chosen * sp(-0.99), rtol=1e-5)
 
 
 def test_top_k_counts_updates_and_keeps_one():

@@ -36,6 +36,8 @@ def test_acgan_by_hand():
                              rtol=1e-5)
   np.testing.assert_allclose(gen, on_fake, rtol=1e-5)
   assert term.heads == (('class', K),)
+  classes = term.class_logits(critique(**{'class': real}))
+  np.testing.assert_array_equal(classes, real)
 
 
 def test_tac_gan_by_hand():
@@ -48,6 +50,8 @@ def test_tac_gan_by_hand():
       disc, cross_entropy(real, LABEL) + on_twin, rtol=1e-5)
   np.testing.assert_allclose(gen, on_fake - on_twin, rtol=1e-5, atol=1e-6)
   assert term.heads == (('class', K), ('twin', K))
+  classes = term.class_logits(critique(**{'class': real, 'twin': of_real}))
+  np.testing.assert_array_equal(classes, real)
 
 
 def test_adc_gan_by_hand():
@@ -60,6 +64,8 @@ def test_adc_gan_by_hand():
   np.testing.assert_allclose(gen, cross_entropy(fake, LABEL) - on_fake,
                              rtol=1e-5, atol=1e-6)
   assert term.heads == (('real_or_fake_class', 2 * K),)
+  classes = term.class_logits(critique(real_or_fake_class=real))
+  np.testing.assert_array_equal(classes, real[:, :K])
 
 
 def test_multi_hinge_by_hand():
@@ -73,6 +79,8 @@ def test_multi_hinge_by_hand():
   np.testing.assert_allclose(disc, [0 + 0, 3.75 + 4], rtol=1e-6)
   np.testing.assert_allclose(gen, [5, 0], rtol=1e-6)
   assert term.heads == (('class_or_fake', 3),)
+  classes = term.class_logits(critique(class_or_fake=real))
+  np.testing.assert_array_equal(classes, real[:, :2])
 
 
 def test_infogan_by_hand():
@@ -87,6 +95,7 @@ def test_infogan_by_hand():
     got = call(side, fake_out=critique(code=head), z=z)
     np.testing.assert_allclose(got, want, rtol=1e-5)
   assert term.heads == (('code', 7),)
+  assert penalties.infogan().heads == (('code', 10 + 2),)
   weighted = penalties.infogan(**codes, categorical_weight=2.0,
                                continuous_weight=0.1)
   squares = 0.5 * np.square(np.asarray(head - z[:, :7]))[:, 5:].sum(-1)
@@ -165,6 +174,20 @@ def test_contrastive_terms_equal_loops_over_pairs(name, by_hand, options):
   alone = sides(term, np.zeros(B, np.int32), embedding=(real, fake),
                 proxies=(proxies, proxies))
   np.testing.assert_allclose(alone, np.zeros((2, B)), atol=1e-6)
+
+
+@pytest.mark.parametrize('name,by_hand,paper', [
+    ('contragan', contragan_by_hand, (1.0,)),
+    ('reacgan', reacgan_by_hand, (0.5, 0.98, 0.02))])
+def test_contrastive_terms_of_the_papers_numbers(name, by_hand, paper):
+  """In float32, of a head in bfloat16 too."""
+  term = build(name, num_classes=K)
+  assert term.heads == (('embedding', 128), ('proxies', 128))
+  x, proxies = (normal(i, n, 4).astype(jnp.bfloat16) for i, n in (
+      (1, B), (3, K)))
+  got = sides(term, embedding=(x, x), proxies=(proxies, proxies))[0]
+  want = by_hand(unit(x), unit(proxies), np.asarray(LABEL), *paper)
+  np.testing.assert_allclose(got, np.full(B, want), rtol=1e-5)
 
 
 @pytest.mark.parametrize('name', ['contragan', 'reacgan'])
