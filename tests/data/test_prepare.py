@@ -39,6 +39,12 @@ def test_fortran_order():
   assert result.flags.c_contiguous
 
 
+def test_bytes_are_not_copied():
+  pixels = np.arange(90, dtype=np.uint8).reshape(3, 5, 6)
+  result, units, notices = prepare.as_examples(pixels, 'file')
+  assert np.shares_memory(result, pixels) and (units, notices) == ((), [])
+
+
 @pytest.mark.parametrize('array, words', [
     (np.full((2, 3, 3), 7.5), ['7.5..7.5', '[0, 1]', 'bytes']),
     (np.full((2, 3, 3), -0.2), ['-0.2']),
