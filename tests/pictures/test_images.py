@@ -125,6 +125,10 @@ def test_read_png_refuses_damaged_and_16_bit_files():
     with pytest.raises(ValueError, match='no readable PNG'):
       pictures.read_png(bad)
   buffer = io.BytesIO()
+  pictures.pillow(image).save(buffer, 'BMP')
+  with pytest.raises(ValueError, match='no readable PNG'):
+    pictures.read_png(buffer.getvalue())
+  buffer = io.BytesIO()
   Image.fromarray(np.zeros((2, 2), np.uint16)).save(buffer, 'PNG')
   with pytest.raises(ValueError, match='no readable PNG.*mode is I;16'):
     pictures.read_png(buffer.getvalue())
