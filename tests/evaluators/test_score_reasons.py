@@ -5,7 +5,15 @@ import pytest
 from noise_scores import by_name, evaluator, make
 
 from gan_jax.data.prepare import make_source
-from gan_jax.evaluators.score import Score, order, scores_of, short, table
+from gan_jax.evaluators.score import (
+  Score,
+  as_bytes,
+  order,
+  scores_of,
+  short,
+  source_as_bytes,
+  table,
+)
 from gan_jax.extractors import Extractor
 
 
@@ -28,6 +36,21 @@ def test_an_evaluator_gives_scores_and_each_is_a_number():
   for field in ('value', 'floor', 'low', 'high'):
     with pytest.raises(ValueError, match=r"'a': .* not an array \[3\]"):
       scores_of([one, one._replace(**{field: np.ones(3)})])
+
+
+def test_images_only_become_bytes():
+  images = np.linspace(-1, 1, 24, dtype=np.float32).reshape(2, 2, 2, 3)
+  whole = np.rint((images + 1) * 127.5).astype(np.uint8)
+  source = make_source(images, (), 0, name='floats')
+  source = source_as_bytes(source._replace(held_out=source))
+  for made in (source.images, source.held_out.images):
+    assert (made.shape, made.dtype, made.nbytes, len(made)) == (
+        whole.shape, np.uint8, 24, 2)
+    np.testing.assert_array_equal(made[1:], whole[1:])
+  # Bytes, vectors, signals and volumes stay as they are.
+  for other in (whole, *(images.reshape(shape) for shape in (
+      (2, 12), (2, 4, 3), (2, 2, 2, 1, 3)))):
+    assert as_bytes(other) is other
 
 
 def test_a_reason_is_shown_once():
