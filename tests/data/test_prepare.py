@@ -40,9 +40,10 @@ def test_fortran_order():
 
 
 def test_labels_are_of_32_bits():
-  images = np.zeros((2, 1, 1, 1), np.uint8)
+  images = np.zeros((2, 4, 1, 1), np.uint8)[:, ::2]  # Not in one piece.
   for labels, classes, more, dtype in (
       ([0, 1], 2, {}, np.int32), ((), 0, {}, np.int32),
+      ([0, 0], 0, {}, np.int32),
       ([[0.5], [1.0]], 0, dict(label_columns=(('age', 0, 9),)), np.float32)):
     found = prepare.make_source(images, labels, classes, name='a', **more)
     assert found.labels.dtype == dtype and len(found.labels) == 2
