@@ -118,9 +118,12 @@ def test_stacked_digits_are_told_channel_by_channel(monkeypatch):
   assert found['divergence_5k'].value == pytest.approx(np.log(500))
   assert found['hit_5k'].floor == found['hit_five_5k'].floor == 1000
   assert found['divergence_5k'].floor == pytest.approx(0.0, abs=1e-9)
+  asked = []
   bare = stacked_coverage(source=source, num_samples=5000, bare=True)(
-      lambda start, stop: (triples[np.zeros(stop - start, int)], None))
+      lambda start, stop: (asked.extend(range(start, stop)),
+                           (triples[np.zeros(stop - start, int)], None))[1])
   assert [score.floor for score in bare] == [None] * 4
+  assert asked == list(range(5000))
   assert evaluate.names == [
       f'{name}_5k' for name in ('hit', 'hit_five', 'divergence', 'effective')]
 
