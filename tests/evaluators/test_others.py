@@ -141,9 +141,10 @@ def test_stacked_digits_of_another_size_have_a_classifier_of_that_size(
 
   monkeypatch.setattr('gan_jax.extractors.classifier', classifier)
   source = sources.noise(shape=(32, 20, 3), num_examples=8)
-  hit, *_ = stacked_coverage(source=source, num_samples=4, bare=True)(
+  # Of more samples than there are real images, so without a floor.
+  hit, *_ = stacked_coverage(source=source, num_samples=9)(
       lambda a, b: (np.zeros((b - a, 32, 20, 3), np.uint8), None))
-  assert seen == [(32, 20, 1)] and hit.value == 1
+  assert seen == [(32, 20, 1)] and hit.value == 1 and hit.floor is None
 
 
 def test_stacked_by_hand():
