@@ -61,9 +61,10 @@ class Geometry(NamedTuple):
 
   def key(self) -> tuple:
     """What determines its images, for a cache's key or a fingerprint."""
-    # The word tells resized RGBA from what older versions made of it, which let
-    # the colour of clear pixels bleed.
-    return (*self, *['weighted'] * bool(self.channels == 4 and self.resize))
+    # The words tell images from what older versions made of them, which let
+    # the colour of clear pixels bleed, and gave grey ones a grey background.
+    return (*self, *['weighted'] * bool(self.channels == 4 and self.resize),
+            *['coloured'] * (len(self.background) == 3))
 
   def size(self, height, width) -> tuple[int, int]:
     """(H, W) of the result for an image of this height and width."""
@@ -187,7 +188,9 @@ class Geometry(NamedTuple):
       colour, alpha = image[..., :-1], image[..., -1:]
       if wanted != 4:
         share = alpha.astype(np.float32) / 255.0
-        mixed = share * colour + (1.0 - share) * self._colour(has - 1)
+        # Grey on a coloured background is coloured, where colours are wanted.
+        behind = self._colour(3 if wanted == 3 else has - 1)
+        mixed = share * colour + (1.0 - share) * behind
         colour = (np.rint(mixed).astype(np.uint8) if image.dtype == np.uint8
                   else mixed)
     if wanted == 1 and colour.shape[2] == 3:

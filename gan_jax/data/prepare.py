@@ -231,7 +231,7 @@ def as_examples(array, where, scale=values.Scale(),
     return np.ascontiguousarray(array, np.float32), (), []
   dtype = dtype_of(kind, scale)
   notices = [note] if note else []
-  if array.dtype == dtype == np.uint8 and (black, white) == (0, 255):
+  if array.dtype == dtype == 'uint8' and (black, white) == (0, 255):
     return np.ascontiguousarray(array), (), notices
   out = np.empty(array.shape, dtype)
   for i in range(0, len(array), _BLOCK):

@@ -21,10 +21,9 @@ def scores_of(made) -> list['Score']:
   Raises:
     ValueError: something else than scores, or a value that is no number.
   """
-  # A Score is a tuple, which iterates too.
+  # Of a Score alone, which is a tuple, these are its fields.
   scores = [*made] if isinstance(made, Iterable) else [made]
-  if isinstance(made, Score) or not all(
-      isinstance(score, Score) for score in scores):
+  if not all(isinstance(score, Score) for score in scores):
     raise ValueError('an evaluator must return a list of gan_jax.evaluators.'
                      f'score.Score(name, value), not {type(made).__name__}')
   for score in scores:

@@ -66,6 +66,8 @@ def inception_score(logits, *, seed: int | None,
     p = np.exp(x - x.max(1, keepdims=True))
     p /= p.sum(1, keepdims=True)
     for part in (p[a:b] for a, b in zip(edges, edges[1:], strict=False)):
-      terms = part * np.log(part / part.mean(0)[None])
-      found.append(np.exp(np.where(part > 0, terms, 0.0).sum(1).mean()))
+      mean = part.mean(0)[None]
+      # The mean of the smallest numbers may be 0 too.
+      terms = np.where(part * mean > 0, part * np.log(part / mean), 0.0)
+      found.append(np.exp(terms.sum(1).mean()))
   return float(np.mean(found)), float(np.std(found))

@@ -75,7 +75,7 @@ def columns_of(count, columns):
   """Columns of a grid of so many images, see `grid`."""
   root = math.ceil(math.sqrt(count))
   return min(columns, count) or min(
-      range(root, 2 * root + 1), key=lambda n: (-count % n, n))
+      range(root, 2 * root), key=lambda n: (-count % n, n))
 
 
 def drawable(images):

@@ -1,6 +1,7 @@
 """Pixels: formats, depths, palettes, EXIF; resizing, padding, channels."""
 
 import io
+import types
 import zlib
 
 import numpy as np
@@ -20,6 +21,7 @@ from image_files import (
 from PIL import Image, PngImagePlugin
 from sets import folder
 
+from gan_jax.base.errors import ArgumentError
 from gan_jax.data import images as codec
 from gan_jax.data.geometry import Geometry
 
@@ -155,6 +157,13 @@ def test_resize_is_antialiased_bilinear():
   assert prepared(pixels, resize=(2, 3)).shape == (1, 2, 3, 1)
 
 
+def test_floats_that_ring_are_clipped():
+  step = np.sign(np.arange(8) - 3.5).astype(np.float32).reshape(1, 1, 8, 1)
+  for resample in ('lanczos', 'bicubic'):
+    found = Geometry(resize=(1, 32), resample=resample).images(step, '')
+    assert found.min() == -1 and found.max() == 1
+
+
 def test_resize_treats_channels_apart():
   pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 5), np.uint8)
   pixels[..., 3] = 0  # as alpha, it would blank the colours
@@ -178,6 +187,9 @@ def test_what_is_clear_gives_its_neighbours_no_colour(resample):
   on_white = prepared(disc[None], channels=3, background=(255,), **how)[0]
   np.testing.assert_allclose(share * small[..., :3] + (1 - share) * 255,
                              on_white, atol=1.5)
+  half = prepared([[[(255, 60, 0, 255), (0, 0, 200, 0)]]], channels=4,
+                  resize=(1, 1), resample='box')
+  assert half.ravel().tolist() == [255, 60, 0, 128]  # 127.5 to even
   opaque = disc | np.array([0, 0, 0, 255], np.uint8)
   np.testing.assert_array_equal(prepared(opaque[None], channels=4, **how),
                                 prepared(opaque[None], **how))
@@ -207,6 +219,16 @@ def test_fit_keeps_the_aspect():
       [10, 90], [10, 90]]
   padded = prepared(pixels, fit='pad', background=(7,), **square)[0, :, :, 0]
   assert sorted(map(tuple, padded.tolist())) == [(7, 7), (10, 90)]
+  # Of 3 x 5 into 2 x 2: 1.2 rows are 1; a stripe of 1 x 9 keeps its row.
+  for shape, rows in (((1, 3, 5, 1), 1), ((1, 4, 5, 1), 2), ((1, 1, 9, 1), 1)):
+    full = prepared(np.full(shape, 90), fit='pad', **square)[0, :, :, 0]
+    assert (full == 90).all(1).sum() == rows
+  # Of 5 x 8 into 2 x 3 all 7.5, or 8, columns are kept; of 9 x 1 one row.
+  ramp = 30 * np.arange(8)[None, None, :, None].repeat(5, 1)
+  np.testing.assert_array_equal(prepared(ramp, fit='crop', resize=(2, 3)),
+                                prepared(ramp, resize=(2, 3)))
+  assert prepared(np.full((1, 9, 1, 1), 90), fit='crop', resize=(1, 20)).shape[
+      1:3] == (1, 20)
 
 
 def test_channels():
@@ -226,6 +248,52 @@ def test_alpha_is_composited_on_the_background():
       ).tolist() == [40, 100, 160]
   grey = np.array([200, 51], np.uint8).reshape(1, 1, 1, 2)
   assert prepared(grey, channels=1, background=(255,)).ravel().tolist() == [244]
+  # As grey, blue is 29: 0.2 * 200 + 0.8 * 29; among colours it stays blue.
+  blue = dict(background=(0, 0, 255))
+  assert prepared(grey, channels=1, **blue).ravel().tolist() == [63]
+  assert prepared(grey, channels=3, **blue).ravel().tolist() == [40, 40, 244]
+  assert prepared(grey[..., :1], pad=(1, 2), **blue).ravel().tolist() == [
+      200, 29]
+
+
+@pytest.mark.parametrize('given, argument', [
+    (dict(crop=(6, 6)), 'crop'), (dict(crop=(5, 7)), 'crop'),
+    (dict(pad=(4, 6)), 'pad'), (dict(pad=(5, 5)), 'pad'),
+    (dict(crop=(5, 5), pad=(5, 4)), 'pad'), (dict(background=(256,)), ''),
+    (dict(background=(-1,)), ''), (dict(resize=(0, 5)), 'resize'),
+    (dict(resize=(2.5, 3)), 'resize')])
+def test_what_does_not_fit_is_refused(given, argument):
+  with pytest.raises(ArgumentError, match=argument or 'background'):
+    Geometry(**given).checked().check(5, 6, 4)
+
+
+def test_what_just_fits_is_not_refused():
+  for given in (dict(crop=(5, 6)), dict(pad=(5, 6)),
+                dict(background=(0, 255, 0), pad=(9, 9))):
+    Geometry(**given).checked().check(5, 6, 4)
+  Geometry(background=(9,)).check_unused('there is nothing to be put on it')
+
+
+def test_images_that_have_their_size_are_not_copied():
+  pixels = np.zeros((2, 5, 6, 1), np.uint8)
+  for given in (dict(resize=(5, 6)), dict(crop=(5, 6), channels=1)):
+    assert Geometry(**given).images(pixels, '') is pixels
+
+
+def test_four_channels_of_an_array_are_alpha_only_if_the_user_says_so():
+  given, array = Geometry(resize=(2, 3)), types.SimpleNamespace(
+      height=4, width=5, channels=4, colour=True)
+  assert given.settled([array], '') == (given, (2, 3, 4))
+  # The channels of a file are chosen here.
+  array.channels = 0
+  assert given.settled([array], '') == (given._replace(channels=3), (2, 3, 3))
+
+
+def test_what_older_versions_made_otherwise_has_another_key():
+  assert 'weighted' in Geometry(channels=4, resize=(2, 2)).key()
+  assert 'coloured' in Geometry(background=(0, 0, 255)).key()
+  for other in (dict(channels=4), dict(channels=3, resize=(2, 2))):
+    assert Geometry(**other).key() == Geometry(**other)
 
 
 # Plain PNG and JPEG files, which are decoded without Pillow.

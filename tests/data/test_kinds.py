@@ -18,6 +18,7 @@ SIGNALS = np.random.default_rng(1).uniform(-1, 1, (6, 40)).astype(np.float32)
     ((9, 28, 28, 28), 'images', 'images'), ((9, 40, 64, 8), 'auto', 'images'),
     ((9, 40, 64, 48), 'images', 'images'),
     ((9, 80, 2000), 'auto', 'images'),  # spectrograms
+    ((9, 68, 17), 'auto', 'images'), ((9, 63, 16), 'auto', 'images'),
     ((9, 28, 28, 28), 'volumes', 'volumes'),
     ((9, 8, 8, 8, 1), 'auto', 'volumes'),
     ((9, 16384), 'signals', 'signals'), ((9, 128, 12), 'signals', 'signals'),
@@ -29,6 +30,8 @@ def test_kinds_of_arrays(shape, holds, kind):
 @pytest.mark.parametrize('shape, holds, words', [
     ((), 'auto', ['labels']), ((9, 240, 240, 155), 'auto', ["'volumes'"]),
     ((9, 40, 64, 48), 'auto', ["'volumes'", "'images'", '48 channels']),
+    ((9, 64, 16), 'auto', ['16 channels', "'signals'"]),
+    ((9, 4, 8, 8, 3), 'auto', ["holds='volumes'"]),
     ((9, 8), 'images', ['[N, H, W]']), ((9, 8, 8), 'volumes', ['[N, D, H, W]']),
     ((9, 12, 5000), 'signals', ['[N, C, T]', 'transpose(0, 2, 1)']),
     ((9, 8, 8), 'vectors', ['[N, D]']), ((9, 0), 'vectors', ['no numbers'])])
@@ -36,6 +39,14 @@ def test_other_kinds_than_said(shape, holds, words):
   fails('file', str(list(shape)), *words,
         call=lambda: Layout(holds).kind(shape, 'file'))
   fails('slices', call=lambda: Layout('signals', 'axial').kind((9, 8), 'file'))
+
+
+def test_slices_are_those_across_their_axis():
+  for axis, name in enumerate(('axial', 'coronal', 'sagittal')):
+    wanted = [volume.take(i, axis) for volume in VOLUMES
+              for i in range(volume.shape[axis])]
+    np.testing.assert_array_equal(
+        Layout(slices=name).arranged(VOLUMES, 'volumes')[..., 0], wanted)
 
 
 def test_volumes_are_bytes_as_images_are(tmp_path):

@@ -19,8 +19,8 @@ from gan_jax.data import prepare
 ])
 def test_dtypes_and_ranges(array, expected):
   for shape in (3, 1, 1), (1, 1, 3, 1), (1, 3, 1, 1), (1, 1, 1, 3):
-    result, _, _ = prepare.as_examples(array.reshape(shape), 'file')
-    assert result.ravel().tolist() == expected
+    result, units, _ = prepare.as_examples(array.reshape(shape), 'file')
+    assert result.ravel().tolist() == expected and units == ()
     assert result.shape == (shape if len(shape) == 4 else (3, 1, 1, 1))
     assert result.flags.c_contiguous and result.dtype == np.uint8
 
@@ -37,6 +37,22 @@ def test_fortran_order():
   result, _, _ = prepare.as_examples(np.asfortranarray(pixels), 'file')
   np.testing.assert_array_equal(result[..., 0], pixels)
   assert result.flags.c_contiguous
+
+
+def test_labels_are_of_32_bits():
+  images = np.zeros((2, 4, 1, 1), np.uint8)[:, ::2]  # Not in one piece.
+  for labels, classes, more, dtype in (
+      ([0, 1], 2, {}, np.int32), ((), 0, {}, np.int32),
+      ([0, 0], 0, {}, np.int32),
+      ([[0.5], [1.0]], 0, dict(label_columns=(('age', 0, 9),)), np.float32)):
+    found = prepare.make_source(images, labels, classes, name='a', **more)
+    assert found.labels.dtype == dtype and len(found.labels) == 2
+
+
+def test_bytes_are_not_copied():
+  pixels = np.arange(90, dtype=np.uint8).reshape(3, 5, 6)
+  result, units, notices = prepare.as_examples(pixels, 'file')
+  assert np.shares_memory(result, pixels) and (units, notices) == ((), [])
 
 
 @pytest.mark.parametrize('array, words', [

@@ -118,9 +118,12 @@ def test_stacked_digits_are_told_channel_by_channel(monkeypatch):
   assert found['divergence_5k'].value == pytest.approx(np.log(500))
   assert found['hit_5k'].floor == found['hit_five_5k'].floor == 1000
   assert found['divergence_5k'].floor == pytest.approx(0.0, abs=1e-9)
+  asked = []
   bare = stacked_coverage(source=source, num_samples=5000, bare=True)(
-      lambda start, stop: (triples[np.zeros(stop - start, int)], None))
+      lambda start, stop: (asked.extend(range(start, stop)),
+                           (triples[np.zeros(stop - start, int)], None))[1])
   assert [score.floor for score in bare] == [None] * 4
+  assert asked == list(range(5000))
   assert evaluate.names == [
       f'{name}_5k' for name in ('hit', 'hit_five', 'divergence', 'effective')]
 
@@ -138,9 +141,10 @@ def test_stacked_digits_of_another_size_have_a_classifier_of_that_size(
 
   monkeypatch.setattr('gan_jax.extractors.classifier', classifier)
   source = sources.noise(shape=(32, 20, 3), num_examples=8)
-  hit, *_ = stacked_coverage(source=source, num_samples=4, bare=True)(
+  # Of more samples than there are real images, so without a floor.
+  hit, *_ = stacked_coverage(source=source, num_samples=9)(
       lambda a, b: (np.zeros((b - a, 32, 20, 3), np.uint8), None))
-  assert seen == [(32, 20, 1)] and hit.value == 1
+  assert seen == [(32, 20, 1)] and hit.value == 1 and hit.floor is None
 
 
 def test_stacked_by_hand():

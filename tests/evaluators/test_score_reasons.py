@@ -5,7 +5,15 @@ import pytest
 from noise_scores import by_name, evaluator, make
 
 from gan_jax.data.prepare import make_source
-from gan_jax.evaluators.score import Score, order, short, table
+from gan_jax.evaluators.score import (
+  Score,
+  as_bytes,
+  order,
+  scores_of,
+  short,
+  source_as_bytes,
+  table,
+)
 from gan_jax.extractors import Extractor
 
 
@@ -14,8 +22,35 @@ def test_a_score_without_a_number_says_why():
   assert score == Score('a', None, score.reason, 1.0, None, None)
   assert 'not finite' in score.reason
   assert Score('a', 1.0, floor=float('inf')).checked().floor is None
+  assert Score('a', None, low=0.0).checked() == Score('a')
   assert Score('a', 1.0, floor=0.5).scalars() == {'a': 1.0, 'a_floor': 0.5}
   assert short(2000) == '2k' and short(1500) == '1500'
+
+
+def test_an_evaluator_gives_scores_and_each_is_a_number():
+  one = Score('a', 1.0)
+  assert scores_of(score for score in (one, one)) == [one, one]
+  for made in (one, 1.0, [1.0], {'a': 1.0}, None):
+    with pytest.raises(ValueError, match='must return a list of'):
+      scores_of(made)
+  for field in ('value', 'floor', 'low', 'high'):
+    with pytest.raises(ValueError, match=r"'a': .* not an array \[3\]"):
+      scores_of([one, one._replace(**{field: np.ones(3)})])
+
+
+def test_images_only_become_bytes():
+  images = np.linspace(-1, 1, 24, dtype=np.float32).reshape(2, 2, 2, 3)
+  whole = np.rint((images + 1) * 127.5).astype(np.uint8)
+  source = make_source(images, (), 0, name='floats')
+  source = source_as_bytes(source._replace(held_out=source))
+  for made in (source.images, source.held_out.images):
+    assert (made.shape, made.dtype, made.nbytes, len(made)) == (
+        whole.shape, np.uint8, 24, 2)
+    np.testing.assert_array_equal(made[1:], whole[1:])
+  # Bytes, vectors, signals and volumes stay as they are.
+  for other in (whole, *(images.reshape(shape) for shape in (
+      (2, 12), (2, 4, 3), (2, 2, 2, 1, 3)))):
+    assert as_bytes(other) is other
 
 
 def test_a_reason_is_shown_once():

@@ -113,6 +113,7 @@ def test_features_of_the_data_are_kept_by_content():
   assert CALLS == [40]  # The generated ones.
   named = evaluator(source, num_real=60, metrics=('fd',))(sample)
   assert [score.name for score in named] == ['fd_means_40_train_r60']
+  assert named[0].floor > 0  # Of the 40 that are left.
   assert [s.value for s in first] == [s.value for s in again]
   CALLS.clear()
   evaluator(make(100, seed=5))(sample)

@@ -11,7 +11,8 @@ import scipy.stats
 from gan_jax.base import lookup
 from gan_jax.game import decoder, latents
 from gan_jax.game.state import Average
-from gan_jax.models import Model, Posterior
+from gan_jax.losses import Loss
+from gan_jax.models import Critique, Model, Posterior
 
 KNOWN = {'normal': scipy.stats.norm(), 'uniform': scipy.stats.uniform(-1, 2),
          'truncated_normal': scipy.stats.truncnorm(-2, 2)}
@@ -70,6 +71,13 @@ def test_the_encoder_gives_the_latent_before_the_prior(name):
                                atol=1e-5)
 
 
+def test_the_posterior_is_that_of_a_prior_that_is_normal_itself():
+  x = (jnp.array([0.25, -0.25]).reshape(1, 1, 1, 2) + 1) / 2
+  found = made('normal').posterior(x, jnp.array([0]))
+  np.testing.assert_allclose(found.mean, [[0.5, -0.5, 0.0]], atol=1e-6)
+  assert made('uniform').posterior is None
+
+
 @pytest.mark.parametrize('name', ['uniform', 'truncated_normal'])
 def test_codes_beyond_the_border_stay_finite(name):
   x = jnp.array([9.0, -9.0]).reshape(1, 1, 1, 2)
@@ -109,3 +117,45 @@ def test_decoders_of_one_game_share_their_programs():
         game, Average(jnp.float32(weight), {}), dict(name='normal'),
         (-1.0, 1.0), (1, 1, 2)).decode, jnp.ones((1, 3)))
   assert run._cache_size() == 1
+
+
+# Critics.
+
+
+def _critique(params, stats, x, label, *, train):
+  """Logits: a weighted sum, and that of the label or code."""
+  assert not train
+  return Critique(x.reshape(len(x), -1) @ params + label.reshape(
+      len(x), -1).sum(1), x, {}), stats
+
+
+def critic(weights=(1.0, 10.0, 100.0, 1000.0), packing=2, joint='none',
+           judges=(), **loss):
+  game = types.SimpleNamespace(
+      gen=Model(None, _apply, None, encode=_encode), joint=joint,
+      disc=Model(None, _critique, None), packing=packing,
+      loss=Loss(None, None, **loss), penalties=[types.SimpleNamespace(
+          parts=types.SimpleNamespace(judge=judge)) for judge in judges])
+  state = types.SimpleNamespace(disc=Average(jnp.array(weights), {}),
+                                ema=Average(jnp.float32(0.5), {}))
+  return decoder.critic_of(game, state, (-1.0, 1.0), (1, 1, 2))
+
+
+@pytest.mark.parametrize('given,logits', [
+    # The images are (0, 1) and (1, -1), twice in a pack.
+    ({}, [1010 + 3, 1 - 10 + 100 - 1000 + 4]),
+    (dict(needs='autoencoder'), [-1013, 905]),
+    (dict(judges=[None, lambda out: 2 * out.logits]), [2026, -1810]),
+    # Their codes are twice the images, whatever the label.
+    (dict(weights=(1.0, 10.0), packing=1, joint='mean'), [10 + 2, -9])])
+def test_a_critic_by_hand(given, logits):
+  x = jnp.array([[0.5, 1.0], [1.0, 0.0]])[:, None, None]
+  found = critic(**given)
+  np.testing.assert_allclose(found.logits(x, jnp.array([3, 4])), logits)
+  copies = given.get('packing', 2)
+  np.testing.assert_allclose(found.features(x, jnp.array([3, 4])),
+                             np.tile([[0, 1], [1, -1]], copies))
+
+
+def test_what_trains_no_logits_has_no_critic():
+  assert critic(needs='nothing') is critic(inputs='features') is None

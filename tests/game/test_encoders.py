@@ -65,8 +65,9 @@ def test_an_autoencoder_alone_follows_the_slope_of_its_bound():
 def joint_disc():
   """Logits x.v + code.c + (x.a) (code.b): a pair, not two parts."""
   def init(key, x, label):
-    return {'v': normal(2, P), 'c': normal(6, Z), 'a': normal(7, P),
-            'b': normal(8, Z)}, {}
+    size, = label.shape[1:]  # The codes of the images are in its place.
+    return {'v': normal(2, P), 'c': normal(6, size), 'a': normal(7, P),
+            'b': normal(8, size)}, {}
 
   def apply(params, stats, x, code, *, train, keys=None):
     x = x.reshape(len(x), -1)

@@ -24,14 +24,15 @@ def test_generate_applies_the_average_with_running_statistics():
   calls = []
 
   def apply(params, stats, z, label, *, train, keys=None):
-    calls.append(train)
+    calls.append((train, keys))
     return params * z[:, :1] + stats + label[:, None], 'new stats'
 
   gen = Model(None, apply, None)
-  images = sampling.generate(gen, Average(2.0, 100.0), jnp.ones((3, 4)),
-                             jnp.arange(3.0))
-  np.testing.assert_array_equal(images, [[102.0], [103.0], [104.0]])
-  assert calls == [False]
+  for noise in (None, 'given'):
+    images = sampling.generate(gen, Average(2.0, 100.0), jnp.ones((3, 4)),
+                               jnp.arange(3.0), noise=noise)
+    np.testing.assert_array_equal(images, [[102.0], [103.0], [104.0]])
+  assert calls == [(False, None), (False, 'given')]
 
 
 def test_latents_do_not_depend_on_their_number():
@@ -78,7 +79,13 @@ def test_a_wide_bound_changes_nothing():
                                 latents(NORMAL, KEY, 5))
 
 
-@pytest.mark.parametrize('bound', [0.0, -1.0, 0.049])
+def test_a_prior_that_never_falls_within_the_bound_is_clipped():
+  got = truncated(lambda keys: jnp.tile(
+      jnp.array([[3.0, -3.0, 0.5]]), (len(keys), 1)), KEY, 2, 1.0)
+  np.testing.assert_array_equal(got, [[1.0, -1.0, 0.5]] * 2)
+
+
+@pytest.mark.parametrize('bound', [0.0, -1.0, 0.049, math.nan])
 def test_a_bound_too_small_is_refused(bound):
   with pytest.raises(ValueError, match=f'truncation {bound} is not 0.05'):
     sampling.truncated(NORMAL, KEY, 5, bound)

@@ -102,20 +102,24 @@ def test_a_generator_without_batch_norm_is_refused(tmp_path, generator):
 
 
 class Drawing(nn.Module):
-  """Batch norm, and noise that needs the keys of training."""
+  """Batch norm, other statistics, and noise that needs the keys of training."""
 
   @nn.compact
   def __call__(self, z, label, *, train, keys=None):
-    x = nn.BatchNorm(use_running_average=not train, axis_name='data')(z)
+    shift = self.variable('others', 'shift', np.zeros, ()).value
+    x = nn.BatchNorm(use_running_average=not train, axis_name='data')(z + shift)
     if train:
       x += jax.vmap(lambda key: jax.random.normal(key, z.shape[1:]))(keys)
     return x
 
 
-def test_a_network_that_draws_has_keys():
+def test_a_network_that_draws_has_keys_and_its_other_statistics():
   model = as_model(Drawing())
   z, label = inputs('Generator', batch=6)
-  average = Average(*model.init(jax.random.key(0), z, label))
+  params, stats = model.init(jax.random.key(0), z, label)
+  average = Average(params, stats | {'others': {'shift': np.float32(5.0)}})
   found = sampling.standing(model, average, z[None], label[None], 'data')
   np.testing.assert_allclose(
-      found.stats['batch_stats']['BatchNorm_0']['mean'], z.mean(0), rtol=1e-5)
+      found.stats['batch_stats']['BatchNorm_0']['mean'], 5 + z.mean(0),
+      rtol=1e-5)
+  assert found.stats['others'] == {'shift': 5.0}

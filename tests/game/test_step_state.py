@@ -25,7 +25,14 @@ from toy import (
 
 from gan_jax import losses, penalties
 from gan_jax.augment import Augmentation
-from gan_jax.game.state import Average, Net, TrainState, init_state
+from gan_jax.game.state import (
+  MEMBERS,
+  Average,
+  Net,
+  TrainState,
+  init_state,
+  stack,
+)
 from gan_jax.game.step import simultaneous_step, solo_step, train_step
 from gan_jax.models import Model
 from gan_jax.parallel import Batch
@@ -117,6 +124,9 @@ def test_the_first_state():
   assert_same(state.gen.params, jax.tree.map(jnp.asarray, GEN.init(0, 0, 0)[0]))
   assert_same(state.gen.opt_state, optax.adam(0.1).init(state.gen.params))
   assert_same(state.ema, Average(state.gen.params, state.gen.stats))
+  game = game._replace(loss=game.loss._replace(memory={'mean': 1}))
+  assert init_state(game, KEY, jnp.zeros((B, *SHAPE)), jnp.zeros(
+      B, jnp.int32)).aux['loss']['mean'].dtype == jnp.float32
 
 
 def test_the_players_start_from_keys_of_their_own():
@@ -140,6 +150,17 @@ def test_no_array_is_twice_in_the_first_state():
   places = [x.unsafe_buffer_pointer() for x in jax.tree.leaves(
       (state.gen, state.ema))]
   assert len(set(places)) == len(places) == 4
+
+
+def test_members_are_stacked_at_one_step():
+  one = make_state(make_game(), 3)
+  other = one.replace(gen=jax.tree.map(lambda x: 2 * x, one.gen))
+  both = stack([one, other])
+  assert both.step == 3
+  passed = jax.vmap(lambda x: x, in_axes=(MEMBERS,), out_axes=MEMBERS)(both)
+  for i, state in enumerate((one, other)):
+    assert_same(jax.tree.map(lambda x, i=i: x[i], passed.replace(step=None)),
+                state.replace(step=None))
 
 
 def test_a_population_is_a_leading_axis():

@@ -72,7 +72,7 @@ def make_game(**changes):
 
 def make_state(game, at=0):
   state = init_state(game, KEY, jnp.zeros((B, *SHAPE)), jnp.zeros(B, jnp.int32))
-  return jax.tree.map(jnp.asarray, state).replace(step=jnp.int32(at))
+  return jax.tree.map(jnp.asarray, state).replace(step=state.step + at)
 
 
 def make_batch(game, seed=10):

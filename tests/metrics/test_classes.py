@@ -14,6 +14,9 @@ def test_score_golden():
   logits = 3 * np.random.RandomState(0).randn(1000, 10)
   found = inception_score(logits, seed=None, splits=10)
   assert [round(v, 6) for v in found] == [3.868797, 0.200380]
+  # What is added to all logits of an example changes nothing.
+  far = logits + 2000 * (np.arange(1000) % 2)[:, None]
+  assert inception_score(far, seed=None, splits=10) == pytest.approx(found)
 
 
 def test_score_by_hand():
@@ -55,6 +58,9 @@ def test_score_of_what_is_not_finite_is_nan(bad):
 def test_score_of_huge_logits_is_finite():
   logits = np.array([[1e308, -1e308], [-1e308, 1e308]])
   assert inception_score(logits, seed=None, splits=1) == pytest.approx((2, 0))
+  # exp(-744.5) is the smallest number that is not 0; its half is 0.
+  rare = np.array([[0.0, -744.5], [0.0, -800.0]])
+  assert inception_score(rare, seed=None, splits=1) == pytest.approx((1, 0))
 
 
 @pytest.mark.parametrize('shape,splits,words', [
@@ -74,6 +80,8 @@ def test_spread_by_hand():
   assert effective == pytest.approx(4 / 27**0.25)
   assert spread([5, 5, 5, 5], np.full(4, 0.25)) == pytest.approx((4, 0, 4))
   assert spread([0, 9], [1, 1]) == pytest.approx((1, math.log(2), 1))
+  # The shares differ by rounding: their sum alone is -1.3e-16.
+  assert 0 <= spread([1, 1, 3], np.array([1, 1, 3]) * 0.1)[1] < 1e-15
 
 
 def test_spread_of_a_sample_has_a_floor():
@@ -89,6 +97,8 @@ def test_spread_refuses_classes_that_the_data_lack():
     spread([1, 1, 0], [1, 0, 0])
   with pytest.raises(ValueError, match=r'\[1, 2, 3, 4, 5\] and 3 more'):
     spread(np.ones(9), np.eye(9)[0])
+  with pytest.raises(ValueError, match=r'\[1, 2, 3, 4, 5\], so'):
+    spread(np.ones(6), np.eye(6)[0])
 
 
 def test_which_scores_are_better_low():

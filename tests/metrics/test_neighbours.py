@@ -134,7 +134,8 @@ def test_nearest_is_that_of_all(same):
   every = distances(x, y)
   if same:
     every += np.diag([np.inf] * 50)
-  index, distance = nearest(x, [y[:25], y[25:]], 4, same=same)
+  # Parts of several blocks, and of fewer examples than neighbours.
+  index, distance = nearest(x, [y[:30], y[30:47], y[47:]], 4, same=same)
   np.testing.assert_array_equal(index, every.argsort(1)[:, :4])
   np.testing.assert_allclose(distance, np.sort(every)[:, :4], rtol=1e-14)
 
@@ -155,6 +156,7 @@ def test_blocks_are_small_and_of_two_sizes(count, most):
   np.testing.assert_array_equal(np.concatenate(index), np.arange(count))
   sizes = {len(part) for part in parts}
   assert max(sizes) <= most and len(sizes) <= 2
+  assert len(parts) == math.ceil(count / most)
 
 
 # Authenticity.

@@ -33,11 +33,16 @@ def test_to_uint8_takes_jax_arrays_of_half_precision():
   jnp = pytest.importorskip('jax.numpy')
   got = pictures.to_uint8(jnp.array([[-1, 0, 1]], jnp.bfloat16))
   assert got.tolist() == [[0, 128, 255]]
+  # Calculated in float32: bfloat16 has steps of 1 beyond 128.
+  many = np.asarray(jnp.linspace(-1, 1, 200, dtype=jnp.bfloat16))
+  np.testing.assert_array_equal(pictures.to_uint8(many),
+                                pictures.to_uint8(np.float32(many)))
 
 
-def test_to_uint8_refuses_bytes():
-  with pytest.raises(ValueError, match='dtype uint8; to_uint8 takes floats'):
-    pictures.to_uint8(np.zeros(3, np.uint8))
+@pytest.mark.parametrize('dtype', ['uint8', 'bool'])
+def test_to_uint8_refuses_what_are_no_floats(dtype):
+  with pytest.raises(ValueError, match=f'dtype {dtype}; to_uint8 takes floats'):
+    pictures.to_uint8(np.zeros(3, dtype))
 
 
 def test_grid_pixel_by_pixel():
@@ -53,10 +58,12 @@ def test_grid_pixel_by_pixel():
 
 def test_grid_keeps_the_orientation_and_enlarges_by_repeating():
   image = np.uint8([[1, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
-  got = pictures.grid(image, 8, padding=1, side=8)  # (8 - 2) / 3 = 2 times
+  got = pictures.grid(image, 8, padding=1, side=9)  # (9 - 2) / 3: twice
   assert got.shape == (6, 8, 1)
   assert got[1:-1, 1:-1, 0].tolist() == [[1, 1, 2, 2, 3, 3]] * 2 + [
       [4, 4, 5, 5, 6, 6]] * 2
+  two = pictures.grid(image.repeat(2, 0), 2, padding=0, side=13)
+  assert two.shape == (2 * 2, 2 * 6, 1)  # 13 / 6 = 2 times, though 13 / 2 = 6
 
 
 @pytest.mark.parametrize('size, count, columns, length', [
@@ -117,6 +124,10 @@ def test_read_png_refuses_damaged_and_16_bit_files():
   for bad in (b'', b'text', data[:-40], data[:60] + b'xx' + data[62:]):
     with pytest.raises(ValueError, match='no readable PNG'):
       pictures.read_png(bad)
+  buffer = io.BytesIO()
+  pictures.pillow(image).save(buffer, 'BMP')
+  with pytest.raises(ValueError, match='no readable PNG'):
+    pictures.read_png(buffer.getvalue())
   buffer = io.BytesIO()
   Image.fromarray(np.zeros((2, 2), np.uint16)).save(buffer, 'PNG')
   with pytest.raises(ValueError, match='no readable PNG.*mode is I;16'):
