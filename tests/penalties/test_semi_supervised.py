@@ -44,6 +44,8 @@ def test_what_the_logit_is(form):
   np.testing.assert_allclose(got, np.log(odds[:, :K].sum(axis=1) / last),
                              rtol=1e-4)
   assert term.heads == (('semi_supervised', size),) and term.gen is None
+  assert penalties.semi_supervised(num_classes=K).heads == (
+      ('semi_supervised', K + 1),)
 
 
 @pytest.mark.parametrize('form', FORMS)

@@ -89,20 +89,17 @@ def point_name(run: Run) -> str:
 def points_of(runs) -> dict[str, str]:
   """{folder: name of its point}, the config values in which points differ.
 
-  Where these are too many for a name, the folder that its runs share.
+  Where these are none, or too many for a name, the folder that its runs share.
   """
   names, groups = {}, {}
   for run in runs:
     if run.has_config:
       names[run.folder] = point_name(run)
       groups.setdefault(names[run.folder], []).append(run.folder)
-  if max(map(len, groups), default=0) > _LONG:
-    places = _places(list(groups.values()))
-    groups = dict(zip(groups, places, strict=True))
-  else:
-    groups = {name: name or os.path.basename(paths[0])
-              for name, paths in groups.items()}
-  return {folder: groups[name] for folder, name in names.items()}
+  if '' in groups or max(map(len, groups), default=0) > _LONG:
+    places = dict(zip(groups, _places(list(groups.values())), strict=True))
+    return {folder: places[name] for folder, name in names.items()}
+  return names
 
 
 def _places(groups):
