@@ -147,33 +147,29 @@ def base() -> ConfigDict:
     elif name in CHOICES and CHOICES[name].many:
       value = tuple(term(name, spec['name']) for spec in value)
     elif name in (*DURATIONS, *SWITCHES, 'seed', 'steps_per_call'):
-      value = rate(value)
+      value = flexible(value)
     elif name.endswith('_optimizer'):
-      value = {k: v if k == 'name' else rate(v) for k, v in value.items()}
+      value = {k: v if k == 'name' else flexible(v) for k, v in value.items()}
     config[name] = value
   return config
 
 
-def duration(value):
-  """A field that takes an int or a string, from flags too."""
+def flexible(value):
+  """A field that takes a number, a duration or a schedule, from flags too.
+
+  An ml_collections field else refuses values of another type than its first.
+  The durations, `ema_decay`, weights and rates of `base`, `choice` and `term`
+  are such fields.
+  """
   field = placeholder(object)
   field.set(value)
   return field
 
 
-def rate(value):
-  """A number that may also be a schedule dict(name=, ...), from flags too.
-
-  For the numbers of optimisers, weights of penalties, ema_decay, bgc.p and
-  instance_noise.std.
-  """
-  return duration(value)
-
-
 def adam(learning_rate: float, *, b1: float = 0.9, b2: float = 0.999) -> dict:
   """Adam; the Wasserstein and hinge papers use b1=0."""
-  return dict(name='adam', learning_rate=rate(learning_rate), b1=rate(b1),
-              b2=rate(b2))
+  return dict(name='adam', learning_rate=flexible(learning_rate),
+              b1=flexible(b1), b2=flexible(b2))
 
 
 def rmsprop(learning_rate: float, **changes) -> dict:
@@ -181,7 +177,7 @@ def rmsprop(learning_rate: float, **changes) -> dict:
 
   decay=0.99, eps_in_sqrt=False are PyTorch's.
   """
-  return dict(name='rmsprop', learning_rate=rate(learning_rate), decay=0.9
+  return dict(name='rmsprop', learning_rate=flexible(learning_rate), decay=0.9
               ) | changes
 
 
@@ -196,14 +192,15 @@ def r1_weight(size: int, batch_size: int) -> float:
 
 def cosine(start, end, name: str = 'cosine') -> ConfigDict:
   """A `cosine` or `half_life` schedule over the whole run."""
-  return ConfigDict(dict(name=name, init_value=rate(start), end_value=rate(end),
-                         transition_steps=duration('100%')))
+  return ConfigDict(dict(
+      name=name, init_value=flexible(start), end_value=flexible(end),
+      transition_steps=flexible('100%')))
 
 
 def linear(start: float) -> ConfigDict:
   """A linear schedule that falls to 0 in the last step."""
   return ConfigDict(dict(name='linear_schedule', init_value=start,
-                         end_value=0.0, transition_steps=duration('100%')))
+                         end_value=0.0, transition_steps=flexible('100%')))
 
 
 def known(argument: str, value: str, values) -> str:
@@ -273,7 +270,7 @@ def choice(key: str, name: str) -> dict:
       scheduled = lookup.may_be_schedule(found[argument]) or (
           lookup.is_choice_of_types(found[argument])) or (
           key in ARRAYS and isinstance(value, float))
-      spec[argument] = rate(value) if scheduled else value
+      spec[argument] = flexible(value) if scheduled else value
   return spec
 
 
@@ -281,7 +278,7 @@ def term(key: str, name: str) -> ConfigDict:
   """A component of a key that holds several, such as 'augment'."""
   spec = choice(key, name)
   if key == 'penalties':
-    spec |= dict(weight=rate(_WEIGHTS.get(name, 1.0)), every=1)
+    spec |= dict(weight=flexible(_WEIGHTS.get(name, 1.0)), every=1)
   return ConfigDict(spec)
 
 
