@@ -39,6 +39,11 @@ class ConfigError(UserError, ValueError):
     super().__init__(problems)  # what it is made of again when unpickled
     self.problems = problems
 
+  @classmethod
+  def saying(cls, text: str) -> 'ConfigError':
+    """One problem that is of no key."""
+    return cls([Problem('', None, text)])
+
   def __str__(self):
     count = len(self.problems)
     said = 'one problem' if count == 1 else f'{count} problems'

@@ -123,8 +123,7 @@ def load(config: Any, *, devices: int = 0,
   if not like:
     count = config['batch_size'] // rules.parts_of_batch(
         config, devices or parallel.device_count())
-    tracing.trace(game, step, init, info.image_shape, labels_like(info, count),
-                  latent_shape(game.latent), config, bool(info.label_size))
+    tracing.trace(game, step, init, info, labels_like(info, count), config)
   limit = data.sampling_of(config['data']).resident_limit * 2 ** 20
   return Experiment(
       config, info, source, *_batches(config, source, game),

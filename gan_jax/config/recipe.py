@@ -23,7 +23,7 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from gan_jax.base import lookup
-from gan_jax.base.errors import ConfigError, Problem, RequestError
+from gan_jax.base.errors import ConfigError, RequestError
 from gan_jax.config import hints
 from gan_jax.config.keys import (
   ARRAYS,
@@ -67,24 +67,26 @@ def path_of(name: str) -> str:
     ConfigError: not found.
   """
   file = name if name.endswith('.py') else f'{name}.py'
-  folders = ['', *([''] if os.path.dirname(file) else ['configs']), *(
-      [_RECIPES] if os.path.dirname(file) in ('', 'configs') else [])]
-  for folder in folders:
-    path = os.path.join(folder, os.path.basename(file) if folder else file)
-    if os.path.isfile(path):
-      return path
+  folder, base = os.path.split(file)
+  paths = [file]
+  if not folder:
+    paths.append(os.path.join('configs', base))
+  if folder in ('', 'configs'):
+    paths.append(os.path.join(_RECIPES, base))
+  if found := next(filter(os.path.isfile, paths), ''):
+    return found
   run = name.removesuffix('config.json').rstrip('/') or '.'
   if name and os.path.isfile(os.path.join(run, 'config.json')):
-    raise ConfigError([Problem('', None, (
+    raise ConfigError.saying(
         f'{name}: this is a run, which --workdir={shlex.quote(run)} names; a '
-        'recipe is needed, as in --config=dcgan'))])
+        'recipe is needed, as in --config=dcgan')
   recipe, _, choices = name.partition(',')
   if choices:
-    raise ConfigError([Problem('', None, (
-        f'{name}: a colon comes before the choices: {recipe}:{choices}'))])
+    raise ConfigError.saying(
+        f'{name}: a colon comes before the choices: {recipe}:{choices}')
   known = [f'configs/{n}.py' for n in names()] if name == file else names()
-  raise ConfigError([Problem('', None, f'{name}: no such file, and no recipe '
-                             f'of that name{lookup.near(name, known)}')])
+  raise ConfigError.saying(f'{name}: no such file, and no recipe of that name'
+                           f'{lookup.near(name, known)}')
 
 
 def module(name: str):
@@ -118,11 +120,10 @@ def get_config(name: str) -> ConfigDict:
     raise
   except RequestError as e:  # Of the argument; the file has no mistake.
     shown = f'{name}:{arg}' if arg else name
-    raise ConfigError([Problem('', None, f'{shown}: {e}')]) from e
+    raise ConfigError.saying(f'{shown}: {e}') from e
   except Exception as e:
     shown = f'{path}:{arg}' if arg else path
-    raise ConfigError([
-        Problem('', None, f'{shown}: {lookup.failure(e)}')]) from e
+    raise ConfigError.saying(f'{shown}: {lookup.failure(e)}') from e
 
 
 def shipped(name: str) -> ConfigDict:
@@ -132,8 +133,7 @@ def shipped(name: str) -> ConfigDict:
     ConfigError: there is none of that name.
   """
   if name not in names():
-    raise ConfigError([Problem('', None, f'no recipe {name}'
-                               + lookup.near(name, names()))])
+    raise ConfigError.saying(f'no recipe {name}{lookup.near(name, names())}')
   return get_config(os.path.join(_RECIPES, f'{name}.py'))
 
 

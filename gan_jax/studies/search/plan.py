@@ -100,11 +100,8 @@ def config_of(given: Sequence[str], texts: Mapping[str, str]) -> dict:
 
 def _point(given, space, texts, known) -> Plan:
   config = config_of(given, texts)
-  one, *more = population.load(config).members
-  if more:
-    raise ConfigError([Problem('', None, 'a list makes a population, and a '
-                               'trial is one run: give key=a,b without '
-                               '--config')])
+  one = population.load(config).alone(
+      'a trial is one run: give key=a,b without --config')
   names = [name for evaluate in one.evaluators
            for name in getattr(evaluate, 'names', None) or ()]
   score = config['best_metric'] or [*names, ''][0]
