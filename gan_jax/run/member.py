@@ -120,14 +120,12 @@ class Member(contextlib.AbstractContextManager):
 
   def first_state(self, step: int):
     """The state of its checkpoint of that step, fresh for 0."""
+    init, mesh = self.experiment.init, parallel.own_mesh()
     sharded = self.experiment.config['shard'] == 'state'
     if not step:
-      return parallel.made_sharded(
-          self.experiment.init, parallel.own_mesh()) if sharded else (
-              self.experiment.init())
+      return parallel.made(init, mesh, sharded=True) if sharded else init()
     return self.checkpoints.restore(parallel.abstract(
-        jax.eval_shape(self.experiment.init), parallel.own_mesh(),
-        sharded=sharded), step, verified=True)
+        jax.eval_shape(init), mesh, sharded=sharded), step, verified=True)
 
   def freeze_again(self) -> None:
     """Freezes it if it was when the run ended, by its rows and files."""
