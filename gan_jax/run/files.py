@@ -24,7 +24,7 @@ import jax
 import gan_jax
 from gan_jax import parallel
 from gan_jax.base.errors import CheckpointError, DataError, WorkdirError
-from gan_jax.base.files import read_rows, within, write_json
+from gan_jax.base.files import read_rows, within, write_file, write_json
 from gan_jax.config import command_line, durations, fields, keys
 from gan_jax.config.experiment import DataInfo, plain
 from gan_jax.config.rules import parts_of_batch
@@ -345,7 +345,7 @@ def launched(folder: str) -> list[tuple[str, str]]:
 
 
 def write_launch(folder, experiment, start: int, **facts) -> None:
-  """Writes config.json and data.json, and appends to launches.jsonl.
+  """Writes config.json and data.json, and a row of launches.jsonl.
 
   `start` is the first step, `facts` are further fields; empty ones are left
   out.
@@ -361,9 +361,11 @@ def write_launch(folder, experiment, start: int, **facts) -> None:
       'devices': parallel.device_names(), 'cores': parallel.cores()}
   launch |= {name: value for name, value in facts.items() if value}
   path = os.path.join(folder, 'launches.jsonl')
-  before = [{}, *read_rows(path)][-1]
-  with open(path, 'a') as file:
-    file.write(json.dumps(launch) + '\n')
+  rows = read_rows(path)
+  before = [{}, *rows][-1]
+  # As a whole: what is appended to a line that a full disk cut is lost, too.
+  write_file(path, ''.join(
+      json.dumps(row) + '\n' for row in [*rows, launch]).encode())
   if start in (0, end):  # Nothing is resumed.
     return
   _LOG.info('resuming %s at step %d', folder, start)

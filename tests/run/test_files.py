@@ -173,6 +173,12 @@ def test_a_launch_on_other_cores_says_so(tmp_path, monkeypatch, caplog):
     files.write_launch(tmp_path, run, 2)
   said, = warnings_of(caplog)
   assert said.startswith('on 3 cores, before on 2: ')
+  launches = tmp_path / 'launches.jsonl'
+  with launches.open('a') as file:
+    file.write('{"step": 2, "co')  # as a full disk leaves it
+  files.write_launch(tmp_path, run, 2)
+  assert [json.loads(line)['cores'] for line in
+          launches.read_text().splitlines()] == [2, 2, 0, 2, 3, 3]
 
 
 def test_all_files_follow_the_umask(images, run, pictures, tmp_path):
