@@ -78,13 +78,13 @@ def decoder_of(game, average, latent: Mapping, image_range, shape) -> Decoder:
   if name not in _PRIORS:
     raise ValueError(f'latents of the prior {name} cannot be inferred; those '
                      f'of {", ".join(_PRIORS)} can')
-  there, back = _PRIORS[name]
   spec = lookup.defaults('gan_jax.game.latents', name) | dict(latent)
-  edge = spec.get('bound', 0.0)  # of those that have one
-  to_latent = Partial(there, edge)
+  # The truncated one alone has a parameter.
+  bounds = [spec['bound']] if 'bound' in spec else []
+  to_latent, to_normal = (Partial(way, *bounds) for way in _PRIORS[name])
   average, scale = _on_host(average), _scale(image_range, shape)
   encode = game.gen.encode and Partial(
-      _bound(_encode, game.gen), average, Partial(back, edge), scale)
+      _bound(_encode, game.gen), average, to_normal, scale)
   decode = Partial(_bound(_decode, game.gen), average, to_latent, scale)
   size, = sampling.latent_shape(game.latent)
   posterior = encode and name == 'normal' and Partial(
@@ -150,33 +150,29 @@ def _on_host(tree):
   return jax.tree.map(np.asarray, tree)
 
 
-def _same(edge, u):
-  del edge
+def _same(u):
   return u
 
 
-def _on_sphere(edge, u):
-  del edge
+def _on_sphere(u):
   return u * lax.rsqrt((u ** 2).mean(-1, keepdims=True) + 1e-8)
 
 
-def _uniform(edge, u):
+def _uniform(u):
   """P(|u| < t) of a normal u is erf(t / sqrt 2)."""
-  del edge
   return erf(u / _ROOT2)
 
 
-def _from_uniform(edge, z):
-  del edge
+def _from_uniform(z):
   return _ROOT2 * erfinv(z.clip(-_INSIDE, _INSIDE))
 
 
-def _truncated(edge, u):
-  return _ROOT2 * erfinv(erf(edge / _ROOT2) * erf(u / _ROOT2))
+def _truncated(bound, u):
+  return _ROOT2 * erfinv(erf(bound / _ROOT2) * erf(u / _ROOT2))
 
 
-def _from_truncated(edge, z):
-  return _ROOT2 * erfinv((erf(z / _ROOT2) / erf(edge / _ROOT2)).clip(
+def _from_truncated(bound, z):
+  return _ROOT2 * erfinv((erf(z / _ROOT2) / erf(bound / _ROOT2)).clip(
       -_INSIDE, _INSIDE))
 
 
