@@ -116,10 +116,11 @@ class ProcessGroupError(UserError, RuntimeError):
 
 @contextlib.contextmanager
 def blaming(component: str):
-  """Context, or decorator, whose exceptions say of which component they are.
+  """Context, or decorator, that notes on an exception whose fault it is.
 
   component: its place in the config, such as 'penalties[0]', of which `trace`
-    tells the name. The outermost counts: a penalty calls networks that work.
+    tells the name. The outermost counts: where a penalty calls a network, the
+    penalty is to blame.
   """
   try:
     yield

@@ -357,10 +357,12 @@ def _still(config, chosen, argument):
 
 
 def _unset_unknown(config, had, asked):
-  """Removes what a recipe's argument set and a chosen component lacks.
+  """Removes arguments that a recipe has set but a chosen component lacks.
 
-  As the widths of `small` on another network, whose own stay. What the value
-  `asked` for stays, and is refused. had: {key: arguments of the component}.
+  Such as the widths of `small` on another network. One whose value the user has
+  `asked` for, as in size=64, stays, so that it is refused.
+
+  had: {key: arguments that the component had before}.
   """
   for key, before in had.items():
     home, spec = CHOICES[key], config[key]

@@ -140,12 +140,12 @@ def _record(folder) -> dict:
 
 
 def _kind(record):
-  """Is equal for scores that compare."""
+  """(name, protocol), which are equal if two scores can be compared."""
   return record.get('name'), record.get('protocol')
 
 
 def _remove(folder) -> None:
-  """Removes it as a whole, also if it is killed meanwhile."""
+  """Removes a folder; a kill meanwhile leaves only FOLDER.PID.gone."""
   if os.path.isdir(folder):
     gone = f'{folder}.{os.getpid()}.gone'
     os.rename(folder, gone)

@@ -58,7 +58,7 @@ def search_on_ray(address: str, given: Sequence[str], keys: Sequence[str],
 
 
 def _last(ray, left, stop, folder) -> tuple[int, str]:
-  """What the worker said that ended last, or the first one that failed."""
+  """Result of the worker that ends last, or of the first that fails."""
   found, asked = (0, ''), False
   while left:
     if stop.signum and not asked:
