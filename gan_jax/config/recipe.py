@@ -24,7 +24,7 @@ from ml_collections.config_dict import placeholder
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, RequestError
-from gan_jax.config import hints
+from gan_jax.config import hints, quick
 from gan_jax.config.keys import (
   ARRAYS,
   CHOICES,
@@ -48,10 +48,6 @@ _WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
             'wgan_div': 2.0, 'drift': 0.001, 'lecam': 0.3, 'cr': 10.0,
             'bcr': 10.0, 'zcr': 5.0, 'icr': 10.0, 'orthogonal': 1e-4,
             'path_length': 2.0, 'pulling_away': 0.1}
-# Sizes of networks with `quick`. What takes time there is to compile, which
-# goes by the number of layers.
-_TINY = dict(width=8, max_width=8, code=8, style=8, mix=8, depth=1,
-             stage_blocks=1, group_width=8, mapping_layers=1, flat_blocks=0)
 
 
 def names() -> list[str]:
@@ -105,7 +101,7 @@ def get_config(name: str) -> ConfigDict:
   Raises:
     ConfigError: no such recipe, or an error in it, with its file and line.
   """
-  name, _, arg = name.partition(':')
+  name, colon, arg = name.partition(':')
   path = path_of(name)
   try:
     make = getattr(module(name), 'get_config', None)
@@ -119,11 +115,10 @@ def get_config(name: str) -> ConfigDict:
   except ConfigError:
     raise
   except RequestError as e:  # Of the argument; the file has no mistake.
-    shown = f'{name}:{arg}' if arg else name
-    raise ConfigError.saying(f'{shown}: {e}') from e
+    raise ConfigError.saying(f'{name}{colon}{arg}: {e}') from e
   except Exception as e:
-    shown = f'{path}:{arg}' if arg else path
-    raise ConfigError.saying(f'{shown}: {lookup.failure(e)}') from e
+    raise ConfigError.saying(
+        f'{path}{colon}{arg}: {lookup.failure(e)}') from e
 
 
 def shipped(name: str) -> ConfigDict:
@@ -316,7 +311,7 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
       raise RequestError(f'{key}={value}: {key} takes no value; use {key}')
     if not value and key not in switches:
       raise RequestError(f'{key} needs a value, as in {key}=...')
-    act = own.get(key) or (_quick if key == 'quick' else partial(_choose, key))
+    act = {'quick': quick.shorten, **own}.get(key, partial(_choose, key))
     had = {one: set(config[one]) for one in chosen
            if one not in MANY and one != 'data'}
     try:
@@ -381,31 +376,3 @@ def _replace(config, key, name):
       spec[kept] = old[kept]
   del config[key]
   config[key] = spec
-
-
-def _quick(config):
-  """Smoke-test settings: two calls of two steps on tiny networks."""
-  config.train_steps = 4
-  config.steps_per_call = 2
-  config.batch_size = 8
-  config.sample_grid = (2, 2)
-  for key in ('log_every', 'sample_every', 'checkpoint_every'):
-    config[key] = 2
-  config.eval_every = 4
-  config.unrolled_steps = min(config.unrolled_steps, 1)
-  config.packing = min(config.packing, 2)
-  for spec in config.evaluators:
-    if 'num_samples' in spec:
-      spec.num_samples = 16
-    if spec.name == 'scores':
-      # Needs no training, and takes examples of any kind.
-      spec.extractor = dict(name='projection')
-  for key in ('generator', 'discriminator', 'encoder'):
-    if key in config.gen_frozen:  # It is that of another run.
-      continue
-    net, home = config[key], CHOICES[key]
-    fields = lookup.defaults(home.module, net.name, home.kind)
-    for field in _TINY.keys() & fields.keys():
-      net[field] = _TINY[field]
-    if 'widths' in fields:
-      net.widths = (8,) * len(net.get('widths', fields['widths']))
