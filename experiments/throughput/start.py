@@ -31,7 +31,7 @@ PHASES = {
     'check by tracing': ['gan_jax.config.tracing:trace'],
     'open the run folder': [
         'gan_jax.run.files:write_launch', 'gan_jax.run.drawn_labels:write',
-        'gan_jax.run.files:check_same_run'],
+        'gan_jax.run.changes:check_same_run'],
     'first latents and equilibrium': [
         'gan_jax.run.evaluator:Evaluator.__init__',
         'gan_jax.run.results:equilibrium'],

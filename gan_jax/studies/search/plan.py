@@ -8,7 +8,7 @@ from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
 from gan_jax.config import fields, overrides, population
 from gan_jax.config.keys import KEYS
-from gan_jax.run.files import RESUMABLE
+from gan_jax.run.changes import RESUMABLE
 from gan_jax.studies.search.space import Space, arguments
 
 
