@@ -1,6 +1,5 @@
 """Builds an `Experiment` from a config, or reports all config errors."""
 
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -257,8 +256,6 @@ def describe(experiment: Experiment) -> str:
 
 def bytes_of_state(experiment: Experiment) -> int:
   """Bytes that the state takes on each device."""
-  state = parallel.abstract(jax.eval_shape(experiment.init),
-                            parallel.own_mesh(),
-                            sharded=experiment.config['shard'] == 'state')
-  return sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
-             for x in jax.tree.leaves(state))
+  return parallel.bytes_of(parallel.abstract(
+      jax.eval_shape(experiment.init), parallel.own_mesh(),
+      sharded=experiment.config['shard'] == 'state'))

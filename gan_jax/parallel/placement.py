@@ -1,5 +1,6 @@
 """Where arrays lie: replicated, a part per member, or split."""
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -93,6 +94,12 @@ def abstract(tree, mesh, *, sharded: bool = False, axes=None):
         split_over(x, mesh) if sharded else NamedSharding(mesh, P())), tree)
   return jax.tree.map(lambda x, where: jax.ShapeDtypeStruct(
       x.shape, x.dtype, sharding=where), tree, where)
+
+
+def bytes_of(tree) -> int:
+  """Bytes on each device of a tree of arrays, or of `abstract`."""
+  return sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
+             for x in jax.tree.leaves(tree))
 
 
 def split_over(x, mesh):
