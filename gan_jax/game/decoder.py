@@ -102,14 +102,13 @@ def critic_of(game, state, image_range, shape) -> Critic | None:
     return None
   parts = (_on_host((state.disc.params, state.disc.stats)),
            _on_host(state.ema), _scale(image_range, shape))
-  judges = tuple(filter(None, (t.parts.judge for t in game.penalties)))
   sign = -1.0 if game.loss.needs == 'autoencoder' else 1.0  # of energies
-  how = game.disc, game.gen, game.joint, game.packing, judges, sign
+  how = game.disc, game.gen, game.joint, game.packing, game.judge, sign
   return Critic(*(Partial(_bound(_judge, name, *how), *parts)
                   for name in ('logits', 'features')))
 
 
-def _judge(name, disc, gen, joint, packing, judges, sign, net, average, scale,
+def _judge(name, disc, gen, joint, packing, judge, sign, net, average, scale,
            x, label):
   x = scale[0] + scale[1] * x
   if joint != 'none':  # Judged with the code of the encoder.
@@ -117,7 +116,7 @@ def _judge(name, disc, gen, joint, packing, judges, sign, net, average, scale,
                        train=False).mean
   x = pack(jnp.repeat(x, packing, axis=0), packing)
   out = disc.apply(*net, x, label, train=False)[0]
-  for judge in judges:
+  if judge:
     out = out._replace(logits=judge(out))
   found = getattr(out, name).astype(jnp.float32)
   return sign * found if name == 'logits' else found.reshape(len(x), -1)

@@ -106,7 +106,7 @@ def critiques(game, params, stats, aux, inputs: Inputs):
   keys = [_keys_of_disc(inputs, purpose) for purpose in ('real', 'fake')]
   told = [inputs.told(purpose) for purpose in ('real', 'fake')]
   if (not game.disc.per_example or jax.tree.leaves(stats)
-      or any(term.parts.disc or term.parts.judge for term in game.penalties)):
+      or game.judge or any(term.parts.disc for term in game.penalties)):
     real_out, stats = _judge(game, params, stats, real, told[0], keys[0])
     fake_out, stats = _judge(game, params, stats, fake, told[1], keys[1])
     return real_out, fake_out, stats
@@ -150,9 +150,7 @@ def _judge(game, params, stats, images, label, keys):
 
 def judged(game, out):
   """A `Critique` whose logits are those that a term makes, if one does."""
-  for judge in filter(None, (term.parts.judge for term in game.penalties)):
-    out = out._replace(logits=judge(out))
-  return out
+  return out._replace(logits=game.judge(out)) if game.judge else out
 
 
 def _augmented(game, aux, images, inputs, purpose):
