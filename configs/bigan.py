@@ -42,9 +42,9 @@ def get_config(arg=None):
   config.batch_size = 128
   for key in ('gen_optimizer', 'disc_optimizer'):
     config[key] = recipe.adam(recipe.linear(2e-4), b1=0.5)
-  config.train_steps = recipe.duration('60 epochs')
-  config.sample_every = recipe.duration('10%')
-  config.log_every = recipe.duration('2%')
+  config.train_steps = '60 epochs'
+  config.sample_every = '10%'
+  config.log_every = '2%'
   return recipe.finish(config, arg, ali=ali, small=small)
 
 
@@ -55,7 +55,7 @@ def small(config):
   config.batch_size = 64
   for key in ('gen_optimizer', 'disc_optimizer'):
     config[key].learning_rate = recipe.linear(5e-4)
-  config.train_steps = recipe.duration(10_000)
+  config.train_steps = 10_000
 
 
 def ali(config):

@@ -49,7 +49,7 @@ def get_config(arg=None):
   config.penalties[0].player = 'gen'
   config.ema_decay = 0.9999
   config.ema_rampup = 0.0  # It would hold the decay below the paper's.
-  config.train_steps = recipe.duration(100_000)
+  config.train_steps = 100_000
   return recipe.finish(config, arg, deep=deep, size=size, logan=logan,
                        small=small)
 

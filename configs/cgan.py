@@ -29,7 +29,7 @@ def get_config(arg=None):
   else:
     config.disc_weight_clip = 0.0
     config.penalties = (recipe.term('penalties', 'wgan_gp'),)
-    config.train_steps = recipe.duration(100_000)
+    config.train_steps = 100_000
   config.generator.conditioning = 'onehot'
   config.discriminator.conditioning = 'onehot'
   # `game` is read above: it is another config.

@@ -33,11 +33,11 @@ def get_config(arg=None):
   config.gen_optimizer = recipe.rmsprop(1e-4)
   config.disc_optimizer = recipe.rmsprop(1e-4)
   config.reuse_fakes = False
-  config.train_steps = recipe.duration(200_000)
+  config.train_steps = 200_000
   config.steps_per_call = 500
-  config.log_every = recipe.duration(1000)
-  config.sample_every = recipe.duration(10_000)
-  config.checkpoint_every = recipe.duration(50_000)
+  config.log_every = 1000
+  config.sample_every = 10_000
+  config.checkpoint_every = 50_000
   return recipe.finish(config, arg, full=_full)
 
 

@@ -31,7 +31,7 @@ from gan_jax.config import recipe
 def get_config(arg=None):
   config = recipe.base()
   if 'paper' in (arg or '').split(','):
-    config.train_steps = recipe.duration(4000)
+    config.train_steps = 4000
   else:
     _in_minutes(config)
   # `paper` is read above: before components are replaced.
@@ -48,7 +48,7 @@ def _in_minutes(config):
   config.penalties[0].every = 4
   for key in ('gen_optimizer', 'disc_optimizer'):
     config[key].learning_rate = recipe.linear(2e-3)
-  config.train_steps = recipe.duration(15_000)
+  config.train_steps = 15_000
 
 
 def small(config):
@@ -56,10 +56,10 @@ def small(config):
   config.batch_size = 16
   config.generator.width = config.discriminator.width = 24
   for key in ('gen_optimizer', 'disc_optimizer'):
-    config[key].learning_rate = recipe.rate(recipe.linear(1e-3))
-  config.train_steps = recipe.duration(5000)
+    config[key].learning_rate = recipe.linear(1e-3)
+  config.train_steps = 5000
   config.steps_per_call = 100
-  config.log_every = recipe.duration(100)
-  config.sample_every = recipe.duration(500)
-  config.eval_every = recipe.duration('25%')
-  config.checkpoint_every = recipe.duration('10%')
+  config.log_every = 100
+  config.sample_every = 500
+  config.eval_every = '25%'
+  config.checkpoint_every = '10%'

@@ -35,8 +35,8 @@ def get_config(arg=None):
   config.gen_optimizer = recipe.adam(recipe.linear(1e-3), b1=0.9)
   config.batch_size = 64
   config.ema_decay = 0.0
-  config.train_steps = recipe.duration(3000)
-  config.log_every = config.sample_every = recipe.duration('10%')
+  config.train_steps = 3000
+  config.log_every = config.sample_every = '10%'
   return recipe.finish(config, ','.join(p for p in parts if p not in own),
                        izi=izi)
 

@@ -20,9 +20,9 @@ def get_config(arg=None):
       norm='batch', first_std=0.02)
   config.discriminator = recipe.choice('discriminator', 'mlp.Discriminator')
   config.loss = dict(name='non_saturating', label_smoothing=0.1)
-  config.train_steps = recipe.duration(30_000)
+  config.train_steps = 30_000
   config.steps_per_call = 100
-  config.log_every = recipe.duration(200)
-  config.sample_every = recipe.duration(1000)
-  config.checkpoint_every = recipe.duration(10_000)
+  config.log_every = 200
+  config.sample_every = 1000
+  config.checkpoint_every = 10_000
   return recipe.finish(config, arg)

@@ -29,11 +29,11 @@ def get_config(arg=None):
   config.gen_optimizer = recipe.adam(2e-4, b1=0.5)
   config.disc_optimizer = recipe.adam(1e-4, b1=0.5)
   config.reuse_fakes = False
-  config.train_steps = recipe.duration('128 epochs')
+  config.train_steps = '128 epochs'
   config.steps_per_call = 100
-  config.log_every = recipe.duration('2 epochs')
-  config.sample_every = recipe.duration('10 epochs')
-  config.checkpoint_every = recipe.duration('32 epochs')
+  config.log_every = '2 epochs'
+  config.sample_every = '10 epochs'
+  config.checkpoint_every = '32 epochs'
   return recipe.finish(config, arg, schedule=_schedule)
 
 

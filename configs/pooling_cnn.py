@@ -21,8 +21,8 @@ from gan_jax.config import recipe
 # Functions: two players must not share one field of a rate.
 _OPTIMIZERS = {
     'adam': lambda: recipe.adam(2e-4, b1=0.5),
-    'sgd': lambda: dict(name='sgd', learning_rate=recipe.rate(0.02)),
-    'momentum': lambda: dict(name='sgd', learning_rate=recipe.rate(0.005),
+    'sgd': lambda: dict(name='sgd', learning_rate=recipe.flexible(0.02)),
+    'momentum': lambda: dict(name='sgd', learning_rate=recipe.flexible(0.005),
                              momentum=0.9)}
 
 
@@ -34,9 +34,9 @@ def get_config(arg=None):
   config.generator.width = 32
   config.augment = (recipe.term('augment', 'instance_noise'),)
   config.augment[0].std = 0.2
-  config.train_steps = recipe.duration(2400)
-  config.sample_every = recipe.duration(500)
-  config.checkpoint_every = recipe.duration(2000)
+  config.train_steps = 2400
+  config.sample_every = 500
+  config.checkpoint_every = 2000
   return recipe.finish(config, arg, digit=_digit, optimizer=_optimizer, k=_k,
                        full=_full)
 

@@ -39,7 +39,7 @@ def get_config(arg=None):
   config.gen_optimizer = recipe.adam(2e-4, b1=0.0, b2=0.99)
   config.disc_optimizer = recipe.adam(2e-4, b1=0.0, b2=0.99)
   config.ema_decay = 0.5 ** (64 / 20_000)
-  config.train_steps = recipe.duration('10000000 examples')
+  config.train_steps = '10000000 examples'
   return recipe.finish(config, arg, conditioning=conditioning, small=small)
 
 

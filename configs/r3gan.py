@@ -49,7 +49,7 @@ def get_config(arg=None):
   rates(config, 2e-4)
   config.reuse_fakes = False
   config.ema_rampup = 0.0
-  config.train_steps = recipe.duration('20000000 examples')
+  config.train_steps = '20000000 examples'
   size(config, '32')
   config.data.resize, config.data.pad = (), (32, 32)  # of the digits
   return recipe.finish(config, arg, size=size, cifar=cifar,
@@ -60,14 +60,14 @@ def rates(config, start):
   """Learning rates from `start` to a quarter of it, and beta2."""
   for key in ('gen_optimizer', 'disc_optimizer'):
     config[key] = recipe.adam(start, b1=0.0)
-    config[key].learning_rate = recipe.rate(recipe.cosine(start, start / 4))
-    config[key].b2 = recipe.rate(recipe.cosine(0.9, 0.99))
+    config[key].learning_rate = recipe.cosine(start, start / 4)
+    config[key].b2 = recipe.cosine(0.9, 0.99)
 
 
 def gamma(config, start):
   """Weight of both penalties, from `start` to a tenth of it."""
   for term in config.penalties:
-    term.weight = recipe.rate(recipe.cosine(start, start / 10))
+    term.weight = recipe.cosine(start, start / 10)
 
 
 def size(config, side):
@@ -78,8 +78,7 @@ def size(config, side):
   config.generator.width = config.discriminator.width = min(
       24_576 // side, 768)
   gamma(config, start)
-  config.ema_decay = recipe.rate(recipe.cosine(0, f'{images} examples',
-                                               'half_life'))
+  config.ema_decay = recipe.cosine(0, f'{images} examples', 'half_life')
 
 
 def cifar(config):
@@ -98,8 +97,7 @@ def imagenet(config, side):
     network.group_width = 32
   config.batch_size = 4096
   gamma(config, 1.0 if side == '64' else 0.5)
-  config.ema_decay = recipe.rate(recipe.cosine(0, '50000000 examples',
-                                               'half_life'))
+  config.ema_decay = recipe.cosine(0, '50000000 examples', 'half_life')
   config.train_steps = '200000000 examples'
 
 
@@ -114,8 +112,7 @@ def small(config):
   gamma(config, 0.3)
   for term in config.penalties:
     term.every = 4
-  config.ema_decay = recipe.rate(recipe.cosine(0, '10000 examples',
-                                               'half_life'))
+  config.ema_decay = recipe.cosine(0, '10000 examples', 'half_life')
   config.train_steps = 3000
   config.steps_per_call = 100
   config.log_every = 100

@@ -27,11 +27,11 @@ def get_config(arg=None):
   config.batch_size = 512
   config.gen_optimizer = recipe.adam(1e-3, b1=0.5)
   config.disc_optimizer = recipe.adam(1e-3, b1=0.5)
-  config.train_steps = recipe.duration(10_000)
+  config.train_steps = 10_000
   config.steps_per_call = 100
-  config.log_every = recipe.duration(100)
-  config.sample_every = recipe.duration(500)
+  config.log_every = 100
+  config.sample_every = 500
   config.evaluators = (recipe.term('evaluators', 'mode_coverage'),)
-  config.eval_every = recipe.duration(1000)
-  config.checkpoint_every = recipe.duration(5000)
+  config.eval_every = 1000
+  config.checkpoint_every = 5000
   return recipe.finish(config, arg)

@@ -51,12 +51,12 @@ def get_config(arg=None):
   config.penalties[0].weight = 2.0
   for key in ('gen_optimizer', 'disc_optimizer'):
     config[key] = recipe.adam(3e-3, b1=0.5)
-    config[key].learning_rate = recipe.rate(recipe.linear(3e-3))
+    config[key].learning_rate = recipe.linear(3e-3)
   config.evaluators = (recipe.term('evaluators', 'classification_error'),)
-  config.train_steps = recipe.duration('300 epochs')
+  config.train_steps = '300 epochs'
   for key in ('sample_every', 'eval_every', 'checkpoint_every'):
-    config[key] = recipe.duration('10%')
-  config.log_every = recipe.duration('1%')
+    config[key] = '10%'
+  config.log_every = '1%'
   return recipe.finish(config, arg, small=small)
 
 
@@ -66,4 +66,4 @@ def small(config):
   config.generator.widths = (250, 250)
   config.discriminator.widths = (300, 150, 150)
   config.discriminator.update(weight_norm='none', noise=0.25)
-  config.train_steps = recipe.duration(6000)
+  config.train_steps = 6000

@@ -42,7 +42,7 @@ def get_config(arg=None):
     config[key] = recipe.adam(2e-4, b1=0.0, b2=0.9)
   config.disc_steps = 5
   config.reuse_fakes = False
-  config.train_steps = recipe.duration(_STEPS['32'])
+  config.train_steps = _STEPS['32']
   networks(config, '32')
   return recipe.finish(config, arg, size=size, network=network,
                        conditioning=conditioning, small=small)
@@ -66,7 +66,7 @@ def networks(config, side):
     if side != '32':
       rate.transition_begin = _STEPS[side] - 50_000
       rate.transition_steps = 50_000
-    config[key].learning_rate = recipe.rate(rate)
+    config[key].learning_rate = rate
 
 
 def conditioning(config, name):

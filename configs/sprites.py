@@ -24,8 +24,8 @@ def get_config(arg=None):
       resize=(64, 64), background=(255, 255, 255), on_bad_image='skip')
   config.augment = (recipe.term('augment', 'translation'),)
   config.generator.width = config.discriminator.width = 32
-  config.train_steps = recipe.duration(6000)
-  config.sample_every = recipe.duration(200)
+  config.train_steps = 6000
+  config.sample_every = 200
   return recipe.finish(config, arg, size=size)
 
 

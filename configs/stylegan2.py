@@ -44,7 +44,7 @@ def get_config(arg=None):
     config[key] = recipe.adam(0.0025, b1=0.0, b2=0.99)
   config.lazy_correction = True
   config.reuse_fakes = False
-  config.train_steps = recipe.duration('25000000 examples')
+  config.train_steps = '25000000 examples'
   size(config, '32')
   config.data.resize, config.data.pad = (), (32, 32)  # of the digits
   return recipe.finish(config, arg, size=size, cifar=cifar, small=small)
@@ -62,8 +62,8 @@ def size(config, side):
 
 def average(config, images):
   """The half-life of the averaged generator, in images."""
-  config.ema_decay = recipe.rate(recipe.cosine(
-      f'{images} examples', f'{images} examples', 'half_life'))
+  config.ema_decay = recipe.cosine(
+      f'{images} examples', f'{images} examples', 'half_life')
 
 
 def cifar(config):

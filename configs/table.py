@@ -35,9 +35,9 @@ def get_config(arg=None):
   for key in ('gen_optimizer', 'disc_optimizer'):
     config[key] = recipe.adam(2e-4, b1=0.5, b2=0.9)
   config.gen_optimizer.name = 'adamw'
-  config.gen_optimizer['weight_decay'] = recipe.rate(1e-6)
-  config.train_steps = recipe.duration('300 epochs')
+  config.gen_optimizer['weight_decay'] = recipe.flexible(1e-6)
+  config.train_steps = '300 epochs'
   config.steps_per_call = 100
-  config.log_every = recipe.duration(100)
-  config.sample_every = config.checkpoint_every = recipe.duration('10%')
+  config.log_every = 100
+  config.sample_every = config.checkpoint_every = '10%'
   return recipe.finish(config, arg)

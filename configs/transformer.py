@@ -44,7 +44,7 @@ def get_config(arg=None):
   config.gen_optimizer = recipe.adam(4e-4, b1=0.0, b2=0.99)
   config.disc_optimizer = recipe.adam(4e-4, b1=0.0, b2=0.99)
   config.max_grad_norm = 1.0
-  config.train_steps = recipe.duration(400_000)
+  config.train_steps = 400_000
   return recipe.finish(config, arg, conditioning=conditioning, small=small)
 
 

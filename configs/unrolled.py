@@ -26,6 +26,6 @@ def get_config(arg=None):
   config.disc_optimizer = recipe.adam(1e-4, b1=0.5)
   # The root in Adam has no derivative at 0, and here one goes through it.
   config.disc_optimizer['eps_root'] = 1e-12
-  config.train_steps = recipe.duration(5000)
-  config.sample_every = recipe.duration(500)
+  config.train_steps = 5000
+  config.sample_every = 500
   return recipe.finish(config, arg)

@@ -42,10 +42,10 @@ def get_config(arg=None):
   config.gen_optimizer = recipe.adam(recipe.linear(1e-3), b1=0.9)
   config.batch_size = 20
   config.ema_decay = 0.0
-  config.train_steps = recipe.duration('60 epochs')
-  config.log_every = recipe.duration('5%')
-  config.sample_every = recipe.duration(1000)
-  config.checkpoint_every = recipe.duration('25%')
+  config.train_steps = '60 epochs'
+  config.log_every = '5%'
+  config.sample_every = 1000
+  config.checkpoint_every = '25%'
   return recipe.finish(config, arg, conv=conv, vaegan=vaegan,
                        likelihood=likelihood, beta=beta)
 
@@ -56,7 +56,7 @@ def conv(config):
     config[key] = recipe.choice(key, f'dcgan.{kind}') | dict(width=24)
   config.generator.norm = 'none'
   config.batch_size = 32
-  config.train_steps = recipe.duration('30 epochs')
+  config.train_steps = '30 epochs'
 
 
 def vaegan(config):

@@ -35,8 +35,8 @@ def get_config(arg=None):
   config.disc_optimizer = recipe.adam(1e-4, b1=0.5, b2=0.9)
   config.disc_steps = 5
   config.reuse_fakes = False
-  config.train_steps = recipe.duration(200_000)
-  config.sample_every = recipe.duration(1000)
+  config.train_steps = 200_000
+  config.sample_every = 1000
   return recipe.finish(config, arg, small=small)
 
 

@@ -30,7 +30,7 @@ def get_config(arg=None):
     config[key] = recipe.rmsprop(5e-5, decay=0.99, eps_in_sqrt=False)
   config.disc_steps = 5
   config.reuse_fakes = False
-  config.train_steps = recipe.duration(4000)
+  config.train_steps = 4000
   config.steps_per_call = 20
   return recipe.finish(config, arg, network=network)
 

@@ -33,7 +33,7 @@ def get_config(arg=None):
   config.penalties = (recipe.term('penalties', 'wgan_gp'),)
   config.gen_optimizer = recipe.adam(1e-4, b1=0.0, b2=0.9)
   config.disc_optimizer = recipe.adam(1e-4, b1=0.0, b2=0.9)
-  config.train_steps = recipe.duration(2000)
+  config.train_steps = 2000
   return recipe.finish(config, arg, network=network)
 
 
@@ -47,5 +47,5 @@ def network(config, name):
     config[key] = recipe.choice(key, f'resnet.{key.capitalize()}') | dict(
         width=64, max_width=64)
   for key in ('gen_optimizer', 'disc_optimizer'):
-    config[key].learning_rate = recipe.rate(recipe.linear(2e-4))
+    config[key].learning_rate = recipe.linear(2e-4)
   config.train_steps = 20_000

@@ -35,6 +35,6 @@ def get_config(arg=None):
   config.loss = recipe.choice('loss', 'non_saturating') | dict(
       label_smoothing=0.1)
   config.generator.width = config.discriminator.width = 32
-  config.train_steps = recipe.duration(6000)
-  config.sample_every = recipe.duration(200)
+  config.train_steps = 6000
+  config.sample_every = 200
   return recipe.finish(config, arg, size=recipe.module('sprites').size)

@@ -59,11 +59,11 @@ def get_config(arg=None):
   config.batch_size = 100
   config.updates = 'simultaneous'
   config.ema_decay = 0.0
-  config.train_steps = recipe.duration(400_000)
-  config.log_every = recipe.duration('10%')
-  config.sample_every = recipe.duration(0)
-  config.eval_every = recipe.duration('20%')
-  config.checkpoint_every = recipe.duration('20%')
+  config.train_steps = 400_000
+  config.log_every = '10%'
+  config.sample_every = 0
+  config.eval_every = '20%'
+  config.checkpoint_every = '20%'
   config.evaluators = (recipe.term('evaluators', 'mode_coverage'),)
   recipe.finish(config, arg, method=_method, small=_small)
   config.data.num_examples = 100_000

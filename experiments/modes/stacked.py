@@ -101,10 +101,10 @@ def get_config(arg=None):
   config = recipe.base()
   config.data = recipe.choice('data', 'stacked_mnist')
   config.population = 10
-  config.log_every = recipe.duration('2%')
-  config.sample_every = recipe.duration('20%')
-  config.eval_every = recipe.duration('20%')
-  config.checkpoint_every = recipe.duration('20%')
+  config.log_every = '2%'
+  config.sample_every = '20%'
+  config.eval_every = '20%'
+  config.checkpoint_every = '20%'
   config.evaluators = (recipe.term('evaluators', 'stacked_coverage'),)
   _PROTOCOLS[protocol](config)
 

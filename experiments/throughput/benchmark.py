@@ -165,7 +165,7 @@ class Ours:
     self._mesh = parallel.make_mesh()
     self._runner = states.runner_of(loaded, self._mesh)
     self.state = (
-        parallel.made_sharded(loaded.init, self._mesh)
+        parallel.made(loaded.init, self._mesh, sharded=True)
         if loaded.config['shard'] == 'state'
         else parallel.replicate(loaded.init(), self._mesh))
     self.num_parameters = sum(
@@ -206,8 +206,8 @@ class Members(Ours):
         [member.config['seed'] for member in found.members], np.uint32)
     self._mesh = parallel.member_mesh(len(found.members), found.devices)
     self._runner = states.runner_of(one, self._mesh, found)
-    self.state = parallel.made_stacked(found.init, self._mesh, MEMBERS, seeds,
-                                       found.numbers)
+    self.state = parallel.made(found.init, self._mesh, seeds, found.numbers,
+                               axes=MEMBERS)
     self._place(one.source, seeds, found.numbers)
 
 

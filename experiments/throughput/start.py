@@ -25,17 +25,17 @@ import time
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..'))
 # Phases, in the order of the table: the functions that they are spent in.
 PHASES = {
-    'read the config': ['gan_jax.config.command_line:_read_config'],
+    'read the config': ['gan_jax.config.overrides:read'],
     'read the data': ['gan_jax.data.load:load'],
     'build the components': ['gan_jax.config.experiment:make_game'],
-    'check by tracing': ['gan_jax.config.rules:trace'],
+    'check by tracing': ['gan_jax.config.tracing:trace'],
     'open the run folder': [
         'gan_jax.run.files:write_launch', 'gan_jax.run.drawn_labels:write',
-        'gan_jax.run.files:check_same_run'],
+        'gan_jax.run.changes:check_same_run'],
     'first latents and equilibrium': [
         'gan_jax.run.evaluator:Evaluator.__init__',
         'gan_jax.run.results:equilibrium'],
-    'initial state': ['gan_jax.run.train:Loop._first_state'],
+    'initial state': ['gan_jax.run.states:LoneState.first'],
     'data to the device': ['gan_jax.run.loader:Calls.__init__'],
 }
 FIRST = 'first call: trace, compile, run'
@@ -76,7 +76,7 @@ def start(config, folder, i, more):
 def child(config, begun, more):
   """Runs the command up to the end of its first call; prints {row: seconds}."""
   sys.path.insert(0, ROOT)
-  spent, stack = collections.Counter(), []
+  spent = collections.Counter()
 
   @contextlib.contextmanager
   def phase(name):
@@ -124,7 +124,7 @@ def child(config, begun, more):
 
   parallel.make_runner = make_runner
   spent['Python and imports'] = time.time() - begun
-  del spent['imports'], stack
+  del spent['imports']
   sys.exit(command.main(['gan_jax', f'--config={config}', *more]))
 
 

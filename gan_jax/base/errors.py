@@ -39,6 +39,11 @@ class ConfigError(UserError, ValueError):
     super().__init__(problems)  # what it is made of again when unpickled
     self.problems = problems
 
+  @classmethod
+  def saying(cls, text: str) -> 'ConfigError':
+    """One problem that is of no key."""
+    return cls([Problem('', None, text)])
+
   def __str__(self):
     count = len(self.problems)
     said = 'one problem' if count == 1 else f'{count} problems'
@@ -124,10 +129,11 @@ class ProcessGroupError(UserError, RuntimeError):
 
 @contextlib.contextmanager
 def blaming(component: str):
-  """Context, or decorator, whose exceptions say of which component they are.
+  """Context, or decorator, that notes on an exception whose fault it is.
 
   component: its place in the config, such as 'penalties[0]', of which `trace`
-    tells the name. The outermost counts: a penalty calls networks that work.
+    tells the name. The outermost counts: where a penalty calls a network, the
+    penalty is to blame.
   """
   try:
     yield

@@ -92,9 +92,9 @@ def sync_folder(path):
 
 
 def disk_hint(path, error: Exception) -> str:
-  """' (1,234 bytes free: free some space)' of a full disk; what helps others.
+  """What helps after an error of a disk: ' (12 bytes free: free some space)'.
 
-  '' if the error is none of a disk.
+  '' after other errors.
   """
   # Tensorstore raises other errors with the system's message.
   code = next((code for code in _DISK if getattr(error, 'errno', None) == code

@@ -332,9 +332,9 @@ def parameters(function) -> dict[str, inspect.Parameter]:
 
 
 def is_plain(number) -> bool:
-  """Whether a number is known now, as it is not while a population is traced.
+  """Whether it is a Python number, not the traced array of a population.
 
-  Each member's own number was checked before.
+  The array stands for the members' numbers, of which each was checked before.
   """
   return isinstance(number, (int, float))
 
@@ -345,7 +345,7 @@ def may_be_schedule(parameter: inspect.Parameter) -> bool:
 
 
 def is_choice_of_types(parameter: inspect.Parameter, *values) -> bool:
-  """Whether it is annotated as `str | tuple`, or as such, and values fit."""
+  """Whether it is annotated as a union, as `str | tuple`, that has values."""
   types = get_args(parameter.annotation)
   return (isinstance(parameter.annotation, UnionType)
           and all(isinstance(t, type) and t is not NoneType for t in types)

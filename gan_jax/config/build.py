@@ -26,7 +26,7 @@ OF_GAME = ('disc_steps', 'gen_steps', 'reuse_fakes', 'disc_weight_clip',
            'ema_rampup', 'gradient_normalization', 'packing',
            'unrolled_steps', 'joint', 'gen_frozen', 'disc_frozen')
 
-# What functions of a key return, and its words for one of a user's own.
+# Type of what a function of a key must return, and that in words.
 _RETURNS = {
     'loss': (Loss, 'gan_jax.losses.Loss(disc, gen)'),
     'latent_steps': (LatentStep, 'gan_jax.game.latent_steps.LatentStep(move, '
@@ -75,7 +75,7 @@ class DataInfo(NamedTuple):
 
 def info_of(source: Source) -> DataInfo:
   """`DataInfo` of a source."""
-  known = source.labels >= 0  # Label vectors are whole.
+  known = source.labels >= 0  # Numbers of label vectors are in [0, 1].
   classes = (np.unique(source.labels[known]).tolist() if source.num_classes
              else ())
   return DataInfo(

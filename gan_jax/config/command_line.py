@@ -1,18 +1,15 @@
 """Command-line flags and their parsing."""
 
 import difflib
-import hashlib
 import logging
 import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
-from ml_collections.config_flags import config_path
+from ml_collections import ConfigDict
 
 _LOG = logging.getLogger(__name__)
 MODES = ('train', 'sample', 'evaluate', 'report', 'inspect', 'compare',
@@ -162,7 +159,7 @@ class CommandLine(NamedTuple):
 
 def parse(argv: list[str]) -> CommandLine:
   """Parses argv (program name and arguments); collects errors."""
-  values, problems, folders, overrides, config = _define(), [], [], [], ''
+  values, problems, folders, settings, config = _define(), [], [], [], ''
   for arg in joined(argv[1:]):
     if not arg.startswith('-'):
       folders.append(arg)
@@ -172,7 +169,7 @@ def parse(argv: list[str]) -> CommandLine:
         problems.append(f'--config is given twice, as {before} and as {config}:'
                         ' give one')
     elif re.match(r'--?(no)?config\.', arg):
-      overrides.append(arg)
+      settings.append(arg)
     else:
       try:
         values([argv[0], arg])
@@ -187,11 +184,12 @@ def parse(argv: list[str]) -> CommandLine:
     problems += _of_other_modes(values.mode, given + ['config'] * bool(config))
   if not config:
     problems += [f'cannot read {arg}: {_without_config(values.mode, arg)}'
-                 for arg in overrides]
+                 for arg in settings]
     return CommandLine(values, None, '', [], folders, problems)
-  given = [f'--config={config}', *overrides]
+  given = [f'--config={config}', *settings]
   argument = config.partition(':')[2]
-  config, name, found = read_config(config, overrides)
+  from gan_jax.config import overrides
+  config, name, found = overrides.read(config, settings)
   problems += found
   # Here, as a search reads the config of each trial.
   if 'quick' in argument.split(',') and not problems:
@@ -296,109 +294,3 @@ def _define():
   flags.DEFINE_enum('mode', 'train', MODES, 'What to do.',
                     flag_values=values)
   return values
-
-
-def read_config(name: str, overrides) -> tuple:
-  """Reads a config: (config or None, name of the run, error messages).
-
-  Args:
-    name: what stands behind --config=.
-    overrides: flags --config.KEY=VALUE.
-  """
-  from gan_jax.base.errors import ConfigError
-  from gan_jax.config import recipe
-  try:
-    config = recipe.get_config(name)
-  except ConfigError as e:
-    return None, '', [f'cannot read --config: {p}' for p in e.problems]
-  problems, read = [], {}
-  for arg in overrides:
-    try:
-      read |= _override(config, arg)
-    except ValueError as e:
-      problems.append(f'cannot read {arg}: {e}')
-  return config, run_name(name, read), problems
-
-
-def override(config, text: str) -> None:
-  """Sets one field of a config, by 'key=value'.
-
-  Raises:
-    ConfigError: it cannot be read.
-  """
-  from gan_jax.base.errors import ConfigError, Problem
-  try:
-    _override(config, f'--config.{text}')
-  except ValueError as e:
-    raise ConfigError([Problem('', None, f'cannot read {text}: {e}')]) from e
-
-
-def _override(config, arg) -> dict:
-  """Sets one field; returns {path: value}.
-
-  Raises:
-    ValueError: why it cannot be read.
-  """
-  try:
-    return _set(config, arg)
-  except Exception as e:  # config_flags raises whatever its parsers raise.
-    raise ValueError(_reason(config, arg, e)) from e
-
-
-def _set(config, arg):
-  values = flags.FlagValues()
-  # Unknown fields pass here; experiment.load reports all errors together.
-  config_flags.DEFINE_config_dict(
-      'config', config, lock_config=False, accept_new_attributes=True,
-      flag_values=values, sys_argv=['', arg])
-  values(['', arg])
-  return config_flags.get_override_values(values['config'])
-
-
-def _reason(config, arg, error) -> str:
-  path = re.sub(r'^--?(no)?config\.', '', arg.partition('=')[0])
-  if (index := re.match(r'(.*)\[(\d+)\]', path)) and isinstance(
-      error, (IndexError, TypeError)):
-    have = len(config_path.get_value(index[1], config))
-    return (f'{index[1]} has {have or "no"} '
-            f'{"entry" if have == 1 else "entries"}'
-            + (f', [0] to [{have - 1}]' if have > 1 else '')
-            + '; choose them first, as in penalty=r1+r2, which of a config '
-            'stands after the colon: dcgan:penalty=r1+r2')
-  several, _, rest = path.partition('.')
-  if rest and isinstance(config.get(several), tuple):
-    number, key = re.match(r'(\d*)\.?(.*)', rest).groups()
-    return (f'{several} holds several, by their numbers: '
-            f'--config.{several}[{number or 0}].{key}=...')
-  if isinstance(error, flags.Error):
-    try:
-      kind = type(config_path.get_value(path, config)).__name__
-      if kind == 'ConfigDict':
-        return (f'holds several values: {path}.KEY=value sets one, and '
-                f'dcgan:{path}=NAME, after the colon, replaces them')
-      return f'must be {"an" if kind == "int" else "a"} {kind}' + (
-          '; members of a population share it' if '=[' in arg else '')
-    except Exception:
-      pass
-  text = str(error.args[0] if error.args else error).strip()
-  return text.splitlines()[-1] if text else type(error).__name__
-
-
-def run_name(name: str, overrides: Mapping) -> str:
-  """dcgan-loss=hinge-seed=1: a folder's name, at most 200 bytes long.
-
-  Args:
-    name: of the config, with its argument.
-    overrides: {key: value}.
-  """
-  path, _, argument = name.partition(':')
-  text = '-'.join([os.path.splitext(os.path.basename(path))[0],
-                   *filter(None, argument.split(',')),
-                   *(f'{key}={value}'
-                     for key, value in sorted(overrides.items()))])
-  # No brackets: they are patterns to shells, and to Orbax.
-  name = re.sub(r'[^\w.,=+%-]+', '_', re.sub(r'[][]', '', text))
-  if len(name.encode()) <= 200:  # File systems allow 255.
-    return name
-  digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-  return f'{name.encode()[:180].decode(errors="ignore")}-{digest}'

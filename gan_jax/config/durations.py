@@ -43,28 +43,27 @@ def steps(value: Any, units: Units) -> int:
     ValueError: not a duration, negative, or a percentage of nothing.
   """
   if isinstance(value, int) and not isinstance(value, bool):
-    number, unit = float(value), 'steps'
+    number, unit = float(value), 'step'
   elif isinstance(value, float) and value.is_integer():
     raise ValueError(f'{RULE}; write {int(value)}')
   else:
     match = _FORM.match(value) if isinstance(value, str) else None
     if not match:
       raise ValueError(RULE)
-    number, unit = float(match[1]), match[2]
+    number, unit = float(match[1]), match[2].removesuffix('s')
   if number < 0:
     raise ValueError('must not be negative')
-  if unit.startswith('step'):
+  if unit == 'step':
     if number != int(number):
       raise ValueError('must be a whole number of steps')
     return int(number)
   if unit == '%' and not units.train_steps:
     raise ValueError('a percentage of train_steps cannot be train_steps')
   worth = {'%': units.train_steps / 100,
-           'e': units.num_examples / units.examples_per_step}
-  if unit.startswith('example'):
-    worth['e'] = 1 / units.examples_per_step
+           'example': 1 / units.examples_per_step,
+           'epoch': units.num_examples / units.examples_per_step}[unit]
   # The tolerance keeps 0.1 * 30 from becoming 4.
-  calls = math.ceil(number * worth[unit[0]] / units.multiple - 1e-9)
+  calls = math.ceil(number * worth / units.multiple - 1e-9)
   return calls * units.multiple
 
 

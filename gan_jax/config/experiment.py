@@ -1,6 +1,5 @@
 """Builds an `Experiment` from a config, or reports all config errors."""
 
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -123,8 +122,7 @@ def load(config: Any, *, devices: int = 0,
   if not like:
     count = config['batch_size'] // rules.parts_of_batch(
         config, devices or parallel.device_count())
-    tracing.trace(game, step, init, info.image_shape, labels_like(info, count),
-                  latent_shape(game.latent), config, bool(info.label_size))
+    tracing.trace(game, step, init, info, labels_like(info, count), config)
   limit = data.sampling_of(config['data']).resident_limit * 2 ** 20
   return Experiment(
       config, info, source, *_batches(config, source, game),
@@ -273,8 +271,6 @@ def describe(experiment: Experiment) -> str:
 
 def bytes_of_state(experiment: Experiment) -> int:
   """Bytes that the state takes on each device."""
-  state = parallel.abstract(jax.eval_shape(experiment.init),
-                            parallel.own_mesh(),
-                            sharded=experiment.config['shard'] == 'state')
-  return sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
-             for x in jax.tree.leaves(state))
+  return parallel.bytes_of(parallel.abstract(
+      jax.eval_shape(experiment.init), parallel.own_mesh(),
+      sharded=experiment.config['shard'] == 'state'))

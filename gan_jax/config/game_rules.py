@@ -208,7 +208,7 @@ _BOTH_SIDES = ('non_saturating', 'wasserstein', 'hinge', 'relativistic')
 
 
 def _alone(config, terms):
-  """A game without a discriminator has what the generator has alone."""
+  """A game without a discriminator has no settings or terms that need one."""
   for path, value in {**OF_DISC, 'loss.name': 'none'}.items():
     if fields.at(config, path) != value:
       yield path, ('needs a discriminator, and this game has none; use '
@@ -274,7 +274,7 @@ def _encoder(config, terms):
 
 
 def _bits(config, terms, shape):
-  """The bound is of a normal prior; probabilities are of values of images."""
+  """The bound elbo needs a normal prior, and with Bernoulli images."""
   for path, _ in terms:
     if fields.at(config, path)['name'] == 'elbo' and (
         config['latent']['name'] != 'normal'):
@@ -289,7 +289,7 @@ def _bits(config, terms, shape):
 
 
 def _labelled(config, terms):
-  """Labelled images are judged with no label: D is to tell it."""
+  """Terms of labelled images need a D that is not told the class."""
   if models.is_conditional(config['discriminator']):
     for path, term in terms:
       if names(term.parts.disc, 'labelled'):

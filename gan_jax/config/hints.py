@@ -9,13 +9,13 @@ from gan_jax.config.keys import CHOICES, COMPONENTS, DURATIONS, KEYS, MANY
 
 
 def after_the_colon(argument: str, names: str) -> str:
-  """How a command line chooses several components."""
+  """Hint: how the command line chooses the components of a key."""
   return (f'; :{argument}={names} after the config, as in '
           f'dcgan:{argument}={names}, chooses it')
 
 
 def spoken(name: str, paths) -> list[str]:
-  """Paths of which a word is `name`, or the initials: steps, lr."""
+  """Paths with the word `name` (steps), or with these initials (lr)."""
   found = [path for path in paths if name in re.split(r'[._]', path)] or [
       path for path in paths if name == ''.join(
           part[:1] for part in path.rpartition('.')[2].split('_'))]
@@ -24,7 +24,7 @@ def spoken(name: str, paths) -> list[str]:
 
 
 def near_key(key: str, value, config) -> str:
-  """Of a key that does not exist, also at keys of components."""
+  """Hint for an unknown key: similar ones, also inside components."""
   if key == 'epochs':
     return f"; did you mean train_steps='{value} epochs'?"
   own = [*fields.flat({k: v for k, v in config.items() if k in KEYS})]
@@ -42,7 +42,7 @@ def near_key(key: str, value, config) -> str:
 
 
 def flag(config, key: str, value: str) -> str:
-  """Of an argument after the colon that is a value of the config."""
+  """Hint for an argument after the colon that should have been a flag."""
   # Such as a path, which has no default, and so no value yet.
   arguments = lookup.parameters(lookup.find(
       CHOICES['data'].module, config.data.name))
@@ -56,7 +56,7 @@ def flag(config, key: str, value: str) -> str:
 
 
 def elsewhere(key: str, name: str) -> str:
-  """Of a name that a component of another key has: r1, of a loss."""
+  """Hint for a name that is known under another key, as r1 for a loss."""
   name = re.sub(r'\W', '_', str(name)).lower()
   others = {argument: CHOICES[MANY.get(argument, argument)]
             for argument in COMPONENTS}

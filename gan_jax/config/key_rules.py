@@ -109,7 +109,7 @@ def _check_spec(key, path, spec, choice) -> list[Problem]:
 
 
 def _of_another_name(key, problems) -> list[Problem]:
-  """Says, of the last argument that is like none, where it may come from."""
+  """Adds to the last unknown argument that it may be the recipe's."""
   odd = [i for i, (_, _, rule) in enumerate(problems)
          if lookup.NO_SUCH in rule and 'did you mean' not in rule]
   if odd:

@@ -45,6 +45,12 @@ class Population(NamedTuple):
   step: Callable
   init: Callable
 
+  def alone(self, why: str) -> Experiment:
+    """The only member; ConfigError, which says `why`, if there are several."""
+    if len(self.members) > 1:
+      raise ConfigError.saying(f'a list makes a population, and {why}')
+    return self.members[0]
+
   def some(self, indices) -> 'Population':
     """The members of some indices."""
     rows = np.array(indices, int)
@@ -89,9 +95,8 @@ def load(config: Any) -> Population:
              # A switch that is off for all stays off.
              if path != 'seed' and (path not in SWITCHES or any(values))}
   one = members[0]
-  game = partial(_game, one.config, one.info, one.train_steps)
-  found = Population(tuple(members), devices, numbers, game,
-                     partial(_step, one, game), partial(_init, one, game))
+  found = Population(tuple(members), devices, numbers, partial(_game, one),
+                     partial(_step, one), partial(_init, one))
   if numbers:
     _trace(found)
   return found
@@ -110,20 +115,20 @@ def describe(population: Population) -> str:
           for path, values in population.numbers.items())])
 
 
-def _game(config, info, train_steps, numbers) -> Game:
-  return make_game(config, info, train_steps, numbers=numbers)
+def _game(one, numbers) -> Game:
+  return make_game(one.config, one.info, one.train_steps, numbers=numbers
+                   ) if numbers else one.game
 
 
-def _step(one, game, state, batch, key, *, pmean=lambda tree: tree,
+def _step(one, state, batch, key, *, pmean=lambda tree: tree,
           numbers: Mapping = {}):
-  step = step_of(game(numbers) if numbers else one.game, one.config['updates'])
+  step = step_of(_game(one, numbers), one.config['updates'])
   return step(state, batch, key, pmean=pmean)
 
 
-def _init(one, game, seeds, numbers):
+def _init(one, seeds, numbers):
   def init(seed, numbers):
-    return experiment.first_state(game(numbers) if numbers else one.game,
-                                  one.info, seed)
+    return experiment.first_state(_game(one, numbers), one.info, seed)
 
   return jax.jit(jax.vmap(init, out_axes=MEMBERS))(
       jnp.asarray(seeds, jnp.uint32), numbers)

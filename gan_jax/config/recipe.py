@@ -24,8 +24,8 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from gan_jax.base import lookup
-from gan_jax.base.errors import ConfigError, Problem, RequestError
-from gan_jax.config import hints
+from gan_jax.base.errors import ConfigError, RequestError
+from gan_jax.config import hints, quick
 from gan_jax.config.keys import (
   ARRAYS,
   CHOICES,
@@ -49,10 +49,6 @@ _WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
             'wgan_div': 2.0, 'drift': 0.001, 'lecam': 0.3, 'cr': 10.0,
             'bcr': 10.0, 'zcr': 5.0, 'icr': 10.0, 'orthogonal': 1e-4,
             'path_length': 2.0, 'pulling_away': 0.1}
-# Sizes of networks with `quick`. What takes time there is to compile, which
-# goes by the number of layers.
-_TINY = dict(width=8, max_width=8, code=8, style=8, mix=8, depth=1,
-             stage_blocks=1, group_width=8, mapping_layers=1, flat_blocks=0)
 
 
 def names() -> list[str]:
@@ -68,24 +64,26 @@ def path_of(name: str) -> str:
     ConfigError: not found.
   """
   file = name if name.endswith('.py') else f'{name}.py'
-  folders = ['', *([''] if os.path.dirname(file) else ['configs']), *(
-      [_RECIPES] if os.path.dirname(file) in ('', 'configs') else [])]
-  for folder in folders:
-    path = os.path.join(folder, os.path.basename(file) if folder else file)
-    if os.path.isfile(path):
-      return path
+  folder, base = os.path.split(file)
+  paths = [file]
+  if not folder:
+    paths.append(os.path.join('configs', base))
+  if folder in ('', 'configs'):
+    paths.append(os.path.join(_RECIPES, base))
+  if found := next(filter(os.path.isfile, paths), ''):
+    return found
   run = name.removesuffix('config.json').rstrip('/') or '.'
   if name and os.path.isfile(os.path.join(run, 'config.json')):
-    raise ConfigError([Problem('', None, (
+    raise ConfigError.saying(
         f'{name}: this is a run, which --workdir={shlex.quote(run)} names; a '
-        'recipe is needed, as in --config=dcgan'))])
+        'recipe is needed, as in --config=dcgan')
   recipe, _, choices = name.partition(',')
   if choices:
-    raise ConfigError([Problem('', None, (
-        f'{name}: a colon comes before the choices: {recipe}:{choices}'))])
+    raise ConfigError.saying(
+        f'{name}: a colon comes before the choices: {recipe}:{choices}')
   known = [f'configs/{n}.py' for n in names()] if name == file else names()
-  raise ConfigError([Problem('', None, f'{name}: no such file, and no recipe '
-                             f'of that name{lookup.near(name, known)}')])
+  raise ConfigError.saying(f'{name}: no such file, and no recipe of that name'
+                           f'{lookup.near(name, known)}')
 
 
 def module(name: str):
@@ -104,7 +102,7 @@ def get_config(name: str) -> ConfigDict:
   Raises:
     ConfigError: no such recipe, or an error in it, with its file and line.
   """
-  name, _, arg = name.partition(':')
+  name, colon, arg = name.partition(':')
   path = path_of(name)
   try:
     make = getattr(module(name), 'get_config', None)
@@ -118,12 +116,10 @@ def get_config(name: str) -> ConfigDict:
   except ConfigError:
     raise
   except RequestError as e:  # Of the argument; the file has no mistake.
-    shown = f'{name}:{arg}' if arg else name
-    raise ConfigError([Problem('', None, f'{shown}: {e}')]) from e
+    raise ConfigError.saying(f'{name}{colon}{arg}: {e}') from e
   except Exception as e:
-    shown = f'{path}:{arg}' if arg else path
-    raise ConfigError([
-        Problem('', None, f'{shown}: {lookup.failure(e)}')]) from e
+    raise ConfigError.saying(
+        f'{path}{colon}{arg}: {lookup.failure(e)}') from e
 
 
 def shipped(name: str) -> ConfigDict:
@@ -133,8 +129,7 @@ def shipped(name: str) -> ConfigDict:
     ConfigError: there is none of that name.
   """
   if name not in names():
-    raise ConfigError([Problem('', None, f'no recipe {name}'
-                               + lookup.near(name, names()))])
+    raise ConfigError.saying(f'no recipe {name}{lookup.near(name, names())}')
   return get_config(os.path.join(_RECIPES, f'{name}.py'))
 
 
@@ -148,33 +143,29 @@ def base() -> ConfigDict:
     elif name in CHOICES and CHOICES[name].many:
       value = tuple(term(name, spec['name']) for spec in value)
     elif name in (*DURATIONS, *SWITCHES, 'seed', 'steps_per_call'):
-      value = rate(value)
+      value = flexible(value)
     elif name.endswith('_optimizer'):
-      value = {k: v if k == 'name' else rate(v) for k, v in value.items()}
+      value = {k: v if k == 'name' else flexible(v) for k, v in value.items()}
     config[name] = value
   return config
 
 
-def duration(value):
-  """A field that takes an int or a string, from flags too."""
+def flexible(value):
+  """A field that takes a number, a duration or a schedule, from flags too.
+
+  An ml_collections field else refuses values of another type than its first.
+  The durations, `ema_decay`, weights and rates of `base`, `choice` and `term`
+  are such fields.
+  """
   field = placeholder(object)
   field.set(value)
   return field
 
 
-def rate(value):
-  """A number that may also be a schedule dict(name=, ...), from flags too.
-
-  For the numbers of optimisers, weights of penalties, ema_decay, bgc.p and
-  instance_noise.std.
-  """
-  return duration(value)
-
-
 def adam(learning_rate: float, *, b1: float = 0.9, b2: float = 0.999) -> dict:
   """Adam; the Wasserstein and hinge papers use b1=0."""
-  return dict(name='adam', learning_rate=rate(learning_rate), b1=rate(b1),
-              b2=rate(b2))
+  return dict(name='adam', learning_rate=flexible(learning_rate),
+              b1=flexible(b1), b2=flexible(b2))
 
 
 def rmsprop(learning_rate: float, **changes) -> dict:
@@ -182,7 +173,7 @@ def rmsprop(learning_rate: float, **changes) -> dict:
 
   decay=0.99, eps_in_sqrt=False are PyTorch's.
   """
-  return dict(name='rmsprop', learning_rate=rate(learning_rate), decay=0.9
+  return dict(name='rmsprop', learning_rate=flexible(learning_rate), decay=0.9
               ) | changes
 
 
@@ -197,14 +188,15 @@ def r1_weight(size: int, batch_size: int) -> float:
 
 def cosine(start, end, name: str = 'cosine') -> ConfigDict:
   """A `cosine` or `half_life` schedule over the whole run."""
-  return ConfigDict(dict(name=name, init_value=rate(start), end_value=rate(end),
-                         transition_steps=duration('100%')))
+  return ConfigDict(dict(
+      name=name, init_value=flexible(start), end_value=flexible(end),
+      transition_steps=flexible('100%')))
 
 
 def linear(start: float) -> ConfigDict:
   """A linear schedule that falls to 0 in the last step."""
   return ConfigDict(dict(name='linear_schedule', init_value=start,
-                         end_value=0.0, transition_steps=duration('100%')))
+                         end_value=0.0, transition_steps=flexible('100%')))
 
 
 def known(argument: str, value: str, values) -> str:
@@ -274,7 +266,7 @@ def choice(key: str, name: str) -> dict:
       scheduled = lookup.may_be_schedule(found[argument]) or (
           lookup.is_choice_of_types(found[argument])) or (
           key in ARRAYS and isinstance(value, float))
-      spec[argument] = rate(value) if scheduled else value
+      spec[argument] = flexible(value) if scheduled else value
   return spec
 
 
@@ -282,7 +274,7 @@ def term(key: str, name: str) -> ConfigDict:
   """A component of a key that holds several, such as 'augment'."""
   spec = choice(key, name)
   if key == 'penalties':
-    spec |= dict(weight=rate(_WEIGHTS.get(name, 1.0)), every=1)
+    spec |= dict(weight=flexible(_WEIGHTS.get(name, 1.0)), every=1)
   return ConfigDict(spec)
 
 
@@ -322,7 +314,7 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
       raise RequestError(f'{key}={value}: {key} takes no value; use {key}')
     if not value and key not in switches:
       raise RequestError(f'{key} needs a value, as in {key}=...')
-    act = own.get(key) or (_quick if key == 'quick' else partial(_choose, key))
+    act = {'quick': quick.shorten, **own}.get(key, partial(_choose, key))
     had = {one: set(config[one]) for one in chosen
            if one not in MANY and one != 'data'}
     terms = {many: copy.deepcopy(config[many]) for many in of_recipe}
@@ -376,10 +368,12 @@ def _of_user(after, before, of_recipe):
 
 
 def _unset_unknown(config, had, asked):
-  """Removes what a recipe's argument set and a chosen component lacks.
+  """Removes arguments that a recipe has set but a chosen component lacks.
 
-  As the widths of `small` on another network, whose own stay. What the value
-  `asked` for stays, and is refused. had: {key: arguments of the component}.
+  Such as the widths of `small` on another network. One whose value the user has
+  `asked` for, as in size=64, stays, so that it is refused.
+
+  had: {key: arguments that the component had before}.
   """
   for key, before in had.items():
     home, spec = CHOICES[key], config[key]
@@ -398,31 +392,3 @@ def _replace(config, key, name):
       spec[kept] = old[kept]
   del config[key]
   config[key] = spec
-
-
-def _quick(config):
-  """Smoke-test settings: two calls of two steps on tiny networks."""
-  config.train_steps = 4
-  config.steps_per_call = 2
-  config.batch_size = 8
-  config.sample_grid = (2, 2)
-  for key in ('log_every', 'sample_every', 'checkpoint_every'):
-    config[key] = 2
-  config.eval_every = 4
-  config.unrolled_steps = min(config.unrolled_steps, 1)
-  config.packing = min(config.packing, 2)
-  for spec in config.evaluators:
-    if 'num_samples' in spec:
-      spec.num_samples = 16
-    if spec.name == 'scores':
-      # Needs no training, and takes examples of any kind.
-      spec.extractor = dict(name='projection')
-  for key in ('generator', 'discriminator', 'encoder'):
-    if key in config.gen_frozen:  # It is that of another run.
-      continue
-    net, home = config[key], CHOICES[key]
-    fields = lookup.defaults(home.module, net.name, home.kind)
-    for field in _TINY.keys() & fields.keys():
-      net[field] = _TINY[field]
-    if 'widths' in fields:
-      net.widths = (8,) * len(net.get('widths', fields['widths']))

@@ -117,10 +117,10 @@ def _shard(config, devices):
 
 
 def parts_of_batch(config: Mapping, devices: int) -> int:
-  """In how many parts a batch is packed, and compared by minibatch layers.
+  """Number of parts of a batch; packs and minibatch layers stay within one.
 
-  Each device has a part of its own; with shard='state' XLA divides the step of
-  the whole batch.
+  One for each device; with shard='state' XLA divides the step of the whole
+  batch, which is one part.
   """
   return 1 if config.get('shard') == 'state' else devices
 
@@ -207,7 +207,7 @@ def _codes(config, devices):
 
 
 def _moved(config, devices):
-  """Latent steps keep z within its prior, and D's gradient as it is."""
+  """Latent steps must stay within the prior, and exclude unrolling."""
   name, steps = config['latent']['name'], config['latent_steps']
   if steps and config['unrolled_steps']:
     yield 'latent_steps', ('moves z by a discriminator that unrolled_steps '
@@ -261,6 +261,6 @@ def _data(config, source):
 
 
 def told_labels(config) -> tuple[str, ...]:
-  """The networks that are given labels: of a joint game, D is given codes."""
+  """Keys of the networks that get labels; in a joint game D gets codes."""
   return ('generator', 'encoder') + ('discriminator',) * (
       config['joint'] == 'none')

@@ -13,33 +13,35 @@ from gan_jax import parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem, blaming
 from gan_jax.config import fields, repeatable
+from gan_jax.config.build import DataInfo
 from gan_jax.config.keys import CHOICES
 from gan_jax.game.rules import Game
+from gan_jax.game.sampling import latent_shape
 from gan_jax.models import is_conditional
 from gan_jax.parallel import Batch
 
 
-def trace(game: Game, step: Callable, init: Callable, image_shape, label,
-          latent_shape, config: Mapping, labelled: bool) -> None:
+def trace(game: Game, step: Callable, init: Callable, info: DataInfo, label,
+          config: Mapping) -> None:
   """Traces one step, to find mismatched networks, losses and optimisers.
 
   Args:
     game: the built components.
     step: (state, batch, key, *, pmean) -> (state, scalars), by jax.jit.
     init: () -> TrainState.
-    image_shape: of an example of the data.
+    info: of the data.
     label: labels [B, ...] of what a step sees of a batch: a device's part, or
       all of it if the state is sharded. For their shape and type.
-    latent_shape: of a z.
     config: that names the components.
-    labelled: whether the data have labels.
 
   Raises:
     ConfigError: an error of the trace, an array of size 0, a number of layers
       below 0, a step that changes the shapes of the state, or code of the
       user's own that changes from call to call, see `repeatable`.
   """
-  batch = shapes_of_batch(game, image_shape, label)
+  batch = shapes_of_batch(game, info.image_shape, label)
+  z = jax.ShapeDtypeStruct((len(label), *latent_shape(game.latent)),
+                           jnp.float32)
   mesh = parallel.own_mesh()
 
   # As in `parallel.make_runner`, which then finds this trace.
@@ -55,7 +57,7 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
                  jax.tree_util.tree_leaves_with_path(state)
                  if not all(leaf.shape)]:
       raise ValueError(f'{empty[0]} has a size of 0')
-    _check_networks(game, state, image_shape, label, latent_shape)
+    _check_networks(game, state, info.image_shape, jax.typeof(label), z)
     seed = jax.ShapeDtypeStruct((), jnp.uint32)
     after = jax.eval_shape(on_one_device(step), state, batch, seed)
     if jax.tree.map(lambda x: (x.shape, x.dtype), after) != jax.tree.map(
@@ -65,8 +67,8 @@ def trace(game: Game, step: Callable, init: Callable, image_shape, label,
            for x in jax.tree.leaves(state)):
       raise ValueError('an optimiser keeps a random key in its state, which '
                        'cannot be checkpointed')
-    if labelled:
-      _check_labels(game, state, image_shape, label, latent_shape, config)
+    if info.label_size:
+      _check_labels(game, state, info.image_shape, jax.typeof(label), z, config)
     if lookup.names_own(config['latent']['name']):
       with blaming('latent'):
         repeatable.check_prior(game.latent)
@@ -90,10 +92,8 @@ def _is_told(error) -> bool:
       '__name__', '').startswith('gan_jax.models')
 
 
-def _check_networks(game, state, image_shape, label, latent_shape):
+def _check_networks(game, state, image_shape, label, z):
   """Raises ValueError if generator or encoder return other shapes."""
-  count, label = len(label), jax.typeof(label)
-  z = jax.ShapeDtypeStruct((count, *latent_shape), jnp.float32)
   image, _ = jax.eval_shape(partial(game.gen.apply, train=False),
                             state.gen.params, state.gen.stats, z, label)
   with blaming('generator'):
@@ -114,14 +114,13 @@ def _check_networks(game, state, image_shape, label, latent_shape):
                        f'log_var [B, Z]); its mean is {mean}, and z {z.shape}')
 
 
-def _check_labels(game, state, image_shape, label, latent_shape, config):
+def _check_labels(game, state, image_shape, label, z, config):
   """Raises ValueError if a network of the user's own hides that it has labels.
 
   Rules, samples and scores go by what a network says of itself.
   """
-  count, label = len(label), jax.typeof(label)
-  pack = (count, *image_shape[:-1], image_shape[-1] * game.packing)
-  inputs = {'generator': (game.gen, state.gen, (count, *latent_shape)),
+  pack = (len(z), *image_shape[:-1], image_shape[-1] * game.packing)
+  inputs = {'generator': (game.gen, state.gen, z.shape),
             'discriminator': (game.disc, state.disc, pack)}
   if config['joint'] != 'none':
     del inputs['discriminator']  # It is told codes in place of labels.

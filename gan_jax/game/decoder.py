@@ -78,13 +78,13 @@ def decoder_of(game, average, latent: Mapping, image_range, shape) -> Decoder:
   if name not in _PRIORS:
     raise ValueError(f'latents of the prior {name} cannot be inferred; those '
                      f'of {", ".join(_PRIORS)} can')
-  there, back = _PRIORS[name]
   spec = lookup.defaults('gan_jax.game.latents', name) | dict(latent)
-  edge = spec.get('bound', 0.0)  # of those that have one
-  to_latent = Partial(there, edge)
+  # The truncated one alone has a parameter.
+  bounds = [spec['bound']] if 'bound' in spec else []
+  to_latent, to_normal = (Partial(way, *bounds) for way in _PRIORS[name])
   average, scale = _on_host(average), _scale(image_range, shape)
   encode = game.gen.encode and Partial(
-      _bound(_encode, game.gen), average, Partial(back, edge), scale)
+      _bound(_encode, game.gen), average, to_normal, scale)
   decode = Partial(_bound(_decode, game.gen), average, to_latent, scale)
   size, = sampling.latent_shape(game.latent)
   posterior = encode and name == 'normal' and Partial(
@@ -102,14 +102,13 @@ def critic_of(game, state, image_range, shape) -> Critic | None:
     return None
   parts = (_on_host((state.disc.params, state.disc.stats)),
            _on_host(state.ema), _scale(image_range, shape))
-  judges = tuple(filter(None, (t.parts.judge for t in game.penalties)))
   sign = -1.0 if game.loss.needs == 'autoencoder' else 1.0  # of energies
-  how = game.disc, game.gen, game.joint, game.packing, judges, sign
+  how = game.disc, game.gen, game.joint, game.packing, game.judge, sign
   return Critic(*(Partial(_bound(_judge, name, *how), *parts)
                   for name in ('logits', 'features')))
 
 
-def _judge(name, disc, gen, joint, packing, judges, sign, net, average, scale,
+def _judge(name, disc, gen, joint, packing, judge, sign, net, average, scale,
            x, label):
   x = scale[0] + scale[1] * x
   if joint != 'none':  # Judged with the code of the encoder.
@@ -117,7 +116,7 @@ def _judge(name, disc, gen, joint, packing, judges, sign, net, average, scale,
                        train=False).mean
   x = pack(jnp.repeat(x, packing, axis=0), packing)
   out = disc.apply(*net, x, label, train=False)[0]
-  for judge in judges:
+  if judge:
     out = out._replace(logits=judge(out))
   found = getattr(out, name).astype(jnp.float32)
   return sign * found if name == 'logits' else found.reshape(len(x), -1)
@@ -150,33 +149,29 @@ def _on_host(tree):
   return jax.tree.map(np.asarray, tree)
 
 
-def _same(edge, u):
-  del edge
+def _same(u):
   return u
 
 
-def _on_sphere(edge, u):
-  del edge
+def _on_sphere(u):
   return u * lax.rsqrt((u ** 2).mean(-1, keepdims=True) + 1e-8)
 
 
-def _uniform(edge, u):
+def _uniform(u):
   """P(|u| < t) of a normal u is erf(t / sqrt 2)."""
-  del edge
   return erf(u / _ROOT2)
 
 
-def _from_uniform(edge, z):
-  del edge
+def _from_uniform(z):
   return _ROOT2 * erfinv(z.clip(-_INSIDE, _INSIDE))
 
 
-def _truncated(edge, u):
-  return _ROOT2 * erfinv(erf(edge / _ROOT2) * erf(u / _ROOT2))
+def _truncated(bound, u):
+  return _ROOT2 * erfinv(erf(bound / _ROOT2) * erf(u / _ROOT2))
 
 
-def _from_truncated(edge, z):
-  return _ROOT2 * erfinv((erf(z / _ROOT2) / erf(edge / _ROOT2)).clip(
+def _from_truncated(bound, z):
+  return _ROOT2 * erfinv((erf(z / _ROOT2) / erf(bound / _ROOT2)).clip(
       -_INSIDE, _INSIDE))
 
 

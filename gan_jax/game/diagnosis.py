@@ -1,16 +1,17 @@
-"""Diagnostics computed once per logged step.
-
-Scalars that a step computes anyway are in `terms`.
-"""
+"""Logged scalars: those of every step, and what `diagnose` measures of rows."""
 
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from gan_jax.game import terms
 from gan_jax.game.state import TrainState
 from gan_jax.ops.keys import per_example
+
+_TINY = 1e-12  # in the denominator of ratios
+_ROWS = 16
 
 
 class Examples(NamedTuple):
@@ -18,6 +19,49 @@ class Examples(NamedTuple):
 
   image: Any
   label: Any
+
+
+def disc_scalars(game, loss, real_out, fake_out):
+  """Logged scalars of the discriminator's outputs."""
+  real, fake = (terms.realness(game, out) for out in (real_out, fake_out))
+  return {
+      'loss/disc': loss,
+      'logits/real': jnp.mean(real),
+      'logits/fake': jnp.mean(fake),
+      'prob/real': jnp.mean(jax.nn.sigmoid(real)),
+      'prob/fake': jnp.mean(jax.nn.sigmoid(fake)),
+      'sign/real': jnp.mean(jnp.sign(real).astype(jnp.float32)),
+  }
+
+
+def update_scalars(player: str, before, after, grads):
+  """|grads|, and |change of params| / |params|, of an update.
+
+  The ratio is of every 16th row of the kernels: reading all weights takes most
+  of an MLP's step on a CPU.
+  """
+  def some(tree):
+    return [x if x.ndim < 2 else x.reshape(-1, x.shape[-1])[::_ROWS]
+            for x in jax.tree.leaves(tree)]
+
+  size = optax.tree.norm(some(before))
+  change = optax.tree.norm(jax.tree.map(jnp.subtract, some(after),
+                                        some(before)))
+  return {f'grad_norm/{player}': optax.tree.norm(grads),
+          f'update_ratio/{player}': change / jnp.maximum(size, _TINY)}
+
+
+def memory_scalars(memories) -> dict:
+  """Scalar entries of the memories, for logging."""
+  return {f'memory/{name}/{key}': value for name, memory in memories.items()
+          for key, value in memory.items()
+          if getattr(value, 'shape', None) == ()}
+
+
+def step_scalars(disc, gen):
+  """Scalars of both players, and the ratio of their gradient norms."""
+  return disc | gen | {'grad_ratio': gen['grad_norm/gen'] / jnp.maximum(
+      disc['grad_norm/disc'], _TINY)}
 
 
 def diagnose(game, state: TrainState, real: Examples,

@@ -76,6 +76,12 @@ class Game(NamedTuple):
     return next((term.parts.class_logits for term in self.penalties
                  if term.parts.class_logits), None)
 
+  @property
+  def judge(self) -> Callable | None:
+    """Critique -> logits [B] of the term that makes them, if one does."""
+    return next((term.parts.judge for term in self.penalties
+                 if term.parts.judge), None)
+
   def memory(self, gen_params, disc_params) -> dict:
     """Initial memories of losses, augmentations and terms.
 

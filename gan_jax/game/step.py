@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax, random
 
-from gan_jax.game import terms
+from gan_jax.game import diagnosis, terms
 from gan_jax.game.rules import Fakes, Game, is_off
 from gan_jax.game.state import Average, Net, TrainState, pack
 from gan_jax.ops.keys import per_example
@@ -75,7 +75,7 @@ def train_step(state: TrainState, batch, key, *, game: Game,
       fakes = generate(state, label, keys, game=game)
     state, gen_scalars = gen_step(state, real, label, fakes, keys,
                                   game=game, pmean=pmean)
-  return finish(state, game), terms.step_scalars(scalars, gen_scalars)
+  return finish(state, game), diagnosis.step_scalars(scalars, gen_scalars)
 
 
 def simultaneous_step(state: TrainState, batch, key, *, game: Game,
@@ -94,7 +94,7 @@ def simultaneous_step(state: TrainState, batch, key, *, game: Game,
                              keys, state.step, game=game, pmean=pmean,
                              labelled=labelled)
   return (finish(after.replace(gen=moved.gen), game),
-          terms.step_scalars(scalars, gen_scalars))
+          diagnosis.step_scalars(scalars, gen_scalars))
 
 
 def solo_step(state: TrainState, batch, key, *, game: Game,
@@ -208,7 +208,7 @@ def disc_step(state: TrainState, real, label, fakes: Fakes, keys, count, *,
         real_out=real_out, fake_out=fake_out, labelled=labelled, **further,
         **_critics(game, params, state, inputs))
     aux |= terms.remember(game, state.aux, real_out, fake_out, state.step)
-    return loss + extra, (stats, aux, scalars | terms.disc_scalars(
+    return loss + extra, (stats, aux, scalars | diagnosis.disc_scalars(
         game, loss, real_out, fake_out))
 
   if game.latent_steps:
@@ -346,8 +346,9 @@ def _updated(state, player, grads, stats, aux, scalars, game, pmean):
   grads, moving, aux, scalars = pmean((grads, moving, aux, scalars))
   before = getattr(state, player)
   after, grads = _update(before, player, grads, stats | moving, game)
-  scalars |= terms.update_scalars(player, before.params, after.params, grads)
-  scalars |= terms.memory_scalars(aux)
+  scalars |= diagnosis.update_scalars(player, before.params, after.params,
+                                      grads)
+  scalars |= diagnosis.memory_scalars(aux)
   return state.replace(aux=state.aux | aux, **{player: after}), scalars
 
 

@@ -1,4 +1,4 @@
-"""Parts of an update: D forward pass, loss, penalties, logged scalars."""
+"""Parts of an update: D forward pass, loss, penalties."""
 
 import inspect
 import zlib
@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import lax, random
 
 from gan_jax.base.errors import blaming
@@ -16,9 +15,6 @@ from gan_jax.base.lookup import near
 from gan_jax.game.state import pack, unpack
 from gan_jax.ops import likelihoods
 from gan_jax.ops.keys import folded
-
-_TINY = 1e-12  # in the denominator of ratios
-_ROWS = 16
 
 
 class Inputs(NamedTuple):
@@ -110,7 +106,7 @@ def critiques(game, params, stats, aux, inputs: Inputs):
   keys = [_keys_of_disc(inputs, purpose) for purpose in ('real', 'fake')]
   told = [inputs.told(purpose) for purpose in ('real', 'fake')]
   if (not game.disc.per_example or jax.tree.leaves(stats)
-      or any(term.parts.disc or term.parts.judge for term in game.penalties)):
+      or game.judge or any(term.parts.disc for term in game.penalties)):
     real_out, stats = _judge(game, params, stats, real, told[0], keys[0])
     fake_out, stats = _judge(game, params, stats, fake, told[1], keys[1])
     return real_out, fake_out, stats
@@ -154,9 +150,7 @@ def _judge(game, params, stats, images, label, keys):
 
 def judged(game, out):
   """A `Critique` whose logits are those that a term makes, if one does."""
-  for judge in filter(None, (term.parts.judge for term in game.penalties)):
-    out = out._replace(logits=judge(out))
-  return out
+  return out._replace(logits=game.judge(out)) if game.judge else out
 
 
 def _augmented(game, aux, images, inputs, purpose):
@@ -328,49 +322,6 @@ def remember(game, aux, real_out, fake_out, step):
     after['augment'] = kept(aux['augment'], game.augment.remember(
         aux['augment'], real_out.logits, step))
   return after
-
-
-def disc_scalars(game, loss, real_out, fake_out):
-  """Logged scalars of the discriminator's outputs."""
-  real, fake = (realness(game, out) for out in (real_out, fake_out))
-  return {
-      'loss/disc': loss,
-      'logits/real': jnp.mean(real),
-      'logits/fake': jnp.mean(fake),
-      'prob/real': jnp.mean(jax.nn.sigmoid(real)),
-      'prob/fake': jnp.mean(jax.nn.sigmoid(fake)),
-      'sign/real': jnp.mean(jnp.sign(real).astype(jnp.float32)),
-  }
-
-
-def update_scalars(player: str, before, after, grads):
-  """|grads|, and |change of params| / |params|, of an update.
-
-  The ratio is of every 16th row of the kernels: reading all weights takes most
-  of an MLP's step on a CPU.
-  """
-  def some(tree):
-    return [x if x.ndim < 2 else x.reshape(-1, x.shape[-1])[::_ROWS]
-            for x in jax.tree.leaves(tree)]
-
-  size = optax.tree.norm(some(before))
-  change = optax.tree.norm(jax.tree.map(jnp.subtract, some(after),
-                                        some(before)))
-  return {f'grad_norm/{player}': optax.tree.norm(grads),
-          f'update_ratio/{player}': change / jnp.maximum(size, _TINY)}
-
-
-def memory_scalars(memories) -> dict:
-  """Scalar entries of the memories, for logging."""
-  return {f'memory/{name}/{key}': value for name, memory in memories.items()
-          for key, value in memory.items()
-          if getattr(value, 'shape', None) == ()}
-
-
-def step_scalars(disc, gen):
-  """Scalars of both players, and the ratio of their gradient norms."""
-  return disc | gen | {'grad_ratio': gen['grad_norm/gen'] / jnp.maximum(
-      disc['grad_norm/disc'], _TINY)}
 
 
 def keys_for(keys, purpose: str):

@@ -32,12 +32,12 @@ from gan_jax.parallel.devices import (
 )
 from gan_jax.parallel.placement import (
   abstract,
+  bytes_of,
   copies,
   copy,
   fetched,
   gathering,
-  made_sharded,
-  made_stacked,
+  made,
   own,
   replicate,
   share,
@@ -55,9 +55,9 @@ from gan_jax.parallel.runner import (
 )
 
 __all__ = ['AXIS', 'MEMBERS', 'Batch', 'Data', 'Runner', 'abstract',
-           'batch_all', 'batch_mean', 'copies', 'copy', 'cores', 'device_count',
-           'device_names', 'everywhere', 'fetched', 'gathering', 'made_stacked',
-           'free_bytes', 'made_sharded', 'make_mesh', 'make_runner',
+           'batch_all', 'batch_mean', 'bytes_of', 'copies', 'copy', 'cores',
+           'device_count', 'device_names', 'everywhere', 'fetched',
+           'free_bytes', 'gathering', 'made', 'make_mesh', 'make_runner',
            'mean_over', 'member_mesh', 'member_rows', 'on_cpu', 'own',
            'own_mesh', 'pmean', 'processes', 'put_call', 'replicate', 'scale',
            'share', 'spread', 'taken', 'use_compilation_cache']

@@ -49,7 +49,7 @@ def member_mesh(members: int, sharing: int):
 
 
 def member_rows(members: int, most: int) -> int:
-  """How many rows of at most so many the members divide among."""
+  """The largest number of rows, at most `most`, that divides the members."""
   return next(rows for rows in range(most, 0, -1) if members % rows == 0)
 
 
@@ -63,7 +63,7 @@ def _mesh(devices):
 
 
 def device_count(members: int = 1) -> int:
-  """Number of devices that share a batch, in a population that of a member."""
+  """Number of devices that share a batch: of a run, or of one member."""
   return jax.device_count() // math.gcd(members, jax.device_count())
 
 

@@ -1,5 +1,6 @@
 """Where arrays lie: replicated, a part per member, or split."""
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -56,20 +57,6 @@ def copies(tree) -> int:
              default=1)
 
 
-def made_stacked(init: Callable, mesh, axes, *args):
-  """The stacked state that init(*args) returns, made where it is to lie.
-
-  On the mesh of a population, see `make_runner`; `copy` as `init` places one.
-  """
-  where = _shardings(jax.eval_shape(init, *args), mesh, axes)
-  return jax.jit(init, out_shardings=where)(*args)
-
-
-def _shardings(tree, mesh, axes):
-  own = jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs_of(axes))
-  return jax.tree.broadcast(own, tree)
-
-
 def specs_of(axes):
   """Partition of a stacked state: None stays a leaf."""
   return jax.tree.map(lambda axis: P() if axis is None else P(MEMBERS), axes,
@@ -97,13 +84,22 @@ def abstract(tree, mesh, *, sharded: bool = False, axes=None):
   """Shapes and dtypes of a tree, as a target to restore into.
 
   Replicated; or `sharded`: each array split over the devices of the mesh; or of
-  a stacked state with these `axes`, as `made_stacked` makes it.
+  a stacked state with these `axes`, on the mesh of a population.
   """
-  where = _shardings(tree, mesh, axes) if axes else jax.tree.map(
-      lambda x: split_over(x, mesh) if sharded else NamedSharding(mesh, P()),
-      tree)
+  if axes:
+    where = jax.tree.broadcast(jax.tree.map(
+        lambda spec: NamedSharding(mesh, spec), specs_of(axes)), tree)
+  else:
+    where = jax.tree.map(lambda x: (
+        split_over(x, mesh) if sharded else NamedSharding(mesh, P())), tree)
   return jax.tree.map(lambda x, where: jax.ShapeDtypeStruct(
       x.shape, x.dtype, sharding=where), tree, where)
+
+
+def bytes_of(tree) -> int:
+  """Bytes on each device of a tree of arrays, or of `abstract`."""
+  return sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
+             for x in jax.tree.leaves(tree))
 
 
 def split_over(x, mesh):
@@ -131,7 +127,11 @@ def gathering(apply: Callable) -> Callable:
   return gathered
 
 
-def made_sharded(init: Callable, mesh):
-  """The tree that init() returns, made split over the devices of the mesh."""
-  where = jax.tree.map(lambda x: split_over(x, mesh), jax.eval_shape(init))
-  return jax.jit(init, out_shardings=where)()
+def made(init: Callable, mesh, *args, **how):
+  """The tree that init(*args) returns, made where it is to lie.
+
+  `how`: as of `abstract`. With `copy` for `init` it places a tree.
+  """
+  target = abstract(jax.eval_shape(init, *args), mesh, **how)
+  where = jax.tree.map(lambda x: x.sharding, target)
+  return jax.jit(init, out_shardings=where)(*args)

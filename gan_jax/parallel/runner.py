@@ -1,7 +1,6 @@
 """The compiled calls: K steps of training, sampling, diagnostics."""
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from gan_jax.parallel.devices import AXIS, MEMBERS, mean_over
-from gan_jax.parallel.placement import specs_of, split_over
+from gan_jax.parallel.placement import bytes_of, specs_of, split_over
 
 
 class Data(NamedTuple):
@@ -89,18 +88,18 @@ def make_runner(train_step: Callable, mesh, *, seed: int, image_range,
     return lax.scan(body, state, call)
 
   whole = own = P()
-  split = P(None, None, AXIS)
+  split = _split(mesh)
   per_batch = Batch(*(NamedSharding(mesh, spec) for spec in (
       P(None, AXIS), P(None, AXIS), P(AXIS))))
   if axes is not None:
     run = jax.vmap(run, (axes, None, 0, 0, 0), (axes, 0))
-    whole, own, split = specs_of(axes), P(MEMBERS), P(MEMBERS, *split)
+    whole, own = specs_of(axes), P(MEMBERS)
   if not sharded:
     run = jax.shard_map(run, mesh=mesh, check_vma=False, in_specs=(
-        whole, P(), split, own, own), out_specs=(whole, own))
+        whole, P(), split.spec, own, own), out_specs=(whole, own))
   compiled = jax.jit(run, donate_argnums=0, compiler_options={
       'xla_gpu_deterministic_ops': True} if deterministic else None)
-  return Runner(compiled, NamedSharding(mesh, split), seed)
+  return Runner(compiled, split, seed)
 
 
 class Runner:
@@ -140,8 +139,7 @@ class Runner:
     run = self.lower(state, data, call, seed, numbers).compile()
     self._prepared[_shapes_of(call)] = run
     found = run.memory_analysis()
-    kept = sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
-               for x in jax.tree.leaves(state))
+    kept = bytes_of(state)
     return kept + max(kept, found.temp_size_in_bytes)
 
   def _arguments(self, state, data, call, seed, numbers):
@@ -163,22 +161,16 @@ def everywhere(function: Callable, mesh, axes=None):
   """
   if mesh is None:
     return jax.jit(function)
-  specs = [P()]
-  if axes is not None:
-    function = _over_members(function, axes)
-    specs = [specs_of(axes), P(MEMBERS)]
-
-  def run(*args):
-    parts = (specs[0], *[specs[-1]] * (len(args) - 1))
-    return jax.shard_map(function, mesh=mesh, in_specs=parts,
-                         out_specs=specs[-1], check_vma=False)(*args)
+  def run(state, *rest):
+    mapped, first, others = function, P(), P()
+    if axes is not None:
+      mapped = jax.vmap(function, (axes, *[0] * len(rest)))
+      first, others = specs_of(axes), P(MEMBERS)
+    return jax.shard_map(
+        mapped, mesh=mesh, in_specs=(first, *[others] * len(rest)),
+        out_specs=others, check_vma=False)(state, *rest)
 
   return jax.jit(run)
-
-
-def _over_members(function, axes):
-  return lambda state, *rest: jax.vmap(
-      function, (axes, *[0] * len(rest)))(state, *rest)
 
 
 def spread(function: Callable) -> Callable:
@@ -219,9 +211,13 @@ def spread(function: Callable) -> Callable:
 
 def put_call(call, mesh):
   """Starts the transfer of a call's examples to the devices."""
-  split = P(None, None, AXIS)
-  return _put(call, NamedSharding(
-      mesh, P(MEMBERS, *split) if MEMBERS in mesh.axis_names else split))
+  return _put(call, _split(mesh))
+
+
+def _split(mesh):
+  """Where the examples [K, disc_steps, B] of a call lie: batches are split."""
+  members = [MEMBERS] if MEMBERS in mesh.axis_names else []
+  return NamedSharding(mesh, P(*members, None, None, AXIS))
 
 
 def _put(call, sharding):

@@ -22,7 +22,8 @@ from gan_jax.evaluators.score import Score, scores_of
 from gan_jax.game import sampling
 from gan_jax.game.decoder import Decoder, decoder_of
 from gan_jax.penalties.term import names
-from gan_jax.run import drawn_labels, files
+from gan_jax.run import drawn_labels
+from gan_jax.run.changes import RESUMABLE
 
 _LOG = logging.getLogger(__name__)
 _GRID, _SCORES = 0, 1  # folded into the key: they share no latent
@@ -257,7 +258,7 @@ class Evaluator:
     """Evaluation settings that all scores of this run share."""
     config = self._run.config
     game = {k: v for k, v in keys.without_added(config).items()
-            if k not in files.RESUMABLE}
+            if k not in RESUMABLE}
     drawn, info = drawn_labels.describe(config), self._run.info
     count = config['standing_batches']
     floats = info.units and kind_of(info.image_shape) != 'images'

@@ -11,44 +11,22 @@ import logging
 import os
 import pathlib
 import platform
-import re
-import shlex
-import site
 import socket
 import subprocess
 import sys
-import sysconfig
-
-import jax
 
 import gan_jax
 from gan_jax import parallel
-from gan_jax.base.errors import CheckpointError, DataError, WorkdirError
-from gan_jax.base.files import read_rows, within, write_json
-from gan_jax.config import command_line, durations, fields, keys
+from gan_jax.base.errors import DataError, WorkdirError
+from gan_jax.base.files import read_rows, write_file, write_json
+from gan_jax.config import command_line, fields, keys
 from gan_jax.config.experiment import DataInfo, plain
 from gan_jax.config.rules import parts_of_batch
-from gan_jax.data import cache
-from gan_jax.run.checkpoint import Checkpoints
+from gan_jax.run import foreign_code
 from gan_jax.run.lock import now
-from gan_jax.run.status import POPULATION
 
 _LOG = logging.getLogger(__name__)
 _PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
-# Keys that may change when a run is resumed.
-RESUMABLE = ('train_steps', 'log_every', 'sample_every', 'eval_every',
-             'evaluators', 'loggers', 'best_metric', 'checkpoint_every',
-             'keep_checkpoints', 'shard', 'steps_per_call', 'sample_grid',
-             'watchdog', 'standing_batches')
-# Keys that may hold schedules.
-_SCHEDULED = ('gen_optimizer', 'disc_optimizer', 'penalties', 'augment',
-              'ema_decay')
-# Location and reading of the data, which the fingerprint identifies.
-_ELSEWHERE = tuple(f'data.{key}' for key in (
-    'resident_limit', 'path', 'folder', 'data_dir', 'on_bad_image', 'max_bad'))
-# Fields of DataInfo that networks and readers depend on.
-_SHAPES = ('image_shape', 'num_classes', 'classes', 'label_columns', 'units',
-           'columns')
 
 
 def provenance() -> dict:
@@ -97,75 +75,6 @@ def _git(folder, *arguments):
     return ''
 
 
-def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
-                   allow_changed=()) -> list[str]:
-  """Raises an error for a folder of a run with another config or other data.
-
-  Args:
-    folder: the run folder.
-    experiment: what is to run there.
-    allow_changed_data: only warn of other examples; shape and classes must
-      agree.
-    allow_changed: config paths, such as 'gen_optimizer.learning_rate', that may
-      differ, with all below them.
-
-  Returns:
-    The allowed changes, 'path: before (checkpoint) -> now (now)'.
-
-  Raises:
-    WorkdirError: with the fields that differ.
-  """
-  if os.path.exists(os.path.join(folder, POPULATION)):
-    raise WorkdirError(f'{folder} holds a population, and this is one run: '
-                       'give the population again, or another --workdir')
-  config = experiment.config
-  before = read_json(folder, 'config.json') or config
-  changed = [line for line in fields.diff(
-      keys.without_added(before), keys.without_added(config))
-             if not may_change(line.split(':')[0], config)]
-  allowed = [line for line in changed if any(
-      re.match(rf'{re.escape(path)}[.:[]', line) for path in allow_changed)]
-  data = _changed_data(folder, experiment.info)
-  same_shapes = not any(line.startswith(_SHAPES) for line in data)
-  if allow_changed_data and same_shapes:
-    allowed += data
-  lines = [line for line in changed + data if line not in allowed]
-  if lines:
-    flags = []
-    if paths := [line.split(':')[0] for line in changed]:
-      flags.append(f'--allow_changed={",".join(paths)}')
-    if data:
-      flags.append('--allow_changed_data')
-    # Networks of other shapes or labels cannot go on.
-    fix = ('' if not same_shapes else
-           f'; or resume with the changes by {" ".join(flags)}' if _fits(
-               folder, experiment) else
-           '; the weights have other shapes, and with another --workdir '
-           f'--config.init_from={shlex.quote(str(folder))} takes those that '
-           'fit')
-    raise WorkdirError(
-        f'{folder} holds another run; use another --workdir, or remove it'
-        f'{fix}:\n  ' + '\n  '.join(lines))
-  if allowed:
-    _LOG.warning('changed since the last launch:\n  %s', '\n  '.join(allowed))
-  return allowed
-
-
-def _fits(folder, experiment) -> bool:
-  """Whether the newest checkpoint of a run is of networks of these shapes."""
-  with Checkpoints(folder) as saved:
-    try:
-      step = saved.latest()
-    except CheckpointError:  # Damage, of which the resumed run tells.
-      return True
-    try:
-      if step:
-        saved.check(jax.eval_shape(experiment.init), step, verified=True)
-    except CheckpointError:
-      return False
-  return True
-
-
 def recorded_keys(folder: str) -> set[str]:
   """Keys of the config of a run, or of the first member of a population.
 
@@ -192,7 +101,7 @@ def read_run(folder: str):
               members_of(folder) or f'{folder!r} is not the working directory '
               f'of a run; give one{_beside(folder)}') + ' with --workdir')
     found.append(plain(read_json(folder, name)))
-  _refuse_foreign_code(folder, found[0])
+  foreign_code.refuse(folder, found[0])
   try:
     return keys.filled(found[0]), DataInfo(**found[1])
   except TypeError as e:
@@ -253,88 +162,6 @@ def read_json(folder, name: str) -> dict:
                        'or use another --workdir') from e
 
 
-def _refuse_foreign_code(folder, config):
-  """Rejects configs naming installed or run-folder modules.
-
-  A 'module:function' is imported and called, and a run folder may be untrusted:
-  a function of the standard library or an installed package could do anything
-  (subprocess:run), and modules in a folder of runs may have come with it.
-  Modules on PYTHONPATH or in the current folder are the user's.
-  """
-  for name in fields.flat(config).values():
-    if not isinstance(name, str) or ':' not in name:
-      continue
-    root, *parts = name.partition(':')[0].split('.')
-    try:
-      spec = None if root == 'gan_jax' else importlib.util.find_spec(root)
-    except ValueError:  # '__main__', ''
-      continue
-    if spec is None:
-      continue
-    places = [spec.origin or '', *(spec.submodule_search_locations or ())]
-    # Parent packages too, including namespace packages.
-    way = [os.path.join(place, *parts[:i]) for i in range(len(parts) + 1)
-           for place in places if place]
-    if root in sys.stdlib_module_names or any(
-        within(place, home) for place in places for home in _installed()):
-      why = 'of an installed package'
-    elif any(_of_a_run(place, folder) for place in way):
-      why = 'of a folder of runs'
-    else:
-      continue
-    raise WorkdirError(
-        f'{os.path.join(folder, "config.json")} names {name!r}, {why}, which '
-        'could do anything: a run may name modules on PYTHONPATH or in the '
-        'folder you start from, outside of runs')
-
-
-def _of_a_run(place, folder):
-  """Whether it is in a run folder, or a folder without code around one."""
-  around = not os.path.exists(os.path.join(place, '__init__.py'))
-  return around and within(folder, place) or within(place, folder) or any(
-      (parent / 'config.json').exists() and (parent / 'data.json').exists()
-      for parent in pathlib.Path(os.path.abspath(place)).parents)
-
-
-def _installed():
-  names = 'stdlib', 'platstdlib', 'purelib', 'platlib'
-  return [*map(sysconfig.get_path, names), *site.getsitepackages(),
-          site.getusersitepackages()]
-
-
-def _changed_data(folder, info):
-  """Differences from the data of the last launch."""
-  if not (kept := read_json(folder, 'data.json')):
-    return []
-  # Of an older run, which does not know all fields, those that it has.
-  now = {key: value for key, value in plain(info._asdict()).items()
-         if key in kept}
-  lines = [line for line in fields.diff(plain(kept), now)
-           if not line.startswith(('manifest', 'notices'))]
-  before = kept.get('manifest', '')
-  if any(line.startswith('fingerprint') for line in lines) and all(
-      map(os.path.exists, (before, info.manifest))):
-    lines += cache.changes(before, info.manifest)
-  return lines
-
-
-def may_change(path: str, config) -> bool:
-  """Whether a field of a config may change on resume.
-
-  Not the length, if a schedule is a share of it; nor steps_per_call if the
-  length is a string, which is rounded to whole calls.
-  """
-  key = re.split(r'[.[]', path)[0]
-  shares = any(durations.is_text(text) and '%' in text
-               for name in _SCHEDULED if name in config
-               for field in fields.flat({'': config[name]}).items()
-               for text in (field[0].rpartition('.')[2], field[1]))
-  if shares and (key == 'train_steps' or key == 'steps_per_call'
-                 and durations.is_text(config['train_steps'])):
-    return False
-  return key in RESUMABLE or path in _ELSEWHERE
-
-
 def launched(folder: str) -> list[tuple[str, str]]:
   """Flags of --config and --config.KEY of the first launch, [] if unknown."""
   rows = read_rows(os.path.join(folder, 'launches.jsonl'))
@@ -345,7 +172,7 @@ def launched(folder: str) -> list[tuple[str, str]]:
 
 
 def write_launch(folder, experiment, start: int, **facts) -> None:
-  """Writes config.json and data.json, and appends to launches.jsonl.
+  """Writes config.json and data.json, and a row of launches.jsonl.
 
   `start` is the first step, `facts` are further fields; empty ones are left
   out.
@@ -361,9 +188,11 @@ def write_launch(folder, experiment, start: int, **facts) -> None:
       'devices': parallel.device_names(), 'cores': parallel.cores()}
   launch |= {name: value for name, value in facts.items() if value}
   path = os.path.join(folder, 'launches.jsonl')
-  before = [{}, *read_rows(path)][-1]
-  with open(path, 'a') as file:
-    file.write(json.dumps(launch) + '\n')
+  rows = read_rows(path)
+  before = [{}, *rows][-1]
+  # As a whole: what is appended to a line that a full disk cut is lost, too.
+  write_file(path, ''.join(
+      json.dumps(row) + '\n' for row in [*rows, launch]).encode())
   if start in (0, end):  # Nothing is resumed.
     return
   _LOG.info('resuming %s at step %d', folder, start)

@@ -44,8 +44,9 @@ class Diagnoser:
   def __init__(self, experiment: Experiment, mesh,
                population: Population | None = None):
     """Measures one run, or all members of a population at once."""
-    self._game, self._range = experiment.game, experiment.config['image_range']
-    self._population = population
+    self._range = experiment.config['image_range']
+    self._game = population.game if population else lambda _: experiment.game
+    self._numbers = population.numbers if population else None
     members = population.members if population else [experiment]
     self._sources = [_batches(each) for each in members]
     self._measure = parallel.everywhere(
@@ -60,19 +61,19 @@ class Diagnoser:
              for each in self._sources]
     seed = np.asarray(seed, np.uint32)
     step = np.full(seed.shape, step, np.uint32)
-    if self._population is None:
+    if self._numbers is None:
       return self._measure(state, parts[0], seed, step, {})
     return self._measure(state, jax.tree.map(lambda *x: np.stack(x), *parts),
-                         seed, step, self._population.numbers)
+                         seed, step, self._numbers)
 
   def _pure(self, state, parts, seed, step, numbers):
-    game = self._population.game(numbers) if numbers else self._game
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), _KEY),
                              step)
     real, held_out = (*(part._replace(
         image=parallel.scale(part.image, self._range))
                         for part in parts), None)[:2]
-    return diagnose(game, state, real, held_out, key, image_range=self._range)
+    return diagnose(self._game(numbers), state, real, held_out, key,
+                    image_range=self._range)
 
 
 def _batches(experiment):

@@ -17,7 +17,14 @@ from gan_jax import parallel
 from gan_jax.base.errors import CheckpointError, WorkdirError
 from gan_jax.base.files import remove_torn
 from gan_jax.config.experiment import Experiment
-from gan_jax.run import drawn_labels, files, init_from, lock, status
+from gan_jax.run import (
+  changes,
+  drawn_labels,
+  files,
+  init_from,
+  lock,
+  status,
+)
 from gan_jax.run.checkpoint import Checkpoints, NonFiniteStateError
 from gan_jax.run.health import Guard
 from gan_jax.run.means import Means
@@ -46,7 +53,7 @@ class Member(contextlib.AbstractContextManager):
       folder: the run folder, held by this process.
       strict: fail instead of using an older checkpoint if the newest is
         damaged.
-      changed: lines of `files.check_same_run`, for the record.
+      changed: lines of `changes.check_same_run`, for the record.
       argv: the command line to record, by default that of this process.
       like: another member, with which it shares what is compiled.
       heading: of its scores on the screen.
@@ -75,7 +82,7 @@ class Member(contextlib.AbstractContextManager):
       _LOG.info('%s is finished, at step %d: to train longer, raise '
                 'train_steps, with --workdir=%s%s', folder, start,
                 shlex.quote(str(folder)),
-                '' if files.may_change('train_steps', experiment.config)
+                '' if changes.may_change('train_steps', experiment.config)
                 else ' --allow_changed=train_steps')
       experiment = experiment._replace(loggers=())  # There is no more to log.
     if not start and experiment.config['init_from']:
@@ -120,14 +127,12 @@ class Member(contextlib.AbstractContextManager):
 
   def first_state(self, step: int):
     """The state of its checkpoint of that step, fresh for 0."""
+    init, mesh = self.experiment.init, parallel.own_mesh()
     sharded = self.experiment.config['shard'] == 'state'
     if not step:
-      return parallel.made_sharded(
-          self.experiment.init, parallel.own_mesh()) if sharded else (
-              self.experiment.init())
+      return parallel.made(init, mesh, sharded=True) if sharded else init()
     return self.checkpoints.restore(parallel.abstract(
-        jax.eval_shape(self.experiment.init), parallel.own_mesh(),
-        sharded=sharded), step, verified=True)
+        jax.eval_shape(init), mesh, sharded=sharded), step, verified=True)
 
   def freeze_again(self) -> None:
     """Freezes it if it was when the run ended, by its rows and files."""

@@ -16,7 +16,7 @@ from gan_jax.base.files import write_json
 from gan_jax.config import fields
 from gan_jax.config.experiment import bytes_of_state
 from gan_jax.config.population import Population
-from gan_jax.run import files, lock, status
+from gan_jax.run import changes, lock, status
 from gan_jax.run import train as lone
 from gan_jax.run.member import Member
 from gan_jax.run.processes import ALONE, ProcessGroup
@@ -68,7 +68,7 @@ def train(population: Population, folder: str, *,
   with contextlib.ExitStack() as stack:
     stack.enter_context(lock.writing(folder))
     begun = stack.enter_context(starting(*own, *folders))
-    changed = [files.check_same_run(
+    changed = [changes.check_same_run(
         each, member, allow_changed_data=allow_changed_data,
         allow_changed=allow_changed)
         for each, member in zip(folders, population.members, strict=True)]

@@ -72,9 +72,10 @@ def starting(*folders) -> Iterator[Callable[[], None]]:
 
 
 def _undoing(folder, names, new) -> Callable[[], None]:
-  """() -> None, which makes a folder of some names what it is now.
+  """Makes a function that restores a folder to what it is now.
 
-  new: the folder and those around it that the start has made.
+  names: of the files that it has; new: the folder and those around it that the
+    start has made.
   """
   events = {*folder.glob(_EVENTS)}
   record = {name: (folder / name).read_bytes() for name in _RECORD

@@ -134,12 +134,12 @@ class StackedState:
   def first(self, step: int):
     """The states of that step, restored or fresh."""
     if not step and not self.experiment.config['init_from']:
-      return parallel.made_stacked(self._population.init, self.mesh, MEMBERS,
-                                   *self.numbers())
+      return parallel.made(self._population.init, self.mesh, *self.numbers(),
+                           axes=MEMBERS)
     # On the host, where all of them fit.
     state = stack([jax.tree.map(np.asarray, m.first_state(step))
                    for m in self.members])
-    return parallel.made_stacked(parallel.copy, self.mesh, MEMBERS, state)
+    return parallel.made(parallel.copy, self.mesh, state, axes=MEMBERS)
 
   def average(self, state, index: int):
     """The average of a member, to draw from."""

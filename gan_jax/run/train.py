@@ -17,7 +17,7 @@ from gan_jax import parallel
 from gan_jax.base.errors import NonFiniteError, StoppedError
 from gan_jax.base.files import short_hash
 from gan_jax.config.experiment import Experiment
-from gan_jax.run import files, lock
+from gan_jax.run import changes, lock
 from gan_jax.run.checkpoint import NonFiniteStateError
 from gan_jax.run.clock import Clock
 from gan_jax.run.evaluator import Evaluator, SamplesError
@@ -64,7 +64,7 @@ def train(experiment: Experiment, folder: str, *,
     return _follow(experiment, group)
   group.wait_for_all(_fingerprint(experiment))
   with lock.writing(folder), starting(folder) as begun:
-    changed = files.check_same_run(
+    changed = changes.check_same_run(
         folder, experiment, allow_changed_data=allow_changed_data,
         allow_changed=allow_changed)
     member = Member(experiment, folder, strict=strict, changed=changed,

@@ -85,10 +85,8 @@ def advise(config: Any, folder: str, *,
   seeds = max(_SEEDS, config['population'])
   config = config | {'population': 1, 'loggers': ()}
   # The best one may be a score that only `scored` adds.
-  whole, *more = population.load(config | {'best_metric': ''}).members
-  if more:
-    raise ConfigError([Problem('', None, 'a list makes a population, and '
-                               'advice is on one game: give one value')])
+  whole = population.load(config | {'best_metric': ''}).alone(
+      'advice is on one game: give one value')
   config = scored(config, len(whole.source.images))
   heuristic = gamma_rule(whole.info.image_shape, config['batch_size'])
   games = games_of(config, heuristic)

@@ -120,7 +120,7 @@ def last(scores: Mapping, name: str) -> float:
 
 @contextlib.contextmanager
 def quiet():
-  """Without the summaries and findings of many runs."""
+  """Context that silences the log of runs: summaries and findings."""
   log = logging.getLogger('gan_jax.run')
   before = log.level
   log.setLevel(logging.ERROR)

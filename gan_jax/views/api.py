@@ -13,7 +13,8 @@ from ml_collections.config_flags import config_path
 
 from gan_jax import parallel
 from gan_jax.base.errors import ConfigError, Problem, RequestError
-from gan_jax.config import command_line, population, recipe
+from gan_jax.config import population, recipe
+from gan_jax.config.overrides import run_name
 from gan_jax.run import populations, signals
 from gan_jax.run.status import read as status_of
 from gan_jax.views import evaluate
@@ -80,7 +81,7 @@ def train(config: str | os.PathLike | Mapping, workdir: str = '',
   if not name and not workdir:
     raise RequestError("give a folder for the run: workdir='runs/first'")
   workdir = os.fspath(workdir) or os.path.join(
-      'runs', command_line.run_name(name, overrides))
+      'runs', run_name(name, overrides))
   flags = {'config': name} | {f'config.{path}': value
                               for path, value in overrides.items()}
   found = population.load(config)

@@ -24,9 +24,9 @@ from gan_jax.config.keys import CHOICES
 from gan_jax.evaluators.measures import MEASURES
 from gan_jax.evaluators.score import Score, order, scores_of
 from gan_jax.run import files, lock, status
+from gan_jax.run.best import Best
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.evaluator import Evaluator
-from gan_jax.run.results import Best
 from gan_jax.run.writers import ScoreWriter
 from gan_jax.views import given
 

@@ -15,6 +15,7 @@ from gan_jax import parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError
 from gan_jax.config import durations, experiment, recipe
+from gan_jax.config.keys import DURATIONS
 from gan_jax.run.loader import indices
 
 pytestmark = tiny.READS_CONFIGS
@@ -270,12 +271,15 @@ def _numbers(config):
 @pytest.mark.parametrize('name', CONFIGS)
 def test_a_flag_changes_one_number(name):
   """A field that two keys share would change with either."""
-  places = [*_numbers(config_of(name))]
+  config = config_of(name)
+  places = [*_numbers(config)]
   for i, (part, key) in enumerate(places):
     kind = float if isinstance(part[key], float) else int
     part[key] = kind(1000 + i)
   assert [part[key] for part, key in places] == [
       1000 + i for i in range(len(places))]
+  for key in DURATIONS:  # Whatever a recipe has set, a text may follow.
+    config[key] = '2 epochs'
 
 
 def test_other_data_networks_and_optimisers(tmp_path):

@@ -17,7 +17,7 @@ from gan_jax.config.durations import Units, number
 from gan_jax.config.durations import check_number as check
 from gan_jax.game import schedules
 from gan_jax.penalties import Term
-from gan_jax.run import files, train
+from gan_jax.run import changes, train
 
 FALL = dict(name='piecewise_constant_schedule', init_value=0.2)
 
@@ -207,9 +207,9 @@ def test_a_run_with_schedules_goes_on_to_the_same_bits(tmp_path):
     dict(ema_decay=dict(FALL, boundaries_and_scales={'50%': 0.5}))])
 def test_the_length_of_a_run_with_a_share_of_it_may_not_change(where):
   plain = tiny.config('unused', eval_every='10%', log_every='50%')
-  assert files.may_change('train_steps', plain)
-  assert not files.may_change('train_steps', plain | where)
-  assert files.may_change('log_every', plain | where)
+  assert changes.may_change('train_steps', plain)
+  assert not changes.may_change('train_steps', plain | where)
+  assert changes.may_change('log_every', plain | where)
 
 
 def test_the_schedule_of_r3gan():

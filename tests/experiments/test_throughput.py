@@ -3,6 +3,8 @@
 import json
 import os
 import pathlib
+import pkgutil
+import runpy
 import subprocess
 import sys
 
@@ -33,6 +35,12 @@ benchmark.flags.FLAGS(['', '--case=ring', '--population=2', '--tiny',
                        '--rounds=1', '--calls=1'])
 benchmark.main([])
 '''
+
+
+def test_the_phases_of_a_start_are_functions():
+  phases = runpy.run_path(str(_FOLDER / 'start.py'))['PHASES']
+  places = sum(phases.values(), [])
+  assert places and all(map(callable, map(pkgutil.resolve_name, places)))
 
 
 def _gpu(tmp_path, *args):

@@ -13,7 +13,7 @@ from toy import normal
 from gan_jax import losses, models, parallel
 from gan_jax.augment import Augmentation
 from gan_jax.config import experiment
-from gan_jax.game import terms
+from gan_jax.game import diagnosis
 from gan_jax.game.diagnosis import (
   Examples,
   auc,
@@ -122,7 +122,7 @@ def test_an_energy_is_low_where_it_looks_real():
   for energy in (losses.ebgan(), losses.began()):
     assert look(linear_game(loss=energy), -A, REAL, HELD) == pytest.approx(want)
   out = [Critique(jnp.array(x), None, {}) for x in ([1.0, 2.0], [3.0, 8.0])]
-  found = terms.disc_scalars(linear_game(loss=losses.ebgan()), 9.0, *out)
+  found = diagnosis.disc_scalars(linear_game(loss=losses.ebgan()), 9.0, *out)
   want = {'loss/disc': 9.0, 'logits/real': -1.5, 'logits/fake': -5.5,
           'sign/real': -1.0, 'prob/real': 0.194072, 'prob/fake': 0.023880}
   assert {k: float(v) for k, v in found.items()} == pytest.approx(want,
@@ -183,8 +183,8 @@ def test_the_stride_is_that_of_every_16th_row():
   def part(tree):
     return np.concatenate([tree['k'].reshape(-1, 3)[::16].ravel(), tree['b']])
 
-  found = terms.update_scalars('gen', before, after,
-                               {'g': jnp.array([3.0, 4.0])})
+  found = diagnosis.update_scalars('gen', before, after,
+                                   {'g': jnp.array([3.0, 4.0])})
   want = np.linalg.norm(part(after) - part(before)) / np.linalg.norm(
       part(before))
   assert float(found['update_ratio/gen']) == pytest.approx(want, rel=1e-5)
@@ -193,21 +193,21 @@ def test_the_stride_is_that_of_every_16th_row():
 
 def test_ratios_of_nothing_are_finite():
   zero = {'b': jnp.zeros(3)}
-  disc, gen = (terms.update_scalars(player, zero, zero, zero)
+  disc, gen = (diagnosis.update_scalars(player, zero, zero, zero)
                for player in ('disc', 'gen'))
-  found = terms.step_scalars(disc, gen)
+  found = diagnosis.step_scalars(disc, gen)
   assert found['grad_ratio'] == found['update_ratio/gen'] == 0.0
 
 
 def test_the_gradient_ratio_is_of_gen_to_disc():
-  found = terms.step_scalars({'grad_norm/disc': jnp.float32(2.0)},
-                        {'grad_norm/gen': jnp.float32(3.0)})
+  found = diagnosis.step_scalars({'grad_norm/disc': jnp.float32(2.0)},
+                                 {'grad_norm/gen': jnp.float32(3.0)})
   assert float(found['grad_ratio']) == 1.5
 
 
 def test_sign_real_is_among_what_the_discriminator_says():
   out = Critique(jnp.array([2.0, 1.0, -3.0, 4.0]), None, {})
-  assert float(terms.disc_scalars(
+  assert float(diagnosis.disc_scalars(
       linear_game(), 0.0, out, out)['sign/real']) == 0.5
 
 

@@ -22,7 +22,7 @@ from gan_jax.config import experiment
 from gan_jax.config.experiment import DataInfo
 from gan_jax.data import sources
 from gan_jax.evaluators.scores import features_of_data
-from gan_jax.run import files, train
+from gan_jax.run import changes, files, train
 
 
 def test_provenance_is_json_and_names_the_versions():
@@ -90,17 +90,17 @@ def test_a_run_that_knows_fewer_facts_of_its_data_goes_on(tmp_path):
   old = info._asdict()
   del old['class_names']
   (tmp_path / 'data.json').write_text(json.dumps(old))
-  assert files.check_same_run(tmp_path, run) == []
+  assert changes.check_same_run(tmp_path, run) == []
   (tmp_path / 'data.json').write_text(json.dumps(
       info._asdict() | {'class_names': ['ant', 'cow']}))
   with pytest.raises(WorkdirError, match='class_names'):
-    files.check_same_run(tmp_path, run)
+    changes.check_same_run(tmp_path, run)
   # Other columns of a label vector are another network.
   for allowed in (False, True):
     (tmp_path / 'data.json').write_text(json.dumps(
         info._asdict() | {'label_columns': [['age', 20, 80]]}))
     with pytest.raises(WorkdirError, match='label_columns'):
-      files.check_same_run(tmp_path, run, allow_changed_data=allowed)
+      changes.check_same_run(tmp_path, run, allow_changed_data=allowed)
 
 
 def test_a_folder_without_a_run_names_the_runs_beside_it(tmp_path):
@@ -173,6 +173,12 @@ def test_a_launch_on_other_cores_says_so(tmp_path, monkeypatch, caplog):
     files.write_launch(tmp_path, run, 2)
   said, = warnings_of(caplog)
   assert said.startswith('on 3 cores, before on 2: ')
+  launches = tmp_path / 'launches.jsonl'
+  with launches.open('a') as file:
+    file.write('{"step": 2, "co')  # as a full disk leaves it
+  files.write_launch(tmp_path, run, 2)
+  assert [json.loads(line)['cores'] for line in
+          launches.read_text().splitlines()] == [2, 2, 0, 2, 3, 3]
 
 
 def test_all_files_follow_the_umask(images, run, pictures, tmp_path):

@@ -71,7 +71,7 @@ def test_minibatch_layers_and_packs_have_the_whole_batch(images):
     mesh = parallel.make_mesh(count)
     data = parallel.replicate(parallel.Data(
         one.source.images[:], one.source.labels), mesh)
-    state = (parallel.made_sharded(run.init, mesh) if one is run else
+    state = (parallel.made(run.init, mesh, sharded=True) if one is run else
              parallel.copy(parallel.replicate(one.init(), mesh)))
     found.append(states.runner_of(one, mesh)(state, data, call))
   jax.tree.map(lambda a, b: np.testing.assert_allclose(
@@ -80,7 +80,7 @@ def test_minibatch_layers_and_packs_have_the_whole_batch(images):
 
 def test_a_device_holds_a_quarter_of_the_large_arrays(sharded):
   mesh = parallel.make_mesh(4)
-  state = parallel.made_sharded(sharded.init, mesh)
+  state = parallel.made(sharded.init, mesh, sharded=True)
   runner = states.runner_of(sharded, mesh)
   data = parallel.replicate(parallel.Data(
       sharded.source.images[:], sharded.source.labels), mesh)

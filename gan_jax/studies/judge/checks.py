@@ -8,7 +8,7 @@ import numpy as np
 
 from gan_jax import parallel
 from gan_jax.base import lookup
-from gan_jax.base.errors import ConfigError, Problem
+from gan_jax.base.errors import ConfigError
 from gan_jax.config import experiment, population
 from gan_jax.config.build import make_game
 from gan_jax.config.experiment import Experiment
@@ -46,14 +46,12 @@ def check(task: Task, arguments: str) -> None:
       the user's file.
     DataError: the data are not there.
   """
-  one, *more = load(task, arguments, batch_size=_BATCH, seed=0).members
-  if more:
-    raise ConfigError([Problem('', None, 'a list makes a population, and an '
-                               'idea is one game: give one value')])
+  one = load(task, arguments, batch_size=_BATCH, seed=0).alone(
+      'an idea is one game: give one value')
   if bad := _not_finite(*_step(one)):
     said = ', '.join(bad[:4]) + ' ...' * (len(bad) > 4)
-    raise ConfigError([Problem(
-        '', None, f'{said} not finite in the first step{_where(one)}')])
+    raise ConfigError.saying(
+        f'{said} not finite in the first step{_where(one)}')
 
 
 def prepare(task: Task) -> float:

@@ -21,8 +21,8 @@ from ml_collections import ConfigDict
 
 from gan_jax import models
 from gan_jax.base import lookup
-from gan_jax.base.errors import ConfigError, Problem, RequestError, UserError
-from gan_jax.config import command_line, recipe
+from gan_jax.base.errors import ConfigError, RequestError, UserError
+from gan_jax.config import overrides, recipe
 from gan_jax.config.keys import CHOICES, COMPONENTS, KEYS
 from gan_jax.losses import Loss
 from gan_jax.models import Critique
@@ -118,9 +118,12 @@ def apply(config: ConfigDict, arguments: str) -> ConfigDict:
   try:
     recipe.finish(config, ','.join(behind))
   except RequestError as e:
-    raise ConfigError([Problem('', None, str(e))]) from e
+    raise ConfigError.saying(str(e)) from e
   for part in dotted:
-    command_line.override(config, part)
+    try:
+      overrides.apply(config, f'--config.{part}')
+    except ValueError as e:
+      raise ConfigError.saying(f'cannot read {part}: {e}') from e
   return config
 
 

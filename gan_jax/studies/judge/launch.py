@@ -4,11 +4,11 @@ The same command makes the study, joins those that play it, or goes on with it
 after a kill.
 
 A budget is kept in three steps. Before anything is measured, `plan.fitting`
-keeps the tasks whose least takes 0.9 of it by a table. Once all games are
-measured, `plan.choose_steps` makes the runs as long as ends at `_PLANNED` of
-it, `_PAGE` seconds before for the verdict. As measurements err, stages may
-begin that should end by `_LATEST` of it, and those that should not are left
-out. The training of classifiers is beside the budget.
+keeps the tasks whose shortest runs take at most 0.9 of it, by a table. Once all
+games are measured, `plan.choose_steps` makes the runs so long that all of them
+end at `_PLANNED` of it, less `_PAGE` seconds for the verdict. As measurements
+err, a stage begins only if it should end by `_LATEST` of it. The training of
+classifiers does not count.
 """
 
 import logging

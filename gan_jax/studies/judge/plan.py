@@ -80,9 +80,9 @@ def make(asked: Mapping, idea: Idea, text: str, *, processes: int) -> dict:
 
 def fitting(names: Sequence[str], seconds: float,
             seeds: int) -> tuple[list[str], dict[str, int]]:
-  """Tasks whose least fits into seconds of one core, by `Task.seconds`.
+  """Tasks whose shortest runs fit into seconds of one core, by `Task.seconds`.
 
-  Half of these are of the test, whose runs are as many as the seeds.
+  Half of a task's seconds are those of the test, and grow with the seeds.
 
   Returns:
     (names kept, the first one always; {name cut: minutes of one core that the

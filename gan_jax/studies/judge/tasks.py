@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from gan_jax.config import command_line, fields, recipe
+from gan_jax.config import fields, overrides, recipe
 from gan_jax.studies import trials
 from gan_jax.studies.judge import ideas
 
@@ -97,7 +97,7 @@ def plain(task: Task) -> ConfigDict:
   """The plain game of a task: non_saturating, without a penalty."""
   config = recipe.get_config(task.recipe)
   for change in task.changes:
-    command_line.override(config, change)
+    overrides.apply(config, f'--config.{change}')
   return config
 
 

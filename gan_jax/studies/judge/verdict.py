@@ -140,7 +140,7 @@ def choose(losses: np.ndarray) -> int:
 
 
 def sentence(baseline: str, found: Sequence[Difference]) -> str:
-  """What the differences to one baseline bear, in words."""
+  """The differences to one baseline as a sentence."""
   by = {said: [d for d in found if d.said == said]
         for said in ('better', 'worse', 'cannot tell')}
   parts = [f'{said} on {_listed(d.task for d in by[said])}'

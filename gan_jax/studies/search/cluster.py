@@ -6,10 +6,12 @@ the folder, which all machines must see at the same path. Ray starts an actor
 that died again; its trials go on from their checkpoints, here or elsewhere.
 """
 
+import contextlib
 import glob
 import json
 import logging
 import os
+import pathlib
 import signal
 import socket
 from collections.abc import Sequence
@@ -56,7 +58,7 @@ def search_on_ray(address: str, given: Sequence[str], keys: Sequence[str],
 
 
 def _last(ray, left, stop, folder) -> tuple[int, str]:
-  """What the worker said that ended last, or the first one that failed."""
+  """Result of the worker that ends last, or of the first that fails."""
   found, asked = (0, ''), False
   while left:
     if stop.signum and not asked:
@@ -124,9 +126,9 @@ def _ask_to_stop(ray, folder) -> None:
 
 def _stop_here(folder) -> None:
   for home in glob.glob(os.path.join(glob.escape(folder), 'workers', '*')):
-    if not lock.is_held(home):
-      continue
-    with open(os.path.join(home, 'lock')) as file:
-      holder = json.load(file)
-    if holder['host'] == socket.gethostname():
-      os.kill(holder['pid'], signal.SIGTERM)
+    # It may have written nothing yet, or have ended since the look at its lock.
+    with contextlib.suppress(OSError, ValueError):
+      if lock.is_held(home):
+        holder = json.loads(pathlib.Path(home, 'lock').read_bytes())
+        if holder['host'] == socket.gethostname():
+          os.kill(holder['pid'], signal.SIGTERM)

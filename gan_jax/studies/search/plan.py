@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, Problem
-from gan_jax.config import command_line, fields, population
+from gan_jax.config import fields, overrides, population
 from gan_jax.config.keys import KEYS
-from gan_jax.run.files import RESUMABLE
+from gan_jax.run.changes import RESUMABLE
 from gan_jax.studies.search.space import Space, arguments
 
 
@@ -85,9 +85,8 @@ def config_of(given: Sequence[str], texts: Mapping[str, str]) -> dict:
   Raises:
     ConfigError: it cannot be read.
   """
-  name, *overrides = arguments(given, texts)
-  config, _, problems = command_line.read_config(
-      name.partition('=')[2], overrides)
+  name, *settings = arguments(given, texts)
+  config, _, problems = overrides.read(name.partition('=')[2], settings)
   if problems:
     for text in map('='.join, texts.items()):  # as given, without the flag
       problems = [p.replace(f'--config.{text}', text) for p in problems]
@@ -101,11 +100,8 @@ def config_of(given: Sequence[str], texts: Mapping[str, str]) -> dict:
 
 def _point(given, space, texts, known) -> Plan:
   config = config_of(given, texts)
-  one, *more = population.load(config).members
-  if more:
-    raise ConfigError([Problem('', None, 'a list makes a population, and a '
-                               'trial is one run: give key=a,b without '
-                               '--config')])
+  one = population.load(config).alone(
+      'a trial is one run: give key=a,b without --config')
   names = [name for evaluate in one.evaluators
            for name in getattr(evaluate, 'names', None) or ()]
   score = config['best_metric'] or [*names, ''][0]

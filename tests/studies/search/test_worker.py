@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from gan_jax.base.errors import ConfigError, Problem, RequestError, WorkdirError
 from gan_jax.config import population
 from gan_jax.run import lock
-from gan_jax.studies.search import batches, plan, space, worker
+from gan_jax.studies.search import batches, cluster, plan, space, worker
 
 STEPS = 25, 50, 75, 100
 GIVEN = ['--config=configs/ring.py', '--config.train_steps=100',
@@ -35,10 +36,12 @@ class Trainer:
     lists, problems = population._lists(config)
     if problems:
       raise ConfigError(problems)
-    return SimpleNamespace(members=[SimpleNamespace(
+    members = tuple(SimpleNamespace(
         config=each, train_steps=100, eval_every=25, evaluators=[
             SimpleNamespace(names=['modes_2500', self.score])])
-        for each in population._configs(config, lists)])
+                    for each in population._configs(config, lists))
+    return population.Population(members, devices=1, numbers={}, game=None,
+                                 step=None, init=None)
 
   def train(self, found, _, *, folders, stopping):
     self.played.append(([m.config for m in found.members], folders))
@@ -185,6 +188,16 @@ def test_the_trials_of_a_worker_that_lives_are_its_own(trainer, tmp_path):
     study = play(tmp_path, trials=6)
   assert states(study) == ['RUNNING'] * 4 + ['COMPLETE'] * 2
   assert sum(len(folders) for _, folders in trainer.played) == 2
+
+
+def test_workers_that_live_are_asked_to_stop(tmp_path, monkeypatch):
+  asked, workers = [], tmp_path / 'workers'
+  monkeypatch.setattr(os, 'kill', lambda *args: asked.append(args))
+  (workers / 'ended').mkdir(parents=True)
+  with lock.hold(workers / 'begun'), lock.hold(workers / 'alive'):
+    (workers / 'begun' / 'lock').write_bytes(b'')  # It has not said who it is.
+    cluster._stop_here(str(tmp_path))
+  assert asked == [(os.getpid(), signal.SIGTERM)]
 
 
 def test_failures_have_a_reason_and_are_not_repeated(

@@ -8,7 +8,7 @@ from watched_runs import broken, watched
 
 from gan_jax.evaluators.score import Score
 from gan_jax.run import train
-from gan_jax.run.results import Best
+from gan_jax.run.best import Best
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def quick(tmp_path, monkeypatch):
     def save(self, step, state):
       pass
 
-  monkeypatch.setattr('gan_jax.run.results.Checkpoints', Fake)
+  monkeypatch.setattr('gan_jax.run.best.Checkpoints', Fake)
   for name in ('config.json', 'data.json'):
     (tmp_path / name).write_text('{}')
   return tmp_path
@@ -160,7 +160,7 @@ def test_what_a_killed_save_of_the_best_left_is_removed(tmp_path, monkeypatch):
   def full(self, step, state):
     raise OSError('No space left on device')
 
-  monkeypatch.setattr('gan_jax.run.results.Checkpoints.save', full)
+  monkeypatch.setattr('gan_jax.run.best.Checkpoints.save', full)
   with pytest.raises(OSError, match='No space'):
     best.offer(1, [Score('fd_x', 1.0)], {}, 0)
   assert not list(tmp_path.iterdir())
