@@ -15,6 +15,7 @@ the paper averages none.
 
 Measured: 16 minutes on one core of an Intel Xeon; digits, some broken; FD of
 the classifier with 5,000 samples 11.6 +- 1.4 (three seeds), floor 0.22.
+Clothes, some without a shape: 14.3 +- 2.1, floor 0.19.
 """
 
 from gan_jax.config import recipe
