@@ -46,18 +46,20 @@ def describe(config) -> str:
   return 'equally often' if config['data'].get('balanced') else 'as in the data'
 
 
-def read(folder: str) -> np.ndarray:
-  """Those of a run.
+def read(folder: str) -> np.ndarray | None:
+  """Those of a run, None if it is older than they are.
 
   Raises:
-    WorkdirError: the file is missing or damaged.
+    WorkdirError: the file is damaged.
   """
   path = os.path.join(folder, NAME)
   try:
     found = np.load(path, allow_pickle=False)
     if found.dtype in (np.int32, np.float32) and found.ndim and len(found):
       return found
+  except FileNotFoundError:
+    return None
   except (OSError, ValueError, EOFError):
     pass
-  raise WorkdirError(f'{path} is missing or damaged; bring it back from a '
-                     'copy, or start the run once more, which writes it')
+  raise WorkdirError(f'{path} is damaged; bring it back from a copy, or start '
+                     'the run once more, which writes it')

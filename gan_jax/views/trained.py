@@ -1,5 +1,6 @@
 """A trained run in Python: its networks as functions, its records as frames."""
 
+import logging
 import os
 from collections.abc import Callable
 from functools import cached_property
@@ -23,6 +24,8 @@ from gan_jax.run import drawn_labels, files
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.evaluator import Sampler, SamplesError, standing_labels
 from gan_jax.views import asked
+
+_LOG = logging.getLogger(__name__)
 
 
 class Trained:
@@ -258,12 +261,19 @@ class Trained:
     """How `labels` are drawn, in words; '' if they are asked for, or none."""
     if not self.conditional or label is not None:
       return 'classes in turn' if label == asked.TURN else ''
+    if drawn_labels.read(self.folder) is None:
+      return 'classes in turn'
     return f'labels drawn {drawn_labels.describe(self.config)}'
 
   @cached_property
   def drawn_labels(self) -> np.ndarray:
     """[M] or [M, L]: example i of a set has label i mod M by default."""
-    return drawn_labels.read(self.folder)
+    found = drawn_labels.read(self.folder)
+    if found is None and self.conditional:
+      _LOG.info('%s was made before runs kept the labels of their data: all '
+                'classes in turn', self.folder)
+      found = np.array(self.info.classes or (0,), np.int32)
+    return found if self.conditional else np.zeros(1, np.int32)
 
   def discriminator(self, images, label=None) -> np.ndarray:
     """Logits [N] of the discriminator, by its running statistics.
@@ -353,8 +363,11 @@ class Trained:
 
   @cached_property
   def _sampler(self):
+    drawn = drawn_labels.read(self.folder)
+    # A run older than its labels has no such key, or no labels.
+    drawn = np.zeros(1, np.int32) if drawn is None else drawn
     return Sampler(self.game, self.config['image_range'], self.info.units,
-                   standing_labels(self.config, self.drawn_labels))
+                   standing_labels(self.config, drawn))
 
   @cached_property
   def _judge(self):

@@ -123,13 +123,16 @@ def test_labels_of_balanced_data_are_drawn_equally_often(made_run):
       discriminator=dict(name='mlp.Discriminator', widths=(8,))))).protocol
 
 
-def test_labels_that_are_gone_or_damaged(copied_run):
+def test_a_run_without_labels_takes_classes_in_turn(copied_run, caplog):
   folder = copied_run('cgan')
   (folder / 'labels.npy').unlink()
-  with pytest.raises(WorkdirError, match='missing or damaged'):
-    Trained(str(folder)).labels(5)
+  run = Trained(str(folder))
+  with caplog.at_level('INFO', 'gan_jax'):
+    assert run.labels(5).tolist() == [0, 1, 2, 0, 1]
+  assert 'all classes in turn' in caplog.text
+  assert run.drawn_as() == 'classes in turn'
   (folder / 'labels.npy').write_bytes(b'x')
-  with pytest.raises(WorkdirError, match='missing or damaged'):
+  with pytest.raises(WorkdirError, match='damaged'):
     Trained(str(folder)).labels(5)
 
 
