@@ -66,7 +66,7 @@ def test_the_package_was_read():
   assert {'game.step', 'models', 'models.dcgan', 'data.sources',
           'main'} <= set(sources)
   assert imports(sources['game.step'], sources) == (
-      {'game.rules', 'game.state', 'game.terms', 'ops.keys'},
+      {'game.diagnosis', 'game.rules', 'game.state', 'game.terms', 'ops.keys'},
       {'math', 'collections', 'functools', 'jax', 'optax'})
   assert device_names(sources['parallel.devices']) >= {'devices', 'pmean'}
   assert device_names(sources['parallel.runner']) >= {'shard_map'}

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax, random
 
+from gan_jax import parallel
 from gan_jax.base import lookup
 from gan_jax.models.layers import Dense, WeightNormName, one_of, spread
 
@@ -191,11 +192,8 @@ class VirtualBatchNorm(nn.Module):
 
   def _moments(self, y):
     """Of a reference batch: what the collection holds, `taken` 1."""
-    def over_all(v):
-      v = jnp.mean(v, tuple(range(v.ndim - 1)))
-      return lax.pmean(v, self.axis_name) if self.axis_name else v
-
-    size = lax.psum(len(y), self.axis_name) if self.axis_name else len(y)
-    mean = over_all(y)
-    return (jnp.ones(()), jnp.float32(1 / (size + 1)), mean,
-            over_all((y - spread(mean, y)) ** 2))
+    average, devices = parallel.along(self.axis_name)
+    axes = tuple(range(y.ndim - 1))
+    mean = average(jnp.mean(y, axes))
+    var = average(jnp.mean((y - spread(mean, y)) ** 2, axes))
+    return jnp.ones(()), jnp.float32(1 / (devices * len(y) + 1)), mean, var

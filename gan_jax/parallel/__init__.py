@@ -14,6 +14,7 @@ parameters would silently be the SUM over devices.
 from gan_jax.parallel.devices import (
   AXIS,
   MEMBERS,
+  along,
   batch_all,
   batch_mean,
   cores,
@@ -55,8 +56,8 @@ from gan_jax.parallel.runner import (
 )
 
 __all__ = ['AXIS', 'MEMBERS', 'Batch', 'Data', 'Runner', 'abstract',
-           'batch_all', 'batch_mean', 'bytes_of', 'copies', 'copy', 'cores',
-           'device_count', 'device_names', 'everywhere', 'fetched',
+           'along', 'batch_all', 'batch_mean', 'bytes_of', 'copies', 'copy',
+           'cores', 'device_count', 'device_names', 'everywhere', 'fetched',
            'free_bytes', 'gathering', 'made', 'make_mesh', 'make_runner',
            'mean_over', 'member_mesh', 'member_rows', 'on_cpu', 'own',
            'own_mesh', 'pmean', 'processes', 'put_call', 'replicate', 'scale',

@@ -5,6 +5,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -120,6 +121,13 @@ def mean_over(mesh) -> Callable:
   An all-reduce of one device is a copy on XLA:CPU: 10 % of an MLP's step.
   """
   return pmean if mesh.shape[AXIS] > 1 else _same
+
+
+def along(axis: str | None) -> tuple[Callable, int]:
+  """(mean over a device axis, its devices); the identity and 1 for None."""
+  if axis is None:
+    return _same, 1
+  return partial(lax.pmean, axis_name=axis), lax.psum(1, axis)
 
 
 def _same(tree):

@@ -242,10 +242,10 @@ def test_images_of_another_size_are_refused(trained):
 
 @pytest.mark.parametrize('name', ['random', 'classifier'])
 @pytest.mark.parametrize('images,words', [
-    (np.zeros((2, *SHAPE), np.float32), 'images float32 [2, 8, 9, 3]'),
-    (np.zeros((2, 8, 8), np.uint8), 'images uint8 [2, 8, 8]'),
-    (np.zeros((0, *SHAPE), np.uint8), 'images uint8 [0, 8, 9, 3]'),
-    ([[1]], 'images list')])
+    (np.zeros((2, *SHAPE), np.float32), 'examples float32 [2, 8, 9, 3]'),
+    (np.zeros((2, 8, 8), np.uint8), 'examples uint8 [2, 8, 8]'),
+    (np.zeros((0, *SHAPE), np.uint8), 'examples uint8 [0, 8, 9, 3]'),
+    ([[1]], 'examples list')])
 def test_wrong_images_are_refused(name, images, words, trained):
   found = build('random') if name == 'random' else trained[0]
   with pytest.raises(ValueError) as info:

@@ -130,12 +130,11 @@ def _critique(params, stats, x, label, *, train):
 
 
 def critic(weights=(1.0, 10.0, 100.0, 1000.0), packing=2, joint='none',
-           judges=(), **loss):
+           judge=None, **loss):
   game = types.SimpleNamespace(
       gen=Model(None, _apply, None, encode=_encode), joint=joint,
       disc=Model(None, _critique, None), packing=packing,
-      loss=Loss(None, None, **loss), penalties=[types.SimpleNamespace(
-          parts=types.SimpleNamespace(judge=judge)) for judge in judges])
+      loss=Loss(None, None, **loss), judge=judge)
   state = types.SimpleNamespace(disc=Average(jnp.array(weights), {}),
                                 ema=Average(jnp.float32(0.5), {}))
   return decoder.critic_of(game, state, (-1.0, 1.0), (1, 1, 2))
@@ -145,7 +144,7 @@ def critic(weights=(1.0, 10.0, 100.0, 1000.0), packing=2, joint='none',
     # The images are (0, 1) and (1, -1), twice in a pack.
     ({}, [1010 + 3, 1 - 10 + 100 - 1000 + 4]),
     (dict(needs='autoencoder'), [-1013, 905]),
-    (dict(judges=[None, lambda out: 2 * out.logits]), [2026, -1810]),
+    (dict(judge=lambda out: 2 * out.logits), [2026, -1810]),
     # Their codes are twice the images, whatever the label.
     (dict(weights=(1.0, 10.0), packing=1, joint='mean'), [10 + 2, -9])])
 def test_a_critic_by_hand(given, logits):
