@@ -2,6 +2,7 @@
 
   python experiments/published/rehearse.py            # all of README.md
   python experiments/published/rehearse.py sngan      # those with this word
+  python experiments/published/rehearse.py r3gan --images 1  # where memory ends
 
 Writes data sets of random images of the right shape, as TFDS and as a folder,
 to a temporary folder; starts each command of the table in README.md there, with
@@ -86,14 +87,15 @@ def commands(text: str) -> list[str]:
   return re.findall(r'\| `(--config=[^`]+)` \|', text)
 
 
-def play(command: str, devices: int, folder: str) -> tuple[int, float, str]:
+def play(command: str, devices: int, images: int,
+         folder: str) -> tuple[int, float, str]:
   """(exit status, seconds, last line if it failed) of a short run."""
   words = [word.replace('=ffhq64', f'={folder}/ffhq64')
            for word in command.split()]
   start = time.monotonic()
   found = subprocess.run(
       [sys.executable, '-m', 'gan_jax.main', *words, *_SHORT,
-       f'--config.batch_size={4 * devices}',
+       f'--config.batch_size={images * devices}',
        f'--workdir={tempfile.mkdtemp(dir=folder)}'], cwd=_ROOT, text=True,
       capture_output=True, env=os.environ | {
           'TFDS_DATA_DIR': folder, 'JAX_PLATFORMS': 'cpu',
@@ -108,6 +110,7 @@ def main() -> int:
   parser = argparse.ArgumentParser()
   parser.add_argument('words', nargs='*', help='only commands with one of them')
   parser.add_argument('--devices', type=int, nargs='*', default=[1, 4])
+  parser.add_argument('--images', type=int, default=4, help='for each device')
   args = parser.parse_args()
   with open(os.path.join(_HERE, 'README.md')) as file:
     chosen = [one for one in commands(file.read())
@@ -117,7 +120,7 @@ def main() -> int:
     prepare(folder)
     for command in chosen:
       for devices in args.devices:
-        code, seconds, said = play(command, devices, folder)
+        code, seconds, said = play(command, devices, args.images, folder)
         status |= code
         print(f'{"failed" if code else "ok":6} {devices} devices '
               f'{seconds:5.0f} s  {command}  {said}', flush=True)
