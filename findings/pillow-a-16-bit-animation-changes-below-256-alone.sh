@@ -35,7 +35,8 @@ def kept(stack, **kwargs):
   return len(levels), levels
 
 
-bright = np.arange(1, 11, dtype='uint16')[:, None, None] * np.full((8, 8), 6000, 'uint16')
+steps = np.arange(6000, 60001, 6000, dtype='uint16')
+bright = np.tile(steps[:, None, None], (1, 8, 8))
 dark = bright.copy()
 dark[:, 0, 0] = np.arange(10)  # One pixel of the background counts to 9.
 bytes_ = (dark // 300).astype('uint8')
