@@ -124,8 +124,8 @@ def _moved(before, now):
            for name in before if name in now
            and before.index(name) != now.index(name)]
   return [f'{_MOVED}numbers: {", ".join(moved)}; the networks know classes by '
-          'their numbers, which follow the order of the names: give the others '
-          'names that sort as before'] if moved else []
+          'their numbers, which follow the order of the names: give those '
+          'that you renamed names that sort as before'] if moved else []
 
 
 def may_change(path: str, config) -> bool:
