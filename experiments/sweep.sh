@@ -133,7 +133,7 @@ compose() {
   done
   # :loss=hinge lies in +loss=hinge, of older sweeps in loss=hinge.
   for colon in "${colons[@]}"; do
-    name=$(IFS=-; sed -E "s/(^|-):/\1$colon/g; s/[][(){}'\" :]//g
+    name=$(IFS=-; sed -E "s/(^|-):/\1$colon/g; s/[][(){}'\" ]//g
       s/[^A-Za-z0-9_.,=+%-]+/_/g" <<<"${assignments[*]}")
     if ((${#name} > 200)); then  # Longer names are no file names.
       name=${name:0:180}-$(sha256sum <<<"$1$2" | cut -c1-12)

@@ -1,6 +1,7 @@
 """What README and docs show is run, not only read."""
 
 import importlib.util
+import json
 import pathlib
 import re
 import shlex
@@ -64,6 +65,7 @@ def my_lab(tmp_path, monkeypatch):
                 'def domains', 'def steady', 'class RMS'),
       'nets': ('class Discriminator', 'class Dropped'),
       'data': ('def stripes', 'def from_dataset'),
+      'icons': ('def get_config',),
       'scores': ('def brightness',),
       'logs': ('class CSV',)}.items():
     (tmp_path / 'my_lab' / f'{name}.py').write_text(
@@ -100,19 +102,21 @@ def test_the_set_of_texts_is_what_it_says(my_lab):
   assert source.images[3].max() == 24 == source.images[3].min()
 
 
-def test_own_loss_networks_data_metric_and_logger_train(
+def test_own_config_loss_networks_data_metric_and_logger_train(
     my_lab, cli, no_pictures):
   status, _, said = cli(
-      '--config=configs/original_gan.py:generator=my_lab.nets:Generator,'
-      'discriminator=my_lab.nets:Discriminator,data=my_lab.data:stripes,'
-      'evaluator=my_lab.scores:brightness,logger=my_lab.logs:CSV,quick',
-      '--config.loss.name=my_lab.ideas:exponential',
-      '--config.evaluators[0].num_samples=8', f'--workdir={my_lab / "run"}')
+      f'--config={my_lab}/my_lab/icons.py:generator=my_lab.nets:Generator,'
+      'data=my_lab.data:stripes,logger=my_lab.logs:CSV,quick',
+      '--config.evaluators[0].num_samples=8',
+      '--config.best_metric=brightness_error_8', f'--workdir={my_lab / "run"}')
   assert status == 0, said
+  config = json.loads((my_lab / 'run' / 'config.json').read_text())
+  assert config['loss'] == dict(name='my_lab.ideas:exponential', scale=0.5)
+  assert config['penalties'] == [dict(name='r1', weight=0.5, every=4)]
   assert (my_lab / 'run' / 'samples' / 'step_00000004.png').exists()
   assert (my_lab / 'run' / 'loss.csv').read_text().startswith('2,')
   path = my_lab / 'run' / 'scores.jsonl'
-  assert path.exists() and 'brightness_8' in path.read_text(), said
+  assert path.exists() and 'brightness_error_8' in path.read_text(), said
 
 
 def test_an_own_network_draws(my_lab, images):

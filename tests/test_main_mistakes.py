@@ -172,6 +172,8 @@ def test_quick_is_said_once_and_beside_no_mistake(
                            ]),
     (('--mode=sample', '--workdir=x', 'tests'), ['did you mean --workdir=tests?'
                                                  ]),
+    (('--mode=invert', '--workdir=x', 'README.md'),
+     ['did you mean --images=README.md?']),
     ((MLP, '--epochs=3'), ["did you mean --config.train_steps='3 epochs'?"]),
     ((MLP, '--lr=3'), ['did you mean --config.', 'r.learning_rate=3?']),
     (('train', MLP), ['train: not a flag; did you mean --mode=train?']),

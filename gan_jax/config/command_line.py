@@ -177,7 +177,7 @@ def parse(argv: list[str]) -> CommandLine:
         problems.append(f'cannot read {arg}: {_why(arg, e)}')
   values([argv[0]])
   if values.mode not in ('compare', 'report', 'search'):
-    problems += [f'cannot read {arg}: not a flag{_hint(arg)}'
+    problems += [f'cannot read {arg}: not a flag{_hint(arg, values.mode)}'
                  for arg in folders]
   given = [name for name in _READ_BY if values[name].present]
   if not any(re.match('cannot read --?mode', problem) for problem in problems):
@@ -269,7 +269,7 @@ def _meant(name, value) -> str:
       f' Or --{", --".join(found[1:])}?' if found[1:] else '')
 
 
-def _hint(arg):
+def _hint(arg, mode):
   if arg in MODES:
     return f'; did you mean --mode={arg}?'
   from gan_jax.config import recipe
@@ -280,6 +280,9 @@ def _hint(arg):
   name = arg.partition(':')[0]
   if name.endswith('.py') or name in recipe.names():
     return f'; did you mean --config={arg}?'
+  if mode in _LOOK.split() and os.path.exists(arg) and not os.path.exists(
+      os.path.join(arg, 'config.json')):
+    return f'; did you mean --images={shlex.quote(arg)}?'
   if os.path.isdir(arg):
     return f'; did you mean --workdir={shlex.quote(arg)}?'
   return ''

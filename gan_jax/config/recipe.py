@@ -278,11 +278,26 @@ def term(key: str, name: str) -> ConfigDict:
   return ConfigDict(spec)
 
 
+def _fill_in(config):
+  """Gives terms that a recipe wrote as dicts their other arguments."""
+  for key in MANY.values():
+    if isinstance(config[key], tuple):  # Else the rules of the keys refuse it.
+      config[key] = tuple(_filled(key, spec) for spec in config[key])
+
+
+def _filled(key, spec):
+  if isinstance(spec, dict) and 'name' in spec:
+    whole = term(key, spec['name'])
+    whole.update(spec)
+    return whole
+  return spec
+
+
 def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
   """Applies the arguments after the colon.
 
   Args:
-    config: of the recipe.
+    config: of the recipe. Terms such as penalties may be plain dicts.
     arg: 'key=name,key=name,switch'.
     **own: the recipe's own arguments, in the order in which they act, {name:
       function}: (config, value), or (config) of a switch, which takes no value.
@@ -303,8 +318,9 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
   order = [*COMPONENTS, *own, 'quick']
   order += [key for key in given if key not in order]
   chosen = {}  # components that were asked for
-  of_recipe = {key: {spec.name for spec in config[key]}
-               for key in MANY.values()}
+  _fill_in(config)
+  of_recipe = {key: {spec.name for spec in config[key] or () if isinstance(
+      spec, ConfigDict)} for key in MANY.values()}
   for key, equals, value in sorted(parts, key=lambda part: (
       order.index(part[0]))):
     if key not in known:
@@ -324,6 +340,7 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
       raise
     except ValueError as e:
       raise RequestError(f'{key}={value}: {e}') from e
+    _fill_in(config)
     if key in own:
       _still(config, chosen, key)
       for many in {MANY[one] for one in chosen if one in MANY}:

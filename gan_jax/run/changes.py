@@ -29,6 +29,7 @@ _ELSEWHERE = tuple(f'data.{key}' for key in (
 # Fields of DataInfo that networks and readers depend on.
 _SHAPES = ('image_shape', 'num_classes', 'classes', 'label_columns', 'units',
            'columns')
+_MOVED = 'class '  # How the lines begin of classes with another number.
 
 
 def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
@@ -60,7 +61,7 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
   allowed = [line for line in changed if any(
       re.match(rf'{re.escape(path)}[.:[]', line) for path in allow_changed)]
   data = _changed_data(folder, experiment.info)
-  same_shapes = not any(line.startswith(_SHAPES) for line in data)
+  same_shapes = not any(line.startswith((*_SHAPES, _MOVED)) for line in data)
   if allow_changed_data and same_shapes:
     allowed += data
   lines = [line for line in changed + data if line not in allowed]
@@ -109,11 +110,22 @@ def _changed_data(folder, info):
          if key in kept}
   lines = [line for line in fields.diff(fields.plain(kept), now)
            if not line.startswith(('manifest', 'notices'))]
+  lines += _moved(kept.get('class_names', ()), info.class_names)
   before = kept.get('manifest', '')
   if any(line.startswith('fingerprint') for line in lines) and all(
       map(os.path.exists, (before, info.manifest))):
     lines += cache.changes(before, info.manifest)
   return lines
+
+
+def _moved(before, now):
+  """Classes whose number has changed, as by a folder with another name."""
+  moved = [f'{name} {before.index(name)} -> {now.index(name)}'
+           for name in before if name in now
+           and before.index(name) != now.index(name)]
+  return [f'{_MOVED}numbers: {", ".join(moved)}; the networks know classes by '
+          'their numbers, which follow the order of the names: give those '
+          'that you renamed names that sort as before'] if moved else []
 
 
 def may_change(path: str, config) -> bool:

@@ -14,7 +14,7 @@ from recipes import CONFIGS, config_of
 from gan_jax import parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError
-from gan_jax.config import durations, experiment, recipe
+from gan_jax.config import durations, experiment, overrides, recipe
 from gan_jax.config.keys import DURATIONS
 from gan_jax.run.loader import indices
 
@@ -248,6 +248,25 @@ def test_what_is_asked_of_another_network_is_not_dropped():
       'sngan:generator=mlp.Generator,discriminator=none.Discriminator,'
       'conditioning=projection')
   assert config.discriminator.conditioning == 'projection'
+
+
+def test_terms_of_a_recipe_may_be_dicts():
+  config = recipe.base()
+  config.penalties = (dict(name='r1', weight=1), dict(name='lecam'))
+  config.augment = ({'names': 'flip'},)  # Refused later, with its place.
+  config = recipe.finish(config, 'loss=hinge')
+  r1, lecam = config.penalties
+  assert r1.to_dict() == dict(name='r1', weight=1, every=1)
+  assert lecam.to_dict() == recipe.term('penalties', 'lecam').to_dict()
+  overrides.apply(config, '--config.penalties[0].weight=0.5')
+  overrides.apply(config, '--config.penalties[1].every=4')
+  assert (r1.weight, lecam.weight, lecam.every) == (0.5, 0.3, 4)
+  assert config.augment == ({'names': 'flip'},)
+
+  def few(config):
+    config.penalties = (dict(name='r2', weight=3),)
+  assert recipe.finish(config, 'few', few=few).penalties[0].to_dict() == dict(
+      name='r2', weight=3, every=1)
 
 
 def test_the_players_have_rates_of_their_own():

@@ -40,15 +40,15 @@ def test_arguments_behind_the_colon(sweep):
 
 def test_what_stands_behind_the_colon_is_seen_in_the_folder(sweep, tmp_path):
   config = '--config=configs/dcgan.py'
-  args = config, '--dry_run', ':loss=hinge', 'loss.name=hinge', 'seed=0'
+  args = config, '--dry_run', ':loss=hinge', 'loss.name=lab:mine', 'seed=0'
 
   def folder():
     return shlex.split(finish(sweep(*args))[1])[-1]
 
   out = f'--workdir={tmp_path}/out'
-  assert folder() == f'{out}/+loss=hinge-loss.name=hinge-seed=0'
+  assert folder() == f'{out}/+loss=hinge-loss.name=lab_mine-seed=0'
   # An older sweep goes on where it is.
-  old = tmp_path / 'out' / 'loss=hinge-loss.name=hinge-seed=0'
+  old = tmp_path / 'out' / 'loss=hinge-loss.name=lab_mine-seed=0'
   old.mkdir(parents=True)
   (old / 'config.json').write_text('{}')
   assert folder() == f'--workdir={old}'

@@ -95,6 +95,14 @@ def test_a_run_that_knows_fewer_facts_of_its_data_goes_on(tmp_path):
       info._asdict() | {'class_names': ['ant', 'cow']}))
   with pytest.raises(WorkdirError, match='class_names'):
     changes.check_same_run(tmp_path, run)
+  assert len(changes.check_same_run(
+      tmp_path, run, allow_changed_data=True)) == 1  # A class of another name.
+  # A class of another number is another class to the networks.
+  (tmp_path / 'data.json').write_text(json.dumps(
+      info._asdict() | {'class_names': ['bee', 'cow']}))
+  with pytest.raises(WorkdirError, match='bers: bee 0 -> 1; the ') as error:
+    changes.check_same_run(tmp_path, run, allow_changed_data=True)
+  assert 'allow_changed' not in str(error.value)
   # Other columns of a label vector are another network.
   for allowed in (False, True):
     (tmp_path / 'data.json').write_text(json.dumps(
