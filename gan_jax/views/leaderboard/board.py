@@ -28,7 +28,7 @@ def compare(patterns, *, where: str = '', sort: str = '', cost: str = '',
   A point (configuration) is all runs whose configs differ only in the seed. Its
   score is the mean over finished runs at their last scored step, with a 95 %
   interval over seeds (Student's t), which excludes sampling error. Points are
-  ordered by `sort`, or by their first score; ties by the other scores.
+  ordered by `sort`, as `ranking.ranked` does; ties by the other scores.
   Unfinished runs are named below the table.
 
   Args:

@@ -47,7 +47,9 @@ class Board(NamedTuple):
 
 
 def ranked(runs: list[Run], sort: str = '') -> Board:
-  """Ranks the points of runs by a score, by default the first.
+  """Ranks the points of runs by a score.
+
+  By default it is the `best_metric` of all these runs, or else the first score.
 
   Raises:
     RequestError: no such score.
@@ -60,7 +62,11 @@ def ranked(runs: list[Run], sort: str = '') -> Board:
   if sort and sort not in columns:
     raise RequestError(f'--sort={sort}: no such score; there are '
                        f'{", ".join(columns) or "none"}')
-  columns.sort(key=lambda column: column != sort)
+  if not sort:
+    metrics = {run.best_metric for run in runs if run.has_config}
+    sort = metrics.pop() if len(metrics) == 1 else ''
+  columns.sort(key=lambda column: sort not in (
+      column, column.partition(' (')[0]))
   names = points_of(runs)
   repeats, points = repeats_of(runs, names), {}
   for run in runs:

@@ -83,6 +83,7 @@ class Run(NamedTuple):
   scores: in the order of scores.jsonl.
   settings: {key of the config: value} of those in which the runs asked for
     differ, without keys that do not affect training.
+  best_metric: the score that its config names, or ''.
   """
 
   folder: str
@@ -94,6 +95,7 @@ class Run(NamedTuple):
   seconds: float | None
   scores: tuple[Score, ...]
   settings: dict[str, Any]
+  best_metric: str = ''
 
 
 def read(patterns, where: str = '') -> list[Run]:
@@ -315,13 +317,16 @@ def _choose(index, names, found, conditions) -> int:
 def _runs(index, names) -> list[Run]:
   """The runs of `wanted`, in the order of `names`."""
   settings, scores = _differing(index), {}
+  metrics = {run: json.loads(text) for run, text in index.execute(
+      'SELECT run, json FROM settings JOIN parts ON part = parts.id '
+      "WHERE key = 'best_metric' AND run IN (SELECT id FROM wanted)")}
   for run, *score in index.execute(
       'SELECT run, score, step, value, floor FROM wanted JOIN scores ON '
       'wanted.id = run ORDER BY run, place'):
     scores.setdefault(run, []).append(Score(*score))
   runs = {name: Run(names[name], 'running' if held else said, has_config, seed,
                     step, images, seconds, tuple(scores.get(run, ())),
-                    settings.get(run, {}))
+                    settings.get(run, {}), metrics.get(run) or '')
           for run, name, held, said, has_config, seed, step, images, seconds in
           index.execute(
               'SELECT id, folder, held, status, config IS NOT NULL, seed, step,'
