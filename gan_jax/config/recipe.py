@@ -77,6 +77,10 @@ def path_of(name: str) -> str:
     raise ConfigError.saying(
         f'{name}: this is a run, which --workdir={shlex.quote(run)} names; a '
         'recipe is needed, as in --config=dcgan')
+  if os.path.isdir(name):
+    raise ConfigError.saying(
+        f'{name}: a folder; a file of it is needed, or the name of a recipe, '
+        'as in --config=configs/dcgan.py')
   recipe, _, choices = name.partition(',')
   if choices:
     raise ConfigError.saying(
