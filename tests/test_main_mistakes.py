@@ -335,14 +335,29 @@ def test_the_folder_of_a_run_is_no_recipe_and_no_study(
 
 @pytest.mark.parametrize('flags', [
     ('--mode=search', 'configs/ring.py', 'disc_steps=1,2'),
+    ('--mode=advise', 'configs/ring.py'),
     ('--mode=judge', '--idea=loss=hinge', '--tasks=ring')])
-def test_a_file_in_the_way_of_a_study_is_named(cli, tmp_path, flags):
+def test_a_file_in_the_way_of_a_study_is_named_first(
+    cli, tmp_path, monkeypatch, flags):
+  for module in ('search.plan', 'judge.plan'):
+    monkeypatch.delattr(f'gan_jax.studies.{module}.make')
+  monkeypatch.delattr('gan_jax.studies.advise.advise')
   (tmp_path / 'file').write_text('mine')
   mode, *rest = (f'--config={flag}' if flag.startswith('configs/') else flag
                  for flag in flags)
   status, _, said = cli(mode, *rest, f'--workdir={tmp_path}/file/study')
   assert status == 4 and f'{tmp_path}/file is in the way and is no' in said
   assert (tmp_path / 'file').read_text() == 'mine'
+
+
+def test_an_out_below_a_file_is_told_before_anything_is_read(cli, tmp_path):
+  (tmp_path / 'file').write_text('mine')
+  for mode, name in (('sample', 'a.png'), ('export', 'a.onnx'), ('report', 'a'),
+                     ('inspect', 'a')):
+    status, _, said = cli(f'--mode={mode}', f'--out={tmp_path}/file/{name}')
+    assert status == 2 and said == (
+        f'gan_jax: --out={tmp_path}/file/{name}: cannot write it: '
+        f'{tmp_path}/file is in the way and is no folder; give another name\n')
 
 
 def test_a_workdir_that_is_a_file_is_named(cli, tmp_path):

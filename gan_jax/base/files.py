@@ -175,11 +175,12 @@ class Appender:
 
   A record that cannot be written is truncated away and kept in memory (up to
   `limit` bytes) until the next one: a temporarily full disk leaves no gap.
+  With `strict` it is truncated away, and the error is raised.
   """
 
-  def __init__(self, path, limit=16 * 2**20):
+  def __init__(self, path, limit=16 * 2**20, *, strict=False):
     """Opens nothing yet; `limit` is in bytes."""
-    self.path, self._limit = pathlib.Path(path), limit
+    self.path, self._limit, self._strict = pathlib.Path(path), limit, strict
     self._fd, self._waiting, self._lost, self._failed = None, [], 0, False
 
   def append(self, record: bytes):
@@ -209,6 +210,9 @@ class Appender:
     try:
       action()
     except OSError as error:
+      if self._strict:
+        self._waiting.clear()
+        raise
       if not self._failed:
         _warn(self.path, error)
       self._failed = True
