@@ -214,6 +214,8 @@ def test_quick_is_said_once_and_beside_no_mistake(
      ('a colon comes before the choices: configs/dcgan.py:loss=hinge',)),
     (('--config=dcgan:data=tests',),
      ('data=auto, with --config.data.path=tests',)),
+    (('--config=dcgan:data=no/photos',),
+     ('data=auto, with --config.data.path=no/photos',)),
     (('--config=dcgan:path=photos,data=folder',),
      ["no argument 'path'; values are set by flags: --config.data.path=photos"
       ]),

@@ -250,8 +250,8 @@ def choice(key: str, name: str) -> dict:
     ValueError: no such name.
   """
   home = CHOICES[key]
-  if key == 'data' and os.path.exists(name) and name not in lookup.names(
-      home.module):
+  path = os.path.exists(name) or os.sep in name and ':' not in name
+  if key == 'data' and path and name not in lookup.names(home.module):
     raise ValueError('files of yours are read by data=auto, with --config.data.'
                      f'path={shlex.quote(name)}')
   try:
