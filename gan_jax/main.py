@@ -14,8 +14,9 @@ from gan_jax.base.errors import (
     RequestError,
     UserError,
 )
+from gan_jax.base.files import refused
 from gan_jax.config import command_line
-from gan_jax.run import signals
+from gan_jax.run import lock, signals
 
 
 def main(argv: list[str]) -> int:
@@ -81,11 +82,15 @@ def _act(line, group=None) -> int:
       return _train(line, group)
     if line.problems:
       return _fail(ConfigError.status, line.problems)
-    folder = line.flags.workdir
-    if mode in studies and folder and os.path.exists(
-        os.path.join(folder, 'config.json')):
-      raise RequestError(f'--workdir={folder} holds a run; give a folder for '
-                         'the study')
+    folder, out = line.flags.workdir, line.flags.out
+    if why := out and refused(out):
+      raise RequestError(f'--out={out}: cannot write it: {why}; give another '
+                         'name')
+    if mode in studies and folder:
+      lock.check(folder)  # Planning takes a while.
+      if os.path.exists(os.path.join(folder, 'config.json')):
+        raise RequestError(f'--workdir={folder} holds a run; give a folder '
+                           'for the study')
     status, text = studies[mode](line) if mode in studies else (
         0, views[mode](line))
   except ProcessGroupError:

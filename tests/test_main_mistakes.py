@@ -43,7 +43,7 @@ pytestmark = tiny.READS_CONFIGS
     ('data.path=x', 'data.path', "'x'", 'mnist10k takes no such argument; a '
      'path is of files of yours: dcgan:data=auto, after the colon, reads'),
     ('steps=600', 'steps', '600', 'did you mean train_steps or'),
-    ('lr=0.1', 'lr', '0.1', 'mean disc_optimizer.learning_rate or gen_'),
+    ('lr=0.1', 'lr', '0.1', 'mean gen_optimizer.learning_rate=0.1 or disc_'),
     ('epochs=3', 'epochs', '3', "did you mean train_steps='3 epochs'?"),
     ('gen_optimizer.name=AdamW', 'gen_optimizer.name', "'AdamW'",
      'did you mean "adamw"'),
@@ -175,9 +175,17 @@ def test_quick_is_said_once_and_beside_no_mistake(
     (('--mode=invert', '--workdir=x', 'README.md'),
      ['did you mean --images=README.md?']),
     ((MLP, '--epochs=3'), ["did you mean --config.train_steps='3 epochs'?"]),
-    ((MLP, '--lr=3'), ['did you mean --config.', 'r.learning_rate=3?']),
+    ((MLP, '--lr=3', '--gpus=0', '--outdir=x', '--n-critic=5'), [
+        'did you mean --config.gen_optimizer.learning_rate=3 or --config.disc_',
+        'did you mean CUDA_VISIBLE_DEVICES=0, before the command?',
+        'did you mean --workdir=x?', 'did you mean --config.disc_steps=5?']),
+    ((MLP, '--config.lr=3', '--config.nz=4', '--config.betas=0.5,0.9'), [
+        'did you mean gen_optimizer.learning_rate=3 or disc_optimizer.learn',
+        'did you mean latent.size=4?', 'did you mean gen_optimizer.b1=... and'
+        ]),
     (('train', MLP), ['train: not a flag; did you mean --mode=train?']),
     (('--config=config/dcgan.py',), ['did you mean "configs/dcgan.py"']),
+    (('--config=configs',), ['configs: a folder; a file of it is needed']),
     (('--config.batch_size=8',), ['give --config too']),
     (('--config=configs/wgan_gp.py', '--config.penalties[3].weight=1'),
      ['penalties has 1 entry;', 'dcgan:penalty=r1+r2']),
@@ -208,6 +216,8 @@ def test_quick_is_said_once_and_beside_no_mistake(
      ('a colon comes before the choices: configs/dcgan.py:loss=hinge',)),
     (('--config=dcgan:data=tests',),
      ('data=auto, with --config.data.path=tests',)),
+    (('--config=dcgan:data=no/photos',),
+     ('data=auto, with --config.data.path=no/photos',)),
     (('--config=dcgan:path=photos,data=folder',),
      ["no argument 'path'; values are set by flags: --config.data.path=photos"
       ]),
@@ -329,14 +339,29 @@ def test_the_folder_of_a_run_is_no_recipe_and_no_study(
 
 @pytest.mark.parametrize('flags', [
     ('--mode=search', 'configs/ring.py', 'disc_steps=1,2'),
+    ('--mode=advise', 'configs/ring.py'),
     ('--mode=judge', '--idea=loss=hinge', '--tasks=ring')])
-def test_a_file_in_the_way_of_a_study_is_named(cli, tmp_path, flags):
+def test_a_file_in_the_way_of_a_study_is_named_first(
+    cli, tmp_path, monkeypatch, flags):
+  for module in ('search.plan', 'judge.plan'):
+    monkeypatch.delattr(f'gan_jax.studies.{module}.make')
+  monkeypatch.delattr('gan_jax.studies.advise.advise')
   (tmp_path / 'file').write_text('mine')
   mode, *rest = (f'--config={flag}' if flag.startswith('configs/') else flag
                  for flag in flags)
   status, _, said = cli(mode, *rest, f'--workdir={tmp_path}/file/study')
   assert status == 4 and f'{tmp_path}/file is in the way and is no' in said
   assert (tmp_path / 'file').read_text() == 'mine'
+
+
+def test_an_out_below_a_file_is_told_before_anything_is_read(cli, tmp_path):
+  (tmp_path / 'file').write_text('mine')
+  for mode, name in (('sample', 'a.png'), ('export', 'a.onnx'), ('report', 'a'),
+                     ('inspect', 'a')):
+    status, _, said = cli(f'--mode={mode}', f'--out={tmp_path}/file/{name}')
+    assert status == 2 and said == (
+        f'gan_jax: --out={tmp_path}/file/{name}: cannot write it: '
+        f'{tmp_path}/file is in the way and is no folder; give another name\n')
 
 
 def test_a_workdir_that_is_a_file_is_named(cli, tmp_path):

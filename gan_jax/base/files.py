@@ -10,7 +10,7 @@ import pathlib
 import re
 import shutil
 
-from gan_jax.base.errors import RequestError
+from gan_jax.base.errors import RequestError, UserError
 
 _log = logging.getLogger(__name__)
 # What helps where a disk refuses to be written.
@@ -68,18 +68,47 @@ def refuse_record(out: str) -> None:
                        'give another name')
 
 
+def refused(path) -> str:
+  """Why nothing can be written at a path, told before it is tried; or ''.
+
+  Of the folders above it: what is there itself may be replaced.
+  """
+  place = pathlib.Path(path).absolute().parent
+  while not os.path.lexists(place):
+    place = place.parent
+  if not place.is_dir():
+    return f'{place} is in the way and is no folder'
+  if os.access(place, os.W_OK | os.X_OK):
+    return ''
+  read_only = os.statvfs(place).f_flag & os.ST_RDONLY
+  error = OSError(code := errno.EROFS if read_only else errno.EACCES,
+                  os.strerror(code))
+  return f'{place}: {unwritten(place, error)}'
+
+
+def unwritten(path, error: OSError) -> str:
+  """Why writing at a path has failed, and what helps."""
+  if error.errno in (errno.EEXIST, errno.ENOTDIR) and (
+      why := refused(os.path.join(error.filename or path, 'any'))):
+    return why
+  return f'{error.strerror}{disk_hint(path, error)}'
+
+
 @contextlib.contextmanager
-def writing_out(out, fix: str = ''):
+def writing_out(out, fix: str = 'give another name'):
   """Context that writes what --out asks for; `fix` ends the message.
 
   Raises:
     RequestError: instead of an OSError.
+    UserError: the same, where it is the disk that fails.
   """
   try:
     yield
   except OSError as e:
-    raise RequestError(f'--out={out}: cannot write it: {e.strerror}{fix}'
-                       ) from e
+    said = f'--out={out}: cannot write it: {unwritten(out, e)}'
+    if disk_hint(out, e):
+      raise UserError(f'{said}; then rerun the command') from e
+    raise RequestError(f'{said}; {fix}') from e
 
 
 def sync_folder(path):
@@ -146,11 +175,12 @@ class Appender:
 
   A record that cannot be written is truncated away and kept in memory (up to
   `limit` bytes) until the next one: a temporarily full disk leaves no gap.
+  With `strict` it is truncated away, and the error is raised.
   """
 
-  def __init__(self, path, limit=16 * 2**20):
+  def __init__(self, path, limit=16 * 2**20, *, strict=False):
     """Opens nothing yet; `limit` is in bytes."""
-    self.path, self._limit = pathlib.Path(path), limit
+    self.path, self._limit, self._strict = pathlib.Path(path), limit, strict
     self._fd, self._waiting, self._lost, self._failed = None, [], 0, False
 
   def append(self, record: bytes):
@@ -180,6 +210,9 @@ class Appender:
     try:
       action()
     except OSError as error:
+      if self._strict:
+        self._waiting.clear()
+        raise
       if not self._failed:
         _warn(self.path, error)
       self._failed = True

@@ -252,8 +252,8 @@ def _meant(name, value) -> str:
   from gan_jax.config import fields, hints, recipe
   from gan_jax.config.keys import COMPONENTS
   name = name.replace('-', '_')
-  if name == 'epochs' and value:
-    return f"; did you mean --config.train_steps='{value} epochs'?"
+  if here := hints.translated(name, value or '...'):
+    return f'; did you mean {" or ".join(map(_as_flag, here))}?'
   value = f'={value}' * bool(value)
   if name in COMPONENTS:
     return (f'; did you mean --config=dcgan:{name}{value or "=NAME"}, after '
@@ -267,6 +267,11 @@ def _meant(name, value) -> str:
     return '; --help lists them'
   return f'; did you mean --{found[0]}{value}?' + (
       f' Or --{", --".join(found[1:])}?' if found[1:] else '')
+
+
+def _as_flag(text) -> str:
+  """key=value of a config as a flag; flags and variables as they are."""
+  return f'--config.{text}' if text[0].islower() else text
 
 
 def _hint(arg, mode):

@@ -7,6 +7,36 @@ from gan_jax.base import lookup
 from gan_jax.config import fields
 from gan_jax.config.keys import CHOICES, COMPONENTS, DURATIONS, KEYS, MANY
 
+# What words of other code are here; {} is their value.
+_WORDS = {
+    "train_steps='{} epochs'": 'epochs nepochs n_epochs num_epochs max_epochs',
+    "train_steps='{}000 examples'": 'kimg total_kimg',
+    'train_steps={}': 'iterations iters niter n_iter num_iters max_iter '
+                      'num_iterations max_steps num_steps total_steps',
+    'gen_optimizer.learning_rate={}': 'lr g_lr lr_g gen_lr generator_lr',
+    'disc_optimizer.learning_rate={}': 'lr d_lr lr_d disc_lr discriminator_lr',
+    'gen_optimizer.b1={}': 'beta1 beta_1',
+    'disc_optimizer.b1={}': 'beta1 beta_1',
+    'gen_optimizer.b1=... and .b2=..., and the same of disc_optimizer': 'betas',
+    'disc_steps={}': 'n_critic critic_iters critic_steps d_steps d_iters',
+    'latent.size={}': 'nz z_dim zdim dim_z latent_dim latent_size noise_dim',
+    "data.resize='({0},{0})'": 'image_size img_size imsize resolution',
+    'data.path={}': 'dataroot data_root data_dir data_path dataset_path',
+    'generator.width={}': 'ngf',
+    'discriminator.width={}': 'ndf',
+    'ema_decay={}': 'ema ema_beta',
+    'dtype=bfloat16': 'amp bf16 fp16 half mixed_precision precision',
+    'checkpoint_every={}': 'save_every save_freq save_interval snap',
+    '--workdir={}': 'outdir output_dir log_dir logdir save_dir run_dir',
+    'CUDA_VISIBLE_DEVICES={}, before the command': 'gpu gpus gpu_ids device '
+                                                   'devices'}
+
+
+def translated(word: str, value) -> list[str]:
+  """What a word of other code is here: key=value, a flag, or a variable."""
+  return [text.format(value) for text, words in _WORDS.items()
+          if word.lower() in words.split()]
+
 
 def after_the_colon(argument: str, names: str) -> str:
   """Hint: how the command line chooses the components of a key."""
@@ -25,8 +55,8 @@ def spoken(name: str, paths) -> list[str]:
 
 def near_key(key: str, value, config) -> str:
   """Hint for an unknown key: similar ones, also inside components."""
-  if key == 'epochs':
-    return f"; did you mean train_steps='{value} epochs'?"
+  if here := translated(key, value):
+    return f'; did you mean {" or ".join(here)}?'
   own = [*fields.flat({k: v for k, v in config.items() if k in KEYS})]
   if named := spoken(key, [*KEYS, *own]):
     return f'; did you mean {" or ".join(dict.fromkeys(named[:3]))}?'

@@ -77,6 +77,10 @@ def path_of(name: str) -> str:
     raise ConfigError.saying(
         f'{name}: this is a run, which --workdir={shlex.quote(run)} names; a '
         'recipe is needed, as in --config=dcgan')
+  if os.path.isdir(name):
+    raise ConfigError.saying(
+        f'{name}: a folder; a file of it is needed, or the name of a recipe, '
+        'as in --config=configs/dcgan.py')
   recipe, _, choices = name.partition(',')
   if choices:
     raise ConfigError.saying(
@@ -246,8 +250,8 @@ def choice(key: str, name: str) -> dict:
     ValueError: no such name.
   """
   home = CHOICES[key]
-  if key == 'data' and os.path.exists(name) and name not in lookup.names(
-      home.module):
+  path = os.path.exists(name) or os.sep in name and ':' not in name
+  if key == 'data' and path and name not in lookup.names(home.module):
     raise ValueError('files of yours are read by data=auto, with --config.data.'
                      f'path={shlex.quote(name)}')
   try:

@@ -12,9 +12,11 @@ import socket
 import time
 
 from gan_jax.base.errors import LockedError, WorkdirError
-from gan_jax.base.files import disk_hint, write_file
+from gan_jax.base.files import disk_hint, refused, write_file
 
 _LOG = logging.getLogger(__name__)
+_FIX = ('; a run must be able to write there; make it a folder that is '
+        'writable, or give another --workdir')
 
 # A forked worker inherits the open lock; outliving a killed run it would hold
 # the workdir for nobody. Closing its copy does not release the run's lock.
@@ -48,6 +50,13 @@ def make(folder) -> pathlib.Path:
   except OSError as error:
     raise WorkdirError(_unwritable(folder, error)) from error
   return folder
+
+
+def check(folder) -> None:
+  """Raises WorkdirError for a folder that could not be written; makes none."""
+  folder = pathlib.Path(folder).absolute()
+  if why := refused(folder / 'lock'):
+    raise WorkdirError(f'workdir {folder}: {why}{_FIX}')
 
 
 @contextlib.contextmanager
@@ -155,14 +164,10 @@ def _holder(fd):
 
 
 def _unwritable(workdir, error):
-  way = next((p for p in (workdir, *workdir.parents)
-              if os.path.lexists(p) and not p.is_dir()), None)
-  if way:
-    return (f'workdir {workdir}: {way} is in the way and is no folder; the '
-            'workdir must be a folder; move it or give another --workdir')
-  return (f'workdir {workdir}: cannot write {error.filename or workdir}: '
-          f'{error.strerror}{disk_hint(workdir, error)}; a run must be able '
-          'to write there; make it writable or give another --workdir')
+  why = refused(workdir / 'lock') or (
+      f'cannot write {error.filename or workdir}: {error.strerror}'
+      f'{disk_hint(workdir, error)}')
+  return f'workdir {workdir}: {why}{_FIX}'
 
 
 def now() -> str:

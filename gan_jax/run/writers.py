@@ -100,14 +100,20 @@ class RowFile(Appender, contextlib.AbstractContextManager):
   def __init__(self, path, *, resume_step: int | None = None):
     """Opens the file and drops rows after the restored step, and broken lines.
 
-    `resume_step` 0 (a fresh run) drops all; None keeps all.
+    `resume_step` 0 (a fresh run) drops all. None is for what writes beside the
+    run: it keeps all, and OSError is raised where a row cannot be written.
 
     Raises:
       OSError: the old rows cannot be read or rewritten.
     """
-    super().__init__(path)
+    super().__init__(path, strict=resume_step is None)
     if resume_step is not None:
       self.rewind(resume_step)
+      return
+    with contextlib.suppress(OSError), open(path, 'rb') as file:
+      file.seek(-1, os.SEEK_END)
+      if file.read() != b'\n':  # Else a torn line would take the next along.
+        self._waiting.append(b'\n')
 
   def append_rows(self, rows: list[dict]) -> None:
     """Appends rows atomically."""

@@ -20,6 +20,7 @@ from gan_jax.base.errors import ConfigError, Problem
 from gan_jax.base.files import write_json
 from gan_jax.config import fields, population
 from gan_jax.metrics import low_is_better
+from gan_jax.run import lock
 from gan_jax.studies.statistics import chances
 from gan_jax.studies.trials import numbers, play
 from gan_jax.views.templates import fill
@@ -109,13 +110,14 @@ def advise(config: Any, folder: str, *,
                   'ema_rampup': answers[2].best / whole.train_steps}
   command = shlex.join(['python', '-m', 'gan_jax.main', *given, *(
       f'--config.{path}={value:.9g}' for path, value in flags.items())])
-  write_json(os.path.join(folder, 'advice.json'), {
-      'score': first.name, 'steps': steps, 'seeds': seeds,
-      'answers': [a._asdict() for a in answers],
-      'games': games, 'scores': first.values.tolist(),
-      'kept': kept, 'kept_scores': second.values.tolist(),
-      'chances': chance.tolist(),
-      'averages': smooth.values.tolist(), 'command': command})
+  with lock.writing(folder):
+    write_json(os.path.join(folder, 'advice.json'), {
+        'score': first.name, 'steps': steps, 'seeds': seeds,
+        'answers': [a._asdict() for a in answers],
+        'games': games, 'scores': first.values.tolist(),
+        'kept': kept, 'kept_scores': second.values.tolist(),
+        'chances': chance.tolist(),
+        'averages': smooth.values.tolist(), 'command': command})
   return 0, fill(
       'advice.txt', answers=answers, score=first.name, steps=steps, seeds=seeds,
       games=len(games), command=command, lower=low_is_better(first.name),

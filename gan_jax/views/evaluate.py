@@ -16,6 +16,7 @@ from gan_jax.base.errors import RequestError, WorkdirError
 from gan_jax.base.files import (
   read_rows,
   refuse_record,
+  unwritten,
   write_file,
   writing_out,
 )
@@ -192,13 +193,23 @@ def _score_new(folder, abstract, evaluator, saved, keeper, tried, held):
                            'classes, which the extractor does not tell, or '
                            'labels')
       if recorded or any(score.value is not None for score in scores):
-        with ScoreWriter(folder) as writer:
-          for each in held:
-            writer.write(each, held[each])
+        _write(folder, held)
         recorded |= held
         held.clear()
     keeper.offer(step, scores, state, max(step, *saved.steps()))
   return failed
+
+
+def _write(folder, held) -> None:
+  """Writes {step: scores}; WorkdirError if they cannot be."""
+  path = os.path.join(folder, 'scores.jsonl')
+  try:
+    with ScoreWriter(folder) as writer:
+      for step, scores in held.items():
+        writer.write(step, scores)
+  except OSError as e:
+    raise WorkdirError(f'{path}: cannot write it: {unwritten(path, e)}; then '
+                       'rerun the command') from e
 
 
 def _check(found, folder, best) -> None:

@@ -59,7 +59,7 @@ def inspect(config: Any, out: str) -> str:
           classes={c['name']: c['count'] for c in report['classes']},
           sizes=report['sizes'], edges=edges, histograms=histograms,
           per=values['per'], title=title, not_all=_cut(report['sizes']))}
-  with writing_out(out, '; give a folder'):
+  with writing_out(out, 'give a folder'):
     for name, picture in drawn.items():
       write_file(os.path.join(out, name), pictures.png(picture))
     write_json(os.path.join(out, 'report.json'), report)

@@ -9,8 +9,11 @@ import pytest
 from written import ROWS, events_of, warnings_of
 
 from gan_jax.base import files
+from gan_jax.base.errors import RequestError, UserError
+from gan_jax.evaluators.score import Score
 from gan_jax.loggers import tensorboard
 from gan_jax.run import writers
+from gan_jax.views import evaluate
 
 
 @pytest.fixture
@@ -125,3 +128,48 @@ def test_a_real_full_device(caplog):
   appender.append(b'x')
   appender.close()
   assert len(warnings_of(caplog)) == 2  # full; 2 records missing
+
+
+def test_what_writes_beside_a_run_is_told(tmp_path, full_disk):
+  path = tmp_path / 'scores.jsonl'
+  path.write_bytes(b'{"step": 1}\n{"st')  # Torn by a kill.
+  score = Score('a', 1.0)
+  with writers.ScoreWriter(tmp_path) as writer:
+    writer.write(2, [score])
+    assert [row['step'] for row in writer.read()] == [1, 2]
+    before = path.read_bytes()
+    full_disk.update({'is': True, 'part': 9})
+    with pytest.raises(OSError, match='No space'):
+      writer.write(3, [score])
+    assert path.read_bytes() == before
+  with pytest.raises(UserError, match=r'scores.jsonl: cannot write it: No '
+                     r'space left.* bytes free: .*; then rerun') as error:
+    evaluate._write(tmp_path, {3: [score]})
+  assert error.value.status == 4
+  full_disk['is'] = False
+  evaluate._write(tmp_path, {3: [score]})
+  assert [row['step'] for row in files.read_rows(path)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize('code, kind, said', [
+    (errno.ENOSPC, UserError, 'free some space); then rerun the command'),
+    (errno.EISDIR, RequestError, 'Is a directory; give another name')])
+def test_a_full_disk_is_no_mistake_in_the_command(code, kind, said):
+  with pytest.raises(kind) as error, files.writing_out('a.png'):
+    raise OSError(code, os.strerror(code), 'a.png')
+  assert type(error.value) is kind and str(error.value).endswith(said)
+
+
+def test_what_is_refused_before_it_is_tried(tmp_path, monkeypatch):
+  (tmp_path / 'file').write_text('')
+  for out in ('file/a.png', 'file/new/a.png'):
+    assert files.refused(tmp_path / out) == (
+        f'{tmp_path}/file is in the way and is no folder')
+    with pytest.raises(RequestError, match='file is in the way and is no fol'):
+      with files.writing_out(tmp_path / out):
+        files.write_file(tmp_path / out, b'')
+  assert not files.refused(tmp_path / 'file')
+  assert not files.refused(tmp_path / 'new' / 'newer' / 'a.png')
+  assert [path.name for path in tmp_path.iterdir()] == ['file']
+  monkeypatch.setattr(os, 'access', lambda *_: False)
+  assert files.refused(tmp_path / 'a') == f'{tmp_path}: Permission denied'

@@ -10,7 +10,7 @@ import numpy as np
 
 from gan_jax import pictures
 from gan_jax.base.errors import WorkdirError
-from gan_jax.base.files import write_file
+from gan_jax.base.files import unwritten, write_file
 from gan_jax.metrics import low_is_better
 from gan_jax.studies.search.batches import curves_of, folders_of
 from gan_jax.studies.search.plan import Plan
@@ -78,7 +78,9 @@ def write(study: Any, plan: Plan, folder: str) -> str:
   try:
     _write_page(found, plan, best, folder)
   except OSError as e:
-    raise WorkdirError(f'{found["page"]}: cannot write it: {e.strerror}') from e
+    raise WorkdirError(f'{found["page"]}: cannot write it: '
+                       f'{unwritten(found["page"], e)}; then rerun the '
+                       'command') from e
   return fill('search.txt', **found)
 
 

@@ -55,7 +55,7 @@ def compare(patterns, *, where: str = '', sort: str = '', cost: str = '',
     text = _markdown(found, cost)
   if out:
     made = _made(suffix, text, found, cost, out, patterns, where)
-    with writing_out(out, '; give another file'):
+    with writing_out(out):
       write_file(out, made.encode())
   return text
 

@@ -17,7 +17,7 @@ import numpy as np
 from gan_jax import pictures
 from gan_jax.base.errors import WorkdirError
 from gan_jax.base.examples import described
-from gan_jax.base.files import write_file
+from gan_jax.base.files import unwritten, write_file
 from gan_jax.config import fields
 from gan_jax.metrics import low_is_better
 from gan_jax.run import status
@@ -124,8 +124,9 @@ class Page:
       for name, content in files.items():
         write_file(os.path.join(self.out, name), content)
     except OSError as e:
-      raise WorkdirError(f'{self.out}: cannot write it: {e.strerror}: '
-                         f'{e.filename}') from e
+      raise WorkdirError(f'{self.out}: cannot write it: '
+                         f'{unwritten(self.out, e)}; --out=FOLDER writes it '
+                         'elsewhere') from e
 
   def _drawn_before(self):
     """Pictures of an earlier report, and their step."""
