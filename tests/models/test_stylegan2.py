@@ -335,6 +335,17 @@ def test_the_styles_of_a_share_of_examples_are_mixed():
   assert (np.asarray(same) == np.asarray(same)[:, :1]).all()
 
 
+def test_styles_are_not_mixed_with_a_given_noise():
+  model = generator(mixing=1.0)
+  z, label, params, stats = with_variables(model)
+  noise = random.normal(KEY, (4, model.noise().size))
+  got, want = jax.jit(lambda noise: (
+      model.apply(params, stats, z, label, train=False, keys=noise)[0],
+      model.styles.synthesis(params, stats, model.styles.mapping(
+          params, stats, z, label), keys=noise)))(noise)
+  np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
 def test_the_mean_style_is_an_average_of_training():
   model = generator()
   x, label, params, stats = with_variables(model)
