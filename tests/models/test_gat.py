@@ -76,6 +76,9 @@ def test_each_patch_is_where_its_token_is():
                 weight_norm='none')
   z, label = jnp.ones((1, 3)), jnp.zeros(1, jnp.int32)
   params, stats = jax.jit(model.init)(KEY, z, label)
+  # A tenth of Glorot's deviation, of 8 numbers to 32.
+  assert params['Dense_0']['kernel'].std() == pytest.approx(
+      0.1 * np.sqrt(2 / 40), rel=0.2)
   # No attention: a patch depends on the position of its token alone.
   params['Dense_0'] = jax.tree.map(jnp.zeros_like, params['Dense_0'])
   image = np.asarray(forward(model)(params, stats, z, label))[0, ..., 0]
@@ -99,6 +102,11 @@ def test_the_discriminator_in_numpy():
                 depth=1, head_dim=4, code=5, conditioning='projection',
                 weight_norm='none')
   x, label = inputs('Discriminator', (4, 6, 1))
+  start = jax.jit(lambda x: [model.init(KEY, x, label)[0][name] for name in (
+      '_Scale_0', '_Scale_1', '_Scale_4', 'token')])(x)
+  np.testing.assert_allclose([v['scale'][0] for v in start[:3]],
+                             [0.1, 1, 0.1])
+  assert start[3].std() < 0.06  # 0.02
   params, stats = some_variables(model, x, label)
   p = jax.tree.map(np.float64, params)
 
