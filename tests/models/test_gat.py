@@ -108,6 +108,8 @@ def test_the_discriminator_in_numpy():
                              [0.1, 1, 0.1])
   assert start[3].std() < 0.06  # 0.02
   params, stats = some_variables(model, x, label)
+  for name in ('_Scale_2', '_Scale_3'):
+    params[name]['scale'] += 2.0  # So that attention chooses.
   p = jax.tree.map(np.float64, params)
 
   def dense(i, x):
