@@ -78,7 +78,7 @@ def standing(gen: Model, average: Average, z, label, axis_name: str):
 
 def latent_shape(latent: Callable) -> tuple[int, ...]:
   """Shape of one z of a prior; ValueError if z is not [B, Z]."""
-  keys = jax.eval_shape(lambda: random.split(random.key(0), 1))
+  keys = jax.eval_shape(lambda: random.split(random.key(0), 3))
   z = jax.eval_shape(latent, keys)
   if getattr(z, 'ndim', 0) != 2 or len(z) != len(keys):
     raise ValueError(f'a prior must make z [B, Z] of keys [B], not {z}')

@@ -42,9 +42,12 @@ def ms_ssim_diversity(images, *, pairs: int, seed: int) -> tuple[float, float]:
       for i, j in zip(chunks(first, most), chunks(second, most), strict=True)])
   gap = found - found.mean()
   ends = np.concatenate([first, second])
-  # The products of all pairs that share an image, each with itself twice.
+  # The products of all pairs that share an image; those that share both, as a
+  # pair does with itself, count twice.
   shared = np.square(np.bincount(ends, np.tile(gap, 2))).sum()
-  own = np.square(gap).sum()
+  same = np.minimum(first, second) * len(images) + np.maximum(first, second)
+  own = np.square(np.bincount(np.unique(same, return_inverse=True)[1],
+                              gap)).sum()
   return float(found.mean()), math.sqrt(max(shared - own, own)) / pairs
 
 

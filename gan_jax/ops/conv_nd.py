@@ -82,9 +82,7 @@ def conv_transpose(x, kernel, *, stride=2, size):
                                      *[(0, 0)] * 4)) for a in range(blocks))
   y = jnp.moveaxis(y, 4, 2)
   y = y.reshape(batch, -1, *y.shape[3:])
-  y = y[:, pads[0]:pads[0] + size[0]]
-  # Slices that no tap sees.
-  return jnp.pad(y, ((0, 0), (0, size[0] - y.shape[1]), *[(0, 0)] * 3))
+  return y[:, pads[0]:pads[0] + size[0]]
 
 
 def _axes(x, kernel):

@@ -53,7 +53,7 @@ def smooth(x, pad: int, stride: int = 1):
   """
   for axis in (1, 2):
     y = _padded(x, (pad, pad), axis)
-    last = (y.shape[axis] - 4) // stride * stride
-    x = sum(tap * lax.slice_in_dim(y, i, i + last + 1, stride, axis=axis)
+    places = y.shape[axis] - 3
+    x = sum(tap * lax.slice_in_dim(y, i, i + places, stride, axis=axis)
             for i, tap in enumerate(_TAPS))
   return x

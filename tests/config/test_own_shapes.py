@@ -235,7 +235,8 @@ def test_an_encoder_that_gives_no_posterior(mine):
     ('undefined', "NameError: name 'undefined'"), ('None', 'not None'),
     ('jax.numpy.zeros(3)', 'must make z [B, Z] of keys [B], not '),
     ('jax.numpy.zeros((len(keys), 2, 4))', 'must make z [B, Z] of keys [B], '),
-    ('jax.numpy.zeros((8, 4))', 'must make z [B, Z] of keys [B], not ')])
+    ('jax.numpy.zeros((8, 4))', 'must make z [B, Z] of keys [B], not '),
+    ('jax.random.normal(keys[0], (1, 4))', 'must make z [B, Z] of keys [B]')])
 def test_a_prior_that_gives_no_z(code, words, tmp_path, monkeypatch):
   name = f'own_prior_{len(code)}'
   (tmp_path / f'{name}.py').write_text(

@@ -47,9 +47,11 @@ def test_the_natural_step_is_by_the_damped_fisher_matrix():
 
 
 def test_the_constants_of_the_paper():
-  """Of BigGAN-deep for ImageNet, with the weight of eq. 17."""
+  """Of BigGAN-deep for ImageNet, with the weight of eq. 17; of CS-GAN."""
   assert lookup.defaults('gan_jax.game.latent_steps', 'natural') == dict(
       rate=0.9, damping=5.0, share=0.5, weight=300.0, bound=1.0)
+  assert lookup.defaults('gan_jax.game.latent_steps', 'gradient') == dict(
+      rate=0.01, share=1.0, weight=3.0, bound=1.0)
 
 
 NATURAL = dict(rate=0.9, damping=0.5, share=1.0, weight=0.7, bound=1.5)
@@ -199,7 +201,9 @@ def test_what_does_not_go_together_is_a_problem(changes, message):
     (dict(name='natural', damping=0.0), 'damping=0.0 must be above 0'),
     (dict(name='gradient', rate=-1.0), 'rate=-1.0 must be above 0'),
     (dict(name='gradient', share=1.5), 'share=1.5 must be above 0, and 1 at'),
+    (dict(name='natural', share=0.0), 'share=0.0 must be above 0, and 1 at'),
     (dict(name='gradient', weight=-1.0), 'weight=-1.0 and bound'),
+    (dict(name='natural', bound=-1.0), 'weight=300.0 and bound=-1.0 must'),
     (dict(name='gradient', speed=1.0), 'gradient takes no such argument'),
     (dict(name=f'{__name__}:no_step'), 'must return gan_jax.game.latent_steps.'
      'LatentStep')])

@@ -81,6 +81,17 @@ def test_temperatures_go_from_the_prior_to_the_posterior():
                              rtol=1e-3)
 
 
+def test_what_is_drawn_has_the_width_or_the_share():
+  mean = jnp.stack([jnp.full(4000, 3.0), jnp.full(4000, -1.0)])
+  drawn = np.asarray(noise.gaussian(0.2).draw(jax.random.key(0), mean))
+  np.testing.assert_allclose(drawn.mean(1), [3.0, -1.0], atol=0.015)
+  np.testing.assert_allclose(drawn.std(1), 0.2, rtol=0.05)
+  bits = np.asarray(noise.bernoulli().draw(
+      jax.random.key(0), jnp.stack([jnp.full(4000, 0.1), jnp.full(4000, 0.8)])))
+  assert bits.dtype == np.float32 and set(np.unique(bits)) == {0.0, 1.0}
+  np.testing.assert_allclose(bits.mean(1), [0.1, 0.8], atol=0.03)
+
+
 @pytest.mark.parametrize('sigma', [0.0, -1.0, float('nan')])
 def test_a_gaussian_has_a_width(sigma):
   with pytest.raises(ValueError, match=f'sigma={sigma}: must be above 0'):

@@ -106,8 +106,23 @@ def test_the_error_of_a_diversity_counts_the_images_that_pairs_share(
   monkeypatch.setattr(module, 'ms_ssim', lambda x, y: (
       made.append((x * y).ravel()), made[-1])[1])
   _, error = ms_ssim_diversity(images, pairs=1000, seed=1)
-  assert error == pytest.approx(np.concatenate(made).std() / np.sqrt(1000))
+  # A few pairs are drawn twice.
+  assert error == pytest.approx(np.concatenate(made).std() / np.sqrt(1000),
+                                rel=0.01)
   assert error == pytest.approx(np.sqrt(1 / 1000), rel=0.15)
+
+
+def test_pairs_that_are_drawn_twice_are_those_that_share_an_image(monkeypatch):
+  """Each product of two draws counts once, whether they share one or both."""
+  pairs = []
+  monkeypatch.setattr(module, 'ms_ssim', lambda x, y: (
+      pairs.extend(zip(x.ravel(), y.ravel(), strict=True)), (x + y).ravel())[1])
+  images = np.array([0.0, 1.0, 2.0, 4.0, 8.0]).reshape(5, 1, 1, 1)
+  mean, error = ms_ssim_diversity(images, pairs=30, seed=0)
+  total = sum((sum(a) - mean) * (sum(b) - mean) for a in pairs for b in pairs
+              if set(a) & set(b))
+  assert len({frozenset(pair) for pair in pairs}) < 20
+  assert error == pytest.approx(np.sqrt(total) / 30)
 
 
 def test_refuses():

@@ -55,11 +55,11 @@ def test_group_norm_has_up_to_32_groups_of_two_channels_or_more(channels,
 
 
 def test_pixel_norm_by_hand():
-  x = np.float32([[3.0, 4.0], [0.0, 0.0]]).reshape(1, 1, 2, 2)
+  x = np.float32([[3.0, 4.0], [0.0, 0.0], [2e-4, 0.0]]).reshape(1, 1, 3, 2)
   got, variables = run(norms.Norm('pixel', train=True), x)
-  # |(3, 4)|^2 / 2 = 12.5; a pixel of zeros stays one.
-  np.testing.assert_allclose(got[0, 0], [np.array([3, 4]) / 12.5 ** 0.5,
-                                         [0, 0]], rtol=1e-6)
+  # |(3, 4)|^2 / 2 = 12.5; a pixel of zeros stays one; 4e-8 / 2 + 1e-8 = 3e-8.
+  np.testing.assert_allclose(got[0, 0], [np.array([3, 4]) / 12.5 ** 0.5, [0, 0],
+                                         [2e-4 / 3e-8 ** 0.5, 0]], rtol=1e-6)
   assert not variables
 
 
@@ -149,7 +149,11 @@ def test_virtual_batch_norm_refers_to_the_first_training_batch():
   step = jax.jit(lambda v, x: train.apply(v, x, mutable=['reference']))
   y, state = step(variables, first)
   np.testing.assert_allclose(y, virtual(first, first), atol=1e-4)
-  variables = {**variables, **state}
+  slope = jax.jit(jax.grad(
+      lambda x, v: (train.apply(v, x, mutable=['reference'])[0] ** 3).sum()))
+  early, variables = slope(first, variables), {**variables, **state}
+  # The reference is a constant, in the step that takes it too.
+  np.testing.assert_allclose(early, slope(first, variables), atol=1e-4)
   y, state = step(variables, x)
   want = virtual(x, first)
   np.testing.assert_allclose(y, want, atol=1e-4)

@@ -214,6 +214,23 @@ def test_bottlenecks_in_numpy():
   np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-4)
 
 
+def test_a_deep_discriminator_sums_over_the_places():
+  """Of silent blocks: a pixel's numbers, means over 2x2, ReLU, a sum."""
+  model = network('biggan_deep', 'Discriminator', 8, 3, dict(
+      width=4, max_width=8, weight_norm='none', conditioning='none'))
+  x, label = inputs('Discriminator', (8, 8, 3))
+  params, stats = jax.tree.map(
+      lambda s: np.zeros(s.shape, s.dtype),
+      jax.eval_shape(model.init, KEY, x, label))
+  kernel = np.float32(np.random.default_rng(0).normal(size=(3, 4)))
+  params['Conv_0']['kernel'][1, 1] = kernel
+  out, _ = jax.jit(lambda x: model.apply(params, stats, x, label,
+                                         train=True))(x)
+  y = (x @ kernel).reshape(4, 4, 2, 4, 2, 4).mean((2, 4))
+  want = np.pad(np.maximum(y, 0).sum((1, 2)), ((0, 0), (0, 4)))
+  np.testing.assert_allclose(out.features, want, rtol=1e-4, atol=1e-5)
+
+
 def test_deep_norms_see_all_of_z_and_the_embedding():
   model = network('biggan_deep', 'Generator', 32, 3, dict(
       width=4, max_width=8, embed_dim=7))

@@ -1,5 +1,7 @@
 """R3GAN: the authors' layers, starts and parameters."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +19,7 @@ from small_models import (
 )
 
 from gan_jax.models import r3gan
+from gan_jax.ops import resample
 
 SHAPE = (16, 16, 3)
 
@@ -73,25 +76,86 @@ def test_a_block_starts_as_nothing_and_its_kernels_by_the_depth():
   gain = np.sqrt(2 / 1.04) * 16 ** -0.25
   for name, fan_in in (('Conv_0', 128), ('Conv_1', 9 * 32)):
     kernel = np.asarray(params[name]['kernel'])
-    assert kernel.std() == pytest.approx(gain / np.sqrt(fan_in), rel=0.05)
+    assert kernel.std() == pytest.approx(gain / np.sqrt(fan_in), rel=0.012)
 
 
-def test_an_untrained_pair_in_numpy():
-  """Blocks are nothing then: resampling and 1x1 kernels remain."""
-  model = network('Discriminator', shape=(8, 8, 1))
-  x, label = inputs('Discriminator', (8, 8, 1))
-  params, stats = jax.jit(model.init)(KEY, x, label)
-  y = np.float64(x) @ np.float64(params['image']['kernel'][0, 0])
+def test_a_trained_block_in_numpy():
+  """Of 2 channels, 4 between them in two groups."""
+  block = r3gan.Block(depth=1, group_width=2)
+  rng = np.random.default_rng(0)
+  x = np.float32(rng.normal(size=(2, 3, 3, 2)))
+  params = jax.tree.map(lambda s: np.float32(rng.normal(size=s.shape)),
+                        jax.eval_shape(block.init, KEY, x)['params'])
+
+  def active(i, y):
+    y = y + params[f'Activation_{i}']['bias']
+    return np.where(y < 0, 0.2 * y, y)
+
+  first, grouped, last = (np.float64(params[f'Conv_{i}']['kernel'])
+                          for i in range(3))
+  y = np.pad(active(0, x @ first[0, 0]), ((0, 0), (1, 1), (1, 1), (0, 0)))
+  y = np.concatenate([
+      sum(y[:, i:i + 3, j:j + 3, part] @ grouped[i, j][:, part]
+          for i in range(3) for j in range(3))
+      for part in (slice(0, 2), slice(2, 4))], -1)
+  np.testing.assert_allclose(jax.jit(block.apply)({'params': params}, x),
+                             x + active(1, y) @ last[0, 0], rtol=1e-4,
+                             atol=1e-4)
+
+
+def through(stage, x):
+  apply = jax.jit(r3gan.Block(1, 4).apply)
+  for params in stage.values():
+    x = apply({'params': params}, x)
+  return x
+
+
+def test_a_trained_pair_in_numpy():
+  """8 px and 4 px, the blocks by themselves; G enlarges before them."""
+  shape = 8, 8, 1
+  model = network('Discriminator', shape=shape, conditioning='projection',
+                  code=5, stage_blocks=1)
+  x, label = inputs('Discriminator', shape)
+  p, stats = some_variables(model, x, label)
+  y = np.asarray(through(p['b8'], x @ p['image']['kernel'][0, 0]))
   y = np.pad(y, ((0, 0), (1, 1), (1, 1), (0, 0)))
-  y = sum(np.outer([1, 3, 3, 1], [1, 3, 3, 1])[i, j] / 64
+  y = sum(np.outer([1, 3, 3, 1], [1, 3, 3, 1])[i, j] / np.float32(64)
           * y[:, i:i + 8:2, j:j + 8:2] for i in range(4) for j in range(4))
-  y = y @ np.float64(params['b8_channels']['kernel'][0, 0])
-  features = (y * np.float64(params['basis'])).sum((1, 2))
-  want = features @ np.float64(params['logits']['kernel'])
-  out, _ = jax.jit(lambda x: model.apply(params, stats, x, label,
-                                         train=True))(x)
-  np.testing.assert_allclose(out.logits, want[:, 0], rtol=1e-4, atol=1e-5)
+  y = np.asarray(through(p['b4'], y @ p['b8_channels']['kernel'][0, 0]))
+  features = (y * np.float64(p['basis'])).sum((1, 2))
+  want = (features @ p['logits']['kernel']
+          * p['label']['kernel'][label]).sum(1)
+  out, _ = jax.jit(lambda x: model.apply(p, stats, x, label, train=True))(x)
+  np.testing.assert_allclose(out.logits, want, rtol=1e-4, atol=1e-5)
   np.testing.assert_allclose(out.features, features, rtol=1e-4, atol=1e-5)
+
+  model = network('Generator', shape=shape, conditioning='embedding',
+                  stage_blocks=1)
+  z, label = inputs('Generator', shape)
+  p, stats = some_variables(model, z, label)
+  z = np.concatenate([z, p['label']['kernel'][label]], 1)
+  y = p['basis'] * (z @ p['weights']['kernel'])[:, None, None]
+  y = through(p['b4'], y) @ p['b8_channels']['kernel'][0, 0]
+  y = through(p['b8'], resample.double(y))
+  np.testing.assert_allclose(forward(model)(p, stats, inputs(
+      'Generator', shape)[0], label), y @ p['image']['kernel'][0, 0],
+                             rtol=1e-3, atol=1e-4)
+
+
+def test_bases_codes_and_blocks_start_as_the_authors():
+  """Of 8 px: four blocks, two in each stage."""
+  block = 'b8/Block_0/Conv_0', np.sqrt(2 / 1.04 / 64) * 4 ** -0.25
+  for kind, name, std in (
+      ('Generator', 'basis', 1.0), ('Discriminator', 'basis', 0.25),
+      ('Discriminator', 'label', (3 * 400) ** -0.5), ('Generator', *block)):
+    fields = dict(conditioning='projection', code=400) if (
+        kind == 'Discriminator') else {}
+    model = network(kind, max_width=64, width=64, shape=(8, 8, 1), **fields)
+    # Of no other result: nothing else is computed.
+    start = jax.jit(lambda *args, model=model, name=name: jax.tree.leaves(
+        functools.reduce(dict.get, name.split('/'), model.init(
+            KEY, *args)[0]))[0])(*inputs(kind, (8, 8, 1)))
+    assert start.std() == pytest.approx(std, rel=0.1)
 
 
 @pytest.mark.parametrize('kind,conditioning', [

@@ -163,8 +163,104 @@ def test_modulation_is_a_kernel_of_each_examples_own():
                                  dimension_numbers=('NHWC', 'HWIO', 'NHWC'))[0]
     y = np.asarray(y) + params['noise'] * noise[i].reshape(5, 5, 1)
     y = y + params['bias']
-    want = np.sqrt(2.0) * np.where(y < 0, 0.2 * y, y)
-    np.testing.assert_allclose(got[i], want, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(got[i], active(y), rtol=1e-4, atol=1e-4)
+
+
+def active(x):
+  return np.sqrt(2.0) * np.where(x < 0, 0.2 * x, x)
+
+
+def square_1(x):
+  return x / np.sqrt((x ** 2).mean(-1, keepdims=True) + 1e-8)
+
+
+def mapped(x, layers, rate=0.01):
+  for layer in layers:
+    x = active(rate * (x @ layer['kernel'] / np.sqrt(x.shape[-1])
+                       + layer['bias']))
+  return x
+
+
+def test_the_mapping_and_the_image_of_a_layer_in_numpy():
+  rng = np.random.default_rng(0)
+  z, x, w = (np.float32(rng.normal(size=s))
+             for s in ((3, 5), (3, 2, 2, 4), (3, 6)))
+  label = np.array([0, 2, 1])
+
+  def run(layer, *args):
+    params = jax.tree.map(
+        lambda s: np.float32(rng.normal(size=s.shape)),
+        jax.eval_shape(layer.init, KEY, *args))
+    return params['params'], jax.jit(layer.apply)(params, *args)
+
+  p, got = run(stylegan2.Mapping(6, 2, 3), z, label)
+  code = p['embed']['kernel'][label] / np.sqrt(3) + p['embed']['bias']
+  want = mapped(np.concatenate([square_1(z), square_1(code)], 1),
+                [p['fc0'], p['fc1']])
+  np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-6)
+  p, got = run(stylegan2.ToImage(3), x, w)
+  style = w @ p['style']['kernel'] / np.sqrt(6) + p['style']['bias']
+  want = x * style[:, None, None] / np.sqrt(4) @ p['kernel'][0, 0] + p['bias']
+  np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+
+def test_the_discriminator_in_numpy():
+  model = discriminator(conditioning='projection')
+  x, label, params, stats = with_variables(model, 'Discriminator')
+  # Around 0: others are a mean, which does not tell where a pixel is.
+  params = jax.tree.map(lambda v: 3.0 * (v - np.float32(0.2)), params)
+  p = jax.tree.map(np.float64, params)
+  taps = np.outer([1, 3, 3, 1], [1, 3, 3, 1])[..., None, None] / 64
+  taps = taps * np.eye(4)
+
+  def conv(x, kernel, pad, step=1):
+    x = np.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    side, n = len(kernel), (x.shape[1] - len(kernel)) // step + 1
+    return sum(x[:, i:i + step * n:step, j:j + step * n:step] @ kernel[i, j]
+               for i in range(side) for j in range(side))
+
+  def kernel(name):
+    k = p[name]['kernel']
+    return k / np.sqrt(np.prod(k.shape[:-1]))
+
+  def bias(name):
+    return p[name]['bias']
+
+  x = active(conv(x, kernel('b8_image'), 0) + bias('b8_image'))
+  y = active(conv(x, kernel('b8_conv0'), 1) + bias('b8_conv0'))
+  y = conv(conv(y, taps, 2), kernel('b8_conv1'), 0, 2) + bias('b8_conv1')
+  x = conv(conv(x, taps, 1, 2), kernel('b8_skip'), 0)
+  x = (active(y) + x) / np.sqrt(2)
+  spread = np.sqrt(x.var(0) + 1e-8).mean()
+  x = np.concatenate([x, np.full((4, 4, 4, 1), spread)], -1)
+  x = active(conv(x, kernel('b4_conv'), 1) + bias('b4_conv'))
+  x = active(x.reshape(4, -1) @ kernel('b4_dense') + bias('b4_dense'))
+  x = x @ kernel('logits') + bias('logits')
+  m = p['mapping_network']
+  code = mapped(square_1(m['embed']['kernel'][label] / np.sqrt(3)
+                         + m['embed']['bias']), [m[f'fc{i}'] for i in range(8)])
+  want = (x * code).sum(1) / np.sqrt(8)
+  np.testing.assert_allclose(forward(model)(params, stats, label=label, x=(
+      inputs('Discriminator', (8, 8, 3))[0])), want, rtol=1e-3,
+                             atol=1e-4 * np.abs(want).max())
+
+
+def test_an_image_is_of_the_style_behind_that_of_its_convolution():
+  """Style 1 is of the image of 4 px and of the next convolution, 3 of the last.
+
+  Images are enlarged and added: without that of 8 px the one of 4 px is left.
+  """
+  model = generator()
+  _, _, params, stats = with_variables(model)
+  p = params['synthesis_network']
+  run = jax.jit(lambda p, w: model.styles.synthesis(
+      {**params, 'synthesis_network': p}, stats, w))
+  w = np.float32(np.random.default_rng(0).normal(size=(1, 4, 6)))
+  for silent, layers in (('b8_image', [0, 1]), ('b4_image', [0, 1, 2, 3])):
+    some = {**p, silent: jax.tree.map(np.zeros_like, p[silent])}
+    moved = [np.abs(run(some, changed(w, (0, i), 1.0)) - run(some, w)).max()
+             for i in range(4)]
+    assert [i for i in range(4) if moved[i] > 1e-4] == layers
 
 
 def test_an_enlarging_layer_starts_with_the_variance_of_its_input():
@@ -237,6 +333,17 @@ def test_the_styles_of_a_share_of_examples_are_mixed():
   same = jax.jit(never.styles.mapping)(params, stats, x, inputs('Generator')[1],
                                        keys=keys[:4])
   assert (np.asarray(same) == np.asarray(same)[:, :1]).all()
+
+
+def test_styles_are_not_mixed_with_a_given_noise():
+  model = generator(mixing=1.0)
+  z, label, params, stats = with_variables(model)
+  noise = random.normal(KEY, (4, model.noise().size))
+  got, want = jax.jit(lambda noise: (
+      model.apply(params, stats, z, label, train=False, keys=noise)[0],
+      model.styles.synthesis(params, stats, model.styles.mapping(
+          params, stats, z, label), keys=noise)))(noise)
+  np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
 
 
 def test_the_mean_style_is_an_average_of_training():

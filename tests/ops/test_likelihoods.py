@@ -45,6 +45,15 @@ def test_gaussian():
       stats.norm.logpdf(X, MEAN, 0.3).sum((1, 2)), rtol=1e-5)
 
 
+def test_sums_of_bfloat16_have_the_digits_of_float32():
+  errors = jnp.zeros((1, 2000), jnp.bfloat16).at[0, 0].set(2.0)
+  found = likelihoods.gaussian(errors, 0.0, 1.0)
+  assert found.dtype == np.float32
+  # One number of bfloat16 each, 2,000 times: it has three digits.
+  np.testing.assert_allclose(
+      found, stats.norm.logpdf(np.float64(errors[0])).sum(), rtol=2e-3)
+
+
 def test_normal_of_each_dimension():
   np.testing.assert_allclose(
       likelihoods.normal(Z, CENTRE, LOG_VAR),

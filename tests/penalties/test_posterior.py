@@ -66,6 +66,14 @@ def test_grey_values_are_probabilities():
   x, p = unit(REAL), unit(generate(encode(REAL).mean))
   np.testing.assert_allclose(
       value(term), -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(1), rtol=1e-4)
+  # The values of bfloat16 images, but with the digits of float32.
+  rough = REAL.astype(jnp.bfloat16)
+  made = (0.9 * generate(encode(REAL).mean)).astype(jnp.bfloat16)
+  x, p = unit(rough), unit(made)
+  found = value(term, real=jnp.asarray(rough), generate=lambda z: made)
+  assert found.dtype == np.float32
+  np.testing.assert_allclose(
+      found, -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(1), rtol=1e-4)
 
 
 def test_samples_of_the_posterior_average_to_the_expected_error():

@@ -37,15 +37,15 @@ def test_many_differences_of_a_sweep_are_its_folders(tmp_path, folders, names):
 
 
 @pytest.mark.parametrize('metrics,first', [
-    (('kd', 'kd'), 'kd'), (('kd', 'fd'), 'fd'), (('', ''), 'fd'),
-    (('is', 'is'), 'fd')])  # One that was not computed.
+    (('kd_9', 'kd_9'), 'kd_9'), (('kd_9', 'fd_9'), 'fd_9'), (('', ''), 'fd_9'),
+    (('is_9', 'is_9'), 'fd_9')])  # One that was not computed.
 def test_the_best_metric_of_all_runs_comes_first(tmp_path, metrics, first):
   for i, metric in enumerate(metrics):
     write(tmp_path / str(i), weight=float(i), best_metric=metric, scores=(
-        (100, 'fd', 1.0 + i, 'x'), (100, 'kd', 2.0 - i, 'x')))
+        (100, 'fd_9', 1.0 + i, 'x'), (100, 'kd_9', 2.0 - i, 'x')))
   board = ranking.ranked(store.read([str(tmp_path)]))
   assert board.columns[0].partition(' ')[0] == first
-  assert [*board.points][0].endswith('1.0' if first == 'kd' else '0.0')
+  assert [*board.points][0].endswith('1.0' if first == 'kd_9' else '0.0')
 
 
 def test_the_front_by_hand(tmp_path):
