@@ -11,7 +11,6 @@ that flags can override them. Durations are steps, or strings such as
 '20 epochs', '64000 examples' or '10%' (of train_steps).
 """
 
-import copy
 import glob
 import importlib.util
 import inspect
@@ -25,7 +24,7 @@ from ml_collections.config_dict import placeholder
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, RequestError
-from gan_jax.config import hints, quick
+from gan_jax.config import choices, hints, quick
 from gan_jax.config.keys import (
   ARRAYS,
   CHOICES,
@@ -321,7 +320,7 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
   # In this order: replace components, apply the recipe's own arguments, quick.
   order = [*COMPONENTS, *own, 'quick']
   order += [key for key in given if key not in order]
-  chosen = {}  # components that were asked for
+  chosen = {}  # {key: names} of components that were asked for
   _fill_in(config)
   of_recipe = {key: {spec.name for spec in config[key] or () if isinstance(
       spec, ConfigDict)} for key in MANY.values()}
@@ -335,9 +334,7 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
     if not value and key not in switches:
       raise RequestError(f'{key} needs a value, as in {key}=...')
     act = {'quick': quick.shorten, **own}.get(key, partial(_choose, key))
-    had = {one: set(config[one]) for one in chosen
-           if one not in MANY and one != 'data'}
-    terms = {many: copy.deepcopy(config[many]) for many in of_recipe}
+    before = choices.seen(config, chosen)
     try:
       act(config, *([] if key in switches else [value]))
     except RequestError:
@@ -346,10 +343,7 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
       raise RequestError(f'{key}={value}: {e}') from e
     _fill_in(config)
     if key in own:
-      _still(config, chosen, key)
-      for many in {MANY[one] for one in chosen if one in MANY}:
-        config[many] = _of_user(config[many], terms[many], of_recipe[many])
-      _unset_unknown(config, had, value)
+      choices.keep(config, chosen, before, of_recipe, key, value)
     elif key in COMPONENTS:
       chosen[key] = value
   return config
@@ -366,43 +360,6 @@ def _choose(key, config, value):
         term(MANY[key], name) for name in value.split('+')))
   else:
     _replace(config, key, value)
-
-
-def _still(config, chosen, argument):
-  """RequestError if a recipe's argument replaced what was asked for."""
-  for key, value in chosen.items():
-    asked = value.split('+') if key in MANY else [value]
-    found = config[MANY[key]] if key in MANY else [config[key]]
-    if [spec.name for spec in found] != asked[:len(found)]:
-      raise RequestError(f'{key}={value} and {argument} each choose the {key}: '
-                         'give one of them')
-
-
-def _of_user(after, before, of_recipe):
-  """Terms that a user chose, after an argument of the recipe.
-
-  It sets numbers of the terms that the recipe has, as of its R1, and may leave
-  those out. Others that took their places stay as they are.
-  """
-  return tuple(new if new.name in of_recipe else old for new, old in zip(
-      after, before, strict=False)) + before[len(after):]
-
-
-def _unset_unknown(config, had, asked):
-  """Removes arguments that a recipe has set but a chosen component lacks.
-
-  Such as the widths of `small` on another network. One whose value the user has
-  `asked` for, as in size=64, stays, so that it is refused.
-
-  had: {key: arguments that the component had before}.
-  """
-  for key, before in had.items():
-    home, spec = CHOICES[key], config[key]
-    taken = lookup.parameters(lookup.find(home.module, spec.name, home.kind))
-    if not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
-      for name in {*spec} - before - {*taken}:
-        if not asked or spec[name] != asked:
-          del spec[name]
 
 
 def _replace(config, key, name):

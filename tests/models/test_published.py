@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_models import KEY, build, count, inputs, struct
+from small_models import KEY, abstract, build, count, inputs, struct
 
 from gan_jax import models
 from gan_jax.base import lookup
@@ -254,3 +254,103 @@ def test_presets_have_the_published_networks(name, classes, want):
         num_classes=classes, axis_name=None, dtype=jnp.float32))
     found.append(parameters(network, *x))
   assert tuple(found) == want
+
+
+# StyleGAN2, layer by layer.
+
+
+_EIGHT = struct(8, dtype=jnp.int32)  # labels
+
+
+def _stylegan2(kind, **fields):
+  return build(f'stylegan2.{kind}', kind, **fields)
+
+
+def _parts(params):
+  """{layer: number of its parameters}, two levels deep."""
+  return {f'{a}/{b}': count(layer) for a, part in params.items()
+          for b, layer in part.items() if isinstance(layer, dict)}
+
+
+def test_stylegan2s_generator_has_the_printed_parameters():
+  """For 1024 px and two mapping layers NVlabs' train.py prints 28,794,124.
+
+  Of its table (stylegan2-ada-pytorch, `--cfg=auto`) the lines of the mapping,
+  of conv0, conv1 and torgb by side, and of b4:0, the image that it starts from.
+  """
+  model = _stylegan2('Generator', shape=(1024, 1024, 3), width=32,
+                     max_width=512, style=512, mapping_layers=2)
+  params, out = abstract(model, struct(8, 512), _EIGHT)
+  assert out.shape == (8, 1024, 1024, 3)
+  assert count(params) == 28_794_124
+  found = _parts(params)
+  assert found['mapping_network/fc0'] == found['mapping_network/fc1'] == 262_656
+  printed = {4: (None, 2_622_465, 264_195), 8: (2_622_465, 2_622_465, 264_195),
+             64: (2_622_465, 2_622_465, 264_195),
+             128: (1_442_561, 721_409, 132_099),
+             256: (426_369, 213_249, 66_051), 512: (139_457, 69_761, 33_027),
+             1024: (51_297, 25_665, 16_515)}
+  for side, numbers in printed.items():
+    assert numbers == tuple(found.get(f'synthesis_network/b{side}_{name}')
+                            for name in ('conv0', 'conv1', 'image')), side
+  assert params['synthesis_network']['start'].size == 8_192
+
+
+def test_stylegan2s_discriminator_has_the_printed_parameters():
+  """For 1024 px it prints 29,012,513, see stylegan2-ada-pytorch's issue 181."""
+  model = _stylegan2('Discriminator', width=32, max_width=512, num_classes=0)
+  params, _ = abstract(model, struct(8, 1024, 1024, 3), _EIGHT)
+  assert count(params) == 29_012_513
+  found = {name: count(layer) for name, layer in params.items()}
+  for side, numbers in {1024: (9_248, 18_496, 2_048),
+                        512: (36_928, 73_856, 8_192),
+                        256: (147_584, 295_168, 32_768),
+                        128: (590_080, 1_180_160, 131_072),
+                        8: (2_359_808, 2_359_808, 262_144)}.items():
+    assert numbers == tuple(found[f'b{side}_{name}']
+                            for name in ('conv0', 'conv1', 'skip')), side
+  assert found['b1024_image'] == 128
+  assert [found[name] for name in ('b4_conv', 'b4_dense', 'logits')] == [
+      2_364_416, 4_194_816, 513]
+
+
+@pytest.mark.parametrize('side,width,layers', [(256, 64, 8), (32, 512, 2)])
+def test_parameters_of_stylegan2s_paper256_and_cifar(side, width, layers):
+  """By hand: the authors' channels min(32768 fmaps / side, 512), fmaps 1/2, 1.
+
+  Their `cifar` has labels: a code of 512 beside z, and a mapping of 8 layers in
+  a discriminator without skips.
+  """
+  cifar = side == 32
+  channels = {2 ** i: min(width * side >> i, 512) for i in range(2, 9)}
+  path = [s for s in channels if s <= side]
+  number = channels[4] * 16
+  for s in path:
+    before, now = channels.get(s // 2), channels[s]
+    for inputs_ in ([before] if before else []) + [now]:
+      # Kernel, bias, noise's strength; style's kernel and bias.
+      number += 9 * inputs_ * now + now + 1 + 513 * inputs_
+    number += 3 * now + 3 + 513 * now
+  mapping = [513 * 512] * layers
+  if cifar:
+    mapping += [11 * 512, 512 * 512]  # code; the first layer has 1,024 inputs
+  model = _stylegan2('Generator', shape=(side, side, 3), width=width,
+                     max_width=512, style=512, mapping_layers=layers,
+                     num_classes=10,
+                     conditioning='embedding' if cifar else 'none')
+  params, _ = abstract(model, struct(8, 512), _EIGHT)
+  assert count(params) == number + sum(mapping)
+  number = 4 * channels[side]
+  for s in path[1:]:
+    now, then = channels[s], channels[s // 2]
+    number += 9 * now * now + now + 9 * now * then + then
+    number += 0 if cifar else now * then
+  last = channels[4]
+  number += 9 * (last + 1) * last + last + 16 * last * last + last
+  # The last layer, and the mapping of the label; or the last layer.
+  number += 513 * 512 * 9 + 11 * 512 if cifar else last + 1
+  model = _stylegan2('Discriminator', width=width, max_width=512,
+                     residual=not cifar, num_classes=10,
+                     conditioning='projection' if cifar else 'none')
+  params, _ = abstract(model, struct(8, side, side, 3), _EIGHT)
+  assert count(params) == number
