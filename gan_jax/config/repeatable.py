@@ -115,7 +115,8 @@ def _operations(program: ClosedJaxpr, inputs: tuple = (),
     tracebacks = (*within, operation.source_info.traceback)
     read = tuple(map(word, operation.invars))
     for part in parts:
-      if isinstance(part, Jaxpr):
+      # From JAX 0.11 on the two are one type, which has its constants.
+      if isinstance(part, Jaxpr) and not isinstance(part, ClosedJaxpr):
         part = ClosedJaxpr(part, ())
       if isinstance(part, ClosedJaxpr):
         count = min(len(read), len(part.jaxpr.invars))

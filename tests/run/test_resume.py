@@ -1,5 +1,6 @@
 """A run that is cut anywhere and started again ends as if it had not been."""
 
+import importlib.metadata
 import json
 import os
 import shutil
@@ -24,8 +25,12 @@ pytestmark = tiny.READS_CONFIGS
 def _emitters_of_users():
   """The step is compiled by those that runs have, not by those of conftest.
 
-  With the older ones the bits of a step depend on the length of its call.
+  With the older ones, which JAX 0.10 has too, the bits of a step depend on the
+  length of its call.
   """
+  if not importlib.metadata.version('jaxlib').startswith('0.10.'):
+    yield
+    return
   jit = jax.jit
 
   def as_users(*args, **options):

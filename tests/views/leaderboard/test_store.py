@@ -1,5 +1,6 @@
 """The index of runs: what it reads, when it reads again, and who may use it."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -31,6 +32,12 @@ def runs(tmp_path):
 def read(root, where=''):
   return {os.path.basename(run.folder): run
           for run in store.read([str(root)], where)}
+
+
+def asked(root, question):
+  """The answer of an index; an open one would be a warning of Python 3.13."""
+  with contextlib.closing(sqlite3.connect(root / store.NAME)) as index:
+    return index.execute(question).fetchall()
 
 
 @pytest.fixture
@@ -172,22 +179,17 @@ def test_a_config_that_changes_leaves_no_trace(runs):
   assert store.used([str(runs)])['new'] == [5]
   with pytest.raises(RequestError, match='no run has the key disc_step'):
     read(runs, 'disc_step=1')
-  index = sqlite3.connect(runs / store.NAME)
-  (keys,) = zip(*index.execute("SELECT key FROM parts WHERE value = 5"),
-                strict=True)
-  assert keys == ('new',)
+  assert asked(runs, 'SELECT key FROM parts WHERE value = 5') == [('new',)]
 
 
 def test_runs_that_are_gone_are_forgotten(runs, was_read):
   read(runs)
   shutil.rmtree(runs / 'b')
   assert list(read(runs)) == ['a', 'c']
-  index = sqlite3.connect(runs / store.NAME)
-  assert index.execute('SELECT folder FROM runs').fetchall() == [
-      ('a',), ('c',)]
-  assert index.execute('SELECT count(*) FROM parts WHERE value = '
-                       "'wasserstein'").fetchone() == (0,)
-  assert index.execute('SELECT count(*) FROM scores').fetchone() == (1,)
+  assert asked(runs, 'SELECT folder FROM runs') == [('a',), ('c',)]
+  assert asked(runs, 'SELECT count(*) FROM parts WHERE value = '
+                     "'wasserstein'") == [(0,)]
+  assert asked(runs, 'SELECT count(*) FROM scores') == [(1,)]
   shutil.rmtree(runs)
   runs.mkdir()
   with pytest.raises(WorkdirError, match='no run in'):
@@ -278,9 +280,8 @@ def test_an_index_that_is_damaged_or_of_another_layout_is_made_anew(
   first, path = store.read([str(runs)]), runs / store.NAME
   damage(path)
   assert store.read([str(runs)]) == first
-  index = sqlite3.connect(path)
-  assert index.execute('PRAGMA integrity_check').fetchone() == ('ok',)
-  assert index.execute('SELECT count(*) FROM runs').fetchone() == (3,)
+  assert asked(runs, 'PRAGMA integrity_check') == [('ok',)]
+  assert asked(runs, 'SELECT count(*) FROM runs') == [(3,)]
 
 
 def _execute(path, *statements):
@@ -361,11 +362,10 @@ def test_two_processes_share_an_index(tmp_path):
   assert errors == [''] * 3
   assert [child.returncode for child in children] == [0] * 3
   assert read(root)['000'].scores[0].value == 79
-  index = sqlite3.connect(root / store.NAME)
-  assert index.execute('PRAGMA integrity_check').fetchone() == ('ok',)
-  assert index.execute('SELECT count(*) FROM scores').fetchone() == (80,)
-  assert index.execute('SELECT count(*) FROM settings WHERE run NOT IN '
-                       '(SELECT id FROM runs)').fetchone() == (0,)
+  assert asked(root, 'PRAGMA integrity_check') == [('ok',)]
+  assert asked(root, 'SELECT count(*) FROM scores') == [(80,)]
+  assert asked(root, 'SELECT count(*) FROM settings WHERE run NOT IN '
+                     '(SELECT id FROM runs)') == [(0,)]
 
 
 def test_a_process_that_is_killed_while_it_writes_leaves_what_was(runs):
