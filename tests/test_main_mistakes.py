@@ -43,7 +43,7 @@ pytestmark = tiny.READS_CONFIGS
     ('data.path=x', 'data.path', "'x'", 'mnist10k takes no such argument; a '
      'path is of files of yours: dcgan:data=auto, after the colon, reads'),
     ('steps=600', 'steps', '600', 'did you mean train_steps or'),
-    ('lr=0.1', 'lr', '0.1', 'mean gen_optimizer.learning_rate=0.1 or disc_'),
+    ('lr=0.1', 'lr', '0.1', 'mean gen_optimizer.learning_rate=0.1 and disc_'),
     ('epochs=3', 'epochs', '3', "did you mean train_steps='3 epochs'?"),
     ('gen_optimizer.name=AdamW', 'gen_optimizer.name', "'AdamW'",
      'did you mean "adamw"'),
@@ -174,13 +174,17 @@ def test_quick_is_said_once_and_beside_no_mistake(
                                                  ]),
     (('--mode=invert', '--workdir=x', 'README.md'),
      ['did you mean --images=README.md?']),
-    ((MLP, '--epochs=3'), ["did you mean --config.train_steps='3 epochs'?"]),
-    ((MLP, '--lr=3', '--gpus=0', '--outdir=x', '--n-critic=5'), [
-        'did you mean --config.gen_optimizer.learning_rate=3 or --config.disc_',
+    ((MLP, '--epochs=3', '--gpus=8'), [
+        "did you mean --config.train_steps='3 epochs'?",
+        'did you mean CUDA_VISIBLE_DEVICES=0,1,..., before the command (all']),
+    ((MLP, '--lr=3', '--gpu=0', '--outdir=x', '--n-critic=5'), [
+        'did you mean --config.gen_optimizer.learning_rate=3 and --config.disc',
         'did you mean CUDA_VISIBLE_DEVICES=0, before the command?',
         'did you mean --workdir=x?', 'did you mean --config.disc_steps=5?']),
-    ((MLP, '--config.lr=3', '--config.nz=4', '--config.betas=0.5,0.9'), [
-        'did you mean gen_optimizer.learning_rate=3 or disc_optimizer.learn',
+    ((MLP, '--config.lr=3', '--config.nz=4', '--config.niter=25',
+      '--config.betas=0.5,0.9'), [
+        "did you mean train_steps='25 epochs'?",
+        'did you mean gen_optimizer.learning_rate=3 and disc_optimizer.lear',
         'did you mean latent.size=4?', 'did you mean gen_optimizer.b1=... and'
         ]),
     (('train', MLP), ['train: not a flag; did you mean --mode=train?']),

@@ -71,12 +71,15 @@ def refuse_record(out: str) -> None:
 def refused(path) -> str:
   """Why nothing can be written at a path, told before it is tried; or ''.
 
-  Of the folders above it: what is there itself may be replaced.
+  Of a folder that is there, what counts is whether it can be written, else the
+  folder around: a file that is there is replaced.
   """
-  place = pathlib.Path(path).absolute().parent
+  place = pathlib.Path(path).absolute()
+  # Not by the method, which raises an error in a folder that is closed.
+  place = place if os.path.isdir(place) else place.parent
   while not os.path.lexists(place):
     place = place.parent
-  if not place.is_dir():
+  if not os.path.isdir(place):
     return f'{place} is in the way and is no folder'
   if os.access(place, os.W_OK | os.X_OK):
     return ''

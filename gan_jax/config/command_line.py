@@ -253,7 +253,7 @@ def _meant(name, value) -> str:
   from gan_jax.config.keys import COMPONENTS
   name = name.replace('-', '_')
   if here := hints.translated(name, value or '...'):
-    return f'; did you mean {" or ".join(map(_as_flag, here))}?'
+    return f'; did you mean {" and ".join(map(_as_flag, here))}?'
   value = f'={value}' * bool(value)
   if name in COMPONENTS:
     return (f'; did you mean --config=dcgan:{name}{value or "=NAME"}, after '

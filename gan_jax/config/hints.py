@@ -7,11 +7,13 @@ from gan_jax.base import lookup
 from gan_jax.config import fields
 from gan_jax.config.keys import CHOICES, COMPONENTS, DURATIONS, KEYS, MANY
 
-# What words of other code are here; {} is their value.
+# What words of other code are here; {} is their value. niter is a number of
+# epochs in DCGAN's code and those after it; gpus is a number of devices.
 _WORDS = {
-    "train_steps='{} epochs'": 'epochs nepochs n_epochs num_epochs max_epochs',
+    "train_steps='{} epochs'": 'epochs nepochs n_epochs num_epochs max_epochs '
+                            'niter',
     "train_steps='{}000 examples'": 'kimg total_kimg',
-    'train_steps={}': 'iterations iters niter n_iter num_iters max_iter '
+    'train_steps={}': 'iterations iters n_iter num_iters max_iter '
                       'num_iterations max_steps num_steps total_steps',
     'gen_optimizer.learning_rate={}': 'lr g_lr lr_g gen_lr generator_lr',
     'disc_optimizer.learning_rate={}': 'lr d_lr lr_d disc_lr discriminator_lr',
@@ -26,14 +28,18 @@ _WORDS = {
     'discriminator.width={}': 'ndf',
     'ema_decay={}': 'ema ema_beta',
     'dtype=bfloat16': 'amp bf16 fp16 half mixed_precision precision',
-    'checkpoint_every={}': 'save_every save_freq save_interval snap',
+    'checkpoint_every={}': 'save_every save_freq save_interval',
     '--workdir={}': 'outdir output_dir log_dir logdir save_dir run_dir',
-    'CUDA_VISIBLE_DEVICES={}, before the command': 'gpu gpus gpu_ids device '
-                                                   'devices'}
+    'CUDA_VISIBLE_DEVICES={}, before the command': 'gpu gpu_id gpu_ids',
+    'CUDA_VISIBLE_DEVICES=0,1,..., before the command (all are used without '
+    'it)': 'gpus ngpu n_gpu num_gpus device devices'}
 
 
 def translated(word: str, value) -> list[str]:
-  """What a word of other code is here: key=value, a flag, or a variable."""
+  """What a word of other code is here: key=value, a flag, or a variable.
+
+  Several are one together: lr is that of both players.
+  """
   return [text.format(value) for text, words in _WORDS.items()
           if word.lower() in words.split()]
 
@@ -56,7 +62,7 @@ def spoken(name: str, paths) -> list[str]:
 def near_key(key: str, value, config) -> str:
   """Hint for an unknown key: similar ones, also inside components."""
   if here := translated(key, value):
-    return f'; did you mean {" or ".join(here)}?'
+    return f'; did you mean {" and ".join(here)}?'
   own = [*fields.flat({k: v for k, v in config.items() if k in KEYS})]
   if named := spoken(key, [*KEYS, *own]):
     return f'; did you mean {" or ".join(dict.fromkeys(named[:3]))}?'

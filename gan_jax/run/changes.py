@@ -7,9 +7,12 @@ import shlex
 
 import jax
 
+from gan_jax import models
 from gan_jax.base.errors import CheckpointError, WorkdirError
 from gan_jax.config import durations, fields, keys
+from gan_jax.config.rules import told_labels
 from gan_jax.data import cache
+from gan_jax.penalties.term import names
 from gan_jax.run import files
 from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.status import POPULATION
@@ -60,7 +63,7 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
              if not may_change(line.split(':')[0], config)]
   allowed = [line for line in changed if any(
       re.match(rf'{re.escape(path)}[.:[]', line) for path in allow_changed)]
-  data = _changed_data(folder, experiment.info)
+  data = _changed_data(folder, experiment)
   same_shapes = not any(line.startswith((*_SHAPES, _MOVED)) for line in data)
   if allow_changed_data and same_shapes:
     allowed += data
@@ -101,8 +104,9 @@ def _fits(folder, experiment) -> bool:
   return True
 
 
-def _changed_data(folder, info):
+def _changed_data(folder, experiment):
   """Differences from the data of the last launch."""
+  info = experiment.info
   if not (kept := files.read_json(folder, 'data.json')):
     return []
   # Of an older run, which does not know all fields, those that it has.
@@ -110,12 +114,22 @@ def _changed_data(folder, info):
          if key in kept}
   lines = [line for line in fields.diff(fields.plain(kept), now)
            if not line.startswith(('manifest', 'notices'))]
-  lines += _moved(kept.get('class_names', ()), info.class_names)
+  if _knows_classes(experiment):
+    lines += _moved(kept.get('class_names', ()), info.class_names)
   before = kept.get('manifest', '')
   if any(line.startswith('fingerprint') for line in lines) and all(
       map(os.path.exists, (before, info.manifest))):
     lines += cache.changes(before, info.manifest)
   return lines
+
+
+def _knows_classes(experiment) -> bool:
+  """Whether a network or a term of the game looks at labels."""
+  config, game = experiment.config, experiment.game
+  return game.draws_labelled or any(
+      models.is_conditional(config[key]) for key in told_labels(config)) or any(
+          names(side, 'label') for term in game.penalties
+          for side in (term.parts.disc, term.parts.gen))
 
 
 def _moved(before, now):

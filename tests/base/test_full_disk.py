@@ -50,6 +50,19 @@ def test_write_file_that_fails_leaves_the_old_file(tmp_path, full_disk):
   assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_folder_that_can_be_written_counts_not_the_one_around_it(
+    tmp_path, monkeypatch):
+  (tmp_path / 'out').mkdir()
+  (tmp_path / 'file').write_bytes(b'')
+  # As of /tmp, or of a volume at the root of a container.
+  monkeypatch.setattr(os, 'access', lambda place, how: (
+      pathlib.Path(place) != tmp_path))
+  assert files.refused(tmp_path / 'out') == ''
+  assert files.refused(tmp_path / 'out' / 'new' / 'a.png') == ''
+  for name in ('file', 'new', 'new/a.png'):
+    assert files.refused(tmp_path / name) == f'{tmp_path}: Permission denied'
+
+
 def test_try_write_file_warns_once_a_folder(tmp_path, full_disk, caplog):
   full_disk['is'] = True
   for i in range(3):

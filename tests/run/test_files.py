@@ -16,7 +16,7 @@ import tiny
 from written import warnings_of
 
 import gan_jax
-from gan_jax import extractors, parallel
+from gan_jax import extractors, parallel, penalties
 from gan_jax.base.errors import WorkdirError
 from gan_jax.config import experiment
 from gan_jax.config.experiment import DataInfo
@@ -86,7 +86,11 @@ def test_a_run_that_knows_fewer_facts_of_its_data_goes_on(tmp_path):
   """Of its data.json only the fields that it has are compared."""
   info = DataInfo('x', (2, 2, 1), 4, 2, (0, 1), 'f', '',
                   class_names=('ant', 'bee'))
-  run = types.SimpleNamespace(info=info, config={})
+  game = types.SimpleNamespace(draws_labelled=False, penalties=())
+  config = {'joint': 'none', 'encoder': {'name': 'none.Encoder'}} | {
+      key: {'name': f'mlp.{key.capitalize()}'}
+      for key in ('generator', 'discriminator')}
+  run = types.SimpleNamespace(info=info, config=config, game=game)
   old = info._asdict()
   del old['class_names']
   (tmp_path / 'data.json').write_text(json.dumps(old))
@@ -100,9 +104,18 @@ def test_a_run_that_knows_fewer_facts_of_its_data_goes_on(tmp_path):
   # A class of another number is another class to the networks.
   (tmp_path / 'data.json').write_text(json.dumps(
       info._asdict() | {'class_names': ['bee', 'cow']}))
-  with pytest.raises(WorkdirError, match='bers: bee 0 -> 1; the ') as error:
-    changes.check_same_run(tmp_path, run, allow_changed_data=True)
-  assert 'allow_changed' not in str(error.value)
+  # Nothing in this game looks at labels.
+  assert len(changes.check_same_run(
+      tmp_path, run, allow_changed_data=True)) == 1
+  acgan = types.SimpleNamespace(parts=penalties.acgan(num_classes=2))
+  for knows in ({'config': config | {'generator': config['generator'] | {
+      'conditioning': 'onehot'}}}, {'game': types.SimpleNamespace(
+          draws_labelled=False, penalties=(acgan,))},
+                {'game': types.SimpleNamespace(draws_labelled=True)}):
+    told = types.SimpleNamespace(**vars(run) | knows)
+    with pytest.raises(WorkdirError, match='bers: bee 0 -> 1; the ') as error:
+      changes.check_same_run(tmp_path, told, allow_changed_data=True)
+    assert 'allow_changed' not in str(error.value)
   # Other columns of a label vector are another network.
   for allowed in (False, True):
     (tmp_path / 'data.json').write_text(json.dumps(
