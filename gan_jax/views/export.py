@@ -1,6 +1,7 @@
 """--mode=export: the averaged generator of a run, for other programs."""
 
 import contextlib
+import importlib.metadata
 import json
 import logging
 import os
@@ -225,10 +226,16 @@ def _refused(run, program):
     yield
   except Exception as e:  # It has no error of its own.
     name = run.config['generator']['name']
+    # pip takes 0.13.0 beside our Orbax. It knows JAX up to 0.10.
+    old = program == 'jax2onnx' and jax.__version_info__ >= (0, 11) and (
+        importlib.metadata.version(program).startswith('0.13.'))
     raise RequestError(
         f'{run.folder}: {program} cannot convert the generator {name}: '
-        f'{first_line(e)}; write that part of it in other operations, or '
-        'export F.safetensors') from e
+        f'{first_line(e)}; ' + (
+            f'JAX {jax.__version__} needs a later one: pip install --no-deps '
+            'jax2onnx==0.17.1' if old else
+            'write that part of it in other operations, or export F.safetensors'
+        )) from e
 
 
 def _safetensors(run):

@@ -376,4 +376,8 @@ def test_operations_and_priors_that_others_lack(
     with pytest.raises(RequestError, match=(
         f'{program} cannot convert .* export_nets:Generator: .*allback')):
       export(run, str(tmp_path / out))
+  monkeypatch.setattr(jax, '__version_info__', (0, 11, 2))
+  monkeypatch.setattr('importlib.metadata.version', lambda name: '0.13.0')
+  with pytest.raises(RequestError, match='--no-deps jax2onnx==0.17.1'):
+    export(run, str(tmp_path / 'a.onnx'))
   assert names_in(tmp_path) == ['code', 'run']
