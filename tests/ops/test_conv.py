@@ -174,6 +174,7 @@ def test_groups_equal_lax_to_second_order(size, channels, outputs, window,
       'conv_general_dilated']
 
 
-def test_groups_that_do_not_divide_are_refused():
-  with pytest.raises(ValueError, match='3 groups do not divide 4 and 6'):
-    ops.conv_groups(jnp.ones((1, 4, 4, 4)), jnp.ones((3, 3, 1, 6)), 3)
+@pytest.mark.parametrize('groups', [3, 4])
+def test_groups_that_do_not_divide_are_refused(groups):
+  with pytest.raises(ValueError, match=f'{groups} groups do not divide 4 and '):
+    ops.conv_groups(jnp.ones((1, 4, 4, 4)), jnp.ones((3, 3, 1, 6)), groups)
