@@ -16,6 +16,7 @@ from plain_conv import (
 )
 
 from gan_jax.ops import conv as ops
+from gan_jax.ops import cpu_conv
 from gan_jax.ops.conv import conv, conv_transpose
 
 
@@ -36,6 +37,18 @@ def test_conv_and_its_transpose_equal_lax(size, i, o, window, stride, padding):
       lambda x, k: plain(x, k, stride, padding),
       lambda y, k: plain_transpose(y, k, size, stride, padding), x, y, kernel)
   assert_close(got, want)
+
+
+def test_the_cases_are_of_all_forms():
+  """Of `conv` and `kernel`, and of `image`, whose places are more."""
+  forms = []
+  for size, i, o, window, stride, padding in CASES[:6]:
+    geometry = ops._geometry(jnp.zeros((2, *size, i)), jnp.zeros(
+        (*window, i, o)), size, ops._pair(stride), padding)
+    places = np.add(geometry.out, geometry.taps) - 1
+    forms.append([cpu_conv._form(geometry, jnp.float32, i, o, counts)[0]
+                  for counts in (geometry.out, places.tolist())])
+  assert [*map(''.join, forms)] == ['ww', 'ww', 'pp', 'dd', 'dd', 'dw']
 
 
 @pytest.mark.parametrize('size,i,o,window,stride,padding', CASES)
