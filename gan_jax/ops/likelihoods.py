@@ -15,6 +15,8 @@ def bernoulli(x, p):
   x log p + (1 - x) log(1 - p); of grey values, in between, it is not a
   likelihood, but highest where p = x.
   """
+  # In bfloat16 the bound below 1 would be 1.
+  x, p = (jnp.asarray(v, jnp.float32) for v in (x, p))
   p = jnp.clip(p, _LEAST, _MOST)
   return _sum(x * jnp.log(p) + (1.0 - x) * jnp.log1p(-p))
 

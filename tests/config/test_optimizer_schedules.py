@@ -87,10 +87,11 @@ def test_lazy_correction_is_that_of_stylegan2(rate):
 
 def test_lazy_correction_takes_betas_that_the_config_leaves_out():
   adam = dict(name='adam', learning_rate=0.1)
-  game = configured(penalties=(LAZY,), lazy_correction=True,
+  game = configured(penalties=(dict(LAZY, every=2),), lazy_correction=True,
                     disc_optimizer=adam)
+  c = 2 / 3
   np.testing.assert_allclose(moves(game.disc_optimizer), moves(
-      optax.adam(0.08, b1=0.9 ** 0.8, b2=0.999 ** 0.8)), rtol=1e-6)
+      optax.adam(0.1 * c, b1=0.9 ** c, b2=0.999 ** c)), rtol=1e-6)
 
 
 @pytest.mark.parametrize('parts, c', [(2, 2 / 3), (4, 1.0), (8, 1.0)])

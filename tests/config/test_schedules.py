@@ -47,7 +47,8 @@ def test_half_life_halves_the_old_weights_in_so_many_steps():
 
 @pytest.mark.parametrize('name,wrong,words', [
     ('cosine', dict(transition_steps=0), 'must be above 0'),
-    ('half_life', dict(init_value=-1.0), 'not be negative')])
+    ('half_life', dict(init_value=-1.0), 'not be negative'),
+    ('half_life', dict(end_value=-1.0), 'not be negative')])
 def test_curves_refuse(name, wrong, words):
   spec = dict(name=name, init_value=1.0, end_value=2.0, transition_steps=3)
   with pytest.raises(ValueError, match=words):

@@ -11,6 +11,7 @@ from noise_scores import CALLS, by_name, evaluator, make, means
 
 from gan_jax.base.files import short_hash
 from gan_jax.evaluators.score import Score, order
+from gan_jax.evaluators.scores import features_of, features_of_data
 from gan_jax.metrics import kernel, neighbours
 from gan_jax.metrics.frechet import distance_to
 
@@ -18,7 +19,7 @@ from gan_jax.metrics.frechet import distance_to
 def test_real_examples_get_their_floor():
   source = make(100)
   evaluate = evaluator(source)
-  second = source.images[order(100, 3)[40:80]]
+  second = source.images[order(100, 3)[40:]]  # more than are asked for
   for score in evaluate(lambda a, b: (second[a:b], None)):
     if score.name.startswith('authenticity'):
       continue  # Its floor is of examples held out.
@@ -81,6 +82,21 @@ def test_the_protocol_is_whole_and_plain():
     assert how['data_fingerprint'] == source.fingerprint
 
 
+def test_the_reference_may_be_held_out():
+  held, other = make(30, seed=9), make(40, seed=1)
+  source = make(100)._replace(held_out=held)
+  fd, whole = evaluator(
+      source, reference='held_out', num_real=30, metrics=('fd', 'authenticity')
+      )(lambda a, b: (other.images[a:b], None))
+  assert fd.name == 'fd_means_40_held_out_r30'
+  real, fake = (means(source=None).extract(x.images)[0] for x in (held, other))
+  assert fd.value == pytest.approx(distance_to(real)(fake), rel=1e-6)
+  assert fd.protocol['data_fingerprint'] == held.fingerprint
+  assert whole.name == 'authenticity_means_40_train'
+  assert whole.protocol['reference'] == 'train'
+  assert whole.protocol['data_fingerprint'] == source.fingerprint
+
+
 def test_the_protocol_holds_rules_and_no_results(monkeypatch):
   monkeypatch.setattr(kernel, 'kernel_distance', functools.partial(
       kernel.kernel_distance, subsets=3))
@@ -113,11 +129,30 @@ def test_features_of_the_data_are_kept_by_content():
   assert CALLS == [40]  # The generated ones.
   named = evaluator(source, num_real=60, metrics=('fd',))(sample)
   assert [score.name for score in named] == ['fd_means_40_train_r60']
-  assert named[0].floor > 0  # Of the 40 that are left.
+  real, left = (means(source=None).extract(source.images[rows])[0]
+                for rows in np.split(order(100, 3), [60]))
+  assert named[0].value == pytest.approx(distance_to(real)(
+      means(source=None).extract(make(40).images)[0]), rel=1e-6)
+  assert named[0].floor == pytest.approx(distance_to(real)(left), rel=1e-6)
+  # Those of another extractor are others.
+  (other,) = evaluator(source, metrics=('fd',), extractor=dict(
+      name='random'))(sample)
+  assert other.name == 'fd_random_40_train' and other.value > 0
   assert [s.value for s in first] == [s.value for s in again]
   CALLS.clear()
   evaluator(make(100, seed=5))(sample)
   assert sorted(CALLS) == [40, 40, 40, 100]
+
+
+def test_images_are_those_of_the_features_and_the_first_thousand():
+  source, rows = make(1500), order(1500, 0)[:1200]
+  for _ in range(2):  # The second time the features are from a file.
+    found = features_of_data(means(source=None), source, rows)
+    np.testing.assert_array_equal(found.images, source.images[rows[:1000]])
+  found = features_of(means(source=None), lambda a, b: (
+      source.images[a:b], None), 1200)
+  np.testing.assert_array_equal(found.images, source.images[:1000])
+  assert found.features.shape == (1200, 8)
 
 
 def test_damaged_features_are_made_again():
@@ -140,5 +175,6 @@ def test_their_names_are_known_before(num_real):
       lambda a, b: (other.images[a:b], None))]
   # Without the logits of a classifier there are no classes.
   assert found == evaluate.names and len(found) == 6
+  assert f'fd_random_40_train{"_r30" * (num_real == 30)}' in found
   # Of a user's extractor nobody knows what it calls itself.
   assert not evaluator(source).names

@@ -189,20 +189,61 @@ def test_linear_resizing_keeps_the_corners():
 
 def test_scales_are_mixed_from_the_smallest_up(small):
   """A head of large places sees the small map, the other only itself."""
-  model = network(small, mix=4, width=8, norm='none', weight_norm='none')
-  image, label = jnp.zeros((1, 16, 16, 1)), jnp.zeros(1, jnp.int32)
+  plain = dict(mix=4, width=8, norm='none', weight_norm='none')
+  model = network(small, **plain)
+  large = np.random.default_rng(0).uniform(0, 2, (1, 32, 32, 1))
+  # Each pixel between four.
+  image = np.float32(large.reshape(1, 16, 2, 16, 2, 1).mean((2, 4)) - 1.0)
+  label = jnp.zeros(1, jnp.int32)
   params, stats = jax.jit(model.init)(KEY, image, label)
   run = jax.jit(lambda stats: model.apply(params, stats, image, label,
-                                          train=False)[0].features)
-  base = run(stats)
+                                          train=False)[0])
+  out = run(stats)
+  run, base = lambda stats, run=run: run(stats).features, out.features
   # Maps of 16 and 8 px: 13 x 13 places of 16, halved to 8, and 5 x 5 of 8.
   assert base.shape == (1, 25 + 25)
+  np.testing.assert_allclose(out.logits, base.mean(1), rtol=1e-5)
+  other = network(small, size=16, image_range=(0.0, 2.0), **plain)
+  np.testing.assert_allclose(jax.jit(partial(other.apply, train=False))(
+      params, stats, np.float32(large), label)[0].features, base, atol=1e-4)
+  for layer in stats['frozen']['channels_1'], stats['frozen']['scales_1']:
+    bound = 1 / np.sqrt(len(layer['kernel']))
+    assert 0.5 * bound < np.abs(layer['bias']).max() <= bound
   for name, changes in (('channels_0', (True, False)),
                         ('channels_1', (True, True))):
     frozen = dict(stats['frozen'])
     frozen[name] = jax.tree.map(lambda x: x + 1.0, frozen[name])
     moved = np.abs(run({**stats, 'frozen': frozen}) - base)[0]
     assert (moved[:25].max() > 1e-4, moved[25:].max() > 1e-4) == changes
+
+
+def by_hand(x, kernel, stride):
+  """A convolution of an even image; one of stride 2 is padded by 1."""
+  x = np.pad(x, ((0, 0), (stride - 1,) * 2, (stride - 1,) * 2, (0, 0)))
+  places = range(0, x.shape[1] - 3, stride)
+  return np.stack([np.stack([np.einsum(
+      'bhwi,hwio->bo', x[:, r:r + 4, c:c + 4], kernel) for c in places], 1)
+                   for r in places], 1)
+
+
+def test_a_head_in_numpy():
+  """It starts within 1 / sqrt(fan in), the norm is before the activation."""
+  head = projected.Head(width=8, norm=lambda: lambda x: x - 1.0,
+                        act=jax.nn.relu, weights={}, num_classes=3)
+  x = np.random.default_rng(0).normal(size=(2, 16, 16, 4)).astype(np.float32)
+  label = jnp.array([2, 0])
+  y, variables = jax.jit(head.init_with_output)(KEY, x, label)
+  first, last, dense, table = (variables['params'][name] for name in (
+      'Conv_0', '_Last_0', 'Dense_0', 'embedding'))
+  for layer, inputs in ((first, 64), (last, 128), (dense, 128)):
+    assert 0.95 < np.abs(layer['kernel']).max() * np.sqrt(inputs) <= 1.0
+  x = by_hand(np.maximum(by_hand(x, first['kernel'], 2) - 1.0, 0.0),
+              last['kernel'], 1)
+  code = table['embedding'][label] @ dense['kernel']
+  code = np.where(code > 0, code, 0.2 * code)
+  np.testing.assert_allclose(
+      y, np.einsum('bhwc,bc->bhw', x, code).reshape(2, 25) / 8,
+      rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('conditioning', ['none', 'projection'])

@@ -31,9 +31,9 @@ B, SHAPE, RANGE = 6, (1, 2, 2), (-1.0, 1.0)
 
 
 def linear_game(**changes):
-  """D(x) = a.x; G answers tanh(z)."""
+  """D(x) = a.x; G answers tanh(z), and 0 if it is not told to train."""
   def gen(params, stats, z, label, *, train, keys=None):
-    return jnp.tanh(z).reshape(-1, *SHAPE), stats
+    return jnp.tanh(z * train).reshape(-1, *SHAPE), stats
 
   def disc(params, stats, images, label, *, train, keys=None):
     flat = images.reshape(images.shape[0], -1)
@@ -69,12 +69,12 @@ def compiled(game):
 
 
 def look(game, weights, real, held_out=None, seed=0):
-  def examples(image):
+  def examples(image, label):
     return image if image is None else Examples(
-        jnp.asarray(image), jnp.zeros(len(image), jnp.int32))
+        jnp.asarray(image), jnp.full(len(image), label, jnp.int32))
 
-  found = compiled(game)(state_of(weights), examples(real), examples(held_out),
-                         random.key(seed))
+  found = compiled(game)(state_of(weights), examples(real, 0),
+                         examples(held_out, 1), random.key(seed))
   assert {(x.shape, x.dtype.name) for x in found.values()} == {
       ((), 'float32')}
   return {k: float(v) for k, v in found.items()}
@@ -114,6 +114,19 @@ def test_what_held_out_examples_tell():
   without = look(LINEAR, A, REAL)
   assert not [k for k in without if k in want]
   assert without == pytest.approx({k: found[k] for k in without})
+
+
+def test_examples_are_judged_with_labels_or_codes_of_their_own():
+  def disc(params, stats, images, label, *, train, keys=None):
+    told = label.reshape(len(images), -1).mean(1)
+    return Critique(told + 0.0 * images.sum((1, 2, 3)), None, {}), stats
+
+  game = linear_game(disc=Model(None, disc, None))
+  assert look(game, A, REAL, HELD)['logits/held_out'] == 1.0  # real ones: 0
+  code = jnp.full((B, 4), -9.0)
+  joint = game._replace(joint='mean', gen=game.gen._replace(
+      encode=lambda *_, train: models.Posterior(code, code)))
+  assert look(joint, A, REAL)['auc'] == 0.0  # fakes: z, above -9
 
 
 def test_an_energy_is_low_where_it_looks_real():
@@ -200,15 +213,16 @@ def test_ratios_of_nothing_are_finite():
 
 
 def test_the_gradient_ratio_is_of_gen_to_disc():
-  found = diagnosis.step_scalars({'grad_norm/disc': jnp.float32(2.0)},
-                                 {'grad_norm/gen': jnp.float32(3.0)})
-  assert float(found['grad_ratio']) == 1.5
+  found = diagnosis.step_scalars({'grad_norm/disc': jnp.float32(2e-6)},
+                                 {'grad_norm/gen': jnp.float32(3e-6)})
+  assert float(found['grad_ratio']) == pytest.approx(1.5)
 
 
 def test_sign_real_is_among_what_the_discriminator_says():
   out = Critique(jnp.array([2.0, 1.0, -3.0, 4.0]), None, {})
+  other = out._replace(logits=-out.logits)
   assert float(diagnosis.disc_scalars(
-      linear_game(), 0.0, out, out)['sign/real']) == 0.5
+      linear_game(), 0.0, out, other)['sign/real']) == 0.5
 
 
 # --- in a run --------------------------------------------------------------

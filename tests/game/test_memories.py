@@ -68,6 +68,14 @@ def test_a_term_sees_its_memory_as_it_was_before_the_update():
   assert [s['memory/own_gen/n'] for s in scalars] == [25, 45, 65]
 
 
+def test_a_memory_may_be_made_of_the_parameters_of_its_player():
+  term = Term('own', Regulariser(
+      lambda memory: None, lambda memory: None,
+      memory=lambda params: {'start': params}), 1.0, 1)
+  assert make_game(penalties=(term,)).memory('G', 'D') == {
+      'own': {'start': 'D'}, 'own_gen': {'start': 'G'}}
+
+
 def test_a_loss_with_a_memory():
   """As BEGAN: the weight of the fakes follows the balance."""
   loss = Loss(lambda real, fake, memory: real - memory['k'] * fake,

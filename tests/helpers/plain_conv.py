@@ -11,12 +11,12 @@ SPECS = {1: ('NWC', 'WIO', 'NWC'), 2: ('NHWC', 'HWIO', 'NHWC'),
 
 # (H, W), I, O, kernel, stride, padding: each CPU form at an odd and even size
 CASES = [
-    ((8, 8), 8, 64, (4, 4), 2, 'SAME'),              # Winograd
-    ((7, 10), 9, 64, (3, 4), 2, ((0, 1), (2, 1))),   # Winograd, odd, blocks
+    ((8, 8), 16, 64, (4, 4), 2, 'SAME'),             # Winograd
+    ((30, 7), 17, 64, (4, 3), 2, ((1, 1), (1, 2))),  # Winograd, odd, blocks
     ((8, 6), 3, 5, (4, 4), 2, 'SAME'),               # product of patches
     ((9, 8), 33, 4, (5, 3), (2, 1), 'VALID'),        # direct
     ((5, 7), 40, 3, (3, 3), 1, 'SAME'),              # direct, stride 1
-    ((8, 11), 12, 66, (4, 5), 3, ((1, 2), (0, 3))),  # Winograd, stride 3
+    ((8, 11), 12, 66, (4, 5), 3, ((1, 2), (0, 3))),  # image: Winograd
     ((9, 10), 2, 3, (2, 3), 3, 'VALID'),             # rows that no patch sees
     ((6, 6), 4, 2, (1, 1), 2, 'SAME'),
     ((4, 4), 40, 3, (4, 4), 1, 'VALID'),             # one output

@@ -21,6 +21,7 @@ W = np.linalg.qr(np.asarray(W).T)[0].T * 1.3
 RNG = np.random.default_rng(0)
 X = (RNG.normal(size=(8, SIZE)) @ W + BIAS
      + SIGMA * RNG.normal(size=(8, NUMBERS))).astype(np.float32)
+X[7] = X[0]
 LABEL = np.zeros(8, np.int32)
 PRECISION = 1.0 + 1.3 ** 2 / SIGMA ** 2
 DENSITY = np.asarray(jax.vmap(lambda x: multivariate_normal.logpdf(
@@ -56,6 +57,7 @@ def test_a_wrong_posterior_costs_its_divergence_and_many_samples_mend_it():
   np.testing.assert_allclose(np.mean(DENSITY - wrong.elbo), gap, rtol=0.05)
   np.testing.assert_allclose(wrong.weighted, DENSITY, atol=0.1)
   assert (np.asarray(wrong.weighted) > np.asarray(wrong.elbo)).all()
+  assert wrong.elbo[7] != wrong.elbo[0]  # Of samples of their own.
 
 
 def test_the_evaluator_scores_held_out_points():

@@ -16,12 +16,16 @@ from plain_conv import (
 )
 
 from gan_jax.ops import conv as ops
+from gan_jax.ops import cpu_conv
 from gan_jax.ops.conv import conv, conv_transpose
 
 
 @pytest.mark.parametrize('size,i,o,window,stride,padding', CASES)
-def test_conv_and_its_transpose_equal_lax(size, i, o, window, stride, padding):
+def test_conv_and_its_transpose_equal_lax(size, i, o, window, stride, padding,
+                                          monkeypatch):
   """Values and derivatives up to the second, in one program for each."""
+  if size == (8, 8):  # One example at a time.
+    monkeypatch.setattr(cpu_conv, '_CHUNK_BYTES', 1)
   x = normal(0, 2, *size, i)
   kernel = normal(1, *window, i, o) / np.float32(np.sqrt(i * np.prod(window)))
   shape = jax.eval_shape(
@@ -36,6 +40,18 @@ def test_conv_and_its_transpose_equal_lax(size, i, o, window, stride, padding):
       lambda x, k: plain(x, k, stride, padding),
       lambda y, k: plain_transpose(y, k, size, stride, padding), x, y, kernel)
   assert_close(got, want)
+
+
+def test_the_cases_are_of_all_forms():
+  """Of `conv` and `kernel`, and of `image`, whose places are more."""
+  forms = []
+  for size, i, o, window, stride, padding in CASES[:6]:
+    geometry = ops._geometry(jnp.zeros((2, *size, i)), jnp.zeros(
+        (*window, i, o)), size, ops._pair(stride), padding)
+    places = np.add(geometry.out, geometry.taps) - 1
+    forms.append([cpu_conv._form(geometry, jnp.float32, i, o, counts)[0]
+                  for counts in (geometry.out, places.tolist())])
+  assert [*map(''.join, forms)] == ['ww', 'ww', 'pp', 'dd', 'dd', 'dw']
 
 
 @pytest.mark.parametrize('size,i,o,window,stride,padding', CASES)
@@ -174,6 +190,7 @@ def test_groups_equal_lax_to_second_order(size, channels, outputs, window,
       'conv_general_dilated']
 
 
-def test_groups_that_do_not_divide_are_refused():
-  with pytest.raises(ValueError, match='3 groups do not divide 4 and 6'):
-    ops.conv_groups(jnp.ones((1, 4, 4, 4)), jnp.ones((3, 3, 1, 6)), 3)
+@pytest.mark.parametrize('groups', [3, 4])
+def test_groups_that_do_not_divide_are_refused(groups):
+  with pytest.raises(ValueError, match=f'{groups} groups do not divide 4 and '):
+    ops.conv_groups(jnp.ones((1, 4, 4, 4)), jnp.ones((3, 3, 1, 6)), groups)

@@ -8,7 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from plain_conv import CASES, assert_close, normal, plain, to_second_order
+from plain_conv import (
+  CASES,
+  assert_close,
+  normal,
+  plain,
+  plain_transpose,
+  to_second_order,
+)
 
 from gan_jax.ops import conv as ops
 from gan_jax.ops import cpu_conv
@@ -49,6 +56,24 @@ def test_vmap_of_vmap(axes):
   got, want = (jax.jit(jax.vmap(jax.vmap(f, inner), outer))(x, kernel)
                for f in (conv, lambda x, k: plain(x, k, 1, 'SAME')))
   assert_close(got, want)
+
+
+def test_vmap_of_one_operand_of_the_two_transposes():
+  """The others of `vmap` are in gradients of the tests above."""
+  y, kernels = normal(0, 2, 3, 3, 4), normal(1, 3, 4, 4, 4, 2)
+  xs = normal(2, 3, 2, 6, 6, 2)
+
+  def both(transposed, convolved):
+    def of_kernel(x):
+      return jax.vjp(lambda k: convolved(x, k), kernels[0].swapaxes(2, 3))[1](
+          y)[0]
+    return jax.jit(lambda kernels, xs: (
+        jax.vmap(lambda k: transposed(y, k))(kernels), jax.vmap(of_kernel)(xs)
+    ))(kernels, xs)
+
+  assert_close(both(conv_transpose, partial(conv, stride=2)), both(
+      lambda y, k: plain_transpose(y, k, (6, 6), 2, 'SAME'),
+      lambda x, k: plain(x, k, 2, 'SAME')))
 
 
 def _critic_step(params, x):
@@ -162,7 +187,7 @@ def test_other_backends_get_plain_convolutions():
 
 @pytest.mark.parametrize('size,i,o,window,stride,padding', [
     # Of the same geometries; which form a CPU takes does not matter here.
-    pytest.param(*case, marks=[pytest.mark.slow] * (i in (0, 2, 4, 7)))
+    pytest.param(*case, marks=[pytest.mark.slow] * (i in (0, 1, 2, 4, 7)))
     for i, case in enumerate(CASES)])
 def test_products_of_a_population_equal_lax(size, i, o, window, stride,
                                             padding):
@@ -201,6 +226,9 @@ def test_other_backends_get_batched_products_for_a_population():
   products = [line for line in text.splitlines() if 'dot_general' in line]
   assert len(products) >= 5
   assert all('batching_dims = [0] x [0]' in line for line in products)
+  nested = jax.jit(jax.vmap(jax.vmap(conv))).trace(
+      x[None], kernel[None]).lower(lowering_platforms=('cuda',)).as_text()
+  assert 'batching_dims = [0, 1] x [0, 1]' in nested
   for text in (compiled(0, None), compiled(None, 0)):
     assert 'stablehlo.convolution' in text
     groups = re.findall(r'feature_group_count = (\d+)', text)

@@ -22,9 +22,10 @@ def test_bernoulli_of_bits():
       stats.bernoulli.logpmf(bits, p).sum((1, 2)), rtol=1e-5)
 
 
-def test_bernoulli_is_finite_where_the_probability_is_wrong():
-  wrong = likelihoods.bernoulli(np.float32([[1.0, 0.0]]),
-                                np.float32([[0.0, 1.0]]))
+@pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
+def test_bernoulli_is_finite_where_the_probability_is_wrong(dtype):
+  wrong = likelihoods.bernoulli(jnp.array([[1.0, 0.0]], dtype),
+                                jnp.array([[0.0, 1.0]], dtype))
   np.testing.assert_allclose(wrong, np.log(1e-30) + np.log(2.0 ** -24),
                              rtol=1e-5)
 
