@@ -174,8 +174,10 @@ def test_quick_is_said_once_and_beside_no_mistake(
                                                  ]),
     (('--mode=invert', '--workdir=x', 'README.md'),
      ['did you mean --images=README.md?']),
-    ((MLP, '--epochs=3', '--gpus=8'), [
+    ((MLP, '--epochs=3', '--gpus=8', '--precision=32', '--kimg=2.5'), [
         "did you mean --config.train_steps='3 epochs'?",
+        'did you mean --config.dtype=bfloat16 (or float32)?',
+        "train_steps='... examples', a thousand for each kimg?",
         'did you mean CUDA_VISIBLE_DEVICES=0,1,..., before the command (all']),
     ((MLP, '--lr=3', '--gpu=0', '--outdir=x', '--n-critic=5'), [
         'did you mean --config.gen_optimizer.learning_rate=3 and --config.disc',

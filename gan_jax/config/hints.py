@@ -12,7 +12,7 @@ from gan_jax.config.keys import CHOICES, COMPONENTS, DURATIONS, KEYS, MANY
 _WORDS = {
     "train_steps='{} epochs'": 'epochs nepochs n_epochs num_epochs max_epochs '
                             'niter',
-    "train_steps='{}000 examples'": 'kimg total_kimg',
+    "train_steps='... examples', a thousand for each kimg": 'kimg total_kimg',
     'train_steps={}': 'iterations iters n_iter num_iters max_iter '
                       'num_iterations max_steps num_steps total_steps',
     'gen_optimizer.learning_rate={}': 'lr g_lr lr_g gen_lr generator_lr',
@@ -27,7 +27,8 @@ _WORDS = {
     'generator.width={}': 'ngf',
     'discriminator.width={}': 'ndf',
     'ema_decay={}': 'ema ema_beta',
-    'dtype=bfloat16': 'amp bf16 fp16 half mixed_precision precision',
+    'dtype=bfloat16 (or float32)': 'amp bf16 fp16 half mixed_precision '
+                                   'precision',
     'checkpoint_every={}': 'save_every save_freq save_interval',
     '--workdir={}': 'outdir output_dir log_dir logdir save_dir run_dir',
     'CUDA_VISIBLE_DEVICES={}, before the command': 'gpu gpu_id gpu_ids',
