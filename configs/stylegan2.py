@@ -5,8 +5,8 @@
   ...:cifar          class-conditional, with the authors' constants for CIFAR-10
   ...:small          two CPU cores
 
-With the constants of StyleGAN2-ADA (https://arxiv.org/abs/2006.06676, table 9
-and `train.py --cfg=auto` for one GPU): non-saturating loss, Adam 0.0025 (0,
+With the constants of StyleGAN2-ADA (https://arxiv.org/abs/2006.06676;
+`train.py --cfg=auto` for one GPU): non-saturating loss, Adam 0.0025 (0,
 0.99), R1 in every 16th update with a weight of 0.0002 side^2 / batch, path
 length in every 4th, with their correction of the rates, batch 32 (16 for 256
 px), 25 million images, average of a half-life of 10,000 images (5,000). Digits

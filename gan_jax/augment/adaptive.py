@@ -75,7 +75,7 @@ def _adapted(target, kimg, p, batch_size, batch_mean, apply, mix=None):
 
 def bgc(*, p: Number = 0.2, noise: bool = False,
         cutout: bool = False) -> Augmentation:
-  """What `ada` does, with a given p.  Karras et al. 2020, arXiv:2006.06676, B.
+  """What `ada` does, with a given p.  Karras et al. 2020, arXiv:2006.06676.
 
   Every operation is applied to each image with probability p: the paper's best
   set (pixel blitting, geometry, colour) in its order and strengths,

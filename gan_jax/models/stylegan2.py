@@ -1,9 +1,9 @@
 """StyleGAN2 with the constants of StyleGAN2-ADA, for square images of 2^n px.
 
 Karras et al. 2020, https://arxiv.org/abs/1912.04958, section 2 and appendix B,
-and https://arxiv.org/abs/2006.06676, appendix D. z is mapped to a style w; the
-generator starts from a learnt 4x4 image and each of its layers is modulated by
-w. All kernels start from normal(0, 1) and are scaled when used, by one over the
+and https://arxiv.org/abs/2006.06676. z is mapped to a style w; the generator
+starts from a learnt 4x4 image and each of its layers is modulated by w. All
+kernels start from normal(0, 1) and are scaled when used, by one over the
 root of their inputs (Karras et al. 2018, https://arxiv.org/abs/1710.10196,
 section 4.1), and activations are leaky ReLUs times sqrt(2).
 
