@@ -31,7 +31,7 @@ from gan_jax.data.label_values import (
   of_integers,
   of_texts,
 )
-from gan_jax.data.labels import SPLITS
+from gan_jax.data.named_files import SPLITS
 from gan_jax.data.prepare import Source
 from gan_jax.data.sources.arrays import UNLABELLED
 from gan_jax.data.values import Scale
