@@ -356,6 +356,8 @@ def console() -> None:
   """The command gan-jax."""
   signals.before_the_run()
   sys.unraisablehook = _unless_orbax(sys.unraisablehook)
+  if sys.stdout:  # What a terminal or a pipe cannot show is no error.
+    sys.stdout.reconfigure(errors='backslashreplace')
   sys.exit(main(sys.argv))
 
 

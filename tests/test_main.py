@@ -8,6 +8,7 @@ import subprocess
 import sys
 import types
 
+import finished
 import numpy as np
 import pytest
 import tiny
@@ -39,6 +40,18 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
     run.stdout.close()
     assert b'Traceback' not in run.stderr.read()
   assert run.returncode == -signal.SIGPIPE
+
+
+@pytest.mark.parametrize('letter, shown', [
+    ('é', 'ascii'), (os.fsdecode(b'\xe9'), 'utf-8')])
+def test_what_cannot_be_shown_does_not_hide_the_rest(tmp_path, letter, shown):
+  run = tmp_path / f'caf{letter}'
+  finished.write(run)
+  done = subprocess.run(
+      [sys.executable, '-m', 'gan_jax.main', '--mode=compare', run],
+      capture_output=True, env=os.environ | {'PYTHONIOENCODING': shown})
+  assert done.returncode == 0, done.stderr
+  assert f'{tmp_path}/caf\\'.encode() in done.stdout
 
 
 @tiny.READS_CONFIGS
