@@ -54,9 +54,8 @@ def runs(tmp_path):
 def test_names_that_are_no_utf8(tmp_path, suffix):
   # Of half a character, '\udce9'.
   write(tmp_path / os.fsdecode(b'caf\xe9'), scores=fd(0.3))
-  write(tmp_path / 'b', seed=1, step=30)
   text = made(tmp_path, tmp_path / f'board{suffix}')
-  assert 'caf\\udce9' in text or suffix in '.md.tex'
+  assert 'udce9' in text
   assert 'href="caf%E9/"' in text or suffix != '.html'
 
 
