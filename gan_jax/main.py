@@ -13,6 +13,7 @@ from gan_jax.base.errors import (
     ProcessGroupError,
     RequestError,
     UserError,
+    WorkdirError,
 )
 from gan_jax.base.files import refused
 from gan_jax.config import command_line
@@ -171,7 +172,7 @@ def _sample(line):
   if not flags.workdir:
     raise RequestError('give the --workdir of the run to sample from')
   return sample.sample(
-      flags.workdir, flags.out or os.path.join(flags.workdir, 'samples.png'),
+      flags.workdir, _out(flags, os.path.join(flags.workdir, 'samples.png')),
       count=flags.num_samples, label=flags.label, labels=flags.labels,
       seed=flags.seed, truncation=flags.truncation,
       interpolate=flags.interpolate, strict=flags.strict)
@@ -257,7 +258,7 @@ def _inspect(line):
   if line.config is None:
     raise RequestError('give --config=configs/dcgan.py:data=folder and '
                        '--config.data.path=FOLDER')
-  out = line.flags.out or os.path.join('runs', f'inspect-{line.name}')
+  out = _out(line.flags, os.path.join('runs', f'inspect-{line.name}'))
   return inspect.inspect(line.config, out)
 
 
@@ -277,7 +278,7 @@ def _explore(line):
   if not flags.workdir:
     raise RequestError('give the --workdir of the run to explore')
   return explore.explore(
-      flags.workdir, flags.out or os.path.join(flags.workdir, 'explore'),
+      flags.workdir, _out(flags, os.path.join(flags.workdir, 'explore')),
       strict=flags.strict)
 
 
@@ -312,7 +313,18 @@ def _given(line, name):
   if not (flags.workdir and flags.images):
     raise RequestError('give the --workdir of a run, and --images')
   return (flags.workdir, flags.images,
-          flags.out or os.path.join(flags.workdir, name))
+          _out(flags, os.path.join(flags.workdir, name)))
+
+
+def _out(flags, usual: str) -> str:
+  """--out, or the `usual` place, if it can be written: told at once."""
+  if flags.out:
+    return flags.out
+  # Where there is no run, that is to be said.
+  if os.path.isdir(flags.workdir or '.') and (why := refused(usual)):
+    raise WorkdirError(f'{usual}: cannot write it: {why}; --out= writes it '
+                       'elsewhere')
+  return usual
 
 
 def _how_given(flags):
@@ -326,9 +338,26 @@ def _fail(status: int, messages) -> int:
   return status
 
 
+def _unless_orbax(show):
+  """A `sys.unraisablehook` that shows all but what Orbax leaves behind.
+
+  Where an array cannot be written, as on a full disk, Orbax raises its error
+  and ends its event loop; the threads that write the other arrays then find it
+  closed, and each would print a traceback before the message that counts.
+  """
+  def hook(found):
+    if found.object is not None or str(found.exc_value) != (
+        'Event loop is closed'):
+      show(found)
+  return hook
+
+
 def console() -> None:
   """The command gan-jax."""
   signals.before_the_run()
+  sys.unraisablehook = _unless_orbax(sys.unraisablehook)
+  if sys.stdout:  # What a terminal or a pipe cannot show is no error.
+    sys.stdout.reconfigure(errors='backslashreplace')
   sys.exit(main(sys.argv))
 
 

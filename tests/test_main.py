@@ -1,11 +1,14 @@
 """The command line: what is right is done."""
 
 import os
+import pathlib
 import re
 import signal
 import subprocess
 import sys
+import types
 
+import finished
 import numpy as np
 import pytest
 import tiny
@@ -39,7 +42,58 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
   assert run.returncode == -signal.SIGPIPE
 
 
+@pytest.mark.parametrize('letter, shown', [
+    ('é', 'ascii'), (os.fsdecode(b'\xe9'), 'utf-8')])
+def test_what_cannot_be_shown_does_not_hide_the_rest(tmp_path, letter, shown):
+  run = tmp_path / f'caf{letter}'
+  finished.write(run)
+  done = subprocess.run(
+      [sys.executable, '-m', 'gan_jax.main', '--mode=compare', run],
+      capture_output=True, env=os.environ | {'PYTHONIOENCODING': shown})
+  assert done.returncode == 0, done.stderr
+  assert f'{tmp_path}/caf\\'.encode() in done.stdout
+
+
 @tiny.READS_CONFIGS
+def test_a_run_that_cannot_be_written_is_told_before_it_is_read(
+    cli, tmp_path, monkeypatch):
+  run = tmp_path / 'run'
+  run.mkdir()
+  monkeypatch.setattr(os, 'access', lambda place, how: (
+      not pathlib.Path(place).is_relative_to(run)))
+  for mode, name, *flags in (
+      ('sample', 'samples.png'), ('explore', 'explore'),
+      ('invert', 'inverted.npz', '--images=x'),
+      ('outliers', 'outliers.jsonl', '--images=x'),
+      ('complete', 'completed.npz', '--images=x', '--mask=x')):
+    status, _, said = cli(f'--mode={mode}', f'--workdir={run}', *flags)
+    assert status == 4 and said == (
+        f'gan_jax: {run}/{name}: cannot write it: {run}: Permission denied; '
+        '--out= writes it elsewhere\n')
+    # What is asked for lies elsewhere, or there is no such run.
+    for folder, out in (('run', f'--out={tmp_path}/{name}'), ('run/none', '')):
+      _, _, said = cli(f'--mode={mode}', f'--workdir={tmp_path}/{folder}',
+                       *filter(None, (*flags, out)))
+      assert 'cannot write' not in said and f'{tmp_path}/{folder}' in said
+
+
+def test_what_orbax_leaves_behind_on_a_full_disk_is_not_shown(monkeypatch):
+  from gan_jax import main
+  shown = []
+  monkeypatch.setattr(sys, 'unraisablehook', shown.append)
+  monkeypatch.setattr(main, 'main', lambda argv: 0)
+  monkeypatch.setattr(main.signals, 'before_the_run', lambda: None)
+  with pytest.raises(SystemExit):
+    main.console()
+  closed, other = RuntimeError('Event loop is closed'), RuntimeError('other')
+  left, *real = (types.SimpleNamespace(exc_value=error, object=of)
+                 for error, of in ((closed, None), (closed, main.main),
+                                   (other, None)))
+  for found in (left, *real):
+    sys.unraisablehook(found)
+  assert shown == real
+
+
 def test_networks_larger_than_the_memory_are_described_and_refused(
     cli, tmp_path):
   """A z of 10^9 to 8 channels, 4 bytes each: weights, average, two moments."""

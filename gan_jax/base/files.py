@@ -273,6 +273,14 @@ def _lines(path):
   return result
 
 
+def utf8(value) -> str:
+  r"""A value as a text that can be written; half a character is '\udcff'.
+
+  Names of files that are no UTF-8 have such halves.
+  """
+  return str(value).encode(errors='backslashreplace').decode()
+
+
 def short_hash(value) -> str:
   """16 hex digits of the sha256 of plain JSON."""
   text = json.dumps(value, sort_keys=True, default=str)

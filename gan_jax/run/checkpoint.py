@@ -232,12 +232,13 @@ class Checkpoints(contextlib.AbstractContextManager):
 
   @functools.cached_property
   def _alias(self):
-    """The folder by a path that Orbax does not take for a pattern.
+    """The folder by a path that Orbax can read, and takes for no pattern.
 
     It globs below the path that it is given, unescaped: where that has brackets
-    it finds none of its files, and saves what cannot be read.
+    it finds none of its files, and saves what cannot be read. Tensorstore takes
+    no path that is not UTF-8.
     """
-    if not re.search(r'[][*?]', self._folder):
+    if not re.search(r'[][*?\ud800-\udfff]', self._folder):
       return self._folder
     link = os.path.join(tempfile.mkdtemp(), 'checkpoints')
     os.symlink(self._folder, link)

@@ -16,6 +16,7 @@ from gan_jax.base.errors import RequestError, WorkdirError
 from gan_jax.base.files import (
   read_rows,
   refuse_record,
+  refused,
   unwritten,
   write_file,
   writing_out,
@@ -179,6 +180,10 @@ def _score_new(folder, abstract, evaluator, saved, keeper, tried, held):
     if tried.get(step) == made or (
         scores and not any(map(keeper.wants, scores))):
       continue
+    path = os.path.join(folder, 'scores.jsonl')
+    if why := refused(path):  # Before hours of scoring.
+      raise WorkdirError(f'{path}: cannot write it: {why}; then rerun the '
+                         'command')
     tried[step] = made
     try:
       state = saved.restore(abstract, step)

@@ -48,8 +48,9 @@ def test_the_newest_stay_and_are_restored_bit_for_bit(tmp_path):
       checkpoints.restore(abstract(states[2]), 4)
 
 
-@pytest.mark.parametrize('name', ['penalties[0].weight=5', 'a*b', 'what?'])
-def test_a_folder_whose_name_is_a_pattern(tmp_path, name):
+@pytest.mark.parametrize('name', [
+    'penalties[0].weight=5', 'a*b', 'what?', os.fsdecode(b'caf\xe9')])
+def test_a_folder_whose_name_is_a_pattern_or_no_utf8(tmp_path, name):
   with opened(tmp_path / name) as checkpoints:
     checkpoints.save(2, filled(2))
     checkpoints.wait()

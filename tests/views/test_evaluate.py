@@ -12,7 +12,7 @@ import tiny
 from sweeps import wait_for
 
 from gan_jax import main
-from gan_jax.base.errors import RequestError
+from gan_jax.base.errors import RequestError, WorkdirError
 from gan_jax.config import experiment
 from gan_jax.evaluators.score import Score
 from gan_jax.run import evaluator, files, lock
@@ -80,6 +80,18 @@ def test_every_checkpoint_is_scored_once(run, copy, caplog):
   assert [record.message for record in caplog.records] == [
       'scores step 2: scores', 'scores step 4: scores']
   assert {row['name'] for row in scores_of(copy)} > names
+
+
+def test_a_run_that_cannot_be_written_is_told_before_it_is_scored(
+    run, copy, monkeypatch):
+  monkeypatch.setattr(os, 'access', lambda *_: False)
+  # Nothing is to be written where all is scored.
+  same = evaluate.checkpoints(copy, **ASKED, num_samples=12)
+  assert same == run[1]
+  monkeypatch.delattr(evaluator.Evaluator, 'scores')
+  with pytest.raises(WorkdirError, match=f'{copy}/scores.jsonl: cannot write '
+                     f'it: {copy}: Permission denied; then rerun'):
+    evaluate.checkpoints(copy, **ASKED, num_samples=8)
 
 
 def test_the_best_of_scores_that_are_there_already(copy, caplog, tmp_path):

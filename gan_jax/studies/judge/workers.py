@@ -69,8 +69,12 @@ class Pool(Worker):
         target=_work, args=(study.folder, study.plan, set(cores[i::size]), i,
                             until), name=f'{i}', daemon=True)
                        for i in range(size)]
+    # Ctrl-C is of this process. It would reach the others too until they are
+    # sessions of their own, and end their imports with a traceback.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     for process in self._processes:
       process.start()
+    signal.signal(signal.SIGINT, before)
 
   def advance(self):
     """Plays nothing here; whether one of the processes is alive."""
@@ -78,6 +82,8 @@ class Pool(Worker):
 
   def stop(self, signum):
     """Hands the signal on; each saves the runs in flight."""
+    if signum == signal.SIGINT:  # Which they ignore.
+      signum = signal.SIGTERM
     for process in self._processes:
       if process.is_alive():
         os.kill(process.pid, signum)
@@ -103,7 +109,7 @@ def started(study: Study, until: float) -> Iterator[Worker]:
 
 def _work(folder, plan, cores, index, until):
   """A process that plays, on few cores: small games do not fill many."""
-  os.setsid()  # Ctrl-C is of the first process, which hands it on, once.
+  os.setsid()  # Ctrl-C is of the first process, which asks this one, once.
   os.sched_setaffinity(0, cores)
   threading.Thread(target=lambda: (
       multiprocessing.parent_process().join(), os._exit(1)),

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from gan_jax.base.errors import RequestError
-from gan_jax.base.files import write_file, writing_out
+from gan_jax.base.files import utf8, write_file, writing_out
 from gan_jax.metrics import low_is_better
 from gan_jax.views.leaderboard import ranking, store
 from gan_jax.views.templates import fill
@@ -56,7 +56,7 @@ def compare(patterns, *, where: str = '', sort: str = '', cost: str = '',
   if out:
     made = _made(suffix, text, found, cost, out, patterns, where)
     with writing_out(out):
-      write_file(out, made.encode())
+      write_file(out, utf8(made).encode())
   return text
 
 
@@ -105,10 +105,10 @@ def load(patterns) -> 'pd.DataFrame':
   names = ranking.points_of(runs)
   again = ranking.repeats_of(runs, names)
   return pd.DataFrame(
-      [(names.get(run.folder, ''), run.folder, run.seed, run.status,
+      [(names.get(run.folder, ''), utf8(run.folder), run.seed, run.status,
         run.last_step, *score) for run in runs
        for score in run.scores or [(None,) * 4]], columns=_COLUMNS).assign(
-           repeats=lambda frame: frame.folder.isin(again))
+           repeats=lambda frame: frame.folder.isin({*map(utf8, again)}))
 
 
 def _markdown(found, cost) -> str:

@@ -9,7 +9,7 @@ import re
 import statistics
 
 from gan_jax.base.errors import WorkdirError
-from gan_jax.base.files import read_rows, short_hash
+from gan_jax.base.files import read_rows, short_hash, utf8
 from gan_jax.config import fields
 from gan_jax.run import status
 
@@ -157,8 +157,3 @@ def native(value):
       type(value) is int and abs(value) < 2**63):
     return value
   return utf8(value)
-
-
-def utf8(value) -> str:
-  r"""A value as a text that SQLite takes; half a character is '\udcff'."""
-  return str(value).encode(errors='backslashreplace').decode()

@@ -105,7 +105,7 @@ def _link(run, out) -> _Link:
   url = os.path.relpath(path, os.path.dirname(out) or '.')
   finished = run.status == 'finished'
   return _Link(
-      urllib.parse.quote(url) + '/' * path.endswith(os.sep),
+      urllib.parse.quote(os.fsencode(url)) + '/' * path.endswith(os.sep),
       run.folder if run.seed is None else str(run.seed),
       run.folder if finished else f'{run.folder}: {run.status}', finished)
 

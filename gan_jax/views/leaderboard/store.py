@@ -22,7 +22,7 @@ import time
 from typing import Any, NamedTuple
 
 from gan_jax.base.errors import WorkdirError
-from gan_jax.base.files import short_hash
+from gan_jax.base.files import short_hash, utf8
 from gan_jax.run import lock
 from gan_jax.views.leaderboard import filters, folders
 
@@ -156,7 +156,7 @@ def _rooted(found) -> tuple[str, dict[str, str]]:
       parents[parent] = os.path.abspath(parent)
     paths.setdefault(f'{parents[parent].rstrip("/")}/{name}', folder)
   root = os.path.commonpath(parents.values())
-  return root, {folders.utf8(path[len(root.rstrip('/')) + 1:]): folder
+  return root, {utf8(path[len(root.rstrip('/')) + 1:]): folder
                 for path, folder in paths.items()}
 
 
@@ -272,7 +272,7 @@ def _put(index, rows) -> None:
 
 def _part(index, parts, key, value) -> int:
   """The id of a value of a key; `parts` has those of this transaction."""
-  part = folders.utf8(key), json.dumps(value)
+  part = utf8(key), json.dumps(value)
   if part not in parts:
     index.execute('INSERT OR IGNORE INTO parts (key, json, value) VALUES '
                   '(?, ?, ?)', (*part, folders.native(value)))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from gan_jax.base.errors import RequestError, WorkdirError
+from gan_jax.base.files import refused
 from gan_jax.views import leaderboard
 from gan_jax.views.report import drawing
 from gan_jax.views.report.page import Page
@@ -97,4 +98,8 @@ def _page(folders, out):
                        'give another folder')
   beside = folders[0] if len(folders) == 1 else os.path.commonpath([
       os.path.dirname(os.path.abspath(folder)) for folder in folders])
-  return Page(folders, out or os.path.join(beside, 'report'))
+  page = Page(folders, out or os.path.join(beside, 'report'))
+  if why := refused(page.out):
+    raise WorkdirError(f'{page.out}: cannot write it: {why}; --out=FOLDER '
+                       'writes it elsewhere')
+  return page

@@ -8,7 +8,7 @@ copied beside these, so that the page needs no network.
 import json
 import math
 import os
-import pathlib
+import urllib.parse
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ import numpy as np
 from gan_jax import pictures
 from gan_jax.base.errors import WorkdirError
 from gan_jax.base.examples import described
-from gan_jax.base.files import unwritten, write_file
+from gan_jax.base.files import unwritten, utf8, write_file
 from gan_jax.config import fields
 from gan_jax.metrics import low_is_better
 from gan_jax.run import status
@@ -147,8 +147,8 @@ class Page:
 
   def _url(self, folder, name):
     """URL of a file of a run, relative to the page."""
-    return pathlib.PurePath(os.path.relpath(
-        os.path.join(folder, name), self.out)).as_posix()
+    return urllib.parse.quote(os.fsencode(os.path.relpath(
+        os.path.join(folder, name), self.out)))
 
   def _leaderboard(self):
     """Names of scores, and (name, row, {score: value}) per run."""
@@ -157,7 +157,7 @@ class Page:
     heads = dict(zip(scores, leaderboard.heads(scores), strict=True))
     rows = []
     for name, record in zip(self._names(), self.records, strict=True):
-      own = frame[frame.folder == record.folder]
+      own = frame[frame.folder == utf8(record.folder)]
       rows.append((name, next(own.itertuples()), dict(zip(
           own.score.map(heads), own.value, strict=True))))
     return sorted(heads.values()), rows

@@ -31,7 +31,8 @@ def serving(page: Page, port: int = 0) -> Iterator[str]:
   """
   home = os.path.commonpath([os.path.realpath(path) for path in (
       page.out, *(record.folder for record in page.records))])
-  at = urllib.parse.quote(os.path.relpath(os.path.realpath(page.out), home))
+  at = urllib.parse.quote(os.fsencode(os.path.relpath(
+      os.path.realpath(page.out), home)))
   at = '/' if at == '.' else f'/{at}/'
 
   handler = type('Handler', (_Handler,), {
@@ -106,7 +107,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
   def _file(self, url) -> str:
     """File of a URL, '' if it may not be served."""
-    parts = urllib.parse.unquote(url).split('/')[1:]
+    parts = urllib.parse.unquote(url, errors='surrogateescape').split('/')[1:]
     if url.endswith('/'):
       parts[-1] = 'index.html'
     name = os.path.join(self.home, *parts)

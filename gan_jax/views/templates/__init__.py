@@ -9,6 +9,8 @@ import shlex
 
 import jinja2
 
+from gan_jax.base.files import utf8
+
 _TEX = str.maketrans({
     '\\': r'\textbackslash{}', '~': r'\textasciitilde{}',
     '^': r'\textasciicircum{}', '|': r'\textbar{}', '<': r'\textless{}',
@@ -30,7 +32,7 @@ _TEXTS.filters.update(n='{:,}'.format, g='{:.4g}'.format, q=shlex.quote,
 
 def fill(name: str, /, **values) -> str:
   """Renders a template of this folder; HTML is escaped."""
-  return _TEXTS.get_template(name).render(values).strip()
+  return utf8(_TEXTS.get_template(name).render(values).strip())
 
 
 def data_url(png: bytes) -> str:

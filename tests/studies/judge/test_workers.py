@@ -1,8 +1,10 @@
-"""Which stage is next."""
+"""Which stage is next, and who is stopped."""
 
 import json
 import os
+import signal
 import time
+import types
 
 import pytest
 
@@ -116,3 +118,36 @@ def test_what_does_not_end_in_time_is_not_started(study):
   now = time.monotonic()
   assert following(study, now + 9) == 'nothing'
   assert following(study, now + 20) == ('ring', 'idea', 'tune')
+
+
+def test_ctrl_c_is_of_the_first_process_alone(monkeypatch):
+  """Else the others end their imports with a traceback each."""
+  seen = []
+
+  class Process:
+    pid = 123
+
+    def __init__(self, **_):
+      """Takes what it would run."""
+
+    def start(self):
+      seen.append(signal.getsignal(signal.SIGINT))
+
+    def is_alive(self):
+      return True
+
+    def join(self):
+      """Has ended."""
+
+  before = signal.getsignal(signal.SIGINT)
+  monkeypatch.setattr(workers, 'count', lambda: 2)
+  monkeypatch.setattr(workers.multiprocessing, 'get_context',
+                      lambda _: types.SimpleNamespace(Process=Process))
+  monkeypatch.setattr(workers.os, 'kill', lambda _, signum: seen.append(signum))
+  pool = workers.Pool(types.SimpleNamespace(folder='', plan={}), 0.0)
+  assert seen == [signal.SIG_IGN] * 2  # Which a process takes along.
+  assert signal.getsignal(signal.SIGINT) == before
+  seen.clear()
+  for signum in (signal.SIGINT, signal.SIGUSR1):  # They ignore the first.
+    pool.stop(signum)
+  assert seen == [signal.SIGTERM] * 2 + [signal.SIGUSR1] * 2

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import html
 import json
+import os
 import re
 import urllib.parse
 
@@ -47,6 +48,15 @@ def runs(tmp_path):
   (root / 'b' / 'report').mkdir()
   (root / 'b' / 'report' / 'index.html').write_text('the report of b')
   return root
+
+
+@pytest.mark.parametrize('suffix', ['.md', '.html', '.csv', '.tex'])
+def test_names_that_are_no_utf8(tmp_path, suffix):
+  # Of half a character, '\udce9'.
+  write(tmp_path / os.fsdecode(b'caf\xe9'), scores=fd(0.3))
+  text = made(tmp_path, tmp_path / f'board{suffix}')
+  assert 'udce9' in text
+  assert 'href="caf%E9/"' in text or suffix != '.html'
 
 
 def test_the_table_by_hand(runs, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 
 import numpy as np
@@ -197,6 +198,18 @@ def test_several_runs_over_each_other(two, cli):
   assert cli('--mode=report', two / '*', f'--out={two / "x"}')[0] == 0
   assert '<th>fd</th>' not in data_of(two / 'x')['tables']['runs']
   assert data_of(two / 'x')['runs'][1]['samples'] == '../b/samples'
+
+
+def test_names_that_are_no_utf8_or_no_part_of_a_url(two, cli):
+  (two / 'a').rename(two / os.fsdecode(b'caf\xe9'))
+  (two / 'b').rename(two / 'b#1')
+  assert cli('--mode=report', two / '*')[0] == 0
+  found, table = data_of(two / 'report')['runs'], data_of(
+      two / 'report')['tables']['runs']
+  assert [run['samples'] for run in found] == [
+      '../b%231/samples', '../caf%E9/samples']
+  assert 'caf\\udce9' in table and '0.25' in table
+  assert 'caf\\udce9' in (two / 'report' / 'index.html').read_text()
 
 
 def test_what_has_no_number_in_any_run_has_no_plot(two):

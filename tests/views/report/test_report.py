@@ -5,6 +5,7 @@ import html.parser
 import io
 import json
 import os
+import pathlib
 import shutil
 
 import pytest
@@ -18,7 +19,7 @@ from gan_jax.base.errors import (
   RequestError,
   WorkdirError,
 )
-from gan_jax.views.report import report, runs
+from gan_jax.views.report import drawing, report, runs
 from gan_jax.views.report.page import ASSETS
 
 ALWAYS = ['real.png', 'generated.png', 'nearest.png', 'interpolations.png',
@@ -222,6 +223,20 @@ def test_a_folder_that_cannot_be_written(copy):
   (folder / 'report').write_text('in the way')
   with pytest.raises(WorkdirError, match='cannot write'):
     report(str(folder))
+
+
+def test_a_run_that_cannot_be_written_is_told_before_it_is_drawn(
+    copy, tmp_path, monkeypatch):
+  folder = copy('ring')
+  monkeypatch.setattr(os, 'access', lambda place, how: (
+      not pathlib.Path(place).is_relative_to(folder)))
+  with monkeypatch.context() as undrawn:
+    undrawn.delattr(drawing, 'Run')
+    with pytest.raises(WorkdirError, match=r'report: cannot write it: .*: '
+                       'Permission denied; --out=FOLDER writes it elsewhere'):
+      report(str(folder))
+  report(str(folder), out=str(tmp_path / 'page'))
+  assert (tmp_path / 'page' / 'index.html').exists()
 
 
 def test_another_step_or_seed(copy, first):

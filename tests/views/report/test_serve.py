@@ -37,6 +37,15 @@ def folder(copied_run, tmp_path):
   return run
 
 
+def test_a_name_that_is_no_utf8_is_served(folder):
+  run = folder.rename(folder.parent / os.fsdecode(b'caf\xe9'))
+  with serving(Page([run], run.parent / 'page')) as url:
+    home = url.removesuffix('page/')
+    with urllib.request.urlopen(
+        f'{home}caf%E9/samples/step_00000000.png') as answer:
+      assert answer.read() == b'grid'
+
+
 @pytest.fixture
 def get(folder):
   """get(path, **headers) -> (status, headers, body) of the page's server."""
