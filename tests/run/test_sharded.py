@@ -106,16 +106,7 @@ def test_what_it_does_not_go_with_is_named(sharded, monkeypatch):
     experiment.load(sharded.config)
 
 
-@pytest.fixture
-def captured_constants():
-  """A program with arrays of a kilobyte in it warns, which is an error."""
-  before = jax.config.jax_captured_constants_warn_bytes
-  jax.config.update('jax_captured_constants_warn_bytes', 1000)
-  yield
-  jax.config.update('jax_captured_constants_warn_bytes', before)
-
-
-@pytest.mark.usefixtures('captured_constants')
+@pytest.mark.usefixtures('no_constants')
 def test_weights_of_another_run_lie_split_and_in_no_program(sharded, tmp_path):
   there = jax.tree.map(lambda x: x + 1, sharded.init())
   with checkpoint.Checkpoints(tmp_path, keep=1) as checkpoints:
