@@ -148,6 +148,15 @@ def images(tmp_path_factory):
 
 
 @pytest.fixture
+def no_constants():
+  """A program with an array in it, a large one in earnest, is an error."""
+  before = jax.config.jax_captured_constants_warn_bytes
+  jax.config.update('jax_captured_constants_warn_bytes', 200)
+  yield
+  jax.config.update('jax_captured_constants_warn_bytes', before)
+
+
+@pytest.fixture
 def no_pictures(monkeypatch):
   """Curves take a second each; for tests of something else."""
   monkeypatch.setattr('gan_jax.run.member.Member.draw', lambda self: None)

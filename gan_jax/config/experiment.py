@@ -46,7 +46,8 @@ class Experiment(NamedTuple):
   labelled: those of the examples with a label, where a term asks for them.
   resident: whether all data fit on the device.
   step: train_step of the game, (state, batch, key, *, pmean).
-  init: () -> TrainState before the first step.
+  init: () -> TrainState before the first step; a `partial` function of all
+    arrays that it reads.
   train_steps, log_every, sample_every, eval_every, checkpoint_every: in steps.
   evaluators: each evaluate(sample) -> [Score], see `gan_jax.evaluators`.
   loggers: see `gan_jax.loggers`.

@@ -39,6 +39,7 @@ from gan_jax.parallel.placement import (
   fetched,
   gathering,
   made,
+  one_replica,
   own,
   replicate,
   share,
@@ -59,6 +60,6 @@ __all__ = ['AXIS', 'MEMBERS', 'Batch', 'Data', 'Runner', 'abstract',
            'along', 'batch_all', 'batch_mean', 'bytes_of', 'copies', 'copy',
            'cores', 'device_count', 'device_names', 'everywhere', 'fetched',
            'free_bytes', 'gathering', 'made', 'make_mesh', 'make_runner',
-           'mean_over', 'member_mesh', 'member_rows', 'on_cpu', 'own',
-           'own_mesh', 'pmean', 'processes', 'put_call', 'replicate', 'scale',
-           'share', 'spread', 'taken', 'use_compilation_cache']
+           'mean_over', 'member_mesh', 'member_rows', 'on_cpu', 'one_replica',
+           'own', 'own_mesh', 'pmean', 'processes', 'put_call', 'replicate',
+           'scale', 'share', 'spread', 'taken', 'use_compilation_cache']

@@ -51,6 +51,14 @@ def own(tree):
       x.shape, sharding, [part.data for part in x.addressable_shards]), tree)
 
 
+def one_replica(tree):
+  """A tree that several devices replicate on one of them; others as is."""
+  arrays = jax.tree.leaves(tree)
+  if copies(tree) == 1 or not all(x.is_fully_replicated for x in arrays):
+    return tree
+  return jax.tree.map(lambda x: x.addressable_data(0), tree)
+
+
 def copies(tree) -> int:
   """Number of devices holding a full replica; 1 of a tree without arrays."""
   return max((len(x.sharding.device_set) for x in jax.tree.leaves(tree)),

@@ -308,9 +308,13 @@ class Checkpoints(contextlib.AbstractContextManager):
 
 
 def _copied(state):
-  """A copy where the state may be donated; on the host it is its own."""
+  """A copy where the state may be donated; on the host it is its own.
+
+  Of one replica: of several Orbax writes a part each, which it cuts out by a
+  program for each shape and device.
+  """
   own = all(isinstance(x, np.ndarray) for x in jax.tree.leaves(state))
-  return state if own else parallel.copy(state)
+  return state if own else parallel.copy(parallel.one_replica(state))
 
 
 @jax.jit

@@ -58,9 +58,12 @@ class Sampler:
     self._standing, self._kept = None, (None, None)
     if standing is not None:
       z = self._latent(jax.random.key(_STANDING), math.prod(standing.shape[:2]))
-      self._standing = jax.jit(partial(
-          sampling.standing, game.gen, z=z.reshape(*standing.shape[:2], -1),
-          label=jnp.asarray(standing), axis_name=parallel.AXIS))
+      # Arguments: constants would be part of the program. Of numpy: in a run
+      # of several processes each gives the same.
+      self._standing = partial(
+          jax.jit(partial(sampling.standing, game.gen,
+                          axis_name=parallel.AXIS)),
+          z=np.asarray(z).reshape(*standing.shape[:2], -1), label=standing)
 
   def latents(self, key, count: int, start: int = 0):
     """Latents [count, Z] from position `start` on."""

@@ -5,6 +5,7 @@ import math
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -37,8 +38,8 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
   weights match. `strict` does not fall back to an older checkpoint.
 
   Returns:
-    (() -> the state before the first step, {'workdir', 'step', 'sha256',
-    'taken', 'left'} for the launch record).
+    (`Experiment.init`, {'workdir', 'step', 'sha256', 'taken', 'left'} for the
+    launch record).
 
   Raises:
     CheckpointError: no checkpoint, no match, or another prior, image range,
@@ -75,16 +76,17 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
                 f'\n  {line}' for line in left[:10]) + '\n  ...' * (
                     len(left) > 10))
 
-  # On the host, and no more than what is taken: the closure lives long.
+  # On the host, and no more than what is taken: they are kept long.
   values = {name: np.asarray(values[name]) for name in set(source.values())}
 
-  def init():
+  def init(values):
     return jax.tree_util.tree_map_with_path(
         lambda path, leaf: (jnp.array(values[source[name]], copy=True) if (
             name := name_of(path)) in source else leaf), experiment.init())
 
-  return init, {'workdir': workdir, 'step': step, 'sha256': digest,
-                'taken': list(source), 'left': left}
+  return partial(init, values), {
+      'workdir': workdir, 'step': step, 'sha256': digest,
+      'taken': list(source), 'left': left}
 
 
 def _taken(workdir, config, info, experiment, here, there):

@@ -130,7 +130,9 @@ class Member(contextlib.AbstractContextManager):
     init, mesh = self.experiment.init, parallel.own_mesh()
     sharded = self.experiment.config['shard'] == 'state'
     if not step:
-      return parallel.made(init, mesh, sharded=True) if sharded else init()
+      # Constants of the program would be whole on each device.
+      return (parallel.made(init.func, mesh, *init.args, sharded=True)
+              if sharded else init())
     return self.checkpoints.restore(parallel.abstract(
         jax.eval_shape(init), mesh, sharded=sharded), step, verified=True)
 

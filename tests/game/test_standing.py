@@ -68,6 +68,11 @@ def test_scores_and_samples_use_them_if_the_config_asks(standing):
   assert (images[0] != images[1]).any()
 
 
+@pytest.mark.usefixtures('no_constants')
+def test_latents_of_the_batches_are_in_no_program(standing):
+  Evaluator(standing).draw(standing.init().ema, 0, 6)  # They have 256 bytes.
+
+
 def test_they_are_computed_once_for_all_parts_of_a_set(standing, monkeypatch):
   evaluator, averages = Evaluator(standing), [standing.init().ema] * 2
   averages.append(jax.tree.map(np.zeros_like, averages[0]))

@@ -223,6 +223,15 @@ def test_top_k_of_the_papers_numbers():
     np.testing.assert_allclose(values[-1], 100 / chosen * sp(-0.99), rtol=1e-5)
 
 
+@pytest.mark.parametrize('count, fraction, k', [
+    (200, 0.53, 106), (100, 0.59, 59), (100, 0.599, 59), (64, 1.0, 64)])
+def test_top_k_of_a_product_that_float32_rounds_down(count, fraction, k):
+  loss = losses.top_k(fraction=fraction, decay=fraction, decay_every=1)
+  values = loss.gen(jnp.zeros(count), jnp.arange(float(count)) / count,
+                    {'updates': jnp.float32(1.0)})
+  assert int(jnp.sum(values != 0.0)) == k
+
+
 def test_top_k_counts_updates_and_keeps_one():
   loss = losses.top_k(fraction=0.01, decay=0.01, decay_every=1)
   memory = loss.remember(loss.memory, jnp.zeros(3), jnp.zeros(3))

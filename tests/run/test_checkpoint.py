@@ -11,6 +11,7 @@ import pytest
 from saved_states import UNREAD, abstract, filled, opened
 
 from experiments.reliability.soak import digest
+from gan_jax import parallel
 from gan_jax.base.errors import CheckpointError
 from gan_jax.run import lock
 
@@ -46,6 +47,26 @@ def test_the_newest_stay_and_are_restored_bit_for_bit(tmp_path):
       assert digest(got) == digest(states[want])
     with pytest.raises(CheckpointError, match='step 4; there are 6, 8'):
       checkpoints.restore(abstract(states[2]), 4)
+
+
+def test_a_replicated_state_is_saved_from_one_device(tmp_path, caplog):
+  """Orbax would compile a program for each shape on each of four devices."""
+  state = parallel.replicate({'w': np.arange(8 * 13.).reshape(8, 13),
+                              'v': np.arange(24.)}, parallel.make_mesh(4))
+  jax.config.update('jax_log_compiles', True)
+  try:
+    with opened(tmp_path) as checkpoints:
+      checkpoints.save(1, state)
+      jax.tree.map(lambda x: x.delete(), state)  # As if donated.
+      checkpoints.wait()
+      got = checkpoints.restore(parallel.abstract(
+          state, parallel.make_mesh(4)))
+  finally:
+    jax.config.update('jax_log_compiles', False)
+  assert 'Compiling jit(copy)' in caplog.text
+  assert 'Compiling jit(slice)' not in caplog.text
+  np.testing.assert_array_equal(got['w'], np.arange(8 * 13.).reshape(8, 13))
+  assert parallel.copies(got) == 4
 
 
 @pytest.mark.parametrize('name', [

@@ -1,5 +1,7 @@
 """config.shard='state': the state lies split over the devices."""
 
+import types
+
 import drawing
 import jax
 import numpy as np
@@ -9,7 +11,7 @@ import tiny
 from gan_jax import parallel
 from gan_jax.base.errors import ConfigError
 from gan_jax.config import experiment, population
-from gan_jax.run import states, train
+from gan_jax.run import checkpoint, init_from, member, states, train
 
 CLOSE = dict(rtol=2e-4, atol=2e-5)
 
@@ -102,3 +104,22 @@ def test_what_it_does_not_go_with_is_named(sharded, monkeypatch):
   monkeypatch.setattr(parallel, 'processes', lambda: (0, 2))
   with pytest.raises(ConfigError, match='of one process'):
     experiment.load(sharded.config)
+
+
+@pytest.mark.usefixtures('no_constants')
+def test_weights_of_another_run_lie_split_and_in_no_program(sharded, tmp_path):
+  there = jax.tree.map(lambda x: x + 1, sharded.init())
+  with checkpoint.Checkpoints(tmp_path, keep=1) as checkpoints:
+    checkpoints.save(1, there)
+  run = sharded._replace(config=sharded.config | {'init_from': str(tmp_path)})
+  run = run._replace(init=init_from.start_from(run)[0])
+  state = member.Member.first_state(types.SimpleNamespace(experiment=run), 0)
+  for part in (state.gen.params, state.disc.params, state.ema):
+    for x in jax.tree.leaves(part):
+      assert x.addressable_shards[0].data.size == (
+          x.size // 4 if any(n % 4 == 0 for n in x.shape) else x.size)
+  jax.tree.map(np.testing.assert_array_equal,
+               (state.gen.params, state.disc.params, state.ema),
+               (there.gen.params, there.disc.params, there.ema))
+  jax.tree.map(np.testing.assert_array_equal, state.gen.opt_state,
+               sharded.init().gen.opt_state)
