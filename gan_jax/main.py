@@ -14,7 +14,7 @@ from gan_jax.base.errors import (
     RequestError,
     UserError,
 )
-from gan_jax.base.files import refused
+from gan_jax.base.files import check_out
 from gan_jax.config import command_line
 from gan_jax.run import lock, signals
 
@@ -83,9 +83,9 @@ def _act(line, group=None) -> int:
     if line.problems:
       return _fail(ConfigError.status, line.problems)
     folder, out = line.flags.workdir, line.flags.out
-    if why := out and refused(out):
-      raise RequestError(f'--out={out}: cannot write it: {why}; give another '
-                         'name')
+    if out:
+      check_out(out, folder=mode in ('inspect', 'report', 'explore')
+                or not os.path.splitext(out)[1])
     if mode in studies and folder:
       lock.check(folder)  # Planning takes a while.
       if os.path.exists(os.path.join(folder, 'config.json')):
