@@ -215,7 +215,7 @@ def _size(texts) -> tuple[int, ...]:
 
 
 def _report(line):
-  from gan_jax.views import report
+  from gan_jax.views import asked, report
   flags = line.flags
   if bool(flags.workdir) == bool(line.folders):
     raise RequestError('give the --workdir of the run to report on, or folders '
@@ -230,16 +230,14 @@ def _report(line):
       flags.extractor or flags.weights or flags['seed'].present):
     raise RequestError('--extractor, --weights and --seed are of a report on '
                        'one run, without --follow')
-  if flags.weights and not flags.extractor:
-    raise RequestError('--weights is of --extractor: give both')
   if flags.follow:
     return report.follow(folders, out=flags.out, port=flags.port)
   if len(folders) > 1:
     return report.overlay(folders, out=flags.out)
-  extractor = {'name': flags.extractor, 'weights': flags.weights}
-  extractor = {key: value for key, value in extractor.items() if value}
-  return report.report(folders[0], extractor=extractor, seed=flags.seed,
-                       out=flags.out)
+  return report.report(
+      folders[0], extractor=asked.extractor(flags.extractor,
+                                            weights=flags.weights),
+      seed=flags.seed, out=flags.out)
 
 
 def _compare(line):
