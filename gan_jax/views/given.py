@@ -89,9 +89,12 @@ def source(path: str, *, like: DataInfo | None = None, labels: bool = False,
   except DataError as e:
     said = e.args[0] if isinstance(e, BadFilesError) else str(e)
     if re.search(r'\w=', said):  # A key is named.
-      said += (' (Here resize is --resize=64,64 and channels is --channels=3; '
-               'other keys belong to a config: repair such files, or write '
-               'them as PNG or .npz, first.)')
+      # As the run makes them, if there is one.
+      *size, channels = like.image_shape if like else (64, 64, 3)
+      said += (f' (Here resize is --resize={",".join(map(str, size))} and '
+               f'channels is --channels={channels}; other keys belong to a '
+               'config: repair such files, or write them as PNG or .npz, '
+               'first.)')
     raise DataError(said) from e
 
 
