@@ -50,6 +50,7 @@ def test_what_the_data_say_is_said_by_who_plays(tmp_path, monkeypatch, caplog):
   said = [r.message for r in caplog.records if r.name.startswith(
       'gan_jax.data')]
   assert said  # One class has most images.
-  trials.train(config, [({'gen_optimizer.learning_rate': 0.1}, 0)], 2, str(tmp_path), rows=1)
+  trials.train(config, [({'gen_optimizer.learning_rate': 0.1}, 0)], 2,
+               str(tmp_path), rows=1)
   assert said == [r.message for r in caplog.records if r.name.startswith(
       'gan_jax.data')]
