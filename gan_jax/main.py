@@ -15,7 +15,7 @@ from gan_jax.base.errors import (
     UserError,
     WorkdirError,
 )
-from gan_jax.base.files import refused
+from gan_jax.base.files import check_out
 from gan_jax.config import command_line
 from gan_jax.run import lock, signals
 
@@ -84,9 +84,9 @@ def _act(line, group=None) -> int:
     if line.problems:
       return _fail(ConfigError.status, line.problems)
     folder, out = line.flags.workdir, line.flags.out
-    if why := out and refused(out):
-      raise RequestError(f'--out={out}: cannot write it: {why}; give another '
-                         'name')
+    if out:
+      check_out(out, folder=mode in ('inspect', 'report', 'explore')
+                or not os.path.splitext(out)[1])
     if mode in studies and folder:
       lock.check(folder)  # Planning takes a while.
       if os.path.exists(os.path.join(folder, 'config.json')):
@@ -216,7 +216,7 @@ def _size(texts) -> tuple[int, ...]:
 
 
 def _report(line):
-  from gan_jax.views import report
+  from gan_jax.views import asked, report
   flags = line.flags
   if bool(flags.workdir) == bool(line.folders):
     raise RequestError('give the --workdir of the run to report on, or folders '
@@ -231,16 +231,14 @@ def _report(line):
       flags.extractor or flags.weights or flags['seed'].present):
     raise RequestError('--extractor, --weights and --seed are of a report on '
                        'one run, without --follow')
-  if flags.weights and not flags.extractor:
-    raise RequestError('--weights is of --extractor: give both')
   if flags.follow:
     return report.follow(folders, out=flags.out, port=flags.port)
   if len(folders) > 1:
     return report.overlay(folders, out=flags.out)
-  extractor = {'name': flags.extractor, 'weights': flags.weights}
-  extractor = {key: value for key, value in extractor.items() if value}
-  return report.report(folders[0], extractor=extractor, seed=flags.seed,
-                       out=flags.out)
+  return report.report(
+      folders[0], extractor=asked.extractor(flags.extractor,
+                                            weights=flags.weights),
+      seed=flags.seed, out=flags.out)
 
 
 def _compare(line):

@@ -268,3 +268,22 @@ def test_a_long_name_of_a_run_fits_a_file_system(letter, tmp_path):
   for line in lines:
     assert len(line.name.encode()) <= 255
     (tmp_path / line.name).mkdir()  # ... and the disk agrees.
+
+
+def test_an_out_of_the_wrong_kind_is_told_before_anything_is_read(
+    cli, tmp_path):
+  (tmp_path / 'file').write_text('mine')
+  for name in ('a.png', 'a.onnx', 'a.npz', 'a.jsonl', 'a.html'):
+    (tmp_path / name).mkdir()
+  for mode, name, why in (
+      ('sample', 'a.png', 'it is a folder'),
+      ('export', 'a.onnx', 'it is a folder'),
+      ('invert', 'a.npz', 'it is a folder'),
+      ('evaluate', 'a.jsonl', 'it is a folder'),
+      ('compare', 'a.html', 'it is a folder'),
+      *((mode, 'file', f'{tmp_path}/file is in the way and is no folder')
+        for mode in ('sample', 'inspect', 'report'))):
+    status, _, said = cli(f'--mode={mode}', f'--out={tmp_path}/{name}')
+    assert status == 2 and said == (
+        f'gan_jax: --out={tmp_path}/{name}: cannot write it: {why}; give '
+        'another name\n')

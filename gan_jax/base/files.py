@@ -68,6 +68,20 @@ def refuse_record(out: str) -> None:
                        'give another name')
 
 
+def check_out(out: str, *, folder: bool = False) -> None:
+  """Raises RequestError if --out cannot be written, before it is computed.
+
+  `folder`: it is to be one, with files in it.
+  """
+  if folder:
+    why = refused(os.path.join(out, 'any'))
+  else:
+    why = 'it is a folder' if os.path.isdir(out) else refused(out)
+  if why:
+    raise RequestError(f'--out={out}: cannot write it: {why}; give another '
+                       'name')
+
+
 def refused(path) -> str:
   """Why nothing can be written at a path, told before it is tried; or ''.
 

@@ -43,16 +43,13 @@ def near(word: str, known: Iterable[str], meant: Iterable[str] = ()) -> str:
   match = [name for name in known if name.lower() == same] or (
       [*meant][:1]) or difflib.get_close_matches(word, known, n=1) or [
       name for name in known
-      if word == _initials(name) or name in word.split('_')][:1]
+      if name in word.split('_')
+      or word == ''.join(part[:1] for part in name.split('_'))][:1]
   hint = f'; did you mean "{match[0]}"?' if match else '.'
   if match and len(known) > 30:
     return hint
   more = f' and {len(known) - 30:,} more' if len(known) > 30 else ''
   return f'{hint} Known: {", ".join(known[:30]) or "none"}{more}'
-
-
-def _initials(name):
-  return ''.join(part[:1] for part in name.split('_'))
 
 
 def failure(error: BaseException, component: Callable | None = None) -> str:
@@ -263,10 +260,11 @@ def check_arguments(function: Callable, arguments: Mapping, path: str,
           f'{name} {NO_SUCH}{near(key, [*settable, *also])}'))
     elif rule := _wrong_choice(value, settable[key].annotation):
       problems.append(Problem(f'{path}.{key}', value, rule))
-    elif not (_fits(value, settable[key].default)
+    elif not (_fits(value, settable[key])
               or callable(value) and may_be_schedule(settable[key])
               or is_choice_of_types(settable[key], value)):
-      wanted = type(settable[key].default).__name__
+      wanted = 'float' if takes_floats(settable[key]) else type(
+          settable[key].default).__name__
       problems.append(Problem(f'{path}.{key}', value, (
           f'must be {"an" if wanted == "int" else "a"} {wanted}')))
   missing = [k for k, p in settable.items()
@@ -332,16 +330,20 @@ def parameters(function) -> dict[str, inspect.Parameter]:
 
 
 def is_plain(number) -> bool:
-  """Whether it is a Python number, not the traced array of a population.
-
-  The array stands for the members' numbers, of which each was checked before.
-  """
+  """Whether it is a Python number, not an array of members' checked ones."""
   return isinstance(number, (int, float))
 
 
 def may_be_schedule(parameter: inspect.Parameter) -> bool:
   """Whether an argument is annotated as `Number`."""
   return get_args(parameter.annotation) == (float, Callable)
+
+
+def takes_floats(parameter: inspect.Parameter) -> bool:
+  """Whether an argument is a float by its default or annotation."""
+  types = (parameter.annotation, *get_args(parameter.annotation))
+  return isinstance(parameter.default, float) or (
+      float in types and int not in types)
 
 
 def is_choice_of_types(parameter: inspect.Parameter, *values) -> bool:
@@ -371,13 +373,16 @@ def _wrong_choice(value, annotation) -> str:
 def _may_be_given(value, parameter) -> bool:
   """Whether an argument that the program gives is of the declared type."""
   if value is None or parameter.default is not parameter.empty:
-    return value is None or _fits(value, parameter.default)
+    return value is None or _fits(value, parameter)
   return parameter.annotation not in (bool, int, float, str, tuple) or (
       isinstance(value, parameter.annotation))
 
 
-def _fits(value, default) -> bool:
+def _fits(value, parameter) -> bool:
   """Whether a value has the type of the default; int may stand for float."""
+  default = parameter.default
+  if takes_floats(parameter) and isinstance(default, int):
+    default = float(default)
   if isinstance(default, bool):
     return isinstance(value, bool)
   if isinstance(default, int):

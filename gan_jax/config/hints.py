@@ -93,7 +93,15 @@ def flag(config, key: str, value: str) -> str:
 
 
 def elsewhere(key: str, name: str) -> str:
-  """Hint for a name that is known under another key, as r1 for a loss."""
+  """Hint for a name that is known under another key, as r1 for a loss.
+
+  Of data, how sets of TensorFlow Datasets and one's own files are read.
+  """
+  if key == 'data':
+    return '' if ':' in str(name) else (
+        '; a set of TensorFlow Datasets is data=tfds with --config.data.'
+        f'dataset={name}, and files of yours are data=auto with --config.data.'
+        'path=...')
   name = re.sub(r'\W', '_', str(name)).lower()
   others = {argument: CHOICES[MANY.get(argument, argument)]
             for argument in COMPONENTS}

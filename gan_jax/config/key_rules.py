@@ -77,7 +77,7 @@ def _check_keys(path, spec, rules) -> list[Problem]:
 
 def _check_choice(key, value, choice) -> list[Problem]:
   if key == 'data':
-    return data.check(value, key)
+    return _with_others(key, key, data.check(value, key))
   if not choice.many:
     spec, problems = _without_schedules(key, value, choice)
     return _of_another_name(key, _check_spec(key, key, spec, choice)) + problems
@@ -100,8 +100,13 @@ def _check_choice(key, value, choice) -> list[Problem]:
 
 def _check_spec(key, path, spec, choice) -> list[Problem]:
   """As `lookup.check`; also says which other component has the name."""
-  problems = lookup.check(choice.module, spec, path, choice.supplied,
-                          choice.kind, also=choice.extra)
+  return _with_others(key, path, lookup.check(
+      choice.module, spec, path, choice.supplied, choice.kind,
+      also=choice.extra))
+
+
+def _with_others(key, path, problems) -> list[Problem]:
+  """Adds to an unknown name what else it may have meant."""
   return [problem._replace(
       rule=f'{problem.rule}{hints.elsewhere(key, problem.value)}')
           if problem.path == f'{path}.name' else problem

@@ -20,13 +20,12 @@ import shlex
 from functools import partial
 
 from ml_collections import ConfigDict
-from ml_collections.config_dict import placeholder
 
 from gan_jax.base import lookup
 from gan_jax.base.errors import ConfigError, RequestError
 from gan_jax.config import choices, hints, quick
+from gan_jax.config.components import choice, complete, flexible, term
 from gan_jax.config.keys import (
-  ARRAYS,
   CHOICES,
   COMPONENTS,
   DURATIONS,
@@ -35,19 +34,12 @@ from gan_jax.config.keys import (
   OF_DISC,
   SWITCHES,
 )
-from gan_jax.data import load as data
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Recipes of an installed package, or of a checkout.
 _RECIPES = next(filter(os.path.isdir, (
     os.path.join(_PACKAGE, 'configs'),
     os.path.join(os.path.dirname(_PACKAGE), 'configs'))))
-# Weights of the papers, 1 for other penalties. r1 and r2 share one gamma
-# (Mescheder et al. 2018, arXiv:1801.04406, section 4.1; R3GAN).
-_WEIGHTS = {'wgan_gp': 10.0, 'dragan': 10.0, 'r1': 10.0, 'r2': 10.0,
-            'wgan_div': 2.0, 'drift': 0.001, 'lecam': 0.3, 'cr': 10.0,
-            'bcr': 10.0, 'zcr': 5.0, 'icr': 10.0, 'orthogonal': 1e-4,
-            'path_length': 2.0, 'pulling_away': 0.1}
 
 
 def names() -> list[str]:
@@ -153,18 +145,6 @@ def base() -> ConfigDict:
   return config
 
 
-def flexible(value):
-  """A field that takes a number, a duration or a schedule, from flags too.
-
-  An ml_collections field else refuses values of another type than its first.
-  The durations, `ema_decay`, weights and rates of `base`, `choice` and `term`
-  are such fields.
-  """
-  field = placeholder(object)
-  field.set(value)
-  return field
-
-
 def adam(learning_rate: float, *, b1: float = 0.9, b2: float = 0.999) -> dict:
   """Adam; the Wasserstein and hinge papers use b1=0."""
   return dict(name='adam', learning_rate=flexible(learning_rate),
@@ -242,60 +222,6 @@ def alone(arg: str | None, *names: str) -> None:
                        'constants: give one of them')
 
 
-def choice(key: str, name: str) -> dict:
-  """A component with all its arguments at their defaults.
-
-  Raises:
-    ValueError: no such name.
-  """
-  home = CHOICES[key]
-  path = os.path.exists(name) or os.sep in name and ':' not in name
-  if key == 'data' and path and name not in lookup.names(home.module):
-    raise ValueError('files of yours are read by data=auto, with --config.data.'
-                     f'path={shlex.quote(name)}')
-  try:
-    found = lookup.parameters(lookup.find(home.module, name, home.kind))
-  except ValueError as e:
-    raise ValueError(f'{e}{hints.elsewhere(key, name)}') from e
-  defaults = lookup.defaults(home.module, name, home.kind)
-  if key == 'data':
-    shared = data.shared_parameters(name)
-    found |= shared
-    defaults |= {k: p.default for k, p in shared.items()}
-  spec = dict(name=name)
-  for argument, value in defaults.items():
-    if argument not in home.supplied:
-      # A float field would reject a schedule.
-      scheduled = lookup.may_be_schedule(found[argument]) or (
-          lookup.is_choice_of_types(found[argument])) or (
-          key in ARRAYS and isinstance(value, float))
-      spec[argument] = flexible(value) if scheduled else value
-  return spec
-
-
-def term(key: str, name: str) -> ConfigDict:
-  """A component of a key that holds several, such as 'augment'."""
-  spec = choice(key, name)
-  if key == 'penalties':
-    spec |= dict(weight=flexible(_WEIGHTS.get(name, 1.0)), every=1)
-  return ConfigDict(spec)
-
-
-def _fill_in(config):
-  """Gives terms that a recipe wrote as dicts their other arguments."""
-  for key in MANY.values():
-    if isinstance(config[key], tuple):  # Else the rules of the keys refuse it.
-      config[key] = tuple(_filled(key, spec) for spec in config[key])
-
-
-def _filled(key, spec):
-  if isinstance(spec, dict) and 'name' in spec:
-    whole = term(key, spec['name'])
-    whole.update(spec)
-    return whole
-  return spec
-
-
 def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
   """Applies the arguments after the colon.
 
@@ -321,7 +247,7 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
   order = [*COMPONENTS, *own, 'quick']
   order += [key for key in given if key not in order]
   chosen = {}  # {key: names} of components that were asked for
-  _fill_in(config)
+  complete(config)
   of_recipe = {key: {spec.name for spec in config[key] or () if isinstance(
       spec, ConfigDict)} for key in MANY.values()}
   for key, equals, value in sorted(parts, key=lambda part: (
@@ -341,7 +267,7 @@ def finish(config: ConfigDict, arg: str | None, **own) -> ConfigDict:
       raise
     except ValueError as e:
       raise RequestError(f'{key}={value}: {e}') from e
-    _fill_in(config)
+    complete(config)
     if key in own:
       choices.keep(config, chosen, before, of_recipe, key, value)
     elif key in COMPONENTS:

@@ -9,6 +9,7 @@ import numpy as np
 
 from gan_jax.base import lookup
 from gan_jax.base.examples import kind_of
+from gan_jax.data.files import check_file
 from gan_jax.data.threads import progress
 from gan_jax.evaluators.measures import MEASURES, NAMES, NEEDS, WHOLE
 from gan_jax.evaluators.score import (
@@ -186,6 +187,10 @@ def _extractor(given, source) -> dict:
     spec['name'] = _suiting(source)
   if problems := lookup.check(_EXTRACTORS, spec, 'extractor', ('source',)):
     raise ValueError('; '.join(map(str, problems)))
+  # Read when they are needed, which may be hours later. An own one may take
+  # them from elsewhere.
+  if 'weights' in spec and ':' not in spec['name']:
+    check_file(spec['weights'])
   if spec['name'] == 'classifier' and (why := cnn.unsuited(source)):
     raise ValueError(f"{why}; or use the extractor '{_suiting(source)}'")
   return spec

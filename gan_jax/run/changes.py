@@ -29,9 +29,10 @@ _SCHEDULED = ('gen_optimizer', 'disc_optimizer', 'penalties', 'augment',
 # Location and reading of the data, which the fingerprint identifies.
 _ELSEWHERE = tuple(f'data.{key}' for key in (
     'resident_limit', 'path', 'folder', 'data_dir', 'on_bad_image', 'max_bad'))
-# Fields of DataInfo that networks and readers depend on.
-_SHAPES = ('image_shape', 'num_classes', 'classes', 'label_columns', 'units',
-           'columns')
+# Fields of DataInfo that networks and readers depend on, and those that do
+# where labels are looked at.
+_SHAPES = ('image_shape', 'units', 'columns')
+_LABELS = ('num_classes', 'classes', 'label_columns')
 _MOVED = 'class '  # How the lines begin of classes with another number.
 
 
@@ -42,8 +43,8 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
   Args:
     folder: the run folder.
     experiment: what is to run there.
-    allow_changed_data: only warn of other examples; shape and classes must
-      agree.
+    allow_changed_data: only warn of other examples; the shape must agree, and
+      the classes if the game looks at labels.
     allow_changed: config paths, such as 'gen_optimizer.learning_rate', that may
       differ, with all below them.
 
@@ -64,7 +65,8 @@ def check_same_run(folder, experiment, *, allow_changed_data: bool = False,
   allowed = [line for line in changed if any(
       re.match(rf'{re.escape(path)}[.:[]', line) for path in allow_changed)]
   data = _changed_data(folder, experiment)
-  same_shapes = not any(line.startswith((*_SHAPES, _MOVED)) for line in data)
+  fixed = (*_SHAPES, _MOVED, *_LABELS * _looks_at_labels(experiment))
+  same_shapes = not any(line.startswith(fixed) for line in data)
   if allow_changed_data and same_shapes:
     allowed += data
   lines = [line for line in changed + data if line not in allowed]
@@ -114,7 +116,7 @@ def _changed_data(folder, experiment):
          if key in kept}
   lines = [line for line in fields.diff(fields.plain(kept), now)
            if not line.startswith(('manifest', 'notices'))]
-  if _knows_classes(experiment):
+  if _looks_at_labels(experiment):
     lines += _moved(kept.get('class_names', ()), info.class_names)
   before = kept.get('manifest', '')
   if any(line.startswith('fingerprint') for line in lines) and all(
@@ -123,7 +125,7 @@ def _changed_data(folder, experiment):
   return lines
 
 
-def _knows_classes(experiment) -> bool:
+def _looks_at_labels(experiment) -> bool:
   """Whether a network or a term of the game looks at labels."""
   config, game = experiment.config, experiment.game
   return game.draws_labelled or any(

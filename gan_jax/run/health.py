@@ -242,31 +242,56 @@ class Guard:
 
 def _origin(experiment) -> str:
   """Finds the first non-finite quantity at step 0; '' if there is none."""
+  config = experiment.config
+  scalars = _first_step(experiment, experiment.game.penalties)
+  places = {  # In the order in which they are computed.
+      'logits/real': f'discriminator {config["discriminator"]["name"]}',
+      'logits/fake': f'the images of generator {config["generator"]["name"]}',
+      'loss/': f'loss {config["loss"]["name"]}, of finite logits',
+      'penalty/': 'a penalty', 'grad_norm/': ''}
+  for place, words in places.items():
+    for name, value in scalars.items():
+      if name.startswith(place) and not np.isfinite(value).all():
+        words = words or (
+            'the gradients, of finite values, of ' + ' and '.join(
+                _culprits(experiment, name))
+            + ': those of a square root or a norm are not finite at 0')
+        return ('This happens before any update, so the learning rate is not '
+                f'the cause. Look at {words}: of all values of the step, '
+                f'{name} is the first that is not finite')
+  return ''
+
+
+def _culprits(experiment, name) -> list[str]:
+  """The loss, or the penalties, by which the scalar `name` is not finite."""
+  penalties = experiment.game.penalties
+  off = [term._replace(fn=term.parts._replace(disc=None, gen=None))
+         for term in penalties]
+
+  def is_finite(terms):
+    return np.isfinite(_first_step(experiment, terms)[name]).all()
+
+  if not is_finite(off):
+    return [experiment.config['loss']['name']]
+  # Each by itself; together, if it takes several.
+  return [term.name for i, term in enumerate(penalties)
+          if len(off) == 1 or not is_finite([*off[:i], term, *off[i + 1:]])
+          ] or [term.name for term in penalties]
+
+
+def _first_step(experiment, penalties) -> dict:
+  """Scalars of step 0, with these penalties and without an update."""
   config, zero = experiment.config, optax.set_to_zero()
-  game = experiment.game._replace(gen_optimizer=zero, disc_optimizer=zero)
+  game = experiment.game._replace(gen_optimizer=zero, disc_optimizer=zero,
+                                  penalties=tuple(penalties))
   state, mesh = experiment.init(), parallel.own_mesh()
   state = state.replace(gen=state.gen.replace(opt_state=zero.init(None)),
                         disc=state.disc.replace(opt_state=zero.init(None)))
   runner = parallel.make_runner(
       step_of(game, 'alternating'), mesh, seed=config['seed'],
       image_range=config['image_range'])
-  _, scalars = runner(parallel.copy(parallel.replicate(state, mesh)), None,
-                      examples(experiment.source, indices(experiment, 0, 1)))
-  places = {  # In the order in which they are computed.
-      'logits/real': f'discriminator {config["discriminator"]["name"]}',
-      'logits/fake': f'the images of generator {config["generator"]["name"]}',
-      'loss/': f'loss {config["loss"]["name"]}, of finite logits',
-      'penalty/': 'a penalty',
-      'grad_norm/': 'the gradients, of finite values, of ' + ' and '.join(
-          spec['name'] for spec in (config['loss'], *config['penalties']))
-      + ': those of a square root or a norm are not finite at 0'}
-  for place, words in places.items():
-    for name, value in scalars.items():
-      if name.startswith(place) and not np.isfinite(value).all():
-        return ('This happens before any update, so the learning rate is not '
-                f'the cause. Look at {words}: of all values of the step, '
-                f'{name} is the first that is not finite')
-  return ''
+  return runner(parallel.copy(parallel.replicate(state, mesh)), None,
+                examples(experiment.source, indices(experiment, 0, 1)))[1]
 
 
 def report(found, record, last: int) -> str:

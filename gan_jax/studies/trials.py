@@ -65,7 +65,8 @@ def train(config: dict, runs: Sequence[tuple[Mapping, int]], steps: int,
       'seed': tuple(seed for _, seed in runs)}
   for path in runs[0][0]:
     config = fields.put(config, path, tuple(game[path] for game, _ in runs))
-  found = population.load(config)
+  with quiet('gan_jax.data'):  # Whoever plays has told of the data.
+    found = population.load(config)
   _LOG.info('%s: %d runs of %d steps', os.path.basename(folder),
             len(found.members), steps)
   status = 0
@@ -119,9 +120,9 @@ def last(scores: Mapping, name: str) -> float:
 
 
 @contextlib.contextmanager
-def quiet():
-  """Context that silences the log of runs: summaries and findings."""
-  log = logging.getLogger('gan_jax.run')
+def quiet(room: str = 'gan_jax.run'):
+  """Context that silences a log, by default summaries and findings of runs."""
+  log = logging.getLogger(room)
   before = log.level
   log.setLevel(logging.ERROR)
   try:

@@ -1,4 +1,4 @@
-"""Labels as users ask for them: names, numbers in their units, CSV files."""
+"""What users ask for: labels by names, in units and CSV files; extractors."""
 
 import re
 from collections.abc import Mapping
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from gan_jax.base import lookup
 from gan_jax.base.errors import ArgumentError, DataError, RequestError
-from gan_jax.base.lookup import near
 from gan_jax.config.build import DataInfo
 from gan_jax.data import sniff
 from gan_jax.data.files import check_file, encoding_of, one_error
@@ -23,6 +23,43 @@ from gan_jax.data.labels import is_label, rows_of
 from gan_jax.data.prepare import LabelColumn
 
 TURN = 'turn'
+
+
+def extractor(name: str = '', **network: str) -> dict:
+  """Spec of the feature network that flags ask for, {} for none.
+
+  name: of `gan_jax.extractors`; network: its arguments weights and resizer, ''
+  where not given.
+
+  Raises:
+    RequestError: no such network or argument, or no such file of weights, or
+      none where the network needs it; nothing has been read.
+  """
+  network = {key: value for key, value in network.items() if value}
+  if not name:
+    if network:
+      raise RequestError(f'--{[*network][0]} is of --extractor: give both')
+    return {}
+  spec, problems = {'name': name, **network}, []
+  if name != 'auto':
+    problems = lookup.check('gan_jax.extractors', spec, '', ('source',))
+  if problems:
+    raise RequestError('\n'.join(_of_flag(p, name) for p in problems))
+  if 'weights' in spec and ':' not in name:  # Of an own one, who knows.
+    try:
+      check_file(spec['weights'])
+    except DataError as e:
+      raise RequestError(f'--weights={e}') from e
+  return spec
+
+
+def _of_flag(problem, name) -> str:
+  """A problem of the spec of the extractor `name`, at its flag."""
+  path = problem.path.lstrip('.')
+  if path in ('', 'name'):
+    return f'--extractor={name}: {problem.rule}' + '; give --weights=FILE' * (
+        problem.rule.endswith('needs weights'))
+  return f'--{path}={problem.value}: {problem.rule}'
 
 
 def labels(info: DataInfo, count: int, label: Any) -> np.ndarray:
@@ -250,7 +287,7 @@ def _filled(columns, label) -> list:
                          f'such as {header}={values[0]}')
   if unknown := [name for name in label if name not in names]:
     raise RequestError(f'label={unknown[0]}: no such column of the labels'
-                       + near(unknown[0], names))
+                       + lookup.near(unknown[0], names))
   if lacking := [column for column in columns if column.name not in label
                  and column[1:] != (0, 1)]:
     raise RequestError('label needs ' + ', '.join(

@@ -31,6 +31,7 @@ from gan_jax.run.checkpoint import Checkpoints
 from gan_jax.run.evaluator import Evaluator
 from gan_jax.run.writers import ScoreWriter
 from gan_jax.views import given
+from gan_jax.views.asked import extractor as given_extractor
 
 _LOG = logging.getLogger(__name__)
 _PAUSE = 5.0  # seconds between polls with --follow
@@ -47,18 +48,17 @@ def specs(*, extractor: str = '', weights: str = '', resizer: str = '',
   num_samples: generated examples, of ais and elbo the real ones.
 
   Raises:
-    RequestError: no such metric or evaluator; an argument of an evaluator that
-      is not KEY=VALUE, or is given twice.
+    RequestError: no such metric, evaluator, extractor or file of weights; an
+      argument of an evaluator that is not KEY=VALUE, or is given twice.
   """
-  network = {'name': extractor, 'weights': weights, 'resizer': resizer}
-  network = {key: value for key, value in network.items() if value}
+  network = given_extractor(extractor, weights=weights, resizer=resizer)
   metrics = _metrics(metrics)
   room = CHOICES['evaluators'].module
   known = {*lookup.names(room)} - {'scores'}
   for text in metrics:
     _check_name(text, known)
   others = [text for text in metrics if text.partition(':')[0] in known]
-  own = {'extractor': network and {'name': 'auto', **network},
+  own = {'extractor': network,
          'metrics': tuple(name for name in metrics if name not in others),
          'num_samples': num_samples}
   own = {key: value for key, value in own.items() if value}

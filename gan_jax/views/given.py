@@ -19,6 +19,7 @@ from gan_jax.base.errors import (
 )
 from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import (
+  check_out,
   refuse_record,
   within,
   write_file,
@@ -88,9 +89,12 @@ def source(path: str, *, like: DataInfo | None = None, labels: bool = False,
   except DataError as e:
     said = e.args[0] if isinstance(e, BadFilesError) else str(e)
     if re.search(r'\w=', said):  # A key is named.
-      said += (' (Here resize is --resize=64,64 and channels is --channels=3; '
-               'other keys belong to a config: repair such files, or write '
-               'them as PNG or .npz, first.)')
+      # As the run makes them, if there is one.
+      *size, channels = like.image_shape if like else (64, 64, 3)
+      said += (f' (Here resize is --resize={",".join(map(str, size))} and '
+               f'channels is --channels={channels}; other keys belong to a '
+               'config: repair such files, or write them as PNG or .npz, '
+               'first.)')
     raise DataError(said) from e
 
 
@@ -268,8 +272,8 @@ def check(out: str, suffix: str, what: str, seed: int, *read: str) -> None:
       in such a folder, whose images it would be among the next time.
 
   Raises:
-    RequestError: another suffix, a place in what is read, a record of a run, or
-      no seed.
+    RequestError: another suffix, a place that cannot be written or is in what
+      is read, a record of a run, or no seed.
   """
   with as_flag():
     check_seed(seed)
@@ -278,6 +282,7 @@ def check(out: str, suffix: str, what: str, seed: int, *read: str) -> None:
                        'comes beside it')
   refuse_record(out)
   for path in (out, _picture_of(out)):
+    check_out(path)
     for given in read:
       # What lies at a file is the file itself.
       if within(path, os.path.expanduser(given)):

@@ -17,11 +17,13 @@ from gan_jax.base.files import write_file, writing_out
 from gan_jax.data import values
 from gan_jax.data.columns import decode
 from gan_jax.data.files import memory
-from gan_jax.data.label_values import to_users
+from gan_jax.data.label_values import name_of, to_users
 from gan_jax.game import sampling
 from gan_jax.run import files
 from gan_jax.views import asked
 from gan_jax.views.trained import Trained
+
+_CLASSES = 20  # whose names fit over the columns of a sheet
 
 
 def sample(folder: str, out: str, *, count: int | None = None,
@@ -154,8 +156,9 @@ def _write(out, info, examples, labels, interpolate):
   suffix, form = _suffix(out), _forms(info)['']
   numbers = values.in_units(examples, info.units)
   if suffix == '.png':
-    data = pictures.png(pictures.sheet(examples, interpolate, rate=info.rate,
-                                       table=info.columns))
+    data = pictures.png(pictures.sheet(
+        examples, rate=info.rate, table=info.columns,
+        **_named(info, labels, interpolate)))
   elif suffix == '.csv':
     data = decode(examples, info.columns).to_csv(index=False).encode()
   elif suffix == '.gif':
@@ -190,6 +193,23 @@ def _write(out, info, examples, labels, interpolate):
       write_file(os.path.join(out, name), write(i))
     return
   write_file(out, data)
+
+
+def _named(info, labels, interpolate) -> dict:
+  """Columns of a sheet; the classes of its rows or columns, if it has several.
+
+  A row is a path, or all classes in turn. Others are in no order that shows.
+  """
+  if labels is None or labels.ndim == 2 or len(set(labels.tolist())) < 2:
+    return {'columns': interpolate}
+  names = [name_of(label, info.class_names) for label in labels]
+  if interpolate:
+    return {'columns': interpolate, 'names': names[::interpolate]}
+  count = min(len(info.classes), len(labels))
+  if count > _CLASSES or labels.tolist() != np.resize(
+      info.classes, len(labels)).tolist():
+    return {'columns': 0}
+  return {'columns': count, 'heads': names[:count]}
 
 
 def _said_of(info, label) -> str:

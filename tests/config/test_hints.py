@@ -34,3 +34,17 @@ def test_in_a_config():
   (problem,) = key_rules.check(config)
   assert problem.path == 'penalties[0].name'
   assert problem.rule.endswith('; there is loss=hinge')
+
+
+def test_sets_of_others_are_read_by_name_or_path():
+  hint = ('data=tfds with --config.data.dataset=cifar10, and files of yours '
+          'are data=auto with --config.data.path=...')
+  with pytest.raises(ConfigError, match=hint):
+    recipe.get_config('dcgan:data=cifar10')
+  config = experiment.plain(recipe.base())
+  config['data'] = dict(name='cifar10')
+  (problem,) = key_rules.check(config)
+  assert problem.path == 'data.name' and hint in problem.rule
+  config['data'] = dict(name='no_lab.sets:cifar10')  # It is to be imported.
+  (problem,) = key_rules.check(config)
+  assert 'tfds' not in problem.rule

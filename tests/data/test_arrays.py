@@ -102,7 +102,8 @@ def test_mnist_bad_folders(tmp_path):
   problem, = check(dict(name='mnist', folder=folder, split='valid'), 'data')
   assert problem.path == 'data.split' and 'all, test, train' in str(problem)
   fails('no such folder', call=call(folder=f'{folder}/x'))
-  fails("folder=''", call=call(folder=''))
+  fails("folder=''", 'data=mnist10k', 'data.dataset=mnist',
+        call=sources.mnist)
   fails('dataset-fashion-mnist', call=lambda: sources.fashion_mnist(
       folder=f'{folder}/x'))
   write(tmp_path / 't10k-images-idx3-ubyte', idx_bytes(images(2)))

@@ -160,6 +160,8 @@ def test_without_a_second_draw_there_is_no_floor():
     (dict(metrics=('fd,fid',)), "no such metric 'fid'"),
     (dict(extractor={'name': 'inceptoin'}), 'did you mean "inception"'),
     (dict(extractor={'name': 'random', 'x': 1}), 'no such argument'),
+    (dict(extractor={'name': 'inception', 'weights': 'x/w.pth'}),
+     "'x/w.pth': no such file"),
     (dict(extractor={'name': 'classifier'}), "2 classes .* extractor 'random'"),
     (dict(num_samples=1), 'num_samples of 2 to 100'),
     (dict(num_real=200), 'num_samples of 2 to 100'),

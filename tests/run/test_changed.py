@@ -143,6 +143,16 @@ def test_changed_data_are_refused(run, finished, tmp_path, caplog):
   assert again.info.fingerprint == run.info.fingerprint
 
 
+def test_a_run_that_looks_at_no_label_goes_on_with_other_classes(
+    finished, tmp_path):
+  """As when images of a folder are sorted into folders of classes."""
+  other = experiment.load(tiny.config(tiny.write_images(
+      tmp_path / 'sorted.npz', classes=5), train_steps=6))
+  assert other.info.num_classes == 5
+  assert train.train(other, finished, allow_changed_data=True) == 0
+  assert tiny.finished(finished)[-1] == 6
+
+
 @pytest.mark.parametrize('name', ['config.json', 'data.json'])
 def test_a_damaged_record_is_refused(run, finished, name):
   (finished / name).write_text('{"seed": 1')

@@ -107,6 +107,17 @@ def test_a_run_that_knows_fewer_facts_of_its_data_goes_on(tmp_path):
   # Nothing in this game looks at labels.
   assert len(changes.check_same_run(
       tmp_path, run, allow_changed_data=True)) == 1
+  # Nor do classes matter that are new, as of folders in a folder of images.
+  for known in ({'num_classes': 0, 'classes': [], 'class_names': []},
+                {'num_classes': 3, 'classes': [0, 1, 2]},
+                {'label_columns': [['age', 20, 80]]}):
+    (tmp_path / 'data.json').write_text(json.dumps(info._asdict() | known))
+    with pytest.raises(WorkdirError, match='changes by --allow_changed_data'):
+      changes.check_same_run(tmp_path, run)
+    assert len(changes.check_same_run(
+        tmp_path, run, allow_changed_data=True)) == len(known)
+  (tmp_path / 'data.json').write_text(json.dumps(
+      info._asdict() | {'class_names': ['bee', 'cow']}))
   acgan = types.SimpleNamespace(parts=penalties.acgan(num_classes=2))
   for knows in ({'config': config | {'generator': config['generator'] | {
       'conditioning': 'onehot'}}}, {'game': types.SimpleNamespace(
@@ -116,12 +127,13 @@ def test_a_run_that_knows_fewer_facts_of_its_data_goes_on(tmp_path):
     with pytest.raises(WorkdirError, match='bers: bee 0 -> 1; the ') as error:
       changes.check_same_run(tmp_path, told, allow_changed_data=True)
     assert 'allow_changed' not in str(error.value)
-  # Other columns of a label vector are another network.
-  for allowed in (False, True):
-    (tmp_path / 'data.json').write_text(json.dumps(
-        info._asdict() | {'label_columns': [['age', 20, 80]]}))
-    with pytest.raises(WorkdirError, match='label_columns'):
-      changes.check_same_run(tmp_path, run, allow_changed_data=allowed)
+  # Other classes, or columns of a label vector, are another network.
+  for known in ({'num_classes': 3}, {'classes': [0]},
+                {'label_columns': [['age', 20, 80]]}):
+    (tmp_path / 'data.json').write_text(json.dumps(info._asdict() | known))
+    for allowed in (False, True):
+      with pytest.raises(WorkdirError, match=[*known][0]):
+        changes.check_same_run(tmp_path, told, allow_changed_data=allowed)
 
 
 def test_a_folder_without_a_run_names_the_runs_beside_it(tmp_path):

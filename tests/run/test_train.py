@@ -154,6 +154,10 @@ def loss():
   return Loss(lambda real, fake: jnp.sqrt(-1.0 - real ** 2) + fake,
               lambda real, fake: -fake)
 
+def steep():
+  return Loss(lambda real, fake: 0.0 * jnp.sqrt(0.0 * real) + fake,
+              lambda real, fake: -fake)
+
 class Generator(nn.Module):
   image_shape: tuple
 
@@ -184,20 +188,23 @@ def gradient():  # of sqrt at 0, times 0
      'discriminator never:Discriminator'),
     ('penalties', 'penalty', 'penalty/never:penalty', 'a penalty'),
     ('penalties', 'gradient', 'grad_norm/disc',
-     'the gradients, of finite values, of non_saturating and never:gradient')])
+     'the gradients, of finite values, of never:gradient: those'),
+    ('loss', 'steep', 'grad_norm/disc',
+     'the gradients, of finite values, of never:steep: those')])
 def test_what_is_never_finite_is_named_and_not_the_learning_rate(
     images, tmp_path, monkeypatch, caplog, key, name, first, where):
   (tmp_path / 'never.py').write_text(_OWN)
   monkeypatch.syspath_prepend(tmp_path)
   spec = dict(name=f'never:{name}')
-  if key == 'penalties':
-    spec = (spec | dict(weight=1.0),)
+  if key == 'penalties':  # That of the others is finite.
+    spec = (dict(name='drift', weight=1.0), spec | dict(weight=1.0),
+            dict(name='lecam', weight=1.0))
   if key != 'loss':
     monkeypatch.setattr(experiment.tracing, 'trace', lambda *_: None)
   run = experiment.load(tiny.config(images, **{key: spec}))
   monkeypatch.delitem(sys.modules, 'never')
   with pytest.raises(NonFiniteError) as error:
-    if key == 'loss':  # The whole run, which says nothing else.
+    if name == 'loss':  # The whole run, which says nothing else.
       train.train(run, tmp_path)
     else:
       health.Guard(run, tmp_path, {}, [], 0).refuse(

@@ -4,9 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tiny
 
 from gan_jax.base.errors import NonFiniteError
-from gan_jax.config import fields, recipe
+from gan_jax.config import fields, population, recipe
 from gan_jax.studies import trials
 
 
@@ -37,3 +38,19 @@ def test_games_without_scores_are_no_advice(tmp_path, monkeypatch, rows, words):
   games = [{'penalties[0].weight': w} for w in (0.1, 1.0)]
   with pytest.raises(NonFiniteError, match=f'no game has {words} with each'):
     trials.play(config, games, 10, 2, str(tmp_path), 'game')
+
+
+def test_what_the_data_say_is_said_by_who_plays(tmp_path, monkeypatch, caplog):
+  """A study loads them once more for each of its rounds."""
+  caplog.set_level('INFO')
+  monkeypatch.setattr(trials.populations, 'train', lambda *_, **__: 1)
+  config = tiny.config(tiny.write_images(tmp_path / 'few.npz', labels=[
+      0] * 38 + [1] * 2))
+  population.load(config)
+  said = [r.message for r in caplog.records if r.name.startswith(
+      'gan_jax.data')]
+  assert said  # One class has most images.
+  trials.train(config, [({'gen_optimizer.learning_rate': 0.1}, 0)], 2,
+               str(tmp_path), rows=1)
+  assert said == [r.message for r in caplog.records if r.name.startswith(
+      'gan_jax.data')]

@@ -200,11 +200,13 @@ def test_an_evaluator_that_fails_costs_the_others_nothing(run):
 # Two folders.
 
 
-def test_how_inception_resizes_is_asked_for():
+def test_how_inception_resizes_is_asked_for(tmp_path):
+  path = tmp_path / 'w.pth'
+  path.write_bytes(b'weights')
   assert evaluate.specs(
-      extractor='inception', weights='w.pth', resizer='clean') == (
+      extractor='inception', weights=str(path), resizer='clean') == (
           {'name': 'scores', 'extractor': {
-              'name': 'inception', 'weights': 'w.pth', 'resizer': 'clean'}},)
+              'name': 'inception', 'weights': str(path), 'resizer': 'clean'}},)
   assert evaluate.specs() == ()
 
 
@@ -362,7 +364,7 @@ def test_data_that_are_gone_are_told_beside_a_wrong_metric(copy, cli):
     (['--workdir=nowhere'], 'is not the working directory'),
     (['--workdir={run}', '--metrics=fid'], 'no such metric'),
     (['--workdir={run}', '--extractor=inceptoin'],
-     "--extractor=inceptoin: extractor.name = 'inceptoin': no such name"),
+     '--extractor=inceptoin: no such name in gan_jax.extractors; did you mean'),
     (['--workdir={run}', '--extractor=random', '--num_samples=90'],
      'num_samples of 2 to 40'),
     (['--workdir={run}', '--extractor=random', '--num_samples=12',

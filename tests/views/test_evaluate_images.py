@@ -112,7 +112,10 @@ def test_units_are_two_numbers_and_an_npy_is_no_npz(tmp_path):
       '--extractor=random', '--out={real}/x.jsonl'],
      'x.jsonl: cannot write it: '),
     (['--images={real}', '--reference={real}', '--extractor=rndom'],
-     "--extractor=rndom: extractor.name = 'rndom': no such name"),
+     '--extractor=rndom: no such name in gan_jax.extractors; did you mean'),
+    (['--images={real}', '--reference={real}', '--extractor=inception',
+      '--weights={real}', '--resizer=tf2'],
+     '--resizer=tf2: no such choice; did you mean "tf1"'),
     (['--images=none.npz', '--reference=none.npz'], 'none.npz'),
     (['--images={real}', '--reference={real}', '--metrics=fid'],
      'no such metric'),
@@ -122,6 +125,28 @@ def test_mistakes_are_told(real, capsys, arguments, message):
   arguments = [argument.format(real=real) for argument in arguments]
   assert main.main(['', '--mode=evaluate', *arguments]) in (2, 3, 4)
   assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('network, message', [
+    (['--extractor=inception'],
+     '--extractor=inception: inception also needs weights; give --weights=FILE'
+     '\n'),
+    (['--extractor=inception', '--weights=x/w.pth'],
+     "--weights='x/w.pth': no such file; "),
+    (['--extractor=rndom'], '--extractor=rndom: no such name'),
+    (['--extractor=random', '--weights=w'],
+     '--weights=w: random takes no such argument'),
+    (['--weights=w'], '--weights is of --extractor: give both')])
+@pytest.mark.parametrize('of', [
+    ['--mode=evaluate', '--images=none.npz', '--reference=none.npz'],
+    ['--mode=evaluate', '--workdir=run'], ['--mode=report', '--workdir=run']])
+def test_a_network_that_cannot_be_is_told_before_anything_is_read(
+    made_run, tmp_path, monkeypatch, cli, of, network, message):
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'run').symlink_to(made_run('plain'))
+  monkeypatch.delattr('gan_jax.data.load.load')
+  status, _, said = cli(*of, *network)
+  assert status == 2 and said.startswith(f'gan_jax: {message}')
 
 
 def test_requests_raise_what_the_program_expects(real):

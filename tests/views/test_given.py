@@ -122,3 +122,10 @@ def test_images_are_brought_to_size_as_the_data_were(tmp_path, pictures_8):
   with pytest.raises(RequestError, match=r'data of .* by crop=\(4, 4\), resize='
                      r'.* is larger than .* \[3, 8\].*; give --resize'):
     given.images(run, str(images))
+
+
+@pytest.mark.parametrize('name', ['found.jsonl', 'found.png'])
+def test_a_folder_where_a_result_goes_is_told_first(tmp_path, name):
+  (tmp_path / name).mkdir()
+  with pytest.raises(RequestError, match=f'{name}: .* it is a folder'):
+    given.check(f'{tmp_path}/found.jsonl', '.jsonl', 'rows', 0)

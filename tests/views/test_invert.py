@@ -130,7 +130,7 @@ def test_images_of_several_sizes_are_told_by_the_words_of_the_command_line(
     Image.new('L', (width, height)).save(tmp_path / f'{width}.png')
   status, _, err = cli(*ask(made_run('plain'), f'--images={tmp_path}'))
   assert status == 3 and '2 sizes (width x height: 40x30 (1), 60x50 (1))' in err
-  assert 'Here resize is --resize=64,64 and channels is --channels=3' in err
+  assert 'Here resize is --resize=8,8 and channels is --channels=1' in err
 
 
 def test_a_damaged_image_is_named_without_words_about_sizes(made_run, tmp_path,

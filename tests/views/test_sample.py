@@ -75,6 +75,23 @@ def test_a_class_on_demand(sample):
   assert (two[0] != everything[0]).any()
 
 
+@pytest.mark.parametrize('name, how, wanted', [
+    ('cgan', dict(count=10, label='turn'),
+     dict(columns=3, heads=('0', '1', '2'))),
+    ('cgan', dict(count=2, label='turn'), dict(columns=2, heads=('0', '1'))),
+    ('cgan', dict(count=4, label='turn', interpolate=3),
+     dict(columns=3, names=('0', '1', '2', '0'))),
+    # Those of one class are named by the command; of the data's, no row is.
+    ('cgan', dict(count=10, label=2), {}), ('cgan', dict(count=9), {}),
+    ('plain', dict(count=4, interpolate=3), dict(columns=3))])
+def test_a_sheet_names_the_classes_of_its_rows_or_columns(
+    sample, runs, tmp_path, name, how, wanted):
+  images, _ = sample(name, **how)
+  write_samples(str(runs / name), str(tmp_path / 'a.png'), **how)
+  assert (tmp_path / 'a.png').read_bytes() == pictures.png(
+      pictures.sheet(images, **wanted))
+
+
 def test_truncation_reaches_the_latents(sample):
   usual, _ = sample('plain', count=10)
   tight, _ = sample('plain', count=10, truncation=0.06)

@@ -101,7 +101,7 @@ def idx(*, images, labels='') -> Source:
       name=os.path.basename(images).split('.')[0])
 
 
-def mnist(*, folder, split: _Split = 'train') -> Source:
+def mnist(*, folder='', split: _Split = 'train') -> Source:
   """MNIST from its four IDX files.
 
   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to
@@ -113,7 +113,10 @@ def mnist(*, folder, split: _Split = 'train') -> Source:
       .gz, and read images.idx3-ubyte.
     split: 'train' (60,000), 'test' (10,000), or 'all', train first.
   """
-  return make_source(*_read_folder(folder, split, ''), 10,
+  fix = ('; or use data=mnist10k, 10,000 of the digits, which come with the '
+         'code, or the set of TensorFlow Datasets, data=tfds with '
+         '--config.data.dataset=mnist')
+  return make_source(*_read_folder(folder, split, fix), 10,
                      name=f'mnist_{split}', licence=_MNIST_LICENCE)
 
 

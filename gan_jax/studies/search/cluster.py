@@ -126,8 +126,9 @@ def _ask_to_stop(ray, folder) -> None:
 
 def _stop_here(folder) -> None:
   for home in glob.glob(os.path.join(glob.escape(folder), 'workers', '*')):
-    # It may have written nothing yet, or have ended since the look at its lock.
-    with contextlib.suppress(OSError, ValueError):
+    # It may have written nothing yet, or have ended since the look at its lock,
+    # which may be of another program.
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
       if lock.is_held(home):
         holder = json.loads(pathlib.Path(home, 'lock').read_bytes())
         if holder['host'] == socket.gethostname():

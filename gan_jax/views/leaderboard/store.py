@@ -82,7 +82,8 @@ class Run(NamedTuple):
     scalars.jsonl, without compilation and scores; None if it is unknown.
   scores: in the order of scores.jsonl.
   settings: {key of the config: value} of those in which the runs asked for
-    differ, without keys that do not affect training.
+    differ, without keys that do not affect training, and arguments that all
+    runs with the same component have alike.
   best_metric: the score that its config names, or ''.
   """
 
@@ -316,7 +317,7 @@ def _choose(index, names, found, conditions) -> int:
 
 def _runs(index, names) -> list[Run]:
   """The runs of `wanted`, in the order of `names`."""
-  settings, scores = _differing(index), {}
+  settings, scores = _without_told(_differing(index)), {}
   metrics = {run: json.loads(text) for run, text in index.execute(
       'SELECT run, json FROM settings JOIN parts ON part = parts.id '
       "WHERE key = 'best_metric' AND run IN (SELECT id FROM wanted)")}
@@ -364,3 +365,23 @@ def _differing(index) -> dict[int, dict]:
     key, value = parts[part]
     found.setdefault(run, {})[key] = value
   return found
+
+
+def _without_told(found) -> dict[int, dict]:
+  """Without arguments that the name of their component tells.
+
+  Of least_squares and hinge, gen_target if it is 1 wherever there is one.
+  """
+  groups, told = {}, {run: set() for run in found}
+  for run, settings in found.items():
+    for key, value in settings.items():
+      if key.endswith('.name'):
+        groups.setdefault((key, str(value)), []).append(run)
+  for (name, _), runs in groups.items():
+    for key, value in found[runs[0]].items():
+      if key != name and key.startswith(name.removesuffix('name')) and all(
+          key in found[run] and found[run][key] == value for run in runs):
+        for run in runs:
+          told[run].add(key)
+  return {run: {key: value for key, value in settings.items()
+                if key not in told[run]} for run, settings in found.items()}

@@ -1,5 +1,6 @@
 """A search on runs that are made up: who plays what, and what is told."""
 
+import contextlib
 import json
 import os
 import re
@@ -194,8 +195,12 @@ def test_workers_that_live_are_asked_to_stop(tmp_path, monkeypatch):
   asked, workers = [], tmp_path / 'workers'
   monkeypatch.setattr(os, 'kill', lambda *args: asked.append(args))
   (workers / 'ended').mkdir(parents=True)
-  with lock.hold(workers / 'begun'), lock.hold(workers / 'alive'):
-    (workers / 'begun' / 'lock').write_bytes(b'')  # It has not said who it is.
+  with contextlib.ExitStack() as held:
+    # One has not said yet who it is, others say something else.
+    for i, said in enumerate((b'', b'{"pid": 1}', b'[]', b'7')):
+      held.enter_context(lock.hold(workers / f'{i}'))
+      (workers / f'{i}' / 'lock').write_bytes(said)
+    held.enter_context(lock.hold(workers / 'alive'))
     cluster._stop_here(str(tmp_path))
   assert asked == [(os.getpid(), signal.SIGTERM)]
 

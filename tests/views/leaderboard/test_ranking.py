@@ -121,6 +121,29 @@ def test_cost_names_the_front(cli, tmp_path):
   assert '* none: no finished run has both' in printed
 
 
+def test_a_name_is_without_arguments_that_its_components_tell(tmp_path):
+  soft = dict(name='least_squares', gen_target=1.0)
+  for folder, loss, penalties in (
+      ('a', dict(name='hinge'), []), ('b', soft, []),
+      ('c', soft, [dict(name='r1', weight=1.0, every=2)]),
+      ('d', soft, [dict(name='r1', weight=5.0, every=2)]),
+      # Of an older run, which may have had another margin.
+      ('e', dict(name='margin', margin=2.0), []), ('f', dict(name='margin'), [])
+  ):
+    write(tmp_path / folder)
+    path = tmp_path / folder / 'config.json'
+    path.write_text(json.dumps(json.loads(path.read_text()) | dict(
+        loss=loss, penalties=penalties)))
+  runs = store.read([str(tmp_path)])
+  r1 = 'penalties[0].name=r1, penalties[0].weight'
+  assert list(map(ranking.point_name, runs)) == [
+      'loss.name=hinge, penalties=[]', 'loss.name=least_squares, penalties=[]',
+      f'loss.name=least_squares, {r1}=1.0',
+      f'loss.name=least_squares, {r1}=5.0',
+      'loss.margin=2.0, loss.name=margin, penalties=[]',
+      'loss.name=margin, penalties=[]']
+
+
 @pytest.mark.parametrize('freedom', [*range(1, 8), 29, 30, 99, 1000])
 def test_students_t(freedom):
   assert ranking.student(freedom) == pytest.approx(
