@@ -18,7 +18,8 @@ INFO = {'image_shape': [8, 8, 1]}
 def run_of(folder, **changes):
   """A folder as a run leaves it, with a config that somebody has edited."""
   folder.mkdir()
-  (folder / 'config.json').write_text(json.dumps(tiny.config('x.npz') | changes))
+  (folder / 'config.json').write_text(json.dumps(
+      tiny.config('x.npz') | changes))
   (folder / 'data.json').write_text(json.dumps(INFO))
   return str(folder)
 
