@@ -1,10 +1,15 @@
-"""Which parts of a game exclude each other: refused, and no more than that."""
+"""What is refused before a run, and no more: by config, data and game."""
 
+import re
+import types
+
+import numpy as np
 import pytest
 import tiny
 
+from gan_jax import parallel
 from gan_jax.base.errors import ConfigError
-from gan_jax.config import experiment
+from gan_jax.config import experiment, rules
 from gan_jax.losses import Loss
 from gan_jax.penalties import Regulariser
 
@@ -174,3 +179,107 @@ def test_exactly_what_excludes_each_other_is_refused(changes, data, paths):
   except ConfigError as error:
     found = [problem.path for problem in error.problems]
   assert sorted(found) == paths.split()
+
+
+# The config alone, on four devices, and the data.
+
+STD = D | dict(minibatch='std')
+
+
+@pytest.mark.parametrize('changes, wanted', [
+    (dict(batch_size=10), {'batch_size': 'try 8 or 12'}),
+    (dict(batch_size=3), {'batch_size': 'try 4'}),
+    (dict(packing=4), {'packing': 'a multiple of 16 does'}),
+    (dict(packing=4, shard='state'), {}),  # The batch is one part.
+    (dict(discriminator=STD), {}), (dict(batch_size=16, discriminator=STD), {}),
+    (dict(batch_size=32, discriminator=STD), {}),
+    (dict(batch_size=24, discriminator=STD), {
+        'batch_size': 'leaves 6 examples to a device, .* in groups of 4; use a '
+                      'multiple of 16: 16 or 32'}),
+    (dict(batch_size=24, discriminator=STD | dict(group=3)), {}),
+    (dict(batch_size=24, discriminator=STD | dict(group=1)), {
+        'discriminator.group': '2 or more'}),
+    (dict(batch_size=24, discriminator=D | dict(
+        minibatch='discrimination')), {}),
+    (dict(batch_size=4, discriminator=STD), {
+        'batch_size': 'one example to a device, .*; use 8 or more'}),
+    (dict(packing=2, discriminator=STD), {
+        'batch_size': 'one example to a device, .*; use 16 or more'}),
+    (dict(batch_size=4, shard='state', discriminator=STD), {}),
+    (dict(batch_size=4, shard='state', packing=4, discriminator=STD), {
+        'batch_size': 'one example to a step, .*; use 8 or more'}),
+    (dict(best_metric='fd_x'), {'best_metric': 'needs an evaluator'}),
+    (dict(standing_batches=1), {'standing_batches': "has norm='none'"}),
+    (dict(standing_batches=1, generator=G | dict(norm='batch')), {}),
+    (dict(standing_batches=1, generator=G | dict(norm='mine:norm')), {}),
+    (terms('infogan'), {'penalties[0]': r'categories=\(10,\), continuous=2\)'}),
+    (terms('infogan') | dict(latent=dict(name='infogan')), {}),
+    (terms('r1', 'infogan') | dict(latent=dict(name='infogan', continuous=3)), {
+        'penalties[1]': 'whose codes it recovers'}),
+    (terms('infogan', categories=(4, 3)) | dict(latent=dict(
+        name='infogan', categories=[4, 3])), {}),
+    (dict(latent_steps=named('natural', bound=0.0)), {}),
+    (dict(latent_steps=named('natural', bound=0.0), unrolled_steps=1), {
+        'latent_steps': 'use unrolled_steps=0'}),
+    (dict(latent_steps=named('natural')), {'latent_steps[0].bound': 'normal'}),
+    (dict(latent_steps=named('natural'), latent=dict(name='uniform')), {}),
+    (dict(latent_steps=named('natural'), latent=dict(name='mine:z')), {}),
+    (dict(latent_steps=named('natural', bound=0.0), latent=dict(
+        name='infogan')), {'latent_steps[0]': 'not learnt from then'}),
+])
+def test_exactly_what_the_config_alone_forbids_is_refused(changes, wanted):
+  found = rules.of_config(tiny.config('unused', **changes), 4, [])
+  assert [problem.path for problem in found] == [*wanted]
+  for problem in found:
+    assert re.search(wanted[problem.path], problem.rule)
+
+
+def test_the_state_is_divided_within_one_process(monkeypatch):
+  for processes, shard, refused in ((2, 'state', True), (1, 'state', False),
+                                    (2, 'none', False)):
+    monkeypatch.setattr(parallel, 'processes', lambda n=processes: (0, n))
+    found = rules.of_config(tiny.config('unused', shard=shard), 4, [])
+    assert [problem.path for problem in found] == ['shard'] * refused
+
+
+def data(**changes):
+  """Forty images of three classes."""
+  return types.SimpleNamespace(**dict(
+      images=np.zeros((40, 2, 2, 1)), labels=np.arange(40) % 3, name='toy',
+      num_classes=3, label_columns=(), units=()) | changes)
+
+
+@pytest.mark.parametrize('batch, spec, changes, wanted', [
+    (40, {}, {}, {}), (80, dict(repeat=2), {}, {}),
+    (41, {}, {}, {'batch_size': 'use data.repeat=2 or'}),
+    (81, dict(repeat=2), {}, {'batch_size': 'use data.repeat=3 or'}),
+    # 2 ** 31 / 40 is 53,687,091.2.
+    (8, dict(repeat=53687091), {}, {}),
+    (8, dict(repeat=53687092), {}, {'data.repeat': 'use 53687091 or less'}),
+    (8, dict(balanced=True), {}, {}),
+    (8, dict(balanced=True), dict(label_columns=(('a', 0, 1),), num_classes=0,
+                                  labels=np.zeros((40, 1))),
+     {'data.balanced': 'choose one'}),
+    (8, dict(balanced=True), dict(num_classes=0), {'data.balanced': 'none'}),
+    (8, dict(balanced=True), dict(labels=np.arange(40) - 1),
+     {'data.balanced': 'data.labelled=1.0'}),
+    (8, {}, dict(labels=np.arange(40) - 1), {}),
+    (8, dict(flip=True), {}, {}),
+    (8, dict(flip=True), dict(images=np.zeros((40, 2))), {'data.flip': 'vec'}),
+    (8, {}, dict(images=np.zeros((40, 2))), {}),
+    (8, {}, dict(units=(2.0,)), {}),
+])
+def test_exactly_what_the_data_forbid_is_refused(batch, spec, changes, wanted):
+  config = tiny.config('unused', batch_size=batch)
+  config['data'] |= spec
+  found = rules.of_data(config, data(**changes))
+  assert [problem.path for problem in found] == [*wanted]
+  for problem in found:
+    assert wanted[problem.path] in problem.rule
+
+
+def test_values_in_units_have_one_range():
+  config = tiny.config('unused', image_range=(0.0, 1.0))
+  assert rules.of_data(config, data()) == []
+  assert [problem.path for problem in rules.of_data(
+      config, data(units=(2.0,)))] == ['image_range']
