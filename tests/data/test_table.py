@@ -107,6 +107,45 @@ def test_categories(tmp_path):
     assert [c.name for c in some.columns] == wanted
 
 
+@pytest.mark.parametrize('values, kind, found', [
+    ([*range(10)] * 2, 'category', (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)),
+    ([*range(11)] * 2, 'integer', ()),
+    ([3, 4] * 6, 'category', (3, 4)),
+    ([1.5, 2.5] * 6, 'number', ()), ([1.5] * 12, 'category', (1.5,)),
+    ([1, 2, None, 3] * 3, 'category', (1, 2, 3, None)),
+    ([True, False] * 6, 'category', (False, True)),
+    (['a', 'b', 'c', 'd', 'e', 'f'] * 2, 'category', (*'abcdef',)),
+    (['1'] * 8 + ['a', 'b'], 'category', ('1', 'a', 'b'))])
+def test_what_a_column_is_taken_for(values, kind, found):
+  (column,), said = tables.fit(pd.DataFrame({'x': values}), (), 'here')
+  assert (column.kind, column.values) == (kind, found)
+  assert list(map(type, column.values)) == list(map(type, found))
+  # What may be meant as numbers is told.
+  told = 'whole numbers of 10 values or fewer are categories' in ''.join(said)
+  assert told == (kind == 'category' and len(found) > 3
+                  and isinstance(found[0], int))
+
+
+@pytest.mark.parametrize('values, words', [
+    ([*'abcdefg', *'abcde'], '7 different values in 12 rows'),
+    (['1'] * 9 + ['a'], "9 numbers and 1 other texts, such as 'a' in row 10"),
+    (pd.to_datetime(['2020-01-01', '2020-01-02'] * 6), 'is of datetime64'),
+    ([1.5, np.inf, 2.5, 3.5] * 3, 'holds Inf')])
+def test_what_no_column_can_be(values, words):
+  with pytest.raises(DataError, match=f"here: column 'x' .*{words}"):
+    tables.fit(pd.DataFrame({'x': values}), (), 'here')
+
+
+@pytest.mark.parametrize('unit, decimals', [(0.5, 1), (0.25, 2), (0.125, 3)])
+def test_digits_are_those_that_the_numbers_have(unit, decimals):
+  values = pd.DataFrame({'x': unit * np.arange(1, 24, 2)})
+  (column,), _ = tables.fit(values, (), 'here')
+  assert column.decimals == decimals
+  back = tables.decode(tables.encode(values, (column,)), (column,))
+  assert (back['x'] == values['x']).all()
+  assert (column.low, column.high) == (unit, 23 * unit)
+
+
 def test_a_column_of_numbers_and_texts_has_one_type(tmp_path):
   """Pandas would read the first 131,072 rows apart from the rest."""
   frame = pd.DataFrame({'code': ['7'] * 140_000 + ['A']})
