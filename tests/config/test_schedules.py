@@ -215,8 +215,15 @@ def test_the_length_of_a_run_with_a_share_of_it_may_not_change(where):
   epochs = plain | where | dict(train_steps='2 epochs')
   assert changes.may_change('steps_per_call', plain | where)
   assert not changes.may_change('steps_per_call', epochs)
+  assert changes.may_change('log_every', epochs)
   assert changes.may_change('steps_per_call', plain | dict(
       train_steps='2 epochs'))
+
+
+def test_a_schedule_of_its_own_length_leaves_that_of_the_run_free():
+  config = tiny.config('unused', gen_optimizer=dict(ADAM, b2=dict(
+      RISE, transition_steps='10 steps')))
+  assert changes.may_change('train_steps', config)
 
 
 @pytest.mark.parametrize('path, may', [

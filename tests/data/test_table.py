@@ -67,13 +67,28 @@ def test_there_and_back(tmp_path):
 def test_a_number_by_hand():
   """Modes 0 +- 1 and 10 +- 2: 12 is the second, (12 - 10) / 8 from it."""
   column = Column('x', 'number', (), ((0.0, 1.0), (10.0, 2.0)), -4, 18, 3)
-  encoded = tables.encode(pd.DataFrame({'x': [12.0, -1.0, 40.0]}), (column,))
+  encoded = tables.encode(pd.DataFrame({'x': [12.0, -1.0, 40.0, 1e4]}),
+                          (column,))
   np.testing.assert_allclose(encoded, [[0.25, 0, 1], [-0.25, 1, 0],
-                                       [0.99, 0, 1]])
+                                       [0.99, 0, 1], [0.99, 0, 1]])
   assert column.blocks == (('number', 1), ('choice', 2))
   back = tables.decode(np.array([[0.25, 0.2, 0.8], [-0.25, 0.6, 0.4],
-                                 [1.0, 0.0, 1.0]]), (column,))
-  assert back['x'].tolist() == [12.0, -1.0, 18.0]  # 18 as the highest
+                                 [1.0, 0.0, 1.0], [-3.0, 0.0, 1.0]]),
+                       (column,))
+  # 18 as the highest; -3 is beyond the scale, as -1 is its end.
+  assert back['x'].tolist() == [12.0, -1.0, 18.0, 2.0]
+
+
+@pytest.mark.parametrize('x, share', [
+    (0.0, 3 / 4), (3.0, 1 / (1 + np.exp(4.0) / 3))])
+def test_a_number_of_two_modes_is_drawn_by_their_densities(x, share):
+  """Of deviations 1 and 3: exp(-x^2 / 2) to exp(-x^2 / 18) / 3."""
+  column = Column('x', 'number', (), ((0.0, 1.0), (0.0, 3.0)), -9.0, 9.0, 1)
+  encoded = tables.encode(pd.DataFrame({'x': [x] * 4000}), (column,))
+  assert abs(encoded[:, 1].mean() - share) < 0.03
+  first = encoded[:, 1] == 1
+  np.testing.assert_allclose(encoded[:, 0], np.where(first, x / 4, x / 12),
+                             rtol=1e-6)
 
 
 def test_modes_are_found_and_drawn_by_their_shares(tmp_path):
@@ -114,6 +129,7 @@ def test_categories(tmp_path):
     ([1.5, 2.5] * 6, 'number', ()), ([1.5] * 12, 'category', (1.5,)),
     ([1, 2, None, 3] * 3, 'category', (1, 2, 3, None)),
     ([True, False] * 6, 'category', (False, True)),
+    ([np.nan] * 12, 'category', (None,)),
     (['a', 'b', 'c', 'd', 'e', 'f'] * 2, 'category', (*'abcdef',)),
     (['1'] * 8 + ['a', 'b'], 'category', ('1', 'a', 'b'))])
 def test_what_a_column_is_taken_for(values, kind, found):
@@ -274,6 +290,11 @@ def test_rows_of_another_table_have_the_modes_of_the_first():
   np.testing.assert_allclose(
       tables.encode_like(frame, LEARNT, 'rows'),
       [[0.5, 1, 0, 0, 1], [-0.25, 0, 1, 1, 0], [-0.99, 1, 0, 0, 1]])
+  # Where the first has gaps, others may have them.
+  gaps = LEARNT[0]._replace(modes=(*LEARNT[0].modes, 'missing'))
+  np.testing.assert_allclose(tables.encode_like(
+      pd.DataFrame({'x': [np.nan, 98.0]}), (gaps,), 'rows'),
+                             [[0, 0, 0, 1], [-0.25, 0, 1, 0]])
 
 
 @pytest.mark.parametrize('change,said', [
