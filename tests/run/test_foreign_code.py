@@ -26,6 +26,7 @@ def run_of(folder, **changes):
 
 @pytest.mark.parametrize('changes', [
     dict(loss=dict(name='subprocess:getoutput', cmd='touch canary')),
+    dict(loss=dict(name='subprocess:getoutput:x')),  # It would be imported.
     dict(penalties=[dict(name='os:system', weight=1.0)]),
     dict(generator=dict(name='mlp.Generator', norm='builtins:exec')),
     dict(data=dict(name='numpy:load', file='x.npy', allow_pickle=True)),
@@ -39,7 +40,7 @@ def test_a_run_cannot_call_what_is_installed(tmp_path, monkeypatch, changes):
 
 @pytest.mark.parametrize('name', [
     'hinge', 'my_lab_ideas:mine', 'not_there:mine', 'gan_jax.losses:hinge',
-    ':mine'])
+    ':mine', 'random'])  # The name of an extractor, and of a module.
 def test_the_users_own_modules_may_be_named(tmp_path, monkeypatch, name):
   # This package may be installed.
   monkeypatch.setattr(site, 'getusersitepackages', lambda: tiny.ROOT)
@@ -71,7 +72,6 @@ def start(tmp_path, monkeypatch):
 @pytest.mark.parametrize('file, name', [
     ('runs/stranger/evil.py', 'runs.stranger.evil:x'),
     ('runs/stranger/evil/__init__.py', 'runs.stranger.evil:x'),
-    ('runs/stranger/evil.py', 'runs.stranger.evil:x:y'),
     ('runs/beside.py', 'runs.beside:x'),
     ('runs/other/evil.py', 'runs.other.evil:x-y'),
     ('lab/other-run/evil.py', 'lab.other-run.evil:x')])
