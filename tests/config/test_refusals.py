@@ -8,7 +8,7 @@ import pytest
 import tiny
 
 from gan_jax import parallel
-from gan_jax.base.errors import ConfigError
+from gan_jax.base.errors import ConfigError, Problem
 from gan_jax.config import experiment, rules
 from gan_jax.losses import Loss
 from gan_jax.penalties import Regulariser
@@ -22,6 +22,7 @@ G = dict(name='mlp.Generator', widths=(8,))
 TOLD_G = G | dict(conditioning='onehot')
 D = dict(name='mlp.Discriminator', widths=(8,))
 TOLD_D = D | dict(conditioning='onehot')
+AUTO = dict(name='autoencoder.Discriminator')
 MMD = dict(name='mmd')
 HERE = f'{__name__}:'
 
@@ -124,6 +125,10 @@ CASES = [
      'generator.conditioning penalties[1].name'),
     (dict(loss=dict(name='hinge_each')), {}, 'loss.name'),
     (dict(loss=dict(name='ebgan')), {}, 'loss.name'),
+    (dict(discriminator=AUTO), {}, 'discriminator.name'),
+    (dict(loss=dict(name='ebgan'), discriminator=AUTO), {}, ''),
+    (dict(loss=dict(name='ebgan'), discriminator=AUTO) | moves('ada'), {},
+     'augment'),
     (dict(loss=dict(name='disc_only')), {}, 'loss.name'),
     (dict(loss=dict(name='disc_only')) | terms('r1'), {}, 'loss.name'),
     (dict(loss=dict(name='disc_only')) | terms('feature_matching'), {}, ''),
@@ -243,6 +248,15 @@ def test_exactly_what_the_config_alone_forbids_is_refused(changes, wanted):
   assert [problem.path for problem in found] == [*wanted]
   for problem in found:
     assert re.search(wanted[problem.path], problem.rule)
+
+
+@pytest.mark.parametrize('changes, path', [
+    (dict(batch_size='x'), 'batch_size'),
+    (dict(batch_size=4, discriminator=STD), 'discriminator.group'),
+    (dict(latent_steps=named('natural')), 'latent_steps[0].bound')])
+def test_what_is_known_to_be_wrong_is_told_once(changes, path):
+  known = [Problem(path, None, '')]
+  assert rules.of_config(tiny.config('unused', **changes), 4, known) == []
 
 
 def test_the_state_is_divided_within_one_process(monkeypatch):
