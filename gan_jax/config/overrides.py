@@ -11,6 +11,7 @@ from ml_collections.config_flags import config_path
 
 from gan_jax.base.errors import ConfigError
 from gan_jax.config import recipe
+from gan_jax.config.keys import COMPONENTS, MANY
 
 
 def read(name: str, overrides) -> tuple[ConfigDict | None, str, list[str]]:
@@ -71,8 +72,11 @@ def _reason(config, arg, error) -> str:
     try:
       kind = type(config_path.get_value(path, config)).__name__
       if kind == 'ConfigDict':
-        return (f'holds several values: {path}.KEY=value sets one, and '
-                f'dcgan:{path}=NAME, after the colon, replaces them')
+        key = index[1] if index else path
+        name = {many: one for one, many in MANY.items()}.get(key, key)
+        return f'holds several values: {path}.KEY=value sets one' + (
+            f', and dcgan:{name}=NAME, after the colon, replaces them'
+            * (name in COMPONENTS))
       return f'must be {"an" if kind == "int" else "a"} {kind}' + (
           '; members of a population share it' if '=[' in arg else '')
     except Exception:

@@ -30,7 +30,7 @@ def refuse(folder: str, config: dict) -> None:
       continue
     if spec is None:
       continue
-    places = [spec.origin or '', *(spec.submodule_search_locations or ())]
+    places = [spec.origin, *(spec.submodule_search_locations or ())]
     # Parent packages too, including namespace packages.
     way = [os.path.join(place, *parts[:i]) for i in range(len(parts) + 1)
            for place in places if place]

@@ -40,9 +40,14 @@ def full_disk(monkeypatch):
   return full
 
 
+def open_files():
+  return len(os.listdir('/dev/fd'))
+
+
 def test_write_file_that_fails_leaves_the_old_file(tmp_path, full_disk):
-  path = tmp_path / 'x'
+  path, before = tmp_path / 'x', open_files()
   files.write_file(path, b'old')
+  assert open_files() == before
   full_disk['is'] = True
   with pytest.raises(OSError, match='No space'):
     files.write_file(path, b'new')
@@ -112,7 +117,7 @@ def test_full_disk_warns_once_and_leaves_no_gap(tmp_path, full_disk, caplog):
 
 
 def test_rows_that_are_lost_are_counted(tmp_path, full_disk, caplog):
-  appender = files.Appender(tmp_path / 'x', limit=25)
+  before, appender = open_files(), files.Appender(tmp_path / 'x', limit=25)
   full_disk['is'] = True
   for _ in range(4):  # two records of ten bytes wait, two are over the limit
     appender.append(b'0123456789')
@@ -120,6 +125,13 @@ def test_rows_that_are_lost_are_counted(tmp_path, full_disk, caplog):
   appender.close()
   assert warnings_of(caplog)[1:] == [f'4 records are missing from '
                                    f'{tmp_path / "x"}']
+  assert open_files() == before
+
+
+def test_a_hash_is_of_what_a_dict_holds_not_of_its_order():
+  # printf '{"a": [2], "b": 1}' | sha256sum
+  for value in ({'b': 1, 'a': [2]}, {'a': (2,), 'b': 1}):
+    assert files.short_hash(value) == '41ff4104bc489a1b'
 
 
 def test_a_full_disk_at_the_start_does_not_end_the_run(tmp_path, full_disk,

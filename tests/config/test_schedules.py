@@ -211,6 +211,27 @@ def test_the_length_of_a_run_with_a_share_of_it_may_not_change(where):
   assert changes.may_change('train_steps', plain)
   assert not changes.may_change('train_steps', plain | where)
   assert changes.may_change('log_every', plain | where)
+  # Of a length in epochs the whole calls are a part of the length.
+  epochs = plain | where | dict(train_steps='2 epochs')
+  assert changes.may_change('steps_per_call', plain | where)
+  assert not changes.may_change('steps_per_call', epochs)
+  assert changes.may_change('log_every', epochs)
+  assert changes.may_change('steps_per_call', plain | dict(
+      train_steps='2 epochs'))
+
+
+def test_a_schedule_of_its_own_length_leaves_that_of_the_run_free():
+  config = tiny.config('unused', gen_optimizer=dict(ADAM, b2=dict(
+      RISE, transition_steps='10 steps')))
+  assert changes.may_change('train_steps', config)
+
+
+@pytest.mark.parametrize('path, may', [
+    ('evaluators[0].num_samples', True), ('sample_grid', True),
+    ('data.path', True), ('data.max_bad', True), ('data.name', False),
+    ('data', False), ('seed', False), ('loss.log_every', False)])
+def test_what_may_change_of_a_run(path, may):
+  assert changes.may_change(path, tiny.config('unused')) == may
 
 
 def test_the_schedule_of_r3gan():

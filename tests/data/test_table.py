@@ -67,13 +67,28 @@ def test_there_and_back(tmp_path):
 def test_a_number_by_hand():
   """Modes 0 +- 1 and 10 +- 2: 12 is the second, (12 - 10) / 8 from it."""
   column = Column('x', 'number', (), ((0.0, 1.0), (10.0, 2.0)), -4, 18, 3)
-  encoded = tables.encode(pd.DataFrame({'x': [12.0, -1.0, 40.0]}), (column,))
+  encoded = tables.encode(pd.DataFrame({'x': [12.0, -1.0, 40.0, 1e4]}),
+                          (column,))
   np.testing.assert_allclose(encoded, [[0.25, 0, 1], [-0.25, 1, 0],
-                                       [0.99, 0, 1]])
+                                       [0.99, 0, 1], [0.99, 0, 1]])
   assert column.blocks == (('number', 1), ('choice', 2))
   back = tables.decode(np.array([[0.25, 0.2, 0.8], [-0.25, 0.6, 0.4],
-                                 [1.0, 0.0, 1.0]]), (column,))
-  assert back['x'].tolist() == [12.0, -1.0, 18.0]  # 18 as the highest
+                                 [1.0, 0.0, 1.0], [-3.0, 0.0, 1.0]]),
+                       (column,))
+  # 18 as the highest; -3 is beyond the scale, as -1 is its end.
+  assert back['x'].tolist() == [12.0, -1.0, 18.0, 2.0]
+
+
+@pytest.mark.parametrize('x, share', [
+    (0.0, 3 / 4), (3.0, 1 / (1 + np.exp(4.0) / 3))])
+def test_a_number_of_two_modes_is_drawn_by_their_densities(x, share):
+  """Of deviations 1 and 3: exp(-x^2 / 2) to exp(-x^2 / 18) / 3."""
+  column = Column('x', 'number', (), ((0.0, 1.0), (0.0, 3.0)), -9.0, 9.0, 1)
+  encoded = tables.encode(pd.DataFrame({'x': [x] * 4000}), (column,))
+  assert abs(encoded[:, 1].mean() - share) < 0.03
+  first = encoded[:, 1] == 1
+  np.testing.assert_allclose(encoded[:, 0], np.where(first, x / 4, x / 12),
+                             rtol=1e-6)
 
 
 def test_modes_are_found_and_drawn_by_their_shares(tmp_path):
@@ -105,6 +120,46 @@ def test_categories(tmp_path):
                         (('-code', '-same'), ['stars', 'yes'])):
     some = sources.table(path=written(tmp_path, frame), columns=given)
     assert [c.name for c in some.columns] == wanted
+
+
+@pytest.mark.parametrize('values, kind, found', [
+    ([*range(10)] * 2, 'category', (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)),
+    ([*range(11)] * 2, 'integer', ()),
+    ([3, 4] * 6, 'category', (3, 4)),
+    ([1.5, 2.5] * 6, 'number', ()), ([1.5] * 12, 'category', (1.5,)),
+    ([1, 2, None, 3] * 3, 'category', (1, 2, 3, None)),
+    ([True, False] * 6, 'category', (False, True)),
+    ([np.nan] * 12, 'category', (None,)),
+    (['a', 'b', 'c', 'd', 'e', 'f'] * 2, 'category', (*'abcdef',)),
+    (['1'] * 8 + ['a', 'b'], 'category', ('1', 'a', 'b'))])
+def test_what_a_column_is_taken_for(values, kind, found):
+  (column,), said = tables.fit(pd.DataFrame({'x': values}), (), 'here')
+  assert (column.kind, column.values) == (kind, found)
+  assert list(map(type, column.values)) == list(map(type, found))
+  # What may be meant as numbers is told.
+  told = 'whole numbers of 10 values or fewer are categories' in ''.join(said)
+  assert told == (kind == 'category' and len(found) > 3
+                  and isinstance(found[0], int))
+
+
+@pytest.mark.parametrize('values, words', [
+    ([*'abcdefg', *'abcde'], '7 different values in 12 rows'),
+    (['1'] * 9 + ['a'], "9 numbers and 1 other texts, such as 'a' in row 10"),
+    (pd.to_datetime(['2020-01-01', '2020-01-02'] * 6), 'is of datetime64'),
+    ([1.5, np.inf, 2.5, 3.5] * 3, 'holds Inf')])
+def test_what_no_column_can_be(values, words):
+  with pytest.raises(DataError, match=f"here: column 'x' .*{words}"):
+    tables.fit(pd.DataFrame({'x': values}), (), 'here')
+
+
+@pytest.mark.parametrize('unit, decimals', [(0.5, 1), (0.25, 2), (0.125, 3)])
+def test_digits_are_those_that_the_numbers_have(unit, decimals):
+  values = pd.DataFrame({'x': unit * np.arange(1, 24, 2)})
+  (column,), _ = tables.fit(values, (), 'here')
+  assert column.decimals == decimals
+  back = tables.decode(tables.encode(values, (column,)), (column,))
+  assert (back['x'] == values['x']).all()
+  assert (column.low, column.high) == (unit, 23 * unit)
 
 
 def test_a_column_of_numbers_and_texts_has_one_type(tmp_path):
@@ -235,6 +290,11 @@ def test_rows_of_another_table_have_the_modes_of_the_first():
   np.testing.assert_allclose(
       tables.encode_like(frame, LEARNT, 'rows'),
       [[0.5, 1, 0, 0, 1], [-0.25, 0, 1, 1, 0], [-0.99, 1, 0, 0, 1]])
+  # Where the first has gaps, others may have them.
+  gaps = LEARNT[0]._replace(modes=(*LEARNT[0].modes, 'missing'))
+  np.testing.assert_allclose(tables.encode_like(
+      pd.DataFrame({'x': [np.nan, 98.0]}), (gaps,), 'rows'),
+                             [[0, 0, 0, 1], [-0.25, 0, 1, 0]])
 
 
 @pytest.mark.parametrize('change,said', [

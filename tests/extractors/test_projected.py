@@ -187,8 +187,32 @@ def test_linear_resizing_keeps_the_corners():
       [0.0, 0.5, 1.0], [1.0, 1.5, 2.0], [2.0, 2.5, 3.0]])
 
 
+def doubled(x):
+  """Linear to twice the sides, corners kept, of [1, side, side, C]."""
+  for axis in (1, 2):
+    side = x.shape[axis]
+    places = np.linspace(0, side - 1, 2 * side)
+    x = np.apply_along_axis(
+        lambda line, places=places, side=side: np.interp(
+            places, np.arange(side), line), axis, x)
+  return x
+
+
+def by_hand(x, kernel, stride):
+  """A convolution of an even image; one of stride 2 is padded by 1."""
+  x = np.pad(x, ((0, 0), (stride - 1,) * 2, (stride - 1,) * 2, (0, 0)))
+  places = range(0, x.shape[1] - 3, stride)
+  return np.stack([np.stack([np.einsum(
+      'bhwi,hwio->bo', x[:, r:r + 4, c:c + 4], kernel) for c in places], 1)
+                   for r in places], 1)
+
+
 def test_scales_are_mixed_from_the_smallest_up(small):
-  """A head of large places sees the small map, the other only itself."""
+  """A head of large places sees the small map, the other only itself.
+
+  In numpy: u(m) of twice the sides, y_1 = S_1 u(C_1 m_1),
+  y_0 = S_0 u(C_0 m_0 + y_1), and a head for each.
+  """
   plain = dict(mix=4, width=8, norm='none', weight_norm='none')
   model = network(small, **plain)
   large = np.random.default_rng(0).uniform(0, 2, (1, 32, 32, 1))
@@ -203,6 +227,23 @@ def test_scales_are_mixed_from_the_smallest_up(small):
   # Maps of 16 and 8 px: 13 x 13 places of 16, halved to 8, and 5 x 5 of 8.
   assert base.shape == (1, 25 + 25)
   np.testing.assert_allclose(out.logits, base.mean(1), rtol=1e-5)
+  backbone = backbones.read(small)
+  maps = jax.jit(backbone.maps)(backbone.weights, image)
+  frozen, heads = jax.tree.map(np.asarray, (
+      stats['frozen'], (params['Head_0'], params['Head_1'])))
+
+  def fixed(name, x):
+    return np.asarray(x) @ frozen[name]['kernel'] + frozen[name]['bias']
+
+  second = fixed('scales_1', doubled(fixed('channels_1', maps[1])))
+  first = fixed('scales_0', doubled(fixed('channels_0', maps[0]) + second))
+  first = by_hand(first, heads[0]['Conv_0']['kernel'], 2) + (
+      heads[0]['Conv_0']['bias'])
+  first = np.where(first > 0, first, 0.2 * first)
+  np.testing.assert_allclose(base, np.concatenate([
+      by_hand(x, head['_Last_0']['kernel'], 1).reshape(1, 25)
+      for x, head in zip((first, second), heads, strict=True)], 1), rtol=1e-3,
+      atol=1e-4)
   other = network(small, size=16, image_range=(0.0, 2.0), **plain)
   np.testing.assert_allclose(jax.jit(partial(other.apply, train=False))(
       params, stats, np.float32(large), label)[0].features, base, atol=1e-4)
@@ -215,15 +256,6 @@ def test_scales_are_mixed_from_the_smallest_up(small):
     frozen[name] = jax.tree.map(lambda x: x + 1.0, frozen[name])
     moved = np.abs(run({**stats, 'frozen': frozen}) - base)[0]
     assert (moved[:25].max() > 1e-4, moved[25:].max() > 1e-4) == changes
-
-
-def by_hand(x, kernel, stride):
-  """A convolution of an even image; one of stride 2 is padded by 1."""
-  x = np.pad(x, ((0, 0), (stride - 1,) * 2, (stride - 1,) * 2, (0, 0)))
-  places = range(0, x.shape[1] - 3, stride)
-  return np.stack([np.stack([np.einsum(
-      'bhwi,hwio->bo', x[:, r:r + 4, c:c + 4], kernel) for c in places], 1)
-                   for r in places], 1)
 
 
 def test_a_head_in_numpy():

@@ -40,13 +40,22 @@ def test_of_a_linear_decoder_it_is_normal():
 
 
 def test_chains_in_modes_that_never_meet_are_told():
-  """x = u^2 = 9: u is 3 or -3, and no chain goes from one to the other."""
+  """x = u^2 = 9: u is 3 or -3, and no chain goes from one to the other.
+
+  x = (u - 1) (u + 5) = 0: u is 1 or -5, but -5 has a prior exp(-12) times that
+  of 1, so that all chains start from 1.
+  """
+  def decode(u, label):
+    return jnp.where(label[:, None] == 0, u ** 2, (u - 1.0) * (u + 5.0))
+
   found = posterior(
-      Partial(lambda u, label: u ** 2), noise.gaussian(0.3),
-      jnp.array([[9.0]]), no_labels(1), jnp.array([[[3.0], [-3.0], [2.5]]]),
+      Partial(decode), noise.gaussian(0.3), jnp.array([[9.0], [0.0]]),
+      jnp.arange(2), jnp.array([[[3.0], [-3.0], [2.5]],
+                                [[-5.0], [1.0], [-5.0]]]),
       jax.random.key(3), draws=100, warmup=100)
   assert found.rhat[0] > 1.5
   assert found.ess[0] < 10
-  np.testing.assert_allclose(jnp.abs(found.u), 3.0, atol=0.5)
+  np.testing.assert_allclose(jnp.abs(found.u[0]), 3.0, atol=0.5)
   sides = found.u[0].mean((1, 2)) > 0
   assert 0 < sides.sum() < 4
+  np.testing.assert_allclose(found.u[1], 1.0, atol=0.5)

@@ -127,6 +127,21 @@ def test_a_run_that_knows_fewer_facts_of_its_data_goes_on(tmp_path):
     with pytest.raises(WorkdirError, match='bers: bee 0 -> 1; the ') as error:
       changes.check_same_run(tmp_path, told, allow_changed_data=True)
     assert 'allow_changed' not in str(error.value)
+    # One that keeps its number is only of another name.
+    renamed = info._replace(class_names=('bee', 'dog'))
+    assert len(changes.check_same_run(
+        tmp_path, types.SimpleNamespace(**vars(told) | {'info': renamed}),
+        allow_changed_data=True)) == 1
+  # Where the list of files lies, and what was said of them, is nothing of them;
+  # nor need the list still be there.
+  here = info._replace(manifest=str(tmp_path / 'data.json'), notices=('x',))
+  moved = types.SimpleNamespace(**vars(run) | {'info': here})
+  gone = info._asdict() | {'manifest': str(tmp_path / 'gone')}
+  (tmp_path / 'data.json').write_text(json.dumps(gone))
+  assert changes.check_same_run(tmp_path, moved) == []
+  (tmp_path / 'data.json').write_text(json.dumps(gone | {'fingerprint': 'g'}))
+  with pytest.raises(WorkdirError, match="fingerprint: 'g'"):
+    changes.check_same_run(tmp_path, moved)
   # Other classes, or columns of a label vector, are another network.
   for known in ({'num_classes': 3}, {'classes': [0]},
                 {'label_columns': [['age', 20, 80]]}):

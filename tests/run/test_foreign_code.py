@@ -7,7 +7,7 @@ import site
 import sys
 
 import pytest
-from tiny import config
+import tiny
 
 from gan_jax.base.errors import WorkdirError
 from gan_jax.run import files
@@ -18,13 +18,15 @@ INFO = {'image_shape': [8, 8, 1]}
 def run_of(folder, **changes):
   """A folder as a run leaves it, with a config that somebody has edited."""
   folder.mkdir()
-  (folder / 'config.json').write_text(json.dumps(config('x.npz') | changes))
+  (folder / 'config.json').write_text(json.dumps(
+      tiny.config('x.npz') | changes))
   (folder / 'data.json').write_text(json.dumps(INFO))
   return str(folder)
 
 
 @pytest.mark.parametrize('changes', [
     dict(loss=dict(name='subprocess:getoutput', cmd='touch canary')),
+    dict(loss=dict(name='subprocess:getoutput:x')),  # It would be imported.
     dict(penalties=[dict(name='os:system', weight=1.0)]),
     dict(generator=dict(name='mlp.Generator', norm='builtins:exec')),
     dict(data=dict(name='numpy:load', file='x.npy', allow_pickle=True)),
@@ -37,8 +39,11 @@ def test_a_run_cannot_call_what_is_installed(tmp_path, monkeypatch, changes):
 
 
 @pytest.mark.parametrize('name', [
-    'hinge', 'my_lab_ideas:mine', 'not_there:mine', 'gan_jax.losses:hinge'])
+    'hinge', 'my_lab_ideas:mine', 'not_there:mine', 'gan_jax.losses:hinge',
+    ':mine', 'random'])  # The name of an extractor, and of a module.
 def test_the_users_own_modules_may_be_named(tmp_path, monkeypatch, name):
+  # This package may be installed.
+  monkeypatch.setattr(site, 'getusersitepackages', lambda: tiny.ROOT)
   (tmp_path / 'my_lab_ideas.py').write_text('raise ImportError("too early")')
   monkeypatch.syspath_prepend(tmp_path)
   folder = run_of(tmp_path / 'run', loss=dict(name=name))
@@ -85,12 +90,21 @@ def test_a_run_cannot_bring_its_code_along(start, file, name):
   assert (start / 'canary').exists()  # The canary does sing.
 
 
-def test_a_run_that_one_starts_from_cannot_either(tmp_path, monkeypatch):
+@pytest.mark.parametrize('linked', [False, True])
+def test_a_run_that_one_starts_from_cannot_either(
+    tmp_path, monkeypatch, linked):
   folder = run_of(tmp_path / 'run', loss=dict(name='evil_beside:x'))
   evil(tmp_path / 'run' / 'evil_beside.py', tmp_path / 'canary')
-  monkeypatch.chdir(folder)
-  monkeypatch.syspath_prepend('')
-  for path in (folder, '.'):
+  if linked:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'lab').mkdir()
+    (tmp_path / 'lab' / 'evil_beside.py').symlink_to(
+        tmp_path / 'run' / 'evil_beside.py')
+    monkeypatch.syspath_prepend(tmp_path / 'lab')
+  else:
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend('')
+  for path in (folder, os.path.relpath(folder)):
     with pytest.raises(WorkdirError, match='evil_beside:x.* folder of runs'):
       files.read_run(path)
   assert not (tmp_path / 'canary').exists()
@@ -113,7 +127,9 @@ def test_what_is_installed_for_one_user_is_installed(
     ('my_lab/ideas.py', 'my_lab.ideas:x'),  # As in README, no __init__.py.
     ('ideas.py', 'ideas:x'),
     ('runs/__init__.py', 'runs:x')])
-def test_a_folder_of_the_users_own_may_be_named(start, file, name):
+@pytest.mark.parametrize('beside', ['config.json', 'data.json'])
+def test_a_folder_of_the_users_own_may_be_named(start, file, name, beside):
+  (start / beside).write_text('{}')  # Both are of a run, one is of anything.
   (start / file).parent.mkdir(exist_ok=True)
   (start / file).write_text('raise ImportError("too early")')
   (start / 'runs').mkdir(exist_ok=True)
