@@ -15,7 +15,7 @@ from gan_jax.base.errors import (
     UserError,
     WorkdirError,
 )
-from gan_jax.base.files import check_out
+from gan_jax.base.files import check_out, refused
 from gan_jax.config import command_line
 from gan_jax.run import lock, signals
 

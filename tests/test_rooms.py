@@ -10,7 +10,8 @@ from package_sources import imports, modules
 
 # From the ground up. A room imports from floors below its own, and from itself.
 FLOORS = (
-    ('base', 'ops', 'parallel'),
+    ('base',),
+    ('ops', 'parallel'),
     ('losses', 'penalties', 'augment', 'models', 'metrics', 'data'),
     ('game', 'inference', 'extractors', 'pictures'),
     ('config', 'evaluators', 'loggers'),

@@ -148,8 +148,10 @@ def game_of_run(config: Mapping, info: DataInfo) -> Game:
   """The `Game` of a run with a validated config, without its data.
 
   Raises:
-    ConfigError: code of the user's own that is not found from here.
+    ConfigError: code of the user's own that is not found from here, or no
+      device.
   """
+  parallel.check_devices()
   problems = []
   for path, name in own_code(config).items():
     try:

@@ -26,6 +26,7 @@ _BOUND = 0.99
 _FITTED = 10_000  # numbers that the mixture is fitted to
 _FEW = 10  # different whole numbers that are categories
 _MANY = 1000  # different texts that are none
+_RARE = 10  # rows of a category, below which it is said to be rare
 
 
 def fit(frame: pd.DataFrame, categories: tuple, where: str) -> tuple:
@@ -67,6 +68,15 @@ def fit(frame: pd.DataFrame, categories: tuple, where: str) -> tuple:
         f"'{printable(name)}' {100 * share:.2g} %"
         for name, share in list(gaps.items())[:9])
                 + f' and {len(gaps) - 9} more' * (len(gaps) > 9))
+  rare = {column.name: len(frame) / len(column.values) for column in columns
+          if column.kind == 'category' and len(column.values) > _FEW
+          and len(frame) < _RARE * len(column.values)}
+  if rare:
+    said.append('categories of few rows each, hardly learnt: ' + ', '.join(
+        f"'{printable(name)}' {share:.2g} rows"
+        for name, share in list(rare.items())[:9])
+                + f' and {len(rare) - 9} more' * (len(rare) > 9)
+                + f"; columns=('-{next(iter(rare))}',) leaves that out")
   rows = [name for name in frame if _is_whole(frame[name]) and (
       frame[name].diff().iloc[1:] == 1).all()]
   if rows:

@@ -133,7 +133,7 @@ class Layout(NamedTuple):
       if len(shape) not in _AXES[kind][0]:
         wrong = 'slices' if self.holds == 'auto' else 'holds'
       if kind == 'signals' and len(shape) == 3 and shape[1] < shape[2]:
-        problem = (' look like [N, C, T], but channels come last: save '
+        problem = (' looks like [N, C, T], but channels come last: save '
                    'x.transpose(0, 2, 1)')
     if self.slices and kind != 'volumes':
       wrong, needed = 'slices', _AXES['volumes'][1]
@@ -193,12 +193,12 @@ def _doubts(shape) -> str:
             f'images of {shape[3]} channels')
   square = shape[2] == shape[3] > 4
   if square and shape[1] >= shape[2]:
-    return (f" look like volumes [N, D, H, W]: say holds='volumes', or "
+    return (f" looks like volumes [N, D, H, W]: say holds='volumes', or "
             f"slices='axial' for each of the {shape[1]} slices as an image (or "
             f"'coronal', 'sagittal'), or holds='images' if these are images of "
             f'{shape[3]} channels')
   if square or shape[1] in (1, 3, 4) and min(shape[2:]) > 4:
-    return (' look like [N, C, H, W], but channels come last: save '
+    return (' looks like [N, C, H, W], but channels come last: save '
             'x.transpose(0, 2, 3, 1)' + (
                 "; or say holds='volumes', holds='images' or slices='axial'"
                 if shape[1] > 4 else ''))

@@ -115,7 +115,7 @@ def source_as_bytes(source):
 
 
 def table(rows) -> str:
-  """Formats (step, Score)s as a table, each reason for no value once."""
+  """Formats (step, Score)s, each reason for no value or no floor once."""
   line = '{:>8}  {:40} {:>10} {:>21} {:>10}'.format
   lines = [line('step', 'score', 'value', '95 % interval', 'floor')]
   reasons = collections.Counter((s.name, s.reason) for _, s in rows
@@ -129,6 +129,9 @@ def table(rows) -> str:
     interval = '' if s.low is None else f'{s.low:.4g} .. {s.high:.4g}'
     floor = '' if s.floor is None else f'{s.floor:.4g}'
     lines.append(line(step, s.name, f'{s.value:.4g}', interval, floor))
+  whys = {s.protocol.get('floor', '') for _, s in rows
+          if s.value is not None and s.floor is None}
+  lines += [f'{"":8}  no floor: {why}' for why in sorted(whys - {''})]
   return '\n'.join(lines)
 
 

@@ -17,6 +17,7 @@ from gan_jax.parallel.devices import (
   along,
   batch_all,
   batch_mean,
+  check_devices,
   cores,
   device_count,
   device_names,
@@ -56,10 +57,11 @@ from gan_jax.parallel.runner import (
   spread,
 )
 
-__all__ = ['AXIS', 'MEMBERS', 'Batch', 'Data', 'Runner', 'abstract',
-           'along', 'batch_all', 'batch_mean', 'bytes_of', 'copies', 'copy',
-           'cores', 'device_count', 'device_names', 'everywhere', 'fetched',
-           'free_bytes', 'gathering', 'made', 'make_mesh', 'make_runner',
-           'mean_over', 'member_mesh', 'member_rows', 'on_cpu', 'one_replica',
-           'own', 'own_mesh', 'pmean', 'processes', 'put_call', 'replicate',
-           'scale', 'share', 'spread', 'taken', 'use_compilation_cache']
+__all__ = ['AXIS', 'MEMBERS', 'Batch', 'Data', 'Runner', 'abstract', 'along',
+           'batch_all', 'batch_mean', 'bytes_of', 'check_devices', 'copies',
+           'copy', 'cores', 'device_count', 'device_names', 'everywhere',
+           'fetched', 'free_bytes', 'gathering', 'made', 'make_mesh',
+           'make_runner', 'mean_over', 'member_mesh', 'member_rows', 'on_cpu',
+           'one_replica', 'own', 'own_mesh', 'pmean', 'processes', 'put_call',
+           'replicate', 'scale', 'share', 'spread', 'taken',
+           'use_compilation_cache']

@@ -13,6 +13,8 @@ import numpy as np
 from jax import lax
 from jax.sharding import AxisType, Mesh
 
+from gan_jax.base.errors import ConfigError
+
 AXIS = 'data'
 MEMBERS = 'members'
 
@@ -33,8 +35,25 @@ def use_compilation_cache() -> None:
 
 def make_mesh(count: int = 0):
   """Mesh of the first `count` devices, 0 for all, in the order of processes."""
-  devices = sorted(jax.devices(), key=lambda d: (d.process_index, d.id))
+  devices = sorted(_devices(), key=lambda d: (d.process_index, d.id))
   return _mesh(devices[:count or None])
+
+
+def check_devices() -> None:
+  """ConfigError where JAX_PLATFORMS asks for devices that are not there."""
+  _devices()
+
+
+def _devices():
+  try:
+    return jax.devices()
+  except (RuntimeError, AssertionError) as e:  # the latter without a word
+    asked = os.environ.get('JAX_PLATFORMS')
+    raise ConfigError.saying(
+        f'JAX finds no device by JAX_PLATFORMS={asked}'
+        f'{f": {e}" if str(e) else ""}; unset it, or install what it asks for: '
+        'for NVIDIA GPUs requirements-cuda12.txt and a driver that '
+        'nvidia-smi shows') from e
 
 
 def member_mesh(members: int, sharing: int):
@@ -44,8 +63,9 @@ def member_mesh(members: int, sharing: int):
   their batches, in which layers may compare examples. Some devices are idle
   where the members do not divide among all rows.
   """
-  rows = member_rows(members, jax.device_count() // sharing)
-  devices = np.array(jax.devices()[:rows * sharing]).reshape(rows, sharing)
+  devices = _devices()
+  rows = member_rows(members, len(devices) // sharing)
+  devices = np.array(devices[:rows * sharing]).reshape(rows, sharing)
   return Mesh(devices, (MEMBERS, AXIS), axis_types=(AxisType.Auto,) * 2)
 
 
@@ -65,7 +85,8 @@ def _mesh(devices):
 
 def device_count(members: int = 1) -> int:
   """Number of devices that share a batch: of a run, or of one member."""
-  return jax.device_count() // math.gcd(members, jax.device_count())
+  count = len(_devices())
+  return count // math.gcd(members, count)
 
 
 def free_bytes() -> int:
@@ -82,8 +103,15 @@ def free_bytes() -> int:
 
 
 def on_cpu():
-  """Context in which computations run on a CPU."""
-  return jax.default_device(jax.local_devices(backend='cpu')[0])
+  """Context in which computations run on a CPU; ConfigError without any."""
+  try:
+    device = jax.local_devices(backend='cpu')[0]
+  except RuntimeError as e:
+    asked = os.environ.get('JAX_PLATFORMS')
+    raise ConfigError.saying(
+        f'JAX_PLATFORMS={asked} leaves out the CPU, on which the classifier of '
+        f'scores is trained: unset it, or JAX_PLATFORMS={asked},cpu') from e
+  return jax.default_device(device)
 
 
 def processes() -> tuple[int, int]:
@@ -93,7 +121,7 @@ def processes() -> tuple[int, int]:
 
 def device_names() -> list[str]:
   """Names of all devices."""
-  return [str(device) for device in jax.devices()]
+  return [str(device) for device in _devices()]
 
 
 def cores() -> int:

@@ -60,8 +60,8 @@ def curves(scalars, *, levels, title) -> bytes:
   There is one panel for each of `_PANELS`, one for penalty/*, and one for each
   score with its floor (eval/*_floor) dashed; those without data are left out. A
   long curve is drawn twice: raw, pale, and smoothed, strong; the axis shows all
-  of the smoothed one and 98 % of the raw one. Nulls (NaN and Inf) are red
-  crosses on the axis.
+  of the smoothed one and 98 % of the raw one. Nulls (NaN and Inf; of scores
+  those that could not be computed) are red crosses on the axis.
 
   Args:
     scalars: list of dicts with 'step', the rows of scalars.jsonl; keys may be
@@ -96,8 +96,10 @@ def _panels(scalars):
   panels = [*_PANELS, _Panel('penalty', tuple(
       k for k in names if k.startswith('penalty/')), 'good: levels off')]
   for key in names:
+    # A score that could not be computed once has no panel: the log says why.
     if key.startswith(_SCORES) and not (
-        key.endswith('_floor') and key.removesuffix('_floor') in names):
+        key.endswith('_floor') and key.removesuffix('_floor') in names
+    ) and any(row.get(key) is not None for row in scalars):
       name = key.removeprefix('eval/')
       panels.append(_Panel(
           name, (key, f'{key}_floor'),
@@ -138,7 +140,7 @@ def _draw(axes, panel, scalars, levels):
   if bad:
     some = sorted(bad)[::math.ceil(len(bad) / 60)]
     axes.plot(some, [0.03] * len(some), 'x', color='#CC0000', markersize=5,
-              label='NaN or Inf', zorder=5,
+              label='no value' if panel.score else 'NaN or Inf', zorder=5,
               transform=axes.get_xaxis_transform())
   shown += levels.values()
   _draw_levels(axes, 'real examples' if panel.score else 'equilibrium', levels)

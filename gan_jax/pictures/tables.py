@@ -19,8 +19,8 @@ def draw(examples, columns, real=None):
   """Distributions of the columns of a table, generated over real.
 
   Of each column with numbers a histogram, of each other one the shares of its
-  most frequent values; the title says how many are missing. Of more than 24
-  columns the first ones.
+  ten most frequent values; the title says how many are missing. Of more than
+  24 columns the first ones.
 
   Args:
     examples: float32 [N, D], see `data.columns.encode`.
@@ -45,14 +45,20 @@ def draw(examples, columns, real=None):
   places = drawn.subplots(rows, across, squeeze=False).ravel()
   for axes, column in zip(places, shown, strict=False):
     values = {name: frame[column.name] for name, frame in sides.items()}
-    missing = [f'{100 * x.isna().mean():.0f} %' for x in values.values()]
-    (_categories if column.kind == 'category' else _numbers)(
-        axes, {name: x.dropna() for name, x in values.items()})
+    missing = [f'{100 * x.isna().mean():.2g} %' for x in values.values()]
+    known = {name: x.dropna() for name, x in values.items()}
     title = plots.shortened(column.name, 24)
+    if column.kind == 'category':
+      _categories(axes, known)
+      count = len(set(column.values) - {None})
+      title += f' ({_BARS} of {count:,} values)' * (count > _BARS)
+    else:
+      _numbers(axes, known, whole=column.kind == 'integer')
     if any(x.isna().any() for x in values.values()):
       title += f' (missing: {", ".join(missing)})'
     plots.dress(axes, size=9, title=title, grid='y')
-    axes.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_formatter(ticker.FuncFormatter(
+        lambda share, _: f'{100 * share:.3g}%'))
   for axes in places[len(shown):]:
     axes.remove()
   if len(sides) > 1:
@@ -60,7 +66,7 @@ def draw(examples, columns, real=None):
   return plots.pixels(drawn)
 
 
-def _numbers(axes, values):
+def _numbers(axes, values, *, whole):
   from matplotlib import ticker
 
   values = {name: x.to_numpy(np.float64) for name, x in values.items()}
@@ -69,14 +75,23 @@ def _numbers(axes, values):
     return
   low, high = np.quantile(first, _TALL)
   margin = 0.15 * (high - low) or 0.5
-  edges = np.linspace(max(first.min(), low - margin),
-                      min(first.max(), high + margin) + 1e-9, _BINS + 1)
+  edges = _edges(max(first.min(), low - margin),
+                 min(first.max(), high + margin), whole)
   axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
   for name, x in values.items():
     share = np.histogram(x, edges)[0] / max(1, len(x))
     over = name == 'generated'  # As a line, over the real ones.
     axes.stairs(share, edges, label=name, color=_COLOURS[name], fill=not over,
                 alpha=0.6 if name == 'real' else 1.0, linewidth=1.6 * over)
+
+
+def _edges(low, high, whole) -> np.ndarray:
+  """Of bins; with equally many whole numbers in each, or the plot combs."""
+  if not whole:
+    return np.linspace(low, high + 1e-9, _BINS + 1)
+  low, high = math.floor(low), math.ceil(high)
+  width = math.ceil((high - low + 1) / _BINS)
+  return np.arange(low, high + width + 1, width) - 0.5
 
 
 def _categories(axes, values):

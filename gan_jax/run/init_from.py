@@ -11,11 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import parallel
+from gan_jax import models, parallel
 from gan_jax.base import lookup
 from gan_jax.base.errors import CheckpointError
 from gan_jax.config import fields
 from gan_jax.config.keys import CHOICES
+from gan_jax.data.files import some
 from gan_jax.models import dcgan
 from gan_jax.run import files
 from gan_jax.run.checkpoint import Checkpoints, arrays, name_of
@@ -35,7 +36,8 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
   resolution, counted from the image or from the base, whichever copies more. A
   generator with an encoder takes the EMA of one without.
   The log lists what is copied and what is not, and warns if few of a network's
-  weights match. `strict` does not fall back to an older checkpoint.
+  weights match, or if classes have other names. `strict` does not fall back to
+  an older checkpoint.
 
   Returns:
     (`Experiment.init`, {'workdir', 'step', 'sha256', 'taken', 'left'} for the
@@ -60,6 +62,7 @@ def start_from(experiment, *, strict: bool = False) -> tuple[Callable, dict]:
                     for name in ('config', 'data'))
     if config and info:
       _check_meaning(workdir, config, info, experiment)
+      _say_classes(workdir, info, experiment)
     values = {name_of(path): leaf for path, leaf in
               jax.tree_util.tree_leaves_with_path(checkpoints.restore(
                   parallel.abstract(shapes, parallel.make_mesh(1)), step,
@@ -167,6 +170,19 @@ def _check_meaning(workdir, config, info, experiment):
     raise CheckpointError(
         f'init_from={workdir}: its weights mean something else; {fix}:\n  '
         + '\n  '.join(lines))
+
+
+def _say_classes(workdir, info, experiment):
+  """Warns where a number of a class is another class than it was there."""
+  there, here = info.get('class_names', ()), experiment.info.class_names
+  other = [f'{old} -> {new}' for old, new in zip(there, here, strict=False)
+           if str(old) != str(new)]
+  if other and any(models.is_conditional(experiment.config[player])
+                   for player in ('generator', 'discriminator')):
+    _LOG.warning(
+        'init_from %s: classes are taken by their numbers, so that weights of '
+        'another class are taken, %s; name the classes so that they sort as '
+        'there', workdir, some(other))
 
 
 def _levels(key, config, info, experiment):

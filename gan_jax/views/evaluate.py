@@ -296,8 +296,9 @@ def folders(images: str, reference: str, *, resize: tuple[int, ...] = (),
     **asked: of `specs`.
 
   Raises:
-    DataError, RequestError: with a fix.
+    ConfigError, DataError, RequestError: with a fix.
   """
+  parallel.check_devices()
   if out and not out.endswith('.jsonl'):
     raise RequestError(f'--out={out}: must be F.jsonl, for a JSON '
                        'object for each score')

@@ -180,6 +180,14 @@ def test_what_is_said_of_a_table(tmp_path):
   assert "'cost' 10 %" in missing and "'city' 14 %" in missing
 
 
+def test_categories_of_few_rows_are_named(tmp_path):
+  days = [f'2024-{i // 4:03}' for i in range(400)]  # 100 days, 4 rows each
+  towns = [f'town {i // 20:02}' for i in range(400)]  # 20 towns of 20 rows
+  frame = pd.DataFrame({'day': days, 'town': towns, 'x': ['a', 'b'] * 200})
+  said, = sources.table(path=written(tmp_path, frame)).report['notices']
+  assert "'day' 4 rows" in said and 'town' not in said and "('-day',)" in said
+
+
 def test_parquet_and_auto(tmp_path):
   pytest.importorskip('pyarrow')
   frame = people()

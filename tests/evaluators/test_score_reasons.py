@@ -65,6 +65,18 @@ def test_a_reason_is_shown_once():
   assert heading.split()[0] == 'step'
 
 
+def test_why_there_is_no_floor_is_said_below_the_table():
+  few = {'floor': 'too few real examples for a second draw'}
+  rows = [(2, Score('fd', 1.5, protocol=few)), (4, Score('fd', 1.0,
+                                                        protocol=few)),
+          (4, Score('kd', 1.0, floor=0.5, protocol={'floor': 'not so'})),
+          (4, Score('ais', None, 'no latents', protocol={'floor': 'nor so'}))]
+  *_, last = table(rows).split('\n')
+  assert last.split() == f'no floor: {few["floor"]}'.split()
+  assert table(rows).count('no floor') == 1
+  assert 'no floor' not in table(rows[2:])
+
+
 def test_a_class_that_the_reference_lacks_costs_the_divergence_only():
   dark = make_source(make(100).images // 4, (), 0, name='dark')
   bright = np.full((40, 8, 8, 1), 200, np.uint8)

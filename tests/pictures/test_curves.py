@@ -128,6 +128,14 @@ def test_curves_marks_values_that_are_not_finite():
   assert _count(_picture(rows[:6]), RED) == 0
 
 
+def test_a_score_that_could_not_be_computed_has_no_panel():
+  rows = [{'step': s, 'eval/fd_x': 9.0 - s} for s in range(3)]
+  never = [row | {'eval/kd_x': None} for row in rows]
+  np.testing.assert_array_equal(_picture(never), _picture(rows))
+  once = [*rows, {'step': 3, 'eval/fd_x': None}]
+  assert _count(_picture(once), RED) > 5
+
+
 @pytest.mark.parametrize('scalars', [
     [], [{'step': 0}], [{'step': 5, 'loss/disc': 1.0}],
     [{'step': 5, 'loss/disc': None, 'eval/fid': None, 'grad_norm/gen': 0.0}],

@@ -1,12 +1,13 @@
 """Plots of the columns of a table."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
 from gan_jax import pictures
 from gan_jax.data.prepare import Column
-from gan_jax.pictures import plots
+from gan_jax.pictures import plots, tables
 
 AGE = Column('age', 'integer', (), ((20.0, 1.0), (70.0, 2.0)), 10, 90, 0)
 CITY = Column('city', 'category', ('Oslo', 'Rome', None))
@@ -37,3 +38,37 @@ def test_many_columns():
            for i in range(30)]
   picture = pictures.sheet(np.tile(NONE[:, 3:], 30), table=names)
   assert picture.shape[0] < 3000 and picture.shape[1] < 1200
+
+
+def shown(monkeypatch, values, column):
+  """(shares of the only plot, labels of its y axis, title)."""
+  figures, pixels = [], plots.pixels
+  monkeypatch.setattr(plots, 'pixels', lambda drawn: (
+      figures.append(drawn), pixels(drawn))[1])
+  monkeypatch.setattr('gan_jax.data.columns.decode',
+                      lambda x, columns: pd.DataFrame({column.name: values}))
+  tables.draw(np.zeros((len(values), 1), np.float32), (column,))
+  axes, = figures[0].axes
+  bars = [bar.get_height() for bar in axes.patches if hasattr(
+      bar, 'get_height')] or axes.patches[0].get_data().values.tolist()
+  return (bars, [text.get_text() for text in axes.get_yticklabels()],
+          axes.get_title(loc='left') + axes.get_title())
+
+
+@pytest.mark.parametrize('high', [30, 60, 61, 999])
+def test_whole_numbers_that_are_all_as_frequent_make_a_flat_plot(
+    monkeypatch, high):
+  bars, *_ = shown(monkeypatch, np.arange(1.0, high + 1), Column(
+      'age', 'integer', (), ((30.0, 9.0),), 1, high, 0))
+  width = -(-high // 40)
+  full, last = high // width, high % width
+  np.testing.assert_allclose([b for b in bars if b], (
+      [width / high] * full + [last / high] * (last > 0)))
+
+
+def test_rare_categories_have_ticks_that_differ_and_are_counted(monkeypatch):
+  names = tuple(f'n{i:03}' for i in range(300))
+  bars, labels, title = shown(
+      monkeypatch, np.array(names), Column('day', 'category', names))
+  assert len(bars) == 10 and title == 'day (10 of 300 values)'
+  assert len(set(labels)) == len(labels) > 3

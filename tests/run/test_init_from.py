@@ -106,6 +106,24 @@ def test_only_what_fits_is_taken_and_the_rest_is_listed(
           'see launches.jsonl') in caplog.text
 
 
+@pytest.mark.parametrize('conditioning', ['none', 'onehot'])
+def test_classes_of_other_names_are_said_where_labels_count(
+    images, source, tmp_path, caplog, conditioning):
+  folder = shutil.copytree(source[1], tmp_path / 'there')
+  info = json.loads((folder / 'data.json').read_text())
+  (folder / 'data.json').write_text(json.dumps(
+      info | {'class_names': ['bee', 'circle']}))
+  run = _unplayed(images, generator=dict(
+      name='mlp.Generator', **NET, conditioning=conditioning))
+  for names, said in ((('bee', 'disc', 'wasp'), "'circle -> disc'"),
+                      (('bee', 'circle', 'wasp'), ''), ((), '')):
+    caplog.clear()
+    start_from(folder, run._replace(info=run.info._replace(class_names=names)))
+    warned = [text for text in warnings_of(caplog) if 'numbers' in text]
+    assert len(warned) == bool(said and conditioning == 'onehot')
+    assert all(said in text and 'bee' not in text for text in warned)
+
+
 def test_the_source_and_its_digest_are_recorded_and_a_resumed_run_ignores_it(
     images, source, tmp_path):
   there = tmp_path / 'there'

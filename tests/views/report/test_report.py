@@ -138,6 +138,8 @@ def test_scores_and_training_are_shown_and_values_are_escaped(copy):
   rows = [dict(step=4, name='fd', value=1.5, floor=0.25, low=1.25, high=1.75,
                reason='', protocol=dict(extractor=dict(name='<random>'))),
           dict(step=2, name='fd', value=7.125),
+          dict(step=4, name='recall', value=0.5,
+               protocol=dict(floor='no second draw')),
           dict(step=4, name='kd', value=None, reason='too few <images>')]
   lines = [json.dumps(row) for row in rows] + ['{"step": 6, "na']
   (folder / 'scores.jsonl').write_text('\n'.join(lines))
@@ -156,6 +158,9 @@ def test_scores_and_training_are_shown_and_values_are_escaped(copy):
                 '<i>&', '"<q>"'):
     assert words in shown.text, words
   assert '7.125' not in shown.text
+  # What may be long wraps, beside the numbers or in place of all of them.
+  assert '<td class="reason">no second draw</td>' in text
+  assert '<td class="reason" colspan="4">none: too few' in text
   assert not {'images', 'random', 'em', 'i', 'u', 'q'} & set(
       shown.tags)
   assert 'width="600" height="600"' in text
