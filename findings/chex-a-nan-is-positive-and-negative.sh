@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # One would guess: chex.assert_scalar_positive fails for NaN, as assert_scalar_in does
 # and as `assert x > 0` would.
-# What happens: it raises where x <= 0, which is false for NaN. A NaN is positive, it is
-# negative by assert_scalar_negative, and non-negative. assert_scalar_in(x, 0, inf) finds
-# it.
-# Who is hurt: whoever guards a loss, a variance, a learning rate or a gradient's norm by
-# these: the check passes in the one case that it is most needed for.
+# What happens: it raises where x <= 0, which is false for NaN. A NaN is positive, it
+# is negative by assert_scalar_negative, and non-negative. assert_scalar_in(x, 0, inf)
+# finds it.
+# Who is hurt: whoever guards a loss, a variance, a learning rate or a gradient's norm
+# by these: the check passes in the one case that it is most needed for.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# One would guess: Dataset.set_pixel_data of pydicom writes the values of an array of 16
-# bits, whatever the order of its bytes, as it does whatever its strides.
-# What happens: it writes the memory as it lies, and the file says little-endian: of an
-# array of '>u2' 1 becomes 256. The file is valid, the range of the values is checked
-# before they are scrambled, and no warning is given.
-# Who is hurt: whoever turns scans of MetaImage, NIfTI, FITS or big-endian TIFF files, or
-# samples beside them, into DICOM: contour lines instead of a scan.
+# One would guess: Dataset.set_pixel_data of pydicom writes the values of an array of
+# 16 bits, whatever the order of its bytes, as it does whatever its strides.
+# What happens: it writes the memory as it lies, and the file says little-endian: of
+# an array of '>u2' 1 becomes 256. The file is valid, the range of the values is
+# checked before they are scrambled, and no warning is given.
+# Who is hurt: whoever turns scans of MetaImage, NIfTI, FITS or big-endian TIFF files,
+# or samples beside them, into DICOM: contour lines instead of a scan.
 # arr.astype('uint16') first is right.
 set -euo pipefail
 folder=$(mktemp -d)
