@@ -4,9 +4,9 @@
 # What happens: it writes the memory as it lies and the name of the dtype, which does
 # not say the order of the bytes. An array of '>f4' or '>i2' is read as a native one:
 # a mean of 0.5 is 8.8e-44, and a label 1 in 16 bits is 256. No warning is given.
-# Who is hurt: whoever keeps statistics or pixels of FITS, IDX, NIfTI or TIFF files,
-# which numpy reads in the order of the file, beside the weights: data are normalised
-# by nonsense after a restart, and only then.
+# Who is hurt: whoever keeps statistics or pixels of FITS or other big-endian files,
+# read in the order of the file, beside the weights: data are normalised by nonsense
+# after a restart, and only then.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

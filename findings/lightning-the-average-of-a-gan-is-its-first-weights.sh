@@ -6,8 +6,9 @@
 # it is odd each time, and no even update_every_n_steps ever fits. There is no update
 # and no warning, and at the end the weights are replaced by the average, which is the
 # untrained network. With 1 or an odd number there are updates.
-# Who is hurt: whoever trains a GAN so (manual optimisation): all of the training is
-# lost, also in the checkpoints, whose weights are the average.
+# Who is hurt: whoever trains a GAN so (manual optimisation): what fit leaves and what
+# validation scores is the network before the training. The weights that were trained
+# are only in checkpoints, beside those that load_from_checkpoint takes.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

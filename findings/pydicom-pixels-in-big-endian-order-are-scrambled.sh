@@ -4,9 +4,9 @@
 # What happens: it writes the memory as it lies, and the file says little-endian: of
 # an array of '>u2' 1 becomes 256. The file is valid, the range of the values is
 # checked before they are scrambled, and no warning is given.
-# Who is hurt: whoever turns scans of MetaImage, NIfTI, FITS or big-endian TIFF files,
-# or samples beside them, into DICOM: contour lines instead of a scan.
-# arr.astype('uint16') first is right.
+# Who is hurt: whoever turns raw, NIfTI or FITS files of big-endian pixels, read in the
+# order of the file, into DICOM: noise instead of a scan. arr.astype('uint16') first is
+# right.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
