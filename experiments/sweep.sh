@@ -199,14 +199,18 @@ writable() {
 
 # run FOLDER COMMAND...: in a process of its own, which becomes the run.
 run() {
-  # Of a sweep that was killed, runs may be going on.
-  if [[ -e $1/lock ]] && ! flock -sn "$1/lock" true; then
-    echo "waiting for the run that holds $1"
-    flock -s "$1/lock" true
-  fi
   if python -m gan_jax.run.status "$1" "${@:5}"; then exit; fi
   writable "$1" || exit 4
-  exec "${@:2}" >>"$1/log.txt" 2>&1 </dev/null
+  # The output is locked as long as somebody writes there: runs may be going on
+  # of another sweep, or of one that was killed. A run takes its own lock late.
+  exec 3>&1 >>"$1/log.txt" 2>&1 </dev/null
+  if ! flock -n 1 || { [[ -e $1/lock ]] && ! flock -sn "$1/lock" true; }; then
+    echo "waiting for the run that holds $1" >&3
+    flock 1
+    [[ ! -e $1/lock ]] || flock -s "$1/lock" true
+    if python -m gan_jax.run.status "$1" "${@:5}"; then exit; fi
+  fi
+  exec "${@:2}" 3>&-
 }
 
 stop=0

@@ -104,6 +104,17 @@ def test_kill_9_and_the_same_command(sweep, tmp_path):
       f'start disc_steps={n}' for n in (1, 2, 3)]
 
 
+def test_two_sweeps_at_once_share_the_points(sweep, tmp_path):
+  """A run takes its lock seconds after its start: until then its output is."""
+  both = [sweep(CONFIG, 'disc_steps=1,2', imports=1) for _ in range(2)]
+  for process in both:
+    status, printed, said = finish(process)
+    assert (status, said) == (0, '')
+    assert printed.endswith('2 points, 0 of them failed\n')
+  assert events(tmp_path) == ['start disc_steps=1', 'end',
+                              'start disc_steps=2', 'end']
+
+
 def finished(folder, *args):
   return subprocess.run([sys.executable, '-m', 'gan_jax.run.status', folder,
                          *args], cwd=tiny.ROOT).returncode == 0
