@@ -38,7 +38,7 @@ echo end >>"$EVENTS"
 
 @contextlib.contextmanager
 def stubbed(tmp_path):
-  """Starts the script on the stub: start(*args, nap=0.1, imports=0) -> Popen."""
+  """Starts the script on the stub: start(*args, nap=.1, imports=0) -> Popen."""
   (tmp_path / 'bin').mkdir()
   (tmp_path / 'bin' / 'python').write_text(STUB)
   (tmp_path / 'bin' / 'python').chmod(0o755)
