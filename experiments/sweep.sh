@@ -188,16 +188,29 @@ if [[ ! -e ${folders[0]}/launches.jsonl &&
   fail 'nothing was started: neither the first nor the last point would run'
 fi
 
+# writable FOLDER: whether a line can be added to its log.txt; else WHY says why
+# not. A full disk takes an empty file, and no word of what failed.
+writable() {
+  why=$( { mkdir -p "$1" && echo >>"$1/log.txt"; } 2>&1) || {
+    why="cannot write log.txt: ${why##*: }"
+    return 1
+  }
+}
+
 # run FOLDER COMMAND...: in a process of its own, which becomes the run.
 run() {
-  mkdir -p "$1"
-  # Of a sweep that was killed, runs may be going on.
-  if [[ -e $1/lock ]] && ! flock -sn "$1/lock" true; then
-    echo "waiting for the run that holds $1"
-    flock -s "$1/lock" true
-  fi
   if python -m gan_jax.run.status "$1" "${@:5}"; then exit; fi
-  exec "${@:2}" >>"$1/log.txt" 2>&1 </dev/null
+  writable "$1" || exit 4
+  # The output is locked as long as somebody writes there: runs may be going on
+  # of another sweep, or of one that was killed. A run takes its own lock late.
+  exec 3>&1 >>"$1/log.txt" 2>&1 </dev/null
+  if ! flock -n 1 || { [[ -e $1/lock ]] && ! flock -sn "$1/lock" true; }; then
+    echo "waiting for the run that holds $1" >&3
+    flock 1
+    [[ ! -e $1/lock ]] || flock -s "$1/lock" true
+    if python -m gan_jax.run.status "$1" "${@:5}"; then exit; fi
+  fi
+  exec "${@:2}" 3>&-
 }
 
 stop=0
@@ -215,7 +228,7 @@ set -m
 
 failures=()
 reap() {  # Waits until one of the jobs ends, or a signal comes.
-  local pid='' status=0 folder last
+  local pid='' status=0 folder why
   wait -n -p pid "${!running[@]}" || status=$?
   [[ ${pid-} ]] || return 0
   folder=${running[$pid]}
@@ -224,9 +237,11 @@ reap() {  # Waits until one of the jobs ends, or a signal comes.
     echo "${place[$folder]} $folder: finished"
     return
   fi
-  last=$(tr '\r' '\n' <"$folder/log.txt" | grep -v '^ *$' | tail -n 1) || true
+  if writable "$folder"; then
+    why=$(tr '\r' '\n' <"$folder/log.txt" | grep -v '^ *$' | tail -n 1) || true
+  fi
   echo "${place[$folder]} $folder: exit status $status"
-  failures+=("$folder: exit status $status: $last")
+  failures+=("$folder: exit status $status: $why")
 }
 
 for i in "${!folders[@]}"; do

@@ -1,5 +1,6 @@
 """Trains and samples GANs: python -m gan_jax.main --config=configs/dcgan.py."""
 
+import contextlib
 import logging
 import os
 import re
@@ -42,8 +43,7 @@ def main(argv: list[str]) -> int:
   logging.getLogger('gan_jax').setLevel(logging.INFO)
   line = command_line.parse(argv)
   if line.flags.help:
-    print(__doc__ + command_line.usage(line.flags))
-    return 0
+    return _show(__doc__ + command_line.usage(line.flags))
   if line.flags.mode != 'train' or line.flags.dry_run:
     return _act(line)
   # Imported late: --help and flag errors need no JAX.
@@ -103,7 +103,7 @@ def _act(line, group=None) -> int:
   if text:
     # All is done: `| head` may end it without a traceback.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    print(text)
+    return _show(text)
   return status
 
 
@@ -125,8 +125,7 @@ def _train(line, group):
   if line.problems:
     return _fail(ConfigError.status, line.problems)
   if line.flags.dry_run:
-    print(population.describe(found))
-    return 0
+    return _show(population.describe(found))
   return populations.train(
       found, folder, allow_changed_data=line.flags.allow_changed_data,
       allow_changed=line.flags.allow_changed,
@@ -332,8 +331,19 @@ def _how_given(flags):
 
 
 def _fail(status: int, messages) -> int:
-  print('gan_jax: ' + '\n'.join(messages), file=sys.stderr)
+  with contextlib.suppress(OSError):  # A log on the disk that is full.
+    print('gan_jax: ' + '\n'.join(messages), file=sys.stderr)
   return status
+
+
+def _show(text: str) -> int:
+  try:
+    print(text, flush=True)
+  except OSError as e:
+    sys.stdout = None  # Or it would be tried again at the end.
+    return _fail(WorkdirError.status, [
+        f'cannot write what it prints: {e.strerror}'])
+  return 0
 
 
 def _unless_orbax(show):

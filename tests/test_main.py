@@ -54,6 +54,18 @@ def test_what_cannot_be_shown_does_not_hide_the_rest(tmp_path, letter, shown):
   assert f'{tmp_path}/caf\\'.encode() in done.stdout
 
 
+@pytest.mark.parametrize('flags, to, status, said', [
+    (['--help'], 'stdout', 4,
+     'gan_jax: cannot write what it prints: No space left on device\n'),
+    (['--mode=compare'], 'stderr', 2, '')])
+def test_what_it_says_goes_to_a_full_disk(flags, to, status, said):
+  with open('/dev/full', 'w') as full:
+    done = subprocess.run(
+        [sys.executable, '-m', 'gan_jax.main', *flags], text=True,
+        **{'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE} | {to: full})
+  assert (done.returncode, done.stderr or '') == (status, said)
+
+
 @tiny.READS_CONFIGS
 def test_a_run_that_cannot_be_written_is_told_before_it_is_read(
     cli, tmp_path, monkeypatch):

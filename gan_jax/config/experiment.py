@@ -22,6 +22,7 @@ from gan_jax.config.build import (
   units_of,
 )
 from gan_jax.config.fields import own_code, plain
+from gan_jax.data import files
 from gan_jax.data import load as data
 from gan_jax.data.pipeline import Batches
 from gan_jax.data.prepare import Source
@@ -213,6 +214,8 @@ def load_data(spec: Mapping) -> Source:
   except DataError:
     raise
   except Exception as e:  # A user's data set may raise anything.
+    if files.lacks_memory(e):
+      raise DataError(f'data {spec["name"]}: {files.NO_MEMORY}') from e
     raise ConfigError([Problem('data.name', spec['name'], lookup.failure(
         e, lookup.found(data.ROOM, spec['name'])))]) from e
 

@@ -4,6 +4,7 @@ import codecs
 import contextlib
 import csv
 import difflib
+import errno
 import itertools
 import os
 import tarfile
@@ -30,6 +31,8 @@ _CONTENTS = {
 
 # Its other CSV is in the code page of the country.
 IN_EXCEL = ", in Excel as 'CSV UTF-8'"
+NO_MEMORY = ('needs more memory than there is, or than `ulimit -v` allows: end '
+             'other programs, or raise the limit')
 
 
 def memory() -> int:
@@ -146,6 +149,12 @@ def encoding_of(start: bytes) -> str:
       (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else 'utf-8-sig'
 
 
+def lacks_memory(error: BaseException) -> bool:
+  """Whether it is the memory of the machine, or its limit, that is short."""
+  return isinstance(error, MemoryError) or (
+      getattr(error, 'errno', None) == errno.ENOMEM)
+
+
 @contextlib.contextmanager
 def as_os_error(what='damaged or truncated'):
   """Context of reading one example, whose DataError becomes an OSError.
@@ -169,6 +178,10 @@ def one_error(path, kind):
           MemoryError, OverflowError, LookupError, zlib.error,
           zipfile.BadZipFile, tarfile.TarError, tokenize.TokenError,
           csv.Error) as error:
+    if lacks_memory(error):  # Which a damaged header asks for, too.
+      raise DataError(f'{path!r}: {NO_MEMORY} ({reason(error)}); if it is a '
+                      'small file, it is damaged: download or write it again'
+                      ) from error
     fix = (f'save it as UTF-8{IN_EXCEL}' if isinstance(error, UnicodeError)
            else 'download or write it again')
     raise DataError(

@@ -95,7 +95,7 @@ def is_finished(folder: str, arguments: list) -> bool:
       runs = [os.path.join(folder, member) for member in json.load(file)]
   except FileNotFoundError:
     runs = [folder]
-  except ValueError:  # Damaged, which the launch says.
+  except (OSError, ValueError):  # In the way, or damaged: the launch says so.
     return False
   found = {run: read(run) for run in runs}
   # One that is not finite starts again alone, but not in a population.

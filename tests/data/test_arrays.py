@@ -3,6 +3,7 @@
 Bad files end in one clear error each, and no code of theirs ever runs.
 """
 
+import errno
 import gzip
 import io
 import os
@@ -16,6 +17,7 @@ from arrays import fails, idx_bytes, images, load, npz, write
 from canary import Canary
 
 from gan_jax.base.errors import DataError
+from gan_jax.config import experiment
 from gan_jax.data import files, sources
 from gan_jax.data.load import check
 
@@ -179,6 +181,23 @@ def test_truncated_or_flipped_npz(tmp_path, save):
       assert source.num_classes == 0 or source.fingerprint == digest
     except DataError:
       pass
+
+
+@pytest.mark.parametrize('error', [
+    MemoryError('Unable to allocate 1 TiB'),
+    OSError(errno.ENOMEM, 'Cannot allocate memory')])
+def test_memory_that_is_short_is_no_damage(tmp_path, monkeypatch, error):
+  def lacking(*_, **__):
+    raise error
+
+  path = npz(tmp_path, images=images())
+  monkeypatch.setattr(np, 'load', lacking)
+  fails('needs more memory than there is', 'llocate', 'raise the limit',
+        call=lambda: sources.npz(path=path))
+  # Outside of the reading of a file, in `data.load` or a set of the user's own.
+  monkeypatch.setattr(experiment.data, 'load', lacking)
+  fails('data npy: needs more memory than there is',
+        call=lambda: experiment.load_data({'name': 'npy'}))
 
 
 def test_damage_is_said_in_words(tmp_path):

@@ -19,7 +19,7 @@ from gan_jax.views.leaderboard import compare
 def test_a_crash_is_listed_and_only_what_is_not_finished_runs_again(
     sweep, tmp_path):
   args = CONFIG, '--jobs=2', 'disc_steps=1,9,2,3,4', 'seed=0'
-  status, printed, said = finish(sweep(*args))
+  status, printed, said = finish(sweep(*args, nap=1))  # So that two overlap.
   assert status == 1
   lines = printed.splitlines()
   assert lines[-1] == '5 points, 1 of them failed'
@@ -50,6 +50,20 @@ def test_a_wrong_key_starts_nothing_and_a_wrong_value_only_its_point(
   status, _, said = finish(sweep(CONFIG, 'disc_steps=0,1'))
   assert status == 1 and 'disc_steps=0: exit status 2: gan_jax: cannot' in said
   assert events(tmp_path) == ['start disc_steps=1', 'end']
+
+
+def test_a_log_that_cannot_be_written_is_the_reason(sweep, tmp_path):
+  """A full disk, which is where the run's own message would go."""
+  first, second = (tmp_path / 'out' / f'disc_steps={n}' for n in (1, 2))
+  first.mkdir(parents=True)
+  (first / 'log.txt').symlink_to('/dev/full')
+  second.write_text('')
+  status, printed, said = finish(sweep(CONFIG, 'disc_steps=1,2'))
+  assert status == 1 and printed.endswith('2 points, 2 of them failed\n')
+  assert said == (
+      f'* {first}: exit status 4: cannot write log.txt: No space left on device'
+      f'\n* {second}: exit status 4: cannot write log.txt: File exists\n')
+  assert not events(tmp_path)  # No run whose words would be lost.
 
 
 @pytest.mark.parametrize('signum, status', [(signal.SIGTERM, 143),
@@ -88,6 +102,17 @@ def test_kill_9_and_the_same_command(sweep, tmp_path):
   assert printed.count('waiting for the run that holds') == 2
   assert sorted(line for line in events(tmp_path) if line != 'end') == [
       f'start disc_steps={n}' for n in (1, 2, 3)]
+
+
+def test_two_sweeps_at_once_share_the_points(sweep, tmp_path):
+  """A run takes its lock seconds after its start: until then its output is."""
+  both = [sweep(CONFIG, 'disc_steps=1,2', imports=1) for _ in range(2)]
+  for process in both:
+    status, printed, said = finish(process)
+    assert (status, said) == (0, '')
+    assert printed.endswith('2 points, 0 of them failed\n')
+  assert events(tmp_path) == ['start disc_steps=1', 'end',
+                              'start disc_steps=2', 'end']
 
 
 def finished(folder, *args):

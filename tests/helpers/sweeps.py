@@ -21,6 +21,7 @@ for arg; do case $arg in
   --dry_run) exit ;;
   --config.disc_steps=9) printf 'first\\nboom\\n'; exit 5 ;;
 esac; done
+sleep "$IMPORTS"
 exec 9>>"$folder/lock"
 flock -n 9 || { echo held; exit 4; }
 trap 'echo end >>"$EVENTS"; exit 143' TERM
@@ -37,16 +38,16 @@ echo end >>"$EVENTS"
 
 @contextlib.contextmanager
 def stubbed(tmp_path):
-  """Starts the script on the stub: start(*args, nap=0.1) -> Popen."""
+  """Starts the script on the stub: start(*args, nap=.1, imports=0) -> Popen."""
   (tmp_path / 'bin').mkdir()
   (tmp_path / 'bin' / 'python').write_text(STUB)
   (tmp_path / 'bin' / 'python').chmod(0o755)
   started = []
 
-  def start(*args, nap=0.1):
+  def start(*args, nap=0.1, imports=0):
     env = {**os.environ, 'PATH': f'{tmp_path}/bin:{os.environ["PATH"]}',
            'PYTHON': sys.executable, 'EVENTS': str(tmp_path / 'events'),
-           'NAP': str(nap)}
+           'NAP': str(nap), 'IMPORTS': str(imports)}
     started.append(subprocess.Popen(
         # What a shell starts in the background ignores SIGINT, and bash cannot
         # trap what it ignored from the start.

@@ -76,10 +76,10 @@ def judge(text: str, folder: str, *, budget: str = '15m',
       _follow(study, playing, stop, begin + _PLANNED * seconds - _PAGE)
     if status := stop.exit_status or playing.status:
       return status, ''
-    if (logs := playing.failed()) and not study.finished():
+    if (why := playing.failed()) and not study.finished():
       raise WorkdirError(
-          'processes that played have ended before their time, as '
-          f'{", ".join(logs)} may say; the same command goes on')
+          'processes that played have ended before their time; the same '
+          'command goes on. Why:\n' + '\n'.join(dict.fromkeys(why)))
     return 0, page.write(study, time.monotonic() - begin)
 
 

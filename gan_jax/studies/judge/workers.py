@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 
 from gan_jax import parallel
-from gan_jax.base.errors import LockedError
+from gan_jax.base.errors import LockedError, UserError
 from gan_jax.run import lock
 from gan_jax.studies.judge.study import MEASURE, TEST, TUNE, Study
 from gan_jax.studies.judge.tasks import BASELINES, TASKS
@@ -53,7 +53,7 @@ class Worker:
     """Ends the other processes with a signal, after they have saved."""
 
   def failed(self) -> list[str]:
-    """Paths of the logs of processes that failed or were killed."""
+    """Why other processes failed: what they said, else the path of a log."""
     return []
 
 
@@ -65,9 +65,10 @@ class Pool(Worker):
     super().__init__(study, until)
     context = multiprocessing.get_context('spawn')
     cores, size = sorted(os.sched_getaffinity(0)), count()
+    self._said = context.SimpleQueue()  # Logs lie on the disk that may be full.
     self._processes = [context.Process(
         target=_work, args=(study.folder, study.plan, set(cores[i::size]), i,
-                            until), name=f'{i}', daemon=True)
+                            until, self._said), name=f'{i}', daemon=True)
                        for i in range(size)]
     # Ctrl-C is of this process. It would reach the others too until they are
     # sessions of their own, and end their imports with a traceback.
@@ -91,8 +92,11 @@ class Pool(Worker):
       process.join()
 
   def failed(self):
-    """Paths of the logs of those that failed or were killed."""
-    return [self._study.path(_log(process.name))
+    """Of those that were killed, or met an error of the code, the log."""
+    found = {}
+    while not self._said.empty():
+      found.update([self._said.get()])
+    return [found.get(process.name, self._study.path(_log(process.name)))
             for process in self._processes if process.exitcode]
 
 
@@ -107,7 +111,7 @@ def started(study: Study, until: float) -> Iterator[Worker]:
     found.stop(signal.SIGTERM)
 
 
-def _work(folder, plan, cores, index, until):
+def _work(folder, plan, cores, index, until, said):
   """A process that plays, on few cores: small games do not fill many."""
   os.setsid()  # Ctrl-C is of the first process, which asks this one, once.
   os.sched_setaffinity(0, cores)
@@ -119,8 +123,12 @@ def _work(folder, plan, cores, index, until):
   logging.basicConfig(format='%(message)s', stream=sys.stderr)
   parallel.use_compilation_cache()
   worker = Worker(Study(folder, plan), until)
-  while worker.advance():
-    pass
+  try:
+    while worker.advance():
+      pass
+  except UserError as e:
+    said.put((f'{index}', str(e)))
+    sys.exit(e.status)
   sys.exit(worker.status)
 
 

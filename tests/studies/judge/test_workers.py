@@ -1,6 +1,7 @@
 """Which stage is next, and who is stopped."""
 
 import json
+import multiprocessing
 import os
 import signal
 import time
@@ -8,7 +9,7 @@ import types
 
 import pytest
 
-from gan_jax.base.errors import LockedError
+from gan_jax.base.errors import LockedError, WorkdirError
 from gan_jax.run import lock
 from gan_jax.studies.judge import study as study_module
 from gan_jax.studies.judge import workers
@@ -142,7 +143,8 @@ def test_ctrl_c_is_of_the_first_process_alone(monkeypatch):
   before = signal.getsignal(signal.SIGINT)
   monkeypatch.setattr(workers, 'count', lambda: 2)
   monkeypatch.setattr(workers.multiprocessing, 'get_context',
-                      lambda _: types.SimpleNamespace(Process=Process))
+                      lambda _: types.SimpleNamespace(
+                          Process=Process, SimpleQueue=lambda: None))
   monkeypatch.setattr(workers.os, 'kill', lambda _, signum: seen.append(signum))
   pool = workers.Pool(types.SimpleNamespace(folder='', plan={}), 0.0)
   assert seen == [signal.SIG_IGN] * 2  # Which a process takes along.
@@ -151,3 +153,37 @@ def test_ctrl_c_is_of_the_first_process_alone(monkeypatch):
   for signum in (signal.SIGINT, signal.SIGUSR1):  # They ignore the first.
     pool.stop(signum)
   assert seen == [signal.SIGTERM] * 2 + [signal.SIGUSR1] * 2
+
+
+def test_why_processes_failed_is_told_though_their_logs_are_on_a_full_disk(
+    study, monkeypatch):
+  class Full(workers.Worker):
+    def advance(self):
+      raise WorkdirError('the disk is full')
+
+  class Process:
+    """The first meets an error, the second is killed, the third ends."""
+
+    def __init__(self, *, target, args, name, daemon):
+      self.name, self._work = name, lambda: target(*args)
+      self.exitcode = {'1': -9, '2': 0}.get(name)
+
+    def start(self):
+      if self.name == '0':
+        with pytest.raises(SystemExit) as found:
+          self._work()
+        self.exitcode = found.value.code
+
+  for module, name in ((os, 'setsid'), (os, 'sched_setaffinity'), (os, 'dup2'),
+                       (workers.parallel, 'use_compilation_cache')):
+    monkeypatch.setattr(module, name, lambda *_: None)
+  monkeypatch.setattr(workers.threading, 'Thread', lambda **_: (
+      types.SimpleNamespace(start=lambda: None)))
+  monkeypatch.setattr(workers, 'Worker', Full)
+  monkeypatch.setattr(workers, 'count', lambda: 3)
+  monkeypatch.setattr(workers.multiprocessing, 'get_context', lambda _: (
+      types.SimpleNamespace(Process=Process,
+                            SimpleQueue=multiprocessing.SimpleQueue)))
+  pool = workers.Pool(study, 0.0)
+  assert [each.exitcode for each in pool._processes] == [4, -9, 0]
+  assert pool.failed() == ['the disk is full', study.path(workers._log(1))]
