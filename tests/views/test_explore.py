@@ -110,7 +110,9 @@ def test_the_weights_are_no_constants_of_what_is_compiled(
 
   monkeypatch.setattr(explore, '_layers', watched)
   explore.directions(run)
-  assert seen and all(isinstance(x, jax.core.Tracer) for x in seen)
+  assert all(isinstance(x, jax.core.Tracer) for x in seen)
+  wanted = [x.shape for x in jax.tree.leaves(run.average)]
+  assert [x.shape for x in seen] == wanted * 2 and len(wanted) > 1
 
 
 def test_codes_stand_still(made_run):
