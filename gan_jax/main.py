@@ -124,12 +124,13 @@ def _train(line, group):
   found = population.load(line.config)
   if line.problems:
     return _fail(ConfigError.status, line.problems)
+  how = {key: line.flags[key].value for key in (
+      'allow_changed_data', 'allow_changed', 'strict')}
   if line.flags.dry_run:
-    return _show(population.describe(found))
-  return populations.train(
-      found, folder, allow_changed_data=line.flags.allow_changed_data,
-      allow_changed=line.flags.allow_changed,
-      strict=line.flags.strict, group=group)
+    status = _show(population.describe(found))
+    populations.check(found, folder, **how)
+    return status
+  return populations.train(found, folder, **how, group=group)
 
 
 def _advise(line):

@@ -127,6 +127,25 @@ def test_a_size_of_0_is_not_blamed_for_what_a_network_says(cli):
   assert status == 2 and '50x50' in err and 'flat_blocks' not in err
 
 
+@tiny.READS_CONFIGS
+@pytest.mark.parametrize('args, words', [
+    (['--config.init_from={there}/none'], 'no run with a checkpoint is there'),
+    (['--workdir={there}/other'], 'holds another run'),
+    (['--workdir={there}/other', '--config.seed=[0,1]'], 'holds a lone run'),
+    (['--workdir={there}/file/run'], 'is in the way and is no folder')])
+def test_a_dry_run_refuses_what_a_start_would(cli, tmp_path, args, words):
+  (tmp_path / 'other').mkdir()
+  (tmp_path / 'other' / 'config.json').write_text('{"batch_size": 3}')
+  (tmp_path / 'file').touch()
+  before = sorted(tmp_path.rglob('*'))
+  args = [tiny.MLP, f'--workdir={tmp_path / "run"}', *(
+      each.format(there=tmp_path) for each in args)]
+  status, printed, said = cli(*args, '--dry_run')
+  assert words in said and 'Dense_0' in printed
+  assert sorted(tmp_path.rglob('*')) == before
+  assert (status, said) == cli(*args)[::2]
+
+
 def test_dry_run_prints_networks_durations_and_memory(
     cli, not_compiled, tmp_path):
   status, printed, _ = cli('--config=configs/keras_mlp.py', '--dry_run',

@@ -1,5 +1,6 @@
 """Builds an `Experiment` from a config, or reports all config errors."""
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from gan_jax.config.build import (
   make_game,
   units_of,
 )
-from gan_jax.config.fields import own_code, plain
+from gan_jax.config.fields import at, own_code, plain
 from gan_jax.data import files
 from gan_jax.data import load as data
 from gan_jax.data.pipeline import Batches
@@ -240,11 +241,28 @@ def _choices(config, key, **available):
     try:
       found.append(lookup.build(room, spec, **available))
     except Exception as e:  # Components may raise anything.
-      problems.append(Problem(f'{key}[{i}].name', spec['name'], lookup.failure(
-          e, lookup.found(room, spec['name']))))
+      made = lookup.found(room, spec['name'])
+      arguments = lookup.parameters(made).items() if made else ()
+      problems.append(_at_argument(
+          Problem(f'{key}[{i}].name', spec['name'], lookup.failure(e, made)),
+          {name: one.default for name, one in arguments
+           if name not in available} | dict(spec)))
   if problems:
     raise ConfigError(problems)
   return found
+
+
+def _at_argument(problem, spec) -> Problem:
+  """A problem of a component's name, at the argument that its text begins with.
+
+  Such as 'chains=0: must be 1 or more'; the component does not know its place.
+  """
+  words = re.match(r'\w+(?:\.\w+)*', problem.rule)
+  if not words or words[0].split('.')[0] not in spec:
+    return problem
+  return Problem(
+      f'{problem.path.removesuffix("name")}{words[0]}', at(spec, words[0]),
+      re.sub(r"^[\w.]+( ?= ?('[^']*'|[^\s,:]+))?: ", '', problem.rule))
 
 
 def describe(experiment: Experiment) -> str:

@@ -376,7 +376,10 @@ def _ranges(root, records, value_range) -> tuple:
                       f'{len(records):,} images with {error}') from error
     ranges[kind] = black, white
     if note:
-      part = ('' if counts[kind] == len(records) else
-              f'{counts[kind]:,} of {len(records):,} images: ')
-      said.append(part + note)
+      some = counts[kind] < len(records)
+      part = f'{counts[kind]:,} of {len(records):,} images: ' * some
+      # Of 8 bits, the others would be black.
+      said.append(part + note + (
+          ', for all images: to scale these alone, save them as 8 bits'
+          * (some and value_range == values.AUTO and 'value_range=' in note)))
   return ranges, said

@@ -184,14 +184,15 @@ def _real(source, likelihood, count, spare, seed):
   """(examples, 'held_out' or 'train', rows [count + spare at most])."""
   real, side = unseen(source)
   if likelihood not in ('gaussian', 'bernoulli'):
-    raise ValueError(f"likelihood {likelihood!r} must be 'gaussian' or "
+    raise ValueError(f"likelihood={likelihood!r}: must be 'gaussian' or "
                      "'bernoulli'")
   # Those without a label have none that a generator could be given.
   usable = np.flatnonzero(real.labels >= 0) if (
       real.num_classes) else np.arange(len(real.images))
   if count + bool(spare) > len(usable):
-    raise ValueError(f'num_test={count}{" and one to find sigma" * bool(spare)}'
-                     f': {source.name} has {len(usable)} examples in {side!r}')
+    raise ValueError(f'num_test={count}: {source.name} has {len(usable)} '
+                     f'examples in {side!r}'
+                     + ', and one is needed to find sigma' * bool(spare))
   return real, side, usable[order(len(usable), seed)[:count + spare]]
 
 

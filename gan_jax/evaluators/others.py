@@ -209,8 +209,8 @@ def parzen(*, num_samples: int = 10000, num_test: int = 1000,
   real, side = unseen(source)
   needed = num_test + num_validation
   if needed > len(real.images):
-    raise ValueError(f'num_test={num_test} and num_validation='
-                     f'{num_validation} need {needed} examples, and '
+    raise ValueError(f'num_test={num_test}: with num_validation='
+                     f'{num_validation} it takes {needed} examples, and '
                      f'{source.name} has {len(real.images)} in {side!r}')
   rows = order(len(real.images), seed)
 

@@ -192,14 +192,15 @@ def _extractor(given, source) -> dict:
   if 'weights' in spec and ':' not in spec['name']:
     check_file(spec['weights'])
   if spec['name'] == 'classifier' and (why := cnn.unsuited(source)):
-    raise ValueError(f"{why}; or use the extractor '{_suiting(source)}'")
+    raise ValueError(f"extractor.name='classifier': {why}; or use the "
+                     f"extractor '{_suiting(source)}'")
   return spec
 
 
 def _reference(source, reference, num_samples, num_real):
   """The real examples; ValueError if there are too few, or none."""
   if reference not in ('train', 'held_out'):
-    raise ValueError(f"reference={reference!r} is neither 'train' nor "
+    raise ValueError(f"reference={reference!r}: is neither 'train' nor "
                      "'held_out'")
   real = source if reference == 'train' else source.held_out
   if real is None:
@@ -208,8 +209,9 @@ def _reference(source, reference, num_samples, num_real):
   total = len(real.images)
   if min(num_samples, num_real) < 2 or num_real > total:
     raise ValueError(
-        f'num_samples={num_samples}, num_real={num_real}: {source.name} has '
-        f'{total} examples in {reference!r}; give num_samples of 2 to {total}')
+        f'num_samples={num_samples}: {source.name} has {total} examples in '
+        f'{reference!r}, and num_real={num_real} are asked for; give '
+        f'num_samples of 2 to {total}')
   return real
 
 

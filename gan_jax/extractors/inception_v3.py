@@ -103,7 +103,7 @@ def build(tensors, resizer, notes) -> base.Extractor:
     base.check_images(images, 'inception')
     if images.shape[3] not in (1, 3):
       raise ValueError(f'images of {images.shape[3]} channels: inception takes '
-                       '1 or 3; choose channels=3 for the data')
+                       '1 or 3; use data.channels=3')
     return base.in_chunks(apply_to_colours, images, _CHUNK * mesh.size)
 
   sha256 = base.hash_arrays(f'inception {_VERSION} {resizer}', tensors)

@@ -37,7 +37,7 @@ _PANELS = (
     _Panel('logits of D', ('logits/real', 'logits/held_out', 'logits/fake'),
            'good: close to each other, and steady'),
     _Panel('mean sign of D', ('sign/real', 'sign/held_out'),
-           'good: below 0.6; near 1, D overfits'),
+           'good: below 0.6; near 1, D may overfit'),
     _Panel('AUC of D', ('auc',),
            'good: between 0.5 and 0.95; at 1, D makes no mistake'),
     _Panel('gradient norm', ('grad_norm/disc', 'grad_norm/gen', 'grad_ratio'),

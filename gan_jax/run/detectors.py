@@ -201,6 +201,7 @@ class Watchdog:
   """Runs the detectors on each row.
 
   holding: {name: Finding}, until absent from WINDOW rows in a row.
+  ready: whether the last row was looked at for more than what is not finite.
   """
 
   def __init__(self, levels: Mapping[str, float], train_steps: int, *,
@@ -212,6 +213,7 @@ class Watchdog:
     """
     self._levels, self._steps, self._restored = levels, train_steps, restored
     self.holding, self._highest, self._since = {}, {}, -1
+    self.ready = False
 
   def see(self, row: Mapping) -> list[Finding]:
     """Returns the new findings of a row with 'step'."""
@@ -229,10 +231,10 @@ class Watchdog:
     for name, value in [*history.scores_of(*COUNTED),
                         *((k, history.median(k)) for k in TRACKED)]:
       self._highest[name] = np.fmax(value, self._highest.get(name, np.nan))
-    ready = history.progress > WARM_UP and len(self._rows) >= WINDOW
+    self.ready = history.progress > WARM_UP and len(self._rows) >= WINDOW
     new = []
     for name, detector in DETECTORS.items():
-      said = detector(history) if ready or name == 'non-finite' else None
+      said = detector(history) if self.ready or name == 'non-finite' else None
       if said and name not in self.holding:
         new.append(Finding(name, row['step'], *said))
         self.holding[name] = new[-1]

@@ -24,11 +24,14 @@ from gan_jax.data.pipeline import Batches
 from gan_jax.game.diagnosis import Examples, diagnose
 from gan_jax.game.state import MEMBERS
 from gan_jax.game.step import step_of
-from gan_jax.run.detectors import Finding, Watchdog
+from gan_jax.run.detectors import WINDOW, Finding, Watchdog
 from gan_jax.run.loader import examples, indices, reseeded
 from gan_jax.run.status import NONFINITE
 
 _LOG = logging.getLogger(__name__)
+OVERFITTING_UNSEEN = (
+    'overfitting was not looked for: no examples are held out, as '
+    '--config.data.holdout=0.1 does in a new run')
 _MOST = 64  # packs in a batch of diagnostics
 # Random streams, distinct from init, evaluators and epochs.
 _KEY, _ATTEMPT = 2**31 - 3, 2**31 - 4
@@ -128,7 +131,9 @@ class Guard:
     """The findings so far, in a few words."""
     found = [f'{f.name} (step {f.step:,})' for f in self._found] + [
         f'rolled back to step {entry["restored"]:,}' for entry in self._record]
-    return ', '.join(found) + ', see report.md' if found else 'no findings'
+    return '; '.join(filter(None, (
+        ', '.join(found) + ', see report.md' if found else 'no findings',
+        self._unseen)))
 
   def look(self, step: int, row) -> None:
     """Checks a logged row; raises RollBack if the policy says so."""
@@ -190,7 +195,17 @@ class Guard:
   def write_report(self) -> None:
     """Writes report.md."""
     try_write_file(self._path('report.md'), report(
-        self._found, self._record, self._last).encode())
+        self._found, self._record, self._last, self._unseen).encode())
+
+  @property
+  def _unseen(self):
+    """What could not be looked for, and how it can be; ''."""
+    if not self._watchdog.ready:
+      return (f'most was not looked for yet: that takes {WINDOW} logged rows '
+              'and a tenth of the steps; a smaller --config.log_every logs '
+              'more')
+    return OVERFITTING_UNSEEN * bool(
+        self._run.game.disc and self._run.source.held_out is None)
 
   def _held(self):
     return [] if self._policy['policy'] == 'warn' else list(
@@ -294,9 +309,14 @@ def _first_step(experiment, penalties) -> dict:
                 examples(experiment.source, indices(experiment, 0, 1)))[1]
 
 
-def report(found, record, last: int) -> str:
-  """Markdown report of findings and rollbacks up to the step `last`."""
+def report(found, record, last: int, unseen: str = '') -> str:
+  """Markdown report of findings and rollbacks up to the step `last`.
+
+  unseen: what could not be looked for.
+  """
   lines = ['# What the watchdog found', '']
+  if unseen:
+    lines += [f'{unseen[0].upper()}{unseen[1:]}.', '']
   if not found and not record:
     return '\n'.join([*lines, f'Nothing, up to step {last:,}.', ''])
   lines += [f'Up to step {last:,}. Each row gives the first step of a finding.',

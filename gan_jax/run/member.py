@@ -33,6 +33,43 @@ from gan_jax.run.results import Results
 _LOG = logging.getLogger(__name__)
 
 
+def begin(experiment: Experiment, folder: str, checkpoints: Checkpoints, *,
+          strict: bool = False, checked: bool = False
+          ) -> tuple[Experiment, int, dict]:
+  """Where a run begins, before anything is written.
+
+  Args:
+    experiment: what runs there.
+    folder: the run folder.
+    checkpoints: of the folder.
+    strict: as of `Member`.
+    checked: whether the weights there are known to fit.
+
+  Returns:
+    The experiment, whose `init` takes the weights of `init_from` if it is
+    fresh; the step; and the record of those weights, {} for none.
+
+  Raises:
+    WorkdirError, CheckpointError: it cannot go on from there.
+  """
+  start, quoted = checkpoints.latest(), shlex.quote(str(folder))
+  if start > experiment.train_steps:
+    raise WorkdirError(f'{folder} is at step {start}, beyond train_steps = '
+                       f'{experiment.train_steps}; raise train_steps, with '
+                       f'--workdir={quoted}')
+  if not start and experiment.config['init_from']:
+    init, origin = init_from.start_from(experiment, strict=strict)
+    return experiment._replace(init=init), start, origin
+  if start and not checked:
+    try:
+      checkpoints.check(jax.eval_shape(experiment.init), start, verified=True)
+    except CheckpointError as e:
+      raise CheckpointError(
+          f'{e}\n  it cannot go on so: give another --workdir; there '
+          f'--config.init_from={quoted} takes the weights that fit') from e
+  return experiment, start, {}
+
+
 class Member(contextlib.AbstractContextManager):
   """Checkpoints, rows, pictures, scores and findings of one run.
 
@@ -69,14 +106,11 @@ class Member(contextlib.AbstractContextManager):
     self._begun, self._played = begun, False
     self.checkpoints = Checkpoints(
         folder, keep=experiment.config['keep_checkpoints'], strict=strict)
-    start, origin = self.checkpoints.latest(), {}
+    # Members share their networks.
+    experiment, start, origin = begin(
+        experiment, folder, self.checkpoints, strict=strict,
+        checked=bool(like))
     self.saved = start
-    if start > experiment.train_steps:
-      raise WorkdirError(f'{folder} is at step {start}, beyond train_steps = '
-                         f'{experiment.train_steps}; raise train_steps, with '
-                         f'--workdir={shlex.quote(str(folder))}')
-    if start and not like:  # Members share their networks.
-      self._check_weights(experiment, start)
     self.finished = start == experiment.train_steps
     if self.finished:
       _LOG.info('%s is finished, at step %d: to train longer, raise '
@@ -85,9 +119,6 @@ class Member(contextlib.AbstractContextManager):
                 '' if changes.may_change('train_steps', experiment.config)
                 else ' --allow_changed=train_steps')
       experiment = experiment._replace(loggers=())  # There is no more to log.
-    if not start and experiment.config['init_from']:
-      init, origin = init_from.start_from(experiment, strict=strict)
-      experiment = experiment._replace(init=init)
     self.experiment = experiment
     files.write_launch(folder, experiment, start, init_from=origin,
                        changed=changed, argv=argv)
@@ -113,17 +144,6 @@ class Member(contextlib.AbstractContextManager):
   def plays(self) -> bool:
     """Whether it goes on: not frozen, and not stopped by the watchdog."""
     return not (self.frozen or self.guard.verdict)
-
-  def _check_weights(self, experiment, step):
-    """Before anything is written: weights of other shapes cannot go on."""
-    try:
-      self.checkpoints.check(jax.eval_shape(experiment.init), step,
-                             verified=True)
-    except CheckpointError as e:
-      raise CheckpointError(
-          f'{e}\n  it cannot go on so: give another --workdir; there '
-          f'--config.init_from={shlex.quote(str(self.folder))} takes the '
-          'weights that fit') from e
 
   def first_state(self, step: int):
     """The state of its checkpoint of that step, fresh for 0."""

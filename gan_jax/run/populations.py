@@ -18,7 +18,8 @@ from gan_jax.config.experiment import bytes_of_state
 from gan_jax.config.population import Population
 from gan_jax.run import changes, lock, status
 from gan_jax.run import train as lone
-from gan_jax.run.member import Member
+from gan_jax.run.checkpoint import Checkpoints
+from gan_jax.run.member import Member, begin
 from gan_jax.run.processes import ALONE, ProcessGroup
 from gan_jax.run.signals import StopRequest
 from gan_jax.run.start import check_apart, starting
@@ -50,7 +51,11 @@ def train(population: Population, folder: str, *,
     RequestError: a folder among the images that are trained on, or a state
       larger than the free memory.
   """
-  _check_room(population.members[0], folders or [folder])
+  if not folders:
+    _check_alone(population, folder)
+  for each in folders or [folder]:
+    check_apart('workdir', each, population.members[0].config['data'])
+  _check_memory(population.members[0])
   if len(population.members) == 1:
     return lone.train(
         population.members[0], [*folders, folder][0],
@@ -62,9 +67,6 @@ def train(population: Population, folder: str, *,
         'start one population in each, with its own seeds and --workdir')
   own = [] if folders else [folder]
   folders = folders or folders_of(population, folder)
-  if own and os.path.exists(os.path.join(folder, 'config.json')):
-    raise WorkdirError(f'{folder} holds a lone run, and this is a population: '
-                       'give another --workdir')
   with contextlib.ExitStack() as stack:
     stack.enter_context(lock.writing(folder))
     begun = stack.enter_context(starting(*own, *folders))
@@ -93,10 +95,33 @@ def train(population: Population, folder: str, *,
   return stop.exit_status
 
 
-def _check_room(experiment, folders):
-  """Raises RequestError for folders among the data, and for large networks."""
-  for folder in folders:
-    check_apart('workdir', folder, experiment.config['data'])
+def check(population: Population, folder: str, *,
+          allow_changed_data: bool = False, allow_changed=(),
+          strict: bool = False) -> None:
+  """Raises what `train` would before it begins, and writes nothing.
+
+  But for what takes too much memory, or a folder that a run holds now.
+  """
+  _check_alone(population, folder)
+  check_apart('workdir', folder, population.members[0].config['data'])
+  for each, experiment in zip(folders_of(population, folder),
+                              population.members, strict=True):
+    lock.check(each)
+    changes.check_same_run(
+        each, experiment, allow_changed_data=allow_changed_data,
+        allow_changed=allow_changed)
+    with Checkpoints(each, strict=strict) as checkpoints:
+      begin(experiment, each, checkpoints, strict=strict)
+
+
+def _check_alone(population, folder):
+  if len(population.members) > 1 and os.path.exists(
+      os.path.join(folder, 'config.json')):
+    raise WorkdirError(f'{folder} holds a lone run, and this is a population: '
+                       'give another --workdir')
+
+
+def _check_memory(experiment):
   needed, free = bytes_of_state(experiment), parallel.free_bytes()
   if needed > free:
     raise RequestError(

@@ -111,9 +111,10 @@ def directions(run: Trained) -> Directions:
   (of a label vector, what is linear in it), and the codes of InfoGAN stand
   still: they have controls of their own.
   """
-  function = run.function  # Before it is traced: it reads the weights.
+  # The weights are arguments: as constants they would be compiled.
+  function, weights = run.function.func, run.function.args
   seen = jax.jit(partial(_layers, function))(
-      run.latents(16), np.repeat(run.labels(1), 16, axis=0))
+      *weights, run.latents(16), np.repeat(run.labels(1), 16, axis=0))
   layer = next(name for name, x in seen.items() if not name or (
       x.shape[:1] == (16,) and np.ptp(x, 0).max() > 1e-6))
   size = seen[layer][0].size
@@ -125,7 +126,8 @@ def directions(run: Trained) -> Directions:
     z[:, :codes] = z[0, :codes]
   outputs = jax.jit(lambda *inputs: _layers(function, *inputs)[layer])
   features = np.concatenate([
-      np.asarray(outputs(z[i:i + _BATCH], label[i:i + _BATCH]), np.float32)
+      np.asarray(outputs(*weights, z[i:i + _BATCH], label[i:i + _BATCH]),
+                 np.float32)
       for i in range(0, count, _BATCH)]).reshape(count, -1)
   if label.ndim == 2:
     known = np.concatenate([np.ones_like(label[:, :1]), label], 1)
@@ -153,7 +155,7 @@ def principal(features, z) -> tuple[np.ndarray, np.ndarray]:
   return steps[shares > 1e-6], shares[shares > 1e-6]
 
 
-def _layers(function, z, label):
+def _layers(function, *inputs):
   """{path: output} of the layers with a kernel, in order, and '': images."""
   seen = OrderedDict()  # Any other jit would sort.
 
@@ -165,7 +167,7 @@ def _layers(function, z, label):
     return out
 
   with nn.intercept_methods(watch):
-    seen[''] = function(z, label)
+    seen[''] = function(*inputs)
   return seen
 
 

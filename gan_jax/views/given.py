@@ -19,7 +19,6 @@ from gan_jax.base.errors import (
 )
 from gan_jax.base.examples import described, kind_of
 from gan_jax.base.files import (
-  check_out,
   refuse_record,
   within,
   write_file,
@@ -272,8 +271,8 @@ def check(out: str, suffix: str, what: str, seed: int, *read: str) -> None:
       in such a folder, whose images it would be among the next time.
 
   Raises:
-    RequestError: another suffix, a place that cannot be written or is in what
-      is read, a record of a run, or no seed.
+    RequestError: another suffix, a place that is a folder or is in what is
+      read, a record of a run, or no seed.
   """
   with as_flag():
     check_seed(seed)
@@ -282,7 +281,9 @@ def check(out: str, suffix: str, what: str, seed: int, *read: str) -> None:
                        'comes beside it')
   refuse_record(out)
   for path in (out, _picture_of(out)):
-    check_out(path)
+    if os.path.isdir(path):
+      raise RequestError(f'--out={path}: cannot write it: it is a folder; give '
+                         'another name')
     for given in read:
       # What lies at a file is the file itself.
       if within(path, os.path.expanduser(given)):

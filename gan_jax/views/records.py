@@ -103,6 +103,11 @@ class Record:
     """(step, finding, numbers, advice) of the watchdog."""
     return health.read_report(self._path('report.md'))
 
+  def unseen(self) -> str:
+    """What the watchdog could not look for, '' if it could."""
+    return health.OVERFITTING_UNSEEN * (
+        'auc' in self.curves and 'gap/logits' not in self.curves)
+
   def recipe(self) -> str:
     """--config of the first launch, '' if unknown."""
     return dict(files.launched(self.folder)).get('config', '')

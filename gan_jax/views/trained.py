@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 
 import jax
 import numpy as np
@@ -134,7 +134,7 @@ class Trained:
   def function(self) -> Callable:
     """(z [B, Z] float32, label [B] int32, noise=None) -> images, float32.
 
-    A pure function.
+    A pure function: the `partial` one of the averaged weights.
 
     A label vector is [B, L] float32 in [0, 1], see `labels`. The averaged
     generator with its weights inside, of operations of `jax.lax` only and for
@@ -143,13 +143,13 @@ class Trained:
     calculates in float32, where a config says bfloat16 too. noise: [B, size] of
     a generator that draws, see `noise`, which it is by default.
     """
-    gen, average = self._precise.gen, self.average
+    gen = self._precise.gen
 
-    def images(z, label, noise=None):
+    def images(average, z, label, noise=None):
       with conv.plain():
         return sampling.generate(gen, average, z, label, noise=noise)
 
-    return images
+    return partial(images, self.average)
 
   @property
   def input_noise(self) -> models.Noise | None:

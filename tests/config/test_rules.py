@@ -296,6 +296,29 @@ def test_the_best_metric_is_a_score_that_there_will_be(tmp_path):
   assert found.config['best_metric'] == 'x'
 
 
+@pytest.mark.parametrize('spec, path, value, said', [
+    (dict(num_samples=99), 'num_samples', 99,
+     "x has 40 examples in 'train', and num_real=99 are asked for; give "
+     'num_samples of 2 to 40'),
+    ({}, 'num_samples', 2000, 'x has 40 examples'),
+    (dict(reference='held_out'), 'reference', 'held_out', 'nothing is held'),
+    (dict(metrics=('fid',)), 'metrics', ('fid',), 'no such metric'),
+    (dict(extractor=dict(name='randon')), 'extractor.name', 'randon',
+     'no such name'),
+    (dict(name='parzen', num_validation=0), 'num_validation', 0,
+     'must be 1 or more'),
+    (dict(name='mode_coverage'), 'name', 'mode_coverage', 'x has no known')])
+def test_what_an_evaluator_refuses_is_at_its_argument(
+    tmp_path, spec, path, value, said):
+  images = tiny.write_images(tmp_path / 'x.npz')
+  spec = dict(name='scores') | spec
+  with pytest.raises(ConfigError) as error:
+    experiment.load(tiny.config(images, evaluators=(spec,)))
+  problem, = error.value.problems
+  assert problem[:2] == (f'evaluators[0].{path}', value)
+  assert problem.rule.startswith(said)
+
+
 @pytest.mark.parametrize('classes, generator, said', [
     (3, 'none', 'needs a generator that is told the class'),
     (0, 'none', "needs classes, and the data 'x' have none"),

@@ -41,6 +41,10 @@ def test_each_depth_of_a_mixed_folder_has_its_own_white(root):
   np.testing.assert_array_equal(images[0], GREY)
   assert np.abs(images[1].astype(int) - GREY).max() <= 1
   assert notices[0].startswith('1 of 2 images: of 16 bits 12')
+  # What it advises makes the others black.
+  assert notices[0].endswith('otherwise, for all images: to scale these alone, '
+                             'save them as 8 bits')
+  assert read(root, value_range=(0, 65535))[0][0].max() <= 1
 
 
 def test_a_nearly_black_set_is_said(root):

@@ -268,7 +268,7 @@ def test_parzen_is_the_likelihood_of_the_split():
   assert found.high - found.value == pytest.approx(1.96 * error)
   floor = few.images[rows[80:130]].reshape(50, -1) / 255.0
   assert found.floor == pytest.approx(mean_likelihood(*flat[:2], floor)[0])
-  with pytest.raises(ValueError, match='need 400 examples, and mnist10k has'):
+  with pytest.raises(ValueError, match='takes 400 examples, and mnist10k has'):
     build('parzen', few, num_test=200, num_validation=200)
   for name in ('num_samples', 'num_test', 'num_validation'):
     with pytest.raises(ValueError, match=f'^{name}=0: must be 1 or more'):

@@ -4,7 +4,7 @@ import json
 import os
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 import pytest
 
 from gan_jax.config import experiment
@@ -27,7 +27,7 @@ def write_run(config, folder, steps=(2, 4)):
   for step in steps:
     scaled = jax.tree.map(lambda x, by=1 + 0.1 * step: x * by, state.ema)
     checkpoints.save(step, state.replace(
-        ema=scaled, step=np.asarray(step, state.step.dtype)))
+        ema=scaled, step=jnp.asarray(step, state.step.dtype)))
   checkpoints.close()
   for name, value in (('config', run.config), ('data', run.info._asdict())):
     with open(os.path.join(folder, f'{name}.json'), 'w') as file:

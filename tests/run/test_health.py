@@ -1,5 +1,7 @@
 """Each detector on rows made by hand, and what is made of its findings."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from gan_jax.config import key_rules, keys
@@ -212,6 +214,25 @@ def test_the_report_is_a_table_in_the_order_of_steps():
 
 def test_the_report_of_a_healthy_run():
   assert 'Nothing, up to step 1,200.' in health.report([], [], 1200)
+  assert '\nMuch unseen.\n' in health.report([], [], 1200, 'much unseen')
+
+
+@pytest.mark.parametrize('count, disc, held_out, said', [
+    (9, True, True, 'no findings; most was not looked for yet: that takes 10'),
+    (10, True, None, 'no findings; overfitting was not looked for: no'),
+    (10, True, True, 'no findings'), (10, None, None, 'no findings')])
+def test_what_could_not_be_looked_for_is_said(
+    tmp_path, count, disc, held_out, said):
+  run = SimpleNamespace(
+      config={'watchdog': dict(policy='warn', max_rollbacks=0)},
+      train_steps=count, game=SimpleNamespace(disc=disc),
+      source=SimpleNamespace(held_out=held_out))
+  guard = health.Guard(run, tmp_path, LEVELS, rows(count), count)
+  assert guard.findings.startswith(said)
+  guard.write_report()
+  unseen = guard.findings.partition('; ')[2]
+  assert (unseen[1:] in (tmp_path / 'report.md').read_text()) and (
+      ';' in said or not unseen)
 
 
 @pytest.mark.parametrize('spec, paths', [

@@ -86,7 +86,9 @@ def test_any_number_of_steps_and_intervals(run, tmp_path, caplog, capfd):
   assert said[0].startswith(f'finished: {tmp_path} is at step 7 of 7, after 0:')
   assert said[1:] == [
       '  fd_x: 7 at step 7, best 7 at step 7; of real images 0.5',
-      '  watchdog: no findings',
+      '  watchdog: no findings; most was not looked for yet: that takes 10 '
+      'logged rows and a tenth of the steps; a smaller --config.log_every logs '
+      'more',
       f'  next: python -m gan_jax.main --mode=report --workdir={tmp_path}',
       f'        python -m gan_jax.main --mode=sample --workdir={tmp_path}']
 

@@ -325,7 +325,7 @@ def test_the_density_of_a_run(copy, cli, ask):
     ('ais:num_test=2:chain=4', 'did you mean "chains"?'),
     ('ais:num_test=2:chains=many', "chains = 'many': must be an int"),
     ('ais:num_test=2:chains=2.5', 'chains = 2.5: must be an int'),
-    ('ais:num_test=2:temperatures=0', 'temperatures=0: must be 1 or more'),
+    ('ais:num_test=2:temperatures=0', 'temperatures = 0: must be 1 or more'),
     ('ais:num_test=2:likelihood=laplace', 'no such choice'),
     ('ais:num_test=2:seed=4', 'takes no such argument')])
 def test_what_cannot_be_asked_of_an_evaluator(run, cli, asked, message):
@@ -359,7 +359,7 @@ def test_data_that_are_gone_are_told_beside_a_wrong_metric(copy, cli):
 
 
 @pytest.mark.parametrize('arguments,message', [
-    (['--workdir={run}', '--metrics=ais'], 'num_test=100 and one to find'),
+    (['--workdir={run}', '--metrics=ais'], ', and one is needed to find sigma'),
     ([], 'give the --workdir'),
     (['--workdir=nowhere'], 'is not the working directory'),
     (['--workdir={run}', '--metrics=fid'], 'no such metric'),

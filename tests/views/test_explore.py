@@ -8,7 +8,9 @@ import json
 import os
 import re
 import tarfile
+from functools import partial
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -91,11 +93,26 @@ def test_what_is_linear_in_a_label_vector_is_taken_out(made_run):
 def test_of_a_network_without_layers_they_are_of_the_images(made_run):
   run = Trained(made_run('plain'))
   w = np.float32([[3, 0], [0, 0], [0, 1], [0, 0]])
-  vars(run)['function'] = lambda z, label: jnp.pad(
-      z @ w, ((0, 0), (0, 62))).reshape(-1, 8, 8, 1)
+  vars(run)['function'] = partial(lambda w, z, label: jnp.pad(
+      z @ w, ((0, 0), (0, 62))).reshape(-1, 8, 8, 1), w)
   found = explore.directions(run)
   assert found.layer == '' and found.steps.shape == (2, 4)
   assert np.abs(found.steps - np.eye(4)[[0, 2]]).max() < 0.05
+
+
+def test_the_weights_are_no_constants_of_what_is_compiled(
+    made_run, monkeypatch):
+  run, seen, layers = Trained(made_run('plain')), [], explore._layers
+
+  def watched(function, weights, *inputs):
+    seen.extend(jax.tree.leaves(weights))
+    return layers(function, weights, *inputs)
+
+  monkeypatch.setattr(explore, '_layers', watched)
+  explore.directions(run)
+  assert all(isinstance(x, jax.core.Tracer) for x in seen)
+  wanted = [x.shape for x in jax.tree.leaves(run.average)]
+  assert [x.shape for x in seen] == wanted * 2 and len(wanted) > 1
 
 
 def test_codes_stand_still(made_run):

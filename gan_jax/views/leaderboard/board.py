@@ -197,7 +197,7 @@ def _csv(found) -> str:
                    'folders', 'failed', 'failures', 'steps', *ranking.COSTS])
   spent = [ranking.costs(found, cost) for cost in ranking.COSTS]
   rows = [(point, column) for point in found.points
-          for column in found.columns or ['']]
+          for column in [*found.columns, *ranking.absent(found)] or ['']]
   bare = [run for run in found.runs if not run.has_config]
   for point, column in rows + [('', '')] * bool(bare):
     one = found.means.get((point, column), ranking.Mean('', None, [], [], []))

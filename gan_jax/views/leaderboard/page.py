@@ -65,6 +65,7 @@ def page(board: ranking.Board, cost: str, out: str) -> str:
       'board.html', heads=heads, rows=rows, kind=ranking.COSTS[kind],
       sorted_by=len(heads) - 1 - len(board.columns), runs=board.runs,
       front=front, floors=ranking.floors(board), columns=board.columns,
+      absent=ranking.heads(ranking.absent(board)),
       picture=_picture(board, spent, front, kind), left_out=[
           _link(run, out) for run in board.runs
           if run.folder in board.repeats], failed=[

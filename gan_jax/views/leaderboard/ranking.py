@@ -34,7 +34,7 @@ class Board(NamedTuple):
 
   runs: all that were asked for.
   repeats: folders of runs whose point and seed are there already.
-  columns: scores, that by which points are sorted first.
+  columns: scores that any run has, that by which points are sorted first.
   points: {name: its runs}, the best one first.
   means: {(point, score): Mean}, of finished runs.
   """
@@ -55,7 +55,8 @@ def ranked(runs: list[Run], sort: str = '') -> Board:
     RequestError: no such score.
   """
   columns = list(dict.fromkeys(
-      score.score for run in runs for score in run.scores))
+      score.score for run in runs for score in run.scores
+      if score.value is not None))
   # The name may be given without the hash, if unique.
   known = [c for c in columns if sort in (c, c.partition(' (')[0])]
   sort = known[0] if len(known) == 1 else sort
@@ -218,17 +219,20 @@ def pareto(found: Board, spent: dict[str, float]) -> list[str]:
 
 
 def alike(found: Board, column: str) -> set[str]:
-  """Points whose interval of a score overlaps that of the best one, with it."""
+  """Points that a score does not tell from the best one, with it.
+
+  Those whose intervals overlap; where one of the two has none, the other's must
+  have its value in it: a mean of one seed is no surer than one of many. Of two
+  without, only ties are alike.
+  """
   known = {point: found.means[point, column] for point in found.points
            if (point, column) in found.means}
   if not known:
     return set()
-  best = (min if low_is_better(column) else max)(  # Of ties the first.
-      known, key=lambda point: float(f'{known[point].mean:.4g}'))
-  half = known[best].half
-  return {best} | {
-      point for point, one in known.items() if None not in (half, one.half)
-      and abs(one.mean - known[best].mean) <= one.half + half}
+  shown = {point: float(f'{one.mean:.4g}') for point, one in known.items()}
+  best = (min if low_is_better(column) else max)(shown, key=shown.get)
+  return {point for point, one in known.items() if abs(
+      shown[point] - shown[best]) <= (one.half or 0) + (known[best].half or 0)}
 
 
 def heads(columns) -> list[str]:
@@ -236,6 +240,12 @@ def heads(columns) -> list[str]:
   names = [column.partition(' (')[0] for column in columns]
   return [name if names.count(name) == 1 else column
           for name, column in zip(names, columns, strict=True)]
+
+
+def absent(found: Board) -> list[str]:
+  """Scores that no run has a value of, which are no columns."""
+  return sorted({score.score for run in found.runs for score in run.scores
+                 } - {*found.columns})
 
 
 def floors(found: Board) -> dict[str, float]:

@@ -82,7 +82,9 @@ class Page:
     values = {'low_is_better': low_is_better, 'flat': _flat, 'findings': [
         (name if not one else '', *row) for name, record in zip(
             self._names(), self.records, strict=True)
-        for row in record.findings()]}
+        for row in record.findings()], 'unseen': [
+            (name if not one else 'Here', record.unseen()) for name, record in
+            zip(self._names(), self.records, strict=True) if record.unseen()]}
     if one:
       progress = status.read(one.folder)
       values |= {'record': one, 'progress': progress,

@@ -197,7 +197,7 @@ def test_what_may_change_the_game_is_another_point(tmp_path):
   half = 12.706 * np.std([0.3, 0.5], ddof=1) / math.sqrt(2)
   assert table(text)[1] == {
       'watchdog.policy=warn': ['2', '100', f'0.4 +- {half:.2g}'],
-      'watchdog.policy=rollback': ['1', '100', '0.5']}
+      'watchdog.policy=rollback': ['1', '100', '0.5 ~']}
   assert 'left out' not in text
 
 
@@ -237,7 +237,7 @@ def test_the_latex_by_hand(tmp_path):
             floor=0.05 if value else None, scores=(
                 (100, 'fd_x', value, 'x'), (100, 'recall_x', 0.5, 'x')))
   compare([str(tmp_path / '*')], out=str(tmp_path / 'o.tex'))
-  lines = (tmp_path / 'o.tex').read_text().splitlines()[2:]
+  lines = (tmp_path / 'o.tex').read_text().splitlines()[3:]
   # 12.706 x 0.1 / 2 and x 0.2 / 2; the intervals do not meet.
   assert lines == [
       r'\begin{tabular}{lrrr}',
@@ -248,11 +248,29 @@ def test_the_latex_by_hand(tmp_path):
       r'$\mathbf{0.5} \pm 0$ \\',
       r'  penalties[0].weight=2.0 & 2 & $7.2 \pm 1.3$ & '
       r'$\mathbf{0.5} \pm 0$ \\',
-      r'  penalties[0].weight=3.0 & 1 & -- & $0.5$ \\',
+      r'  penalties[0].weight=3.0 & 1 & -- & $\mathbf{0.5}$ \\',
       r'  \midrule',
       r'  real examples & & 0.05 & 0.05 \\',
       r'  \bottomrule',
       r'\end{tabular}']
+
+
+def test_a_score_without_a_value_in_any_run_is_named_and_no_column(tmp_path):
+  for seed in range(2):
+    write(tmp_path / f's{seed}', seed=seed, scores=(
+        (100, 'none_x', None, 'x'), (100, 'fd_x', 0.3, 'x')))
+  made = {suffix: tmp_path / f'o.{suffix}' for suffix in (
+      'md', 'tex', 'html', 'csv')}
+  for path in made.values():
+    compare([str(tmp_path / 's?')], out=str(path))
+  text = {suffix: path.read_text() for suffix, path in made.items()}
+  assert '| point | seeds | step | fd_x |\n' in text['md']
+  assert text['md'].count('none_x could not be had') == 2
+  assert 'none\\_x' not in text['tex'] and r'{lrr}' in text['tex']
+  assert text['html'].count('none_x') == 1
+  assert 'No run has a value of none_x' in text['html']
+  assert [row['score'].partition(' ')[0] for row in csv.DictReader(
+      text['csv'].splitlines())] == ['fd_x', 'none_x']
 
 
 def test_the_csv_names_who_failed_and_points_without_values(tmp_path):

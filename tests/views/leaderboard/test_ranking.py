@@ -94,6 +94,20 @@ def test_alike_is_what_the_interval_of_the_best_one_meets(name, want):
   assert ranking.alike(found, 'kd_x') == set()
 
 
+@pytest.mark.parametrize('means, want', [
+    # The best is of one seed, and the interval of b holds it; c is none.
+    ({'a': (0.25, None), 'b': (0.5, 0.25), 'c': (0.5, 0.125)}, 'ab'),
+    # The interval of the best holds b, of one seed, and not c.
+    ({'a': (0.25, 0.25), 'b': (0.5, None), 'c': (0.75, None)}, 'ab'),
+    # No intervals: nothing but a tie in what is shown.
+    ({'a': (0.25, None), 'b': (0.2500001, None), 'c': (0.26, None)}, 'ab')])
+def test_what_a_mean_of_one_seed_is_not_told_from(means, want):
+  found = ranking.Board([], set(), ['fd_x'], dict.fromkeys('abc', []), {
+      (point, 'fd_x'): ranking.Mean(mean, half, [mean], [1], ['x'])
+      for point, (mean, half) in means.items()})
+  assert ranking.alike(found, 'fd_x') == set(want)
+
+
 def test_a_cost_is_the_mean_of_finished_runs_that_all_know_it(tmp_path):
   for seed, speed in ((0, 100), (1, 400)):
     write(tmp_path / f'{seed}', seed=seed, batch_size=64, scores=fd(0.3))

@@ -120,6 +120,14 @@ def test_findings_are_read_as_they_are_written(tmp_path):
   assert health.read_report(tmp_path / 'report.md') == []
 
 
+def test_that_overfitting_was_not_looked_for_is_said(run):
+  held_out = {'auc': 1.0, 'gap/logits': 0.0}
+  for row, said in (({'auc': 1.0}, 1), (held_out, 0), ({'loss/gen': 1.0}, 0)):
+    (run.folder / 'scalars.jsonl').unlink(missing_ok=True)
+    page = Page([run({'step': 2} | row)], run.folder / 'report')
+    assert page.tables()['findings'].count('--config.data.holdout=0.1') == said
+
+
 def test_what_differs_from_the_recipe(run):
   config = fields.plain(recipe.shipped('ring')) | {'seed': 7, 'packing': 2}
   (run.folder / 'config.json').write_text(json.dumps(config))
@@ -236,7 +244,7 @@ def test_what_has_no_number_in_any_run_has_no_plot(two):
     (['{two}/*', '--out=F.html'], '--out=F.html: must be a folder'),
     (['{two}/*', '--out={two}/site'], 'index.html of another program'),
     (['{two}/*', '--follow', '--port=70000'], 'port=70000'),
-    (['{two}/*', '--out={two}/a/config.json'], 'is a file; give a folder')])
+    (['{two}/*', '--out={two}/a/config.json'], 'in the way and is no folder')])
 def test_what_is_refused(two, cli, args, words):
   (two / 'site').mkdir()
   (two / 'site' / 'index.html').write_text('mine')
