@@ -16,6 +16,7 @@ from gan_jax.evaluators.score import (
   unseen,
 )
 from gan_jax.inference.noise import flip_coins
+from gan_jax.metrics.intervals import student
 
 
 def ais(*, num_test: int = 100, num_simulated: int = 20,
@@ -48,8 +49,8 @@ def ais(*, num_test: int = 100, num_simulated: int = 20,
     seed: of the draws.
 
   Returns:
-    evaluate(sample, model) -> [ais, ais_gap]; intervals are 1.96 standard
-    errors over examples.
+    evaluate(sample, model) -> [ais, ais_gap]; intervals are Student's over
+    examples.
 
   Raises:
     ValueError: fewer real examples than asked for, a count below 1, an unknown
@@ -140,8 +141,8 @@ def elbo(*, num_test: int = 500, draws: int = 5000,
     seed: of the draws.
 
   Returns:
-    evaluate(sample, model) -> [elbo, elbo_weighted]; intervals are 1.96
-    standard errors over examples.
+    evaluate(sample, model) -> [elbo, elbo_weighted]; intervals are Student's
+    over examples.
 
   Raises:
     ValueError: fewer real examples than asked for, a count below 1, an unknown
@@ -200,6 +201,6 @@ def _score(name, each, how, found) -> Score:
   mean = float(each.mean())
   if len(each) == 1:  # No interval.
     return Score(name, mean, protocol=how, found=found)
-  error = 1.96 * float(each.std(ddof=1)) / np.sqrt(len(each))
-  return Score(name, mean, low=mean - error, high=mean + error, protocol=how,
+  half = student(len(each) - 1) * float(each.std(ddof=1)) / np.sqrt(len(each))
+  return Score(name, mean, low=mean - half, high=mean + half, protocol=how,
                found=found)

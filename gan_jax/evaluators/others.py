@@ -23,6 +23,7 @@ from gan_jax.evaluators.score import (
 from gan_jax.extractors import cnn
 from gan_jax.metrics.arrays import finite, with_repetition
 from gan_jax.metrics.classes import spread
+from gan_jax.metrics.intervals import student
 from gan_jax.metrics.neighbours import blocks, centre_of, squared_distances
 
 _CHUNK = 2000  # images at a time
@@ -198,8 +199,9 @@ def parzen(*, num_samples: int = 10000, num_test: int = 1000,
     seed: of the draw of real examples.
 
   Returns:
-    evaluate(sample) -> [parzen]; its interval is 1.96 standard errors, its
-    floor that of as many training examples in place of the generated ones.
+    evaluate(sample) -> [parzen]; its interval is Student's over the real
+    examples, its floor that of as many training examples in place of the
+    generated ones.
 
   Raises:
     ValueError: fewer real examples than requested, or a count below 1.
@@ -228,9 +230,12 @@ def parzen(*, num_samples: int = 10000, num_test: int = 1000,
 
   def evaluate(sample):
     mean, error, sigma = score(sample(0, num_samples)[0])
+    # The error has N in its denominator. One example has no interval.
+    half = num_test > 1 and error * student(num_test - 1) * np.sqrt(
+        num_test / (num_test - 1))
     return [Score(
-        name, mean, floor=floor(),
-        low=mean - 1.96 * error, high=mean + 1.96 * error,
+        name, mean, floor=floor(), low=mean - half if half else None,
+        high=mean + half if half else None,
         found={'sigma': sigma}, protocol={
             'metric': 'parzen', 'num_fake': num_samples, 'num_test': num_test,
             'num_validation': num_validation, 'reference': side,

@@ -41,10 +41,10 @@ class Score(NamedTuple):
     of one name compare: 'fd_classifier_2k_train'.
   value: None if it cannot be computed.
   reason: why there is no value.
-  floor: the same score of as many real images instead of generated ones: the
-    best attainable value.
-  low, high: a 95 % interval for the sampling error of the generated examples;
-    not over training seeds.
+  floor: the same score of as many real images instead of generated ones, one
+    draw: about what a perfect generator has.
+  low, high: a 95 % interval for the sampling error of the generated examples,
+    or of real ones whose mean it is; not over training seeds.
   protocol: all evaluation settings: scores compare only if these are identical.
   found: further results, such as standard deviations and counts.
   """

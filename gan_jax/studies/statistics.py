@@ -41,8 +41,9 @@ def chances(losses: np.ndarray) -> np.ndarray:
   Means of S seeds are drawn from a multivariate Student's t around those
   measured (flat priors, one variance for all games), with (G - 1) (S - 1)
   degrees of freedom; seeds are the same in each game, so their own means are
-  removed first. Of two games it is the paired t test's. Games that tie share
-  their chance; one without a score in one of its seeds is never the best.
+  removed first. Of two games it is the paired t test's. Flat priors are too
+  sure where games differ by less than their seeds. Games that tie share their
+  chance; one without a score in one of its seeds is never the best.
   Losses are [G, S], S of 2 or more, NaN for none; one row at least has all.
   """
   played = np.isfinite(losses).all(1)

@@ -9,6 +9,7 @@ from scipy.stats import multivariate_normal
 
 from gan_jax.data.prepare import make_source
 from gan_jax.evaluators import ais
+from gan_jax.evaluators.density import _score
 from gan_jax.game.decoder import Decoder
 
 FEW = dict(num_test=6, num_simulated=6, chains=32, temperatures=100)
@@ -23,6 +24,17 @@ def source_of(x):
 
 def model_of(decode, size):
   return lambda: Decoder(decode, None, Partial(lambda u: u), size)
+
+
+@pytest.mark.parametrize('values, half', [
+    # 12.7062 and 4.3027 deviations of 1 / sqrt(2) and 1 / sqrt(3).
+    ([1.0, 1 + 2 ** 0.5], 12.7062 / 2 ** 0.5), ([2.0, 3, 4], 4.30265 / 3**0.5)])
+def test_few_examples_have_an_interval_of_student(values, half):
+  # With 1.96 in place of t, those of 5 examples held the truth in 88 %.
+  score = _score('ais', np.array(values), {}, {})
+  np.testing.assert_allclose([score.low, score.high], [
+      np.mean(values) - half, np.mean(values) + half], rtol=1e-5)
+  assert _score('ais', np.array([1.0]), {}, {}).low is None
 
 
 def test_the_mean_density_of_points_of_a_linear_decoder():

@@ -109,6 +109,30 @@ def test_ten_groups_have_an_interval_of_student(monkeypatch):
       0.95, 9, score.value, jackknife(mean, fake.features)), rel=1e-4)
 
 
+def test_of_balls_that_fakes_share_the_interval_is_a_jackknife():
+  """A fake decides on many reals: theirs would be too narrow."""
+  draw = np.random.RandomState(1)
+  x, y = draw.randn(200, 3), 0.5 * draw.randn(100, 3)
+  found = {score.name: score for score in MEASURES['prdc'](*(
+      Features(None, None, each, None) for each in (x, y)), 0, True)}
+  for name in ('recall', 'density', 'coverage'):
+    half = 2.2621572 * jackknife(
+        lambda some, name=name: manifold(x, some)[name], y)
+    one = found[name]
+    low, high = one.value - half, one.value + half
+    if name != 'density':
+      others = wilson(one.value, 200)
+      assert low < others[0] and others[1] < high
+    assert (one.low, one.high) == pytest.approx((max(low, 0.0), high)), name
+  assert (found['precision'].low, found['precision'].high) == wilson(
+      found['precision'].value, 100)
+  # Of equal fakes no group matters: Wilson's is left.
+  found = {score.name: score for score in MEASURES['prdc'](*(
+      Features(None, None, each, None) for each in (x, np.ones((100, 3)))), 0,
+      True)}
+  assert (found['recall'].low, found['recall'].high) == wilson(0.0, 200)
+
+
 @pytest.mark.parametrize('share,count,low,high', [
     # Wilson's formula by hand: p = 0.5, n = 100.
     (0.5, 100, 0.4038, 0.5962), (0.0, 10, 0.0, 0.2775), (1.0, 10, 0.7225, 1.0)])
@@ -131,8 +155,7 @@ def test_each_side_is_taken_for_what_it_is(monkeypatch):
   x, y, none = real.features, fake.features, (None, None)
   told, wanted = fake.logits.argmax(1), {}
   for name, value in manifold(x, y).items():
-    wanted[name] = value, *(none if name == 'density' else wilson(
-        value, 40 if name == 'precision' else 60))
+    wanted[name] = value, *(wilson(value, 40) if name == 'precision' else none)
   right = np.mean(told == fake.labels)
   score = inception_score(fake.logits, seed=7)
   counts, reference = (np.bincount(each) for each in (
@@ -143,7 +166,7 @@ def test_each_side_is_taken_for_what_it_is(monkeypatch):
       'fd_infinity': (frechet_infinity(x, y, seed=7, smallest=20)[0], *none),
       'kd_full': (full_kernel_distance(x, y), *none),
       'authenticity': (copies, *wilson(copies, 40)),
-      'is': (score[0], *(score[0] + sign * 2.262 * score[1] / 3
+      'is': (score[0], *(score[0] + sign * 2.2621572 * score[1] / 3
                          for sign in (-1, 1))),
       'classes': (3.0, *none),
       'class_kl': (spread(counts, reference)[1], *none),

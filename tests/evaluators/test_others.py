@@ -265,7 +265,9 @@ def test_parzen_is_the_likelihood_of_the_split():
   assert found.name == 'parzen_50_train'
   assert found.value == pytest.approx(mean)
   assert found.found['sigma'] == sigma
-  assert found.high - found.value == pytest.approx(1.96 * error)
+  # Student's t of 39 degrees of freedom; the error has 40 in its denominator.
+  assert found.high - found.value == pytest.approx(
+      2.022691 * error * math.sqrt(40 / 39))
   floor = few.images[rows[80:130]].reshape(50, -1) / 255.0
   assert found.floor == pytest.approx(mean_likelihood(*flat[:2], floor)[0])
   with pytest.raises(ValueError, match='takes 400 examples, and mnist10k has'):
@@ -273,6 +275,9 @@ def test_parzen_is_the_likelihood_of_the_split():
   for name in ('num_samples', 'num_test', 'num_validation'):
     with pytest.raises(ValueError, match=f'^{name}=0: must be 1 or more'):
       build('parzen', few, **{name: 0})
+  (one,) = build('parzen', few, num_samples=50, num_test=1,
+                 num_validation=40)(lambda a, b: (samples[a:b], None))
+  assert one.value and one.low is one.high is None
   # Too few others for a floor; test images are held out where any are.
   (found,) = build('parzen', few._replace(held_out=few), num_samples=50,
                    num_test=150, num_validation=150)(

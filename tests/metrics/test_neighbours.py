@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from gan_jax.metrics import neighbours
-from gan_jax.metrics.neighbours import authenticity, blocks, manifold, nearest
+from gan_jax.metrics.neighbours import (
+  authenticity,
+  blocks,
+  manifold,
+  manifolds,
+  nearest,
+)
 
 SIZES = [(1024, 4096), (15, 25)]
 
@@ -70,6 +76,18 @@ def test_manifold_is_the_definition():
   for k in (1, 3, 5):
     assert values(real, fake, k=k) == pytest.approx(plain(real, fake, k),
                                                     rel=1e-12)
+
+
+@pytest.mark.usefixtures('small_blocks')
+@pytest.mark.parametrize('total', [12, 120])
+def test_of_parts_in_one_pass_is_that_of_each(total):
+  real, fake = draws(total, 4)
+  groups = np.random.RandomState(1).permutation(total) % 10
+  kept = np.stack([groups != i for i in range(-1, 10)])
+  found = manifolds(real, fake, kept)
+  for i, part in enumerate(kept):
+    assert {name: values[i] for name, values in found.items()} == (
+        pytest.approx(manifold(real, fake[part]), rel=1e-12))
 
 
 @pytest.mark.parametrize('where', ['turned', 'far'])

@@ -27,9 +27,9 @@ def compare(patterns, *, where: str = '', sort: str = '', cost: str = '',
 
   A point (configuration) is all runs whose configs differ only in the seed. Its
   score is the mean over finished runs at their last scored step, with a 95 %
-  interval over seeds (Student's t), which excludes sampling error. Points are
-  ordered by `sort`, as `ranking.ranked` does; ties by the other scores.
-  Unfinished runs are named below the table.
+  interval over seeds (Student's t). As each seed draws its own samples, their
+  sampling error is in it. Points are ordered by `sort`, as `ranking.ranked`
+  does; ties by the other scores. Unfinished runs are named below the table.
 
   Args:
     patterns: folders, or patterns such as 'runs/sweep/*'; see `store.read`.
@@ -171,6 +171,7 @@ def _tex(found) -> str:
       'leaderboard.tex', heads=ranking.heads(columns), columns=columns,
       known=ranking.floors(found), low_is_better=low_is_better, rows=[
           (point, len(ranking.counted(runs, found.repeats)),
+           sum(run.folder not in found.repeats for run in runs),
            cells.get(point, ()))
           for point, runs in found.points.items()]) + '\n'
 

@@ -83,11 +83,13 @@ def _row(board, point, runs, keys, spent, front, out) -> list[_Cell]:
   known = [score.step for run in runs for score in run.scores]
   step = max(known) if known else max(run.last_step for run in runs)
   cells.append(_Cell(step, f'{step:,}'))
+  played = sum(run.folder not in board.repeats for run in runs)
   for column in board.columns:
     mean = board.means.get((point, column))
     cells.append(_Cell(None) if mean is None else _Cell(
-        mean.mean, f'{mean.mean:.4g}' + (
-            '' if mean.half is None else f' ± {mean.half:.2g}')))
+        mean.mean, f'{mean.mean:.4g}'
+        + ('' if mean.half is None else f' ± {mean.half:.2g}')
+        + f' ({len(mean.values)} runs)' * (len(mean.values) < played)))
   cost = spent.get(point)
   return [*cells, _Cell(cost, '' if cost is None else f'{cost:,.4g}'
                         if cost < 1e4 else f'{cost:,.0f}')]

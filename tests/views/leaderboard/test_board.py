@@ -236,6 +236,7 @@ def test_the_latex_by_hand(tmp_path):
       write(tmp_path / f'w{weight}-s{seed}', seed=seed, weight=weight,
             floor=0.05 if value else None, scores=(
                 (100, 'fd_x', value, 'x'), (100, 'recall_x', 0.5, 'x')))
+  write(tmp_path / 'w1-dead', seed=2, weight=1.0, step=30)  # Not in the mean.
   compare([str(tmp_path / '*')], out=str(tmp_path / 'o.tex'))
   lines = (tmp_path / 'o.tex').read_text().splitlines()[3:]
   # 12.706 x 0.1 / 2 and x 0.2 / 2; the intervals do not meet.
@@ -244,7 +245,7 @@ def test_the_latex_by_hand(tmp_path):
       r'  \toprule',
       r'  & seeds & fd\_x $\downarrow$ & recall\_x $\uparrow$ \\',
       r'  \midrule',
-      r'  penalties[0].weight=1.0 & 2 & $\mathbf{0.35} \pm 0.64$ & '
+      r'  penalties[0].weight=1.0 & 2/3 & $\mathbf{0.35} \pm 0.64$ & '
       r'$\mathbf{0.5} \pm 0$ \\',
       r'  penalties[0].weight=2.0 & 2 & $7.2 \pm 1.3$ & '
       r'$\mathbf{0.5} \pm 0$ \\',

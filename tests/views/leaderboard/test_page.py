@@ -66,7 +66,7 @@ def test_the_table_by_hand(runs, tmp_path):
       ['best', 'penalties[0].weight', 'runs', 'step', 'fd_random_2k_train',
        'seconds'],
       ['★', '1', '0 1', '100', '0.4 ± 1.3', '64'],
-      ['★', '10', '0 1', '100', '0.6', '16']]
+      ['★', '10', '0 1', '100', '0.6 (1 runs)', '16']]
   assert 'aria-sort="ascending"><button title="fd_random_2k_train (' in text
   assert 'Of real examples: fd_random_2k_train 0.1.' in text
   assert '<h1>2 configurations, 4 runs</h1>' in text
