@@ -13,7 +13,8 @@ Departures: without norm the generator falls onto one or two digits within
 1,700 steps, so the discriminator has batch norm after its second convolution
 and noise of deviation 0.2 on its inputs (Sonderby et al. 2017, 1610.04490).
 
-Measured: 307 images/s on one core of a Xeon, 8 minutes; all ten digits.
+Measured: 307 images/s on one core of a Xeon, 8 minutes; FD of the classifier
+with 5,000 samples 3.2 +- 0.2 on digits, 4.2 +- 0.4 on clothes (three seeds).
 """
 
 from gan_jax.config import recipe
