@@ -157,7 +157,7 @@ def test_a_job_is_followed_by_one_reader_which_is_closed(copy, monkeypatch):
   with lock.hold(copy):
     follower.start()
     job = Checkpoints(copy, keep=3)
-    job.save(6, state.replace(step=np.asarray(6, state.step.dtype)))
+    job.save(6, state.replace(step=jax.numpy.asarray(6, state.step.dtype)))
     job.close()
     wait_for(lambda: not follower.is_alive() or 6 in {
         row['step'] for row in scores_of(copy)})

@@ -238,7 +238,7 @@ def test_the_latex_by_hand(tmp_path):
                 (100, 'fd_x', value, 'x'), (100, 'recall_x', 0.5, 'x')))
   write(tmp_path / 'w1-dead', seed=2, weight=1.0, step=30)  # Not in the mean.
   compare([str(tmp_path / '*')], out=str(tmp_path / 'o.tex'))
-  lines = (tmp_path / 'o.tex').read_text().splitlines()[3:]
+  lines = (tmp_path / 'o.tex').read_text().splitlines()[4:]
   # 12.706 x 0.1 / 2 and x 0.2 / 2; the intervals do not meet.
   assert lines == [
       r'\begin{tabular}{lrrr}',
