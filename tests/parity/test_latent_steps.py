@@ -36,8 +36,9 @@ def test_natural():
     return Critique(jnp.tanh(images @ w) @ v, None, {}), stats
 
   game = SimpleNamespace(
-      disc=SimpleNamespace(apply=disc), packing=1, penalties=(),
-      gradient_normalization=False, loss=SimpleNamespace(needs=''),
+      disc=SimpleNamespace(apply=disc), packing=1, joint='none', judge=None,
+      penalties=(), gradient_normalization=False,
+      loss=SimpleNamespace(needs=''),
       latent_steps=(latent_steps.natural(
           damping=0.1, share=1.0, weight=1.0),))
   keys = jax.random.split(jax.random.key(0), N)

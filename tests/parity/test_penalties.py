@@ -231,7 +231,8 @@ def test_path_length():
 
   def ours(a):
     memory = {'length': jnp.asarray(0.7)}
-    return term.gen(images(a), jnp.asarray(z), KEYS, memory)[0].mean()
+    return term.gen(lambda: (jnp.asarray(z), images(a)), KEYS,
+                    memory)[0].mean()
 
   gen = Network(lambda m, ws: (ws[:, 0] @ m.a).tanh().reshape(
       -1, 2, 2, 3).permute(0, 3, 1, 2), a=a)
