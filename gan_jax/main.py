@@ -85,8 +85,8 @@ def _act(line, group=None) -> int:
       return _fail(ConfigError.status, line.problems)
     folder, out = line.flags.workdir, line.flags.out
     if out:
-      check_out(out, folder=mode in ('inspect', 'report', 'explore')
-                or not os.path.splitext(out)[1])
+      check_out(out, folder=mode in ('inspect', 'report', 'explore') or (
+          mode in ('sample', 'export') and not os.path.splitext(out)[1]))
     if mode in studies and folder:
       lock.check(folder)  # Planning takes a while.
       if os.path.exists(os.path.join(folder, 'config.json')):
@@ -100,11 +100,7 @@ def _act(line, group=None) -> int:
     return _fail(e.status, [*line.problems, str(e)])
   if status and text:
     return _fail(status, [text])
-  if text:
-    # All is done: `| head` may end it without a traceback.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    return _show(text)
-  return status
+  return _show(text) if text else status
 
 
 def _train(line, group):
@@ -338,6 +334,8 @@ def _fail(status: int, messages) -> int:
 
 
 def _show(text: str) -> int:
+  # All is done: `| head` may end it without a word.
+  signal.signal(signal.SIGPIPE, signal.SIG_DFL)
   try:
     print(text, flush=True)
   except OSError as e:

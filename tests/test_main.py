@@ -30,15 +30,17 @@ def test_help(cli):
     assert flag in printed
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+@pytest.mark.parametrize('flags', [['--help'], ['--mode=compare', 'run']])
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path, flags):
   """As `| head` of a long table."""
+  (tmp_path / 'run').mkdir()
   for name in ('config', 'data'):
-    (tmp_path / f'{name}.json').write_text('{}')
+    (tmp_path / 'run' / f'{name}.json').write_text('{}')
   with subprocess.Popen(
-      [sys.executable, '-m', 'gan_jax.main', '--mode=compare', tmp_path],
+      [sys.executable, '-m', 'gan_jax.main', *flags], cwd=tmp_path,
       stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
     run.stdout.close()
-    assert b'Traceback' not in run.stderr.read()
+    assert run.stderr.read() == b''
   assert run.returncode == -signal.SIGPIPE
 
 
@@ -313,8 +315,11 @@ def test_an_out_of_the_wrong_kind_is_told_before_anything_is_read(
       ('evaluate', 'a.jsonl', 'it is a folder'),
       ('compare', 'a.html', 'it is a folder'),
       *((mode, 'file', f'{tmp_path}/file is in the way and is no folder')
-        for mode in ('sample', 'inspect', 'report'))):
+        for mode in ('sample', 'export', 'inspect', 'report'))):
     status, _, said = cli(f'--mode={mode}', f'--out={tmp_path}/{name}')
     assert status == 2 and said == (
         f'gan_jax: --out={tmp_path}/{name}: cannot write it: {why}; give '
         'another name\n')
+  # Where --out is one file, its suffix is what is wrong.
+  status, _, said = cli('--mode=compare', tmp_path, f'--out={tmp_path}/file')
+  assert status == 2 and f'--out={tmp_path}/file: must end in' in said

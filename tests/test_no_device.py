@@ -31,6 +31,10 @@ def test_no_device(monkeypatch, error, call):
   with pytest.raises(ConfigError, match=(
       r'JAX_PLATFORMS=cuda(: no libtpu)?; unset it.*requirements-cuda12')):
     call()
+  monkeypatch.delenv('JAX_PLATFORMS')  # As where a TPU is in use.
+  with pytest.raises(ConfigError, match=(
+      r'no device(: no libtpu)?; JAX_PLATFORMS=cpu does without')):
+    call()
 
 
 def test_no_cpu_beside_a_gpu(monkeypatch):

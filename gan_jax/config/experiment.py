@@ -260,9 +260,11 @@ def _at_argument(problem, spec) -> Problem:
   words = re.match(r'\w+(?:\.\w+)*', problem.rule)
   if not words or words[0].split('.')[0] not in spec:
     return problem
+  value = at(spec, words[0])
+  shown = f"{re.escape(repr(value))}|'[^']*'|[^\\s,:]+"
   return Problem(
-      f'{problem.path.removesuffix("name")}{words[0]}', at(spec, words[0]),
-      re.sub(r"^[\w.]+( ?= ?('[^']*'|[^\s,:]+))?: ", '', problem.rule))
+      f'{problem.path.removesuffix("name")}{words[0]}', value,
+      re.sub(rf'^[\w.]+( ?= ?({shown}))?: ', '', problem.rule))
 
 
 def describe(experiment: Experiment) -> str:

@@ -65,7 +65,7 @@ def fit(frame: pd.DataFrame, categories: tuple, where: str) -> tuple:
   gaps = {name: share for name in frame if (share := frame[name].isna().mean())}
   if gaps:
     said.append('values are missing, which is learnt too: ' + ', '.join(
-        f"'{printable(name)}' {100 * share:.2g} %"
+        f"'{printable(name)}' {100 * share:.3g} %"
         for name, share in list(gaps.items())[:9])
                 + f' and {len(gaps) - 9} more' * (len(gaps) > 9))
   rare = {column.name: len(frame) / len(column.values) for column in columns

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax.base import lookup
+from gan_jax.base.errors import DataError
 from gan_jax.base.examples import kind_of
 from gan_jax.data.files import check_file
 from gan_jax.data.threads import progress
@@ -190,7 +191,10 @@ def _extractor(given, source) -> dict:
   # Read when they are needed, which may be hours later. An own one may take
   # them from elsewhere.
   if 'weights' in spec and ':' not in spec['name']:
-    check_file(spec['weights'])
+    try:
+      check_file(spec['weights'])
+    except DataError as e:
+      raise ValueError(f'extractor.weights={e}') from e
   if spec['name'] == 'classifier' and (why := cnn.unsuited(source)):
     raise ValueError(f"extractor.name='classifier': {why}; or use the "
                      f"extractor '{_suiting(source)}'")

@@ -40,7 +40,7 @@ def make_mesh(count: int = 0):
 
 
 def check_devices() -> None:
-  """ConfigError where JAX_PLATFORMS asks for devices that are not there."""
+  """ConfigError where there are no devices, as JAX_PLATFORMS may ask for."""
   _devices()
 
 
@@ -48,12 +48,13 @@ def _devices():
   try:
     return jax.devices()
   except (RuntimeError, AssertionError) as e:  # the latter without a word
-    asked = os.environ.get('JAX_PLATFORMS')
-    raise ConfigError.saying(
-        f'JAX finds no device by JAX_PLATFORMS={asked}'
-        f'{f": {e}" if str(e) else ""}; unset it, or install what it asks for: '
-        'for NVIDIA GPUs requirements-cuda12.txt and a driver that '
-        'nvidia-smi shows') from e
+    asked, said = os.environ.get('JAX_PLATFORMS'), f': {e}' if str(e) else ''
+    raise ConfigError.saying((
+        f'JAX finds no device by JAX_PLATFORMS={asked}{said}; unset it, or '
+        'install what it asks for: for NVIDIA GPUs requirements-cuda12.txt and '
+        'a driver that nvidia-smi shows') if asked else (
+            f'JAX finds no device{said}; JAX_PLATFORMS=cpu does without')
+    ) from e
 
 
 def member_mesh(members: int, sharing: int):

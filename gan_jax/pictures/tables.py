@@ -45,7 +45,7 @@ def draw(examples, columns, real=None):
   places = drawn.subplots(rows, across, squeeze=False).ravel()
   for axes, column in zip(places, shown, strict=False):
     values = {name: frame[column.name] for name, frame in sides.items()}
-    missing = [f'{100 * x.isna().mean():.2g} %' for x in values.values()]
+    missing = [f'{100 * x.isna().mean():.3g} %' for x in values.values()]
     known = {name: x.dropna() for name, x in values.items()}
     title = plots.shortened(column.name, 24)
     if column.kind == 'category':
@@ -86,7 +86,7 @@ def _numbers(axes, values, *, whole):
 
 
 def _edges(low, high, whole) -> np.ndarray:
-  """Of bins; with equally many whole numbers in each, or the plot combs."""
+  """Of bins, of equally many whole numbers each: else some stand out."""
   if not whole:
     return np.linspace(low, high + 1e-9, _BINS + 1)
   low, high = math.floor(low), math.ceil(high)

@@ -29,9 +29,6 @@ from gan_jax.run.loader import examples, indices, reseeded
 from gan_jax.run.status import NONFINITE
 
 _LOG = logging.getLogger(__name__)
-OVERFITTING_UNSEEN = (
-    'overfitting was not looked for: no examples are held out, as '
-    '--config.data.holdout=0.1 does in a new run')
 _MOST = 64  # packs in a batch of diagnostics
 # Random streams, distinct from init, evaluators and epochs.
 _KEY, _ATTEMPT = 2**31 - 3, 2**31 - 4
@@ -200,12 +197,8 @@ class Guard:
   @property
   def _unseen(self):
     """What could not be looked for, and how it can be; ''."""
-    if not self._watchdog.ready:
-      return (f'most was not looked for yet: that takes {WINDOW} logged rows '
-              'and a tenth of the steps; a smaller --config.log_every logs '
-              'more')
-    return OVERFITTING_UNSEEN * bool(
-        self._run.game.disc and self._run.source.held_out is None)
+    return unseen(self._watchdog.ready, bool(
+        self._run.game.disc and self._run.source.held_out is None))
 
   def _held(self):
     return [] if self._policy['policy'] == 'warn' else list(
@@ -307,6 +300,19 @@ def _first_step(experiment, penalties) -> dict:
       image_range=config['image_range'])
   return runner(parallel.copy(parallel.replicate(state, mesh)), None,
                 examples(experiment.source, indices(experiment, 0, 1)))[1]
+
+
+def unseen(ready: bool, all_learnt: bool) -> str:
+  """What was not looked for, '' if all was.
+
+  ready: as of `Watchdog`. all_learnt: whether there is a discriminator, and
+  nothing is held out from it.
+  """
+  if not ready:
+    return (f'most was not looked for yet: that takes {WINDOW} logged rows and '
+            'a tenth of the steps; a smaller --config.log_every logs more')
+  return ('overfitting was not looked for: no examples are held out, as '
+          '--config.data.holdout=0.1 does in a new run') * all_learnt
 
 
 def report(found, record, last: int, unseen: str = '') -> str:

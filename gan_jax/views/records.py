@@ -12,7 +12,7 @@ import numpy as np
 from gan_jax.base.errors import ConfigError, WorkdirError
 from gan_jax.base.files import read_rows
 from gan_jax.config import fields, recipe
-from gan_jax.run import files, health, lock
+from gan_jax.run import detectors, files, health, lock, status
 from gan_jax.views.leaderboard import settings_of
 
 _NUMBERS = float, int, type(None)
@@ -105,7 +105,10 @@ class Record:
 
   def unseen(self) -> str:
     """What the watchdog could not look for, '' if it could."""
-    return health.OVERFITTING_UNSEEN * (
+    rows = max((len(steps) for steps, _ in self.curves.values()), default=0)
+    return health.unseen(
+        rows >= detectors.WINDOW and self.step > (
+            detectors.WARM_UP * status.read(self.folder).train_steps),
         'auc' in self.curves and 'gap/logits' not in self.curves)
 
   def recipe(self) -> str:

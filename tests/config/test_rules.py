@@ -305,6 +305,10 @@ def test_the_best_metric_is_a_score_that_there_will_be(tmp_path):
     (dict(metrics=('fid',)), 'metrics', ('fid',), 'no such metric'),
     (dict(extractor=dict(name='randon')), 'extractor.name', 'randon',
      'no such name'),
+    (dict(extractor=dict(name='inception')), 'extractor',
+     {'name': 'inception'}, 'inception also needs weights'),
+    (dict(extractor=dict(name='inception', weights='x.pb')),
+     'extractor.weights', 'x.pb', 'no such file'),
     (dict(name='parzen', num_validation=0), 'num_validation', 0,
      'must be 1 or more'),
     (dict(name='mode_coverage'), 'name', 'mode_coverage', 'x has no known')])

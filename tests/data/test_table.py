@@ -177,7 +177,14 @@ def test_what_is_said_of_a_table(tmp_path):
   if 'missing' in rows:
     rows, missing = missing, rows
   assert "'Unnamed: 0' count the rows" in rows and '-Unnamed: 0' in rows
-  assert "'cost' 10 %" in missing and "'city' 14 %" in missing
+  assert "'cost' 10 %" in missing and "'city' 14.5 %" in missing
+
+
+def test_a_column_that_is_nearly_all_missing(tmp_path):
+  frame = pd.DataFrame({'x': range(500), 'y': [None] * 498 + ['a', 'b']})
+  said = '; '.join(sources.table(
+      path=written(tmp_path, frame)).report['notices'])
+  assert "'y' 99.6 %" in said
 
 
 def test_categories_of_few_rows_are_named(tmp_path):

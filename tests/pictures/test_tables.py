@@ -72,3 +72,9 @@ def test_rare_categories_have_ticks_that_differ_and_are_counted(monkeypatch):
       monkeypatch, np.array(names), Column('day', 'category', names))
   assert len(bars) == 10 and title == 'day (10 of 300 values)'
   assert len(set(labels)) == len(labels) > 3
+
+
+@pytest.mark.parametrize('count, said', [(199, '99.5 %'), (1, '0.5 %')])
+def test_the_share_that_is_missing_is_written_out(monkeypatch, count, said):
+  values = [None] * count + ['Oslo'] * (200 - count)
+  assert shown(monkeypatch, values, CITY)[2] == f'city (missing: {said})'

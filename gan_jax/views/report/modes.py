@@ -90,8 +90,6 @@ def runs(patterns: Sequence[str]) -> list[str]:
 
 
 def _page(folders, out):
-  if os.path.exists(out) and not os.path.isdir(out):
-    raise RequestError(f'--out={out}: is a file; give a folder')
   if out and not os.path.exists(os.path.join(out, 'data.js')) and (
       os.path.exists(os.path.join(out, 'index.html'))):
     raise RequestError(f'--out={out}: has an index.html of another program; '
@@ -99,7 +97,7 @@ def _page(folders, out):
   beside = folders[0] if len(folders) == 1 else os.path.commonpath([
       os.path.dirname(os.path.abspath(folder)) for folder in folders])
   page = Page(folders, out or os.path.join(beside, 'report'))
-  if why := refused(page.out):
+  if why := refused(os.path.join(page.out, 'index.html')):
     raise WorkdirError(f'{page.out}: cannot write it: {why}; --out=FOLDER '
                        'writes it elsewhere')
   return page

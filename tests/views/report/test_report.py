@@ -240,6 +240,9 @@ def test_a_run_that_cannot_be_written_is_told_before_it_is_drawn(
     with pytest.raises(WorkdirError, match=r'report: cannot write it: .*: '
                        'Permission denied; --out=FOLDER writes it elsewhere'):
       report(str(folder))
+    (tmp_path / 'file').touch()
+    with pytest.raises(WorkdirError, match='is in the way and is no folder'):
+      report(str(folder), out=str(tmp_path / 'file'))
   report(str(folder), out=str(tmp_path / 'page'))
   assert (tmp_path / 'page' / 'index.html').exists()
 
