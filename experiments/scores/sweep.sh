@@ -2,8 +2,8 @@
 # The recipes with three seeds each, scored at their end, and the leaderboard:
 #   experiments/scores/sweep.sh [DATA [OUT [RECIPE ...]]]
 #   experiments/scores/sweep.sh mnist10k runs/scores/digits sngan:small
-# DATA: mnist10k or fashion_mnist. Goes on where it was stopped. Most steps are
-# fewer than the recipes' own; those of the `small` forms are theirs.
+# DATA: mnist10k or fashion_mnist. Goes on where it was stopped. The steps are
+# the recipes' own on digits, but for cgan, critic_mlp and unrolled.
 set -euo pipefail
 data=${1:-mnist10k}
 out=${2:-runs/scores/$data}
@@ -20,13 +20,13 @@ while read -r recipe steps flags; do
     --config.sample_every='25%' --config.checkpoint_every='50%' \
     ${flags:+"$flags"} seed=0,1,2 < /dev/null
 done <<RECIPES
-original_gan 12000
+original_gan 20000
 keras_mlp 12000
 cgan 12000
 cgan:game=critic 40000
 critic_mlp 40000
 dcgan 15000
-dcgan:paper 1000
+dcgan:paper 4000
 wgan_gp 2000
 wgan 4000
 pooling_cnn 2400
