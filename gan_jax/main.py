@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 import re
-import signal
 import sys
 
 from absl import logging as absl_logging
@@ -334,10 +333,10 @@ def _fail(status: int, messages) -> int:
 
 
 def _show(text: str) -> int:
-  # All is done: `| head` may end it without a word.
-  signal.signal(signal.SIGPIPE, signal.SIG_DFL)
   try:
     print(text, flush=True)
+  except BrokenPipeError:  # All is done: `| head` may end it without a word.
+    sys.stdout = None
   except OSError as e:
     sys.stdout = None  # Or it would be tried again at the end.
     return _fail(WorkdirError.status, [
