@@ -82,48 +82,59 @@ def test_git_state_of_code_that_no_repository_tracks(tmp_path, monkeypatch):
   assert files._git_state(package) == none
 
 
-def test_a_run_that_knows_fewer_facts_of_its_data_goes_on(tmp_path):
+@pytest.fixture
+def labelled():
+  """What is compared of a run of two classes whose game sees no label."""
+  return types.SimpleNamespace(
+      info=DataInfo('x', (2, 2, 1), 4, 2, (0, 1), 'f', '',
+                    class_names=('ant', 'bee')),
+      config={'joint': 'none', 'encoder': {'name': 'none.Encoder'}} | {
+          key: {'name': f'mlp.{key.capitalize()}'}
+          for key in ('generator', 'discriminator')},
+      game=types.SimpleNamespace(draws_labelled=False, penalties=()))
+
+
+def test_a_run_that_knows_fewer_facts_of_its_data_goes_on(tmp_path, labelled):
   """Of its data.json only the fields that it has are compared."""
-  info = DataInfo('x', (2, 2, 1), 4, 2, (0, 1), 'f', '',
-                  class_names=('ant', 'bee'))
-  game = types.SimpleNamespace(draws_labelled=False, penalties=())
-  config = {'joint': 'none', 'encoder': {'name': 'none.Encoder'}} | {
-      key: {'name': f'mlp.{key.capitalize()}'}
-      for key in ('generator', 'discriminator')}
-  run = types.SimpleNamespace(info=info, config=config, game=game)
-  old = info._asdict()
+  info, old = labelled.info, labelled.info._asdict()
   del old['class_names']
   (tmp_path / 'data.json').write_text(json.dumps(old))
-  assert changes.check_same_run(tmp_path, run) == []
+  assert changes.check_same_run(tmp_path, labelled) == []
   (tmp_path / 'data.json').write_text(json.dumps(
       info._asdict() | {'class_names': ['ant', 'cow']}))
   with pytest.raises(WorkdirError, match='class_names'):
-    changes.check_same_run(tmp_path, run)
+    changes.check_same_run(tmp_path, labelled)
+  # A class of another name.
   assert len(changes.check_same_run(
-      tmp_path, run, allow_changed_data=True)) == 1  # A class of another name.
+      tmp_path, labelled, allow_changed_data=True)) == 1
   # A class of another number is another class to the networks.
   (tmp_path / 'data.json').write_text(json.dumps(
       info._asdict() | {'class_names': ['bee', 'cow']}))
   # Nothing in this game looks at labels.
   assert len(changes.check_same_run(
-      tmp_path, run, allow_changed_data=True)) == 1
+      tmp_path, labelled, allow_changed_data=True)) == 1
   # Nor do classes matter that are new, as of folders in a folder of images.
   for known in ({'num_classes': 0, 'classes': [], 'class_names': []},
                 {'num_classes': 3, 'classes': [0, 1, 2]},
                 {'label_columns': [['age', 20, 80]]}):
     (tmp_path / 'data.json').write_text(json.dumps(info._asdict() | known))
     with pytest.raises(WorkdirError, match='changes by --allow_changed_data'):
-      changes.check_same_run(tmp_path, run)
+      changes.check_same_run(tmp_path, labelled)
     assert len(changes.check_same_run(
-        tmp_path, run, allow_changed_data=True)) == len(known)
-  (tmp_path / 'data.json').write_text(json.dumps(
-      info._asdict() | {'class_names': ['bee', 'cow']}))
+        tmp_path, labelled, allow_changed_data=True)) == len(known)
+
+
+def test_another_number_of_a_class_is_refused_where_labels_matter(
+    tmp_path, labelled):
+  info, config = labelled.info, labelled.config
   acgan = types.SimpleNamespace(parts=penalties.acgan(num_classes=2))
   for knows in ({'config': config | {'generator': config['generator'] | {
       'conditioning': 'onehot'}}}, {'game': types.SimpleNamespace(
           draws_labelled=False, penalties=(acgan,))},
                 {'game': types.SimpleNamespace(draws_labelled=True)}):
-    told = types.SimpleNamespace(**vars(run) | knows)
+    told = types.SimpleNamespace(**vars(labelled) | knows)
+    (tmp_path / 'data.json').write_text(json.dumps(
+        info._asdict() | {'class_names': ['bee', 'cow']}))
     with pytest.raises(WorkdirError, match='bers: bee 0 -> 1; the ') as error:
       changes.check_same_run(tmp_path, told, allow_changed_data=True)
     assert 'allow_changed' not in str(error.value)
@@ -132,23 +143,26 @@ def test_a_run_that_knows_fewer_facts_of_its_data_goes_on(tmp_path):
     assert len(changes.check_same_run(
         tmp_path, types.SimpleNamespace(**vars(told) | {'info': renamed}),
         allow_changed_data=True)) == 1
-  # Where the list of files lies, and what was said of them, is nothing of them;
-  # nor need the list still be there.
+    # Other classes, or columns of a label vector, are another network.
+    for known in ({'num_classes': 3}, {'classes': [0]},
+                  {'label_columns': [['age', 20, 80]]}):
+      (tmp_path / 'data.json').write_text(json.dumps(info._asdict() | known))
+      for allowed in (False, True):
+        with pytest.raises(WorkdirError, match=[*known][0]):
+          changes.check_same_run(tmp_path, told, allow_changed_data=allowed)
+
+
+def test_where_the_list_of_files_lies_does_not_matter(tmp_path, labelled):
+  """Nor need it still be there, nor what was said of the files be the same."""
+  info = labelled.info
   here = info._replace(manifest=str(tmp_path / 'data.json'), notices=('x',))
-  moved = types.SimpleNamespace(**vars(run) | {'info': here})
+  moved = types.SimpleNamespace(**vars(labelled) | {'info': here})
   gone = info._asdict() | {'manifest': str(tmp_path / 'gone')}
   (tmp_path / 'data.json').write_text(json.dumps(gone))
   assert changes.check_same_run(tmp_path, moved) == []
   (tmp_path / 'data.json').write_text(json.dumps(gone | {'fingerprint': 'g'}))
   with pytest.raises(WorkdirError, match="fingerprint: 'g'"):
     changes.check_same_run(tmp_path, moved)
-  # Other classes, or columns of a label vector, are another network.
-  for known in ({'num_classes': 3}, {'classes': [0]},
-                {'label_columns': [['age', 20, 80]]}):
-    (tmp_path / 'data.json').write_text(json.dumps(info._asdict() | known))
-    for allowed in (False, True):
-      with pytest.raises(WorkdirError, match=[*known][0]):
-        changes.check_same_run(tmp_path, told, allow_changed_data=allowed)
 
 
 def test_a_folder_without_a_run_names_the_runs_beside_it(tmp_path):
